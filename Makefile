@@ -1,0 +1,61 @@
+# `make run` and `make test` are all that a user needs; both make the environment in .venv first.
+# Asked of the machine: Python 3.11 or newer with pip, make and git.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# A uv that answers, or the one that is installed into the environment.
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo $(BIN)/uv)
+PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
+EDITABLE := -e '.[dev]' $(foreach project,$(wildcard plugins/*/pyproject.toml),-e $(patsubst %/,%,$(dir $(project))))
+# One thread a worker is what the results are repeatable with, and what two test workers on two cores want.
+PYTEST := OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+ARGS ?=
+
+.PHONY: help env run test check format soak constraints clean
+
+help:  ## Say what there is to make.
+	@sed -n 's/^\([a-z]*\):.*##/make \1 /p' Makefile
+
+env: $(STAMP)  ## The environment in .venv, everything installed; nothing to do if nothing changed.
+
+run: env  ## The whole benchmark: searched, measured, ranked. ARGS="--jobs 4" adds to the command.
+	@$(BIN)/tlbench run --suite glue-lite $(ARGS)
+
+test: check  ## Every check, then every test. ARGS="-k seal" picks.
+	@$(PYTEST) -n 2 $(ARGS)
+
+check: env  ## Style, types, layers, file lengths.
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python tools/file_length.py
+
+format: env  ## Put the code in shape.
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+soak: env  ## The long tests: runs killed at random moments, again and again.
+	@$(PYTEST) -m soak --timeout 3600 $(ARGS)
+
+constraints: env  ## The newest versions that the bounds allow, pinned in constraints.txt.
+	@$(UV) pip install --quiet --python $(BIN)/python --upgrade $(EDITABLE)
+	@{ sed -n '/^#/p' constraints.txt; $(UV) pip freeze --quiet --python $(BIN)/python --exclude-editable | grep -E '^[A-Za-z0-9._-]+==[^ ]+$$' \
+		| grep -vE '^(uv|pip)=='; $(UV) --version | sed -E 's/^uv ([^ ]+).*/uv==\1/'; } > $(VENV)/constraints.txt
+	@mv $(VENV)/constraints.txt constraints.txt
+
+clean:  ## Remove what was made; results in tlbench-results stay.
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): $(PROJECTS) constraints.txt Makefile
+	@test -n "$(PYTHON)" || { echo "tlbench needs Python 3.11 or newer; name one with make PYTHON=..." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
+	@test "$(UV)" = uv || test -x $(UV) || $(PYTHON) -m pip --quiet --python $(BIN)/python install -c constraints.txt uv
+	@$(UV) pip install --quiet --python $(BIN)/python -c constraints.txt $(EDITABLE)
+	@touch $@

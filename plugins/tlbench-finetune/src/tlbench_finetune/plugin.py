@@ -1,0 +1,16 @@
+"""The strategies that this distribution brings. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tlbench import Strategy, hookimpl
+from tlbench_finetune.finetune import FromScratch, FullFinetune, LayerwiseDecay, LpFt, PartialFinetune
+from tlbench_finetune.majority import Majority
+from tlbench_finetune.probe import LinearProbe
+
+
+@hookimpl
+def tlbench_strategies() -> Iterable[Strategy]:
+    """Returns one of each, with its parameters' defaults."""
+    return [Majority(), LinearProbe(), PartialFinetune(), FullFinetune(), FromScratch(), LpFt(), LayerwiseDecay()]

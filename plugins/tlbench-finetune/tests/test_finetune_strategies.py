@@ -1,0 +1,222 @@
+"""The strategies of tlbench-finetune on the toys: the conformance checks, and what is each one's own."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tlbench_finetune import finetune
+from tlbench_finetune.finetune import FromScratch, FullFinetune, LayerwiseDecay, LpFt, PartialFinetune
+from tlbench_finetune.majority import Majority
+from tlbench_finetune.plugin import tlbench_strategies
+from tlbench_finetune.probe import LinearProbe, ProbePredictor, solve
+
+from tlbench import (
+    About,
+    Backbone,
+    Card,
+    Classes,
+    Example,
+    Examples,
+    MultiLabel,
+    PluginError,
+    Protocol,
+    Scalar,
+    Span,
+    Strategy,
+    Task,
+    TaskInfo,
+)
+from tlbench.modeling.data import bare
+from tlbench.testing.conformance import StrategyConformance
+from tlbench.testing.jobs import Rehearsal, make_job
+from tlbench.testing.toys import ToyBackbone, ToyScalarTask, ToyTask
+from tlbench.training import Model, ModelPredictor
+
+PROTOCOL = Protocol(max_steps=6, precision="fp32")
+TASKS: list[Task] = [ToyTask(), ToyScalarTask()]
+
+
+class TestMajority(StrategyConformance):
+    strategy = Majority()
+
+
+class TestLinearProbe(StrategyConformance):
+    strategy = LinearProbe()
+    fused_tolerance = 0.001
+
+
+class TestPartialFinetune(StrategyConformance):
+    strategy = PartialFinetune()
+    protocol = Protocol(max_steps=6, precision="fp32", pruner="median")
+
+
+class TestFullFinetune(StrategyConformance):
+    strategy = FullFinetune()
+    protocol = Protocol(max_steps=6, precision="fp32", pruner="median")
+
+
+class TestFromScratch(StrategyConformance):
+    strategy = FromScratch()
+    protocol = Protocol(max_steps=6, precision="fp32", pruner="median")
+
+
+class TestLpFt(StrategyConformance):
+    strategy = LpFt()
+    protocol = Protocol(max_steps=6, precision="fp32", pruner="median")
+
+
+class TestLayerwiseDecay(StrategyConformance):
+    strategy = LayerwiseDecay()
+    protocol = Protocol(max_steps=6, precision="fp32", pruner="median")
+
+
+def _about(backbone: Backbone | None = None) -> About:
+    return About(TaskInfo("toy", Classes(("a", "b")), ("accuracy",)), Protocol(), backbone)
+
+
+def _task_of(output: Any) -> Task:
+    task = Task()
+    task.output = output
+    return task
+
+
+@pytest.mark.parametrize("strategy", tlbench_strategies(), ids=lambda strategy: strategy.name)
+def test_the_first_trial_has_a_whole_setting_within_the_space(strategy: Strategy) -> None:
+    for backbone in (ToyBackbone(), None):
+        space, defaults = strategy.space(_about(backbone)), strategy.defaults(_about(backbone))
+        assert set(defaults) == set(space)
+        assert all(space[name].low <= value <= space[name].high for name, value in defaults.items())  # type: ignore
+
+
+@pytest.mark.parametrize("strategy", [s for s in tlbench_strategies() if s.name != "majority"], ids=lambda s: s.name)
+def test_a_paper_is_cited(strategy: Strategy) -> None:
+    assert "arXiv:" in strategy.paper
+
+
+def test_small_encoders_start_at_a_higher_rate() -> None:
+    class Wide(ToyBackbone):
+        def card(self) -> Card:
+            return Card(width=768)
+
+    assert finetune.default_lr(ToyBackbone()) > finetune.default_lr(Wide()) == finetune.default_lr(None)
+
+
+@pytest.mark.parametrize(
+    ("output", "targets", "values", "scores"),
+    [
+        (Classes(("a", "b", "c")), [2, 0, 2, 1], [2, 2], [[0.25, 0.25, 0.5]] * 2),
+        (Scalar(), [1.0, 2.0, 6.0], [3.0, 3.0], None),
+        (MultiLabel(("a", "b")), [(1, 0), (1, 1), (1, 0)], [[1, 0], [1, 0]], [[1, 1 / 3]] * 2),
+    ],
+)
+def test_majority_is_the_most_frequent_answer(output: Any, targets: list[Any], values: Any, scores: Any) -> None:
+    job = make_job(Majority(), None, ToyTask(), protocol=PROTOCOL)
+    train = bare(Examples(Example(str(i), ("x",), target) for i, target in enumerate(targets)))
+    info = dataclasses.replace(job.task, output=output)
+    predictor = Majority().fit(dataclasses.replace(job, train=train, task=info))
+    predictions = predictor.predict(bare(Examples([Example("p", ("y",)), Example("q", ("z",))])))
+    assert predictions.ids == ("p", "q")
+    np.testing.assert_allclose(predictions.values, values)
+    if scores is None:
+        assert predictions.scores is None
+    else:
+        np.testing.assert_allclose(predictions.scores, scores)
+    assert train.meter.rows == len(targets)
+
+
+def test_impossible_combinations_are_told_before_they_are_run() -> None:
+    span = _task_of(Span())
+    for strategy in (Majority(), LinearProbe(), LpFt()):
+        assert "Span" in (strategy.supports(ToyBackbone(), span) or "")
+        assert strategy.supports(ToyBackbone(), ToyTask()) is None
+    assert PartialFinetune(stages=3).supports(ToyBackbone(blocks=3), ToyTask()) is None
+    assert "stages=4" in (PartialFinetune(stages=4).supports(ToyBackbone(blocks=3), ToyTask()) or "")
+    assert "at least 1" in (PartialFinetune(stages=0).supports(ToyBackbone(), ToyTask()) or "")
+
+
+def test_a_backbone_that_does_not_say_how_deep_it_is_is_found_out() -> None:
+    job = make_job(PartialFinetune(stages=2), ToyBackbone(blocks=3), ToyTask(), protocol=PROTOCOL)
+    with pytest.raises(PluginError, match="stages=4"):
+        PartialFinetune(stages=4).fit(job)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_the_whole_grid_is_solved_on_features_encoded_once(task: Task) -> None:
+    rehearsal = Rehearsal(LinearProbe(), ToyBackbone(), task, PROTOCOL)
+    together = rehearsal.fit_batch([{"l2": l2} for l2 in (1e-4, 1e-2, 1.0)])
+    assert len({fitted.result.encode_seconds for fitted in together}) == 1
+    paid = sum(fitted.result.encode_paid_seconds for fitted in together)
+    assert paid == pytest.approx(together[0].result.encode_seconds)
+    scores = [fitted.predictor.predict(rehearsal.data()).values for fitted in together if fitted.predictor]
+    assert len(scores) == 3
+    assert not np.array_equal(scores[0], scores[2])
+    again = rehearsal.fit({"l2": 1e-2}).result
+    assert again.encode_paid_seconds == 0 < again.encode_seconds
+    assert again.examples_seen == 64
+
+
+def test_a_probe_moves_no_weight_of_the_encoder() -> None:
+    job = make_job(LinearProbe(), ToyBackbone(), ToyTask(), protocol=PROTOCOL)
+    before = {name: p.detach().clone() for name, p in job.encoder.named_parameters()}
+    predictor = LinearProbe().fit(job)
+    assert isinstance(predictor, ProbePredictor)
+    assert predictor.trainable_parameters == 2 * job.encoder.width + 2
+    assert all(torch.equal(p, before[name]) for name, p in job.encoder.named_parameters())
+
+
+def _trained(strategy: Strategy, **params: float) -> set[str]:
+    """Returns the stages (and "head") whose weights a fit moves."""
+    job = make_job(strategy, ToyBackbone(), ToyTask(), params, PROTOCOL)
+    encoder = ToyBackbone().load()
+    weights = dict(encoder.native.named_parameters())
+    before = {name: p.detach().clone() for name, p in weights.items()}
+    head = {name: p.detach().clone() for name, p in job.head.named_parameters()}
+    strategy.fit(dataclasses.replace(job, encoder=encoder))
+    moved = {
+        stage.name
+        for stage in encoder.stages
+        if any(not torch.equal(weights[name], before[name]) for name in stage.parameters)
+    }
+    return moved | {"head" for name, p in job.head.named_parameters() if not torch.equal(p, head[name])}
+
+
+def test_each_trains_what_it_says() -> None:
+    everything = {"embeddings", "block0", "block1", "block2", "head"}
+    assert _trained(FullFinetune(), lr=1e-3) == everything
+    assert _trained(LayerwiseDecay(), lr=1e-3, decay=0.8) == everything
+    assert _trained(LpFt(), lr=1e-3, l2=0.01) == everything
+    assert _trained(PartialFinetune(stages=1), lr=1e-3) == {"block2", "head"}
+    assert _trained(PartialFinetune(), lr=1e-3) == {"block1", "block2", "head"}
+    assert _trained(FromScratch(), lr=1e-3) == {"head"}, "the pretrained encoder is not even looked at"
+
+
+def test_from_scratch_begins_with_random_weights() -> None:
+    backbone = ToyBackbone(weights=7)
+    job = make_job(FromScratch(), backbone, ToyTask(), {"lr": 1e-9}, PROTOCOL)
+    predictor = FromScratch().fit(job)
+    assert isinstance(predictor, ModelPredictor)
+    trained, pretrained = dict(predictor.model.encoder.named_parameters()), backbone.load().named_parameters()
+    matrices = [(trained[name], p) for name, p in pretrained if p.ndim > 1]
+    assert not any(torch.allclose(mine, theirs, atol=1e-3) for mine, theirs in matrices)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_lp_ft_begins_with_the_probes_answers(task: Task) -> None:
+    job = make_job(LpFt(), ToyBackbone(), task, {"lr": 1e-5, "l2": 0.01}, PROTOCOL)
+    (probe,) = solve(job, [0.01])
+    expected = ProbePredictor(job.encoder, probe, task.output, job.activations, "fp32").predict(job.validation)
+    finetune._start_from_probe(job)
+    begun = ModelPredictor(Model(job.encoder, job.head)).predict(job.validation)
+    np.testing.assert_allclose(begun.values, expected.values, rtol=1e-3, atol=1e-4)
+    if expected.scores is not None and begun.scores is not None:
+        np.testing.assert_allclose(begun.scores, expected.scores, atol=1e-4)
+
+
+def test_fields_reach_the_loop() -> None:
+    job = make_job(FullFinetune(), ToyBackbone(), ToyTask(), protocol=Protocol(epochs=1, precision="fp32"))
+    FullFinetune(train_batch_size=8).fit(job)
+    assert job.notes["steps"] == 8

@@ -1,0 +1,284 @@
+"""`cola-lite`: is the sentence acceptable English? Minimal pairs in the manner of BLiMP (Warstadt et al. 2020).
+
+Both members of a pair are made of the same words, or stand in a square of four sentences in which every word form
+is as often right as wrong, so that only their combination tells. Scores on it are not GLUE scores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tlbench import Classes
+from tlbench_glue.lite.draw import Frame, Pair
+from tlbench_glue.lite.tasks import LiteTask
+from tlbench_glue.lite.words import Noun, Words, sentence
+
+NEAR = ("near", "behind", "beside")
+
+
+def _pair(good: str, bad: str) -> Pair:
+    return ((sentence(good),), 1), ((sentence(bad),), 0)
+
+
+def _square(a: str, b: str, forms: tuple[tuple[str, str], tuple[str, str]], template: str) -> list[Pair]:
+    """Returns two pairs: slot {x} is a or b, and {y} the two forms that fit it (first) and do not."""
+    return [
+        _pair(template.format(x=x, y=right), template.format(x=x, y=wrong))
+        for x, (right, wrong) in zip((a, b), forms, strict=True)
+    ]
+
+
+def _number_square(w: Words, head: Noun, template: str) -> list[Pair]:
+    """Returns a square over the head's number ({x}) and the verb's ({y})."""
+    if w.chance(0.5):
+        one, many = w.pick([("is", "are"), ("was", "were")])
+        mood = w.text("moods")
+        one, many = f"{one} {mood}", f"{many} {mood}"
+    elif w.chance(0.5):
+        done = w.verb("alone").done
+        one, many = f"has {done}", f"have {done}"
+    else:
+        verb = w.verb("alone")
+        one, many = verb.s, verb.base
+    return _square(head.one, head.many, ((one, many), (many, one)), template)
+
+
+def _agree_simple(w: Words) -> list[Pair]:
+    return _number_square(w, w.noun("people"), "the {x} {y}")
+
+
+def _agree_near(w: Words) -> list[Pair]:
+    head, other = w.nouns("people", 2)
+    form = w.pick([other.one, other.many])
+    return _number_square(w, head, f"the {{x}} {w.pick(NEAR)} the {form} {{y}}")
+
+
+def _agree_relative(w: Words) -> list[Pair]:
+    head, other = w.nouns("people", 2)
+    form = w.pick([other.one, other.many])
+    return _number_square(w, head, f"the {{x}} who the {form} {w.verb('social').past} {{y}}")
+
+
+def _agree_determiner(w: Words) -> list[Pair]:
+    person, thing, verb = w.person(), w.noun("things"), w.verb("handle")
+    one, many = w.pick([("this", "these"), ("that", "those"), ("every", "all"), ("each", "both")])
+    look = f" {w.text('looks')}" if w.chance(0.6) else ""
+    return _square(thing.one, thing.many, ((one, many), (many, one)), f"{person.name} {verb.past} {{y}}{look} {{x}}")
+
+
+def _agree_question(w: Words) -> list[Pair]:
+    head, other = w.nouns("people", 2)
+    form = w.pick([other.one, other.many])
+    one, many = w.pick([("is", "are"), ("was", "were")])
+    return _square(
+        head.one, head.many, ((one, many), (many, one)), f"{{y}} the {{x}} {w.pick(NEAR)} the {form} {w.text('moods')}?"
+    )
+
+
+def _agree_coordinate(w: Words) -> list[Pair]:
+    """Two joined heads are plural, a head with a companion is not."""
+    a, b = w.names(2)
+    mood = w.text("moods")
+    one, many = w.pick([("is", "are"), ("was", "were")])
+    return [
+        _pair(f"{a} and {b} {many} {mood}", f"{a} and {b} {one} {mood}"),
+        _pair(f"{a} with {b} {one} {mood}", f"{a} with {b} {many} {mood}"),
+    ]
+
+
+def _self_name(w: Words) -> list[Pair]:
+    m, f, verb = w.person(False), w.person(True), w.verb("social")
+    him, her = m.self, f.self
+    return _square(m.name, f.name, ((him, her), (her, him)), f"{{x}} {verb.past} {{y}}")
+
+
+def _self_noun(w: Words) -> list[Pair]:
+    m, f, verb = w.noun("male"), w.noun("female"), w.verb("social")
+    return _square(m.one, f.one, (("himself", "herself"), ("herself", "himself")), f"the {{x}} {verb.past} {{y}}")
+
+
+def _self_number(w: Words) -> list[Pair]:
+    key, own = w.pick([("male", "himself"), ("female", "herself")])
+    head, verb = w.noun(key), w.verb("social")
+    return _square(head.one, head.many, ((own, "themselves"), ("themselves", own)), f"the {{x}} {verb.past} {{y}}")
+
+
+def _self_of(w: Words) -> list[Pair]:
+    m, f, verb = w.noun("male").one, w.noun("female").one, w.verb("social").past
+    return [
+        _pair(f"the {m} of the {f} {verb} himself", f"the {m} of the {f} {verb} herself"),
+        _pair(f"the {f} of the {m} {verb} herself", f"the {f} of the {m} {verb} himself"),
+    ]
+
+
+def _self_clause(w: Words) -> list[Pair]:
+    """New: the reflexive belongs to the nearest subject."""
+    m, f, verb, claim = w.person(False), w.person(True), w.verb("social").past, w.verb("claim").past
+    return [
+        _pair(f"{f.name} {claim} that {m.name} {verb} himself", f"{f.name} {claim} that {m.name} {verb} herself"),
+        _pair(f"{m.name} {claim} that {f.name} {verb} herself", f"{m.name} {claim} that {f.name} {verb} himself"),
+    ]
+
+
+def _wh_that(w: Words) -> list[Pair]:
+    a, b = w.names(2)
+    know, verb, thing = w.verb("know").past, w.verb("handle").past, w.noun("things")
+    what = thing.a()
+    return [
+        _pair(f"{a} {know} what {b} {verb}", f"{a} {know} that {b} {verb}"),
+        _pair(f"{a} {know} that {b} {verb} {what}", f"{a} {know} what {b} {verb} {what}"),
+    ]
+
+
+def _wh_adjunct(w: Words) -> list[Pair]:
+    a, b = w.nouns("people", 2)
+    verb, alone = w.verb("handle").base, w.verb("alone").base
+    link = w.pick(["if", "when", "while", "because"])
+    return [
+        _pair(
+            f"what will the {a.many} {verb} {link} the {b.many} {alone}?",
+            f"what will the {a.many} {alone} {link} the {b.many} {verb}?",
+        )
+    ]
+
+
+def _wh_coordinate(w: Words) -> list[Pair]:
+    a, b = w.names(2)
+    verb = w.verb("social").base
+    return [_pair(f"who did {a} and {b} {verb}?", f"who did {a} {verb} {b} and?")]
+
+
+def _wh_complex(w: Words) -> list[Pair]:
+    """New: no gap inside a relative clause."""
+    noun, name = w.noun("people").one, w.person().name
+    inner, outer = w.verbs("social", 2)
+    return [
+        _pair(
+            f"who did the {noun} that {inner.past} {name} {outer.base}?",
+            f"who did {name} {outer.base} the {noun} that {inner.past}?",
+        )
+    ]
+
+
+def _wh_inversion(w: Words) -> list[Pair]:
+    who, verb = w.noun("people").one, w.verb("handle").base
+    wh, helper = w.pick(["what", "why", "when", "how"]), w.pick(["did", "will", "can"])
+    rest = verb if wh == "what" else f"{verb} the {w.noun('things').one}"
+    return [_pair(f"{wh} {helper} the {who} {rest}?", f"{wh} the {who} {helper} {rest}?")]
+
+
+def _npi_relative(w: Words) -> list[Pair]:
+    a, b = (n.one for n in w.nouns("people", 2))
+    inner, done = w.verb("social").past, w.verb("alone").done
+    end = w.pick([f"has ever {done}", f"had ever {done}", f"was {w.text('moods')} at all"])
+    return [_pair(f"no {a} that the {b} {inner} {end}", f"the {a} that no {b} {inner} {end}")]
+
+
+def _npi_not(w: Words) -> list[Pair]:
+    a = w.noun("people").one
+    alone, verb, thing = w.verb("alone").done, w.verb("handle").done, w.noun("things").many
+    return [
+        _pair(
+            f"the {a} who has {alone} has not {verb} any {thing}", f"the {a} who has not {alone} has {verb} any {thing}"
+        )
+    ]
+
+
+def _npi_near(w: Words) -> list[Pair]:
+    a, b = (n.one for n in w.nouns("people", 2))
+    verb, thing = w.verb("handle").past, w.noun("things").many
+    near = w.pick(NEAR)
+    return [_pair(f"no {a} {near} the {b} {verb} any {thing}", f"the {a} {near} no {b} {verb} any {thing}")]
+
+
+def _npi_few(w: Words) -> list[Pair]:
+    """New: "few" licenses in the same place as "no"."""
+    a, b = (n.many for n in w.nouns("people", 2))
+    inner, done = w.verb("social").past, w.verb("alone").done
+    return [_pair(f"few {a} who the {b} {inner} have ever {done}", f"the {a} who few {b} {inner} have ever {done}")]
+
+
+def _object_square(w: Words) -> list[Pair]:
+    who, needs, alone = w.noun("people").one, w.verb("handle").past, w.verb("alone").past
+    what = w.noun("things").a()
+    when = w.text("times")
+    return [
+        _pair(f"{when}, the {who} {needs} {what}", f"{when}, the {who} {alone} {what}"),
+        _pair(f"{when}, the {who} {alone}", f"{when}, the {who} {needs}"),
+    ]
+
+
+def _passive_square(w: Words) -> list[Pair]:
+    who, by = w.noun("people").one, w.person().name
+    needs, alone = w.verb("social"), w.verb("alone")
+    return [
+        _pair(f"the {who} was {needs.done} by {by}", f"the {who} was {alone.done} by {by}"),
+        _pair(f"the {who} has {alone.done} with {by}", f"the {who} has {needs.done} with {by}"),
+    ]
+
+
+def _animate(w: Words) -> list[Pair]:
+    who, what, verb = w.noun("people").one, w.noun("things").one, w.verb("handle").past
+    look = w.text("looks")
+    return [_pair(f"the {who} {verb} the {look} {what}", f"the {look} {what} {verb} the {who}")]
+
+
+def _animate_passive(w: Words) -> list[Pair]:
+    who, what, verb = w.noun("people").one, w.noun("things").one, w.verb("handle").done
+    return [_pair(f"the {what} was {verb} by the {who}", f"the {who} was {verb} by the {what}")]
+
+
+def _animate_cleft(w: Words) -> list[Pair]:
+    """New: the same in a cleft."""
+    who, what, verb = w.noun("people").one, w.noun("things").one, w.verb("handle").past
+    return [_pair(f"it was the {what} that the {who} {verb}", f"it was the {who} that the {what} {verb}")]
+
+
+def _object_relative(w: Words) -> list[Pair]:
+    """New: the same need for an object, inside a relative clause."""
+    who, what = w.noun("people").one, w.noun("things").one
+    needs, alone = w.verb("handle").past, w.verb("alone").past
+    look = w.text("looks")
+    return [
+        _pair(f"the {what} that the {who} {needs} was {look}", f"the {what} that the {who} {alone} was {look}"),
+        _pair(f"the {who} that {alone} saw it", f"the {who} that {needs} saw it"),
+    ]
+
+
+@dataclass(frozen=True)
+class ColaLite(LiteTask):
+    """Acceptability of generated sentences, in the shape of CoLA; not CoLA."""
+
+    name = "cola-lite"
+    output = Classes(("unacceptable", "acceptable"))
+    metrics = ("matthews", "accuracy", "f1")
+    description = "Generated minimal pairs: agreement, reflexives, wh-movement, NPI, argument structure"
+    source = "in the manner of BLiMP, Warstadt et al. 2020, arXiv:1912.00582; shape of CoLA, Warstadt et al. 2019"
+    frames = (
+        Frame("agreement", _agree_simple),
+        Frame("agreement", _agree_determiner),
+        Frame("agreement", _agree_near),
+        Frame("agreement", _agree_coordinate),
+        Frame("agreement", _agree_relative, new=True),
+        Frame("agreement", _agree_question, new=True),
+        Frame("reflexive", _self_name),
+        Frame("reflexive", _self_noun),
+        Frame("reflexive", _self_number),
+        Frame("reflexive", _self_of, new=True),
+        Frame("reflexive", _self_clause, new=True),
+        Frame("wh-movement", _wh_inversion),
+        Frame("wh-movement", _wh_that),
+        Frame("wh-movement", _wh_coordinate),
+        Frame("wh-movement", _wh_adjunct, new=True),
+        Frame("wh-movement", _wh_complex, new=True),
+        Frame("npi", _npi_relative),
+        Frame("npi", _npi_not),
+        Frame("npi", _npi_near),
+        Frame("npi", _npi_few, new=True),
+        Frame("argument-structure", _animate),
+        Frame("argument-structure", _animate_passive),
+        Frame("argument-structure", _passive_square),
+        Frame("argument-structure", _object_square),
+        Frame("argument-structure", _animate_cleft, new=True),
+        Frame("argument-structure", _object_relative, new=True),
+    )

@@ -1,0 +1,193 @@
+"""`mrpc-lite`: do two sentences say the same? Alternations and synonyms against swapped roles and changed numbers.
+
+In the manner of PAWS (Zhang et al. 2019): the near miss has the words of the paraphrase. Scores on it are not GLUE
+scores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tlbench import Classes
+from tlbench_glue.lite.draw import Frame, Pair
+from tlbench_glue.lite.tasks import LiteTask
+from tlbench_glue.lite.words import Words, noun, sentence, verb
+
+
+def _pair(first: str, same: str, other: str) -> Pair:
+    """Returns the paraphrase and the near miss of a sentence."""
+    start = sentence(first)
+    return ((start, sentence(same)), 1), ((start, sentence(other)), 0)
+
+
+def _two(w: Words) -> tuple[str, str]:
+    """Returns two people: names, or nouns with their article."""
+    if w.chance(0.5):
+        a, b = w.names(2)
+        return a, b
+    a, b = (f"the {n.one}" for n in w.nouns("people", 2))
+    return a, b
+
+
+def _synonym_square(w: Words, key: str, template: str, again: str = "") -> list[Pair]:
+    """Returns two pairs over two meanings: every word is as often in a paraphrase as in a near miss."""
+    (a, b), (c, d) = w.synonyms(key)
+    again = again or template
+
+    def say(template: str, entry: str) -> str:
+        return template.format(noun=noun(entry), verb=verb(entry), entry=entry)
+
+    return [
+        _pair(say(template, a), say(again, b), say(again, d)),
+        _pair(say(template, c), say(again, d), say(again, b)),
+    ]
+
+
+def _synonym_deed(w: Words) -> list[Pair]:
+    return _synonym_square(w, "same_handle", f"{w.person().name} {{verb.past}} the {w.noun('things').one}")
+
+
+def _synonym_social(w: Words) -> list[Pair]:
+    a, b = _two(w)
+    return _synonym_square(w, "same_social", f"{a} {{verb.past}} {b}")
+
+
+def _synonym_passive(w: Words) -> list[Pair]:
+    """New: a synonym in a passive."""
+    a, b = w.names(2)
+    return _synonym_square(w, "same_social", f"{a} {{verb.past}} {b}", f"{b} was {{verb.done}} by {a}")
+
+
+def _synonym_person(w: Words) -> list[Pair]:
+    return _synonym_square(w, "same_people", f"{w.person().name} {w.verb('social').past} the {{noun.one}}")
+
+
+def _synonym_thing(w: Words) -> list[Pair]:
+    return _synonym_square(w, "same_things", f"{w.person().name} {w.verb('perceive').past} the {{noun.one}}")
+
+
+def _synonym_subject(w: Words) -> list[Pair]:
+    """New: the synonym is the subject."""
+    return _synonym_square(w, "same_people", f"the {{noun.one}} {w.verb('alone').past}")
+
+
+def _who(w: Words) -> list[Pair]:
+    """Returns two pairs: somebody else did it, or it was done to somebody else."""
+    a, b, c = w.names(3) if w.chance(0.5) else [f"the {n.one}" for n in w.nouns("people", 3)]
+    v = w.verb("social")
+    if w.chance(0.5):
+        first, again = f"{a} {v.past} {b}", f"{{}} was {v.done} by {{}}"
+        return [_pair(first, again.format(b, a), w.pick([again.format(b, c), again.format(c, a)]))]
+    first, again = f"{b} was {v.done} by {a}", f"{{}} {v.past} {{}}"
+    return [_pair(first, again.format(a, b), w.pick([again.format(c, b), again.format(a, c)]))]
+
+
+def _what(w: Words) -> list[Pair]:
+    who, v, (x, y) = w.person().name, w.verb("handle"), w.nouns("things", 2)
+    again = w.pick([f"the {{}} was {v.done} by {who}", f"it was the {{}} that {who} {v.past}"])
+    return [
+        _pair(f"{who} {v.past} the {x.one}", again.format(x.one), again.format(y.one)),
+        _pair(f"{who} {v.past} the {y.one}", again.format(y.one), again.format(x.one)),
+    ]
+
+
+def _whom(w: Words) -> list[Pair]:
+    """New: somebody else received it."""
+    a, b, c = w.names(3)
+    v, thing = w.verb("give"), w.noun("things").a()
+    return [_pair(f"{a} {v.past} {b} {thing}", f"{a} {v.past} {thing} to {b}", f"{a} {v.past} {thing} to {c}")]
+
+
+def _number(w: Words) -> list[Pair]:
+    n, m = w.order(*w.numbers())
+    who, things, v = w.person().name, w.noun("things").many, w.verb("handle")
+    again = w.pick([f"{{}} {things} were {v.done} by {who}", f"it was {{}} {things} that {who} {v.past}"])
+    return [
+        _pair(f"{who} {v.past} {n} {things}", again.format(n), again.format(m)),
+        _pair(f"{who} {v.past} {m} {things}", again.format(m), again.format(n)),
+    ]
+
+
+def _two_numbers(w: Words) -> list[Pair]:
+    """New: two numbers change places."""
+    n, m = w.order(*w.numbers())
+    who, v = w.person().name, w.verb("handle").past
+    x, y = (t.many for t in w.nouns("things", 2))
+    return [_pair(f"{who} {v} {n} {x} and {m} {y}", f"{who} {v} {m} {y} and {n} {x}", f"{who} {v} {m} {x} and {n} {y}")]
+
+
+def _voice(w: Words) -> list[Pair]:
+    (a, b), v = _two(w), w.verb("social")
+    if w.chance(0.5):
+        return [_pair(f"{a} {v.past} {b}", f"{b} was {v.done} by {a}", f"{a} was {v.done} by {b}")]
+    return [_pair(f"{b} was {v.done} by {a}", f"{a} {v.past} {b}", f"{b} {v.past} {a}")]
+
+
+def _cleft(w: Words) -> list[Pair]:
+    (a, b), v = _two(w), w.verb("social").past
+    return [_pair(f"{a} {v} {b}", f"it was {a} who {v} {b}", f"it was {b} who {v} {a}")]
+
+
+def _object_cleft(w: Words) -> list[Pair]:
+    """New: a cleft that puts the object first."""
+    (a, b), v = _two(w), w.verb("social").past
+    return [_pair(f"{a} {v} {b}", f"it was {b} that {a} {v}", f"it was {a} that {b} {v}")]
+
+
+def _dative(w: Words) -> list[Pair]:
+    (a, b), v, thing = w.names(2), w.verb("give").past, w.noun("things").a()
+    double, to = f"{{}} {v} {{}} {thing}", f"{{}} {v} {thing} to {{}}"
+    first, other = w.order(double, to)
+    return [_pair(first.format(a, b), other.format(a, b), other.format(b, a))]
+
+
+def _dative_passive(w: Words) -> list[Pair]:
+    """New: the receiver becomes the subject."""
+    (a, b), v, thing = w.names(2), w.verb("give"), w.noun("things").a()
+    passive = f"{{}} was {v.done} {thing} by {{}}"
+    return [_pair(f"{a} {v.past} {b} {thing}", passive.format(b, a), passive.format(a, b))]
+
+
+def _converse(w: Words) -> list[Pair]:
+    a, b = w.names(2)
+    more, less = w.order(*w.text("opposite").split())
+    return [_pair(f"{a} is {more} than {b}", f"{b} is {less} than {a}", f"{a} is {less} than {b}")]
+
+
+def _order(w: Words) -> list[Pair]:
+    """New: "before" and "after" change the clauses' places."""
+    a, b = w.names(2)
+    one, two = (v.past for v in w.verbs("alone", 2))
+    left, right = w.order("before", "after")
+    return [_pair(f"{a} {one} {left} {b} {two}", f"{b} {two} {right} {a} {one}", f"{a} {one} {right} {b} {two}")]
+
+
+@dataclass(frozen=True)
+class MrpcLite(LiteTask):
+    """Paraphrase or near miss, in the shape of MRPC; not MRPC."""
+
+    name = "mrpc-lite"
+    output = Classes(("not_equivalent", "equivalent"))
+    metrics = ("f1", "accuracy")
+    description = "Generated pairs: alternations and synonyms against swapped roles and changed numbers"
+    source = "in the manner of PAWS, Zhang et al. 2019, arXiv:1904.01130; shape of MRPC, Dolan & Brockett 2005"
+    frames = (
+        Frame("participant", _who),
+        Frame("participant", _what),
+        Frame("participant", _whom, new=True),
+        Frame("number", _number),
+        Frame("number", _two_numbers, new=True),
+        Frame("synonym", _synonym_person),
+        Frame("synonym", _synonym_deed),
+        Frame("synonym", _synonym_thing),
+        Frame("synonym", _synonym_social),
+        Frame("synonym", _synonym_passive, new=True),
+        Frame("synonym", _synonym_subject, new=True),
+        Frame("roles", _voice),
+        Frame("roles", _cleft),
+        Frame("roles", _dative),
+        Frame("roles", _object_cleft, new=True),
+        Frame("roles", _dative_passive, new=True),
+        Frame("converse", _converse),
+        Frame("converse", _order, new=True),
+    )

@@ -1,0 +1,226 @@
+"""`rte-lite`: does the first sentence entail the second? Quantifiers, hypernyms and lexical-overlap traps.
+
+In the manner of HANS (McCoy et al. 2019) and MED (Yanaka et al. 2019). A quantifier alone, or the frame alone, decides
+nothing: one must also know which word is the wider one, or who did what. Scores on it are not GLUE scores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tlbench import Classes
+from tlbench_glue.lite.draw import Frame, Inputs, Pair
+from tlbench_glue.lite.tasks import LiteTask
+from tlbench_glue.lite.words import Noun, Words, sentence, verb
+
+ENTAILMENT, NOT = 0, 1
+NEAR = ("near", "behind", "beside")
+
+
+def _inputs(premise: str, hypothesis: str) -> Inputs:
+    return sentence(premise), sentence(hypothesis)
+
+
+def _pair(entailed: tuple[str, str], other: tuple[str, str]) -> Pair:
+    return (_inputs(*entailed), ENTAILMENT), (_inputs(*other), NOT)
+
+
+def _direction(upward: bool, narrow: str, wide: str) -> Pair:
+    """Returns the pair that goes from narrow to wide (entailed if upward) and back."""
+    return _pair((narrow, wide), (wide, narrow)) if upward else _pair((wide, narrow), (narrow, wide))
+
+
+def _hypernym(w: Words) -> tuple[str, Noun, Noun]:
+    group, wide, (narrow, _) = w.kind("animals", "foods", "things", "people", "plants")
+    return group, narrow, wide
+
+
+def _mono_object(w: Words) -> list[Pair]:
+    _, narrow, wide = _hypernym(w)
+    who, v = w.person().name, w.verb("perceive").past
+    return [_direction(True, f"{who} {v} {narrow.a()}", f"{who} {v} {wide.a()}")]
+
+
+def _mono_not(w: Words) -> list[Pair]:
+    _, narrow, wide = _hypernym(w)
+    who, v = w.person().name, w.verb("perceive").base
+    return [_direction(False, f"{who} did not {v} {narrow.a()}", f"{who} did not {v} {wide.a()}")]
+
+
+def _mono_quantifier(w: Words) -> list[Pair]:
+    _, narrow, wide = _hypernym(w)
+    who, v = w.noun("people"), w.verb("perceive").past
+    up, down = w.pick([("some", "no"), ("several", "no"), ("many", "few")])
+    return [
+        _direction(q == up, f"{q} {who.many} {v} {narrow.a()}", f"{q} {who.many} {v} {wide.a()}") for q in (up, down)
+    ]
+
+
+def _mono_subject(w: Words) -> list[Pair]:
+    _, wide, (narrow, _) = w.kind("people")
+    v = w.verb("alone").past
+    up, down = w.pick([("some", "all"), ("several", "no"), ("some", "no")])
+    return [_direction(q == up, f"{q} {narrow.many} {v}", f"{q} {wide.many} {v}") for q in (up, down)]
+
+
+def _mono_restrictor(w: Words) -> list[Pair]:
+    """New: the wider or narrower word stands in a relative clause."""
+    _, narrow, wide = _hypernym(w)
+    who, v, alone = w.noun("people"), w.verb("perceive").past, w.verb("alone").past
+    up, down = w.pick([("some", "every"), ("a", "every"), ("a", "no")])
+    one = {q: who.a() if q == "a" else f"{q} {who.one}" for q in (up, down)}
+    return [
+        _direction(q == up, f"{one[q]} who {v} {narrow.a()} {alone}", f"{one[q]} who {v} {wide.a()} {alone}")
+        for q in (up, down)
+    ]
+
+
+def _numbers(w: Words) -> list[Pair]:
+    low, high = w.numbers()
+    who, things, v = w.person().name, w.noun("things").many, w.verb("handle").past
+    least, most = f"{who} {v} at least {{}} {things}", f"{who} {v} at most {{}} {things}"
+    return [
+        _direction(True, least.format(high), least.format(low)),
+        _direction(False, most.format(high), most.format(low)),
+    ]
+
+
+def _numbers_more(w: Words) -> list[Pair]:
+    """New: the same with "more than" and "fewer than"."""
+    low, high = w.numbers()
+    who, things, v = w.noun("people").many, w.noun("things").many, w.verb("handle").past
+    more, less = f"the {who} {v} more than {{}} {things}", f"the {who} {v} less than {{}} {things}"
+    return [
+        _direction(True, more.format(high), more.format(low)),
+        _direction(False, less.format(high), less.format(low)),
+    ]
+
+
+def _joined(w: Words) -> list[Pair]:
+    a, b, c = w.names(3)
+    v = w.verb("alone").past
+    premise = f"{a} and {b} {v}"
+    return [_pair((premise, f"{w.pick([a, b])} {v}"), (premise, f"{c} {v}"))]
+
+
+def _whose(w: Words) -> list[Pair]:
+    a, b, c = (n.one for n in w.nouns("people", 3))
+    v = w.verb("social")
+    premise = f"the {a} was {v.done} by the {b}"
+    wrong = w.pick([f"the {c} {v.past} the {a}", f"the {b} {v.past} the {c}"])
+    return [_pair((premise, f"the {b} {v.past} the {a}"), (premise, wrong))]
+
+
+def _listed(w: Words) -> list[Pair]:
+    """New: things are listed."""
+    who, v, (x, y, z) = w.person().name, w.verb("handle").past, w.nouns("things", 3)
+    premise = f"{who} {v} {x.a()} and {y.a()}"
+    return [_pair((premise, f"{who} {v} {w.pick([x, y]).a()}"), (premise, f"{who} {v} {z.a()}"))]
+
+
+def _overlap_near(w: Words) -> list[Pair]:
+    a, b = (n.one for n in w.nouns("people", 2))
+    v = w.verb("alone").past
+    premise = f"the {a} {w.pick(NEAR)} the {b} {v}"
+    return [_pair((premise, f"the {a} {v}"), (premise, f"the {b} {v}"))]
+
+
+def _overlap_relative(w: Words) -> list[Pair]:
+    a, b = (n.one for n in w.nouns("people", 2))
+    v, inner = w.verb("alone").past, w.verb("social").past
+    premise = w.pick([f"the {a} who {inner} the {b} {v}", f"the {a} who the {b} {inner} {v}"])
+    return [_pair((premise, f"the {a} {v}"), (premise, f"the {b} {v}"))]
+
+
+def _overlap_object(w: Words) -> list[Pair]:
+    """New: the object of one clause stands before the verb of the next."""
+    a, b = (n.one for n in w.nouns("people", 2))
+    v, inner = w.verb("alone").past, w.verb("social").past
+    premise = f"after the {a} {inner} {w.person().name}, the {b} {v}"
+    return [_pair((premise, f"the {b} {v}"), (premise, f"the {a} {v}"))]
+
+
+def _roles(w: Words) -> list[Pair]:
+    a, b = (n.one for n in w.nouns("people", 2))
+    v = w.verb("social")
+    if w.chance(0.5):
+        premise = f"the {a} was {v.done} by the {b}"
+        return [_pair((premise, f"the {b} {v.past} the {a}"), (premise, f"the {a} {v.past} the {b}"))]
+    premise = f"the {a} {v.past} the {b}"
+    return [_pair((premise, f"the {b} was {v.done} by the {a}"), (premise, f"the {a} was {v.done} by the {b}"))]
+
+
+def _roles_relative(w: Words) -> list[Pair]:
+    """New: the roles are read out of a relative clause."""
+    a, b = (n.one for n in w.nouns("people", 2))
+    v, mood = w.verb("social").past, w.text("moods")
+    premise = w.pick([f"the {a} who the {b} {v} was {mood}", f"{w.person().name} saw the {a} who the {b} {v}"])
+    return [_pair((premise, f"the {b} {v} the {a}"), (premise, f"the {a} {v} the {b}"))]
+
+
+def _factive(w: Words) -> list[Pair]:
+    a = w.person().name
+    b = w.noun("people").one
+    know, claim, v = w.verb("know").past, w.verb("claim").past, w.verb("alone").past
+    return [_pair((f"{a} {know} that the {b} {v}", f"the {b} {v}"), (f"{a} {claim} that the {b} {v}", f"the {b} {v}"))]
+
+
+def _opposite(w: Words) -> list[Pair]:
+    a, b = w.names(2)
+    more, less = w.order(*w.text("opposite").split())
+    return [
+        _pair(
+            (f"{a} is {more} than {b}", f"{b} is {less} than {a}"),
+            (f"{a} is {more} than {b}", f"{a} is {less} than {b}"),
+        )
+    ]
+
+
+def _synonym(w: Words) -> list[Pair]:
+    (a, b), (c, d) = (tuple(verb(entry).past for entry in pair) for pair in w.synonyms("same_handle"))
+    who, thing = w.person().name, w.noun("things").one
+    say = f"{who} {{}} the {thing}"
+    return [
+        _pair((say.format(a), say.format(b)), (say.format(a), say.format(d))),
+        _pair((say.format(c), say.format(d)), (say.format(c), say.format(b))),
+    ]
+
+
+def _sibling(w: Words) -> list[Pair]:
+    _, wide, (narrow, other) = w.kind("animals", "foods", "things", "people", "plants")
+    who, v = w.person().name, w.verb("perceive").past
+    premise = f"{who} {v} {narrow.a()}"
+    return [_pair((premise, f"{who} {v} {wide.a()}"), (premise, f"{who} {v} {other.a()}"))]
+
+
+@dataclass(frozen=True)
+class RteLite(LiteTask):
+    """Entailment between generated sentences, in the shape of RTE; not RTE."""
+
+    name = "rte-lite"
+    output = Classes(("entailment", "not_entailment"))
+    metrics = ("accuracy", "f1")
+    positive = ENTAILMENT
+    description = "Generated pairs: quantifiers, monotonicity, hypernyms, numbers, lexical-overlap traps"
+    source = "in the manner of HANS (arXiv:1902.01007) and MED (arXiv:1906.06448); shape of RTE, Dagan et al. 2005"
+    frames = (
+        Frame("hypernym", _sibling),
+        Frame("hypernym", _mono_object),
+        Frame("quantifier", _mono_not),
+        Frame("quantifier", _mono_quantifier),
+        Frame("quantifier", _mono_subject),
+        Frame("quantifier", _numbers),
+        Frame("quantifier", _mono_restrictor, new=True),
+        Frame("quantifier", _numbers_more, new=True),
+        Frame("participant", _joined),
+        Frame("participant", _whose),
+        Frame("participant", _listed, new=True),
+        Frame("overlap", _overlap_near),
+        Frame("overlap", _overlap_relative),
+        Frame("overlap", _roles),
+        Frame("overlap", _overlap_object, new=True),
+        Frame("overlap", _roles_relative, new=True),
+        Frame("factive", _factive),
+        Frame("lexical", _synonym),
+        Frame("lexical", _opposite),
+    )

@@ -1,0 +1,149 @@
+"""`sst2-lite`: is the sentence positive or negative? Negation, contrast, intensity, in the manner of CheckList.
+
+CheckList (Ribeiro et al. 2020) tests one ability at a time: what a negation turns round, which clause counts, what a
+degree does, and what praise or blame sounds like without a word of praise or blame. Scores on it are not GLUE scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tlbench import Classes
+from tlbench_glue.lite.draw import Frame, Pair
+from tlbench_glue.lite.tasks import LiteTask
+from tlbench_glue.lite.words import Words, sentence
+
+
+def _pair(positive: str, negative: str) -> Pair:
+    return ((sentence(positive),), 1), ((sentence(negative),), 0)
+
+
+def _square(w: Words, straight: Sequence[str], turned: Sequence[str]) -> list[Pair]:
+    """Returns a pair that keeps the adjective's polarity and a pair that turns it round."""
+    it, _, good, bad = w.verdict()
+    keep, turn = w.pick(straight), w.pick(turned)
+    return [
+        _pair(keep.format(it=it, how=good), keep.format(it=it, how=bad)),
+        _pair(turn.format(it=it, how=bad), turn.format(it=it, how=good)),
+    ]
+
+
+def _negation(w: Words) -> list[Pair]:
+    return _square(
+        w,
+        ["the {it} was {how}", "my {it} was really {how}", "it was a {it} that was truly {how}", "this {it} is {how}"],
+        [
+            "the {it} was not {how}",
+            "this {it} is not {how} at all",
+            "my {it} was never {how}",
+            "there was nothing {how} about the {it}",
+        ],
+    )
+
+
+def _negation_far(w: Words) -> list[Pair]:
+    """New: the negation stands further off, or is no "not"."""
+    return _square(
+        w,
+        [
+            "there is no doubt that the {it} was {how}",
+            "nobody could have a more {how} {it}",
+            "everyone would agree that the {it} was {how}",
+        ],
+        [
+            "nobody could call this {it} {how}",
+            "I do not think that the {it} was {how}",
+            "neither the {it} nor anything about it was {how}",
+        ],
+    )
+
+
+def _contrast(w: Words) -> list[Pair]:
+    it, part, good, bad = w.verdict()
+    template = w.pick(
+        [
+            "the {part} was {x}, but the {it} was {y}",
+            "although the {part} was {x}, the {it} was {y}",
+            "the {it} was {y} even though the {part} was {x}",
+            "the {it} was {x} at first, but then it was {y}",
+        ]
+    )
+    return [
+        _pair(template.format(it=it, part=part, x=bad, y=good), template.format(it=it, part=part, x=good, y=bad)),
+    ]
+
+
+def _contrast_report(w: Words) -> list[Pair]:
+    """New: the writer's own verdict counts, not the others'."""
+    it, part, good, bad = w.verdict()
+    template = w.pick(
+        [
+            "to {who} the {it} was {x}, but to me it was {y}",
+            "the {it} was {y}, whatever {who} heard about its {x} {part}",
+        ]
+    )
+    who = w.person().name
+    return [
+        _pair(
+            template.format(who=who, it=it, part=part, x=bad, y=good),
+            template.format(who=who, it=it, part=part, x=good, y=bad),
+        )
+    ]
+
+
+def _intensity(w: Words) -> list[Pair]:
+    return _square(
+        w,
+        [
+            "the {it} could not have been more {how}",
+            "the {it} was as {how} as can be",
+            "the {it} was nothing if not {how}",
+        ],
+        ["the {it} could not have been less {how}", "the {it} was anything but {how}", "the {it} was far from {how}"],
+    )
+
+
+def _intensity_degree(w: Words) -> list[Pair]:
+    """New: other degrees."""
+    return _square(
+        w,
+        ["rarely has a {it} been so {how}", "the {it} was every bit as {how} as I had dreamt"],
+        ["the {it} was hardly {how}", "the {it} was by no means {how}"],
+    )
+
+
+def _unreal(w: Words) -> list[Pair]:
+    return _square(
+        w,
+        ["it could have been {how}, and the {it} was", "the {it} was as {how} as it could have been"],
+        ["the {it} could have been {how}, but it was not", "this might have been one {how} {it}, but it was not"],
+    )
+
+
+def _implied(w: Words) -> list[Pair]:
+    (a, b), (c, d) = w.implied()
+    if w.chance(0.3):
+        return [_pair(a, b)]
+    return [_pair(f"{a} and {c}", f"{b} and {d}")]
+
+
+@dataclass(frozen=True)
+class Sst2Lite(LiteTask):
+    """Sentiment of generated sentences, in the shape of SST-2; not SST-2."""
+
+    name = "sst2-lite"
+    output = Classes(("negative", "positive"))
+    metrics = ("accuracy", "f1")
+    description = "Generated verdicts: negation, contrast, intensity, unreal conditionals, implied praise and blame"
+    source = "in the manner of CheckList, Ribeiro et al. 2020, arXiv:2005.04118; shape of SST-2, Socher et al. 2013"
+    frames = (
+        Frame("negation", _negation),
+        Frame("negation", _negation_far, new=True),
+        Frame("contrast", _contrast),
+        Frame("contrast", _contrast_report, new=True),
+        Frame("intensity", _intensity),
+        Frame("intensity", _intensity_degree, new=True),
+        Frame("unreal", _unreal),
+        Frame("implied", _implied),
+    )

@@ -1,0 +1,207 @@
+"""The words of a split: three lexicons without a word in common, and how a word is inflected.
+
+What a task's sentences say stands in `lexicon/<split>.toml`, one file for each split. What holds sentences together,
+the function words below, is shared by all.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from random import Random
+from typing import Any, Literal
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+FUNCTION = frozenset(
+    """
+    a an the this that these those some any no every each all both many few most several another other one
+    i me my we us our you it its they them their he him his she her hers
+    himself herself themselves itself myself who whom whose what which when where why how whether if
+    is are was were be been being am has have had having do does did will would can could may might must should
+    not never nor neither either or and but so yet although though because while until unless than as such
+    in on at by for from to of with without near behind beside before after into about under over between against
+    there here then very quite rather really truly far too only even ever already just still also almost hardly
+    more most less least much anything anyone anybody nothing nobody everything everyone something someone
+    exactly up out first off again same own t s
+    """.split()
+)
+"""Words that every split shares."""
+
+
+@dataclass(frozen=True)
+class Noun:
+    """A countable noun."""
+
+    one: str
+    many: str
+
+    def a(self, adjective: str = "") -> str:
+        """Returns the noun with its indefinite article, and an adjective between them."""
+        return article(f"{adjective} {self.one}".strip())
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb in its five forms."""
+
+    base: str
+    s: str
+    past: str
+    done: str
+    ing: str
+
+
+@dataclass(frozen=True)
+class Person:
+    """A first name and the pronouns that go with it."""
+
+    name: str
+    female: bool
+
+    @property
+    def self(self) -> str:
+        """Returns "herself" or "himself"."""
+        return "herself" if self.female else "himself"
+
+
+def article(phrase: str) -> str:
+    """Returns the phrase behind "a" or "an"."""
+    return f"an {phrase}" if re.match(r"(?!uni|use|one|eu)[aeiou]|hour|honest", phrase) else f"a {phrase}"
+
+
+def sentence(text: str) -> str:
+    """Returns the text with a capital letter and, if it has no end mark, a full stop."""
+    text = text[0].upper() + text[1:]
+    return text if text[-1] in ".?!" else f"{text}."
+
+
+def noun(entry: str) -> Noun:
+    """Returns the noun of a lexicon entry, "dog" or "wolf/wolves"."""
+    one, _, many = entry.partition("/")
+    return Noun(one, many or _plural(one))
+
+
+def verb(entry: str) -> Verb:
+    """Returns the verb of a lexicon entry, "paint" or "see/saw/seen/seeing"; missing forms are regular."""
+    forms = entry.split("/")
+    base = forms[0]
+    past = forms[1] if len(forms) > 1 else _past(base)
+    done = forms[2] if len(forms) > 2 else past
+    ing = forms[3] if len(forms) > 3 else (base[:-1] if re.search(r"[^eo]e$", base) else base) + "ing"
+    return Verb(base, _plural(base), past, done, ing)
+
+
+def _plural(word: str) -> str:
+    if re.search(r"[^aeiou]y$", word):
+        return word[:-1] + "ies"
+    return word + ("es" if re.search(r"(s|x|z|ch|sh)$", word) else "s")
+
+
+def _past(word: str) -> str:
+    if re.search(r"[^aeiou]y$", word):
+        return word[:-1] + "ied"
+    return word + ("d" if word.endswith("e") else "ed")
+
+
+@cache
+def lexicon(split: Split) -> Mapping[str, Any]:
+    """Returns the parsed lexicon of a split."""
+    return tomllib.loads(files(__package__).joinpath("lexicon", f"{split}.toml").read_text(encoding="utf-8"))
+
+
+class Words:
+    """Draws words of one split; every draw comes from the generator it was given."""
+
+    def __init__(self, split: Split, rng: Random) -> None:
+        self.rng = rng
+        self._table = lexicon(split)
+
+    def pick(self, options: Sequence[Any]) -> Any:
+        """Returns one of the options."""
+        return options[self.rng.randrange(len(options))]
+
+    def chance(self, p: float) -> bool:
+        """Returns True with this probability."""
+        return self.rng.random() < p
+
+    def order(self, *items: Any) -> list[Any]:
+        """Returns the items in a random order."""
+        return self.rng.sample(items, len(items))
+
+    def entries(self, key: str) -> list[str]:
+        """Returns the raw entries of a list in the lexicon; "kinds.foods" reaches into tables."""
+        value: Any = self._table
+        for part in key.split("."):
+            value = value[part]
+        return value.split() if isinstance(value, str) else list(value)
+
+    def text(self, key: str) -> str:
+        """Returns one entry as it stands."""
+        return str(self.pick(self.entries(key)))
+
+    def texts(self, key: str, n: int) -> list[str]:
+        """Returns n different entries as they stand."""
+        return self.rng.sample(self.entries(key), n)
+
+    def noun(self, key: str) -> Noun:
+        """Returns one noun."""
+        return noun(self.text(key))
+
+    def nouns(self, key: str, n: int) -> list[Noun]:
+        """Returns n different nouns."""
+        return [noun(entry) for entry in self.texts(key, n)]
+
+    def verb(self, key: str) -> Verb:
+        """Returns one verb."""
+        return verb(self.text(key))
+
+    def verbs(self, key: str, n: int) -> list[Verb]:
+        """Returns n different verbs."""
+        return [verb(entry) for entry in self.texts(key, n)]
+
+    def person(self, female: bool | None = None) -> Person:
+        """Returns a first name."""
+        female = self.chance(0.5) if female is None else female
+        return Person(self.text("women" if female else "men"), female)
+
+    def names(self, n: int) -> list[str]:
+        """Returns n different first names."""
+        return self.rng.sample(self.entries("men") + self.entries("women"), n)
+
+    def number(self) -> str:
+        """Returns a number word."""
+        return self.text("numbers")
+
+    def numbers(self) -> tuple[str, str]:
+        """Returns two number words, the smaller first."""
+        entries = self.entries("numbers")
+        low, high = sorted(self.rng.sample(range(len(entries)), 2))
+        return entries[low], entries[high]
+
+    def kind(self, *groups: str) -> tuple[str, Noun, list[Noun]]:
+        """Returns a group ("animals", "foods", ...), a kind's own noun and two different nouns of that kind."""
+        options = [(group, name) for group in groups for name in self._table["kinds"].get(group, {})]
+        group, name = self.pick(options)
+        return group, noun(name), self.nouns(f"kinds.{group}.{name}", 2)
+
+    def synonyms(self, key: str) -> tuple[tuple[str, str], tuple[str, str]]:
+        """Returns the raw entries of two pairs of words, each pair of one meaning, in random order."""
+        a, b = (self.order(*pair.split()) for pair in self.texts(key, 2))
+        return (a[0], a[1]), (b[0], b[1])
+
+    def implied(self) -> tuple[tuple[str, str], tuple[str, str]]:
+        """Returns two pairs of praise and blame that say neither."""
+        (a, b), (c, d) = self.rng.sample(self._table["verdicts"]["implied"], 2)
+        return (a, b), (c, d)
+
+    def verdict(self) -> tuple[str, str, str, str]:
+        """Returns what is judged, a part of it, a word of praise and a word of blame that fit it."""
+        domain = self.pick(list(self._table["verdicts"]["domains"].values()))
+        subject, part, good, bad = (self.pick(domain[k].split()) for k in ("subjects", "parts", "good", "bad"))
+        return subject, part, good, bad

@@ -1,0 +1,1 @@
+"""Backbones of Hugging Face transformers, as a plugin of tlbench."""

@@ -1,0 +1,149 @@
+"""Loads a transformers model from a folder into a staged encoder, and refuses weights that do not all arrive."""
+
+from __future__ import annotations
+
+import inspect
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import nn
+
+from tlbench import PluginError, UsageError
+from tlbench.modeling.staged import StagedEncoder
+from tlbench_hf.blocks import cut, find_blocks
+from tlbench_hf.convention import TextConvention
+
+_LAYER_DROPS = ("layerdrop", "encoder_layerdrop", "decoder_layerdrop", "layer_drop")
+_NO_WEIGHTS = ("position_ids", "inv_freq", "masked_bias")
+"""Ends of names of tables that older checkpoints carry and newer code computes."""
+
+
+def load_encoder(folder: Path, *, title: str, content: str | None, depth: int | None, readout: str) -> StagedEncoder:
+    """Returns the encoder in a folder on the CPU in fp32, in eval mode.
+
+    Args:
+        folder: Holds config.json and safetensors weights.
+        title: The backbone's name, for messages.
+        content: Names the weights; None for random ones.
+        depth: How many blocks to keep.
+        readout: How `pool` reads.
+
+    Raises:
+        UsageError: The folder's model cannot be used, or not at this depth.
+        PluginError: A tensor of the encoder did not load.
+    """
+    with quiet():
+        native = _loaded(folder, title, readout) if content else _random(folder, title, readout)
+    blocks = find_blocks(native, title)
+    if depth is not None:
+        blocks = cut(native, blocks, depth, title)
+    native.eval()
+    weights = f"hf:{content}" if content else f"random-{uuid.uuid4().hex}"
+    identity = f"{weights}#blocks={native.config.num_hidden_layers}"
+    try:
+        return StagedEncoder(native, TextConvention(native), blocks, readout=readout, identity=identity)
+    except PluginError as error:
+        raise PluginError(f"{title}: {error}") from error
+    except Exception as error:
+        if depth is None:
+            raise
+        raise UsageError(f"{title}: {type(native).__name__} does not run with {depth} blocks: {error}") from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps the library from printing reports, warnings and progress bars."""
+    logging: Any = transformers.utils.logging
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def load_config(folder: Path, title: str) -> Any:
+    """Returns the folder's configuration, set for plain passes: no cache, no dropped layers, no extra outputs.
+
+    Raises:
+        UsageError: It is of no kind that the library knows, or wants code of its own to be run.
+    """
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{title}: {_one_line(error)}") from error
+    config.use_cache = config.output_hidden_states = config.output_attentions = False
+    for name in _LAYER_DROPS:
+        if hasattr(config, name):
+            setattr(config, name, 0.0)
+    return config
+
+
+def _loaded(folder: Path, title: str, readout: str) -> Any:
+    config = load_config(folder, title)
+    auto, options = _model_class(config, title, readout)
+    try:
+        native, report = auto.from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are refused below, by name
+            **options,
+        )
+    except OSError as error:
+        raise UsageError(f"{title}: {_one_line(error)}") from error
+    except (RuntimeError, ValueError) as error:
+        raise PluginError(f"{title}: the weights do not fit the model: {_one_line(error)}") from error
+    _refuse_gaps(native, report, title, pooler=readout == "pooler")
+    return native
+
+
+def _random(folder: Path, title: str, readout: str) -> Any:
+    config = load_config(folder, title)
+    auto, options = _model_class(config, title, readout)
+    return auto.from_config(config, dtype=torch.float32, trust_remote_code=False, **options)
+
+
+def _model_class(config: Any, title: str, readout: str) -> tuple[Any, dict[str, bool]]:
+    # An encoder-decoder's plain model wants decoder inputs; T5 and its like have their encoder as a model.
+    families: Any = transformers.AutoModelForTextEncoding, transformers.AutoModel
+    auto = next((auto for auto in families if type(config) in auto._model_mapping), None)
+    if auto is None or (auto is families[1] and config.is_encoder_decoder):
+        raise UsageError(f"{title}: transformers has no text encoder for the family {config.model_type!r}")
+    model = auto._model_mapping[type(config)]
+    takes = inspect.signature(model).parameters
+    return auto, {"add_pooling_layer": readout == "pooler"} if "add_pooling_layer" in takes else {}
+
+
+def _refuse_gaps(native: nn.Module, report: Mapping[str, Any], title: str, *, pooler: bool) -> None:
+    missing = {key for key in report["missing_keys"] if pooler or not key.startswith("pooler.")}
+    mismatched = {entry[0] if isinstance(entry, tuple) else str(entry) for entry in report["mismatched_keys"]}
+    prefix = f"{getattr(native, 'base_model_prefix', '')}."
+    parts = {name for name, _ in native.named_children()} - (set() if pooler else {"pooler"})
+    left_over = {
+        key
+        for key in report["unexpected_keys"]
+        if key.removeprefix(prefix).partition(".")[0] in parts and not key.endswith(_NO_WEIGHTS)
+    }
+    for keys, what in ((missing, "missing from"), (mismatched, "of another shape in"), (left_over, "left over in")):
+        if keys:
+            names = ", ".join(sorted(keys)[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
+            raise PluginError(f"{title}: tensors of the encoder are {what} the checkpoint: {names}")
+    if report.get("error_msgs"):
+        raise PluginError(f"{title}: {_one_line(report['error_msgs'][0])}")
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,155 @@
+"""Where a model's files are, and what pins them.
+
+A source is "package:<module>/<folder>" (files that came with an installed package), an absolute folder, or the id of a
+repository on the hub. Whatever it is, what is loaded in the end is a folder on this machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from tlbench import UsageError
+
+PACKAGE = "package:"
+_REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_TEXT_FILES = ("*.model", "*.txt", "*.json", "1_Pooling/config.json")
+_WEIGHTS = "model.safetensors"
+_INDEX = "model.safetensors.index.json"
+_REACH_SECONDS = 10
+
+
+def pin(text: str) -> tuple[str, str | None]:
+    """Returns the source and the revision that "<repo>[@revision]" or "<folder>[@revision]" stands for.
+
+    A folder's revision is a digest of its content. A repository's is the commit that the local hub cache has for
+    it, or what was given, or None: nothing is asked of the network.
+
+    Raises:
+        UsageError: No such folder, no model in it, other content than the revision says, or no such name.
+    """
+    whole = Path(text).expanduser()
+    if text and whole.is_dir():
+        return str(whole.resolve()), digest(whole.resolve())
+    source, at, revision = text.rpartition("@")
+    if not at:
+        source, revision = text, ""
+    folder = Path(source).expanduser()
+    if source and folder.is_dir():
+        found = digest(folder.resolve())
+        if found != revision:
+            raise UsageError(f"hf:{text}: the folder holds {found} now; name it without @{revision} to use that")
+        return str(folder.resolve()), found
+    if source.startswith(("/", ".", "~")) or not _REPOSITORY.fullmatch(source):
+        raise UsageError(f"hf:{text}: neither a folder nor the id of a repository such as org/name")
+    return source, _cached_commit(source, revision or "main") or revision or None
+
+
+def digest(folder: Path) -> str:
+    """Returns twelve hex digits over configuration, weights and tokenizer of a model folder.
+
+    Raises:
+        UsageError: The folder holds no configuration.
+    """
+    if not (folder / "config.json").is_file():
+        raise UsageError(f"hf:{folder}: no config.json in this folder")
+    paths = {path for pattern in _TEXT_FILES for path in folder.glob(pattern)}.union(weight_files(folder))
+    stats = [(str(path.relative_to(folder)), path.stat()) for path in sorted(paths) if path.is_file()]
+    return _digest(folder, tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats))
+
+
+def local_folder(source: str, revision: str | None) -> Path | None:
+    """Returns the folder with the files of a source, or None if it is a repository that is not all on this machine.
+
+    Raises:
+        UsageError: The package or the folder is gone.
+    """
+    if source.startswith(PACKAGE):
+        module, _, rest = source.removeprefix(PACKAGE).partition("/")
+        spec = importlib.util.find_spec(module)
+        for place in (spec.submodule_search_locations or ()) if spec else ():
+            if (Path(place) / rest / "config.json").is_file():
+                return Path(place) / rest
+        raise UsageError(f"the package {module} is not installed, or holds no {rest}/config.json")
+    if Path(source).is_absolute():
+        if not (Path(source) / "config.json").is_file():
+            raise UsageError(f"hf:{source}: no model in this folder any more")
+        return Path(source)
+    commit = _cached_commit(source, revision or "main")
+    snapshot = _cache(source) / "snapshots" / commit if commit else None
+    return snapshot if snapshot and _is_complete(snapshot) else None
+
+
+def fetched_folder(source: str, revision: str | None) -> Path:
+    """Returns the folder with the files of a source, fetched from the hub if need be.
+
+    Raises:
+        UsageError: It is not here and cannot be fetched, or nothing says which revision to fetch.
+    """
+    folder = local_folder(source, revision)
+    if folder is not None:
+        return folder
+    if revision is None:
+        raise UsageError(f"hf:{source} is not in the local hub cache: pin what to fetch, as hf:{source}@<commit>")
+    from huggingface_hub import HfApi, snapshot_download
+
+    try:
+        # Downloads try again and again where there is no network; this asks once.
+        commit = HfApi().model_info(source, revision=revision, timeout=_REACH_SECONDS).sha
+        wanted = [*_TEXT_FILES, "model*.safetensors"]
+        fetched = Path(snapshot_download(source, revision=commit, allow_patterns=wanted, ignore_patterns=["*/*.s*"]))
+    except Exception as error:  # the hub's client raises what its HTTP library does, and it changes
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UsageError(f"hf:{source}@{revision} is not in the local hub cache, nor to be had: {reason}") from error
+    if not _is_complete(fetched):
+        raise UsageError(f"hf:{source}@{revision} has no config.json with safetensors weights")
+    return fetched
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Returns the files that hold the weights, in order; none if the folder has no safetensors weights."""
+    if (folder / _INDEX).is_file():
+        shards = json.loads((folder / _INDEX).read_text(encoding="utf-8"))["weight_map"].values()
+        return [folder / shard for shard in sorted(set(shards))]
+    return [folder / _WEIGHTS] if (folder / _WEIGHTS).is_file() else []
+
+
+def content(source: str, revision: str | None, folder: Path) -> str:
+    """Returns what names the weights of a folder that belongs to this source; equal for equal weights."""
+    snapshot = folder.parent.name == "snapshots" and _COMMIT.fullmatch(folder.name)
+    return f"{source}@{folder.name if snapshot else revision or digest(folder)}"
+
+
+def _is_complete(folder: Path) -> bool:
+    weights = weight_files(folder)
+    return (folder / "config.json").is_file() and bool(weights) and all(path.is_file() for path in weights)
+
+
+def _cache(repository: str) -> Path:
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
+
+
+def _cached_commit(repository: str, revision: str) -> str | None:
+    if _COMMIT.fullmatch(revision):
+        return revision
+    reference = _cache(repository) / "refs" / revision
+    if ".." in revision or not reference.is_file():
+        return None
+    commit = reference.read_text(encoding="utf-8").strip()
+    return commit if _COMMIT.fullmatch(commit) else None
+
+
+@lru_cache(maxsize=64)
+def _digest(folder: Path, files: tuple[tuple[str, int, int], ...]) -> str:
+    whole = hashlib.sha256()
+    for name, _, _ in files:
+        with (folder / name).open("rb") as file:
+            whole.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return whole.hexdigest()[:12]

@@ -1,0 +1,137 @@
+"""Texts to token ids, and rows of token ids to padded batches."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import transformers
+
+from tlbench import Classes, Examples, MultiLabel, Output, PluginError, Scalar, UsageError
+from tlbench.modeling.data import Batch, Data, one_row_each
+from tlbench_hf.families import longest_input
+from tlbench_hf.loading import load_config, quiet
+
+
+class TokenRow(NamedTuple):
+    """One example as tokens."""
+
+    ids: np.ndarray
+    """(T,) int32."""
+    types: np.ndarray | None
+    """(T,) int8, which of two texts a token is from; None for models that do not ask."""
+
+
+@dataclass(frozen=True)
+class Pad:
+    """Pads rows on the right to the longest of them."""
+
+    token: int
+    """What fills a row up; the mask hides it."""
+
+    def __call__(self, rows: Sequence[TokenRow]) -> Batch:
+        """Returns input_ids, attention_mask and, where the model takes them, token_type_ids: (B, T) int64."""
+        shape = (len(rows), max(len(row.ids) for row in rows))
+        ids = np.full(shape, self.token, dtype=np.int64)
+        mask = np.zeros(shape, dtype=np.int64)
+        types = np.zeros(shape, dtype=np.int64)
+        for i, row in enumerate(rows):
+            ids[i, : len(row.ids)] = row.ids
+            mask[i, : len(row.ids)] = 1
+            if row.types is not None:
+                types[i, : len(row.types)] = row.types
+        batch: Batch = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+        if rows[0].types is not None:
+            batch["token_type_ids"] = torch.from_numpy(types)
+        return batch
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """A folder's tokenizer, and what its model takes of what it gives."""
+
+    library: Any
+    identity: str
+    """Sixteen hex digits over vocabulary, merges, normalisation and special tokens."""
+    pad: Pad
+    types: bool
+    limit: int | None
+    """How many tokens the model takes."""
+
+
+def featurize(examples: Examples, output: Output, folder: Path, max_length: int) -> Data:
+    """Returns one row of tokens for each example.
+
+    Raises:
+        PluginError: Inputs that are not one or two texts, or an output that needs words or windows.
+        UsageError: The folder has no fast tokenizer.
+    """
+    if not isinstance(output, Classes | MultiLabel | Scalar):
+        raise PluginError(f"tlbench-hf cannot yet tokenise for the output {type(output).__name__}")
+    arity = {len(example.inputs) for example in examples}
+    if not arity <= {1, 2} or len(arity) > 1 or not all(isinstance(t, str) for e in examples for t in e.inputs):
+        raise PluginError("tlbench-hf takes one text or two for each example, and the same number for all")
+    tokenizer = load_tokenizer(folder)
+    length = max_length if tokenizer.limit is None else min(max_length, tokenizer.limit)
+    fingerprint = f"tokens:{tokenizer.identity}:{length}:{int(tokenizer.types)}"
+    rows = _rows(tokenizer, [list(texts) for texts in zip(*(e.inputs for e in examples), strict=True)], length)
+    return one_row_each(examples, rows, tokenizer.pad, [len(row.ids) for row in rows], fingerprint)
+
+
+@lru_cache(maxsize=8)
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """Returns the fast tokenizer in a folder; each is loaded once a process.
+
+    Raises:
+        UsageError: There is none.
+    """
+    with quiet():
+        config = load_config(folder, str(folder))
+        try:
+            library = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        except (OSError, ValueError, ImportError) as error:
+            raise UsageError(f"{folder}: no tokenizer: {' '.join(str(error).split())[:200]}") from error
+    if not library.is_fast:
+        raise UsageError(f"{folder}: {type(library).__name__} is no fast tokenizer")
+    # GPT-2 and its like have no token for padding; under the mask any will do.
+    pads = (library.pad_token_id, library.eos_token_id, 0)
+    limits = [n for n in (longest_input(config), library.model_max_length) if n]
+    return Tokenizer(
+        library,
+        identity=hashlib.sha256(library.backend_tokenizer.to_str().encode()).hexdigest()[:16],
+        pad=Pad(next(token for token in pads if token is not None)),
+        # Tokenizers say by default that they give types; GPT-2 would add embeddings of token 0 for them.
+        types="token_type_ids" in library.model_input_names and bool(getattr(config, "type_vocab_size", 0)),
+        limit=min(limits, default=None),
+    )
+
+
+def _rows(tokenizer: Tokenizer, columns: list[list[str]], length: int) -> list[TokenRow]:
+    if not columns:
+        return []
+    encoded = tokenizer.library(
+        *columns,
+        truncation="longest_first",
+        max_length=length,
+        padding=False,
+        return_attention_mask=False,
+        return_token_type_ids=tokenizer.types,
+    )
+    all_types = encoded["token_type_ids"] if tokenizer.types else [None] * len(encoded["input_ids"])
+    rows = []
+    for ids, types in zip(encoded["input_ids"], all_types, strict=True):
+        # An empty text without special tokens would be a row without tokens, and its mean 0/0.
+        kept = ids or [tokenizer.pad.token]
+        rows.append(
+            TokenRow(
+                np.asarray(kept, dtype=np.int32),
+                None if types is None else np.asarray(types or [0], dtype=np.int8),
+            )
+        )
+    return rows

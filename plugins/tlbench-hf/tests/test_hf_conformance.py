@@ -1,0 +1,17 @@
+"""The bundled backbones keep to what every backbone must keep to."""
+
+from __future__ import annotations
+
+from tlbench_hf.plugin import tlbench_backbones
+
+from tlbench.testing.conformance import BackboneConformance
+
+BACKBONES = {backbone.name: backbone for backbone in tlbench_backbones()}
+
+
+class TestMiniLM(BackboneConformance):
+    backbone = BACKBONES["minilm-l6"]
+
+
+class TestEmbeddings(BackboneConformance):
+    backbone = BACKBONES["minilm-l0"]

@@ -1,0 +1,1 @@
+"""Which plugins are installed, and which object a name stands for."""

@@ -1,0 +1,169 @@
+"""Finds installed plugins, each guarded: one that is broken disables itself alone, and is named.
+
+pluggy's own loading stops at the first import error and one raising hook loses the answers of all the others, so
+entry points are walked and hook implementations called one by one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from tlbench.catalog import hookspecs
+from tlbench.contracts.backbone import Backbone
+from tlbench.contracts.executor import Executor
+from tlbench.contracts.strategy import Strategy
+from tlbench.contracts.task import Task
+
+GROUP = "tlbench"
+MODULES_VARIABLE = "TLBENCH_PLUGINS"
+"""Modules to load as plugins without installing them, separated by commas; worker processes inherit it."""
+
+KINDS: dict[str, tuple[str, type]] = {
+    "backbone": ("tlbench_backbones", Backbone),
+    "task": ("tlbench_tasks", Task),
+    "strategy": ("tlbench_strategies", Strategy),
+    "executor": ("tlbench_executors", Executor),
+    "suite": ("tlbench_suites", Path),
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One object that a plugin brings."""
+
+    kind: str
+    name: str
+    item: Any
+    distribution: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A plugin, or one object of it, that could not be used."""
+
+    plugin: str
+    """Distribution and entry point."""
+    reason: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A loaded plugin module."""
+
+    distribution: str
+    version: str
+    entry_point: str
+    module: Any
+
+    @property
+    def title(self) -> str:
+        """Distribution and entry point, for people."""
+        return f"{self.distribution} {self.version} ({self.entry_point})"
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """All that was found: what plugins bring, what is broken, and the hooks to ask further."""
+
+    entries: tuple[Entry, ...]
+    broken: tuple[Broken, ...]
+    plugins: tuple[Plugin, ...]
+    manager: pluggy.PluginManager
+
+    def hooks(self, hook: str) -> Iterator[tuple[Plugin, Callable[..., Any]]]:
+        """Yields the implementations of a hook, plugin by plugin, to be called one by one."""
+        titles = {f"{p.distribution}:{p.entry_point}": p for p in self.plugins}
+        for implementation in getattr(self.manager.hook, hook).get_hookimpls():
+            yield titles[implementation.plugin_name], implementation.function
+
+
+def discover(extra: Iterable[Plugin] = ()) -> Discovery:
+    """Returns what the installed plugins bring, and the given ones beside them."""
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    broken: list[Broken] = []
+    plugins: list[Plugin] = []
+    for plugin in (*_installed(broken), *_from_environment(broken), *extra):
+        if _register(manager, plugin, broken):
+            plugins.append(plugin)
+    found = Discovery((), (), tuple(plugins), manager)
+    entries = [entry for kind in KINDS for entry in _collect(found, kind, broken)]
+    return Discovery(tuple(entries), tuple(broken), tuple(plugins), manager)
+
+
+def guarded(plugin: str, broken: list[Broken], call: Callable[[], Any]) -> Any:
+    """Returns what the call returns; what it raises is noted as the plugin's fault, and None returned."""
+    try:
+        return call()
+    except (Exception, SystemExit) as error:
+        broken.append(Broken(plugin, _one_line(error), traceback.format_exc()))
+        return None
+
+
+def _installed(broken: list[Broken]) -> Iterator[Plugin]:
+    seen: set[tuple[str, str, str]] = set()
+    for point in sorted(metadata.entry_points(group=GROUP), key=lambda p: (p.dist.name if p.dist else "", p.name)):
+        distribution = point.dist.name if point.dist else "unknown"
+        # An editable install beside a stale one shows the same entry point twice.
+        if (distribution, point.name, point.value) in seen:
+            continue
+        seen.add((distribution, point.name, point.value))
+        version = point.dist.version if point.dist else ""
+        module = guarded(f"{distribution} {version} ({point.name})", broken, point.load)
+        if module is not None:
+            yield Plugin(distribution, version, point.name, module)
+
+
+def _from_environment(broken: list[Broken]) -> Iterator[Plugin]:
+    for name in filter(None, (part.strip() for part in os.environ.get(MODULES_VARIABLE, "").split(","))):
+        module = guarded(f"{MODULES_VARIABLE}={name}", broken, partial(importlib.import_module, name))
+        if module is not None:
+            yield Plugin(name.partition(".")[0], "", name, module)
+
+
+def _register(manager: pluggy.PluginManager, plugin: Plugin, broken: list[Broken]) -> bool:
+    def register() -> bool:
+        name = f"{plugin.distribution}:{plugin.entry_point}"
+        manager.register(plugin.module, name=name)
+        try:
+            manager.check_pending()
+        except pluggy.PluginValidationError:
+            manager.unregister(name=name)
+            raise
+        return True
+
+    return bool(guarded(plugin.title, broken, register))
+
+
+def _collect(found: Discovery, kind: str, broken: list[Broken]) -> Iterator[Entry]:
+    hook, contract = KINDS[kind]
+    for plugin, function in found.hooks(hook):
+        items = guarded(plugin.title, broken, partial(_listed, function))
+        for item in items or ():
+            name = item.stem if isinstance(item, Path) else getattr(item, "name", None)
+            if not isinstance(item, contract) or not isinstance(name, str) or not name:
+                reason = f"{hook} brought {type(item).__name__} {name!r}, which is no {contract.__name__} with a name"
+                broken.append(Broken(plugin.title, reason))
+                continue
+            yield Entry(kind, name, item, plugin.distribution, plugin.version)
+
+
+def _listed(function: Callable[[], Iterable[Any]]) -> list[Any]:
+    return list(function())
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

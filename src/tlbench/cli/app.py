@@ -1,0 +1,162 @@
+"""The commands, each a few lines, and what becomes of errors: the user's is one line and exit status 2."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+from tlbench.cli import options as o
+from tlbench.contracts.errors import UsageError
+
+app = typer.Typer(
+    help="Which pretrained backbone, adapted in which way, is best for this task at this budget?",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+Fresh = Literal["none", "failed", "stale", "all"]
+Format = Literal["terminal", "markdown", "csv"]
+
+
+@app.command()
+def run(
+    suite: o.SuiteName = None,
+    backbone: o.Backbones = None,
+    task: o.Tasks = None,
+    strategy: o.Strategies = None,
+    trials: o.Trials = None,
+    seeds: o.Seeds = None,
+    max_steps: o.Steps = None,
+    epochs: o.Epochs = None,
+    train_limit: o.TrainLimit = None,
+    max_seconds: o.MaxSeconds = None,
+    precision: o.PrecisionOption = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Workers; one a GPU or core.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    executor: Annotated[str, typer.Option(help="Where cells run.")] = "isolated",
+    fresh: Annotated[Fresh, typer.Option(help="Which finished cells to run again.")] = "none",
+    out: o.Out = None,
+) -> None:
+    """Run a suite, or what is left of it, and show the leaderboard."""
+    from tlbench.catalog.catalog import Catalog
+    from tlbench.cli.running import run_plan
+    from tlbench.running.run import Settings
+
+    catalog = Catalog.discover()
+    protocol = o.patch(trials, seeds, max_steps, epochs, train_limit, max_seconds, precision)
+    plan = o.planned(catalog, suite, backbone, task, strategy, protocol)
+    try:
+        status = run_plan(plan, catalog, Settings(executor, jobs, device, fresh), o.out_folder(out))
+    except KeyboardInterrupt:
+        status = _say("interrupted; nothing finished is lost, and the same command does the rest", 130)
+    raise typer.Exit(status)
+
+
+@app.command()
+def plan(
+    suite: o.SuiteName = None,
+    backbone: o.Backbones = None,
+    task: o.Tasks = None,
+    strategy: o.Strategies = None,
+    trials: o.Trials = None,
+    seeds: o.Seeds = None,
+    max_steps: o.Steps = None,
+    epochs: o.Epochs = None,
+    train_limit: o.TrainLimit = None,
+    max_seconds: o.MaxSeconds = None,
+    precision: o.PrecisionOption = None,
+    cells: Annotated[bool, typer.Option("--cells", help="Cell by cell, with their ids.")] = False,
+    out: o.Out = None,
+) -> None:
+    """Show what a run would do: its cells, what is skipped and why, what is done already."""
+    from tlbench.catalog.catalog import Catalog
+    from tlbench.cli.showing import print_plan
+
+    catalog = Catalog.discover()
+    protocol = o.patch(trials, seeds, max_steps, epochs, train_limit, max_seconds, precision)
+    print_plan(o.planned(catalog, suite, backbone, task, strategy, protocol), o.out_folder(out), cells)
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[
+        Literal["all", "backbones", "tasks", "strategies", "suites", "executors", "plugins"],
+        typer.Argument(help="What to list."),
+    ] = "all",
+) -> None:
+    """List what the installed plugins bring."""
+    from tlbench.catalog.catalog import Catalog
+    from tlbench.cli.showing import print_list
+
+    print_list(Catalog.discover(), kind)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A backbone, task, strategy or suite, or the id of a cell.")],
+    out: o.Out = None,
+) -> None:
+    """Show all that is known of one thing."""
+    from tlbench.catalog.catalog import Catalog
+    from tlbench.cli.showing import print_one
+
+    print_one(Catalog.discover(), name, o.out_folder(out))
+
+
+@app.command()
+def leaderboard(
+    suite: o.SuiteName = None,
+    task: o.Tasks = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every record in the folder, not the last run's.")] = False,
+    format_: Annotated[Format, typer.Option("--format", "-f", help="How to write it.")] = "terminal",
+    out: o.Out = None,
+) -> None:
+    """Show the results so far: the last run's, a suite's, or all."""
+    from tlbench.cli.board import print_board
+
+    print_board(o.out_folder(out), suite, tuple(task or ()), everything, format_)
+
+
+@app.command()
+def version() -> None:
+    """Show the versions of tlbench and of the plugins."""
+    from tlbench.catalog.catalog import Catalog
+    from tlbench.cli.showing import print_versions
+
+    print_versions(Catalog.discover())
+
+
+def main() -> None:
+    """Runs the command line and exits: 0 all well, 1 a cell without a score, 2 the user's mistake, 130 interrupted."""
+    sys.exit(_main(sys.argv[1:]))
+
+
+def _main(arguments: list[str]) -> int:
+    try:
+        return int(app(arguments, prog_name="tlbench", standalone_mode=False) or 0)
+    except typer.Exit as end:
+        return end.exit_code
+    except UsageError as error:
+        return _say(str(error), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        return _say("interrupted", 130)
+    except BrokenPipeError:
+        # The reader of a pipe has gone; Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        # The parser's own errors: typer may carry its own copy of click, so they are known by what they can do.
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+            return _say(error.format_message(), int(error.exit_code))
+        raise
+
+
+def _say(message: str, status: int) -> int:
+    from tlbench.results.render.plain import printable
+
+    print(f"tlbench: {printable(' '.join(message.split()))}", file=sys.stderr)
+    return status

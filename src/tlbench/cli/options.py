@@ -1,0 +1,118 @@
+"""What several commands take, and how it becomes a selection of a suite."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from tlbench.catalog.catalog import Catalog
+from tlbench.contracts.errors import UsageError
+from tlbench.contracts.plan import Plan
+from tlbench.contracts.record import Precision
+from tlbench.planning.plan import Selection, plan
+from tlbench.planning.suite import Block, Patch, Suite, read_suite
+
+OUT_VARIABLE = "TLBENCH_OUT"
+DEFAULT_OUT = "tlbench-results"
+
+_ADDS = "One the suite has selects its cells, another replaces the axis, +NAME adds to it. Repeatable."
+
+SuiteName = Annotated[str | None, typer.Option("--suite", "-s", metavar="NAME|FILE", help="A suite, by name or file.")]
+Backbones = Annotated[
+    list[str] | None, typer.Option("--backbone", "-b", metavar="NAME", help=f"A backbone. {_ADDS}", show_default=False)
+]
+Tasks = Annotated[
+    list[str] | None, typer.Option("--task", "-t", metavar="NAME", help="A task; as --backbone.", show_default=False)
+]
+Strategies = Annotated[
+    list[str] | None,
+    typer.Option("--strategy", "-S", metavar="NAME", help="A strategy; as --backbone.", show_default=False),
+]
+Trials = Annotated[int | None, typer.Option(min=1, metavar="N", help="Settings to try in a cell, in total.")]
+Seeds = Annotated[str | None, typer.Option(metavar="N|LIST", help="How many seeds, or which: 3 or 0,7,8.")]
+Steps = Annotated[int | None, typer.Option(min=1, metavar="N", help="Optimiser steps of a fit.")]
+Epochs = Annotated[float | None, typer.Option(metavar="N", help="Passes over the training examples of a fit.")]
+TrainLimit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Training examples that a fit may see.")]
+MaxSeconds = Annotated[float | None, typer.Option(metavar="SECONDS", help="Time after which a cell is stopped.")]
+PrecisionOption = Annotated[
+    Literal["auto", "fp32", "bf16-autocast", "bf16-weights"] | None, typer.Option(help="Arithmetic of a fit.")
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", metavar="FOLDER", help=f"Results (${OUT_VARIABLE}; {DEFAULT_OUT}).")
+]
+
+
+def out_folder(out: Path | None) -> Path:
+    """Returns the folder of results: as said, as the environment says, or the default."""
+    return out or Path(os.environ.get(OUT_VARIABLE) or DEFAULT_OUT)
+
+
+def patch(
+    trials: int | None = None,
+    seeds: str | None = None,
+    max_steps: int | None = None,
+    epochs: float | None = None,
+    train_limit: int | None = None,
+    max_seconds: float | None = None,
+    precision: Precision | None = None,
+) -> Patch:
+    """Returns what the command line says of the protocol.
+
+    Raises:
+        UsageError: A number that cannot be.
+    """
+    said: dict[str, Any] = {
+        "trials": trials,
+        "seeds": None if seeds is None else _seeds(seeds),
+        "max_steps": max_steps,
+        "epochs": _positive("--epochs", epochs),
+        "train_limit": train_limit,
+        "max_seconds": _positive("--max-seconds", max_seconds),
+        "precision": precision,
+    }
+    if max_steps is not None and epochs is not None:
+        raise UsageError("give --max-steps or --epochs, not both")
+    return Patch(**{name: value for name, value in said.items() if value is not None})
+
+
+def planned(
+    catalog: Catalog,
+    suite: str | None,
+    backbones: Sequence[str] | None,
+    tasks: Sequence[str] | None,
+    strategies: Sequence[str] | None,
+    protocol: Patch,
+) -> Plan:
+    """Returns the plan of a suite as selected, or of what is named where no suite is.
+
+    Raises:
+        UsageError: Unknown names, a suite that cannot be read, or too little said.
+    """
+    if suite is None:
+        if not tasks or not strategies:
+            raise UsageError("say what to run: --suite NAME, or --task and --strategy (and --backbone)")
+        names = tuple(tuple(name.removeprefix("+") for name in axis or ()) for axis in (tasks, strategies, backbones))
+        block = Block(tasks=names[0], strategies=names[1], backbones=names[2])
+        return plan(Suite((block,), name="command line"), catalog, Selection(protocol=protocol))
+    selection = Selection(tuple(backbones or ()), tuple(tasks or ()), tuple(strategies or ()), protocol)
+    return plan(read_suite(catalog.suite(suite)), catalog, selection)
+
+
+def _seeds(text: str) -> int | tuple[int, ...]:
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(f"--seeds {text}: a number of seeds, or seeds separated by commas") from None
+    if any(number < 0 for number in numbers) or (len(numbers) == 1 and numbers[0] == 0):
+        raise UsageError(f"--seeds {text}: seeds are not negative, and there is at least one")
+    return numbers[0] if len(numbers) == 1 and "," not in text else tuple(numbers)
+
+
+def _positive(option: str, value: float | None) -> float | None:
+    if value is not None and not value > 0:
+        raise UsageError(f"{option} {value:g}: must be above 0")
+    return value

@@ -1,0 +1,97 @@
+"""`tlbench run`: the plan, the run with its live view, the leaderboard."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tlbench.catalog.catalog import Catalog
+from tlbench.cli import board
+from tlbench.cli.live import LiveView, duration, line
+from tlbench.contracts.plan import Plan
+from tlbench.contracts.record import Record
+from tlbench.results.render.plain import printable
+from tlbench.results.store import Store
+from tlbench.running.machine import default_jobs
+from tlbench.running.run import Settings, orders_of, run
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+
+def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int:
+    """Runs what is left of a plan and prints its leaderboard; returns the exit status."""
+    from rich.console import Console
+
+    catalog.executor(settings.executor)
+    console = Console()
+    store = Store.create(out)
+    store.save_plan(plan)
+    orders = orders_of(plan, store, settings, catalog)
+    for skip in plan.skips[:10]:
+        print(f"skipped: {printable(skip.title)}: {printable(skip.reason)}", file=sys.stderr)
+    if len(plan.skips) > 10:
+        print(f"skipped: {len(plan.skips) - 10} more; `tlbench plan` lists them", file=sys.stderr)
+    if orders:
+        jobs = settings.jobs or default_jobs(settings.device)
+        view = LiveView(plan.suite, len(plan.cells), len(plan.cells) - len(orders), orders, jobs)
+        with _shown(view, console, store, plan) as delivered:
+            run(plan, orders, store, catalog, settings, delivered)
+    ids = {cell.id for cell in plan.cells}
+    records = board.load(store, ids)
+    board.print_frame(console, board.frame(store, records, plan.cells), plan.suite)
+    return _farewell(console, plan, records, out, len(orders))
+
+
+@contextmanager
+def _shown(view: LiveView, console: Console, store: Store, plan: Plan) -> Iterator[Callable[[Record], None]]:
+    if not console.is_terminal:
+
+        def tell(record: Record) -> None:
+            view.add(record)
+            print(line(record, view.done, view.total), flush=True)
+
+        print(f"{printable(plan.suite)}: {view.done} of {view.total} cells done before", flush=True)
+        yield tell
+        return
+    from rich.live import Live
+
+    ids = {cell.id for cell in plan.cells}
+    records = board.load(store, ids)
+    view.standings = _standings(records, plan)
+
+    def update(record: Record) -> None:
+        records.append(record)
+        view.add(record)
+        view.standings = _standings(records, plan)
+
+    with Live(view, console=console, refresh_per_second=4, transient=True):
+        yield update
+
+
+def _standings(records: list[Record], plan: Plan) -> RenderableType | None:
+    from tlbench.results.leaderboard import frame
+    from tlbench.results.render.standings import standings
+
+    return standings(frame(records, expected=plan.cells)) if records else None
+
+
+def _farewell(console: Console, plan: Plan, records: list[Record], out: Path, ran: int) -> int:
+    failed = [record for record in records if record.status != "ok"]
+    for record in failed[:10]:
+        print(f"{record.status}: {printable(record.cell.title)}: {printable(record.reason)}", file=sys.stderr)
+    if failed:
+        print(
+            f"{len(failed)} of {len(plan.cells)} cells have no score: `tlbench show {failed[0].cell.id}` says why,"
+            " `tlbench run --fresh failed ...` runs them again",
+            file=sys.stderr,
+        )
+    if not ran:
+        print(f"nothing left to run: {len(records)} of {len(plan.cells)} cells were done before; results in {out}")
+    else:
+        total = sum(record.seconds.total for record in records)
+        print(f"{len(records)} of {len(plan.cells)} cells, {duration(total)} of work; results in {out}")
+    return 1 if failed else 0

@@ -1,0 +1,68 @@
+"""The backbone contract: weights that load into a staged encoder, and how examples become its input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from tlbench.contracts.outputs import Output
+from tlbench.contracts.task import Examples, Modality
+
+if TYPE_CHECKING:
+    from tlbench.modeling.data import Data
+    from tlbench.modeling.encoder import Encoder
+    from tlbench.modeling.heads import Head
+
+
+@dataclass(frozen=True)
+class Card:
+    """What can be said of a backbone without loading it; what is not known is None or empty."""
+
+    family: str = ""
+    parameters: int | None = None
+    width: int | None = None
+    stages: int | None = None
+    """How many stages above the embeddings (or the stem) can be frozen or cut."""
+    licence: str = ""
+    pretraining_data: str = ""
+    source: str = ""
+    revision: str = ""
+    on_disk: bool = True
+
+
+class Backbone:
+    """A pretrained model: subclass it as a frozen dataclass whose fields are its parameters.
+
+    A backbone object is light: torch and the model's library are imported in `load` and `featurize`.
+    """
+
+    name: str
+    modality: Modality
+    version: ClassVar[int] = 1
+    """Raise it when the results change: other weights, another preprocessing."""
+    paper: str = ""
+
+    def card(self) -> Card:
+        """Returns what is known of the backbone without loading it."""
+        return Card()
+
+    def load(self, *, pretrained: bool = True) -> Encoder:
+        """Returns a fresh encoder on the CPU in fp32, in eval mode; with random weights if not `pretrained`.
+
+        The runner moves it to the device and applies the protocol's precision. Random weights are drawn
+        from torch's global generator, which the runner has seeded.
+
+        Raises:
+            Exception: A pretrained tensor did not load into the encoder; never a warning.
+        """
+        raise NotImplementedError
+
+    def featurize(self, examples: Examples, output: Output) -> Data:
+        """Returns tokenised or transformed examples; one example may become several rows (windows)."""
+        raise NotImplementedError
+
+    def head(self, output: Output, encoder: Encoder) -> Head:
+        """Returns a new head for this output; override it to bring a pretrained decoder."""
+        from tlbench.modeling.heads import default_head
+
+        return default_head(output, encoder)

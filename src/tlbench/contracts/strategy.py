@@ -1,0 +1,174 @@
+"""The strategy contract: a way to adapt a backbone to a task, and all that one fit may see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import Protocol as TypingProtocol
+
+from tlbench.contracts.backbone import Backbone
+from tlbench.contracts.errors import FitEnded
+from tlbench.contracts.outputs import Output, Predictions
+from tlbench.contracts.record import Protocol
+from tlbench.contracts.space import Space, Value
+from tlbench.contracts.task import Examples, SplitName, Task
+
+if TYPE_CHECKING:
+    import torch
+
+    from tlbench.modeling.activations import Activations
+    from tlbench.modeling.data import Data
+    from tlbench.modeling.encoder import Encoder
+    from tlbench.modeling.heads import Head
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one fit asks of the machine."""
+
+    devices: int = 1
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """What a strategy may know of the task: never its test split."""
+
+    name: str
+    output: Output
+    metrics: tuple[str, ...]
+    positive: int = 1
+
+    @property
+    def metric(self) -> str:
+        """The primary metric."""
+        return self.metrics[0]
+
+
+@dataclass(frozen=True)
+class About:
+    """What a space may depend on."""
+
+    task: TaskInfo
+    protocol: Protocol
+    backbone: Backbone | None
+
+
+class Predictor(TypingProtocol):
+    """What a fit returns: something that answers examples.
+
+    It must keep its own state (a head, a weight matrix) but may share the encoder: the runner puts the encoder's
+    weights back as the fit left them before it predicts.
+    """
+
+    def predict(self, data: Data) -> Predictions:
+        """Returns an answer for each example of the data, in order."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that one fit may see. There is no test split in it."""
+
+    encoder: Encoder
+    """As freshly loaded, on `device`, in eval mode; what the fit does to it is undone after the fit."""
+    head: Head
+    """New, on `device`; drawn with this fit's seed."""
+    train: Data
+    validation: Data
+    unlabeled: Callable[[], Data | None]
+    """The task's own unlabelled split plus the train rows beyond `protocol.train_limit`, labels removed."""
+    task: TaskInfo
+    params: Mapping[str, Value]
+    """The hyperparameters of this trial."""
+    protocol: Protocol
+    seed: int
+    device: torch.device
+    precision: str
+    """Resolved: `fp32`, `bf16-autocast` or `bf16-weights`."""
+    activations: Activations
+    """What a frozen prefix of the encoder computes; computed once, shared by trials, seeds and strategies."""
+    featurize: Callable[[Examples], Data]
+    """The backbone's own, for augmented examples, prompts and pairs."""
+    load: Callable[..., Encoder]
+    """Loads this backbone anew (`load(pretrained=False)`: random weights drawn with this fit's seed), on `device`."""
+    examples: Callable[[SplitName], Examples | None]
+    """Raw texts or images of train, validation or unlabeled; asking for test raises `SealBroken`."""
+    score: Callable[[Predictor], float]
+    """The primary metric of a predictor on the validation split."""
+    report: Callable[[int, float], None]
+    """Tells the study a validation score, as `score` returns it, at a step; raises `Pruned`."""
+    once: Callable[[str, Callable[[], Any]], Any]
+    """Runs `make` at most once per cell, seed and key, shared by trials; charged as `setup_seconds`."""
+    other: Callable[[str], Any]
+    """The train, validation and unlabeled data of a task declared in `needs`."""
+    notes: dict[str, float] = field(default_factory=dict)
+    """What the strategy wants kept in the trial: epochs run, best step, ..."""
+
+
+class Strategy:
+    """A way to adapt a backbone: subclass it as a frozen dataclass whose fields are its parameters."""
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    """Raise it when the results change."""
+    paper: ClassVar[str] = ""
+    uses_backbone: ClassVar[bool] = True
+    """False for baselines that never look through a backbone: planned once per task."""
+    batch_size: ClassVar[int] = 1
+    """How many trials `fit_batch` takes at once."""
+
+    def space(self, about: About) -> Space:
+        """Returns what the study may choose; empty where there is nothing to search."""
+        return {}
+
+    def defaults(self, about: About) -> Mapping[str, Value]:
+        """Returns the setting that the first trial tries; of a study with one trial it is the only one.
+
+        What it leaves out, the sampler chooses.
+        """
+        return {}
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns a predictor adapted to `job.train` with `job.params`.
+
+        Raises:
+            Pruned: The study's pruner stopped the trial (raised by `job.report`).
+            Diverged: A loss, a weight or an output is not finite.
+        """
+        raise NotImplementedError
+
+    def fit_batch(self, jobs: Sequence[Job]) -> list[Predictor | FitEnded]:
+        """Returns a predictor, or the reason why there is none, for each job.
+
+        The jobs differ in params and trial alone; override it to train several settings in one pass.
+        """
+        results: list[Predictor | FitEnded] = []
+        for job in jobs:
+            try:
+                results.append(self.fit(job))
+            except FitEnded as ended:
+                results.append(ended)
+        return results
+
+    def supports(self, backbone: Backbone | None, task: Task) -> str | None:
+        """Returns why this backbone and task cannot be combined with the strategy, or None if they can."""
+        return None
+
+    def needs(self) -> tuple[str, ...]:
+        """Returns what else a fit reads: "backbone:x" (a teacher), "task:mnli"; part of the cell's identity."""
+        return ()
+
+    def resources(self, backbone: Backbone | None, task: Task) -> Resources:
+        """Returns what one fit asks of the machine."""
+        return Resources()
+
+
+class SavesItself(TypingProtocol):
+    """A predictor that can be exported in its ecosystem's own format."""
+
+    def save(self, folder: Path) -> None:
+        """Writes the adapted model to the folder."""

@@ -1,0 +1,103 @@
+"""The task contract: named splits of examples, an output, and the metrics that score it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, ClassVar, Literal, overload
+
+from tlbench.contracts.outputs import Output
+
+SplitName = Literal["train", "validation", "unlabeled", "test"]
+Modality = Literal["text", "image"]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One example: what is shown, what is asked, and the slices that it belongs to."""
+
+    id: str
+    """Unique within its task."""
+    inputs: tuple[Any, ...]
+    """One text, two texts (a pair), or one image; texts are `str`, images are `PIL.Image.Image`."""
+    target: Any = None
+    """As the task's output says: an index for `Classes`, a float for `Scalar`; None where unlabelled."""
+    slices: Mapping[str, str] = field(default_factory=dict)
+    """Column to value, such as `{"phenomenon": "agreement"}`; the columns are the task's `slices`."""
+
+
+class Examples(Sequence[Example]):
+    """An immutable sequence of examples with a fingerprint."""
+
+    def __init__(self, rows: Iterable[Example]) -> None:
+        self._rows = tuple(rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Example]:
+        return iter(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Example: ...
+    @overload
+    def __getitem__(self, index: slice) -> Examples: ...
+    def __getitem__(self, index: int | slice) -> Example | Examples:
+        return Examples(self._rows[index]) if isinstance(index, slice) else self._rows[index]
+
+    def take(self, indices: Iterable[int]) -> Examples:
+        """Returns the examples at these positions, in this order."""
+        return Examples(self._rows[i] for i in indices)
+
+    def without_targets(self) -> Examples:
+        """Returns the same examples with their labels removed."""
+        return Examples(replace(row, target=None) for row in self._rows)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits over ids, inputs, targets and slices, equal for equal examples."""
+        digest = hashlib.sha256()
+        for row in self._rows:
+            inputs = [item if isinstance(item, str | tuple | list) else _image_digest(item) for item in row.inputs]
+            line = [row.id, inputs, row.target, dict(sorted(row.slices.items()))]
+            digest.update(json.dumps(line, ensure_ascii=False, default=str).encode())
+            digest.update(b"\n")
+        return digest.hexdigest()[:16]
+
+
+class Task:
+    """A task: subclass it as a frozen dataclass, or set the class attributes below.
+
+    A task is torch-free and cheap to make: a split is read or generated when it is asked for.
+    """
+
+    name: str
+    """In kebab-case; the name that suites and the command line use."""
+    modality: Modality
+    output: Output
+    metrics: tuple[str, ...]
+    """Names from `tlbench.METRICS`; the first is primary. Its direction belongs to the metric."""
+    slices: tuple[str, ...] = ()
+    """Columns that a score can be broken down by, such as "phenomenon"."""
+    positive: int = 1
+    """For binary F1: the index of the class that counts as found."""
+    version: ClassVar[int] = 1
+    """Raise it when the results change: a different draw, another split, another preprocessing."""
+    description: str = ""
+    source: str = ""
+    """The paper or page that the data comes from."""
+
+    def split(self, name: SplitName) -> Examples | None:
+        """Returns the examples of a split, or None where the task has no such split.
+
+        `validation` may be None: the runner then carves it out of `train` by a fixed seed.
+        The runner asks for `test` once, after the winner of the search is frozen on disk.
+        """
+        raise NotImplementedError
+
+
+def _image_digest(image: Any) -> str:
+    return f"{image.mode}{image.size}{hashlib.sha256(image.tobytes()).hexdigest()}"

@@ -1,0 +1,1 @@
+"""Encoders, heads, data, activations and metrics: what backbones bring and strategies use. Needs torch."""

@@ -1,0 +1,132 @@
+"""Featurised examples: rows a backbone can read, with their targets, collated into batches on request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+
+from tlbench.contracts.task import Examples
+
+Row: TypeAlias = Any
+Batch: TypeAlias = dict[str, Any]
+"""Tensors by name, batch first; what it holds is between the backbone's `featurize` and its encoder."""
+
+
+@dataclass
+class Meter:
+    """Counts the rows that were served for training."""
+
+    rows: int = 0
+
+
+@dataclass(frozen=True)
+class Data:
+    """Featurised examples: a length, random access, and batches.
+
+    One example may stand behind several rows (windows); `owners` says which. Data made of cached activations
+    has the same rows with hidden states in place of the input.
+    """
+
+    examples: Examples
+    rows: Sequence[Row]
+    collate: Callable[[Sequence[Row]], Batch]
+    """Pads rows into one batch on the CPU."""
+    lengths: np.ndarray
+    """(rows,) int: the cost of each row, such as its number of tokens; batches are made of rows of like length."""
+    owners: np.ndarray
+    """(rows,) int: the position in `examples` of each row's example."""
+    fingerprint: str
+    """Equal for equal rows: over the examples and whatever turned them into rows."""
+    augmented: bool = False
+    """Rows differ from one look to the next: their activations are never cached."""
+    meter: Meter = field(default_factory=Meter, compare=False)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The id of each example (not of each row)."""
+        return tuple(example.id for example in self.examples)
+
+    @property
+    def targets(self) -> np.ndarray:
+        """(rows,) the target of each row's example.
+
+        Raises:
+            ValueError: The examples are unlabelled.
+        """
+        values = [self.examples[owner].target for owner in self.owners.tolist()]
+        if any(value is None for value in values):
+            raise ValueError("these examples are unlabelled")
+        return np.asarray(values)
+
+    def batch(self, indices: Iterable[int]) -> Batch:
+        """Returns these rows as one batch on the CPU."""
+        return self.collate([self.rows[i] for i in indices])
+
+    def serve(self, indices: Sequence[int]) -> Batch:
+        """Returns these rows as one batch for training, and counts them."""
+        self.meter.rows += len(indices)
+        return self.batch(indices)
+
+    def take(self, positions: Sequence[int]) -> Data:
+        """Returns the data of the examples at these positions, in this order, with a meter of its own."""
+        kept = np.asarray(positions, dtype=np.int64)
+        where = {int(position): new for new, position in enumerate(kept)}
+        order = [int(row) for position in kept for row in np.flatnonzero(self.owners == position)]
+        examples = self.examples.take(kept.tolist())
+        return replace(
+            self,
+            examples=examples,
+            rows=[self.rows[i] for i in order],
+            lengths=self.lengths[order],
+            owners=np.asarray([where[int(self.owners[i])] for i in order], dtype=np.int64),
+            fingerprint=f"{self.fingerprint}/{examples.fingerprint}",
+            meter=Meter(),
+        )
+
+    def with_rows(self, rows: Sequence[Row], collate: Callable[[Sequence[Row]], Batch], fingerprint: str) -> Data:
+        """Returns the same examples with other rows behind them, such as hidden states; the meter is shared."""
+        return replace(self, rows=rows, collate=collate, fingerprint=fingerprint)
+
+    def metered(self) -> Data:
+        """Returns the same data with a meter of its own."""
+        return replace(self, meter=Meter())
+
+
+def one_row_each(
+    examples: Examples,
+    rows: Sequence[Row],
+    collate: Callable[[Sequence[Row]], Batch],
+    lengths: Sequence[int] | np.ndarray,
+    fingerprint: str,
+    augmented: bool = False,
+) -> Data:
+    """Returns data in which every example is one row; the examples' own fingerprint is added to `fingerprint`."""
+    return Data(
+        examples=examples,
+        rows=rows,
+        collate=collate,
+        lengths=np.asarray(lengths, dtype=np.int64),
+        owners=np.arange(len(rows), dtype=np.int64),
+        fingerprint=f"{fingerprint}:{examples.fingerprint}",
+        augmented=augmented,
+    )
+
+
+def bare(examples: Examples) -> Data:
+    """Returns data without features, for strategies that look through no backbone."""
+    return one_row_each(examples, list(examples), lambda rows: {"examples": list(rows)}, [1] * len(examples), "bare")
+
+
+def to_device(batch: Mapping[str, Any], device: torch.device) -> Batch:
+    """Returns the batch with its tensors on the device; copies from pinned memory do not block."""
+    return {
+        name: value.to(device, non_blocking=True) if isinstance(value, torch.Tensor) else value
+        for name, value in batch.items()
+    }

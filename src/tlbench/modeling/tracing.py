@@ -1,0 +1,121 @@
+"""Traces one tiny pass: in which order blocks are called, what they answer, and which stage reads each parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tlbench.contracts.errors import PluginError
+from tlbench.modeling.calls import Call, Slot, patched
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a pass over a tiny batch showed."""
+
+    calls: tuple[Call, ...]
+    stages: Mapping[str, int] = field(repr=False)
+    """The lowest stage that reads a parameter, or runs a module, by path; the root is ""."""
+    batch_dim: int = 0
+    """Which dimension of the hidden state between blocks is the batch."""
+
+    def stage_of(self, name: str) -> int:
+        """Returns the stage of a parameter; one that an adapter library added goes with the module around it."""
+        while name not in self.stages:
+            name = name.rpartition(".")[0]
+        return self.stages[name]
+
+
+def trace(native: nn.Module, blocks: Sequence[str], run: Callable[[], Tensor]) -> tuple[Trace, Tensor]:
+    """Returns what one pass shows, and what it put out; `run` runs it on a batch of two rows.
+
+    Raises:
+        PluginError: A block is never called, or answers with something unknown.
+    """
+    recorder = _Recorder()
+    with ExitStack() as stack:
+        # The global generator belongs to the caller: a module that draws in eval mode must not move it.
+        stack.enter_context(torch.random.fork_rng(devices=[]))
+        stack.enter_context(torch.no_grad())
+        for module in native.modules():
+            stack.callback(module.register_forward_pre_hook(recorder.see).remove)
+        stack.enter_context(patched(native, blocks, recorder.call))
+        output = run()
+    for path in blocks:
+        if all(call.path != path for call in recorder.calls):
+            raise PluginError(f"{type(native).__name__} never called its block {path}")
+    return Trace(recorder.finished(), recorder.stages(native), recorder.batch_dim), output
+
+
+class _Recorder:
+    """Notes calls of blocks and first uses of modules and parameters during a pass."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.batch_dim = 0
+        self._modules: dict[int, int] = {}
+        self._parameters: dict[int, int] = {}
+        # Everything that calls took and answered is kept until the end, so that identities stay unique.
+        self._taken: list[list[Any]] = []
+        self._fresh: list[list[Any]] = []
+
+    def see(self, module: nn.Module, args: Any) -> None:
+        """Notes the stage of a module that is about to run, and of the parameters that are its own."""
+        stage = len(self.calls)
+        self._modules.setdefault(id(module), stage)
+        for parameter in module.parameters(recurse=False):
+            self._parameters.setdefault(id(parameter), stage)
+
+    def call(self, path: str, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Runs a block and notes what it took and what it answered."""
+        slots: dict[Slot, Any] = dict(enumerate(args))
+        slots.update(kwargs)
+        hidden = next((slot for slot, value in slots.items() if isinstance(value, Tensor)), None)
+        if hidden is None:
+            raise PluginError(f"the block {path} takes no tensor")
+        if not self.calls and slots[hidden].shape[0] != 2 and slots[hidden].shape[1] == 2:
+            self.batch_dim = 1
+        call = Call(path, hidden)
+        self.calls.append(call)
+        answer = block(*args, **kwargs)
+        rest: list[Slot | None] = []
+        fresh: list[Any] = []
+        if type(answer) in (tuple, list) and answer and isinstance(answer[0], Tensor):
+            for extra in answer[1:]:
+                through = [slot for slot, value in slots.items() if extra is not None and value is extra]
+                rest.append(through[0] if through else None)
+                if extra is not None and not through:
+                    fresh.append(extra)
+            call = replace(call, answer=type(answer), rest=tuple(rest))
+        elif not isinstance(answer, Tensor):
+            raise PluginError(f"the block {path} answers with a {type(answer).__name__}: neither a tensor nor a tuple")
+        self.calls[-1] = call
+        self._taken.append([value for slot, value in slots.items() if slot != hidden])
+        self._fresh.append(fresh)
+        return answer
+
+    def finished(self) -> tuple[Call, ...]:
+        """Returns the calls, marked live where a later one reads more of the answer than the hidden state."""
+        return tuple(replace(call, live=self._is_read_later(i)) for i, call in enumerate(self.calls))
+
+    def stages(self, native: nn.Module) -> dict[str, int]:
+        """Returns the stage of each module and each parameter, by path."""
+        found: dict[str, int] = {}
+        for path, module in native.named_modules(remove_duplicate=False):
+            # What was never called itself (a container, a bare table of weights) goes with what holds it.
+            around = found.get(path.rpartition(".")[0], 0)
+            found[path] = self._modules.get(id(module), around)
+        for name, parameter in native.named_parameters():
+            found[name] = self._parameters.get(id(parameter), found[name.rpartition(".")[0]])
+        return found
+
+    def _is_read_later(self, index: int) -> bool:
+        # Numbers are rebuilt on their way (Swin's sizes), so only tensors can be told apart by identity.
+        later = {id(value) for taken in self._taken[index + 1 :] for value in taken}
+        last = index == len(self.calls) - 1
+        return any(id(extra) in later if isinstance(extra, Tensor) else not last for extra in self._fresh[index])

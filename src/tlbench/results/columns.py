@@ -1,0 +1,94 @@
+"""The columns of a leaderboard frame: their order, and what each holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row: TypeAlias = dict[str, Any]
+"""One row of a frame: column to value, None for what is missing."""
+
+COLUMNS: dict[str, str] = {
+    "cell": "str",
+    "task": "str",
+    "backbone": "str",
+    "strategy": "str",
+    "variant": "str",
+    "status": "str",
+    "rank": "Int64",
+    "tied": "bool",
+    "ranked_by": "str",
+    "metric": "str",
+    "value": "float64",
+    "low": "float64",
+    "high": "float64",
+    "seed_std": "float64",
+    "seed_min": "float64",
+    "seed_max": "float64",
+    "gain": "float64",
+    "n": "Int64",
+    "trials": "Int64",
+    "searched": "bool",
+    "seeds": "Int64",
+    "seeds_planned": "Int64",
+    "accuracy": "float64",
+    "f1": "float64",
+    "f1_macro": "float64",
+    "matthews": "float64",
+    "pearson": "float64",
+    "spearman": "float64",
+    "validation": "float64",
+    "setup_seconds": "float64",
+    "encode_seconds": "float64",
+    "encode_paid_seconds": "float64",
+    "fit_seconds": "float64",
+    "search_seconds": "float64",
+    "predict_seconds": "float64",
+    "total_seconds": "float64",
+    "host_peak_bytes": "Int64",
+    "host_added_bytes": "Int64",
+    "device_allocated_bytes": "Int64",
+    "device_reserved_bytes": "Int64",
+    "energy_joules": "float64",
+    "parameters": "Int64",
+    "trainable_parameters": "Int64",
+    "examples_seen": "Int64",
+    "test_reads": "Int64",
+    "max_steps": "Int64",
+    "epochs": "float64",
+    "train_limit": "Int64",
+    "device": "str",
+    "precision": "str",
+    "threads": "Int64",
+    "expected": "bool",
+    "reason": "str",
+    "notes": "str",
+}
+"""Column to pandas dtype, in the order of the frame. What is worth knowing beyond the name:
+
+- `backbone` is empty for a strategy that looks through none; `variant` says in what cells of the same task, backbone
+  and strategy differ, and is empty where there is one alone.
+- `status` is a record's, or "pending" for an expected cell that has none yet. What is neither ok nor pending has a rank
+  behind all that is ok; what is pending has none.
+- `ranked_by` is "paired test" or "intervals" (predictions missing, or of other examples).
+- `value` is the primary `metric` on the test split, averaged over seeds; `low` and `high` are the ends of the 95%
+  intervals over examples, averaged over seeds; `seed_std` (of a sample), `seed_min`, `seed_max` are their spread.
+- `gain` is `value` less that of `from-scratch` on the same task and backbone, in points (hundredths).
+- `n` is the number of test examples; `trials` how many settings were tried; `searched` says whether they differed.
+- `encode_seconds` is the standalone cost; `host_added_bytes` is the peak above the worker's memory when the cell began.
+- `notes` says in what a row's provenance differs from most of the table, separated by "; ".
+"""
+
+OK = "ok"
+PENDING = "pending"
+
+
+def rows_of(table: pd.DataFrame) -> list[Row]:
+    """Returns the rows of a frame as dictionaries of plain values, with None for what is missing."""
+    columns = {
+        str(name): [None if gone else value for value, gone in zip(column.tolist(), column.isna(), strict=True)]
+        for name, column in table.items()
+    }
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

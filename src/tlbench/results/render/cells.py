@@ -1,0 +1,158 @@
+"""Numbers of a leaderboard as short texts, the same in every format that people read."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable, Sequence
+
+from tlbench.contracts.metric import METRICS
+from tlbench.results.columns import OK, PENDING, Row
+
+NOTHING = "-"
+"""What stands where there is no value; never empty, so that a table read aloud says so."""
+
+
+def by_task(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Returns the rows of each task, in their order."""
+    tasks: dict[str, list[Row]] = {}
+    for row in rows:
+        tasks.setdefault(row["task"], []).append(row)
+    return tasks
+
+
+def points(value: float | None) -> str:
+    """Returns a metric in hundredths, such as "91.2"."""
+    # Adding 0 turns a rounded "-0.0" into "0.0".
+    return NOTHING if value is None else f"{round(100 * value, 1) + 0:.1f}"
+
+
+def gain(value: float | None) -> str:
+    """Returns a difference that is in points already, such as "+32.1"."""
+    return NOTHING if value is None else f"{round(value, 1) + 0:+.1f}"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """Returns the ends of an interval in points, such as "88.1" and "93.9" about a dash."""
+    return NOTHING if low is None or high is None else f"{points(low)}\u2013{points(high)}"
+
+
+def seconds(value: float | None) -> str:
+    """Returns a time in at most five characters, such as "0.4s", "26s", "2m10", "1h05" or "103h"."""
+    if value is None:
+        return NOTHING
+    if value < 9.95:
+        return f"{value:.1f}s"
+    whole = round(value)
+    if whole < 100:
+        return f"{whole}s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}m{rest:02}"
+    hours, minutes = divmod(round(value / 60), 60)
+    return f"{hours}h{minutes:02}" if hours < 100 else f"{hours}h"
+
+
+def size(value: int | None) -> str:
+    """Returns a number of bytes, such as "612 MB"."""
+    if value is None:
+        return NOTHING
+    if value < 999.5e6:
+        return f"{value / 1e6:.0f} MB"
+    return f"{value / 1e9:.1f} GB" if value < 99.95e9 else f"{value / 1e9:.0f} GB"
+
+
+def count(value: int | None) -> str:
+    """Returns a number of parameters, such as "22.7M"; a true 0 is "0"."""
+    if value is None:
+        return NOTHING
+    for limit, unit, suffix in ((1000, 1, ""), (999_500, 1e3, "k"), (999_500_000, 1e6, "M"), (float("inf"), 1e9, "B")):
+        if value < limit:
+            scaled = value / unit
+            return f"{scaled:.0f}{suffix}" if scaled >= 99.95 or unit == 1 else f"{scaled:.1f}{suffix}"
+    raise AssertionError("every number is below infinity")
+
+
+def place(row: Row) -> str:
+    """Returns the rank, with "=" where it is shared."""
+    return NOTHING if row["rank"] is None else f"{row['rank']}{'=' if row['tied'] else ''}"
+
+
+def waiting(rows: Sequence[Row]) -> str:
+    """Returns how many cells have no record yet, such as "2 cells to come", or nothing."""
+    number = sum(row["status"] == PENDING for row in rows)
+    return f"{number} cell{'' if number == 1 else 's'} to come" if number else ""
+
+
+def backbone(row: Row) -> str:
+    """Returns the backbone's name, or a dash for a strategy that looks through none."""
+    return row["backbone"] or NOTHING
+
+
+def strategy(row: Row) -> str:
+    """Returns the strategy's name, with what sets this cell apart from others of the same name."""
+    return f"{row['strategy']} ({row['variant']})" if row["variant"] else str(row["strategy"])
+
+
+def outcome(row: Row) -> str:
+    """Returns the score in points, or the status of what has none."""
+    return points(row["value"]) if row["status"] == OK else str(row["status"])
+
+
+def seeds(row: Row) -> str:
+    """Returns how many seeds were run, "2/3" where some are missing."""
+    complete = row["seeds"] == row["seeds_planned"]
+    return f"{row['seeds']}" if complete else f"{row['seeds']}/{row['seeds_planned']}"
+
+
+def runs(row: Row) -> str:
+    """Returns trials and seeds, such as "16 x 3"; of what was not searched, "- x 3"."""
+    return f"{row['trials'] if row['searched'] else NOTHING} x {seeds(row)}"
+
+
+def coverage(row: Row) -> str:
+    """Returns how many tasks a row of the summary stands for, such as "4/5, 1 failed"."""
+    return f"{row['tasks']}/{row['tasks_total']}" + (f", {row['failed']} failed" if row["failed"] else "")
+
+
+def trials(row: Row) -> str:
+    """Returns how many settings were tried, or "not searched"."""
+    return f"{row['trials']}" if row["searched"] else "not searched"
+
+
+def f1(row: Row) -> str:
+    """Returns F1 in points, macro F1 where that is what was measured."""
+    return points(row["f1"] if row["f1"] is not None else row["f1_macro"])
+
+
+def metric_label(rows: Sequence[Row]) -> str:
+    """Returns the heading of the metric that the rows are ranked by."""
+    names = list(dict.fromkeys(row["metric"] for row in rows if row["metric"]))
+    return " / ".join(METRICS[name].label if name in METRICS else "unknown metric" for name in names)
+
+
+def examples(rows: Sequence[Row]) -> str:
+    """Returns how many test examples the rows were scored on, such as "1,000 test examples"."""
+    sizes = sorted({row["n"] for row in rows if row["n"] is not None})
+    return f"{' or '.join(f'{size:,}' for size in sizes)} test examples" if sizes else ""
+
+
+def footnotes(rows: Iterable[Row]) -> dict[str, str]:
+    """Returns a mark ("a", "b", ...) for each note on provenance, in the order in which they first occur."""
+    notes = dict.fromkeys(note for row in rows for note in (row["notes"] or "").split("; ") if note)
+    return {note: _letters(number) for number, note in enumerate(notes)}
+
+
+def marks(row: Row, known: dict[str, str]) -> str:
+    """Returns the marks of a row's notes, such as " (a, c)", or nothing."""
+    found = [known[note] for note in (row["notes"] or "").split("; ") if note in known]
+    return f" ({', '.join(found)})" if found else ""
+
+
+def failures(rows: Iterable[Row]) -> list[Row]:
+    """Returns the rows that ended without a score."""
+    return [row for row in rows if row["status"] not in {OK, PENDING}]
+
+
+def _letters(number: int) -> str:
+    head, tail = divmod(number, 26)
+    return (_letters(head - 1) if head else "") + string.ascii_lowercase[tail]

@@ -1,0 +1,24 @@
+"""The leaderboard as CSV: every column, in full precision."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+from tlbench.results.render.plain import spreadsheet
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def leaderboard(table: pd.DataFrame) -> str:
+    """Returns the frame as CSV with a header; text is quoted and never a formula, a missing number is empty.
+
+    Floats are written so that reading them gives the same bits.
+    """
+    whole = table.copy()
+    for name in whole.columns:
+        if whole[name].dtype.kind not in "fiub":
+            whole[name] = whole[name].map(spreadsheet)
+    # All text is quoted, since a spreadsheet may split at a semicolon that stands in a name.
+    return whole.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")

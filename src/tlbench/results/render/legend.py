@@ -1,0 +1,39 @@
+"""What a leaderboard's reader must know to read it, said under the table; only what the table has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tlbench.results.columns import OK, PENDING, Row
+
+
+def legend(rows: Sequence[Row]) -> list[str]:
+    """Returns one sentence or two for each thing that the rows make worth saying."""
+    done = [row for row in rows if row["status"] == OK]
+    lines = [
+        "score, interval, ± (standard deviation over seeds), gain (over from-scratch with the same backbone), accuracy "
+        "and F1 are in points of 100; the 95% interval is over test examples.",
+    ]
+    tests = {row["ranked_by"] for row in done}
+    if any(row["tied"] for row in done) or "paired test" in tests:
+        lines.append(_ties(tests, done))
+    if any(not row["searched"] for row in done):
+        lines.append('trials "-" or "not searched": one setting of the hyperparameters, as strategy or suite gives it.')
+    lines.append(
+        "encode is what encoding would cost on its own, whoever paid for it; fit and predict are of one seed; "
+        "memory is the worker's peak."
+    )
+    if any(row["status"] not in {OK, PENDING} for row in rows):
+        lines.append("What ended without a score stands last with its status, and is 0 in a mean over tasks.")
+    return lines
+
+
+def _ties(tests: Iterable[str], done: Sequence[Row]) -> str:
+    if "paired test" in tests:
+        how = "a paired bootstrap over examples and seeds, Holm-corrected, alpha .05"
+        how += "; where predictions are missing, intervals that overlap" if "intervals" in tests else ""
+    else:
+        how = "their intervals overlap"
+    alone = any(row["seeds"] == 1 for row in done)
+    limit = " With one seed that is a statement about the fitted models, not the strategies." if alone else ""
+    return f"= marks a shared rank: not told apart from the best of its group ({how}).{limit}"

@@ -1,0 +1,115 @@
+"""The standings so far, small enough to stand in a live view and to fill in while a run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from tlbench.results.columns import OK, PENDING, Row, rows_of
+from tlbench.results.render import cells
+from tlbench.results.render.plain import plain_text, printable
+from tlbench.results.summary import summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+T = TypeVar("T")
+
+_TO_COME = "·"
+_NAME_WIDTH = 28
+
+
+class Standings:
+    """A renderable of at most `max_rows` lines and a heading.
+
+    A row for each backbone and strategy and a column for each task, best on average first, where the console is wide
+    enough; else a line for each task with the best so far. The best of a task is bold and has a star.
+    """
+
+    def __init__(self, table: pd.DataFrame, max_rows: int = 12) -> None:
+        self._rows = rows_of(table)
+        self._entries = rows_of(summary(table))
+        self._max_rows = max_rows
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yields the wider form if it fits."""
+        grid = self._grid()
+        if console.measure(grid, options=options.update(width=10_000)).minimum <= options.max_width:
+            yield grid
+            hidden = len(self._entries) - grid.row_count
+        else:
+            leaders = self._leaders()
+            yield leaders
+            hidden = len(cells.by_task(self._rows)) - leaders.row_count
+        if hidden:
+            yield Text(f"and {hidden} more", style="dim")
+
+    def _shown(self, lines: Sequence[T]) -> Sequence[T]:
+        # What is left out is said in a line of its own.
+        return lines if len(lines) <= self._max_rows else lines[: self._max_rows - 1]
+
+    def _grid(self) -> Table:
+        tasks = cells.by_task(self._rows)
+        best = {task: _best(rows) for task, rows in tasks.items()}
+        found = {(row["task"], *_key(row)): row for row in self._rows}
+        grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+        for name in ("backbone", "strategy"):
+            longest = max([cell_len(name), *(cell_len(_name(entry, name)) for entry in self._entries)])
+            width = min(longest, _NAME_WIDTH)
+            grid.add_column(Text(name), no_wrap=True, overflow="ellipsis", min_width=width, max_width=width)
+        for name in (*tasks, "mean"):
+            grid.add_column(plain_text(name), justify="right", no_wrap=True, min_width=cell_len(printable(name)))
+        for entry in self._shown(self._entries):
+            texts = [plain_text(_name(entry, "backbone")), plain_text(_name(entry, "strategy"))]
+            texts += [_score(found.get((task, *_key(entry))), best[task]) for task in tasks]
+            complete = entry["tasks"] + entry["failed"] == entry["tasks_total"]
+            grid.add_row(*texts, Text(cells.points(entry["mean"]) if complete else _TO_COME))
+        return grid
+
+    def _leaders(self) -> Table:
+        tasks = cells.by_task(self._rows)
+        grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+        grid.add_column(Text("task"), overflow="fold")
+        grid.add_column(Text("best so far"), overflow="fold")
+        grid.add_column(Text("score"), justify="right", no_wrap=True)
+        grid.add_column(Text("cells"), justify="right", no_wrap=True)
+        for task, rows in self._shown(list(tasks.items())):
+            best = _best(rows)
+            name = f"{cells.backbone(best)} {cells.strategy(best)}" if best else _TO_COME
+            done = sum(row["status"] != PENDING for row in rows)
+            score = cells.points(best["value"]) if best else _TO_COME
+            grid.add_row(plain_text(task), plain_text(name), plain_text(score), Text(f"{done}/{len(rows)}"))
+        return grid
+
+
+def standings(table: pd.DataFrame, max_rows: int = 12) -> Standings:
+    """Returns the standings of a leaderboard frame; give `frame` the expected cells, so that rows do not jump in."""
+    return Standings(table, max_rows)
+
+
+def _key(row: Row) -> tuple[str, str, str]:
+    return row["backbone"], row["strategy"], row["variant"]
+
+
+def _name(entry: Row, axis: str) -> str:
+    return printable(cells.backbone(entry) if axis == "backbone" else cells.strategy(entry))
+
+
+def _best(rows: Sequence[Row]) -> Row | None:
+    # Rows stand best first.
+    return next((row for row in rows if row["status"] == OK), None)
+
+
+def _score(row: Row | None, best: Row | None) -> Text:
+    if row is None:
+        return Text("")
+    if row["status"] == PENDING:
+        return Text(_TO_COME, style="dim")
+    if best is not None and row["status"] == OK and row["value"] == best["value"]:
+        return Text(f"*{cells.points(row['value'])}", style="bold")
+    return plain_text(cells.outcome(row))

@@ -1,0 +1,173 @@
+"""The record folder: one immutable JSON per cell and attempt, committed once; the only writer of records.
+
+<folder>/tlbench.json            the folder's format
+<folder>/plan.json               the last plan that was run: what "n of N" counts
+<folder>/records/<id>.<k>.json   attempt k of a cell; the newest counts
+<folder>/records/<id>.<k>.parquet  its predictions
+<folder>/work/<id>.<k>/          study, finished fits and progress of a cell
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tlbench.contracts.errors import StoreError
+from tlbench.contracts.plan import Plan
+from tlbench.contracts.record import FORMAT, Record
+from tlbench.results.durable import create_durably, link_durably, write_durably
+
+_RECORD_NAME = re.compile(r"(?P<id>[0-9a-f]{16})\.(?P<attempt>[1-9][0-9]*)\.json")
+
+
+class _Marker(msgspec.Struct, frozen=True):
+    format: int
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file among the records that is none."""
+
+    path: Path
+    reason: str
+
+
+class Store:
+    """Reads and commits records in one folder; safe with several processes at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._records = root / "records"
+
+    @classmethod
+    def open(cls, root: Path) -> Store:
+        """Returns the store in an existing folder.
+
+        Raises:
+            StoreError: There is none, or it is of another format.
+        """
+        marker = root / "tlbench.json"
+        if not marker.is_file():
+            raise StoreError(f"{root}: no results here yet; `tlbench run --out {root}` makes some")
+        try:
+            found = msgspec.json.decode(marker.read_bytes(), type=_Marker).format
+        except (OSError, msgspec.DecodeError) as error:
+            raise StoreError(f"{marker}: cannot be read: {error}") from None
+        if found != FORMAT:
+            raise StoreError(f"{root}: results of format {found}; this tlbench reads {FORMAT}: choose another --out")
+        return cls(root)
+
+    @classmethod
+    def create(cls, root: Path) -> Store:
+        """Returns the store in this folder, made where there is none.
+
+        Raises:
+            StoreError: The folder cannot be written, holds something else, or is of another format.
+        """
+        try:
+            if not (root / "tlbench.json").exists():
+                if root.is_dir() and any(
+                    p.name not in {"records", "work"} and p.suffix != ".tmp" for p in root.iterdir()
+                ):
+                    raise StoreError(f"{root}: not empty, and not a folder of tlbench results: choose another --out")
+                (root / "records").mkdir(parents=True, exist_ok=True)
+                (root / "work").mkdir(exist_ok=True)
+                create_durably(root / "tlbench.json", msgspec.json.encode(_Marker(FORMAT)))
+            store = cls.open(root)
+            (root / "records").mkdir(exist_ok=True)
+            (root / "work").mkdir(exist_ok=True)
+            # Said now rather than after the first cell has been paid for.
+            write_durably(root / "work" / ".writable", b"")
+        except OSError as error:
+            raise StoreError(f"{root}: cannot be written: {error.strerror or error}") from None
+        return store
+
+    def work(self, cell_id: str, attempt: int) -> Path:
+        """Returns the folder in which an attempt at a cell keeps what it has finished."""
+        return self.root / "work" / f"{cell_id}.{attempt}"
+
+    def attempts(self) -> dict[str, int]:
+        """Returns the newest attempt of every recorded cell."""
+        newest: dict[str, int] = {}
+        for path in self._records.glob("*.json"):
+            if match := _RECORD_NAME.fullmatch(path.name):
+                newest[match["id"]] = max(newest.get(match["id"], 0), int(match["attempt"]))
+        return newest
+
+    def record(self, cell_id: str) -> Record | None:
+        """Returns the newest record of a cell, or None; an unreadable one counts as none."""
+        for attempt in range(self.attempts().get(cell_id, 0), 0, -1):
+            record = self._read(self._records / f"{cell_id}.{attempt}.json")
+            if isinstance(record, Record):
+                return record
+        return None
+
+    def records(self, unreadable: Callable[[Unreadable], None] | None = None) -> Iterator[Record]:
+        """Yields the newest record of every cell, in order of their ids."""
+        for cell_id, attempt in sorted(self.attempts().items()):
+            record = self._read(self._records / f"{cell_id}.{attempt}.json")
+            if isinstance(record, Record):
+                yield record
+            elif unreadable:
+                unreadable(record)
+
+    def commit(self, record: Record, work: Path) -> bool:
+        """Stores a finished record with its predictions; False where that attempt was committed before.
+
+        Raises:
+            StoreError: The disk is full or the folder cannot be written; earlier records stay as they were.
+        """
+        name = f"{record.cell.id}.{record.attempt}"
+        try:
+            if record.predictions:
+                link_durably(work / record.predictions, self._records / f"{name}.parquet")
+                record = msgspec.structs.replace(record, predictions=f"{name}.parquet")
+            return create_durably(self._records / f"{name}.json", msgspec.json.encode(record))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise StoreError(f"{self._records}: could not store {record.cell.title}: {reason}") from error
+
+    def tidy(self, work: Path) -> None:
+        """Removes what a committed cell no longer needs; its study stays, for dashboards, and its record as a mark.
+
+        The mark tells another process that waited for the cell that there is nothing left to do.
+        """
+        for path in work.iterdir():
+            if path.name not in {"lock", "record.json", "study.sqlite"}:
+                with suppress(OSError):
+                    path.unlink()
+
+    def predictions(self, record: Record) -> Path | None:
+        """Returns the Parquet file of a record's test predictions, or None where there is none."""
+        if not record.predictions or Path(record.predictions).name != record.predictions:
+            return None
+        path = self._records / record.predictions
+        return path if path.is_file() else None
+
+    def save_plan(self, plan: Plan) -> None:
+        """Keeps the plan of the run that begins, so that tables can say "n of N"."""
+        try:
+            write_durably(self.root / "plan.json", msgspec.json.encode(plan))
+        except OSError as error:
+            raise StoreError(f"{self.root}: cannot be written: {error.strerror or error}") from None
+
+    def plan(self) -> Plan | None:
+        """Returns the plan of the last run, or None."""
+        try:
+            return msgspec.json.decode((self.root / "plan.json").read_bytes(), type=Plan)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def _read(self, path: Path) -> Record | Unreadable:
+        try:
+            record = msgspec.json.decode(path.read_bytes(), type=Record)
+        except (OSError, msgspec.DecodeError, ValueError) as error:
+            return Unreadable(path, str(error))
+        if path.name != f"{record.cell.id}.{record.attempt}.json":
+            return Unreadable(path, "holds the record of another cell")
+        return record

@@ -1,0 +1,72 @@
+"""One row for each backbone and strategy over all tasks of a leaderboard. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from tlbench.contracts.metric import METRICS
+from tlbench.results.columns import OK, PENDING, Row, rows_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_COLUMNS = {
+    "backbone": "str",
+    "strategy": "str",
+    "variant": "str",
+    "mean": "float64",
+    "rank": "float64",
+    "wins": "Int64",
+    "tasks": "Int64",
+    "tasks_total": "Int64",
+    "failed": "Int64",
+    "fit_seconds": "float64",
+    "total_seconds": "float64",
+}
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Returns one row for each backbone and strategy, best first.
+
+    Columns: backbone, strategy, variant; `mean`, the primary metric averaged over the tasks that were run, where what
+    failed counts as knowing nothing; `rank`, averaged over the same, with failures behind all others; `wins`, on how
+    many tasks nothing ranks higher (ties count); `tasks` with a score, of `tasks_total`; `failed`; `fit_seconds` and
+    `total_seconds`, summed. Entries that were not run on all tasks stand behind those that were: means over different
+    tasks cannot be compared.
+    """
+    import pandas as pd
+
+    groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    rows = rows_of(table)
+    for row in rows:
+        groups[row["backbone"], row["strategy"], row["variant"]].append(row)
+    total = len({row["task"] for row in rows})
+    summed = [
+        {"backbone": backbone, "strategy": strategy, "variant": variant, **_sum(part), "tasks_total": total}
+        for (backbone, strategy, variant), part in sorted(groups.items())
+    ]
+    summed.sort(key=lambda row: (-row["tasks"] - row["failed"], -row["mean"] if row["mean"] is not None else 0.0))
+    return pd.DataFrame(summed, columns=list(_COLUMNS)).astype(_COLUMNS)
+
+
+def _sum(rows: list[Row]) -> Row:
+    recorded = [row for row in rows if row["status"] != PENDING]
+    done = [row for row in recorded if row["status"] == OK]
+    ranks = [row["rank"] for row in recorded if row["rank"] is not None]
+    return {
+        "mean": statistics.fmean(_value(row) for row in recorded) if recorded else None,
+        "rank": statistics.fmean(ranks) if ranks else None,
+        "wins": sum(row["rank"] == 1 for row in done),
+        "tasks": len({row["task"] for row in done}),
+        "failed": len(recorded) - len(done),
+        "fit_seconds": sum(row["fit_seconds"] for row in done),
+        "total_seconds": sum(row["total_seconds"] for row in recorded),
+    }
+
+
+def _value(row: Row) -> float:
+    if row["value"] is not None:
+        return float(row["value"])
+    return METRICS[row["metric"]].worst if row["metric"] in METRICS else 0.0

@@ -1,0 +1,167 @@
+"""Executors of the core: `inline` runs cells in this process, `isolated` in processes that may die alone."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tlbench.catalog.hookspecs import hookimpl
+from tlbench.contracts.executor import CellOrder, Deliver, Executor
+from tlbench.contracts.record import Record
+from tlbench.running import worker
+from tlbench.running.outcomes import OutOfTime, ended
+from tlbench.running.work import WorkFolder
+
+DEATHS_WITHOUT_PROGRESS = 3
+"""A worker may be killed by anybody; only a cell that kills it again and again without moving on is given up."""
+
+
+@dataclass(frozen=True)
+class Inline:
+    """Runs cells in this process, one after another: for debugging, and where processes cannot be started."""
+
+    name: str = "inline"
+    jobs: int = 1
+
+    def run(self, orders: Sequence[CellOrder], deliver: Deliver) -> None:
+        """Runs every order in turn."""
+        for order in orders:
+            worker.prepare(order.threads)
+            try:
+                with _alarm(order.cell.protocol.max_seconds):
+                    record = worker.run(order)
+            except OutOfTime:
+                record = _timeout(order)
+            deliver(record, Path(order.work))
+
+
+@dataclass(frozen=True)
+class Isolated:
+    """Runs cells in worker processes: a crash, a hang or a leak stays in one of them."""
+
+    name: str = "isolated"
+    jobs: int = 1
+
+    def run(self, orders: Sequence[CellOrder], deliver: Deliver) -> None:
+        """Runs the orders on `jobs` workers; whoever falls idle takes the next."""
+        from pebble import ProcessPool
+
+        if not orders:
+            return
+        log = Path(orders[0].work).parent / "workers.log"
+        with tempfile.TemporaryDirectory(prefix="tlbench-slots-") as slots:
+            # spawn: a forked child would inherit the live view's threads, and CUDA cannot be forked.
+            pool = ProcessPool(
+                max_workers=min(self.jobs, len(orders)),
+                context=multiprocessing.get_context("spawn"),
+                initializer=worker.start,
+                initargs=(str(log), slots, orders[0].threads),
+            )
+            try:
+                _drive(pool.schedule, orders, deliver)
+                pool.close()
+            finally:
+                pool.stop()
+                pool.join()
+
+
+@dataclass
+class _Flight:
+    """An order on a worker."""
+
+    order: CellOrder
+    finished: int
+    deaths: int = 0
+    work: WorkFolder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.work = WorkFolder(Path(self.order.work))
+
+
+def _drive(schedule: Callable[..., Any], orders: Iterable[CellOrder], deliver: Deliver) -> None:
+    flights: dict[Future[bytes], _Flight] = {}
+
+    def submit(flight: _Flight) -> None:
+        seconds = flight.order.cell.protocol.max_seconds
+        flights[schedule(worker.run_order, args=[msgspec.json.encode(flight.order)], timeout=seconds)] = flight
+
+    for order in orders:
+        flight = _Flight(order, 0)
+        flight.finished = flight.work.finished()
+        submit(flight)
+    while flights:
+        done, _ = wait(flights, timeout=1.0, return_when=FIRST_COMPLETED)
+        for future in done:
+            flight = flights.pop(future)
+            record = _outcome(future, flight)
+            if record is None:
+                submit(flight)
+            else:
+                deliver(record, flight.work.root)
+
+
+def _outcome(future: Future[bytes], flight: _Flight) -> Record | None:
+    """Returns the record of a flight that ended, or None where the worker died and the cell goes on."""
+    from pebble import ProcessExpired
+
+    order = flight.order
+    try:
+        return msgspec.json.decode(future.result(), type=Record)
+    except TimeoutError:
+        return _timeout(order)
+    except ProcessExpired as death:
+        moved = flight.work.finished()
+        flight.deaths = flight.deaths + 1 if moved == flight.finished else 1
+        flight.finished = moved
+        if flight.deaths < DEATHS_WITHOUT_PROGRESS:
+            return None
+        how = _how(death.exitcode)
+        return ended(order, "crashed", f"the worker {how} {flight.deaths} times without getting further")
+    except Exception as error:
+        return ended(order, "crashed", f"the worker broke: {type(error).__name__}: {error}")
+
+
+def _timeout(order: CellOrder) -> Record:
+    return ended(order, "timeout", f"stopped after {order.cell.protocol.max_seconds:g} s (max_seconds)")
+
+
+def _how(code: int | None) -> str:
+    if code is not None and code < 0:
+        try:
+            return f"was killed by {signal.Signals(-code).name}"
+        except ValueError:
+            return f"was killed by signal {-code}"
+    return f"exited with status {code}"
+
+
+@contextmanager
+def _alarm(seconds: float | None) -> Iterator[None]:
+    if seconds is None:
+        yield
+        return
+
+    def ring(signum: int, frame: object) -> None:
+        raise OutOfTime
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@hookimpl
+def tlbench_executors() -> list[Executor]:
+    """Brings the core's own executors, through the hook that others use."""
+    return [Inline(), Isolated()]

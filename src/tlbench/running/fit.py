@@ -1,0 +1,227 @@
+"""An order in, a result out: one fit, or several settings fitted in one pass."""
+
+from __future__ import annotations
+
+import random
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from tlbench.contracts.errors import Diverged, FitEnded, PluginError, Pruned
+from tlbench.contracts.outputs import Predictions
+from tlbench.contracts.record import FitOrder, FitResult
+from tlbench.contracts.strategy import Job, Predictor
+from tlbench.contracts.task import Examples
+from tlbench.modeling.data import Data
+from tlbench.modeling.encoder import count_parameters
+from tlbench.modeling.statistics import score
+from tlbench.running.measure import Stopwatch
+from tlbench.running.workbench import Materials
+
+Report = Callable[[int, float], None]
+FitStatus = Literal["ok", "pruned", "diverged", "oom", "failed"]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a fit gave: its result, and the predictor while it is alive."""
+
+    result: FitResult
+    predictor: Predictor | None = None
+
+
+def run_fits(orders: Sequence[FitOrder], materials: Materials, reports: Sequence[Report]) -> list[Fitted]:
+    """Returns what each order gave; orders beyond the first go through the strategy's `fit_batch` together.
+
+    All orders have the same cell, seed and purpose. Nothing that a strategy raises leaves this function.
+    """
+    watches = _Watches()
+    seed = orders[0].seed
+    jobs: list[Job] = []
+    outcomes: Sequence[Predictor | FitEnded | BaseException]
+    with materials.bench.activations.metering() as usage, watches.whole.running():
+        try:
+            encoder = materials.warm.fresh() if materials.warm else None
+            if encoder is not None:
+                materials.bench.activations.trust(encoder)
+            train = materials.data(materials.splits.subset(seed, materials.cell.protocol.train_limit))
+            validation = materials.data(materials.splits.validation)
+            for order, report in zip(orders, reports, strict=True):
+                jobs.append(_job(order, materials, encoder, train.metered(), validation, report, watches))
+            _seed_everything(seed)
+            with watches.fit.running():
+                strategy = materials.strategy.item
+                outcomes = [strategy.fit(jobs[0])] if len(jobs) == 1 else strategy.fit_batch(jobs)
+                _wait(materials.bench.device)
+            if len(outcomes) != len(orders):
+                raise PluginError(f"fit_batch gave {len(outcomes)} results for {len(orders)} jobs")
+        except (Exception, SystemExit) as error:
+            outcomes = [error] * len(orders)
+    inner = watches.setup.seconds + watches.validate.seconds + usage.encode_paid_seconds
+    share = 1 / len(orders)
+    # A fault before the first fit leaves some orders without a job.
+    made = [*jobs, *[None] * (len(orders) - len(jobs))]
+    common: dict[str, Any] = {
+        "fit_seconds": max(0.0, watches.fit.seconds - inner) * share,
+        "setup_seconds": watches.setup.seconds * share,
+        "encode_seconds": usage.encode_seconds,
+        "encode_paid_seconds": usage.encode_paid_seconds * share,
+    }
+    return [
+        _finished(order, materials, job, outcome, common, watches.validate.seconds * share)
+        for order, job, outcome in zip(orders, made, outcomes, strict=True)
+    ]
+
+
+def predict(predictor: Predictor, data: Data) -> Predictions:
+    """Returns the predictor's answers, checked.
+
+    Raises:
+        PluginError: Not one answer for each example, in order.
+        Diverged: An answer that is not finite.
+    """
+    predictions = predictor.predict(data)
+    if predictions.ids != data.ids:
+        raise PluginError("the predictor did not answer every example in order")
+    for values in (predictions.values, predictions.scores):
+        if values is not None and values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise Diverged("a prediction is not finite")
+    return predictions
+
+
+def status_of(error: BaseException) -> tuple[FitStatus, str, str]:
+    """Returns status, one-line reason and traceback of what a fit raised."""
+    reason = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+    trace = "".join(traceback.format_exception(error))
+    if isinstance(error, Pruned):
+        return "pruned", " ".join(str(error).split()), ""
+    if isinstance(error, Diverged):
+        return "diverged", " ".join(str(error).split()), ""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):
+        return "oom", reason, trace
+    return "failed", reason, trace
+
+
+class _Watches:
+    def __init__(self) -> None:
+        self.whole, self.fit, self.setup, self.validate = Stopwatch(), Stopwatch(), Stopwatch(), Stopwatch()
+
+
+def _job(
+    order: FitOrder,
+    materials: Materials,
+    encoder: Any,
+    train: Data,
+    validation: Data,
+    report: Report,
+    watches: _Watches,
+) -> Job:
+    seed, limit = order.seed, materials.cell.protocol.train_limit
+    targets, info = [example.target for example in validation.examples], materials.info
+    # Every setting of a seed starts from the same head.
+    _seed_everything(seed)
+    head = materials.head(encoder) if encoder is not None else None
+
+    def validated(predictor: Predictor) -> float:
+        with watches.validate.running():
+            predictions = predict(predictor, validation)
+            return score(info.metric, np.asarray(targets), predictions.values, info.positive)
+
+    def once(key: str, make: Callable[[], Any]) -> Any:
+        with watches.setup.running():
+            return materials.once(seed, key, make)[0]
+
+    def load(pretrained: bool = True) -> Any:
+        _seed_everything(seed)
+        return materials.load(pretrained)
+
+    def unlabeled() -> Data | None:
+        examples = materials.splits.unlabeled(seed, limit)
+        return None if examples is None else materials.data(examples)
+
+    def other(name: str) -> Any:
+        raise PluginError(f"the task {name!r} is not declared in needs()")
+
+    def featurize(examples: Examples) -> Data:
+        return materials.data(examples)
+
+    return Job(
+        encoder=encoder,
+        head=head,  # type: ignore[arg-type]  # a strategy that looks through no backbone has none
+        train=train,
+        validation=validation,
+        unlabeled=unlabeled,
+        task=info,
+        params=order.params,
+        protocol=materials.cell.protocol,
+        seed=seed,
+        device=materials.bench.device,
+        precision=materials.precision,
+        activations=materials.bench.activations,
+        featurize=featurize,
+        load=load,
+        examples=materials.examples(seed),
+        score=validated,
+        report=report,
+        once=once,
+        other=other,
+    )
+
+
+def _finished(
+    order: FitOrder, materials: Materials, job: Job | None, outcome: Any, common: dict[str, Any], validated: float
+) -> Fitted:
+    named: dict[str, Any] = {
+        "params": order.params, "seed": order.seed, "purpose": order.purpose, "trial": order.trial, **common,
+    }  # fmt: skip
+    error = outcome if isinstance(outcome, BaseException) else None
+    validation = None
+    watch = Stopwatch()
+    if error is None and job is not None:
+        try:
+            with watch.running():
+                validation = float(job.score(outcome))
+            if not np.isfinite(validation):
+                raise Diverged("the validation score is not finite")
+        except (Exception, SystemExit) as raised:
+            error = raised
+    if job is not None:
+        named |= {"examples_seen": job.train.meter.rows, "notes": _finite(job.notes)}
+    named["validate_seconds"] = validated + watch.seconds
+    if error is not None:
+        status, reason, trace = status_of(error)
+        return Fitted(FitResult(**named, status=status, reason=reason, traceback=trace))
+    total, trained = _parameters(outcome, job)
+    result = FitResult(**named, status="ok", validation=validation, parameters=total, trainable_parameters=trained)
+    return Fitted(result, outcome)
+
+
+def _parameters(predictor: Any, job: Job | None) -> tuple[int, int]:
+    """Returns all weights and the trained ones: as the predictor says, or of the job's encoder and head."""
+    if job is None or job.encoder is None:
+        return 0, 0
+    total = count_parameters(job.encoder) + count_parameters(job.head)
+    trained = getattr(predictor, "trainable_parameters", None)
+    if trained is None:
+        trained = count_parameters(job.encoder, trainable=True) + count_parameters(job.head, trainable=True)
+    return int(getattr(predictor, "parameters_total", total)), int(trained)
+
+
+def _finite(notes: dict[str, float]) -> dict[str, float]:
+    # JSON has no NaN.
+    return {name: float(value) for name, value in notes.items() if np.isfinite(value)}
+
+
+def _seed_everything(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

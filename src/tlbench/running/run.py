@@ -1,0 +1,120 @@
+"""A plan in, a full record folder out: what is finished stays, what is missing is run, each record is committed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from tlbench.catalog.catalog import Catalog
+from tlbench.contracts.executor import CellOrder, Executor
+from tlbench.contracts.plan import Plan
+from tlbench.contracts.record import Record
+from tlbench.results.store import Store
+from tlbench.running.machine import cores, default_jobs
+
+Fresh = Literal["none", "failed", "stale", "all"]
+Delivered = Callable[[Record], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where and how a run's cells are run; none of it is part of their identity."""
+
+    executor: str = "isolated"
+    jobs: int | None = None
+    device: str = "auto"
+    fresh: Fresh = "none"
+
+
+@dataclass
+class Summary:
+    """What a run found done, and what it did."""
+
+    total: int
+    done_before: int
+    records: list[Record] = field(default_factory=list)
+
+    @property
+    def failed(self) -> list[Record]:
+        """The records of this run that hold no scores."""
+        return [record for record in self.records if record.status != "ok"]
+
+
+def orders_of(plan: Plan, store: Store, settings: Settings, catalog: Catalog) -> list[CellOrder]:
+    """Returns an order for each cell of the plan that has no record, or whose record is asked for anew."""
+    attempts = store.attempts()
+    jobs = settings.jobs or default_jobs(settings.device)
+    threads = max(1, cores() // jobs)
+    orders = []
+    for cell in plan.cells:
+        cell_id = cell.id
+        attempt = attempts.get(cell_id, 0)
+        if (attempt and settings.fresh == "none") or (
+            attempt and not _wanted(store.record(cell_id), settings.fresh, catalog)
+        ):
+            continue
+        work = store.work(cell_id, attempt + 1)
+        orders.append(CellOrder(cell, str(work.resolve()), attempt + 1, settings.device, threads))
+    return orders
+
+
+def run(
+    plan: Plan,
+    orders: Sequence[CellOrder],
+    store: Store,
+    catalog: Catalog,
+    settings: Settings,
+    delivered: Delivered = lambda record: None,
+) -> Summary:
+    """Runs the orders and commits every record as it comes; returns what was done.
+
+    Raises:
+        StoreError: A record could not be stored; what was stored before stays.
+    """
+    summary = Summary(len(plan.cells), len(plan.cells) - len(orders))
+    executor = _executor(catalog, settings)
+
+    def deliver(record: Record, work: Path) -> None:
+        if store.commit(record, work):
+            store.tidy(work)
+            catalog.recorded(record.cell, record)
+        summary.records.append(record)
+        delivered(record)
+
+    executor.run(orders, deliver)
+    return summary
+
+
+def stale(record: Record, versions: dict[str, str]) -> bool:
+    """Says whether a record was made with other versions of the distributions than are installed now."""
+    made = record.provenance.distributions
+    return any(versions.get(name, version) != version for name, version in made.items())
+
+
+def _wanted(record: Record | None, fresh: Fresh, catalog: Catalog) -> bool:
+    if record is None or fresh == "all":
+        return True
+    if fresh == "failed":
+        return record.status != "ok"
+    return stale(record, _installed(record))
+
+
+def _installed(record: Record) -> dict[str, str]:
+    from contextlib import suppress
+    from importlib import metadata
+
+    versions: dict[str, str] = {}
+    for name in record.provenance.distributions:
+        with suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions
+
+
+def _executor(catalog: Catalog, settings: Settings) -> Executor:
+    executor = catalog.executor(settings.executor).item
+    if hasattr(executor, "jobs"):
+        jobs = settings.jobs or default_jobs(settings.device)
+        executor = cast(Executor, replace(cast(Any, executor), jobs=jobs))
+    return executor

@@ -1,0 +1,85 @@
+"""An encoder that stays loaded between fits: after any strategy, the next fit gets it as freshly loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from tlbench.modeling.encoder import Encoder
+
+Signature = tuple[tuple[str, str, int], ...]
+
+
+class WarmEncoder:
+    """Keeps a pristine copy of an encoder's tensors on the CPU and puts them back in place.
+
+    Weights, buffers, `requires_grad`, modes and gradients are restored; where a fit changed the structure (modules
+    swapped, parameters added, hooks left behind) the encoder is loaded anew.
+    """
+
+    def __init__(self, load: Callable[[], Encoder]) -> None:
+        self._load = load
+        self._encoder: Encoder | None = None
+        self._pristine: dict[str, Tensor] = {}
+        self._trainable: set[str] = set()
+        self._signature: Signature = ()
+
+    def fresh(self) -> Encoder:
+        """Returns the encoder with weights, buffers, flags and modes equal to a fresh load."""
+        if self._encoder is None or _signature(self._encoder) != self._signature:
+            self._encoder = self._load().eval()
+            self._signature = _signature(self._encoder)
+            self._pristine = {name: tensor.detach().cpu().clone() for name, tensor in _tensors(self._encoder)}
+            self._trainable = {name for name, p in self._encoder.named_parameters() if p.requires_grad}
+            return self._encoder
+        _restore(self._encoder, self._pristine, self._trainable)
+        return self._encoder
+
+    def keep(self) -> Callable[[], None]:
+        """Returns a function that puts the encoder back as it is now, for a predictor that will be used later."""
+        encoder = self._encoder
+        if encoder is None:
+            return lambda: None
+        if _signature(encoder) != self._signature:
+            # The predictor holds on to it; the next fit gets another.
+            self._encoder = None
+            return lambda: None
+        changed = {
+            name: tensor.detach().cpu().clone()
+            for name, tensor in _tensors(encoder)
+            if not torch.equal(tensor.detach().cpu(), self._pristine[name])
+        }
+        pristine, trainable = self._pristine, self._trainable
+        return lambda: _restore(encoder, {**pristine, **changed}, trainable)
+
+
+def _restore(encoder: Encoder, tensors: dict[str, Tensor], trainable: set[str]) -> None:
+    with torch.no_grad():
+        for name, tensor in _tensors(encoder):
+            tensor.copy_(tensors[name])
+    for name, parameter in encoder.named_parameters():
+        parameter.requires_grad_(name in trainable)
+    encoder.eval()
+    encoder.zero_grad(set_to_none=True)
+
+
+def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    yield from module.named_parameters()
+    yield from module.named_buffers()
+
+
+def _signature(module: nn.Module) -> Signature:
+    modules = tuple(
+        (
+            name,
+            f"{type(part).__module__}.{type(part).__qualname__}",
+            len(part._forward_hooks)
+            + len(part._forward_pre_hooks)
+            + len(part._backward_hooks)
+            + ("forward" in part.__dict__),
+        )
+        for name, part in module.named_modules()
+    )
+    return modules + tuple((name, f"{tuple(t.shape)} {t.dtype} {t.device}", 0) for name, t in _tensors(module))

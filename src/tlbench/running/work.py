@@ -1,0 +1,152 @@
+"""A cell's work folder: what it has finished so far, kept so that a kill loses at most the fit in progress.
+
+lock                held (flock) by the process that works on the cell; the kernel frees it
+study.sqlite        the search
+trials-<n>.json     finished fits of the search, by the first trial of their batch
+winner.json         the frozen params and seeds; no test split is opened before it is on disk
+seed-<s>.json       a finished final fit, with its predictions in seed-<s>.parquet
+test-reads          one byte for each time the test split was opened
+progress.json       what the worker does now, for the live view
+record.json         the finished record, until it is committed
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from tlbench.contracts.record import FitResult, Record
+from tlbench.contracts.space import Value
+from tlbench.results.durable import write_durably
+
+
+class Winner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is frozen before the test split is opened."""
+
+    params: dict[str, Value]
+    seeds: tuple[int, ...]
+    trial: int
+    validation: float | None
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """What a worker does now."""
+
+    pid: int
+    title: str
+    phase: str
+    since: float
+    """Unix time at which the cell began."""
+
+
+class WorkFolder:
+    """The files of one cell at work."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def lease(self) -> Iterator[None]:
+        """Waits until no other process works on the cell, and holds it; freed by the kernel on any death."""
+        handle = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    @property
+    def study(self) -> Path:
+        """The study's sqlite file."""
+        return self.root / "study.sqlite"
+
+    def trials(self) -> dict[int, FitResult]:
+        """Returns the finished fits of the search, by trial."""
+        found: dict[int, FitResult] = {}
+        for path in self.root.glob("trials-*.json"):
+            for result in msgspec.json.decode(path.read_bytes(), type=list[FitResult]):
+                found[result.trial] = result
+        return dict(sorted(found.items()))
+
+    def save_trials(self, results: list[FitResult]) -> None:
+        """Keeps the fits of one batch, all or none."""
+        write_durably(self.root / f"trials-{results[0].trial}.json", msgspec.json.encode(results))
+
+    def winner(self) -> Winner | None:
+        """Returns the frozen winner, or None while the search goes on."""
+        with suppress(FileNotFoundError):
+            return msgspec.json.decode((self.root / "winner.json").read_bytes(), type=Winner)
+        return None
+
+    def freeze(self, winner: Winner) -> None:
+        """Puts the winner on disk; from here on the test split may be opened."""
+        write_durably(self.root / "winner.json", msgspec.json.encode(winner))
+
+    def final(self, seed: int) -> FitResult | None:
+        """Returns the finished final fit of a seed, or None."""
+        with suppress(FileNotFoundError):
+            return msgspec.json.decode((self.root / f"seed-{seed}.json").read_bytes(), type=FitResult)
+        return None
+
+    def save_final(self, result: FitResult) -> None:
+        """Keeps a final fit; its predictions must be on disk."""
+        write_durably(self.root / f"seed-{result.seed}.json", msgspec.json.encode(result))
+
+    def predictions(self, seed: int) -> Path:
+        """The file of a seed's test predictions."""
+        return self.root / f"seed-{seed}.parquet"
+
+    def note_test_read(self) -> None:
+        """Counts one opening of the test split."""
+        with (self.root / "test-reads").open("ab") as file:
+            file.write(b".")
+            file.flush()
+            os.fsync(file.fileno())
+
+    @property
+    def test_reads(self) -> int:
+        """How often the test split was opened, over all processes that worked on the cell."""
+        with suppress(FileNotFoundError):
+            return (self.root / "test-reads").stat().st_size
+        return 0
+
+    def record(self) -> Record | None:
+        """Returns the finished record that was not committed yet, or None."""
+        with suppress(FileNotFoundError):
+            return msgspec.json.decode((self.root / "record.json").read_bytes(), type=Record)
+        return None
+
+    def save_record(self, record: Record) -> None:
+        """Keeps the finished record until it is committed."""
+        write_durably(self.root / "record.json", msgspec.json.encode(record))
+        with suppress(FileNotFoundError):
+            (self.root / "progress.json").unlink()
+
+    def say(self, title: str, phase: str, since: float) -> None:
+        """Tells the live view what the worker does; nothing depends on it, so nothing is synced or raised."""
+        temporary = self.root / f".progress.{os.getpid()}"
+        with suppress(OSError):
+            temporary.write_bytes(msgspec.json.encode(Progress(os.getpid(), title, phase, since)))
+            temporary.replace(self.root / "progress.json")
+
+    def progress(self) -> Progress | None:
+        """Returns what the worker does, or None."""
+        with suppress(OSError, msgspec.DecodeError):
+            return msgspec.json.decode((self.root / "progress.json").read_bytes(), type=Progress)
+        return None
+
+    def finished(self) -> int:
+        """Returns how many files of finished work there are: what tells a cell that moves on from one that cannot."""
+        return sum(1 for pattern in ("trials-*.json", "seed-*.json", "winner.json") for _ in self.root.glob(pattern))
+
+
+def now() -> float:
+    """Returns the wall-clock time in seconds."""
+    return time.time()

@@ -1,0 +1,208 @@
+"""What every strategy must keep to."""
+
+from __future__ import annotations
+
+import dataclasses
+import keyword
+import random
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+import pytest
+
+from tlbench.contracts.backbone import Backbone
+from tlbench.contracts.errors import Pruned
+from tlbench.contracts.outputs import Predictions
+from tlbench.contracts.record import Protocol
+from tlbench.contracts.space import Choice, Float, Int, Value, narrow
+from tlbench.contracts.strategy import Strategy
+from tlbench.contracts.task import Examples, SplitName, Task
+from tlbench.planning.plan import space_about
+from tlbench.testing.conformance.imports import check_light, check_name
+from tlbench.testing.jobs import Rehearsal, draw, make_job, middle
+from tlbench.testing.toys import ToyBackbone, ToyScalarTask, ToyTask
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tlbench.running.fit import Fitted
+
+
+class StrategyConformance:
+    """Subclass it as `class TestX(StrategyConformance)` and name the strategy."""
+
+    strategy: ClassVar[Strategy]
+    backbone: ClassVar[Backbone] = ToyBackbone()
+    tasks: ClassVar[tuple[Task, ...]] = (ToyTask(unlabeled=16), ToyScalarTask())
+    """What it is tried on, as far as its `supports` agrees; the first serves wherever one is enough."""
+    protocol: ClassVar[Protocol] = Protocol(max_steps=6, precision="fp32")
+    draws: ClassVar[int] = 3
+    """Of how many settings each hyperparameter must have been read in at least one."""
+    fused_tolerance: ClassVar[float] = 0.15
+    """How far a validation score may be from the same setting's when several are fitted in one pass."""
+
+    @property
+    def task(self) -> Task:
+        """The first task that the strategy supports."""
+        return self._supported()[0]
+
+    def rehearsal(self, task: Task | None = None) -> Rehearsal:
+        """Returns a new process's worth of the strategy on a task."""
+        return Rehearsal(self.strategy, self.backbone, task or self.task, self.protocol)
+
+    def test_name(self) -> None:
+        """The name can stand in a suite."""
+        check_name(self.strategy.name)
+        assert isinstance(self.strategy.version, int)
+        assert self.strategy.__doc__, "a strategy says what it does"
+
+    def test_import_is_light(self) -> None:
+        """Listing strategies must not load torch."""
+        check_light(self.strategy)
+
+    def test_space(self) -> None:
+        """The space holds domains under names that a suite can write, and what is drawn from it fits it."""
+        space = self.strategy.space(space_about(self.task, self.protocol, self.backbone))
+        for name, domain in space.items():
+            assert isinstance(domain, Float | Int | Choice), f"{name} is {domain!r}"
+            assert name.isidentifier(), f"{name!r} is no name for a hyperparameter"
+            assert not keyword.iskeyword(name)
+        assert set(narrow(space, middle(space))) == set(space)
+
+    def test_fits(self) -> None:
+        """A fit on each kind of task ends well, and its predictor answers every example in order."""
+        for task in self._supported():
+            rehearsal = self.rehearsal(task)
+            predictions = self._answers(rehearsal, self._fitted(rehearsal))
+            assert predictions.ids == rehearsal.data().ids, task.name
+            assert predictions.values.dtype.kind in "iuf", task.name
+
+    def test_same_seed_same_result(self) -> None:
+        """A setting and a seed give the same answers, in a new process and in a warm one."""
+        rehearsal, other = self.rehearsal(), self.rehearsal()
+        first = self._answers(rehearsal, self._fitted(rehearsal))
+        self._assert_same(first, self._answers(other, self._fitted(other)), "in a new process")
+        self._fitted(rehearsal, seed=1)
+        self._assert_same(first, self._answers(rehearsal, self._fitted(rehearsal)), "after another fit")
+
+    def test_reads_what_its_space_offers(self) -> None:
+        """Each hyperparameter is read in some fit, nothing else is, and the test split is never asked for."""
+        rehearsal, generator = self.rehearsal(), random.Random(0)
+        read: set[str] = set()
+        asked: list[str] = []
+        for _ in range(self.draws):
+            job = make_job(self.strategy, self.backbone, self.task, draw(rehearsal.space, generator), self.protocol)
+
+            def examples(split: SplitName, examples=job.examples) -> Examples | None:  # type: ignore[no-untyped-def]
+                asked.append(split)
+                found: Examples | None = examples(split)
+                return found
+
+            self.strategy.fit(dataclasses.replace(job, params=_Watched(job.params, read), examples=examples))
+        assert read == set(rehearsal.space), f"read {sorted(read)}, the space has {sorted(rehearsal.space)}"
+        assert "test" not in asked
+
+    def test_leaves_the_encoder_as_a_fresh_load(self) -> None:
+        """After a fit, the next one gets weights, buffers, gradients, modes, hooks and modules as freshly loaded."""
+        import torch
+
+        rehearsal = self.rehearsal()
+        self._fitted(rehearsal)
+        if rehearsal.warm is None:
+            pytest.skip("this strategy looks through no backbone")
+        mine, fresh = rehearsal.warm.fresh(), self.backbone.load()
+        for (name, module), (_, other) in zip(mine.named_modules(), fresh.named_modules(), strict=True):
+            assert type(module) is type(other), f"{name} is now a {type(module).__name__}"
+            assert module.training == other.training, f"{name} is in another mode"
+            assert len(module._forward_hooks) == len(other._forward_hooks), f"{name} kept a hook"
+        for (name, parameter), (_, other_parameter) in zip(
+            mine.named_parameters(), fresh.named_parameters(), strict=True
+        ):
+            assert parameter.requires_grad == other_parameter.requires_grad, name
+            assert parameter.grad is None, f"{name} kept a gradient"
+        for (name, value), (_, other_value) in zip(mine.state_dict().items(), fresh.state_dict().items(), strict=True):
+            assert torch.equal(value, other_value), f"{name} is not restored"
+
+    def test_predictor_outlives_the_next_fit(self) -> None:
+        """A predictor whose encoder is put back as its fit left it answers as before, whatever was fitted since."""
+        rehearsal = self.rehearsal()
+        fitted = self._fitted(rehearsal)
+        put_back = rehearsal.warm.keep() if rehearsal.warm else lambda: None
+        before = self._answers(rehearsal, fitted)
+        self._fitted(rehearsal, seed=1)
+        put_back()
+        self._assert_same(before, self._answers(rehearsal, fitted), "after the next fit")
+
+    def test_several_settings_at_once(self) -> None:
+        """Each of several settings ends well, with about the score that it has alone."""
+        rehearsal, generator = self.rehearsal(), random.Random(0)
+        settings = [draw(rehearsal.space, generator) for _ in range(min(3, max(2, self.strategy.batch_size)))]
+        together = rehearsal.fit_batch(settings)
+        assert len(together) == len(settings)
+        for params, fitted in zip(settings, together, strict=True):
+            assert fitted.result.status == "ok", f"{fitted.result.reason}\n{fitted.result.traceback}"
+            assert fitted.result.params == params
+            if self.strategy.batch_size > 1:
+                alone = self._fitted(rehearsal, params).result.validation
+                assert fitted.result.validation == pytest.approx(alone, abs=self.fused_tolerance), params
+
+    def test_lets_itself_be_pruned(self) -> None:
+        """Where it reports, the pruner's word ends the fit; it never reports what is not finite."""
+        import math
+
+        reports: list[tuple[int, float]] = []
+
+        def prune(step: int, score: float) -> None:
+            reports.append((step, score))
+            raise Pruned(f"at step {step}")
+
+        fitted = self.rehearsal().fit(report=prune)
+        if not reports:
+            pytest.skip("this strategy reports nothing while it fits")
+        assert fitted.result.status == "pruned", "the strategy went on after it was pruned"
+        assert len(reports) == 1
+        assert math.isfinite(reports[0][1])
+
+    def _supported(self) -> list[Task]:
+        backbone = self.backbone if self.strategy.uses_backbone else None
+        supported = [task for task in self.tasks if self.strategy.supports(backbone, task) is None]
+        assert supported, "the strategy supports none of the tasks that it is to be tried on"
+        return supported
+
+    def _fitted(self, rehearsal: Rehearsal, params: Mapping[str, Value] | None = None, seed: int = 0) -> Fitted:
+        fitted = rehearsal.fit(params, seed)
+        assert fitted.result.status == "ok", f"{fitted.result.reason}\n{fitted.result.traceback}"
+        return fitted
+
+    def _answers(self, rehearsal: Rehearsal, fitted: Fitted) -> Predictions:
+        from tlbench.running.fit import predict
+
+        assert fitted.predictor is not None
+        return predict(fitted.predictor, rehearsal.data())
+
+    def _assert_same(self, first: Predictions, second: Predictions, when: str) -> None:
+        pairs: list[tuple[np.ndarray | None, np.ndarray | None]] = [
+            (first.values, second.values),
+            (first.scores, second.scores),
+        ]
+        for mine, other in pairs:
+            assert (mine is None) == (other is None)
+            if mine is not None and other is not None:
+                assert float(abs(mine - other).max()) <= 1e-6, f"other answers {when}"
+
+
+class _Watched(Mapping[str, Value]):
+    """Hyperparameters that note which of them are read."""
+
+    def __init__(self, params: Mapping[str, Value], read: set[str]) -> None:
+        self._params, self._read = params, read
+
+    def __getitem__(self, name: str) -> Value:
+        self._read.add(name)
+        return self._params[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._params)
+
+    def __len__(self) -> int:
+        return len(self._params)

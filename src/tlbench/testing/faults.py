@@ -1,0 +1,277 @@
+"""Plugins that misbehave on purpose, and a task that watches its own seal; a plugin module of its own.
+
+What has to be known across processes (whether the winner is frozen, who read the test split, whether the crash
+already happened) stands in files whose paths are environment variables, so that the names of cells stay free of
+paths and a worker process inherits them.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tlbench.catalog.hookspecs import hookimpl
+from tlbench.contracts.errors import Diverged, SealBroken
+from tlbench.contracts.outputs import Predictions
+from tlbench.contracts.space import Float, Space
+from tlbench.contracts.strategy import About, Job, Predictor, Strategy
+from tlbench.contracts.task import Examples, SplitName, Task
+from tlbench.testing.toys import ToyFit, ToyTask
+
+FROZEN = "TLBENCH_TOY_FROZEN"
+"""A glob pattern: a file that matches says that the winner is frozen. Unset, the seal is never open."""
+READS = "TLBENCH_TOY_READS"
+"""A file to which every read of a split of `SealedTask` appends the split's name on a line."""
+CRASHED = "TLBENCH_TOY_CRASHED"
+"""A file that `ExitingStrategy[times=n]` appends to before it ends its process."""
+
+
+@dataclass(frozen=True)
+class SealedTask(ToyTask):
+    """The toy task; its test split raises unless a file says that the winner is frozen."""
+
+    name = "toy-sealed"
+
+    def split(self, name: SplitName) -> Examples | None:
+        """Returns the split; notes each read in the file of `TLBENCH_TOY_READS`.
+
+        Raises:
+            SealBroken: The test split was asked for and no file matches `TLBENCH_TOY_FROZEN`.
+        """
+        if READS in os.environ:
+            append(Path(os.environ[READS]), name)
+        if name == "test" and not glob.glob(os.environ.get(FROZEN, ""), recursive=True):
+            raise SealBroken("the test split was read before the winner was frozen")
+        return super().split(name)
+
+
+@dataclass(frozen=True)
+class BrokenTask(ToyTask):
+    """The toy task; one split raises."""
+
+    name = "toy-broken"
+
+    breaks: Literal["train", "validation", "test"] = "train"
+
+    def split(self, name: SplitName) -> Examples | None:
+        """Returns the split.
+
+        Raises:
+            OSError: It is the broken one.
+        """
+        if name == self.breaks:
+            raise OSError(f"the file of {name} is gone")
+        return super().split(name)
+
+
+@dataclass(frozen=True)
+class FailingStrategy(ToyFit):
+    """Raises in a share of its trials; the hyperparameter `x` decides which."""
+
+    name = "toy-failing"
+
+    share: float = 1.0
+
+    def space(self, about: About) -> Space:
+        """Returns the toy's space and `x`."""
+        return {**ToyFit.space(self, about), "x": Float(0.0, 1.0)}
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns what the toy returns.
+
+        Raises:
+            RuntimeError: x is within the share.
+        """
+        if float(job.params["x"]) <= self.share:
+            raise RuntimeError("this strategy fails on purpose")
+        return ToyFit.fit(self, job)
+
+
+@dataclass(frozen=True)
+class DivergingStrategy(ToyFit):
+    """Ends in numbers that are not finite: says so itself, or leaves it to be found."""
+
+    name = "toy-diverging"
+
+    how: Literal["raises", "weights", "scores"] = "raises"
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns a predictor that is of no use.
+
+        Raises:
+            Diverged: `how` is "raises".
+        """
+        if self.how == "raises":
+            raise Diverged("the loss is nan at step 1")
+        if self.how == "scores":
+            return NotFinite()
+        predictor = ToyFit.fit(self, job)
+        for parameter in job.head.parameters():
+            parameter.data.fill_(float("nan"))
+        return predictor
+
+
+@dataclass(frozen=True)
+class OutOfMemoryStrategy(Strategy):
+    """Raises what torch raises on a device that is full, or what Python raises on a host that is."""
+
+    name = "toy-oom"
+
+    where: Literal["device", "host"] = "device"
+
+    def fit(self, job: Job) -> Predictor:
+        """Never returns.
+
+        Raises:
+            torch.OutOfMemoryError, MemoryError: Always.
+        """
+        import torch
+
+        if self.where == "host":
+            raise MemoryError
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB on purpose")
+
+
+@dataclass(frozen=True)
+class SlowStrategy(ToyFit):
+    """Computes in vain before it fits."""
+
+    name = "toy-slow"
+
+    rounds: int = 1000
+    """Products of two 64 x 64 matrices; some 100,000 of them take a second on one core."""
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns what the toy returns, after the vain products."""
+        import torch
+
+        matrix = torch.eye(64)
+        for _ in range(self.rounds):
+            matrix = matrix @ matrix
+        return ToyFit.fit(self, job)
+
+
+@dataclass(frozen=True)
+class ExitingStrategy(ToyFit):
+    """Ends its own process, as a crash in native code would."""
+
+    name = "toy-exiting"
+
+    times: int = -1
+    """How often before it fits at last, counted in the file of `TLBENCH_TOY_CRASHED`; -1: always."""
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns what the toy returns, if it returns at all."""
+        crashes = Path(os.environ[CRASHED]) if CRASHED in os.environ else None
+        before = len(crashes.read_text().splitlines()) if crashes and crashes.exists() else 0
+        if self.times < 0 or before < self.times:
+            if crashes:
+                append(crashes, str(os.getpid()))
+            os._exit(139)
+        return ToyFit.fit(self, job)
+
+
+@dataclass(frozen=True)
+class MeddlingStrategy(ToyFit):
+    """Leaves the encoder in every state that the next fit must not see."""
+
+    name = "toy-meddling"
+
+    structure: bool = False
+    """Also puts another module in place of one of the encoder's."""
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns what the toy returns; weights, buffers, gradients, modes and hooks of the encoder are changed."""
+        import torch
+
+        predictor = ToyFit.fit(self, job)
+        native: Any = job.encoder.native
+        with torch.no_grad():
+            for tensor in (*native.parameters(), *native.buffers()):
+                tensor.add_(0.1)
+        for parameter in list(native.parameters())[::2]:
+            parameter.requires_grad_(False)
+        native.blocks.train()
+        native.blocks[0].register_forward_hook(lambda module, inputs, output: output * 2)
+        if self.structure:
+            native.blocks[-1].mlp = torch.nn.Identity()
+        return predictor
+
+
+@dataclass(frozen=True)
+class PeekingStrategy(ToyFit):
+    """Asks for the test split."""
+
+    name = "toy-peeking"
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns what the toy returns, if the seal lets it come so far."""
+        job.examples("test")
+        return ToyFit.fit(self, job)
+
+
+@dataclass(frozen=True)
+class ShortStrategy(ToyFit):
+    """Its predictor answers one example too few."""
+
+    name = "toy-short"
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns a predictor that loses the last example."""
+        return OneTooFew(ToyFit.fit(self, job))
+
+
+class NotFinite:
+    """Answers class 0 with a probability that is not a number."""
+
+    def predict(self, data: Any) -> Predictions:
+        """Returns an answer for each example, and scores of NaN."""
+        import numpy as np
+
+        return Predictions(data.ids, np.zeros(len(data.ids), dtype=np.int64), np.full((len(data.ids), 2), np.nan))
+
+
+class OneTooFew:
+    """Answers all examples but the last."""
+
+    def __init__(self, inner: Predictor) -> None:
+        self.inner = inner
+
+    def predict(self, data: Any) -> Predictions:
+        """Returns an answer for each example but one."""
+        full = self.inner.predict(data)
+        return Predictions(full.ids[:-1], full.values[:-1], None if full.scores is None else full.scores[:-1])
+
+
+def append(file: Path, line: str) -> None:
+    """Appends a line in one write, so that processes do not mix theirs."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(descriptor, f"{line}\n".encode())
+    finally:
+        os.close(descriptor)
+
+
+@hookimpl
+def tlbench_tasks() -> Iterable[Task]:
+    """Returns the sealed and the broken task."""
+    return [SealedTask(), BrokenTask()]
+
+
+@hookimpl
+def tlbench_strategies() -> Iterable[Strategy]:
+    """Returns one strategy for each fault."""
+    return [
+        FailingStrategy(),
+        DivergingStrategy(),
+        OutOfMemoryStrategy(),
+        SlowStrategy(),
+        ExitingStrategy(),
+        MeddlingStrategy(),
+        PeekingStrategy(),
+        ShortStrategy(),
+    ]

@@ -1,0 +1,169 @@
+"""A strategy on one backbone and task by the real runner, without a study, a store or a test split."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import pluggy
+
+from tlbench.catalog import hookspecs
+from tlbench.catalog.catalog import Catalog
+from tlbench.catalog.discovery import Discovery, Entry
+from tlbench.contracts.backbone import Backbone
+from tlbench.contracts.errors import Pruned
+from tlbench.contracts.record import Cell, FitOrder, Protocol, Ref
+from tlbench.contracts.space import Choice, Domain, Int, Space, Value
+from tlbench.contracts.strategy import About, Job, Predictor, Strategy
+from tlbench.contracts.task import Task
+
+if TYPE_CHECKING:
+    import random
+
+    from tlbench.modeling.data import Data
+    from tlbench.running.fit import Fitted
+    from tlbench.running.warm import WarmEncoder
+
+Params: TypeAlias = Mapping[str, Value]
+Report: TypeAlias = Callable[[int, float], None]
+
+
+def _silent(step: int, score: float) -> None:
+    """Takes a validation score (higher is better) and does nothing with it."""
+
+
+class Rehearsal:
+    """One strategy on one backbone and task, on the CPU, with everything warm between its fits as in a worker.
+
+    The test split is not read; asking for it raises `SealBroken`, as in a run.
+    """
+
+    def __init__(
+        self, strategy: Strategy, backbone: Backbone | None, task: Task, protocol: Protocol | None = None
+    ) -> None:
+        import torch
+
+        from tlbench.running.work import WorkFolder
+        from tlbench.running.workbench import Materials, Workbench
+
+        if strategy.uses_backbone and backbone is None:
+            raise ValueError(f"the strategy {strategy.name} looks through a backbone")
+        used = backbone if strategy.uses_backbone else None
+        catalog = _catalog_of({"backbone": used, "task": task, "strategy": strategy})
+        self.cell = Cell(
+            task=Ref("task", task.version),
+            strategy=Ref("strategy", strategy.version),
+            protocol=protocol or Protocol(precision="fp32"),
+            backbone=Ref("backbone", used.version) if used else None,
+        )
+        # The folder is a cell's memory between processes; a rehearsal has one process and leaves nothing behind.
+        with tempfile.TemporaryDirectory() as folder:
+            self._materials = Materials(
+                self.cell, Workbench(catalog, torch.device("cpu"), torch.get_num_threads()), WorkFolder(Path(folder))
+            )
+
+    @property
+    def space(self) -> Space:
+        """What the study would choose from."""
+        return self._materials.space
+
+    @property
+    def warm(self) -> WarmEncoder | None:
+        """What keeps the encoder between fits; None for a strategy that looks through no backbone."""
+        return self._materials.warm
+
+    def data(self, split: Literal["train", "validation"] = "validation") -> Data:
+        """Returns the featurised examples of a split."""
+        splits = self._materials.splits
+        return self._materials.data(splits.train if split == "train" else splits.validation)
+
+    def fit(self, params: Params | None = None, seed: int = 0, report: Report = _silent) -> Fitted:
+        """Returns what a fit gave; without `params`, in the middle of the space. What it raises is in the result."""
+        return self.fit_batch([params], seed, report)[0]
+
+    def fit_batch(self, settings: Sequence[Params | None], seed: int = 0, report: Report = _silent) -> list[Fitted]:
+        """Returns what several settings gave, fitted together if the strategy can."""
+        from tlbench.running.fit import run_fits
+
+        orders = [
+            FitOrder(self.cell, dict(middle(self.space) if params is None else params), seed, "search", trial)
+            for trial, params in enumerate(settings)
+        ]
+        return run_fits(orders, self._materials, [report] * len(orders))
+
+
+def make_job(
+    strategy: Strategy,
+    backbone: Backbone | None,
+    task: Task,
+    params: Params | None = None,
+    protocol: Protocol | None = None,
+    seed: int = 0,
+) -> Job:
+    """Returns everything that one fit may see, as the runner makes it; without `params`, the middle of the space.
+
+    torch's global generator stands as at the start of a fit.
+
+    Raises:
+        RuntimeError: The runner could not make it; the cause is in the message.
+    """
+    import torch
+
+    holder = (_Holder if strategy.uses_backbone else _BlindHolder)(strategy)
+    result = Rehearsal(holder, backbone, task, protocol).fit(params, seed).result
+    if holder.job is None:
+        raise RuntimeError(f"no job could be made: {result.reason}\n{result.traceback}")
+    torch.manual_seed(seed)
+    return holder.job
+
+
+def middle(space: Space) -> dict[str, Value]:
+    """Returns the middle of each domain, on its own scale."""
+    return {name: _between(domain, 0.5) for name, domain in space.items()}
+
+
+def draw(space: Space, generator: random.Random) -> dict[str, Value]:
+    """Returns params drawn from the space."""
+    return {name: _between(domain, generator.random()) for name, domain in space.items()}
+
+
+class _Holder(Strategy):
+    """Keeps the job that it is given in place of fitting it."""
+
+    name = "holder"
+
+    def __init__(self, inner: Strategy) -> None:
+        self.inner = inner
+        self.job: Job | None = None
+
+    def space(self, about: About) -> Space:
+        return self.inner.space(about)
+
+    def fit(self, job: Job) -> Predictor:
+        self.job = job
+        raise Pruned("the job is all that was wanted")
+
+
+class _BlindHolder(_Holder):
+    uses_backbone = False
+
+
+def _catalog_of(items: Mapping[str, Backbone | Task | Strategy | None]) -> Catalog:
+    """Returns a catalog of these objects alone, each under the name of its kind: their own may have a scheme."""
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    entries = tuple(Entry(kind, kind, item, "rehearsal", "0") for kind, item in items.items() if item is not None)
+    return Catalog(Discovery(entries, (), (), manager))
+
+
+def _between(domain: Domain, share: float) -> Value:
+    if isinstance(domain, Choice):
+        return domain.values[min(int(share * len(domain.values)), len(domain.values) - 1)]
+    if domain.log:
+        value = math.exp(math.log(domain.low) + share * (math.log(domain.high) - math.log(domain.low)))
+    else:
+        value = domain.low + share * (domain.high - domain.low)
+    return round(value) if isinstance(domain, Int) else value

@@ -1,0 +1,29 @@
+"""The toys as a plugin: name this module in an entry point of the group `tlbench`, or register it by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tlbench.catalog.hookspecs import hookimpl
+from tlbench.contracts.backbone import Backbone
+from tlbench.contracts.strategy import Strategy
+from tlbench.contracts.task import Task
+from tlbench.testing.toys import ToyBackbone, ToyFit, ToyMajority, ToyScalarTask, ToyTask, ToyTune
+
+
+@hookimpl
+def tlbench_backbones() -> Iterable[Backbone]:
+    """Returns the toy backbone."""
+    return [ToyBackbone()]
+
+
+@hookimpl
+def tlbench_tasks() -> Iterable[Task]:
+    """Returns a task of classes and one of a real number."""
+    return [ToyTask(), ToyScalarTask()]
+
+
+@hookimpl
+def tlbench_strategies() -> Iterable[Strategy]:
+    """Returns a frozen, a fully tuned and a trivial strategy."""
+    return [ToyFit(), ToyTune(), ToyMajority()]

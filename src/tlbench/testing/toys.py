@@ -1,0 +1,259 @@
+"""A toy backbone, tasks and strategies: small enough to test a whole run in milliseconds, and light to import."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from tlbench.contracts.backbone import Backbone, Card
+from tlbench.contracts.errors import Diverged
+from tlbench.contracts.outputs import Classes, Output, Predictions, Scalar
+from tlbench.contracts.space import Float, Int, Space
+from tlbench.contracts.strategy import About, Job, Predictor, Strategy
+from tlbench.contracts.task import Example, Examples, SplitName, Task
+
+if TYPE_CHECKING:
+    from tlbench.modeling.data import Data
+    from tlbench.modeling.encoder import Encoder
+    from tlbench.testing.toy_encoder import ToyEncoder
+
+CUES = {
+    0: ("awful", "dull", "bleak", "clumsy", "stale", "tedious"),
+    1: ("lovely", "bright", "clever", "moving", "fresh", "graceful"),
+}
+OPENINGS = ("the", "a", "this", "that", "each", "our", "her", "his", "their", "my")
+SUBJECTS = ("film", "song", "book", "play", "dance", "story", "painting", "poem", "garden", "meal", "lamp", "chair")
+ENDINGS = ("today", "tonight", "again", "indeed", "overall", "still", "here", "there", "somehow", "really")
+GIVE_UP = 2000
+SPLITS: tuple[SplitName, ...] = ("train", "validation", "unlabeled", "test")
+
+
+@dataclass(frozen=True)
+class ToyBackbone(Backbone):
+    """A transformer of three tiny blocks over hashed words; its "pretrained" weights are drawn from a fixed seed."""
+
+    name = "toy"
+    modality = "text"
+
+    width: int = 16
+    blocks: int = 3
+    weights: int = 0
+    """The seed of the pretrained weights."""
+    readout: Literal["mean", "first"] = "mean"
+
+    def card(self) -> Card:
+        """Returns what is known of the toy."""
+        return Card(family="toy", width=self.width, stages=self.blocks, licence="Apache-2.0", source="generated")
+
+    def load(self, *, pretrained: bool = True) -> ToyEncoder:
+        """Returns the encoder; if not `pretrained`, drawn from torch's global generator."""
+        from tlbench.testing.toy_encoder import build
+
+        return build(self.width, self.blocks, self.readout, self.weights if pretrained else None)
+
+    def featurize(self, examples: Examples, output: Output) -> Data:
+        """Returns the words of each example, hashed; one row each."""
+        from tlbench.testing.toy_encoder import featurize
+
+        return featurize(examples)
+
+
+@dataclass(frozen=True)
+class ToyTask(Task):
+    """Is the sentence friendly? One cue word decides, and "not" turns it round.
+
+    A text belongs to the split that its checksum says, so splits of any size never overlap.
+    """
+
+    name = "toy-tone"
+    modality = "text"
+    output = Classes(("unfriendly", "friendly"))
+    metrics = ("accuracy", "f1")
+    slices = ("kind",)
+    description = "a cue word decides whether a sentence is friendly; a quarter is negated"
+
+    train: int = 64
+    validation: int = 32
+    test: int = 32
+    unlabeled: int = 0
+    """0: the task has no such split."""
+    draw: int = 0
+    """The seed of the sentences."""
+
+    def split(self, name: SplitName) -> Examples | None:
+        """Returns as many generated sentences as the field of this name says, labels balanced."""
+        count: int = getattr(self, name)
+        if not count:
+            return None
+        examples = Examples(_generate(self._sentence, name, count, self.draw))
+        return examples.without_targets() if name == "unlabeled" else examples
+
+    @staticmethod
+    def _sentence(draw: random.Random, index: int) -> tuple[str, Any, str]:
+        target = index % 2
+        negated = index % 8 < 2
+        cue = draw.choice(CUES[target ^ negated])
+        words = [draw.choice(OPENINGS), draw.choice(SUBJECTS), "is", *["not"] * negated, cue, draw.choice(ENDINGS)]
+        return " ".join(words), target, "negated" if negated else "plain"
+
+
+@dataclass(frozen=True)
+class ToyScalarTask(Task):
+    """How many friendly words does the sentence hold? A real number from 0 to 4."""
+
+    name = "toy-count"
+    modality = "text"
+    output = Scalar()
+    metrics = ("pearson", "spearman")
+    slices = ("kind",)
+    description = "the number of friendly words in a sentence"
+
+    train: int = 64
+    validation: int = 32
+    test: int = 32
+    draw: int = 0
+    """The seed of the sentences."""
+
+    def split(self, name: SplitName) -> Examples | None:
+        """Returns as many generated sentences as the field of this name says; there is no unlabelled split."""
+        count: int = getattr(self, name, 0)
+        return Examples(_generate(self._sentence, name, count, self.draw)) if count else None
+
+    @staticmethod
+    def _sentence(draw: random.Random, index: int) -> tuple[str, Any, str]:
+        friendly = index % 5
+        cues = [draw.choice(CUES[int(i < friendly)]) for i in range(4)]
+        draw.shuffle(cues)
+        opening = f"{draw.choice(OPENINGS)} {draw.choice(SUBJECTS)} is"
+        return f"{opening} {' '.join(cues)}", float(friendly), "many" if friendly > 2 else "few"
+
+
+@dataclass(frozen=True)
+class ToyFit(Strategy):
+    """A few steps of gradient descent on the head alone, the encoder frozen."""
+
+    name = "toy-fit"
+    tune: ClassVar[bool] = False
+
+    def space(self, about: About) -> Space:
+        """Returns a learning rate and a number of steps."""
+        return {"lr": Float(1e-3, 1e-1, log=True), "steps": Int(4, 16)}
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns the head on the encoder; reports its validation score half-way and at the end."""
+        import torch
+
+        from tlbench.modeling.data import to_device
+        from tlbench.modeling.heads import PooledHead
+
+        steps = int(job.params["steps"])
+        if job.protocol.max_steps is not None:
+            steps = min(steps, job.protocol.max_steps)
+        weights = [*job.head.parameters(), *(job.encoder.parameters() if self.tune else ())]
+        trained = sum(weight.numel() for weight in weights)
+        predictor = ToyPredictor(job.encoder, job.head, job.device, trained)
+        optimizer = torch.optim.Adam(weights, lr=float(job.params["lr"]))
+        targets = job.head.targets(job.train).to(job.device)
+        if isinstance(job.head, PooledHead):
+            job.head.fit_scale(targets)
+        batch = to_device(job.train.batch(range(len(job.train))), job.device)
+        job.head.train()
+        job.encoder.train(self.tune)
+        hidden = None
+        for step in range(1, steps + 1):
+            job.train.meter.rows += len(job.train)
+            if self.tune or hidden is None:
+                with torch.set_grad_enabled(self.tune):
+                    hidden = job.encoder(batch)
+            loss = job.head.loss(job.head(job.encoder, hidden), targets)
+            if not torch.isfinite(loss):
+                raise Diverged(f"the loss is {loss.item()} at step {step}")
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if step in (steps // 2, steps):
+                job.report(step, job.score(predictor))
+                job.head.train()
+                job.encoder.train(self.tune)
+        job.notes["last_loss"] = float(loss.detach())
+        return predictor
+
+
+@dataclass(frozen=True)
+class ToyTune(ToyFit):
+    """The same on every weight, encoder included."""
+
+    name = "toy-tune"
+    tune = True
+
+
+@dataclass(frozen=True)
+class ToyMajority(Strategy):
+    """The most frequent class, or the mean; looks at nothing."""
+
+    name = "toy-majority"
+    uses_backbone = False
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns a predictor that always says the same."""
+        import numpy as np
+
+        values, counts = np.unique(job.train.targets, return_counts=True)
+        is_class = isinstance(job.task.output, Classes)
+        return Constant(values[counts.argmax()] if is_class else job.train.targets.mean())
+
+
+class ToyPredictor:
+    """Answers through a head on an encoder."""
+
+    def __init__(self, encoder: Encoder, head: Any, device: Any, trained: int) -> None:
+        self.encoder, self.head, self.device = encoder, head, device
+        self.trainable_parameters = trained
+
+    def predict(self, data: Data) -> Predictions:
+        """Returns an answer for each example, in batches of 64 rows."""
+        import torch
+
+        from tlbench.modeling.data import to_device
+
+        self.encoder.eval()
+        self.head.eval()
+        outputs = []
+        with torch.no_grad():
+            for start in range(0, len(data), 64):
+                batch = data.batch(range(start, min(start + 64, len(data))))
+                outputs.append(self.head.decode(self.encoder, to_device(batch, self.device)))
+        predictions: Predictions = self.head.merge(outputs, data)
+        return predictions
+
+
+class Constant:
+    """Answers the same for every example."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def predict(self, data: Data) -> Predictions:
+        """Returns the value as often as there are examples."""
+        import numpy as np
+
+        return Predictions(data.ids, np.full(len(data.ids), self.value))
+
+
+def _generate(sentence: Any, split: SplitName, count: int, seed: int) -> list[Example]:
+    draw = random.Random(f"{seed}/{split}")
+    seen: dict[str, Example] = {}
+    misses = 0
+    while len(seen) < count:
+        text, target, kind = sentence(draw, len(seen))
+        belongs = SPLITS[zlib.crc32(text.encode()) % len(SPLITS)]
+        if belongs == split and text not in seen:
+            seen[text] = Example(f"{split}-{len(seen)}", (text,), target, {"kind": kind})
+            misses = 0
+            continue
+        misses += 1
+        if misses > GIVE_UP:
+            raise ValueError(f"there are not {count} different toy sentences for {split}, only some {len(seen)}")
+    return list(seen.values())

@@ -1,0 +1,182 @@
+"""AdamW as this library needs it: clipping in the same pass, and word embeddings moved only where words were met.
+
+The update itself is torch's own fused kernel, through its functional form: constructing `torch.optim.AdamW` imports
+torch's compiler, which takes seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.adamw import adamw
+
+BETAS = (0.9, 0.999)
+EPS = 1e-8
+MANY_ROWS = 2048
+"""Embeddings of fewer rows are not worth the indexing."""
+
+
+class AdamW:
+    """Decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101), after clipping the gradient's length."""
+
+    def __init__(self, groups: Sequence[dict[str, Any]], max_grad_norm: float) -> None:
+        """Takes groups of params, lr and weight_decay; `max_grad_norm` holds for all of them together."""
+        self.groups = [(list(group["params"]), float(group["lr"]), float(group["weight_decay"])) for group in groups]
+        self.max_grad_norm = max_grad_norm
+        self._states: dict[nn.Parameter, _State] = {}
+
+    @property
+    def weights(self) -> list[nn.Parameter]:
+        """All weights that are moved."""
+        return [weight for weights, _, _ in self.groups for weight in weights]
+
+    @torch.no_grad()
+    def step(self, factor: float) -> Tensor:
+        """Moves the weights at `factor` times their learning rates, drops the gradients, returns their length.
+
+        The length, a scalar on the device, is that before clipping; if it is not finite, so are the weights now.
+        """
+        norm = self._norm()
+        # the kernel divides by this, which saves a pass over the gradients
+        scale = (norm / self.max_grad_norm).clamp(min=1.0)
+        for weights, lr, weight_decay in self.groups:
+            moved = [(weight, self._state(weight, weight_decay)) for weight in weights if weight.grad is not None]
+            parts = [state.open(weight) for weight, state in moved]
+            if parts:
+                adamw(
+                    [part.weight for part in parts],
+                    [part.grad for part in parts],
+                    [part.mean for part in parts],
+                    [part.square for part in parts],
+                    [],
+                    [part.step for part in parts],
+                    fused=True,
+                    grad_scale=scale,
+                    amsgrad=False,
+                    beta1=BETAS[0],
+                    beta2=BETAS[1],
+                    lr=lr * factor,
+                    weight_decay=weight_decay,
+                    eps=EPS,
+                    maximize=False,
+                )
+            for (weight, state), part in zip(moved, parts, strict=True):
+                state.close(weight, part)
+                weight.grad = None
+        return norm
+
+    def _norm(self) -> Tensor:
+        grads = [weight.grad for weight in self.weights if weight.grad is not None]
+        norms = torch._foreach_norm([grad.coalesce().values() if grad.is_sparse else grad for grad in grads])
+        total: Tensor = torch.linalg.vector_norm(torch.stack([norm.float() for norm in norms]))
+        return total
+
+    def _state(self, weight: nn.Parameter, weight_decay: float) -> _State:
+        state = self._states.get(weight)
+        if state is None:
+            assert weight.grad is not None
+            # decay moves every row at every step, so there is nothing to leave alone
+            by_row = weight.grad.is_sparse and weight_decay == 0
+            state = self._states[weight] = _ByRow(weight) if by_row else _Whole(weight)
+        return state
+
+
+@dataclass
+class _Part:
+    """What the kernel works on."""
+
+    weight: Tensor
+    grad: Tensor
+    mean: Tensor
+    square: Tensor
+    step: Tensor
+
+
+class _State:
+    """The moments of one weight."""
+
+    mean: Tensor
+    square: Tensor
+    step: Tensor
+
+    def open(self, weight: nn.Parameter) -> _Part:
+        """Returns what the kernel is to move."""
+        raise NotImplementedError
+
+    def close(self, weight: nn.Parameter, part: _Part) -> None:
+        """Puts what was moved where it belongs."""
+
+
+class _Whole(_State):
+    def __init__(self, weight: nn.Parameter) -> None:
+        self.mean, self.square = torch.zeros_like(weight), torch.zeros_like(weight)
+        self.step = torch.zeros((), dtype=torch.float32, device=weight.device)
+
+    def open(self, weight: nn.Parameter) -> _Part:
+        grad = weight.grad
+        assert grad is not None
+        return _Part(weight, grad.to_dense() if grad.is_sparse else grad, self.mean, self.square, self.step)
+
+
+class _ByRow(_State):
+    """Moments of the rows that ever had a gradient. The others' are zero, so AdamW without decay leaves them."""
+
+    def __init__(self, weight: nn.Parameter) -> None:
+        self.rows = torch.empty(0, dtype=torch.int64, device=weight.device)
+        self.slots = torch.full((len(weight),), -1, dtype=torch.int64, device=weight.device)
+        self.mean = self.square = weight.new_zeros((0, *weight.shape[1:]))
+        self.step = torch.zeros((), dtype=torch.float32, device=weight.device)
+
+    def open(self, weight: nn.Parameter) -> _Part:
+        grad = weight.grad
+        assert grad is not None
+        # someone may have used the weight in another way as well: then every row counts
+        grad = (grad if grad.is_sparse else grad.to_sparse(1)).coalesce()
+        touched = grad.indices()[0]
+        new = touched[self.slots[touched] < 0]
+        self.slots[new] = torch.arange(len(self.rows), len(self.rows) + len(new), device=new.device)
+        self.rows = torch.cat([self.rows, new])
+        zeros = self.mean.new_zeros((len(new), *self.mean.shape[1:]))
+        self.mean, self.square = torch.cat([self.mean, zeros]), torch.cat([self.square, zeros])
+        dense = torch.zeros_like(self.mean)
+        dense[self.slots[touched]] = grad.values()
+        return _Part(weight[self.rows], dense, self.mean, self.square, self.step)
+
+    def close(self, weight: nn.Parameter, part: _Part) -> None:
+        weight.index_copy_(0, self.rows, part.weight)
+
+
+@contextmanager
+def embeddings_by_row(model: nn.Module) -> Iterator[None]:
+    """Makes large embeddings on the CPU give gradients of the rows they looked up, until the block ends.
+
+    A dense gradient has a row for every word there is: writing, measuring and applying it took a fifth of a
+    training step of a small encoder. Weights that are used elsewhere too, tied to an output layer, are left alone.
+    """
+    uses: dict[Tensor, int] = {}
+    for module in model.modules():
+        for weight in module._parameters.values():
+            if weight is not None:
+                uses[weight] = uses.get(weight, 0) + 1
+    chosen = [
+        module
+        for module in model.modules()
+        if isinstance(module, nn.Embedding)
+        and module.weight.requires_grad
+        and module.weight.device.type == "cpu"
+        and len(module.weight) >= MANY_ROWS
+        and uses[module.weight] == 1
+        and not (module.sparse or module.scale_grad_by_freq)
+    ]
+    for module in chosen:
+        module.sparse = True
+    try:
+        yield
+    finally:
+        for module in chosen:
+            module.sparse = False

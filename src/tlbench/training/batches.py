@@ -1,0 +1,35 @@
+"""Batches to train on: shuffled, yet of rows of like length, so that little padding is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+POOL = 16
+"""How many batches are drawn together and sorted by length; more pads less but mixes less."""
+
+
+def train_batches(lengths: np.ndarray, batch_size: int, seed: int) -> Iterator[list[int]]:
+    """Yields batches of row indices without end, one pass over all rows after another.
+
+    Every pass has every row once and draws a new order. The sequence depends on the arguments alone.
+
+    Raises:
+        ValueError: There are no rows.
+    """
+    if not len(lengths):
+        raise ValueError("nothing to train on")
+    rng = np.random.default_rng(seed)
+    while True:
+        yield from _one_pass(lengths, batch_size, rng)
+
+
+def _one_pass(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[list[int]]:
+    order = rng.permutation(len(lengths))
+    batches: list[list[int]] = []
+    for first in range(0, len(order), batch_size * POOL):
+        pool = order[first : first + batch_size * POOL]
+        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        batches += [pool[i : i + batch_size].tolist() for i in range(0, len(pool), batch_size)]
+    return [batches[i] for i in rng.permutation(len(batches))]

@@ -1,0 +1,216 @@
+"""The training loop that a strategy may call: AdamW, warm-up and linear decay, batches of like length."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tlbench.contracts.errors import Diverged
+from tlbench.contracts.outputs import Predictions
+from tlbench.modeling.activations import Activations
+from tlbench.modeling.batches import default_tokens, inference_batches
+from tlbench.modeling.data import Batch, Data, to_device
+from tlbench.modeling.encoder import Encoder, Hidden, count_parameters
+from tlbench.modeling.heads import Head, Outputs, PooledHead
+from tlbench.modeling.precision import autocast
+from tlbench.training.adamw import AdamW, embeddings_by_row
+from tlbench.training.batches import train_batches
+from tlbench.training.parameters import Group, freeze, groups_of
+
+if TYPE_CHECKING:
+    from tlbench.contracts.strategy import Job
+
+DEFAULT_EPOCHS = 3.0
+"""Where the protocol names neither steps nor epochs."""
+REPORTS = 4
+"""A fit that may be pruned is scored after each of so many equal parts, but for the last: the runner scores that."""
+CHECK_EVERY = {"cpu": 1, "cuda": 25}
+"""Steps between two looks at whether the loss was finite; a look makes the host wait for a GPU."""
+
+
+class Model(nn.Module):
+    """An encoder from stage `start` up and a head; the stages below are frozen."""
+
+    def __init__(self, encoder: Encoder, head: Head, start: int = 0) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = head
+        self.start = start
+        freeze(encoder, start)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Returns logits for a batch of raw rows, or of the hidden states that stages[:start] put out."""
+        hidden = batch.get("hidden")
+        if not isinstance(hidden, Hidden):
+            hidden = self.encoder(batch)
+        elif self.start < len(self.encoder.stages):
+            hidden = self.encoder(hidden, start=self.start)
+        logits: Tensor = self.head(self.encoder, hidden)
+        return logits
+
+    def train(self, mode: bool = True) -> Model:
+        """Puts the model into train mode, but for what is frozen: its dropout and its running statistics rest."""
+        super().train(mode)
+        if mode:
+            _rest(self.encoder, inherited=False)
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.encoder.device
+
+
+class ModelPredictor:
+    """Answers with a trained model; hidden states of a frozen prefix come from the activations, if given."""
+
+    def __init__(self, model: Model, precision: str = "fp32", activations: Activations | None = None) -> None:
+        self.model = model
+        self.precision = precision
+        self.activations = activations
+        self.trainable_parameters = count_parameters(model, trainable=True)
+
+    def predict(self, data: Data) -> Predictions:
+        """Returns an answer for each example of the data, in order.
+
+        Raises:
+            Diverged: An answer is not finite.
+        """
+        model, device = self.model, self.model.device
+        if self.activations is not None and model.start > 0 and not data.augmented:
+            data = self.activations.hidden(model.encoder, data, model.start, self.precision)
+        model.eval()
+        order: list[int] = []
+        parts: list[Outputs] = []
+        for indices in inference_batches(data.lengths, default_tokens(device.type)):
+            with torch.inference_mode(), autocast(device, self.precision):
+                outputs = self._answer(placed(data.batch(indices), device))
+            if not _all_finite(outputs):
+                raise Diverged("an answer is not finite")
+            order += indices
+            parts.append(outputs)
+        return model.head.merge([_in_row_order(parts, order)], data)
+
+    def _answer(self, batch: Batch) -> Outputs:
+        hidden = batch.get("hidden")
+        if isinstance(hidden, Hidden):
+            return self.model.head.outputs(self.model(batch))
+        return self.model.head.decode(self.model.encoder, batch)
+
+
+def train(
+    model: Model,
+    data: Data,
+    job: Job,
+    groups: Sequence[Group] | None = None,
+    *,
+    batch_size: int = 16,
+    weight_decay: float = 0.01,
+    warmup: float = 0.1,
+    max_grad_norm: float = 1.0,
+) -> ModelPredictor:
+    """Returns a predictor of the model trained on the data, for as long as the job's protocol says.
+
+    A model with a frozen prefix is trained on the prefix's cached activations, unless the data is augmented.
+    The same job on as many threads gives the same weights, bit by bit, on a CPU.
+
+    Args:
+        model: What to train; whatever takes a gradient is.
+        data: Raw rows.
+        job: Gives seed, protocol, precision, the study to report to, and `lr` where no groups are given.
+        groups: Weights with their lr and weight_decay; by default all at `job.params["lr"]`.
+        batch_size: Rows in one step.
+        weight_decay: For the default groups.
+        warmup: The share of steps over which the learning rate rises; after it, it falls to nothing.
+        max_grad_norm: Longer gradients are shortened to this.
+
+    Raises:
+        Diverged: A loss, a gradient or a weight is not finite.
+        Pruned: The study stopped the trial.
+    """
+    device = model.device
+    targets = model.head.targets(data).to(device)
+    if isinstance(model.head, PooledHead):
+        model.head.fit_scale(targets)
+    predictor = ModelPredictor(model, job.precision, job.activations)
+    if model.start > 0 and not data.augmented:
+        data = job.activations.hidden(model.encoder, data, model.start, job.precision)
+    total = step_count(len(data), batch_size, job.protocol.max_steps, job.protocol.epochs)
+    optimizer = AdamW(groups or groups_of(model, float(job.params["lr"]), weight_decay), max_grad_norm)
+    check_every = CHECK_EVERY.get(device.type, 1)
+    reports = _report_steps(total) if job.protocol.pruner != "none" else set()
+    finite = torch.ones((), dtype=torch.bool, device=device)
+    with embeddings_by_row(model), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(job.seed)
+        model.train()
+        for step, indices in zip(range(1, total + 1), train_batches(data.lengths, batch_size, job.seed), strict=False):
+            batch = placed(data.serve(indices), device)
+            with autocast(device, job.precision):
+                loss = model.head.loss(model(batch), targets[indices])
+            loss.backward()
+            norm = optimizer.step(rate(step - 1, total, warmup))
+            finite &= torch.isfinite(loss.detach()) & torch.isfinite(norm)
+            if step % check_every == 0 and not finite:
+                raise Diverged(f"the loss or its gradient is not finite by step {step} of {total}")
+            if step in reports:
+                job.report(step, job.score(predictor))
+                model.train()
+    if not (finite and all(bool(torch.isfinite(p).all()) for p in optimizer.weights)):
+        raise Diverged(f"a weight is not finite after {total} steps")
+    model.eval()
+    job.notes["steps"] = total
+    return predictor
+
+
+def step_count(rows: int, batch_size: int, max_steps: int | None, epochs: float | None) -> int:
+    """Returns how many optimiser steps the protocol grants, at least 1."""
+    if max_steps is not None:
+        return max_steps
+    return max(1, round((epochs or DEFAULT_EPOCHS) * math.ceil(rows / batch_size)))
+
+
+def rate(step: int, total: int, warmup: float) -> float:
+    """Returns the factor of the learning rate at a step counted from 0: up to 1 over the warm-up, then down to 0."""
+    rising = max(1, round(total * warmup))
+    if step < rising:
+        return (step + 1) / rising if warmup > 0 else 1.0
+    return max(0.0, (total - step) / max(1, total - rising + 1))
+
+
+def placed(batch: Batch, device: torch.device) -> Batch:
+    """Returns the batch on the device, hidden states too."""
+    hidden = batch.get("hidden")
+    if isinstance(hidden, Hidden):
+        return {**to_device(batch, device), "hidden": hidden.to(device)}
+    return to_device(batch, device)
+
+
+def _report_steps(total: int) -> set[int]:
+    return {total * part // REPORTS for part in range(1, REPORTS)} - {0, total}
+
+
+def _rest(module: nn.Module, inherited: bool) -> None:
+    """Puts into eval mode what has nothing to train; a module without weights goes by the nearest one around it."""
+    weights = list(module.parameters())
+    resting = not any(p.requires_grad for p in weights) if weights else inherited
+    if resting:
+        module.training = False
+    for child in module.children():
+        _rest(child, resting)
+
+
+def _all_finite(outputs: Outputs) -> bool:
+    finite = bool(torch.isfinite(outputs.values).all())
+    return finite and (outputs.scores is None or bool(torch.isfinite(outputs.scores).all()))
+
+
+def _in_row_order(parts: list[Outputs], order: list[int]) -> Outputs:
+    back = torch.from_numpy(np.argsort(order))
+    scores = [part.scores for part in parts if part.scores is not None]
+    values = torch.cat([part.values for part in parts])[back]
+    return Outputs(values, torch.cat(scores)[back] if scores else None)

@@ -1,0 +1,56 @@
+"""Which weights are trained, and how fast: freezing, decay groups, layer-wise learning rates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from torch import Tensor, nn
+
+from tlbench.modeling.encoder import Encoder
+
+if TYPE_CHECKING:
+    from tlbench.training.loop import Model
+
+Group: TypeAlias = dict[str, Any]
+"""What torch's optimisers take: params, lr, weight_decay."""
+
+
+def freeze(model: Model | Encoder, stop: int) -> None:
+    """Makes the encoder's stages[:stop] take no gradient; `Model` keeps what is frozen in eval mode."""
+    encoder = model if isinstance(model, Encoder) else model.encoder
+    for _, parameter in encoder.stage_parameters(0, stop):
+        parameter.requires_grad_(False)
+
+
+def groups_of(model: nn.Module, lr: float, weight_decay: float = 0.01) -> list[Group]:
+    """Returns one group of the model's trainable weights that decay and one of those that do not."""
+    return _split(model.parameters(), lr, weight_decay, _embeddings(model))
+
+
+def layer_decayed(model: Model, lr: float, decay: float, weight_decay: float = 0.01) -> list[Group]:
+    """Returns groups in which the head learns at `lr` and each stage below at `decay` times the one above.
+
+    Howard & Ruder 2018, arXiv:1801.06146 (discriminative fine-tuning).
+    """
+    plain = _embeddings(model)
+    groups = _split(model.head.parameters(), lr, weight_decay, plain)
+    count = len(model.encoder.stages)
+    for stage in range(model.start, count):
+        weights = [parameter for _, parameter in model.encoder.stage_parameters(stage, stage + 1)]
+        groups += _split(weights, lr * decay ** (count - stage), weight_decay, plain)
+    return groups
+
+
+def _split(parameters: Iterable[nn.Parameter], lr: float, weight_decay: float, plain: set[Tensor]) -> list[Group]:
+    """Returns non-empty groups: matrices decay; biases and norms, which have one dimension, and `plain` do not."""
+    trainable = [p for p in parameters if p.requires_grad]
+    decayed = [p for p in trainable if p.ndim > 1 and p not in plain]
+    others = [p for p in trainable if p.ndim <= 1 or p in plain]
+    groups = [(decayed, weight_decay), (others, 0.0)]
+    return [{"params": params, "lr": lr, "weight_decay": wd} for params, wd in groups if params]
+
+
+def _embeddings(model: nn.Module) -> set[Tensor]:
+    """Returns the weights of lookup tables: decay would shrink words that training never shows."""
+    return {module.weight for module in model.modules() if isinstance(module, nn.Embedding)}

@@ -1,0 +1,63 @@
+"""Names carry parameters, strictly converted and canonically written."""
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tlbench.catalog.names import canonical, configure, nearest, parse
+from tlbench.contracts.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Thing:
+    name: str = "thing"
+    stages: int = 2
+    rate: float = 0.1
+    deep: bool = False
+    note: str | None = None
+
+
+def test_parses_parameters():
+    assert parse("a[x=1, y=b]") == ("a", {"x": "1", "y": "b"})
+    assert parse("hf:org/name@rev[readout=mean]") == ("hf:org/name@rev", {"readout": "mean"})
+    assert parse("plain") == ("plain", {})
+
+
+@pytest.mark.parametrize("text", ["a[x=1", "a[x]", "a[=1]", "a[x=1,x=2]", "[x=1]", "a]b[", ""])
+def test_refuses_what_it_cannot_read(text):
+    with pytest.raises(UsageError):
+        parse(text)
+
+
+def test_converts_by_the_type_of_the_field():
+    thing = configure(Thing(), {"stages": "3", "deep": "true", "rate": "1", "note": "null"}, "thing")
+    assert thing == Thing(stages=3, deep=True, rate=1.0, note=None)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [({"stages": "two"}, "stages=two"), ({"stagez": "2"}, "no parameter 'stagez'"), ({"name": "x"}, "no parameter")],
+)
+def test_refuses_a_wrong_parameter(params, message):
+    with pytest.raises(UsageError, match=message):
+        configure(Thing(), params, "thing")
+
+
+def test_the_canonical_name_sorts_keys_and_omits_defaults():
+    assert canonical("thing", Thing(), Thing(stages=2)) == "thing"
+    assert canonical("thing", Thing(), Thing(stages=3, deep=True)) == "thing[deep=true,stages=3]"
+
+
+@given(st.integers(-99, 99), st.floats(allow_nan=False, allow_infinity=False), st.booleans())
+def test_a_canonical_name_gives_the_same_object_again(stages, rate, deep):
+    thing = Thing(stages=stages, rate=rate, deep=deep)
+    base, params = parse(canonical("thing", Thing(), thing))
+    assert configure(Thing(), params, base) == thing
+
+
+def test_nearest_says_what_there_is():
+    assert "linear-probe" in nearest("liner-prob", ["linear-probe", "majority"])
+    assert "majority" in nearest("zzz", ["majority"])
+    assert "none is installed" in nearest("zzz", [])

@@ -1,0 +1,203 @@
+"""The command line: the user's mistakes are one line and exit status 2, and what only looks imports nothing heavy."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tlbench.cli.app import _main
+from tlbench.results.store import Store
+
+SUITE = """
+[protocol]
+trials = 2
+seeds = 2
+[[cells]]
+tasks = ["toy-tone", "toy-count"]
+backbones = ["toy"]
+strategies = ["toy-fit"]
+[[cells]]
+tasks = ["toy-tone", "toy-count"]
+strategies = ["toy-majority"]
+"""
+HEAVY = {"torch", "transformers", "timm", "optuna", "evaluate", "sklearn"}
+
+
+@pytest.fixture(autouse=True)
+def toys(monkeypatch):
+    monkeypatch.setenv("TLBENCH_PLUGINS", "tlbench.testing.toy_plugin,tlbench.testing.faults")
+    monkeypatch.setenv("COLUMNS", "120")
+
+
+@pytest.fixture
+def suite(tmp_path):
+    path = tmp_path / "toys.toml"
+    path.write_text(SUITE)
+    return path
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def tlbench(out):
+    def call(*arguments):
+        return _main([str(argument) for argument in arguments])
+
+    return call
+
+
+@pytest.fixture
+def done(tlbench, suite, out):
+    assert tlbench("run", "--suite", suite, "--executor", "inline", "--out", out) == 0
+    return out
+
+
+def test_runs_shows_and_has_nothing_left_to_do(tlbench, suite, out, capsys):
+    assert tlbench("run", "--suite", suite, "--executor", "inline", "--out", out) == 0
+    first = capsys.readouterr().out
+    assert "[4/4]" in first
+    assert "4 of 4 cells" in first
+    before = sorted((out / "records").iterdir())
+    assert tlbench("run", "--suite", suite, "--out", out) == 0
+    assert "nothing left to run" in capsys.readouterr().out
+    assert sorted((out / "records").iterdir()) == before
+
+
+def test_the_leaderboard_says_n_of_N_during_a_run(tlbench, done, suite, capsys):
+    store = Store.open(done)
+    next((done / "records").glob("*.json")).unlink()
+    assert tlbench("leaderboard", "--out", done) == 0
+    assert "3 of 4" in capsys.readouterr().out
+    assert store.plan() is not None
+
+
+@pytest.mark.parametrize("format_", ["markdown", "csv"])
+def test_other_formats_are_the_same_bytes_twice(tlbench, done, capsys, format_):
+    capsys.readouterr()
+    tlbench("leaderboard", "--out", done, "--format", format_)
+    first = capsys.readouterr().out
+    tlbench("leaderboard", "--out", done, "--format", format_)
+    assert capsys.readouterr().out == first
+    assert "toy-majority" in first
+
+
+def test_a_failing_cell_is_exit_status_1_and_stands_in_the_table(tlbench, out, capsys):
+    arguments = ("run", "-t", "toy-tone", "-b", "toy", "-S", "toy-failing", "-S", "toy-fit", "--executor", "inline")
+    assert tlbench(*arguments, "--out", out) == 1
+    captured = capsys.readouterr()
+    assert "fails on purpose" in captured.err
+    assert "failed" in captured.out
+    failed = next(record for record in Store.open(out).records() if record.status == "failed")
+    assert tlbench("show", failed.cell.id, "--out", out) == 0
+    assert "RuntimeError" in capsys.readouterr().out
+
+
+MISTAKES = [
+    (["run", "--suite", "toyz"], "unknown suite 'toyz'"),
+    (["run", "-t", "toy-tone", "-S", "toy-fitt", "-b", "toy"], "did you mean toy-fit"),
+    (["run", "-t", "toy-tune", "-S", "toy-fit", "-b", "toy"], "unknown task 'toy-tune'; did you mean toy-tone"),
+    (["run", "-t", "toy-tone", "-S", "toy-fit", "-b", "toyy"], "unknown backbone 'toyy'"),
+    (["run", "-t", "toy-tone", "-S", "toy-fit"], "needs a backbone"),
+    (["run"], "say what to run"),
+    (["run", "--suite", "SUITE", "--trials", "-1"], "--trials"),
+    (["run", "--suite", "SUITE", "--seeds", "a"], "--seeds a"),
+    (["run", "--suite", "SUITE", "--max-seconds", "0"], "--max-seconds 0"),
+    (["run", "--suite", "SUITE", "--executor", "slurmm"], "unknown executor"),
+    (["run", "--suite", "BROKEN"], "protocol.trials: expected int, got str"),
+    (["run", "--suite", "no/such.toml"], "no such file"),
+    (["run", "--suite", "SUITE", "--out", "FILE/out"], "cannot be written"),
+    (["run", "--suite", "SUITE", "--out", "OTHER"], "results of format 999"),
+    (["leaderboard", "--out", "OTHER"], "results of format 999"),
+    (["leaderboard", "--out", "NOTHING"], "no results here yet"),
+    (["run", "-t", "toy-tone[trainz=3]", "-S", "toy-majority"], "no parameter 'trainz'"),
+    (["run", "-t", "toy-tone[train=x]", "-S", "toy-majority"], "train=x"),
+    (["show", "nothing-of-this-name"], "unknown name"),
+    (["nope"], "nope"),
+    (["run", "--nope"], "--nope"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[" ".join(a) for a, _ in MISTAKES])
+def test_the_users_mistake_is_one_line_and_exit_status_2(tlbench, suite, tmp_path, capsys, arguments, message):
+    (tmp_path / "FILE").write_text("")
+    (tmp_path / "BROKEN.toml").write_text(SUITE.replace("trials = 2", "trials = 'two'"))
+    (tmp_path / "OTHER").mkdir()
+    (tmp_path / "OTHER" / "tlbench.json").write_text(json.dumps({"format": 999}))
+    names = {"SUITE": suite, "BROKEN": tmp_path / "BROKEN.toml", "OTHER": tmp_path / "OTHER"}
+    names |= {"FILE/out": tmp_path / "FILE" / "out", "NOTHING": tmp_path / "NOTHING"}
+    given = [str(names.get(argument, argument)) for argument in arguments]
+    if "run" in given and "--out" not in given:
+        given += ["--out", str(tmp_path / "unused")]
+    assert tlbench(*given) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("tlbench: ")
+
+
+def test_a_plugin_that_exits_at_import_leaves_list_working_and_is_named(tlbench, tmp_path, monkeypatch, capsys):
+    (tmp_path / "exits_at_import.py").write_text("raise SystemExit('no licence')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("TLBENCH_PLUGINS", "exits_at_import,tlbench.testing.toy_plugin")
+    assert tlbench("list") == 0
+    captured = capsys.readouterr()
+    assert "toy-tone" in captured.out
+    assert "exits_at_import" in captured.err
+    assert "no licence" in captured.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["list"], ["plan", "--suite", "SUITE"], ["plan", "--suite", "glue-lite"], ["version"],
+     ["leaderboard", "--out", "DONE"], ["show", "toy"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_what_only_looks_imports_nothing_heavy(arguments, suite, done):
+    names = {"SUITE": str(suite), "DONE": str(done)}
+    given = [names.get(argument, argument) for argument in arguments]
+    code = (
+        "import sys; from tlbench.cli.app import _main\n"
+        f"status = _main({given!r})\n"
+        f"print(status, sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    last = finished.stdout.splitlines()[-1]
+    if arguments[-1] == "glue-lite" and last.startswith("2"):
+        pytest.skip("tlbench-glue is not installed")
+    assert last == "0 []"
+
+
+def test_hostile_names_reach_no_terminal(tlbench, done, capsys):
+    store = Store.open(done)
+    path = next((done / "records").glob("*.json"))
+    text = path.read_text().replace('"reason":""', '"reason":"\\u001b]0;owned\\u0007[red]x[/nope]"')
+    path.unlink()
+    path.write_text(text.replace('"status":"ok"', '"status":"failed"'))
+    assert len(list(store.records())) == 4
+    capsys.readouterr()
+    assert tlbench("leaderboard", "--out", done) == 0
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+    assert "[red]x[/nope]" in shown
+
+
+def test_an_interrupted_run_says_that_nothing_is_lost(tlbench, suite, out, monkeypatch, capsys):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tlbench.cli.running.run_plan", interrupted)
+    assert tlbench("run", "--suite", suite, "--out", out) == 130
+    assert "nothing finished is lost" in capsys.readouterr().err
+
+
+def test_the_module_runs_as_the_command(suite):
+    finished = subprocess.run(
+        [sys.executable, "-m", "tlbench", "version"], capture_output=True, text=True, check=True, env=dict(os.environ)
+    )
+    assert finished.stdout.startswith("tlbench ")

@@ -1,0 +1,242 @@
+"""The cache of a frozen prefix's outputs: what it gives, when it computes again, and what it says that cost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from tlbench.contracts.errors import PluginError
+from tlbench.modeling.activations import Activations, HiddenRows
+from tlbench.modeling.data import Batch, Data
+from tlbench.modeling.encoder import Encoder, Hidden
+from tlbench.testing.toy_encoder import ToyEncoder
+from tlbench.testing.toys import ToyBackbone, ToyTask
+from tlbench.training.adamw import AdamW
+
+
+@pytest.fixture
+def encoder() -> ToyEncoder:
+    return ToyBackbone().load()
+
+
+@pytest.fixture
+def data() -> Data:
+    return _data(ToyTask(train=48))
+
+
+def _data(task: ToyTask) -> Data:
+    examples = task.split("train")
+    assert examples is not None
+    return ToyBackbone().featurize(examples, task.output)
+
+
+def _passes(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Returns a list that grows with each pass of the encoder."""
+    seen: list[int] = []
+    forward = encoder.forward
+
+    def counted(batch: Batch | Hidden, start: int = 0, stop: int | None = None) -> Hidden:
+        seen.append(start)
+        return forward(batch, start=start, stop=stop)
+
+    monkeypatch.setattr(encoder, "forward", counted)
+    return seen
+
+
+def _row_by_row(encoder: Encoder, data: Data) -> Tensor:
+    with torch.no_grad():
+        return torch.cat([encoder.pool(encoder(data.batch([i]))) for i in range(len(data))])
+
+
+def test_features_are_the_frozen_readout_of_each_row_in_order(encoder: ToyEncoder, data: Data) -> None:
+    encoder.train()
+    features = Activations().features(encoder, data)
+    assert all(module.training for module in encoder.modules()), "the modes were not put back"
+    assert not features.requires_grad
+    torch.testing.assert_close(features, _row_by_row(encoder.eval(), data))
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3, 4])
+def test_an_encoder_goes_on_from_hidden_rows(encoder: ToyEncoder, data: Data, stop: int) -> None:
+    hidden = Activations().hidden(encoder, data, stop)
+    assert hidden.examples is data.examples
+    assert hidden.meter is data.meter
+    given = hidden.batch([5, 0, 30])["hidden"]
+    with torch.no_grad():
+        ended = encoder(given, start=stop) if stop < len(encoder.stages) else given
+        torch.testing.assert_close(encoder.pool(ended), encoder.pool(encoder(data.batch([5, 0, 30]))))
+
+
+def test_hidden_rows_hold_no_padding_and_can_be_trained_on(encoder: ToyEncoder, data: Data) -> None:
+    hidden = Activations().hidden(encoder, data, 2)
+    assert [len(row) for row in hidden.rows] == data.lengths.tolist()
+    assert len(set(data.lengths.tolist())) > 1, "the rows should differ in length"
+    encoder.pool(encoder(hidden.batch([0, 1])["hidden"], start=2)).sum().backward()
+    assert all(p.grad is not None for _, p in encoder.stage_parameters(2))
+
+
+def test_rows_without_a_mask_are_stacked_as_they_are() -> None:
+    rows = HiddenRows(3, masked=False)
+    maps = torch.randn(3, 4, 2, 2)
+    rows.add([2, 0], Hidden(maps[[2, 0]]))
+    rows.add([1], Hidden(maps[[1]]))
+    hidden = rows.collate(rows[:])["hidden"]
+    assert hidden.mask is None
+    assert torch.equal(hidden.x, maps)
+
+
+def test_padding_on_the_left_is_cut_off_too() -> None:
+    rows = HiddenRows(2, masked=True)
+    x = torch.arange(8.0).reshape(2, 4, 1)
+    rows.add([0, 1], Hidden(x, torch.tensor([[False, False, True, True], [False, True, True, True]])))
+    hidden = rows.collate([rows[0], rows[1]])["hidden"]
+    assert hidden.x.squeeze(-1).tolist() == [[2, 3, 0], [5, 6, 7]]
+    assert hidden.mask.tolist() == [[True, True, False], [True, True, True]]
+
+
+def test_what_was_computed_is_not_computed_again(
+    encoder: ToyEncoder, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    activations = Activations()
+    activations.trust(encoder)
+    passes = _passes(encoder, monkeypatch)
+    first = activations.features(encoder, data)
+    assert passes
+    before = len(passes)
+    assert activations.features(encoder, replace(data)) is first
+    assert len(passes) == before
+    activations.hidden(encoder, data, 1)
+    assert len(passes) > before
+
+
+def test_two_encoders_of_equal_weights_share_and_others_do_not(data: Data) -> None:
+    activations = Activations()
+    one, same, other = ToyBackbone().load(), ToyBackbone().load(), ToyBackbone(weights=1).load()
+    for encoder in (one, same, other):
+        activations.trust(encoder)
+    assert activations.features(same, data) is activations.features(one, data)
+    assert not torch.allclose(activations.features(other, data), activations.features(one, data))
+
+
+@pytest.mark.parametrize("how", ["in place", "through .data", "by a fused optimiser", "replaced", "in a buffer"])
+def test_changed_weights_are_never_served_from_before(encoder: ToyEncoder, data: Data, how: str) -> None:
+    activations = Activations()
+    activations.trust(encoder)
+    before = activations.features(encoder, data).clone()
+    weight = encoder.native.embeddings.weight
+    if how == "in place":
+        with torch.no_grad():
+            weight.mul_(2)
+    elif how == "through .data":
+        weight.data.mul_(2)
+    elif how == "by a fused optimiser":
+        weight.grad = torch.ones_like(weight)
+        AdamW([{"params": [weight], "lr": 0.1, "weight_decay": 0.0}], max_grad_norm=1.0).step(1.0)
+    elif how == "replaced":
+        encoder.native.embeddings.weight = torch.nn.Parameter(weight.detach() * 2)
+    else:
+        encoder.native.positions += 1
+    after = activations.features(encoder, data)
+    torch.testing.assert_close(after, _row_by_row(encoder, data))
+    assert not torch.allclose(after, before)
+
+
+def test_weights_put_back_are_trusted_again(encoder: ToyEncoder, data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    activations = Activations()
+    activations.trust(encoder)
+    first = activations.features(encoder, data)
+    state = {name: value.clone() for name, value in encoder.state_dict().items()}
+    with torch.no_grad():
+        encoder.native.embeddings.weight.mul_(2)
+    encoder.load_state_dict(state)
+    activations.trust(encoder)
+    passes = _passes(encoder, monkeypatch)
+    assert activations.features(encoder, data) is first
+    assert not passes
+
+
+def test_training_the_top_leaves_the_prefix_as_it_was(
+    encoder: ToyEncoder, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    activations = Activations()
+    activations.trust(encoder)
+    first = activations.hidden(encoder, data, 2)
+    with torch.no_grad():
+        for _, parameter in encoder.stage_parameters(2):
+            parameter.add_(1)
+    passes = _passes(encoder, monkeypatch)
+    assert activations.hidden(encoder, data, 2).rows is first.rows
+    assert not passes
+
+
+def test_precision_and_data_are_part_of_the_address(encoder: ToyEncoder, data: Data) -> None:
+    activations = Activations()
+    fp32 = activations.features(encoder, data, "fp32")
+    bf16 = activations.features(encoder, data, "bf16-autocast")
+    assert bf16.dtype == torch.float32
+    assert not torch.equal(fp32, bf16)
+    assert len(activations.features(encoder, data.take([3, 1]), "fp32")) == 2
+
+
+def test_augmented_data_is_refused(encoder: ToyEncoder, data: Data) -> None:
+    augmented = replace(data, augmented=True)
+    with pytest.raises(PluginError, match="augmented"):
+        Activations().features(encoder, augmented)
+    with pytest.raises(PluginError, match="augmented"):
+        Activations().hidden(encoder, augmented, 1)
+
+
+def test_the_least_recently_read_go_first(encoder: ToyEncoder) -> None:
+    sets = [_data(ToyTask(train=16, draw=draw)) for draw in range(3)]
+    activations = Activations(limit_bytes=2 * 16 * encoder.width * 4)
+    a, b = (activations.features(encoder, one) for one in sets[:2])
+    assert activations.features(encoder, sets[0]) is a
+    activations.features(encoder, sets[2])
+    assert activations.size_bytes <= activations.limit_bytes
+    assert activations.features(encoder, sets[0]) is a
+    assert activations.features(encoder, sets[1]) is not b
+    activations.clear()
+    assert activations.size_bytes == 0
+
+
+def test_hidden_states_that_would_not_fit_are_left_to_the_model(encoder: ToyEncoder, data: Data) -> None:
+    activations = Activations(limit_bytes=100)
+    assert activations.hidden(encoder, data, 1) is data
+    assert activations.size_bytes == 0
+
+
+def test_hidden_states_with_extras_are_left_to_the_model(
+    encoder: ToyEncoder, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = encoder.forward
+
+    def with_extras(batch: Batch | Hidden, start: int = 0, stop: int | None = None) -> Hidden:
+        return replace(forward(batch, start=start, stop=stop), extras={"positions": torch.zeros(1)})
+
+    monkeypatch.setattr(encoder, "forward", with_extras)
+    assert Activations().hidden(encoder, data, 1) is data
+
+
+def test_hidden_rows_are_not_encoded_again(encoder: ToyEncoder, data: Data) -> None:
+    activations = Activations()
+    hidden = activations.hidden(encoder, data, 1)
+    assert activations.hidden(encoder, hidden, 1) is hidden
+
+
+def test_the_clock_keeps_the_standalone_cost_apart_from_what_was_paid(encoder: ToyEncoder, data: Data) -> None:
+    activations = Activations()
+    with activations.metering() as first:
+        activations.features(encoder, data)
+        activations.features(encoder, data)
+    assert first.encode_seconds == first.encode_paid_seconds > 0
+    with activations.metering() as second:
+        activations.features(encoder, data)
+        with activations.metering() as inner:
+            activations.hidden(encoder, data, 1)
+    assert second.encode_paid_seconds == inner.encode_paid_seconds == inner.encode_seconds > 0
+    assert second.encode_seconds == pytest.approx(first.encode_seconds + inner.encode_seconds)
+    activations.features(encoder, data.take([0]))
+    assert len(first.read) == 1, "a meter that has ended still counts"

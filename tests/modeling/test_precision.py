@@ -1,0 +1,43 @@
+"""What `auto` resolves to, and what an autocast region does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tlbench.modeling import precision
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("fpu avx2", "fp32"), ("fpu avx512_bf16 avx2", "bf16-autocast"), ("amx_bf16", "bf16-autocast"), ("", "fp32")],
+)
+def test_auto_on_a_cpu_is_bf16_only_in_hardware(monkeypatch: pytest.MonkeyPatch, flags: str, expected: str) -> None:
+    monkeypatch.setattr(precision, "cpu_flags", lambda: frozenset(flags.split()))
+    assert precision.resolve("auto", CPU) == expected
+
+
+@pytest.mark.parametrize("name", ["fp32", "bf16-autocast", "bf16-weights"])
+def test_what_is_named_stays(name: str) -> None:
+    assert precision.resolve(name, CPU) == name
+
+
+def test_flags_are_read_as_whole_words(tmp_path: Path) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("processor : 0\nflags\t\t: fpu avx512_bf16x sse\nflags : amx_bf16\n")
+    assert precision.cpu_flags(cpuinfo) == {"fpu", "avx512_bf16x", "sse"}
+
+
+def test_without_a_list_of_flags_there_are_none(tmp_path: Path) -> None:
+    assert precision.cpu_flags(tmp_path / "missing") == frozenset()
+
+
+def test_only_bf16_autocast_changes_a_product() -> None:
+    layer, x = torch.nn.Linear(4, 4), torch.ones(1, 4)
+    for name, dtype in [("fp32", torch.float32), ("bf16-autocast", torch.bfloat16), ("bf16-weights", torch.float32)]:
+        with precision.autocast(CPU, name):
+            assert layer(x).dtype == dtype

@@ -1,0 +1,163 @@
+"""A suite file is read strictly, and planned into cells and skips with reasons."""
+
+import msgspec
+import pytest
+
+from tlbench.catalog.catalog import Catalog
+from tlbench.catalog.discovery import Plugin
+from tlbench.contracts.errors import SuiteError, UnknownName, UsageError
+from tlbench.contracts.record import Protocol
+from tlbench.planning.plan import Selection, plan
+from tlbench.planning.suite import Patch, read_suite
+from tlbench.testing import toy_plugin
+
+SUITE = """
+description = "toys"
+[protocol]
+trials = 4
+max_steps = 10
+[[cells]]
+tasks = ["toy-tone", "toy-count"]
+backbones = ["toy"]
+strategies = ["toy-fit", "toy-tune"]
+[[cells]]
+tasks = ["toy-tone"]
+strategies = ["toy-majority"]
+protocol = { trials = 1, seeds = 3, epochs = 2 }
+[space.toy-fit]
+lr = 0.5
+"""
+
+
+@pytest.fixture
+def catalog():
+    return Catalog.discover([Plugin("toys", "1.0", "toys", toy_plugin)])
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(text):
+        path = tmp_path / "toys.toml"
+        path.write_text(text)
+        return read_suite(path)
+
+    return read
+
+
+def test_reads_blocks_protocols_and_spaces(read):
+    suite = read(SUITE)
+    assert suite.name == "toys"
+    assert suite.protocol_of(suite.cells[0]) == Protocol(trials=4, max_steps=10)
+    # Epochs of a block replace the suite's steps.
+    assert suite.protocol_of(suite.cells[1]) == Protocol(trials=1, seeds=(0, 1, 2), epochs=2)
+
+
+BLOCK = '[[cells]]\ntasks=["t"]\nstrategies=["s"]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (BLOCK + "protocol={trials=-1}", r"toys.toml: cells\[0\].protocol.trials: expected int >= 1"),
+        (BLOCK + "protocol={trails=1}", r"cells\[0\].protocol: unknown key trails"),
+        (BLOCK + "[space.s]\nlr={hi=1}", r"space.s.lr: unknown key hi"),
+        ('[[cells]]\ntasks="t"\nstrategies=["s"]', r"cells\[0\].tasks: expected array, got str"),
+        ("colour = 1\n" + BLOCK, "unknown key colour"),
+        ("x=", "not TOML"),
+        ("", "missing required field cells"),
+        ("[protocol]\nmax_steps=1\nepochs=2\n" + BLOCK, "max_steps or epochs"),
+        ("[protocol]\nseeds=[1,1]\n" + BLOCK, "a seed stands twice"),
+    ],
+)
+def test_refuses_with_the_path_of_the_key(read, text, message):
+    with pytest.raises(SuiteError, match=message) as caught:
+        read(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_plans_the_cross_product_and_each_baseline_once(read, catalog):
+    cells = plan(read(SUITE), catalog).cells
+    assert [cell.title for cell in cells] == [
+        "toy | toy-tone | toy-fit",
+        "toy | toy-tone | toy-tune",
+        "toy | toy-count | toy-fit",
+        "toy | toy-count | toy-tune",
+        "- | toy-tone | toy-majority",
+    ]
+    assert cells[0].space == {"lr": 0.5}
+    assert len({cell.id for cell in cells}) == 5
+
+
+def test_identity_is_what_was_asked_and_nothing_else(read, catalog):
+    first = plan(read(SUITE), catalog).cells
+    assert first == plan(read(SUITE), catalog).cells
+    other = plan(read(SUITE.replace("trials = 4", "trials = 5")), catalog).cells
+    assert {c.id for c in first} & {c.id for c in other} == {first[-1].id}
+
+
+def test_parameters_in_names_are_part_of_identity(read, catalog):
+    same = plan(read(SUITE.replace('"toy"]', '"toy[blocks=3]"]')), catalog).cells
+    other = plan(read(SUITE.replace('"toy"]', '"toy[blocks=2]"]')), catalog).cells
+    assert same == plan(read(SUITE), catalog).cells
+    assert other[0].backbone is not None
+    assert other[0].backbone.name == "toy[blocks=2]"
+
+
+def test_a_space_that_does_not_fit_is_the_suites_mistake(read, catalog):
+    with pytest.raises(SuiteError, match="lrr: no such hyperparameter"):
+        plan(read(SUITE.replace("lr = 0.5", "lrr = 0.5")), catalog)
+
+
+def test_unknown_names_come_with_the_nearest(read, catalog):
+    with pytest.raises(UnknownName, match=r"unknown strategy 'toy-fitt'; did you mean toy-fit"):
+        plan(read(SUITE.replace('"toy-fit"', '"toy-fitt"')), catalog)
+
+
+def test_an_impossible_combination_is_skipped_with_its_reason(read, catalog, monkeypatch):
+    monkeypatch.setattr("tlbench.testing.toys.ToyTask.modality", "image")
+    planned = plan(read(SUITE), catalog)
+    reasons = {skip.title: skip.reason for skip in planned.skips}
+    assert reasons["toy | toy-tone | toy-fit"] == "the backbone reads text and the task is image"
+
+
+def test_a_plugin_that_fails_while_planning_skips_its_cells_alone(read, catalog, monkeypatch):
+    monkeypatch.setattr("tlbench.testing.toys.ToyFit.supports", lambda self, backbone, task: 1 / 0)
+    planned = plan(read(SUITE), catalog)
+    assert all("ZeroDivisionError" in skip.reason for skip in planned.skips)
+    assert {skip.title for skip in planned.skips} >= {"toy | toy-tone | toy-fit"}
+    assert any(cell.strategy.name == "toy-majority" for cell in planned.cells)
+
+
+def titles(suite, catalog, **selection):
+    return [cell.title for cell in plan(suite, catalog, Selection(**selection)).cells]
+
+
+def test_the_command_line_selects_replaces_and_adds(read, catalog):
+    suite = read(SUITE)
+    assert titles(suite, catalog, tasks=("toy-count",)) == ["toy | toy-count | toy-fit", "toy | toy-count | toy-tune"]
+    assert titles(suite, catalog, strategies=("toy-fit",), tasks=("toy-tone",)) == ["toy | toy-tone | toy-fit"]
+    # The baseline stays in a table of other backbones.
+    assert titles(suite, catalog, backbones=("toy[blocks=1]",), tasks=("toy-tone",), strategies=("toy-fit",)) == [
+        "toy[blocks=1] | toy-tone | toy-fit"
+    ]
+    assert "- | toy-tone | toy-majority" in titles(suite, catalog, backbones=("toy[blocks=1]",))
+    assert len(titles(suite, catalog, backbones=("+toy[blocks=1]",))) == 9
+    added = plan(suite, catalog, Selection(strategies=("+toy-majority",)))
+    assert Protocol(trials=4, max_steps=10) in {
+        cell.protocol for cell in added.cells if cell.strategy.name == "toy-majority"
+    }
+
+
+def test_the_command_lines_protocol_wins(read, catalog):
+    cells = plan(read(SUITE), catalog, Selection(protocol=Patch(trials=2, seeds=(5,), max_steps=3))).cells
+    assert {cell.protocol for cell in cells} == {Protocol(trials=2, seeds=(5,), max_steps=3)}
+
+
+def test_a_protocol_that_cannot_be_is_the_users_mistake(read, catalog):
+    with pytest.raises(UsageError, match="a seed stands twice"):
+        plan(read(SUITE), catalog, Selection(protocol=Patch(seeds=(5, 5))))
+
+
+def test_a_plan_survives_json(read, catalog):
+    planned = plan(read(SUITE), catalog)
+    assert msgspec.json.decode(msgspec.json.encode(planned), type=type(planned)) == planned

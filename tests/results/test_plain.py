@@ -1,0 +1,113 @@
+"""Hostile strings, made harmless for each format."""
+
+from __future__ import annotations
+
+import csv
+import io
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.text import Text
+
+from tlbench.results.render.plain import LIMIT, code_span, markup, plain_text, printable, spreadsheet
+
+HOSTILE = [
+    "bert[/foo]",
+    "[red]x[/red]",
+    "[link=https://evil.example]x[/link]",
+    "\x1b[31mred",
+    "\x1b]8;;https://evil.example\x07x\x1b]8;;\x07",
+    "\x9b2Jx",
+    '=HYPERLINK("https://evil.example")',
+    "@SUM(1)",
+    "<script>alert(1)</script>",
+    "a|b",
+    "a\\|b",
+    "`code` ``x``",
+    "![x](https://evil.example)",
+    "line\nbreak\r\n# heading",
+    "\u202egnp.exe",
+    "\u2066x\u2069",
+    "zero\u200bwidth",
+    "z" + "\u0301" * 50,
+    "tail\\",
+    "\ud800",
+]
+text = st.text() | st.text(alphabet="\\[]/ab=#@:(`|<>*_~!\x1b\n\t -+\u202e")
+
+
+@pytest.mark.parametrize(("given", "shown"), [
+    ("bert[/foo]", "bert[/foo]"),
+    ("\x1b[31mred\x1b[0m", "red"),
+    ("\x1b]8;;https://evil.example\x07x\x1b]8;;\x07", "x"),
+    ("\x1b]0;title\x1b\\x", "x"),
+    ("\x9b2Jx", "x"),
+    ("\u202egnp.exe", "gnp.exe"),
+    ("a\nb\tc\u2028d", "a b c d"),
+    ("  a  ", "a"),
+    ("z" + "\u0301" * 50, "z" + "\u0301" * 3),
+    ("Größe 模型 é", "Größe 模型 é"),
+    ("\ud800", ""),
+])  # fmt: skip
+def test_what_is_left(given, shown):
+    assert printable(given) == shown
+
+
+@given(text)
+def test_printable_is_one_line_without_anything_invisible(value):
+    shown = printable(value)
+    assert len(shown) <= LIMIT
+    assert printable(shown) == shown
+    assert not {unicodedata.category(c) for c in shown} & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    shown.encode()
+
+
+def test_long_strings_are_cut_and_say_so():
+    assert printable("x" * 10_000) == "x" * (LIMIT - 1) + "…"
+    assert printable("x" * 20, limit=5) == "xxxx…"
+
+
+@given(text)
+def test_markup_shows_the_string_itself(value):
+    shown = Text.from_markup(f"[bold]{markup(value)}[/bold]!", emoji=False)
+    assert shown.plain.replace("\u2216", "\\") == printable(value).replace("\u2216", "\\") + "!"
+    assert {span.style for span in shown.spans} <= {"bold"}
+
+
+@given(text)
+def test_plain_text_has_no_styles_of_its_own(value):
+    assert plain_text(value).plain == printable(value)
+    assert plain_text(value).spans == []
+
+
+@given(text)
+def test_a_code_span_ends_only_at_its_end_and_no_bar_leaves_its_cell(value):
+    span = code_span(value)
+    if not span:
+        return
+    assert span.startswith("`")
+    assert span.endswith("`")
+    assert "`" not in span[1:-1]
+    cells, escaped = 1, False
+    for character in f"{span} |"[:-2]:
+        cells += character == "|" and not escaped
+        escaped = character == "\\" and not escaped
+    assert cells == 1
+    # The backtick that closes it stands behind no backslash: a table reader would take that for an escape.
+    assert not span[:-1].endswith("\\")
+
+
+@given(text)
+def test_no_cell_is_a_formula(value):
+    cell = spreadsheet(value)
+    assert not cell or cell[0] not in "=+-@\t\r|%\uff1d\uff0b\uff0d\uff20"
+    assert cell.lstrip("'") == printable(value).lstrip("'")
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_spreadsheet_reads_one_cell(value):
+    line = io.StringIO()
+    csv.writer(line).writerow([spreadsheet(value), "next"])
+    assert list(csv.reader([line.getvalue()])) == [[spreadsheet(value), "next"]]

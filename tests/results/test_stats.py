@@ -1,0 +1,154 @@
+"""Paired comparisons and tied ranks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tlbench.modeling.statistics import score
+from tlbench.results.stats import Answers, Entry, Rank, holm, mean_score, paired_difference, tied_ranks
+
+TARGETS = np.random.default_rng(0).integers(0, 2, 400)
+IDS = tuple(map(str, range(400)))
+
+
+def answering(share, seeds=(0,), draw=0, noise=0.1, targets=TARGETS, ids=IDS):
+    """Returns answers of which about this share is right; the same examples are hard for everybody."""
+    hardness = np.random.default_rng(1).random(len(targets))
+    rows = []
+    for seed in seeds:
+        wobble = np.random.default_rng([draw, seed]).normal(size=len(targets)) * noise
+        rows.append(np.where(hardness + wobble < share, targets, 1 - targets))
+    return Answers(ids, targets, np.array(rows), tuple(seeds))
+
+
+def entry(answers, metric="accuracy"):
+    value = mean_score(metric, answers)
+    return Entry(value, value - 0.03, value + 0.03, answers)
+
+
+def places(ranks):
+    return [(rank.place, rank.tied) for rank in ranks]
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "f1", "f1_macro", "matthews", "pearson", "spearman"])
+def test_a_real_difference_is_found_and_no_difference_is_not(metric):
+    good, same, bad = answering(0.9, (0, 1)), answering(0.9, (0, 1), draw=1), answering(0.8, (0, 1), draw=2)
+    found = paired_difference(metric, good, bad)
+    assert found.p < 0.01
+    assert 0 < found.low < found.value < found.high
+    assert (found.n, found.seeds) == (400, (2, 2))
+    assert paired_difference(metric, good, same).p > 0.05
+
+
+def test_pairs_find_what_intervals_that_overlap_do_not():
+    a = answering(0.90, noise=0.005)
+    b = answering(0.86, noise=0.005)
+    assert paired_difference("accuracy", a, b).p < 0.05
+    assert places(tied_ranks("accuracy", [entry(a), entry(b)])) == [(1, False), (2, False)]
+    apart = [Entry(e.value, e.low, e.high) for e in (entry(a), entry(b))]
+    assert places(tied_ranks("accuracy", apart)) == [(1, True), (1, True)]
+
+
+def test_a_difference_is_antisymmetric_and_repeats():
+    a, b = answering(0.9, (0, 1, 2)), answering(0.85, (0, 1, 2), draw=1)
+    there, back = paired_difference("matthews", a, b), paired_difference("matthews", b, a)
+    assert there == paired_difference("matthews", a, b)
+    assert there.value == -back.value
+    assert there.p == back.p
+    assert (there.low, there.high) == pytest.approx((-back.high, -back.low))
+
+
+def test_equal_answers_are_never_told_apart():
+    a = answering(0.9)
+    found = paired_difference("accuracy", a, a)
+    assert (found.value, found.low, found.high, found.p) == (0, 0, 0, 1)
+
+
+def test_a_constant_answer_is_compared_without_nan():
+    constant = Answers(IDS, TARGETS, np.zeros((1, 400), dtype=int), (0,))
+    found = paired_difference("matthews", answering(0.9), constant)
+    assert found.p < 0.01
+    assert np.isfinite([found.value, found.low, found.high]).all()
+
+
+def test_the_spread_over_seeds_counts():
+    """Ten points between seeds: two seeds each cannot tell five points apart; single seeds think that they can."""
+    a = Answers(IDS, TARGETS, np.vstack([answering(x, (0,), draw=1).values for x in (0.95, 0.85)]), (0, 1))
+    b = Answers(IDS, TARGETS, np.vstack([answering(x, (0,), draw=2).values for x in (0.80, 0.90)]), (2, 3))
+    assert paired_difference("accuracy", a, b).p > 0.05
+    alone = [Answers(IDS, TARGETS, x.values[:1], (0,)) for x in (a, b)]
+    assert paired_difference("accuracy", *alone).p < 0.01
+
+
+def test_a_true_null_is_rejected_as_rarely_as_alpha_says():
+    rng = np.random.default_rng(5)
+    rejected = 0
+    for _ in range(300):
+        targets = rng.integers(0, 2, 200)
+        rows = [np.where(rng.random((1, 200)) < 0.8, targets, 1 - targets) for _ in range(2)]
+        a, b = (Answers(IDS[:200], targets, row, (0,)) for row in rows)
+        rejected += paired_difference("accuracy", a, b, resamples=300).p < 0.05
+    assert 0.02 <= rejected / 300 <= 0.09
+
+
+def test_other_examples_are_not_compared_in_pairs():
+    other = answering(0.9, ids=tuple(f"x{i}" for i in range(400)))
+    with pytest.raises(ValueError, match="same examples"):
+        paired_difference("accuracy", answering(0.9), other)
+    ranks = tied_ranks("accuracy", [entry(answering(0.9)), entry(other)])
+    assert ranks == [Rank(1, True, False)] * 2
+
+
+def test_parts_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="do not fit"):
+        Answers(("a", "b"), np.array([0]), np.array([[0, 1]]), (0,))
+    with pytest.raises(ValueError, match="do not fit"):
+        Answers((), np.array([]), np.zeros((1, 0)), (0,))
+
+
+def test_those_not_told_apart_from_the_best_share_its_rank():
+    entries = [entry(answering(share, (0, 1), draw)) for draw, share in enumerate((0.5, 0.9, 0.8, 0.895, 0.795))]
+    assert places(tied_ranks("accuracy", entries)) == [(5, False), (1, True), (3, True), (1, True), (3, True)]
+    assert all(rank.paired for rank in tied_ranks("accuracy", entries))
+
+
+def test_ranks_by_intervals_alone():
+    entries = [Entry(0.9, 0.88, 0.92), Entry(0.88, 0.86, 0.90), Entry(0.85, 0.83, 0.87), Entry(0.5, 0.4, 0.6)]
+    assert places(tied_ranks("accuracy", entries)) == [(1, True), (1, True), (3, False), (4, False)]
+
+
+def test_nothing_and_one_are_ranked():
+    assert tied_ranks("accuracy", []) == []
+    assert places(tied_ranks("accuracy", [entry(answering(0.9))])) == [(1, False)]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+@settings(max_examples=100, deadline=None)
+def test_ranks_by_intervals_follow_the_values(values):
+    ranks = tied_ranks("accuracy", [Entry(v, v - 0.05, v + 0.05) for v in values])
+    for a, first in zip(values, ranks, strict=True):
+        for b, second in zip(values, ranks, strict=True):
+            assert first.place <= second.place or a <= b
+    counts = {rank.place: [r.place for r in ranks].count(rank.place) for rank in ranks}
+    assert all(rank.tied == (counts[rank.place] > 1) for rank in ranks)
+    assert min(counts) == 1
+
+
+@given(st.lists(st.floats(0, 1), max_size=10))
+def test_holm_only_raises_and_keeps_the_order(values):
+    adjusted = holm(values)
+    assert all(a >= p for a, p in zip(adjusted, values, strict=True))
+    assert all(0 <= a <= 1 for a in adjusted)
+    assert [a for _, a in sorted(zip(values, adjusted, strict=True))] == sorted(adjusted)
+
+
+def test_holm_on_a_known_case():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_mean_score_is_the_mean_over_seeds():
+    a = answering(0.9, (0, 1, 2))
+    assert mean_score("matthews", a) == pytest.approx(np.mean([score("matthews", TARGETS, row) for row in a.values]))

@@ -1,0 +1,67 @@
+"""A run of toys in a temporary folder."""
+
+import pytest
+
+from tlbench.catalog.catalog import Catalog
+from tlbench.contracts.errors import UsageError
+from tlbench.planning.plan import plan
+from tlbench.planning.suite import Block, Patch, Suite
+from tlbench.results.store import Store
+from tlbench.running import worker
+from tlbench.running.run import Settings, orders_of, run
+
+
+class Runs:
+    """Plans and runs toy cells in one record folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.catalog = Catalog.discover()
+
+    @property
+    def store(self):
+        return Store.create(self.folder)
+
+    def plan(self, strategies, tasks=("toy-tone",), backbones=("toy",), space=None, **protocol):
+        block = Block(tasks=tuple(tasks), strategies=tuple(strategies), backbones=tuple(backbones))
+        planned = plan(Suite((block,), "toys", protocol=Patch(**protocol), space=space or {}), self.catalog)
+        if planned.skips:
+            raise UsageError(str(planned.skips))
+        return planned
+
+    def run(self, strategies, executor="inline", fresh="none", jobs=1, **what):
+        planned = self.plan(strategies, **what)
+        settings = Settings(executor, jobs, "cpu", fresh)
+        orders = orders_of(planned, self.store, settings, self.catalog)
+        run(planned, orders, self.store, self.catalog, settings)
+        self.ran = len(orders)
+        return [self.store.record(cell.id) for cell in planned.cells]
+
+    def one(self, strategy, **what):
+        (record,) = self.run([strategy], **what)
+        return record
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("TLBENCH_PLUGINS", "tlbench.testing.toy_plugin,tlbench.testing.faults")
+    worker.forget()
+    yield Runs(tmp_path / "out")
+    worker.forget()
+
+
+def essence(record):
+    """What must not depend on how often a run was interrupted: everything but what is measured."""
+    return {
+        "status": record.status,
+        "params": record.best_params,
+        "validation": record.validation,
+        "scores": record.scores,
+        "trials": [(t.trial, t.params, t.status, t.validation) for t in record.trials],
+        "fits": [(f.seed, f.params, f.validation) for f in record.fits],
+    }
+
+
+@pytest.fixture(name="essence")
+def essence_fixture():
+    return essence

@@ -1,0 +1,164 @@
+"""From a cell to its record: search, winner, seeds, test, scores; and what becomes of faults."""
+
+import pandas as pd
+import pytest
+
+from tlbench.testing.faults import FROZEN, READS
+
+
+def whole(record, metric):
+    return [score for score in record.scores if score.metric == metric and score.slice is None]
+
+
+def test_searches_fits_the_winner_per_seed_and_scores(runs):
+    record = runs.one("toy-tune", trials=4, seeds=3)
+    assert record.status == "ok"
+    assert [trial.trial for trial in record.trials] == [0, 1, 2, 3]
+    best = max(record.trials, key=lambda trial: trial.validation)
+    assert record.best_params == best.params
+    assert record.validation == best.validation
+    assert [fit.seed for fit in record.fits] == [0, 1, 2]
+    assert record.test_reads == 1
+    assert len(whole(record, "accuracy")) == 3
+    assert all(score.low <= score.value <= score.high and score.n == 32 for score in whole(record, "accuracy"))
+    assert {score.slice for score in record.scores} == {None, "kind=plain", "kind=negated"}
+    assert record.provenance.distributions["torch"]
+    assert set(record.provenance.data) == {"train", "validation", "test"}
+    assert record.memory.host_peak_bytes >= record.memory.host_baseline_bytes
+    assert record.trainable_parameters == record.parameters > 0
+
+
+def test_keeps_a_prediction_for_every_test_example(runs):
+    record = runs.one("toy-fit", trials=1, seeds=2)
+    table = pd.read_parquet(runs.store.predictions(record))
+    test = runs.catalog.task("toy-tone").item.split("test")
+    assert list(table["id"]) == [example.id for example in test] * 2
+    assert list(table["seed"]) == [0] * len(test) + [1] * len(test)
+    assert list(table["slice.kind"][: len(test)]) == [example.slices["kind"] for example in test]
+    accuracy = (table["target"] == table["value"]).groupby(table["seed"]).mean()
+    assert [score.value for score in whole(record, "accuracy")] == pytest.approx(list(accuracy))
+
+
+def test_the_seal_holds_until_the_winner_is_frozen(runs, tmp_path, monkeypatch):
+    monkeypatch.setenv(FROZEN, f"{runs.folder}/work/*/winner.json")
+    monkeypatch.setenv(READS, str(tmp_path / "reads"))
+    record = runs.one("toy-tune", tasks=["toy-sealed"], trials=3, seeds=2)
+    assert record.status == "ok"
+    # Read once, and last of all.
+    assert (tmp_path / "reads").read_text().split() == ["train", "validation", "test"] or (
+        (tmp_path / "reads").read_text().split().count("test") == 1
+        and (tmp_path / "reads").read_text().split()[-1] == "test"
+    )
+
+
+def test_a_test_split_read_too_early_fails_the_cell(runs, monkeypatch):
+    # The same task with a seal that nothing opens: had the runner read it before the freeze, it would end like this.
+    monkeypatch.setenv(FROZEN, f"{runs.folder}/no-such-file")
+    record = runs.one("toy-fit", tasks=["toy-sealed"])
+    assert record.status == "failed"
+    assert "before the winner was frozen" in record.reason
+    assert record.scores == ()
+
+
+def test_a_strategy_is_never_handed_the_test_split(runs):
+    record = runs.one("toy-peeking")
+    assert record.status == "failed"
+    assert "asked for the test split" in record.reason
+    assert record.test_reads == 0
+
+
+def test_a_failed_trial_does_not_fail_the_cell(runs):
+    record = runs.one("toy-failing[share=0.5]", trials=8, sampler="random")
+    statuses = [trial.status for trial in record.trials]
+    assert record.status == "ok"
+    assert len(statuses) == 8
+    assert 0 < statuses.count("failed") < 8
+    assert all("fails on purpose" in trial.traceback for trial in record.trials if trial.status == "failed")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "status", "reason"),
+    [
+        ("toy-failing", "failed", "fails on purpose"),
+        ("toy-diverging", "diverged", "the loss is nan"),
+        ("toy-diverging[how=weights]", "diverged", "not finite"),
+        ("toy-diverging[how=scores]", "diverged", "not finite"),
+        ("toy-oom", "oom", "out of memory"),
+        ("toy-oom[where=host]", "oom", "MemoryError"),
+        ("toy-short", "failed", "did not answer every example"),
+    ],
+)
+def test_each_fault_has_its_status_and_the_run_goes_on(runs, strategy, status, reason):
+    records = runs.run([strategy, "toy-fit"])
+    assert records[0].status == status
+    assert reason in records[0].reason
+    assert "\n" not in records[0].reason
+    assert records[0].scores == ()
+    assert records[1].status == "ok"
+
+
+def test_a_task_that_cannot_be_read_fails_its_cells_alone(runs):
+    records = runs.run(["toy-fit"], tasks=["toy-broken", "toy-tone"])
+    assert [record.status for record in records] == ["failed", "ok"]
+    assert "the file of train is gone" in records[0].reason
+
+
+def test_a_strategy_leaves_the_encoder_as_a_fresh_load_would(runs, essence):
+    alone = runs.one("toy-tune", tasks=["toy-count"], trials=2)
+    for meddler in ("toy-meddling", "toy-meddling[structure=true]"):
+        for record in runs.run([meddler, "toy-tune"], tasks=["toy-count"], trials=2, fresh="all"):
+            assert record.status == "ok"
+        assert essence(record) == essence(alone)
+
+
+def test_the_kept_winner_predicts_as_a_fit_of_its_own(runs, essence, monkeypatch):
+    kept = runs.one("toy-tune", trials=4)
+    monkeypatch.setattr("tlbench.running.cell._Run._keep_if_best", lambda self, fitted: None)
+    again = runs.one("toy-tune", trials=4, fresh="all")
+    assert again.attempt == 2
+    assert essence(kept) == essence(again)
+
+
+def test_training_subsets_follow_the_seed_and_limit(runs):
+    splits = runs.catalog.task("toy-tone").item
+    from tlbench.running.splits import Splits
+
+    first, second = Splits(splits).subset(1, 8), Splits(splits).subset(1, 16)
+    assert list(first) == list(second[:8])
+    assert list(Splits(splits).subset(2, 8)) != list(first)
+    rest = Splits(splits).unlabeled(1, 16)
+    assert len(rest) == 48
+    assert {e.id for e in rest}.isdisjoint(e.id for e in second)
+    assert all(example.target is None for example in rest)
+
+
+def test_validation_is_carved_out_of_train_by_a_fixed_seed(runs):
+    from tlbench.running.splits import Splits
+    from tlbench.testing.toys import ToyTask
+
+    made = [Splits(ToyTask(train=50, validation=0)) for _ in range(2)]
+    assert len(made[0].validation) == 10
+    assert len(made[0].train) == 40
+    assert list(made[0].validation) == list(made[1].validation)
+    assert {e.id for e in made[0].validation}.isdisjoint(e.id for e in made[0].train)
+
+
+def test_a_cell_that_takes_too_long_is_stopped_and_stands_in_the_table(runs):
+    record = runs.one("toy-slow[rounds=1000000000]", max_seconds=1.0)
+    assert record.status == "timeout"
+    assert "max_seconds" in record.reason
+
+
+def test_what_is_finished_is_not_run_again(runs):
+    first = runs.run(["toy-fit", "toy-majority"])
+    assert runs.run(["toy-fit", "toy-majority"]) == first
+    assert runs.ran == 0
+
+
+def test_fresh_repeats_what_is_asked_for(runs):
+    runs.run(["toy-fit", "toy-failing"])
+    records = runs.run(["toy-fit", "toy-failing"], fresh="failed")
+    assert runs.ran == 1
+    assert [record.attempt for record in records] == [1, 2]
+    runs.run(["toy-fit", "toy-failing"], fresh="stale")
+    assert runs.ran == 0

@@ -1,0 +1,101 @@
+"""The search goes on after a kill the way it would have gone."""
+
+import msgspec
+import pytest
+
+from tlbench import Choice, Float, Int
+from tlbench.contracts.record import FitResult, Protocol
+from tlbench.running.study import Study, grid
+
+SPACE = {"lr": Float(1e-4, 1e-1, log=True), "n": Int(1, 8), "kind": Choice(("a", "b")), "fixed": Choice((3,))}
+
+
+def value(params):
+    return -abs(params["lr"] - 0.01) - params["n"] / 100 + (params["kind"] == "b") / 10
+
+
+def result(asked, status="ok"):
+    score = value(asked.params) if status == "ok" else None
+    return FitResult(asked.params, 0, "search", asked.number, status, validation=score)
+
+
+def study(path, **fields):
+    fields = {"trials": 14, **fields}
+    return Study(path / "study.sqlite", "cell", Protocol(**fields), SPACE, {"lr": 0.02}, 1.0)
+
+
+def search(path, batch=1, die_after=(), **fields):
+    """Runs a whole search; after each number of asks in `die_after` the process "dies" before it tells."""
+    told, dead = [], set(die_after)
+    current = study(path, **fields)
+    asks = 0
+    while asked := current.ask(batch):
+        asks += 1
+        if asks in dead:
+            current = study(path, **fields)
+            continue
+        for one in asked:
+            told.append((one.number, one.params))
+            current.tell(result(one))
+    return told
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "gp", "grid"])
+def test_an_interrupted_search_goes_the_way_of_an_undisturbed_one(tmp_path, sampler):
+    for name in ("calm", "killed"):
+        (tmp_path / name).mkdir()
+    trials = 8 if sampler == "gp" else 14
+    calm = search(tmp_path / "calm", sampler=sampler, trials=trials)
+    killed = search(tmp_path / "killed", sampler=sampler, trials=trials, die_after=(1, 4, 5, 9))
+    assert calm == killed
+    assert [number for number, _ in calm] == list(range(len(calm)))
+
+
+def test_batches_are_taken_up_again_whole(tmp_path):
+    for name in ("calm", "killed"):
+        (tmp_path / name).mkdir()
+    assert search(tmp_path / "calm", batch=5) == search(tmp_path / "killed", batch=5, die_after=(2, 4))
+
+
+def test_trials_is_a_total(tmp_path):
+    assert len(search(tmp_path, trials=5)) == 5
+    assert search(tmp_path, trials=5) == []
+    assert [number for number, _ in search(tmp_path, trials=7)] == [5, 6]
+
+
+def test_the_strategys_own_setting_is_tried_first(tmp_path):
+    (asked,) = study(tmp_path).ask(1)
+    assert asked.params["lr"] == pytest.approx(0.02)
+    assert set(asked.params) == set(SPACE)
+
+
+def test_failed_trials_count_and_are_not_scores(tmp_path):
+    current = study(tmp_path, trials=3)
+    for status in ("failed", "diverged", "ok"):
+        (asked,) = current.ask(1)
+        current.tell(result(asked, status))
+    assert current.ask(1) == []
+
+
+def test_a_pruner_stops_a_trial_that_lags(tmp_path):
+    from tlbench import Pruned
+
+    current = study(tmp_path, trials=20, pruner="median", sampler="random")
+    for level in range(6):
+        (asked,) = current.ask(1)
+        asked.report(1, 1.0 + level)
+        current.tell(msgspec.structs.replace(result(asked), validation=1.0))
+    (asked,) = current.ask(1)
+    with pytest.raises(Pruned):
+        asked.report(1, -5.0)
+    current.tell(result(asked, "pruned"))
+    assert current.running() == []
+
+
+def test_the_grid_is_even_and_no_larger_than_asked():
+    assert [s["lr"] for s in grid({"lr": Float(1e-4, 1.0, log=True)}, 5)] == pytest.approx([1e-4, 1e-3, 1e-2, 0.1, 1])
+    both = grid({"lr": Float(0, 1), "kind": Choice(("a", "b"))}, 9)
+    assert len(both) == 8
+    assert {s["kind"] for s in both} == {"a", "b"}
+    assert len(grid({"n": Int(1, 3)}, 50)) == 3
+    assert len(grid({"kind": Choice(("a", "b", "c"))}, 2)) == 2

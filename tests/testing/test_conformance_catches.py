@@ -1,0 +1,297 @@
+"""Each check is shown one object that breaks it: a check that passes everything is none."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+
+import pytest
+import torch
+
+from tlbench.contracts.outputs import Predictions
+from tlbench.contracts.space import Float
+from tlbench.contracts.task import Example, Examples
+from tlbench.modeling.encoder import Hidden, Stage
+from tlbench.testing.conformance import BackboneConformance, StrategyConformance, TaskConformance
+from tlbench.testing.conformance.imports import check_light, check_name, heavy_imports
+from tlbench.testing.faults import FailingStrategy, PeekingStrategy, ShortStrategy
+from tlbench.testing.toy_encoder import ToyEncoder, ToyModule, featurize
+from tlbench.testing.toys import ToyBackbone, ToyFit, ToyTask
+
+
+class SecretState(ToyEncoder):
+    """Its second part looks at what the first part saw."""
+
+    def forward(self, batch, start=0, stop=None):
+        hidden = super().forward(batch, start, stop)
+        return Hidden(hidden.x + (0.01 if start else 0.0), hidden.mask)
+
+
+class LeakingPadding(ToyEncoder):
+    """Its readout averages over the padding."""
+
+    def pool(self, hidden):
+        return hidden.x.mean(1)
+
+
+class ForgottenNorm(ToyEncoder):
+    """Its final norm belongs to no stage."""
+
+    @property
+    def stages(self):
+        return [Stage(s.name, tuple(n for n in s.parameters if not n.startswith("norm."))) for s in super().stages]
+
+
+class CutGradient(ToyEncoder):
+    """Its blocks never get a gradient to the embeddings."""
+
+    def forward(self, batch, start=0, stop=None):
+        if start == 0 and stop != 1:
+            hidden = super().forward(batch, 0, 1)
+            return super().forward(Hidden(hidden.x.detach(), hidden.mask), 1, stop)
+        return super().forward(batch, start, stop)
+
+
+@dataclasses.dataclass(frozen=True)
+class Backbone(ToyBackbone):
+    kind: type = ToyEncoder
+    training: bool = False
+    drift: bool = False
+
+    def load(self, *, pretrained=True):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(random.randrange(2**31) if self.drift else 0)
+            return self.kind(ToyModule(self.width, self.blocks), self.readout).train(self.training)
+
+    def featurize(self, examples, output):
+        data = featurize(examples)
+        return dataclasses.replace(data, fingerprint="always the same") if self.drift else data
+
+
+def backbone_check(**fields):
+    check = BackboneConformance()
+    check.__class__ = type("Check", (BackboneConformance,), {"backbone": Backbone(**fields)})
+    return check
+
+
+def batch_of(check):
+    data = check.backbone.featurize(check.examples(), None)
+    return data.batch(range(len(data)))
+
+
+def test_a_cut_that_changes_the_result_is_caught():
+    check = backbone_check(kind=SecretState)
+    with pytest.raises(AssertionError, match="cut at 1: off by"):
+        check.test_every_cut(check.backbone.load(), batch_of(check))
+    with pytest.raises(AssertionError, match="stage by stage"):
+        check.test_a_cut_of_a_cut(check.backbone.load(), batch_of(check))
+
+
+def test_padding_that_leaks_is_caught():
+    check = backbone_check(kind=LeakingPadding)
+    with pytest.raises(AssertionError, match="padding moves row"):
+        check.test_padding_changes_nothing(check.backbone.load())
+
+
+def test_a_parameter_in_no_stage_is_caught():
+    check = backbone_check(kind=ForgottenNorm)
+    with pytest.raises(AssertionError, match=r"in no stage: \['norm\.bias'"):
+        check.test_every_parameter_is_in_one_stage(check.backbone.load())
+
+
+def test_a_lost_gradient_is_caught():
+    check = backbone_check(kind=CutGradient)
+    with pytest.raises(AssertionError, match="stage embeddings"):
+        check.test_gradients_reach_every_stage(batch_of(check))
+
+
+def test_an_encoder_in_training_mode_is_caught():
+    check = backbone_check(training=True)
+    with pytest.raises(AssertionError, match="in training mode"):
+        check.test_load_gives_a_plain_encoder(check.backbone.load())
+
+
+def test_weights_that_differ_from_load_to_load_are_caught():
+    check = backbone_check(drift=True)
+    with pytest.raises(AssertionError):
+        check.test_same_weights_at_each_load(check.backbone.load())
+
+
+def test_random_weights_that_are_not_random_are_caught():
+    check = backbone_check()
+    with pytest.raises(AssertionError, match="two seeds give the same weights"):
+        check.test_random_weights(check.backbone.load())
+
+
+def test_a_fingerprint_that_does_not_follow_the_examples_is_caught():
+    with pytest.raises(AssertionError, match="same fingerprint"):
+        backbone_check(drift=True).test_featurize()
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows(ToyTask):
+    """The toy task with other training examples."""
+
+    rows: tuple[Example, ...] = ()
+
+    def split(self, name):
+        return Examples(self.rows) if name == "train" else super().split(name)
+
+
+GOOD = tuple(ToyTask().split("train"))
+TEST = tuple(ToyTask().split("test"))
+WRONG_TRAIN = {
+    "test_ids_are_unique": (*GOOD, dataclasses.replace(GOOD[0], inputs=("a new text",))),
+    "test_inputs": (*GOOD, Example("pair", ("one", "two"), 0, {"kind": "plain"})),
+    "test_targets_fit_the_output": (*GOOD, Example("x", ("a new text",), 2, {"kind": "plain"})),
+    "test_something_to_tell_apart": tuple(row for row in GOOD if row.target == 1),
+    "test_no_overlap": (*GOOD, dataclasses.replace(TEST[0], id="x")),
+    "test_slices": (*GOOD, Example("x", ("a new text",), 0, {})),
+    "test_sizes": (),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_TRAIN)
+def test_a_wrong_training_split_is_caught_by_one_check_alone(name):
+    check = type("Check", (TaskConformance,), {"task": Rows(rows=WRONG_TRAIN[name])})()
+    splits = {split: check.task.split(split) for split in ("train", "validation", "test")}
+    with pytest.raises(AssertionError):
+        getattr(check, name)(splits)
+    if name != "test_sizes":
+        for other in set(WRONG_TRAIN) - {name}:
+            getattr(check, other)(splits)
+
+
+def test_a_text_that_stands_twice_is_caught():
+    twice = (*GOOD, dataclasses.replace(GOOD[0], id="x"))
+    check = type("Check", (TaskConformance,), {"task": Rows(rows=twice)})()
+    with pytest.raises(AssertionError, match="train shows 1 inputs twice"):
+        check.test_no_overlap({"train": check.task.split("train")})
+
+
+def test_a_split_that_changes_is_caught():
+    class Changing(ToyTask):
+        def split(self, name):
+            return ToyTask(draw=random.randrange(10**9)).split(name)
+
+    check = type("Check", (TaskConformance,), {"task": Changing()})()
+    with pytest.raises(AssertionError, match="from one call to the next"):
+        check.test_same_again({name: ToyTask().split(name) for name in ("train", "validation", "test")})
+
+
+def test_a_metric_that_does_not_fit_is_caught():
+    class Mismatched(ToyTask):
+        metrics = ("pearson",)
+
+    with pytest.raises(AssertionError, match="pearson does not score"):
+        type("Check", (TaskConformance,), {"task": Mismatched()})().test_metrics_fit_the_output()
+
+
+class Unseeded(ToyFit):
+    """Draws from a generator of its own."""
+
+    def fit(self, job):
+        generator = torch.Generator()
+        generator.seed()
+        with torch.no_grad():
+            job.head.linear.weight.add_(torch.randn(job.head.linear.weight.shape, generator=generator))
+        return super().fit(job)
+
+
+class Idle(ToyFit):
+    """Offers a hyperparameter that it never reads."""
+
+    def space(self, about):
+        return {**super().space(about), "idle": Float(0, 1)}
+
+
+class Deaf(ToyFit):
+    """Goes on after it was pruned."""
+
+    def fit(self, job):
+        def report(step, score):
+            try:
+                job.report(step, score)
+            except Exception:
+                return
+
+        return super().fit(dataclasses.replace(job, report=report))
+
+
+class Sharing(ToyFit):
+    """All its predictors share the weights of the last fit."""
+
+    last: list = []
+
+    def fit(self, job):
+        self.last[:] = [super().fit(job)]
+        return self
+
+    def predict(self, data):
+        return self.last[0].predict(data)
+
+
+class Remembering(ToyFit):
+    """Its answers depend on how often it was fitted."""
+
+    fits: list = []
+
+    def fit(self, job):
+        self.fits.append(1)
+        job.head.linear.bias.data[0] += len(self.fits)
+        return super().fit(job)
+
+
+class Hoarding(ToyFit):
+    """Answers one class for all, at half of the score that the same setting has alone."""
+
+    batch_size = 4
+
+    def fit_batch(self, jobs):
+        return [Everything() for _ in jobs]
+
+
+class Everything:
+    def predict(self, data):
+        return Predictions(data.ids, torch.full((len(data.ids),), -1).numpy())
+
+
+@pytest.mark.parametrize(
+    ("strategy", "check", "message"),
+    [
+        (FailingStrategy(), "test_fits", "fails on purpose"),
+        (PeekingStrategy(), "test_fits", "SealBroken"),
+        (ShortStrategy(), "test_fits", "did not answer every example"),
+        (Unseeded(), "test_same_seed_same_result", "in a new process"),
+        (Remembering(), "test_same_seed_same_result", "other answers"),
+        (Idle(), "test_reads_what_its_space_offers", "idle"),
+        (Sharing(), "test_predictor_outlives_the_next_fit", "after the next fit"),
+        (Hoarding(), "test_several_settings_at_once", r"\+-|±|approx"),
+        (Deaf(), "test_lets_itself_be_pruned", "went on after"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, ToyFit) else "",
+)
+def test_a_wrong_strategy_is_caught(strategy, check, message):
+    with pytest.raises(AssertionError, match=message):
+        getattr(type("Check", (StrategyConformance,), {"strategy": strategy})(), check)()
+
+
+def test_a_heavy_module_is_caught():
+    # A small library stands for a large one, which would take seconds to load.
+    with pytest.raises(AssertionError, match="loads json: import"):
+        check_light(json.JSONDecoder(), ("json", "torch"))
+
+
+def test_a_module_that_cannot_be_imported_alone_is_caught(tmp_path, monkeypatch):
+    (tmp_path / "needs_more.py").write_text("import a_module_that_is_not_there")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(RuntimeError, match="a_module_that_is_not_there"):
+        heavy_imports("needs_more")
+    assert heavy_imports("no_such_module_anywhere") is None
+
+
+@pytest.mark.parametrize("name", ["", "two words", "a[b]", "a,b"])
+def test_a_name_that_no_suite_can_write_is_caught(name):
+    with pytest.raises(AssertionError):
+        check_name(name)

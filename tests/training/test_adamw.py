@@ -1,0 +1,139 @@
+"""The optimiser against torch's own, dense and by row."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.optim.adamw import adamw
+
+from tlbench.training.adamw import MANY_ROWS, AdamW, embeddings_by_row
+
+
+class Bag(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.words = nn.Embedding(MANY_ROWS, 6, padding_idx=0)
+        self.linear = nn.Linear(6, 3)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        logits: Tensor = self.linear(self.words(ids).mean(1))
+        return logits
+
+
+def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    words = [p for name, p in model.named_parameters() if "words" in name]
+    others = [p for name, p in model.named_parameters() if "words" not in name]
+    return [
+        {"params": words, "lr": 0.02, "weight_decay": 0.0},
+        {"params": others, "lr": 0.01, "weight_decay": weight_decay},
+    ]
+
+
+def _loss(model: nn.Module, step: int) -> Tensor:
+    generator = torch.Generator().manual_seed(step)
+    ids = torch.randint(0, 40 + 20 * step, (8, 5), generator=generator)
+    return 5 * nn.functional.cross_entropy(model(ids), ids[:, 0] % 3)
+
+
+def _reference(steps: int) -> Bag:
+    """Returns a model moved by torch's plain implementation, weight by weight, after torch's clipping."""
+    model = Bag()
+    states = {p: ([torch.zeros_like(p)], [torch.zeros_like(p)], [torch.zeros(())]) for p in model.parameters()}
+    for step in range(steps):
+        model.zero_grad()
+        _loss(model, step).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for group in _groups(model, 0.1):
+            for p in group["params"]:
+                means, squares, steps_made = states[p]
+                with torch.no_grad():
+                    adamw(
+                        [p], [p.grad], means, squares, [], steps_made, foreach=False, amsgrad=False, beta1=0.9,
+                        beta2=0.999, lr=group["lr"], weight_decay=group["weight_decay"], eps=1e-8, maximize=False,
+                    )  # fmt: skip
+    return model
+
+
+@pytest.mark.parametrize("by_row", [False, True])
+def test_it_moves_weights_as_torch_does(by_row: bool) -> None:
+    model = Bag()
+    optimizer = AdamW(_groups(model, 0.1), max_grad_norm=1.0)
+    with embeddings_by_row(model) if by_row else nullcontext():
+        for step in range(6):
+            _loss(model, step).backward()
+            assert model.words.weight.grad.is_sparse == by_row
+            optimizer.step(1.0)
+    reference = _reference(6)
+    for (name, mine), theirs in zip(model.named_parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6, msg=name)
+    assert not torch.equal(model.words.weight, Bag().words.weight)
+
+
+def test_it_returns_the_length_before_clipping_and_drops_the_gradients() -> None:
+    model = Bag()
+    optimizer = AdamW(_groups(model, 0.0), max_grad_norm=0.1)
+    _loss(model, 0).backward()
+    expected = torch.linalg.vector_norm(torch.cat([p.grad.reshape(-1) for p in model.parameters()]))
+    torch.testing.assert_close(optimizer.step(1.0), expected)
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_the_factor_scales_the_learning_rate() -> None:
+    model = Bag()
+    before = [p.detach().clone() for p in model.parameters()]
+    optimizer = AdamW(_groups(model, 0.1), max_grad_norm=1.0)
+    _loss(model, 0).backward()
+    optimizer.step(0.0)
+    assert all(torch.equal(p, q) for p, q in zip(model.parameters(), before, strict=True))
+
+
+def test_weights_without_a_gradient_stay() -> None:
+    used, unused = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+    optimizer = AdamW([{"params": [used, unused], "lr": 0.1, "weight_decay": 0.1}], 1.0)
+    used.sum().backward()
+    optimizer.step(1.0)
+    assert unused.tolist() == [1, 1]
+    assert used.tolist() != [1, 1]
+
+
+def test_a_weight_that_is_also_used_densely_is_moved_as_a_whole() -> None:
+    model = Bag()
+    optimizer = AdamW(_groups(model, 0.0), max_grad_norm=1e9)
+    with embeddings_by_row(model):
+        _loss(model, 0).backward()
+        optimizer.step(1.0)
+        (_loss(model, 1) + model.words.weight.square().sum()).backward()
+        optimizer.step(1.0)
+    assert (model.words.weight != Bag().words.weight).all(1).sum() >= MANY_ROWS - 1
+
+
+@pytest.mark.parametrize("why", ["tied", "small", "frozen"])
+def test_other_embeddings_are_left_alone(why: str) -> None:
+    model = Bag()
+    if why == "tied":
+        model.out = nn.Linear(6, MANY_ROWS, bias=False)
+        model.out.weight = model.words.weight
+    elif why == "small":
+        model.words = nn.Embedding(MANY_ROWS - 1, 6)
+    else:
+        model.words.weight.requires_grad_(False)
+    with embeddings_by_row(model):
+        assert not model.words.sparse
+
+
+def test_embeddings_are_as_before_after_an_error() -> None:
+    model = Bag()
+
+    def fail() -> None:
+        with embeddings_by_row(model):
+            assert model.words.sparse
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        fail()
+    assert not model.words.sparse

@@ -1,0 +1,189 @@
+"""The training loop: what it learns, repeats, reports and refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tlbench.contracts.errors import Diverged, Pruned
+from tlbench.contracts.record import Protocol
+from tlbench.contracts.strategy import Job
+from tlbench.contracts.task import Task
+from tlbench.modeling.data import Batch
+from tlbench.modeling.encoder import Encoder, Hidden
+from tlbench.testing.jobs import make_job
+from tlbench.testing.toys import ToyBackbone, ToyFit, ToyScalarTask, ToyTask
+from tlbench.training import Model, ModelPredictor, train
+from tlbench.training.loop import rate, step_count
+
+
+def _job(task: Task | None = None, *, lr: float = 5e-3, seed: int = 0, **protocol: object) -> Job:
+    settings = Protocol(**{"max_steps": 12, "precision": "fp32", **protocol})  # type: ignore[arg-type]
+    job = make_job(ToyFit(), ToyBackbone(), task or ToyTask(), {"lr": lr, "steps": 4}, settings, seed)
+    # what a rehearsal's runner does after its only fit must not move what is trained here
+    return dataclasses.replace(job, encoder=ToyBackbone().load())
+
+
+def _weights(predictor: ModelPredictor) -> Tensor:
+    return torch.cat([p.detach().reshape(-1) for p in predictor.model.parameters()])
+
+
+def _fit(job: Job, start: int = 0) -> ModelPredictor:
+    return train(Model(job.encoder, job.head, start=start), job.train, job)
+
+
+@pytest.mark.parametrize("start", [0, 2])
+def test_it_learns_classes(start: int) -> None:
+    job = _job(ToyTask(train=256, validation=64), max_steps=200)
+    before = job.score(ModelPredictor(Model(job.encoder, job.head)))
+    predictor = _fit(job, start)
+    assert job.score(predictor) > before + 0.1
+    predictions = predictor.predict(job.train)
+    assert predictions.ids == job.train.ids
+    assert predictions.scores is not None
+    np.testing.assert_allclose(predictions.scores.sum(1), 1, rtol=1e-5)
+
+
+def test_it_learns_numbers_in_their_own_units() -> None:
+    job = _job(ToyScalarTask(train=256), max_steps=120)
+    values = _fit(job).predict(job.train).values
+    assert abs(values - job.train.targets).mean() < 0.5
+
+
+def test_answers_come_in_the_order_of_the_rows() -> None:
+    job = _job()
+    predictor = _fit(job)
+    with torch.no_grad():
+        one_by_one = [predictor.model(job.train.batch([i])).softmax(-1) for i in range(len(job.train))]
+    np.testing.assert_allclose(predictor.predict(job.train).scores, torch.cat(one_by_one).numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("start", [0, 2])
+def test_the_same_seed_gives_the_same_weights_bit_by_bit(start: int) -> None:
+    first = _weights(_fit(_job(), start))
+    torch.rand(7)
+    assert torch.equal(_weights(_fit(_job(), start)), first)
+    assert not torch.equal(_weights(_fit(_job(seed=1), start)), first)
+
+
+def test_the_callers_random_numbers_go_on_as_if_nothing_was_trained() -> None:
+    job = _job()
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    _fit(job)
+    assert torch.equal(torch.rand(4), expected)
+
+
+def test_a_frozen_prefix_is_computed_once_and_never_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = _job()
+    prefix = {name: p.detach().clone() for name, p in job.encoder.stage_parameters(0, 2)}
+    starts: list[int] = []
+    forward = job.encoder.forward
+
+    def counted(batch: Batch | Hidden, start: int = 0, stop: int | None = None) -> Hidden:
+        starts.append(start)
+        return forward(batch, start=start, stop=stop)
+
+    monkeypatch.setattr(job.encoder, "forward", counted)
+    predictor = _fit(job, start=2)
+    assert starts.count(0) == 1, "64 short rows are one batch"
+    assert starts.count(2) == 12
+    assert all(torch.equal(p, prefix[name]) for name, p in job.encoder.stage_parameters(0, 2))
+    assert predictor.trainable_parameters < sum(p.numel() for p in predictor.model.parameters())
+
+
+def test_with_a_frozen_prefix_augmented_data_runs_through_everything() -> None:
+    job = _job()
+    augmented = dataclasses.replace(job.train, augmented=True)
+    predictor = train(Model(job.encoder, job.head, start=2), augmented, job)
+    assert torch.allclose(_weights(predictor), _weights(_fit(_job(), start=2)), atol=1e-4)
+    assert predictor.predict(augmented).ids == job.train.ids
+
+
+def test_all_stages_frozen_trains_the_head_alone() -> None:
+    job = _job()
+    predictor = _fit(job, start=len(job.encoder.stages))
+    assert predictor.trainable_parameters == sum(p.numel() for p in job.head.parameters())
+
+
+def test_the_protocol_says_how_long() -> None:
+    for protocol, steps in [({"max_steps": 5}, 5), ({"max_steps": None, "epochs": 2.0}, 8), ({"max_steps": None}, 12)]:
+        job = _job(**protocol)
+        _fit(job)
+        assert job.notes["steps"] == steps
+        assert job.train.meter.rows == 16 * steps
+    assert step_count(10, 16, None, 0.1) == 1
+
+
+def test_the_rate_rises_and_falls_and_is_never_nothing() -> None:
+    rates = [rate(step, 100, 0.1) for step in range(100)]
+    assert rates[9] == max(rates) == 1.0
+    assert rates[:10] == sorted(rates[:10])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert min(rates) > 0
+    assert [rate(step, 1, 0.1) for step in range(1)] == [1.0]
+    assert rate(0, 100, 0.0) == 1.0
+
+
+@pytest.mark.parametrize("lr", [1e30, math.inf])
+def test_weights_that_explode_are_diverged(lr: float) -> None:
+    with pytest.raises(Diverged):
+        _fit(_job(lr=lr))
+
+
+def test_a_loss_that_is_not_finite_is_diverged_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = _job()
+    monkeypatch.setattr(job.head, "loss", lambda logits, targets: logits.sum() * math.nan)
+    with pytest.raises(Diverged, match="by step 1 of 12"):
+        _fit(job)
+
+
+def test_an_answer_that_is_not_finite_is_diverged() -> None:
+    job = _job()
+    predictor = ModelPredictor(Model(job.encoder, job.head))
+    with torch.no_grad():
+        job.head.linear.bias.fill_(math.nan)  # type: ignore[operator, union-attr]
+    with pytest.raises(Diverged):
+        predictor.predict(job.validation)
+
+
+def test_it_reports_only_to_a_pruner_and_gives_the_same_weights() -> None:
+    reported: list[tuple[int, float]] = []
+
+    def note(step: int, score: float) -> None:
+        reported.append((step, score))
+
+    quiet = _fit(dataclasses.replace(_job(), report=note))
+    assert not reported
+    watched = _fit(dataclasses.replace(_job(pruner="median"), report=note))
+    assert [step for step, _ in reported] == [3, 6, 9]
+    assert torch.equal(_weights(quiet), _weights(watched))
+
+
+def test_a_pruned_fit_ends() -> None:
+    def prune(step: int, score: float) -> None:
+        raise Pruned(f"at {step}")
+
+    job = dataclasses.replace(_job(pruner="median"), report=prune)
+    with pytest.raises(Pruned, match="at 3"):
+        _fit(job)
+    assert job.train.meter.rows == 48
+
+
+def test_bf16_autocast_trains_fp32_weights() -> None:
+    predictor = _fit(dataclasses.replace(_job(), precision="bf16-autocast"))
+    assert _weights(predictor).dtype == torch.float32
+    assert not torch.equal(_weights(predictor), _weights(_fit(_job())))
+
+
+def test_an_encoder_is_left_in_eval_mode_with_its_embeddings_dense() -> None:
+    job = _job()
+    encoder: Encoder = _fit(job).model.encoder
+    assert not any(module.training for module in encoder.modules())
+    assert not any(m.sparse for m in encoder.modules() if isinstance(m, torch.nn.Embedding))

@@ -1,0 +1,46 @@
+"""Batches to train on."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from tlbench.training.batches import train_batches
+
+LENGTHS = np.random.default_rng(0).integers(3, 60, 500)
+
+
+def _first(count: int, seed: int = 0) -> list[list[int]]:
+    return list(islice(train_batches(LENGTHS, 16, seed), count))
+
+
+def test_each_pass_has_every_row_once() -> None:
+    batches = _first(64)
+    for one_pass in (batches[:32], batches[32:]):
+        assert sorted(i for batch in one_pass for i in batch) == list(range(500))
+    assert batches[:32] != batches[32:]
+    assert all(len(batch) <= 16 for batch in batches)
+
+
+def test_the_seed_decides_the_order() -> None:
+    assert _first(10) == _first(10)
+    assert _first(10) != _first(10, seed=1)
+
+
+def test_rows_of_a_batch_are_of_like_length() -> None:
+    grouped = sum(LENGTHS[batch].max() * len(batch) for batch in _first(32))
+    order = np.random.default_rng(0).permutation(500)
+    shuffled = sum(LENGTHS[part].max() * len(part) for part in np.array_split(order, 32))
+    assert grouped < 1.2 * LENGTHS.sum() < 1.5 * LENGTHS.sum() < shuffled
+
+
+def test_batches_do_not_come_in_order_of_length() -> None:
+    means = [LENGTHS[batch].mean() for batch in _first(32)]
+    assert means != sorted(means)
+
+
+def test_nothing_to_train_on_is_said() -> None:
+    with pytest.raises(ValueError, match="nothing to train on"):
+        next(train_batches(np.zeros(0, dtype=np.int64), 16, 0))
