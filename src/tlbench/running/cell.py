@@ -14,8 +14,8 @@ from tlbench.contracts.record import FitOrder, FitResult, Record, Seconds, Statu
 from tlbench.contracts.space import Choice, Space, Value, is_fixed
 from tlbench.contracts.strategy import Predictor
 from tlbench.running import scoring
-from tlbench.running.fit import Fitted, predict, run_fits, status_of
-from tlbench.running.measure import Stopwatch, metered, provenance
+from tlbench.running.fit import Fitted, predict_timed, run_fits, status_of
+from tlbench.running.measure import metered, provenance
 from tlbench.running.outcomes import Ended, ended
 from tlbench.running.study import Study
 from tlbench.running.work import Winner, WorkFolder, now
@@ -179,18 +179,16 @@ class _Run:
 
     def _tested(self, predictor: Predictor, result: FitResult) -> FitResult:
         examples = self.materials.test()
-        watch = Stopwatch()
         try:
             # The labels stay behind: a predictor is asked, not told.
             data = self.materials.data(examples.without_targets())
-            with watch.running():
-                predictions = predict(predictor, data)
+            predictions, seconds = predict_timed(predictor, data, self.materials.bench.activations)
         except (Exception, SystemExit) as error:
             status, reason, trace = status_of(error)
             return msgspec.structs.replace(result, status=status, reason=reason, traceback=trace)
         path = self.work.predictions(result.seed)
         scoring.write_predictions(path, result.seed, examples, predictions)
-        return msgspec.structs.replace(result, predict_seconds=watch.seconds, predictions=path.name)
+        return msgspec.structs.replace(result, predict_seconds=seconds, predictions=path.name)
 
     def _say(self, phase: str) -> None:
         self.work.say(self.cell.title, phase, self.began)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -66,6 +67,9 @@ class Isolated:
                 initializer=worker.start,
                 initargs=(str(log), slots, orders[0].threads),
             )
+            # glibc reads these when a process starts, so they must stand before the workers do.
+            for variable, value in worker.MALLOC.items():
+                os.environ.setdefault(variable, value)
             try:
                 _drive(pool.schedule, orders, deliver)
                 pool.close()

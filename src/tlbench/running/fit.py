@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import random
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from tlbench.contracts.errors import Diverged, FitEnded, PluginError, Pruned
+from tlbench.contracts.errors import Diverged, PluginError, Pruned
 from tlbench.contracts.outputs import Predictions
 from tlbench.contracts.record import FitOrder, FitResult
 from tlbench.contracts.strategy import Job, Predictor
 from tlbench.contracts.task import Examples
+from tlbench.modeling.activations import Activations
 from tlbench.modeling.data import Data
 from tlbench.modeling.encoder import count_parameters
 from tlbench.modeling.statistics import score
@@ -39,21 +41,22 @@ def run_fits(orders: Sequence[FitOrder], materials: Materials, reports: Sequence
 
     All orders have the same cell, seed and purpose. Nothing that a strategy raises leaves this function.
     """
-    watches = _Watches()
+    activations = materials.bench.activations
+    watches = _Watches(activations)
     seed = orders[0].seed
     jobs: list[Job] = []
-    outcomes: Sequence[Predictor | FitEnded | BaseException]
-    with materials.bench.activations.metering() as usage, watches.whole.running():
+    outcomes: Sequence[Predictor | BaseException]
+    with activations.metering() as usage:
         try:
             encoder = materials.warm.fresh() if materials.warm else None
             if encoder is not None:
-                materials.bench.activations.trust(encoder)
+                activations.trust(encoder)
             train = materials.data(materials.splits.subset(seed, materials.cell.protocol.train_limit))
             validation = materials.data(materials.splits.validation)
             for order, report in zip(orders, reports, strict=True):
                 jobs.append(_job(order, materials, encoder, train.metered(), validation, report, watches))
             _seed_everything(seed)
-            with watches.fit.running():
+            with watches.charging(watches.fit):
                 strategy = materials.strategy.item
                 outcomes = [strategy.fit(jobs[0])] if len(jobs) == 1 else strategy.fit_batch(jobs)
                 _wait(materials.bench.device)
@@ -61,20 +64,26 @@ def run_fits(orders: Sequence[FitOrder], materials: Materials, reports: Sequence
                 raise PluginError(f"fit_batch gave {len(outcomes)} results for {len(orders)} jobs")
         except (Exception, SystemExit) as error:
             outcomes = [error] * len(orders)
-    inner = watches.setup.seconds + watches.validate.seconds + usage.encode_paid_seconds
+        # A fault before the first fit leaves some orders without a job.
+        made = [*jobs, *[None] * (len(orders) - len(jobs))]
+        scored = [_scored(job, outcome) for job, outcome in zip(made, outcomes, strict=True)]
     share = 1 / len(orders)
-    # A fault before the first fit leaves some orders without a job.
-    made = [*jobs, *[None] * (len(orders) - len(jobs))]
     common: dict[str, Any] = {
-        "fit_seconds": max(0.0, watches.fit.seconds - inner) * share,
+        "fit_seconds": max(0.0, watches.fit.seconds - watches.within_fit) * share,
         "setup_seconds": watches.setup.seconds * share,
+        "validate_seconds": watches.validate.seconds * share,
         "encode_seconds": usage.encode_seconds,
         "encode_paid_seconds": usage.encode_paid_seconds * share,
     }
-    return [
-        _finished(order, materials, job, outcome, common, watches.validate.seconds * share)
-        for order, job, outcome in zip(orders, made, outcomes, strict=True)
-    ]
+    return [_finished(order, job, outcome, common) for order, job, outcome in zip(orders, made, scored, strict=True)]
+
+
+def predict_timed(predictor: Predictor, data: Data, activations: Activations) -> tuple[Predictions, float]:
+    """Returns the answers and what they cost on their own, whoever paid for encoding; raises as `predict`."""
+    watch = Stopwatch()
+    with activations.metering() as usage, watch.running():
+        predictions = predict(predictor, data)
+    return predictions, watch.seconds - usage.encode_paid_seconds + usage.encode_seconds
 
 
 def predict(predictor: Predictor, data: Data) -> Predictions:
@@ -107,8 +116,28 @@ def status_of(error: BaseException) -> tuple[FitStatus, str, str]:
 
 
 class _Watches:
-    def __init__(self) -> None:
-        self.whole, self.fit, self.setup, self.validate = Stopwatch(), Stopwatch(), Stopwatch(), Stopwatch()
+    """Where the time of a fit goes: encoding is charged by the activations, set-up and scoring apart from training."""
+
+    def __init__(self, activations: Activations) -> None:
+        self._activations = activations
+        self.fit, self.setup, self.validate = Stopwatch(), Stopwatch(), Stopwatch()
+        self.within_fit = 0.0
+        self._fitting = False
+
+    @contextmanager
+    def charging(self, watch: Stopwatch) -> Iterator[None]:
+        """Adds the time of the block, without what it encoded."""
+        before, nested = watch.seconds, self._fitting
+        self._fitting = self._fitting or watch is self.fit
+        try:
+            with self._activations.metering() as usage, watch.running():
+                yield
+        finally:
+            watch.seconds -= usage.encode_paid_seconds
+            if nested:
+                self.within_fit += watch.seconds - before
+            else:
+                self._fitting = False
 
 
 def _job(
@@ -127,12 +156,12 @@ def _job(
     head = materials.head(encoder) if encoder is not None else None
 
     def validated(predictor: Predictor) -> float:
-        with watches.validate.running():
+        with watches.charging(watches.validate):
             predictions = predict(predictor, validation)
             return score(info.metric, np.asarray(targets), predictions.values, info.positive)
 
     def once(key: str, make: Callable[[], Any]) -> Any:
-        with watches.setup.running():
+        with watches.charging(watches.setup):
             return materials.once(seed, key, make)[0]
 
     def load(pretrained: bool = True) -> Any:
@@ -172,32 +201,38 @@ def _job(
     )
 
 
-def _finished(
-    order: FitOrder, materials: Materials, job: Job | None, outcome: Any, common: dict[str, Any], validated: float
-) -> Fitted:
+@dataclass(frozen=True)
+class _Scored:
+    outcome: Predictor | BaseException
+    validation: float | None = None
+
+
+def _scored(job: Job | None, outcome: Any) -> _Scored:
+    if job is None or isinstance(outcome, BaseException):
+        return _Scored(outcome)
+    try:
+        validation = float(job.score(outcome))
+        if not np.isfinite(validation):
+            raise Diverged("the validation score is not finite")
+    except (Exception, SystemExit) as error:
+        return _Scored(error)
+    return _Scored(outcome, validation)
+
+
+def _finished(order: FitOrder, job: Job | None, scored: _Scored, common: dict[str, Any]) -> Fitted:
     named: dict[str, Any] = {
         "params": order.params, "seed": order.seed, "purpose": order.purpose, "trial": order.trial, **common,
     }  # fmt: skip
-    error = outcome if isinstance(outcome, BaseException) else None
-    validation = None
-    watch = Stopwatch()
-    if error is None and job is not None:
-        try:
-            with watch.running():
-                validation = float(job.score(outcome))
-            if not np.isfinite(validation):
-                raise Diverged("the validation score is not finite")
-        except (Exception, SystemExit) as raised:
-            error = raised
     if job is not None:
         named |= {"examples_seen": job.train.meter.rows, "notes": _finite(job.notes)}
-    named["validate_seconds"] = validated + watch.seconds
-    if error is not None:
-        status, reason, trace = status_of(error)
+    if isinstance(scored.outcome, BaseException):
+        status, reason, trace = status_of(scored.outcome)
         return Fitted(FitResult(**named, status=status, reason=reason, traceback=trace))
-    total, trained = _parameters(outcome, job)
-    result = FitResult(**named, status="ok", validation=validation, parameters=total, trainable_parameters=trained)
-    return Fitted(result, outcome)
+    total, trained = _parameters(scored.outcome, job)
+    result = FitResult(
+        **named, status="ok", validation=scored.validation, parameters=total, trainable_parameters=trained
+    )
+    return Fitted(result, scored.outcome)
 
 
 def _parameters(predictor: Any, job: Job | None) -> tuple[int, int]:
