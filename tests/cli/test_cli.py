@@ -76,7 +76,7 @@ def test_the_leaderboard_says_n_of_N_during_a_run(tlbench, done, suite, capsys):
     assert store.plan() is not None
 
 
-@pytest.mark.parametrize("format_", ["markdown", "csv"])
+@pytest.mark.parametrize("format_", ["markdown", "csv", "svg"])
 def test_other_formats_are_the_same_bytes_twice(tlbench, done, capsys, format_):
     capsys.readouterr()
     tlbench("leaderboard", "--out", done, "--format", format_)

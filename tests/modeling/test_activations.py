@@ -240,3 +240,21 @@ def test_the_clock_keeps_the_standalone_cost_apart_from_what_was_paid(encoder: T
     assert second.encode_seconds == pytest.approx(first.encode_seconds + inner.encode_seconds)
     activations.features(encoder, data.take([0]))
     assert len(first.read) == 1, "a meter that has ended still counts"
+
+
+def test_shared_rows_are_encoded_once_for_all_who_share_them() -> None:
+    backbone, task = ToyBackbone(), ToyTask(train=12)
+    examples = task.split("train")
+    assert examples is not None
+    data, encoder, activations = backbone.featurize(examples, task.output), backbone.load(), Activations()
+    activations.trust(encoder)
+    alone = Activations().features(encoder, data)
+    for positions in ([3, 1, 5], [7, 3, 0, 11]):
+        part = data.share(positions)
+        assert part.ids == tuple(examples[i].id for i in positions)
+        with activations.metering() as usage:
+            assert torch.equal(activations.features(encoder, part), alone[positions])
+        whole = next(iter(activations._entries.values())).encode_seconds
+        assert usage.encode_seconds == pytest.approx(whole * len(positions) / 12)
+    assert usage.encode_paid_seconds == 0
+    assert len(activations._entries) == 1

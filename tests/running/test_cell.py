@@ -40,7 +40,7 @@ def test_keeps_a_prediction_for_every_test_example(runs):
 
 
 def test_the_seal_holds_until_the_winner_is_frozen(runs, tmp_path, monkeypatch):
-    monkeypatch.setenv(FROZEN, f"{runs.folder}/work/*/winner.json")
+    monkeypatch.setenv(FROZEN, str(runs.folder / "work" / "*" / "winner.json"))
     monkeypatch.setenv(READS, str(tmp_path / "reads"))
     record = runs.one("toy-tune", tasks=["toy-sealed"], trials=3, seeds=2)
     assert record.status == "ok"
@@ -162,3 +162,20 @@ def test_fresh_repeats_what_is_asked_for(runs):
     assert [record.attempt for record in records] == [1, 2]
     runs.run(["toy-fit", "toy-failing"], fresh="stale")
     assert runs.ran == 0
+
+
+def test_the_subsets_of_a_cells_seeds_are_the_same_rows_as_one_by_one(runs):
+    from tlbench.running.splits import Splits
+
+    splits = Splits(runs.catalog.task("toy-tone").item)
+    pool, positions = splits.pool((0, 3), 20)
+    for seed in (0, 3):
+        assert list(pool.take(positions[seed])) == list(splits.subset(seed, 20))
+    assert len(pool) == len({e.id for seed in (0, 3) for e in splits.subset(seed, 20)})
+
+
+def test_seeds_see_their_own_subsets(runs):
+    record = runs.one("toy-fit", seeds=3, train_limit=16, max_steps=8)
+    assert record.status == "ok"
+    assert record.examples_seen == 16 * 8
+    assert len({fit.notes["last_loss"] for fit in record.fits}) == 3

@@ -109,6 +109,7 @@ def test_small_encoders_start_at_a_higher_rate() -> None:
     ("output", "targets", "values", "scores"),
     [
         (Classes(("a", "b", "c")), [2, 0, 2, 1], [2, 2], [[0.25, 0.25, 0.5]] * 2),
+        (Classes(("no", "yes")), [0, 1, 1, 0], [1, 1], [[0.5, 0.5]] * 2),
         (Scalar(), [1.0, 2.0, 6.0], [3.0, 3.0], None),
         (MultiLabel(("a", "b")), [(1, 0), (1, 1), (1, 0)], [[1, 0], [1, 0]], [[1, 1 / 3]] * 2),
     ],

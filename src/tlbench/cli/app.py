@@ -19,7 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 Fresh = Literal["none", "failed", "stale", "all"]
-Format = Literal["terminal", "markdown", "csv"]
+Format = Literal["terminal", "markdown", "csv", "svg"]
 
 
 @app.command()

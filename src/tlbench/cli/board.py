@@ -35,6 +35,10 @@ def print_board(out: Path, suite: str | None, tasks: tuple[str, ...], everything
         from tlbench.results.render.markdown import leaderboard as markdown
 
         sys.stdout.write(markdown(table, title=title, command=_command(suite, everything)))
+    elif format_ == "svg":
+        from tlbench.results.render.svg import leaderboard as svg
+
+        sys.stdout.write(svg(table, title, _command(suite, everything)))
     else:
         from rich.console import Console
 

@@ -117,14 +117,18 @@ class Activations:
         Raises:
             PluginError: The data is augmented.
         """
-        key = self._key(encoder, data, len(encoder.stages), encoder.readout, precision)
-        entry = self._find(key)
+        whole = data.shared.whole if data.shared else data
+        share = len(data) / max(1, len(whole))
+        key = self._key(encoder, whole, len(encoder.stages), encoder.readout, precision)
+        entry = self._find(key, share)
         if entry is None:
             began = time.perf_counter()
-            value = _encode_features(encoder, data, precision)
-            entry = self._computed(key, Entry(value, time.perf_counter() - began))
+            value = _encode_features(encoder, whole, precision)
+            entry = self._computed(key, Entry(value, time.perf_counter() - began), share)
         assert isinstance(entry.value, Tensor)
-        return entry.value
+        if data.shared is None:
+            return entry.value
+        return entry.value[torch.from_numpy(data.shared.rows).to(entry.value.device)]
 
     def hidden(self, encoder: Encoder, data: Data, stop: int, precision: str = "fp32") -> Data:
         """Returns the same examples with what the frozen stages[:stop] put out as rows.
@@ -160,24 +164,25 @@ class Activations:
             weights += f"+{weights_digest(encoder, stop)}"
         return Key(weights, data.fingerprint, stop, readout, precision, encoder.device.type)
 
-    def _find(self, key: Key) -> Entry | None:
+    def _find(self, key: Key, share: float = 1.0) -> Entry | None:
         entry = self._entries.get(key)
         if entry is not None:
             self._entries.move_to_end(key)
-            self._note(key, entry, paid=False)
+            self._note(key, entry, share, paid=False)
         return entry
 
-    def _computed(self, key: Key, entry: Entry) -> Entry:
-        self._note(key, entry, paid=True)
+    def _computed(self, key: Key, entry: Entry, share: float = 1.0) -> Entry:
+        self._note(key, entry, share, paid=True)
         if entry.size_bytes <= self.limit_bytes:
             self._entries[key] = entry
             while self.size_bytes > self.limit_bytes:
                 self._entries.popitem(last=False)
         return entry
 
-    def _note(self, key: Key, entry: Entry, paid: bool) -> None:
+    def _note(self, key: Key, entry: Entry, share: float, paid: bool) -> None:
+        # Who reads a part of the rows would have encoded that part alone.
         for usage in self._usages:
-            usage.read[key] = entry.encode_seconds
+            usage.read[key] = share * entry.encode_seconds
             usage.encode_paid_seconds += entry.encode_seconds if paid else 0.0
 
 

@@ -44,6 +44,8 @@ class Data:
     augmented: bool = False
     """Rows differ from one look to the next: their activations are never cached."""
     meter: Meter = field(default_factory=Meter, compare=False)
+    shared: Shared | None = None
+    """Set where these rows are some of a larger data's, whose features are computed once for all who share it."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -76,27 +78,51 @@ class Data:
 
     def take(self, positions: Sequence[int]) -> Data:
         """Returns the data of the examples at these positions, in this order, with a meter of its own."""
-        kept = np.asarray(positions, dtype=np.int64)
-        where = {int(position): new for new, position in enumerate(kept)}
-        order = [int(row) for position in kept for row in np.flatnonzero(self.owners == position)]
-        examples = self.examples.take(kept.tolist())
-        return replace(
-            self,
-            examples=examples,
-            rows=[self.rows[i] for i in order],
-            lengths=self.lengths[order],
-            owners=np.asarray([where[int(self.owners[i])] for i in order], dtype=np.int64),
-            fingerprint=f"{self.fingerprint}/{examples.fingerprint}",
-            meter=Meter(),
-        )
+        return self._taken(positions)[0]
+
+    def share(self, positions: Sequence[int]) -> Data:
+        """Returns what `take` returns, reading its features out of those of the whole.
+
+        For subsets that together cover most of the whole: encoding it once then serves them all.
+        """
+        taken, order = self._taken(positions)
+        return replace(taken, shared=Shared(self, order))
 
     def with_rows(self, rows: Sequence[Row], collate: Callable[[Sequence[Row]], Batch], fingerprint: str) -> Data:
         """Returns the same examples with other rows behind them, such as hidden states; the meter is shared."""
-        return replace(self, rows=rows, collate=collate, fingerprint=fingerprint)
+        return replace(self, rows=rows, collate=collate, fingerprint=fingerprint, shared=None)
 
     def metered(self) -> Data:
         """Returns the same data with a meter of its own."""
         return replace(self, meter=Meter())
+
+    def _taken(self, positions: Sequence[int]) -> tuple[Data, np.ndarray]:
+        rows_of: dict[int, list[int]] = {}
+        for row, owner in enumerate(self.owners.tolist()):
+            rows_of.setdefault(owner, []).append(row)
+        order = [row for position in positions for row in rows_of.get(position, ())]
+        owners = [new for new, position in enumerate(positions) for _ in rows_of.get(position, ())]
+        examples = self.examples.take(positions)
+        taken = replace(
+            self,
+            examples=examples,
+            rows=[self.rows[i] for i in order],
+            lengths=self.lengths[order],
+            owners=np.asarray(owners, dtype=np.int64),
+            fingerprint=f"{self.fingerprint}/{examples.fingerprint}",
+            meter=Meter(),
+            shared=None,
+        )
+        return taken, np.asarray(order, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Where rows stand in a larger data."""
+
+    whole: Data
+    rows: np.ndarray
+    """(rows,) int: the row of the whole that each row is."""
 
 
 def one_row_each(

@@ -1,10 +1,10 @@
 """The record folder: one immutable JSON per cell and attempt, committed once; the only writer of records.
 
-<folder>/tlbench.json            the folder's format
-<folder>/plan.json               the last plan that was run: what "n of N" counts
-<folder>/records/<id>.<k>.json   attempt k of a cell; the newest counts
-<folder>/records/<id>.<k>.parquet  its predictions
-<folder>/work/<id>.<k>/          study, finished fits and progress of a cell
+tlbench.json                the folder's format
+plan.json                   the last plan that was run: what "n of N" counts
+records/<id>.<k>.json       attempt k of a cell; the newest counts
+records/<id>.<k>.parquet    its predictions
+work/<id>.<k>/              study, finished fits and progress of a cell
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def run_fits(orders: Sequence[FitOrder], materials: Materials, reports: Sequence
             encoder = materials.warm.fresh() if materials.warm else None
             if encoder is not None:
                 activations.trust(encoder)
-            train = materials.data(materials.splits.subset(seed, materials.cell.protocol.train_limit))
+            train = materials.train(seed)
             validation = materials.data(materials.splits.validation)
             for order, report in zip(orders, reports, strict=True):
                 jobs.append(_job(order, materials, encoder, train.metered(), validation, report, watches))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tlbench.contracts.errors import PluginError
 from tlbench.contracts.task import Examples, SplitName, Task
 
@@ -37,6 +39,13 @@ class Splits:
         if limit is None or limit >= len(self.train):
             return self.train
         return self.train.take(_order(len(self.train), seed)[:limit])
+
+    def pool(self, seeds: Sequence[int], limit: int) -> tuple[Examples, dict[int, list[int]]]:
+        """Returns the examples that are in the subset of any of the seeds, and where each seed's stand among them."""
+        drawn = {seed: _order(len(self.train), seed)[:limit] for seed in seeds}
+        pool = sorted({index for indices in drawn.values() for index in indices})
+        where = {index: position for position, index in enumerate(pool)}
+        return self.train.take(pool), {seed: [where[index] for index in indices] for seed, indices in drawn.items()}
 
     def unlabeled(self, seed: int, limit: int | None) -> Examples | None:
         """Returns the task's own unlabelled examples plus the training examples beyond the limit, labels removed."""

@@ -127,6 +127,14 @@ class Materials:
         backbone = self.cell.backbone.name if self.cell.backbone else None
         return self.bench.data(backbone, self.cell.task.name, examples).metered()
 
+    def train(self, seed: int) -> Data:
+        """Returns the training subset of a seed; its features are read out of those of all the cell's seeds."""
+        limit = self.cell.protocol.train_limit
+        if limit is None or limit >= len(self.splits.train):
+            return self.data(self.splits.train)
+        pool, positions = self.splits.pool(self.cell.protocol.seeds, limit)
+        return self.data(pool).share(positions[seed])
+
     def examples(self, seed: int) -> Callable[[SplitName], Examples | None]:
         """Returns what a job's `examples` is: raw examples of any split but the test."""
         limit = self.cell.protocol.train_limit

@@ -39,7 +39,7 @@ class ToyBackbone(Backbone):
 
     width: int = 16
     blocks: int = 3
-    weights: int = 0
+    weights: int = 7
     """The seed of the pretrained weights."""
     readout: Literal["mean", "first"] = "mean"
 

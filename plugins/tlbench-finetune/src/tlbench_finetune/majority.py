@@ -43,7 +43,7 @@ class Majority(Strategy):
         """Returns a predictor of one answer, with the frequency of each class as its probability."""
         job.train.meter.rows += len(job.train)
         targets = [example.target for example in job.train.examples]
-        return Constant(*_most_likely(job.task.output, targets))
+        return Constant(*_most_likely(job.task.output, targets, job.task.positive))
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,16 @@ class Constant:
         return Predictions(data.ids, np.repeat(np.asarray(self.value)[None], count, axis=0), scores)
 
 
-def _most_likely(output: Output, targets: Sequence[Any]) -> tuple[Any, np.ndarray | None]:
+def _most_likely(output: Output, targets: Sequence[Any], positive: int) -> tuple[Any, np.ndarray | None]:
     import numpy as np
 
     if isinstance(output, Scalar):
         return float(np.mean(targets)), None
     if isinstance(output, Classes):
         frequencies = np.bincount(targets, minlength=len(output.names)) / len(targets)
-        return int(frequencies.argmax()), frequencies
+        # Of equally frequent classes the positive one, if it is among them: always "yes" is what F1 has to beat.
+        tied = np.flatnonzero(frequencies == frequencies.max())
+        return positive if positive in tied else int(tied[0]), frequencies
     if isinstance(output, MultiLabel):
         frequencies = np.mean(targets, axis=0)
         return (frequencies > 0.5).astype(np.int64), frequencies

@@ -47,6 +47,11 @@ def _agree_simple(w: Words) -> list[Pair]:
     return _number_square(w, w.noun("people"), "the {x} {y}")
 
 
+def _agree_when(w: Words) -> list[Pair]:
+    """New: the time comes first."""
+    return _number_square(w, w.noun("people"), f"{w.text('times')}, the {{x}} {{y}}")
+
+
 def _agree_near(w: Words) -> list[Pair]:
     head, other = w.nouns("people", 2)
     form = w.pick([other.one, other.many])
@@ -57,22 +62,6 @@ def _agree_relative(w: Words) -> list[Pair]:
     head, other = w.nouns("people", 2)
     form = w.pick([other.one, other.many])
     return _number_square(w, head, f"the {{x}} who the {form} {w.verb('social').past} {{y}}")
-
-
-def _agree_determiner(w: Words) -> list[Pair]:
-    person, thing, verb = w.person(), w.noun("things"), w.verb("handle")
-    one, many = w.pick([("this", "these"), ("that", "those"), ("every", "all"), ("each", "both")])
-    look = f" {w.text('looks')}" if w.chance(0.6) else ""
-    return _square(thing.one, thing.many, ((one, many), (many, one)), f"{person.name} {verb.past} {{y}}{look} {{x}}")
-
-
-def _agree_question(w: Words) -> list[Pair]:
-    head, other = w.nouns("people", 2)
-    form = w.pick([other.one, other.many])
-    one, many = w.pick([("is", "are"), ("was", "were")])
-    return _square(
-        head.one, head.many, ((one, many), (many, one)), f"{{y}} the {{x}} {w.pick(NEAR)} the {form} {w.text('moods')}?"
-    )
 
 
 def _agree_coordinate(w: Words) -> list[Pair]:
@@ -92,15 +81,16 @@ def _self_name(w: Words) -> list[Pair]:
     return _square(m.name, f.name, ((him, her), (her, him)), f"{{x}} {verb.past} {{y}}")
 
 
+def _self_will(w: Words) -> list[Pair]:
+    """New: another tense."""
+    m, f, verb = w.person(False), w.person(True), w.verb("social").base
+    helper = w.pick(["will", "can", "did not"])
+    return _square(m.name, f.name, ((m.self, f.self), (f.self, m.self)), f"{{x}} {helper} {verb} {{y}}")
+
+
 def _self_noun(w: Words) -> list[Pair]:
     m, f, verb = w.noun("male"), w.noun("female"), w.verb("social")
     return _square(m.one, f.one, (("himself", "herself"), ("herself", "himself")), f"the {{x}} {verb.past} {{y}}")
-
-
-def _self_number(w: Words) -> list[Pair]:
-    key, own = w.pick([("male", "himself"), ("female", "herself")])
-    head, verb = w.noun(key), w.verb("social")
-    return _square(head.one, head.many, ((own, "themselves"), ("themselves", own)), f"the {{x}} {verb.past} {{y}}")
 
 
 def _self_of(w: Words) -> list[Pair]:
@@ -117,16 +107,6 @@ def _self_clause(w: Words) -> list[Pair]:
     return [
         _pair(f"{f.name} {claim} that {m.name} {verb} himself", f"{f.name} {claim} that {m.name} {verb} herself"),
         _pair(f"{m.name} {claim} that {f.name} {verb} herself", f"{m.name} {claim} that {f.name} {verb} himself"),
-    ]
-
-
-def _wh_that(w: Words) -> list[Pair]:
-    a, b = w.names(2)
-    know, verb, thing = w.verb("know").past, w.verb("handle").past, w.noun("things")
-    what = thing.a()
-    return [
-        _pair(f"{a} {know} what {b} {verb}", f"{a} {know} that {b} {verb}"),
-        _pair(f"{a} {know} that {b} {verb} {what}", f"{a} {know} what {b} {verb} {what}"),
     ]
 
 
@@ -167,6 +147,13 @@ def _wh_inversion(w: Words) -> list[Pair]:
     return [_pair(f"{wh} {helper} the {who} {rest}?", f"{wh} the {who} {helper} {rest}?")]
 
 
+def _wh_which(w: Words) -> list[Pair]:
+    """New: the question word has a noun."""
+    who, verb, what = w.noun("people").one, w.verb("handle").base, w.noun("things").one
+    helper = w.pick(["did", "will", "can"])
+    return [_pair(f"which {what} {helper} the {who} {verb}?", f"which {what} the {who} {helper} {verb}?")]
+
+
 def _npi_relative(w: Words) -> list[Pair]:
     a, b = (n.one for n in w.nouns("people", 2))
     inner, done = w.verb("social").past, w.verb("alone").done
@@ -198,40 +185,23 @@ def _npi_few(w: Words) -> list[Pair]:
     return [_pair(f"few {a} who the {b} {inner} have ever {done}", f"the {a} who few {b} {inner} have ever {done}")]
 
 
-def _object_square(w: Words) -> list[Pair]:
-    who, needs, alone = w.noun("people").one, w.verb("handle").past, w.verb("alone").past
-    what = w.noun("things").a()
-    when = w.text("times")
-    return [
-        _pair(f"{when}, the {who} {needs} {what}", f"{when}, the {who} {alone} {what}"),
-        _pair(f"{when}, the {who} {alone}", f"{when}, the {who} {needs}"),
-    ]
-
-
-def _passive_square(w: Words) -> list[Pair]:
-    who, by = w.noun("people").one, w.person().name
-    needs, alone = w.verb("social"), w.verb("alone")
-    return [
-        _pair(f"the {who} was {needs.done} by {by}", f"the {who} was {alone.done} by {by}"),
-        _pair(f"the {who} has {alone.done} with {by}", f"the {who} has {needs.done} with {by}"),
-    ]
-
-
 def _animate(w: Words) -> list[Pair]:
     who, what, verb = w.noun("people").one, w.noun("things").one, w.verb("handle").past
     look = w.text("looks")
     return [_pair(f"the {who} {verb} the {look} {what}", f"the {look} {what} {verb} the {who}")]
 
 
-def _animate_passive(w: Words) -> list[Pair]:
-    who, what, verb = w.noun("people").one, w.noun("things").one, w.verb("handle").done
-    return [_pair(f"the {what} was {verb} by the {who}", f"the {who} was {verb} by the {what}")]
+def _animate_will(w: Words) -> list[Pair]:
+    """New: another tense."""
+    who, what, verb = w.noun("people").one, w.noun("things").one, w.verb("handle").base
+    helper = w.pick(["will", "can", "must"])
+    return [_pair(f"the {who} {helper} {verb} the {what}", f"the {what} {helper} {verb} the {who}")]
 
 
-def _animate_cleft(w: Words) -> list[Pair]:
-    """New: the same in a cleft."""
-    who, what, verb = w.noun("people").one, w.noun("things").one, w.verb("handle").past
-    return [_pair(f"it was the {what} that the {who} {verb}", f"it was the {who} that the {what} {verb}")]
+def _animate_to(w: Words) -> list[Pair]:
+    """New: the receiver is somebody, the gift is not."""
+    a, who, what, verb = w.person().name, w.noun("people").one, w.noun("things").one, w.verb("give").past
+    return [_pair(f"{a} {verb} the {who} the {what}", f"{a} {verb} the {what} the {who}")]
 
 
 def _object_relative(w: Words) -> list[Pair]:
@@ -255,22 +225,27 @@ class ColaLite(LiteTask):
     description = "Generated minimal pairs: agreement, reflexives, wh-movement, NPI, argument structure"
     source = "in the manner of BLiMP, Warstadt et al. 2020, arXiv:1912.00582; shape of CoLA, Warstadt et al. 2019"
     frames = (
-        Frame("agreement", _agree_simple),
-        Frame("agreement", _agree_determiner),
+        Frame("agreement", _agree_simple, weight=2),
+        Frame("agreement", _agree_when, new=True),
         Frame("agreement", _agree_near, new=True),
+        Frame("agreement", _agree_relative, new=True),
         Frame("agreement", _agree_coordinate, new=True),
-        Frame("reflexive", _self_name),
-        Frame("reflexive", _self_noun),
+        Frame("reflexive", _self_name, weight=3),
+        Frame("reflexive", _self_will, new=True),
+        Frame("reflexive", _self_noun, new=True),
+        Frame("reflexive", _self_of, new=True),
         Frame("reflexive", _self_clause, new=True),
         Frame("wh-movement", _wh_inversion),
-        Frame("wh-movement", _wh_coordinate),
+        Frame("wh-movement", _wh_which, new=True),
+        Frame("wh-movement", _wh_coordinate, new=True),
         Frame("wh-movement", _wh_adjunct, new=True),
         Frame("wh-movement", _wh_complex, new=True),
         Frame("npi", _npi_relative),
-        Frame("npi", _npi_near),
+        Frame("npi", _npi_near, new=True),
         Frame("npi", _npi_not, new=True),
         Frame("npi", _npi_few, new=True),
-        Frame("argument-structure", _animate),
-        Frame("argument-structure", _passive_square),
+        Frame("argument-structure", _animate, weight=2),
+        Frame("argument-structure", _animate_will, new=True),
+        Frame("argument-structure", _animate_to, new=True),
         Frame("argument-structure", _object_relative, new=True),
     )

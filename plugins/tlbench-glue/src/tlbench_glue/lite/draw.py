@@ -25,12 +25,14 @@ class Frame:
     phenomenon: str
     make: Make
     new: bool = False
+    weight: int = 1
+    """How often it is used beside the other frames; of a new frame, beside the new ones of its phenomenon."""
 
 
 def draw(task: str, frames: Sequence[Frame], split: Split, n: int, seed: int) -> Examples:
     """Returns n distinct examples, the labels as often as each other in every phenomenon.
 
-    Train and validation use the frames that are not new; in the test split every other pair comes from a new
+    Train and validation use the frames that are not new; in the test split a third of the draws are from a new
     frame, where the phenomenon has one. A frame's pairs stay together, so words and lengths tell nothing.
 
     Raises:
@@ -64,28 +66,35 @@ def draw(task: str, frames: Sequence[Frame], split: Split, n: int, seed: int) ->
 
 
 class _Wheel:
-    """The frames of one phenomenon, taken in turn; with new frames, every other turn is a new one."""
+    """The frames of one phenomenon, taken in turn; with new frames, every third turn is a new one."""
 
     def __init__(self, frames: Sequence[Frame]) -> None:
-        seen = [f for f in frames if not f.new]
-        new = [f for f in frames if f.new]
-        span = max(len(seen), len(new))
-        mixed = [side[i % len(side)] for i in range(span) for side in (seen, new) if side]
-        self.frames = mixed
+        seen = [f for f in frames if not f.new for _ in range(f.weight)]
+        new = [f for f in frames if f.new for _ in range(f.weight)]
+        self.share = max(1, len(seen))
+        turns = max(len(seen), 2 * len(new)) if seen else len(new)
+        self.frames = []
+        for turn in range(turns):
+            self.frames += seen[turn % len(seen) :][:1] if seen else []
+            if new and (turn % 2 or not seen):
+                self.frames.append(new[turn // 2 % len(new)])
         self._at = -1
 
     def next(self) -> Frame:
+        """Returns the frame whose turn it is."""
         self._at = (self._at + 1) % len(self.frames)
         return self.frames[self._at]
 
     def drop(self, frame: Frame) -> None:
+        """Leaves a frame out from now on."""
         self.frames = [f for f in self.frames if f is not frame]
 
 
 def _wheels(frames: Sequence[Frame], split: Split) -> list[_Wheel]:
     usable = [f for f in frames if split == "test" or not f.new]
     phenomena = dict.fromkeys(f.phenomenon for f in usable)
-    return [_Wheel([f for f in usable if f.phenomenon == p]) for p in phenomena]
+    wheels = [_Wheel([f for f in usable if f.phenomenon == p]) for p in phenomena]
+    return [wheel for turn in range(max(w.share for w in wheels)) for wheel in wheels if turn < wheel.share]
 
 
 def _fresh(frame: Frame, words: Words, seen: set[Inputs]) -> list[Pair]:

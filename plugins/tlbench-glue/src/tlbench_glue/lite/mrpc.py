@@ -141,25 +141,10 @@ def _dative(w: Words) -> list[Pair]:
     return [_pair(first.format(a, b), other.format(a, b), other.format(b, a))]
 
 
-def _dative_passive(w: Words) -> list[Pair]:
-    """New: the receiver becomes the subject."""
-    (a, b), v, thing = w.names(2), w.verb("give"), w.noun("things").a()
-    passive = f"{{}} was {v.done} {thing} by {{}}"
-    return [_pair(f"{a} {v.past} {b} {thing}", passive.format(b, a), passive.format(a, b))]
-
-
 def _converse(w: Words) -> list[Pair]:
     a, b = w.names(2)
     more, less = w.order(*w.text("opposite").split())
     return [_pair(f"{a} is {more} than {b}", f"{b} is {less} than {a}", f"{a} is {less} than {b}")]
-
-
-def _order(w: Words) -> list[Pair]:
-    """New: "before" and "after" change the clauses' places."""
-    a, b = w.names(2)
-    one, two = (v.past for v in w.verbs("alone", 2))
-    left, right = w.order("before", "after")
-    return [_pair(f"{a} {one} {left} {b} {two}", f"{b} {two} {right} {a} {one}", f"{a} {one} {right} {b} {two}")]
 
 
 @dataclass(frozen=True)
@@ -184,10 +169,8 @@ class MrpcLite(LiteTask):
         Frame("synonym", _synonym_passive, new=True),
         Frame("synonym", _synonym_subject, new=True),
         Frame("roles", _voice),
-        Frame("roles", _cleft),
-        Frame("roles", _dative),
+        Frame("roles", _cleft, new=True),
         Frame("roles", _object_cleft, new=True),
-        Frame("roles", _dative_passive, new=True),
-        Frame("converse", _converse),
-        Frame("converse", _order, new=True),
+        Frame("roles", _dative, new=True),
+        Frame("roles", _converse, new=True),
     )

@@ -41,12 +41,6 @@ def _mono_object(w: Words) -> list[Pair]:
     return [_direction(True, f"{who} {v} {narrow.a()}", f"{who} {v} {wide.a()}")]
 
 
-def _mono_not(w: Words) -> list[Pair]:
-    _, narrow, wide = _hypernym(w)
-    who, v = w.person().name, w.verb("perceive").base
-    return [_direction(False, f"{who} did not {v} {narrow.a()}", f"{who} did not {v} {wide.a()}")]
-
-
 def _mono_quantifier(w: Words) -> list[Pair]:
     _, narrow, wide = _hypernym(w)
     who, v = w.noun("people"), w.verb("perceive").past
@@ -63,18 +57,6 @@ def _mono_subject(w: Words) -> list[Pair]:
     return [_direction(q == up, f"{q} {narrow.many} {v}", f"{q} {wide.many} {v}") for q in (up, down)]
 
 
-def _mono_restrictor(w: Words) -> list[Pair]:
-    """New: the wider or narrower word stands in a relative clause."""
-    _, narrow, wide = _hypernym(w)
-    who, v, alone = w.noun("people"), w.verb("perceive").past, w.verb("alone").past
-    up, down = w.pick([("some", "every"), ("a", "every"), ("a", "no")])
-    one = {q: who.a() if q == "a" else f"{q} {who.one}" for q in (up, down)}
-    return [
-        _direction(q == up, f"{one[q]} who {v} {narrow.a()} {alone}", f"{one[q]} who {v} {wide.a()} {alone}")
-        for q in (up, down)
-    ]
-
-
 def _numbers(w: Words) -> list[Pair]:
     low, high = w.numbers()
     who, things, v = w.person().name, w.noun("things").many, w.verb("handle").past
@@ -85,15 +67,20 @@ def _numbers(w: Words) -> list[Pair]:
     ]
 
 
-def _numbers_more(w: Words) -> list[Pair]:
-    """New: the same with "more than" and "fewer than"."""
-    low, high = w.numbers()
-    who, things, v = w.noun("people").many, w.noun("things").many, w.verb("handle").past
-    more, less = f"the {who} {v} more than {{}} {things}", f"the {who} {v} less than {{}} {things}"
-    return [
-        _direction(True, more.format(high), more.format(low)),
-        _direction(False, less.format(high), less.format(low)),
-    ]
+def _siblings(w: Words) -> list[Pair]:
+    """New: the same in the plural."""
+    _, wide, (narrow, other) = w.kind("animals", "foods", "things", "people", "plants")
+    who, v, n = w.person().name, w.verb("perceive").past, w.number()
+    premise = f"{who} {v} {n} {narrow.many}"
+    return [_pair((premise, f"{who} {v} {n} {wide.many}"), (premise, f"{who} {v} {n} {other.many}"))]
+
+
+def _quantified(w: Words) -> list[Pair]:
+    a, b = w.nouns("people", 2)
+    v = w.verb("alone").past
+    strong, weak = w.pick([("all", "some"), ("all", "several"), ("both", "some"), ("many", "some"), ("most", "some")])
+    premise = f"{strong} {a.many} {v}"
+    return [_pair((premise, f"{weak} {a.many} {v}"), (premise, f"{w.pick([weak, strong])} {b.many} {v}"))]
 
 
 def _joined(w: Words) -> list[Pair]:
@@ -101,14 +88,6 @@ def _joined(w: Words) -> list[Pair]:
     v = w.verb("alone").past
     premise = f"{a} and {b} {v}"
     return [_pair((premise, f"{w.pick([a, b])} {v}"), (premise, f"{c} {v}"))]
-
-
-def _whose(w: Words) -> list[Pair]:
-    a, b, c = (n.one for n in w.nouns("people", 3))
-    v = w.verb("social")
-    premise = f"the {a} was {v.done} by the {b}"
-    wrong = w.pick([f"the {c} {v.past} the {a}", f"the {b} {v.past} the {c}"])
-    return [_pair((premise, f"the {b} {v.past} the {a}"), (premise, wrong))]
 
 
 def _listed(w: Words) -> list[Pair]:
@@ -148,14 +127,6 @@ def _roles(w: Words) -> list[Pair]:
         return [_pair((premise, f"the {b} {v.past} the {a}"), (premise, f"the {a} {v.past} the {b}"))]
     premise = f"the {a} {v.past} the {b}"
     return [_pair((premise, f"the {b} was {v.done} by the {a}"), (premise, f"the {a} was {v.done} by the {b}"))]
-
-
-def _roles_relative(w: Words) -> list[Pair]:
-    """New: the roles are read out of a relative clause."""
-    a, b = (n.one for n in w.nouns("people", 2))
-    v, mood = w.verb("social").past, w.text("moods")
-    premise = w.pick([f"the {a} who the {b} {v} was {mood}", f"{w.person().name} saw the {a} who the {b} {v}"])
-    return [_pair((premise, f"the {b} {v} the {a}"), (premise, f"the {a} {v} the {b}"))]
 
 
 def _factive(w: Words) -> list[Pair]:
@@ -205,15 +176,18 @@ class RteLite(LiteTask):
     source = "in the manner of HANS (arXiv:1902.01007) and MED (arXiv:1906.06448); shape of RTE, Dagan et al. 2005"
     frames = (
         Frame("hypernym", _sibling),
-        Frame("hypernym", _mono_object),
-        Frame("quantifier", _mono_not),
-        Frame("quantifier", _mono_quantifier),
+        Frame("hypernym", _siblings, new=True),
+        Frame("hypernym", _mono_object, new=True),
+        Frame("quantifier", _quantified),
         Frame("quantifier", _mono_subject, new=True),
+        Frame("quantifier", _mono_quantifier, new=True),
+        Frame("quantifier", _numbers, new=True),
         Frame("participant", _joined),
-        Frame("participant", _whose),
         Frame("participant", _listed, new=True),
         Frame("overlap", _overlap_near),
         Frame("overlap", _overlap_relative, new=True),
+        Frame("overlap", _overlap_object, new=True),
+        Frame("overlap", _roles, new=True),
         Frame("factive", _factive),
         Frame("lexical", _synonym),
         Frame("lexical", _opposite, new=True),

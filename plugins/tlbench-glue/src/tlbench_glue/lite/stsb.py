@@ -60,12 +60,17 @@ def _pair(
             base.when if when else other.when,
         )
         grade = AGENT * agent + ACTION * action + OBJECT * thing + DETAIL * when + RELATED * (related and not thing)
-        rows.append(((first, event.say(w.pick(forms))), grade))
+        second = event.say(w.pick(forms))
+        if second == first:
+            second = event.say("fronted")
+        rows.append(((first, second), grade))
     return rows[0], rows[1]
 
 
 def _keeps(w: Words) -> tuple[bool, ...]:
-    return tuple(w.chance(0.5) for _ in range(4))
+    """Returns which of the four parts stay; any number of them is as likely as any other, so grades spread out."""
+    count = w.rng.randrange(5)
+    return tuple(w.order(*(i < count for i in range(4))))
 
 
 def _events(w: Words, related: bool) -> tuple[_Event, _Event]:
@@ -93,10 +98,19 @@ def _related(w: Words) -> list[Pair]:
     return [_pair(w, _events(w, True), _keeps(w), ("active", "fronted", "passive"), True)]
 
 
-def _cleft(w: Words) -> list[Pair]:
+def _plain_cleft(w: Words) -> list[Pair]:
+    """New: the second sentence is a cleft."""
+    return [_pair(w, _events(w, False), _keeps(w), ("cleft",), False)]
+
+
+def _voice_fronted(w: Words) -> list[Pair]:
+    """New: a passive with the time in front."""
+    return [_pair(w, _events(w, False), _keeps(w), ("fronted passive",), False)]
+
+
+def _related_cleft(w: Words) -> list[Pair]:
     """New: the second sentence is a cleft, or a passive with the time in front."""
-    related = w.chance(0.5)
-    return [_pair(w, _events(w, related), _keeps(w), ("cleft", "fronted passive"), related)]
+    return [_pair(w, _events(w, True), _keeps(w), ("cleft", "fronted passive"), True)]
 
 
 def _roles(w: Words) -> list[Pair]:
@@ -104,18 +118,17 @@ def _roles(w: Words) -> list[Pair]:
     a, b, c, d = (n.one for n in w.nouns("people", 4))
     v, u = w.verbs("social", 2)
     s, t = w.texts("times", 2)
-    form = w.pick(["active", "passive", "fronted"])
+    form, again = w.pick(["active", "passive", "fronted"]), w.pick(["passive", "fronted"])
     first = _Event(a, v, b, s).say("active")
-    return [
-        (
-            ((first, _Event(b, v, a, s).say(form)), ACTION + DETAIL + 1.5),
-            ((first, _Event(a, u, c, s).say(form)), AGENT + DETAIL),
-        ),
-        (
-            ((first, _Event(a, v, b, s).say("passive")), 5.0),
-            ((first, _Event(c, u, d, t).say(form)), 0.0),
-        ),
-    ][: 1 if w.chance(0.5) else 2]
+    near: Pair = (
+        ((first, _Event(b, v, a, s).say(form)), ACTION + DETAIL + 1.5),
+        ((first, _Event(a, u, c, s).say(form)), AGENT + DETAIL),
+    )
+    far: Pair = (
+        ((first, _Event(a, v, b, s).say(again)), AGENT + ACTION + OBJECT + DETAIL),
+        ((first, _Event(c, u, d, t).say(again)), 0.0),
+    )
+    return [near] if w.chance(0.5) else [near, far]
 
 
 @dataclass(frozen=True)
@@ -129,8 +142,10 @@ class StsbLite(LiteTask):
     source = "shape of STS-B, Cer et al. 2017, arXiv:1708.00055"
     frames = (
         Frame("plain", _plain),
+        Frame("plain", _plain_cleft, new=True),
         Frame("voice", _voice),
+        Frame("voice", _voice_fronted, new=True),
         Frame("related", _related),
-        Frame("related", _cleft, new=True),
+        Frame("related", _related_cleft, new=True),
         Frame("roles", _roles),
     )
