@@ -57,5 +57,5 @@ $(STAMP): $(PROJECTS) constraints.txt Makefile
 	@test -n "$(PYTHON)" || { echo "tlbench needs Python 3.11 or newer; name one with make PYTHON=..." >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
 	@test "$(UV)" = uv || test -x $(UV) || $(PYTHON) -m pip --quiet --python $(BIN)/python install -c constraints.txt uv
-	@$(UV) pip install --quiet --python $(BIN)/python -c constraints.txt $(EDITABLE)
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt $(EDITABLE)
 	@touch $@

@@ -21,6 +21,14 @@ def test_the_identity_of_a_cell_does_not_move():
     )
 
 
+def test_cells_that_differ_in_budget_alone_search_alike():
+    base = Cell(Ref("t"), Ref("s"), Protocol(trials=16, seeds=(0, 1)))
+    more = Cell(Ref("t"), Ref("s"), Protocol(trials=32, seeds=(0, 1, 2)))
+    other = Cell(Ref("t"), Ref("s"), Protocol(trials=16, seeds=(1, 0)))
+    assert base.search_id == more.search_id != other.search_id
+    assert base.id != more.id
+
+
 def test_unknown_fields_in_a_record_are_refused():
     cell = Cell(Ref("a"), Ref("b"), Protocol())
     raw = msgspec.json.decode(msgspec.json.encode(Record(cell, "ok")))
@@ -28,7 +36,10 @@ def test_unknown_fields_in_a_record_are_refused():
         msgspec.convert({**raw, "colour": 1}, Record)
 
 
-@pytest.mark.parametrize("fields", [{"trials": 0}, {"seeds": []}, {"seeds": [1, 1]}, {"max_steps": 1, "epochs": 2.0}])
+@pytest.mark.parametrize(
+    "fields",
+    [{"trials": 0}, {"seeds": []}, {"seeds": [1, 1]}, {"max_steps": 1, "epochs": 2.0}, {"max_seconds": float("inf")}],
+)
 def test_a_protocol_that_cannot_be_is_refused(fields):
     with pytest.raises((msgspec.ValidationError, ValueError)):
         msgspec.convert(fields, Protocol)
@@ -56,6 +67,7 @@ def test_narrows_and_fixes():
         ({"n": Range(low=10)}, "n: low 10 is above high 9"),
         ({"kind": Range(low=1)}, "kind: a choice takes"),
         ({"n": True}, "n: True is not a number"),
+        ({"lr": float("nan")}, "lr: nan is not finite"),
     ],
 )
 def test_refuses_what_does_not_fit(override, message):

@@ -161,3 +161,25 @@ def test_a_protocol_that_cannot_be_is_the_users_mistake(read, catalog):
 def test_a_plan_survives_json(read, catalog):
     planned = plan(read(SUITE), catalog)
     assert msgspec.json.decode(msgspec.json.encode(planned), type=type(planned)) == planned
+
+
+def test_a_name_means_the_same_whatever_stands_beside_it(read, catalog):
+    # toy-majority is the suite's: naming it beside a backbone must not move it into another block's protocol.
+    cells = plan(read(SUITE), catalog, Selection(backbones=("toy",), strategies=("toy-majority",))).cells
+    assert {cell.protocol for cell in cells} == {Protocol(trials=1, seeds=(0, 1, 2), epochs=2)}
+    with pytest.raises(UsageError, match="no cell of this selection"):
+        plan(read(SUITE), catalog, Selection(tasks=("toy-count",), strategies=("toy-majority",)))
+
+
+def test_a_space_of_an_unknown_strategy_is_refused(read, catalog):
+    with pytest.raises(SuiteError, match=r"space.toy-fti: unknown strategy"):
+        plan(read(SUITE.replace("[space.toy-fit]", "[space.toy-fti]")), catalog)
+
+
+def test_a_space_may_be_given_under_the_full_name(read, catalog):
+    text = SUITE.replace('"toy-fit", "toy-tune"', '"toy-failing[share=0.5]"').replace("[space.toy-fit]", "[space.X]")
+    from tlbench.testing import faults
+
+    both = Catalog.discover([Plugin("toys", "1", "t", toy_plugin), Plugin("faults", "1", "f", faults)])
+    named = plan(read(text.replace("[space.X]", '[space."toy-failing[share=0.5]"]')), both).cells[0]
+    assert named.space == {"lr": 0.5}

@@ -155,3 +155,11 @@ def test_keeps_the_plan(store):
     plan = Plan("suite", (CELL,))
     store.save_plan(plan)
     assert store.plan() == plan
+
+
+def test_who_comes_second_after_the_first_has_tidied_is_told_so(store, work):
+    record = Record(CELL, "ok", predictions="predictions.parquet")
+    assert store.commit(record, work)
+    store.tidy(work)
+    assert not (work / "predictions.parquet").exists()
+    assert not store.commit(record, work)

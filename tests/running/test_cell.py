@@ -179,3 +179,46 @@ def test_seeds_see_their_own_subsets(runs):
     assert record.status == "ok"
     assert record.examples_seen == 16 * 8
     assert len({fit.notes["last_loss"] for fit in record.fits}) == 3
+
+
+def test_a_record_that_cannot_be_read_is_run_again(runs):
+    runs.run(["toy-fit"])
+    path = next((runs.folder / "records").glob("*.json"))
+    path.write_text(path.read_text()[:100])
+    (record,) = runs.run(["toy-fit"])
+    assert (record.status, record.attempt) == ("ok", 2)
+
+
+def test_a_full_disk_is_no_result_of_a_cell(runs, monkeypatch):
+    import errno
+
+    from tlbench.contracts.errors import StoreError
+    from tlbench.running.work import WorkFolder
+
+    def full(self, results):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(WorkFolder, "save_trials", full)
+        with pytest.raises(StoreError, match="No space left"):
+            runs.run(["toy-fit"])
+    assert list(runs.store.records()) == []
+    assert runs.one("toy-fit").status == "ok"
+
+
+def test_what_is_made_once_leaves_the_random_numbers_alone(runs, monkeypatch):
+    import torch
+
+    from tlbench.testing.toys import ToyFit
+
+    drawn = []
+    real = ToyFit.fit
+
+    def fit(self, job):
+        job.once("key", lambda: torch.rand(3))
+        drawn.append(torch.rand(1).item())
+        return real(self, job)
+
+    monkeypatch.setattr(ToyFit, "fit", fit)
+    runs.one("toy-fit", trials=2)
+    assert drawn[0] == drawn[1]

@@ -99,3 +99,16 @@ def test_the_grid_is_even_and_no_larger_than_asked():
     assert {s["kind"] for s in both} == {"a", "b"}
     assert len(grid({"n": Int(1, 3)}, 50)) == 3
     assert len(grid({"kind": Choice(("a", "b", "c"))}, 2)) == 2
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_more_trials_begin_with_the_same_ones(tmp_path, sampler):
+    for name in ("few", "many"):
+        (tmp_path / name).mkdir()
+    few = search(tmp_path / "few", sampler=sampler, trials=6)
+    assert search(tmp_path / "many", sampler=sampler, trials=12)[:6] == few
+
+
+def test_a_grid_that_is_too_large_is_spread_over_all_choices():
+    settings = grid({"a": Choice((1, 2, 3, 4)), "b": Choice((1, 2, 3, 4))}, 8)
+    assert {s["a"] for s in settings} == {1, 2, 3, 4}

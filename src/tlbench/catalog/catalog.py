@@ -97,7 +97,7 @@ class Catalog:
         for plugin, function in self._discovery.hooks("tlbench_recorded"):
             try:
                 function(cell=cell, record=record)
-            except Exception:
+            except (Exception, SystemExit):
                 _log.warning("the observer of %s failed", plugin.title, exc_info=True)
 
     def _find(self, kind: str, text: str, contract: type) -> Found[Any]:
@@ -136,7 +136,7 @@ class Catalog:
                 item = function(kind=kind, name=name)
             except TlbenchError:
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise UsageError(f"{plugin.title} could not resolve {name!r}: {error}") from error
             if item is not None:
                 if not isinstance(item, contract):

@@ -151,8 +151,7 @@ def _collect(found: Discovery, kind: str, broken: list[Broken]) -> Iterator[Entr
     hook, contract = KINDS[kind]
     for plugin, function in found.hooks(hook):
         items = guarded(plugin.title, broken, partial(_listed, function))
-        for item in items or ():
-            name = item.stem if isinstance(item, Path) else getattr(item, "name", None)
+        for item, name in items or ():
             if not isinstance(item, contract) or not isinstance(name, str) or not name:
                 reason = f"{hook} brought {type(item).__name__} {name!r}, which is no {contract.__name__} with a name"
                 broken.append(Broken(plugin.title, reason))
@@ -160,8 +159,9 @@ def _collect(found: Discovery, kind: str, broken: list[Broken]) -> Iterator[Entr
             yield Entry(kind, name, item, plugin.distribution, plugin.version)
 
 
-def _listed(function: Callable[[], Iterable[Any]]) -> list[Any]:
-    return list(function())
+def _listed(function: Callable[[], Iterable[Any]]) -> list[tuple[Any, Any]]:
+    # The name too is the plugin's code: a property may raise.
+    return [(item, item.stem if isinstance(item, Path) else getattr(item, "name", None)) for item in function()]
 
 
 def _one_line(error: BaseException) -> str:

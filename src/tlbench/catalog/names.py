@@ -79,7 +79,10 @@ def parameters(item: object) -> dict[str, Any]:
     """Returns the parameters that a name may carry: field to type; empty where it is no dataclass."""
     if not dataclasses.is_dataclass(item):
         return {}
-    hints = get_type_hints(type(item))
+    try:
+        hints = get_type_hints(type(item))
+    except Exception as error:
+        raise UsageError(f"the types of the fields of {type(item).__qualname__} cannot be read: {error}") from error
     return {f.name: hints[f.name] for f in dataclasses.fields(item) if f.init and f.name not in _RESERVED}
 
 

@@ -46,6 +46,7 @@ def run(
     from tlbench.cli.running import run_plan
     from tlbench.running.run import Settings
 
+    o.check_device(device)
     catalog = Catalog.discover()
     protocol = o.patch(trials, seeds, max_steps, epochs, train_limit, max_seconds, precision)
     plan = o.planned(catalog, suite, backbone, task, strategy, protocol)
@@ -137,7 +138,7 @@ def main() -> None:
 
 def _main(arguments: list[str]) -> int:
     try:
-        return int(app(arguments, prog_name="tlbench", standalone_mode=False) or 0)
+        return int(app(arguments or ["--help"], prog_name="tlbench", standalone_mode=False) or 0)
     except typer.Exit as end:
         return end.exit_code
     except UsageError as error:
@@ -148,6 +149,8 @@ def _main(arguments: list[str]) -> int:
         # The reader of a pipe has gone; Python would complain once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except (OSError, UnicodeError) as error:
+        return _say(f"{type(error).__name__}: {error}", 2)
     except Exception as error:
         # The parser's own errors: typer may carry its own copy of click, so they are known by what they can do.
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):

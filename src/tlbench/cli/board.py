@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.record import Cell, Record
+from tlbench.results.render.plain import printable
 from tlbench.results.store import Store, Unreadable
 
 if TYPE_CHECKING:
@@ -56,8 +57,6 @@ def load(store: Store, cells: set[str] | None) -> list[Record]:
     """Returns the newest records of these cells, or all; names files that are no records on stderr."""
 
     def complain(file: Unreadable) -> None:
-        from tlbench.results.render.plain import printable
-
         print(printable(f"tlbench: {file.path.name} is no record and is left out: {file.reason}"), file=sys.stderr)
 
     return [record for record in store.records(complain) if cells is None or record.cell.id in cells]
@@ -71,7 +70,11 @@ def frame(store: Store, records: Sequence[Record], expected: Sequence[Cell]) -> 
         import pandas as pd
 
         path = store.predictions(record)
-        return None if path is None else pd.read_parquet(path)
+        try:
+            return None if path is None else pd.read_parquet(path)
+        except (OSError, ValueError) as error:  # what pyarrow raises of a damaged file is a ValueError
+            print(printable(f"tlbench: {path} cannot be read: {error}"), file=sys.stderr)
+            return None
 
     return make(records, expected=expected, predictions=predictions)
 

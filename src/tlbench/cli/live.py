@@ -32,12 +32,12 @@ class Estimate:
 
     def seconds_left(self, running: Iterable[float] = ()) -> float | None:
         """Returns the seconds that the rest takes, less what the running cells (seconds so far) have had."""
-        everything = [seconds for took in self._took.values() for seconds in took]
+        everything = [seconds for took in tuple(self._took.values()) for seconds in took]
         if not everything:
             return None
         average = sum(everything) / len(everything)
         cost = 0.0
-        for strategy in self._left.values():
+        for strategy in tuple(self._left.values()):
             took = self._took.get(strategy)
             cost += sum(took) / len(took) if took else average
         return max(0.0, cost - sum(running)) / self._jobs

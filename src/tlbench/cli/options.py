@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +17,7 @@ from tlbench.contracts.plan import Plan
 from tlbench.contracts.record import Precision
 from tlbench.planning.plan import Selection, plan
 from tlbench.planning.suite import Block, Patch, Suite, read_suite
+from tlbench.running.machine import gpus
 
 OUT_VARIABLE = "TLBENCH_OUT"
 DEFAULT_OUT = "tlbench-results"
@@ -102,6 +105,18 @@ def planned(
     return plan(read_suite(catalog.suite(suite)), catalog, selection)
 
 
+def check_device(device: str) -> None:
+    """Refuses a device that cannot be.
+
+    Raises:
+        UsageError: Not the name of a device, or a GPU that this machine lacks.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", device):
+        raise UsageError(f"--device {device}: auto, cpu, cuda or cuda:N")
+    if device.startswith("cuda") and gpus() <= int(device.partition(":")[2] or 0):
+        raise UsageError(f"--device {device}: this machine has {gpus()} GPUs")
+
+
 def _seeds(text: str) -> int | tuple[int, ...]:
     try:
         numbers = [int(part) for part in text.split(",")]
@@ -113,6 +128,6 @@ def _seeds(text: str) -> int | tuple[int, ...]:
 
 
 def _positive(option: str, value: float | None) -> float | None:
-    if value is not None and not value > 0:
-        raise UsageError(f"{option} {value:g}: must be above 0")
+    if value is not None and not (value > 0 and math.isfinite(value)):
+        raise UsageError(f"{option} {value:g}: must be above 0 and finite")
     return value

@@ -30,7 +30,7 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
     console = Console()
     store = Store.create(out)
     store.save_plan(plan)
-    orders = orders_of(plan, store, settings, catalog)
+    orders = orders_of(plan, store, settings)
     for skip in plan.skips[:10]:
         print(f"skipped: {printable(skip.title)}: {printable(skip.reason)}", file=sys.stderr)
     if len(plan.skips) > 10:

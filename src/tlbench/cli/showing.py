@@ -84,7 +84,8 @@ def print_one(catalog: Catalog, name: str, out: Path) -> None:
         found = True
         _print_thing(kind, thing)
     if not found:
-        names = [entry.name for kind in _PLURALS.values() for entry in catalog.entries(kind)]
+        kinds = ("backbone", "task", "strategy", "suite")
+        names = [entry.name for kind in kinds for entry in catalog.entries(kind)]
         if name not in {entry.name for entry in catalog.entries("suite")}:
             raise UnknownName(f"unknown name {name!r}{nearest(parse(name)[0], names)}")
         print(catalog.suite(name).read_text(encoding="utf-8"))
@@ -174,7 +175,10 @@ def _about(item: Any) -> str:
         except (OSError, ValueError):
             return "cannot be read"
     if isinstance(item, Backbone):
-        card = item.card()
+        try:
+            card = item.card()
+        except Exception as error:
+            return f"card() failed: {type(error).__name__}: {error}"
         known = (
             card.family,
             f"{card.parameters / 1e6:.1f}M parameters" if card.parameters else "",

@@ -6,6 +6,7 @@ Everything here is a value on disk: frozen, strict about unknown fields, and JSO
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Annotated, Literal
 
 import msgspec
@@ -21,7 +22,7 @@ Status = Literal["ok", "diverged", "oom", "timeout", "failed", "crashed"]
 Precision = Literal["auto", "fp32", "bf16-autocast", "bf16-weights"]
 Sampler = Literal["tpe", "random", "grid", "gp"]
 Pruner = Literal["none", "median", "hyperband"]
-PositiveInt = Annotated[int, Meta(ge=1)]
+PositiveInt = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Seed = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
@@ -53,6 +54,9 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError("a seed stands twice")
+        for name in ("epochs", "max_seconds"):
+            if not math.isfinite(getattr(self, name) or 0.0):
+                raise ValueError(f"{name} must be finite")
         if self.max_steps is not None and self.epochs is not None:
             raise ValueError("give max_steps or epochs, not both")
 
@@ -80,6 +84,16 @@ class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def id(self) -> str:
         """Sixteen hex digits, equal for equal cells."""
         return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:16]
+
+    @property
+    def search_id(self) -> str:
+        """Equal for cells whose searches may go the same way: the budget and the later seeds are left out.
+
+        The study's suggestions are drawn from it, so that the first 16 of 32 trials are those of 16.
+        """
+        seeds = self.protocol.seeds[:1]
+        searched = msgspec.structs.replace(self.protocol, trials=1, seeds=seeds, refit=False, max_seconds=None)
+        return msgspec.structs.replace(self, protocol=searched).id
 
     @property
     def title(self) -> str:

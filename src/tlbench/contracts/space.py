@@ -130,6 +130,8 @@ def _typed(domain: Domain, value: Value) -> Value:
         raise ValueError(f"{value!r} is not of the kind of {domain.values[0]!r}")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{value!r} is not a number")
+    if not math.isfinite(value):
+        raise ValueError(f"{value!r} is not finite")
     if isinstance(domain, Int):
         if int(value) != value:
             raise ValueError(f"{value!r} is not a whole number")

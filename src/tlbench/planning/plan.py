@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -54,6 +54,8 @@ def plan(suite: Suite, catalog: Catalog, selection: Selection | None = None) -> 
                 skips[planned] = None
             else:
                 cells.setdefault(planned.id, planned)
+    if not cells and not skips:
+        raise UsageError(f"suite {suite.name}: it has no cell of this selection; +NAME adds one to an axis")
     return Plan(suite.name, tuple(cells.values()), tuple(skips))
 
 
@@ -73,6 +75,11 @@ class _Planner:
     def __init__(self, suite: Suite, catalog: Catalog, last: Patch) -> None:
         self._suite, self._catalog, self._last = suite, catalog, last
         self._narrowed: dict[tuple[str, str, str], None] = {}
+        for name in suite.space:
+            try:
+                catalog.strategy(name)
+            except UsageError as error:
+                raise SuiteError(f"suite {suite.name}: space.{name}: {error}") from None
 
     def block(self, block: Block) -> Iterator[Cell | Skip]:
         try:
@@ -83,7 +90,7 @@ class _Planner:
         tasks = [catalog.task(name) for name in block.tasks]
         strategies = [(catalog.strategy(name), parse(name)[0]) for name in block.strategies]
         backbones = [catalog.backbone(name) for name in block.backbones]
-        spaces = {found.ref.name: self._suite.space_of(found.ref.name, base) for found, base in strategies}
+        spaces = {found.ref.name: self._space(found.ref.name, base) for found, base in strategies}
         for strategy, _ in strategies:
             if strategy.item.uses_backbone and not backbones:
                 raise SuiteError(
@@ -117,11 +124,19 @@ class _Planner:
                 self._check_space(item, task, strategy, protocol, space)
         except UsageError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             reason = f"{strategy.distribution} failed while planning: {type(error).__name__}: {error}"
         if reason:
             return Skip(title, " ".join(reason.split()))
         return Cell(task.ref, strategy.ref, protocol, backbone.ref if backbone else None, needs, space)
+
+    def _space(self, strategy: str, base: str) -> dict[str, Override]:
+        """Returns a strategy's overrides; those under its full name win over those under its base name."""
+        full: dict[str, Override] = {}
+        for name, overrides in self._suite.space.items():
+            if name != base and self._catalog.strategy(name).ref.name == strategy:
+                full |= overrides
+        return {**self._suite.space.get(base, {}), **full}
 
     def _check_space(
         self,
@@ -165,14 +180,14 @@ def _why_not(backbone: Backbone | None, task: Task, strategy: Strategy) -> str |
 
 def _select(suite: Suite, catalog: Catalog, selection: Selection) -> list[Block]:
     blocks = list(suite.cells)
-    blocks = _choose(blocks, "tasks", selection.tasks, lambda name: catalog.task(name).ref.name)
-    blocks = _choose(blocks, "backbones", selection.backbones, lambda name: catalog.backbone(name).ref.name)
-    return _choose_strategies(blocks, selection.strategies, lambda name: catalog.strategy(name).ref.name)
+    blocks = _choose(suite, blocks, "tasks", selection.tasks, lambda name: catalog.task(name).ref.name)
+    blocks = _choose(suite, blocks, "backbones", selection.backbones, lambda name: catalog.backbone(name).ref.name)
+    return _choose_strategies(suite, blocks, selection.strategies, lambda name: catalog.strategy(name).ref.name)
 
 
-def _choose(blocks: list[Block], axis: str, chosen: Sequence[str], canonical: Canonical) -> list[Block]:
+def _choose(suite: Suite, blocks: list[Block], axis: str, chosen: Sequence[str], canonical: Canonical) -> list[Block]:
     named, added = _split(chosen)
-    keep, new = _known(blocks, axis, named, canonical)
+    keep, new = _known(suite, axis, named, canonical)
     result = []
     for block in blocks:
         names: tuple[str, ...] = getattr(block, axis)
@@ -187,9 +202,9 @@ def _choose(blocks: list[Block], axis: str, chosen: Sequence[str], canonical: Ca
     return result
 
 
-def _choose_strategies(blocks: list[Block], chosen: Sequence[str], canonical: Canonical) -> list[Block]:
+def _choose_strategies(suite: Suite, blocks: list[Block], chosen: Sequence[str], canonical: Canonical) -> list[Block]:
     named, added = _split(chosen)
-    keep, new = _known(blocks, "strategies", named, canonical)
+    keep, new = _known(suite, "strategies", named, canonical)
     result = blocks
     if named:
         kept = ((block, tuple(n for n in block.strategies if canonical(n) in keep)) for block in blocks)
@@ -207,9 +222,8 @@ def _split(chosen: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return named, tuple(name[1:] for name in chosen if name.startswith("+"))
 
 
-def _known(
-    blocks: Iterable[Block], axis: str, named: Sequence[str], canonical: Canonical
-) -> tuple[set[str], tuple[str, ...]]:
-    known = {canonical(name) for block in blocks for name in getattr(block, axis)}
+def _known(suite: Suite, axis: str, named: Sequence[str], canonical: Canonical) -> tuple[set[str], tuple[str, ...]]:
+    # Of the whole suite, whatever the other axes have left of it: a name must not mean another thing beside others.
+    known = {canonical(name) for block in suite.cells for name in getattr(block, axis)} if named else set()
     wanted = {canonical(name): name for name in named}
     return set(wanted) & known, tuple(name for ref, name in wanted.items() if ref not in known)

@@ -20,7 +20,7 @@ class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     """Those fields of a protocol that a suite, a block or the command line sets; the others stay as they were."""
 
     trials: PositiveInt | UnsetType = UNSET
-    seeds: PositiveInt | tuple[Seed, ...] | UnsetType = UNSET
+    seeds: Annotated[int, Meta(ge=1, le=10_000)] | tuple[Seed, ...] | UnsetType = UNSET
     """A number n stands for the seeds 0 to n - 1."""
     max_steps: PositiveInt | UnsetType = UNSET
     epochs: Annotated[float, Meta(gt=0)] | UnsetType = UNSET
@@ -73,10 +73,6 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Returns the protocol of a block: the suite's, the block's overrides, then `last`."""
         return last.apply(block.protocol.apply(self.protocol.apply(Protocol())))
 
-    def space_of(self, strategy: str, base: str) -> dict[str, Override]:
-        """Returns the overrides for a strategy; those under its full name win over those under its base name."""
-        return {**self.space.get(base, {}), **self.space.get(strategy, {})}
-
 
 def read_suite(path: Path) -> Suite:
     """Returns the suite in a TOML file.
@@ -92,6 +88,8 @@ def read_suite(path: Path) -> Suite:
         raise SuiteError(f"{path}: not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise SuiteError(f"{path}: not TOML: {error}") from None
+    except RecursionError:
+        raise SuiteError(f"{path}: nested too deeply") from None
     try:
         _check_space(raw.get("space"))
         suite = msgspec.convert(raw, Suite)

@@ -72,7 +72,7 @@ class Store:
         try:
             if not (root / "tlbench.json").exists():
                 if root.is_dir() and any(
-                    p.name not in {"records", "work"} and p.suffix != ".tmp" for p in root.iterdir()
+                    p.name not in {"records", "work", "tlbench.json"} and p.suffix != ".tmp" for p in root.iterdir()
                 ):
                     raise StoreError(f"{root}: not empty, and not a folder of tlbench results: choose another --out")
                 (root / "records").mkdir(parents=True, exist_ok=True)
@@ -107,6 +107,11 @@ class Store:
                 return record
         return None
 
+    def attempt(self, cell_id: str, attempt: int) -> Record | None:
+        """Returns one attempt's record, or None where it is missing or cannot be read."""
+        record = self._read(self._records / f"{cell_id}.{attempt}.json")
+        return record if isinstance(record, Record) else None
+
     def records(self, unreadable: Callable[[Unreadable], None] | None = None) -> Iterator[Record]:
         """Yields the newest record of every cell, in order of their ids."""
         for cell_id, attempt in sorted(self.attempts().items()):
@@ -125,12 +130,21 @@ class Store:
         name = f"{record.cell.id}.{record.attempt}"
         try:
             if record.predictions:
-                link_durably(work / record.predictions, self._records / f"{name}.parquet")
+                self._keep_predictions(work / record.predictions, self._records / f"{name}.parquet")
                 record = msgspec.structs.replace(record, predictions=f"{name}.parquet")
             return create_durably(self._records / f"{name}.json", msgspec.json.encode(record))
         except OSError as error:
             reason = error.strerror or str(error)
             raise StoreError(f"{self._records}: could not store {record.cell.title}: {reason}") from error
+
+    @staticmethod
+    def _keep_predictions(source: Path, target: Path) -> None:
+        try:
+            link_durably(source, target)
+        except FileNotFoundError:
+            # Another process that waited for the same cell may have stored and tidied it already.
+            if not target.exists():
+                raise
 
     def tidy(self, work: Path) -> None:
         """Removes what a committed cell no longer needs; its study stays, for dashboards, and its record as a mark.

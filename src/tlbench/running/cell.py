@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from collections.abc import Callable
 
 import msgspec
 
-from tlbench.contracts.errors import PluginError
+from tlbench.contracts.errors import PluginError, StoreError
 from tlbench.contracts.executor import CellOrder
 from tlbench.contracts.metric import METRICS
 from tlbench.contracts.record import FitOrder, FitResult, Record, Seconds, Status
@@ -20,6 +21,8 @@ from tlbench.running.outcomes import Ended, ended
 from tlbench.running.study import Study
 from tlbench.running.work import Winner, WorkFolder, now
 from tlbench.running.workbench import Materials, Workbench
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 def run_cell(order: CellOrder, bench: Workbench, work: WorkFolder) -> Record:
@@ -36,6 +39,7 @@ def run_cell(order: CellOrder, bench: Workbench, work: WorkFolder) -> Record:
         except Ended as end:
             record = ended(order, end.status, end.reason, end.traceback, end.trials)
         except (Exception, SystemExit) as error:
+            _raise_if_disk(error, work)
             status, reason, trace = status_of(error)
             record = ended(order, "failed" if status == "pruned" else status, reason, trace)
     record = msgspec.structs.replace(
@@ -45,8 +49,18 @@ def run_cell(order: CellOrder, bench: Workbench, work: WorkFolder) -> Record:
         seconds=msgspec.structs.replace(record.seconds, total=usage.seconds),
         test_reads=work.test_reads,
     )
-    work.save_record(record)
+    try:
+        work.save_record(record)
+    except OSError as error:
+        _raise_if_disk(error, work)
+        raise
     return record
+
+
+def _raise_if_disk(error: BaseException, work: WorkFolder) -> None:
+    """Raises StoreError where the disk is to blame: that is no result of the cell, which is to be run again."""
+    if getattr(error, "errno", None) in _DISK or "disk is full" in str(error):
+        raise StoreError(f"{work.root}: {' '.join(str(error).split())[:200]}") from error
 
 
 class _Run:
@@ -117,7 +131,7 @@ class _Run:
 
     def _study(self, space: Space, defaults: dict[str, Value]) -> None:
         usable = {name: value for name, value in defaults.items() if _allows(space, name, value)}
-        study = Study(self.work.study, self.cell.id, self.cell.protocol, space, usable, self.sign)
+        study = Study(self.work.study, self.cell.search_id, self.cell.protocol, space, usable, self.sign)
         # A kill between a finished fit and its telling left the fit on disk and the trial running.
         finished = self.work.trials()
         for trial in study.running():

@@ -8,16 +8,19 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tlbench.catalog.hookspecs import hookimpl
+from tlbench.contracts.errors import TlbenchError, UsageError
 from tlbench.contracts.executor import CellOrder, Deliver, Executor
-from tlbench.contracts.record import Record
+from tlbench.contracts.record import Record, Seconds, Status
 from tlbench.running import worker
 from tlbench.running.outcomes import OutOfTime, ended
 from tlbench.running.work import WorkFolder
@@ -37,6 +40,8 @@ class Inline:
         """Runs every order in turn."""
         for order in orders:
             worker.prepare(order.threads)
+            # An alarm in the middle of an import would leave half a module behind.
+            worker.import_libraries()
             try:
                 with _alarm(order.cell.protocol.max_seconds):
                     record = worker.run(order)
@@ -70,6 +75,8 @@ class Isolated:
             # glibc reads these when a process starts, so they must stand before the workers do.
             for variable, value in worker.MALLOC.items():
                 os.environ.setdefault(variable, value)
+            # It unblocks SIGINT when it starts, so before the mask is set.
+            resource_tracker.ensure_running()
             try:
                 _drive(pool.schedule, orders, deliver)
                 pool.close()
@@ -96,7 +103,13 @@ def _drive(schedule: Callable[..., Any], orders: Iterable[CellOrder], deliver: D
 
     def submit(flight: _Flight) -> None:
         seconds = flight.order.cell.protocol.max_seconds
-        flights[schedule(worker.run_order, args=[msgspec.json.encode(flight.order)], timeout=seconds)] = flight
+        # The pool's threads and the workers inherit the mask: Ctrl-C is for this process, which then stops them.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            future = schedule(worker.run_order, args=[msgspec.json.encode(flight.order)], timeout=seconds)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        flights[future] = flight
 
     for order in orders:
         flight = _Flight(order, 0)
@@ -120,6 +133,12 @@ def _outcome(future: Future[bytes], flight: _Flight) -> Record | None:
     order = flight.order
     try:
         return msgspec.json.decode(future.result(), type=Record)
+    except TlbenchError:
+        # The disk is full, the device is not there: no cell's fault, and none is recorded for it.
+        raise
+    except BrokenProcessPool as error:
+        log = flight.work.root.parent / "workers.log"
+        raise UsageError(f"the workers could not start ({error}); see {log}") from None
     except TimeoutError:
         return _timeout(order)
     except ProcessExpired as death:
@@ -129,13 +148,21 @@ def _outcome(future: Future[bytes], flight: _Flight) -> Record | None:
         if flight.deaths < DEATHS_WITHOUT_PROGRESS:
             return None
         how = _how(death.exitcode)
-        return ended(order, "crashed", f"the worker {how} {flight.deaths} times without getting further")
+        return _given_up(order, "crashed", f"the worker {how} {flight.deaths} times without getting further")
     except Exception as error:
-        return ended(order, "crashed", f"the worker broke: {type(error).__name__}: {error}")
+        return _given_up(order, "crashed", f"the worker broke: {type(error).__name__}: {error}")
 
 
 def _timeout(order: CellOrder) -> Record:
-    return ended(order, "timeout", f"stopped after {order.cell.protocol.max_seconds:g} s (max_seconds)")
+    seconds = order.cell.protocol.max_seconds or 0.0
+    return _given_up(order, "timeout", f"stopped after {seconds:g} s (max_seconds)", seconds)
+
+
+def _given_up(order: CellOrder, status: Status, reason: str, seconds: float = 0.0) -> Record:
+    """Returns the record of a cell whose worker cannot write it, with what it had finished."""
+    work = WorkFolder(Path(order.work))
+    record = ended(order, status, reason, trials=tuple(work.trials().values()))
+    return msgspec.structs.replace(record, test_reads=work.test_reads, seconds=Seconds(total=seconds))
 
 
 def _how(code: int | None) -> str:

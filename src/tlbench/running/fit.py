@@ -69,7 +69,7 @@ def run_fits(orders: Sequence[FitOrder], materials: Materials, reports: Sequence
         scored = [_scored(job, outcome) for job, outcome in zip(made, outcomes, strict=True)]
     share = 1 / len(orders)
     common: dict[str, Any] = {
-        "fit_seconds": max(0.0, watches.fit.seconds - watches.within_fit) * share,
+        "fit_seconds": watches.fit.seconds * share,
         "setup_seconds": watches.setup.seconds * share,
         "validate_seconds": watches.validate.seconds * share,
         "encode_seconds": usage.encode_seconds,
@@ -116,28 +116,41 @@ def status_of(error: BaseException) -> tuple[FitStatus, str, str]:
 
 
 class _Watches:
-    """Where the time of a fit goes: encoding is charged by the activations, set-up and scoring apart from training."""
+    """Where the time of a fit goes; what is nested (set-up, scoring, encoding) is taken out of what encloses it."""
 
     def __init__(self, activations: Activations) -> None:
         self._activations = activations
         self.fit, self.setup, self.validate = Stopwatch(), Stopwatch(), Stopwatch()
-        self.within_fit = 0.0
-        self._fitting = False
+        self._nested = [0.0]
 
     @contextmanager
     def charging(self, watch: Stopwatch) -> Iterator[None]:
-        """Adds the time of the block, without what it encoded."""
-        before, nested = watch.seconds, self._fitting
-        self._fitting = self._fitting or watch is self.fit
+        """Adds the time of the block, without what it encoded and what was charged within it."""
+        block = Stopwatch()
+        self._nested.append(0.0)
         try:
-            with self._activations.metering() as usage, watch.running():
+            with self._activations.metering() as usage, block.running():
                 yield
         finally:
-            watch.seconds -= usage.encode_paid_seconds
-            if nested:
-                self.within_fit += watch.seconds - before
-            else:
-                self._fitting = False
+            within = self._nested.pop()
+            self._nested[-1] += block.seconds - usage.encode_paid_seconds
+            watch.seconds += max(0.0, block.seconds - usage.encode_paid_seconds - within)
+
+
+@contextmanager
+def _own_random_numbers(seed: int) -> Iterator[None]:
+    """Seeds the block and puts the generators back: who comes later must not see whether it ran."""
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    _seed_everything(seed)
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+        if cuda:
+            torch.cuda.set_rng_state_all(cuda)
 
 
 def _job(
@@ -161,7 +174,7 @@ def _job(
             return score(info.metric, np.asarray(targets), predictions.values, info.positive)
 
     def once(key: str, make: Callable[[], Any]) -> Any:
-        with watches.charging(watches.setup):
+        with watches.charging(watches.setup), _own_random_numbers(seed):
             return materials.once(seed, key, make)[0]
 
     def load(pretrained: bool = True) -> Any:
@@ -173,7 +186,7 @@ def _job(
         return None if examples is None else materials.data(examples)
 
     def other(name: str) -> Any:
-        raise PluginError(f"the task {name!r} is not declared in needs()")
+        raise PluginError(f"{name!r}: reading another task's data is not built yet")
 
     def featurize(examples: Examples) -> Data:
         return materials.data(examples)

@@ -42,7 +42,7 @@ class Summary:
         return [record for record in self.records if record.status != "ok"]
 
 
-def orders_of(plan: Plan, store: Store, settings: Settings, catalog: Catalog) -> list[CellOrder]:
+def orders_of(plan: Plan, store: Store, settings: Settings) -> list[CellOrder]:
     """Returns an order for each cell of the plan that has no record, or whose record is asked for anew."""
     attempts = store.attempts()
     jobs = settings.jobs or default_jobs(settings.device)
@@ -51,9 +51,9 @@ def orders_of(plan: Plan, store: Store, settings: Settings, catalog: Catalog) ->
     for cell in plan.cells:
         cell_id = cell.id
         attempt = attempts.get(cell_id, 0)
-        if (attempt and settings.fresh == "none") or (
-            attempt and not _wanted(store.record(cell_id), settings.fresh, catalog)
-        ):
+        record = store.attempt(cell_id, attempt) if attempt else None
+        # A record that cannot be read is none: its cell is run again, under the next attempt.
+        if record is not None and (settings.fresh == "none" or not _wanted(record, settings.fresh)):
             continue
         work = store.work(cell_id, attempt + 1)
         orders.append(CellOrder(cell, str(work.resolve()), attempt + 1, settings.device, threads))
@@ -93,12 +93,10 @@ def stale(record: Record, versions: dict[str, str]) -> bool:
     return any(versions.get(name, version) != version for name, version in made.items())
 
 
-def _wanted(record: Record | None, fresh: Fresh, catalog: Catalog) -> bool:
-    if record is None or fresh == "all":
-        return True
+def _wanted(record: Record, fresh: Fresh) -> bool:
     if fresh == "failed":
         return record.status != "ok"
-    return stale(record, _installed(record))
+    return fresh == "all" or stale(record, _installed(record))
 
 
 def _installed(record: Record) -> dict[str, str]:

@@ -59,8 +59,10 @@ class Study:
         if protocol.sampler == "grid":
             first = grid(self._free, protocol.trials)
             self.total = min(self.total, len(first))
+        present = [t.system_attrs.get("fixed_params") for t in self._study.get_trials(deepcopy=False)]
         for setting in first:
-            self._study.enqueue_trial(setting, skip_if_exists=True)
+            if setting not in present:
+                self._study.enqueue_trial(setting)
 
     @property
     def finished(self) -> int:
@@ -122,7 +124,10 @@ def grid(space: Space, trials: int) -> list[dict[str, Value]]:
         room //= len(values)
     points = max(1, int(room ** (1 / len(numbers)) + 1e-9)) if numbers else 1
     axes = [choices[name] if name in choices else _points(space[name], points) for name in space]
-    return [dict(zip(space, setting, strict=True)) for setting in itertools.product(*axes)][:trials]
+    settings = list(itertools.islice(itertools.product(*axes), 1_000_000))
+    # More choices than trials: spread over all of them rather than keep to one corner.
+    chosen = [settings[i * len(settings) // trials] for i in range(trials)] if len(settings) > trials else settings
+    return [dict(zip(space, setting, strict=True)) for setting in chosen]
 
 
 def _points(domain: Domain, count: int) -> tuple[Value, ...]:

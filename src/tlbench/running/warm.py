@@ -71,15 +71,17 @@ def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 
 def _signature(module: nn.Module) -> Signature:
-    modules = tuple(
-        (
-            name,
-            f"{type(part).__module__}.{type(part).__qualname__}",
-            len(part._forward_hooks)
-            + len(part._forward_pre_hooks)
-            + len(part._backward_hooks)
-            + ("forward" in part.__dict__),
-        )
-        for name, part in module.named_modules()
-    )
-    return modules + tuple((name, f"{tuple(t.shape)} {t.dtype} {t.device}", 0) for name, t in _tensors(module))
+    """Returns what a restored copy of the tensors does not restore: modules, hooks, settings, shapes."""
+    modules = tuple((name, *_structure(part)) for name, part in module.named_modules())
+    return modules + tuple((name, f"{tuple(t.shape)} {t.dtype} {t.device}", _hooks(t)) for name, t in _tensors(module))
+
+
+def _structure(part: nn.Module) -> tuple[str, int]:
+    hooks = (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks)
+    settings = sorted((k, v) for k, v in vars(part).items() if k != "training" and isinstance(v, int | float | str))
+    kind = f"{type(part).__module__}.{type(part).__qualname__} {settings}"
+    return kind, sum(len(registered) for registered in hooks) + ("forward" in part.__dict__)
+
+
+def _hooks(tensor: Tensor) -> int:
+    return sum(len(getattr(tensor, name, None) or ()) for name in ("_backward_hooks", "_post_accumulate_grad_hooks"))

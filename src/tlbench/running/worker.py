@@ -41,12 +41,6 @@ MALLOC = {
     "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
     "MALLOC_TOP_PAD_": str(2**26),
 }
-MALLOC = {
-    # A training step takes and frees the same large blocks again and again; kept, they cost no page faults.
-    "MALLOC_MMAP_THRESHOLD_": str(2**30),
-    "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
-    "MALLOC_TOP_PAD_": str(2**26),
-}
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
 
 
@@ -71,9 +65,8 @@ def start(log: str, slots: str, threads: int) -> None:
     for stream in (1, 2):
         os.dup2(handle, stream)
     os.close(handle)
-    # Paid once a process, before any cell's clock starts; what cannot be imported is reported by the first cell.
-    with suppress(Exception, SystemExit):
-        _import_libraries()
+    # Paid once a process, before any cell's clock starts.
+    import_libraries()
 
 
 def prepare(threads: int) -> None:
@@ -99,6 +92,8 @@ def run(order: CellOrder) -> Record:
             return record
         try:
             bench = _bench(order)
+        except UsageError:
+            raise
         except (Exception, SystemExit) as error:
             return ended(order, "failed", f"the worker could not start: {type(error).__name__}: {error}")
         from tlbench.running.cell import run_cell
@@ -107,7 +102,6 @@ def run(order: CellOrder) -> Record:
 
 
 def _bench(order: CellOrder) -> Workbench:
-    _import_libraries()
     from tlbench.running.workbench import Workbench
 
     device = resolve_device(order.device, _warm.slot)
@@ -121,11 +115,13 @@ def _bench(order: CellOrder) -> Workbench:
     return _warm.bench
 
 
-def _import_libraries() -> None:
-    import tlbench.running.cell  # noqa: F401
-    from tlbench.modeling.metrics import metric_class
+def import_libraries() -> None:
+    """Imports what every cell needs; what cannot be imported is left to be reported by the first cell."""
+    with suppress(Exception, SystemExit):
+        import tlbench.running.cell  # noqa: F401
+        from tlbench.modeling.metrics import metric_class
 
-    metric_class("accuracy")
+        metric_class("accuracy")
 
 
 def resolve_device(name: str, slot: int = 0) -> torch.device:
@@ -158,7 +154,7 @@ def _claim_slot(folder: Path) -> int:
         handle = os.open(folder / f"slot-{slot}", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             os.close(handle)
             slot += 1
         else:
