@@ -16,7 +16,7 @@ EDITABLE := -e '.[dev]' $(foreach project,$(wildcard plugins/*/pyproject.toml),-
 PYTEST := OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
 ARGS ?=
 
-.PHONY: help env run test check format soak constraints clean
+.PHONY: help env run test check format soak constraints leaderboards clean
 
 help:  ## Say what there is to make.
 	@sed -n 's/^\([a-z]*\):.*##/make \1 /p' Makefile
@@ -49,6 +49,11 @@ constraints: env  ## The newest versions that the bounds allow, pinned in constr
 		| grep -vE '^(uv|pip)=='; $(UV) --version | sed -E 's/^uv ([^ ]+).*/uv==\1/'; } > $(VENV)/constraints.txt
 	@mv $(VENV)/constraints.txt constraints.txt
 
+leaderboards: env  ## The committed pages and the picture, made again from the committed records.
+	@for folder in leaderboards/*/; do \
+		$(BIN)/tlbench leaderboard --out $$folder -f markdown > $${folder%/}.md; done
+	@$(BIN)/tlbench leaderboard --out leaderboards/glue-lite -f svg > docs/glue-lite.svg
+
 clean:  ## Remove what was made; results in tlbench-results stay.
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -58,4 +63,5 @@ $(STAMP): $(PROJECTS) constraints.txt Makefile
 	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
 	@test "$(UV)" = uv || test -x $(UV) || $(PYTHON) -m pip --quiet --python $(BIN)/python install -c constraints.txt uv
 	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt $(EDITABLE)
+	@$(BIN)/python -m compileall -q src plugins/*/src
 	@touch $@
