@@ -40,7 +40,9 @@ class Estimate:
         for strategy in tuple(self._left.values()):
             took = self._took.get(strategy)
             cost += sum(took) / len(took) if took else average
-        return max(0.0, cost - sum(running)) / self._jobs
+        # A cell that takes longer than others did is as good as unstarted, not done already.
+        had = sum(seconds for seconds in running if seconds < average)
+        return max(0.0, cost - had) / self._jobs
 
 
 class LiveView:
