@@ -222,3 +222,22 @@ def test_what_is_made_once_leaves_the_random_numbers_alone(runs, monkeypatch):
     monkeypatch.setattr(ToyFit, "fit", fit)
     runs.one("toy-fit", trials=2)
     assert drawn[0] == drawn[1]
+
+
+@pytest.mark.parametrize("again", ["none", "all"])
+def test_an_interrupted_fresh_run_is_finished_not_begun_anew(runs, again):
+    from tlbench.running.run import Settings, orders_of, run
+
+    strategies = ["toy-fit", "toy-majority"]
+    runs.run(strategies)
+    planned, settings = runs.plan(strategies), Settings("inline", 1, "cpu", "all")
+
+    def interrupted(record):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(planned, orders_of(planned, runs.store, settings), runs.store, runs.catalog, settings, interrupted)
+    assert sorted(runs.store.attempts().values()) == [1, 2]
+    runs.run(strategies, fresh=again)
+    assert runs.ran == 1
+    assert sorted(runs.store.attempts().values()) == [2, 2]

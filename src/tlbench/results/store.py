@@ -1,6 +1,7 @@
 """The record folder: one immutable JSON per cell and attempt, committed once; the only writer of records.
 
 tlbench.json                the folder's format
+fresh.json                  the attempts that the last --fresh asked for
 plan.json                   the last plan that was run: what "n of N" counts
 records/<id>.<k>.json       attempt k of a cell; the newest counts
 records/<id>.<k>.parquet    its predictions
@@ -162,6 +163,19 @@ class Store:
             return None
         path = self._records / record.predictions
         return path if path.is_file() else None
+
+    def wanted(self) -> dict[str, int]:
+        """Returns the attempts that the last `--fresh` asked for, by cell, and that are not there yet."""
+        try:
+            asked = msgspec.json.decode((self.root / "fresh.json").read_bytes(), type=dict[str, int])
+        except (OSError, msgspec.DecodeError):
+            return {}
+        attempts = self.attempts()
+        return {cell_id: attempt for cell_id, attempt in asked.items() if attempts.get(cell_id, 0) < attempt}
+
+    def save_wanted(self, attempts: dict[str, int]) -> None:
+        """Keeps what `--fresh` asked for, so that an interrupted one can be finished by the same or a plain command."""
+        write_durably(self.root / "fresh.json", msgspec.json.encode(attempts))
 
     def save_plan(self, plan: Plan) -> None:
         """Keeps the plan of the run that begins, so that tables can say "n of N"."""

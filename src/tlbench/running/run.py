@@ -45,6 +45,10 @@ class Summary:
 def orders_of(plan: Plan, store: Store, settings: Settings) -> list[CellOrder]:
     """Returns an order for each cell of the plan that has no record, or whose record is asked for anew."""
     attempts = store.attempts()
+    # An interrupted --fresh is finished before another begins.
+    ids = {cell.id for cell in plan.cells}
+    wanted = {cell_id: attempt for cell_id, attempt in store.wanted().items() if cell_id in ids}
+    fresh: Fresh = "none" if wanted else settings.fresh
     jobs = settings.jobs or default_jobs(settings.device)
     threads = max(1, cores() // jobs)
     orders = []
@@ -53,7 +57,8 @@ def orders_of(plan: Plan, store: Store, settings: Settings) -> list[CellOrder]:
         attempt = attempts.get(cell_id, 0)
         record = store.attempt(cell_id, attempt) if attempt else None
         # A record that cannot be read is none: its cell is run again, under the next attempt.
-        if record is not None and (settings.fresh == "none" or not _wanted(record, settings.fresh)):
+        asked = cell_id in wanted or (fresh != "none" and record is not None and _wanted(record, fresh))
+        if record is not None and not asked:
             continue
         work = store.work(cell_id, attempt + 1)
         orders.append(CellOrder(cell, str(work.resolve()), attempt + 1, settings.device, threads))
@@ -75,6 +80,8 @@ def run(
     """
     summary = Summary(len(plan.cells), len(plan.cells) - len(orders))
     executor = _executor(catalog, settings)
+    if settings.fresh != "none" and not store.wanted():
+        store.save_wanted({order.cell.id: order.attempt for order in orders})
 
     def deliver(record: Record, work: Path) -> None:
         if store.commit(record, work):
