@@ -132,7 +132,8 @@ class Materials:
         limit = self.cell.protocol.train_limit
         if limit is None or limit >= len(self.splits.train):
             return self.data(self.splits.train)
-        pool, positions = self.splits.pool(self.cell.protocol.seeds, limit)
+        seeds = self.cell.protocol.seeds
+        pool, positions = self.splits.pool(seeds if seed in seeds else (seed,), limit)
         return self.data(pool).share(positions[seed])
 
     def examples(self, seed: int) -> Callable[[SplitName], Examples | None]:
