@@ -1,0 +1,30 @@
+"""What the README shows works as it stands there."""
+
+import sys
+from pathlib import Path
+
+from tlbench import Protocol
+from tlbench.testing.jobs import Rehearsal
+from tlbench.testing.toys import ToyBackbone, ToyTask
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def test_the_strategy_in_the_readme_trains_the_biases_and_the_head_alone(tmp_path, monkeypatch):
+    text = README.read_text(encoding="utf-8")
+    start, end = (
+        text.index("    from dataclasses import dataclass"),
+        text.index("`tlbench run --suite glue-lite --strategy +"),
+    )
+    (tmp_path / "readme_plugin.py").write_text("\n".join(line[4:] for line in text[start:end].splitlines()))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "readme_plugin", raising=False)
+    import readme_plugin
+
+    (strategy,) = readme_plugin.tlbench_strategies()
+    rehearsal = Rehearsal(strategy, ToyBackbone(), ToyTask(), Protocol(max_steps=3, precision="fp32"))
+    result = rehearsal.fit({"lr": 1e-3}).result
+    encoder = ToyBackbone().load()
+    biases = sum(p.numel() for name, p in encoder.named_parameters() if name.endswith("bias"))
+    assert result.status == "ok", result.traceback
+    assert result.trainable_parameters == biases + 2 * encoder.width + 2
