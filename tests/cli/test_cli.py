@@ -107,6 +107,8 @@ MISTAKES = [
     (["run", "--suite", "SUITE", "--trials", "-1"], "--trials"),
     (["run", "--suite", "SUITE", "--seeds", "a"], "--seeds a"),
     (["run", "--suite", "SUITE", "--max-seconds", "0"], "--max-seconds 0"),
+    (["run", "--suite", "SUITE", "--device", "gpu"], "--device gpu"),
+    (["run", "--suite", "SUITE", "--epochs", "inf"], "--epochs inf"),
     (["run", "--suite", "SUITE", "--executor", "slurmm"], "unknown executor"),
     (["run", "--suite", "BROKEN"], "protocol.trials: expected int, got str"),
     (["run", "--suite", "no/such.toml"], "no such file"),

@@ -36,11 +36,6 @@ class Summary:
     done_before: int
     records: list[Record] = field(default_factory=list)
 
-    @property
-    def failed(self) -> list[Record]:
-        """The records of this run that hold no scores."""
-        return [record for record in self.records if record.status != "ok"]
-
 
 def orders_of(plan: Plan, store: Store, settings: Settings) -> list[CellOrder]:
     """Returns an order for each cell of the plan that has no record, or whose record is asked for anew."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -186,11 +185,6 @@ class Materials:
         """The distributions that took part, with their versions."""
         found: list[Found[Any]] = [self.task, self.strategy, *([self.backbone] if self.backbone else [])]
         return [(item.distribution, item.version) for item in found]
-
-    @property
-    def folder(self) -> Path:
-        """Where the cell keeps what it has finished."""
-        return self.work.root
 
 
 def _cached(cache: OrderedDict[K, V], key: K, make: Callable[[], V], limit: int) -> V:
