@@ -153,6 +153,28 @@ def test_a_plugin_that_exits_at_import_leaves_list_working_and_is_named(tlbench,
     assert "no licence" in captured.err
 
 
+def test_a_backbone_whose_card_raises_leaves_list_working_and_is_named(tlbench, monkeypatch, capsys):
+    from tlbench.testing.toys import ToyBackbone
+
+    def card(self):
+        raise RuntimeError("no such table")
+
+    monkeypatch.setattr(ToyBackbone, "card", card)
+    assert tlbench("list") == 0
+    listed = " ".join(capsys.readouterr().out.split())
+    assert "card() failed: RuntimeError: no such table" in listed
+    assert "toy-tone" in listed
+
+
+def test_damaged_predictions_cost_the_paired_test_and_not_the_table(tlbench, done, capsys):
+    for path in (done / "records").glob("*.parquet"):
+        path.write_bytes(path.read_bytes()[:100])
+    assert tlbench("leaderboard", "--out", done, "-f", "csv") == 0
+    table = capsys.readouterr().out
+    assert table.count("toy-fit") == 2
+    assert "paired test" not in table
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["--help"], ["list"], ["plan", "--suite", "SUITE"], ["plan", "--suite", "glue-lite"], ["version"],

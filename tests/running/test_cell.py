@@ -224,6 +224,25 @@ def test_what_is_made_once_leaves_the_random_numbers_alone(runs, monkeypatch):
     assert drawn[0] == drawn[1]
 
 
+def test_the_time_of_what_is_nested_is_charged_once(monkeypatch):
+    from types import SimpleNamespace
+
+    from tlbench.modeling.activations import Activations
+    from tlbench.running import fit, measure
+
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(measure.time, "perf_counter", lambda: clock.now)
+    watches = fit._Watches(Activations())
+    with watches.charging(watches.fit):
+        clock.now += 1
+        with watches.charging(watches.setup):
+            clock.now += 10
+            with watches.charging(watches.validate):
+                clock.now += 100
+        clock.now += 1000
+    assert (watches.fit.seconds, watches.setup.seconds, watches.validate.seconds) == (1001, 10, 100)
+
+
 @pytest.mark.parametrize("again", ["none", "all"])
 def test_an_interrupted_fresh_run_is_finished_not_begun_anew(runs, again):
     from tlbench.running.run import Settings, orders_of, run

@@ -1,5 +1,11 @@
 """Processes that die, hang or are killed: every cell once, none lost."""
 
+import os
+
+import pytest
+
+from tlbench.contracts.errors import UsageError
+from tlbench.running import worker
 from tlbench.testing.faults import CRASHED
 
 
@@ -33,3 +39,15 @@ def test_a_hang_is_stopped(runs):
 def test_what_a_library_prints_reaches_no_screen(runs, capfd):
     runs.one("toy-fit", executor="isolated")
     assert capfd.readouterr() == ("", "")
+
+
+def _cannot_start(log, slots, threads):
+    os._exit(3)
+
+
+def test_workers_that_cannot_start_end_the_run_with_one_line(runs, monkeypatch):
+    monkeypatch.setattr(worker, "start", _cannot_start)
+    with pytest.raises(UsageError, match=r"^the workers could not start .*; see .*workers\.log$") as raised:
+        runs.one("toy-fit", executor="isolated")
+    assert "\n" not in str(raised.value)
+    assert list(runs.store.records()) == []
