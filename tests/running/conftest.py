@@ -32,7 +32,7 @@ class Runs:
     def run(self, strategies, executor="inline", fresh="none", jobs=1, **what):
         planned = self.plan(strategies, **what)
         settings = Settings(executor, jobs, "cpu", fresh)
-        orders = orders_of(planned, self.store, settings)
+        orders = orders_of(planned, self.store, self.catalog, settings)
         run(planned, orders, self.store, self.catalog, settings)
         self.ran = len(orders)
         return [self.store.record(cell.id) for cell in planned.cells]

@@ -113,7 +113,7 @@ def test_a_strategy_leaves_the_encoder_as_a_fresh_load_would(runs, essence):
 
 def test_the_kept_winner_predicts_as_a_fit_of_its_own(runs, essence, monkeypatch):
     kept = runs.one("toy-tune", trials=4)
-    monkeypatch.setattr("tlbench.running.cell._Run._keep_if_best", lambda self, fitted: None)
+    monkeypatch.setattr("tlbench.running.performer.Performer._keep_if_best", lambda self, fitted: None)
     again = runs.one("toy-tune", trials=4, fresh="all")
     assert again.attempt == 2
     assert essence(kept) == essence(again)
@@ -255,8 +255,34 @@ def test_an_interrupted_fresh_run_is_finished_not_begun_anew(runs, again):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(planned, orders_of(planned, runs.store, settings), runs.store, runs.catalog, settings, interrupted)
+        run(
+            planned,
+            orders_of(planned, runs.store, runs.catalog, settings),
+            runs.store,
+            runs.catalog,
+            settings,
+            interrupted,
+        )
     assert sorted(runs.store.attempts().values()) == [1, 2]
     runs.run(strategies, fresh=again)
     assert runs.ran == 1
     assert sorted(runs.store.attempts().values()) == [2, 2]
+
+
+def test_final_fits_of_a_fused_strategy_are_one_pass(runs, monkeypatch):
+    from tlbench.testing.toys import ToyFit
+
+    batches = []
+
+    def fit_batch(self, jobs):
+        batches.append([job.seed for job in jobs])
+        return [self.fit(job) for job in jobs]
+
+    monkeypatch.setattr(ToyFit, "batch_size", 8)
+    monkeypatch.setattr(ToyFit, "fit_batch", fit_batch, raising=False)
+    record = runs.one("toy-fit", trials=3, seeds=3)
+    assert batches == [[0, 0, 0], [0, 1, 2]]
+    assert [(fit.seed, fit.status, fit.params) for fit in record.fits] == [
+        (seed, "ok", record.best_params) for seed in (0, 1, 2)
+    ]
+    assert len({score.seed for score in record.scores}) == 3

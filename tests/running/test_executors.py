@@ -6,7 +6,7 @@ import pytest
 
 from tlbench.contracts.errors import UsageError
 from tlbench.running import worker
-from tlbench.testing.faults import CRASHED
+from tlbench.testing.faults import CRASHED, MET
 
 
 def test_isolated_gives_what_inline_gives(runs, essence):
@@ -15,6 +15,50 @@ def test_isolated_gives_what_inline_gives(runs, essence):
     isolated = runs.run(strategies, trials=3, seeds=2, executor="isolated", jobs=2, fresh="all")
     assert [essence(record) for record in isolated] == [essence(record) for record in inline]
     assert [record.attempt for record in isolated] == [2, 2, 2]
+
+
+@pytest.fixture
+def met(tmp_path, monkeypatch):
+    path = tmp_path / "met"
+    monkeypatch.setenv(MET, str(path))
+    return path
+
+
+def test_idle_workers_take_fits_of_a_cell_that_is_not_theirs(runs, essence, met):
+    shared = runs.one("toy-meeting[processes=2]", trials=4, seeds=3, executor="isolated", jobs=2)
+    assert shared.status == "ok"
+    assert len(set(met.read_text().split())) == 2
+    assert len(met.read_text().split()) == 4 + 2  # the winner's own fit counts as the first seed's
+    assert shared.memory.host_peak_bytes > shared.memory.host_baseline_bytes
+    alone = runs.one("toy-meeting[processes=2]", trials=4, seeds=3, fresh="all")
+    assert essence(alone) == essence(shared)
+
+
+def test_a_helper_that_dies_costs_the_fit_it_was_at_and_nothing_else(runs, tmp_path, monkeypatch):
+    monkeypatch.setenv(CRASHED, str(tmp_path / "crashes"))
+    shared = runs.one("toy-exiting[times=2]", trials=6, seeds=2, executor="isolated", jobs=2)
+    assert shared.status == "ok"
+    assert [trial.status for trial in shared.trials] == ["ok"] * 6
+    assert len((tmp_path / "crashes").read_text().split()) == 2
+
+
+def test_a_pruner_keeps_the_search_in_one_process(runs):
+    record = runs.one("toy-fit", trials=4, pruner="median", executor="isolated", jobs=2)
+    assert [trial.status for trial in record.trials] == ["ok"] * 4
+
+
+def test_there_are_no_more_workers_than_fits(runs):
+    from tlbench.running.run import Settings, jobs_for
+
+    def jobs(strategy, **protocol):
+        return jobs_for(runs.plan([strategy], **protocol).cells, runs.catalog, Settings(jobs=8, device="cpu"))
+
+    assert jobs("toy-fit", trials=1, seeds=1) == 1
+    assert jobs("toy-fit", trials=1, seeds=3) == 3
+    assert jobs("toy-fit", trials=5, seeds=1) == 5
+    assert jobs("toy-fit", trials=5, seeds=1, pruner="median") == 1
+    assert jobs("toy-fit", trials=5, seeds=3, tasks=("toy-tone", "toy-count")) == 8
+    assert jobs("toy-majority", trials=1, seeds=3) == 1
 
 
 def test_a_crash_takes_no_other_cell_with_it(runs, tmp_path, monkeypatch):

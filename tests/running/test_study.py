@@ -25,28 +25,28 @@ def study(path, **fields):
 
 
 def search(path, batch=1, die_after=(), **fields):
-    """Runs a whole search; after each number of asks in `die_after` the process "dies" before it tells."""
-    told, dead = [], set(die_after)
+    """Runs a whole search; after each number of asks in `die_after` the process "dies" when it has told a half."""
+    told, dead = {}, set(die_after)
     current = study(path, **fields)
     asks = 0
     while asked := current.ask(batch):
         asks += 1
+        # they end in any order
+        for one in asked[::-1][: len(asked) // 2 if asks in dead else None]:
+            told[one.number] = one.params
+            current.tell(result(one))
         if asks in dead:
             current = study(path, **fields)
-            continue
-        for one in asked:
-            told.append((one.number, one.params))
-            current.tell(result(one))
-    return told
+    return sorted(told.items())
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "gp", "grid"])
 def test_an_interrupted_search_goes_the_way_of_an_undisturbed_one(tmp_path, sampler):
     for name in ("calm", "killed"):
         (tmp_path / name).mkdir()
-    trials = 8 if sampler == "gp" else 14
+    trials = 12 if sampler == "gp" else 18
     calm = search(tmp_path / "calm", sampler=sampler, trials=trials)
-    killed = search(tmp_path / "killed", sampler=sampler, trials=trials, die_after=(1, 4, 5, 9))
+    killed = search(tmp_path / "killed", sampler=sampler, trials=trials, die_after=(1, 2, 4, 5))
     assert calm == killed
     assert [number for number, _ in calm] == list(range(len(calm)))
 
@@ -57,6 +57,20 @@ def test_batches_are_taken_up_again_whole(tmp_path):
     assert search(tmp_path / "calm", batch=5) == search(tmp_path / "killed", batch=5, die_after=(2, 4))
 
 
+def test_how_many_are_asked_for_depends_on_the_protocol_alone(tmp_path):
+    sizes = {"tpe": [10, 4, 4, 2], "random": [20], "gp": [10, 4, 4, 2]}
+    for sampler, expected in sizes.items():
+        (tmp_path / sampler).mkdir()
+        current = study(tmp_path / sampler, sampler=sampler, trials=20)
+        asked = iter(current.ask, [])
+        seen = []
+        for some in asked:
+            seen.append(len(some))
+            for one in some:
+                current.tell(result(one))
+        assert seen == expected
+
+
 def test_trials_is_a_total(tmp_path):
     assert len(search(tmp_path, trials=5)) == 5
     assert search(tmp_path, trials=5) == []
@@ -64,17 +78,16 @@ def test_trials_is_a_total(tmp_path):
 
 
 def test_the_strategys_own_setting_is_tried_first(tmp_path):
-    (asked,) = study(tmp_path).ask(1)
+    asked, *_ = study(tmp_path).ask()
     assert asked.params["lr"] == pytest.approx(0.02)
     assert set(asked.params) == set(SPACE)
 
 
 def test_failed_trials_count_and_are_not_scores(tmp_path):
     current = study(tmp_path, trials=3)
-    for status in ("failed", "diverged", "ok"):
-        (asked,) = current.ask(1)
+    for asked, status in zip(current.ask(), ("failed", "diverged", "ok"), strict=True):
         current.tell(result(asked, status))
-    assert current.ask(1) == []
+    assert current.ask() == []
 
 
 def test_a_pruner_stops_a_trial_that_lags(tmp_path):
@@ -82,10 +95,10 @@ def test_a_pruner_stops_a_trial_that_lags(tmp_path):
 
     current = study(tmp_path, trials=20, pruner="median", sampler="random")
     for level in range(6):
-        (asked,) = current.ask(1)
+        (asked,) = current.ask()
         asked.report(1, 1.0 + level)
         current.tell(msgspec.structs.replace(result(asked), validation=1.0))
-    (asked,) = current.ask(1)
+    (asked,) = current.ask()
     with pytest.raises(Pruned):
         asked.report(1, -5.0)
     current.tell(result(asked, "pruned"))

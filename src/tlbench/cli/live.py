@@ -63,11 +63,9 @@ class LiveView:
 
     def workers(self) -> list[Progress]:
         """Returns what each worker does now."""
-        found = []
-        for path in sorted(self._work.glob("*/progress.json")) if self._work else ():
-            if path.parent.name in self._ids and (progress := WorkFolder(path.parent).progress()):
-                found.append(progress)
-        return sorted(found, key=lambda progress: progress.since)
+        busy = {path.parent for path in self._work.glob("*/progress-*.json")} if self._work else set()
+        found = [one for folder in busy if folder.name in self._ids for one in WorkFolder(folder).progress()]
+        return sorted(found, key=lambda progress: (progress.since, progress.pid))
 
     def __rich__(self) -> RenderableType:
         from rich.console import Group

@@ -15,8 +15,7 @@ from tlbench.contracts.plan import Plan
 from tlbench.contracts.record import Record
 from tlbench.results.render.plain import printable
 from tlbench.results.store import Store
-from tlbench.running.machine import default_jobs
-from tlbench.running.run import Settings, orders_of, run
+from tlbench.running.run import Settings, jobs_for, orders_of, run
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -30,13 +29,13 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
     console = Console()
     store = Store.create(out)
     store.save_plan(plan)
-    orders = orders_of(plan, store, settings)
+    orders = orders_of(plan, store, catalog, settings)
     for skip in plan.skips[:10]:
         print(f"skipped: {printable(skip.title)}: {printable(skip.reason)}", file=sys.stderr)
     if len(plan.skips) > 10:
         print(f"skipped: {len(plan.skips) - 10} more; `tlbench plan` lists them", file=sys.stderr)
     if orders:
-        jobs = settings.jobs or default_jobs(settings.device)
+        jobs = jobs_for([order.cell for order in orders], catalog, settings)
         view = LiveView(plan.suite, len(plan.cells), len(plan.cells) - len(orders), orders, jobs)
         with _shown(view, console, store, plan) as delivered:
             run(plan, orders, store, catalog, settings, delivered)

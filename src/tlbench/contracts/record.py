@@ -242,5 +242,5 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     examples_seen: int = 0
     """Training examples served to the final fits, averaged over seeds."""
     test_reads: int = 0
-    """How often the test split was opened: 1 for a cell that was never interrupted after its search."""
+    """How many processes opened the test split, each at most once and none before the winner was frozen."""
     provenance: Provenance = Provenance()

@@ -102,7 +102,7 @@ class Job:
     report: Callable[[int, float], None]
     """Tells the study a validation score, as `score` returns it, at a step; raises `Pruned`."""
     once: Callable[[str, Callable[[], Any]], Any]
-    """Runs `make` at most once per cell, seed and key, shared by trials; charged as `setup_seconds`."""
+    """Runs `make` at most once per cell, seed, key and process, shared by trials; charged as `setup_seconds`."""
     other: Callable[[str], Any]
     """The train, validation and unlabeled data of a task declared in `needs`."""
     notes: dict[str, float] = field(default_factory=dict)

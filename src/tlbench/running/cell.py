@@ -4,38 +4,42 @@ from __future__ import annotations
 
 import errno
 import math
-from collections.abc import Callable
+from contextlib import closing, nullcontext
 
 import msgspec
 
 from tlbench.contracts.errors import PluginError, StoreError
 from tlbench.contracts.executor import CellOrder
-from tlbench.contracts.metric import METRICS
 from tlbench.contracts.record import FitOrder, FitResult, Record, Seconds, Status
 from tlbench.contracts.space import Choice, Space, Value, is_fixed
-from tlbench.contracts.strategy import Predictor
 from tlbench.running import scoring
-from tlbench.running.fit import Fitted, predict_timed, run_fits, status_of
+from tlbench.running.crew import Crew
+from tlbench.running.fit import status_of
 from tlbench.running.measure import metered, provenance
 from tlbench.running.outcomes import Ended, ended
+from tlbench.running.performer import Performer
+from tlbench.running.posts import Posts, most
 from tlbench.running.study import Study
-from tlbench.running.work import Winner, WorkFolder, now
+from tlbench.running.work import Winner, WorkFolder
 from tlbench.running.workbench import Materials, Workbench
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
-def run_cell(order: CellOrder, bench: Workbench, work: WorkFolder) -> Record:
+def run_cell(order: CellOrder, bench: Workbench, work: WorkFolder, crew: Crew | None = None) -> Record:
     """Returns the record of a cell, whatever its plugins do; what it finished before a kill is not done again.
 
-    The caller holds the work folder's lease.
+    The caller holds the work folder's lease. Idle workers of the crew take a part of the fits.
     """
     if (record := work.record()) is not None:
         return record
+    # A process that died here cannot say so.
+    work.hush(everyone=True)
     with metered(bench.device) as usage:
         try:
-            materials = Materials(order.cell, bench, work)
-            record = _Run(order, materials).record()
+            performer = Performer(Materials(order.cell, bench, work))
+            with crew.calling(order) if crew else nullcontext(), closing(performer):
+                record = _Run(order, performer).record()
         except Ended as end:
             record = ended(order, end.status, end.reason, end.traceback, end.trials)
         except (Exception, SystemExit) as error:
@@ -44,7 +48,7 @@ def run_cell(order: CellOrder, bench: Workbench, work: WorkFolder) -> Record:
             record = ended(order, "failed" if status == "pruned" else status, reason, trace)
     record = msgspec.structs.replace(
         record,
-        memory=usage.memory,
+        memory=most([usage.memory, *Posts(work.root).memories()]),
         energy_joules=usage.energy_joules,
         seconds=msgspec.structs.replace(record.seconds, total=usage.seconds),
         test_reads=work.test_reads,
@@ -64,26 +68,22 @@ def _raise_if_disk(error: BaseException, work: WorkFolder) -> None:
 
 
 class _Run:
-    """One cell on its way, phase by phase."""
+    """One cell on its way, phase by phase, in the process that owns it."""
 
-    def __init__(self, order: CellOrder, materials: Materials) -> None:
-        self.order, self.cell, self.materials, self.work = order, order.cell, materials, materials.work
-        self.metric = METRICS[materials.info.metric]
-        self.sign = 1.0 if self.metric.greater_is_better else -1.0
-        self.began = now()
-        self.search_seconds = 0.0
-        self.kept: tuple[int, Predictor, Callable[[], None]] | None = None
+    def __init__(self, order: CellOrder, performer: Performer) -> None:
+        self.order, self.cell, self.performer = order, order.cell, performer
+        self.materials, self.work = performer.materials, performer.work
 
     def record(self) -> Record:
         winner = self.work.winner()
         if winner is None:
             winner = self._search()
             self.work.freeze(winner)
-        fits = [self._final(winner, index) for index in range(len(winner.seeds))]
+        fits = self._finals(winner)
         trials = tuple(self.work.trials().values())
         if failed := next((fit for fit in fits if fit.status != "ok"), None):
             raise Ended(_cell_status(failed), f"seed {failed.seed}: {failed.reason}", failed.traceback, trials)
-        self._say("scoring")
+        self.performer.say("scoring")
         test = self.materials.test()
         scores = scoring.scores(self.work, winner.seeds, self.materials.task.item)
         return Record(
@@ -115,97 +115,49 @@ class _Run:
         space, defaults = self.materials.space, self.materials.defaults
         setting = _only_setting(space, defaults, self.cell.protocol.trials)
         if setting is not None:
-            if 0 not in self.work.trials():
-                self._say("fit")
-                self._try([(0, setting, _unreported)])
+            order = FitOrder(self.cell, setting, self.cell.protocol.seeds[0], "search", 0)
+            if not self.performer.is_done(order):
+                self.performer.perform([order])
         else:
             self._study(space, defaults)
-        trials = self.work.trials()
-        scored = [t for t in trials.values() if t.status == "ok" and t.validation is not None]
-        if not scored:
+        best = self.performer.best()
+        if best is None:
+            trials = self.work.trials()
             last = list(trials.values())[-1]
             reason = last.reason if len(trials) == 1 else f"no trial of {len(trials)} gave a score; {last.reason}"
             raise Ended(_cell_status(last), reason, last.traceback, tuple(trials.values()))
-        best = max(scored, key=lambda t: (self.sign * (t.validation or 0.0), -t.trial))
         return Winner(best.params, self.cell.protocol.seeds, best.trial, best.validation)
 
     def _study(self, space: Space, defaults: dict[str, Value]) -> None:
         usable = {name: value for name, value in defaults.items() if _allows(space, name, value)}
-        study = Study(self.work.study, self.cell.search_id, self.cell.protocol, space, usable, self.sign)
+        sign = self.performer.sign
+        study = Study(self.work.study, self.cell.search_id, self.cell.protocol, space, usable, sign)
         # A kill between a finished fit and its telling left the fit on disk and the trial running.
         finished = self.work.trials()
         for trial in study.running():
             if trial.number in finished:
                 study.tell(finished[trial.number])
-        while asked := study.ask(self.materials.strategy.item.batch_size):
-            first, total = asked[0].number + 1, study.total
-            self._say(
-                f"trial {first}/{total}" if len(asked) == 1 else f"trials {first}-{first + len(asked) - 1}/{total}"
-            )
-            for result in self._try([(a.number, a.params, a.report) for a in asked]):
-                study.tell(result)
+        batch = self.materials.strategy.item.batch_size
+        while asked := study.ask(batch):
+            seed = self.cell.protocol.seeds[0]
+            orders = [FitOrder(self.cell, one.params, seed, "search", one.number) for one in asked]
+            if batch > 1 or len(orders) == 1:
+                self.performer.perform(orders, [one.report for one in asked])
+            else:
+                self.performer.all_done(orders)
+            finished = self.work.trials()
+            for order in orders:
+                study.tell(finished[order.trial])
 
-    def _try(self, settings: list[tuple[int, dict[str, Value], Callable[[int, float], None]]]) -> list[FitResult]:
-        seed = self.cell.protocol.seeds[0]
-        orders = [FitOrder(self.cell, params, seed, "search", number) for number, params, _ in settings]
-        fitted = run_fits(orders, self.materials, [report for *_, report in settings])
-        results = [one.result for one in fitted]
-        self.work.save_trials(results)
-        # What was fitted in one pass with others may differ in the last bit from a fit on its own, which is what a
-        # resumed cell would make of the winner: so only single fits are kept.
-        if len(fitted) == 1 and not self.cell.protocol.refit:
-            self._keep_if_best(fitted[0])
-        return results
-
-    def _keep_if_best(self, fitted: Fitted) -> None:
-        if fitted.predictor is None:
-            return
-        scored = [t for t in self.work.trials().values() if t.status == "ok" and t.validation is not None]
-        best = max(scored, key=lambda t: (self.sign * (t.validation or 0.0), -t.trial))
-        if best.trial == fitted.result.trial:
-            warm = self.materials.warm
-            self.kept = (fitted.result.trial, fitted.predictor, warm.keep() if warm else _nothing)
-
-    def _final(self, winner: Winner, index: int) -> FitResult:
-        seed = winner.seeds[index]
-        if (done := self.work.final(seed)) is not None:
-            return done
-        self._say(f"seed {index + 1}/{len(winner.seeds)}")
-        order = FitOrder(self.cell, winner.params, seed, "final", winner.trial)
-        fitted = self._reused(order) if index == 0 else None
-        if fitted is None:
-            fitted = run_fits([order], self.materials, [_unreported])[0]
-        result = fitted.result
-        if fitted.predictor is not None:
-            result = self._tested(fitted.predictor, result)
-        self.work.save_final(result)
-        return result
-
-    def _reused(self, order: FitOrder) -> Fitted | None:
-        """Returns the winner's own fit of the search, where it is still alive."""
-        if self.kept is None or self.kept[0] != order.trial:
-            return None
-        _, predictor, put_back = self.kept
-        put_back()
-        # What the fit paid for encoding and set-up stands with the trial; it was not paid again.
-        result = self.work.trials()[order.trial]
-        return Fitted(msgspec.structs.replace(result, purpose="final", encode_paid_seconds=0.0), predictor)
-
-    def _tested(self, predictor: Predictor, result: FitResult) -> FitResult:
-        examples = self.materials.test()
-        try:
-            # The labels stay behind: a predictor is asked, not told.
-            data = self.materials.data(examples.without_targets())
-            predictions, seconds = predict_timed(predictor, data, self.materials.bench.activations)
-        except (Exception, SystemExit) as error:
-            status, reason, trace = status_of(error)
-            return msgspec.structs.replace(result, status=status, reason=reason, traceback=trace)
-        path = self.work.predictions(result.seed)
-        scoring.write_predictions(path, result.seed, examples, predictions)
-        return msgspec.structs.replace(result, predict_seconds=seconds, predictions=path.name)
-
-    def _say(self, phase: str) -> None:
-        self.work.say(self.cell.title, phase, self.began)
+    def _finals(self, winner: Winner) -> list[FitResult]:
+        orders = [FitOrder(self.cell, winner.params, seed, "final", winner.trial) for seed in winner.seeds]
+        if self.materials.strategy.item.batch_size > 1:
+            # All of them, though a kill may have left some finished: the pass is then the undisturbed one.
+            if not all(self.performer.is_done(order) for order in orders):
+                self.performer.perform(orders)
+        else:
+            self.performer.all_done(orders)
+        return [fit for seed in winner.seeds if (fit := self.work.final(seed)) is not None]
 
 
 def _only_setting(space: Space, defaults: dict[str, Value], trials: int) -> dict[str, Value] | None:
@@ -248,11 +200,3 @@ def _seconds(trials: tuple[FitResult, ...], fits: list[FitResult]) -> Seconds:
 
 def _cell_status(result: FitResult) -> Status:
     return "failed" if result.status == "pruned" else result.status
-
-
-def _nothing() -> None:
-    """Puts nothing back where there is no encoder."""
-
-
-def _unreported(step: int, value: float) -> None:
-    """Takes reports where no study listens."""

@@ -22,6 +22,7 @@ from tlbench.contracts.errors import TlbenchError, UsageError
 from tlbench.contracts.executor import CellOrder, Deliver, Executor
 from tlbench.contracts.record import Record, Seconds, Status
 from tlbench.running import worker
+from tlbench.running.crew import close_crew, open_crew
 from tlbench.running.outcomes import OutOfTime, ended
 from tlbench.running.work import WorkFolder
 
@@ -64,13 +65,13 @@ class Isolated:
         if not orders:
             return
         log = Path(orders[0].work).parent / "workers.log"
-        with tempfile.TemporaryDirectory(prefix="tlbench-slots-") as slots:
+        with tempfile.TemporaryDirectory(prefix="tlbench-crew-") as crew:
             # spawn: a forked child would inherit the live view's threads, and CUDA cannot be forked.
             pool = ProcessPool(
-                max_workers=min(self.jobs, len(orders)),
+                max_workers=self.jobs,
                 context=multiprocessing.get_context("spawn"),
                 initializer=worker.start,
-                initargs=(str(log), slots, orders[0].threads),
+                initargs=(str(log), crew, orders[0].threads),
             )
             # glibc reads these when a process starts, so they must stand before the workers do.
             for variable, value in worker.MALLOC.items():
@@ -78,7 +79,9 @@ class Isolated:
             # It unblocks SIGINT when it starts, so before the mask is set.
             resource_tracker.ensure_running()
             try:
-                _drive(pool.schedule, orders, deliver)
+                open_crew(Path(crew))
+                _Drive(pool.schedule, deliver).run(orders, helpers=self.jobs - 1)
+                close_crew(Path(crew))
                 pool.close()
             finally:
                 pool.stop()
@@ -98,32 +101,57 @@ class _Flight:
         self.work = WorkFolder(Path(self.order.work))
 
 
-def _drive(schedule: Callable[..., Any], orders: Iterable[CellOrder], deliver: Deliver) -> None:
-    flights: dict[Future[bytes], _Flight] = {}
+class _Drive:
+    """Orders on their way through a pool, and idle workers that help with them."""
 
-    def submit(flight: _Flight) -> None:
+    def __init__(self, schedule: Callable[..., Any], deliver: Deliver) -> None:
+        self._schedule, self._deliver = schedule, deliver
+        self._flights: dict[Future[Any], _Flight] = {}
+        self._helpers: set[Future[Any]] = set()
+        self._deaths = 0
+
+    def run(self, orders: Iterable[CellOrder], helpers: int) -> None:
+        for order in orders:
+            flight = _Flight(order, 0)
+            flight.finished = flight.work.finished()
+            self._submit(flight)
+        # They stand behind the last order, so that only a worker without one of its own comes to them.
+        for _ in range(helpers):
+            self._helpers.add(self._scheduled(worker.assist))
+        while self._flights:
+            done, _ = wait([*self._flights, *self._helpers], timeout=1.0, return_when=FIRST_COMPLETED)
+            for future in done & self._helpers:
+                self._helper_ended(future)
+            for future in done & self._flights.keys():
+                self._landed(future)
+
+    def _submit(self, flight: _Flight) -> None:
         seconds = flight.order.cell.protocol.max_seconds
+        future = self._scheduled(worker.run_order, args=[msgspec.json.encode(flight.order)], timeout=seconds)
+        self._flights[future] = flight
+
+    def _scheduled(self, function: Callable[..., Any], **how: Any) -> Any:
         # The pool's threads and the workers inherit the mask: Ctrl-C is for this process, which then stops them.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            future = schedule(worker.run_order, args=[msgspec.json.encode(flight.order)], timeout=seconds)
+            return self._schedule(function, **how)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        flights[future] = flight
 
-    for order in orders:
-        flight = _Flight(order, 0)
-        flight.finished = flight.work.finished()
-        submit(flight)
-    while flights:
-        done, _ = wait(flights, timeout=1.0, return_when=FIRST_COMPLETED)
-        for future in done:
-            flight = flights.pop(future)
-            record = _outcome(future, flight)
-            if record is None:
-                submit(flight)
-            else:
-                deliver(record, flight.work.root)
+    def _landed(self, future: Future[Any]) -> None:
+        flight = self._flights.pop(future)
+        record = _outcome(future, flight)
+        if record is None:
+            self._submit(flight)
+        else:
+            self._deliver(record, flight.work.root)
+
+    def _helper_ended(self, future: Future[Any]) -> None:
+        """Replaces a helper that died, unless helpers die again and again: a cell can do without."""
+        self._helpers.discard(future)
+        self._deaths += 1
+        if self._deaths < DEATHS_WITHOUT_PROGRESS:
+            self._helpers.add(self._scheduled(worker.assist))
 
 
 def _outcome(future: Future[bytes], flight: _Flight) -> Record | None:

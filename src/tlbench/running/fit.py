@@ -39,11 +39,10 @@ class Fitted:
 def run_fits(orders: Sequence[FitOrder], materials: Materials, reports: Sequence[Report]) -> list[Fitted]:
     """Returns what each order gave; orders beyond the first go through the strategy's `fit_batch` together.
 
-    All orders have the same cell, seed and purpose. Nothing that a strategy raises leaves this function.
+    All orders have the same cell and purpose. Nothing that a strategy raises leaves this function.
     """
     activations = materials.bench.activations
     watches = _Watches(activations)
-    seed = orders[0].seed
     jobs: list[Job] = []
     outcomes: Sequence[Predictor | BaseException]
     with activations.metering() as usage:
@@ -51,11 +50,11 @@ def run_fits(orders: Sequence[FitOrder], materials: Materials, reports: Sequence
             encoder = materials.warm.fresh() if materials.warm else None
             if encoder is not None:
                 activations.trust(encoder)
-            train = materials.train(seed)
+            train = {seed: materials.train(seed) for seed in {order.seed for order in orders}}
             validation = materials.data(materials.splits.validation)
             for order, report in zip(orders, reports, strict=True):
-                jobs.append(_job(order, materials, encoder, train.metered(), validation, report, watches))
-            _seed_everything(seed)
+                jobs.append(_job(order, materials, encoder, train[order.seed].metered(), validation, report, watches))
+            _seed_everything(orders[0].seed)
             with watches.charging(watches.fit):
                 strategy = materials.strategy.item
                 outcomes = [strategy.fit(jobs[0])] if len(jobs) == 1 else strategy.fit_batch(jobs)

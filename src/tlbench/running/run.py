@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -10,8 +10,10 @@ from typing import Any, Literal, cast
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.executor import CellOrder, Executor
 from tlbench.contracts.plan import Plan
-from tlbench.contracts.record import Record
+from tlbench.contracts.record import Cell, Record
+from tlbench.contracts.strategy import Strategy
 from tlbench.results.store import Store
+from tlbench.running.generations import together
 from tlbench.running.machine import cores, default_jobs
 
 Fresh = Literal["none", "failed", "stale", "all"]
@@ -37,15 +39,15 @@ class Summary:
     records: list[Record] = field(default_factory=list)
 
 
-def orders_of(plan: Plan, store: Store, settings: Settings) -> list[CellOrder]:
+def orders_of(plan: Plan, store: Store, catalog: Catalog, settings: Settings) -> list[CellOrder]:
     """Returns an order for each cell of the plan that has no record, or whose record is asked for anew."""
     attempts = store.attempts()
     # An interrupted --fresh is finished before another begins.
     ids = {cell.id for cell in plan.cells}
     wanted = {cell_id: attempt for cell_id, attempt in store.wanted().items() if cell_id in ids}
     fresh: Fresh = "none" if wanted else settings.fresh
-    jobs = settings.jobs or default_jobs(settings.device)
-    threads = max(1, cores() // jobs)
+    # Of the whole plan: results differ between thread counts, so an interrupted run must go on with its own.
+    threads = max(1, cores() // jobs_for(plan.cells, catalog, settings))
     orders = []
     for cell in plan.cells:
         cell_id = cell.id
@@ -58,6 +60,24 @@ def orders_of(plan: Plan, store: Store, settings: Settings) -> list[CellOrder]:
         work = store.work(cell_id, attempt + 1)
         orders.append(CellOrder(cell, str(work.resolve()), attempt + 1, settings.device, threads))
     return orders
+
+
+def jobs_for(cells: Iterable[Cell], catalog: Catalog, settings: Settings) -> int:
+    """Returns how many workers find something to do: no more than were asked for, or than the machine has room for."""
+    most = settings.jobs or default_jobs(settings.device)
+    found = 0
+    for cell in cells:
+        if found >= most:
+            break
+        found += width(cell, catalog.strategy(cell.strategy.name).item)
+    return min(most, max(1, found))
+
+
+def width(cell: Cell, strategy: Strategy) -> int:
+    """Returns how many of a cell's fits can be in work at the same time."""
+    if strategy.batch_size > 1 or cell.backbone is None:
+        return 1
+    return max(len(cell.protocol.seeds), min(cell.protocol.trials, together(cell.protocol, 0)))
 
 
 def run(
@@ -74,7 +94,7 @@ def run(
         StoreError: A record could not be stored; what was stored before stays.
     """
     summary = Summary(len(plan.cells), len(plan.cells) - len(orders))
-    executor = _executor(catalog, settings)
+    executor = _executor(catalog, settings, jobs_for([order.cell for order in orders], catalog, settings))
     if settings.fresh != "none" and not store.wanted():
         store.save_wanted({order.cell.id: order.attempt for order in orders})
 
@@ -112,9 +132,8 @@ def _installed(record: Record) -> dict[str, str]:
     return versions
 
 
-def _executor(catalog: Catalog, settings: Settings) -> Executor:
+def _executor(catalog: Catalog, settings: Settings, jobs: int) -> Executor:
     executor = catalog.executor(settings.executor).item
     if hasattr(executor, "jobs"):
-        jobs = settings.jobs or default_jobs(settings.device)
         executor = cast(Executor, replace(cast(Any, executor), jobs=jobs))
     return executor

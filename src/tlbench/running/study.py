@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import optuna
 from optuna.trial import TrialState
@@ -22,6 +22,7 @@ from sqlalchemy.engine import URL
 from tlbench.contracts.errors import Pruned
 from tlbench.contracts.record import FitResult, Protocol
 from tlbench.contracts.space import Choice, Domain, Float, Space, Value, is_fixed
+from tlbench.running.generations import together
 
 _STATES = {"ok": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
 
@@ -69,15 +70,21 @@ class Study:
         """How many trials have been told."""
         return len(self._study.get_trials(deepcopy=False, states=(*_STATES.values(), TrialState.FAIL)))
 
-    def ask(self, count: int) -> list[Asked]:
-        """Returns up to `count` settings: those that were running when a process died, then new ones."""
-        asked = [
-            self._suggest(optuna.trial.Trial(self._study, trial._trial_id)) for trial in self._reseeded(self.running())
-        ]
-        while len(asked) < min(count, self.total - self.finished):
-            self._seed(len(self._begun()))
+    def ask(self, batch: int = 1) -> list[Asked]:
+        """Returns the settings to try next: those that were running when a process died, and new ones.
+
+        All of them are to be told before the next are asked for. How many they are depends on the protocol and the
+        trials so far alone, so that a search goes the same way on one worker and on eight: `batch` where a strategy
+        fits several in one pass, one where a pruner compares each with those before it, else `together`.
+        """
+        running = self.running()
+        asked = [self._suggest(trial) for trial in self._reseeded(running)]
+        first = min((trial.number for trial in running), default=len(self._begun()))
+        size = batch if batch > 1 else together(self._protocol, first)
+        while (begun := len(self._begun())) < min(self.total, first + size):
+            self._seed(begun)
             asked.append(self._suggest(self._study.ask()))
-        return asked[:count]
+        return asked
 
     def running(self) -> list[optuna.trial.FrozenTrial]:
         """Returns the trials that were asked for and not told."""
@@ -92,10 +99,10 @@ class Study:
     def _begun(self) -> list[optuna.trial.FrozenTrial]:
         return [t for t in self._study.get_trials(deepcopy=False) if t.state != TrialState.WAITING]
 
-    def _reseeded(self, trials: list[optuna.trial.FrozenTrial]) -> Any:
+    def _reseeded(self, trials: list[optuna.trial.FrozenTrial]) -> Iterator[optuna.trial.Trial]:
         for trial in trials:
             self._seed(trial.number)
-            yield trial
+            yield optuna.trial.Trial(self._study, trial._trial_id)
 
     def _seed(self, number: int) -> None:
         # One seeded sampler would repeat its suggestions whenever the study is resumed.

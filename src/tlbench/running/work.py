@@ -6,8 +6,10 @@ trials-<n>.json     finished fits of the search, by the first trial of their bat
 winner.json         the frozen params and seeds; no test split is opened before it is on disk
 seed-<s>.json       a finished final fit, with its predictions in seed-<s>.parquet
 test-reads          one byte for each time the test split was opened
-progress.json       what the worker does now, for the live view
+progress-<pid>.json what a process that works on it does now, for the live view
 record.json         the finished record, until it is committed
+
+Fits that any process may take are posted beside these: see `posts`.
 """
 
 from __future__ import annotations
@@ -75,6 +77,10 @@ class WorkFolder:
                 found[result.trial] = result
         return dict(sorted(found.items()))
 
+    def has_trial(self, trial: int) -> bool:
+        """Says whether a fit of the search is finished."""
+        return (self.root / f"trials-{trial}.json").exists() or trial in self.trials()
+
     def save_trials(self, results: list[FitResult]) -> None:
         """Keeps the fits of one batch, all or none."""
         write_durably(self.root / f"trials-{results[0].trial}.json", msgspec.json.encode(results))
@@ -126,21 +132,28 @@ class WorkFolder:
     def save_record(self, record: Record) -> None:
         """Keeps the finished record until it is committed."""
         write_durably(self.root / "record.json", msgspec.json.encode(record))
-        with suppress(FileNotFoundError):
-            (self.root / "progress.json").unlink()
+        self.hush(everyone=True)
 
     def say(self, title: str, phase: str, since: float) -> None:
-        """Tells the live view what the worker does; nothing depends on it, so nothing is synced or raised."""
+        """Tells the live view what this process does; nothing depends on it, so nothing is synced or raised."""
         temporary = self.root / f".progress.{os.getpid()}"
         with suppress(OSError):
             temporary.write_bytes(msgspec.json.encode(Progress(os.getpid(), title, phase, since)))
-            temporary.replace(self.root / "progress.json")
+            temporary.replace(self.root / f"progress-{os.getpid()}.json")
 
-    def progress(self) -> Progress | None:
-        """Returns what the worker does, or None."""
-        with suppress(OSError, msgspec.DecodeError):
-            return msgspec.json.decode((self.root / "progress.json").read_bytes(), type=Progress)
-        return None
+    def hush(self, everyone: bool = False) -> None:
+        """Tells the live view that this process, or everyone, does nothing here any more."""
+        with suppress(OSError):
+            for path in self.root.glob("progress-*.json" if everyone else f"progress-{os.getpid()}.json"):
+                path.unlink(missing_ok=True)
+
+    def progress(self) -> list[Progress]:
+        """Returns what each process that works on the cell does."""
+        found = []
+        for path in self.root.glob("progress-*.json"):
+            with suppress(OSError, msgspec.DecodeError):
+                found.append(msgspec.json.decode(path.read_bytes(), type=Progress))
+        return found
 
     def finished(self) -> int:
         """Returns how many files of finished work there are: what tells a cell that moves on from one that cannot."""

@@ -19,6 +19,7 @@ import msgspec
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.executor import CellOrder
 from tlbench.contracts.record import Record
+from tlbench.running.crew import Crew, help_others
 from tlbench.running.outcomes import ended
 from tlbench.running.work import WorkFolder
 
@@ -48,18 +49,21 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON
 class _Warm:
     bench: Workbench | None = None
     slot: int = 0
+    crew: Crew | None = None
 
 
 _warm = _Warm()
 """What this process keeps between cells; a process works on one cell at a time."""
 
 
-def start(log: str, slots: str, threads: int) -> None:
+def start(log: str, folder: str, threads: int) -> None:
     """Makes this process a worker: quiet, on its share of the cores, and gone when its parent is."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _watch_parent()
     prepare(threads)
-    _warm.slot = _claim_slot(Path(slots))
+    _warm.slot = _claim_slot(Path(folder))
+    _warm.crew = Crew(Path(folder), _warm.slot)
+    _warm.crew.hang_up()
     # Whatever a library prints, from C as well, goes to the log and not over the live view.
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream in (1, 2):
@@ -84,6 +88,18 @@ def run_order(encoded: bytes) -> bytes:
     return msgspec.json.encode(run(msgspec.json.decode(encoded, type=CellOrder)))
 
 
+def assist() -> None:
+    """Takes fits of other workers' cells until the run has no more."""
+    from tlbench.running.performer import Performer
+    from tlbench.running.workbench import Materials
+
+    def performer_of(order: CellOrder) -> Performer:
+        return Performer(Materials(order.cell, _bench(order), WorkFolder(Path(order.work))))
+
+    if _warm.crew is not None:
+        help_others(_warm.crew, performer_of)
+
+
 def run(order: CellOrder) -> Record:
     """Returns the record of an order, run in this process."""
     work = WorkFolder(Path(order.work))
@@ -98,7 +114,7 @@ def run(order: CellOrder) -> Record:
             return ended(order, "failed", f"the worker could not start: {type(error).__name__}: {error}")
         from tlbench.running.cell import run_cell
 
-        return run_cell(order, bench, work)
+        return run_cell(order, bench, work, _warm.crew)
 
 
 def _bench(order: CellOrder) -> Workbench:

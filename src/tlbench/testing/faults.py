@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ READS = "TLBENCH_TOY_READS"
 """A file to which every read of a split of `SealedTask` appends the split's name on a line."""
 CRASHED = "TLBENCH_TOY_CRASHED"
 """A file that `ExitingStrategy[times=n]` appends to before it ends its process."""
+MET = "TLBENCH_TOY_MET"
+"""A file to which each fit of `MeetingStrategy` appends its process."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,27 @@ class ExitingStrategy(ToyFit):
 
 
 @dataclass(frozen=True)
+class MeetingStrategy(ToyFit):
+    """Fits when as many processes as `processes` have come to fit; fails where they do not come."""
+
+    name = "toy-meeting"
+
+    processes: int = 2
+    patience_seconds: float = 120.0
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns what the toy returns, after the meeting."""
+        met = Path(os.environ[MET])
+        append(met, str(os.getpid()))
+        deadline = time.monotonic() + self.patience_seconds
+        while len(set(met.read_text().split())) < self.processes:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no other process came in {self.patience_seconds:g} s")
+            time.sleep(0.005)
+        return ToyFit.fit(self, job)
+
+
+@dataclass(frozen=True)
 class MeddlingStrategy(ToyFit):
     """Leaves the encoder in every state that the next fit must not see."""
 
@@ -271,6 +295,7 @@ def tlbench_strategies() -> Iterable[Strategy]:
         OutOfMemoryStrategy(),
         SlowStrategy(),
         ExitingStrategy(),
+        MeetingStrategy(),
         MeddlingStrategy(),
         PeekingStrategy(),
         ShortStrategy(),
