@@ -11,15 +11,18 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 # A uv that answers, or the one that is installed into the environment.
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo $(BIN)/uv)
 PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
-EDITABLE := -e '.[dev]' $(foreach project,$(wildcard plugins/*/pyproject.toml),-e $(patsubst %/,%,$(dir $(project))))
+PLUGINS := $(foreach project,$(wildcard plugins/*/pyproject.toml),-e $(patsubst %/,%,$(dir $(project))))
+EDITABLE := -e '.[dev]' $(PLUGINS)
+# With the peers that tlbench is compared with.
+WITH_PEERS := -e '.[dev,bench]' $(PLUGINS)
 # One thread a worker is what the results are repeatable with, and what two test workers on two cores want.
 PYTEST := OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
 ARGS ?=
 
-.PHONY: help env run test check format soak constraints leaderboards clean
+.PHONY: help env run test check format soak bench bench-gpu bench-growth peers constraints leaderboards clean
 
 help:  ## Say what there is to make.
-	@sed -n 's/^\([a-z]*\):.*##/make \1 /p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*##/make \1 /p' Makefile
 
 env: $(STAMP)  ## The environment in .venv, everything installed; nothing to do if nothing changed.
 
@@ -43,8 +46,20 @@ format: env  ## Put the code in shape.
 soak: env  ## The long tests: runs killed at random moments, again and again.
 	@$(PYTEST) -m soak --timeout 3600 $(ARGS)
 
+bench: peers  ## Side by side with peers; TLBENCH_DATA is GLUE's folder. ARGS="--rows probe" picks.
+	@$(BIN)/python -m benchmarks.speed $(ARGS)
+
+bench-gpu: peers  ## The same on a GPU, with a model of BERT-base's size.
+	@$(BIN)/python -m benchmarks.speed --device cuda $(ARGS)
+
+bench-growth: env  ## How cost grows with cells, records, trials and examples. ARGS="--only plan" picks.
+	@$(BIN)/python -m benchmarks.growth $(ARGS)
+
+peers: env
+	@$(UV) pip install --quiet --python $(BIN)/python -c constraints.txt $(WITH_PEERS)
+
 constraints: env  ## The newest versions that the bounds allow, pinned in constraints.txt.
-	@$(UV) pip install --quiet --python $(BIN)/python --upgrade $(EDITABLE)
+	@$(UV) pip install --quiet --python $(BIN)/python --upgrade $(WITH_PEERS)
 	@{ sed -n '/^#/p' constraints.txt; $(UV) pip freeze --quiet --python $(BIN)/python --exclude-editable | grep -E '^[A-Za-z0-9._-]+==[^ ]+$$' \
 		| grep -vE '^(uv|pip)=='; $(UV) --version | sed -E 's/^uv ([^ ]+).*/uv==\1/'; } > $(VENV)/constraints.txt
 	@mv $(VENV)/constraints.txt constraints.txt

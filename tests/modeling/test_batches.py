@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlbench.modeling.batches import inference_batches
+from tlbench.modeling.batches import inference_batches, padding_share
 
 
 @given(st.lists(st.integers(0, 600), max_size=80), st.integers(1, 512), st.integers(1, 20))
@@ -20,3 +20,11 @@ def test_every_row_once_within_the_budget(lengths: list[int], budget: int, max_r
 
 def test_longest_rows_come_first() -> None:
     assert inference_batches(np.asarray([1, 5, 3, 5]), token_budget=10) == [[1, 3], [2, 0]]
+
+
+def test_the_share_of_padding_is_of_what_is_computed() -> None:
+    lengths = np.asarray([4, 2, 1, 1])
+    assert padding_share(lengths, [[0, 1], [2, 3]]) == 1 - 8 / 10
+    assert padding_share(lengths, [[0, 2, 3]]) == 0.5
+    assert padding_share(lengths, [[2, 3]]) == 0
+    assert padding_share(lengths, []) == 0

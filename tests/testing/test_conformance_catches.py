@@ -9,15 +9,12 @@ import random
 import pytest
 import torch
 
-from tlbench.contracts.outputs import Predictions
-from tlbench.contracts.space import Float
 from tlbench.contracts.task import Example, Examples
 from tlbench.modeling.encoder import Hidden, Stage
-from tlbench.testing.conformance import BackboneConformance, StrategyConformance, TaskConformance
+from tlbench.testing.conformance import BackboneConformance, TaskConformance
 from tlbench.testing.conformance.imports import check_light, check_name, heavy_imports
-from tlbench.testing.faults import FailingStrategy, PeekingStrategy, ShortStrategy
 from tlbench.testing.toy_encoder import ToyEncoder, ToyModule, featurize
-from tlbench.testing.toys import ToyBackbone, ToyFit, ToyTask
+from tlbench.testing.toys import ToyBackbone, ToyTask
 
 
 class SecretState(ToyEncoder):
@@ -186,95 +183,6 @@ def test_a_metric_that_does_not_fit_is_caught():
 
     with pytest.raises(AssertionError, match="pearson does not score"):
         type("Check", (TaskConformance,), {"task": Mismatched()})().test_metrics_fit_the_output()
-
-
-class Unseeded(ToyFit):
-    """Draws from a generator of its own."""
-
-    def fit(self, job):
-        generator = torch.Generator()
-        generator.seed()
-        with torch.no_grad():
-            job.head.linear.weight.add_(torch.randn(job.head.linear.weight.shape, generator=generator))
-        return super().fit(job)
-
-
-class Idle(ToyFit):
-    """Offers a hyperparameter that it never reads."""
-
-    def space(self, about):
-        return {**super().space(about), "idle": Float(0, 1)}
-
-
-class Deaf(ToyFit):
-    """Goes on after it was pruned."""
-
-    def fit(self, job):
-        def report(step, score):
-            try:
-                job.report(step, score)
-            except Exception:
-                return
-
-        return super().fit(dataclasses.replace(job, report=report))
-
-
-class Sharing(ToyFit):
-    """All its predictors share the weights of the last fit."""
-
-    last: list = []
-
-    def fit(self, job):
-        self.last[:] = [super().fit(job)]
-        return self
-
-    def predict(self, data):
-        return self.last[0].predict(data)
-
-
-class Remembering(ToyFit):
-    """Its answers depend on how often it was fitted."""
-
-    fits: list = []
-
-    def fit(self, job):
-        self.fits.append(1)
-        job.head.linear.bias.data[0] += len(self.fits)
-        return super().fit(job)
-
-
-class Hoarding(ToyFit):
-    """Answers one class for all, at half of the score that the same setting has alone."""
-
-    batch_size = 4
-
-    def fit_batch(self, jobs):
-        return [Everything() for _ in jobs]
-
-
-class Everything:
-    def predict(self, data):
-        return Predictions(data.ids, torch.full((len(data.ids),), -1).numpy())
-
-
-@pytest.mark.parametrize(
-    ("strategy", "check", "message"),
-    [
-        (FailingStrategy(), "test_fits", "fails on purpose"),
-        (PeekingStrategy(), "test_fits", "SealBroken"),
-        (ShortStrategy(), "test_fits", "did not answer every example"),
-        (Unseeded(), "test_same_seed_same_result", "in a new process"),
-        (Remembering(), "test_same_seed_same_result", "other answers"),
-        (Idle(), "test_reads_what_its_space_offers", "idle"),
-        (Sharing(), "test_predictor_outlives_the_next_fit", "after the next fit"),
-        (Hoarding(), "test_several_settings_at_once", r"\+-|±|approx"),
-        (Deaf(), "test_lets_itself_be_pruned", "went on after"),
-    ],
-    ids=lambda value: type(value).__name__ if isinstance(value, ToyFit) else "",
-)
-def test_a_wrong_strategy_is_caught(strategy, check, message):
-    with pytest.raises(AssertionError, match=message):
-        getattr(type("Check", (StrategyConformance,), {"strategy": strategy})(), check)()
 
 
 def test_a_heavy_module_is_caught():

@@ -75,3 +75,13 @@ def test_a_rehearsal_stays_warm():
     rehearsal.fit()
     assert rehearsal.warm.fresh() is first
     assert [len(rehearsal.data(split)) for split in ("train", "validation")] == [64, 32]
+
+
+def test_a_rehearsal_fits_several_seeds_each_on_its_own_subset():
+    rehearsal = Rehearsal(ToyFit(), ToyBackbone(), ToyTask(), Protocol(seeds=(0, 1), train_limit=20, precision="fp32"))
+    fitted = rehearsal.fit_batch([{"lr": 0.05, "steps": 8}] * 3, [0, 1, 1])
+    assert [one.result.seed for one in fitted] == [0, 1, 1]
+    losses = [one.result.notes["last_loss"] for one in fitted]
+    assert losses[0] != losses[1]
+    with pytest.raises(ValueError, match="zip"):
+        rehearsal.fit_batch([None, None], [0])

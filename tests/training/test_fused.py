@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor
 
-from tlbench.training import fused
-from tlbench.training.fused import logistic_regressions, ridge_regressions
+from tlbench.training import axes, fused
+from tlbench.training.axes import Linear
+from tlbench.training.fused import (
+    Regression,
+    logistic_regressions,
+    ridge_regressions,
+    solve_logistic,
+    solve_ridge,
+)
 
 PENALTIES = [1e-4, 1e-2, 1.0]
 
@@ -37,7 +46,7 @@ def _standardised(features: Tensor) -> np.ndarray:
 def test_logistic_regressions_are_those_of_scikit_learn(
     monkeypatch: pytest.MonkeyPatch, rows: int, width: int, classes: int, exact: bool
 ) -> None:
-    monkeypatch.setattr(fused, "FP64_ELEMENTS", 2**30 if exact else 0)
+    monkeypatch.setattr(axes, "FP64_ELEMENTS", 2**30 if exact else 0)
     features = _features(rows, width)
     targets = _labels(features, classes)
     x = _standardised(features)
@@ -110,3 +119,69 @@ def test_separable_classes_end_finite_at_a_small_penalty() -> None:
     (linear,) = logistic_regressions(features, torch.arange(10) % 2, 2, [1e-6])
     assert linear.is_finite
     assert (linear(features).argmax(-1) == torch.arange(10) % 2).all()
+
+
+def _problems(sizes: list[int], classes: int, penalties: list[list[float]]) -> list[Regression]:
+    features = [_features(rows, 16, seed) for seed, rows in enumerate(sizes)]
+    labels = [_labels(x, classes, seed) for seed, x in enumerate(features)]
+    return [Regression(*one) for one in zip(features, labels, penalties, strict=True)]
+
+
+def _assert_alike(mine: list[list[Linear]], theirs: list[list[Linear]]) -> None:
+    assert [len(maps) for maps in mine] == [len(maps) for maps in theirs]
+    for one, other in zip(chain(*mine), chain(*theirs), strict=True):
+        torch.testing.assert_close(one.weight, other.weight, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(one.bias, other.bias, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize(
+    ("sizes", "penalties"),
+    [
+        ([70, 70, 70], [[1e-2]] * 3),
+        ([65, 90, 120, 10], [[1e-2], [1e-3], [1.0], [1e-1]]),
+        ([70, 80], [[1e-5, 1e-3, 10.0], [1e-2, 1.0, 1e-4]]),
+        ([70, 70, 200], [[1e-3, 1.0], [1e-2], [1e-2, 1e-1]]),
+    ],
+    ids=["equal sizes", "other sizes", "several penalties", "other numbers of penalties"],
+)
+def test_problems_solved_together_are_those_solved_alone(
+    classes: int, sizes: list[int], penalties: list[list[float]]
+) -> None:
+    problems = _problems(sizes, classes, penalties)
+    alone = [logistic_regressions(one.features, one.targets, classes, one.penalties) for one in problems]
+    _assert_alike(solve_logistic(problems, classes), alone)
+    ridges = [Regression(one.features, one.features[:, 0], one.penalties) for one in problems]
+    _assert_alike(solve_ridge(ridges), [ridge_regressions(r.features, r.targets, r.penalties) for r in ridges])
+
+
+def test_problems_solved_together_are_those_of_scikit_learn() -> None:
+    problems = _problems([90, 120], 3, [[1e-3, 1e-1]] * 2)
+    for problem, maps in zip(problems, solve_logistic(problems, 3), strict=True):
+        x = _standardised(problem.features)
+        for penalty, linear in zip(problem.penalties, maps, strict=True):
+            theirs = LogisticRegression(C=1 / (penalty * len(x)), tol=1e-8, max_iter=5000).fit(x, problem.targets)
+            assert np.abs(linear(problem.features).softmax(-1).numpy() - theirs.predict_proba(x)).max() < 2e-3
+
+
+def test_problems_that_do_not_fit_at_once_go_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    problems = _problems([70, 80, 90], 3, [[1e-3, 1e-1, 1.0]] * 3)
+    whole = solve_logistic(problems, 3)
+    for elements in (2 * 90 * 16, 90 * 3):
+        monkeypatch.setattr(fused, "CHUNK_ELEMENTS", elements)
+        _assert_alike(solve_logistic(problems, 3), whole)
+
+
+def test_problems_that_show_other_classes_are_not_mixed() -> None:
+    problems = _problems([70, 70, 70], 4, [[1e-2]] * 3)
+    shown = [problems[0].targets, problems[1].targets % 2, torch.full((70,), 3)]
+    problems = [Regression(p.features, targets, p.penalties) for p, targets in zip(problems, shown, strict=True)]
+    maps = solve_logistic(problems, 4)
+    _assert_alike(maps, [logistic_regressions(p.features, p.targets, 4, p.penalties) for p in problems])
+    predicted = [set(one(p.features).argmax(-1).tolist()) for p, (one,) in zip(problems, maps, strict=True)]
+    assert predicted[1] <= {0, 1}
+    assert predicted[2] == {3}
+
+
+def test_no_problem_is_no_work() -> None:
+    assert solve_logistic([], 2) == solve_ridge([]) == []

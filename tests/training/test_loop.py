@@ -187,3 +187,12 @@ def test_an_encoder_is_left_in_eval_mode_with_its_embeddings_dense() -> None:
     encoder: Encoder = _fit(job).model.encoder
     assert not any(module.training for module in encoder.modules())
     assert not any(m.sparse for m in encoder.modules() if isinstance(m, torch.nn.Embedding))
+
+
+@pytest.mark.parametrize("start", [0, 2])
+def test_what_padding_cost_is_noted(start: int) -> None:
+    job = _job()
+    assert len(set(job.train.lengths.tolist())) > 1, "the rows should differ in length"
+    train(Model(job.encoder, job.head, start=start), job.train, job, batch_size=7)
+    assert 0 < job.notes["padding_share"] < 0.5
+    assert 0 < job.notes["validation_padding_share"] < 0.9

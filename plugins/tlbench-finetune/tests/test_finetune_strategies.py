@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 from tlbench_finetune import finetune
+from tlbench_finetune.features import FeaturePredictor
 from tlbench_finetune.finetune import FromScratch, FullFinetune, LayerwiseDecay, LpFt, PartialFinetune
 from tlbench_finetune.majority import Majority
+from tlbench_finetune.mlp import MlpProbe
 from tlbench_finetune.plugin import tlbench_strategies
-from tlbench_finetune.probe import LinearProbe, ProbePredictor, solve
+from tlbench_finetune.probe import LinearProbe, solve
 
 from tlbench import (
     About,
@@ -46,6 +48,16 @@ class TestMajority(StrategyConformance):
 
 class TestLinearProbe(StrategyConformance):
     strategy = LinearProbe()
+    fused_tolerance = 0.001
+
+
+class TestMlpProbe(StrategyConformance):
+    strategy = MlpProbe(hidden=8)
+    fused_tolerance = 0.001
+
+
+class TestDeepMlpProbe(StrategyConformance):
+    strategy = MlpProbe(hidden=8, layers=2, activation="relu", train_batch_size=16)
     fused_tolerance = 0.001
 
 
@@ -131,11 +143,12 @@ def test_majority_is_the_most_frequent_answer(output: Any, targets: list[Any], v
 
 def test_impossible_combinations_are_told_before_they_are_run() -> None:
     span = _task_of(Span())
-    for strategy in (Majority(), LinearProbe(), LpFt()):
+    for strategy in (Majority(), LinearProbe(), MlpProbe(), LpFt()):
         assert "Span" in (strategy.supports(ToyBackbone(), span) or "")
         assert strategy.supports(ToyBackbone(), ToyTask()) is None
     assert PartialFinetune(stages=3).supports(ToyBackbone(blocks=3), ToyTask()) is None
     assert "stages=4" in (PartialFinetune(stages=4).supports(ToyBackbone(blocks=3), ToyTask()) or "")
+    assert "at least 1" in (MlpProbe(hidden=0).supports(ToyBackbone(), ToyTask()) or "")
     assert "at least 1" in (PartialFinetune(stages=0).supports(ToyBackbone(), ToyTask()) or "")
 
 
@@ -151,7 +164,8 @@ def test_the_whole_grid_is_solved_on_features_encoded_once(task: Task) -> None:
     together = rehearsal.fit_batch([{"l2": l2} for l2 in (1e-4, 1e-2, 1.0)])
     assert len({fitted.result.encode_seconds for fitted in together}) == 1
     paid = sum(fitted.result.encode_paid_seconds for fitted in together)
-    assert paid == pytest.approx(together[0].result.encode_seconds)
+    assert paid >= together[0].result.encode_seconds > 0
+    assert len({fitted.result.encode_paid_seconds for fitted in together}) == 1
     scores = [fitted.predictor.predict(rehearsal.data()).values for fitted in together if fitted.predictor]
     assert len(scores) == 3
     assert not np.array_equal(scores[0], scores[2])
@@ -160,12 +174,15 @@ def test_the_whole_grid_is_solved_on_features_encoded_once(task: Task) -> None:
     assert again.examples_seen == 64
 
 
-def test_a_probe_moves_no_weight_of_the_encoder() -> None:
-    job = make_job(LinearProbe(), ToyBackbone(), ToyTask(), protocol=PROTOCOL)
+@pytest.mark.parametrize(
+    ("probe", "weights"), [(LinearProbe(), 16 * 2 + 2), (MlpProbe(hidden=8), 16 * 8 + 8 + 8 * 2 + 2)]
+)
+def test_a_probe_moves_no_weight_of_the_encoder(probe: Strategy, weights: int) -> None:
+    job = make_job(probe, ToyBackbone(), ToyTask(), protocol=PROTOCOL)
     before = {name: p.detach().clone() for name, p in job.encoder.named_parameters()}
-    predictor = LinearProbe().fit(job)
-    assert isinstance(predictor, ProbePredictor)
-    assert predictor.trainable_parameters == 2 * job.encoder.width + 2
+    predictor = probe.fit(job)
+    assert isinstance(predictor, FeaturePredictor)
+    assert predictor.trainable_parameters == weights
     assert all(torch.equal(p, before[name]) for name, p in job.encoder.named_parameters())
 
 
@@ -209,7 +226,7 @@ def test_from_scratch_begins_with_random_weights() -> None:
 def test_lp_ft_begins_with_the_probes_answers(task: Task) -> None:
     job = make_job(LpFt(), ToyBackbone(), task, {"lr": 1e-5, "l2": 0.01}, PROTOCOL)
     (probe,) = solve(job, [0.01])
-    expected = ProbePredictor(job.encoder, probe, task.output, job.activations, "fp32").predict(job.validation)
+    expected = FeaturePredictor(job.encoder, probe, task.output, job.activations, "fp32").predict(job.validation)
     finetune._start_from_probe(job)
     begun = ModelPredictor(Model(job.encoder, job.head)).predict(job.validation)
     np.testing.assert_allclose(begun.values, expected.values, rtol=1e-3, atol=1e-4)

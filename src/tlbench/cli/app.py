@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from tlbench.cli import cache
 from tlbench.cli import options as o
 from tlbench.contracts.errors import UsageError
 
@@ -18,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(cache.app, name="cache")
 Fresh = Literal["none", "failed", "stale", "all"]
 Format = Literal["terminal", "markdown", "csv", "svg"]
 
@@ -39,6 +41,7 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     executor: Annotated[str, typer.Option(help="Where cells run.")] = "isolated",
     fresh: Annotated[Fresh, typer.Option(help="Which finished cells to run again.")] = "none",
+    cache_limit: o.CacheLimit = None,
     out: o.Out = None,
 ) -> None:
     """Run a suite, or what is left of it, and show the leaderboard."""
@@ -47,6 +50,7 @@ def run(
     from tlbench.running.run import Settings
 
     o.check_device(device)
+    o.limit_cache(cache_limit)
     catalog = Catalog.discover()
     protocol = o.patch(trials, seeds, max_steps, epochs, train_limit, max_seconds, precision)
     plan = o.planned(catalog, suite, backbone, task, strategy, protocol)

@@ -15,6 +15,7 @@ from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.plan import Plan
 from tlbench.contracts.record import Precision
+from tlbench.modeling import cache_settings
 from tlbench.planning.plan import Selection, plan
 from tlbench.planning.suite import Block, Patch, Suite, read_suite
 from tlbench.running.machine import gpus
@@ -43,6 +44,14 @@ TrainLimit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Traini
 MaxSeconds = Annotated[float | None, typer.Option(metavar="SECONDS", help="Time after which a cell is stopped.")]
 PrecisionOption = Annotated[
     Literal["auto", "fp32", "bf16-autocast", "bf16-weights"] | None, typer.Option(help="Arithmetic of a fit.")
+]
+CacheLimit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help=f"Most that activations and tokens may take on disk: 20GiB; 0 for none"
+        f" (${cache_settings.LIMIT_VARIABLE}; {cache_settings.DEFAULT_LIMIT}).",
+    ),
 ]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", metavar="FOLDER", help=f"Results (${OUT_VARIABLE}; {DEFAULT_OUT}).")
@@ -103,6 +112,18 @@ def planned(
         return plan(Suite((block,), name="command line"), catalog, Selection(protocol=protocol))
     selection = Selection(tuple(backbones or ()), tuple(tasks or ()), tuple(strategies or ()), protocol)
     return plan(read_suite(catalog.suite(suite)), catalog, selection)
+
+
+def limit_cache(size: str | None) -> None:
+    """Sets how large the cache on disk may grow, for this process and the workers that it starts.
+
+    Raises:
+        UsageError: No size, here or in the environment.
+    """
+    if size is not None:
+        cache_settings.parse_size(size, "--cache-limit")
+        os.environ[cache_settings.LIMIT_VARIABLE] = size
+    cache_settings.limit_bytes()
 
 
 def check_device(device: str) -> None:

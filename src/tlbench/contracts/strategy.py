@@ -119,7 +119,7 @@ class Strategy:
     uses_backbone: ClassVar[bool] = True
     """False for baselines that never look through a backbone: planned once per task."""
     batch_size: ClassVar[int] = 1
-    """How many trials `fit_batch` takes at once."""
+    """How many fits `fit_batch` takes at once; with more than 1 it must be overridden."""
 
     def space(self, about: About) -> Space:
         """Returns what the study may choose; empty where there is nothing to search."""
@@ -144,7 +144,11 @@ class Strategy:
     def fit_batch(self, jobs: Sequence[Job]) -> list[Predictor | FitEnded]:
         """Returns a predictor, or the reason why there is none, for each job.
 
-        The jobs differ in params and trial alone; override it to train several settings in one pass.
+        The jobs are fits of one cell: several settings of one seed while a search goes on, the winner at several
+        seeds afterwards. They share encoder, activations, validation and protocol; each has its own params, trial
+        and seed, and with its seed its own training subset and its own head. Override it to train them in one pass.
+        Each result must be the one that `fit` gives on the job alone, up to rounding, whatever its neighbours do:
+        what one job cannot have is returned in its place and not raised. Each job's meter counts its own rows.
         """
         results: list[Predictor | FitEnded] = []
         for job in jobs:

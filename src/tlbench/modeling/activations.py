@@ -2,30 +2,33 @@
 
 Entries are addressed by content: the weights of the prefix, the rows, where it was cut, and the numbers it was
 computed in. So a strategy may ask for the activations of an encoder that it has just trained, and gets its own.
+In this process they are kept in memory; those of pretrained weights also on disk, for other processes and other runs.
 """
 
 from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import overload
-from weakref import WeakKeyDictionary
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from tlbench.contracts.errors import PluginError
-from tlbench.modeling.batches import default_tokens, inference_batches
-from tlbench.modeling.data import Batch, Data, to_device
-from tlbench.modeling.encoder import Encoder, Hidden
-from tlbench.modeling.precision import autocast
-from tlbench.modeling.weights import Marks, marks, weights_digest
+from tlbench.modeling.activation_files import ActivationFile, Entry, worth_keeping
+from tlbench.modeling.data import Data
+from tlbench.modeling.disk_cache import DiskCache
+from tlbench.modeling.disk_draft import Draft
+from tlbench.modeling.encoder import Encoder
+from tlbench.modeling.encoding import encode_features, encode_hidden
+from tlbench.modeling.hidden_rows import HiddenRows
+from tlbench.modeling.weights import Watch
 
 GIBIBYTE = 1024**3
+MOST_ENTRIES = 256
+"""Those that lie on disk take no memory, but each an open file."""
 
 
 @dataclass(frozen=True)
@@ -40,22 +43,6 @@ class Key:
     """None for hidden states."""
     precision: str
     device: str
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Activations and what they cost."""
-
-    value: Tensor | HiddenRows
-    encode_seconds: float
-    """What computing them took, on its own."""
-
-    @property
-    def size_bytes(self) -> int:
-        """How much memory they hold."""
-        if isinstance(self.value, HiddenRows):
-            return self.value.size_bytes
-        return self.value.numel() * self.value.element_size()
 
 
 @dataclass
@@ -74,12 +61,17 @@ class Usage:
 
 
 class Activations:
-    """A cache of frozen prefixes' outputs in this process, bounded in bytes; the least recently read go first."""
+    """A cache of frozen prefixes' outputs, bounded in bytes of memory; the least recently read go first.
 
-    def __init__(self, limit_bytes: int = GIBIBYTE) -> None:
+    With a `disk`, what pretrained weights compute is looked for there, and left there for others.
+    """
+
+    def __init__(self, limit_bytes: int = GIBIBYTE, disk: DiskCache | None = None) -> None:
         self.limit_bytes = limit_bytes
+        self.disk = disk
         self._entries: OrderedDict[Key, Entry] = OrderedDict()
-        self._trusted: WeakKeyDictionary[Encoder, Marks] = WeakKeyDictionary()
+        self._refused: set[Key] = set()
+        self._watch = Watch()
         self._usages: list[Usage] = []
 
     @property
@@ -88,8 +80,9 @@ class Activations:
         return sum(entry.size_bytes for entry in self._entries.values())
 
     def clear(self) -> None:
-        """Forgets all entries."""
+        """Forgets all entries; those on disk stay there."""
         self._entries.clear()
+        self._refused.clear()
 
     def trust(self, encoder: Encoder) -> None:
         """Takes the encoder's present weights for those that its identity names.
@@ -97,7 +90,7 @@ class Activations:
         Call it after a fresh load or a restore. What is changed later is noticed, and costs a digest of the
         weights; what was never trusted always does.
         """
-        self._trusted[encoder] = marks(encoder, len(encoder.stages))
+        self._watch.trust(encoder)
 
     @contextmanager
     def metering(self) -> Iterator[Usage]:
@@ -120,11 +113,16 @@ class Activations:
         whole = data.shared.whole if data.shared else data
         share = len(data) / max(1, len(whole))
         key = self._key(encoder, whole, len(encoder.stages), encoder.readout, precision)
-        entry = self._find(key, share)
-        if entry is None:
+
+        def make(draft: Draft) -> Entry:
             began = time.perf_counter()
-            value = _encode_features(encoder, whole, precision)
-            entry = self._computed(key, Entry(value, time.perf_counter() - began), share)
+            value = encode_features(encoder, whole, precision)
+            entry = Entry(value, time.perf_counter() - began, value.numel() * value.element_size())
+            draft.add("x", value.cpu().numpy())
+            return entry
+
+        entry = self._found(key, share) or self._new(key, self._file(encoder, whole, None, key), make, share)
+        assert entry is not None
         assert isinstance(entry.value, Tensor)
         if data.shared is None:
             return entry.value
@@ -134,9 +132,9 @@ class Activations:
         """Returns the same examples with what the frozen stages[:stop] put out as rows.
 
         A row is (T, D) without padding, or whatever shape the encoder has between stages; a batch holds
-        {"hidden": Hidden}, from which `tlbench.training.Model` goes on. Where hidden states would not fit into
-        `limit_bytes`, or carry extras that cannot be cut to rows, the data itself comes back: the model then runs
-        the prefix each time.
+        {"hidden": Hidden}, from which `tlbench.training.Model` goes on. Hidden states that do not fit into
+        `limit_bytes` stay on disk. Where they fit neither there, or carry extras that cannot be cut to rows, the
+        data itself comes back: the model then runs the prefix each time.
 
         Raises:
             PluginError: The data is augmented.
@@ -144,146 +142,63 @@ class Activations:
         if isinstance(data.rows, HiddenRows):
             return data
         key = self._key(encoder, data, stop, None, precision)
-        entry = self._find(key)
-        if entry is None:
+        if key in self._refused:
+            return data
+
+        def make(draft: Draft) -> Entry | None:
             began = time.perf_counter()
-            value = _encode_hidden(encoder, data, stop, precision, self.limit_bytes)
-            if value is None:
-                return data
-            entry = self._computed(key, Entry(value, time.perf_counter() - began))
+            value = encode_hidden(encoder, data, stop, precision, self.limit_bytes, draft)
+            seconds = time.perf_counter() - began - draft.seconds
+            return None if value is None else Entry(value, seconds, value.size_bytes)
+
+        entry = self._found(key) or self._new(key, self._file(encoder, data, stop, key), make)
+        if entry is None:
+            return data
         assert isinstance(entry.value, HiddenRows)
         return data.with_rows(entry.value, entry.value.collate, f"{data.fingerprint}@{key.weights}:{stop}")
 
     def _key(self, encoder: Encoder, data: Data, stop: int, readout: str | None, precision: str) -> Key:
         if data.augmented:
             raise PluginError("activations of augmented data are not cached: its rows differ at each look")
-        now = marks(encoder, stop)
-        trusted = self._trusted.get(encoder, {})
-        weights = encoder.identity
-        if any(trusted.get(name) != mark for name, mark in now.items()):
-            weights += f"+{weights_digest(encoder, stop)}"
+        others = self._watch.other_weights(encoder, stop)
+        weights = encoder.identity if others is None else f"{encoder.identity}+{others}"
         return Key(weights, data.fingerprint, stop, readout, precision, encoder.device.type)
 
-    def _find(self, key: Key, share: float = 1.0) -> Entry | None:
+    def _file(self, encoder: Encoder, data: Data, stop: int | None, key: Key) -> ActivationFile | None:
+        """Returns the place on disk; trained weights have none: nobody else meets them."""
+        if self.disk is None or key.weights != encoder.identity or not worth_keeping(encoder):
+            return None
+        return ActivationFile(self.disk, encoder, data, stop, key.precision)
+
+    def _found(self, key: Key, share: float = 1.0) -> Entry | None:
         entry = self._entries.get(key)
         if entry is not None:
             self._entries.move_to_end(key)
-            self._note(key, entry, share, paid=False)
+            self._note(key, entry, share, paid_seconds=0.0)
         return entry
 
-    def _computed(self, key: Key, entry: Entry, share: float = 1.0) -> Entry:
-        self._note(key, entry, share, paid=True)
+    def _new(
+        self, key: Key, file: ActivationFile | None, make: Callable[[Draft], Entry | None], share: float = 1.0
+    ) -> Entry | None:
+        """Returns an entry read from disk or made, or None where there is nowhere to keep it."""
+        began = time.perf_counter()
+        entry = make(Draft.dead()) if file is None else file.entry(make)
+        paid_seconds = time.perf_counter() - began
+        if entry is None:
+            self._refused.add(key)
+            for usage in self._usages:
+                usage.encode_paid_seconds += paid_seconds
+            return None
+        # Reading, checking and waiting are paid for as well; without a disk there is nothing but the encoding.
+        self._note(key, entry, share, entry.encode_seconds if file is None else paid_seconds)
         if entry.size_bytes <= self.limit_bytes:
             self._entries[key] = entry
-            while self.size_bytes > self.limit_bytes:
+            while self.size_bytes > self.limit_bytes or len(self._entries) > MOST_ENTRIES:
                 self._entries.popitem(last=False)
         return entry
 
-    def _note(self, key: Key, entry: Entry, share: float, paid: bool) -> None:
+    def _note(self, key: Key, entry: Entry, share: float, paid_seconds: float) -> None:
         # Who reads a part of the rows would have encoded that part alone.
         for usage in self._usages:
             usage.read[key] = share * entry.encode_seconds
-            usage.encode_paid_seconds += entry.encode_seconds if paid else 0.0
-
-
-class HiddenRows(Sequence[Tensor]):
-    """Rows cut out of batches of hidden states: padding is dropped, nothing is copied when a row is read."""
-
-    def __init__(self, count: int, masked: bool) -> None:
-        self._chunks: list[Tensor] = []
-        self._places = np.zeros((count, 3), dtype=np.int64)
-        self._masked = masked
-
-    @property
-    def size_bytes(self) -> int:
-        """How much memory the rows hold."""
-        return sum(chunk.numel() * chunk.element_size() for chunk in self._chunks)
-
-    def add(self, indices: Sequence[int], hidden: Hidden) -> None:
-        """Takes in the rows of one batch of an encoder's output."""
-        if hidden.mask is None:
-            ends = np.arange(1, len(indices) + 1)
-            chunk = hidden.x
-        else:
-            ends = hidden.mask.sum(1).cpu().numpy().cumsum()
-            chunk = hidden.x[hidden.mask]
-        self._places[indices, 0] = len(self._chunks)
-        self._places[indices, 1] = np.concatenate([[0], ends[:-1]])
-        self._places[indices, 2] = ends
-        self._chunks.append(chunk.cpu())
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    @overload
-    def __getitem__(self, index: int) -> Tensor: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Tensor]: ...
-    def __getitem__(self, index: int | slice) -> Tensor | list[Tensor]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        chunk, first, last = self._places[index].tolist()
-        rows: Tensor = self._chunks[chunk][first:last] if self._masked else self._chunks[chunk][first]
-        return rows
-
-    def collate(self, rows: Sequence[Tensor]) -> Batch:
-        """Returns {"hidden": Hidden} of these rows, padded on the right."""
-        if not self._masked:
-            return {"hidden": Hidden(torch.stack(list(rows)))}
-        lengths = torch.tensor([len(row) for row in rows])
-        x = torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
-        return {"hidden": Hidden(x, torch.arange(x.shape[1]) < lengths[:, None])}
-
-
-def _encode_features(encoder: Encoder, data: Data, precision: str) -> Tensor:
-    features = torch.empty(len(data), encoder.width, device=encoder.device)
-    for indices, hidden in _passes(encoder, data, None, precision):
-        features[indices] = encoder.pool(hidden).float()
-    _wait(encoder.device)
-    return features
-
-
-def _encode_hidden(encoder: Encoder, data: Data, stop: int, precision: str, limit_bytes: int) -> HiddenRows | None:
-    rows: HiddenRows | None = None
-    for indices, hidden in _passes(encoder, data, stop, precision):
-        if hidden.extras or not _is_contiguous(hidden.mask):
-            return None
-        if rows is None:
-            rows = HiddenRows(len(data), masked=hidden.mask is not None)
-        rows.add(indices, hidden)
-        share = data.lengths[indices].sum() / max(1, data.lengths.sum())
-        if rows.size_bytes > limit_bytes or (len(rows) > len(indices) and rows.size_bytes / share > 2 * limit_bytes):
-            return None
-    _wait(encoder.device)
-    return rows if rows is not None else HiddenRows(0, masked=False)
-
-
-def _passes(encoder: Encoder, data: Data, stop: int | None, precision: str) -> Iterator[tuple[list[int], Hidden]]:
-    """Yields the indices and hidden states of each batch, computed in eval mode and without gradients."""
-    modes = {module: module.training for module in encoder.modules()}
-    encoder.eval()
-    device = encoder.device
-    try:
-        for indices in inference_batches(data.lengths, default_tokens(device.type)):
-            batch = to_device(data.batch(indices), device)
-            # not inference_mode: what is cached here is trained on later
-            with torch.no_grad(), autocast(device, precision):
-                hidden = encoder(batch, stop=stop)
-            yield indices, hidden
-    finally:
-        for module, training in modes.items():
-            module.training = training
-
-
-def _is_contiguous(mask: Tensor | None) -> bool:
-    """Says whether the tokens of each row stand together, so that cutting off the padding moves none of them."""
-    if mask is None:
-        return True
-    starts = mask[:, :1].sum() + (mask[:, 1:] & ~mask[:, :-1]).sum()
-    return bool(starts == mask.any(1).sum())
-
-
-def _wait(device: torch.device) -> None:
-    """Waits for the device, so that a clock read next tells the truth."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+            usage.encode_paid_seconds += paid_seconds

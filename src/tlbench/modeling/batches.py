@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 
-CPU_TOKENS = 4096
-"""More does not raise the throughput of a CPU, and costs memory."""
+CPU_TOKENS = 1024
+"""More does not raise the throughput of a CPU, and pads more: 4096 took an eighth longer for SST-2's sentences."""
 CUDA_TOKENS = 32768
 MAX_ROWS = 512
 """Where a row's length says little of its cost, as with images, this bounds a batch."""
@@ -26,6 +28,16 @@ def inference_batches(lengths: np.ndarray, token_budget: int = CPU_TOKENS, max_r
         batches[-1].append(index)
         room -= 1
     return batches
+
+
+def padding_share(lengths: np.ndarray, batches: Iterable[Sequence[int]]) -> float:
+    """Returns which part of what batches compute is padding, 0 to 1: of their rows times their longest row."""
+    computed = real = 0
+    for indices in batches:
+        inside = lengths[indices]
+        computed += len(inside) * int(inside.max())
+        real += int(inside.sum())
+    return 1 - real / computed if computed else 0.0
 
 
 def default_tokens(device_type: str) -> int:

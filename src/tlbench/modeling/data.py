@@ -151,8 +151,12 @@ def bare(examples: Examples) -> Data:
 
 
 def to_device(batch: Mapping[str, Any], device: torch.device) -> Batch:
-    """Returns the batch with its tensors on the device; copies from pinned memory do not block."""
-    return {
-        name: value.to(device, non_blocking=True) if isinstance(value, torch.Tensor) else value
-        for name, value in batch.items()
-    }
+    """Returns the batch with its tensors on the device; what goes to a GPU does not make the host wait."""
+    return {name: moved(value, device) if isinstance(value, torch.Tensor) else value for name, value in batch.items()}
+
+
+def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Returns a tensor on the device: to a GPU by way of pinned memory, which alone is copied in the background."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)

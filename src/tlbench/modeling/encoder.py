@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tlbench.modeling.data import Batch
+from tlbench.modeling.data import Batch, moved
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Hidden:
 
     def to(self, device: torch.device) -> Hidden:
         """Returns the same on another device."""
-        extras = {name: value.to(device, non_blocking=True) for name, value in self.extras.items()}
-        mask = None if self.mask is None else self.mask.to(device, non_blocking=True)
-        return Hidden(self.x.to(device, non_blocking=True), mask, extras)
+        extras = {name: moved(value, device) for name, value in self.extras.items()}
+        mask = None if self.mask is None else moved(self.mask, device)
+        return Hidden(moved(self.x, device), mask, extras)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from tlbench.contracts.record import Cell
 from tlbench.contracts.space import Space, Value, narrow
 from tlbench.contracts.strategy import About, TaskInfo
 from tlbench.contracts.task import Examples, SplitName
+from tlbench.modeling import disk_cache
 from tlbench.modeling.activations import Activations
 from tlbench.modeling.data import Data, bare
 from tlbench.modeling.encoder import Encoder
@@ -37,7 +38,7 @@ class Workbench:
         self.catalog = catalog
         self.device = device
         self.threads = threads
-        self.activations = Activations()
+        self.activations = Activations(disk=disk_cache.shared())
         self._encoders: OrderedDict[tuple[str, str], WarmEncoder] = OrderedDict()
         self._splits: OrderedDict[str, Splits] = OrderedDict()
         self._data: OrderedDict[tuple[str, str], Data] = OrderedDict()

@@ -84,13 +84,20 @@ class Rehearsal:
         """Returns what a fit gave; without `params`, in the middle of the space. What it raises is in the result."""
         return self.fit_batch([params], seed, report)[0]
 
-    def fit_batch(self, settings: Sequence[Params | None], seed: int = 0, report: Report = _silent) -> list[Fitted]:
-        """Returns what several settings gave, fitted together if the strategy can."""
+    def fit_batch(
+        self, settings: Sequence[Params | None], seed: int | Sequence[int] = 0, report: Report = _silent
+    ) -> list[Fitted]:
+        """Returns what several settings gave, fitted together if the strategy can; all of one seed, or each of its own.
+
+        Raises:
+            ValueError: There are not as many seeds as settings.
+        """
         from tlbench.running.fit import run_fits
 
+        seeds = [seed] * len(settings) if isinstance(seed, int) else seed
         orders = [
-            FitOrder(self.cell, dict(middle(self.space) if params is None else params), seed, "search", trial)
-            for trial, params in enumerate(settings)
+            FitOrder(self.cell, dict(middle(self.space) if params is None else params), one, "search", trial)
+            for trial, (params, one) in enumerate(zip(settings, seeds, strict=True))
         ]
         return run_fits(orders, self._materials, [report] * len(orders))
 

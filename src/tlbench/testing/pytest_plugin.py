@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,24 @@ if TYPE_CHECKING:
 pytest.register_assert_rewrite("tlbench.testing.conformance")
 
 PLUGINS = "TLBENCH_PLUGINS"
+CACHE, CACHE_LIMIT = "TLBENCH_CACHE", "TLBENCH_CACHE_LIMIT"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _tlbench_cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keeps what fixtures of a module or a class encode out of the user's own cache; yields a folder for caches."""
+    folder = tmp_path_factory.getbasetemp() / "tlbench-cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE, str(folder / "session"))
+        patch.setenv(CACHE_LIMIT, "1GiB")
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def _tlbench_cache_of_the_test(_tlbench_cache_of_the_session: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives each test a cache of its own, which is made when something is kept in it."""
+    monkeypatch.setenv(CACHE, str(_tlbench_cache_of_the_session / secrets.token_hex(6)))
+    monkeypatch.setenv(CACHE_LIMIT, "1GiB")
 
 
 @pytest.fixture

@@ -1,25 +1,40 @@
-"""A library for strategies: a training loop, parameter groups, batches, and many linear heads at once.
+"""A library for strategies: a training loop, parameter groups, batches, and many heads at once.
 
 The core never calls it: a strategy owns its fit.
 """
 
 from tlbench.modeling.batches import inference_batches
+from tlbench.training.axes import Linear
 from tlbench.training.batches import train_batches
-from tlbench.training.fused import Linear, logistic_regressions, ridge_regressions
-from tlbench.training.loop import Model, ModelPredictor, train
+from tlbench.training.fused import (
+    Regression,
+    logistic_regressions,
+    ridge_regressions,
+    solve_logistic,
+    solve_ridge,
+)
+from tlbench.training.loop import Model, ModelPredictor, step_count, train
 from tlbench.training.parameters import Group, freeze, groups_of, layer_decayed
+from tlbench.training.stacked import HeadSetting, Layers, train_heads
 
 __all__ = [
     "Group",
+    "HeadSetting",
+    "Layers",
     "Linear",
     "Model",
     "ModelPredictor",
+    "Regression",
     "freeze",
     "groups_of",
     "inference_batches",
     "layer_decayed",
     "logistic_regressions",
     "ridge_regressions",
+    "solve_logistic",
+    "solve_ridge",
+    "step_count",
     "train",
     "train_batches",
+    "train_heads",
 ]

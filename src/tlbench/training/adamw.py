@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
+from tlbench.modeling.weights import stepped
+
 BETAS = (0.9, 0.999)
 EPS = 1e-8
 MANY_ROWS = 2048
@@ -68,6 +70,8 @@ class AdamW:
             for (weight, state), part in zip(moved, parts, strict=True):
                 state.close(weight, part)
                 weight.grad = None
+        # the kernel moves no version counter
+        stepped()
         return norm
 
     def _norm(self) -> Tensor:

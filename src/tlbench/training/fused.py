@@ -1,7 +1,7 @@
 """Many regularised linear heads at once, on features that were computed once.
 
-All settings share the features, so that one pass is one matrix product, whatever their number. Each setting's
-result is the one that it would have alone.
+All penalties of a problem share its features, and problems of like size (the training subsets of several seeds, say)
+are stacked: one pass is one batched product, whatever their number. Each result is the one that it would be alone.
 
 The penalty `l2` stands beside a mean over examples: mean loss + l2 / 2 * |weights|^2, the bias is free. In
 scikit-learn's terms that is C = 1 / (l2 * N) for `LogisticRegression` and alpha = l2 * N for `Ridge`.
@@ -15,33 +15,25 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tlbench.training.axes import Axes, Linear
 from tlbench.training.lbfgs import Problem, minimise
 
 CHUNK_ELEMENTS = 2**26
-"""Logits held at a time: more settings than fit into these go one chunk after another."""
-FP64_ELEMENTS = 2**18
-"""Feature values up to which logistic regression computes in fp64; beyond, fp32 halves a time that is felt."""
+"""Rows and logits held at a time: more problems or penalties than fit into these go one chunk after another."""
 ABSENT_BIAS = -20.0
 """How far below the others the logit of a class that training never showed is put."""
 
 
 @dataclass(frozen=True)
-class Linear:
-    """A linear map of features to logits or numbers, in fp32."""
+class Regression:
+    """What one regression is fitted on, and with which penalties."""
 
-    weight: Tensor
-    """(K, D), as in `nn.Linear`."""
-    bias: Tensor
-    """(K,)"""
-
-    def __call__(self, features: Tensor) -> Tensor:
-        """Returns (N, K) for features (N, D)."""
-        return torch.nn.functional.linear(features, self.weight, self.bias)
-
-    @property
-    def is_finite(self) -> bool:
-        """Whether every weight is."""
-        return bool(torch.isfinite(self.weight).all() and torch.isfinite(self.bias).all())
+    features: Tensor
+    """(N, D)"""
+    targets: Tensor
+    """(N,) class indices, or real numbers of about unit deviation, which the penalty is meant for."""
+    penalties: Sequence[float]
+    """`l2` of each setting, above 0."""
 
 
 def logistic_regressions(
@@ -59,16 +51,7 @@ def logistic_regressions(
         penalties: `l2` of each setting, above 0.
         max_steps: Of L-BFGS; a setting that is not done by then stays where it is.
     """
-    seen, compact = torch.unique(targets, return_inverse=True)
-    basis = _Basis.of(features)
-    columns = 1 if len(seen) == 2 else len(seen)
-    width = max(1, CHUNK_ELEMENTS // max(1, len(features) * columns))
-    solved: list[Linear] = []
-    for first in range(0, len(penalties), width):
-        chunk = torch.tensor(penalties[first : first + width], dtype=basis.rows.dtype, device=features.device)
-        solution = _solve_logistic(basis, compact, len(seen), chunk, max_steps)
-        solved += [_all_classes(*basis.unfold(one), seen, classes) for one in solution]
-    return solved
+    return solve_logistic([Regression(features, targets, penalties)], classes, max_steps)[0]
 
 
 def ridge_regressions(features: Tensor, targets: Tensor, penalties: Sequence[float]) -> list[Linear]:
@@ -79,91 +62,156 @@ def ridge_regressions(features: Tensor, targets: Tensor, penalties: Sequence[flo
         targets: (N,) real numbers. The penalty is meant for numbers of unit deviation: pass them so.
         penalties: `l2` of each setting, above 0.
     """
-    basis = _Basis.of(features)
-    y = targets.to(basis.rows.dtype)
+    return solve_ridge([Regression(features, targets, penalties)])[0]
+
+
+def solve_logistic(problems: Sequence[Regression], classes: int, max_steps: int = 500) -> list[list[Linear]]:
+    """Returns what `logistic_regressions` gives for each problem; those of like size are solved together."""
+    prepared = [_Prepared.of(problem) for problem in problems]
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for index, one in enumerate(prepared):
+        alike.setdefault(one.size_class, []).append(index)
+    solved: dict[int, list[Linear]] = {}
+    for indices in alike.values():
+        for chunk in _chunks(indices, prepared):
+            solutions = _solve_together([prepared[i] for i in chunk], max_steps)
+            for index, maps in zip(chunk, solutions, strict=True):
+                solved[index] = [_all_classes(one, prepared[index].seen, classes) for one in maps]
+    return [solved[index] for index in range(len(problems))]
+
+
+def solve_ridge(problems: Sequence[Regression]) -> list[list[Linear]]:
+    """Returns what `ridge_regressions` gives for each problem: one product for all of its penalties.
+
+    Problems follow one another: nearly all of the time goes into turning each one's features into their axes,
+    where there is nothing to share.
+    """
+    return [_ridge(Axes.of(problem.features), problem) for problem in problems]
+
+
+def _ridge(axes: Axes, problem: Regression) -> list[Linear]:
+    y = problem.targets.to(axes.rows.dtype)
     mean = y.mean()
-    moments = basis.rows.T @ (y - mean) / len(y)
-    solved = []
-    for penalty in penalties:
-        slope = moments / (basis.variances + penalty)
-        weight, bias = basis.unfold(torch.cat([slope, mean[None]])[:, None])
-        solved.append(Linear(weight, bias))
+    moments = axes.rows.T @ (y - mean) / len(y)
+    slopes = moments / (axes.variances + y.new_tensor(problem.penalties)[:, None])
+    return axes.unfold(torch.cat([slopes, mean.expand(len(slopes), 1)], dim=1)[:, :, None])
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A logistic regression along its features' axes."""
+
+    axes: Axes
+    targets: Tensor
+    """(N,) indices into `seen`."""
+    seen: Tensor
+    """The classes that occur."""
+    penalties: Sequence[float]
+
+    @classmethod
+    def of(cls, problem: Regression) -> _Prepared:
+        seen, compact = torch.unique(problem.targets, return_inverse=True)
+        return cls(Axes.of(problem.features), compact, seen, problem.penalties)
+
+    @property
+    def outputs(self) -> int:
+        """K: of two classes one logit is enough."""
+        return 1 if len(self.seen) == 2 else len(self.seen)
+
+    @property
+    def size_class(self) -> tuple[object, ...]:
+        """Equal for problems that are worth stacking: what is filled up is less than what is there."""
+        rows = self.axes.rows
+        return len(self.penalties), len(self.seen), rows.dtype, rows.device, len(rows).bit_length()
+
+
+def _chunks(indices: list[int], prepared: Sequence[_Prepared]) -> list[list[int]]:
+    """Returns the indices in groups whose stacked rows and logits fit into `CHUNK_ELEMENTS`."""
+    largest = max(
+        max(prepared[i].axes.rows.numel(), len(prepared[i].targets) * prepared[i].outputs * len(prepared[i].penalties))
+        for i in indices
+    )
+    width = max(1, CHUNK_ELEMENTS // max(1, largest))
+    return [indices[first : first + width] for first in range(0, len(indices), width)]
+
+
+def _solve_together(problems: Sequence[_Prepared], max_steps: int) -> list[list[Linear]]:
+    """Returns the maps of problems of one size class; penalties that do not fit at once go in chunks."""
+    elements = sum(len(problem.targets) for problem in problems) * problems[0].outputs
+    width = max(1, CHUNK_ELEMENTS // max(1, elements))
+    stack = _Stack.of(problems)
+    solved: list[list[Linear]] = [[] for _ in problems]
+    for first in range(0, len(problems[0].penalties), width):
+        penalties = stack.rows.new_tensor([problem.penalties[first : first + width] for problem in problems])
+        for maps, problem, solution in zip(solved, problems, stack.solve(penalties, max_steps), strict=True):
+            kept = torch.cat([solution[:, : problem.axes.rows.shape[1]], solution[:, -1:]], dim=1)
+            maps.extend(problem.axes.unfold(kept))
     return solved
 
 
 @dataclass(frozen=True)
-class _Basis:
-    """Standardised features, turned into their principal axes.
-
-    A ridge penalty does not see the turn, and curvature along these axes is known beforehand; there are never more
-    of them than rows.
-    """
+class _Stack:
+    """Problems filled up to one size: rows that count for nothing, and axes along which nothing varies."""
 
     rows: Tensor
-    """(N, R) uncorrelated."""
+    """(G, N, R)"""
+    shares: Tensor
+    """(G, N)"""
+    hot: Tensor
+    """(G, N, C)"""
     variances: Tensor
-    """(R,) the mean square of each axis."""
-    axes: Tensor
-    """(D, R) orthonormal."""
-    mean: Tensor
-    deviation: Tensor
+    """(G, R)"""
 
     @classmethod
-    def of(cls, features: Tensor) -> _Basis:
-        """Returns the basis of features (N, D); fp64 but for large features, where time decides for fp32."""
-        x = features.double()
-        mean = x.mean(0)
-        deviation = x.std(0, unbiased=False)
-        deviation = torch.where(deviation > 1e-7 * (1 + mean.abs()), deviation, torch.inf)
-        x = (x - mean) / deviation
-        count, width = x.shape
-        variances, vectors = torch.linalg.eigh((x.T @ x if width <= count else x @ x.T) / count)
-        kept = variances > 1e-10 * variances[-1:].clamp(min=1e-30)
-        variances, vectors = variances[kept], vectors[:, kept]
-        axes = vectors if width <= count else x.T @ vectors / (variances * count).sqrt()
-        rows = x @ axes
-        if rows.numel() > FP64_ELEMENTS:
-            rows, variances = rows.float(), variances.float()
-        return cls(rows, variances, axes, mean, deviation)
+    def of(cls, problems: Sequence[_Prepared]) -> _Stack:
+        classes = len(problems[0].seen)
+        hots = [torch.nn.functional.one_hot(one.targets, classes).to(one.axes.rows.dtype) for one in problems]
+        shares = [hot.new_full((len(hot),), 1 / len(hot)) for hot in hots]
+        rows, variances = [one.axes.rows for one in problems], [one.axes.variances for one in problems]
+        return cls(_stacked(rows), _stacked(shares), _stacked(hots), _stacked(variances))
 
-    def unfold(self, solution: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns weight (K, D) and bias (K,) on raw features from (R + 1, K) on the axes, the bias last."""
-        solution = solution.double()
-        weight = (self.axes @ solution[:-1]).T / self.deviation
-        return weight.float(), (solution[-1] - weight @ self.mean).float()
+    def solve(self, penalties: Tensor, max_steps: int) -> Tensor:
+        """Returns (G, S, R + 1, C) for penalties (G, S): the weights on the axes and, last, the bias of each class."""
+        hot, classes = self.hot, self.hot.shape[-1]
+        prior = torch.bmm(self.shares[:, None], hot)[:, 0].log()
+        binary = classes == 2
+        if binary:
+            hot, prior = hot[..., 1:], prior[:, 1:] - prior[:, :1]
+        groups, columns = penalties.shape
+        start = self.rows.new_zeros(groups, self.rows.shape[-1] + 1, hot.shape[-1], columns)
+        if classes == 1:
+            return start.movedim(-1, 1)
+        scale = _curvature(self.variances, penalties, classes).rsqrt()[:, :, None]
+        start[:, -1] = prior[:, :, None] / scale[:, -1]
+        problem = Problem(self.rows, self.shares, hot[..., None], penalties, scale, binary)
+        solution = minimise(problem, start, max_steps).movedim(-1, 1)
+        return torch.cat([-solution / 2, solution / 2], dim=-1) if binary else solution
 
 
-def _solve_logistic(basis: _Basis, targets: Tensor, classes: int, penalties: Tensor, max_steps: int) -> Tensor:
-    """Returns (S, R + 1, K) for penalties (S,): the weights on the axes and, last, the bias of each class."""
-    rows = basis.rows
-    hot = torch.nn.functional.one_hot(targets, classes).to(rows.dtype)
-    prior = hot.mean(0).log()
-    binary = classes == 2
-    if binary:
-        hot, prior = hot[:, 1:], prior[1:] - prior[:1]
-    shape = (rows.shape[1] + 1, len(prior), len(penalties))
-    if classes == 1:
-        return rows.new_zeros(shape).permute(2, 0, 1)
-    scale = _curvature(basis.variances, penalties, classes).rsqrt()[:, None, :]
-    start = rows.new_zeros(shape)
-    start[-1] = prior[:, None] / scale[-1]
-    solution = minimise(Problem(rows, hot[:, :, None], penalties, scale, binary), start, max_steps).permute(2, 0, 1)
-    return torch.cat([-solution / 2, solution / 2], dim=-1) if binary else solution
+def _stacked(tensors: Sequence[Tensor]) -> Tensor:
+    """Returns the tensors stacked, filled up with zeros at their ends."""
+    if len(tensors) == 1:
+        return tensors[0][None]
+    shape = [max(sizes) for sizes in zip(*(tensor.shape for tensor in tensors), strict=True)]
+    stack = tensors[0].new_zeros(len(tensors), *shape)
+    for place, tensor in zip(stack, tensors, strict=True):
+        place[tuple(slice(size) for size in tensor.shape)] = tensor
+    return stack
 
 
 def _curvature(variances: Tensor, penalties: Tensor, classes: int) -> Tensor:
-    """Returns (R + 1, S): about how much the objective curves along each axis and along the bias."""
+    """Returns (G, R + 1, S): about how much the objective curves along each axis and along the bias."""
     spread = (1 - 1 / classes) / classes
-    along = spread * variances[:, None] + penalties
-    return torch.cat([along, along.new_full((1, len(penalties)), spread)])
+    along = spread * variances[:, :, None] + penalties[:, None]
+    return torch.cat([along, along.new_full((len(along), 1, along.shape[-1]), spread)], dim=1)
 
 
-def _all_classes(weight: Tensor, bias: Tensor, seen: Tensor, classes: int) -> Linear:
+def _all_classes(one: Linear, seen: Tensor, classes: int) -> Linear:
     """Returns the map with a row for classes that training never showed."""
     if len(seen) == classes:
-        return Linear(weight, bias)
-    full = weight.new_zeros(classes, weight.shape[1])
-    full[seen] = weight
-    low = bias.new_full((classes,), float(bias.min()) + ABSENT_BIAS)
-    low[seen] = bias
+        return one
+    full = one.weight.new_zeros(classes, one.weight.shape[1])
+    full[seen] = one.weight
+    low = one.bias.new_full((classes,), float(one.bias.min()) + ABSENT_BIAS)
+    low[seen] = one.bias
     return Linear(full, low)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +14,8 @@ from torch import Tensor, nn
 from tlbench.contracts.errors import Diverged
 from tlbench.contracts.outputs import Predictions
 from tlbench.modeling.activations import Activations
-from tlbench.modeling.batches import default_tokens, inference_batches
-from tlbench.modeling.data import Batch, Data, to_device
+from tlbench.modeling.batches import default_tokens, inference_batches, padding_share
+from tlbench.modeling.data import Batch, Data, moved, to_device
 from tlbench.modeling.encoder import Encoder, Hidden, count_parameters
 from tlbench.modeling.heads import Head, Outputs, PooledHead
 from tlbench.modeling.precision import autocast
@@ -134,9 +135,9 @@ def train(
         Pruned: The study stopped the trial.
     """
     device = model.device
-    targets = model.head.targets(data).to(device)
+    targets = model.head.targets(data)
     if isinstance(model.head, PooledHead):
-        model.head.fit_scale(targets)
+        model.head.fit_scale(targets.to(device))
     predictor = ModelPredictor(model, job.precision, job.activations)
     if model.start > 0 and not data.augmented:
         data = job.activations.hidden(model.encoder, data, model.start, job.precision)
@@ -150,8 +151,10 @@ def train(
         model.train()
         for step, indices in zip(range(1, total + 1), train_batches(data.lengths, batch_size, job.seed), strict=False):
             batch = placed(data.serve(indices), device)
+            # cut on the host: a list of indices would have to wait for the GPU
+            wanted = moved(targets[indices], device)
             with autocast(device, job.precision):
-                loss = model.head.loss(model(batch), targets[indices])
+                loss = model.head.loss(model(batch), wanted)
             loss.backward()
             norm = optimizer.step(rate(step - 1, total, warmup))
             finite &= torch.isfinite(loss.detach()) & torch.isfinite(norm)
@@ -164,6 +167,10 @@ def train(
         raise Diverged(f"a weight is not finite after {total} steps")
     model.eval()
     job.notes["steps"] = total
+    served = islice(train_batches(data.lengths, batch_size, job.seed), total)
+    job.notes["padding_share"] = padding_share(data.lengths, served)
+    asked = inference_batches(job.validation.lengths, default_tokens(device.type))
+    job.notes["validation_padding_share"] = padding_share(job.validation.lengths, asked)
     return predictor
 
 

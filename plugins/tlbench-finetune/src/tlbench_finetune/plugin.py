@@ -7,10 +7,20 @@ from collections.abc import Iterable
 from tlbench import Strategy, hookimpl
 from tlbench_finetune.finetune import FromScratch, FullFinetune, LayerwiseDecay, LpFt, PartialFinetune
 from tlbench_finetune.majority import Majority
+from tlbench_finetune.mlp import MlpProbe
 from tlbench_finetune.probe import LinearProbe
 
 
 @hookimpl
 def tlbench_strategies() -> Iterable[Strategy]:
     """Returns one of each, with its parameters' defaults."""
-    return [Majority(), LinearProbe(), PartialFinetune(), FullFinetune(), FromScratch(), LpFt(), LayerwiseDecay()]
+    return [
+        Majority(),
+        LinearProbe(),
+        MlpProbe(),
+        PartialFinetune(),
+        FullFinetune(),
+        FromScratch(),
+        LpFt(),
+        LayerwiseDecay(),
+    ]

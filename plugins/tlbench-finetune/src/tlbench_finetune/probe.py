@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tlbench import (
-    About,
-    Backbone,
-    Classes,
-    Diverged,
-    FitEnded,
-    Float,
-    Job,
-    Output,
-    PluginError,
-    Predictions,
-    Predictor,
-    Scalar,
-    Space,
-    Strategy,
-    Task,
-    Value,
-)
+from tlbench import About, Backbone, Classes, FitEnded, Float, Job, Output, Predictor, Space, Strategy, Task, Value
+from tlbench_finetune.features import Sample, predictor, sample_of, samples, why_no_probe
 
 if TYPE_CHECKING:
-    from tlbench.modeling.activations import Activations
-    from tlbench.modeling.data import Data
-    from tlbench.modeling.encoder import Encoder
     from tlbench.training import Linear
 
 L2 = Float(1e-5, 10.0, log=True)
@@ -40,7 +21,7 @@ DEFAULT_L2 = 0.1
 class LinearProbe(Strategy):
     """Logistic or ridge regression on standardised features of the frozen encoder; no weight of it moves.
 
-    The whole grid of `l2` is solved in one pass over features that are computed once.
+    All `l2` of all seeds are solved in one pass over features that are computed once.
     """
 
     name: ClassVar[str] = "linear-probe"
@@ -52,14 +33,12 @@ class LinearProbe(Strategy):
         return {"l2": L2}
 
     def defaults(self, about: About) -> dict[str, Value]:
-        """Returns a penalty that did well on sentences with 300 to 2,000 examples."""
+        """Returns a penalty that suits about 1,000 examples."""
         return {"l2": DEFAULT_L2}
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
         """Returns why not: the readout is one vector an example."""
-        if isinstance(task.output, Classes | Scalar):
-            return None
-        return f"a linear probe reads one vector an example; {type(task.output).__name__} needs more"
+        return why_no_probe(task.output, "a linear probe")
 
     def fit(self, job: Job) -> Predictor:
         """Returns a predictor of the one setting in `job.params`."""
@@ -69,71 +48,41 @@ class LinearProbe(Strategy):
         return result
 
     def fit_batch(self, jobs: Sequence[Job]) -> list[Predictor | FitEnded]:
-        """Returns a predictor for each setting, all solved at once."""
-        first = jobs[0]
-        for job in jobs:
+        """Returns a predictor for each setting and seed, all solved at once."""
+        found = samples(jobs)
+        wanted: dict[Sample, set[float]] = {}
+        for job, sample in zip(jobs, found, strict=True):
             job.train.meter.rows += len(job.train)
-        maps = solve(first, [float(job.params["l2"]) for job in jobs])
+            if isinstance(sample, Sample):
+                wanted.setdefault(sample, set()).add(float(job.params["l2"]))
+        solved = _solve_all(wanted, jobs[0].task.output)
         return [
-            ProbePredictor(first.encoder, linear, first.task.output, first.activations, first.precision)
-            if linear.is_finite
-            else Diverged("a weight of the probe is not finite")
-            for linear in maps
+            predictor(job, solved[sample][float(job.params["l2"])]) if isinstance(sample, Sample) else sample
+            for job, sample in zip(jobs, found, strict=True)
         ]
 
 
-class ProbePredictor:
-    """Answers by a linear map of the frozen encoder's features, which come from the activations."""
-
-    def __init__(
-        self, encoder: Encoder, linear: Linear, output: Output, activations: Activations, precision: str
-    ) -> None:
-        self.encoder = encoder
-        self.linear = linear
-        self.output = output
-        self.activations = activations
-        self.precision = precision
-        self.trainable_parameters = linear.weight.numel() + linear.bias.numel()
-
-    def predict(self, data: Data) -> Predictions:
-        """Returns an answer for each example of the data, in order.
-
-        Raises:
-            Diverged: An answer is not finite.
-        """
-        logits = self.linear(self.activations.features(self.encoder, data, self.precision))
-        if not bool(logits.isfinite().all()):
-            raise Diverged("an answer is not finite")
-        if isinstance(self.output, Scalar):
-            return Predictions(data.ids, logits.squeeze(-1).cpu().numpy())
-        scores = logits.softmax(-1).cpu().numpy()
-        return Predictions(data.ids, scores.argmax(-1), scores)
-
-
 def solve(job: Job, penalties: Sequence[float]) -> list[Linear]:
-    """Returns a linear map of the features to logits, or to real numbers, for each penalty.
+    """Returns a linear map of the job's features to logits, or to real numbers, for each penalty.
 
     Raises:
         Diverged: A feature is not finite.
         PluginError: The data has several rows an example, or the output is neither classes nor a number.
     """
-    import torch
+    sample = sample_of(job)
+    (maps,) = _solve_all({sample: set(penalties)}, job.task.output).values()
+    return [maps[penalty] for penalty in penalties]
 
-    from tlbench.training import Linear, logistic_regressions, ridge_regressions
 
-    data, output = job.train, job.task.output
-    if len(data) != len(data.examples):
-        raise PluginError("a linear probe needs one row an example")
-    features = job.activations.features(job.encoder, data, job.precision)
-    if not bool(features.isfinite().all()):
-        raise Diverged("a feature is not finite")
-    if isinstance(output, Classes):
-        targets = torch.as_tensor(data.targets, dtype=torch.int64, device=features.device)
-        return logistic_regressions(features, targets, len(output.names), penalties)
-    if not isinstance(output, Scalar):
-        raise PluginError(f"no linear probe for {type(output).__name__}")
-    numbers = torch.as_tensor(data.targets, dtype=torch.float64, device=features.device)
-    mean, deviation = numbers.mean(), numbers.std(unbiased=False).clamp(min=1e-6)
-    maps = ridge_regressions(features, (numbers - mean) / deviation, penalties)
-    mean, deviation = mean.float(), deviation.float()
-    return [Linear(one.weight * deviation, one.bias * deviation + mean) for one in maps]
+def _solve_all(wanted: Mapping[Sample, set[float]], output: Output) -> dict[Sample, dict[float, Linear]]:
+    from tlbench.training import Regression, solve_logistic, solve_ridge
+
+    # like penalties converge together, whatever the sample
+    penalties = {sample: sorted(values) for sample, values in wanted.items()}
+    problems = [Regression(sample.features, sample.targets, values) for sample, values in penalties.items()]
+    classes = len(output.names) if isinstance(output, Classes) else None
+    solved = solve_ridge(problems) if classes is None else solve_logistic(problems, classes)
+    return {
+        sample: {penalty: sample.in_units(one) for penalty, one in zip(values, maps, strict=True)}
+        for (sample, values), maps in zip(penalties.items(), solved, strict=True)
+    }

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import torch
@@ -15,8 +16,14 @@ import transformers
 
 from tlbench import Classes, Examples, MultiLabel, Output, PluginError, Scalar, UsageError
 from tlbench.modeling.data import Batch, Data, one_row_each
+from tlbench.modeling.disk_cache import kept_arrays
 from tlbench_hf.families import longest_input
 from tlbench_hf.loading import load_config, quiet
+
+WORTH_KEEPING = 200
+"""Tokenising fewer examples takes some 20 ms: not worth a file, though reading one takes less than 1 ms."""
+VERSION = 1
+"""Raise it when the same tokenizer's rows change."""
 
 
 class TokenRow(NamedTuple):
@@ -26,6 +33,39 @@ class TokenRow(NamedTuple):
     """(T,) int32."""
     types: np.ndarray | None
     """(T,) int8, which of two texts a token is from; None for models that do not ask."""
+
+
+class TokenRows(Sequence[TokenRow]):
+    """Rows of tokens in flat arrays: a row is a view into them, wherever they are."""
+
+    def __init__(self, ends: np.ndarray, ids: np.ndarray, types: np.ndarray | None = None) -> None:
+        """Takes where each row ends, (rows,) int64, and the tokens of all rows, one row after the other."""
+        self._ends, self._ids, self._types = ends, ids, types
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays by the names that the constructor takes."""
+        types = {} if self._types is None else {"types": self._types}
+        return {"ends": self._ends, "ids": self._ids, **types}
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(rows,) int64."""
+        return np.diff(self._ends, prepend=0)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @overload
+    def __getitem__(self, index: int) -> TokenRow: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[TokenRow]: ...
+    def __getitem__(self, index: int | slice) -> TokenRow | list[TokenRow]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        index = range(len(self))[index]
+        place = slice(self._ends[index - 1] if index else 0, self._ends[index])
+        return TokenRow(self._ids[place], None if self._types is None else self._types[place])
 
 
 @dataclass(frozen=True)
@@ -80,8 +120,16 @@ def featurize(examples: Examples, output: Output, folder: Path, max_length: int)
     tokenizer = load_tokenizer(folder)
     length = max_length if tokenizer.limit is None else min(max_length, tokenizer.limit)
     fingerprint = f"tokens:{tokenizer.identity}:{length}:{int(tokenizer.types)}"
-    rows = _rows(tokenizer, [list(texts) for texts in zip(*(e.inputs for e in examples), strict=True)], length)
-    return one_row_each(examples, rows, tokenizer.pad, [len(row.ids) for row in rows], fingerprint)
+
+    def rows() -> TokenRows:
+        return _rows(tokenizer, [list(texts) for texts in zip(*(e.inputs for e in examples), strict=True)], length)
+
+    if len(examples) < WORTH_KEEPING:
+        tokens = rows()
+    else:
+        key = {"examples": examples.fingerprint, "made": fingerprint, **_versions()}
+        tokens = TokenRows(**kept_arrays("tokens", key, lambda: rows().arrays))
+    return one_row_each(examples, tokens, tokenizer.pad, tokens.lengths, fingerprint)
 
 
 @lru_cache(maxsize=8)
@@ -112,9 +160,11 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     )
 
 
-def _rows(tokenizer: Tokenizer, columns: list[list[str]], length: int) -> list[TokenRow]:
+def _rows(tokenizer: Tokenizer, columns: list[list[str]], length: int) -> TokenRows:
     if not columns:
-        return []
+        return TokenRows(
+            np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int8) if tokenizer.types else None
+        )
     encoded = tokenizer.library(
         *columns,
         truncation="longest_first",
@@ -123,15 +173,17 @@ def _rows(tokenizer: Tokenizer, columns: list[list[str]], length: int) -> list[T
         return_attention_mask=False,
         return_token_type_ids=tokenizer.types,
     )
-    all_types = encoded["token_type_ids"] if tokenizer.types else [None] * len(encoded["input_ids"])
-    rows = []
-    for ids, types in zip(encoded["input_ids"], all_types, strict=True):
-        # An empty text without special tokens would be a row without tokens, and its mean 0/0.
-        kept = ids or [tokenizer.pad.token]
-        rows.append(
-            TokenRow(
-                np.asarray(kept, dtype=np.int32),
-                None if types is None else np.asarray(types or [0], dtype=np.int8),
-            )
-        )
-    return rows
+    # An empty text without special tokens would be a row without tokens, and its mean 0/0.
+    ids = [row or [tokenizer.pad.token] for row in encoded["input_ids"]]
+    types = [row or [0] for row in encoded["token_type_ids"]] if tokenizer.types else None
+    return TokenRows(
+        np.cumsum([len(row) for row in ids], dtype=np.int64),
+        np.fromiter(chain.from_iterable(ids), np.int32),
+        None if types is None else np.fromiter(chain.from_iterable(types), np.int8),
+    )
+
+
+def _versions() -> dict[str, str]:
+    import tokenizers
+
+    return {"version": str(VERSION), "transformers": transformers.__version__, "tokenizers": tokenizers.__version__}

@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+import msgspec
 import pytest
 
 from tlbench.contracts.backbone import Backbone
@@ -39,7 +40,8 @@ class StrategyConformance:
     draws: ClassVar[int] = 3
     """Of how many settings each hyperparameter must have been read in at least one."""
     fused_tolerance: ClassVar[float] = 0.15
-    """How far a validation score may be from the same setting's when several are fitted in one pass."""
+    """How far a validation score or, on average, an answer may be from the same fit's alone when several are fitted in
+    one pass; of numbers, in units of their deviation."""
 
     @property
     def task(self) -> Task:
@@ -146,6 +148,27 @@ class StrategyConformance:
                 alone = self._fitted(rehearsal, params).result.validation
                 assert fitted.result.validation == pytest.approx(alone, abs=self.fused_tolerance), params
 
+    def test_several_seeds_at_once(self) -> None:
+        """Of several seeds in one pass, each answers as it does alone: from its own training subset, first weights."""
+        if self.strategy.batch_size == 1:
+            pytest.skip("this strategy fits one job at a time")
+        seeds = (0, 1, 2)
+        for task in self._supported():
+            limit = max(2, 3 * len(self.rehearsal(task).data("train")) // 4)
+            protocol = msgspec.structs.replace(self.protocol, seeds=seeds, train_limit=limit)
+            rehearsal, generator = Rehearsal(self.strategy, self.backbone, task, protocol), random.Random(0)
+            settings = [draw(rehearsal.space, generator) for _ in seeds]
+            together = rehearsal.fit_batch(settings, seeds)
+            for fitted in together:
+                assert fitted.result.status == "ok", f"{fitted.result.reason}\n{fitted.result.traceback}"
+            answers = [self._answers(rehearsal, fitted) for fitted in together]
+            for params, seed, fitted, mine in zip(settings, seeds, together, answers, strict=True):
+                alone = self._fitted(rehearsal, params, seed)
+                assert fitted.result.seed == seed
+                assert fitted.result.examples_seen == alone.result.examples_seen, "other examples were counted"
+                apart = _apart(mine, self._answers(rehearsal, alone))
+                assert apart <= self.fused_tolerance, f"seed {seed} is {apart:.2g} away from what it is alone"
+
     def test_lets_itself_be_pruned(self) -> None:
         """Where it reports, the pruner's word ends the fit; it never reports what is not finite."""
         import math
@@ -189,6 +212,15 @@ class StrategyConformance:
             assert (mine is None) == (other is None)
             if mine is not None and other is not None:
                 assert float(abs(mine - other).max()) <= 1e-6, f"other answers {when}"
+
+
+def _apart(mine: Predictions, other: Predictions) -> float:
+    """Returns the mean distance of two sets of answers: of probabilities, of classes, or of numbers in deviations."""
+    if mine.scores is not None and other.scores is not None:
+        return float(abs(mine.scores - other.scores).mean())
+    if other.values.dtype.kind != "f":
+        return float((mine.values != other.values).mean())
+    return float(abs(mine.values - other.values).mean() / max(float(other.values.std()), 1e-12))
 
 
 class _Watched(Mapping[str, Value]):

@@ -1,0 +1,258 @@
+"""What the pairs of `benchmarks/speed` come to, how they are kept, and what the tables say of them."""
+
+import subprocess
+import sys
+
+import msgspec
+import psutil
+import pytest
+
+from benchmarks.speed import corpora, driver, table
+from benchmarks.speed.contest import Side, suite_text
+from benchmarks.speed.ledger import Ledger, Pair, Start
+from benchmarks.speed.process import SideFailed, measure, over_time, sample
+from benchmarks.speed.rows import ROWS, chosen, quick
+from benchmarks.speed.sides.job import CellReport
+from benchmarks.speed.summary import growth, summarise
+from tlbench import Classes
+from tlbench.planning.suite import read_suite
+
+MACHINE = {
+    "processor": "toy", "device": "cpu", "cores": 2, "memory_gib": 4, "system": "Linux", "python": "3.11",
+    "versions": {"torch": "2"},
+}  # fmt: skip
+SETTINGS = {"work": {"epochs": 3, "trials": 1}, "precision": "fp32", "machine": MACHINE}
+TARGETS = "01" * 50
+
+
+def side(seconds, answers=TARGETS, seed=0, validation=0.5, peak=100 * 2**20):
+    cells = (CellReport("full-finetune", validation, 1, 4, {str(seed): answers}),)
+    return Side(seconds, seconds / 2, peak, peak, (5, 5, 5, 5, 5, 10), cells)
+
+
+def ledger(*pairs):
+    kept = Ledger()
+    for pair in pairs:
+        kept = kept.with_pair("full", SETTINGS, TARGETS, pair)
+    return kept
+
+
+def test_ratios_are_of_pairs_and_the_peer_is_above():
+    found = summarise(
+        ledger(*(Pair(i, side(10.0), side(ours)) for i, ours in enumerate((20.0, 5.0, 40.0)))).rows["full"]
+    )
+    assert (found.whole.low, found.whole.median, found.whole.high) == (0.5, 2.0, 4.0)
+    assert found.work.median == 2.0
+    assert found.seconds == (10.0, 20.0)
+
+
+def test_equal_answers_do_not_differ_and_opposite_ones_do():
+    opposite = TARGETS.translate(str.maketrans("01", "10"))
+    equal = summarise(ledger(Pair(0, side(1.0), side(1.0))).rows["full"]).scores
+    apart = summarise(ledger(Pair(0, side(1.0), side(1.0, opposite))).rows["full"]).scores
+    assert equal.p == 1.0
+    assert apart.p < 0.001
+    assert apart.test == (1.0, 0.0)
+    assert apart.lowest.value == 1.0
+
+
+def test_rounds_with_their_own_seeds_are_tested_together():
+    wrong = "10" + TARGETS[2:]
+    pairs = [Pair(i, side(1.0, seed=i), side(1.0, wrong if i else TARGETS, seed=i)) for i in range(3)]
+    found = summarise(ledger(*pairs).rows["full"]).scores
+    assert found.lowest.seeds == (3, 3)
+    assert found.test[1] == pytest.approx((1 + 0.98 + 0.98) / 3)
+
+
+def test_growth_compares_the_last_third_with_the_middle_one():
+    assert growth((1, 1, 4, 4, 8, 6)) == 2.0
+    assert growth((7,)) == 1.0
+
+
+def test_memory_over_time_keeps_the_highest_of_each_part():
+    assert over_time([1, 2], 10) == [1, 2]
+    assert over_time(list(range(20)), 10) == list(range(1, 20, 2))
+
+
+def test_a_pair_is_kept_and_found_by_its_settings(tmp_path):
+    path = tmp_path / "results.json"
+    ledger(Pair(0, side(1.0), side(2.0))).write(path)
+    read = Ledger.read(path)
+    assert list(read.measured("full", SETTINGS)) == [0]
+    assert read.measured("full", {**SETTINGS, "precision": "bf16-autocast"}) == {}
+    other = read.with_pair("full", {**SETTINGS, "precision": "bf16-autocast"}, TARGETS, Pair(1, side(1.0), side(2.0)))
+    assert [pair.seed for pair in other.rows["full"].pairs] == [1]
+
+
+def test_other_files_are_refused(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text('{"format": 1, "rows": {"full": 3}}')
+    with pytest.raises(ValueError, match="no results of this benchmark"):
+        Ledger.read(path)
+    path.write_text('{"format": 99}')
+    with pytest.raises(ValueError, match="format 99"):
+        Ledger.read(path)
+
+
+def test_the_tables_show_what_was_measured_and_name_what_was_not():
+    shown = table.render(ledger(Pair(0, side(10.0), side(25.0, validation=0.25))))
+    (line,) = [
+        line for line in shown.splitlines() if "full fine-tuning, 4 trials | Trainer search, tuned | 1.3" in line
+    ]
+    assert "**2.50** (2.50 to 2.50)" in line
+    assert "10.0 / 25.0" in line
+    assert "0.500 / 0.250" in line
+    assert "| linear probe, 20 trials | Trainer search, tuned | 80 or more | not measured yet |" in shown
+    assert "BERT-base" not in shown
+
+
+def test_utilisation_is_shown_of_a_gpu():
+    gpu = {**SETTINGS, "machine": {**MACHINE, "device": "NVIDIA H100"}}
+    timed = [msgspec.structs.replace(side(1.0), train_seconds=seconds, tokens=20_000) for seconds in (1.0, 2.0)]
+    shown = table.render(Ledger().with_pair("bert-bare", gpu, TARGETS, Pair(0, *timed)))
+    # 6 x 85 million weights x 60,000 tokens in one second, of 989e12
+    assert "| BERT-base, random weights, one trial | bare torch loop | 3.1% | 1.5% |" in shown
+
+
+def test_start_up_is_a_difference():
+    shown = table.render(Ledger(start=Start({}, (0.3, 0.4), (0.1, 0.1))))
+    assert "by 0.250 s (0.200 to 0.300, 2 times" in shown
+
+
+def test_tables_go_between_their_marks():
+    page = "a\n<!-- results.json: begin -->\nold\n<!-- results.json: end -->\nb"
+    once = table.rewritten(page, "results.json", "new")
+    assert once == "a\n<!-- results.json: begin -->\n\nnew\n\n<!-- results.json: end -->\nb"
+    assert table.rewritten(once, "results.json", "new") == once
+    with pytest.raises(ValueError, match="write between"):
+        table.rewritten(page, "results-gpu.json", "new")
+
+
+def test_the_readme_has_both_marks():
+    page = (table.FOLDER / "README.md").read_text(encoding="utf-8")
+    for name in (table.CPU_RESULTS, table.GPU_RESULTS):
+        assert "new tables" in table.rewritten(page, name, "new tables")
+
+
+def test_the_suite_of_every_row_can_be_read(tmp_path):
+    for row in ROWS:
+        path = tmp_path / f"{row.name}.toml"
+        path.write_text(suite_text(row.work, "minilm-l6", 2))
+        suite = read_suite(path)
+        (block,) = suite.cells
+        protocol = suite.protocol_of(block)
+        assert (protocol.trials, protocol.epochs) == (row.work.trials, row.work.epochs)
+        assert protocol.seeds == ((2,) if row.work.seeds == 1 else tuple(range(row.work.seeds)))
+
+
+def test_rows_are_chosen_by_name():
+    assert [row.name for row in chosen("top2,probe", gpu=False)] == ["top2", "probe"]
+    assert not any(row.gpu for row in chosen("all", gpu=False))
+    assert chosen("help", gpu=False) == []
+    with pytest.raises(ValueError, match="no row 'prob'"):
+        chosen("prob", gpu=False)
+    small = quick(chosen("sweep", gpu=False)[0], "generated", "tiny-random").work
+    assert (small.trials, small.seeds, small.train, len(small.strategies)) == (2, 2, 60, 5)
+
+
+def test_the_same_rows_are_drawn_each_time_and_never_twice(tmp_path):
+    folder = tmp_path / "glue" / "SST-2"
+    folder.mkdir(parents=True)
+    lines = ["sentence\tlabel", *(f'line "{i} \t{i % 2}' for i in range(50))]
+    for split in ("train", "dev"):
+        (folder / f"{split}.tsv").write_text("\n".join(lines) + "\n")
+    first = corpora.load("sst2", str(tmp_path), 20, 30)
+    assert first == corpora.load("sst2", str(folder.parent), 20, 30)
+    assert (len(first.train), len(first.validation), len(first.test)) == (20, 15, 15)
+    assert not {row.id for row in first.validation} & {row.id for row in first.test}
+    assert all(row.texts[0].startswith('line "') and int(row.id.split("-")[1]) % 2 == row.label for row in first.train)
+    with pytest.raises(ValueError, match="51 rows asked for, 50 there"):
+        corpora.load("sst2", str(tmp_path), 51, 30)
+    with pytest.raises(FileNotFoundError, match=r"RTE/train\.tsv"):
+        corpora.load("rte", str(tmp_path), 1, 1)
+
+
+def test_pairs_of_texts_are_read_with_their_labels(tmp_path):
+    for name, line in (("RTE", "7\ta\tb\tnot_entailment"), ("MRPC", "0\t1\t2\ta\tb")):
+        (tmp_path / name).mkdir()
+        for split in ("train", "dev"):
+            (tmp_path / name / f"{split}.tsv").write_text(f"\ufeffhead\n{line}\n", encoding="utf-8")
+    for corpus, label in (("rte", 1), ("mrpc", 0)):
+        (row,) = corpora.load(corpus, str(tmp_path), 1, 1).train
+        assert (row.texts, row.label, row.id) == (("a", "b"), label, "train-0")
+
+
+def test_a_side_that_fails_says_why(tmp_path):
+    with pytest.raises(SideFailed, match="status 3\nno such thing"):
+        measure([sys.executable, "-c", "print('no such thing'); raise SystemExit(3)"], {}, tmp_path / "log")
+
+
+def test_children_count_to_the_memory_of_a_side():
+    hold = "held = bytearray({} * 2**20); print('held', flush=True); input()"
+    code = (
+        "import subprocess, sys\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {hold.format(80)!r}], stdin=0)\n"
+        f"{hold.format(60)}"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as tree:
+        assert [tree.stdout.readline() for _ in range(2)] == [b"held\n"] * 2
+        marks = {}
+        now = sample(psutil.Process(tree.pid), marks)
+        tree.communicate(b"\n\n")
+    assert len(marks) == 2
+    assert sum(marks.values()) >= now > 140 * 2**20
+
+
+def test_without_data_or_peers_a_row_is_skipped_with_its_reason(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("TLBENCH_DATA", raising=False)
+    common = ["--work", str(tmp_path), "--out", str(tmp_path / "out.json")]
+    assert driver.main(["--rows", "bare", "--data-root", str(tmp_path / "none"), *common]) == 0
+    assert "skipped: bare: no SST-2/train.tsv" in capsys.readouterr().out
+    monkeypatch.setitem(driver._PEERS, "loop", ("no_such_peer",))
+    assert driver.main(["--quick", "--tiny", "--rows", "bare", *common]) == 0
+    assert "skipped: bare: no_such_peer is not installed" in capsys.readouterr().out
+    assert driver.main(["--rows", "nothing", *common]) == 2
+    assert "no row 'nothing'" in capsys.readouterr().err
+
+
+def test_rounds_alternate_and_what_was_measured_before_is_kept(tmp_path, monkeypatch, capsys):
+    ran = []
+
+    def fake(name):
+        def run(row, ring, seed):
+            ran.append((name, seed))
+            return side(1.0, "01" * 10, seed)
+
+        return run
+
+    monkeypatch.setattr(driver, "run_tlbench", fake("tlbench"))
+    monkeypatch.setattr(driver, "run_peer", fake("peer"))
+    common = ["--quick", "--tiny", "--rows", "bare", "--work", str(tmp_path)]
+    assert driver.main([*common, "--rounds", "2"]) == 0
+    assert ran == [("tlbench", 0), ("peer", 0), ("tlbench", 1), ("peer", 1)]
+    assert driver.main([*common, "--rounds", "3"]) == 0
+    assert ran[4:] == [("tlbench", 2), ("peer", 2)]
+    assert capsys.readouterr().out.count("was measured before") == 2
+    assert driver.main([*common, "--rounds", "1", "--fresh"]) == 0
+    assert ran[6:] == [("tlbench", 0), ("peer", 0)]
+
+
+def test_a_side_that_fails_does_not_stop_the_other_rows(tmp_path, monkeypatch, capsys):
+    def run(row, ring, seed):
+        if row.name == "bare":
+            raise SideFailed("no luck")
+        return side(1.0, "01" * 10, seed)
+
+    monkeypatch.setattr(driver, "run_tlbench", run)
+    monkeypatch.setattr(driver, "run_peer", run)
+    common = ["--quick", "--tiny", "--rows", "bare,sklearn", "--work", str(tmp_path)]
+    assert driver.main(common) == 1
+    assert "failed: bare: no luck" in capsys.readouterr().err
+    assert list(Ledger.read(tmp_path / "quick.json").rows) == ["sklearn"]
+
+
+def test_the_classes_of_a_task_are_those_of_its_corpus():
+    from benchmarks.speed.plugin import tlbench_tasks
+
+    outputs = {task.name: task.output for task in tlbench_tasks()}
+    assert outputs["speed-rte"] == Classes(("entailment", "not_entailment"))

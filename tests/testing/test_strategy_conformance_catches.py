@@ -1,0 +1,132 @@
+"""Each check of a strategy is shown one that breaks it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from tlbench.contracts.outputs import Predictions
+from tlbench.contracts.space import Float
+from tlbench.testing.conformance import StrategyConformance
+from tlbench.testing.faults import FailingStrategy, PeekingStrategy, ShortStrategy
+from tlbench.testing.toys import ToyFit
+
+
+class Unseeded(ToyFit):
+    """Draws from a generator of its own."""
+
+    def fit(self, job):
+        generator = torch.Generator()
+        generator.seed()
+        with torch.no_grad():
+            job.head.linear.weight.add_(torch.randn(job.head.linear.weight.shape, generator=generator))
+        return super().fit(job)
+
+
+class Idle(ToyFit):
+    """Offers a hyperparameter that it never reads."""
+
+    def space(self, about):
+        return {**super().space(about), "idle": Float(0, 1)}
+
+
+class Deaf(ToyFit):
+    """Goes on after it was pruned."""
+
+    def fit(self, job):
+        def report(step, score):
+            try:
+                job.report(step, score)
+            except Exception:
+                return
+
+        return super().fit(dataclasses.replace(job, report=report))
+
+
+class Sharing(ToyFit):
+    """All its predictors share the weights of the last fit."""
+
+    last: list = []
+
+    def fit(self, job):
+        self.last[:] = [super().fit(job)]
+        return self
+
+    def predict(self, data):
+        return self.last[0].predict(data)
+
+
+class Remembering(ToyFit):
+    """Its answers depend on how often it was fitted."""
+
+    fits: list = []
+
+    def fit(self, job):
+        self.fits.append(1)
+        job.head.linear.bias.data[0] += len(self.fits)
+        return super().fit(job)
+
+
+class Hoarding(ToyFit):
+    """Answers one class for all, at half of the score that the same setting has alone."""
+
+    batch_size = 4
+
+    def fit_batch(self, jobs):
+        return [Everything() for _ in jobs]
+
+
+class OneSeedForAll(ToyFit):
+    """Fits every seed on the training subset of the first."""
+
+    batch_size = 4
+
+    def fit_batch(self, jobs):
+        first = jobs[0].train
+        own = [dataclasses.replace(first, meter=job.train.meter) for job in jobs]
+        return super().fit_batch([dataclasses.replace(job, train=train) for job, train in zip(jobs, own, strict=True)])
+
+
+class Miscounting(ToyFit):
+    """Counts all rows in the first job's meter."""
+
+    batch_size = 4
+
+    def fit_batch(self, jobs):
+        return super().fit_batch([dataclasses.replace(job, train=jobs[0].train) for job in jobs])
+
+
+class Everything:
+    def predict(self, data):
+        return Predictions(data.ids, torch.full((len(data.ids),), -1).numpy())
+
+
+@pytest.mark.parametrize(
+    ("strategy", "check", "message"),
+    [
+        (FailingStrategy(), "test_fits", "fails on purpose"),
+        (PeekingStrategy(), "test_fits", "SealBroken"),
+        (ShortStrategy(), "test_fits", "did not answer every example"),
+        (Unseeded(), "test_same_seed_same_result", "in a new process"),
+        (Remembering(), "test_same_seed_same_result", "other answers"),
+        (Idle(), "test_reads_what_its_space_offers", "idle"),
+        (Sharing(), "test_predictor_outlives_the_next_fit", "after the next fit"),
+        (Hoarding(), "test_several_settings_at_once", r"\+-|±|approx"),
+        (Deaf(), "test_lets_itself_be_pruned", "went on after"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, ToyFit) else "",
+)
+def test_a_wrong_strategy_is_caught(strategy, check, message):
+    with pytest.raises(AssertionError, match=message):
+        getattr(type("Check", (StrategyConformance,), {"strategy": strategy})(), check)()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"), [(OneSeedForAll(), "seed [12] is .* away"), (Miscounting(), "other examples were counted")]
+)
+def test_a_strategy_that_mixes_up_seeds_is_caught(strategy, message):
+    check = type("Check", (StrategyConformance,), {"strategy": strategy, "fused_tolerance": 1e-3})()
+    with pytest.raises(AssertionError, match=message):
+        check.test_several_seeds_at_once()

@@ -1,0 +1,147 @@
+"""Stacked heads: against torch's own modules and optimiser one by one, and without any effect on each other."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tlbench.training import stacked
+from tlbench.training.loop import rate
+from tlbench.training.stacked import HeadSetting, Layers, train_heads
+
+
+def _features(rows: int = 90, width: int = 10, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return 2 + torch.randn(rows, width, generator=generator) @ torch.randn(width, width, generator=generator)
+
+
+def _ring(features: Tensor, classes: int = 2) -> Tensor:
+    """Returns classes by distance from the middle: no linear map tells them apart."""
+    x = (features - features.mean(0)) / features.std(0)
+    order = x[:, :2].square().sum(1).argsort().argsort()
+    return order * classes // len(order)
+
+
+def _settings(count: int = 4, steps: int = 40) -> list[HeadSetting]:
+    features = _features()
+    targets = _ring(features)
+    return [HeadSetting(features, targets, 0, 3e-3 * 2**i, 0.1 * i, steps) for i in range(count)]
+
+
+def _alone(setting: HeadSetting, outputs: int, hidden: list[int], **options: object) -> Layers:
+    (head,) = train_heads([setting], outputs, hidden, **options)  # type: ignore[arg-type]
+    return head
+
+
+def _assert_alike(mine: Layers, other: Layers) -> None:
+    for one, two in zip(mine.maps, other.maps, strict=True):
+        torch.testing.assert_close(one.weight, two.weight, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(one.bias, two.bias, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("hidden", "activation"), [([12], "gelu"), ([12, 7], "relu"), ([], "gelu")])
+@pytest.mark.parametrize("classes", [3, None])
+def test_a_head_is_what_torchs_own_modules_give(hidden: list[int], activation: str, classes: int | None) -> None:
+    """The same first weights and batches, through nn.Sequential and torch.optim.AdamW."""
+    features = _features()
+    x = (features - features.mean(0)) / features.std(0, unbiased=False)
+    targets = _ring(features, classes) if classes else x[:, 0] * x[:, 1]
+    setting = HeadSetting(features, targets, seed=5, lr=1e-2, weight_decay=0.3, steps=25)
+    outputs = classes or 1
+    mine = _alone(setting, outputs, hidden, activation=activation, batch_size=16)
+
+    widths = [10, *hidden, outputs]
+    first, _ = stacked._first_weights([5], widths, torch.device("cpu"))
+    layers = [nn.Linear(before, after) for before, after in itertools.pairwise(widths)]
+    for layer, weight in zip(layers, first, strict=True):
+        layer.weight.data = weight[0].T.contiguous()
+        layer.bias.data.zero_()
+    between = nn.GELU() if activation == "gelu" else nn.ReLU()
+    module = nn.Sequential(*[part for layer in layers for part in (layer, between)][:-1])
+    groups = [
+        {"params": [layer.weight for layer in layers], "weight_decay": 0.3},
+        {"params": [layer.bias for layer in layers], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=1e-2)
+    order = stacked._Stream.of(setting, x, 16).order
+    for step in range(25):
+        for group in optimizer.param_groups:
+            group["lr"] = 1e-2 * rate(step, 25, 0.1)
+        logits = module(x[order[step]])
+        wanted = targets[order[step]]
+        loss = nn.functional.cross_entropy(logits, wanted) if classes else (logits[:, 0] - wanted).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    torch.testing.assert_close(mine(features), module(x).detach(), rtol=1e-3, atol=1e-3)
+
+
+def test_it_learns_what_no_linear_map_can() -> None:
+    features = _features(400, 6)
+    setting = HeadSetting(features, _ring(features), 0, 1e-2, 0.1, 400)
+    right = (_alone(setting, 2, [32])(features).argmax(-1) == setting.targets).float().mean()
+    linear = (_alone(setting, 2, [])(features).argmax(-1) == setting.targets).float().mean()
+    assert right > 0.93
+    assert linear < 0.75
+
+
+def test_a_setting_is_not_changed_by_its_neighbours() -> None:
+    settings = _settings()
+    for setting, head in zip(settings, train_heads(settings, 2, [12], batch_size=16), strict=True):
+        _assert_alike(head, _alone(setting, 2, [12], batch_size=16))
+
+
+def test_seeds_have_their_own_rows_weights_and_order() -> None:
+    subsets = [_features(seed=seed) for seed in range(3)]
+    settings = [HeadSetting(x, _ring(x), seed, 1e-2, 0.1, 30) for seed, x in enumerate(subsets) for _ in range(2)]
+    settings.append(HeadSetting(_features(50), _ring(_features(50)), 7, 1e-2, 0.1, 30))
+    settings.append(dataclasses.replace(settings[0], steps=11))
+    settings.append(dataclasses.replace(settings[0], seed=9))
+    together = train_heads(settings, 2, [12], batch_size=16)
+    for setting, head in zip(settings, together, strict=True):
+        _assert_alike(head, _alone(setting, 2, [12], batch_size=16))
+    _assert_alike(together[0], together[1])
+    assert not torch.allclose(together[0].maps[0].weight, together[-1].maps[0].weight, atol=1e-2)
+
+
+def test_one_that_diverges_poisons_no_other() -> None:
+    settings = _settings()
+    wild = dataclasses.replace(settings[1], lr=float("inf"))
+    together = train_heads([settings[0], wild, *settings[2:]], 2, [12])
+    assert [head.is_finite for head in together] == [True, False, True, True]
+    for index in (0, 2, 3):
+        _assert_alike(together[index], _alone(settings[index], 2, [12]))
+
+
+def test_settings_that_do_not_fit_at_once_go_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = _settings(5)
+    whole = train_heads(settings, 2, [12])
+    monkeypatch.setattr(stacked, "MAX_WEIGHTS", 2 * (11 * 12 + 13 * 2))
+    for head, other in zip(whole, train_heads(settings, 2, [12]), strict=True):
+        _assert_alike(head, other)
+
+
+def test_each_pass_has_every_row_once_and_few_rows_make_small_batches() -> None:
+    setting = HeadSetting(_features(10), torch.zeros(10, dtype=torch.int64), 3, 0.1, 0, steps=6)
+    order = stacked._Stream.of(setting, setting.features, 5).order
+    assert order.shape == (6, 5)
+    assert [sorted(order[i : i + 2].flatten().tolist()) for i in (0, 2, 4)] == [list(range(10))] * 3
+    assert order[:2].tolist() != order[2:4].tolist()
+    assert stacked._Stream.of(setting, setting.features, 64).order.shape == (6, 10)
+
+
+def test_a_constant_feature_has_no_weight_and_weights_are_counted() -> None:
+    features = _features()
+    features[:, 4] = 7.0
+    head = _alone(HeadSetting(features, _ring(features), 0, 1e-2, 0.1, 20), 2, [12])
+    assert head.is_finite
+    assert not head.maps[0].weight[:, 4].any()
+    assert head.parameters == 10 * 12 + 12 + 12 * 2 + 2
+
+
+def test_no_setting_is_no_work() -> None:
+    assert train_heads([], 2, [12]) == []
