@@ -46,8 +46,7 @@ class Side(msgspec.Struct, frozen=True):
     work_seconds: float | None
     """From the end of the imports to the last result; None where the moments were not noted."""
     peak_bytes: int
-    """High-water marks of resident memory, summed over the side's processes."""
-    at_once_bytes: int
+    """The most memory that the side's processes had together, shared pages counted once."""
     over_time_bytes: tuple[int, ...]
     cells: tuple[CellReport, ...]
     load_seconds: float | None = None
@@ -205,7 +204,7 @@ def _side(
 ) -> Side:
     return Side(
         whole_seconds=measured.whole_seconds, work_seconds=work_seconds, peak_bytes=measured.peak_bytes,
-        at_once_bytes=measured.at_once_bytes, over_time_bytes=tuple(measured.over_time_bytes), cells=tuple(cells),
+        over_time_bytes=tuple(measured.over_time_bytes), cells=tuple(cells),
         load_seconds=load_seconds, train_seconds=train_seconds, tokens=tokens,
     )  # fmt: skip
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import psutil
 
-SAMPLE_SECONDS = 0.25
+SAMPLE_SECONDS = 0.5
+"""Each sample makes the kernel walk through the pages of every process: some milliseconds."""
 PARTS = 10
 """Into how many equal parts of a run its memory over time is summed up."""
 
@@ -31,9 +32,7 @@ class Measured:
     began: float = 0.0
     """By the machine's monotonic clock, which its processes can read too."""
     peak_bytes: int = 0
-    """High-water marks of resident memory, summed over its processes, whether or not they stood at the same time."""
-    at_once_bytes: int = 0
-    """The most resident memory that its processes were seen to have at the same time."""
+    """The most memory that its processes were seen to have together."""
     over_time_bytes: list[int] = field(default_factory=list)
     """The most at the same time in each tenth of the run."""
 
@@ -44,13 +43,12 @@ def measure(command: Sequence[str], environment: Mapping[str, str], log: Path) -
     Raises:
         SideFailed: Its status is not 0; the message ends with the end of the log.
     """
-    marks: dict[int, int] = {}
     sums: list[int] = []
     done = threading.Event()
     with log.open("w", encoding="utf-8") as output:
         began = time.monotonic()
         process = subprocess.Popen(command, env=dict(environment), stdout=output, stderr=subprocess.STDOUT)
-        watch = threading.Thread(target=_watch, args=(process.pid, marks, sums, done), daemon=True)
+        watch = threading.Thread(target=_watch, args=(process.pid, sums, done), daemon=True)
         watch.start()
         try:
             status = process.wait()
@@ -65,7 +63,7 @@ def measure(command: Sequence[str], environment: Mapping[str, str], log: Path) -
     if status:
         tail = log.read_text(encoding="utf-8", errors="replace")[-2000:]
         raise SideFailed(f"{' '.join(command)}: status {status}\n{tail}")
-    return Measured(seconds, began, sum(marks.values()), max(sums, default=0), over_time(sums))
+    return Measured(seconds, began, max(sums, default=0), over_time(sums))
 
 
 def over_time(sums: Sequence[int], parts: int = PARTS) -> list[int]:
@@ -76,35 +74,26 @@ def over_time(sums: Sequence[int], parts: int = PARTS) -> list[int]:
     return [max(sums[low:high]) for low, high in pairwise(bounds)]
 
 
-def _watch(pid: int, marks: dict[int, int], sums: list[int], done: threading.Event) -> None:
+def _watch(pid: int, sums: list[int], done: threading.Event) -> None:
     with suppress(psutil.NoSuchProcess):
         root = psutil.Process(pid)
         while not done.wait(SAMPLE_SECONDS):
-            if total := sample(root, marks):
+            if total := memory(root):
                 sums.append(total)
 
 
-def sample(root: psutil.Process, marks: dict[int, int]) -> int:
-    """Returns the bytes that a process and its descendants have resident now, and raises their high-water marks."""
-    total = 0
-    for one in (root, *root.children(recursive=True)):
-        peak, now = _resident(one.pid)
-        marks[one.pid] = max(marks.get(one.pid, 0), peak)
-        total += now
-    return total
+def memory(root: psutil.Process) -> int:
+    """Returns the bytes that a process and its descendants take now; a page that n of them share counts once.
+
+    The kernel divides it among them (proportional set size). Resident memory would count the libraries' code once for
+    each worker.
+    """
+    return sum(_proportional(one.pid) for one in (root, *root.children(recursive=True)))
 
 
-def _resident(pid: int) -> tuple[int, int]:
-    """Returns the high-water mark and the present size of a process's resident memory, in bytes; 0 if it is gone."""
-    found = {"VmHWM": 0, "VmRSS": 0}
-    try:
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            name, _, value = line.partition(":")
-            if name in found:
-                found[name] = int(value.split()[0]) * 1024
-    except OSError:
-        # Where there is no /proc, what is resident now stands for the mark too.
-        with suppress(psutil.Error):
-            now = int(psutil.Process(pid).memory_info().rss)
-            return now, now
-    return found["VmHWM"], found["VmRSS"]
+def _proportional(pid: int) -> int:
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0

@@ -36,7 +36,7 @@ def test_both_sides_give_finite_scores_and_answer_every_test_row(quick, row):
         assert {len(answers) for answers in cell.predictions.values()} == {20}
         assert all(set(answers) <= {"0", "1"} for answers in cell.predictions.values())
         assert side.whole_seconds > side.work_seconds > 0
-        assert side.peak_bytes >= side.at_once_bytes > 0
+        assert side.peak_bytes > 0
         assert all(map(math.isfinite, cell.params.values()))
 
 
