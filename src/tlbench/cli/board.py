@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlbench.contracts.errors import UsageError
+from tlbench.contracts.plan import Plan
 from tlbench.contracts.record import Cell, Record
+from tlbench.results.index import Index
+from tlbench.results.leaderboard import Table
+from tlbench.results.lines import Line, Lines
+from tlbench.results.ranking import Place, by_answers, by_intervals
 from tlbench.results.render.plain import printable
 from tlbench.results.store import Store, Unreadable
 
@@ -16,38 +22,52 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
+    from tlbench.results.stats import Answers
+
 
 def print_board(out: Path, suite: str | None, tasks: tuple[str, ...], everything: bool, format_: str) -> None:
     """Prints the leaderboard of the last run, of a suite, or of every record in the folder."""
-    store = Store.open(out)
-    title, cells = _expected(store, suite, everything)
-    records = load(store, None if cells is None else {cell.id for cell in cells})
+    # Millions of small values and no circles: looking for some takes longer than many a step of this.
+    gc.disable()
+    try:
+        _print_board(Store.open(out), suite, tasks, everything, format_)
+    finally:
+        gc.enable()
+
+
+def _print_board(store: Store, suite: str | None, tasks: tuple[str, ...], everything: bool, format_: str) -> None:
+    index = Index(store)
+    recorded = index.lines(_complain)
+    title, lines, planned = _asked(store, index, recorded, suite, everything)
     if tasks:
-        records = [record for record in records if record.cell.task.name in tasks]
-        cells = None if cells is None else [cell for cell in cells if cell.task.name in tasks]
-        if not records:
-            raise UsageError(f"{out}: no records of the task {', '.join(tasks)}")
-    table = frame(store, records, cells or ())
+        lines = lines.of(line for line in lines.rows if line.task in tasks)
+        kept = {line.cell for line in lines.rows}
+        planned = [cell_id for cell_id in planned if cell_id in kept]
+        if not any(line.attempt for line in lines.rows):
+            raise UsageError(f"{store.root}: no records of the task {', '.join(tasks)}")
+    table = _table(store, index, lines, planned)
     if format_ == "csv":
         from tlbench.results.render.csv import leaderboard as csv
 
-        sys.stdout.write(csv(table))
+        sys.stdout.write(csv(table.frame()))
     elif format_ == "markdown":
         from tlbench.results.render.markdown import leaderboard as markdown
 
-        sys.stdout.write(markdown(table, title=title, command=_command(suite, everything)))
+        sys.stdout.write(markdown(table.frame(), title=title, command=_command(suite, everything)))
     elif format_ == "svg":
         from tlbench.results.render.svg import leaderboard as svg
 
-        sys.stdout.write(svg(table, title, _command(suite, everything)))
+        sys.stdout.write(svg(table.frame(), title, _command(suite, everything)))
     else:
         from rich.console import Console
 
         print_frame(Console(), table, title)
+    sys.stdout.flush()
+    index.save()
 
 
-def print_frame(console: Console, table: pd.DataFrame, title: str) -> None:
-    """Prints a leaderboard frame to a terminal, or to whatever stands in its place."""
+def print_frame(console: Console, table: pd.DataFrame | Table, title: str) -> None:
+    """Prints a leaderboard to a terminal, or to whatever stands in its place."""
     from tlbench.results.render.terminal import leaderboard
 
     console.print(leaderboard(table, title=title))
@@ -55,43 +75,79 @@ def print_frame(console: Console, table: pd.DataFrame, title: str) -> None:
 
 def load(store: Store, cells: set[str] | None) -> list[Record]:
     """Returns the newest records of these cells, or all; names files that are no records on stderr."""
-
-    def complain(file: Unreadable) -> None:
-        print(printable(f"tlbench: {file.path.name} is no record and is left out: {file.reason}"), file=sys.stderr)
-
-    return [record for record in store.records(complain) if cells is None or record.cell.id in cells]
+    return [record for record in store.records(_complain) if cells is None or record.cell.id in cells]
 
 
-def frame(store: Store, records: Sequence[Record], expected: Sequence[Cell]) -> pd.DataFrame:
-    """Returns the leaderboard frame of records, with ranks from their stored predictions."""
-    from tlbench.results.leaderboard import frame as make
-
-    def predictions(record: Record) -> pd.DataFrame | None:
-        import pandas as pd
-
-        path = store.predictions(record)
-        try:
-            return None if path is None else pd.read_parquet(path)
-        except (OSError, ValueError) as error:  # what pyarrow raises of a damaged file is a ValueError
-            print(printable(f"tlbench: {path} cannot be read: {error}"), file=sys.stderr)
-            return None
-
-    return make(records, expected=expected, predictions=predictions)
+def frame(store: Store, records: Sequence[Record], expected: Sequence[Cell]) -> Table:
+    """Returns the leaderboard of records of the store, with ranks from their stored predictions."""
+    index, planned = Index(store), {cell.id: cell for cell in expected}
+    # Others than these were complained of when they were read.
+    known, asked = index.lines(lambda file: None, records), {record.cell.id for record in records}
+    lines = known.of(line for line in known.rows if line.cell in asked)
+    lines.add_missing(planned)
+    table = _table(store, index, lines, list(planned))
+    index.save()
+    return table
 
 
-def _expected(store: Store, suite: str | None, everything: bool) -> tuple[str, Sequence[Cell] | None]:
+def _asked(
+    store: Store, index: Index, lines: Lines, suite: str | None, everything: bool
+) -> tuple[str, Lines, list[str]]:
+    """Returns the title, the lines to show, and the ids of the cells that are to be counted, if not all."""
     if everything:
-        return "all records", None
+        return "all records", lines, []
     if suite is not None:
         from tlbench.catalog.catalog import Catalog
-        from tlbench.planning.plan import plan
+        from tlbench.planning.plan import plan as made
         from tlbench.planning.suite import read_suite
 
         catalog = Catalog.discover()
-        planned = plan(read_suite(catalog.suite(suite)), catalog)
-        return planned.suite, planned.cells
-    last = store.plan()
-    return (last.suite, last.cells) if last else ("all records", None)
+        return _planned(lines, made(read_suite(catalog.suite(suite)), catalog))
+    last = index.planned()
+    if last is None:
+        return "all records", lines, []
+    title, ids = last
+    if {line.cell for line in lines.rows}.issuperset(ids):
+        # A finished run's plan need not be read.
+        asked = set(ids)
+        return title, lines.of(line for line in lines.rows if line.cell in asked), ids
+    plan = store.plan()
+    return ("all records", lines, []) if plan is None else _planned(lines, plan)
+
+
+def _planned(lines: Lines, plan: Plan) -> tuple[str, Lines, list[str]]:
+    cells = {cell.id: cell for cell in plan.cells}
+    some = lines.of(line for line in lines.rows if line.cell in cells)
+    some.add_missing(cells)
+    return plan.suite, some, list(cells)
+
+
+def _table(store: Store, index: Index, lines: Lines, planned: Sequence[str]) -> Table:
+    tested = index.remembered(_by_predictions(store, index.doubt))
+
+    def ranked(metric: str, group: Sequence[Line]) -> list[Place]:
+        return tested(metric, group) if any(line.predictions for line in group) else by_intervals(metric, group)
+
+    return Table(lines, planned, ranked)
+
+
+def _by_predictions(store: Store, damaged: Callable[[], None]) -> Callable[[str, Sequence[Line]], list[Place]]:
+    def answers_of(line: Line) -> Answers | None:
+        from tlbench.results.answers import read_answers
+
+        path = store.predictions(line)
+        try:
+            return None if path is None else read_answers(path)
+        except (OSError, ValueError) as error:  # what pyarrow raises of a damaged file is a ValueError
+            print(printable(f"tlbench: {path} cannot be read: {error}"), file=sys.stderr)
+            damaged()
+            return None
+
+    return lambda metric, lines: by_answers(metric, lines, answers_of)
+
+
+def _complain(file: Unreadable) -> None:
+    print(printable(f"tlbench: {file.path.name} is no record and is left out: {file.reason}"), file=sys.stderr)
 
 
 def _command(suite: str | None, everything: bool) -> str:

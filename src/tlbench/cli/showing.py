@@ -6,6 +6,7 @@ import dataclasses
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,27 +25,38 @@ if TYPE_CHECKING:
 _PLURALS = {
     "backbones": "backbone", "tasks": "task", "strategies": "strategy", "suites": "suite", "executors": "executor",
 }  # fmt: skip
+_LONG = 200
 
 
 def print_plan(plan: Plan, out: Path, cells: bool = False) -> None:
     """Prints what a plan runs, which of it is done, and what is skipped; with `cells`, cell by cell."""
     done = _attempts(out)
+    finished = [bool(done) and cell.id in done for cell in plan.cells]
     if cells:
-        rows = [(c.task.name, _backbone(c), c.strategy.name, c.id, "done" if c.id in done else "") for c in plan.cells]
-        _print(_table(("task", "backbone", "strategy", "cell", ""), rows))
-    else:
-        groups: dict[tuple[str, str, str], list[Cell]] = {}
-        for cell in plan.cells:
-            groups.setdefault((_backbone(cell), cell.strategy.name, protocol_text(cell.protocol)), []).append(cell)
         rows = [
-            (backbone, strategy, _tasks(group), protocol, f"{sum(c.id in done for c in group)}/{len(group)}")
+            (cell.task.name, _backbone(cell), cell.strategy.name, cell.id, "done" if ready else "")
+            for cell, ready in zip(plan.cells, finished, strict=True)
+        ]
+        _print_rows(("task", "backbone", "strategy", "cell", ""), rows)
+    else:
+        groups: dict[tuple[str, str, str], list[tuple[Cell, bool]]] = {}
+        said = cache(protocol_text)
+        for cell, ready in zip(plan.cells, finished, strict=True):
+            groups.setdefault((_backbone(cell), cell.strategy.name, said(cell.protocol)), []).append((cell, ready))
+        rows = [
+            (
+                backbone,
+                strategy,
+                _tasks([cell for cell, _ in group]),
+                protocol,
+                f"{sum(ready for _, ready in group)}/{len(group)}",
+            )
             for (backbone, strategy, protocol), group in groups.items()
         ]
-        _print(_table(("backbone", "strategy", "tasks", "protocol", "done"), rows))
+        _print_rows(("backbone", "strategy", "tasks", "protocol", "done"), rows)
     for skip in plan.skips:
         print(f"skipped: {printable(skip.title)}: {printable(skip.reason)}")
-    finished = sum(cell.id in done for cell in plan.cells)
-    print(f"{printable(plan.suite)}: {len(plan.cells)} cells, {finished} done, {len(plan.skips)} skipped")
+    print(f"{printable(plan.suite)}: {len(plan.cells)} cells, {sum(finished)} done, {len(plan.skips)} skipped")
 
 
 def print_list(catalog: Catalog, kind: str) -> None:
@@ -218,6 +230,20 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     return table
+
+
+def _print_rows(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Prints a table; a long one as plain columns, which take a hundredth of the time and do not fold."""
+    if len(rows) <= _LONG:
+        _print(_table(headings, rows))
+        return
+    from rich.cells import cell_len
+
+    texts = [headings, *([printable(cell) for cell in row] for row in rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*texts, strict=True)]
+    for line in texts:
+        padded = (text + " " * (width - cell_len(text)) for text, width in zip(line, widths, strict=True))
+        print("  ".join(padded).rstrip())
 
 
 def _print(table: Table) -> None:

@@ -75,6 +75,7 @@ class _Planner:
     def __init__(self, suite: Suite, catalog: Catalog, last: Patch) -> None:
         self._suite, self._catalog, self._last = suite, catalog, last
         self._narrowed: dict[tuple[str, str, str], None] = {}
+        self._needed: dict[str, tuple[Ref, ...]] = {}
         for name in suite.space:
             try:
                 catalog.strategy(name)
@@ -119,7 +120,7 @@ class _Planner:
         title = f"{backbone.ref.name if backbone else '-'} | {task.ref.name} | {strategy.ref.name}"
         try:
             reason = _why_not(item, task.item, strategy.item)
-            needs = () if reason else tuple(self._need(need) for need in strategy.item.needs())
+            needs = () if reason else self._needs(strategy)
             if space and not reason:
                 self._check_space(item, task, strategy, protocol, space)
         except UsageError:
@@ -155,6 +156,12 @@ class _Planner:
         except ValueError as error:
             raise SuiteError(f"suite {self._suite.name}: space.{strategy.ref.name}.{error}") from None
         self._narrowed[key] = None
+
+    def _needs(self, strategy: Found[Strategy]) -> tuple[Ref, ...]:
+        name = strategy.ref.name
+        if name not in self._needed:
+            self._needed[name] = tuple(self._need(need) for need in strategy.item.needs())
+        return self._needed[name]
 
     def _need(self, need: str) -> Ref:
         kind, _, name = need.partition(":")

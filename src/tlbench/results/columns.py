@@ -87,8 +87,12 @@ PENDING = "pending"
 
 def rows_of(table: pd.DataFrame) -> list[Row]:
     """Returns the rows of a frame as dictionaries of plain values, with None for what is missing."""
-    columns = {
-        str(name): [None if gone else value for value, gone in zip(column.tolist(), column.isna(), strict=True)]
-        for name, column in table.items()
-    }
+    columns = {str(name): _values(column) for name, column in table.items()}
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _values(column: pd.Series[Any]) -> list[Any]:
+    values: list[Any] = column.tolist()
+    for place in column.isna().to_numpy().nonzero()[0].tolist():
+        values[place] = None
+    return values

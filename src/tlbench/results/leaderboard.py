@@ -1,22 +1,38 @@
-"""Records -> one pandas frame, a row for each cell, with ranks that say when they don't know. Pure."""
+"""Lines of records -> one pandas frame, a row for each cell, with ranks that say when they don't know. Pure."""
 
 from __future__ import annotations
 
-import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from tlbench.contracts.metric import METRICS
-from tlbench.contracts.record import Cell, Record
-from tlbench.results.columns import COLUMNS, OK, PENDING, Row
+from tlbench.contracts.record import Cell, Protocol, Provenance, Record
+from tlbench.results.columns import COLUMNS, PENDING, Row
+from tlbench.results.lines import Line, Lines, Setting, lines_of
 from tlbench.results.provenance import differences
-from tlbench.results.ranking import Predictions, add_gains, add_ranks, order
+from tlbench.results.ranking import Place, Ranked, by_answers, by_intervals, gains, goodness, places
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from tlbench.results.stats import Answers
+
+_OF_PROTOCOL: dict[str, Callable[[Protocol], Any]] = {
+    "seeds_planned": lambda protocol: len(protocol.seeds),
+    "max_steps": lambda protocol: protocol.max_steps,
+    "epochs": lambda protocol: protocol.epochs,
+    "train_limit": lambda protocol: protocol.train_limit,
+}
+_OF_MACHINE: dict[str, Callable[[Provenance], Any]] = {
+    "device": lambda made: made.device,
+    "precision": lambda made: made.precision,
+    "threads": lambda made: made.threads or None,
+}
+
+Predictions: TypeAlias = "Callable[[Record], pd.DataFrame | None]"
 
 
 def frame(
@@ -31,31 +47,99 @@ def frame(
         predictions: Returns a record's stored predictions (columns seed, id, target, value), or None. With it ranks
             come from paired tests; without it from whether intervals overlap.
     """
-    import pandas as pd
-
-    newest: dict[str, Record] = {}
-    for record in records:
-        known = newest.get(record.cell.id)
-        if known is None or known.attempt < record.attempt:
-            newest[record.cell.id] = record
+    records = list(records)
+    lines = lines_of(records)
     planned = {cell.id: cell for cell in expected}
-    kept = sorted(newest.values(), key=lambda record: record.cell.id)
-    rows = [
-        {**_row(record), "notes": "; ".join(notes), "expected": not planned or record.cell.id in planned}
-        for record, notes in zip(kept, differences(kept), strict=True)
-    ]
-    rows += [_pending(cell) for key, cell in planned.items() if key not in newest]
-    cells = {**planned, **{key: record.cell for key, record in newest.items()}}
-    _name_variants(rows, cells)
-    for task in _by_task(rows).values():
-        add_gains(task)
-        add_ranks(task, newest, predictions)
-    places = {name: place for place, name in enumerate(dict.fromkeys(_task_names(cells.values())))}
-    if not expected:
-        places = {name: place for place, name in enumerate(sorted(places))}
-    rows.sort(key=lambda row: (places[row["task"]], *order(row)))
-    whole = [{name: row.get(name) for name in COLUMNS} for row in rows]
-    return pd.DataFrame(whole, columns=list(COLUMNS)).astype(COLUMNS)
+    lines.add_missing(planned)
+    if predictions is None:
+        return table(lines, list(planned))
+    kept = {(record.cell.id, record.attempt): record for record in records}
+
+    def answers_of(line: Line) -> Answers | None:
+        from tlbench.results.answers import answers_of as of
+
+        stored = predictions(kept[line.cell, line.attempt])
+        return None if stored is None else of({str(name): column.to_numpy() for name, column in stored.items()})
+
+    return table(lines, list(planned), lambda metric, group: by_answers(metric, group, answers_of))
+
+
+def table(lines: Lines, planned: Sequence[str] = (), ranked: Ranked = by_intervals) -> pd.DataFrame:
+    """Returns the leaderboard of lines as a frame of all columns; the arguments are those of `Table`."""
+    return Table(lines, planned, ranked).frame()
+
+
+class Table:
+    """A leaderboard before it is a frame: what takes all lines to say is known, and columns are made as they are asked.
+
+    Args:
+        lines: One for each cell, in order of the cells' ids, pending ones last.
+        planned: The ids of a plan's cells in its order, all of which have a line; as `expected` of `frame`.
+        ranked: Places the lines of one task that have a score in one metric.
+    """
+
+    def __init__(self, lines: Lines, planned: Sequence[str] = (), ranked: Ranked = by_intervals) -> None:
+        rows = lines.rows
+        tasks = _task_names(lines)
+        variants = _variants(lines, tasks)
+        groups: dict[str, list[int]] = defaultdict(list)
+        for i, task in enumerate(tasks):
+            groups[task].append(i)
+        gained: list[float | None] = [None] * len(rows)
+        placed: list[Place | None] = [None] * len(rows)
+        order: list[int] = []
+        for task in _task_order(lines, tasks, planned):
+            part = [rows[i] for i in groups[task]]
+            for i, gain, place in zip(groups[task], gains(part), places(part, ranked), strict=True):
+                gained[i], placed[i] = gain, place
+            keyed = zip(part, groups[task], strict=True)
+            keys = [(*goodness(line), line.backbone, line.strategy, variants[i], line.cell, i) for line, i in keyed]
+            order += [key[-1] for key in sorted(keys)]
+        self._lines, self._order = lines, order
+        self._added: dict[str, Sequence[Any]] = {
+            "task": tasks,
+            "variant": variants,
+            "gain": gained,
+            "notes": ["; ".join(notes) for notes in differences(lines)],
+            "expected": _expected(rows, planned),
+            **{name: [getattr(place, name) for place in placed] for name in Place._fields},
+        }
+
+    def frame(self) -> pd.DataFrame:
+        """Returns all columns of all rows, best first within each task."""
+        import pandas as pd
+
+        made = {name: _column(values, COLUMNS[name]) for name, values in self._columns(COLUMNS).items()}
+        # In the order of lines, and then put in place: far quicker than out of order.
+        return pd.DataFrame(made).take(self._order).reset_index(drop=True)
+
+    def rows(self, columns: Iterable[str] = COLUMNS, places: Sequence[int] | None = None) -> list[Row]:
+        """Returns these columns of all rows in the frame's order, or of those at these places; needs no pandas."""
+        if places is not None:
+            chosen = [self._order[place] for place in places]
+            return _zipped(self._columns(columns, chosen))
+        rows = _zipped(self._columns(columns))
+        return [rows[i] for i in self._order]
+
+    def _columns(self, names: Iterable[str], chosen: Sequence[int] | None = None) -> dict[str, Sequence[Any]]:
+        lines, added = self._lines.rows, self._added
+        if chosen is not None:
+            lines = [lines[i] for i in chosen]
+            added = {name: [values[i] for i in chosen] for name, values in added.items()}
+        return {
+            name: added.get(name) or self._shared(name, lines) or list(map(attrgetter(name), lines)) for name in names
+        }
+
+    def _shared(self, name: str, rows: Sequence[Line]) -> list[Any] | None:
+        """Returns a column that is the cell's protocol's or the machine's."""
+        if name in _OF_PROTOCOL:
+            known = {key: _OF_PROTOCOL[name](setting.protocol) for key, setting in self._lines.settings.items()}
+            return [known[line.setting] for line in rows]
+        if name in _OF_MACHINE:
+            made = {key: _OF_MACHINE[name](provenance) for key, provenance in self._lines.made.items()}
+            nothing = _OF_MACHINE[name](Provenance())
+            return [made.get(line.made, nothing) for line in rows]
+        return None
 
 
 def progress(table: pd.DataFrame) -> tuple[int, int]:
@@ -64,122 +148,72 @@ def progress(table: pd.DataFrame) -> tuple[int, int]:
     return int((expected["status"] != PENDING).sum()), len(expected)
 
 
-def _row(record: Record) -> Row:
-    protocol, seconds, memory = record.cell.protocol, record.seconds, record.memory
-    by_metric: dict[str, list[float]] = defaultdict(list)
-    whole = [score for score in record.scores if score.slice is None]
-    for score in whole:
-        by_metric[score.metric].append(score.value)
-    primary = record.metrics[0] if record.metrics else ""
-    main = [score for score in whole if score.metric == primary]
-    values = [score.value for score in main]
-    settings = {msgspec.json.encode(trial.params, order="deterministic") for trial in record.trials}
-    peak, baseline = memory.host_peak_bytes, memory.host_baseline_bytes
-    return {
-        **_identity(record.cell),
-        **{metric: statistics.fmean(scores) for metric, scores in by_metric.items() if metric in METRICS},
-        **{f"{name}_seconds": value for name, value in msgspec.structs.asdict(seconds).items()},
-        "status": record.status if values or record.status != OK else "failed",
-        "reason": record.reason if values or record.status != OK else "a record without a test score",
-        "metric": primary,
-        "value": statistics.fmean(values) if values else None,
-        "low": statistics.fmean(score.low for score in main) if main else None,
-        "high": statistics.fmean(score.high for score in main) if main else None,
-        "seed_std": statistics.stdev(values) if len(values) > 1 else None,
-        "seed_min": min(values, default=None),
-        "seed_max": max(values, default=None),
-        "n": max((score.n for score in main), default=None),
-        "trials": max(1, len(record.trials)),
-        "searched": len(settings) > 1,
-        "seeds": len(values),
-        "seeds_planned": len(protocol.seeds),
-        "validation": record.validation,
-        "host_peak_bytes": peak,
-        "host_added_bytes": None if peak is None or baseline is None else max(0, peak - baseline),
-        "device_allocated_bytes": memory.device_allocated_bytes,
-        "device_reserved_bytes": memory.device_reserved_bytes,
-        "energy_joules": record.energy_joules,
-        "parameters": record.parameters,
-        "trainable_parameters": record.trainable_parameters,
-        "examples_seen": record.examples_seen,
-        "test_reads": record.test_reads,
-        "device": record.provenance.device,
-        "precision": record.provenance.precision,
-        "threads": record.provenance.threads or None,
-    }
+def _zipped(columns: dict[str, Sequence[Any]]) -> list[Row]:
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def _pending(cell: Cell) -> Row:
-    return {
-        **_identity(cell),
-        "status": PENDING,
-        "metric": "",
-        "searched": False,
-        "seeds": 0,
-        "seeds_planned": len(cell.protocol.seeds),
-        "device": "",
-        "precision": "",
-        "reason": "",
-        "notes": "",
-        "expected": True,
-    }
+def _column(values: Sequence[Any], dtype: str) -> Any:
+    import numpy as np
+    import pandas as pd
+
+    if dtype == "Int64" and None not in values:
+        # What pandas does for integers that may be missing takes ten times as long.
+        return pd.array(np.asarray(values, dtype=np.int64), dtype="Int64")
+    return pd.Series(values, dtype=dtype)
 
 
-def _identity(cell: Cell) -> Row:
-    protocol = cell.protocol
-    return {
-        "cell": cell.id,
-        "task": cell.task.name,
-        "backbone": cell.backbone.name if cell.backbone else "",
-        "strategy": cell.strategy.name,
-        "variant": "",
-        "tied": False,
-        "ranked_by": "",
-        "max_steps": protocol.max_steps,
-        "epochs": protocol.epochs,
-        "train_limit": protocol.train_limit,
-    }
+def _expected(rows: Sequence[Line], planned: Sequence[str]) -> list[bool]:
+    asked = set(planned)
+    return [not asked or line.cell in asked for line in rows]
 
 
-def _task_names(cells: Iterable[Cell]) -> list[str]:
-    """Returns the name of each cell's task, with its version where the table holds several: they are not comparable."""
-    cells = list(cells)
+def _task_names(lines: Lines) -> list[str]:
+    """Returns the name of each line's task, with its version where the table holds several: they are not comparable."""
     versions: dict[str, set[int]] = defaultdict(set)
-    for cell in cells:
-        versions[cell.task.name].add(cell.task.version)
-    return [
-        f"{cell.task.name} (version {cell.task.version})" if len(versions[cell.task.name]) > 1 else cell.task.name
-        for cell in cells
-    ]
+    kinds = {(line.task, line.setting) for line in lines.rows}
+    for task, setting in kinds:
+        versions[task].add(lines.settings[setting].task_version)
+    names = {
+        (task, setting): f"{task} (version {lines.settings[setting].task_version})" if len(versions[task]) > 1 else task
+        for task, setting in kinds
+    }
+    return [names[line.task, line.setting] for line in lines.rows]
 
 
-def _name_variants(rows: Sequence[Row], cells: dict[str, Cell]) -> None:
-    names = dict(zip(cells, _task_names(cells.values()), strict=True))
-    alike: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
-    for row in rows:
-        row["task"] = names[row["cell"]]
-        alike[row["task"], row["backbone"], row["strategy"]].append(row)
+def _task_order(lines: Lines, tasks: Sequence[str], planned: Sequence[str]) -> list[str]:
+    if not planned:
+        return sorted(set(tasks))
+    of = {line.cell: task for line, task in zip(lines.rows, tasks, strict=True)}
+    return list(dict.fromkeys([*(of[cell] for cell in planned), *tasks]))
+
+
+def _variants(lines: Lines, tasks: Sequence[str]) -> list[str]:
+    """Returns in what each line differs from others of the same task, backbone and strategy; empty if it is alone."""
+    alike: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+    for i, (line, task) in enumerate(zip(lines.rows, tasks, strict=True)):
+        alike[task, line.backbone, line.strategy].append(i)
+    flat = {key: _flat(setting) for key, setting in lines.settings.items()}
+    variants = [""] * len(tasks)
+    said: dict[tuple[str, ...], list[str]] = {}
     for group in alike.values():
-        if len(group) > 1:
-            parts = [_flat(cells[row["cell"]]) for row in group]
+        if len(group) < 2:
+            continue
+        settings = tuple(lines.rows[i].setting for i in group)
+        if settings not in said:
+            parts = [flat[key] for key in settings]
             keys = [key for key in parts[0] if len({part[key] for part in parts}) > 1]
-            for row, part in zip(group, parts, strict=True):
-                row["variant"] = ", ".join(f"{key}={part[key]}" for key in keys)
+            said[settings] = [", ".join(f"{key}={part[key]}" for key in keys) for part in parts]
+        for i, variant in zip(group, said[settings], strict=True):
+            variants[i] = variant
+    return variants
 
 
-def _flat(cell: Cell) -> dict[str, str]:
-    whole: Row = {
-        **{name: value for name, value in msgspec.structs.asdict(cell.protocol).items()},
-        "backbone version": cell.backbone.version if cell.backbone else 0,
-        "strategy version": cell.strategy.version,
-        "needs": [msgspec.structs.asdict(need) for need in cell.needs],
-        "space": cell.space,
+def _flat(setting: Setting) -> dict[str, str]:
+    whole: dict[str, Any] = {
+        **msgspec.structs.asdict(setting.protocol),
+        "backbone version": setting.backbone_version,
+        "strategy version": setting.strategy_version,
+        "needs": [msgspec.structs.asdict(need) for need in setting.needs],
+        "space": setting.space,
     }
     return {name: msgspec.json.encode(value, order="deterministic").decode() for name, value in whole.items()}
-
-
-def _by_task(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    tasks: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        tasks[row["task"]].append(row)
-    return tasks

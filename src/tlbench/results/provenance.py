@@ -3,38 +3,42 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 
-from tlbench.contracts.record import Record
+from tlbench.contracts.record import Provenance
+from tlbench.results.lines import Lines
+
+_NOTHING = Provenance()
+"""Of a cell that has no record yet."""
 
 
-def differences(records: Sequence[Record]) -> list[tuple[str, ...]]:
-    """Returns, for each record, in what its provenance differs from the majority's, such as "threads 4, not 1".
+def differences(lines: Lines) -> list[tuple[str, ...]]:
+    """Returns, for each line, in what its provenance differs from the majority's, such as "threads 4, not 1".
 
-    Each aspect is compared among the records that have it: a library that one strategy alone loads is no difference.
+    Each aspect is compared among the lines that have it: a library that one strategy alone loads is no difference.
     Data is compared within a task.
     """
-    rows = [_aspects(record) for record in records]
+    kinds = [(line.task, line.made) for line in lines.rows]
+    # Few kinds of provenance make up any number of lines.
+    numbers = Counter(kinds)
+    aspects = {kind: _aspects(kind[0], lines.made.get(kind[1], _NOTHING)) for kind in numbers}
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in rows:
-        for aspect, value in row.items():
-            counts[aspect][value] += 1
+    for kind, number in numbers.items():
+        for aspect, value in aspects[kind].items():
+            counts[aspect][value] += number
     # Of two as frequent ones, the greater: the same on every rebuild.
     usual = {aspect: max(counter, key=lambda v: (counter[v], v)) for aspect, counter in counts.items()}
-    return [
-        tuple(_said(aspect, value, usual[aspect]) for aspect, value in sorted(row.items()) if value != usual[aspect])
-        for row in rows
-    ]
+    odd = {kind: [item for item in sorted(has.items()) if item[1] != usual[item[0]]] for kind, has in aspects.items()}
+    said = {kind: tuple(_said(aspect, value, usual[aspect]) for aspect, value in items) for kind, items in odd.items()}
+    return [said[kind] for kind in kinds]
 
 
-def _aspects(record: Record) -> dict[str, str]:
-    made = record.provenance
+def _aspects(task: str, made: Provenance) -> dict[str, str]:
     aspects = {
         "device": made.device,
         "precision": made.precision,
         "threads": str(made.threads) if made.threads else "",
         **made.distributions,
-        **{f"{split} data of {record.cell.task.name}": digest for split, digest in made.data.items()},
+        **{f"{split} data of {task}": digest for split, digest in made.data.items()},
     }
     return {aspect: value for aspect, value in aspects.items() if value}
 

@@ -1,95 +1,108 @@
-"""Places and gains within one task, written into its rows."""
+"""Places and gains within one task."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from tlbench.contracts.metric import METRICS
-from tlbench.contracts.record import Record
-from tlbench.results.columns import OK, PENDING, Row
+from tlbench.results.columns import OK, PENDING
+from tlbench.results.lines import Line
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from tlbench.results.stats import Answers, Entry
 
-Predictions: TypeAlias = "Callable[[Record], pd.DataFrame | None]"
+AnswersOf: TypeAlias = "Callable[[Line], Answers | None]"
+"""Returns the stored predictions of a line, or None."""
+
+
+class Place(NamedTuple):
+    """A rank, counted from 1; those that share it are tied."""
+
+    rank: int | None
+    tied: bool
+    ranked_by: str
+
+
+Ranked: TypeAlias = Callable[[str, Sequence[Line]], list[Place]]
+"""Returns the place of each of these lines of one task, which all have a score in this metric."""
 
 _AGREEMENT = 1e-6
+_NOWHERE = Place(None, False, "")
 
 
-def order(row: Row) -> tuple[Any, ...]:
-    """Returns a key that sorts rows of a task: best first, then what failed, then what is pending; by name in each."""
-    group = {OK: 0, PENDING: 2}.get(row["status"], 1)
-    value = -_higher_is_better(row["metric"]) * row["value"] if group == 0 else 0.0
-    return group, value, row["backbone"], row["strategy"], row["variant"], row["cell"]
+def goodness(line: Line) -> tuple[int, float]:
+    """Returns a key that sorts the lines of a task: best first, then what failed, then what is pending."""
+    group = {OK: 0, PENDING: 2}.get(line.status, 1)
+    return group, -_higher_is_better(line.metric) * line.value if group == 0 and line.value is not None else 0.0
 
 
-def add_gains(rows: Sequence[Row]) -> None:
-    """Sets the gain of each row of a task, in points, over `from-scratch` with the same backbone, if there is one."""
-    scratch = [row for row in rows if row["status"] == OK and _base(row["strategy"]) == "from-scratch"]
-    for row in rows:
-        peers = [other for other in scratch if other["backbone"] == row["backbone"]]
-        if row["status"] != OK or not row["backbone"] or not peers or row in scratch:
-            continue
-        # Against the best of several: a gain over a starved baseline is none.
-        base = min(peers, key=order)
-        row["gain"] = 100 * _higher_is_better(row["metric"]) * (row["value"] - base["value"])
+def gains(lines: Sequence[Line]) -> list[float | None]:
+    """Returns the gain of each line of a task, in points, over `from-scratch` with the same backbone if it is there."""
+    names = {name for name in {line.strategy for line in lines} if _is_scratch(name)}
+    # Against the best of several: a gain over a starved baseline is none.
+    scratch: dict[str, Line] = {}
+    for line in lines:
+        if line.strategy in names and line.status == OK and line.backbone:
+            known = scratch.get(line.backbone)
+            if known is None or goodness(line) < goodness(known):
+                scratch[line.backbone] = line
+    return [
+        _gain(line, scratch[line.backbone])
+        if line.backbone in scratch and line.status == OK and line.strategy not in names
+        else None
+        for line in lines
+    ]
 
 
-def add_ranks(rows: Sequence[Row], records: Mapping[str, Record], predictions: Predictions | None) -> None:
-    """Sets the rank of each row of a task; what has no score shares the place behind all that have one."""
-    done = [row for row in rows if row["status"] == OK]
-    for metric in sorted({row["metric"] for row in done} & set(METRICS)):
-        ranked = [row for row in done if row["metric"] == metric]
-        _rank_by(metric, ranked, [records[row["cell"]] for row in ranked], predictions)
-    failed = [row for row in rows if row["status"] not in {OK, PENDING}]
-    for row in failed:
-        row.update(rank=len(done) + 1, tied=len(failed) > 1)
+def places(lines: Sequence[Line], ranked: Ranked) -> list[Place]:
+    """Returns the place of each line of a task; what has no score shares the place behind all that have one."""
+    found = dict.fromkeys(range(len(lines)), _NOWHERE)
+    done: dict[str, list[int]] = {}
+    for i, line in enumerate(lines):
+        if line.status == OK:
+            done.setdefault(line.metric, []).append(i)
+    for metric in sorted(done.keys() & METRICS.keys()):
+        found.update(zip(done[metric], ranked(metric, [lines[i] for i in done[metric]]), strict=True))
+    failed = [i for i, line in enumerate(lines) if line.status not in {OK, PENDING}]
+    last = sum(map(len, done.values())) + 1
+    found.update(dict.fromkeys(failed, Place(last, len(failed) > 1, "")))
+    return list(found.values())
 
 
-def _rank_by(metric: str, rows: Sequence[Row], records: Sequence[Record], predictions: Predictions | None) -> None:
+def by_intervals(metric: str, lines: Sequence[Line]) -> list[Place]:
+    """Returns places by whether intervals overlap."""
+    return by_answers(metric, lines, lambda line: None)
+
+
+def by_answers(metric: str, lines: Sequence[Line], answers_of: AnswersOf) -> list[Place]:
+    """Returns places by paired tests where there are predictions, else by whether intervals overlap."""
     from tlbench.results.stats import tied_ranks
 
-    entries = [_entry(row, record, predictions) for row, record in zip(rows, records, strict=True)]
-    for row, rank in zip(rows, tied_ranks(metric, entries, records[0].positive), strict=True):
-        row.update(rank=rank.place, tied=rank.tied, ranked_by="paired test" if rank.paired else "intervals")
+    entries = [_entry(line, answers_of) for line in lines]
+    ranks = tied_ranks(metric, entries, lines[0].positive)
+    return [Place(rank.place, rank.tied, "paired test" if rank.paired else "intervals") for rank in ranks]
 
 
-def _entry(row: Row, record: Record, predictions: Predictions | None) -> Entry:
+def _entry(line: Line, answers_of: AnswersOf) -> Entry:
     from tlbench.results.stats import Entry, mean_score
 
-    stored = predictions(record) if predictions else None
-    answers = None if stored is None else _answers(stored)
+    # What is ok has a value and an interval.
+    value, low, high = cast(tuple[float, float, float], (line.value, line.low, line.high))
+    answers = answers_of(line)
     # Predictions that do not give the recorded score are not this record's: no test may rest on them.
-    if answers and abs(mean_score(row["metric"], answers, record.positive) - row["value"]) > _AGREEMENT:
+    if answers and abs(mean_score(line.metric, answers, line.positive) - value) > _AGREEMENT:
         answers = None
-    return Entry(row["value"], row["low"], row["high"], answers)
+    return Entry(value, low, high, answers)
 
 
-def _answers(stored: pd.DataFrame) -> Answers | None:
-    """Returns the predictions in order of seed and id, or None where the table is not one of predictions."""
-    import numpy as np
-
-    from tlbench.results.stats import Answers
-
-    try:
-        # By id, so that two cells' answers stand in the same order.
-        groups: Any = stored.groupby("seed", sort=True)
-        parts = [(int(seed), part.sort_values("id")) for seed, part in groups]
-        ids = [tuple(part["id"].astype(str)) for _, part in parts]
-        targets = parts[0][1]["target"].to_numpy()
-        values = np.stack([part["value"].to_numpy() for _, part in parts])
-        if len(set(ids)) != 1 or not np.isfinite(values).all() or not np.isfinite(targets).all():
-            return None
-        return Answers(ids[0], targets, values, tuple(seed for seed, _ in parts))
-    except (IndexError, KeyError, TypeError, ValueError):
-        return None
+def _gain(line: Line, scratch: Line) -> float:
+    value, base = cast(tuple[float, float], (line.value, scratch.value))
+    return 100 * _higher_is_better(line.metric) * (value - base)
 
 
-def _base(strategy: str) -> str:
-    return strategy.partition("[")[0].rpartition("/")[2]
+def _is_scratch(strategy: str) -> bool:
+    return strategy.partition("[")[0].rpartition("/")[2] == "from-scratch"
 
 
 def _higher_is_better(metric: str) -> int:

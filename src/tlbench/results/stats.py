@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -135,16 +136,22 @@ def tied_ranks(
     sign = 1 if METRICS[metric].greater_is_better else -1
     order = sorted(range(len(entries)), key=lambda i: -sign * entries[i].value)
     # Holm divides alpha by the number of comparisons: the smallest p-value there is must still be below that.
-    resamples = max(resamples, int(np.ceil(2 * len(entries) / alpha)))
+    comparable = sum(entry.answers is not None for entry in entries)
+    resamples = max(resamples, int(np.ceil(2 * comparable / alpha)))
     test = _Tests(metric, positive, resamples, seed)
     ranks: dict[int, Rank] = {}
     start = 0
     while start < len(order):
-        leader, rest = entries[order[start]], [entries[i] for i in order[start + 1 :]]
-        differs, paired = _told_apart(leader, rest, test, alpha)
-        size = 1 + (differs.index(True) if True in differs else len(differs))
-        # The comparison that ended the group counts: it is why the next place begins there.
-        tested = leader.answers is not None and all(paired[:size])
+        leader, tested = entries[order[start]], False
+        if leader.answers is None:
+            # Intervals need no correction for their number: the first that lies apart ends the group.
+            rest = range(start + 1, len(order))
+            size = next((i for i in rest if _lies_apart(leader, entries[order[i]])), len(order)) - start
+        else:
+            differs, paired = _told_apart(leader, [entries[i] for i in order[start + 1 :]], test, alpha)
+            size = 1 + (differs.index(True) if True in differs else len(differs))
+            # The comparison that ended the group counts: it is why the next place begins there.
+            tested = all(paired[:size])
         for i in order[start : start + size]:
             ranks[i] = Rank(start + 1, size > 1, tested)
         start += size
@@ -166,10 +173,14 @@ def _told_apart(leader: Entry, rest: Sequence[Entry], test: _Tests, alpha: float
     p_values = [test.p_value(leader, entry) for entry in rest]
     adjusted = iter(holm([p for p in p_values if p is not None]))
     differs = [
-        next(adjusted) < alpha if p is not None else entry.high < leader.low or entry.low > leader.high
+        next(adjusted) < alpha if p is not None else _lies_apart(leader, entry)
         for p, entry in zip(p_values, rest, strict=True)
     ]
     return differs, [p is not None for p in p_values]
+
+
+def _lies_apart(leader: Entry, entry: Entry) -> bool:
+    return entry.high < leader.low or entry.low > leader.high
 
 
 class _Tests:
@@ -205,7 +216,7 @@ class _Resampler:
     def __init__(self, metric: str, test: Answers, positive: int, resamples: int, seed: int) -> None:
         self._metric, self._positive, self._seed = metric, positive, seed
         self._targets = test.targets
-        self._weights = draw_weights(len(test.ids), resamples, seed)
+        self._weights = _weights(len(test.ids), resamples, seed)
 
     def draws(self, answers: Answers) -> Floats:
         """Returns (R,): the score averaged over seeds, on each resample of examples and seeds."""
@@ -220,6 +231,12 @@ class _Resampler:
         drawn = generator.integers(0, count, size=scores.shape)
         deviations = np.take_along_axis(scores, drawn, axis=0).mean(axis=0) - means
         return np.asarray(means + deviations * np.sqrt(count / (count - 1)))
+
+
+@lru_cache(maxsize=1)
+def _weights(n: int, resamples: int, seed: int) -> NDArray[np.uint8]:
+    # Tasks of a suite often have as many examples as the one before.
+    return draw_weights(n, resamples, seed)
 
 
 def _p_value(observed: float, drawn: Floats) -> float:

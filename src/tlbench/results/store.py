@@ -1,6 +1,7 @@
 """The record folder: one immutable JSON per cell and attempt, committed once; the only writer of records.
 
 tlbench.json                the folder's format
+index.bin                   made from the records, and disposable: spares reading them all again (`index.py`)
 fresh.json                  the attempts that the last --fresh asked for
 plan.json                   the last plan that was run: what "n of N" counts
 records/<id>.<k>.json       attempt k of a cell; the newest counts
@@ -10,11 +11,13 @@ work/<id>.<k>/              study, finished fits and progress of a cell
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
@@ -22,6 +25,7 @@ from tlbench.contracts.errors import StoreError
 from tlbench.contracts.plan import Plan
 from tlbench.contracts.record import FORMAT, Record
 from tlbench.results.durable import create_durably, link_durably, write_durably
+from tlbench.results.lines import Line
 
 _RECORD_NAME = re.compile(r"(?P<id>[0-9a-f]{16})\.(?P<attempt>[1-9][0-9]*)\.json")
 
@@ -30,12 +34,27 @@ class _Marker(msgspec.Struct, frozen=True):
     format: int
 
 
+Stamp: TypeAlias = tuple[int, int]
+"""The size of a file in bytes and the nanosecond in which it was last written."""
+
+
 @dataclass(frozen=True)
 class Unreadable:
     """A file among the records that is none."""
 
     path: Path
     reason: str
+
+
+def newest_attempts(names: Iterable[str]) -> dict[str, int]:
+    """Returns the newest attempt of every cell that has a record among files of these names."""
+    newest: dict[str, int] = {}
+    for name in names:
+        if match := _RECORD_NAME.fullmatch(name):
+            cell_id, attempt = match["id"], int(match["attempt"])
+            if attempt > newest.get(cell_id, 0):
+                newest[cell_id] = attempt
+    return newest
 
 
 class Store:
@@ -94,29 +113,52 @@ class Store:
 
     def attempts(self) -> dict[str, int]:
         """Returns the newest attempt of every recorded cell."""
-        newest: dict[str, int] = {}
-        for path in self._records.glob("*.json"):
-            if match := _RECORD_NAME.fullmatch(path.name):
-                newest[match["id"]] = max(newest.get(match["id"], 0), int(match["attempt"]))
-        return newest
+        try:
+            return newest_attempts(os.listdir(self._records))
+        except OSError:
+            return {}
+
+    def listing(self) -> dict[str, Stamp]:
+        """Returns the files among the records, by name: what changes if one of them does."""
+        found: dict[str, Stamp] = {}
+        with suppress(OSError), os.scandir(self._records) as entries:
+            for entry in entries:
+                try:
+                    status = entry.stat()
+                    found[entry.name] = (status.st_size, status.st_mtime_ns)
+                except OSError:
+                    found[entry.name] = (-1, -1)
+        return found
 
     def record(self, cell_id: str) -> Record | None:
         """Returns the newest record of a cell, or None; an unreadable one counts as none."""
         for attempt in range(self.attempts().get(cell_id, 0), 0, -1):
-            record = self._read(self._records / f"{cell_id}.{attempt}.json")
+            record = self.read(f"{cell_id}.{attempt}.json")
             if isinstance(record, Record):
                 return record
         return None
 
     def attempt(self, cell_id: str, attempt: int) -> Record | None:
         """Returns one attempt's record, or None where it is missing or cannot be read."""
-        record = self._read(self._records / f"{cell_id}.{attempt}.json")
+        record = self.read(f"{cell_id}.{attempt}.json")
         return record if isinstance(record, Record) else None
+
+    def read(self, name: str) -> Record | Unreadable:
+        """Returns the record in the file of this name."""
+        path = f"{self._records}/{name}"
+        try:
+            with open(path, "rb", buffering=0) as file:
+                record = msgspec.json.decode(file.read(), type=Record)
+        except (OSError, msgspec.DecodeError, ValueError) as error:
+            return Unreadable(Path(path), str(error))
+        if name != f"{record.cell.id}.{record.attempt}.json":
+            return Unreadable(Path(path), "holds the record of another cell")
+        return record
 
     def records(self, unreadable: Callable[[Unreadable], None] | None = None) -> Iterator[Record]:
         """Yields the newest record of every cell, in order of their ids."""
         for cell_id, attempt in sorted(self.attempts().items()):
-            record = self._read(self._records / f"{cell_id}.{attempt}.json")
+            record = self.read(f"{cell_id}.{attempt}.json")
             if isinstance(record, Record):
                 yield record
             elif unreadable:
@@ -157,7 +199,7 @@ class Store:
                 with suppress(OSError):
                     path.unlink()
 
-    def predictions(self, record: Record) -> Path | None:
+    def predictions(self, record: Record | Line) -> Path | None:
         """Returns the Parquet file of a record's test predictions, or None where there is none."""
         if not record.predictions or Path(record.predictions).name != record.predictions:
             return None
@@ -190,12 +232,3 @@ class Store:
             return msgspec.json.decode((self.root / "plan.json").read_bytes(), type=Plan)
         except (OSError, msgspec.DecodeError):
             return None
-
-    def _read(self, path: Path) -> Record | Unreadable:
-        try:
-            record = msgspec.json.decode(path.read_bytes(), type=Record)
-        except (OSError, msgspec.DecodeError, ValueError) as error:
-            return Unreadable(path, str(error))
-        if path.name != f"{record.cell.id}.{record.attempt}.json":
-            return Unreadable(path, "holds the record of another cell")
-        return record

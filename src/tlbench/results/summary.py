@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tlbench.contracts.metric import METRICS
@@ -26,6 +27,11 @@ _COLUMNS = {
     "total_seconds": "float64",
 }
 
+NEEDED = (
+    "task", "backbone", "strategy", "variant", "status", "rank", "metric", "value", "fit_seconds", "total_seconds",
+)  # fmt: skip
+"""The columns of a leaderboard's frame that a summary takes."""
+
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Returns one row for each backbone and strategy, best first.
@@ -38,17 +44,21 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
+    return pd.DataFrame(summed(rows_of(table[list(NEEDED)])), columns=list(_COLUMNS)).astype(_COLUMNS)
+
+
+def summed(rows: Sequence[Row]) -> list[Row]:
+    """Returns the rows of a summary of rows that have the columns in `NEEDED`."""
     groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
-    rows = rows_of(table)
     for row in rows:
         groups[row["backbone"], row["strategy"], row["variant"]].append(row)
     total = len({row["task"] for row in rows})
-    summed = [
+    made = [
         {"backbone": backbone, "strategy": strategy, "variant": variant, **_sum(part), "tasks_total": total}
         for (backbone, strategy, variant), part in sorted(groups.items())
     ]
-    summed.sort(key=lambda row: (-row["tasks"] - row["failed"], -row["mean"] if row["mean"] is not None else 0.0))
-    return pd.DataFrame(summed, columns=list(_COLUMNS)).astype(_COLUMNS)
+    made.sort(key=lambda row: (-row["tasks"] - row["failed"], -row["mean"] if row["mean"] is not None else 0.0))
+    return made
 
 
 def _sum(rows: list[Row]) -> Row:

@@ -34,6 +34,8 @@ def printable(value: object, limit: int = LIMIT) -> str:
     white space becomes one space, and more than three combining marks on a letter are cut.
     """
     text = str(value)
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return " ".join(text.split())
     # Before the scan, so that a name of a million characters costs nothing.
     text = _ESCAPES.sub("", text[: 8 * limit])
     kept: list[str] = []

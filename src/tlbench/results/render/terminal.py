@@ -11,19 +11,26 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from tlbench.results.columns import OK, PENDING, Row, rows_of
-from tlbench.results.leaderboard import progress
+from tlbench.results.columns import COLUMNS, OK, PENDING, Row, rows_of
+from tlbench.results.leaderboard import Table as Ranking
 from tlbench.results.render import cells
 from tlbench.results.render.cells import NOTHING
 from tlbench.results.render.legend import legend
 from tlbench.results.render.plain import plain_text, printable
-from tlbench.results.summary import summary
+from tlbench.results.summary import NEEDED, summed
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _SHORTEST_NAME = 8
 _LONGEST_NAME = 32
+_ROWS, _ROWS_OF_A_TASK = 200, 5
+"""How many rows are shown of all rankings together, and of each at least."""
+_SUMMED = 40
+_FAILED = 10
+_SHORTENED = "Of a long ranking the best are shown: --format csv has every row, --task more of one."
+_OF_EVERY_ROW = ("task", "backbone", "status", "tied", "ranked_by", "metric", "n", "searched", "seeds")
+_OF_ALL = tuple(dict.fromkeys((*_OF_EVERY_ROW, *NEEDED, "expected")))
 
 
 @dataclass(frozen=True)
@@ -69,54 +76,61 @@ _IF_THEY_FIT = (
 class Leaderboard:
     """A renderable: every task's ranking, the summary over tasks, and what is needed to read them.
 
-    Which columns are shown depends on the width that there is; the frame has them all.
+    Which columns are shown depends on the width that there is, and of long rankings the best rows; the frame has all.
     """
 
-    def __init__(self, table: pd.DataFrame, title: str = "leaderboard") -> None:
-        self._rows = rows_of(table)
-        self._title = title
-        self._done, self._total = progress(table)
-        self._summary = summary(table)
+    def __init__(self, table: pd.DataFrame | Ranking, title: str = "leaderboard") -> None:
+        every = _rows(table, _OF_ALL)
+        failed = [i for i, row in enumerate(every) if row["status"] not in {OK, PENDING}]
+        expected = [row for row in every if row["expected"]]
+        self._title, self._tasks, self._summary = title, cells.by_task(every), summed(every)
+        self._shown = _rows(table, COLUMNS, _chosen(every))
+        self._failed, self._failures = _rows(table, COLUMNS, failed[:_FAILED]), len(failed)
+        self._done, self._total = sum(row["status"] != PENDING for row in expected), len(expected)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yields the sections, no wider than the console."""
         yield Text.assemble((printable(self._title), "bold"), f"   {self._done} of {self._total} cells")
-        shown = [row for row in self._rows if row["status"] != PENDING]
-        if not shown:
+        if not self._shown:
             yield Text("nothing is recorded yet")
             return
-        notes = cells.footnotes(shown)
-        layout = _layout(shown, notes, options.max_width)
-        for number, (task, rows) in enumerate(cells.by_task(self._rows).items()):
+        every = [row for rows in self._tasks.values() for row in rows if row["status"] != PENDING]
+        notes = cells.footnotes(self._shown)
+        layout = _layout(self._shown, notes, options.max_width)
+        shown = cells.by_task(self._shown)
+        for number, (task, rows) in enumerate(self._tasks.items()):
             yield Text("")
             yield _section_title(task, rows)
-            yield _section(rows, notes, layout, heading=number == 0)
-        if len(cells.by_task(shown)) > 1:
+            yield _section(shown.get(task, []), notes, layout, heading=number == 0)
+            yield from _more(sum(row["status"] != PENDING for row in rows) - len(shown.get(task, [])))
+        if len(shown) > 1:
             yield Text("")
             yield Text("over all tasks", style="bold")
-            yield summary_table(self._summary, options.max_width)
-        yield from _failures(shown)
+            yield _summary_table(self._summary[:_SUMMED])
+            yield from _more(len(self._summary) - _SUMMED)
+        yield from _failures(self._failed, self._failures)
         yield Text("")
         for mark, note in ((mark, note) for note, mark in notes.items()):
             yield Text(f"({mark}) unlike most of this table: {printable(note)}", style="dim")
-        for line in legend(shown):
+        for line in legend(every):
             yield Text(line, style="dim")
+        if len(self._shown) < len(every):
+            yield Text(_SHORTENED, style="dim")
 
 
-def leaderboard(table: pd.DataFrame, title: str = "leaderboard") -> Leaderboard:
+def leaderboard(table: pd.DataFrame | Ranking, title: str = "leaderboard") -> Leaderboard:
     """Returns the leaderboard for a console of any width."""
     return Leaderboard(table, title)
 
 
-def summary_table(summed: pd.DataFrame, width: int = 100) -> Table:
-    """Returns the summary over tasks, as `tlbench.results.leaderboard.summary` gives it."""
-    rows = rows_of(summed)
+def _summary_table(rows: Sequence[Row]) -> Table:
     grid = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
     for heading in ("backbone", "strategy"):
         grid.add_column(Text(heading), overflow="fold", max_width=_LONGEST_NAME)
     for heading in ("mean", "mean rank", "wins", "tasks", "fit", "total"):
         grid.add_column(Text(heading), justify="right", no_wrap=True)
     complete = [row["mean"] for row in rows if row["mean"] is not None and row["tasks"] == row["tasks_total"]]
+    best = max(complete, default=None)
     for row in rows:
         texts = (
             cells.backbone(row), cells.strategy(row), cells.points(row["mean"]),
@@ -124,7 +138,7 @@ def summary_table(summed: pd.DataFrame, width: int = 100) -> Table:
             f"{row['tasks']}/{row['tasks_total']}", cells.seconds(row["fit_seconds"]),
             cells.seconds(row["total_seconds"]),
         )  # fmt: skip
-        is_best = row["mean"] in complete and row["mean"] == max(complete)
+        is_best = best is not None and row["mean"] == best
         grid.add_row(*(plain_text(text, "bold" if is_best else "") for text in texts))
     return grid
 
@@ -180,11 +194,38 @@ def _layout(rows: Sequence[Row], notes: dict[str, str], available: int) -> dict[
     return {name: widths[name] for name in _SHOWN if name in chosen}
 
 
-def _failures(rows: Sequence[Row]) -> Iterable[Text]:
-    failed = cells.failures(rows)
-    if failed:
+def _failures(rows: Sequence[Row], total: int) -> Iterable[Text]:
+    if rows:
         yield Text("")
         yield Text("without a score", style="bold")
-    for row in failed:
+    for row in rows:
         title = printable(f"{cells.backbone(row)} | {row['task']} | {cells.strategy(row)}")
         yield Text(f"{title}: {row['status']}: {printable(row['reason'], 200) or 'no reason was recorded'}")
+    yield from _more(total - len(rows))
+
+
+def _chosen(rows: Sequence[Row]) -> list[int]:
+    """Returns which rows to show: the best of each task, and trivial baselines."""
+    places: dict[str, list[int]] = {}
+    for i, row in enumerate(rows):
+        if row["status"] != PENDING:
+            places.setdefault(row["task"], []).append(i)
+    number = max(_ROWS_OF_A_TASK, _ROWS // max(1, len(places)))
+    chosen: set[int] = set()
+    for ranked in places.values():
+        chosen.update(ranked[:number])
+        # What looks through no backbone says what the task gives for nothing.
+        chosen.update([i for i in ranked[number:] if not rows[i]["backbone"]][:_ROWS_OF_A_TASK])
+    return sorted(chosen)
+
+
+def _rows(table: pd.DataFrame | Ranking, columns: Iterable[str], places: Sequence[int] | None = None) -> list[Row]:
+    if isinstance(table, Ranking):
+        return table.rows(columns, places)
+    picked = table[list(columns)]
+    return rows_of(picked if places is None else picked.take(list(places)))
+
+
+def _more(number: int) -> Iterable[Text]:
+    if number > 0:
+        yield Text(f"and {number:,} more", style="dim")

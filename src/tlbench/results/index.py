@@ -1,0 +1,224 @@
+"""`index.bin`, a derived file beside the records that spares reading them all again. Never the truth.
+
+It holds the line of every record, known by the file's name, size and time of writing, and ranks that took paired tests
+of many predictions. What is damaged, of another version or out of date is made again from the records; what cannot be
+written, in a folder that others own, is not. Of two processes that write it at once one wins, and either is right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from tlbench.contracts.record import Record
+from tlbench.results.bulk import read_lines
+from tlbench.results.lines import Line, Lines
+from tlbench.results.ranking import Place, Ranked
+from tlbench.results.store import Stamp, Store, Unreadable, newest_attempts
+
+NAME = "index.bin"
+WORTH = 200
+"""How many records it takes for an index to save more time than it costs."""
+_MAKERS = (
+    "contracts/metric.py", "contracts/record.py", "contracts/space.py", "modeling/statistics.py", "results/answers.py",
+    "results/index.py", "results/lines.py", "results/ranking.py", "results/stats.py",
+)  # fmt: skip
+
+_Places = tuple[list[int | None], list[bool], list[str]]
+
+
+class _Content(msgspec.Struct, array_like=True):
+    sizes: list[int] = []
+    times: list[int] = []
+    """Of the file of each line."""
+    lines: Lines = msgspec.field(default_factory=Lines)
+    places: dict[str, _Places] = {}
+    """By what they were made of."""
+    plan: tuple[int, int] = (-1, -1)
+    """The stamp of the plan's file."""
+    suite: str = ""
+    planned: list[str] = []
+    """The ids of the plan's cells, which take longer to make than to read."""
+
+
+class Index:
+    """What is known of a folder's records, brought up to date as it is asked for."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._path = store, store.root / NAME
+        self._content = _decoded(self._path)
+        self._files: dict[str, Stamp] = {}
+        self._stamps: dict[str, Stamp] = {}
+        """Of the record of each cell."""
+        self._used: dict[str, _Places] = {}
+        self._changed = self._doubtful = False
+
+    def lines(self, unreadable: Callable[[Unreadable], None], read: Iterable[Record] = ()) -> Lines:
+        """Returns the line of the newest record of every cell, in order of their ids.
+
+        Args:
+            unreadable: Is told of every file that is no record.
+            read: Records of the folder that were read already, and need not be read again.
+        """
+        content, self._files = self._content, self._store.listing()
+        if self._is_current():
+            return content.lines.of(content.lines.rows)
+        stamps = zip(content.sizes, content.times, strict=True)
+        known = {line.cell: (line, stamp) for line, stamp in zip(content.lines.rows, stamps, strict=True)}
+        rows: dict[str, Line] = {}
+        missing: list[str] = []
+        for cell_id, attempt in newest_attempts(self._files).items():
+            name = f"{cell_id}.{attempt}.json"
+            line, stamp = known.get(cell_id, (None, None))
+            if line is not None and line.attempt == attempt and stamp == self._files[name]:
+                rows[cell_id] = line
+            else:
+                missing.append(name)
+        self._changed = bool(missing) or len(rows) != len(known)
+        added = self._read(sorted(missing), read, unreadable)
+        rows |= {line.cell: line for line in added.rows}
+        lines = content.lines
+        lines.join(added)
+        lines.rows = [rows[cell_id] for cell_id in sorted(rows)]
+        lines.settings = {key: lines.settings[key] for key in {line.setting for line in lines.rows}}
+        lines.made = {key: lines.made[key] for key in {line.made for line in lines.rows}}
+        self._stamps = {line.cell: self._files[f"{line.cell}.{line.attempt}.json"] for line in lines.rows}
+        content.sizes = [size for size, _ in self._stamps.values()]
+        content.times = [time for _, time in self._stamps.values()]
+        return lines.of(lines.rows)
+
+    def _is_current(self) -> bool:
+        """Says, sooner than by looking at each, whether the folder holds what the index says and nothing else."""
+        content = self._content
+        names = [f"{line.cell}.{line.attempt}.json" for line in content.lines.rows]
+        stamps = list(zip(content.sizes, content.times, strict=True))
+        if stamps != [self._files.get(name) for name in names]:
+            return False
+        self._stamps = dict(zip((line.cell for line in content.lines.rows), stamps, strict=True))
+        return len(names) == sum(name.endswith(".json") for name in self._files)
+
+    def _read(self, names: Sequence[str], read: Iterable[Record], unreadable: Callable[[Unreadable], None]) -> Lines:
+        lines, asked = Lines(), set(names)
+        for record in read:
+            cell_id = record.cell.id
+            name = f"{cell_id}.{record.attempt}.json"
+            if name in asked:
+                asked.remove(name)
+                lines.add(record, cell_id)
+        added, bad = read_lines(self._store, [name for name in names if name in asked])
+        for file in bad:
+            unreadable(file)
+        lines.join(added)
+        return lines
+
+    def planned(self) -> tuple[str, list[str]] | None:
+        """Returns the suite of the last run's plan and the ids of its cells, or None where there is no plan."""
+        path = self._store.root / "plan.json"
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        content, stamp = self._content, (status.st_size, status.st_mtime_ns)
+        if content.plan != stamp:
+            plan = self._store.plan()
+            if plan is None:
+                return None
+            content.plan, content.suite, content.planned = stamp, plan.suite, [cell.id for cell in plan.cells]
+            self._changed = True
+        return content.suite, content.planned
+
+    def remembered(self, ranked: Ranked) -> Ranked:
+        """Returns what ranks as this does, and once only what rests on the same records and predictions."""
+
+        def places(metric: str, lines: Sequence[Line]) -> list[Place]:
+            key = self._key(metric, lines)
+            found = self._used.get(key) or self._content.places.get(key)
+            if found is not None and len(found[0]) == len(lines):
+                self._used[key] = found
+                return [Place(*place) for place in zip(*found, strict=True)]
+            self._doubtful = False
+            made = ranked(metric, lines)
+            if not self._doubtful:
+                self._used[key] = [p.rank for p in made], [p.tied for p in made], [p.ranked_by for p in made]
+                self._changed = True
+            return made
+
+        return places
+
+    def doubt(self) -> None:
+        """Keeps nothing of the ranks that are being made: a file of predictions could not be read."""
+        self._doubtful = True
+
+    def save(self) -> None:
+        """Writes the file if it has changed, is worth it and can be written."""
+        content = self._content
+        if not self._changed or len(content.lines.rows) < WORTH:
+            return
+        content.places = _recent(self._used, content.places, 3 * len(content.lines.rows))
+        packed = msgspec.msgpack.encode(content)
+        temporary = self._path.with_name(f".{NAME}.{secrets.token_hex(6)}.tmp")
+        try:
+            # Not flushed to the disk: after a crash the checksum tells, and nothing is lost.
+            temporary.write_bytes(_head(packed) + packed)
+            os.replace(temporary, self._path)
+        except OSError:
+            pass  # a folder that others own, or a full disk
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        self._changed = False
+
+    def _key(self, metric: str, lines: Sequence[Line]) -> str:
+        of_predictions = self._files.get
+        rows = [(line.cell, self._stamps.get(line.cell), of_predictions(line.predictions or "")) for line in lines]
+        return hashlib.sha256(msgspec.msgpack.encode((metric, rows))).hexdigest()[:32]
+
+
+def _decoded(path: Path) -> _Content:
+    try:
+        content = path.read_bytes()
+        start = len(_head(b""))
+        packed = memoryview(content)[start:]
+        if content[:start] == _head(packed):
+            found = msgspec.msgpack.decode(packed, type=_Content)
+            if len(found.sizes) == len(found.times) == len(found.lines.rows):
+                return found
+    except (OSError, msgspec.DecodeError, ValueError):
+        pass
+    return _Content()
+
+
+def _recent(used: dict[str, _Places], known: dict[str, _Places], limit: int) -> dict[str, _Places]:
+    """Returns the ranks that were used, and of the others as many as the limit of lines allows."""
+    kept = dict(used)
+    size = sum(len(places[0]) for places in kept.values())
+    for key, places in known.items():
+        size += len(places[0])
+        if key not in kept and size <= limit:
+            kept[key] = places
+    return kept
+
+
+def _head(packed: bytes | memoryview) -> bytes:
+    return b"tlbench index %08x %08x\n" % (_made_by(), zlib.crc32(packed))
+
+
+@cache
+def _made_by() -> int:
+    """Returns a checksum of the code that makes lines and ranks: other code may make others."""
+    import tlbench
+
+    root = Path(tlbench.__file__).parent
+    checksum = zlib.crc32(tlbench.__version__.encode())
+    for name in _MAKERS:
+        with suppress(OSError):
+            checksum = zlib.crc32((root / name).read_bytes(), checksum)
+    return checksum
