@@ -7,13 +7,30 @@ from contextlib import suppress
 from pathlib import Path
 
 _BYTES_PER_WORKER = 2 * 1024**3
+_CGROUP = Path("/sys/fs/cgroup")
 
 
-def cores() -> int:
-    """Returns how many cores this process may use."""
+def cores(cgroup: Path = _CGROUP) -> int:
+    """Returns how many cores this process may use: a container may be granted fewer than it sees."""
+    count = os.cpu_count() or 1
     with suppress(AttributeError):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        count = len(os.sched_getaffinity(0))
+    with suppress(OSError, ValueError):
+        quota, period = (cgroup / "cpu.max").read_text().split()
+        # "max" where there is no limit
+        count = min(count, max(1, round(int(quota) / int(period))))
+    return count
+
+
+def memory_bytes(cgroup: Path = _CGROUP) -> int | None:
+    """Returns how much memory this process may use, or None where the system does not tell."""
+    total = None
+    with suppress(OSError, ValueError, AttributeError):
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with suppress(OSError, ValueError):
+        limit = int((cgroup / "memory.max").read_text())
+        total = limit if total is None else min(total, limit)
+    return total
 
 
 def gpus() -> int:
@@ -32,7 +49,5 @@ def default_jobs(device: str) -> int:
         return 1
     if device != "cpu" and gpus():
         return gpus()
-    with suppress(OSError, ValueError, AttributeError):
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        return max(1, min(cores(), memory // _BYTES_PER_WORKER))
-    return cores()
+    memory = memory_bytes()
+    return cores() if memory is None else max(1, min(cores(), memory // _BYTES_PER_WORKER))
