@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 
 SAMPLE_SECONDS = 0.5
-"""Each sample makes the kernel walk through the pages of every process: some milliseconds."""
+SAMPLING_SHARE = 0.02
+"""At most so much of a core goes to looking: each look makes the kernel walk through the pages of every process."""
 PARTS = 10
 """Into how many equal parts of a run its memory over time is summed up."""
 
@@ -77,9 +78,12 @@ def over_time(sums: Sequence[int], parts: int = PARTS) -> list[int]:
 def _watch(pid: int, sums: list[int], done: threading.Event) -> None:
     with suppress(psutil.NoSuchProcess):
         root = psutil.Process(pid)
-        while not done.wait(SAMPLE_SECONDS):
+        pause = SAMPLE_SECONDS
+        while not done.wait(pause):
+            began = time.perf_counter()
             if total := memory(root):
                 sums.append(total)
+            pause = max(SAMPLE_SECONDS, (time.perf_counter() - began) / SAMPLING_SHARE)
 
 
 def memory(root: psutil.Process) -> int:
