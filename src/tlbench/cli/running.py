@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,9 @@ from tlbench.running.run import Settings, jobs_for, orders_of, run
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+
+STANDINGS_PAUSES = 20
+"""How many times as long as it took to make the standings they stay as they are."""
 
 
 def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int:
@@ -62,10 +66,16 @@ def _shown(view: LiveView, console: Console, store: Store, plan: Plan) -> Iterat
     records = board.load(store, ids)
     view.standings = _standings(records, plan)
 
+    due = 0.0
+
     def update(record: Record) -> None:
+        nonlocal due
         records.append(record)
         view.add(record)
-        view.standings = _standings(records, plan)
+        if (began := time.monotonic()) >= due:
+            view.standings = _standings(records, plan)
+            # Making the table of very many cells takes longer than some of them.
+            due = began + STANDINGS_PAUSES * (time.monotonic() - began)
 
     with Live(view, console=console, refresh_per_second=4, transient=True):
         yield update
