@@ -64,11 +64,11 @@ def print_list(catalog: Catalog, kind: str) -> None:
     for plural, singular in _PLURALS.items():
         if kind in {"all", plural}:
             rows = [(entry.name, _about(entry.item), _from(entry)) for entry in catalog.entries(singular)]
-            _print(_table((plural, "", "from"), rows))
+            _print_rows((plural, "", "from"), rows)
             if kind == "all":
                 print()
     if kind == "plugins":
-        _print(_table(("plugin", "version"), [(p.distribution, p.version) for p in catalog.plugins]))
+        _print_rows(("plugin", "version"), [(p.distribution, p.version) for p in catalog.plugins])
     for broken in catalog.broken:
         print(f"broken plugin: {printable(broken.plugin)}: {printable(broken.reason)}", file=sys.stderr)
 
@@ -233,8 +233,8 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
 
 
 def _print_rows(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints a table; a long one as plain columns, which take a hundredth of the time and do not fold."""
-    if len(rows) <= _LONG:
+    """Prints a table; a long one, or one for another program, as plain columns: sooner, and never folded."""
+    if len(rows) <= _LONG and sys.stdout.isatty():
         _print(_table(headings, rows))
         return
     from rich.cells import cell_len
