@@ -65,11 +65,6 @@ class Study:
             if setting not in present:
                 self._study.enqueue_trial(setting)
 
-    @property
-    def finished(self) -> int:
-        """How many trials have been told."""
-        return len(self._study.get_trials(deepcopy=False, states=(*_STATES.values(), TrialState.FAIL)))
-
     def ask(self, batch: int = 1) -> list[Asked]:
         """Returns the settings to try next: those that were running when a process died, and new ones.
 
