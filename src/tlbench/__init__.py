@@ -7,9 +7,11 @@ in `tlbench.testing`.
 
 from tlbench.catalog.hookspecs import hookimpl
 from tlbench.contracts.backbone import Backbone, Card
-from tlbench.contracts.errors import Diverged, FitEnded, PluginError, Pruned, TlbenchError, UsageError
+from tlbench.contracts.errors import DataError, Diverged, FitEnded, PluginError, Pruned, TlbenchError, UsageError
+from tlbench.contracts.images import ImageFile
 from tlbench.contracts.metric import METRICS, MetricInfo
 from tlbench.contracts.outputs import (
+    Answer,
     Classes,
     MultiLabel,
     Output,
@@ -27,16 +29,19 @@ from tlbench.contracts.task import Example, Examples, SplitName, Task
 __all__ = [
     "METRICS",
     "About",
+    "Answer",
     "Backbone",
     "Card",
     "Cell",
     "Choice",
     "Classes",
+    "DataError",
     "Diverged",
     "Example",
     "Examples",
     "FitEnded",
     "Float",
+    "ImageFile",
     "Int",
     "Job",
     "MetricInfo",

@@ -11,7 +11,8 @@ from tlbench_hf import tokens
 from tlbench_hf.tokens import TokenRow, TokenRows, featurize
 
 from tlbench import Classes, Example, Examples
-from tlbench.modeling import disk_cache, disk_folder
+from tlbench.modeling.disk import cache as disk_cache
+from tlbench.modeling.disk import folder as disk_folder
 
 OUTPUT = Classes(("no", "yes"))
 WORDS = "a the cat dog sat ran on mat road and then it was so very far away".split()

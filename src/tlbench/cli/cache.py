@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from tlbench.contracts.errors import UsageError
-from tlbench.modeling import cache_settings as settings
-from tlbench.modeling import disk_folder
+from tlbench.modeling.disk import folder as disk_folder
+from tlbench.modeling.disk import settings
 from tlbench.results.render.plain import printable
 
 app = typer.Typer(help="Look into the cache of activations and tokens, and make room.", rich_markup_mode=None)

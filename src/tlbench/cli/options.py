@@ -15,7 +15,7 @@ from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.plan import Plan
 from tlbench.contracts.record import Precision
-from tlbench.modeling import cache_settings
+from tlbench.modeling.disk import settings as cache_settings
 from tlbench.planning.plan import Selection, plan
 from tlbench.planning.suite import Block, Patch, Suite, read_suite
 from tlbench.running.machine import gpus

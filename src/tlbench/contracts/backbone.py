@@ -57,8 +57,18 @@ class Backbone:
         """
         raise NotImplementedError
 
+    def fetch(self) -> None:
+        """Brings weights and tokenizer to this machine for offline use; what is there is left alone.
+
+        Raises:
+            UsageError: They cannot be had.
+        """
+
     def featurize(self, examples: Examples, output: Output) -> Data:
-        """Returns tokenised or transformed examples; one example may become several rows (windows)."""
+        """Returns tokenised or transformed examples; one example may become several rows (windows).
+
+        For `TokenClasses` and `Span` the data carries an `alignment`.
+        """
         raise NotImplementedError
 
     def head(self, output: Output, encoder: Encoder) -> Head:

@@ -5,6 +5,7 @@ TlbenchError
 │   ├── UnknownName       no plugin brings this name; carries the nearest names
 │   ├── AmbiguousName     two distributions bring this name
 │   ├── SuiteError        a suite file that is not one; carries the path of the offending key
+│   ├── DataError         a file of data that cannot be used; carries file and row
 │   └── StoreError        an output folder that cannot be used
 ├── PluginError           a plugin broke its contract: the cell fails, the run goes on
 ├── SealBroken            the test split was asked for before the winner was frozen
@@ -32,6 +33,10 @@ class AmbiguousName(UsageError):
 
 class SuiteError(UsageError):
     """A suite that cannot be read; the message holds the file and the path of the key."""
+
+
+class DataError(UsageError):
+    """A file of data that cannot be used; the message is one line that names file and row."""
 
 
 class StoreError(UsageError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,9 +35,20 @@ class TokenClasses:
     names: tuple[str, ...]
 
 
+class Answer(NamedTuple):
+    """An accepted answer to a question: a stretch of its context."""
+
+    text: str
+    start: int
+    """The character of the context at which it begins."""
+
+
 @dataclass(frozen=True)
 class Span:
-    """A stretch of the context that answers a question; a target is a tuple of accepted answers."""
+    """A stretch of the context that answers a question; a target is a tuple of accepted `Answer`s.
+
+    An empty tuple is a question that the context does not answer; a prediction then is the empty text.
+    """
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,8 @@ class Predictions:
 
     ids: tuple[str, ...]
     values: np.ndarray
-    """(N,) class indices or real numbers; (N,) of object dtype for token classes, spans and texts."""
+    """(N,) class indices or real numbers; (N, K) labels of 0 and 1; of object dtype (N,) for tuples of class indices,
+    one for each word, and for the texts that `Span` and `Text` ask for."""
     scores: np.ndarray | None = None
     """(N, K) probabilities over the names of the output, where the predictor has them."""
 

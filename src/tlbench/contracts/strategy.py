@@ -95,6 +95,8 @@ class Job:
     """The backbone's own, for augmented examples, prompts and pairs."""
     load: Callable[..., Encoder]
     """Loads this backbone anew (`load(pretrained=False)`: random weights drawn with this fit's seed), on `device`."""
+    new_head: Callable[[Encoder], Head]
+    """Returns another new head, for an encoder that `load` gave: a decoder is as pretrained as its encoder."""
     examples: Callable[[SplitName], Examples | None]
     """Raw texts or images of train, validation or unlabeled; asking for test raises `SealBroken`."""
     score: Callable[[Predictor], float]

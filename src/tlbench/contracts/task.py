@@ -7,8 +7,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, overload
 
+from tlbench.contracts.images import ImageFile
 from tlbench.contracts.outputs import Output
 
 SplitName = Literal["train", "validation", "unlabeled", "test"]
@@ -22,9 +24,10 @@ class Example:
     id: str
     """Unique within its task."""
     inputs: tuple[Any, ...]
-    """One text, two texts (a pair), or one image; texts are `str`, images are `PIL.Image.Image`."""
+    """What the output asks for: one text, or two (a pair); a tuple of words for `TokenClasses`; a question and its
+    context for `Span`; or one image. Texts and words are `str`, images `PIL.Image.Image` or `ImageFile`."""
     target: Any = None
-    """As the task's output says: an index for `Classes`, a float for `Scalar`; None where unlabelled."""
+    """As the task's output says: an index for `Classes`, a float for `Scalar`, ...; None where unlabelled."""
     slices: Mapping[str, str] = field(default_factory=dict)
     """Column to value, such as `{"phenomenon": "agreement"}`; the columns are the task's `slices`."""
 
@@ -89,15 +92,37 @@ class Task:
     description: str = ""
     source: str = ""
     """The paper or page that the data comes from."""
+    licence: str = ""
+    sizes: ClassVar[Mapping[str, int]] = MappingProxyType({})
+    """Split to its published number of examples; whoever reads the split asserts it."""
 
     def split(self, name: SplitName) -> Examples | None:
         """Returns the examples of a split, or None where the task has no such split.
 
         `validation` may be None: the runner then carves it out of `train` by a fixed seed.
         The runner asks for `test` once, after the winner of the search is frozen on disk.
+
+        Raises:
+            DataError: A file that cannot be used; the message names file and row.
         """
         raise NotImplementedError
 
+    def missing(self) -> str | None:
+        """Returns what is not on this machine and how to get it, or None; a plan skips the task with this reason.
+
+        Quick: it looks whether files are there, and reads none.
+        """
+        return None
+
+    def fetch(self) -> None:
+        """Brings what is missing to this machine, so that it can be read offline; what is there is left alone.
+
+        Raises:
+            UsageError: It cannot be had.
+        """
+
 
 def _image_digest(image: Any) -> str:
+    if isinstance(image, ImageFile):
+        return image.digest
     return f"{image.mode}{image.size}{hashlib.sha256(image.tobytes()).hexdigest()}"

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from tlbench.modeling.data import Data
-from tlbench.modeling.disk_cache import DiskCache, Stored
-from tlbench.modeling.disk_draft import Draft
-from tlbench.modeling.disk_format import JSON
+from tlbench.modeling.disk.cache import DiskCache, Stored
+from tlbench.modeling.disk.draft import Draft
+from tlbench.modeling.disk.format import JSON
 from tlbench.modeling.encoder import Encoder
 from tlbench.modeling.encoding import batches_of, witness
 from tlbench.modeling.hidden_rows import HiddenRows

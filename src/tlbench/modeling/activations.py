@@ -19,8 +19,8 @@ from torch import Tensor
 from tlbench.contracts.errors import PluginError
 from tlbench.modeling.activation_files import ActivationFile, Entry, worth_keeping
 from tlbench.modeling.data import Data
-from tlbench.modeling.disk_cache import DiskCache
-from tlbench.modeling.disk_draft import Draft
+from tlbench.modeling.disk.cache import DiskCache
+from tlbench.modeling.disk.draft import Draft
 from tlbench.modeling.encoder import Encoder
 from tlbench.modeling.encoding import encode_features, encode_hidden
 from tlbench.modeling.hidden_rows import HiddenRows

@@ -44,6 +44,9 @@ class Data:
     augmented: bool = False
     """Rows differ from one look to the next: their activations are never cached."""
     meter: Meter = field(default_factory=Meter, compare=False)
+    alignment: Sequence[np.ndarray] | None = None
+    """Where the positions of each row stand in its example, (T,) or (T, 2) int each, -1 where nowhere: the index of
+    the word that begins there for `TokenClasses`; first and one past the last character of the context for `Span`."""
     shared: Shared | None = None
     """Set where these rows are some of a larger data's, whose features are computed once for all who share it."""
 
@@ -108,6 +111,7 @@ class Data:
             examples=examples,
             rows=[self.rows[i] for i in order],
             lengths=self.lengths[order],
+            alignment=None if self.alignment is None else [self.alignment[i] for i in order],
             owners=np.asarray(owners, dtype=np.int64),
             fingerprint=f"{self.fingerprint}/{examples.fingerprint}",
             meter=Meter(),

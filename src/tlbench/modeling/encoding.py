@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tlbench.modeling.batches import default_tokens, inference_batches
 from tlbench.modeling.data import Data, to_device
-from tlbench.modeling.disk_draft import Draft
+from tlbench.modeling.disk.draft import Draft
 from tlbench.modeling.encoder import Encoder, Hidden
 from tlbench.modeling.hidden_rows import HiddenRows
 from tlbench.modeling.precision import autocast

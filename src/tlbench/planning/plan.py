@@ -180,6 +180,8 @@ def _why_not(backbone: Backbone | None, task: Task, strategy: Strategy) -> str |
         if not supports(metric, task.output):
             known = "is unknown" if metric not in METRICS else f"does not score {type(task.output).__name__}"
             return f"the metric {metric} {known}"
+    if missing := task.missing():
+        return missing
     if backbone is not None and backbone.modality != task.modality:
         return f"the backbone reads {backbone.modality} and the task is {task.modality}"
     return strategy.supports(backbone, task)

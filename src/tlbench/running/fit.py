@@ -180,6 +180,10 @@ def _job(
         _seed_everything(seed)
         return materials.load(pretrained)
 
+    def new_head(encoder: Any) -> Any:
+        _seed_everything(seed)
+        return materials.head(encoder)
+
     def unlabeled() -> Data | None:
         examples = materials.splits.unlabeled(seed, limit)
         return None if examples is None else materials.data(examples)
@@ -205,6 +209,7 @@ def _job(
         activations=materials.bench.activations,
         featurize=featurize,
         load=load,
+        new_head=new_head,
         examples=materials.examples(seed),
         score=validated,
         report=report,

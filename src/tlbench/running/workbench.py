@@ -14,9 +14,9 @@ from tlbench.contracts.record import Cell
 from tlbench.contracts.space import Space, Value, narrow
 from tlbench.contracts.strategy import About, TaskInfo
 from tlbench.contracts.task import Examples, SplitName
-from tlbench.modeling import disk_cache
 from tlbench.modeling.activations import Activations
 from tlbench.modeling.data import Data, bare
+from tlbench.modeling.disk import cache as disk_cache
 from tlbench.modeling.encoder import Encoder
 from tlbench.modeling.precision import resolve
 from tlbench.planning.plan import space_about

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from tlbench.contracts.errors import Diverged
 from tlbench.contracts.outputs import Predictions
@@ -44,15 +43,14 @@ class Model(nn.Module):
         self.start = start
         freeze(encoder, start)
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Returns logits for a batch of raw rows, or of the hidden states that stages[:start] put out."""
+    def forward(self, batch: Batch) -> Any:
+        """Returns the head's logits for a batch of raw rows, or of the hidden states that stages[:start] put out."""
         hidden = batch.get("hidden")
         if not isinstance(hidden, Hidden):
             hidden = self.encoder(batch)
         elif self.start < len(self.encoder.stages):
             hidden = self.encoder(hidden, start=self.start)
-        logits: Tensor = self.head(self.encoder, hidden)
-        return logits
+        return self.head(self.encoder, hidden)
 
     def train(self, mode: bool = True) -> Model:
         """Puts the model into train mode, but for what is frozen: its dropout and its running statistics rest."""
@@ -83,7 +81,8 @@ class ModelPredictor:
             Diverged: An answer is not finite.
         """
         model, device = self.model, self.model.device
-        if self.activations is not None and model.start > 0 and not data.augmented:
+        cached = model.start > 0 and not data.augmented and not model.head.reads_batch
+        if self.activations is not None and cached:
             data = self.activations.hidden(model.encoder, data, model.start, self.precision)
         model.eval()
         order: list[int] = []
@@ -91,11 +90,11 @@ class ModelPredictor:
         for indices in inference_batches(data.lengths, default_tokens(device.type)):
             with torch.inference_mode(), autocast(device, self.precision):
                 outputs = self._answer(placed(data.batch(indices), device))
-            if not _all_finite(outputs):
+            if not outputs.is_finite:
                 raise Diverged("an answer is not finite")
             order += indices
             parts.append(outputs)
-        return model.head.merge([_in_row_order(parts, order)], data)
+        return model.head.merge([Outputs.joined(parts, order)], data)
 
     def _answer(self, batch: Batch) -> Outputs:
         hidden = batch.get("hidden")
@@ -209,15 +208,3 @@ def _rest(module: nn.Module, inherited: bool) -> None:
         module.training = False
     for child in module.children():
         _rest(child, resting)
-
-
-def _all_finite(outputs: Outputs) -> bool:
-    finite = bool(torch.isfinite(outputs.values).all())
-    return finite and (outputs.scores is None or bool(torch.isfinite(outputs.scores).all()))
-
-
-def _in_row_order(parts: list[Outputs], order: list[int]) -> Outputs:
-    back = torch.from_numpy(np.argsort(order))
-    scores = [part.scores for part in parts if part.scores is not None]
-    values = torch.cat([part.values for part in parts])[back]
-    return Outputs(values, torch.cat(scores)[back] if scores else None)

@@ -118,7 +118,8 @@ class FromScratch(_Finetuning):
         """Returns the trained model."""
         from tlbench.training import Model
 
-        return self._train(Model(job.load(pretrained=False), job.head), job)
+        encoder = job.load(pretrained=False)
+        return self._train(Model(encoder, job.new_head(encoder)), job)
 
 
 @dataclass(frozen=True)

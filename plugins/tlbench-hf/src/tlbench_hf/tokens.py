@@ -16,7 +16,7 @@ import transformers
 
 from tlbench import Classes, Examples, MultiLabel, Output, PluginError, Scalar, UsageError
 from tlbench.modeling.data import Batch, Data, one_row_each
-from tlbench.modeling.disk_cache import kept_arrays
+from tlbench.modeling.disk.cache import kept_arrays
 from tlbench_hf.families import longest_input
 from tlbench_hf.loading import load_config, quiet
 

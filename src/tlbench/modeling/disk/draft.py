@@ -16,8 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlbench.modeling import disk_folder
-from tlbench.modeling.disk_format import Array, Damaged, Header, Key, dtype_name, packed, read_header, room_for
+from tlbench.modeling.disk import folder as disk_folder
+from tlbench.modeling.disk.format import Array, Damaged, Header, Key, dtype_name, packed, read_header, room_for
 
 if TYPE_CHECKING:
     import numpy as np

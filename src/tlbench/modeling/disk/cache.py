@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tlbench.modeling import cache_settings, disk_folder
-from tlbench.modeling.disk_draft import Draft, claimed
-from tlbench.modeling.disk_format import Damaged, Header, Key, canonical, check_digest, read_header, view
+from tlbench.modeling.disk import folder as disk_folder
+from tlbench.modeling.disk import settings as cache_settings
+from tlbench.modeling.disk.draft import Draft, claimed
+from tlbench.modeling.disk.format import Damaged, Header, Key, canonical, check_digest, read_header, view
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,21 +9,17 @@ import pytest
 import torch
 from torch import nn
 
-from tlbench.modeling import batches, disk_folder
+from tlbench.modeling import batches
 from tlbench.modeling.activations import Activations
 from tlbench.modeling.data import Batch, Data
-from tlbench.modeling.disk_cache import DiskCache
+from tlbench.modeling.disk import folder as disk_folder
+from tlbench.modeling.disk.cache import DiskCache
 from tlbench.modeling.encoder import Encoder, Hidden
 from tlbench.modeling.hidden_rows import HiddenRows
 from tlbench.testing.toy_encoder import ToyEncoder
 from tlbench.testing.toys import ToyBackbone, ToyTask
 
 LARGE = 1 << 30
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "cache"
 
 
 @pytest.fixture

@@ -10,22 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tlbench.modeling import disk_cache, disk_draft, disk_folder
-from tlbench.modeling.disk_cache import DiskCache, kept_arrays, shared
-from tlbench.modeling.disk_format import canonical
+from tlbench.modeling.disk import cache as disk_cache
+from tlbench.modeling.disk import draft as disk_draft
+from tlbench.modeling.disk import folder as disk_folder
+from tlbench.modeling.disk.cache import DiskCache, kept_arrays, shared
+from tlbench.modeling.disk.format import canonical
 
 KEY = {"data": "d", "stop": 3, "readout": None}
 ARRAYS = {"ends": np.arange(5), "ids": np.arange(1000, dtype=np.int32).reshape(50, 20), "on": np.array([True, False])}
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def cache(folder: Path) -> DiskCache:
-    return DiskCache(folder, 1 << 20, reserve_bytes=0)
 
 
 class Maker:

@@ -1,0 +1,76 @@
+"""A linear layer on the encoder's readout: one of several classes, any of several labels, or a real number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tlbench.contracts.outputs import Classes, MultiLabel, Predictions, Scalar
+from tlbench.modeling.data import Data
+from tlbench.modeling.heads.head import Head, Outputs
+
+if TYPE_CHECKING:
+    from tlbench.modeling.encoder import Encoder, Hidden
+
+
+class PooledHead(Head):
+    """A linear layer on the encoder's readout: one class of several, any of several labels, or a number.
+
+    A real number is learnt in units of the training targets (their mean and standard deviation, set by
+    `fit_scale`), so that one learning rate serves tasks of any range.
+    """
+
+    def __init__(self, width: int, output: Classes | MultiLabel | Scalar, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.output = output
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(width, 1 if isinstance(output, Scalar) else len(output.names))
+        nn.init.normal_(self.linear.weight, std=0.02)
+        nn.init.zeros_(self.linear.bias)
+        self.mean: Tensor
+        self.scale: Tensor
+        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("scale", torch.ones(()))
+
+    def fit_scale(self, targets: Tensor) -> None:
+        """Sets mean and scale of a real-numbered output from the training targets (N,)."""
+        if isinstance(self.output, Scalar):
+            self.mean.copy_(targets.mean())
+            self.scale.copy_(targets.std().clamp(min=1e-6) if len(targets) > 1 else torch.ones(()))
+
+    def forward(self, encoder: Encoder, hidden: Hidden) -> Tensor:
+        """Returns logits (B, K); K = 1 for a real number, in units of the training targets."""
+        logits: Tensor = self.linear(self.dropout(encoder.pool(hidden)))
+        return logits
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Returns cross-entropy against indices (B,) or labels (B, K), or squared error against numbers (B,)."""
+        if isinstance(self.output, Classes):
+            return nn.functional.cross_entropy(logits.float(), targets)
+        if isinstance(self.output, MultiLabel):
+            return nn.functional.binary_cross_entropy_with_logits(logits.float(), targets)
+        return nn.functional.mse_loss(logits.float().squeeze(-1), (targets - self.mean) / self.scale)
+
+    def outputs(self, logits: Tensor) -> Outputs:
+        """Returns class indices (B,) or labels (B, K), both with probabilities, or real numbers."""
+        logits = logits.float()
+        if isinstance(self.output, Classes):
+            return Outputs(logits.argmax(-1).cpu(), logits.softmax(-1).cpu())
+        if isinstance(self.output, MultiLabel):
+            return Outputs((logits > 0).long().cpu(), logits.sigmoid().cpu())
+        return Outputs((logits.squeeze(-1) * self.scale + self.mean).cpu())
+
+    def merge(self, outputs: list[Outputs], data: Data) -> Predictions:
+        """Returns the rows' answers as the examples' answers: one row each."""
+        values = torch.cat([torch.as_tensor(o.values) for o in outputs]).numpy()
+        scores = [o.scores for o in outputs]
+        probabilities = None if scores[0] is None else torch.cat([s for s in scores if s is not None]).numpy()
+        return Predictions(data.ids, values, probabilities)
+
+    def targets(self, data: Data) -> Tensor:
+        """Returns indices (N,) int64, labels (N, K) float32, or numbers (N,) float32."""
+        dtype = np.int64 if isinstance(self.output, Classes) else np.float32
+        return torch.from_numpy(data.targets.astype(dtype))
