@@ -131,6 +131,7 @@ def _predict(record: Record, rng: np.random.Generator, task: int, folder: Path) 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from tlbench.modeling.scored import Scored
     from tlbench.modeling.statistics import score
 
     if record.status != "ok":
@@ -146,7 +147,7 @@ def _predict(record: Record, rng: np.random.Generator, task: int, folder: Path) 
         columns["scores"] = np.stack([1 - values, values], axis=1).astype(np.float32).tolist()
         tables.append(pa.table(columns))
         for metric in _METRICS:
-            value = score(metric, targets, values)
+            value = score(metric, Scored(targets, values))
             scores.append(msgspec.structs.replace(old, metric=metric, value=value, low=value - 0.04, high=value + 0.04))
     name = f"{record.cell.id}.1.parquet"
     pq.write_table(pa.concat_tables(tables), folder / name, compression="zstd")

@@ -9,6 +9,7 @@ from tlbench.catalog.hookspecs import hookimpl
 from tlbench.contracts.backbone import Backbone, Card
 from tlbench.contracts.errors import DataError, Diverged, FitEnded, PluginError, Pruned, TlbenchError, UsageError
 from tlbench.contracts.images import ImageFile
+from tlbench.contracts.memory import Resources
 from tlbench.contracts.metric import METRICS, MetricInfo
 from tlbench.contracts.outputs import (
     Answer,
@@ -23,7 +24,7 @@ from tlbench.contracts.outputs import (
 )
 from tlbench.contracts.record import Cell, Protocol, Record
 from tlbench.contracts.space import Choice, Float, Int, Space, Value
-from tlbench.contracts.strategy import About, Job, Predictor, Resources, Strategy, TaskInfo
+from tlbench.contracts.strategy import About, Job, Predictor, Strategy, TaskInfo
 from tlbench.contracts.task import Example, Examples, SplitName, Task
 
 __all__ = [

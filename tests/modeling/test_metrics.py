@@ -10,13 +10,62 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tlbench import Classes, MultiLabel, Scalar, Span, Text, TokenClasses
 from tlbench.contracts.errors import Diverged
 from tlbench.contracts.metric import METRICS
-from tlbench.modeling.metrics import compute
-from tlbench.modeling.statistics import bootstrap, draw_weights, from_statistics, resampled, score, statistics
+from tlbench.modeling.formulas.formula import Sums
+from tlbench.modeling.libraries import CITATIONS, FORMULAS
+from tlbench.modeling.metrics import _plain, compute
+from tlbench.modeling.scored import Scored, checked, probabilities
+from tlbench.modeling.statistics import (
+    _FORMULAS,
+    bootstrap,
+    draw_weights,
+    from_statistics,
+    resampled,
+    score,
+    statistics,
+)
 
-CLASS_METRICS = ["accuracy", "f1", "f1_macro", "matthews"]
-NUMBER_METRICS = ["pearson", "spearman"]
+TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-", "I-")
+WORDS = ("the", "cat", "sat", "Sat.", "on", "a", "mat", "running", "ran", ",", "")
+PAIRS = [(metric, output) for metric, info in METRICS.items() for output in info.outputs]
+few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def some(output, seed, n, right=0.5, certain=False):
+    """Returns answers to an output, of which about this share is right, with ties and with classes that are missing."""
+    rng = np.random.default_rng(seed)
+    hit = rng.random(n) < right
+    if output is Classes:
+        k = int(rng.integers(2, 5))
+        targets, wrong = rng.integers(0, k, (2, n))
+        given = rng.integers(1, 5, (n, k)).astype(float)
+        return Scored(targets, np.where(hit, targets, wrong), None if certain else given / given.sum(1, keepdims=True))
+    if output is MultiLabel:
+        targets, wrong = rng.integers(0, 2, (2, n, 3))
+        return Scored(targets, np.where(hit[:, None], targets, wrong), rng.integers(0, 5, (n, 3)) / 4)
+    if output is Scalar:
+        targets, noise = rng.integers(-8, 9, (2, n)) / 4
+        return Scored(targets, targets * right + noise)
+
+    def words(names):
+        return tuple(names[i] for i in rng.integers(0, len(names), rng.integers(1, 7)))
+
+    if output is TokenClasses:
+        targets = [words(TAGS) for _ in range(n)]
+        values = [t if h else tuple(rng.choice(TAGS, len(t))) for t, h in zip(targets, hit, strict=True)]
+        return Scored(targets, values)
+    least = 0 if output is Span else 1
+    targets = [tuple(" ".join(words(WORDS)) for _ in range(rng.integers(least, 3))) for _ in range(n)]
+    values = [(t or ("",))[0] if h else " ".join(words(WORDS)) for t, h in zip(targets, hit, strict=True)]
+    return Scored(targets, values)
+
+
+def by_library(metric, scored):
+    scored = checked(metric, scored)
+    answers = probabilities(scored) if METRICS[metric].reads_scores else scored.values
+    return FORMULAS[metric](_plain(scored.targets), _plain(answers), scored.positive)
 
 
 @pytest.fixture(scope="module")
@@ -24,40 +73,77 @@ def cache_dir(tmp_path_factory):
     return tmp_path_factory.mktemp("evaluate")
 
 
-pairs_of_classes = st.integers(1, 4).flatmap(
-    lambda k: st.lists(st.tuples(st.integers(0, k - 1), st.integers(0, k - 1)), min_size=1, max_size=25)
-)
-numbers = st.floats(-1e6, 1e6, allow_nan=False).map(lambda x: round(x, 3)) | st.integers(0, 3).map(float)
-pairs_of_numbers = st.lists(st.tuples(numbers, numbers), min_size=1, max_size=25)
-
-few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_metric_is_there_in_every_form():
+    assert set(METRICS) == set(FORMULAS) == set(CITATIONS) == set(_FORMULAS)
 
 
-@pytest.mark.parametrize("metric", CLASS_METRICS)
-@given(pairs=pairs_of_classes, positive=st.integers(0, 2))
+@pytest.mark.parametrize(("metric", "output"), PAIRS)
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 25))
 @few
-def test_classes_score_the_same_both_ways(metric, cache_dir, pairs, positive):
-    targets, values = np.array(pairs).T
-    expected = compute(metric, targets, values, positive, cache_dir)
-    assert score(metric, targets, values, positive) == pytest.approx(expected, abs=1e-9)
+def test_the_fast_path_says_what_the_library_says(metric, output, seed, n):
+    for certain in (False, True):
+        scored = some(output, seed, n, certain=certain)
+        assert score(metric, scored) == pytest.approx(by_library(metric, scored), abs=1e-9)
 
 
-@pytest.mark.parametrize("metric", NUMBER_METRICS)
-@given(pairs=pairs_of_numbers)
-@few
-def test_numbers_score_the_same_both_ways(metric, cache_dir, pairs):
-    targets, values = np.array(pairs).T
-    assert score(metric, targets, values) == pytest.approx(compute(metric, targets, values, 1, cache_dir), abs=1e-9)
+@pytest.mark.parametrize(("metric", "output"), PAIRS)
+def test_evaluate_says_it_too(metric, output, cache_dir):
+    scored = some(output, 1, 20)
+    assert compute(metric, scored, cache_dir) == pytest.approx(score(metric, scored), abs=1e-9)
+
+
+@pytest.mark.parametrize(("metric", "output"), PAIRS)
+@given(seed=st.integers(0, 10**6), n=st.integers(2, 12))
+@settings(max_examples=10, deadline=None)
+def test_a_resample_by_weights_is_the_resample_itself(metric, output, seed, n):
+    scored = checked(metric, some(output, seed, n))
+    weights = draw_weights(n, 5, seed)
+    assert (weights.sum(axis=1) == n).all()
+    fast = resampled(metric, scored, weights)
+    for row, value in zip(weights, fast, strict=True):
+        assert value == pytest.approx(score(metric, scored.take(np.repeat(np.arange(n), row))), abs=1e-6)
+
+
+@pytest.mark.parametrize(("metric", "output"), [(m, o) for m, o in PAIRS if isinstance(_FORMULAS[m], Sums)])
+def test_sums_of_statistics_give_the_score(metric, output):
+    scored = checked(metric, some(output, 3, 40))
+    parts = statistics(metric, scored)
+    assert parts.shape[0] == 40
+    both = from_statistics(metric, np.stack([parts.sum(axis=0), 2 * parts.sum(axis=0)]))
+    assert both == pytest.approx([score(metric, scored)] * 2)
+
+
+@pytest.mark.parametrize(("metric", "output"), PAIRS)
+def test_the_interval_holds_the_score_and_repeats(metric, output):
+    scored = some(output, 2, 150, right=0.8)
+    low, high = bootstrap(metric, scored, resamples=300)
+    assert low < high
+    # Of a calibration error, which cannot fall below 0, resamples lie higher than the score.
+    assert score(metric, scored) < high
+    assert metric == "calibration_error" or low < score(metric, scored)
+    assert bootstrap(metric, scored, resamples=300) == (low, high)
+    assert bootstrap(metric, scored, resamples=300, seed=1) != (low, high)
+
+
+@pytest.mark.parametrize(("metric", "output"), PAIRS)
+def test_right_answers_score_best(metric, output):
+    targets = some(output, 4, 30).targets
+    right = Scored(targets, targets)
+    if output in {Span, Text}:
+        right = Scored([("nothing of it", "cats sat on five mats")] * 5, ["cats sat on five mats"] * 5)
+    best = 1.0 if METRICS[metric].greater_is_better else 0.0
+    assert score(metric, right) == pytest.approx(best, abs=1e-6)
+    assert abs(METRICS[metric].worst - best) >= 0.5
 
 
 @pytest.mark.parametrize(("shift", "scale"), [(0.0, 1.0), (1e6, 1.0), (0.0, 1e-150), (-3.0, 1e150)])
-@pytest.mark.parametrize("metric", NUMBER_METRICS)
-def test_correlations_survive_any_scale(metric, shift, scale, cache_dir):
+@pytest.mark.parametrize("metric", ["pearson", "spearman"])
+def test_correlations_survive_any_scale(metric, shift, scale):
     rng = np.random.default_rng(0)
     targets = rng.uniform(0, 5, 200)
-    values = (targets + rng.normal(size=200)) * scale + shift
-    assert score(metric, targets, values) == pytest.approx(compute(metric, targets, values, 1, cache_dir), abs=1e-9)
-    assert score(metric, targets, values) > 0.5
+    scored = Scored(targets, (targets + rng.normal(size=200)) * scale + shift)
+    assert score(metric, scored) == pytest.approx(by_library(metric, scored), abs=1e-9)
+    assert score(metric, scored) > 0.5
 
 
 @pytest.mark.parametrize("metric", ["matthews", "pearson", "spearman"])
@@ -65,82 +151,47 @@ def test_correlations_survive_any_scale(metric, shift, scale, cache_dir):
 def test_a_constant_prediction_scores_zero(metric, constant, cache_dir):
     targets = np.array([0, 1, 1, 0, 1, 0, 0])
     values = np.full(7, constant if metric != "matthews" else int(constant))
-    assert score(metric, targets, values) == 0
-    assert score(metric, values, targets) == 0
-    assert compute(metric, targets, values, 1, cache_dir) == 0
-    assert bootstrap(metric, targets, values) == (0, 0)
+    assert score(metric, Scored(targets, values)) == 0
+    assert score(metric, Scored(values, targets)) == 0
+    assert compute(metric, Scored(targets, values), cache_dir) == 0
+    assert bootstrap(metric, Scored(targets, values)) == (0, 0)
 
 
-@pytest.mark.parametrize("metric", sorted(METRICS))
-def test_the_best_answers_score_one(metric, cache_dir):
-    targets = np.array([0, 1, 2, 1, 0, 2, 1])
-    assert score(metric, targets, targets) == pytest.approx(1)
-    assert compute(metric, targets, targets, 1, cache_dir) == pytest.approx(1)
-
-
-def test_binary_f1_is_of_the_positive_class():
+def test_binary_scores_are_of_the_positive_class():
     targets, values = [0, 0, 1, 1], [0, 1, 1, 1]
-    assert score("f1", targets, values, positive=1) == pytest.approx(0.8)
-    assert score("f1", targets, values, positive=0) == pytest.approx(2 / 3)
-    assert score("f1", targets, values, positive=7) == 0
+    found = {
+        (m, p): score(m, Scored(targets, values, positive=p)) for m in ("precision", "recall", "f1") for p in (0, 1)
+    }
+    assert found == pytest.approx({
+        ("precision", 1): 2 / 3, ("recall", 1): 1, ("f1", 1): 0.8,
+        ("precision", 0): 1, ("recall", 0): 0.5, ("f1", 0): 2 / 3,
+    })  # fmt: skip
+    assert score("f1", Scored(targets, values, positive=7)) == 0
 
 
 @pytest.mark.parametrize("score_with", [score, compute])
 def test_bad_input_is_refused(score_with):
     with pytest.raises(KeyError):
-        score_with("bleu", [1], [1])
+        score_with("bertscore", Scored([1], [1]))
     with pytest.raises(ValueError, match="no examples"):
-        score_with("accuracy", [], [])
-    with pytest.raises(ValueError, match="should both be"):
-        score_with("accuracy", [1, 0], [1])
+        score_with("accuracy", Scored([], []))
+    with pytest.raises(ValueError, match="differ in length"):
+        Scored([1, 0], [1])
+    with pytest.raises(ValueError, match="bleu does not score numbers"):
+        score_with("bleu", Scored([1, 0], [1, 0]))
+    with pytest.raises(ValueError, match="each word should have one tag"):
+        score_with("entity_f1", Scored([("O", "O")], [("O",)]))
+    with pytest.raises(ValueError, match="at least 3 classes"):
+        score_with("log_loss", Scored([2, 0], [1, 0], np.full((2, 2), 0.5)))
     with pytest.raises(Diverged):
-        score_with("pearson", [1.0, 2.0], [1.0, float("nan")])
-
-
-quarters = st.integers(-40, 40).map(lambda x: x / 4)
-
-
-@given(pairs=st.lists(st.tuples(quarters, quarters), min_size=2, max_size=12), seed=st.integers(0, 99))
-@few
-@pytest.mark.parametrize("metric", sorted(METRICS))
-def test_a_resample_by_weights_is_the_resample_itself(metric, pairs, seed):
-    targets, values = np.array(pairs).T
-    if metric in CLASS_METRICS:
-        targets, values = targets.astype(int) % 3, values.astype(int) % 3
-    weights = draw_weights(len(targets), 5, seed)
-    assert (weights.sum(axis=1) == len(targets)).all()
-    fast = resampled(metric, targets, values, weights)
-    for row, value in zip(weights.astype(int), fast, strict=True):
-        assert value == pytest.approx(score(metric, np.repeat(targets, row), np.repeat(values, row)), abs=1e-6)
-
-
-@pytest.mark.parametrize("metric", ["accuracy", "f1", "f1_macro", "matthews", "pearson"])
-def test_sums_of_statistics_give_the_score(metric):
-    rng = np.random.default_rng(1)
-    targets, values = rng.integers(0, 3, 50), rng.integers(0, 3, 50)
-    parts = statistics(metric, targets, values)
-    assert parts.shape[0] == 50
-    both = from_statistics(metric, np.stack([parts.sum(axis=0), 2 * parts.sum(axis=0)]))
-    assert both == pytest.approx([score(metric, targets, values)] * 2)
-
-
-@pytest.mark.parametrize("metric", sorted(METRICS))
-def test_the_interval_holds_the_score_and_repeats(metric):
-    rng = np.random.default_rng(2)
-    targets = rng.integers(0, 2, 300)
-    values = np.where(rng.random(300) < 0.8, targets, 1 - targets)
-    low, high = bootstrap(metric, targets, values)
-    assert low < score(metric, targets, values) < high
-    assert 0.05 < high - low < 0.25
-    assert bootstrap(metric, targets, values) == (low, high)
-    assert bootstrap(metric, targets, values, seed=1) != (low, high)
+        score_with("pearson", Scored([1.0, 2.0], [1.0, float("nan")]))
+    with pytest.raises(Diverged):
+        score_with("roc_auc", Scored([1, 0], [1, 0], np.full((2, 2), np.nan)))
 
 
 def test_the_interval_of_accuracy_is_the_binomial_one():
-    targets = np.ones(1000, dtype=int)
-    values = np.where(np.arange(1000) < 800, 1, 0)
-    low, high = bootstrap("accuracy", targets, values, resamples=20_000)
-    assert (low, high) == pytest.approx((0.775, 0.8245), abs=0.002)
+    scored = Scored(np.ones(1000, dtype=int), np.where(np.arange(1000) < 800, 1, 0))
+    assert bootstrap("accuracy", scored, resamples=20_000) == pytest.approx((0.775, 0.8245), abs=0.002)
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says():
@@ -149,32 +200,33 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
     for _ in range(400):
         x = rng.normal(size=150)
         y = 0.6 * x + 0.8 * rng.normal(size=150)
-        low, high = bootstrap("pearson", x, y, resamples=300)
+        low, high = bootstrap("pearson", Scored(x, y), resamples=300)
         covered += low <= 0.6 <= high
     assert 0.91 <= covered / 400 <= 0.98
 
 
 def test_blocks_of_resamples_do_not_change_the_interval(monkeypatch):
     rng = np.random.default_rng(4)
-    targets, values = rng.normal(size=200), rng.normal(size=200)
-    whole = bootstrap("spearman", targets, values), draw_weights(200, 50)
+    scored = Scored(rng.normal(size=200), rng.normal(size=200))
+    whole = bootstrap("spearman", scored), draw_weights(200, 50)
     monkeypatch.setattr("tlbench.modeling.statistics._ROWS_AT_ONCE", 1500)
-    assert bootstrap("spearman", targets, values) == whole[0]
+    assert bootstrap("spearman", scored) == whole[0]
     assert (draw_weights(200, 50) == whole[1]).all()
 
 
 def test_searching_imports_no_evaluate():
     code = (
         "import sys; from tlbench.modeling.statistics import score; import tlbench.modeling.metrics;"
-        "score('matthews', [0, 1], [0, 1]);"
-        "print(sorted({'evaluate', 'torch', 'datasets', 'sklearn', 'scipy', 'pandas'} & set(sys.modules)))"
+        "from tlbench.modeling.scored import Scored;"
+        "score('matthews', Scored([0, 1], [0, 1])); score('entity_f1', Scored([('B-A',)], [('O',)]));"
+        "print(sorted({'evaluate', 'torch', 'datasets', 'sklearn', 'scipy', 'pandas', 'nltk'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
 def test_loading_evaluate_leaves_the_pipelines_of_transformers_importable():
-    compute("accuracy", [0, 1], [0, 1])
+    compute("accuracy", Scored([0, 1], [0, 1]))
     assert sys.modules.get("transformers.pipelines", "not imported") is not None
 
 
@@ -183,5 +235,5 @@ def test_evaluate_writes_only_where_it_was_told(tmp_path, monkeypatch):
     (tmp_path / "accuracy").mkdir()
     (tmp_path / "accuracy" / "accuracy.py").write_text("raise SystemExit('a script of the working directory was run')")
     folder = tmp_path / "cache"
-    assert compute("accuracy", [0, 1], [0, 1], cache_dir=folder) == 1
+    assert compute("accuracy", Scored([0, 1], [0, 1]), cache_dir=folder) == 1
     assert {path.name for path in tmp_path.iterdir()} <= {"accuracy", "cache"}

@@ -19,6 +19,7 @@ from tlbench.contracts.record import (
     Seconds,
     TestScore,
 )
+from tlbench.modeling.scored import Scored
 from tlbench.modeling.statistics import bootstrap, score
 
 PROVENANCE = Provenance(
@@ -60,9 +61,9 @@ def record(of, predictions=None, metrics=("accuracy",), status="ok", trials=1, p
     if predictions is not None:
         for seed, part in predictions.groupby("seed"):
             for metric in metrics:
-                pair = part["target"].to_numpy(), part["value"].to_numpy()
-                low, high = bootstrap(metric, *pair, resamples=200)
-                scores.append(TestScore(metric, int(seed), score(metric, *pair), low, high, len(part)))
+                pair = Scored(part["target"].to_numpy(), part["value"].to_numpy())
+                low, high = bootstrap(metric, pair, resamples=200)
+                scores.append(TestScore(metric, int(seed), score(metric, pair), low, high, len(part)))
     searched = tuple(FitResult({"lr": 0.1 * i}, 0, "search", i, "ok", validation=0.8) for i in range(trials))
     defaults = {
         "validation": 0.9,

@@ -12,7 +12,6 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from tlbench.contracts.record import Provenance, Ref
-from tlbench.results.columns import COLUMNS
 from tlbench.results.leaderboard import frame
 from tlbench.results.render import cells, csv, markdown
 from tlbench.results.render.standings import standings
@@ -147,7 +146,7 @@ def test_markdown_tables_are_rectangular_and_hold_no_html(table, hostile):
 
 def test_csv_reads_back_in_full_precision(table):
     read = pd.read_csv(io.StringIO(csv.leaderboard(table)), keep_default_na=False, na_values=[""])
-    assert list(read.columns) == list(COLUMNS)
+    assert list(read.columns) == list(table.columns)
     assert read["value"].dropna().tolist() == table["value"].dropna().tolist()
     assert read["strategy"].tolist() == table["strategy"].tolist()
     assert csv.leaderboard(table) == csv.leaderboard(table)
@@ -178,12 +177,14 @@ def test_counts(value, text):
 
 def test_other_numbers():
     assert [cells.points(v) for v in (0.9123, -0.0001, 1.0, None)] == ["91.2", "0.0", "100.0", "-"]
-    assert [cells.gain(v) for v in (32.14, -0.04, -3.0, None)] == ["+32.1", "+0.0", "-3.0", "-"]
+    gains = [{"gain": value, "metric": "accuracy"} for value in (32.14, -0.04, -3.0, None)]
+    assert [cells.gain(row) for row in gains] == ["+32.1", "+0.0", "-3.0", "-"]
     assert [cells.size(v) for v in (812_000_000, 999_600_000, 79_600_000_000, None)] == [
         "812 MB",
         "1.0 GB",
         "79.6 GB",
         "-",
     ]
-    assert cells.interval(0.881, 0.939) == "88.1\u201393.9"
+    assert cells.interval({"low": 0.881, "high": 0.939, "metric": "f1"}) == "88.1\u201393.9"
+    assert cells.interval({"low": 0.881, "high": 0.939, "metric": "log_loss"}) == "0.881\u20130.939"
     assert list(cells.footnotes([{"notes": "; ".join(f"n{i}" for i in range(28))}]).values())[-3:] == ["z", "aa", "ab"]

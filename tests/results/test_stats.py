@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tlbench.modeling.scored import Scored
 from tlbench.modeling.statistics import score
 from tlbench.results.stats import Answers, Entry, Rank, holm, mean_score, paired_difference, tied_ranks
 
@@ -151,4 +152,5 @@ def test_holm_on_a_known_case():
 
 def test_mean_score_is_the_mean_over_seeds():
     a = answering(0.9, (0, 1, 2))
-    assert mean_score("matthews", a) == pytest.approx(np.mean([score("matthews", TARGETS, row) for row in a.values]))
+    each = [score("matthews", Scored(TARGETS, row)) for row in a.values]
+    assert mean_score("matthews", a) == pytest.approx(np.mean(each))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from tlbench.testing.conformance import BackboneConformance, StrategyConformance, TaskConformance
 from tlbench.testing.faults import MeddlingStrategy
+from tlbench.testing.toy_kinds import ToyLabelsTask, ToySpanTask, ToyWordsTask
 from tlbench.testing.toys import ToyBackbone, ToyFit, ToyMajority, ToyScalarTask, ToyTask, ToyTune
 
 
@@ -20,6 +21,21 @@ class TestToyTask(TaskConformance):
 
 class TestToyScalarTask(TaskConformance):
     task = ToyScalarTask()
+    sizes = {"train": 64, "validation": 32, "test": 32, "unlabeled": 0}
+
+
+class TestToyLabelsTask(TaskConformance):
+    task = ToyLabelsTask()
+    sizes = {"train": 64, "validation": 32, "test": 32, "unlabeled": 0}
+
+
+class TestToyWordsTask(TaskConformance):
+    task = ToyWordsTask()
+    sizes = {"train": 64, "validation": 32, "test": 32, "unlabeled": 0}
+
+
+class TestToySpanTask(TaskConformance):
+    task = ToySpanTask(unanswerable=True)
     sizes = {"train": 64, "validation": 32, "test": 32, "unlabeled": 0}
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 from tlbench.training.adamw import MANY_ROWS, AdamW, embeddings_by_row
+from tlbench.training.parameters import groups_of
 
 
 class Bag(nn.Module):
@@ -124,6 +125,23 @@ def test_other_embeddings_are_left_alone(why: str) -> None:
         model.words.weight.requires_grad_(False)
     with embeddings_by_row(model):
         assert not model.words.sparse
+
+
+def test_a_table_that_is_lent_to_other_modules_is_moved_as_a_whole() -> None:
+    """As a decoder reads and writes with its encoder's words, and has none of its own."""
+    model = Bag()
+    model.borrower = nn.Embedding(MANY_ROWS, 6)
+    model.borrower._parameters["weight"] = None
+    groups = groups_of(model, 0.1)
+    assert sum(weight is model.words.weight for group in groups for weight in group["params"]) == 1
+    assert next(g for g in groups if any(w is model.words.weight for w in g["params"]))["weight_decay"] == 0
+    optimizer = AdamW(groups, max_grad_norm=1e9)
+    with embeddings_by_row(model):
+        written = nn.functional.linear(torch.ones(1, 6), model.words.weight).square().sum()
+        (_loss(model, 0) + written).backward()
+        optimizer.step(1.0)
+    assert (model.words.weight != Bag().words.weight).all(1).sum() >= MANY_ROWS - 1
+    assert not model.borrower.sparse
 
 
 def test_embeddings_are_as_before_after_an_error() -> None:

@@ -16,6 +16,7 @@ from tlbench.training.fused import (
     Regression,
     logistic_regressions,
     ridge_regressions,
+    solve_labels,
     solve_logistic,
     solve_ridge,
 )
@@ -185,3 +186,51 @@ def test_problems_that_show_other_classes_are_not_mixed() -> None:
 
 def test_no_problem_is_no_work() -> None:
     assert solve_logistic([], 2) == solve_ridge([]) == []
+
+
+def _flags(features: Tensor, labels: int, seed: int = 3) -> Tensor:
+    """Returns (N, K) labels of 0 and 1 that do not exclude each other."""
+    return torch.stack([_labels(features, 2, seed + i) for i in range(labels)], dim=1)
+
+
+def test_labels_are_logistic_regressions_of_their_own() -> None:
+    features = _features(120, 12)
+    flags = _flags(features, 3)
+    x = _standardised(features)
+    ((small, middle, large),) = solve_labels([Regression(features, flags, PENALTIES)])
+    for penalty, linear in zip(PENALTIES, (small, middle, large), strict=True):
+        assert linear.weight.shape == (3, 12)
+        for label in range(3):
+            theirs = LogisticRegression(C=1 / (penalty * 120), tol=1e-8, max_iter=5000).fit(x, flags[:, label])
+            mine = linear(features)[:, label].sigmoid().numpy()
+            assert np.abs(mine - theirs.predict_proba(x)[:, 1]).max() < 2e-3, (penalty, label)
+
+
+def test_a_label_is_not_changed_by_its_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    problems = []
+    for seed, rows in enumerate([70, 80, 70]):
+        features = _features(rows, 16, seed)
+        problems.append(Regression(features, _flags(features, 4, seed), [1e-3, 1e-1]))
+    together = solve_labels(problems)
+    for problem, maps in zip(problems, together, strict=True):
+        for label in range(4):
+            alone = Regression(problem.features, problem.targets[:, [label]], problem.penalties)
+            for one, other in zip(maps, solve_labels([alone])[0], strict=True):
+                torch.testing.assert_close(one.weight[label], other.weight[0], rtol=1e-4, atol=1e-5)
+                torch.testing.assert_close(one.bias[label], other.bias[0], rtol=1e-4, atol=1e-5)
+    monkeypatch.setattr(fused, "CHUNK_ELEMENTS", 80 * 4)
+    _assert_alike(solve_labels(problems), together)
+
+
+def test_a_label_without_two_sides_is_always_or_never_given() -> None:
+    features = _features(40, 6)
+    flags = torch.stack([torch.zeros(40), torch.ones(40), _labels(features, 2).float()], dim=1)
+    ((linear,), (constant,)) = solve_labels(
+        [Regression(features, flags, [1e-2]), Regression(features, flags[:, :2], [1e-2])]
+    )
+    assert linear.is_finite
+    given = linear(features).sigmoid()
+    assert given[:, 0].max() < 1e-6
+    assert given[:, 1].min() > 1 - 1e-6
+    assert ((given[:, 2] > 0.5) == flags[:, 2].bool()).float().mean() > 0.6
+    torch.testing.assert_close(constant(features), linear(features)[:, :2])

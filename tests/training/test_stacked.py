@@ -44,14 +44,17 @@ def _assert_alike(mine: Layers, other: Layers) -> None:
 
 
 @pytest.mark.parametrize(("hidden", "activation"), [([12], "gelu"), ([12, 7], "relu"), ([], "gelu")])
-@pytest.mark.parametrize("classes", [3, None])
-def test_a_head_is_what_torchs_own_modules_give(hidden: list[int], activation: str, classes: int | None) -> None:
+@pytest.mark.parametrize("kind", ["classes", "number", "labels"])
+def test_a_head_is_what_torchs_own_modules_give(hidden: list[int], activation: str, kind: str) -> None:
     """The same first weights and batches, through nn.Sequential and torch.optim.AdamW."""
     features = _features()
     x = (features - features.mean(0)) / features.std(0, unbiased=False)
-    targets = _ring(features, classes) if classes else x[:, 0] * x[:, 1]
+    targets, outputs = {
+        "classes": (_ring(features, 3), 3),
+        "number": (x[:, 0] * x[:, 1], 1),
+        "labels": (torch.stack([_ring(features), _ring(features.flip(1))], dim=1), 2),
+    }[kind]
     setting = HeadSetting(features, targets, seed=5, lr=1e-2, weight_decay=0.3, steps=25)
-    outputs = classes or 1
     mine = _alone(setting, outputs, hidden, activation=activation, batch_size=16)
 
     widths = [10, *hidden, outputs]
@@ -73,7 +76,12 @@ def test_a_head_is_what_torchs_own_modules_give(hidden: list[int], activation: s
             group["lr"] = 1e-2 * rate(step, 25, 0.1)
         logits = module(x[order[step]])
         wanted = targets[order[step]]
-        loss = nn.functional.cross_entropy(logits, wanted) if classes else (logits[:, 0] - wanted).square().mean()
+        if kind == "classes":
+            loss = nn.functional.cross_entropy(logits, wanted)
+        elif kind == "number":
+            loss = (logits[:, 0] - wanted).square().mean()
+        else:
+            loss = nn.functional.binary_cross_entropy_with_logits(logits, wanted.float())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -44,3 +44,16 @@ def test_batches_do_not_come_in_order_of_length() -> None:
 def test_nothing_to_train_on_is_said() -> None:
     with pytest.raises(ValueError, match="nothing to train on"):
         next(train_batches(np.zeros(0, dtype=np.int64), 16, 0))
+
+
+@pytest.mark.parametrize(("rows", "size"), [(17, 16), (33, 8), (257, 16), (4, 3)])
+def test_no_row_is_left_alone_in_its_batch(rows: int, size: int) -> None:
+    batches = list(islice(train_batches(LENGTHS[:rows], size, 0), -(-rows // size)))
+    assert sorted(i for batch in batches for i in batch) == list(range(rows))
+    assert sorted({len(batch) for batch in batches})[0] == 2
+    assert max(len(batch) for batch in batches) <= size
+
+
+def test_batches_of_one_row_are_what_was_asked_for() -> None:
+    assert [len(batch) for batch in islice(train_batches(LENGTHS[:5], 1, 0), 5)] == [1] * 5
+    assert sorted(len(batch) for batch in islice(train_batches(LENGTHS[:5], 2, 0), 3)) == [1, 2, 2]

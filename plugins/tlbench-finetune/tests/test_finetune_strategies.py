@@ -10,19 +10,15 @@ import pytest
 import torch
 from tlbench_finetune import finetune
 from tlbench_finetune.features import FeaturePredictor
-from tlbench_finetune.finetune import FromScratch, FullFinetune, LayerwiseDecay, LpFt, PartialFinetune
+from tlbench_finetune.finetune import FromScratch, FullFinetune, HeadOnly, LayerwiseDecay, LpFt, PartialFinetune
+from tlbench_finetune.lead import Lead
 from tlbench_finetune.majority import Majority
 from tlbench_finetune.mlp import MlpProbe
 from tlbench_finetune.plugin import tlbench_strategies
 from tlbench_finetune.probe import LinearProbe, solve
 
 from tlbench import (
-    About,
-    Backbone,
-    Card,
     Classes,
-    Example,
-    Examples,
     MultiLabel,
     PluginError,
     Protocol,
@@ -30,20 +26,25 @@ from tlbench import (
     Span,
     Strategy,
     Task,
-    TaskInfo,
+    Text,
+    TokenClasses,
 )
-from tlbench.modeling.data import bare
 from tlbench.testing.conformance import StrategyConformance
 from tlbench.testing.jobs import Rehearsal, make_job
+from tlbench.testing.toy_kinds import ToyLabelsTask, ToyWordsTask
 from tlbench.testing.toys import ToyBackbone, ToyScalarTask, ToyTask
 from tlbench.training import Model, ModelPredictor
 
 PROTOCOL = Protocol(max_steps=6, precision="fp32")
-TASKS: list[Task] = [ToyTask(), ToyScalarTask()]
+TASKS: list[Task] = [ToyTask(), ToyScalarTask(), ToyLabelsTask()]
 
 
 class TestMajority(StrategyConformance):
     strategy = Majority()
+
+
+class TestLead(StrategyConformance):
+    strategy = Lead()
 
 
 class TestLinearProbe(StrategyConformance):
@@ -59,6 +60,11 @@ class TestMlpProbe(StrategyConformance):
 class TestDeepMlpProbe(StrategyConformance):
     strategy = MlpProbe(hidden=8, layers=2, activation="relu", train_batch_size=16)
     fused_tolerance = 0.001
+
+
+class TestHeadOnly(StrategyConformance):
+    strategy = HeadOnly()
+    protocol = Protocol(max_steps=6, precision="fp32", pruner="median")
 
 
 class TestPartialFinetune(StrategyConformance):
@@ -86,22 +92,10 @@ class TestLayerwiseDecay(StrategyConformance):
     protocol = Protocol(max_steps=6, precision="fp32", pruner="median")
 
 
-def _about(backbone: Backbone | None = None) -> About:
-    return About(TaskInfo("toy", Classes(("a", "b")), ("accuracy",)), Protocol(), backbone)
-
-
 def _task_of(output: Any) -> Task:
     task = Task()
     task.output = output
     return task
-
-
-@pytest.mark.parametrize("strategy", tlbench_strategies(), ids=lambda strategy: strategy.name)
-def test_the_first_trial_has_a_whole_setting_within_the_space(strategy: Strategy) -> None:
-    for backbone in (ToyBackbone(), None):
-        space, defaults = strategy.space(_about(backbone)), strategy.defaults(_about(backbone))
-        assert set(defaults) == set(space)
-        assert all(space[name].low <= value <= space[name].high for name, value in defaults.items())  # type: ignore
 
 
 @pytest.mark.parametrize("strategy", [s for s in tlbench_strategies() if s.name != "majority"], ids=lambda s: s.name)
@@ -109,53 +103,61 @@ def test_a_paper_is_cited(strategy: Strategy) -> None:
     assert "arXiv:" in strategy.paper
 
 
-def test_small_encoders_start_at_a_higher_rate() -> None:
-    class Wide(ToyBackbone):
-        def card(self) -> Card:
-            return Card(width=768)
-
-    assert finetune.default_lr(ToyBackbone()) > finetune.default_lr(Wide()) == finetune.default_lr(None)
-
-
-@pytest.mark.parametrize(
-    ("output", "targets", "values", "scores"),
-    [
-        (Classes(("a", "b", "c")), [2, 0, 2, 1], [2, 2], [[0.25, 0.25, 0.5]] * 2),
-        (Classes(("no", "yes")), [0, 1, 1, 0], [1, 1], [[0.5, 0.5]] * 2),
-        (Scalar(), [1.0, 2.0, 6.0], [3.0, 3.0], None),
-        (MultiLabel(("a", "b")), [(1, 0), (1, 1), (1, 0)], [[1, 0], [1, 0]], [[1, 1 / 3]] * 2),
-    ],
-)
-def test_majority_is_the_most_frequent_answer(output: Any, targets: list[Any], values: Any, scores: Any) -> None:
-    job = make_job(Majority(), None, ToyTask(), protocol=PROTOCOL)
-    train = bare(Examples(Example(str(i), ("x",), target) for i, target in enumerate(targets)))
-    info = dataclasses.replace(job.task, output=output)
-    predictor = Majority().fit(dataclasses.replace(job, train=train, task=info))
-    predictions = predictor.predict(bare(Examples([Example("p", ("y",)), Example("q", ("z",))])))
-    assert predictions.ids == ("p", "q")
-    np.testing.assert_allclose(predictions.values, values)
-    if scores is None:
-        assert predictions.scores is None
-    else:
-        np.testing.assert_allclose(predictions.scores, scores)
-    assert train.meter.rows == len(targets)
+SUPPORTED = {
+    "majority": {Classes, MultiLabel, Scalar, TokenClasses},
+    "lead": {Text, Span},
+    "linear-probe": {Classes, MultiLabel, Scalar, TokenClasses},
+    "mlp-probe": {Classes, MultiLabel, Scalar},
+    "lp-ft": {Classes, MultiLabel, Scalar},
+}
+"""What each is for; those that are not named train any head."""
 
 
-def test_impossible_combinations_are_told_before_they_are_run() -> None:
-    span = _task_of(Span())
-    for strategy in (Majority(), LinearProbe(), MlpProbe(), LpFt()):
-        assert "Span" in (strategy.supports(ToyBackbone(), span) or "")
-        assert strategy.supports(ToyBackbone(), ToyTask()) is None
+@pytest.mark.parametrize("strategy", tlbench_strategies(), ids=lambda strategy: strategy.name)
+def test_impossible_combinations_are_told_before_they_are_run(strategy: Strategy) -> None:
+    outputs = [Classes(("a", "b")), MultiLabel(("a", "b")), Scalar(), TokenClasses(("O", "B-a")), Span(), Text()]
+    reasons = {type(output): strategy.supports(ToyBackbone(), _task_of(output)) for output in outputs}
+    assert {kind for kind, reason in reasons.items() if reason is None} == SUPPORTED.get(strategy.name, set(reasons))
+    assert all(kind.__name__ in reason for kind, reason in reasons.items() if reason)
+
+
+def test_every_kind_of_output_has_a_baseline() -> None:
+    baselines = [SUPPORTED[strategy.name] for strategy in tlbench_strategies() if not strategy.uses_backbone]
+    assert set().union(*baselines) == {Classes, MultiLabel, Scalar, TokenClasses, Span, Text}
+
+
+def test_as_many_stages_are_trained_as_there_are() -> None:
     assert PartialFinetune(stages=3).supports(ToyBackbone(blocks=3), ToyTask()) is None
     assert "stages=4" in (PartialFinetune(stages=4).supports(ToyBackbone(blocks=3), ToyTask()) or "")
-    assert "at least 1" in (MlpProbe(hidden=0).supports(ToyBackbone(), ToyTask()) or "")
     assert "at least 1" in (PartialFinetune(stages=0).supports(ToyBackbone(), ToyTask()) or "")
+    assert "at least 1" in (MlpProbe(hidden=0).supports(ToyBackbone(), ToyTask()) or "")
+
+
+def test_what_is_trained_is_said_beforehand() -> None:
+    trained = {strategy.name: strategy.trained_stages(ToyBackbone()) for strategy in tlbench_strategies()}
+    assert trained["head-only"] == trained["linear-probe"] == trained["mlp-probe"] == 0
+    assert trained["partial-finetune"] == 2
+    assert trained["full-finetune"] is trained["lp-ft"] is trained["layerwise-lr-decay"] is None
 
 
 def test_a_backbone_that_does_not_say_how_deep_it_is_is_found_out() -> None:
     job = make_job(PartialFinetune(stages=2), ToyBackbone(blocks=3), ToyTask(), protocol=PROTOCOL)
     with pytest.raises(PluginError, match="stages=4"):
         PartialFinetune(stages=4).fit(job)
+
+
+def test_a_head_without_weights_is_not_trained_alone() -> None:
+    job = make_job(HeadOnly(), ToyBackbone(), ToyTask(), protocol=PROTOCOL)
+    job.head.linear = torch.nn.Identity()  # type: ignore[union-attr]
+    with pytest.raises(PluginError, match="no weight of its own"):
+        HeadOnly().fit(job)
+
+
+def test_a_head_alone_is_trained_on_states_that_are_computed_once() -> None:
+    rehearsal = Rehearsal(HeadOnly(), ToyBackbone(), ToyWordsTask(), PROTOCOL)
+    first, second = (rehearsal.fit({"lr": lr}).result for lr in (1e-3, 1e-2))
+    assert first.encode_paid_seconds > 0 == second.encode_paid_seconds
+    assert first.trainable_parameters == 16 * 4 + 4
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
@@ -207,9 +209,10 @@ def test_each_trains_what_it_says() -> None:
     assert _trained(FullFinetune(), lr=1e-3) == everything
     assert _trained(LayerwiseDecay(), lr=1e-3, decay=0.8) == everything
     assert _trained(LpFt(), lr=1e-3, l2=0.01) == everything
+    assert _trained(HeadOnly(), lr=1e-3) == {"head"}
     assert _trained(PartialFinetune(stages=1), lr=1e-3) == {"block2", "head"}
     assert _trained(PartialFinetune(), lr=1e-3) == {"block1", "block2", "head"}
-    assert _trained(FromScratch(), lr=1e-3) == {"head"}, "the pretrained encoder is not even looked at"
+    assert _trained(FromScratch(), lr=1e-3) == set(), "the pretrained encoder and its head are not even looked at"
 
 
 def test_from_scratch_begins_with_random_weights() -> None:

@@ -9,18 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tlbench_finetune.features import FeaturePredictor
+from tlbench_finetune.features import FeaturePredictor, sample_of
 from tlbench_finetune.mlp import MlpProbe
 from tlbench_finetune.probe import LinearProbe
 
 import tlbench.training
-from tlbench import Diverged, Job, Protocol, Strategy, Task
+from tlbench import Diverged, Job, PluginError, Protocol, Strategy, Task
+from tlbench.modeling.activations import Activations
 from tlbench.modeling.data import Data
+from tlbench.modeling.heads import PooledHead
 from tlbench.testing.jobs import make_job
+from tlbench.testing.toy_kinds import ToyLabelsTask, ToyWordsTask
 from tlbench.testing.toys import ToyBackbone, ToyScalarTask, ToyTask
+from tlbench.training import ModelPredictor
 
 PROTOCOL = Protocol(max_steps=6, precision="fp32")
-TASKS: list[Task] = [ToyTask(), ToyScalarTask()]
+TASKS: list[Task] = [ToyTask(), ToyScalarTask(), ToyLabelsTask()]
 
 
 def _jobs(strategy: Strategy, task: Task, params: Sequence[dict[str, float]]) -> list[Job]:
@@ -102,3 +106,75 @@ def test_same_data_is_solved_once_whatever_the_seed(monkeypatch: pytest.MonkeyPa
     answers = [predictor.predict(job.validation).scores for predictor in predictors]  # type: ignore[union-attr]
     assert np.array_equal(answers[0], answers[2])
     assert not np.array_equal(answers[0], answers[1])
+
+
+def test_labels_are_answered_with_a_probability_each() -> None:
+    job = make_job(LinearProbe(), ToyBackbone(), ToyLabelsTask(train=128), {"l2": 1e-3}, PROTOCOL)
+    predictions = LinearProbe().fit(job).predict(job.train)
+    assert predictions.scores is not None
+    assert predictions.values.shape == predictions.scores.shape == (128, 3)
+    np.testing.assert_array_equal(predictions.values, predictions.scores > 0.5)
+    wanted = job.train.targets
+    assert (predictions.values == wanted).mean() > max(wanted.mean(), 1 - wanted.mean()) + 0.2
+
+
+def _word_job(**params: float) -> Job:
+    return make_job(LinearProbe(), ToyBackbone(), ToyWordsTask(), params or {"l2": 1e-2}, PROTOCOL)
+
+
+def test_words_are_the_rows_of_a_probe() -> None:
+    job = _word_job()
+    sample = sample_of(job)
+    words = [(i, place) for i, example in enumerate(job.train.examples) for place in range(len(example.inputs[0]))]
+    assert len(sample.features) == len(sample.targets) == len(words)
+    assert sample.targets.tolist() == [job.train.examples[i].target[place] for i, place in words]
+    with torch.no_grad():
+        for row in (0, 17, 63):
+            (alone,) = job.encoder(job.train.batch([row])).x
+            mine = sample.features[[n for n, (i, _) in enumerate(words) if i == row]]
+            torch.testing.assert_close(mine, alone[: len(mine)], rtol=1e-4, atol=1e-5)
+
+
+def test_a_probe_of_words_is_scikit_learns() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    job = _word_job(l2=1e-2)
+    predictor = LinearProbe().fit(job)
+    assert isinstance(predictor, ModelPredictor)
+    assert predictor.trainable_parameters == 16 * 4 + 4
+    answers = [word for example in predictor.predict(job.train).values for word in example]
+    sample = sample_of(job)
+    x = sample.features.double().numpy()
+    x = (x - x.mean(0)) / x.std(0)
+    theirs = LogisticRegression(C=1 / (1e-2 * len(x)), tol=1e-8, max_iter=5000).fit(x, sample.targets)
+    assert np.mean(theirs.predict(x) == answers) > 0.99
+    assert np.mean(answers == sample.targets.numpy()) > np.mean(sample.targets.numpy() == 0) + 0.05
+    assert [len(answer) for answer in predictor.predict(job.validation).values] == [
+        len(example.inputs[0]) for example in job.validation.examples
+    ]
+
+
+def test_words_are_read_where_hidden_states_cannot_be_kept() -> None:
+    job = _word_job()
+    bounded = dataclasses.replace(job, activations=Activations(limit_bytes=100))
+    assert bounded.activations.hidden(job.encoder, job.train, len(job.encoder.stages)) is job.train
+    torch.testing.assert_close(sample_of(bounded).features, sample_of(job).features, rtol=1e-4, atol=1e-5)
+
+
+def test_each_setting_of_words_keeps_its_own_weights() -> None:
+    jobs = [_word_job(l2=l2) for l2 in (1e-4, 10.0)]
+    jobs = [dataclasses.replace(job, encoder=jobs[0].encoder, activations=jobs[0].activations) for job in jobs]
+    together = LinearProbe().fit_batch(jobs)
+    for job, predictor in zip(jobs, together, strict=True):
+        alone = LinearProbe().fit(_word_job(l2=float(job.params["l2"])))
+        assert predictor.predict(job.validation).values.tolist() == alone.predict(job.validation).values.tolist()  # type: ignore[union-attr]
+    small, large = (job.head.linear.weight.norm() for job in jobs)  # type: ignore[union-attr]
+    assert small > 2 * large
+
+
+def test_a_probe_of_words_needs_a_layer_on_words() -> None:
+    job = _word_job()
+    with pytest.raises(PluginError, match="PooledHead"):
+        LinearProbe().fit(dataclasses.replace(job, head=PooledHead(16, ToyTask.output)))
+    with pytest.raises(PluginError, match="where words begin"):
+        LinearProbe().fit(dataclasses.replace(job, train=dataclasses.replace(job.train, alignment=None)))

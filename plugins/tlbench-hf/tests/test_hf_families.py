@@ -10,6 +10,7 @@ import torch
 import transformers
 from tlbench_hf.blocks import find_blocks
 from tlbench_hf.convention import TextConvention
+from tlbench_hf.families import ENCODER_DECODERS
 
 from tlbench import PluginError
 from tlbench.modeling.encoder import Hidden
@@ -17,6 +18,11 @@ from tlbench.modeling.staged import StagedEncoder
 
 SIZES = {"vocab_size": 60, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 20}
 DEBERTA = {"relative_attention": True, "position_buckets": 4, "pos_att_type": "p2c|c2p", "norm_rel_ebd": "layer_norm"}
+HALVES = {
+    "vocab_size": 60, "d_model": 16, "encoder_layers": 3, "decoder_layers": 1, "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2, "encoder_ffn_dim": 20, "decoder_ffn_dim": 20, "max_position_embeddings": 32,
+    "pad_token_id": 0,
+}  # fmt: skip
 CONFIGS = {
     "bert": transformers.BertConfig(**SIZES, num_hidden_layers=3),
     "albert": transformers.AlbertConfig(**SIZES, num_hidden_layers=3, embedding_size=8),
@@ -28,18 +34,29 @@ CONFIGS = {
         vocab_size=60, n_embd=16, n_layer=3, n_head=2, n_positions=32, bos_token_id=0, eos_token_id=0
     ),
     "llama": transformers.LlamaConfig(**SIZES, num_hidden_layers=3, num_key_value_heads=1),
+    "roberta": transformers.RobertaConfig(**SIZES, num_hidden_layers=3),
+    "distilbert": transformers.DistilBertConfig(vocab_size=60, dim=16, n_layers=3, n_heads=2, hidden_dim=20),
+    "electra": transformers.ElectraConfig(**SIZES, num_hidden_layers=3, embedding_size=8),
+    "mpnet": transformers.MPNetConfig(**SIZES, num_hidden_layers=3),
+    "bart": transformers.BartConfig(**HALVES),
+    "mbart": transformers.MBartConfig(**HALVES),
+    "marian": transformers.MarianConfig(**HALVES, decoder_start_token_id=1),
+    "pegasus": transformers.PegasusConfig(**HALVES),
     "xlnet": transformers.XLNetConfig(vocab_size=60, d_model=16, n_layer=3, n_head=2, d_inner=20),
 }
 TARGETS = {
     "albert": ["query"], "t5": ["q", "v"], "deberta-v2": ["query_proj"], "gpt2": ["c_attn"], "llama": ["q_proj"],
+    "bart": ["q_proj"],
 }  # fmt: skip
 
 
 def make(family: str) -> StagedEncoder:
     torch.manual_seed(0)
     config = copy.deepcopy(CONFIGS[family])
-    auto = transformers.AutoModelForTextEncoding if config.is_encoder_decoder else transformers.AutoModel
+    whole = not config.is_encoder_decoder or config.model_type in ENCODER_DECODERS
+    auto = transformers.AutoModel if whole else transformers.AutoModelForTextEncoding
     native = auto.from_config(config, dtype=torch.float32).eval()
+    native = native.get_encoder() if config.model_type in ENCODER_DECODERS else native
     if hasattr(native, "pooler"):
         native.pooler = None
     with torch.no_grad():

@@ -120,7 +120,7 @@ def test_inputs_of_another_kind_are_refused(backbones):
     for examples in (mixed, Examples([Example("0", (3,))]), Examples([Example("0", ("a", "b", "c"))])):
         with pytest.raises(PluginError, match="one text or two"):
             backbone.featurize(examples, OUTPUT)
-    with pytest.raises(PluginError, match="Span"):
+    with pytest.raises(PluginError, match="question and its context"):
         backbone.featurize(singles(), Span())
     assert len(backbone.featurize(Examples([]), OUTPUT)) == 0
 
@@ -153,7 +153,7 @@ def test_no_socket_is_opened(backbones, no_network, monkeypatch):
 def test_cards_are_read_without_torch_or_transformers():
     code = (
         "import sys; from tlbench_hf.plugin import tlbench_backbones;"
-        "assert [b.card().stages for b in tlbench_backbones()] == [6, 3, 0];"
+        "assert [b.card().stages for b in tlbench_backbones()][:4] == [6, 3, 0, 4];"
         "print(sorted({'torch', 'transformers', 'numpy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -79,6 +79,16 @@ class Catalog:
         """Returns the executor of this name; raises as `backbone` does."""
         return cast(Found[Executor], self._find("executor", name, Executor))
 
+    def schemes(self, kind: str) -> tuple[str, ...]:
+        """Returns the forms of names, such as "hf:<org/name>", by which plugins make a thing of this kind."""
+        forms: set[str] = set()
+        for plugin, function in self._discovery.hooks("tlbench_schemes"):
+            try:
+                forms |= {form for form, made in function().items() if made == kind}
+            except (Exception, SystemExit):
+                _log.warning("the schemes of %s cannot be listed", plugin.title, exc_info=True)
+        return tuple(sorted(forms))
+
     def suite(self, name: str) -> Path:
         """Returns the file of a suite, by name or by path.
 

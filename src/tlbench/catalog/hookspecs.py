@@ -8,7 +8,7 @@ A plugin is a module named by an entry point of the group `tlbench`:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pluggy
@@ -62,6 +62,15 @@ def tlbench_resolve(kind: str, name: str) -> Backbone | Task | Strategy | None:
     Args:
         kind: "backbone", "task" or "strategy".
         name: The name without its parameters in brackets.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def tlbench_schemes() -> Mapping[str, str]:
+    """Returns the forms of the names that `tlbench_resolve` takes, each with its kind, to be shown by `tlbench list`.
+
+    Such as {"hf:<org/name|folder>[@revision]": "backbone"}.
     """
     raise NotImplementedError
 

@@ -42,18 +42,23 @@ def run(
     executor: Annotated[str, typer.Option(help="Where cells run.")] = "isolated",
     fresh: Annotated[Fresh, typer.Option(help="Which finished cells to run again.")] = "none",
     cache_limit: o.CacheLimit = None,
+    max_memory: o.MaxMemory = None,
+    data_root: o.DataRoot = None,
     out: o.Out = None,
 ) -> None:
     """Run a suite, or what is left of it, and show the leaderboard."""
     from tlbench.catalog.catalog import Catalog
+    from tlbench.cli.plans import print_inferred
     from tlbench.cli.running import run_plan
     from tlbench.running.run import Settings
 
     o.check_device(device)
     o.limit_cache(cache_limit)
+    o.set_data_root(data_root)
     catalog = Catalog.discover()
     protocol = o.patch(trials, seeds, max_steps, epochs, train_limit, max_seconds, precision)
-    plan = o.planned(catalog, suite, backbone, task, strategy, protocol)
+    plan = o.planned(catalog, suite, backbone, task, strategy, protocol, o.room(max_memory, device))
+    print_inferred(plan, catalog)
     try:
         status = run_plan(plan, catalog, Settings(executor, jobs, device, fresh), o.out_folder(out))
     except KeyboardInterrupt:
@@ -75,15 +80,20 @@ def plan(
     max_seconds: o.MaxSeconds = None,
     precision: o.PrecisionOption = None,
     cells: Annotated[bool, typer.Option("--cells", help="Cell by cell, with their ids.")] = False,
+    max_memory: o.MaxMemory = None,
+    data_root: o.DataRoot = None,
     out: o.Out = None,
 ) -> None:
     """Show what a run would do: its cells, what is skipped and why, what is done already."""
     from tlbench.catalog.catalog import Catalog
-    from tlbench.cli.showing import print_plan
+    from tlbench.cli.plans import print_inferred, print_plan
 
+    o.set_data_root(data_root)
     catalog = Catalog.discover()
     protocol = o.patch(trials, seeds, max_steps, epochs, train_limit, max_seconds, precision)
-    print_plan(o.planned(catalog, suite, backbone, task, strategy, protocol), o.out_folder(out), cells)
+    planned = o.planned(catalog, suite, backbone, task, strategy, protocol, o.room(max_memory))
+    print_inferred(planned, catalog)
+    print_plan(planned, o.out_folder(out), cells)
 
 
 @app.command("list")
@@ -92,24 +102,58 @@ def list_(
         Literal["all", "backbones", "tasks", "strategies", "suites", "executors", "plugins"],
         typer.Argument(help="What to list."),
     ] = "all",
+    modality: Annotated[Literal["text", "image"] | None, typer.Option(help="Backbones or tasks of this.")] = None,
+    family: Annotated[str | None, typer.Option(metavar="NAME", help="Backbones of this family: bert.")] = None,
+    max_parameters: Annotated[str | None, typer.Option(metavar="N", help="Backbones up to this size: 30M.")] = None,
+    kind_of_output: Annotated[o.OutputKind | None, typer.Option("--kind", help="Tasks that ask for this.")] = None,
+    data_root: o.DataRoot = None,
 ) -> None:
     """List what the installed plugins bring."""
     from tlbench.catalog.catalog import Catalog
-    from tlbench.cli.showing import print_list
+    from tlbench.cli.listing import Wanted, parse_count, print_list
 
-    print_list(Catalog.discover(), kind)
+    o.set_data_root(data_root)
+    most = None if max_parameters is None else parse_count(max_parameters, "--max-parameters")
+    print_list(Catalog.discover(), kind, Wanted(modality, family, most, kind_of_output))
 
 
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(help="A backbone, task, strategy or suite, or the id of a cell.")],
+    data_root: o.DataRoot = None,
     out: o.Out = None,
 ) -> None:
     """Show all that is known of one thing."""
     from tlbench.catalog.catalog import Catalog
     from tlbench.cli.showing import print_one
 
+    o.set_data_root(data_root)
     print_one(Catalog.discover(), name, o.out_folder(out))
+
+
+@app.command()
+def fetch(
+    suite: o.SuiteName = None,
+    backbone: Annotated[
+        list[str] | None, typer.Option("--backbone", "-b", metavar="NAME", help="A backbone. Repeatable.")
+    ] = None,
+    task: Annotated[list[str] | None, typer.Option("--task", "-t", metavar="NAME", help="A task. Repeatable.")] = None,
+    data_root: o.DataRoot = None,
+) -> None:
+    """Bring the weights and the data of a suite to this machine, so that its run needs no network."""
+    from tlbench.catalog.catalog import Catalog
+    from tlbench.cli.fetching import fetch_all, named_by
+    from tlbench.planning.suite import read_suite
+
+    o.set_data_root(data_root)
+    if not (suite or backbone or task):
+        raise UsageError("say what to fetch: --suite NAME, --backbone NAME or --task NAME")
+    catalog = Catalog.discover()
+    backbones, tasks = named_by(read_suite(catalog.suite(suite)), catalog) if suite else ((), ())
+    try:
+        fetch_all(catalog, (*backbones, *(backbone or ())), (*tasks, *(task or ())))
+    except KeyboardInterrupt:
+        raise typer.Exit(_say("interrupted; what was brought stays, the same command brings the rest", 130)) from None
 
 
 @app.command()
@@ -130,7 +174,7 @@ def leaderboard(
 def version() -> None:
     """Show the versions of tlbench and of the plugins."""
     from tlbench.catalog.catalog import Catalog
-    from tlbench.cli.showing import print_versions
+    from tlbench.cli.listing import print_versions
 
     print_versions(Catalog.discover())
 

@@ -137,7 +137,7 @@ def _by_predictions(store: Store, damaged: Callable[[], None]) -> Callable[[str,
 
         path = store.predictions(line)
         try:
-            return None if path is None else read_answers(path)
+            return None if path is None else read_answers(path, line.metric)
         except (OSError, ValueError) as error:  # what pyarrow raises of a damaged file is a ValueError
             print(printable(f"tlbench: {path} cannot be read: {error}"), file=sys.stderr)
             damaged()

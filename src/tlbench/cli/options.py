@@ -16,12 +16,14 @@ from tlbench.contracts.errors import UsageError
 from tlbench.contracts.plan import Plan
 from tlbench.contracts.record import Precision
 from tlbench.modeling.disk import settings as cache_settings
+from tlbench.planning.memory import Room
 from tlbench.planning.plan import Selection, plan
 from tlbench.planning.suite import Block, Patch, Suite, read_suite
-from tlbench.running.machine import gpus
+from tlbench.running.machine import gpu_memory_bytes, gpus, memory_bytes
 
 OUT_VARIABLE = "TLBENCH_OUT"
 DEFAULT_OUT = "tlbench-results"
+DATA_VARIABLE = "TLBENCH_DATA"
 
 _ADDS = "One the suite has selects its cells, another replaces the axis, +NAME adds to it. Repeatable."
 
@@ -52,6 +54,14 @@ CacheLimit = Annotated[
         help=f"Most that activations and tokens may take on disk: 20GiB; 0 for none"
         f" (${cache_settings.LIMIT_VARIABLE}; {cache_settings.DEFAULT_LIMIT}).",
     ),
+]
+MaxMemory = Annotated[
+    str | None,
+    typer.Option(metavar="SIZE", help="Skip what needs more memory: 24GiB; 0 for no limit. Default: all there is."),
+]
+OutputKind = Literal["classes", "multi-label", "scalar", "token-classes", "span", "text"]
+DataRoot = Annotated[
+    str | None, typer.Option(metavar="FOLDER", help=f"Where files of data are (${DATA_VARIABLE}).", show_default=False)
 ]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", metavar="FOLDER", help=f"Results (${OUT_VARIABLE}; {DEFAULT_OUT}).")
@@ -98,6 +108,7 @@ def planned(
     tasks: Sequence[str] | None,
     strategies: Sequence[str] | None,
     protocol: Patch,
+    room: Room | None = None,
 ) -> Plan:
     """Returns the plan of a suite as selected, or of what is named where no suite is.
 
@@ -109,9 +120,39 @@ def planned(
             raise UsageError("say what to run: --suite NAME, or --task and --strategy (and --backbone)")
         names = tuple(tuple(name.removeprefix("+") for name in axis or ()) for axis in (tasks, strategies, backbones))
         block = Block(tasks=names[0], strategies=names[1], backbones=names[2])
-        return plan(Suite((block,), name="command line"), catalog, Selection(protocol=protocol))
+        return plan(Suite((block,), name="command line"), catalog, Selection(protocol=protocol), room)
     selection = Selection(tuple(backbones or ()), tuple(tasks or ()), tuple(strategies or ()), protocol)
-    return plan(read_suite(catalog.suite(suite)), catalog, selection)
+    return plan(read_suite(catalog.suite(suite)), catalog, selection, room)
+
+
+def room(size: str | None, device: str = "auto") -> Room | None:
+    """Returns how much memory a worker may take: as said, or all of the GPU's or the machine's; None for no limit.
+
+    Raises:
+        UsageError: No size.
+    """
+    gpu = device != "cpu" and gpus() > 0
+    if size is not None:
+        count: int | None = cache_settings.parse_size(size, "--max-memory")
+    else:
+        count = gpu_memory_bytes(device) if gpu else memory_bytes()
+    return Room(count, host=not gpu) if count else None
+
+
+def set_data_root(folders: str | None) -> None:
+    """Sets where files of data are looked for, for this process and the workers that it starts.
+
+    Raises:
+        UsageError: A folder that does not exist.
+    """
+    if folders is None:
+        return
+    for folder in folders.split(os.pathsep):
+        if not Path(folder).expanduser().is_dir():
+            raise UsageError(f"--data-root {folder}: no such folder")
+    os.environ[DATA_VARIABLE] = os.pathsep.join(
+        str(Path(folder).expanduser().resolve()) for folder in folders.split(os.pathsep)
+    )
 
 
 def limit_cache(size: str | None) -> None:

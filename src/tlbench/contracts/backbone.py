@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tlbench.contracts.outputs import Output
+from tlbench.contracts.outputs import Output, Text
 from tlbench.contracts.task import Examples, Modality
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ class Card:
     source: str = ""
     revision: str = ""
     on_disk: bool = True
+    positions: int | None = None
+    """How many positions an input has at most: tokens, words, patches."""
 
 
 class Backbone:
@@ -63,6 +65,15 @@ class Backbone:
         Raises:
             UsageError: They cannot be had.
         """
+
+    def supports(self, output: Output) -> str | None:
+        """Returns why the backbone cannot answer with this output, or None; a plan skips such a cell.
+
+        Quick and light. By default a text is refused where no decoder is brought by a `head` of the backbone's own.
+        """
+        if isinstance(output, Text) and type(self).head is Backbone.head:
+            return f"{self.name} brings no decoder, which a text needs"
+        return None
 
     def featurize(self, examples: Examples, output: Output) -> Data:
         """Returns tokenised or transformed examples; one example may become several rows (windows).

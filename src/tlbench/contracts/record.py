@@ -164,6 +164,27 @@ class TestScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """"column=value", or None for the whole split."""
 
 
+class ClassScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How well one class, label or type of entity is found on the test split, counted over all seeds."""
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+    """How many test examples (of words: entities or words) are of it."""
+
+
+class ClassReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is told apart and what is confused; empty where a task does not classify."""
+
+    classes: tuple[ClassScore, ...] = ()
+    names: tuple[str, ...] = ()
+    """Of the rows and columns of the confusion matrix; empty for labels, of which an example may have several."""
+    confusion: tuple[tuple[int, int, int], ...] = ()
+    """The entries that are not 0, summed over seeds: index of what is true, of what is said, and how often."""
+
+
 class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Bytes; None where it could not be measured."""
 
@@ -232,6 +253,9 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     validation: float | None = None
     """The winner's validation score at `seeds[0]`."""
     scores: tuple[TestScore, ...] = ()
+    report: ClassReport = ClassReport()
+    overlap: dict[str, int] = {}
+    """Split to how many test examples show exactly what one of its examples shows: train, and validation beyond it."""
     predictions: str | None = None
     """The Parquet file beside the records: seed, id, target, value, scores, and a column for each slice."""
     seconds: Seconds = Seconds()

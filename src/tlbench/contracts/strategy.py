@@ -10,6 +10,7 @@ from typing import Protocol as TypingProtocol
 
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.errors import FitEnded
+from tlbench.contracts.memory import ROWS, Resources, estimated
 from tlbench.contracts.outputs import Output, Predictions
 from tlbench.contracts.record import Protocol
 from tlbench.contracts.space import Space, Value
@@ -24,14 +25,6 @@ if TYPE_CHECKING:
     from tlbench.modeling.heads import Head
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What one fit asks of the machine."""
-
-    devices: int = 1
-    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -168,9 +161,23 @@ class Strategy:
         """Returns what else a fit reads: "backbone:x" (a teacher), "task:mnli"; part of the cell's identity."""
         return ()
 
+    def trained_stages(self, backbone: Backbone) -> int | None:
+        """Returns how many of the backbone's top stages a fit trains: 0 for none, None for all of them.
+
+        Only the estimate of its memory reads it. By default none where several fits share a pass and with it the
+        encoder, and else all: a strategy that trains less says so, or is skipped where it would fit.
+        """
+        return 0 if self.batch_size > 1 else None
+
     def resources(self, backbone: Backbone | None, task: Task) -> Resources:
-        """Returns what one fit asks of the machine."""
-        return Resources()
+        """Returns what one fit asks of the machine, by default as the backbone's card lets it be estimated.
+
+        A plan skips what does not fit. A strategy's field `train_batch_size` counts as the rows of a step.
+        """
+        if backbone is None:
+            return Resources()
+        rows: int = getattr(self, "train_batch_size", ROWS)
+        return estimated(backbone.card(), self.trained_stages(backbone), rows)
 
 
 class SavesItself(TypingProtocol):

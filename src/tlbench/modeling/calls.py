@@ -26,7 +26,7 @@ class Call:
     rest: tuple[Slot | None, ...] = ()
     """What follows the hidden state in the answer: an argument handed through, or None."""
     live: bool = False
-    """The answer holds something new that a later call reads: never bypassed."""
+    """The answer holds something new that a later call reads, or a shape that is needed: never bypassed."""
 
     def incoming(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         """Returns the hidden state that this call was given."""

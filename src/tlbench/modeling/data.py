@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 import torch
@@ -60,15 +60,22 @@ class Data:
 
     @property
     def targets(self) -> np.ndarray:
-        """(rows,) the target of each row's example.
+        """(rows,) the target of each row's example, (rows, K) where it is K labels; objects if it is no number.
 
         Raises:
             ValueError: The examples are unlabelled.
         """
         values = [self.examples[owner].target for owner in self.owners.tolist()]
-        if any(value is None for value in values):
+        kinds = set(map(type, values))
+        if type(None) in kinds:
             raise ValueError("these examples are unlabelled")
-        return np.asarray(values)
+        if not any(issubclass(kind, tuple | list | str) for kind in kinds) or _is_table(values):
+            return np.asarray(values)
+        # one object each: numpy would make a table of tuples that happen to be of one length
+        objects = np.empty(len(values), dtype=object)
+        for row, value in enumerate(values):
+            objects[row] = value
+        return objects
 
     def batch(self, indices: Iterable[int]) -> Batch:
         """Returns these rows as one batch on the CPU."""
@@ -120,6 +127,28 @@ class Data:
         return taken, np.asarray(order, dtype=np.int64)
 
 
+class Ragged(Sequence[np.ndarray]):
+    """Rows of different lengths that lie one after the other in one array; a row is a view into it."""
+
+    def __init__(self, ends: np.ndarray, flat: np.ndarray) -> None:
+        """Takes where each row ends, (rows,) int, and what all rows hold, (positions, ...)."""
+        self.ends, self.flat = ends, flat
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[np.ndarray]: ...
+    def __getitem__(self, index: int | slice) -> np.ndarray | list[np.ndarray]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        index = range(len(self))[index]
+        row: np.ndarray = self.flat[self.ends[index - 1] if index else 0 : self.ends[index]]
+        return row
+
+
 @dataclass(frozen=True)
 class Shared:
     """Where rows stand in a larger data."""
@@ -152,6 +181,12 @@ def one_row_each(
 def bare(examples: Examples) -> Data:
     """Returns data without features, for strategies that look through no backbone."""
     return one_row_each(examples, list(examples), lambda rows: {"examples": list(rows)}, [1] * len(examples), "bare")
+
+
+def _is_table(values: Sequence[Any]) -> bool:
+    """Says whether all are as many numbers."""
+    numbers = (int, float, np.number)
+    return len(set(map(len, values))) == 1 and all(isinstance(part, numbers) for value in values for part in value)
 
 
 def to_device(batch: Mapping[str, Any], device: torch.device) -> Batch:

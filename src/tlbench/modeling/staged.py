@@ -4,7 +4,8 @@ A cut is a *call* of a block, not a module: ALBERT calls one module many times. 
 library's own forward on a stand-in batch, so masks, rotary embeddings and position biases are made by the library:
 
 - a call before `start` gives its incoming hidden state back in the shape of answer that the block gives;
-- unless a later call reads more of that answer (T5's position bias): then it runs, without gradients;
+- unless a later call reads more of that answer (T5's position bias), or what stands between needs its shape (the
+  norm after a convolution): then it runs, without gradients;
 - call `start` is given the hidden state to go on from;
 - the call after the last stage wanted ends the pass.
 """
@@ -92,7 +93,16 @@ class StagedEncoder(Encoder):
         self.identity = identity
         self._convention = convention
         sample = convention.sample(native)
-        self._trace, output = trace(native, blocks, lambda: convention.run(native, sample))
+        # A pooler that the module does not call by itself is read above the last block.
+        above = convention.pooler(native) if readout == "pooler" else None
+
+        def run() -> Tensor:
+            x = convention.run(native, sample)
+            if above is not None:
+                above(x)
+            return x
+
+        self._trace, output = trace(native, blocks, run)
         if readout not in READOUTS and readout != "pooler":
             raise PluginError(f"no readout {readout!r}; there is {', '.join(READOUTS)}, pooler")
         if readout == "pooler" and convention.pooler(native) is None:

@@ -63,6 +63,10 @@ class _Recorder:
         # Everything that calls took and answered is kept until the end, so that identities stay unique.
         self._taken: list[list[Any]] = []
         self._fresh: list[list[Any]] = []
+        self._answers: list[Tensor] = []
+        # Calls that change the shape of the hidden state, and calls whose answer something other than a block took.
+        self._reshaping: set[int] = set()
+        self._taken_between: set[int] = set()
 
     def see(self, module: nn.Module, args: Any) -> None:
         """Notes the stage of a module that is about to run, and of the parameters that are its own."""
@@ -80,6 +84,9 @@ class _Recorder:
             raise PluginError(f"the block {path} takes no tensor")
         if not self.calls and slots[hidden].shape[0] != 2 and slots[hidden].shape[1] == 2:
             self.batch_dim = 1
+        index, shape = len(self.calls), slots[hidden].shape
+        if self._answers and slots[hidden] is not self._answers[-1]:
+            self._taken_between.add(index - 1)
         call = Call(path, hidden)
         self.calls.append(call)
         answer = block(*args, **kwargs)
@@ -95,13 +102,22 @@ class _Recorder:
         elif not isinstance(answer, Tensor):
             raise PluginError(f"the block {path} answers with a {type(answer).__name__}: neither a tensor nor a tuple")
         self.calls[-1] = call
+        self._answers.append(answer if isinstance(answer, Tensor) else answer[0])
+        if self._answers[-1].shape != shape:
+            self._reshaping.add(index)
         self._taken.append([value for slot, value in slots.items() if slot != hidden])
         self._fresh.append(fresh)
         return answer
 
     def finished(self) -> tuple[Call, ...]:
-        """Returns the calls, marked live where a later one reads more of the answer than the hidden state."""
-        return tuple(replace(call, live=self._is_read_later(i)) for i, call in enumerate(self.calls))
+        """Returns the calls, marked live where more of the answer is read than a hidden state like the one taken."""
+        live = [self._is_read_later(i) for i in range(len(self.calls))]
+        needed = False
+        for i in reversed(range(len(live) - 1)):
+            # What really runs further up, a block or what stands between blocks, needs the shape it was made for.
+            needed = needed or live[i + 1] or i in self._taken_between
+            live[i] = live[i] or (needed and i in self._reshaping)
+        return tuple(replace(call, live=flag) for call, flag in zip(self.calls, live, strict=True))
 
     def stages(self, native: nn.Module) -> dict[str, int]:
         """Returns the stage of each module and each parameter, by path."""

@@ -18,6 +18,7 @@ from tlbench.contracts.record import Cell, Protocol, Ref
 from tlbench.contracts.space import Override, narrow
 from tlbench.contracts.strategy import About, Strategy, TaskInfo
 from tlbench.contracts.task import Task
+from tlbench.planning.memory import Room, too_large
 from tlbench.planning.suite import Block, Patch, Suite
 
 Canonical: TypeAlias = Callable[[str], str]
@@ -37,14 +38,20 @@ class Selection:
     protocol: Patch = field(default_factory=Patch)
 
 
-def plan(suite: Suite, catalog: Catalog, selection: Selection | None = None) -> Plan:
+def plan(suite: Suite, catalog: Catalog, selection: Selection | None = None, room: Room | None = None) -> Plan:
     """Returns the cells of the suite in the order to run them, and the combinations that cannot be run.
+
+    Args:
+        suite: What is asked.
+        catalog: What is installed.
+        selection: What the command line says of it.
+        room: How much memory there is; None where nothing is to be skipped for its size.
 
     Raises:
         UsageError: An unknown or ambiguous name, or a space that does not fit.
     """
     selection = selection or Selection()
-    planner = _Planner(suite, catalog, selection.protocol)
+    planner = _Planner(suite, catalog, selection.protocol, room)
     blocks = _select(suite, catalog, selection)
     cells: dict[str, Cell] = {}
     skips: dict[Skip, None] = {}
@@ -72,10 +79,11 @@ def space_about(task: Task, protocol: Protocol, backbone: Backbone | None) -> Ab
 class _Planner:
     """Looks every name up once and every combination of it checked once."""
 
-    def __init__(self, suite: Suite, catalog: Catalog, last: Patch) -> None:
-        self._suite, self._catalog, self._last = suite, catalog, last
+    def __init__(self, suite: Suite, catalog: Catalog, last: Patch, room: Room | None) -> None:
+        self._suite, self._catalog, self._last, self._room = suite, catalog, last, room
         self._narrowed: dict[tuple[str, str, str], None] = {}
         self._needed: dict[str, tuple[Ref, ...]] = {}
+        self._sized: dict[tuple[str, str, str], str | None] = {}
         for name in suite.space:
             try:
                 catalog.strategy(name)
@@ -119,7 +127,7 @@ class _Planner:
         item = backbone.item if backbone else None
         title = f"{backbone.ref.name if backbone else '-'} | {task.ref.name} | {strategy.ref.name}"
         try:
-            reason = _why_not(item, task.item, strategy.item)
+            reason = _why_not(item, task.item, strategy.item) or self._too_large(backbone, task, strategy)
             needs = () if reason else self._needs(strategy)
             if space and not reason:
                 self._check_space(item, task, strategy, protocol, space)
@@ -130,6 +138,16 @@ class _Planner:
         if reason:
             return Skip(title, " ".join(reason.split()))
         return Cell(task.ref, strategy.ref, protocol, backbone.ref if backbone else None, needs, space)
+
+    def _too_large(self, backbone: Found[Backbone] | None, task: Found[Task], strategy: Found[Strategy]) -> str | None:
+        if self._room is None or backbone is None:
+            return None
+        # A card may be read from files, and the estimate of the contract's own depends on no task.
+        own = type(strategy.item).resources is not Strategy.resources
+        key = (backbone.ref.name, strategy.ref.name, task.ref.name if own else "")
+        if key not in self._sized:
+            self._sized[key] = too_large(strategy.item.resources(backbone.item, task.item), self._room)
+        return self._sized[key]
 
     def _space(self, strategy: str, base: str) -> dict[str, Override]:
         """Returns a strategy's overrides; those under its full name win over those under its base name."""
@@ -184,6 +202,8 @@ def _why_not(backbone: Backbone | None, task: Task, strategy: Strategy) -> str |
         return missing
     if backbone is not None and backbone.modality != task.modality:
         return f"the backbone reads {backbone.modality} and the task is {task.modality}"
+    if backbone is not None and (reason := backbone.supports(task.output)):
+        return reason
     return strategy.supports(backbone, task)
 
 

@@ -1,4 +1,8 @@
-"""Stored test predictions, put in an order in which two cells' answers can be compared."""
+"""Stored test predictions: how they stand in a file, and in an order in which two cells' answers can be compared.
+
+Classes and numbers are plain columns; labels lists of 0 and 1; tags of words lists of texts; an answer is a text and
+its target a list of those that are accepted. A column's type says which it is.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,68 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tlbench.contracts.metric import METRICS
+
 if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    from tlbench.modeling.scored import Scored
     from tlbench.results.stats import Answers
 
 _COLUMNS = ("seed", "id", "target", "value")
+_SCORES = "scores"
 
 
-def read_answers(path: Path) -> Answers | None:
+def columns_of(seed: int, ids: list[str], scored: Scored) -> dict[str, Any]:
+    """Returns the columns of one seed's predictions, for a table of arrow."""
+    import numpy as np
+    import pyarrow as pa
+
+    texts, labels = pa.list_(pa.string()), pa.list_(pa.int64())
+    target, value = {
+        "numbers": (None, None), "labels": (labels, labels), "tags": (texts, texts), "texts": (texts, pa.string()),
+    }[scored.kind]  # fmt: skip
+    columns: dict[str, Any] = {
+        "seed": [seed] * len(ids),
+        "id": ids,
+        "target": pa.array(scored.targets.tolist(), target),
+        "value": pa.array(scored.values.tolist(), value),
+    }
+    if scored.scores is not None:
+        columns[_SCORES] = scored.scores.astype(np.float32).tolist()
+    return columns
+
+
+def scored_in(table: pa.Table, positive: int = 1) -> Scored:
+    """Returns the predictions of one seed as metrics read them, in the order of the table.
+
+    Raises:
+        ValueError, TypeError: They are no predictions.
+    """
+    from tlbench.modeling.scored import Scored
+
+    scores = _numpy(table[_SCORES]) if _SCORES in table.column_names else None
+    return Scored(_numpy(table["target"]), _numpy(table["value"]), scores, positive)
+
+
+def read_answers(path: Path, metric: str = "") -> Answers | None:
     """Returns the predictions in a Parquet file in order of seed and id, or None where it is not one of predictions.
+
+    Probabilities are read for a metric that needs them.
 
     Raises:
         OSError, ValueError: The file cannot be read.
     """
     import pyarrow.parquet as pq
 
+    wanted = [*_COLUMNS, _SCORES] if metric in METRICS and METRICS[metric].reads_scores else list(_COLUMNS)
     with pq.ParquetFile(path) as file:
-        table = file.read(columns=list(_COLUMNS), use_threads=False)
-    return answers_of({name: table[name].to_numpy() for name in _COLUMNS if name in table.column_names})
+        table = file.read(columns=wanted, use_threads=False)
+    try:
+        return answers_of({name: _numpy(table[name]) for name in table.column_names if name in wanted})
+    except (TypeError, ValueError):
+        return None
 
 
 def answers_of(columns: Mapping[str, Any]) -> Answers | None:
@@ -39,10 +88,53 @@ def answers_of(columns: Mapping[str, Any]) -> Answers | None:
             # By id, so that two cells' answers stand in the same order.
             parts[seed] = sorted(rows, key=ids.__getitem__)
         names = [[str(ids[row]) for row in rows] for rows in parts.values()]
-        targets = np.asarray(columns["target"])[next(iter(parts.values()))]
-        values = np.stack([np.asarray(columns["value"])[rows] for rows in parts.values()])
-        if any(other != names[0] for other in names) or not np.isfinite(values).all() or not np.isfinite(targets).all():
+        if any(other != names[0] for other in names):
             return None
-        return Answers(tuple(names[0]), targets, values, tuple(parts))
+        asked, said = (_array(columns[name]) for name in ("target", "value"))
+        targets = asked[next(iter(parts.values()))]
+        values = np.stack([said[rows] for rows in parts.values()])
+        if (targets.dtype == object) != (values.dtype == object):
+            return None
+        if targets.dtype != object and not (np.isfinite(values).all() and np.isfinite(targets).all()):
+            return None
+        given = _array(columns[_SCORES]) if _SCORES in columns else None
+        scores = None if given is None else np.stack([given[rows] for rows in parts.values()])
+        return Answers(tuple(names[0]), targets, values, tuple(parts), scores)
     except (KeyError, StopIteration, TypeError, ValueError):
         return None
+
+
+def _numpy(column: pa.ChunkedArray) -> np.ndarray:
+    """Returns a column as `Scored` has it.
+
+    Raises:
+        ValueError, TypeError: It holds nothing that could be a prediction.
+    """
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_list(kind) and not pa.types.is_string(kind.value_type):
+        # Far quicker than by lists of Python's numbers.
+        rows = column.combine_chunks()
+        flat: np.ndarray = rows.flatten().to_numpy(zero_copy_only=False)
+        return flat.reshape(len(rows), -1)
+    if pa.types.is_list(kind) or pa.types.is_string(kind):
+        return _array(column.to_pylist())
+    numbers: np.ndarray = column.to_numpy()
+    return numbers
+
+
+def _array(items: Any) -> np.ndarray:
+    """Returns (N,) numbers, (N, K) numbers from lists of them, or (N,) texts or tuples of texts of object dtype."""
+    import numpy as np
+
+    from tlbench.modeling.scored import objects
+
+    if isinstance(items, np.ndarray) and items.dtype != object:
+        return items
+    rows = list(items)
+    if all(isinstance(row, str) for row in rows):
+        return objects(rows)
+    if any(isinstance(part, str) for row in rows for part in row) or not any(len(row) for row in rows):
+        return objects([tuple(map(str, row)) for row in rows])
+    return np.stack([np.asarray(row) for row in rows])

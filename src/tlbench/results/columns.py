@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tlbench.contracts.metric import METRICS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,9 +39,6 @@ COLUMNS: dict[str, str] = {
     "accuracy": "float64",
     "f1": "float64",
     "f1_macro": "float64",
-    "matthews": "float64",
-    "pearson": "float64",
-    "spearman": "float64",
     "validation": "float64",
     "setup_seconds": "float64",
     "encode_seconds": "float64",
@@ -56,6 +56,7 @@ COLUMNS: dict[str, str] = {
     "trainable_parameters": "Int64",
     "examples_seen": "Int64",
     "test_reads": "Int64",
+    "overlap": "Int64",
     "max_steps": "Int64",
     "epochs": "float64",
     "train_limit": "Int64",
@@ -66,7 +67,9 @@ COLUMNS: dict[str, str] = {
     "reason": "str",
     "notes": "str",
 }
-"""Column to pandas dtype, in the order of the frame. What is worth knowing beyond the name:
+"""Column to pandas dtype, in the order of the frame; other metrics that cells have stand with the first of these.
+
+What is worth knowing beyond the name:
 
 - `backbone` is empty for a strategy that looks through none; `variant` says in what cells of the same task, backbone
   and strategy differ, and is empty where there is one alone.
@@ -75,14 +78,30 @@ COLUMNS: dict[str, str] = {
 - `ranked_by` is "paired test" or "intervals" (predictions missing, or of other examples).
 - `value` is the primary `metric` on the test split, averaged over seeds; `low` and `high` are the ends of the 95%
   intervals over examples, averaged over seeds; `seed_std` (of a sample), `seed_min`, `seed_max` are their spread.
-- `gain` is `value` less that of `from-scratch` on the same task and backbone, in points (hundredths).
+- `gain` is by how much `value` is better than that of `from-scratch` on the same task and backbone, in points
+  (hundredths), or in the metric's own unit where that is no share of 1.
 - `n` is the number of test examples; `trials` how many settings were tried; `searched` says whether they differed.
 - `encode_seconds` is the standalone cost; `host_added_bytes` is the peak above the worker's memory when the cell began.
+- `overlap` is the number of test examples that show exactly what an example of train or validation shows.
 - `notes` says in what a row's provenance differs from most of the table, separated by "; ".
 """
 
+SHOWN = ("accuracy", "f1", "f1_macro")
+"""Metrics that have a column in every frame, since tables show them beside the primary one."""
 OK = "ok"
 PENDING = "pending"
+
+
+def with_metrics(metrics: Iterable[str]) -> dict[str, str]:
+    """Returns the columns of a frame whose cells have scores in these metrics."""
+    found = {*metrics, *SHOWN}
+    columns: dict[str, str] = {}
+    for name, dtype in COLUMNS.items():
+        if name == SHOWN[0]:
+            columns |= {metric: "float64" for metric in METRICS if metric in found}
+        elif name not in SHOWN:
+            columns[name] = dtype
+    return columns
 
 
 def rows_of(table: pd.DataFrame) -> list[Row]:

@@ -28,8 +28,11 @@ NAME = "index.bin"
 WORTH = 200
 """How many records it takes for an index to save more time than it costs."""
 _MAKERS = (
-    "contracts/metric.py", "contracts/record.py", "contracts/space.py", "modeling/statistics.py", "results/answers.py",
-    "results/index.py", "results/lines.py", "results/ranking.py", "results/stats.py",
+    "contracts/metric.py", "contracts/record.py", "contracts/space.py", "modeling/statistics.py", "modeling/scored.py",
+    *(f"modeling/formulas/{name}.py" for name in (
+        "formula", "classes", "correlations", "probabilities", "entities", "answers", "texts",
+    )),
+    "results/answers.py", "results/index.py", "results/lines.py", "results/ranking.py", "results/stats.py",
 )  # fmt: skip
 
 _Places = tuple[list[int | None], list[bool], list[str]]
@@ -88,8 +91,7 @@ class Index:
         lines = content.lines
         lines.join(added)
         lines.rows = [rows[cell_id] for cell_id in sorted(rows)]
-        lines.settings = {key: lines.settings[key] for key in {line.setting for line in lines.rows}}
-        lines.made = {key: lines.made[key] for key in {line.made for line in lines.rows}}
+        lines.prune()
         self._stamps = {line.cell: self._files[f"{line.cell}.{line.attempt}.json"] for line in lines.rows}
         content.sizes = [size for size, _ in self._stamps.values()]
         content.times = [time for _, time in self._stamps.values()]

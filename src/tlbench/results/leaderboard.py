@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
+from tlbench.contracts.metric import METRICS
 from tlbench.contracts.record import Cell, Protocol, Provenance, Record
-from tlbench.results.columns import COLUMNS, PENDING, Row
+from tlbench.results.columns import PENDING, Row, with_metrics
 from tlbench.results.lines import Line, Lines, Setting, lines_of
 from tlbench.results.provenance import differences
 from tlbench.results.ranking import Place, Ranked, by_answers, by_intervals, gains, goodness, places
@@ -38,7 +39,7 @@ Predictions: TypeAlias = "Callable[[Record], pd.DataFrame | None]"
 def frame(
     records: Iterable[Record], expected: Sequence[Cell] = (), predictions: Predictions | None = None
 ) -> pd.DataFrame:
-    """Returns the leaderboard: one row for each cell, best first within each task; the columns are `COLUMNS`.
+    """Returns the leaderboard: one row for each cell, best first within each task, with the columns of `COLUMNS`.
 
     Args:
         records: In any order; of several attempts at a cell the newest counts.
@@ -109,17 +110,22 @@ class Table:
         """Returns all columns of all rows, best first within each task."""
         import pandas as pd
 
-        made = {name: _column(values, COLUMNS[name]) for name, values in self._columns(COLUMNS).items()}
+        columns = self._every()
+        made = {name: _column(values, columns[name]) for name, values in self._columns(columns).items()}
         # In the order of lines, and then put in place: far quicker than out of order.
         return pd.DataFrame(made).take(self._order).reset_index(drop=True)
 
-    def rows(self, columns: Iterable[str] = COLUMNS, places: Sequence[int] | None = None) -> list[Row]:
-        """Returns these columns of all rows in the frame's order, or of those at these places; needs no pandas."""
+    def rows(self, columns: Iterable[str] | None = None, places: Sequence[int] | None = None) -> list[Row]:
+        """Returns these columns, or all, of the rows at these places in the frame, or of all; needs no pandas."""
+        columns = self._every() if columns is None else columns
         if places is not None:
             chosen = [self._order[place] for place in places]
             return _zipped(self._columns(columns, chosen))
         rows = _zipped(self._columns(columns))
         return [rows[i] for i in self._order]
+
+    def _every(self) -> dict[str, str]:
+        return with_metrics(name for names in self._lines.metrics.values() for name in names)
 
     def _columns(self, names: Iterable[str], chosen: Sequence[int] | None = None) -> dict[str, Sequence[Any]]:
         lines, added = self._lines.rows, self._added
@@ -131,7 +137,9 @@ class Table:
         }
 
     def _shared(self, name: str, rows: Sequence[Line]) -> list[Any] | None:
-        """Returns a column that is the cell's protocol's or the machine's."""
+        """Returns a column that is a metric's, the cell's protocol's or the machine's."""
+        if name in METRICS:
+            return self._lines.scores(name, rows)
         if name in _OF_PROTOCOL:
             known = {key: _OF_PROTOCOL[name](setting.protocol) for key, setting in self._lines.settings.items()}
             return [known[line.setting] for line in rows]

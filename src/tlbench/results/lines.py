@@ -56,12 +56,11 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=T
     trials: int | None = None
     searched: bool = False
     seeds: int = 0
-    accuracy: float | None = None
-    f1: float | None = None
-    f1_macro: float | None = None
-    matthews: float | None = None
-    pearson: float | None = None
-    spearman: float | None = None
+    scored: str = ""
+    """A key of `Lines.metrics`: which metrics `scores` are of."""
+    scores: tuple[float, ...] = ()
+    """The mean over seeds of each metric on the whole test split."""
+    overlap: int | None = None
     validation: float | None = None
     setup_seconds: float | None = None
     encode_seconds: float | None = None
@@ -88,6 +87,8 @@ class Lines(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
     settings: dict[str, Setting] = {}
     made: dict[str, Provenance] = {}
     """What results were made with: provenance without what differs between any two machines or runs."""
+    metrics: dict[str, tuple[str, ...]] = {}
+    """Names of metrics, in the order in which lines have their scores."""
 
     def add(self, record: Record, cell_id: str) -> None:
         """Adds the line of a record."""
@@ -99,7 +100,7 @@ class Lines(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
             self.made[made] = msgspec.structs.replace(provenance, python="", platform="", started="")
         seconds, memory = record.seconds, record.memory
         peak, baseline = memory.host_peak_bytes, memory.host_baseline_bytes
-        scored = _scored(record)
+        scored = self._scored(record)
         fails = "value" not in scored and record.status == OK
         line = Line(
             cell_id,
@@ -132,6 +133,7 @@ class Lines(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
             trainable_parameters=record.trainable_parameters,
             examples_seen=record.examples_seen,
             test_reads=record.test_reads,
+            overlap=sum(record.overlap.values()) if record.overlap else None,
             **scored,
         )
         self.rows.append(line)
@@ -149,10 +151,50 @@ class Lines(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
         self.rows += other.rows
         self.settings |= other.settings
         self.made |= other.made
+        self.metrics |= other.metrics
 
     def of(self, rows: Iterable[Line]) -> Lines:
         """Returns some of the lines, with what all have in common."""
-        return Lines(list(rows), dict(self.settings), dict(self.made))
+        return Lines(list(rows), dict(self.settings), dict(self.made), dict(self.metrics))
+
+    def prune(self) -> None:
+        """Forgets what no line has in common with others any more."""
+        self.settings = {key: self.settings[key] for key in {line.setting for line in self.rows}}
+        self.made = {key: self.made[key] for key in {line.made for line in self.rows}}
+        self.metrics = {key: self.metrics[key] for key in {line.scored for line in self.rows} if key}
+
+    def scores(self, metric: str, rows: Sequence[Line]) -> list[float | None]:
+        """Returns what each of some of the lines has in a metric."""
+        places = {key: names.index(metric) for key, names in self.metrics.items() if metric in names}
+        found = [places.get(line.scored) for line in rows]
+        return [None if place is None else line.scores[place] for line, place in zip(rows, found, strict=True)]
+
+    def _scored(self, record: Record) -> dict[str, Any]:
+        of_metric: dict[str, list[TestScore]] = {}
+        for score in record.scores:
+            if score.slice is None:
+                of_metric.setdefault(score.metric, []).append(score)
+        means = {name: _mean([score.value for score in of_metric[name]]) for name in METRICS if name in of_metric}
+        metric = record.metrics[0] if record.metrics else ""
+        scored: dict[str, Any] = {"metric": metric, "scores": tuple(means.values())}
+        if means:
+            names = tuple(means)
+            scored["scored"] = _digest(names)
+            self.metrics.setdefault(scored["scored"], names)
+        main = of_metric.get(metric)
+        if main:
+            values = [score.value for score in main]
+            scored |= {
+                "value": _mean(values),
+                "low": _mean([score.low for score in main]),
+                "high": _mean([score.high for score in main]),
+                "seed_std": _deviation(values) if len(values) > 1 else None,
+                "seed_min": min(values),
+                "seed_max": max(values),
+                "n": max(score.n for score in main),
+                "seeds": len(values),
+            }
+        return scored
 
     def _setting(self, cell: Cell) -> str:
         setting = Setting(
@@ -169,7 +211,6 @@ class Lines(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
 
 
 _encoded = msgspec.json.Encoder(order="deterministic").encode
-_KNOWN = METRICS.keys() & set(Line.__struct_fields__)
 
 
 def lines_of(records: Iterable[Record]) -> Lines:
@@ -184,31 +225,6 @@ def lines_of(records: Iterable[Record]) -> Lines:
     for cell_id, record in sorted(newest.items()):
         lines.add(record, cell_id)
     return lines
-
-
-def _scored(record: Record) -> dict[str, Any]:
-    of_metric: dict[str, list[TestScore]] = {}
-    for score in record.scores:
-        if score.slice is None:
-            of_metric.setdefault(score.metric, []).append(score)
-    scored: dict[str, Any] = {
-        metric: _mean([score.value for score in scores]) for metric, scores in of_metric.items() if metric in _KNOWN
-    }
-    scored["metric"] = record.metrics[0] if record.metrics else ""
-    main = of_metric.get(scored["metric"])
-    if main:
-        values = [score.value for score in main]
-        scored |= {
-            "value": _mean(values),
-            "low": _mean([score.low for score in main]),
-            "high": _mean([score.high for score in main]),
-            "seed_std": _deviation(values) if len(values) > 1 else None,
-            "seed_min": min(values),
-            "seed_max": max(values),
-            "n": max(score.n for score in main),
-            "seeds": len(values),
-        }
-    return scored
 
 
 def _searched(record: Record) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
-from tlbench.contracts.metric import METRICS
+from tlbench.contracts.errors import TlbenchError
+from tlbench.contracts.metric import METRICS, greater_is_better
 from tlbench.results.columns import OK, PENDING
 from tlbench.results.lines import Line
 
@@ -34,11 +36,11 @@ _NOWHERE = Place(None, False, "")
 def goodness(line: Line) -> tuple[int, float]:
     """Returns a key that sorts the lines of a task: best first, then what failed, then what is pending."""
     group = {OK: 0, PENDING: 2}.get(line.status, 1)
-    return group, -_higher_is_better(line.metric) * line.value if group == 0 and line.value is not None else 0.0
+    return group, -_sign(line.metric) * line.value if group == 0 and line.value is not None else 0.0
 
 
 def gains(lines: Sequence[Line]) -> list[float | None]:
-    """Returns the gain of each line of a task, in points, over `from-scratch` with the same backbone if it is there."""
+    """Returns the gain of each line of a task, in points or its metric's unit, over `from-scratch` and its backbone."""
     names = {name for name in {line.strategy for line in lines} if _is_scratch(name)}
     # Against the best of several: a gain over a starved baseline is none.
     scratch: dict[str, Line] = {}
@@ -80,7 +82,7 @@ def by_answers(metric: str, lines: Sequence[Line], answers_of: AnswersOf) -> lis
     from tlbench.results.stats import tied_ranks
 
     entries = [_entry(line, answers_of) for line in lines]
-    ranks = tied_ranks(metric, entries, lines[0].positive)
+    ranks = tied_ranks(metric, entries)
     return [Place(rank.place, rank.tied, "paired test" if rank.paired else "intervals") for rank in ranks]
 
 
@@ -90,20 +92,25 @@ def _entry(line: Line, answers_of: AnswersOf) -> Entry:
     # What is ok has a value and an interval.
     value, low, high = cast(tuple[float, float, float], (line.value, line.low, line.high))
     answers = answers_of(line)
+    if answers and answers.positive != line.positive:
+        answers = replace(answers, positive=line.positive)
     # Predictions that do not give the recorded score are not this record's: no test may rest on them.
-    if answers and abs(mean_score(line.metric, answers, line.positive) - value) > _AGREEMENT:
-        answers = None
-    return Entry(value, low, high, answers)
+    try:
+        agree = answers is None or abs(mean_score(line.metric, answers) - value) <= _AGREEMENT * max(1.0, abs(value))
+    except (TlbenchError, ValueError):
+        agree = False
+    return Entry(value, low, high, answers if agree else None)
 
 
 def _gain(line: Line, scratch: Line) -> float:
     value, base = cast(tuple[float, float], (line.value, scratch.value))
-    return 100 * _higher_is_better(line.metric) * (value - base)
+    points = METRICS[line.metric].points if line.metric in METRICS else 100.0
+    return points * _sign(line.metric) * (value - base)
 
 
 def _is_scratch(strategy: str) -> bool:
     return strategy.partition("[")[0].rpartition("/")[2] == "from-scratch"
 
 
-def _higher_is_better(metric: str) -> int:
-    return -1 if metric in METRICS and not METRICS[metric].greater_is_better else 1
+def _sign(metric: str) -> int:
+    return 1 if greater_is_better(metric) else -1

@@ -22,14 +22,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tlbench.contracts.metric import METRICS
-from tlbench.modeling.statistics import Floats, draw_weights, resampled, score
+from tlbench.contracts.metric import greater_is_better
+from tlbench.modeling.scored import Array, Floats, Scored, checked
+from tlbench.modeling.statistics import draw_weights, resampled, score
 
 ALPHA = 0.05
 RESAMPLES = 2000
@@ -44,17 +45,31 @@ class Answers:
     """
 
     ids: tuple[str, ...]
-    targets: NDArray[np.generic]
-    """(N,)"""
-    values: NDArray[np.generic]
-    """(S, N), one row for each seed."""
+    targets: Array
+    """(N,) or (N, K), as in `Scored`."""
+    values: Array
+    """(S, N) or (S, N, K), one row for each seed."""
     seeds: tuple[int, ...]
+    scores: Array | None = None
+    """(S, N, K) probabilities, for a metric that reads them."""
+    positive: int = 1
 
     def __post_init__(self) -> None:
         n, s = len(self.ids), len(self.seeds)
-        if not n or not s or np.shape(self.targets) != (n,) or np.shape(self.values) != (s, n):
-            shapes = f"{n} ids, {s} seeds, targets {np.shape(self.targets)}, values {np.shape(self.values)}"
+        shape = np.shape(self.targets)
+        fits = shape[:1] == (n,) and np.shape(self.values) == (s, *shape)
+        if self.scores is not None:
+            fits = fits and np.shape(self.scores)[:2] == (s, n)
+        if not n or not s or not fits:
+            shapes = f"{n} ids, {s} seeds, targets {shape}, values {np.shape(self.values)}"
             raise ValueError(f"predictions whose parts do not fit: {shapes}")
+
+    @cached_property
+    def scored(self) -> tuple[Scored, ...]:
+        """What metrics read of each seed."""
+        scores = [None] * len(self.seeds) if self.scores is None else list(self.scores)
+        rows = zip(self.values, scores, strict=True)
+        return tuple(Scored(self.targets, values, given, self.positive) for values, given in rows)
 
     def same_test(self, other: Answers) -> bool:
         """Says whether both answer the same examples in the same order, so that they can be compared in pairs."""
@@ -97,9 +112,7 @@ class Rank:
     """Whether every comparison that it took was a paired test; else some were of intervals that overlap or do not."""
 
 
-def paired_difference(
-    metric: str, a: Answers, b: Answers, positive: int = 1, resamples: int = RESAMPLES, seed: int = 0
-) -> Difference:
+def paired_difference(metric: str, a: Answers, b: Answers, resamples: int = RESAMPLES, seed: int = 0) -> Difference:
     """Returns the score of a minus that of b over the same examples, with its interval and p-value.
 
     Raises:
@@ -107,23 +120,22 @@ def paired_difference(
     """
     if not a.same_test(b):
         raise ValueError("only answers to the same examples, in the same order, can be compared in pairs")
-    resampler = _Resampler(metric, a, positive, resamples, seed)
-    observed = mean_score(metric, a, positive) - mean_score(metric, b, positive)
+    resampler = _Resampler(metric, a, resamples, seed)
+    observed = mean_score(metric, a) - mean_score(metric, b)
     drawn = resampler.draws(a) - resampler.draws(b)
     low, high = np.percentile(drawn, [2.5, 97.5])
     p = _p_value(observed, drawn)
     return Difference(observed, float(low), float(high), p, len(a.ids), (len(a.seeds), len(b.seeds)))
 
 
-def mean_score(metric: str, answers: Answers, positive: int = 1) -> float:
-    """Returns the metric averaged over seeds."""
-    return float(np.mean([score(metric, answers.targets, row, positive) for row in answers.values]))
+def mean_score(metric: str, answers: Answers) -> float:
+    """Returns the metric averaged over seeds; raises as `score`."""
+    return float(np.mean([score(metric, row) for row in answers.scored]))
 
 
 def tied_ranks(
     metric: str,
     entries: Sequence[Entry],
-    positive: int = 1,
     alpha: float = ALPHA,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -133,12 +145,12 @@ def tied_ranks(
     Entries without predictions, or with answers to other examples than the leader's, are told apart where their
     intervals do not overlap, which is stricter than a paired test.
     """
-    sign = 1 if METRICS[metric].greater_is_better else -1
+    sign = 1 if greater_is_better(metric) else -1
     order = sorted(range(len(entries)), key=lambda i: -sign * entries[i].value)
     # Holm divides alpha by the number of comparisons: the smallest p-value there is must still be below that.
     comparable = sum(entry.answers is not None for entry in entries)
     resamples = max(resamples, int(np.ceil(2 * comparable / alpha)))
-    test = _Tests(metric, positive, resamples, seed)
+    test = _Tests(metric, resamples, seed)
     ranks: dict[int, Rank] = {}
     start = 0
     while start < len(order):
@@ -186,10 +198,10 @@ def _lies_apart(leader: Entry, entry: Entry) -> bool:
 class _Tests:
     """Paired tests between the entries of one task; what was resampled for one test is kept for the next."""
 
-    def __init__(self, metric: str, positive: int, resamples: int, seed: int) -> None:
+    def __init__(self, metric: str, resamples: int, seed: int) -> None:
         self._made: list[tuple[Answers, _Resampler]] = []
         self._draws: dict[int, Floats] = {}
-        self._arguments: Any = (metric, positive, resamples, seed)
+        self._arguments: Any = (metric, resamples, seed)
 
     def p_value(self, a: Entry, b: Entry) -> float | None:
         if a.answers is None or b.answers is None or not a.answers.same_test(b.answers):
@@ -205,24 +217,22 @@ class _Tests:
         for known, resampler in self._made:
             if known.same_test(answers):
                 return resampler
-        metric, positive, resamples, seed = self._arguments
-        self._made.append((answers, _Resampler(metric, answers, positive, resamples, seed)))
+        metric, resamples, seed = self._arguments
+        self._made.append((answers, _Resampler(metric, answers, resamples, seed)))
         return self._made[-1][1]
 
 
 class _Resampler:
     """Draws of the examples of one test split and of seeds, the same for every entry."""
 
-    def __init__(self, metric: str, test: Answers, positive: int, resamples: int, seed: int) -> None:
-        self._metric, self._positive, self._seed = metric, positive, seed
-        self._targets = test.targets
+    def __init__(self, metric: str, test: Answers, resamples: int, seed: int) -> None:
+        self._metric, self._seed = metric, seed
         self._weights = _weights(len(test.ids), resamples, seed)
 
     def draws(self, answers: Answers) -> Floats:
         """Returns (R,): the score averaged over seeds, on each resample of examples and seeds."""
-        scores = np.stack(
-            [resampled(self._metric, self._targets, row, self._weights, self._positive) for row in answers.values]
-        )
+        rows = [checked(self._metric, row) for row in answers.scored]
+        scores = np.stack([resampled(self._metric, row, self._weights) for row in rows])
         count = len(answers.seeds)
         means = scores.mean(axis=0)
         if count == 1:

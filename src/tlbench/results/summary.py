@@ -36,11 +36,11 @@ NEEDED = (
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Returns one row for each backbone and strategy, best first.
 
-    Columns: backbone, strategy, variant; `mean`, the primary metric averaged over the tasks that were run, where what
-    failed counts as knowing nothing; `rank`, averaged over the same, with failures behind all others; `wins`, on how
-    many tasks nothing ranks higher (ties count); `tasks` with a score, of `tasks_total`; `failed`; `fit_seconds` and
-    `total_seconds`, summed. Entries that were not run on all tasks stand behind those that were: means over different
-    tasks cannot be compared.
+    Columns: backbone, strategy, variant; `mean`, the primary metric averaged over the tasks that were run and have one
+    that is a share of 1 of which more is better, where what failed counts as knowing nothing; `rank`, averaged over all
+    that were run, with failures behind all others; `wins`, on how many tasks nothing ranks higher (ties count); `tasks`
+    with a score, of `tasks_total`; `failed`; `fit_seconds` and `total_seconds`, summed. Entries that were not run on
+    all tasks stand behind those that were: means over different tasks cannot be compared.
     """
     import pandas as pd
 
@@ -64,9 +64,10 @@ def summed(rows: Sequence[Row]) -> list[Row]:
 def _sum(rows: list[Row]) -> Row:
     recorded = [row for row in rows if row["status"] != PENDING]
     done = [row for row in recorded if row["status"] == OK]
+    averaged = [_value(row) for row in recorded if row["metric"] not in METRICS or METRICS[row["metric"]].averages]
     ranks = [row["rank"] for row in recorded if row["rank"] is not None]
     return {
-        "mean": statistics.fmean(_value(row) for row in recorded) if recorded else None,
+        "mean": statistics.fmean(averaged) if averaged else None,
         "rank": statistics.fmean(ranks) if ranks else None,
         "wins": sum(row["rank"] == 1 for row in done),
         "tasks": len({row["task"] for row in done}),

@@ -85,7 +85,7 @@ class _Run:
             raise Ended(_cell_status(failed), f"seed {failed.seed}: {failed.reason}", failed.traceback, trials)
         self.performer.say("scoring")
         test = self.materials.test()
-        scores = scoring.scores(self.work, winner.seeds, self.materials.task.item)
+        scores, report = scoring.scores(self.work, winner.seeds, self.materials.task.item)
         return Record(
             cell=self.cell,
             status="ok",
@@ -97,6 +97,8 @@ class _Run:
             fits=tuple(fits),
             validation=winner.validation,
             scores=scores,
+            report=report,
+            overlap=self.materials.overlap(),
             predictions=scoring.gather(self.work, winner.seeds, test),
             seconds=_seconds(trials, fits),
             parameters=fits[0].parameters,

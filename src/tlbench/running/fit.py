@@ -20,6 +20,7 @@ from tlbench.contracts.task import Examples
 from tlbench.modeling.activations import Activations
 from tlbench.modeling.data import Data
 from tlbench.modeling.encoder import count_parameters
+from tlbench.modeling.scored import scored_of
 from tlbench.modeling.statistics import score
 from tlbench.running.measure import Stopwatch
 from tlbench.running.workbench import Materials
@@ -170,7 +171,7 @@ def _job(
     def validated(predictor: Predictor) -> float:
         with watches.charging(watches.validate):
             predictions = predict(predictor, validation)
-            return score(info.metric, np.asarray(targets), predictions.values, info.positive)
+            return score(info.metric, scored_of(info.output, targets, predictions, info.positive))
 
     def once(key: str, make: Callable[[], Any]) -> Any:
         with watches.charging(watches.setup), _own_random_numbers(seed):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 
 _BYTES_PER_WORKER = 2 * 1024**3
 _CGROUP = Path("/sys/fs/cgroup")
+_PATIENCE_SECONDS = 20
 
 
 def cores(cgroup: Path = _CGROUP) -> int:
@@ -41,6 +43,20 @@ def gpus() -> int:
     with suppress(OSError):
         return len(list(Path("/proc/driver/nvidia/gpus").iterdir()))
     return len([path for path in Path("/dev").glob("nvidia[0-9]*")])
+
+
+def gpu_memory_bytes(device: str = "auto") -> int | None:
+    """Returns the memory of a GPU, of the smallest one for "auto" and "cuda"; None where there is none, or no tool."""
+    query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    visible = [part.strip() for part in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if part.strip()]
+    index = device.partition(":")[2]
+    with suppress(OSError, ValueError, IndexError, subprocess.SubprocessError):
+        # The tool counts all GPUs; a process counts those that it may see.
+        asked = [visible[int(index)] if visible else index] if index else visible
+        query += ["-i", ",".join(asked)] if asked else []
+        told = subprocess.run(query, capture_output=True, text=True, check=True, timeout=_PATIENCE_SECONDS).stdout
+        return min(int(line) for line in told.split()) * 1024**2
+    return None
 
 
 def default_jobs(device: str) -> int:

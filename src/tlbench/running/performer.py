@@ -10,6 +10,7 @@ import msgspec
 from tlbench.contracts.metric import METRICS
 from tlbench.contracts.record import FitOrder, FitResult
 from tlbench.contracts.strategy import Predictor
+from tlbench.modeling.scored import scored_of
 from tlbench.running import scoring
 from tlbench.running.fit import Fitted, Report, predict_timed, run_fits, status_of
 from tlbench.running.posts import Posts
@@ -136,16 +137,17 @@ class Performer:
         return Fitted(msgspec.structs.replace(result, purpose="final", encode_paid_seconds=0.0), predictor)
 
     def _tested(self, predictor: Predictor, result: FitResult) -> FitResult:
-        examples = self.materials.test()
+        examples, info = self.materials.test(), self.materials.info
         try:
             # The labels stay behind: a predictor is asked, not told.
             data = self.materials.data(examples.without_targets())
             predictions, seconds = predict_timed(predictor, data, self.materials.bench.activations)
+            scored = scored_of(info.output, [example.target for example in examples], predictions, info.positive)
         except (Exception, SystemExit) as error:
             status, reason, trace = status_of(error)
             return msgspec.structs.replace(result, status=status, reason=reason, traceback=trace)
         path = self.work.predictions(result.seed)
-        scoring.write_predictions(path, result.seed, examples, predictions)
+        scoring.write_predictions(path, result.seed, examples, scored)
         return msgspec.structs.replace(result, predict_seconds=seconds, predictions=path.name)
 
 

@@ -6,32 +6,26 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tlbench.contracts.outputs import Predictions
-from tlbench.contracts.record import TestScore
+from tlbench.contracts.record import ClassReport, TestScore
 from tlbench.contracts.task import Examples, Task
 from tlbench.modeling import metrics, statistics
+from tlbench.modeling.scored import Scored
+from tlbench.results.answers import columns_of, scored_in
+from tlbench.running.class_report import class_report
 from tlbench.running.work import WorkFolder
 
 GATHERED = "predictions.parquet"
 SLICE_PREFIX = "slice."
 
 
-def write_predictions(path: Path, seed: int, examples: Examples, predictions: Predictions) -> None:
+def write_predictions(path: Path, seed: int, examples: Examples, scored: Scored) -> None:
     """Writes one row for each test example: seed, id, target, value, scores, and a column for each slice."""
-    columns: dict[str, Any] = {
-        "seed": [seed] * len(examples),
-        "id": [example.id for example in examples],
-        "target": [example.target for example in examples],
-        "value": predictions.values.tolist(),
-    }
-    if predictions.scores is not None:
-        columns["scores"] = predictions.scores.astype(np.float32).tolist()
+    columns = columns_of(seed, [example.id for example in examples], scored)
     for name in sorted({name for example in examples for name in example.slices}):
         columns[f"{SLICE_PREFIX}{name}"] = [example.slices.get(name) for example in examples]
     _write(path, pa.table(columns))
@@ -46,28 +40,27 @@ def gather(work: WorkFolder, seeds: Sequence[int], examples: Examples) -> str:
     return GATHERED
 
 
-def scores(work: WorkFolder, seeds: Sequence[int], task: Task) -> tuple[TestScore, ...]:
-    """Returns every metric of every seed, on the whole test split and on each slice, with its interval."""
+def scores(work: WorkFolder, seeds: Sequence[int], task: Task) -> tuple[tuple[TestScore, ...], ClassReport]:
+    """Returns every metric of every seed, on the whole test split and on each slice, and the report on classes."""
     found: list[TestScore] = []
+    answers: list[Scored] = []
     with tempfile.TemporaryDirectory(prefix="tlbench-") as cache:
         for seed in seeds:
             table = pq.read_table(work.predictions(seed))
-            targets = np.asarray(table["target"].to_pylist())
-            values = np.asarray(table["value"].to_pylist())
+            whole = scored_in(table, task.positive)
+            answers.append(whole)
+            parts = [(name, whole.take(rows)) for name, rows in _slices(table, task)]
             for metric in task.metrics:
-                for name, rows in _slices(table, task):
-                    chosen, answers = targets[rows], values[rows]
-                    if name is None:
-                        value = metrics.compute(metric, chosen, answers, positive=task.positive, cache_dir=cache)
-                    else:
-                        value = statistics.score(metric, chosen, answers, task.positive)
-                    low, high = statistics.bootstrap(metric, chosen, answers, task.positive)
-                    found.append(TestScore(metric, seed, value, low, high, len(chosen), name))
-    return tuple(found)
+                value = metrics.compute(metric, whole, cache_dir=cache)
+                found.append(TestScore(metric, seed, value, *statistics.bootstrap(metric, whole), len(whole)))
+                for name, part in parts:
+                    value, interval = statistics.score(metric, part), statistics.bootstrap(metric, part)
+                    found.append(TestScore(metric, seed, value, *interval, len(part), name))
+    return tuple(found), class_report(task.output, answers)
 
 
-def _slices(table: pa.Table, task: Task) -> list[tuple[str | None, np.ndarray]]:
-    found: list[tuple[str | None, np.ndarray]] = [(None, np.arange(table.num_rows))]
+def _slices(table: pa.Table, task: Task) -> list[tuple[str, np.ndarray]]:
+    found: list[tuple[str, np.ndarray]] = []
     for column in task.slices:
         if f"{SLICE_PREFIX}{column}" not in table.column_names:
             continue

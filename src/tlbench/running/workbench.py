@@ -20,6 +20,7 @@ from tlbench.modeling.disk import cache as disk_cache
 from tlbench.modeling.encoder import Encoder
 from tlbench.modeling.precision import resolve
 from tlbench.planning.plan import space_about
+from tlbench.running.overlap import overlap
 from tlbench.running.splits import Splits
 from tlbench.running.warm import WarmEncoder
 from tlbench.running.work import WorkFolder
@@ -173,6 +174,10 @@ class Materials:
                 raise PluginError(f"{self.task.ref.name}: the test split is empty")
             self._test = examples
         return self._test
+
+    def overlap(self) -> dict[str, int]:
+        """Returns split to how many test examples stand in it too; nothing before the test split is opened."""
+        return {} if self._test is None else overlap(self._test, self.splits)
 
     def fingerprints(self) -> dict[str, str]:
         """Returns split to fingerprint, of the splits that were used."""

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tlbench.contracts.outputs import Output, Span, TokenClasses
 from tlbench.contracts.task import Examples
 from tlbench.modeling.data import Batch, Data, one_row_each
 from tlbench.modeling.encoder import Encoder, Hidden, Stage, as_hidden
@@ -118,10 +123,21 @@ def build(width: int, blocks: int, readout: str, weights: int | None) -> ToyEnco
         return ToyEncoder(ToyModule(width, blocks), readout).eval()
 
 
-def featurize(examples: Examples) -> Data:
-    """Returns each example as one row of hashed words; the texts of a pair stand on both sides of a separator."""
-    rows = [_tokens(example.inputs) for example in examples]
-    return one_row_each(examples, rows, collate, [len(row) for row in rows], "toy-words")
+def featurize(examples: Examples, output: Output | None = None) -> Data:
+    """Returns each example as one row of hashed words, and where these stand if the output asks for it.
+
+    The texts of a pair, or a question and its context, stand on both sides of a separator. What is beyond the
+    longest row is left out.
+    """
+    pieces = [_pieces(example.inputs) for example in examples]
+    rows = [[SEPARATOR if word is None else _hashed(word) for word, *_ in row] for row in pieces]
+    data = one_row_each(examples, rows, collate, [len(row) for row in rows], "toy-words")
+    if isinstance(output, TokenClasses):
+        return replace(data, alignment=[np.array([number for _, number, _, _ in row]) for row in pieces])
+    if isinstance(output, Span):
+        places = [[(first, last) if part == 1 else (-1, -1) for _, _, part, (first, last) in row] for row in pieces]
+        return replace(data, alignment=[np.array(row) for row in places])
+    return data
 
 
 def collate(rows: Sequence[list[int]]) -> Batch:
@@ -133,13 +149,21 @@ def collate(rows: Sequence[list[int]]) -> Batch:
     return {"ids": ids, "mask": ids != PADDING}
 
 
-def _tokens(texts: tuple[str, ...]) -> list[int]:
-    tokens: list[int] = []
-    for text in texts:
-        words = text.lower().split()
-        tokens += [FIRST_WORD + zlib.crc32(word.encode()) % (VOCABULARY - FIRST_WORD) for word in words]
-        tokens.append(SEPARATOR)
-    return tokens[:LONGEST]
+def _pieces(inputs: tuple[Any, ...]) -> list[tuple[str | None, int, int, tuple[int, int]]]:
+    """Returns the words with their number, their input and their characters in it; after each input a separator."""
+    pieces: list[tuple[str | None, int, int, tuple[int, int]]] = []
+    for part, given in enumerate(inputs):
+        if isinstance(given, str):
+            found = [(match[0], match.span()) for match in re.finditer(r"\S+", given)]
+        else:
+            found = [(word, (-1, -1)) for word in given]
+        pieces += [(word, number, part, place) for number, (word, place) in enumerate(found)]
+        pieces.append((None, -1, part, (-1, -1)))
+    return pieces[:LONGEST]
+
+
+def _hashed(word: str) -> int:
+    return FIRST_WORD + zlib.crc32(word.lower().encode()) % (VOCABULARY - FIRST_WORD)
 
 
 def _digest(module: nn.Module) -> str:

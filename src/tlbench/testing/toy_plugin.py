@@ -8,6 +8,7 @@ from tlbench.catalog.hookspecs import hookimpl
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
+from tlbench.testing.toy_kinds import ToyLabelsTask, ToySpanTask, ToyWordsTask
 from tlbench.testing.toys import ToyBackbone, ToyFit, ToyMajority, ToyScalarTask, ToyTask, ToyTune
 
 
@@ -19,8 +20,8 @@ def tlbench_backbones() -> Iterable[Backbone]:
 
 @hookimpl
 def tlbench_tasks() -> Iterable[Task]:
-    """Returns a task of classes and one of a real number."""
-    return [ToyTask(), ToyScalarTask()]
+    """Returns a task of each kind of output but texts."""
+    return [ToyTask(), ToyScalarTask(), ToyLabelsTask(), ToyWordsTask(), ToySpanTask()]
 
 
 @hookimpl

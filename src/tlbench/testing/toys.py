@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from tlbench.contracts.backbone import Backbone, Card
 from tlbench.contracts.errors import Diverged
@@ -27,6 +28,8 @@ OPENINGS = ("the", "a", "this", "that", "each", "our", "her", "his", "their", "m
 SUBJECTS = ("film", "song", "book", "play", "dance", "story", "painting", "poem", "garden", "meal", "lamp", "chair")
 ENDINGS = ("today", "tonight", "again", "indeed", "overall", "still", "here", "there", "somehow", "really")
 GIVE_UP = 2000
+Sentence: TypeAlias = Callable[[random.Random, int], tuple[tuple[Any, ...], Any, str]]
+"""Draws what the example of this number shows, its target, and its kind."""
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "unlabeled", "test")
 
 
@@ -54,10 +57,10 @@ class ToyBackbone(Backbone):
         return build(self.width, self.blocks, self.readout, self.weights if pretrained else None)
 
     def featurize(self, examples: Examples, output: Output) -> Data:
-        """Returns the words of each example, hashed; one row each."""
+        """Returns the words of each example, hashed; one row each, cut where it is too long."""
         from tlbench.testing.toy_encoder import featurize
 
-        return featurize(examples)
+        return featurize(examples, output)
 
 
 @dataclass(frozen=True)
@@ -87,16 +90,16 @@ class ToyTask(Task):
         count: int = getattr(self, name)
         if not count:
             return None
-        examples = Examples(_generate(self._sentence, name, count, self.draw))
+        examples = Examples(generate(self._sentence, name, count, self.draw))
         return examples.without_targets() if name == "unlabeled" else examples
 
     @staticmethod
-    def _sentence(draw: random.Random, index: int) -> tuple[str, Any, str]:
+    def _sentence(draw: random.Random, index: int) -> tuple[tuple[Any, ...], Any, str]:
         target = index % 2
         negated = index % 8 < 2
         cue = draw.choice(CUES[target ^ negated])
         words = [draw.choice(OPENINGS), draw.choice(SUBJECTS), "is", *["not"] * negated, cue, draw.choice(ENDINGS)]
-        return " ".join(words), target, "negated" if negated else "plain"
+        return (" ".join(words),), target, "negated" if negated else "plain"
 
 
 @dataclass(frozen=True)
@@ -119,15 +122,15 @@ class ToyScalarTask(Task):
     def split(self, name: SplitName) -> Examples | None:
         """Returns as many generated sentences as the field of this name says; there is no unlabelled split."""
         count: int = getattr(self, name, 0)
-        return Examples(_generate(self._sentence, name, count, self.draw)) if count else None
+        return Examples(generate(self._sentence, name, count, self.draw)) if count else None
 
     @staticmethod
-    def _sentence(draw: random.Random, index: int) -> tuple[str, Any, str]:
+    def _sentence(draw: random.Random, index: int) -> tuple[tuple[Any, ...], Any, str]:
         friendly = index % 5
         cues = [draw.choice(CUES[int(i < friendly)]) for i in range(4)]
         draw.shuffle(cues)
         opening = f"{draw.choice(OPENINGS)} {draw.choice(SUBJECTS)} is"
-        return f"{opening} {' '.join(cues)}", float(friendly), "many" if friendly > 2 else "few"
+        return (f"{opening} {' '.join(cues)}",), float(friendly), "many" if friendly > 2 else "few"
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,6 @@ class ToyFit(Strategy):
         import torch
 
         from tlbench.modeling.data import to_device
-        from tlbench.modeling.heads import PooledHead
 
         steps = int(job.params["steps"])
         if job.protocol.max_steps is not None:
@@ -156,8 +158,7 @@ class ToyFit(Strategy):
         predictor = ToyPredictor(job.encoder, job.head, job.device, trained)
         optimizer = torch.optim.Adam(weights, lr=float(job.params["lr"]))
         targets = job.head.targets(job.train).to(job.device)
-        if isinstance(job.head, PooledHead):
-            job.head.fit_scale(targets)
+        job.head.prepare(job.train)
         batch = to_device(job.train.batch(range(len(job.train))), job.device)
         job.head.train()
         job.encoder.train(self.tune)
@@ -195,6 +196,12 @@ class ToyMajority(Strategy):
 
     name = "toy-majority"
     uses_backbone = False
+
+    def supports(self, backbone: Backbone | None, task: Task) -> str | None:
+        """Returns why it has nothing to say: it knows classes and numbers alone."""
+        if isinstance(task.output, Classes | Scalar):
+            return None
+        return f"it answers with a class or a number, and {task.name} asks for {type(task.output).__name__}"
 
     def fit(self, job: Job) -> Predictor:
         """Returns a predictor that always says the same."""
@@ -242,15 +249,21 @@ class Constant:
         return Predictions(data.ids, np.full(len(data.ids), self.value))
 
 
-def _generate(sentence: Any, split: SplitName, count: int, seed: int) -> list[Example]:
+def generate(sentence: Sentence, split: SplitName, count: int, seed: int) -> list[Example]:
+    """Returns as many different examples of a split; what they show says which split they belong to.
+
+    Raises:
+        ValueError: There are not so many.
+    """
     draw = random.Random(f"{seed}/{split}")
     seen: dict[str, Example] = {}
     misses = 0
     while len(seen) < count:
-        text, target, kind = sentence(draw, len(seen))
-        belongs = SPLITS[zlib.crc32(text.encode()) % len(SPLITS)]
-        if belongs == split and text not in seen:
-            seen[text] = Example(f"{split}-{len(seen)}", (text,), target, {"kind": kind})
+        inputs, target, kind = sentence(draw, len(seen))
+        shown = " ".join(map(str, inputs))
+        belongs = SPLITS[zlib.crc32(shown.encode()) % len(SPLITS)]
+        if belongs == split and shown not in seen:
+            seen[shown] = Example(f"{split}-{len(seen)}", inputs, target, {"kind": kind})
             misses = 0
             continue
         misses += 1

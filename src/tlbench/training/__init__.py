@@ -10,6 +10,7 @@ from tlbench.training.fused import (
     Regression,
     logistic_regressions,
     ridge_regressions,
+    solve_labels,
     solve_logistic,
     solve_ridge,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "layer_decayed",
     "logistic_regressions",
     "ridge_regressions",
+    "solve_labels",
     "solve_logistic",
     "solve_ridge",
     "step_count",

@@ -160,7 +160,8 @@ def embeddings_by_row(model: nn.Module) -> Iterator[None]:
     """Makes large embeddings on the CPU give gradients of the rows they looked up, until the block ends.
 
     A dense gradient has a row for every word there is: writing, measuring and applying it took a fifth of a
-    training step of a small encoder. Weights that are used elsewhere too, tied to an output layer, are left alone.
+    training step of a small encoder. Weights that are used elsewhere too, tied to an output layer, are left alone;
+    and so are modules that lack their weight, since it is lent to them.
     """
     uses: dict[Tensor, int] = {}
     for module in model.modules():
@@ -171,6 +172,7 @@ def embeddings_by_row(model: nn.Module) -> Iterator[None]:
         module
         for module in model.modules()
         if isinstance(module, nn.Embedding)
+        and module._parameters["weight"] is not None
         and module.weight.requires_grad
         and module.weight.device.type == "cpu"
         and len(module.weight) >= MANY_ROWS

@@ -97,5 +97,5 @@ class Axes:
         solution = solution.double()
         count, _, outputs = solution.shape
         flat = self.directions @ solution[:, :-1].permute(1, 0, 2).reshape(self.directions.shape[1], -1)
-        weights = flat.view(-1, count, outputs).permute(1, 2, 0)
+        weights = flat.view(len(self.directions), count, outputs).permute(1, 2, 0)
         return [self.scale.unfold(weight, bias) for weight, bias in zip(weights, solution[:, -1], strict=True)]

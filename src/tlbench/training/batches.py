@@ -32,4 +32,7 @@ def _one_pass(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) ->
         pool = order[first : first + batch_size * POOL]
         pool = pool[np.argsort(lengths[pool], kind="stable")]
         batches += [pool[i : i + batch_size].tolist() for i in range(0, len(pool), batch_size)]
+    if batch_size > 2 and len(batches) > 1 and len(batches[-1]) == 1:
+        # batch normalisation finds no variance in a single row, and in a map of one position refuses it
+        batches[-1].insert(0, batches[-2].pop())
     return [batches[i] for i in rng.permutation(len(batches))]

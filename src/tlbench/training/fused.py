@@ -31,7 +31,8 @@ class Regression:
     features: Tensor
     """(N, D)"""
     targets: Tensor
-    """(N,) class indices, or real numbers of about unit deviation, which the penalty is meant for."""
+    """(N,) class indices, or real numbers of about unit deviation, which the penalty is meant for; (N, K) 0 and 1 of
+    labels that do not exclude each other."""
     penalties: Sequence[float]
     """`l2` of each setting, above 0."""
 
@@ -67,7 +68,19 @@ def ridge_regressions(features: Tensor, targets: Tensor, penalties: Sequence[flo
 
 def solve_logistic(problems: Sequence[Regression], classes: int, max_steps: int = 500) -> list[list[Linear]]:
     """Returns what `logistic_regressions` gives for each problem; those of like size are solved together."""
-    prepared = [_Prepared.of(problem) for problem in problems]
+    return _solve([_Prepared.of_classes(problem, classes) for problem in problems], max_steps)
+
+
+def solve_labels(problems: Sequence[Regression], max_steps: int = 500) -> list[list[Linear]]:
+    """Returns, for each penalty of each problem, a logistic regression of every label on its own: log-odds (N, K).
+
+    A label's result is the one that it would be alone. One that training always or never showed gets no weights and
+    is always or never predicted.
+    """
+    return _solve([_Prepared.of_labels(problem) for problem in problems], max_steps)
+
+
+def _solve(prepared: Sequence[_Prepared], max_steps: int) -> list[list[Linear]]:
     alike: dict[tuple[object, ...], list[int]] = {}
     for index, one in enumerate(prepared):
         alike.setdefault(one.size_class, []).append(index)
@@ -76,8 +89,8 @@ def solve_logistic(problems: Sequence[Regression], classes: int, max_steps: int 
         for chunk in _chunks(indices, prepared):
             solutions = _solve_together([prepared[i] for i in chunk], max_steps)
             for index, maps in zip(chunk, solutions, strict=True):
-                solved[index] = [_all_classes(one, prepared[index].seen, classes) for one in maps]
-    return [solved[index] for index in range(len(problems))]
+                solved[index] = [_all_outputs(one, prepared[index]) for one in maps]
+    return [solved[index] for index in range(len(prepared))]
 
 
 def solve_ridge(problems: Sequence[Regression]) -> list[list[Linear]]:
@@ -99,24 +112,41 @@ def _ridge(axes: Axes, problem: Regression) -> list[Linear]:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A logistic regression along its features' axes."""
+    """A logistic regression along its features' axes, of those classes or labels that there is something to learn of.
+
+    Labels are binary problems that share their rows: each label with each penalty is a setting of its own.
+    """
 
     axes: Axes
-    targets: Tensor
-    """(N,) indices into `seen`."""
+    hot: Tensor
+    """(N, C) bool, where each class or label is."""
     seen: Tensor
-    """The classes that occur."""
+    """(C,) the place of each among all outputs."""
+    absent: Tensor
+    """(outputs,) the logits of those that are not learnt; of classes, beside the lowest of those that are."""
     penalties: Sequence[float]
+    labels: bool
 
     @classmethod
-    def of(cls, problem: Regression) -> _Prepared:
+    def of_classes(cls, problem: Regression, classes: int) -> _Prepared:
         seen, compact = torch.unique(problem.targets, return_inverse=True)
-        return cls(Axes.of(problem.features), compact, seen, problem.penalties)
+        hot = torch.nn.functional.one_hot(compact, len(seen)).bool()
+        absent = problem.features.new_full((classes,), ABSENT_BIAS, dtype=torch.float32)
+        return cls(Axes.of(problem.features), hot, seen, absent, problem.penalties, labels=False)
+
+    @classmethod
+    def of_labels(cls, problem: Regression) -> _Prepared:
+        hot = problem.targets.bool()
+        always = hot.all(0)
+        seen = (hot.any(0) & ~always).nonzero()[:, 0]
+        absent = torch.where(always, -ABSENT_BIAS, ABSENT_BIAS)
+        return cls(Axes.of(problem.features), hot[:, seen], seen, absent, problem.penalties, labels=True)
 
     @property
     def outputs(self) -> int:
-        """K: of two classes one logit is enough."""
-        return 1 if len(self.seen) == 2 else len(self.seen)
+        """How many logits a penalty takes: of two classes one is enough."""
+        count = self.hot.shape[1]
+        return 1 if count == 2 and not self.labels else count
 
     @property
     def size_class(self) -> tuple[object, ...]:
@@ -128,7 +158,7 @@ class _Prepared:
 def _chunks(indices: list[int], prepared: Sequence[_Prepared]) -> list[list[int]]:
     """Returns the indices in groups whose stacked rows and logits fit into `CHUNK_ELEMENTS`."""
     largest = max(
-        max(prepared[i].axes.rows.numel(), len(prepared[i].targets) * prepared[i].outputs * len(prepared[i].penalties))
+        max(prepared[i].axes.rows.numel(), len(prepared[i].hot) * prepared[i].outputs * len(prepared[i].penalties))
         for i in indices
     )
     width = max(1, CHUNK_ELEMENTS // max(1, largest))
@@ -137,7 +167,7 @@ def _chunks(indices: list[int], prepared: Sequence[_Prepared]) -> list[list[int]
 
 def _solve_together(problems: Sequence[_Prepared], max_steps: int) -> list[list[Linear]]:
     """Returns the maps of problems of one size class; penalties that do not fit at once go in chunks."""
-    elements = sum(len(problem.targets) for problem in problems) * problems[0].outputs
+    elements = sum(len(problem.hot) for problem in problems) * problems[0].outputs
     width = max(1, CHUNK_ELEMENTS // max(1, elements))
     stack = _Stack.of(problems)
     solved: list[list[Linear]] = [[] for _ in problems]
@@ -161,17 +191,34 @@ class _Stack:
     """(G, N, C)"""
     variances: Tensor
     """(G, R)"""
+    labels: bool
 
     @classmethod
     def of(cls, problems: Sequence[_Prepared]) -> _Stack:
-        classes = len(problems[0].seen)
-        hots = [torch.nn.functional.one_hot(one.targets, classes).to(one.axes.rows.dtype) for one in problems]
+        hots = [one.hot.to(one.axes.rows.dtype) for one in problems]
         shares = [hot.new_full((len(hot),), 1 / len(hot)) for hot in hots]
         rows, variances = [one.axes.rows for one in problems], [one.axes.variances for one in problems]
-        return cls(_stacked(rows), _stacked(shares), _stacked(hots), _stacked(variances))
+        return cls(_stacked(rows), _stacked(shares), _stacked(hots), _stacked(variances), problems[0].labels)
 
     def solve(self, penalties: Tensor, max_steps: int) -> Tensor:
         """Returns (G, S, R + 1, C) for penalties (G, S): the weights on the axes and, last, the bias of each class."""
+        return (self._solve_labels if self.labels else self._solve_classes)(penalties, max_steps)
+
+    def _solve_labels(self, penalties: Tensor, max_steps: int) -> Tensor:
+        (groups, columns), labels = penalties.shape, self.hot.shape[-1]
+        size = self.rows.shape[-1] + 1
+        if not labels:
+            return self.rows.new_zeros(groups, columns, size, 0)
+        prior = torch.bmm(self.shares[:, None], self.hot)[:, 0].logit().repeat_interleave(columns, 1)
+        penalties = penalties.repeat(1, labels)
+        scale = _curvature(self.variances, penalties, 2).rsqrt()[:, :, None]
+        start = self.rows.new_zeros(groups, size, 1, labels * columns)
+        start[:, -1] = prior[:, None] / scale[:, -1]
+        hot = self.hot.repeat_interleave(columns, 2)[:, :, None]
+        solution = minimise(Problem(self.rows, self.shares, hot, penalties, scale, binary=True), start, max_steps)
+        return solution.view(groups, size, labels, columns).movedim(-1, 1)
+
+    def _solve_classes(self, penalties: Tensor, max_steps: int) -> Tensor:
         hot, classes = self.hot, self.hot.shape[-1]
         prior = torch.bmm(self.shares[:, None], hot)[:, 0].log()
         binary = classes == 2
@@ -206,12 +253,13 @@ def _curvature(variances: Tensor, penalties: Tensor, classes: int) -> Tensor:
     return torch.cat([along, along.new_full((len(along), 1, along.shape[-1]), spread)], dim=1)
 
 
-def _all_classes(one: Linear, seen: Tensor, classes: int) -> Linear:
-    """Returns the map with a row for classes that training never showed."""
-    if len(seen) == classes:
+def _all_outputs(one: Linear, problem: _Prepared) -> Linear:
+    """Returns the map with a row for whatever there was nothing to learn of."""
+    seen, bias = problem.seen, problem.absent.clone()
+    if len(seen) == len(bias):
         return one
-    full = one.weight.new_zeros(classes, one.weight.shape[1])
-    full[seen] = one.weight
-    low = one.bias.new_full((classes,), float(one.bias.min()) + ABSENT_BIAS)
-    low[seen] = one.bias
-    return Linear(full, low)
+    if not problem.labels:
+        bias += one.bias.min()
+    weight = one.weight.new_zeros(len(bias), one.weight.shape[1])
+    weight[seen], bias[seen] = one.weight, one.bias
+    return Linear(weight, bias)

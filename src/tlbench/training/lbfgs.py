@@ -32,7 +32,8 @@ class Problem:
     shares: Tensor
     """(G, N) what each row counts for: 1 over the number of its set's rows, or 0 for rows that only fill up."""
     hot: Tensor
-    """(G, N, K, 1) one where the class is, or (G, N, 1, 1) zero and one for two classes."""
+    """(G, N, K, 1) one where the class is; or zero and one for two classes, (G, N, 1, 1), or (G, N, 1, S) where each
+    setting has two classes of its own."""
     penalties: Tensor
     """(G, S)"""
     scale: Tensor
@@ -44,6 +45,8 @@ class Problem:
         rows, shares, hot = self.rows, self.shares, self.hot
         if len(sets) < len(rows):
             rows, shares, hot = rows[sets], shares[sets], hot[sets]
+        if len(columns) < hot.shape[-1]:
+            hot = hot[..., columns]
         return Problem(rows, shares, hot, _cut(self.penalties, sets, columns), _cut(self.scale, sets, columns),
                        self.binary)  # fmt: skip
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from tlbench.contracts.errors import Diverged
+from tlbench.contracts.errors import Diverged, PluginError
 from tlbench.contracts.outputs import Predictions
 from tlbench.modeling.activations import Activations
 from tlbench.modeling.batches import default_tokens, inference_batches, padding_share
 from tlbench.modeling.data import Batch, Data, moved, to_device
 from tlbench.modeling.encoder import Encoder, Hidden, count_parameters
-from tlbench.modeling.heads import Head, Outputs, PooledHead
+from tlbench.modeling.heads import Head, Outputs
 from tlbench.modeling.precision import autocast
 from tlbench.training.adamw import AdamW, embeddings_by_row
 from tlbench.training.batches import train_batches
@@ -81,6 +81,7 @@ class ModelPredictor:
             Diverged: An answer is not finite.
         """
         model, device = self.model, self.model.device
+        data = model.head.asked(data)
         cached = model.start > 0 and not data.augmented and not model.head.reads_batch
         if self.activations is not None and cached:
             data = self.activations.hidden(model.encoder, data, model.start, self.precision)
@@ -131,17 +132,19 @@ def train(
 
     Raises:
         Diverged: A loss, a gradient or a weight is not finite.
+        PluginError: Nothing of the model takes a gradient.
         Pruned: The study stopped the trial.
     """
     device = model.device
     targets = model.head.targets(data)
-    if isinstance(model.head, PooledHead):
-        model.head.fit_scale(targets.to(device))
+    model.head.prepare(data)
     predictor = ModelPredictor(model, job.precision, job.activations)
     if model.start > 0 and not data.augmented:
         data = job.activations.hidden(model.encoder, data, model.start, job.precision)
     total = step_count(len(data), batch_size, job.protocol.max_steps, job.protocol.epochs)
     optimizer = AdamW(groups or groups_of(model, float(job.params["lr"]), weight_decay), max_grad_norm)
+    if not optimizer.weights:
+        raise PluginError("nothing is left to train: the encoder is frozen and the head has no weight of its own")
     check_every = CHECK_EVERY.get(device.type, 1)
     reports = _report_steps(total) if job.protocol.pruner != "none" else set()
     finite = torch.ones((), dtype=torch.bool, device=device)

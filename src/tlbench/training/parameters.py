@@ -53,4 +53,5 @@ def _split(parameters: Iterable[nn.Parameter], lr: float, weight_decay: float, p
 
 def _embeddings(model: nn.Module) -> set[Tensor]:
     """Returns the weights of lookup tables: decay would shrink words that training never shows."""
-    return {module.weight for module in model.modules() if isinstance(module, nn.Embedding)}
+    tables = (module._parameters["weight"] for module in model.modules() if isinstance(module, nn.Embedding))
+    return {table for table in tables if table is not None}

@@ -33,7 +33,7 @@ class HeadSetting:
     features: Tensor
     """(N, D); settings that give the same tensor share its standardised copy."""
     targets: Tensor
-    """(N,) class indices in int64, or real numbers of about unit deviation."""
+    """(N,) class indices in int64, or real numbers of about unit deviation; (N, K) 0 and 1 of labels."""
     seed: int
     """Draws the first weights and the order of the rows."""
     lr: float
@@ -77,12 +77,12 @@ def train_heads(
 ) -> list[Layers]:
     """Returns a head for each setting, trained by AdamW on features that it standardises by its own rows.
 
-    Targets of whole numbers are learnt by cross-entropy, others by squared error. A setting that diverged has
-    weights that are not finite.
+    Classes are learnt by cross-entropy, numbers by squared error, labels each by its own cross-entropy. A setting
+    that diverged has weights that are not finite.
 
     Args:
         settings: What to train; those with as many rows and steps go together.
-        outputs: K, the number of classes; 1 for real numbers.
+        outputs: K, the number of classes or labels; 1 for real numbers.
         hidden: The width of each layer between; none makes the head linear.
         activation: What stands between two layers.
         batch_size: Rows in one step, fewer where there are not as many.
@@ -90,7 +90,7 @@ def train_heads(
     """
     alike: dict[tuple[object, ...], list[int]] = {}
     for index, one in enumerate(settings):
-        key = (one.features.shape, one.features.device, one.targets.dtype, one.steps)
+        key = (one.features.shape, one.features.device, one.targets.dtype, one.targets.ndim, one.steps)
         alike.setdefault(key, []).append(index)
     trained: dict[int, Layers] = {}
     for indices in alike.values():
@@ -125,7 +125,8 @@ class _Stream:
         order = torch.cat([torch.randperm(count, generator=generator) for _ in range(passes)])
         order = order[: setting.steps * size].view(setting.steps, size)
         targets = setting.targets
-        return cls(rows, targets.float() if targets.is_floating_point() else targets, order.to(rows.device))
+        as_numbers = targets.is_floating_point() or targets.ndim == 2
+        return cls(rows, targets.float() if as_numbers else targets, order.to(rows.device))
 
 
 class _Stack:
@@ -186,17 +187,21 @@ class _Stack:
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             x = _activated(torch.baddbmm(bias[:, None], x, weight), self.activation)
         logits = torch.baddbmm(self.biases[-1][:, None], x, self.weights[-1])
+        if targets.ndim == 3:
+            losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+            return losses.mean((1, 2)).sum()
         if targets.is_floating_point():
             return (logits[..., 0] - targets).square().mean(1).sum()
         losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
         return losses.view(targets.shape).mean(1).sum()
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Returns (G, B, D) rows and (G, B) targets."""
+        """Returns (G, B, D) rows and (G, B) targets, or (G, B, K) labels."""
         x = torch.stack([stream.rows[stream.order[step]] for stream in self.streams])
         targets = torch.stack([stream.targets[stream.order[step]] for stream in self.streams])
         if len(self.streams) == 1:
-            return x.expand(len(self.places), -1, -1), targets.expand(len(self.places), -1)
+            count = len(self.places)
+            return x.expand(count, -1, -1), targets.expand(count, *targets.shape[1:])
         return x[self.places], targets[self.places]
 
 

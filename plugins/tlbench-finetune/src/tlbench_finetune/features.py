@@ -1,19 +1,34 @@
-"""What heads on the features of a frozen encoder are trained on, and a predictor that answers with one."""
+"""What heads on the features of a frozen encoder are trained on, and what the strategies that do it share."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from tlbench import Classes, Diverged, FitEnded, Job, Output, PluginError, Predictions, Scalar
+from tlbench import (
+    Backbone,
+    Classes,
+    Diverged,
+    FitEnded,
+    Job,
+    MultiLabel,
+    Output,
+    PluginError,
+    Predictions,
+    Predictor,
+    Scalar,
+    Strategy,
+    TokenClasses,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from tlbench.modeling.activations import Activations
     from tlbench.modeling.data import Data
-    from tlbench.modeling.encoder import Encoder
+    from tlbench.modeling.encoder import Encoder, Hidden
     from tlbench.training import Layers, Linear
 
     FeatureHead: TypeAlias = Linear | Layers
@@ -21,21 +36,53 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """The features and targets of a training subset."""
+    """The features and targets of a training subset: N examples, or the N words of its examples."""
 
     features: Tensor
     """(N, D) in fp32."""
     targets: Tensor
-    """(N,) class indices in int64, or numbers in fp64 brought to mean 0 and deviation 1."""
+    """(N,) class indices in int64, (N, K) labels in fp32, or numbers in fp64 brought to mean 0 and deviation 1."""
     mean: float = 0.0
     """Of the numbers as the task has them."""
     deviation: float = 1.0
 
-    def in_units(self, linear: Linear) -> Linear:
+    def in_units(self, linear: Linear, output: Output) -> Linear:
         """Returns the map that answers in the task's own numbers."""
-        if not self.targets.is_floating_point():
+        if not isinstance(output, Scalar):
             return linear
         return replace(linear, weight=linear.weight * self.deviation, bias=linear.bias * self.deviation + self.mean)
+
+
+class FeatureStrategy(Strategy):
+    """A strategy that trains many heads at once, on features that were computed once."""
+
+    @abstractmethod
+    def heads(self, jobs: Sequence[Job], samples: Sequence[Sample]) -> Sequence[FeatureHead]:
+        """Returns a head for each job, trained on its sample; jobs that see the same data have the same sample."""
+
+    def trained_stages(self, backbone: Backbone) -> int:
+        """Returns 0: the encoder stays as it is."""
+        return 0
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns a predictor of the one setting in `job.params`.
+
+        Raises:
+            Diverged: A feature or a weight is not finite.
+            PluginError: There are no features for this output.
+        """
+        (result,) = self.fit_batch([job])
+        if isinstance(result, FitEnded):
+            raise result
+        return result
+
+    def fit_batch(self, jobs: Sequence[Job]) -> list[Predictor | FitEnded]:
+        """Returns a predictor for each setting and seed, all trained in one pass."""
+        found = samples(jobs)
+        kept = [(job, sample) for job, sample in zip(jobs, found, strict=True) if isinstance(sample, Sample)]
+        heads = self.heads([job for job, _ in kept], [sample for _, sample in kept]) if kept else []
+        trained = iter([predictor(job, head) for (job, _), head in zip(kept, heads, strict=True)])
+        return [next(trained) if isinstance(sample, Sample) else sample for sample in found]
 
 
 class FeaturePredictor:
@@ -62,6 +109,8 @@ class FeaturePredictor:
             raise Diverged("an answer is not finite")
         if isinstance(self.output, Scalar):
             return Predictions(data.ids, logits.squeeze(-1).cpu().numpy())
+        if isinstance(self.output, MultiLabel):
+            return Predictions(data.ids, (logits > 0).long().cpu().numpy(), logits.sigmoid().cpu().numpy())
         scores = logits.softmax(-1).cpu().numpy()
         return Predictions(data.ids, scores.argmax(-1), scores)
 
@@ -70,7 +119,7 @@ def samples(jobs: Sequence[Job]) -> list[Sample | FitEnded]:
     """Returns each job's sample, or why it has none; jobs that see the same data share one.
 
     Raises:
-        PluginError: The data has several rows an example, or the output is neither classes nor a number.
+        PluginError: There are no features for this output.
     """
     found: dict[tuple[int, str], Sample | FitEnded] = {}
     for job in jobs:
@@ -88,34 +137,98 @@ def sample_of(job: Job) -> Sample:
 
     Raises:
         Diverged: A feature is not finite.
-        PluginError: The data has several rows an example, or the output is neither classes nor a number.
+        PluginError: There are no features for this output: neither one vector an example nor one a word.
     """
     import torch
 
     data, output = job.train, job.task.output
+    if isinstance(output, TokenClasses):
+        return _finite(_of_words(job))
     if len(data) != len(data.examples):
         raise PluginError("a probe needs one row an example")
-    if not isinstance(output, Classes | Scalar):
+    if not isinstance(output, Classes | MultiLabel | Scalar):
         raise PluginError(f"no probe for {type(output).__name__}")
     features = job.activations.features(job.encoder, data, job.precision)
-    if not bool(features.isfinite().all()):
-        raise Diverged("a feature is not finite")
-    if isinstance(output, Classes):
-        return Sample(features, torch.as_tensor(data.targets, dtype=torch.int64, device=features.device))
+    if isinstance(output, Classes | MultiLabel):
+        dtype = torch.int64 if isinstance(output, Classes) else torch.float32
+        return _finite(Sample(features, torch.as_tensor(data.targets, dtype=dtype, device=features.device)))
     numbers = torch.as_tensor(data.targets, dtype=torch.float64, device=features.device)
     mean, deviation = numbers.mean(), numbers.std(unbiased=False).clamp(min=1e-6)
-    return Sample(features, (numbers - mean) / deviation, float(mean), float(deviation))
+    return _finite(Sample(features, (numbers - mean) / deviation, float(mean), float(deviation)))
 
 
-def predictor(job: Job, head: FeatureHead) -> FeaturePredictor | Diverged:
+def predictor(job: Job, head: FeatureHead) -> Predictor | Diverged:
     """Returns what answers with the head, or why it cannot."""
     if not head.is_finite:
         return Diverged("a weight of the probe is not finite")
+    if isinstance(job.task.output, TokenClasses):
+        return _word_predictor(job, head)
     return FeaturePredictor(job.encoder, head, job.task.output, job.activations, job.precision)
 
 
-def why_no_probe(output: Output, name: str) -> str | None:
-    """Returns why there is no probe for an output: the readout is one vector an example."""
-    if isinstance(output, Classes | Scalar):
-        return None
-    return f"{name} reads one vector an example; {type(output).__name__} needs more"
+def _finite(sample: Sample) -> Sample:
+    if not bool(sample.features.isfinite().all()):
+        raise Diverged("a feature is not finite")
+    return sample
+
+
+def _of_words(job: Job) -> Sample:
+    """Returns what the frozen encoder puts out where a word begins, for all words of all examples."""
+    import numpy as np
+    import torch
+
+    from tlbench.training import inference_batches
+
+    data, encoder = job.train, job.encoder
+    if data.alignment is None:
+        raise PluginError("the backbone's featurize does not say where words begin: TokenClasses need an alignment")
+    places = [np.flatnonzero(words >= 0) for words in data.alignment]
+    ends = np.cumsum([len(found) for found in places])
+    words = int(ends[-1]) if len(ends) else 0
+    features = torch.empty(words, encoder.width, device=encoder.device)
+    states = job.activations.hidden(encoder, data, len(encoder.stages), job.precision)
+    for indices in inference_batches(data.lengths):
+        hidden = _last_hidden(job, states, indices)
+        rows = np.repeat(np.arange(len(indices)), [len(places[i]) for i in indices])
+        columns = np.concatenate([places[i] for i in indices])
+        into = np.concatenate([np.arange(ends[i] - len(places[i]), ends[i]) for i in indices])
+        read = hidden.x[torch.from_numpy(rows), torch.from_numpy(columns)]
+        features[torch.from_numpy(into)] = read.to(features.device, torch.float32)
+    targets = [
+        data.examples[owner].target[word]
+        for owner, found, at in zip(data.owners.tolist(), data.alignment, places, strict=True)
+        for word in found[at].tolist()
+    ]
+    return Sample(features, torch.as_tensor(targets, dtype=torch.int64, device=features.device))
+
+
+def _last_hidden(job: Job, states: Data, indices: Sequence[int]) -> Hidden:
+    """Returns what the last stage puts out of these rows, whether it is kept or has to be computed."""
+    import torch
+
+    from tlbench.modeling.data import to_device
+    from tlbench.modeling.encoder import Hidden
+    from tlbench.modeling.precision import autocast
+
+    batch = states.batch(indices)
+    kept = batch.get("hidden")
+    if isinstance(kept, Hidden):
+        return kept
+    with torch.no_grad(), autocast(job.device, job.precision):
+        computed: Hidden = job.encoder(to_device(batch, job.device))
+    return computed
+
+
+def _word_predictor(job: Job, head: FeatureHead) -> Predictor:
+    """Returns the job's own head with these weights: it knows how words become answers."""
+    import torch
+
+    from tlbench.modeling.heads import TokenHead
+    from tlbench.training import Linear, Model, ModelPredictor
+
+    if not isinstance(job.head, TokenHead) or not isinstance(head, Linear):
+        raise PluginError(f"a probe of words needs a linear layer on every position, not {type(job.head).__name__}")
+    with torch.no_grad():
+        job.head.linear.weight.copy_(head.weight)
+        job.head.linear.bias.copy_(head.bias)
+    return ModelPredictor(Model(job.encoder, job.head, start=len(job.encoder.stages)), job.precision, job.activations)

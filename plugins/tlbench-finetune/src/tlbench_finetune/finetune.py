@@ -1,4 +1,4 @@
-"""Fine-tuning by gradients: all of the encoder, its top, from random weights, from a probe, slower further down."""
+"""Training by gradients: all weights, the top, the head, from random weights, from a probe, slower further down."""
 
 from __future__ import annotations
 
@@ -6,15 +6,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tlbench import About, Backbone, Float, Job, PluginError, Predictor, Scalar, Space, Strategy, Task, Value
-from tlbench_finetune.probe import DEFAULT_L2, L2, LinearProbe, solve
+from tlbench import (
+    About,
+    Backbone,
+    Classes,
+    Float,
+    Job,
+    MultiLabel,
+    PluginError,
+    Predictor,
+    Scalar,
+    Space,
+    Strategy,
+    Task,
+    Text,
+    Value,
+)
+from tlbench_finetune.probe import DEFAULT_L2, L2, solve
+from tlbench_finetune.rates import rates
 
 if TYPE_CHECKING:
     from tlbench.training import Group, Model
-
-LR = Float(1e-5, 3e-4, log=True)
-SMALL_WIDTH = 512
-"""Encoders up to this width want a higher learning rate than those of BERT's size."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +41,11 @@ class _Finetuning(Strategy):
 
     def space(self, about: About) -> Space:
         """Returns the learning rate."""
-        return {"lr": LR}
+        return {"lr": rates(about).whole}
 
     def defaults(self, about: About) -> dict[str, Value]:
-        """Returns a learning rate for encoders of about this width."""
-        return {"lr": default_lr(about.backbone)}
+        """Returns a learning rate for models of about this width."""
+        return {"lr": rates(about).default}
 
     def _train(self, model: Model, job: Job, groups: Sequence[Group] | None = None) -> Predictor:
         from tlbench.training import train
@@ -74,11 +86,11 @@ class PartialFinetune(_Finetuning):
 
     def space(self, about: About) -> Space:
         """Returns the learning rate: higher than for all stages, since the frozen ones keep what they know."""
-        return {"lr": Float(5e-5, 2e-3, log=True)}
+        return {"lr": rates(about).top}
 
     def defaults(self, about: About) -> dict[str, Value]:
         """Returns four times the learning rate of full fine-tuning."""
-        return {"lr": 4 * default_lr(about.backbone)}
+        return {"lr": 4 * rates(about).default}
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
         """Returns why not: there must be as many stages, and the embeddings below them to freeze."""
@@ -86,8 +98,12 @@ class PartialFinetune(_Finetuning):
             return "stages must be at least 1"
         there = backbone.card().stages if backbone else None
         if there is not None and self.stages > there:
-            return f"stages={self.stages}, but the backbone has {there} above its embeddings"
+            return f"stages={self.stages}, but the backbone has {there} above its embeddings or its stem"
         return None
+
+    def trained_stages(self, backbone: Backbone) -> int:
+        """Returns how many of the top stages are trained."""
+        return self.stages
 
     def fit(self, job: Job) -> Predictor:
         """Returns the model with its top fine-tuned."""
@@ -97,6 +113,37 @@ class PartialFinetune(_Finetuning):
         if start < 1:
             raise PluginError(f"stages={self.stages}, but the encoder has {start + self.stages} with its embeddings")
         return self._train(Model(job.encoder, job.head, start=start), job)
+
+
+@dataclass(frozen=True)
+class HeadOnly(_Finetuning):
+    """Trains the head alone, on what the frozen encoder puts out, which is computed once: a new last layer.
+
+    For every kind of output; where the head is a pretrained decoder, the decoder is what is trained.
+    """
+
+    name: ClassVar[str] = "head-only"
+    paper: ClassVar[str] = "Donahue et al. 2014, arXiv:1310.1531; Yosinski et al. 2014, arXiv:1411.1792"
+
+    def space(self, about: About) -> Space:
+        """Returns the learning rate: high for a layer that begins from nothing, that of fine-tuning for a decoder."""
+        return {"lr": rates(about).whole if isinstance(about.task.output, Text) else Float(3e-4, 3e-2, log=True)}
+
+    def defaults(self, about: About) -> dict[str, Value]:
+        """Returns a learning rate that brings a linear layer somewhere in a hundred steps."""
+        return {"lr": rates(about).default if isinstance(about.task.output, Text) else 5e-3}
+
+    def trained_stages(self, backbone: Backbone) -> int:
+        """Returns 0: no stage is trained."""
+        return 0
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns the model with its head trained."""
+        from tlbench.training import Model
+
+        if next(job.head.parameters(), None) is None:
+            raise PluginError("the head has no weight of its own to train: its output layer is the encoder's")
+        return self._train(Model(job.encoder, job.head, start=len(job.encoder.stages)), job)
 
 
 @dataclass(frozen=True)
@@ -111,8 +158,9 @@ class FromScratch(_Finetuning):
         return {"lr": Float(1e-4, 3e-3, log=True)}
 
     def defaults(self, about: About) -> dict[str, Value]:
-        """Returns a learning rate that trains small transformers."""
-        return {"lr": 5e-4}
+        """Returns a learning rate that trains small transformers; decoders and image models want a higher one."""
+        is_image = about.backbone is not None and about.backbone.modality == "image"
+        return {"lr": 1e-3 if is_image or isinstance(about.task.output, Text) else 5e-4}
 
     def fit(self, job: Job) -> Predictor:
         """Returns the trained model."""
@@ -131,15 +179,17 @@ class LpFt(_Finetuning):
 
     def space(self, about: About) -> Space:
         """Returns the learning rate of the fine-tuning and the penalty of the probe."""
-        return {"lr": LR, "l2": L2}
+        return {"lr": rates(about).whole, "l2": L2}
 
     def defaults(self, about: About) -> dict[str, Value]:
         """Returns the defaults of both halves."""
-        return {"lr": default_lr(about.backbone), "l2": DEFAULT_L2}
+        return {"lr": rates(about).default, "l2": DEFAULT_L2}
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
-        """Returns why not: where no probe can be put, this cannot start."""
-        return LinearProbe().supports(backbone, task)
+        """Returns why not: the head must be one linear layer on the readout, as a probe is."""
+        if isinstance(task.output, Classes | MultiLabel | Scalar):
+            return None
+        return f"lp-ft starts from a probe of the readout; {type(task.output).__name__} has another head"
 
     def fit(self, job: Job) -> Predictor:
         """Returns the fine-tuned model."""
@@ -158,11 +208,11 @@ class LayerwiseDecay(_Finetuning):
 
     def space(self, about: About) -> Space:
         """Returns the head's learning rate, and what each stage has of the one above it."""
-        return {"lr": LR, "decay": Float(0.6, 0.99)}
+        return {"lr": rates(about).whole, "decay": Float(0.6, 0.99)}
 
     def defaults(self, about: About) -> dict[str, Value]:
         """Returns twice the learning rate of full fine-tuning, since most stages get less of it."""
-        return {"lr": 2 * default_lr(about.backbone), "decay": 0.9}
+        return {"lr": 2 * rates(about).default, "decay": 0.9}
 
     def fit(self, job: Job) -> Predictor:
         """Returns the fine-tuned model."""
@@ -171,12 +221,6 @@ class LayerwiseDecay(_Finetuning):
         model = Model(job.encoder, job.head)
         lr, decay = float(job.params["lr"]), float(job.params["decay"])
         return self._train(model, job, layer_decayed(model, lr, decay, self.weight_decay))
-
-
-def default_lr(backbone: Backbone | None) -> float:
-    """Returns a learning rate for fine-tuning an encoder of this width in a few hundred steps."""
-    width = backbone.card().width if backbone else None
-    return 1e-4 if width is not None and width <= SMALL_WIDTH else 3e-5
 
 
 def _start_from_probe(job: Job) -> None:
@@ -192,7 +236,7 @@ def _start_from_probe(job: Job) -> None:
     weight, bias = probe.weight, probe.bias
     with torch.no_grad():
         if isinstance(job.task.output, Scalar):
-            head.fit_scale(head.targets(job.train).to(bias.device))
+            head.prepare(job.train)
             weight, bias = weight / head.scale, (bias - head.mean) / head.scale
         head.linear.weight.copy_(weight)
         head.linear.bias.copy_(bias)

@@ -1,8 +1,9 @@
-"""The baseline that stands in every table: an answer that never looks at the example."""
+"""The baseline that stands in every table: the most frequent answer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,6 +19,7 @@ from tlbench import (
     Scalar,
     Strategy,
     Task,
+    TokenClasses,
 )
 
 if TYPE_CHECKING:
@@ -28,21 +30,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Majority(Strategy):
-    """The most frequent class, or the mean: what a score is worth that takes no learning."""
+    """The most frequent class, or the mean: what a score is worth that takes no learning.
+
+    Of words, each one's most frequent class in the training data: what a score is worth that takes no context.
+    """
 
     name: ClassVar[str] = "majority"
     uses_backbone: ClassVar[bool] = False
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
         """Returns why not: there must be a most frequent answer."""
-        if isinstance(task.output, Classes | MultiLabel | Scalar):
+        if isinstance(task.output, Classes | MultiLabel | Scalar | TokenClasses):
             return None
-        return f"no constant answer to {type(task.output).__name__}"
+        return f"no most frequent answer to {type(task.output).__name__}"
 
     def fit(self, job: Job) -> Predictor:
-        """Returns a predictor of one answer, with the frequency of each class as its probability."""
+        """Returns a predictor of one answer, with the frequency of each class as its probability, or of one a word."""
         job.train.meter.rows += len(job.train)
         targets = [example.target for example in job.train.examples]
+        if isinstance(job.task.output, TokenClasses):
+            words = [example.inputs[0] for example in job.train.examples]
+            return WordByWord(*_most_frequent(words, targets))
         return Constant(*_most_likely(job.task.output, targets, job.task.positive))
 
 
@@ -64,6 +72,39 @@ class Constant:
         return Predictions(data.ids, np.repeat(np.asarray(self.value)[None], count, axis=0), scores)
 
 
+@dataclass(frozen=True)
+class WordByWord:
+    """Gives every word the class that it most often had."""
+
+    known: Mapping[str, int]
+    other: int
+    """The class of words that training never showed."""
+    trainable_parameters: int = 0
+
+    def predict(self, data: Data) -> Predictions:
+        """Returns a tuple of classes for each example of the data."""
+        import numpy as np
+
+        values = np.empty(len(data.examples), dtype=object)
+        for i, example in enumerate(data.examples):
+            values[i] = tuple(self.known.get(word, self.other) for word in example.inputs[0])
+        return Predictions(data.ids, values)
+
+
+def _most_frequent(sentences: Sequence[Sequence[str]], targets: Sequence[Sequence[int]]) -> tuple[dict[str, int], int]:
+    """Returns each word's most frequent class, and that of all words; of equally frequent ones the lower index."""
+    pairs: Counter[tuple[str, int]] = Counter()
+    for words, classes in zip(sentences, targets, strict=True):
+        pairs.update(zip(words, classes, strict=True))
+    overall: Counter[int] = Counter()
+    best: dict[str, tuple[int, int]] = {}
+    for (word, index), count in pairs.items():
+        overall[index] += count
+        best[word] = max(best.get(word, (0, 0)), (count, -index))
+    other = min(overall, key=lambda index: (-overall[index], index), default=0)
+    return {word: -index for word, (_, index) in best.items()}, other
+
+
 def _most_likely(output: Output, targets: Sequence[Any], positive: int) -> tuple[Any, np.ndarray | None]:
     import numpy as np
 
@@ -77,4 +118,4 @@ def _most_likely(output: Output, targets: Sequence[Any], positive: int) -> tuple
     if isinstance(output, MultiLabel):
         frequencies = np.mean(targets, axis=0)
         return (frequencies > 0.5).astype(np.int64), frequencies
-    raise PluginError(f"no constant answer to {type(output).__name__}")
+    raise PluginError(f"no most frequent answer to {type(output).__name__}")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from tlbench import About, Backbone, Classes, FitEnded, Float, Job, Predictor, Space, Strategy, Task, Value
-from tlbench_finetune.features import Sample, predictor, samples, why_no_probe
+from tlbench import About, Backbone, Classes, Float, Job, MultiLabel, Output, Scalar, Space, Task, Value
+from tlbench_finetune.features import FeatureStrategy, Sample
 
 if TYPE_CHECKING:
     from tlbench.training import HeadSetting, Layers
@@ -18,7 +18,7 @@ the few that fine-tuning needs."""
 
 
 @dataclass(frozen=True)
-class MlpProbe(Strategy):
+class MlpProbe(FeatureStrategy):
     """A network of one hidden layer on standardised features of the frozen encoder; no weight of it moves.
 
     What it gains over a linear probe is in the features, but not laid out in a straight line. It is trained by AdamW
@@ -50,37 +50,24 @@ class MlpProbe(Strategy):
         """Returns why not: the readout is one vector an example, and there must be a hidden layer."""
         if min(self.hidden, self.layers, self.train_batch_size) < 1:
             return "hidden, layers and train_batch_size must be at least 1"
-        return why_no_probe(task.output, "an mlp probe")
+        if isinstance(task.output, Classes | MultiLabel | Scalar):
+            return None
+        return f"an mlp probe reads one vector an example; {type(task.output).__name__} needs more"
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns a predictor of the one setting in `job.params`.
-
-        Raises:
-            Diverged: A feature or a weight is not finite.
-        """
-        (result,) = self.fit_batch([job])
-        if isinstance(result, FitEnded):
-            raise result
-        return result
-
-    def fit_batch(self, jobs: Sequence[Job]) -> list[Predictor | FitEnded]:
-        """Returns a predictor for each setting and seed, all trained at once."""
+    def heads(self, jobs: Sequence[Job], samples: Sequence[Sample]) -> list[Layers]:
+        """Returns a network for each setting and seed, all trained at once."""
         from tlbench.training import train_heads
 
-        found = samples(jobs)
-        kept = [(job, sample) for job, sample in zip(jobs, found, strict=True) if isinstance(sample, Sample)]
         output = jobs[0].task.output
         heads = train_heads(
-            [self._setting(job, sample) for job, sample in kept],
-            len(output.names) if isinstance(output, Classes) else 1,
+            [self._setting(job, sample) for job, sample in zip(jobs, samples, strict=True)],
+            len(output.names) if isinstance(output, Classes | MultiLabel) else 1,
             [self.hidden] * self.layers,
             activation=self.activation,
             batch_size=self.train_batch_size,
             warmup=self.warmup,
         )
-        pairs = zip(heads, kept, strict=True)
-        trained = iter([predictor(job, _in_units(head, sample)) for head, (job, sample) in pairs])
-        return [next(trained) if isinstance(sample, Sample) else sample for sample in found]
+        return [_in_units(head, sample, output) for head, sample in zip(heads, samples, strict=True)]
 
     def _setting(self, job: Job, sample: Sample) -> HeadSetting:
         from tlbench.training import HeadSetting, step_count
@@ -93,8 +80,8 @@ class MlpProbe(Strategy):
         return HeadSetting(sample.features, sample.targets, job.seed, lr, decay, steps)
 
 
-def _in_units(head: Layers, sample: Sample) -> Layers:
+def _in_units(head: Layers, sample: Sample, output: Output) -> Layers:
     """Returns the head that answers in the task's own numbers."""
     from tlbench.training import Layers
 
-    return Layers((*head.maps[:-1], sample.in_units(head.maps[-1])), head.activation)
+    return Layers((*head.maps[:-1], sample.in_units(head.maps[-1], output)), head.activation)

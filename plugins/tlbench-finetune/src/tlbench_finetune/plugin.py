@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tlbench import Strategy, hookimpl
-from tlbench_finetune.finetune import FromScratch, FullFinetune, LayerwiseDecay, LpFt, PartialFinetune
+from tlbench_finetune.finetune import FromScratch, FullFinetune, HeadOnly, LayerwiseDecay, LpFt, PartialFinetune
+from tlbench_finetune.lead import Lead
 from tlbench_finetune.majority import Majority
 from tlbench_finetune.mlp import MlpProbe
 from tlbench_finetune.probe import LinearProbe
@@ -16,8 +17,10 @@ def tlbench_strategies() -> Iterable[Strategy]:
     """Returns one of each, with its parameters' defaults."""
     return [
         Majority(),
+        Lead(),
         LinearProbe(),
         MlpProbe(),
+        HeadOnly(),
         PartialFinetune(),
         FullFinetune(),
         FromScratch(),

@@ -1,4 +1,4 @@
-"""A linear map on the readout of a frozen encoder, in closed form or by a convex solver."""
+"""A linear map on what a frozen encoder puts out, in closed form or by a convex solver."""
 
 from __future__ import annotations
 
@@ -6,8 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tlbench import About, Backbone, Classes, FitEnded, Float, Job, Output, Predictor, Space, Strategy, Task, Value
-from tlbench_finetune.features import Sample, predictor, sample_of, samples, why_no_probe
+from tlbench import (
+    About,
+    Backbone,
+    Classes,
+    Float,
+    Job,
+    MultiLabel,
+    Output,
+    Scalar,
+    Space,
+    Task,
+    TokenClasses,
+    Value,
+)
+from tlbench_finetune.features import FeatureStrategy, Sample, sample_of
 
 if TYPE_CHECKING:
     from tlbench.training import Linear
@@ -18,10 +31,11 @@ DEFAULT_L2 = 0.1
 
 
 @dataclass(frozen=True)
-class LinearProbe(Strategy):
+class LinearProbe(FeatureStrategy):
     """Logistic or ridge regression on standardised features of the frozen encoder; no weight of it moves.
 
-    All `l2` of all seeds are solved in one pass over features that are computed once.
+    Labels that do not exclude each other have a regression each. Of words, the features are those of their first
+    sub-word. All `l2` of all seeds are solved in one pass over features that are computed once.
     """
 
     name: ClassVar[str] = "linear-probe"
@@ -37,29 +51,19 @@ class LinearProbe(Strategy):
         return {"l2": DEFAULT_L2}
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
-        """Returns why not: the readout is one vector an example."""
-        return why_no_probe(task.output, "a linear probe")
+        """Returns why not: there must be one vector for each answer."""
+        if isinstance(task.output, Classes | MultiLabel | Scalar | TokenClasses):
+            return None
+        return f"a linear probe reads one vector an example or a word; {type(task.output).__name__} needs more"
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns a predictor of the one setting in `job.params`."""
-        (result,) = self.fit_batch([job])
-        if isinstance(result, FitEnded):
-            raise result
-        return result
-
-    def fit_batch(self, jobs: Sequence[Job]) -> list[Predictor | FitEnded]:
-        """Returns a predictor for each setting and seed, all solved at once."""
-        found = samples(jobs)
+    def heads(self, jobs: Sequence[Job], samples: Sequence[Sample]) -> list[Linear]:
+        """Returns a linear map for each setting and seed, all solved at once."""
         wanted: dict[Sample, set[float]] = {}
-        for job, sample in zip(jobs, found, strict=True):
+        for job, sample in zip(jobs, samples, strict=True):
             job.train.meter.rows += len(job.train)
-            if isinstance(sample, Sample):
-                wanted.setdefault(sample, set()).add(float(job.params["l2"]))
+            wanted.setdefault(sample, set()).add(float(job.params["l2"]))
         solved = _solve_all(wanted, jobs[0].task.output)
-        return [
-            predictor(job, solved[sample][float(job.params["l2"])]) if isinstance(sample, Sample) else sample
-            for job, sample in zip(jobs, found, strict=True)
-        ]
+        return [solved[sample][float(job.params["l2"])] for job, sample in zip(jobs, samples, strict=True)]
 
 
 def solve(job: Job, penalties: Sequence[float]) -> list[Linear]:
@@ -67,7 +71,7 @@ def solve(job: Job, penalties: Sequence[float]) -> list[Linear]:
 
     Raises:
         Diverged: A feature is not finite.
-        PluginError: The data has several rows an example, or the output is neither classes nor a number.
+        PluginError: There are no features for this output.
     """
     sample = sample_of(job)
     (maps,) = _solve_all({sample: set(penalties)}, job.task.output).values()
@@ -75,14 +79,18 @@ def solve(job: Job, penalties: Sequence[float]) -> list[Linear]:
 
 
 def _solve_all(wanted: Mapping[Sample, set[float]], output: Output) -> dict[Sample, dict[float, Linear]]:
-    from tlbench.training import Regression, solve_logistic, solve_ridge
+    from tlbench.training import Regression, solve_labels, solve_logistic, solve_ridge
 
     # like penalties converge together, whatever the sample
     penalties = {sample: sorted(values) for sample, values in wanted.items()}
     problems = [Regression(sample.features, sample.targets, values) for sample, values in penalties.items()]
-    classes = len(output.names) if isinstance(output, Classes) else None
-    solved = solve_ridge(problems) if classes is None else solve_logistic(problems, classes)
+    if isinstance(output, Classes | TokenClasses):
+        solved = solve_logistic(problems, len(output.names))
+    elif isinstance(output, MultiLabel):
+        solved = solve_labels(problems)
+    else:
+        solved = solve_ridge(problems)
     return {
-        sample: {penalty: sample.in_units(one) for penalty, one in zip(values, maps, strict=True)}
+        sample: {penalty: sample.in_units(one, output) for penalty, one in zip(values, maps, strict=True)}
         for (sample, values), maps in zip(penalties.items(), solved, strict=True)
     }

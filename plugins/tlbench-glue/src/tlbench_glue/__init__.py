@@ -1,1 +1,1 @@
-"""GLUE-shaped tasks and suites for tlbench: generated ones today; scores on them are not GLUE scores."""
+"""GLUE for tlbench, and generated tasks in its shapes, whose scores are not GLUE scores."""

@@ -1,7 +1,4 @@
-"""The plugin's hooks: the generated tasks and their suites.
-
-The real GLUE, read from local files, has its place beside `lite`.
-"""
+"""The plugin's hooks: GLUE's nine tasks, five generated ones in its shapes, and their suites."""
 
 from __future__ import annotations
 
@@ -13,14 +10,17 @@ from tlbench import Task, hookimpl
 
 @hookimpl
 def tlbench_tasks() -> Iterable[Task]:
-    """Returns the five generated tasks."""
+    """Returns the nine tasks of GLUE and the five generated ones."""
     from tlbench_glue.lite.cola import ColaLite
     from tlbench_glue.lite.mrpc import MrpcLite
     from tlbench_glue.lite.rte import RteLite
     from tlbench_glue.lite.sst2 import Sst2Lite
     from tlbench_glue.lite.stsb import StsbLite
+    from tlbench_glue.real.pairs import Mnli, Mrpc, Qnli, Qqp, Rte, Stsb, Wnli
+    from tlbench_glue.real.single import Cola, Sst2
 
-    return [ColaLite(), Sst2Lite(), MrpcLite(), RteLite(), StsbLite()]
+    real = [Cola(), Sst2(), Mrpc(), Stsb(), Rte(), Wnli(), Qnli(), Qqp(), Mnli()]
+    return [*real, ColaLite(), Sst2Lite(), MrpcLite(), RteLite(), StsbLite()]
 
 
 @hookimpl

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
-from tlbench import Backbone, Card, Examples, Output, UsageError
-from tlbench_hf.families import default_readout
+from tlbench import Backbone, Card, Examples, Output, PluginError, Span, Text, TokenClasses, UsageError
+from tlbench_hf.families import SOURCE, default_readout, writer
 from tlbench_hf.sources import content, fetched_folder, local_folder
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tlbench.modeling.data import Data
     from tlbench.modeling.encoder import Encoder
+    from tlbench.modeling.heads import Head
 
 READOUTS = ("mean", "first", "last", "pooler")
 
@@ -34,7 +35,14 @@ class HFBackbone(Backbone):
     readout: str | None = None
     """"mean", "first", "last" or "pooler"; None for what the model's family declares."""
     max_length: int = 128
-    """Tokens that an input is cut to, special ones included; less where the model takes less."""
+    """Tokens in a row, special ones included, less where the model takes less: texts are cut to it, and what is read
+    word by word stands in several rows that overlap."""
+    prefix: str = ""
+    """For an encoder-decoder that is to write: what it reads before each source, with a space between them."""
+    prompt: str = SOURCE + "\n=>"
+    """For a decoder alone that is to write: what it goes on from."""
+    beams: int = 1
+    """How many beginnings are pursued where a text is written; 1 is greedy."""
 
     modality = "text"
 
@@ -45,6 +53,10 @@ class HFBackbone(Backbone):
             raise UsageError(f"{self.name}: depth is {self.depth}, but no fewer than 0 blocks can be kept")
         if self.max_length < 1:
             raise UsageError(f"{self.name}: max_length is {self.max_length}, but an input has at least 1 token")
+        if self.prompt.count(SOURCE) != 1:
+            raise UsageError(f"{self.name}: the prompt {self.prompt!r} has not exactly one {SOURCE}")
+        if self.beams < 1:
+            raise UsageError(f"{self.name}: beams is {self.beams}, but at least 1 beginning is pursued")
 
     def card(self) -> Card:
         """Returns what configuration and weights say without being loaded; little if they are not on this machine."""
@@ -59,7 +71,10 @@ class HFBackbone(Backbone):
         if folder is None:
             return known
         return dataclasses.replace(
-            read_card(folder, self.depth, pooler=readout == "pooler"), source=self.source, revision=known.revision
+            read_card(folder, self.depth, pooler=readout == "pooler"),
+            source=self.source,
+            revision=known.revision,
+            positions=self.max_length,
         )
 
     def load(self, *, pretrained: bool = True) -> Encoder:
@@ -75,25 +90,88 @@ class HFBackbone(Backbone):
         return load_encoder(
             folder,
             title=self.name,
-            content=content(self.source, self.revision, folder) if pretrained else None,
+            content=self._content(folder) if pretrained else None,
             depth=self.depth,
             readout=self._readout(folder),
         )
 
+    def fetch(self) -> None:
+        """Brings the files of a repository to the local hub cache; a download that broke off is taken up again.
+
+        Raises:
+            UsageError: They cannot be had, or nothing says which revision to fetch.
+        """
+        fetched_folder(self.source, self.revision)
+
+    def supports(self, output: Output) -> str | None:
+        """Returns why not: a text needs a model with a decoder. Nothing is said of one that is not on this machine."""
+        if not isinstance(output, Text):
+            return None
+        try:
+            folder = local_folder(self.source, self.revision)
+        except UsageError as error:
+            return f"{self.name}: {error}"
+        return None if folder is None or self._writer(folder) else self._no_writer(folder)
+
+    def head(self, output: Output, encoder: Encoder) -> Head:
+        """Returns a new head: for a text the pretrained decoder, or the output layer of a model that is one.
+
+        It is as random as the encoder.
+
+        Raises:
+            PluginError: A text is wanted of a model without a decoder, or a tensor of it did not load.
+        """
+        if not isinstance(output, Text):
+            return super().head(output, encoder)
+        from tlbench_hf.generation import Writing, text_head
+
+        folder = fetched_folder(self.source, self.revision)
+        kind = self._writer(folder)
+        if kind is None:
+            raise PluginError(self._no_writer(folder))
+        weights = None if encoder.identity.startswith("random") else self._content(folder)
+        return text_head(kind, folder, self.name, weights, encoder, Writing(folder, output.max_length, self.beams))
+
     def featurize(self, examples: Examples, output: Output) -> Data:
         """Returns one row of token ids for each example, of one text or two, cut at the longer one first.
 
-        Raises:
-            PluginError: Inputs that are not one or two texts, or an output that needs more than one row each.
-        """
-        from tlbench_hf.tokens import featurize
+        Sentences of words, and contexts with their questions, are not cut: what does not fit has more rows.
 
-        return featurize(examples, output, fetched_folder(self.source, self.revision), self.max_length)
+        Raises:
+            PluginError: Inputs that are not what the output asks for.
+        """
+        from tlbench_hf import spans, tokens, words
+
+        folder = fetched_folder(self.source, self.revision)
+        if isinstance(output, Text):
+            return self._texts(examples, output, folder)
+        if isinstance(output, TokenClasses):
+            return words.featurize(examples, folder, self.max_length)
+        if isinstance(output, Span):
+            return spans.featurize(examples, folder, self.max_length)
+        return tokens.featurize(examples, output, folder, self.max_length)
+
+    def _content(self, folder: Path) -> str:
+        """Returns what names the weights; equal for equal ones."""
+        return content(self.source, self.revision, folder)
+
+    def _texts(self, examples: Examples, output: Text, folder: Path) -> Data:
+        from tlbench_hf.generation_rows import Reading, featurize_texts
+
+        reading = Reading(self._writer(folder) == "decoder", self.max_length, self.prefix, self.prompt)
+        return featurize_texts(examples, output, folder, reading)
 
     def _readout(self, folder: Path) -> str:
         if self.readout is not None:
             return self.readout
-        return default_readout(folder, json.loads((folder / "config.json").read_text(encoding="utf-8")))
+        return default_readout(folder, _config(folder))
+
+    def _writer(self, folder: Path) -> Literal["encoder-decoder", "decoder"] | None:
+        return writer(_config(folder))
+
+    def _no_writer(self, folder: Path) -> str:
+        family = _config(folder).get("model_type", "unknown")
+        return f"{self.name}: the family {family} has no decoder that writes a text, as T5, BART, GPT-2 and Llama have"
 
 
 @dataclass(frozen=True)
@@ -112,3 +190,8 @@ class MiniLM(HFBackbone):
             licence="Apache-2.0",
             pretraining_data="distilled from a BERT-base, then contrastive on 1.17 billion sentence pairs",
         )
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return config

@@ -13,9 +13,11 @@ from tlbench import Card
 from tlbench_hf.sources import weight_files
 
 _WIDTH = ("hidden_size", "d_model", "n_embd", "dim")
-_LAYERS = ("num_hidden_layers", "num_layers", "n_layer", "n_layers")
+_LAYERS = ("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers")
 _BLOCK = re.compile(r"(?:^|\.)(?:layers?|h|block|blocks)\.(\d+)\.")
-_NOT_ENCODER = re.compile(r"(?:^|\.)(?:cls|lm_head|classifier|score|qa_outputs|decoder|predictions)\.")
+_NOT_ENCODER = re.compile(
+    r"(?:^|\.)(?:cls|lm_head|classifier|score|qa_outputs|decoder|predictions)\.|^final_logits_bias$"
+)
 _LARGEST_HEADER = 100_000_000
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,26 @@ import transformers
 from torch import nn
 
 from tlbench import PluginError, UsageError
-from tlbench.modeling.staged import StagedEncoder
+from tlbench.modeling.staged import Convention, StagedEncoder
 from tlbench_hf.blocks import cut, find_blocks
 from tlbench_hf.convention import TextConvention
+from tlbench_hf.families import ENCODER_DECODERS
 
 _LAYER_DROPS = ("layerdrop", "encoder_layerdrop", "decoder_layerdrop", "layer_drop")
 _NO_WEIGHTS = ("position_ids", "inv_freq", "masked_bias")
 """Ends of names of tables that older checkpoints carry and newer code computes."""
 
 
-def load_encoder(folder: Path, *, title: str, content: str | None, depth: int | None, readout: str) -> StagedEncoder:
+def load_encoder(
+    folder: Path,
+    *,
+    title: str,
+    content: str | None,
+    depth: int | None,
+    readout: str,
+    convention: Callable[[Any], Convention] = TextConvention,
+    find: Callable[[Any, str], list[str]] = find_blocks,
+) -> StagedEncoder:
     """Returns the encoder in a folder on the CPU in fp32, in eval mode.
 
     Args:
@@ -32,6 +42,8 @@ def load_encoder(folder: Path, *, title: str, content: str | None, depth: int | 
         content: Names the weights; None for random ones.
         depth: How many blocks to keep.
         readout: How `pool` reads.
+        convention: Says how the model is called.
+        find: Finds its blocks.
 
     Raises:
         UsageError: The folder's model cannot be used, or not at this depth.
@@ -39,20 +51,28 @@ def load_encoder(folder: Path, *, title: str, content: str | None, depth: int | 
     """
     with quiet():
         native = _loaded(folder, title, readout) if content else _random(folder, title, readout)
-    blocks = find_blocks(native, title)
+    blocks = find(native, title)
     if depth is not None:
         blocks = cut(native, blocks, depth, title)
     native.eval()
     weights = f"hf:{content}" if content else f"random-{uuid.uuid4().hex}"
     identity = f"{weights}#blocks={native.config.num_hidden_layers}"
     try:
-        return StagedEncoder(native, TextConvention(native), blocks, readout=readout, identity=identity)
+        return StagedEncoder(native, convention(native), blocks, readout=readout, identity=identity)
     except PluginError as error:
         raise PluginError(f"{title}: {error}") from error
     except Exception as error:
         if depth is None:
             raise
         raise UsageError(f"{title}: {type(native).__name__} does not run with {depth} blocks: {error}") from error
+
+
+@contextmanager
+def drawn_with(seed: int) -> Iterator[None]:
+    """Seeds what is drawn in the block, and leaves the global generator as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
 @contextmanager
@@ -87,9 +107,33 @@ def load_config(folder: Path, title: str) -> Any:
     return config
 
 
+def load_whole(folder: Path, title: str, auto: Any, *, pretrained: bool) -> Any:
+    """Returns the model in a folder with all that it writes with, of one of the library's auto classes.
+
+    Raises:
+        UsageError: The folder's model cannot be used.
+        PluginError: A tensor did not load.
+    """
+    config = load_config(folder, title)
+    if type(config) not in auto._model_mapping:
+        raise PluginError(f"{title}: transformers has no {auto.__name__} for the family {config.model_type!r}")
+    with quiet():
+        if not pretrained:
+            return auto.from_config(config, dtype=torch.float32, trust_remote_code=False)
+        native, report = _read(folder, title, auto, config, {})
+    _refuse_gaps(native, report, title, pooler=True, what="model")
+    return native
+
+
 def _loaded(folder: Path, title: str, readout: str) -> Any:
     config = load_config(folder, title)
     auto, options = _model_class(config, title, readout)
+    native, report = _read(folder, title, auto, config, options)
+    _refuse_gaps(native, report, title, pooler=readout == "pooler")
+    return _encoder_of(native)
+
+
+def _read(folder: Path, title: str, auto: Any, config: Any, options: Mapping[str, Any]) -> tuple[Any, Any]:
     try:
         native, report = auto.from_pretrained(
             folder,
@@ -106,28 +150,34 @@ def _loaded(folder: Path, title: str, readout: str) -> Any:
         raise UsageError(f"{title}: {_one_line(error)}") from error
     except (RuntimeError, ValueError) as error:
         raise PluginError(f"{title}: the weights do not fit the model: {_one_line(error)}") from error
-    _refuse_gaps(native, report, title, pooler=readout == "pooler")
-    return native
+    return native, report
 
 
 def _random(folder: Path, title: str, readout: str) -> Any:
     config = load_config(folder, title)
     auto, options = _model_class(config, title, readout)
-    return auto.from_config(config, dtype=torch.float32, trust_remote_code=False, **options)
+    return _encoder_of(auto.from_config(config, dtype=torch.float32, trust_remote_code=False, **options))
 
 
 def _model_class(config: Any, title: str, readout: str) -> tuple[Any, dict[str, bool]]:
-    # An encoder-decoder's plain model wants decoder inputs; T5 and its like have their encoder as a model.
+    # T5 and its like have their encoder as a model of its own; of BART and its like it is taken out of the whole.
     families: Any = transformers.AutoModelForTextEncoding, transformers.AutoModel
     auto = next((auto for auto in families if type(config) in auto._model_mapping), None)
-    if auto is None or (auto is families[1] and config.is_encoder_decoder):
+    whole = auto is families[1] and config.is_encoder_decoder
+    if auto is None or (whole and config.model_type not in ENCODER_DECODERS):
         raise UsageError(f"{title}: transformers has no text encoder for the family {config.model_type!r}")
     model = auto._model_mapping[type(config)]
     takes = inspect.signature(model).parameters
     return auto, {"add_pooling_layer": readout == "pooler"} if "add_pooling_layer" in takes else {}
 
 
-def _refuse_gaps(native: nn.Module, report: Mapping[str, Any], title: str, *, pooler: bool) -> None:
+def _encoder_of(native: Any) -> Any:
+    return native.get_encoder() if native.config.model_type in ENCODER_DECODERS else native
+
+
+def _refuse_gaps(
+    native: nn.Module, report: Mapping[str, Any], title: str, *, pooler: bool, what: str = "encoder"
+) -> None:
     missing = {key for key in report["missing_keys"] if pooler or not key.startswith("pooler.")}
     mismatched = {entry[0] if isinstance(entry, tuple) else str(entry) for entry in report["mismatched_keys"]}
     prefix = f"{getattr(native, 'base_model_prefix', '')}."
@@ -137,10 +187,10 @@ def _refuse_gaps(native: nn.Module, report: Mapping[str, Any], title: str, *, po
         for key in report["unexpected_keys"]
         if key.removeprefix(prefix).partition(".")[0] in parts and not key.endswith(_NO_WEIGHTS)
     }
-    for keys, what in ((missing, "missing from"), (mismatched, "of another shape in"), (left_over, "left over in")):
+    for keys, how in ((missing, "missing from"), (mismatched, "of another shape in"), (left_over, "left over in")):
         if keys:
             names = ", ".join(sorted(keys)[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
-            raise PluginError(f"{title}: tensors of the encoder are {what} the checkpoint: {names}")
+            raise PluginError(f"{title}: tensors of the {what} are {how} the checkpoint: {names}")
     if report.get("error_msgs"):
         raise PluginError(f"{title}: {_one_line(report['error_msgs'][0])}")
 

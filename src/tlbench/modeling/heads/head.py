@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tlbench.contracts.errors import PluginError
 from tlbench.contracts.outputs import Predictions
 from tlbench.modeling.data import Batch, Data
 
@@ -54,6 +55,16 @@ class Head(nn.Module):
     """True for a head that decodes from the rows themselves (a decoder that writes on from a prompt): its predictions
     are never made from cached hidden states."""
 
+    def prepare(self, data: Data) -> None:
+        """Learns of the training data what must be known before any weight is trained; by default nothing."""
+
+    def asked(self, data: Data) -> Data:
+        """Returns the data as it is read where answers are wanted: a decoder leaves out what it is to write.
+
+        The examples stay the same, in the same order; by default so does everything else.
+        """
+        return data
+
     @abstractmethod
     def forward(self, encoder: Encoder, hidden: Hidden) -> Any:
         """Returns logits (B, K), (B, T, K), or whatever `loss` and `outputs` read."""
@@ -84,6 +95,17 @@ class Head(nn.Module):
     @abstractmethod
     def targets(self, data: Data) -> Tensor:
         """Returns the targets of the rows as `loss` wants them, (rows, ...)."""
+
+
+def aligned(data: Data) -> Sequence[np.ndarray]:
+    """Returns the data's alignment.
+
+    Raises:
+        PluginError: It has none.
+    """
+    if data.alignment is None:
+        raise PluginError("the backbone's featurize gives no alignment, which TokenClasses and Span are read by")
+    return data.alignment
 
 
 def _finite(part: Any) -> bool:

@@ -35,6 +35,11 @@ class PooledHead(Head):
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("scale", torch.ones(()))
 
+    def prepare(self, data: Data) -> None:
+        """Sets mean and scale of a real-numbered output from the training data."""
+        if isinstance(self.output, Scalar):
+            self.fit_scale(self.targets(data))
+
     def fit_scale(self, targets: Tensor) -> None:
         """Sets mean and scale of a real-numbered output from the training targets (N,)."""
         if isinstance(self.output, Scalar):

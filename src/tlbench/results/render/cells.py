@@ -26,14 +26,35 @@ def points(value: float | None) -> str:
     return NOTHING if value is None else f"{round(100 * value, 1) + 0:.1f}"
 
 
-def gain(value: float | None) -> str:
-    """Returns a difference that is in points already, such as "+32.1"."""
-    return NOTHING if value is None else f"{round(value, 1) + 0:+.1f}"
+def measured(value: float | None, metric: str) -> str:
+    """Returns a value of the metric: in points where it is a share of 1, else in its own unit, such as "0.345"."""
+    if value is None or _in_points(metric):
+        return points(value)
+    return f"{round(value, 3) + 0:.3f}"
 
 
-def interval(low: float | None, high: float | None) -> str:
-    """Returns the ends of an interval in points, such as "88.1" and "93.9" about a dash."""
-    return NOTHING if low is None or high is None else f"{points(low)}\u2013{points(high)}"
+def score(row: Row) -> str:
+    """Returns the primary metric."""
+    return measured(row["value"], row["metric"])
+
+
+def spread(row: Row) -> str:
+    """Returns the standard deviation over seeds."""
+    return measured(row["seed_std"], row["metric"])
+
+
+def gain(row: Row) -> str:
+    """Returns a difference that is in the metric's unit already, such as "+32.1"."""
+    value, digits = row["gain"], 1 if _in_points(row["metric"]) else 3
+    return NOTHING if value is None else f"{round(value, digits) + 0:+.{digits}f}"
+
+
+def interval(row: Row) -> str:
+    """Returns the ends of the interval, such as "88.1" and "93.9" about a dash."""
+    low, high = row["low"], row["high"]
+    if low is None or high is None:
+        return NOTHING
+    return f"{measured(low, row['metric'])}\u2013{measured(high, row['metric'])}"
 
 
 def seconds(value: float | None) -> str:
@@ -94,8 +115,8 @@ def strategy(row: Row) -> str:
 
 
 def outcome(row: Row) -> str:
-    """Returns the score in points, or the status of what has none."""
-    return points(row["value"]) if row["status"] == OK else str(row["status"])
+    """Returns the score, or the status of what has none."""
+    return score(row) if row["status"] == OK else str(row["status"])
 
 
 def seeds(row: Row) -> str:
@@ -127,13 +148,25 @@ def f1(row: Row) -> str:
 def metric_label(rows: Sequence[Row]) -> str:
     """Returns the heading of the metric that the rows are ranked by."""
     names = list(dict.fromkeys(row["metric"] for row in rows if row["metric"]))
-    return " / ".join(METRICS[name].label if name in METRICS else "unknown metric" for name in names)
+    return " / ".join(_heading(name) for name in names)
 
 
 def examples(rows: Sequence[Row]) -> str:
     """Returns how many test examples the rows were scored on, such as "1,000 test examples"."""
     sizes = sorted({row["n"] for row in rows if row["n"] is not None})
     return f"{' or '.join(f'{size:,}' for size in sizes)} test examples" if sizes else ""
+
+
+def overlap(rows: Sequence[Row]) -> str:
+    """Returns what is to be said of test examples that stand in the training data too, or nothing."""
+    shared = max((row["overlap"] or 0 for row in rows), default=0)
+    if not shared:
+        return ""
+    total = max(row["n"] or 0 for row in rows)
+    return (
+        f"{shared:,} of {total:,} test examples show exactly what an example of train or validation shows: on them a "
+        "score says what was remembered."
+    )
 
 
 def footnotes(rows: Iterable[Row]) -> dict[str, str]:
@@ -151,6 +184,17 @@ def marks(row: Row, known: dict[str, str]) -> str:
 def failures(rows: Iterable[Row]) -> list[Row]:
     """Returns the rows that ended without a score."""
     return [row for row in rows if row["status"] not in {OK, PENDING}]
+
+
+def _heading(metric: str) -> str:
+    if metric not in METRICS:
+        return "unknown metric"
+    info = METRICS[metric]
+    return info.label if info.greater_is_better else f"{info.label} (lower is better)"
+
+
+def _in_points(metric: str) -> bool:
+    return metric not in METRICS or METRICS[metric].in_points
 
 
 def _letters(number: int) -> str:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from tlbench.contracts.metric import METRICS
 from tlbench.results.columns import OK, PENDING, Row
 
 
 def legend(rows: Sequence[Row]) -> list[str]:
     """Returns one sentence or two for each thing that the rows make worth saying."""
     done = [row for row in rows if row["status"] == OK]
+    metrics = {row["metric"] for row in rows} & METRICS.keys()
     lines = [
         "score, interval, ± (standard deviation over seeds), gain (over from-scratch with the same backbone), accuracy "
         "and F1 are in points of 100; the 95% interval is over test examples.",
     ]
+    if own := sorted(METRICS[metric].label for metric in metrics if not METRICS[metric].in_points):
+        lines.append(f"{', '.join(own)}: no share of 1, so score, interval, ± and gain are in its own unit.")
+    if any(not METRICS[metric].averages for metric in metrics):
+        lines.append("A mean over tasks leaves out those of which less is better, and those in a unit of their own.")
     tests = {row["ranked_by"] for row in done}
     if any(row["tied"] for row in done) or "paired test" in tests:
         lines.append(_ties(tests, done))

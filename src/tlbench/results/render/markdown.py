@@ -23,9 +23,9 @@ _COLUMNS: dict[str, Callable[[Row], str]] = {
     "backbone": lambda row: code_span(row["backbone"]) or NOTHING,
     "strategy": lambda row: code_span(cells.strategy(row)),
     "score": cells.outcome,
-    "95% interval": lambda row: cells.interval(row["low"], row["high"]),
-    "± over seeds": lambda row: cells.points(row["seed_std"]),
-    "gain": lambda row: cells.gain(row["gain"]),
+    "95% interval": cells.interval,
+    "± over seeds": cells.spread,
+    "gain": cells.gain,
     "accuracy": lambda row: cells.points(row["accuracy"]),
     "F1": cells.f1,
     "trials": cells.trials,
@@ -75,6 +75,7 @@ def leaderboard(table: pd.DataFrame, title: str = "leaderboard", command: str = 
         scored = [text for text in (cells.metric_label(part), cells.examples(part)) if text]
         parts += [f"## {code_span(task)}", f"{', '.join(scored) or 'Nothing was scored'}."]
         parts.append(_table(part, _present(rows), notes))
+        parts += [f"Overlap: {text}" for text in (cells.overlap(part),) if text]
     if failed := cells.failures(rows):
         parts += ["## Without a score", "\n".join(_failure(row) for row in failed)]
     parts.append("## How to read this")

@@ -82,7 +82,7 @@ class Standings:
             best = _best(rows)
             name = f"{cells.backbone(best)} {cells.strategy(best)}" if best else _TO_COME
             done = sum(row["status"] != PENDING for row in rows)
-            score = cells.points(best["value"]) if best else _TO_COME
+            score = cells.score(best) if best else _TO_COME
             grid.add_row(plain_text(task), plain_text(name), plain_text(score), Text(f"{done}/{len(rows)}"))
         return grid
 
@@ -111,5 +111,5 @@ def _score(row: Row | None, best: Row | None) -> Text:
     if row["status"] == PENDING:
         return Text(_TO_COME, style="dim")
     if best is not None and row["status"] == OK and row["value"] == best["value"]:
-        return Text(f"*{cells.points(row['value'])}", style="bold")
+        return Text(f"*{cells.score(row)}", style="bold")
     return plain_text(cells.outcome(row))

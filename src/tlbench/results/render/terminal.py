@@ -52,9 +52,9 @@ _SHOWN: dict[str, Column] = {
     "backbone": Column("backbone", cells.backbone, is_name=True),
     "strategy": Column("strategy", cells.strategy, is_name=True),
     "score": Column("score", cells.outcome),
-    "interval": Column("95%\ninterval", lambda row: cells.interval(row["low"], row["high"])),
-    "spread": Column("±", lambda row: cells.points(row["seed_std"])),
-    "gain": Column("gain", lambda row: cells.gain(row["gain"])),
+    "interval": Column("95%\ninterval", cells.interval),
+    "spread": Column("±", cells.spread),
+    "gain": Column("gain", cells.gain),
     "accuracy": Column("acc.", lambda row: cells.points(row["accuracy"])),
     "f1": Column("F1", cells.f1),
     "runs": Column("trials\nx seeds", cells.runs),
@@ -103,6 +103,8 @@ class Leaderboard:
             yield _section_title(task, rows)
             yield _section(shown.get(task, []), notes, layout, heading=number == 0)
             yield from _more(sum(row["status"] != PENDING for row in rows) - len(shown.get(task, [])))
+            if overlap := cells.overlap(shown.get(task, [])):
+                yield Text(f"overlap: {overlap}", style="dim")
         if len(shown) > 1:
             yield Text("")
             yield Text("over all tasks", style="bold")

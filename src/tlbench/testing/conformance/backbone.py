@@ -5,25 +5,25 @@ from __future__ import annotations
 import copy
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
 from tlbench.contracts.backbone import Backbone
-from tlbench.contracts.outputs import Classes, Output, Scalar
+from tlbench.contracts.outputs import Classes, MultiLabel, Output, Scalar
 from tlbench.contracts.task import Example, Examples
 from tlbench.testing.conformance.imports import check_light, check_name
+from tlbench.testing.conformance.parts import WORDS, PartsConformance
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from tlbench.modeling.encoder import Encoder, Hidden
 
-WORDS = "the a old new cat dog tree river sees finds likes under over quick small and not every my blue".split()
 
-
-class BackboneConformance:
+class BackboneConformance(PartsConformance):
     """Subclass it as `class TestX(BackboneConformance)` and name the backbone."""
 
     backbone: ClassVar[Backbone]
@@ -33,6 +33,8 @@ class BackboneConformance:
     """How far a row's readout may move when it is padded."""
     random_weights: ClassVar[bool] = True
     """Whether `load(pretrained=False)` is offered."""
+    shared_weights: ClassVar[bool] = False
+    """Whether blocks share weights: a gradient then reaches stages below a cut by way of those above it."""
 
     def examples(self) -> Examples:
         """Returns a few examples of different lengths (or of noise, for images), two classes."""
@@ -171,7 +173,9 @@ class BackboneConformance:
                 gradients = [p.grad for _, p in encoder.stage_parameters(number, number + 1) if p.grad is not None]
                 reached = any(bool(gradient.abs().sum() > 0) for gradient in gradients)
                 has_weights = bool(stage.parameters)
-                assert reached == (has_weights and number >= start), f"stage {stage.name} after a cut at {start}"
+                above = has_weights and number >= start
+                shared = self.shared_weights and 0 < number < start
+                assert reached == above or shared, f"stage {stage.name} after a cut at {start}"
                 assert all(bool(torch.isfinite(gradient).all()) for gradient in gradients), stage.name
 
     def test_training_mode(self, batch: Any) -> None:
@@ -238,12 +242,19 @@ class BackboneConformance:
             first, second = encoder.pool(encoder(data.batch(range(len(data)))))[[0, -1]]
         assert not torch.allclose(first, second), "the second text of a pair is not read"
 
-    @pytest.mark.parametrize("output", [Classes(("no", "yes")), Scalar()], ids=["classes", "scalar"])
+    @pytest.mark.parametrize(
+        "output",
+        [Classes(("no", "yes")), MultiLabel(("one", "other", "third")), Scalar()],
+        ids=["classes", "labels", "scalar"],
+    )
     def test_head(self, encoder: Encoder, output: Output) -> None:
         """The head gives a finite loss with a gradient, and one answer for each example."""
         import torch
 
-        data = self.backbone.featurize(self.examples(), output)
+        examples = self.examples()
+        if isinstance(output, MultiLabel):
+            examples = Examples(replace(example, target=(example.target, 1, 0)) for example in examples)
+        data = self.backbone.featurize(examples, output)
         head = self.backbone.head(output, encoder)
         batch = data.batch(range(len(data)))
         with torch.no_grad():

@@ -6,14 +6,14 @@ import dataclasses
 import keyword
 import random
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 import pytest
 
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.errors import Pruned
-from tlbench.contracts.outputs import Predictions
+from tlbench.contracts.outputs import Predictions, Span, Text, TokenClasses
 from tlbench.contracts.record import Protocol
 from tlbench.contracts.space import Choice, Float, Int, Value, narrow
 from tlbench.contracts.strategy import Strategy
@@ -21,6 +21,7 @@ from tlbench.contracts.task import Examples, SplitName, Task
 from tlbench.planning.plan import space_about
 from tlbench.testing.conformance.imports import check_light, check_name
 from tlbench.testing.jobs import Rehearsal, draw, make_job, middle
+from tlbench.testing.toy_kinds import ToyLabelsTask, ToySpanTask, ToyWordsTask
 from tlbench.testing.toys import ToyBackbone, ToyScalarTask, ToyTask
 
 if TYPE_CHECKING:
@@ -34,7 +35,13 @@ class StrategyConformance:
 
     strategy: ClassVar[Strategy]
     backbone: ClassVar[Backbone] = ToyBackbone()
-    tasks: ClassVar[tuple[Task, ...]] = (ToyTask(unlabeled=16), ToyScalarTask())
+    tasks: ClassVar[tuple[Task, ...]] = (
+        ToyTask(unlabeled=16),
+        ToyScalarTask(),
+        ToyLabelsTask(),
+        ToyWordsTask(),
+        ToySpanTask(unanswerable=True),
+    )
     """What it is tried on, as far as its `supports` agrees; the first serves wherever one is enough."""
     protocol: ClassVar[Protocol] = Protocol(max_steps=6, precision="fp32")
     draws: ClassVar[int] = 3
@@ -77,7 +84,8 @@ class StrategyConformance:
             rehearsal = self.rehearsal(task)
             predictions = self._answers(rehearsal, self._fitted(rehearsal))
             assert predictions.ids == rehearsal.data().ids, task.name
-            assert predictions.values.dtype.kind in "iuf", task.name
+            kinds = "O" if isinstance(task.output, TokenClasses | Span | Text) else "iuf"
+            assert predictions.values.dtype.kind in kinds, task.name
 
     def test_same_seed_same_result(self) -> None:
         """A setting and a seed give the same answers, in a new process and in a warm one."""
@@ -211,16 +219,27 @@ class StrategyConformance:
         for mine, other in pairs:
             assert (mine is None) == (other is None)
             if mine is not None and other is not None:
-                assert float(abs(mine - other).max()) <= 1e-6, f"other answers {when}"
+                same = mine.tolist() == other.tolist() if mine.dtype.kind == "O" else abs(mine - other).max() <= 1e-6
+                assert same, f"other answers {when}"
 
 
 def _apart(mine: Predictions, other: Predictions) -> float:
-    """Returns the mean distance of two sets of answers: of probabilities, of classes, or of numbers in deviations."""
+    """Returns the mean distance of two sets of answers: of probabilities, of numbers in deviations, or how many differ.
+
+    Of words each counts, not the sentence.
+    """
     if mine.scores is not None and other.scores is not None:
         return float(abs(mine.scores - other.scores).mean())
+    if other.values.dtype.kind == "O":
+        pairs = [pair for ours, theirs in zip(mine.values, other.values, strict=True) for pair in _parts(ours, theirs)]
+        return float(sum(one != two for one, two in pairs) / max(1, len(pairs)))
     if other.values.dtype.kind != "f":
         return float((mine.values != other.values).mean())
     return float(abs(mine.values - other.values).mean() / max(float(other.values.std()), 1e-12))
+
+
+def _parts(mine: Any, other: Any) -> list[tuple[Any, Any]]:
+    return list(zip(mine, other, strict=True)) if isinstance(mine, tuple) else [(mine, other)]
 
 
 class _Watched(Mapping[str, Value]):

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+from tlbench.contracts.images import ImageFile
 from tlbench.contracts.metric import METRICS, supports
-from tlbench.contracts.outputs import Classes, MultiLabel, Output, Scalar, Span, Text, TokenClasses
+from tlbench.contracts.outputs import Answer, Classes, MultiLabel, Output, Scalar, Span, Text, TokenClasses
 from tlbench.contracts.task import Example, Examples, SplitName, Task
 from tlbench.testing.conformance.imports import check_light, check_name
 
@@ -56,7 +57,7 @@ class TaskConformance:
         assert not [identity for identity, count in counts.items() if count > 1][:5]
 
     def test_inputs(self, splits: dict[str, Examples]) -> None:
-        """Every example shows one text, a pair of texts or one image, and all show the same."""
+        """Every example shows one text, a pair, the words of one or one image, as the output asks; all the same."""
         kinds = {self._kind(example) for examples in splits.values() for example in examples}
         assert len(kinds) == 1, f"the examples differ in what they show: {kinds}"
 
@@ -64,7 +65,7 @@ class TaskConformance:
         """Every labelled split has targets as the output says, and the unlabelled one has none."""
         for name in LABELLED:
             for example in splits.get(name, ()):
-                problem = misfit(self.task.output, example.target)
+                problem = misfit(self.task.output, example.target) or mismatch(self.task.output, example)
                 assert problem is None, f"{name} {example.id}: {problem}"
         assert all(example.target is None for example in splits.get("unlabeled", ()))
 
@@ -74,9 +75,10 @@ class TaskConformance:
             if name in splits:
                 targets = {repr(example.target) for example in splits[name]}
                 assert len(targets) > 1, f"every target of {name} is {targets}"
-        if isinstance(self.task.output, Classes):
-            unseen = set(range(len(self.task.output.names))) - {example.target for example in splits["train"]}
-            assert not unseen, f"train has no example of {[self.task.output.names[index] for index in unseen]}"
+        output = self.task.output
+        if isinstance(output, Classes | MultiLabel | TokenClasses):
+            unseen = set(range(len(output.names))).difference(*(_shows(output, e.target) for e in splits["train"]))
+            assert not unseen, f"train has no example of {[output.names[index] for index in unseen]}"
 
     def test_no_overlap(self, splits: dict[str, Examples]) -> None:
         """No two labelled splits share what they show, and none shows the same twice."""
@@ -113,16 +115,22 @@ class TaskConformance:
                 assert all(isinstance(value, str) and value for value in example.slices.values())
 
     def _kind(self, example: Example) -> str:
+        output, inputs = self.task.output, example.inputs
         if self.task.modality == "image":
-            assert len(example.inputs) == 1, f"{example.id} shows {len(example.inputs)} images"
-            assert hasattr(example.inputs[0], "tobytes"), f"{example.id} shows no image"
+            assert len(inputs) == 1, f"{example.id} shows {len(inputs)} images"
+            assert _is_image(example), f"{example.id} shows no image"
             return "image"
-        assert len(example.inputs) in (1, 2), f"{example.id} shows {len(example.inputs)} texts"
-        for text in example.inputs:
-            words = text if isinstance(self.task.output, TokenClasses) and isinstance(text, tuple) else (text,)
-            assert words, f"{example.id} is empty"
-            assert all(isinstance(word, str) and word.strip() for word in words), f"{example.id}: {text!r} is no text"
-        return ("", "text", "pair")[len(example.inputs)]
+        if isinstance(output, TokenClasses):
+            assert len(inputs) == 1, f"{example.id} shows {len(inputs)} inputs, and not one tuple of words"
+            assert isinstance(inputs[0], tuple), f"{example.id} shows no tuple of words"
+        else:
+            allowed = (2,) if isinstance(output, Span) else (1, 2)
+            assert len(inputs) in allowed, f"{example.id} shows {len(inputs)} texts"
+        for shown in inputs:
+            texts = shown if isinstance(output, TokenClasses) else (shown,)
+            assert texts, f"{example.id} is empty"
+            assert all(isinstance(text, str) and text.strip() for text in texts), f"{example.id}: {shown!r} is no text"
+        return ("", "text", "pair")[len(inputs)]
 
     @staticmethod
     def _shown(example: Example) -> str:
@@ -140,7 +148,7 @@ def misfit(output: Output, target: Any) -> str | None:
         MultiLabel: lambda kind: len(target) == len(kind.names) and set(target) <= {0, 1},
         Scalar: lambda kind: isinstance(target, float) and math.isfinite(target),
         TokenClasses: lambda kind: len(target) > 0 and all(0 <= index < len(kind.names) for index in target),
-        Span: lambda kind: len(target) > 0 and all(isinstance(answer, str) for answer in target),
+        Span: lambda kind: isinstance(target, tuple) and all(isinstance(answer, Answer) for answer in target),
         Text: lambda kind: len(target) > 0 and all(isinstance(answer, str) for answer in target),
     }
     try:
@@ -149,5 +157,24 @@ def misfit(output: Output, target: Any) -> str | None:
         return f"{target!r} is no target of {output}"
 
 
+def mismatch(output: Output, example: Example) -> str | None:
+    """Returns why the target does not fit what the example shows, or None if it does."""
+    if isinstance(output, TokenClasses) and len(example.inputs[0]) != len(example.target):
+        return f"{len(example.inputs[0])} words and {len(example.target)} classes"
+    if isinstance(output, Span):
+        for text, start in example.target:
+            found = example.inputs[1][start : start + len(text)] if start >= 0 else ""
+            if not text or found != text:
+                return f"the answer {text!r} is said to stand at {start}, where the context has {found!r}"
+    return None
+
+
+def _shows(output: Output, target: Any) -> set[int]:
+    """Returns the names that a target has an example of."""
+    if isinstance(output, MultiLabel):
+        return {index for index, value in enumerate(target) if value}
+    return set(target) if isinstance(output, TokenClasses) else {target}
+
+
 def _is_image(example: Example) -> bool:
-    return hasattr(example.inputs[0], "tobytes")
+    return isinstance(example.inputs[0], ImageFile) or hasattr(example.inputs[0], "tobytes")

@@ -1,0 +1,57 @@
+"""The plugin's hooks: named tasks read from local files, and tasks made of your own (`csv:`, `imagefolder:`, ...)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from tlbench import Task, hookimpl
+
+FORMATS = ("csv", "tsv", "jsonl", "parquet", "conll", "squad")
+
+
+@hookimpl
+def tlbench_tasks() -> Iterable[Task]:
+    """Returns the named tasks, whether their files are on this machine or not."""
+    from tlbench_data.images.tasks import tasks as image_tasks
+    from tlbench_data.tasks import tasks as text_tasks
+
+    return [*text_tasks(), *image_tasks()]
+
+
+@hookimpl
+def tlbench_suites() -> Iterable[Path]:
+    """Returns the suite files that come with the package."""
+    return sorted((Path(__file__).parent / "suites").glob("*.toml"))
+
+
+@hookimpl
+def tlbench_schemes() -> Mapping[str, str]:
+    """Returns how files, folders and data sets of yours are named."""
+    own = {f"{name}:<file>": "task" for name in FORMATS}
+    return {**own, "imagefolder:<folder>": "task", "hub:<org/name>@<commit>": "task"}
+
+
+@hookimpl
+def tlbench_resolve(kind: str, name: str) -> Task | None:
+    """Returns the task made of a file or folder of yours, or of a data set on the hub.
+
+    Raises:
+        UsageError: It is not there, or cannot be used; the message names file and row.
+    """
+    scheme, colon, rest = name.partition(":")
+    if kind != "task" or not colon:
+        return None
+    if scheme == "imagefolder":
+        from tlbench_data.images.folder import resolve as image_folder
+
+        return image_folder(rest)
+    if scheme == "hub":
+        from tlbench_data.own.hub import resolve as data_set
+
+        return data_set(rest)
+    if scheme in FORMATS:
+        from tlbench_data.own.task import resolve as files
+
+        return files(scheme, rest)
+    return None

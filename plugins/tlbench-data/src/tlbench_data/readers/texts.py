@@ -1,0 +1,80 @@
+"""Text files: decoded strictly, line by line, and in parallel."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
+
+from tlbench import DataError
+from tlbench_data.readers.rows import Row
+
+MOST_BYTES = 4 * 2**30
+"""What a compressed file may hold: more is taken for a bomb."""
+
+
+def content(path: Path) -> bytes:
+    """Returns the bytes of a file, unpacked where it is a `.gz`.
+
+    Raises:
+        DataError: It is not there, or cannot be unpacked.
+    """
+    try:
+        if path.suffix != ".gz":
+            return path.read_bytes()
+        with gzip.open(path) as file:
+            data = file.read(MOST_BYTES + 1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: not a whole gzip file: {error}") from None
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from None
+    if len(data) > MOST_BYTES:
+        raise DataError(f"{path}: unpacks to more than {MOST_BYTES} bytes")
+    return data
+
+
+def decoded(path: Path, encoding: str = "utf-8") -> str:
+    """Returns the text of a file, without a byte order mark.
+
+    Raises:
+        DataError: Not there, or not of this encoding; the message says at which byte and line.
+    """
+    raw = content(path)
+    try:
+        return raw.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        name = "UTF-8" if encoding == "utf-8" else encoding
+        raise DataError(
+            f"{path}, line {line}: not {name} (byte {error.start}); say encoding= if it is another"
+        ) from None
+    except LookupError:
+        raise DataError(f"{path}: there is no encoding {encoding!r}") from None
+
+
+def lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
+    """Yields the lines with their numbers from 1; the empty one that ends a file is left out.
+
+    Only a line feed ends a line: texts hold other characters that Unicode counts as line ends.
+    """
+    whole = decoded(path, encoding).split("\n")
+    if whole and not whole[-1]:
+        whole.pop()
+    for number, line in enumerate(whole, 1):
+        yield number, line.removesuffix("\r")
+
+
+def parallel(source: Path, target: Path) -> Iterator[Row]:
+    """Yields pairs of lines as rows with the columns `source` and `target`.
+
+    Raises:
+        DataError: The files are not of the same length, or a line is empty.
+    """
+    for left, right in zip_longest(lines(source), lines(target)):
+        if left is None or right is None:
+            longer, shorter = (target, source) if left is None else (source, target)
+            number = (left or right or (0, ""))[0]
+            raise DataError(f"{shorter}: ends before line {number}, which {longer} has; they should be of one length")
+        yield Row(source, left[0], {"source": left[1], "target": right[1]})

@@ -1,0 +1,84 @@
+"""Domain adaptation: reviews of one kind of product train, reviews of another test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tlbench import Classes, DataError, Example, SplitName, UsageError
+from tlbench_data.drawing import draw
+from tlbench_data.readers import decoded
+from tlbench_data.tasks.files import FileTask
+
+_FOLDERS = {"books": "books", "dvd": "dvd", "electronics": "electronics", "kitchen": "kitchen_&_housewares"}
+_LABELS = ("negative", "positive")
+
+
+@dataclass(frozen=True)
+class AmazonReviews(FileTask):
+    """Sentiment across domains: 2,000 reviews of `src` train and validate, 2,000 of `tgt` are unlabelled and tested.
+
+    Raises:
+        UsageError: Not a domain of the data set.
+    """
+
+    src: str = "books"
+    tgt: str = "dvd"
+
+    name = "amazon-mdsd"
+    output = Classes(_LABELS)
+    metrics = ("accuracy", "f1")
+    description = (
+        "Whether a product review is positive, learnt on one domain (src) and tested on another (tgt). Train and "
+        "validation are 80/20 of the source's labelled reviews, unlabeled and test halves of the target's, by seed 0; "
+        "reviews that repeat stand on one side"
+    )
+    source = "Blitzer, Dredze and Pereira, Biographies, Bollywood, Boom-boxes and Blenders, ACL 2007"
+    licence = "none stated"
+    folders = ("amazon_mdsd/sorted_data_acl", "sorted_data_acl")
+    splits = ("train", "validation", "unlabeled", "test")
+
+    def __post_init__(self) -> None:
+        for domain in (self.src, self.tgt):
+            if domain not in _FOLDERS:
+                raise UsageError(f"{self.name}: no domain {domain!r}; there is {', '.join(_FOLDERS)}")
+        if self.src == self.tgt:
+            raise UsageError(f"{self.name}: src and tgt are both {self.src}")
+
+    def needed(self) -> Mapping[str, tuple[str, ...]]:
+        """Returns the two files of each of the two domains."""
+        names = [f"{_FOLDERS[domain]}/{label}.review" for domain in (self.src, self.tgt) for label in _LABELS]
+        return {name: (name,) for name in names}
+
+    def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
+        """Yields the reviews that the draw gave to the split."""
+        from_source = split in ("train", "validation")
+        domain = self.src if from_source else self.tgt
+        every = [
+            Example(f"{domain}-{label}-{number}", (text,), target)
+            for target, label in enumerate(_LABELS)
+            for number, text in enumerate(reviews(folder / _FOLDERS[domain] / f"{label}.review"))
+        ]
+        shares = {"train": 0.8, "validation": 0.2} if from_source else {"unlabeled": 0.5, "test": 0.5}
+        parts = draw([e.inputs for e in every], [e.target for e in every], shares, seed=0)
+        for position in parts[split]:
+            yield replace(every[position], target=None) if split == "unlabeled" else every[position]
+
+
+def reviews(path: Path) -> Iterator[str]:
+    """Yields the title and text of each `<review>` of a file. It looks like XML and is none: `&` stands bare in it.
+
+    Raises:
+        DataError: A review without a text.
+    """
+    for number, block in enumerate(decoded(path).split("<review>\n")[1:], 1):
+        title, text = (_inside(block, tag) for tag in ("title", "review_text"))
+        if not text:
+            raise DataError(f"{path}, review {number}: review_text is empty")
+        yield f"{title}\n{text}" if title else text
+
+
+def _inside(block: str, tag: str) -> str:
+    _, _, rest = block.partition(f"<{tag}>")
+    return rest.partition(f"</{tag}>")[0].strip()

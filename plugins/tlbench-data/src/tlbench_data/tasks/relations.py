@@ -1,0 +1,103 @@
+"""Relations between two marked spans of a sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tlbench import Classes, Example, SplitName
+from tlbench_data.readers import Hub, Row, lines
+from tlbench_data.readers.hubfiles import CONVERTED
+from tlbench_data.tasks.files import TableTask, fixed
+
+_RELATIONS = (
+    "Cause-Effect",
+    "Component-Whole",
+    "Content-Container",
+    "Entity-Destination",
+    "Entity-Origin",
+    "Instrument-Agency",
+    "Member-Collection",
+    "Message-Topic",
+    "Product-Producer",
+)
+_NUMBERED = re.compile(r"\d+\t(?P<sentence>.*)")
+_MARK = re.compile(r"<(/?)e([12])>")
+
+
+@dataclass(frozen=True)
+class SemEval2010Task8(TableTask):
+    """The relation of two nominals: a sentence with both marked, nine relations in either direction, or none of them.
+
+    The spans stand between `[E1] [/E1]` and `[E2] [/E2]` in the text (entity markers, Baldini Soares et al. 2019).
+    """
+
+    name = "semeval2010-task8"
+    output = Classes((*(f"{relation}({way})" for relation in _RELATIONS for way in ("e1,e2", "e2,e1")), "Other"))
+    metrics = ("f1_macro", "accuracy")
+    description = (
+        "Which of nine directed relations holds between two marked nominals. Macro F1 is over all 19 classes, where "
+        "the official score is over nine relations without Other"
+    )
+    source = (
+        "Hendrickx et al., SemEval-2010 Task 8: Multi-Way Classification of Semantic Relations between Pairs of "
+        "Nominals; entity markers: Baldini Soares et al. 2019, arXiv:1906.03158"
+    )
+    licence = "CC BY 3.0"
+    folders = ("semeval2010_task8", "SemEval2010_task8_all_data")
+    files = fixed(
+        train=("TRAIN_FILE.TXT", "SemEval2010_task8_training/TRAIN_FILE.TXT"),
+        test=("TEST_FILE_FULL.TXT", "SemEval2010_task8_testing_keys/TEST_FILE_FULL.TXT"),
+    )
+    splits = ("train", "test")
+    sizes = fixed(train=8000, test=2717)
+    texts = ("sentence",)
+    label = "relation"
+    hub = Hub("SemEvalWorkshop/sem_eval_2010_task_8", revision=CONVERTED)
+
+    def rows(self, path: Path) -> Iterator[Row]:
+        """Yields the sentences of a file in the official format."""
+        return relations(path)
+
+    def read_hub(self, split: SplitName, rows: Iterator[Row]) -> Iterator[Example]:
+        """Yields the sentences with their spans between entity markers."""
+        for number, row in enumerate(rows):
+            values = {**row.values, "sentence": marked(row)}
+            yield self.example(f"{split}-{number}", Row(row.path, row.number, values, row.unit))
+
+
+def relations(path: Path) -> Iterator[Row]:
+    """Yields rows with the columns `sentence` and `relation`.
+
+    A block is a number, a tab and the quoted sentence; the relation on the next line; an optional comment.
+
+    Raises:
+        DataError: A sentence without its relation.
+    """
+    sentence: tuple[int, str] | None = None
+    for number, line in lines(path):
+        if match := _NUMBERED.fullmatch(line.strip()):
+            if sentence is not None:
+                break
+            text = match["sentence"].strip()
+            sentence = number, text[1:-1] if text[:1] == text[-1:] == '"' else text
+        elif sentence is not None:
+            yield Row(path, sentence[0], {"sentence": sentence[1], "relation": line.strip()})
+            sentence = None
+    if sentence is not None:
+        raise Row(path, sentence[0], {}).error("no relation stands below this sentence")
+
+
+def marked(row: Row) -> str:
+    """Returns the sentence with `[E1] [/E1]` and `[E2] [/E2]` for its tags.
+
+    Raises:
+        DataError: Not each of the four tags once.
+    """
+    text = row.text("sentence")
+    if sorted(_MARK.findall(text)) != [("", "1"), ("", "2"), ("/", "1"), ("/", "2")]:
+        raise row.error("the sentence should hold <e1>...</e1> and <e2>...</e2>, each once")
+    spaced = _MARK.sub(lambda match: f" [{match[1]}E{match[2]}] ", text)
+    return " ".join(spaced.split())

@@ -1,0 +1,60 @@
+"""Sentences and their translation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tlbench import Example, SplitName, Text, UsageError
+from tlbench_data.readers import Hub, Row, parallel
+from tlbench_data.tasks.files import FileTask, fixed
+
+_LANGUAGES = ("cs", "de", "en", "fr")
+
+
+@dataclass(frozen=True)
+class Multi30k(FileTask):
+    """Captions of photographs, from English into German; `src` and `tgt` choose other languages that the folder has.
+
+    Raises:
+        UsageError: Not two different languages of the data set.
+    """
+
+    src: str = "en"
+    tgt: str = "de"
+
+    name = "multi30k-en-de"
+    output = Text(max_length=64)
+    metrics = ("bleu", "chrf")
+    description = "Translation of photograph captions; test is test_2016_flickr"
+    source = "Elliott et al., Multi30K: Multilingual English-German Image Descriptions, 2016, arXiv:1605.00459"
+    licence = "none stated; captions from Flickr30k, for non-commercial research and education"
+    folders = ("multi30k", "multi30k/data/task1/raw", "data/task1/raw")
+    sizes = fixed(train=29000, validation=1014, test=1000)
+    hub = Hub("bentrevett/multi30k")
+    hub_splits = fixed(train="train", validation="val", test="test")
+
+    def __post_init__(self) -> None:
+        for language in (self.src, self.tgt):
+            if language not in _LANGUAGES:
+                raise UsageError(f"{self.name}: no language {language!r}; there is {', '.join(_LANGUAGES)}")
+        if self.src == self.tgt:
+            raise UsageError(f"{self.name}: src and tgt are both {self.src}")
+
+    def needed(self) -> Mapping[str, tuple[str, ...]]:
+        """Returns two files for each split, compressed or not."""
+        stems = {"train": "train", "validation": "val", "test": "test_2016_flickr"}
+        sides = [(f"{split}.{side}", f"{stems[split]}.{side}") for split in stems for side in (self.src, self.tgt)]
+        return {key: (f"{name}.gz", name) for key, name in sides}
+
+    def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
+        """Yields the pairs of lines of the split's two files."""
+        source, target = (self.path(folder, f"{split}.{side}") for side in (self.src, self.tgt))
+        for number, row in enumerate(parallel(source, target)):
+            yield Example(f"{split}-{number}", (row.text("source"),), (row.text("target"),))
+
+    def read_hub(self, split: SplitName, rows: Iterator[Row]) -> Iterator[Example]:
+        """Yields the pairs of the hub's table, which has English and German."""
+        for number, row in enumerate(rows):
+            yield Example(f"{split}-{number}", (row.text(self.src),), (row.text(self.tgt),))

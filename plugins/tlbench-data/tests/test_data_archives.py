@@ -1,0 +1,118 @@
+"""Archives: unpacked into the cache, and never anywhere else."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zipfile
+
+import pytest
+from tlbench_data.own.archives import unpacked
+
+from tlbench import DataError
+from tlbench.catalog.catalog import Catalog
+
+ROWS = "text,label\n" + "".join(f"text {i},{'ab'[i % 2]}\n" for i in range(40))
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TLBENCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "archives"
+
+
+def zipped(path, members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def tarred(path, members, mode="w:gz"):
+    with tarfile.open(path, mode) as archive:
+        for member, content in members:
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def linked(name, target, kind):
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, target
+    return member
+
+
+def left_behind(cache):
+    return [path for path in cache.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar.gz"])
+def test_an_archive_stands_for_its_folder(tmp_path, kind):
+    path = tmp_path / f"data.{kind}"
+    if kind == "zip":
+        zipped(path, {"data/train.csv": ROWS, "data/test.csv": ROWS.replace("text ", "other ")})
+    else:
+        members = {"data/train.csv": ROWS, "data/test.csv": ROWS.replace("text ", "other ")}
+        tarred(path, [(tarfile.TarInfo(name), text.encode()) for name, text in members.items()])
+    found = Catalog.discover().task(f"csv:{path}")
+    assert found.ref.name.startswith(f"csv:{path}@")
+    assert found.item.sizes["train"] == 40
+    assert unpacked(path) == unpacked(path)
+
+
+@pytest.mark.parametrize("name", ["../evil.csv", "/evil.csv", "a/../../evil.csv", "..\\evil.csv"])
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_a_path_that_leads_elsewhere(tmp_path, cache, name, kind):
+    path = tmp_path / f"data.{kind}"
+    if kind == "zip":
+        zipped(path, {name: "x"})
+    else:
+        tarred(path, [(tarfile.TarInfo(name), b"x")], "w")
+    with pytest.raises(DataError, match="would leave the folder"):
+        unpacked(path)
+    assert not list(tmp_path.rglob("evil.csv"))
+    assert not left_behind(cache)
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_links_and_devices_are_refused(tmp_path, cache, kind):
+    path = tarred(tmp_path / "data.tar.gz", [(linked("out", "/etc/passwd", kind), b"")])
+    with pytest.raises(DataError, match="'out' is no plain file"):
+        unpacked(path)
+    assert not left_behind(cache)
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path):
+    member = zipfile.ZipInfo("out")
+    member.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        archive.writestr(member, "/etc/passwd")
+    with pytest.raises(DataError, match="'out' is no plain file"):
+        unpacked(tmp_path / "data.zip")
+
+
+def test_a_bomb_is_refused(tmp_path, cache):
+    path = zipped(tmp_path / "data.zip", {"zeros": b"0" * 1_000_000})
+    assert path.stat().st_size < 10_000
+    with pytest.raises(DataError, match="unpacks to more than 100000 bytes"):
+        unpacked(path, most_bytes=100_000)
+    many = zipped(tmp_path / "many.zip", {f"{i}": b"" for i in range(20)})
+    with pytest.raises(DataError, match="more than 10 members"):
+        unpacked(many, most_members=10)
+    assert not left_behind(cache)
+
+
+@pytest.mark.parametrize("name", ["data.zip", "data.tar.gz"])
+def test_no_archive(tmp_path, name):
+    (tmp_path / name).write_bytes(b"not an archive")
+    with pytest.raises(DataError, match="not an archive that can be unpacked"):
+        unpacked(tmp_path / name)
+
+
+def test_a_truncated_archive(tmp_path, cache):
+    members = [(tarfile.TarInfo(f"{i}.csv"), ROWS.encode() * 50) for i in range(5)]
+    path = tarred(tmp_path / "data.tar.gz", members)
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(DataError):
+        unpacked(path)
+    assert not left_behind(cache)

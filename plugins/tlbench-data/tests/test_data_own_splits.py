@@ -1,0 +1,138 @@
+"""The splits of one's own files: named, found by name, or drawn; and data sets of the hub."""
+
+from __future__ import annotations
+
+import csv
+from types import SimpleNamespace
+
+import huggingface_hub
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from huggingface_hub import constants
+from tlbench_data.drawing import draw
+
+from tlbench import DataError, UsageError
+from tlbench.catalog.catalog import Catalog
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    return Catalog.discover()
+
+
+def write_csv(path, rows):
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("text", "label"), *rows])
+    return path
+
+
+def made(catalog, path, params=""):
+    return catalog.task(f"csv:{path}{params}").item
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, size in (("train", 20), ("valid", 6), ("test", 8)):
+        write_csv(tmp_path / f"{name}.csv", [(f"{name} {i}", "ab"[i % 2]) for i in range(size)])
+    return tmp_path
+
+
+def test_splits_of_a_folder(catalog, folder):
+    task = made(catalog, folder)
+    assert task.sizes == {"train": 20, "validation": 6, "test": 8}
+    assert task.split("test")[0].id == "test-0"
+    (folder / "valid.csv").unlink()
+    without = made(Catalog.discover(), folder)
+    assert without.split("validation") is None
+    assert without.name != task.name
+
+
+def test_splits_from_files_that_are_named(catalog, folder):
+    (folder / "train.csv").rename(folder / "mine.csv")
+    found = catalog.task(f"csv:{folder}[train=mine.csv,test=valid.csv]")
+    # valid.csv was named as the test: it is not the validation split too.
+    assert found.item.sizes == {"train": 20, "test": 6}
+    assert f"train={folder / 'mine.csv'}@" in found.ref.name
+    assert Catalog.discover().task(found.ref.name).item == found.item
+    one = catalog.task(f"csv:{folder / 'mine.csv'}[test=test.csv]")
+    assert one.item.sizes == {"train": 20, "test": 8}
+    write_csv(folder / "test.csv", [("new", "a"), ("newer", "b")])
+    with pytest.raises(UsageError, match="now; name it without @"):
+        Catalog.discover().task(one.ref.name)
+
+
+@pytest.mark.parametrize(
+    ("drop", "params", "said"),
+    [
+        ("train", "", r"no file is called train\.\*"),
+        ("test", "", r"no file is called test\.\*"),
+        ("", "[validation=test.csv,test=test.csv]", "one file is named for two splits"),
+    ],
+)
+def test_splits_that_cannot_be(catalog, folder, drop, params, said):
+    if drop:
+        (folder / f"{drop}.csv").unlink()
+    with pytest.raises(DataError, match=said):
+        made(catalog, folder, params=params).output  # noqa: B018
+
+
+def test_a_class_that_only_the_test_has(catalog, folder):
+    write_csv(folder / "test.csv", [("x", "a"), ("y", "c")])
+    with pytest.raises(DataError, match=r"test\.csv, line 3: label is 'c', which no training row has"):
+        made(catalog, folder).output  # noqa: B018
+
+
+def test_an_empty_split(catalog, folder):
+    write_csv(folder / "test.csv", [])
+    with pytest.raises(DataError, match=r"test\.csv: it has no row"):
+        made(catalog, folder).output  # noqa: B018
+
+
+def test_the_draw_keeps_what_is_the_same_on_one_side(catalog, tmp_path):
+    path = write_csv(tmp_path / "a.csv", [(f"text {i % 15}", "ab"[i % 15 % 2]) for i in range(60)])
+    first, second = made(catalog, path), made(catalog, path, params="[seed=1]")
+    shown = [{row.inputs for row in first.split(name)} for name in ("train", "validation", "test")]
+    assert sum(map(len, shown)) == 15
+    assert sum(first.sizes.values()) == 60
+    assert first.split("test").fingerprint != second.split("test").fingerprint
+
+
+def test_shares_are_met_over_many_small_classes():
+    strata = [row % 77 for row in range(770)]
+    parts = draw(list(range(770)), strata, {"train": 0.8, "validation": 0.1, "test": 0.1}, seed=3)
+    assert {name: len(rows) for name, rows in parts.items()} == {"train": 616, "validation": 77, "test": 77}
+    assert sorted(row for rows in parts.values() for row in rows) == list(range(770))
+    few = draw(list(range(154)), [row % 77 for row in range(154)], {"train": 0.8, "test": 0.2}, seed=3)
+    assert {strata[row] for row in few["train"]} == set(range(77))
+    assert len(few["test"]) == pytest.approx(154 * 0.2, abs=1)
+
+
+def test_the_hub(catalog, tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    before = catalog.task("hub:org/data").item
+    assert before.missing() == "hub:org/data is not in the local hub cache: run `tlbench fetch --task 'hub:org/data'`"
+
+    def download(repository, **options):
+        place = tmp_path / "datasets--org--data"
+        folder = place / "snapshots" / COMMIT / "data"
+        folder.mkdir(parents=True)
+        (place / "refs").mkdir()
+        (place / "refs" / "main").write_text(COMMIT)
+        for split, size in (("train", 20), ("validation", 6)):
+            rows = [{"text": f"{split} {i}", "label": i % 2} for i in range(size)]
+            pq.write_table(pa.Table.from_pylist(rows), folder / f"{split}-00000-of-00001.parquet")
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: SimpleNamespace(dataset_info=lambda *a, **k: None))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    before.fetch()
+    found = Catalog.discover().task("hub:org/data[test=validation]")
+    assert found.ref.name == f"hub:org/data@{COMMIT}[test=validation]"
+    assert found.item.missing() is None
+    assert found.item.sizes == {"train": 20, "test": 6}
+    with pytest.raises(DataError, match="no split 'test'; name one"):
+        Catalog.discover().task("hub:org/data").item.output  # noqa: B018
+    with pytest.raises(UsageError, match="not the id of a data set"):
+        catalog.task("hub:../../etc")

@@ -1,0 +1,113 @@
+"""The baselines of tlbench-finetune: what they answer, on each kind of output."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from tlbench_finetune.lead import Lead
+from tlbench_finetune.majority import Majority
+
+from tlbench import (
+    Answer,
+    Classes,
+    Example,
+    Examples,
+    MultiLabel,
+    PluginError,
+    Predictions,
+    Protocol,
+    Scalar,
+    Span,
+    Strategy,
+    Text,
+    TokenClasses,
+)
+from tlbench.modeling.data import bare
+from tlbench.testing.jobs import make_job
+from tlbench.testing.toys import ToyTask
+
+PROTOCOL = Protocol(max_steps=6, precision="fp32")
+TAGS = TokenClasses(("O", "B-place", "I-place"))
+
+
+def _answers(
+    strategy: Strategy, output: Any, train: Sequence[tuple[tuple[Any, ...], Any]], asked: Sequence[tuple[Any, ...]]
+) -> Predictions:
+    """Returns what the strategy says of `asked` after these inputs and targets."""
+    job = make_job(Majority(), None, ToyTask(), protocol=PROTOCOL)
+    data = bare(Examples(Example(str(i), inputs, target) for i, (inputs, target) in enumerate(train)))
+    info = dataclasses.replace(job.task, output=output)
+    predictor = strategy.fit(dataclasses.replace(job, train=data, task=info))
+    assert data.meter.rows == len(train)
+    predictions = predictor.predict(bare(Examples(Example(f"asked-{i}", inputs) for i, inputs in enumerate(asked))))
+    assert predictions.ids == tuple(f"asked-{i}" for i in range(len(asked)))
+    return predictions
+
+
+@pytest.mark.parametrize(
+    ("output", "targets", "values", "scores"),
+    [
+        (Classes(("a", "b", "c")), [2, 0, 2, 1], [2, 2], [[0.25, 0.25, 0.5]] * 2),
+        (Classes(("no", "yes")), [0, 1, 1, 0], [1, 1], [[0.5, 0.5]] * 2),
+        (Scalar(), [1.0, 2.0, 6.0], [3.0, 3.0], None),
+        (MultiLabel(("a", "b")), [(1, 0), (1, 1), (1, 0)], [[1, 0], [1, 0]], [[1, 1 / 3]] * 2),
+    ],
+)
+def test_majority_is_the_most_frequent_answer(output: Any, targets: list[Any], values: Any, scores: Any) -> None:
+    predictions = _answers(Majority(), output, [(("x",), target) for target in targets], [("y",), ("z",)])
+    np.testing.assert_allclose(predictions.values, values)
+    if scores is None:
+        assert predictions.scores is None
+    else:
+        np.testing.assert_allclose(predictions.scores, scores)
+
+
+def test_majority_of_words_is_each_words_most_frequent_class() -> None:
+    train = [
+        ((("in", "New", "York"),), (0, 1, 2)),
+        ((("York", "is", "new"),), (1, 0, 0)),
+        ((("to", "York"),), (0, 1)),
+        ((("New",),), (0,)),
+    ]
+    asked = [(("York", "New", "Berlin"),), ((),), (("is",),)]
+    predictions = _answers(Majority(), TAGS, train, asked)
+    # York: B twice, I once; New: B and O once each, and O comes first; Berlin was never seen, and most words are O.
+    assert predictions.values.tolist() == [(1, 0, 0), (), (0,)]
+    assert predictions.values.dtype == object
+
+
+def test_words_that_training_never_showed_get_the_most_frequent_class_of_all() -> None:
+    train = [((("a", "b", "c"),), (2, 2, 0))]
+    assert _answers(Majority(), TAGS, train, [(("d", "c"),)]).values.tolist() == [(2, 0)]
+
+
+def test_lead_is_as_many_words_as_the_training_texts_have_in_the_median() -> None:
+    train = [(("x",), ("one two three",)), (("x",), ("one", "one two  three four five six")), (("x",), ("one two",))]
+    asked = [("A longer\ttext\n with lines",), ("short",), ("",), ("  two   words here",)]
+    predictions = _answers(Lead(), Text(), train, asked)
+    # 3, 1, 6 and 2 words: 2.5 in the median, and Python rounds halves to even numbers
+    assert predictions.values.tolist() == ["A longer", "short", "", "two   words"]
+    assert predictions.values.dtype == object
+
+
+def test_lead_of_a_question_is_the_beginning_of_its_context() -> None:
+    train = [(("who?", "Ada is here"), (Answer("Ada Moss Reed", 0),)), (("where?", "x"), (Answer("in Bree now", 0),))]
+    assert _answers(Lead(), Span(), train, [("who was it?", "It was Bruno Nash, of course")]).values.tolist() == [
+        "It was Bruno"
+    ]
+
+
+def test_lead_says_nothing_where_most_questions_have_no_answer() -> None:
+    train = [(("who?", "x"), ())] * 2 + [(("who?", "x"), (Answer("Ada Moss", 0),))]
+    assert _answers(Lead(), Span(), train, [("who?", "Ada is here")]).values.tolist() == [""]
+
+
+def test_a_kind_without_a_baseline_is_refused() -> None:
+    with pytest.raises(PluginError, match="Span"):
+        _answers(Majority(), Span(), [(("q", "c"), ())], [("q", "c")])
+    with pytest.raises(PluginError, match="Scalar"):
+        _answers(Lead(), Scalar(), [(("q",), 1.0)], [("q",)])

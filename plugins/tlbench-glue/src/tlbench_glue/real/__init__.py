@@ -1,0 +1,1 @@
+"""GLUE itself, read from its published files or from the hub cache."""

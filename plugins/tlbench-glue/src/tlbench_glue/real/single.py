@@ -1,0 +1,43 @@
+"""The two tasks of one sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tlbench_data.tasks.files import fixed
+
+from tlbench import Classes
+from tlbench_glue.real.task import DEV, GlueTask, folders, on_hub
+
+
+@dataclass(frozen=True)
+class Cola(GlueTask):
+    """Is the sentence acceptable English?"""
+
+    name = "cola"
+    output = Classes(("unacceptable", "acceptable"))
+    metrics = ("matthews", "accuracy", "f1")
+    description = f"Linguistic acceptability of sentences from textbooks and papers. {DEV}"
+    source = "Warstadt, Singh and Bowman, Neural Network Acceptability Judgments, TACL 2019, arXiv:1805.12471"
+    licence = "released for research; the sentences belong to their authors and publishers"
+    folders = folders("CoLA")
+    columns = ("source", "label", "mark", "sentence")
+    texts = ("sentence",)
+    sizes = fixed(train=8551, test=1043)
+    hub = on_hub("cola")
+
+
+@dataclass(frozen=True)
+class Sst2(GlueTask):
+    """Is the sentence of a film review positive?"""
+
+    name = "sst2"
+    output = Classes(("negative", "positive"))
+    metrics = ("accuracy", "f1")
+    description = f"Sentiment of sentences and phrases from film reviews. {DEV}"
+    source = "Socher et al., Recursive Deep Models for Semantic Compositionality, EMNLP 2013"
+    licence = "none stated"
+    folders = folders("SST-2")
+    texts = ("sentence",)
+    sizes = fixed(train=67349, test=872)
+    hub = on_hub("sst2")

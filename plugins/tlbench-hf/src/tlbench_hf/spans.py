@@ -1,0 +1,52 @@
+"""Questions and contexts to rows of tokens, with the characters of the context that each token stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tlbench import Examples, PluginError
+from tlbench.modeling.data import Data
+from tlbench_hf.tokens import Tokenizer, load_tokenizer
+from tlbench_hf.windows import longest_question, windowed_data, windows
+
+
+def featurize(examples: Examples, folder: Path, max_length: int) -> Data:
+    """Returns the question with a window of its context in each row; the alignment has the context's characters.
+
+    A question that takes more than half of a row is cut.
+
+    Raises:
+        PluginError: Inputs that are not a question and its context.
+        UsageError: The folder has no fast tokenizer, or `max_length` has no room for a context.
+    """
+    if not all(len(e.inputs) == 2 and all(isinstance(text, str) for text in e.inputs) for e in examples):
+        raise PluginError("tlbench-hf takes a question and its context, as two texts")
+    tokenizer = load_tokenizer(folder)
+    length = tokenizer.length(max_length)
+
+    def make() -> dict[str, np.ndarray]:
+        questions = _cut(tokenizer, [example.inputs[0].strip() for example in examples], length)
+        found = windows(tokenizer, questions, [example.inputs[1] for example in examples], length)
+        return found.arrays(np.where(found.parts[:, None] == 1, found.offsets, np.int32(-1)))
+
+    made = f"span:{tokenizer.identity}:{length}:{int(tokenizer.types)}"
+    return windowed_data(examples, tokenizer, made, make)
+
+
+def _cut(tokenizer: Tokenizer, questions: list[str], length: int) -> list[str]:
+    longest = longest_question(tokenizer, length)
+    if not questions or not longest:
+        return ["" for _ in questions]
+    encoded = tokenizer.library(
+        questions,
+        add_special_tokens=False,
+        truncation=True,
+        max_length=longest,
+        return_offsets_mapping=True,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+    )
+    ends = (row[-1][1] if len(row) == longest else None for row in encoded["offset_mapping"])
+    return [question[:end] for question, end in zip(questions, ends, strict=True)]

@@ -1,0 +1,1 @@
+"""Vision backbones of timm, as a plugin of tlbench."""

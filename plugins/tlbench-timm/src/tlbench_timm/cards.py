@@ -1,0 +1,76 @@
+"""What weights say of themselves: read from the header of the file and the hub's configuration, without torch."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tlbench import Card, UsageError
+from tlbench_timm.sources import cached_file, unchanged_file
+
+_CLASSIFIER = re.compile(r"(fc|classifier|last_linear|head|head\.fc|head_dist)\.(weight|bias)")
+_BUFFER = re.compile(r".*(running_mean|running_var|attn_mask|relative_position_bias|relative_coords_table)")
+_LARGEST_HEADER = 100_000_000
+_DATA = {
+    "in1k": "ImageNet-1k",
+    "in12k": "ImageNet-12k",
+    "in21k": "ImageNet-21k",
+    "in22k": "ImageNet-22k",
+    "laion2b": "LAION-2B",
+    "lvd142m": "LVD-142M",
+    "openai": "OpenAI's image-text pairs",
+    "webli": "WebLI",
+}
+
+
+def read_card(architecture: str, revision: str | None, weights: str | None, size: int | None) -> Card:
+    """Returns family, size, licence and data of a model of timm, as far as files on this machine tell."""
+    model, _, tag = architecture.partition(".")
+    if weights is not None:
+        try:
+            file = unchanged_file(weights, architecture)
+        except UsageError:
+            return Card(family=_family(model), source=weights.rpartition("@")[0], on_disk=False)
+        return Card(family=_family(model), parameters=count(file, size), source=str(file), revision=weights[-12:])
+    found = cached_file(architecture, revision)
+    config = cached_file(architecture, revision, "config.json")
+    said: dict[str, Any] = json.loads(config.read_text(encoding="utf-8")) if config else {}
+    pretrained: dict[str, Any] = said.get("pretrained_cfg") or {}
+    return Card(
+        family=_family(model),
+        parameters=count(found, size) if found else None,
+        licence=str(pretrained.get("license") or ""),
+        pretraining_data=" and ".join(_DATA[part] for part in tag.split("_") if part in _DATA),
+        source=f"timm/{architecture}" if tag else "",
+        revision=revision or "",
+        on_disk=found is not None,
+    )
+
+
+def count(file: Path, size: int | None) -> int | None:
+    """Returns how many parameters an encoder takes out of a file, or None where its size changes their number."""
+    shapes = dict(_tensors(file))
+    if size is not None and any("pos_embed" in name or "relative_position" in name for name in shapes):
+        return None
+    wanted = (n for n in shapes if not _CLASSIFIER.fullmatch(n) and not _BUFFER.fullmatch(n))
+    return sum(math.prod(shapes[name]) for name in wanted)
+
+
+def _family(model: str) -> str:
+    return re.match(r"(test_)?([a-z]*)", model)[2] or model  # type: ignore[index]
+
+
+def _tensors(file: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
+    with file.open("rb") as opened:
+        size = int.from_bytes(opened.read(8), "little")
+        if size > _LARGEST_HEADER:
+            return
+        header = json.loads(opened.read(size))
+    for name, tensor in header.items():
+        # Integers are positions and the like, not weights.
+        if name != "__metadata__" and tensor["dtype"].startswith(("F", "BF")):
+            yield name, tuple(tensor["shape"])

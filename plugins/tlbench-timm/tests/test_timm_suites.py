@@ -1,0 +1,19 @@
+"""The suites of images that come with the plugin."""
+
+from __future__ import annotations
+
+import pytest
+from tlbench_timm.plugin import tlbench_suites
+
+from tlbench.planning.suite import read_suite
+
+SUITES = {path.stem: path for path in tlbench_suites()}
+
+
+@pytest.mark.parametrize("name", ["vision", "cifar10-1pct", "hymenoptera"])
+def test_a_suite_reads_and_has_a_floor_for_each_task(name):
+    suite = read_suite(SUITES[name])
+    assert suite.name == name
+    assert "TLBENCH_DATA" in suite.description
+    tasks = {task for block in suite.cells for task in block.tasks}
+    assert tasks == {task for block in suite.cells for task in block.tasks if "majority" in block.strategies}

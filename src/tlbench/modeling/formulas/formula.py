@@ -1,0 +1,49 @@
+"""The two shapes that a metric's formula can have, so that a thousand resamples of the examples take milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from tlbench.modeling.scored import Floats, Scored
+
+
+@dataclass(frozen=True)
+class Sums:
+    """A metric that is a function of the sums of a few numbers of each example."""
+
+    parts: Callable[[Scored], Floats]
+    """Returns (N, m), the numbers of each example."""
+    value: Callable[[Floats], Floats]
+    """Returns (...), the metric of each row of sums (..., m)."""
+    counts: bool = True
+    """Whether the numbers are small and whole, so that their sums are exact in single precision."""
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """A metric that is a function of the order of the examples."""
+
+    prepared: Callable[[Scored], Callable[[Floats], Floats]]
+    """Returns what gives the metric (R,) on each resample, which is told as the weight of each example, (R, N)."""
+
+
+Formula: TypeAlias = Sums | Ranks
+
+
+def ratio(numerator: Floats, denominator: Floats) -> Floats:
+    """Returns one by the other, and 0 where there is nothing to divide by."""
+    return np.divide(numerator, denominator, out=np.zeros(np.shape(numerator)), where=denominator > 0)
+
+
+def mean_of(parts: Floats) -> Floats:
+    """Returns (...), the mean, of sums (..., 2) of a value and of how many there are."""
+    return ratio(parts[..., 0], parts[..., 1])
+
+
+def with_ones(values: Floats) -> Floats:
+    """Returns (N, 2): a value of each example, and 1 for the example."""
+    return np.stack([values, np.ones(len(values))], axis=1)

@@ -1,0 +1,205 @@
+"""Each metric by the library that its field trusts: what the packaged `evaluate.Metric`s compute.
+
+A formula takes references and predictions as evaluate hands them over (for metrics of probabilities, rows of them) and
+the positive class. The libraries are imported when a metric is first computed.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tlbench.modeling.formulas import answers
+from tlbench.modeling.formulas.probabilities import BINS, UNDEFINED
+from tlbench.modeling.formulas.texts import references as as_sacrebleu
+from tlbench.modeling.scored import Scored
+
+Formula: TypeAlias = Callable[[Any, Any, int], float]
+
+
+def _accuracy(references: Any, predictions: Any, positive: int) -> float:
+    from sklearn.metrics import accuracy_score
+
+    if isinstance(references[0], list) and isinstance(references[0][0], str):
+        references = [tag for tags in references for tag in tags]
+        predictions = [tag for tags in predictions for tag in tags]
+    return float(accuracy_score(np.asarray(references), np.asarray(predictions)))
+
+
+def _of_positive(name: str) -> Formula:
+    def formula(references: Any, predictions: Any, positive: int) -> float:
+        from sklearn import metrics
+
+        # Against all other classes together, so that it is defined for any number of them.
+        true, said = np.asarray(references) == positive, np.asarray(predictions) == positive
+        return float(getattr(metrics, f"{name}_score")(true, said, pos_label=True, zero_division=0))
+
+    return formula
+
+
+def _averaged(name: str, average: str) -> Formula:
+    def formula(references: Any, predictions: Any, positive: int) -> float:
+        from sklearn import metrics
+
+        pair = np.asarray(references), np.asarray(predictions)
+        return float(getattr(metrics, f"{name}_score")(*pair, average=average, zero_division=0))
+
+    return formula
+
+
+def _matthews(references: Any, predictions: Any, positive: int) -> float:
+    from sklearn.metrics import matthews_corrcoef
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a single class on both sides: 0, as everywhere here
+        return float(matthews_corrcoef(np.asarray(references), np.asarray(predictions)))
+
+
+def _roc_auc(references: Any, predictions: Any, positive: int) -> float:
+    from sklearn.metrics import roc_auc_score
+
+    true, given = np.asarray(references), np.asarray(predictions)
+    if true.ndim == 1 and given.shape[1] == 2:
+        true, given = (true == positive)[:, None], given[:, [positive]]
+    elif true.ndim == 1:
+        true = true[:, None] == np.arange(given.shape[1])
+    areas = [roc_auc_score(a, b) for a, b in zip(true.T, given.T, strict=True) if len(np.unique(a)) == 2]
+    return float(np.mean(areas)) if areas else UNDEFINED
+
+
+def _log_loss(references: Any, predictions: Any, positive: int) -> float:
+    from sklearn.metrics import log_loss
+
+    given = np.asarray(predictions)
+    return float(log_loss(np.asarray(references), given, labels=np.arange(given.shape[1])))
+
+
+def _calibration_error(references: Any, predictions: Any, positive: int) -> float:
+    true, given = np.asarray(references), np.asarray(predictions)
+    confidence, right = given.max(axis=1), given.argmax(axis=1) == true
+    error = 0.0
+    for number in range(1, BINS + 1):
+        inside = (confidence * BINS > number - 1) & ((confidence * BINS <= number) | (number == BINS))
+        if inside.any():
+            error += float(inside.mean() * abs(right[inside].mean() - confidence[inside].mean()))
+    return error
+
+
+def _pearson(references: Any, predictions: Any, positive: int) -> float:
+    from scipy.stats import pearsonr
+
+    return _correlation(pearsonr, references, predictions)
+
+
+def _spearman(references: Any, predictions: Any, positive: int) -> float:
+    from scipy.stats import spearmanr
+
+    return _correlation(spearmanr, references, predictions)
+
+
+def _correlation(formula: Callable[..., Any], references: Any, predictions: Any) -> float:
+    x, y = np.asarray(references), np.asarray(predictions)
+    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return float(formula(x, y).statistic)
+
+
+def _entities(name: str) -> Formula:
+    def formula(references: Any, predictions: Any, positive: int) -> float:
+        from seqeval import metrics
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # tags that are no entities'
+            return float(getattr(metrics, name)(list(references), list(predictions), zero_division=0))
+
+    return formula
+
+
+def _answers(of_example: Callable[[Any, str], float]) -> Formula:
+    def formula(references: Any, predictions: Any, positive: int) -> float:
+        return float(np.mean([of_example(*pair) for pair in zip(references, predictions, strict=True)]))
+
+    return formula
+
+
+def _rouge(name: str) -> Formula:
+    def formula(references: Any, predictions: Any, positive: int) -> float:
+        from rouge_score.rouge_scorer import RougeScorer
+
+        scorer = RougeScorer([name], use_stemmer=True)
+        pairs = zip(references, predictions, strict=True)
+        return float(np.mean([scorer.score_multi(texts or [""], text)[name].fmeasure for texts, text in pairs]))
+
+    return formula
+
+
+def _sacrebleu(name: str) -> Formula:
+    def formula(references: Any, predictions: Any, positive: int) -> float:
+        from sacrebleu import metrics
+
+        scored = Scored(list(map(tuple, references)), list(predictions))  # type: ignore[arg-type]
+        corpus = getattr(metrics, name)().corpus_score(scored.values.tolist(), as_sacrebleu(scored))
+        return float(corpus.score) / 100
+
+    return formula
+
+
+FORMULAS: dict[str, Formula] = {
+    "accuracy": _accuracy,
+    "precision": _of_positive("precision"),
+    "recall": _of_positive("recall"),
+    "f1": _of_positive("f1"),
+    "precision_macro": _averaged("precision", "macro"),
+    "recall_macro": _averaged("recall", "macro"),
+    "f1_macro": _averaged("f1", "macro"),
+    "f1_micro": _averaged("f1", "micro"),
+    "f1_weighted": _averaged("f1", "weighted"),
+    "matthews": _matthews,
+    "roc_auc": _roc_auc,
+    "log_loss": _log_loss,
+    "calibration_error": _calibration_error,
+    "pearson": _pearson,
+    "spearman": _spearman,
+    "entity_f1": _entities("f1_score"),
+    "entity_precision": _entities("precision_score"),
+    "entity_recall": _entities("recall_score"),
+    "exact_match": _answers(answers.exact_match),
+    "answer_f1": _answers(answers.answer_f1),
+    "rouge1": _rouge("rouge1"),
+    "rouge2": _rouge("rouge2"),
+    "rougeL": _rouge("rougeL"),
+    "bleu": _sacrebleu("BLEU"),
+    "chrf": _sacrebleu("CHRF"),
+}
+CITATIONS = {
+    "accuracy": "The share of examples whose class is right; of labels whose set is; of words whose tag is.",
+    "precision": "Of what is said to be the positive class, the share that is.",
+    "recall": "Of the positive class, the share that is said to be.",
+    "f1": "van Rijsbergen 1979: harmonic mean of precision and recall of the positive class.",
+    "precision_macro": "The mean over classes of their precision.",
+    "recall_macro": "The mean over classes of their recall.",
+    "f1_macro": "The mean over classes of their F1.",
+    "f1_micro": "F1 of all decisions together.",
+    "f1_weighted": "The mean over classes of their F1, each as often as it is true.",
+    "matthews": "Matthews 1975, doi:10.1016/0005-2795(75)90109-9; several classes: Gorodkin 2004.",
+    "roc_auc": "Fawcett 2006, doi:10.1016/j.patrec.2005.10.010; several classes: each against the rest, the mean.",
+    "log_loss": "The mean of -log of the probability of the right class, in nats.",
+    "calibration_error": "Guo et al. 2017, arXiv:1706.04599: expected calibration error, 15 bins of equal width.",
+    "pearson": "Pearson 1895: correlation of two variables.",
+    "spearman": "Spearman 1904: Pearson's correlation of ranks; ties share their mean rank.",
+    "entity_f1": "Tjong Kim Sang & De Meulder 2003: F1 over entities, type and boundaries exact.",
+    "entity_precision": "Of the entities that are said, the share that is right.",
+    "entity_recall": "Of the entities that there are, the share that is found.",
+    "exact_match": "Rajpurkar et al. 2016, arXiv:1606.05250; no answer: 2018, arXiv:1806.03822.",
+    "answer_f1": "Rajpurkar et al. 2016, arXiv:1606.05250; no answer: 2018, arXiv:1806.03822.",
+    "rouge1": "Lin 2004, W04-1013: F-measure of words, the best accepted text, stemmed.",
+    "rouge2": "Lin 2004, W04-1013: F-measure of pairs of words, the best accepted text, stemmed.",
+    "rougeL": "Lin 2004, W04-1013: F-measure of the longest common subsequence, the best accepted text, stemmed.",
+    "bleu": "Papineni et al. 2002, P02-1040; Post 2018, arXiv:1804.08771.",
+    "chrf": "Popović 2015, W15-3049; Post 2018, arXiv:1804.08771.",
+}

@@ -1,0 +1,172 @@
+"""Answers beside what was asked, as metrics read them. NumPy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlbench.contracts.errors import Diverged, PluginError
+from tlbench.contracts.metric import METRICS
+from tlbench.contracts.outputs import (
+    Classes,
+    MultiLabel,
+    Output,
+    Predictions,
+    Scalar,
+    Span,
+    Text,
+    TokenClasses,
+)
+
+Floats: TypeAlias = NDArray[np.float64]
+Array: TypeAlias = NDArray[Any]
+Kind = Literal["numbers", "labels", "tags", "texts"]
+
+_KINDS: dict[type, Kind] = {
+    Classes: "numbers", Scalar: "numbers", MultiLabel: "labels", TokenClasses: "tags", Span: "texts", Text: "texts",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Targets and answers of N examples.
+
+    Raises:
+        ValueError: The parts differ in length.
+    """
+
+    targets: Array
+    """(N,) class indices or real numbers; (N, K) labels of 0 and 1; of object dtype (N,) tuples of tags, one for each
+    word, or tuples of accepted texts, of which none means that there is no answer. A sequence is made an array."""
+    values: Array
+    """(N,) or (N, K) the same; of object dtype (N,) a text where targets are accepted texts."""
+    scores: Array | None = None
+    """(N, K) probabilities, or None for a predictor that is certain of its answers."""
+    positive: int = 1
+    """For binary precision, recall, F1 and ROC AUC: the class that counts as found."""
+    known: dict[str, Floats] = field(default_factory=dict, repr=False)
+    """What `statistics` has found out of texts and tags, which takes long."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "targets", _array(self.targets))
+        object.__setattr__(self, "values", _array(self.values))
+        lengths = {len(part) for part in (self.targets, self.values, self.scores) if part is not None}
+        if len(lengths) > 1:
+            raise ValueError(f"targets, predictions and probabilities differ in length: {sorted(lengths)}")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def kind(self) -> Kind:
+        """What the answers are: numbers (class indices too), labels, tags of words, or texts."""
+        if self.values.dtype.kind in "biuf":
+            return "numbers" if self.values.ndim == 1 else "labels"
+        return "texts" if not len(self.values) or isinstance(self.values[0], str) else "tags"
+
+    def take(self, rows: Array) -> Scored:
+        """Returns the examples at these positions."""
+        scores = None if self.scores is None else self.scores[rows]
+        return Scored(self.targets[rows], self.values[rows], scores, self.positive)
+
+
+def scored_of(output: Output, targets: Sequence[Any], predictions: Predictions, positive: int = 1) -> Scored:
+    """Returns what a predictor said beside the examples' targets.
+
+    Raises:
+        PluginError: An answer that is not what the output asks for; the message names the example.
+    """
+    if len(targets) != len(predictions):
+        raise PluginError(f"{len(predictions)} predictions for {len(targets)} examples")
+    values = predictions.values
+    if isinstance(output, TokenClasses):
+        said = [_tags(output, *pair) for pair in zip(predictions.ids, targets, values, strict=True)]
+        asked = [tuple(output.names[int(index)] for index in target) for target in targets]
+        return Scored(objects(asked), objects(said))
+    if isinstance(output, Span | Text):
+        for name, value in zip(predictions.ids, values, strict=True):
+            if not isinstance(value, str):
+                raise PluginError(f"{name}: the prediction {value!r} is no text")
+        # A span's answer is a text and where it stands; a text has only the text.
+        accepted = [tuple(getattr(answer, "text", answer) for answer in target) for target in targets]
+        return Scored(objects(accepted), objects([str(value) for value in values]))
+    width = len(output.names) if isinstance(output, MultiLabel) else None
+    shape = (len(targets),) if width is None else (len(targets), width)
+    if values.shape != shape:
+        raise PluginError(f"predictions {values.shape} should be {shape}")
+    dtype: Any = np.float64 if isinstance(output, Scalar) else np.int64
+    return Scored(np.asarray(targets).astype(dtype).reshape(shape), values.astype(dtype), predictions.scores, positive)
+
+
+def checked(metric: str, scored: Scored) -> Scored:
+    """Returns the same as what the metric reads: integers for a metric of classes, floats for one of numbers.
+
+    Raises:
+        KeyError: There is no such metric.
+        ValueError: There are no examples, they are of another kind, or their parts do not fit together.
+        Diverged: A value or a probability is not finite.
+    """
+    info, kind = METRICS[metric], scored.kind
+    if not len(scored):
+        raise ValueError("there are no examples to score")
+    if kind not in {_KINDS[output] for output in info.outputs}:
+        raise ValueError(f"{metric} does not score {kind}")
+    if kind in {"numbers", "labels"}:
+        if scored.targets.shape != scored.values.shape:
+            raise ValueError(f"targets {scored.targets.shape} and predictions {scored.values.shape} should be alike")
+        if not np.isfinite(scored.values.astype(np.float64)).all():
+            raise Diverged("predictions that are not finite")
+    elif kind == "tags" and any(len(t) != len(v) for t, v in zip(scored.targets, scored.values, strict=True)):
+        raise ValueError("each word should have one tag")
+    if scored.scores is not None and info.reads_scores:
+        _check_scores(scored)
+    dtype: Any = {"numbers": np.float64 if info.outputs == (Scalar,) else np.int64, "labels": np.int64}.get(kind)
+    if dtype is None or scored.targets.dtype == scored.values.dtype == dtype:
+        return scored
+    return replace(scored, targets=scored.targets.astype(dtype), values=scored.values.astype(dtype))
+
+
+def probabilities(scored: Scored) -> Floats:
+    """Returns (N, K): the predictor's probabilities, or 1 for what it answers; those of classes sum to 1."""
+    if scored.scores is None:
+        if scored.kind == "labels":
+            return scored.values.astype(np.float64)
+        count = int(max(scored.targets.max(), scored.values.max())) + 1
+        return np.asarray(np.eye(max(2, count))[scored.values.astype(np.int64)])
+    given = scored.scores.astype(np.float64)
+    if scored.kind == "labels":
+        return given
+    # In single precision they sum to 1 only nearly.
+    total = given.sum(axis=1, keepdims=True)
+    return np.asarray(given / np.where(total > 0, total, 1))
+
+
+def objects(items: Sequence[Any]) -> Array:
+    """Returns (N,) of object dtype, whatever the items are."""
+    return np.fromiter(items, dtype=object, count=len(items))
+
+
+def _array(part: Any) -> Array:
+    if isinstance(part, np.ndarray):
+        return part
+    items = list(part)
+    return objects(items) if items and isinstance(items[0], str | tuple | list) else np.asarray(items)
+
+
+def _tags(output: TokenClasses, name: str, target: Sequence[int], value: Sequence[int]) -> tuple[str, ...]:
+    if len(value) != len(target):
+        raise PluginError(f"{name}: {len(value)} predictions for {len(target)} words")
+    return tuple(output.names[int(index)] for index in value)
+
+
+def _check_scores(scored: Scored) -> None:
+    assert scored.scores is not None
+    if not np.isfinite(scored.scores).all():
+        raise Diverged("probabilities that are not finite")
+    width = scored.values.shape[1] if scored.kind == "labels" else int(scored.targets.max()) + 1
+    if scored.scores.ndim != 2 or scored.scores.shape[1] < width:
+        raise ValueError(f"probabilities {scored.scores.shape} should be for at least {width} classes")

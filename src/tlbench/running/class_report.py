@@ -1,0 +1,78 @@
+"""What each class is found by, and what it is confused with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from tlbench.contracts.outputs import Classes, MultiLabel, Output, TokenClasses
+from tlbench.contracts.record import ClassReport, ClassScore
+from tlbench.modeling.formulas.entities import entities_of
+from tlbench.modeling.scored import Array, Scored
+
+
+def class_report(output: Output, seeds: Sequence[Scored]) -> ClassReport:
+    """Returns the report on what each seed's predictor said of the test split; empty if the output has no classes.
+
+    Of words in BIO tags, the classes are the types of entities, and what is confused are the tags.
+    """
+    if isinstance(output, Classes):
+        return _of_classes(output.names, seeds)
+    if isinstance(output, MultiLabel):
+        said = np.sum([scored.values.sum(axis=0) for scored in seeds], axis=0)
+        true = np.sum([scored.targets.sum(axis=0) for scored in seeds], axis=0)
+        hit = np.sum([(scored.values * scored.targets).sum(axis=0) for scored in seeds], axis=0)
+        return ClassReport(_rows(output.names, hit, said, true, len(seeds)))
+    if isinstance(output, TokenClasses):
+        of_words = _of_classes(output.names, [_words(output.names, scored) for scored in seeds])
+        types = sorted({name.partition("-")[2] for name in output.names if name[:2] in {"B-", "I-"}})
+        if not types:
+            return of_words
+        return ClassReport(_of_entities(types, seeds), of_words.names, of_words.confusion)
+    return ClassReport()
+
+
+def _of_classes(names: Sequence[str], seeds: Sequence[Scored]) -> ClassReport:
+    size = len(names)
+    matrix = np.zeros((size, size), dtype=np.int64)
+    for scored in seeds:
+        matrix += np.bincount(scored.targets * size + scored.values, minlength=size * size).reshape(size, size)
+    rows = _rows(names, matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1), len(seeds))
+    entries = tuple((int(i), int(j), int(matrix[i, j])) for i, j in zip(*matrix.nonzero(), strict=True))
+    return ClassReport(rows, tuple(names), entries)
+
+
+def _words(names: Sequence[str], scored: Scored) -> Scored:
+    """Returns each word as an example of its own."""
+    index = {name: i for i, name in enumerate(names)}
+
+    def flat(tags: Iterable[Sequence[str]]) -> Array:
+        return np.fromiter((index[tag] for row in tags for tag in row), dtype=np.int64)
+
+    return Scored(flat(scored.targets), flat(scored.values))
+
+
+def _of_entities(types: Sequence[str], seeds: Sequence[Scored]) -> tuple[ClassScore, ...]:
+    hit: Counter[str] = Counter()
+    said: Counter[str] = Counter()
+    true: Counter[str] = Counter()
+    for scored in seeds:
+        for target, value in zip(scored.targets, scored.values, strict=True):
+            asked, found = entities_of(target), entities_of(value)
+            for counter, entities in ((hit, asked & found), (said, found), (true, asked)):
+                counter.update(kind for kind, _, _ in entities)
+    counts = [np.asarray([counter[kind] for kind in types]) for counter in (hit, said, true)]
+    return _rows(types, counts[0], counts[1], counts[2], len(seeds))
+
+
+def _rows(names: Sequence[str], hit: Array, said: Array, true: Array, seeds: int) -> tuple[ClassScore, ...]:
+    counts = zip(names, hit.tolist(), said.tolist(), true.tolist(), strict=True)
+    return tuple(
+        ClassScore(name, _share(h, s), _share(h, t), _share(2 * h, s + t), t // seeds) for name, h, s, t in counts
+    )
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0

@@ -1,0 +1,154 @@
+"""`tlbench fetch`: brings what is not there, leaves what is, and goes on after a failure."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tlbench.cli.app import _main
+
+PLUGIN = """
+from dataclasses import dataclass
+from pathlib import Path
+from tlbench import *
+
+FOLDER = Path({folder!r})
+
+def bring(name):
+    if name.startswith("absent"):
+        raise UsageError(f"{{name}}: the server says no")
+    if name.startswith("buggy"):
+        raise KeyError(name)
+    if not name.startswith("empty"):
+        (FOLDER / name).touch(exist_ok=False)
+
+@dataclass(frozen=True)
+class Remote(Backbone):
+    name: str
+    modality = "text"
+
+    def card(self):
+        return Card(on_disk=(FOLDER / self.name).exists())
+
+    def fetch(self):
+        bring(self.name)
+
+@dataclass(frozen=True)
+class Far(Task):
+    name: str
+    modality = "text"
+    output = Classes(("no", "yes"))
+    metrics = ("accuracy",)
+
+    def missing(self):
+        return None if (FOLDER / self.name).exists() else f"{{self.name}} is not here"
+
+    def fetch(self):
+        bring(self.name)
+
+class Teacher(Strategy):
+    name = "taught"
+
+    def needs(self):
+        return ("backbone:teacher", "task:lesson")
+
+@hookimpl
+def tlbench_backbones():
+    return [Remote(name) for name in ("near", "teacher", "absent-net", "buggy-net", "empty-net")]
+
+@hookimpl
+def tlbench_tasks():
+    return [Far(name) for name in ("far", "lesson", "absent-data", "empty-data")]
+
+@hookimpl
+def tlbench_strategies():
+    return [Teacher()]
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    folder = tmp_path / "brought"
+    folder.mkdir()
+    (tmp_path / "far_away.py").write_text(PLUGIN.format(folder=str(folder)))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "far_away", raising=False)
+    monkeypatch.setenv("TLBENCH_PLUGINS", "far_away")
+    return folder
+
+
+@pytest.fixture
+def suite(tmp_path):
+    path = tmp_path / "far.toml"
+    path.write_text('[[cells]]\ntasks = ["far"]\nbackbones = ["near"]\nstrategies = ["taught"]\n')
+    return path
+
+
+def fetch(capsys, *arguments):
+    status = _main(["fetch", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return status, captured.out.splitlines(), captured.err
+
+
+def test_a_suite_s_weights_and_data_are_brought_with_what_its_strategies_need(suite, folder, capsys):
+    (folder / "near").touch()
+    status, lines, _ = fetch(capsys, "--suite", suite)
+    assert status == 0
+    assert lines == ["near: there", "teacher: fetched", "far: fetched", "lesson: fetched"]
+    assert {path.name for path in folder.iterdir()} == {"near", "teacher", "far", "lesson"}
+
+
+def test_what_is_there_is_left_alone(suite, folder, capsys):
+    fetch(capsys, "--suite", suite)
+    status, lines, _ = fetch(capsys, "--suite", suite)
+    assert status == 0
+    assert all(line.endswith(": there") for line in lines)
+
+
+def test_what_cannot_be_had_costs_the_others_nothing(folder, capsys):
+    status, lines, error = fetch(
+        capsys, "-b", "absent-net", "-b", "buggy-net", "-b", "empty-net", "-b", "near", "-t", "empty-data", "-t", "far"
+    )
+    assert status == 2
+    assert lines == [
+        "absent-net: failed: absent-net: the server says no",
+        "buggy-net: failed: KeyError: 'buggy-net'",
+        "empty-net: failed: its plugin fetched nothing",
+        "near: fetched",
+        "empty-data: failed: empty-data is not here",
+        "far: fetched",
+    ]
+    assert error == "tlbench: 4 of 6 could not be had: absent-net, buggy-net, empty-net, empty-data\n"
+
+
+def test_a_wrong_name_is_said_before_anything_is_fetched(folder, capsys):
+    status, lines, error = fetch(capsys, "-b", "near", "-t", "nowhere")
+    assert (status, lines) == (2, [])
+    assert "unknown task 'nowhere'" in error
+    assert not list(folder.iterdir())
+
+
+def test_a_name_twice_is_fetched_once(suite, folder, capsys):
+    assert fetch(capsys, "--suite", suite, "-b", "near", "-t", "far")[1].count("near: fetched") == 1
+
+
+def test_too_little_said_is_one_line(capsys):
+    status, _, error = fetch(capsys)
+    assert status == 2
+    assert error == "tlbench: say what to fetch: --suite NAME, --backbone NAME or --task NAME\n"
+
+
+def test_an_interruption_keeps_what_was_brought(folder, capsys, monkeypatch):
+    import tlbench.cli.fetching as fetching
+
+    fetched = fetching._fetched
+    monkeypatch.setattr(fetching, "_fetched", lambda item: fetched(item) if item.name == "near" else _interrupt())
+    status, lines, error = fetch(capsys, "-b", "near", "-b", "teacher")
+    assert (status, lines) == (130, ["near: fetched"])
+    assert "what was brought stays" in error
+    assert (folder / "near").exists()
+
+
+def _interrupt():
+    raise KeyboardInterrupt

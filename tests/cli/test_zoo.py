@@ -1,0 +1,113 @@
+"""Browsing: what `list` narrows, where data is looked for, and what finds no room."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tlbench.cli.app import _main
+from tlbench.cli.listing import parse_count, short_count
+
+pytestmark = pytest.mark.usefixtures("zoo")
+
+
+def names(listed):
+    known = {"small-bert", "large-bert", "little-net", "unsized", "zoo-tags", "zoo-many", "toy-tone", "toy-count"}
+    return {line.split()[0] for line in listed.splitlines() if line} & known
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ([], {"small-bert", "large-bert", "little-net", "unsized"}),
+        (["--modality", "image"], {"little-net"}),
+        (["--family", "BERT"], {"small-bert", "large-bert", "unsized"}),
+        (["--max-parameters", "30M"], {"small-bert", "little-net"}),
+        (["--max-parameters", "11000000"], {"small-bert", "little-net"}),
+        (["--modality", "text", "--family", "bert", "--max-parameters", "0.3B"], {"small-bert"}),
+    ],
+    ids=" ".join,
+)
+def test_backbones_are_narrowed(said, options, found):
+    listed = said("list", "backbones", *options)
+    assert names(listed) == found
+    assert "zoo:<shelf>" in listed
+    assert "zoofile:" not in listed
+    if "--max-parameters" in options:
+        assert "more of unknown size" in listed
+
+
+def test_backbones_stand_in_columns(said):
+    listed = said("list", "backbones").splitlines()
+    assert listed[0] == "backbones family modality parameters width stages licence on disk from"
+    assert "small-bert bert text 11.0M 64 3 MIT yes zoo_of_tests" in listed
+    assert "large-bert roberta-BERT text 340.0M 64 3 MIT no zoo_of_tests" in listed
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (["--kind", "token-classes"], {"zoo-tags"}),
+        (["--kind", "classes"], {"zoo-many", "toy-tone"}),
+        (["--kind", "scalar", "--modality", "text"], {"toy-count"}),
+        (["--modality", "image"], set()),
+    ],
+    ids=" ".join,
+)
+def test_tasks_are_narrowed(said, options, found):
+    assert names(said("list", "tasks", *options)) == found
+
+
+def test_tasks_say_what_they_ask_and_whether_they_are_here(said):
+    listed = said("list", "tasks").splitlines()
+    assert "zoo-tags text token-classes (3) entity_f1 no who is who zoo_of_tests" in listed
+    assert "zoo-many text classes (77) accuracy yes who is who zoo_of_tests" in listed
+    assert "and by name: zoofile:<path>" in " ".join(listed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["list", "tasks", "--family", "bert"], "--family narrows `tlbench list backbones`, not `tlbench list tasks`"),
+        (["list", "--modality", "text"], "--modality narrows `tlbench list backbones` or `tlbench list tasks`"),
+        (["list", "backbones", "--kind", "span"], "--kind narrows `tlbench list tasks`"),
+        (["list", "backbones", "--max-parameters", "many"], "--max-parameters many: a number such as 30M"),
+        (["list", "backbones", "--modality", "smell"], "--modality"),
+        (["list", "--data-root", "/no/such/folder"], "--data-root /no/such/folder: no such folder"),
+        (["show", "toy", "--data-root", "/no/such/folder"], "--data-root /no/such/folder: no such folder"),
+        (["plan", "-t", "toy-tone", "-S", "toy-fit", "-b", "toy", "--max-memory", "lots"], "--max-memory lots: a size"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_the_users_mistake_is_one_line(said, arguments, message):
+    assert message in said(*arguments, status=2)
+
+
+def test_what_would_not_fit_is_skipped_by_name_and_not_without_a_limit(said):
+    arguments = ("plan", "-t", "toy-tone", "-b", "small-bert", "-S", "zoo-tune")
+    assert "needs about 1.2 GiB of 1.0 GiB: all of 11.0 million" in said(*arguments, "--max-memory", "1GiB")
+    for limit in ("0", "2GiB"):
+        assert "1 cells, 0 done, 0 skipped" in said(*arguments, "--max-memory", limit)
+
+
+def test_the_data_root_is_set_for_this_process_and_its_workers(said, tmp_path, monkeypatch):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    monkeypatch.chdir(tmp_path)
+    said("list", "tasks", "--data-root", f"one{os.pathsep}{tmp_path / 'two'}")
+    assert os.environ["TLBENCH_DATA"] == f"{tmp_path / 'one'}{os.pathsep}{tmp_path / 'two'}"
+    said("list", "tasks")
+    assert os.environ["TLBENCH_DATA"].startswith(f"{tmp_path / 'one'}")
+
+
+def test_numbers_are_read_and_written_as_people_do():
+    assert [parse_count(text, "") for text in ("30M", "1.5b", "200k", "12")] == [30_000_000, 1_500_000_000, 200_000, 12]
+    assert [short_count(count) for count in (22_565_376, 2_100_000_000, 900, None)] == ["22.6M", "2.1B", "900", ""]
+
+
+def test_the_kind_that_was_inferred_is_said(capsys):
+    assert _main(["plan", "-t", "zoofile:my.csv", "-S", "toy-majority"]) == 0
+    assert "zoofile:my.csv: 2 classes, as its column says" in capsys.readouterr().err
+    assert _main(["plan", "-t", "toy-tone", "-S", "toy-majority"]) == 0
+    assert not capsys.readouterr().err

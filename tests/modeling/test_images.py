@@ -1,0 +1,102 @@
+"""Images as rows: bytes until a batch is made, read once where they fit into memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tlbench import Classes, DataError, Example, Examples, ImageFile, PluginError, Scalar, TokenClasses
+from tlbench.modeling import images
+from tlbench.modeling.images import Normalise, Unread, image_data
+
+SIZE = (6, 40)
+CLASSES = Classes(("no", "yes"))
+NORMALISE = Normalise((0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
+
+
+class Prepare:
+    """Cuts out a corner, and counts."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, image: Image.Image) -> np.ndarray:
+        self.calls += 1
+        assert image.mode == "RGB"
+        return np.asarray(image).transpose(2, 0, 1)[:, : SIZE[0], : SIZE[1]]
+
+
+def photos(count: int = 3) -> Examples:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (count, 48, 48, 3), dtype=np.uint8)
+    return Examples(Example(str(i), (Image.fromarray(array),), i % 2) for i, array in enumerate(pixels))
+
+
+def made(examples: Examples, prepare: Prepare, output=CLASSES):
+    return image_data(
+        examples, output, prepare, size=SIZE, normalise=NORMALISE, made="corner", versions={"corner": "1"}
+    )
+
+
+def test_rows_are_bytes_and_batches_are_normed():
+    prepare = Prepare()
+    data = made(photos(), prepare)
+    assert prepare.calls == 3
+    assert all(row.dtype == np.uint8 and row.shape == (3, *SIZE) for row in data.rows)
+    assert data.lengths.tolist() == [3, 3, 3]
+    batch = data.batch([2, 0])["pixel_values"]
+    assert batch.dtype == torch.float32
+    mean, std = (torch.tensor(each).view(3, 1, 1) for each in (NORMALISE.mean, NORMALISE.std))
+    expected = (torch.from_numpy(np.stack([data.rows[2], data.rows[0]])) / 255 - mean) / std
+    assert torch.equal(batch, expected)
+    assert prepare.calls == 3
+
+
+def test_images_that_do_not_fit_are_read_for_each_batch(monkeypatch):
+    held = made(photos(), Prepare())
+    monkeypatch.setattr(images, "HELD_BYTES", 3 * 3 * 6 * 40 - 1)
+    prepare = Prepare()
+    data = made(photos(), prepare)
+    assert prepare.calls == 0
+    some = data.take([2, 1])
+    assert all(isinstance(row, Unread) for row in some.rows)
+    assert prepare.calls == 0
+    assert torch.equal(some.batch([0, 1])["pixel_values"], held.batch([2, 1])["pixel_values"])
+    assert prepare.calls == 2
+    assert data.fingerprint == held.fingerprint
+
+
+def test_many_images_are_prepared_once_for_all_processes(tmp_path, monkeypatch):
+    kept = {}
+
+    def kept_arrays(kind, key, make):
+        assert kind == "images"
+        return kept.setdefault(tuple(sorted(key.items())), make())
+
+    monkeypatch.setattr(images, "kept_arrays", kept_arrays)
+    monkeypatch.setattr(images, "WORTH_KEEPING", 3)
+    data = made(photos(4), Prepare())
+    assert len(data) == 4
+    made(photos(2), Prepare())
+    ((key, arrays),) = kept.items()
+    assert {"corner", "1", photos(4).fingerprint} == {value for _, value in key}
+    assert arrays["pixels"].shape == (4, 3, *SIZE)
+
+
+def test_grey_images_become_rgb_and_ruins_are_named(tmp_path):
+    grey = Image.fromarray(np.full((48, 48), 7, dtype=np.uint8))
+    data = made(Examples([Example("0", (grey,))]), Prepare())
+    assert set(np.unique(data.rows[0])) == {7}
+    (tmp_path / "ruin.jpg").write_text("no image")
+    with pytest.raises(DataError, match=r"ruin\.jpg"):
+        made(Examples([Example("0", (ImageFile(tmp_path / "ruin.jpg", "0"),))]), Prepare())
+
+
+def test_what_is_not_one_image_is_refused():
+    with pytest.raises(PluginError, match="two images"):
+        made(Examples([Example("two images", photos(2)[0].inputs * 2)]), Prepare())
+    with pytest.raises(PluginError, match="TokenClasses"):
+        made(photos(), Prepare(), TokenClasses(("O",)))
+    assert len(made(Examples([]), Prepare(), Scalar())) == 0

@@ -1,0 +1,77 @@
+"""Predictions beside targets, for every kind of output."""
+
+import numpy as np
+import pytest
+
+from tlbench import Answer, Classes, MultiLabel, PluginError, Predictions, Scalar, Span, Text, TokenClasses
+from tlbench.modeling.scored import Scored, objects, probabilities, scored_of
+from tlbench.modeling.statistics import score
+
+TAGS = TokenClasses(("O", "B-PER", "I-PER"))
+
+
+def said(*values, scores=None):
+    array = values[0] if isinstance(values[0], np.ndarray) else objects(values)
+    return Predictions(tuple(f"e{i}" for i in range(len(array))), array, scores)
+
+
+def test_classes_keep_their_probabilities_and_the_positive_class():
+    scores = np.array([[0.2, 0.8], [0.6, 0.4]])
+    scored = scored_of(Classes(("a", "b")), [1, 0], said(np.array([1, 1]), scores=scores), positive=0)
+    assert (scored.kind, scored.positive) == ("numbers", 0)
+    assert scored.targets.dtype == scored.values.dtype == np.int64
+    assert scored.scores is scores
+
+
+def test_numbers_labels_words_answers_and_texts():
+    assert scored_of(Scalar(), [1, 2.5], said(np.array([1.0, 2.0], np.float32))).values.dtype == np.float64
+    labels = scored_of(MultiLabel(("a", "b")), [(1, 0), (0, 0)], said(np.array([[1, 0], [0, 1]])))
+    assert (labels.kind, labels.targets.tolist()) == ("labels", [[1, 0], [0, 0]])
+    words = scored_of(TAGS, [(1, 2), (0,)], said((1, 0), (0,)))
+    assert words.kind == "tags"
+    assert (words.targets.tolist(), words.values.tolist()) == (
+        [("B-PER", "I-PER"), ("O",)], [("B-PER", "O"), ("O",)],
+    )  # fmt: skip
+    answers = scored_of(Span(), [(Answer("in Rome", 3), Answer("Rome", 6)), ()], said("Rome", ""))
+    assert (answers.kind, answers.targets.tolist()) == ("texts", [("in Rome", "Rome"), ()])
+    assert score("exact_match", answers) == 1
+    texts = scored_of(Text(), [("a b",), ("c", "d")], said("a b", "d"))
+    assert (texts.targets.tolist(), texts.values.tolist()) == ([("a b",), ("c", "d")], ["a b", "d"])
+
+
+@pytest.mark.parametrize(
+    ("output", "targets", "predictions", "message"),
+    [
+        (Classes(("a", "b")), [0, 1], said(np.array([[0], [1]])), r"predictions \(2, 1\) should be \(2,\)"),
+        (MultiLabel(("a", "b")), [(0, 1)], said(np.array([1])), r"predictions \(1,\) should be \(1, 2\)"),
+        (TAGS, [(0, 1), (0, 0, 1)], said((0, 1), (0, 0)), "e1: 2 predictions for 3 words"),
+        (Span(), [()], said(7), "e0: the prediction 7 is no text"),
+        (Text(), [("a",)], said("a", "b"), "2 predictions for 1 examples"),
+    ],
+)
+def test_what_the_output_does_not_ask_for_is_the_plugins_fault(output, targets, predictions, message):
+    with pytest.raises(PluginError, match=message):
+        scored_of(output, targets, predictions)
+
+
+def test_tuples_of_one_length_stay_tuples():
+    made = objects([("a", "b"), ("c", "d")])
+    assert (made.shape, made[0]) == ((2,), ("a", "b"))
+
+
+def test_some_of_the_examples():
+    whole = Scored([("O",), ("O", "O")], [("O",), ("O", "O")])
+    assert whole.take(np.array([1, 1])).targets.tolist() == [("O", "O")] * 2
+    given = Scored(np.array([0, 1]), np.array([0, 0]), np.array([[1.0, 0.0], [0.75, 0.25]]), positive=0)
+    part = given.take(np.array([1]))
+    assert (part.scores.tolist(), part.positive) == ([[0.75, 0.25]], 0)
+
+
+def test_who_gives_no_probabilities_is_certain():
+    assert probabilities(Scored([2, 0], [1, 0])).tolist() == [[0, 1, 0], [1, 0, 0]]
+    single = np.array([[0.3, 0.7]], np.float32)
+    assert probabilities(Scored([1], [1], single)).sum() == pytest.approx(1, abs=1e-15)
+    assert score("log_loss", Scored([0, 1], [0, 1])) == pytest.approx(0, abs=1e-12)
+    assert score("log_loss", Scored([0, 1], [0, 0])) == pytest.approx(36.04365 / 2, abs=1e-4)
+    assert score("calibration_error", Scored([0, 1], [0, 0])) == 0.5
+    assert score("roc_auc", Scored([0, 0, 1, 1], [0, 1, 1, 1])) == 0.75

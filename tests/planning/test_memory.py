@@ -1,0 +1,200 @@
+"""What a fit is expected to take, and that what finds no room is skipped with the estimate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pytest
+
+from tlbench import Backbone, Card, Resources, Strategy, hookimpl
+from tlbench.catalog.catalog import Catalog
+from tlbench.catalog.discovery import Plugin
+from tlbench.contracts.memory import count_text, estimated
+from tlbench.planning.memory import WORKER_BYTES, Room, needed_bytes, too_large
+from tlbench.planning.plan import plan
+from tlbench.planning.suite import Block, Suite
+from tlbench.testing import toy_plugin
+from tlbench.testing.toys import ToyTask
+
+GIB = 1 << 30
+DECODER = Card(parameters=2_100_000_000, width=2048, stages=24, positions=128)
+
+
+@dataclass(frozen=True)
+class Large(Backbone):
+    name = "large-decoder"
+    modality = "text"
+
+    parameters: int | None = 2_100_000_000
+
+    def card(self) -> Card:
+        return Card(parameters=self.parameters, width=2048, stages=24)
+
+
+class Frozen(Strategy):
+    name = "toy-frozen"
+    batch_size = 8
+
+
+class Everything(Strategy):
+    name = "toy-everything"
+
+
+@dataclass(frozen=True)
+class Top(Strategy):
+    name = "toy-top"
+    stages: int = 1
+    train_batch_size: int = 4
+
+    def trained_stages(self, backbone):
+        return self.stages
+
+
+class Own(Strategy):
+    """An adapter on weights of half the size."""
+
+    name = "toy-own"
+
+    def resources(self, backbone, task):
+        return Resources(memory_bytes=5 * GIB, reason="half-size weights")
+
+
+class Silent(Strategy):
+    name = "toy-silent"
+    uses_backbone = False
+
+    def resources(self, backbone, task):
+        return Resources() if backbone is None else pytest.fail("a backbone for a strategy that uses none")
+
+
+class LargePlugin:
+    @hookimpl
+    def tlbench_backbones(self):
+        return [Large()]
+
+    @hookimpl
+    def tlbench_strategies(self):
+        return [Frozen(), Everything(), Top(), Own(), Silent()]
+
+
+@pytest.fixture
+def catalog():
+    modules = {"toys": toy_plugin, "large": LargePlugin()}
+    return Catalog.discover([Plugin(name, "1", name, module) for name, module in modules.items()])
+
+
+def test_weights_count_once_frozen_and_four_times_trained():
+    bare = Card(parameters=1_000_000, stages=3)
+    assert estimated(bare, 0).memory_bytes == 4_000_000
+    assert estimated(bare, None).memory_bytes == 16_000_000
+    assert estimated(bare, 2).memory_bytes == 4_000_000 + 3 * 2_000_000, "half of four stages"
+    assert estimated(bare, 9).memory_bytes == 16_000_000, "no more than there are"
+    assert estimated(bare, 0).host_bytes == 4_000_000
+
+
+def test_activations_grow_with_rows_positions_width_and_trained_stages():
+    def activations(stages, rows=8, **changes):
+        card = Card(parameters=0, **{"stages": 3, "width": 10, "positions": 100} | changes)
+        return estimated(card, stages, rows).memory_bytes
+
+    one = 8 * 100 * 10 * 17 * 4
+    assert activations(0) == activations(1) == one, "of frozen stages one at a time is in work"
+    assert activations(None) == 4 * one
+    assert activations(1, rows=16) == activations(1, width=20) == activations(1, positions=200) == 2 * one
+    assert activations(1, positions=None) > one, "an input of unknown length is not of none"
+
+
+def test_what_is_unknown_is_not_estimated(catalog):
+    unknown = estimated(Card(), None)
+    assert unknown.memory_bytes is None
+    assert needed_bytes(unknown, host=True) is None
+    assert too_large(unknown, Room(1)) is None
+
+
+def test_the_machine_s_own_memory_also_holds_the_worker_and_a_pristine_copy():
+    resources = Resources(memory_bytes=GIB, host_bytes=2 * GIB)
+    assert needed_bytes(resources, host=True) == WORKER_BYTES + 3 * GIB
+    assert needed_bytes(resources, host=False) == GIB
+    assert too_large(resources, Room(GIB, host=False)) is None
+    assert too_large(resources, Room(3 * GIB)) == "needs about 4.0 GiB of 3.0 GiB"
+
+
+def skips(catalog, *strategies, room, backbone="large-decoder"):
+    suite = Suite((Block(tasks=("toy-tone",), strategies=strategies, backbones=(backbone,)),), name="s")
+    planned = plan(suite, catalog, room=room)
+    assert len(planned.cells) + len(planned.skips) == len(strategies)
+    return {skip.title.rpartition(" | ")[2]: skip.reason for skip in planned.skips}
+
+
+def test_what_finds_no_room_is_skipped_with_its_estimate(catalog):
+    everything = ("toy-frozen", "toy-everything", "toy-top", "toy-own", "toy-silent")
+    assert skips(catalog, *everything, room=None) == {}
+    found = skips(catalog, *everything, room=Room(24 * GIB, host=False))
+    assert found == {
+        "toy-everything": "needs about 44.6 GiB of 24.0 GiB: all of 2.1 billion parameters trained",
+    }
+    found = skips(catalog, *everything, room=Room(4 * GIB, host=False))
+    assert found.keys() == {"toy-frozen", "toy-everything", "toy-top", "toy-own"}
+    assert found["toy-frozen"] == "needs about 8.4 GiB of 4.0 GiB: none of 2.1 billion parameters trained"
+    assert found["toy-top"].endswith("4.0 GiB: 1 of 25 stages of 2.1 billion parameters trained")
+    assert found["toy-own"] == "needs about 5.0 GiB of 4.0 GiB: half-size weights"
+
+
+def test_a_card_is_read_once_for_all_tasks(catalog, monkeypatch):
+    read = []
+    monkeypatch.setattr(Large, "card", lambda self: read.append(self.parameters) or Card(parameters=self.parameters))
+    names = ("large-decoder", "large-decoder[parameters=5]")
+    suite = Suite((Block(tasks=("toy-tone", "toy-count"), strategies=("toy-everything",), backbones=names),), name="s")
+    planned = plan(suite, catalog, room=Room(GIB, host=False))
+    assert len(planned.skips) == len(planned.cells) == 2, "each setting of a backbone has a size of its own"
+    assert read == [2_100_000_000, 5]
+
+
+def test_a_backbone_of_unknown_size_is_never_skipped_for_it(catalog):
+    room = Room(1, host=False)
+    assert skips(catalog, "toy-everything", room=room, backbone="large-decoder[parameters=null]") == {}
+
+
+def test_fewer_rows_in_a_step_take_less():
+    task = ToyTask()
+    few, many = (Top(train_batch_size=rows).resources(Large(), task) for rows in (4, 64))
+    assert few.memory_bytes is not None
+    assert many.memory_bytes is not None
+    assert many.memory_bytes - few.memory_bytes == 60 * 128 * 2048 * 17 * 4
+
+
+def test_a_strategy_whose_estimate_fails_skips_its_cells_alone(catalog, monkeypatch):
+    monkeypatch.setattr(Everything, "resources", lambda *_: 1 / 0)
+    found = skips(catalog, "toy-frozen", "toy-everything", room=Room(24 * GIB, host=False))
+    assert found.keys() == {"toy-everything"}
+    assert "failed while planning: ZeroDivisionError" in found["toy-everything"]
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(2.1e9, "2.1 billion"), (22_565_376, "22.6 million"), (1500, "1.5 thousand"), (12, "12")]
+)
+def test_counts_are_for_people(count, text):
+    assert count_text(int(count)) == text
+
+
+def test_a_gpu_s_memory_is_asked_of_the_tool(monkeypatch):
+    from tlbench.running import machine
+
+    asked = []
+
+    def tool(query, **settings):
+        asked.append(query[3:])
+        return SimpleNamespace(stdout="24576\n16384\n")
+
+    monkeypatch.setattr(machine.subprocess, "run", tool)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert machine.gpu_memory_bytes() == 16 * GIB
+    machine.gpu_memory_bytes("cuda:1")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    machine.gpu_memory_bytes("cuda:1")
+    machine.gpu_memory_bytes("cuda")
+    assert asked == [[], ["-i", "1"], ["-i", "5"], ["-i", "3,5"]]
+    monkeypatch.setattr(machine.subprocess, "run", lambda *_, **__: (_ for _ in ()).throw(FileNotFoundError()))
+    assert machine.gpu_memory_bytes() is None
+    assert machine.gpu_memory_bytes("cuda:9") is None

@@ -1,0 +1,34 @@
+"""The estimates beside what the committed leaderboards' cells were measured to take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tlbench.catalog.catalog import Catalog
+from tlbench.contracts.errors import UsageError
+from tlbench.planning.memory import needed_bytes
+from tlbench.results.store import Store
+
+LEADERBOARDS = Path(__file__).parents[2] / "leaderboards"
+
+
+@pytest.mark.parametrize("name", ["glue-lite", "glue-lite-full"])
+def test_estimates_are_near_what_was_measured(name):
+    catalog, compared = Catalog.discover(), 0
+    for record in Store.open(LEADERBOARDS / name).records():
+        cell, peak = record.cell, record.memory.host_peak_bytes
+        if cell.backbone is None or peak is None:
+            continue
+        try:
+            backbone, task = catalog.backbone(cell.backbone.name).item, catalog.task(cell.task.name).item
+            resources = catalog.strategy(cell.strategy.name).item.resources(backbone, task)
+        except UsageError as error:
+            pytest.skip(f"a plugin of these records is not installed: {error}")
+        needed = needed_bytes(resources, host=True)
+        assert needed is not None
+        # Measured is also what a worker keeps of earlier cells; estimated is the longest input.
+        assert 0.5 < needed / peak < 1.3, f"{cell.title}: {needed / peak:.2f} of {peak:,} bytes"
+        compared += 1
+    assert compared

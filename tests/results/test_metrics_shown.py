@@ -1,0 +1,98 @@
+"""Metrics of which less is better, or that are no share of 1, in tables; and what is said of overlap."""
+
+import io
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from tlbench.contracts.record import TestScore
+from tlbench.results.columns import COLUMNS, rows_of, with_metrics
+from tlbench.results.leaderboard import frame
+from tlbench.results.lines import lines_of
+from tlbench.results.render import csv, markdown, standings, terminal
+from tlbench.results.summary import summary
+
+
+def text_of(renderable, width=160):
+    console = Console(file=io.StringIO(), width=width)
+    console.print(renderable)
+    return console.file.getvalue()
+
+
+@pytest.fixture
+def record(made):
+    def make(strategy, value, metric="log_loss", task="some-task", **changes):
+        scores = [TestScore(metric, seed, value + 0.01 * seed, value - 0.05, value + 0.06, 500) for seed in (0, 1)]
+        scores += [TestScore("accuracy", seed, 0.8, 0.7, 0.9, 500) for seed in (0, 1)]
+        plain = made.record(made.cell(task, strategy), None, (metric, "accuracy"))
+        return msgspec.structs.replace(plain, scores=tuple(scores), **changes)
+
+    return make
+
+
+@pytest.fixture
+def losses(record):
+    return frame([record("full-finetune", 0.25), record("from-scratch", 0.75), record("linear-probe", 0.5)])
+
+
+def test_the_least_loss_stands_first_and_gains(losses):
+    rows = rows_of(losses)
+    assert [row["strategy"] for row in rows] == ["full-finetune", "linear-probe", "from-scratch"]
+    assert [row["rank"] for row in rows] == [1, 2, 3]
+    assert [row["gain"] for row in rows] == [pytest.approx(0.5), pytest.approx(0.25), None]
+
+
+def test_a_loss_is_shown_in_its_own_unit(losses):
+    page = markdown.leaderboard(losses)
+    assert "log loss (lower is better), 500 test examples." in page
+    assert "**0.255** | 0.200\u20130.310 | 0.007 | +0.500 | 80.0" in page
+    assert "log loss: no share of 1, so score, interval, ± and gain are in its own unit." in page
+    assert "0.255" in text_of(terminal.leaderboard(losses))
+    assert "*0.255" in text_of(standings.standings(losses))
+    assert '"log_loss"' in csv.leaderboard(losses).partition("\n")[0]
+
+
+def test_a_calibration_error_is_in_points_and_less_is_better(record):
+    table = frame([record("a", 0.25, "calibration_error"), record("b", 0.05, "calibration_error")])
+    page = markdown.leaderboard(table)
+    assert [row["strategy"] for row in rows_of(table)] == ["b", "a"]
+    assert "calibration error (lower is better)" in page
+    assert "**5.5**" in page
+
+
+def test_a_mean_over_tasks_leaves_losses_out(record):
+    table = frame([record("a", 0.9, "f1_macro", "one"), record("a", 3.0, "log_loss", "two"), record("b", 3.0)])
+    means = {row["strategy"]: row["mean"] for row in rows_of(summary(table))}
+    assert means == {"a": pytest.approx(0.905), "b": None}
+    assert "A mean over tasks leaves out those" in markdown.leaderboard(table)
+
+
+def test_columns_are_those_of_the_metrics_that_there_are(record):
+    table = frame([record("a", 0.5, "rougeL"), record("b", 0.5, "matthews")])
+    assert list(table.columns) == list(with_metrics(["rougeL", "matthews"]))
+    rows = {row["strategy"]: row for row in rows_of(table)}
+    assert (rows["a"]["rougeL"], rows["a"]["matthews"], rows["a"]["f1"]) == (pytest.approx(0.505), None, None)
+    assert rows["b"]["matthews"] == pytest.approx(0.505)
+    assert list(with_metrics([])) == list(COLUMNS)
+
+
+def test_names_of_metrics_are_kept_once(record):
+    lines = lines_of([record(f"s{i}", 0.5) for i in range(20)])
+    assert list(lines.metrics.values()) == [("accuracy", "log_loss")]
+    assert lines.scores("log_loss", lines.rows[:2]) == [pytest.approx(0.505)] * 2
+    assert lines.scores("bleu", lines.rows[:2]) == [None, None]
+    kept = lines.of(lines.rows[:0])
+    kept.prune()
+    assert (kept.metrics, kept.made, kept.settings) == ({}, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("found", "said"), [({}, False), ({"train": 0, "validation": 0}, False), ({"train": 1499, "validation": 1}, True)]
+)
+def test_overlap_is_said_under_the_table(record, found, said):
+    table = frame([record("a", 0.5, overlap=found), record("b", 0.6)])
+    sentence = "1,500 of 500 test examples show exactly what an example of train or validation shows"
+    assert (sentence in markdown.leaderboard(table)) is said
+    assert ("overlap: 1,500 of 500" in text_of(terminal.leaderboard(table))) is said
+    assert rows_of(table)[0]["overlap"] == (sum(found.values()) if found else None)

@@ -1,0 +1,58 @@
+"""What a cell's record says beside its primary metric: losses that are sought low, the report, and overlap."""
+
+import dataclasses
+
+import pytest
+
+from tlbench import Examples
+from tlbench.results.answers import read_answers
+from tlbench.results.stats import mean_score
+from tlbench.testing.toys import ToyTask
+
+
+def whole(record, metric):
+    return [score.value for score in record.scores if score.metric == metric and score.slice is None]
+
+
+def test_of_a_loss_the_least_is_sought(runs, monkeypatch):
+    monkeypatch.setattr(ToyTask, "metrics", ("log_loss", "calibration_error", "roc_auc", "accuracy"))
+    record = runs.one("toy-fit", trials=3, seeds=2)
+    found = [trial.validation for trial in record.trials]
+    assert len(set(found)) > 1
+    assert record.validation == min(found)
+    assert 0 < record.validation < 1
+    answers = read_answers(runs.store.predictions(record), "log_loss")
+    assert mean_score("log_loss", answers) == pytest.approx(sum(whole(record, "log_loss")) / 2, abs=1e-9)
+    assert all(0.5 < value <= 1 for value in whole(record, "roc_auc"))
+    constant = runs.one("toy-majority")
+    assert min(whole(constant, "log_loss")) > max(whole(record, "log_loss"))
+    assert whole(constant, "roc_auc") == [0.5]
+
+
+def test_a_record_says_what_is_found_and_what_is_confused(runs):
+    record = runs.one("toy-fit", seeds=2)
+    report = record.report
+    test = list(ToyTask().split("test"))
+    assert [row.name for row in report.classes] == list(report.names) == list(ToyTask().output.names)
+    assert [row.support for row in report.classes] == [
+        sum(example.target == index for example in test) for index in range(len(report.names))
+    ]
+    right = sum(count for true, said, count in report.confusion if true == said)
+    assert sum(count for _, _, count in report.confusion) == 2 * len(test)
+    assert right / (2 * len(test)) == pytest.approx(sum(whole(record, "accuracy")) / 2)
+    assert runs.one("toy-fit", tasks=["toy-count"]).report.classes == ()
+
+
+def test_a_test_split_that_was_seen_in_training_is_noted(runs, monkeypatch):
+    assert runs.one("toy-majority").overlap == {"train": 0, "validation": 0}
+    real = ToyTask.split
+
+    def leaking(self, name):
+        rows = list(real(self, name))
+        if name != "test":
+            return Examples(rows)
+        seen = [*list(real(self, "train"))[:3], *list(real(self, "validation"))[:2]]
+        return Examples([*rows[5:], *(dataclasses.replace(row, id=f"leaked-{i}") for i, row in enumerate(seen))])
+
+    monkeypatch.setattr(ToyTask, "split", leaking)
+    assert runs.one("toy-majority", fresh="all").overlap == {"train": 3, "validation": 2}
