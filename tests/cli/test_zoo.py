@@ -20,18 +20,18 @@ def names(listed):
 @pytest.mark.parametrize(
     ("options", "found"),
     [
-        ([], {"small-bert", "large-bert", "little-net", "unsized"}),
-        (["--modality", "image"], {"little-net"}),
-        (["--family", "BERT"], {"small-bert", "large-bert", "unsized"}),
-        (["--max-parameters", "30M"], {"small-bert", "little-net"}),
-        (["--max-parameters", "11000000"], {"small-bert", "little-net"}),
-        (["--modality", "text", "--family", "bert", "--max-parameters", "0.3B"], {"small-bert"}),
+        ([], ["small-bert", "large-bert", "little-net", "unsized"]),
+        (["--modality", "image"], ["little-net"]),
+        (["--family", "BERT"], ["small-bert", "large-bert", "unsized"]),
+        (["--max-parameters", "30M"], ["small-bert", "little-net"]),
+        (["--max-parameters", "11000000"], ["small-bert", "little-net"]),
+        (["--modality", "text", "--family", "bert", "--max-parameters", "0.3B"], ["small-bert"]),
     ],
     ids=" ".join,
 )
 def test_backbones_are_narrowed(said, options, found):
     listed = said("list", "backbones", *options)
-    assert names(listed) == found
+    assert names(listed) == set(found)
     assert "zoo:<shelf>" in listed
     assert "zoofile:" not in listed
     if "--max-parameters" in options:
@@ -48,15 +48,15 @@ def test_backbones_stand_in_columns(said):
 @pytest.mark.parametrize(
     ("options", "found"),
     [
-        (["--kind", "token-classes"], {"zoo-tags"}),
-        (["--kind", "classes"], {"zoo-many", "toy-tone"}),
-        (["--kind", "scalar", "--modality", "text"], {"toy-count"}),
-        (["--modality", "image"], set()),
+        (["--kind", "token-classes"], ["zoo-tags"]),
+        (["--kind", "classes"], ["zoo-many", "toy-tone"]),
+        (["--kind", "scalar", "--modality", "text"], ["toy-count"]),
+        (["--modality", "image"], []),
     ],
     ids=" ".join,
 )
 def test_tasks_are_narrowed(said, options, found):
-    assert names(said("list", "tasks", *options)) == found
+    assert names(said("list", "tasks", *options)) == set(found)
 
 
 def test_tasks_say_what_they_ask_and_whether_they_are_here(said):

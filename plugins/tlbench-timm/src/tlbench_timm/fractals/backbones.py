@@ -1,4 +1,4 @@
-"""Two small backbones that were pretrained on rendered fractals; their weights come with the package."""
+"""Small backbones pretrained on rendered fractals, whose weights come with the package."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Recipe:
 
 
 RECIPES = {
-    "fractal-vit": Recipe("test_vit", steps=2400, learning_rate=3e-3),
+    "fractal-vit": Recipe("test_vit", steps=8000, learning_rate=3e-3),
     "fractal-resnet": Recipe("test_resnet", steps=300, learning_rate=3e-3),
 }
 """By the name of the backbone."""
