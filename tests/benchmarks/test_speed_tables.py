@@ -188,7 +188,7 @@ def test_a_side_that_fails_says_why(tmp_path):
 
 
 def test_children_count_to_the_memory_of_a_side():
-    hold = "held = bytearray({} * 2**20); print('held', flush=True); input()"
+    hold = "import os; held = bytearray({} * 2**20); os.write(1, b'held\\n'); input()"
     code = (
         "import subprocess, sys\n"
         f"child = subprocess.Popen([sys.executable, '-c', {hold.format(80)!r}], stdin=0)\n"

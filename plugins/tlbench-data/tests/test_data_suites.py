@@ -12,7 +12,7 @@ BASELINES = ("majority", "lead")
 
 
 def test_they_are_there():
-    assert set(SUITES) >= {"text", "imdb", "banking77", "ner", "qa", "seq2seq"}
+    assert set(SUITES) >= {"text", "imdb", "banking77", "ner", "qa", "seq2seq", "decoder"}
 
 
 @pytest.mark.parametrize("name", SUITES)

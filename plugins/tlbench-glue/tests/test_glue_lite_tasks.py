@@ -161,7 +161,8 @@ def test_a_changed_draw_needs_a_new_version(name):
 def test_fingerprints_are_the_same_in_every_process():
     code = (
         "import json; from tlbench_glue.plugin import tlbench_tasks;"
-        "print(json.dumps({t.name + s: t.split(s).fingerprint for t in tlbench_tasks() for s in ('train', 'test')}))"
+        "lite = [task for task in tlbench_tasks() if task.name.endswith('-lite')];"
+        "print(json.dumps({t.name + s: t.split(s).fingerprint for t in lite for s in ('train', 'test')}))"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "7"}
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
