@@ -25,7 +25,7 @@ from tlbench.modeling.encoding import encode_features, witness
 from tlbench.planning.suite import read_suite
 from tlbench.testing.conformance.backbone import BackboneConformance
 
-NAMES = ("fractal-resnet",)
+NAMES = ("fractal-resnet", "fractal-vit")
 """Those whose weights come with the package."""
 LARGEST_BYTES = 2_000_000
 
@@ -182,8 +182,12 @@ class TestFractalResNet(BackboneConformance):
     backbone = FractalBackbone("fractal-resnet")
 
 
+class TestFractalViT(BackboneConformance):
+    backbone = FractalBackbone("fractal-vit")
+
+
 class TestRandomWeightsByName(BackboneConformance):
-    backbone = FractalBackbone("fractal-resnet", random=5)
+    backbone = FractalBackbone("fractal-vit", random=5)
 
 
 def test_random_weights_follow_their_seed():

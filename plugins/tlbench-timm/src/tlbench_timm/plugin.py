@@ -16,7 +16,7 @@ SCHEME = "timm:"
 
 @hookimpl
 def tlbench_backbones() -> Iterable[Backbone]:
-    """Returns one trained on fractals, four residual networks trained on CIFAR-10, and a MobileNet on ImageNet."""
+    """Returns two trained on fractals, four residual networks trained on CIFAR-10, and a MobileNet on ImageNet."""
     cifar = (CifarResNet(f"cifar-resnet{depth}", depth) for depth in (20, 32, 44, 56))
     return [*fractal_backbones(), *cifar, MobileNetV1("mobilenetv1-025")]
 
