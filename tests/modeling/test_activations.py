@@ -59,6 +59,23 @@ def test_features_are_the_frozen_readout_of_each_row_in_order(encoder: ToyEncode
     torch.testing.assert_close(features, _row_by_row(encoder.eval(), data))
 
 
+def test_a_readout_with_weights_of_its_own_reads_half_precision(
+    encoder: ToyEncoder, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = encoder.forward
+
+    def halved(batch: Batch | Hidden, start: int = 0, stop: int | None = None) -> Hidden:
+        hidden = forward(batch, start=start, stop=stop)
+        return replace(hidden, x=hidden.x.to(torch.bfloat16))
+
+    monkeypatch.setattr(encoder, "forward", halved)
+    monkeypatch.setattr(encoder, "pool", lambda hidden: encoder.native.blocks[0].out(hidden.x[:, 0]))
+    features = Activations().features(encoder, data, "bf16-autocast")
+    assert features.dtype == torch.float32
+    assert not features.requires_grad
+    assert bool(features.isfinite().all())
+
+
 @pytest.mark.parametrize("stop", [1, 2, 3, 4])
 def test_an_encoder_goes_on_from_hidden_rows(encoder: ToyEncoder, data: Data, stop: int) -> None:
     hidden = Activations().hidden(encoder, data, stop)

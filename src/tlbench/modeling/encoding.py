@@ -29,8 +29,7 @@ def encode_features(encoder: Encoder, data: Data, precision: str) -> Tensor:
     """Returns (rows, D) in fp32 on the encoder's device: the readout of every row."""
     features = torch.empty(len(data), encoder.width, device=encoder.device)
     for indices, hidden in _passes(encoder, data, batches_of(encoder, data), None, precision):
-        with torch.no_grad():  # a readout may have weights of its own
-            features[indices] = encoder.pool(hidden).float()
+        features[indices] = _readout(encoder, hidden, precision)
     _wait(encoder.device)
     return features
 
@@ -77,11 +76,16 @@ def witness(encoder: Encoder, data: Data, stop: int | None, precision: str) -> s
     digest = hashlib.sha256()
     rows = np.argsort(data.lengths, kind="stable")[:WITNESSES].tolist()
     for _, hidden in _passes(encoder, data, [rows] if rows else [], stop, precision):
-        with torch.no_grad():
-            value = hidden.x if stop is not None else encoder.pool(hidden).float()
+        value = hidden.x if stop is not None else _readout(encoder, hidden, precision)
         digest.update(f"{value.dtype}{tuple(value.shape)}".encode())
         digest.update(value.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def _readout(encoder: Encoder, hidden: Hidden, precision: str) -> Tensor:
+    """Returns (B, D) in fp32; a readout may have weights of its own, which must not meet another precision."""
+    with torch.no_grad(), autocast(encoder.device, precision):
+        return encoder.pool(hidden).float()
 
 
 def _passes(
