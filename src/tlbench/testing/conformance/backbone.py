@@ -15,7 +15,7 @@ from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.outputs import Classes, MultiLabel, Output, Scalar
 from tlbench.contracts.task import Example, Examples
 from tlbench.testing.conformance.imports import check_light, check_name
-from tlbench.testing.conformance.parts import WORDS, PartsConformance
+from tlbench.testing.conformance.parts import WORDS, PartsConformance, answered
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -249,23 +249,10 @@ class BackboneConformance(PartsConformance):
     )
     def test_head(self, encoder: Encoder, output: Output) -> None:
         """The head gives a finite loss with a gradient, and one answer for each example."""
-        import torch
-
         examples = self.examples()
         if isinstance(output, MultiLabel):
             examples = Examples(replace(example, target=(example.target, 1, 0)) for example in examples)
-        data = self.backbone.featurize(examples, output)
-        head = self.backbone.head(output, encoder)
-        batch = data.batch(range(len(data)))
-        with torch.no_grad():
-            hidden = encoder(batch)
-        loss = head.loss(head(encoder, hidden), head.targets(data))
-        assert torch.isfinite(loss)
-        loss.backward()
-        assert any(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in head.parameters())
-        with torch.no_grad():
-            predictions = head.eval().merge([head.decode(encoder, batch)], data)
-        assert predictions.ids == data.ids
+        answered(encoder, self.backbone.head(output, encoder), self.backbone.featurize(examples, output))
 
     def _assert_same(self, mine: Hidden, whole: Hidden, where: str) -> None:
         import torch

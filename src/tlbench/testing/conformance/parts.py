@@ -9,12 +9,13 @@ import pytest
 
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.errors import PluginError
-from tlbench.contracts.outputs import Answer, Output, Span, TokenClasses
+from tlbench.contracts.outputs import Answer, Output, Predictions, Span, TokenClasses
 from tlbench.contracts.task import Example, Examples
 
 if TYPE_CHECKING:
     from tlbench.modeling.data import Data
     from tlbench.modeling.encoder import Encoder
+    from tlbench.modeling.heads import Head
 
 WORDS = "the a old new cat dog tree river sees finds likes under over quick small and not every my blue".split()
 LONG = 150
@@ -93,22 +94,26 @@ class PartsConformance:
             pytest.skip(f"refused: {error}")
 
     def _answered(self, encoder: Encoder, examples: Examples, output: Output) -> list[tuple[Example, Any]]:
-        import torch
+        head, data = self.backbone.head(output, encoder), self._featurized(examples, output)
+        return list(zip(examples, answered(encoder, head, data).values, strict=True))
 
-        data = self._featurized(examples, output)
-        head = self.backbone.head(output, encoder)
-        head.prepare(data)
-        batch = data.batch(range(len(data)))
-        with torch.no_grad():
-            hidden = encoder(batch)
-        loss = head.loss(head(encoder, hidden), head.targets(data))
-        assert torch.isfinite(loss)
-        loss.backward()
-        assert any(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in head.parameters())
-        with torch.no_grad():
-            predictions = head.eval().merge([head.decode(encoder, batch)], data)
-        assert predictions.ids == data.ids
-        return list(zip(examples, predictions.values, strict=True))
+
+def answered(encoder: Encoder, head: Head, data: Data) -> Predictions:
+    """Returns a new head's answers, after a step backward: its loss is finite and it gets a gradient."""
+    import torch
+
+    head.prepare(data)
+    batch = data.batch(range(len(data)))
+    with torch.no_grad():
+        hidden = encoder(batch)
+    loss = head.loss(head(encoder, hidden), head.targets(data))
+    assert torch.isfinite(loss)
+    loss.backward()
+    assert any(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in head.parameters())
+    with torch.no_grad():
+        predictions = head.eval().merge([head.decode(encoder, batch)], data)
+    assert predictions.ids == data.ids
+    return predictions
 
 
 def sentences() -> Examples:
