@@ -7,11 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from tlbench import Backbone, Card, Resources, Strategy, hookimpl
+from tlbench import Backbone, Card, Resources, Strategy, Text, hookimpl
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import Plugin
 from tlbench.contracts.memory import count_text, estimated
-from tlbench.planning.memory import WORKER_BYTES, Room, needed_bytes, too_large
+from tlbench.planning.memory import WORKER_BYTES, Room, needed_bytes, too_large, workers_in
 from tlbench.planning.plan import plan
 from tlbench.planning.suite import Block, Suite
 from tlbench.testing import toy_plugin
@@ -68,7 +68,17 @@ class Silent(Strategy):
         return Resources() if backbone is None else pytest.fail("a backbone for a strategy that uses none")
 
 
+class Echo(ToyTask):
+    name = "toy-echo"
+    output = Text()
+    metrics = ("chrf",)
+
+
 class LargePlugin:
+    @hookimpl
+    def tlbench_tasks(self):
+        return [Echo()]
+
     @hookimpl
     def tlbench_backbones(self):
         return [Large()]
@@ -154,6 +164,44 @@ def test_a_card_is_read_once_for_all_tasks(catalog, monkeypatch):
 def test_a_backbone_of_unknown_size_is_never_skipped_for_it(catalog):
     room = Room(1, host=False)
     assert skips(catalog, "toy-everything", room=room, backbone="large-decoder[parameters=null]") == {}
+
+
+def test_a_decoder_counts_where_texts_are_written_and_nowhere_else():
+    card = Card(parameters=1_000_000, stages=3, decoder_parameters=500_000)
+    for stages in (0, 2, None):
+        read, written = (estimated(card, stages, writes=writes) for writes in (False, True))
+        assert written.memory_bytes - read.memory_bytes == 4 * 4 * 500_000, "it is trained whole, whatever is frozen"
+        assert written.host_bytes - read.host_bytes == 4 * 500_000
+        assert "a decoder of 500.0 thousand" in written.reason
+        assert "decoder" not in read.reason
+    assert estimated(Card(parameters=5), 0, writes=True) == estimated(Card(parameters=5), 0)
+
+
+def test_a_task_of_texts_is_reckoned_with_the_decoder_beside_one_of_classes(catalog, monkeypatch):
+    size = 2_100_000_000
+    monkeypatch.setattr(Large, "card", lambda self: Card(parameters=size, decoder_parameters=size))
+    monkeypatch.setattr(Large, "supports", lambda self, output: None)
+    tasks = ("toy-tone", "toy-echo")
+    suite = Suite((Block(tasks=tasks, strategies=("toy-frozen",), backbones=("large-decoder",)),), name="s")
+    planned = plan(suite, catalog, room=Room(24 * GIB, host=False))
+    assert [cell.task.name for cell in planned.cells] == ["toy-tone"]
+    (skip,) = planned.skips
+    assert skip.title == "large-decoder | toy-echo | toy-frozen"
+    assert skip.reason.endswith("none of 2.1 billion parameters and a decoder of 2.1 billion trained")
+
+
+def test_as_many_workers_as_find_room_for_the_largest_fit(catalog):
+    def workers(room, *strategies):
+        suite = Suite((Block(tasks=("toy-tone",), strategies=strategies, backbones=("large-decoder",)),), name="s")
+        return workers_in(room, plan(suite, catalog).cells, catalog)
+
+    frozen = needed_bytes(estimated(DECODER, 0), host=True)
+    assert workers(Room(3 * frozen), "toy-frozen") == 3
+    assert workers(Room(3 * frozen - 1), "toy-frozen") == 2
+    assert workers(Room(3 * frozen), "toy-frozen", "toy-everything") == 1, "the largest counts"
+    assert workers(Room(1), "toy-frozen") == 1, "what the plan did not skip is run"
+    assert workers(Room(3 * frozen, host=False), "toy-frozen") is None, "a GPU has one worker"
+    assert workers(Room(1), "toy-silent") is None
 
 
 def test_fewer_rows_in_a_step_take_less():

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from tlbench import Card
 from tlbench.contracts.errors import UsageError
 from tlbench.running import worker
 from tlbench.testing.faults import CRASHED, MET
@@ -59,6 +60,28 @@ def test_there_are_no_more_workers_than_fits(runs):
     assert jobs("toy-fit", trials=5, seeds=1, pruner="median") == 1
     assert jobs("toy-fit", trials=5, seeds=3, tasks=("toy-tone", "toy-count")) == 8
     assert jobs("toy-majority", trials=1, seeds=3) == 1
+
+
+def test_no_more_workers_start_than_find_room_unless_they_were_counted(runs, monkeypatch):
+    from tlbench.planning.memory import WORKER_BYTES, Room
+    from tlbench.running import machine
+    from tlbench.running.run import Settings, jobs_for
+    from tlbench.testing.toys import ToyBackbone
+
+    monkeypatch.setattr(machine, "cores", lambda: 4)
+    monkeypatch.setattr(machine, "memory_bytes", lambda: None)
+    monkeypatch.setattr(ToyBackbone, "card", lambda self: Card(parameters=WORKER_BYTES // 4))
+    cells = runs.plan(["toy-fit"], trials=8).cells
+    needed = 6 * WORKER_BYTES  # itself, weights, their gradients and two moments, a pristine copy
+
+    def jobs(room, count=None):
+        return jobs_for(cells, runs.catalog, Settings(jobs=count, device="cpu", room=room))
+
+    assert jobs(None) == 4
+    assert jobs(Room(2 * needed)) == 2
+    assert jobs(Room(needed)) == 1
+    assert jobs(Room(9 * needed)) == 4
+    assert jobs(Room(needed), count=3) == 3
 
 
 def test_a_crash_takes_no_other_cell_with_it(runs, tmp_path, monkeypatch):

@@ -208,7 +208,9 @@ def test_every_weight_is_in_one_place(backbone, folders):
     assert not {id(p) for p in encoder.parameters()} & {id(p) for p in head.parameters()}
     staged = [name for stage in encoder.stages for name in stage.parameters]
     assert sorted(staged) == sorted(name for name, _ in encoder.native.named_parameters())
-    assert sum(p.numel() for p in encoder.native.parameters()) == backbone.card().parameters
+    card = backbone.card()
+    assert sum(p.numel() for p in encoder.native.parameters()) == card.parameters
+    assert count_parameters(head) == card.decoder_parameters
 
 
 @both(MODELS)

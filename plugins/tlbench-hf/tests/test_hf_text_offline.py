@@ -214,6 +214,14 @@ def test_the_loop_trains_what_is_not_frozen(make: Callable[[], HFBackbone], top,
     assert capfd.readouterr() == ("", ""), "the library prints"
 
 
+@pytest.mark.parametrize("make", [a_tiny_t5, pytest.param(stories, marks=needs_stories)])
+def test_the_card_says_how_large_encoder_and_decoder_are(make: Callable[[], HFBackbone]):
+    backbone = make()
+    encoder, card = backbone.load(), backbone.card()
+    assert card.parameters == count_parameters(encoder)
+    assert card.decoder_parameters == count_parameters(backbone.head(OUTPUT, encoder))
+
+
 def test_the_same_seed_gives_the_same_weights():
     first, again, other = (fitted(a_tiny_t5(), 1, seed, 2)[0].model.state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(first[name], again[name]) for name in first)

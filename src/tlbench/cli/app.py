@@ -57,10 +57,11 @@ def run(
     o.set_data_root(data_root)
     catalog = Catalog.discover()
     protocol = o.patch(trials, seeds, max_steps, epochs, train_limit, max_seconds, precision)
-    plan = o.planned(catalog, suite, backbone, task, strategy, protocol, o.room(max_memory, device))
+    room = o.room(max_memory, device)
+    plan = o.planned(catalog, suite, backbone, task, strategy, protocol, room)
     print_inferred(plan, catalog)
     try:
-        status = run_plan(plan, catalog, Settings(executor, jobs, device, fresh), o.out_folder(out))
+        status = run_plan(plan, catalog, Settings(executor, jobs, device, fresh, room), o.out_folder(out))
     except KeyboardInterrupt:
         status = _say("interrupted; nothing finished is lost, and the same command does the rest", 130)
     raise typer.Exit(status)

@@ -57,7 +57,9 @@ CacheLimit = Annotated[
 ]
 MaxMemory = Annotated[
     str | None,
-    typer.Option(metavar="SIZE", help="Skip what needs more memory: 24GiB; 0 for no limit. Default: all there is."),
+    typer.Option(
+        metavar="SIZE", help="What workers may take together, by estimate: 24GiB; 0 for no limit. Default: all."
+    ),
 ]
 OutputKind = Literal["classes", "multi-label", "scalar", "token-classes", "span", "text"]
 DataRoot = Annotated[

@@ -32,26 +32,28 @@ class Resources:
     """What takes the memory, for people: "all of 2.1 billion parameters trained"."""
 
 
-def estimated(card: Card, trained_stages: int | None, rows: int = ROWS) -> Resources:
-    """Returns what a fit takes that trains the top stages of a backbone by AdamW in fp32.
+def estimated(card: Card, trained_stages: int | None, rows: int = ROWS, *, writes: bool = False) -> Resources:
+    """Returns what a fit takes that trains the top stages of a backbone, and its decoder, by AdamW in fp32.
 
     Args:
         card: The backbone's; where it does not say how many parameters there are, nothing is estimated.
         trained_stages: How many of the top stages are trained; 0 for none, None for all.
         rows: Rows in a step.
+        writes: Whether the answers are texts, for which the head is a decoder, trained whole.
     """
     if card.parameters is None:
         return Resources()
     stages = 1 if card.stages is None else card.stages + 1
     trained = stages if trained_stages is None else min(trained_stages, stages)
     parameters = round(card.parameters * trained / stages)
-    numbers = card.parameters + (TRAINED_COPIES - 1) * parameters
+    decoder = (card.decoder_parameters or 0) if writes else 0
+    numbers = card.parameters + (TRAINED_COPIES - 1) * parameters + TRAINED_COPIES * decoder
     # A frozen stage keeps nothing for the way back: one at a time is in work.
     numbers += rows * (card.positions or POSITIONS) * (card.width or 0) * NUMBERS_A_POSITION * max(trained, 1)
     return Resources(
         memory_bytes=numbers * NUMBER_BYTES,
-        host_bytes=card.parameters * NUMBER_BYTES,
-        reason=f"{_share(trained, stages)} {count_text(card.parameters)} parameters trained",
+        host_bytes=(card.parameters + decoder) * NUMBER_BYTES,
+        reason=f"{_share(trained, stages)} {count_text(card.parameters)} parameters{_and(decoder)} trained",
     )
 
 
@@ -67,3 +69,7 @@ def _share(trained: int, stages: int) -> str:
     if trained == stages:
         return "all of"
     return f"{trained} of {stages} stages of" if trained else "none of"
+
+
+def _and(decoder: int) -> str:
+    return f" and a decoder of {count_text(decoder)}" if decoder else ""

@@ -11,7 +11,7 @@ from typing import Protocol as TypingProtocol
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.errors import FitEnded
 from tlbench.contracts.memory import ROWS, Resources, estimated
-from tlbench.contracts.outputs import Output, Predictions
+from tlbench.contracts.outputs import Output, Predictions, Text
 from tlbench.contracts.record import Protocol
 from tlbench.contracts.space import Space, Value
 from tlbench.contracts.task import Examples, SplitName, Task
@@ -177,7 +177,8 @@ class Strategy:
         if backbone is None:
             return Resources()
         rows: int = getattr(self, "train_batch_size", ROWS)
-        return estimated(backbone.card(), self.trained_stages(backbone), rows)
+        writes = isinstance(task.output, Text)
+        return estimated(backbone.card(), self.trained_stages(backbone), rows, writes=writes)
 
 
 class SavesItself(TypingProtocol):

@@ -18,7 +18,7 @@ from tlbench.contracts.record import Cell, Protocol, Ref
 from tlbench.contracts.space import Override, narrow
 from tlbench.contracts.strategy import About, Strategy, TaskInfo
 from tlbench.contracts.task import Task
-from tlbench.planning.memory import Room, too_large
+from tlbench.planning.memory import Room, Sizes, too_large
 from tlbench.planning.suite import Block, Patch, Suite
 
 Canonical: TypeAlias = Callable[[str], str]
@@ -83,7 +83,7 @@ class _Planner:
         self._suite, self._catalog, self._last, self._room = suite, catalog, last, room
         self._narrowed: dict[tuple[str, str, str], None] = {}
         self._needed: dict[str, tuple[Ref, ...]] = {}
-        self._sized: dict[tuple[str, str, str], str | None] = {}
+        self._sizes = Sizes()
         for name in suite.space:
             try:
                 catalog.strategy(name)
@@ -142,12 +142,7 @@ class _Planner:
     def _too_large(self, backbone: Found[Backbone] | None, task: Found[Task], strategy: Found[Strategy]) -> str | None:
         if self._room is None or backbone is None:
             return None
-        # A card may be read from files, and the estimate of the contract's own depends on no task.
-        own = type(strategy.item).resources is not Strategy.resources
-        key = (backbone.ref.name, strategy.ref.name, task.ref.name if own else "")
-        if key not in self._sized:
-            self._sized[key] = too_large(strategy.item.resources(backbone.item, task.item), self._room)
-        return self._sized[key]
+        return too_large(self._sizes.of(backbone, task, strategy), self._room)
 
     def _space(self, strategy: str, base: str) -> dict[str, Override]:
         """Returns a strategy's overrides; those under its full name win over those under its base name."""

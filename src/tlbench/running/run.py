@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -12,6 +12,7 @@ from tlbench.contracts.executor import CellOrder, Executor
 from tlbench.contracts.plan import Plan
 from tlbench.contracts.record import Cell, Record
 from tlbench.contracts.strategy import Strategy
+from tlbench.planning.memory import Room, workers_in
 from tlbench.results.store import Store
 from tlbench.running.generations import together
 from tlbench.running.machine import cores, default_jobs
@@ -28,6 +29,8 @@ class Settings:
     jobs: int | None = None
     device: str = "auto"
     fresh: Fresh = "none"
+    room: Room | None = None
+    """What the workers that nobody counted (`jobs`) may take together; None for no limit."""
 
 
 @dataclass
@@ -62,9 +65,11 @@ def orders_of(plan: Plan, store: Store, catalog: Catalog, settings: Settings) ->
     return orders
 
 
-def jobs_for(cells: Iterable[Cell], catalog: Catalog, settings: Settings) -> int:
+def jobs_for(cells: Sequence[Cell], catalog: Catalog, settings: Settings) -> int:
     """Returns how many workers find something to do: no more than were asked for, or than the machine has room for."""
     most = settings.jobs or default_jobs(settings.device)
+    if settings.jobs is None and settings.room is not None and most > 1:
+        most = min(most, workers_in(settings.room, cells, catalog) or most)
     found = 0
     for cell in cells:
         if found >= most:

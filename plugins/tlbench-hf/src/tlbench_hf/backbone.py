@@ -71,7 +71,7 @@ class HFBackbone(Backbone):
         if folder is None:
             return known
         return dataclasses.replace(
-            read_card(folder, self.depth, pooler=readout == "pooler"),
+            read_card(folder, self.depth, pooler=readout == "pooler", writes=self._writer(folder) is not None),
             source=self.source,
             revision=known.revision,
             positions=self.max_length,

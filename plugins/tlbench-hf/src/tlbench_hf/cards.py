@@ -18,11 +18,16 @@ _BLOCK = re.compile(r"(?:^|\.)(?:layers?|h|block|blocks)\.(\d+)\.")
 _NOT_ENCODER = re.compile(
     r"(?:^|\.)(?:cls|lm_head|classifier|score|qa_outputs|decoder|predictions)\.|^final_logits_bias$"
 )
+_DECODER = re.compile(r"^(?:model\.)?decoder\.(?!embed_tokens\.)")
+_OUTPUT_LAYER = re.compile(r"^lm_head\.")
 _LARGEST_HEADER = 100_000_000
 
 
-def read_card(folder: Path, depth: int | None, *, pooler: bool) -> Card:
-    """Returns family, size, width and stages; the stages and the parameters are those left at this depth."""
+def read_card(folder: Path, depth: int | None, *, pooler: bool, writes: bool = False) -> Card:
+    """Returns family, size, width and stages; the stages and the parameters are those left at this depth.
+
+    Of a model that writes also the size of its decoder, or of the output layer where it is one itself.
+    """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     shapes = dict(_tensors(folder))
     layers = _first(config, _LAYERS)
@@ -31,6 +36,7 @@ def read_card(folder: Path, depth: int | None, *, pooler: bool) -> Card:
         parameters=_count(shapes, depth, pooler) if shapes else None,
         width=_first(config, _WIDTH),
         stages=layers if depth is None or layers is None else min(depth, layers),
+        decoder_parameters=_decoder(shapes, config) if shapes and writes else None,
     )
 
 
@@ -42,6 +48,13 @@ def _count(shapes: Mapping[str, tuple[int, ...]], depth: int | None, pooler: boo
         if not cut and not _NOT_ENCODER.search(name) and (pooler or "pooler." not in name):
             total += math.prod(shape)
     return total
+
+
+def _decoder(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any]) -> int:
+    # A table of words that the encoder has as well counts there; old files hold a tied output layer once more.
+    tied = config.get("tie_word_embeddings", False)
+    parts = (_DECODER,) if tied else (_DECODER, _OUTPUT_LAYER)
+    return sum(math.prod(shape) for name, shape in shapes.items() if any(part.search(name) for part in parts))
 
 
 def _tensors(folder: Path) -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -37,6 +37,7 @@ class RandomT5(HFBackbone):
         return dataclasses.replace(
             super().card(),
             parameters=2_726_784 if self.depth is None else None,
+            decoder_parameters=2_165_376,
             licence="Apache-2.0",
             pretraining_data=f"none: random weights, drawn with seed {self.weights_seed}",
         )
