@@ -50,6 +50,22 @@ class CutGradient(ToyEncoder):
         return super().forward(batch, start, stop)
 
 
+class LeftOnTheHost(ToyEncoder):
+    """Its positions are made on the CPU in each pass."""
+
+    def forward(self, batch, start=0, stop=None):
+        hidden = super().forward(batch, start, stop)
+        return Hidden(hidden.x + 0.01 * torch.arange(hidden.x.shape[1])[:, None], hidden.mask)
+
+
+class Sorted(ToyEncoder):
+    """How much it puts out depends on what it reads."""
+
+    def forward(self, batch, start=0, stop=None):
+        hidden = super().forward(batch, start, stop)
+        return Hidden(hidden.x[:, : len(hidden.mask.any(0).nonzero())], hidden.mask)
+
+
 @dataclasses.dataclass(frozen=True)
 class Backbone(ToyBackbone):
     kind: type = ToyEncoder
@@ -101,6 +117,13 @@ def test_a_lost_gradient_is_caught():
     check = backbone_check(kind=CutGradient)
     with pytest.raises(AssertionError, match="stage embeddings"):
         check.test_gradients_reach_every_stage(batch_of(check))
+
+
+def test_what_stays_on_the_host_is_caught():
+    with pytest.raises(RuntimeError, match="device"):
+        backbone_check(kind=LeftOnTheHost).test_a_step_keeps_to_its_device()
+    with pytest.raises(pytest.skip.Exception, match="shapes depend on numbers"):
+        backbone_check(kind=Sorted).test_a_step_keeps_to_its_device()
 
 
 def test_an_encoder_in_training_mode_is_caught():

@@ -17,9 +17,10 @@ from tlbench.contracts.task import Task
 from tlbench.modeling.data import Batch
 from tlbench.modeling.encoder import Encoder, Hidden
 from tlbench.testing.jobs import make_job
+from tlbench.testing.toy_kinds import ToyLabelsTask, ToySpanTask, ToyWordsTask
 from tlbench.testing.toys import ToyBackbone, ToyFit, ToyScalarTask, ToyTask
 from tlbench.training import Model, ModelPredictor, train
-from tlbench.training.loop import rate, step_count
+from tlbench.training.loop import CHECK_EVERY, rate, step_count
 
 
 def _job(task: Task | None = None, *, lr: float = 5e-3, seed: int = 0, **protocol: object) -> Job:
@@ -35,6 +36,20 @@ def _weights(predictor: ModelPredictor) -> Tensor:
 
 def _fit(job: Job, start: int = 0) -> ModelPredictor:
     return train(Model(job.encoder, job.head, start=start), job.train, job)
+
+
+@pytest.mark.parametrize("task", [ToyTask(), ToyScalarTask(), ToyLabelsTask(), ToyWordsTask(), ToySpanTask()])
+def test_on_another_device_nothing_strays_and_nobody_waits_for_it(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    # torch's meta device computes nothing, so that reading any number from it raises: it stands for a GPU
+    meta = torch.device("meta")
+    monkeypatch.setitem(CHECK_EVERY, "meta", 100)
+    job = make_job(ToyFit(), ToyBackbone(), task, {"lr": 1e-3, "steps": 4}, Protocol(max_steps=5, precision="fp32"))
+    encoder = ToyBackbone().load().to(meta)
+    job = dataclasses.replace(job, encoder=encoder, head=job.head.to(meta), train=job.train.metered())
+    with pytest.raises(RuntimeError, match="cannot be called on meta tensors") as raised:
+        _fit(job)
+    assert job.train.meter.rows == 5 * 16, "every step was taken"
+    assert "if not (finite and" in str(raised.traceback[-2].statement), "and only then was it asked how they went"
 
 
 @pytest.mark.parametrize("start", [0, 2])

@@ -58,7 +58,9 @@ CacheLimit = Annotated[
 MaxMemory = Annotated[
     str | None,
     typer.Option(
-        metavar="SIZE", help="What workers may take together, by estimate: 24GiB; 0 for no limit. Default: all."
+        metavar="SIZE",
+        help="Skip what needs more memory by estimate, and start no more workers than find room: 24GiB; 0 for no limit."
+        " Default: all there is.",
     ),
 ]
 OutputKind = Literal["classes", "multi-label", "scalar", "token-classes", "span", "text"]

@@ -107,6 +107,7 @@ def _reset_peak(device: torch.device) -> int | None:
     if device.type == "cuda":
         import torch
 
+        torch.cuda.init()  # without it there are no statistics to reset; before the clock, since it takes seconds
         torch.cuda.reset_peak_memory_stats(device)
     # The high-water mark of a process never falls by itself.
     with suppress(OSError):

@@ -14,6 +14,7 @@ import pytest
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.outputs import Classes, MultiLabel, Output, Scalar
 from tlbench.contracts.task import Example, Examples
+from tlbench.testing.conformance.device import DeviceConformance
 from tlbench.testing.conformance.imports import check_light, check_name
 from tlbench.testing.conformance.parts import WORDS, PartsConformance, answered
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tlbench.modeling.encoder import Encoder, Hidden
 
 
-class BackboneConformance(PartsConformance):
+class BackboneConformance(PartsConformance, DeviceConformance):
     """Subclass it as `class TestX(BackboneConformance)` and name the backbone."""
 
     backbone: ClassVar[Backbone]
