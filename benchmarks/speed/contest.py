@@ -20,6 +20,7 @@ from benchmarks.speed.rows import Row, Work
 from benchmarks.speed.sides.job import CellReport, Job, Report
 from tlbench import About, Classes, Float, Protocol, TaskInfo
 from tlbench.catalog.catalog import Catalog
+from tlbench.catalog.discovery import MODULES_VARIABLE
 from tlbench.results.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,15 +67,15 @@ def run_tlbench(row: Row, ring: Ring, seed: int, strategies: tuple[str, ...] = (
         SideFailed: It failed, or a cell has no score.
     """
     work = replace(row.work, strategies=strategies or row.work.strategies)
-    backbone, _ = model_of(work.model, ring.work, splits_of(work, ring))
+    backbone, _ = model_of(work, ring.work, splits_of(work, ring))
     with tempfile.TemporaryDirectory(dir=ring.work, prefix="tlbench-") as scratch:
         folder = Path(scratch)
         suite, out, stamps = folder / "speed.toml", folder / "out", folder / "stamps"
         stamps.mkdir()
         suite.write_text(suite_text(work, backbone, seed), encoding="utf-8")
         environment = {
-            **_environment(),
-            "TLBENCH_PLUGINS": "benchmarks.speed.plugin",
+            **environment_of(ring.device),
+            MODULES_VARIABLE: ",".join(filter(None, [os.environ.get(MODULES_VARIABLE), "benchmarks.speed.plugin"])),
             DATA_VARIABLE: ring.data_root,
             STAMPS_VARIABLE: str(stamps),
             # What one run has computed is not to serve the next.
@@ -102,7 +103,7 @@ def run_peer(row: Row, ring: Ring, seed: int) -> Side:
         asked.write_text(json.dumps(asdict(job)), encoding="utf-8")
         threads = {name: str(ring.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
         command = [sys.executable, "-m", f"benchmarks.speed.sides.{row.peer}", str(asked), str(answered)]
-        measured = measure(command, {**_environment(), **threads}, log)
+        measured = measure(command, {**environment_of(ring.device), **threads}, log)
         report = msgspec.json.decode(answered.read_bytes(), type=Report)
     if report.ids != [one.id for one in splits.test]:
         raise SideFailed(f"{row.peer} answered other rows than the test split's")
@@ -112,7 +113,7 @@ def run_peer(row: Row, ring: Ring, seed: int) -> Side:
 def job_of(row: Row, ring: Ring, seed: int, splits: corpora.Splits) -> Job:
     """Returns what the row's peer is told: the same work, with the ranges that tlbench's own strategies declare."""
     work = row.work
-    backbone, folder = model_of(work.model, ring.work, splits)
+    backbone, folder = model_of(work, ring.work, splits)
     catalog = Catalog.discover()
     names = corpora.class_names(work.corpus)
     task = TaskInfo("speed", Classes(names), ("accuracy",))
@@ -155,6 +156,19 @@ def suite_text(work: Work, backbone: str, seed: int) -> str:
 def seeds_of(work: Work, seed: int) -> tuple[int, ...]:
     """Returns the seeds of a round: another one each round, or the same ones where the work itself has several."""
     return (seed,) if work.seeds == 1 else tuple(range(work.seeds))
+
+
+def environment_of(device: str) -> dict[str, str]:
+    """Returns the environment of a side: this one's, without a network, with this repository's root importable.
+
+    Both sides see the same one GPU: of several, tlbench would start a worker on each, and the Trainer would split
+    each batch between them.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    if device == "cuda":
+        kept["CUDA_VISIBLE_DEVICES"] = (kept.get("CUDA_VISIBLE_DEVICES") or "0").partition(",")[0]
+    path = os.pathsep.join(filter(None, [str(ROOT), kept.get("PYTHONPATH")]))
+    return {**kept, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
 def _collected(out: Path, work: Work, ids: list[str]) -> tuple[list[CellReport], float]:
@@ -207,10 +221,3 @@ def _side(
         over_time_bytes=tuple(measured.over_time_bytes), cells=tuple(cells),
         load_seconds=load_seconds, train_seconds=train_seconds, tokens=tokens,
     )  # fmt: skip
-
-
-def _environment() -> dict[str, str]:
-    """Returns the environment of a side: this one's, without a network, and with this repository's root importable."""
-    kept = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
-    path = os.pathsep.join(filter(None, [str(ROOT), kept.get("PYTHONPATH")]))
-    return {**kept, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}

@@ -59,7 +59,7 @@ CORPORA = {
     "mrpc": Corpus("MRPC", ("different", "paraphrase"), "Dolan & Brockett 2005; arXiv:1804.07461", _mrpc),
 }
 GENERATED = "generated"
-"""A corpus of made-up sentences, for a quick check where there are no files."""
+"""A corpus of made-up sentences as long as SST-2's, for a quick check or a clock where there are no files."""
 
 
 def load(corpus: str, root: str, train: int, held_out: int) -> Splits:
@@ -118,5 +118,5 @@ def _generated(count: int) -> Iterator[Labelled]:
     for number in range(count):
         label = number % 2
         tone = " ".join(draw.choices(words[label].split()[1:], k=draw.randint(1, 3)))
-        tail = " ".join(draw.choices("film story scene voice cast plot score tale".split(), k=draw.randint(1, 6)))
+        tail = " ".join(draw.choices("film story scene voice cast plot score tale".split(), k=draw.randint(4, 34)))
         yield Labelled(f"made-{number}", (f"the {tail} is {tone}",), label)

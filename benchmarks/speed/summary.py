@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.speed.contest import Side
-from benchmarks.speed.ledger import Measurement
+from benchmarks.speed.ledger import Measurement, Pair
 from benchmarks.speed.sides.job import CellReport
 from tlbench.results.stats import Answers, Difference, holm, paired_difference
 
@@ -44,6 +44,31 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class Memory:
+    """What the pairs took whose memory could be read on both sides."""
+
+    peaks: tuple[float, float]
+    """Medians of the peak bytes: tlbench, peer."""
+    ratio: Spread
+    """Of each pair's peak bytes, peer over tlbench."""
+    growth: tuple[float, float]
+    """Medians of the last third's highest memory over the middle third's."""
+
+    @classmethod
+    def of(cls, pairs: Sequence[Pair]) -> Memory | None:
+        """Returns what the pairs took, or None if there is none that says."""
+        known = [pair for pair in pairs if pair.tlbench.peak_bytes and pair.peer.peak_bytes]
+        if not known:
+            return None
+        ours, theirs = [pair.tlbench for pair in known], [pair.peer for pair in known]
+        return cls(
+            peaks=_medians(ours, theirs, lambda side: side.peak_bytes),
+            ratio=Spread.of([pair.peer.peak_bytes / pair.tlbench.peak_bytes for pair in known]),
+            growth=_medians(ours, theirs, lambda side: growth(side.over_time_bytes)),
+        )
+
+
+@dataclass(frozen=True)
 class Summary:
     """A row of the table."""
 
@@ -55,12 +80,8 @@ class Summary:
     seconds: tuple[float, float]
     """Medians of the whole process: tlbench, peer."""
     work_seconds: tuple[float, float] | None
-    peaks: tuple[float, float]
-    """Medians of the peak bytes."""
-    memory: Spread
-    """Ratio of each pair's peak bytes, peer over tlbench."""
-    growth: tuple[float, float]
-    """Medians of the last third's highest memory over the middle third's."""
+    memory: Memory | None
+    """None where no pair's memory could be read."""
     scores: Scores
 
 
@@ -77,9 +98,7 @@ def summarise(row: Measurement) -> Summary:
         work_seconds=(statistics.median([a for a, _ in timed]), statistics.median([b for _, b in timed]))
         if timed
         else None,
-        peaks=_medians(ours, theirs, lambda side: side.peak_bytes),
-        memory=Spread.of([b.peak_bytes / max(1, a.peak_bytes) for a, b in zip(ours, theirs, strict=True)]),
-        growth=_medians(ours, theirs, lambda side: growth(side.over_time_bytes)),
+        memory=Memory.of(row.pairs),
         scores=scores(row),
     )
 

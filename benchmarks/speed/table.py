@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.speed.corpora import GENERATED
 from benchmarks.speed.ledger import Ledger, Measurement
 from benchmarks.speed.rows import BERT_BASE, ROWS, Row
 from benchmarks.speed.summary import Spread, Summary, summarise
@@ -13,8 +15,11 @@ FOLDER = Path(__file__).parent
 CPU_RESULTS, GPU_RESULTS = "results.json", "results-gpu.json"
 ENCODER_FLOPS = 6 * 12 * 12 * 768**2
 """Of a training step of BERT-base, for each token: 6 for each weight of its 12 blocks; attention itself is left out."""
-PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40": 181e12, "L4": 121e12}
-"""Dense bf16 operations a second, as the maker states them."""
+PEAKS = {
+    "H100": 989e12, "H100 PCIe": 756e12, "H100 NVL": 835e12, "H200": 989e12, "H200 NVL": 835e12, "A100": 312e12,
+    "L40": 181e12, "L40S": 362e12, "L4": 121e12,
+}  # fmt: skip
+"""Dense bf16 operations a second, as the maker states them; a device is the longest of these that its name holds."""
 
 _TIME_HEAD = (
     "| work | against | target | times as fast: whole process | times as fast: work alone | seconds, whole"
@@ -30,7 +35,7 @@ _MEMORY_TARGETS = {"probe": "1 or more, flat", "full": "1 or more, flat"}
 
 def render(ledger: Ledger) -> str:
     """Returns the tables as Markdown; a row that was not measured says so."""
-    shown = [row for row in ROWS if not row.gpu or row.name in ledger.rows]
+    shown = [_as_measured(row, ledger.rows.get(row.name)) for row in ROWS if not row.gpu or row.name in ledger.rows]
     found = {row.name: summarise(ledger.rows[row.name]) for row in shown if row.name in ledger.rows}
     lines = [*_machines(ledger), _TIME_HEAD]
     lines += [_time_line(row, found.get(row.name)) for row in shown]
@@ -38,7 +43,7 @@ def render(ledger: Ledger) -> str:
     lines += [
         _memory_line(row, found.get(row.name)) for row in shown if row.name in found or row.name in _MEMORY_TARGETS
     ]
-    utilised = [_gpu_line(row, ledger.rows[row.name]) for row in shown if row.gpu and row.work.model == BERT_BASE]
+    utilised = [_gpu_line(row, ledger.rows[row.name]) for row in shown if row.gpu and _is_base(ledger.rows[row.name])]
     return "\n".join([*lines, *(["", _GPU_HEAD, *utilised] if utilised else [])])
 
 
@@ -81,6 +86,11 @@ def _machines(ledger: Ledger) -> list[str]:
     return [part for line in seen for part in (line, "")]
 
 
+def _as_measured(row: Row, found: Measurement | None) -> Row:
+    made_up = found is not None and found.settings["work"]["corpus"] == GENERATED
+    return replace(row, title=f"{row.title}, made-up sentences") if made_up else row
+
+
 def _time_line(row: Row, found: Summary | None) -> str:
     if found is None:
         cells = [row.title, row.against, row.target or "-", "not measured yet", *["-"] * 7]
@@ -106,8 +116,11 @@ def _memory_line(row: Row, found: Summary | None) -> str:
     target = _MEMORY_TARGETS.get(row.name, "-")
     if found is None:
         return f"| {row.title} | {row.against} | not measured yet | - | - | {target} |"
-    peaks = (found.peaks[0] / 2**20, found.peaks[1] / 2**20)
-    cells = [row.title, row.against, _two(peaks, ".0f"), _spread(found.memory), _two(found.growth, ".2f"), target]
+    memory = found.memory
+    if memory is None:
+        return f"| {row.title} | {row.against} | - | - | - | {target} |"
+    peaks = (memory.peaks[0] / 2**20, memory.peaks[1] / 2**20)
+    cells = [row.title, row.against, _two(peaks, ".0f"), _spread(memory.ratio), _two(memory.growth, ".2f"), target]
     return f"| {' | '.join(cells)} |"
 
 
@@ -122,9 +135,13 @@ def _help_line(ledger: Ledger) -> str:
     )
 
 
+def _is_base(found: Measurement) -> bool:
+    return bool(found.settings["work"]["model"] == BERT_BASE)
+
+
 def _gpu_line(row: Row, found: Measurement) -> str:
     device = found.settings["machine"]["device"]
-    peak = next((flops for name, flops in PEAKS.items() if name in device), None)
+    peak = PEAKS.get(max((name for name in PEAKS if name in device), key=len, default=""))
     epochs, trials = found.settings["work"]["epochs"], found.settings["work"]["trials"]
     shares = []
     for side in ("tlbench", "peer"):

@@ -21,7 +21,8 @@ MACHINE = {
     "processor": "toy", "device": "cpu", "cores": 2, "memory_gib": 4, "system": "Linux", "python": "3.11",
     "versions": {"torch": "2"},
 }  # fmt: skip
-SETTINGS = {"work": {"epochs": 3, "trials": 1}, "precision": "fp32", "machine": MACHINE}
+WORK = {"epochs": 3, "trials": 1, "corpus": "sst2", "model": "bert-base-random"}
+SETTINGS = {"work": WORK, "precision": "fp32", "machine": MACHINE}
 TARGETS = "01" * 50
 
 
@@ -106,12 +107,37 @@ def test_the_tables_show_what_was_measured_and_name_what_was_not():
     assert "BERT-base" not in shown
 
 
-def test_utilisation_is_shown_of_a_gpu():
-    gpu = {**SETTINGS, "machine": {**MACHINE, "device": "NVIDIA H100"}}
+def on_gpu(device, **work):
+    settings = {**SETTINGS, "machine": {**MACHINE, "device": device}, "work": {**WORK, **work}}
     timed = [msgspec.structs.replace(side(1.0), train_seconds=seconds, tokens=20_000) for seconds in (1.0, 2.0)]
-    shown = table.render(Ledger().with_pair("bert-bare", gpu, TARGETS, Pair(0, *timed)))
-    # 6 x 85 million weights x 60,000 tokens in one second, of 989e12
-    assert "| BERT-base, random weights, one trial | bare torch loop | 3.1% | 1.5% |" in shown
+    return table.render(Ledger().with_pair("bert-bare", settings, TARGETS, Pair(0, *timed)))
+
+
+@pytest.mark.parametrize(
+    ("device", "ours", "theirs"),
+    # 6 x 85 million weights x 60,000 tokens in one second, of 989e12, 756e12, 835e12, 362e12 and 181e12
+    [("NVIDIA H100 80GB HBM3", "3.1%", "1.5%"), ("NVIDIA H100 PCIe", "4.0%", "2.0%"),
+     ("NVIDIA H100 NVL", "3.7%", "1.8%"), ("NVIDIA L40S", "8.4%", "4.2%"),
+     ("NVIDIA L40", "16.9%", "8.4%"), ("another", "-", "-")],
+)  # fmt: skip
+def test_utilisation_is_of_the_device_s_own_rate(device, ours, theirs):
+    assert f"| BERT-base, random weights, one trial | bare torch loop | {ours} | {theirs} |" in on_gpu(device)
+
+
+def test_of_a_smaller_model_no_utilisation_is_shown():
+    assert "FLOPs" in on_gpu("NVIDIA H100")
+    assert "FLOPs" not in on_gpu("NVIDIA H100", model="tiny-random")
+
+
+def test_made_up_sentences_are_named():
+    assert "| BERT-base, random weights, one trial, made-up sentences |" in on_gpu("NVIDIA H100", corpus="generated")
+    assert "made-up" not in on_gpu("NVIDIA H100")
+
+
+def test_memory_that_could_not_be_read_is_no_figure():
+    unread = Pair(0, side(1.0, peak=0), side(1.0))
+    assert "| full fine-tuning, 4 trials | Trainer search, tuned | - | - | - |" in table.render(ledger(unread))
+    assert summarise(ledger(unread, Pair(1, side(1.0), side(1.0))).rows["full"]).memory.peaks == (100 * 2**20,) * 2
 
 
 def test_start_up_is_a_difference():
@@ -204,10 +230,10 @@ def test_children_count_to_the_memory_of_a_side():
 def test_without_data_or_peers_a_row_is_skipped_with_its_reason(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("TLBENCH_DATA", raising=False)
     common = ["--work", str(tmp_path), "--out", str(tmp_path / "out.json")]
-    assert driver.main(["--rows", "bare", "--data-root", str(tmp_path / "none"), *common]) == 0
+    assert driver.main(["--rows", "bare", "--data-root", str(tmp_path / "none"), *common]) == 1
     assert "skipped: bare: no SST-2/train.tsv" in capsys.readouterr().out
     monkeypatch.setitem(driver._PEERS, "loop", ("no_such_peer",))
-    assert driver.main(["--quick", "--tiny", "--rows", "bare", *common]) == 0
+    assert driver.main(["--quick", "--tiny", "--rows", "bare", *common]) == 1
     assert "skipped: bare: no_such_peer is not installed" in capsys.readouterr().out
     assert driver.main(["--rows", "nothing", *common]) == 2
     assert "no row 'nothing'" in capsys.readouterr().err

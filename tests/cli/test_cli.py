@@ -76,6 +76,21 @@ def test_the_leaderboard_says_n_of_N_during_a_run(tlbench, done, suite, capsys):
     assert store.plan() is not None
 
 
+def test_what_is_recorded_is_shown_where_its_data_are_not(tlbench, done, suite, monkeypatch, capsys):
+    from tlbench.testing.toys import ToyTask
+
+    capsys.readouterr()
+    shown = []
+    for missing in (None, "no such file"):
+        monkeypatch.setattr(ToyTask, "missing", lambda self, missing=missing: missing)
+        assert tlbench("leaderboard", "--suite", suite, "--out", done, "-f", "csv") == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1]
+    assert shown[1].count("toy-fit") == 2
+    assert tlbench("plan", "--suite", suite, "--out", done) == 0
+    assert "no such file" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("format_", ["markdown", "csv", "svg"])
 def test_other_formats_are_the_same_bytes_twice(tlbench, done, capsys, format_):
     capsys.readouterr()
@@ -86,15 +101,19 @@ def test_other_formats_are_the_same_bytes_twice(tlbench, done, capsys, format_):
     assert "toy-majority" in first
 
 
-def test_a_failing_cell_is_exit_status_1_and_stands_in_the_table(tlbench, out, capsys):
+def test_a_failing_cell_is_exit_status_1_and_stands_in_the_table(tlbench, out, monkeypatch, capsys):
     arguments = ("run", "-t", "toy-tone", "-b", "toy", "-S", "toy-failing", "-S", "toy-fit", "--executor", "inline")
     assert tlbench(*arguments, "--out", out) == 1
     captured = capsys.readouterr()
     assert "fails on purpose" in captured.err
     assert "failed" in captured.out
     failed = next(record for record in Store.open(out).records() if record.status == "failed")
+    assert f"`tlbench show {failed.cell.id} --out {out}` says why" in captured.err
     assert tlbench("show", failed.cell.id, "--out", out) == 0
     assert "RuntimeError" in capsys.readouterr().out
+    monkeypatch.setenv("TLBENCH_OUT", str(out))
+    assert tlbench(*arguments) == 1
+    assert f"`tlbench show {failed.cell.id}` says why" in capsys.readouterr().err
 
 
 MISTAKES = [
@@ -151,6 +170,11 @@ def test_a_plugin_that_exits_at_import_leaves_list_working_and_is_named(tlbench,
     assert "toy-tone" in captured.out
     assert "exits_at_import" in captured.err
     assert "no licence" in captured.err
+    for asked in (["show", "bitfit"], ["show", "gone:bitfit"], ["plan", "-t", "toy-tone", "-S", "gone:bitfit"]):
+        assert tlbench(*asked) == 2
+        said = capsys.readouterr().err
+        assert "bitfit'" in said
+        assert "(a plugin failed to load: TLBENCH_PLUGINS=exits_at_import; `tlbench list plugins` says why)" in said
 
 
 def test_a_backbone_whose_card_raises_leaves_list_working_and_is_named(tlbench, monkeypatch, capsys):

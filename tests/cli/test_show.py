@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 
 import msgspec
 import pytest
 
+from tlbench import Backbone, Card
 from tlbench.cli.records import memory_text
+from tlbench.cli.showing import _backbone
 from tlbench.contracts.memory import Resources
 from tlbench.contracts.record import Cell, Memory, Protocol, Record, Ref
 from tlbench.testing.conformance.imports import HEAVY
@@ -26,6 +29,21 @@ def test_a_backbone_is_shown_with_all_that_its_card_says(said):
     assert "on disk no: `tlbench fetch`" in shown
     assert "memory about 3.5 GiB frozen, 7.4 GiB with all of it trained" in shown
     assert "memory" not in said("show", "unsized")
+
+
+def test_what_its_user_pins_is_to_be_pinned_before_it_is_fetched():
+    @dataclasses.dataclass(frozen=True)
+    class Unpinned(Backbone):
+        name: str = "zoo:net"
+        revision: str = ""
+        modality = "text"
+
+        def card(self):
+            return Card(revision=self.revision, on_disk=False)
+
+    assert dict(_backbone(Unpinned()))["on disk"].startswith("no: name it zoo:net@<commit>, and `tlbench fetch` brings")
+    for known in (Unpinned(revision="abc"), Unpinned("net")):
+        assert dict(_backbone(known))["on disk"].startswith("no: `tlbench fetch` brings")
 
 
 def test_a_task_is_shown_with_its_labels_sizes_and_what_is_missing(said):

@@ -275,3 +275,26 @@ def test_shared_rows_are_encoded_once_for_all_who_share_them() -> None:
         assert usage.encode_seconds == pytest.approx(whole * len(positions) / 12)
     assert usage.encode_paid_seconds == 0
     assert len(activations._entries) == 1
+
+
+def test_hidden_rows_of_parts_are_read_out_of_the_whole_where_that_is_wanted(encoder: ToyEncoder, data: Data) -> None:
+    activations = Activations()
+    alone = Activations().hidden(encoder, data, 2)
+    with activations.metering() as usage:
+        for positions in ([3, 1, 5], [7, 3, 0, 11]):
+            part = activations.hidden(encoder, data.share(positions), 2, whole=True)
+            assert part.ids == tuple(data.ids[i] for i in positions)
+            found, expected = part.batch(range(len(positions)))["hidden"], alone.batch(positions)["hidden"]
+            assert torch.equal(found.x, expected.x)
+            assert torch.equal(found.mask, expected.mask)
+    (whole,) = activations._entries.values()
+    assert usage.encode_seconds == pytest.approx(whole.encode_seconds * 4 / 48), "not the sum over the parts"
+    activations.hidden(encoder, data.share([3, 1, 5]), 2)
+    assert len(activations._entries) == 2, "what is trained on is encoded as it would be alone"
+
+
+def test_where_the_whole_finds_no_room_a_part_still_may(encoder: ToyEncoder, data: Data) -> None:
+    activations = Activations(limit_bytes=int(data.lengths[:2].sum()) * encoder.width * 4)
+    hidden = activations.hidden(encoder, data.share([0, 1]), 2, whole=True)
+    assert isinstance(hidden.rows, HiddenRows)
+    assert len(hidden) == 2

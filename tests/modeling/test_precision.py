@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from tlbench.modeling import precision
 
@@ -36,8 +37,19 @@ def test_without_a_list_of_flags_there_are_none(tmp_path: Path) -> None:
     assert precision.cpu_flags(tmp_path / "missing") == frozenset()
 
 
-def test_only_bf16_autocast_changes_a_product() -> None:
+def test_all_but_fp32_multiply_in_bf16() -> None:
+    """With weights in bf16 too: a head is new and in fp32, and torch multiplies no bf16 with fp32 by itself."""
     layer, x = torch.nn.Linear(4, 4), torch.ones(1, 4)
-    for name, dtype in [("fp32", torch.float32), ("bf16-autocast", torch.bfloat16), ("bf16-weights", torch.float32)]:
+    for name, dtype in [("fp32", torch.float32), ("bf16-autocast", torch.bfloat16), ("bf16-weights", torch.bfloat16)]:
         with precision.autocast(CPU, name):
             assert layer(x).dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_matrices_become_bf16_and_normalisations_still_compute(dtype: torch.dtype) -> None:
+    module = nn.Sequential(nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1), nn.GroupNorm(2, 4), nn.LayerNorm(3))
+    precision.halve(module)
+    assert [name for name, value in module.state_dict().items() if value.dtype == torch.bfloat16] == ["1.weight"]
+    with precision.autocast(CPU, "bf16-weights"):
+        module(torch.randn(2, 4, 3, 3, dtype=dtype)).sum().backward()
+    assert all(weight.grad.dtype == weight.dtype for weight in module.parameters())

@@ -139,6 +139,20 @@ class TimeFirst(Plain):
         return self.norm(x.transpose(0, 1))
 
 
+class Upcast(Block):
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        return super().forward(x.float(), mask)
+
+
+class RoundedStem(Plain):
+    """Below the blocks numbers are rounded, in the blocks they are not: ELECTRA under autocast on a GPU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed.bfloat16()
+        self.blocks = nn.ModuleList([Upcast() for _ in range(3)])
+
+
 PLAIN = ["blocks.0", "blocks.1", "blocks.2"]
 HABITS = {
     "plain": (Plain, PLAIN),
@@ -147,6 +161,7 @@ HABITS = {
     "looks-back": (LooksBack, PLAIN),
     "by-name": (ByName, PLAIN),
     "time-first": (TimeFirst, PLAIN),
+    "rounded-stem": (RoundedStem, PLAIN),
 }
 
 

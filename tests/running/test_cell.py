@@ -269,6 +269,32 @@ def test_an_interrupted_fresh_run_is_finished_not_begun_anew(runs, again):
     assert sorted(runs.store.attempts().values()) == [2, 2]
 
 
+def test_an_interrupted_fresh_run_is_finished_though_another_plan_s_was_left(runs):
+    from tlbench.running.run import Settings, orders_of, run
+
+    def begin(strategies, stop_after):
+        planned, settings, done = runs.plan(strategies), Settings("inline", 1, "cpu", "all"), []
+
+        def delivered(record):
+            done.append(record)
+            if len(done) == stop_after:
+                raise KeyboardInterrupt
+
+        orders = orders_of(planned, runs.store, runs.catalog, settings)
+        with pytest.raises(KeyboardInterrupt):
+            run(planned, orders, runs.store, runs.catalog, settings, delivered)
+
+    runs.run(["toy-fit", "toy-majority", "toy-tune"])
+    begin(["toy-fit", "toy-majority"], stop_after=1)
+    begin(["toy-tune", "toy-slow"], stop_after=1)
+    assert len(runs.store.wanted()) == 2
+    runs.run(["toy-tune", "toy-slow"], fresh="all")
+    assert runs.ran == 1
+    runs.run(["toy-fit", "toy-majority"], fresh="all")
+    assert runs.ran == 1
+    assert runs.store.wanted() == {}
+
+
 def test_final_fits_of_a_fused_strategy_are_one_pass(runs, monkeypatch):
     from tlbench.testing.toys import ToyFit
 

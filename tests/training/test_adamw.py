@@ -75,6 +75,21 @@ def test_it_moves_weights_as_torch_does(by_row: bool) -> None:
     assert not torch.equal(model.words.weight, Bag().words.weight)
 
 
+@pytest.mark.parametrize("by_row", [False, True])
+def test_steps_too_small_for_bf16_add_up(by_row: bool) -> None:
+    table = nn.Embedding(MANY_ROWS, 2, dtype=torch.bfloat16)
+    nn.init.ones_(table.weight)
+    optimizer = AdamW([{"params": [table.weight], "lr": 1e-4, "weight_decay": 0.0}], max_grad_norm=1e9)
+    with embeddings_by_row(table) if by_row else nullcontext():
+        for step in range(100):
+            # a row that comes later than others has its own copy in fp32 as well
+            table(torch.tensor([5, 3 if step else 5])).float().sum().backward()
+            optimizer.step(1.0)
+    assert table.weight.dtype == torch.bfloat16
+    torch.testing.assert_close(table.weight[[3, 5]].float(), torch.full((2, 2), 0.99), atol=0.004, rtol=0)
+    assert bool((table.weight[6:] == 1).all())
+
+
 def test_it_returns_the_length_before_clipping_and_drops_the_gradients() -> None:
     model = Bag()
     optimizer = AdamW(_groups(model, 0.0), max_grad_norm=0.1)

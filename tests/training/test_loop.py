@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from tlbench.contracts.errors import Diverged, Pruned
 from tlbench.contracts.record import Protocol
 from tlbench.contracts.strategy import Job
 from tlbench.contracts.task import Task
+from tlbench.modeling.activations import Activations
 from tlbench.modeling.data import Batch
 from tlbench.modeling.encoder import Encoder, Hidden
+from tlbench.modeling.precision import halve
 from tlbench.testing.jobs import make_job
 from tlbench.testing.toy_kinds import ToyLabelsTask, ToySpanTask, ToyWordsTask
 from tlbench.testing.toys import ToyBackbone, ToyFit, ToyScalarTask, ToyTask
@@ -195,6 +198,30 @@ def test_bf16_autocast_trains_fp32_weights() -> None:
     predictor = _fit(dataclasses.replace(_job(), precision="bf16-autocast"))
     assert _weights(predictor).dtype == torch.float32
     assert not torch.equal(_weights(predictor), _weights(_fit(_job())))
+
+
+@pytest.mark.parametrize("start", [0, 2])
+def test_it_learns_with_weights_in_bf16(start: int) -> None:
+    job = _job(ToyTask(train=256, validation=64), max_steps=120)
+    job = dataclasses.replace(job, precision="bf16-weights")
+    halve(job.encoder)
+    before = job.score(ModelPredictor(Model(job.encoder, job.head), job.precision))
+    predictor = _fit(job, start)
+    assert job.score(predictor) > before + 0.1
+    dtypes = {weight.ndim: weight.dtype for weight in predictor.model.encoder.parameters()}
+    assert dtypes == {1: torch.float32, 2: torch.bfloat16}
+
+
+def test_a_prefix_that_finds_no_room_is_the_same_to_what_is_trained() -> None:
+    def trained(limit_bytes: int) -> Tensor:
+        job = _job()
+        native: Any = job.encoder.native
+        native.drop, embed = torch.nn.Dropout(0.5), native.embed
+        # as in GPT-2: it has no weights, and stands in a module that trains
+        native.embed = lambda ids: native.drop(embed(ids))
+        return _weights(_fit(dataclasses.replace(job, activations=Activations(limit_bytes)), start=2))
+
+    torch.testing.assert_close(trained(100), trained(1 << 30), rtol=0, atol=1e-4)
 
 
 def test_an_encoder_is_left_in_eval_mode_with_its_embeddings_dense() -> None:

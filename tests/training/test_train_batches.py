@@ -46,6 +46,12 @@ def test_nothing_to_train_on_is_said() -> None:
         next(train_batches(np.zeros(0, dtype=np.int64), 16, 0))
 
 
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_batch_of_no_rows_is_said(size: int) -> None:
+    with pytest.raises(ValueError, match=f"batch_size={size}"):
+        next(train_batches(LENGTHS, size, 0))
+
+
 @pytest.mark.parametrize(("rows", "size"), [(17, 16), (33, 8), (257, 16), (4, 3)])
 def test_no_row_is_left_alone_in_its_batch(rows: int, size: int) -> None:
     batches = list(islice(train_batches(LENGTHS[:rows], size, 0), -(-rows // size)))

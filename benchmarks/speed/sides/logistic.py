@@ -61,6 +61,18 @@ def fitted(features: np.ndarray, targets: np.ndarray, l2: float) -> Pipeline:
     return make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=MAX_STEPS)).fit(features, targets)
 
 
+def unfolded(probe: Pipeline) -> tuple[np.ndarray, float]:
+    """Returns weights (D,) and bias of a regression on two classes, for features that are not standardised.
+
+    MiniLM has features that never move by more than 1e-32. They take no weight: it would be beyond fp32, and gradients
+    through it so long that clipping leaves nothing of them.
+    """
+    scaler, regression = probe[0], probe[-1]
+    moves = scaler.scale_ > 1e-7 * (1 + np.abs(scaler.mean_))
+    weight = np.where(moves, regression.coef_[0] / scaler.scale_, 0.0)
+    return weight, float(regression.intercept_[0] - weight @ scaler.mean_)
+
+
 if __name__ == "__main__":
     rehearse()
     run(work)

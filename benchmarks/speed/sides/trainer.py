@@ -37,7 +37,7 @@ from benchmarks.speed.sides.classifier import (
     stages,
 )
 from benchmarks.speed.sides.job import CellReport, Job, Report, run
-from benchmarks.speed.sides.logistic import embed, fitted
+from benchmarks.speed.sides.logistic import embed, fitted, unfolded
 
 HEAD_LR = {"low": 1e-3, "high": 1e-1, "log": True}
 """Of a head on frozen features, which tlbench solves for instead and so has no learning rate of."""
@@ -148,12 +148,9 @@ class Search(Trainer):
     def _start_from_probe(self, model: Classifier) -> None:
         if not self.embedded:
             self.embedded.append(embed(self.loaded, (self.loaded.train,), self.job)[0])
-        probe = fitted(self.embedded[0], labels_of(self.loaded.train), self.params["l2"])
-        scaler, regression = probe[0], probe[-1]
-        weight = regression.coef_[0] / scaler.scale_
-        bias = regression.intercept_[0] - float(weight @ scaler.mean_)
+        weight, bias = unfolded(fitted(self.embedded[0], labels_of(self.loaded.train), self.params["l2"]))
         with torch.no_grad():
-            half = torch.tensor(weight, dtype=torch.float32) / 2
+            half = torch.from_numpy(weight).float() / 2
             model.linear.weight.copy_(torch.stack([-half, half]))
             model.linear.bias.copy_(torch.tensor([-bias / 2, bias / 2]))
 

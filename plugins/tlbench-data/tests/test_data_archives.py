@@ -42,6 +42,14 @@ def linked(name, target, kind):
     return member
 
 
+def test_what_macos_adds_is_left_out(tmp_path):
+    members = {"data/train.csv": ROWS, "data/._train.csv": "x", "__MACOSX/data/._train.csv": "x"}
+    place = unpacked(zipped(tmp_path / "data.zip", members))
+    assert [path.name for path in place.rglob("*")] == ["train.csv"]
+    with pytest.raises(DataError, match="would leave the folder"):
+        unpacked(zipped(tmp_path / "evil.zip", {"__MACOSX/../../._evil.csv": "x"}))
+
+
 def left_behind(cache):
     return [path for path in cache.rglob("*") if path.is_file()]
 

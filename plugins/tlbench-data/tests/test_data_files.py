@@ -89,6 +89,18 @@ def test_another_number_of_rows_than_was_published(root):
         Weather().split("train")
 
 
+def test_an_empty_text_is_refused_but_where_it_was_published(root):
+    @dataclass(frozen=True)
+    class Terse(Weather):
+        may_be_empty = ("text",)
+
+    fill(root)
+    (root / "test.csv").write_text("text,label\n ,wet\n")
+    assert Terse().split("test")[0].inputs == ("",)
+    with pytest.raises(DataError, match=r"test\.csv, line 2: text is empty"):
+        Weather().split("test")
+
+
 def test_a_label_that_is_unknown(root):
     fill(root)
     (root / "test.csv").write_text("text,label\nfog,grey\n")
@@ -137,7 +149,11 @@ def test_fetching_asks_the_hub_for_tables_alone(tmp_path, monkeypatch):
         asked.append((repository, options))
         write_tables(snapshot(tmp_path))
 
-    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: SimpleNamespace(dataset_info=lambda *a, **k: None))
+    names = ["small/train-00000-of-00002.parquet", "small/train-00001-of-00002.parquet", "large/train.parquet"]
+    api = SimpleNamespace(
+        dataset_info=lambda *a, **k: SimpleNamespace(sha=COMMIT), list_repo_files=lambda *a, **k: names
+    )
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: api)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     task = Weather()
     task.fetch()

@@ -15,7 +15,7 @@ from tlbench_data.images.folder import resolve
 from tlbench_data.images.idx import read_idx, read_labelled
 from tlbench_data.plugin import tlbench_resolve
 
-from tlbench import Classes, DataError, ImageFile
+from tlbench import Classes, DataError, ImageFile, UsageError
 
 
 def write_idx(path: Path, values: np.ndarray, *, kind: int = 0x08, missing: int = 0, extra: bytes = b"") -> Path:
@@ -205,6 +205,35 @@ def test_images_that_cannot_be_read_are_counted_and_refused(tmp_path, caplog):
     assert "left out" in lenient.description
 
 
+def test_one_class_that_is_left_to_train_on_is_refused(tmp_path):
+    import dataclasses
+
+    write_images(tmp_path / "train", {"a": 2, "b": 1})
+    write_images(tmp_path / "test", {"a": 1, "b": 1}, start=50)
+    (tmp_path / "train" / "b" / "000.png").write_text("no picture")
+    task = dataclasses.replace(resolve(str(tmp_path)), skip_unreadable=True)
+    with pytest.raises(DataError, match="only the class 'a' is left to train on"):
+        task.split("train")
+
+
+def test_hidden_files_and_what_macos_adds_do_not_count(tmp_path):
+    folder = write_images(tmp_path / "pets", {"cat": 10, "dog": 10})
+    name = resolve(str(folder)).name
+    (folder / "cat" / "._000.png").write_text("no picture")
+    write_images(folder / "cat", {".thumbnails": 1})
+    write_images(folder, {"__MACOSX": 1})
+    assert resolve(str(folder)).name == name
+
+
+def test_an_archive_that_is_a_link_without_a_suffix_behind_it(tmp_path):
+    folder = write_images(tmp_path / "pets", {"dog": 10, "cat": 10})
+    with zipfile.ZipFile(tmp_path / "0123abcd", "w") as archive:
+        for path in sorted(folder.rglob("*.png")):
+            archive.write(path, path.relative_to(tmp_path))
+    (tmp_path / "pets.zip").symlink_to(tmp_path / "0123abcd")
+    assert resolve(str(tmp_path / "pets.zip")).output == Classes(("cat", "dog"))
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -232,6 +261,14 @@ def test_what_is_no_folder_is_one_line(tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
     with pytest.raises(DataError, match="a file; give a folder"):
         resolve(str(tmp_path / "a.png"))
+
+
+def test_a_seed_that_cannot_be_is_one_line(tmp_path):
+    import dataclasses
+
+    task = resolve(str(write_images(tmp_path / "pets", {"dog": 10, "cat": 10})))
+    with pytest.raises(UsageError, match=r"pets@.*: split_seed=-1: a seed is 0 or more"):
+        dataclasses.replace(task, split_seed=-1)
 
 
 def test_a_folder_that_went_is_missing(tmp_path):

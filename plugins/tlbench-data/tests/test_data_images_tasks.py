@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tlbench_data.images.tasks import Cifar10, Cifar10OnePercent, Digits, FashionMnist, Hymenoptera, tasks
 
-from tlbench import DataError
+from tlbench import DataError, UsageError
 from tlbench.testing.conformance.task import TaskConformance
 
 
@@ -37,6 +37,13 @@ class TestDigits(TaskConformance):
         other = Digits(split_seed=1)
         assert len(other.split("train")) == 1079
         assert other.split("train").fingerprint != splits["train"].fingerprint
+
+
+def test_a_seed_that_cannot_be_is_one_line():
+    with pytest.raises(UsageError, match="digits: split_seed=-1: a seed is 0 or more"):
+        Digits(split_seed=-1)
+    with pytest.raises(UsageError, match="cifar10-1pct: draw_seed=-1: a seed is 0 or more"):
+        Cifar10OnePercent(draw_seed=-1)
 
 
 JPEG = Cifar10OnePercent(files="jpeg")

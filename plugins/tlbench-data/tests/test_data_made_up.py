@@ -160,6 +160,18 @@ def test_dialogues(root):
             root / f"samsum/{name}.json", json.dumps([{"id": "1", "dialogue": "Ann: Hi!", "summary": "Ann says hi."}])
         )
     assert small(SamSum()).split("validation")[0].inputs == ("Ann: Hi!",)
+    rows = [{"id": str(i), "dialogue": text, "summary": "?"} for i, text in enumerate(("Ann: Hi!", " ", "Bo: Bye!"))]
+    write(root / "samsum/train.json", json.dumps(rows))
+    assert [row.inputs[0] for row in small(SamSum()).split("train")] == ["Ann: Hi!", "Bo: Bye!"]
+    assert SamSum.sizes["train"] == 14731
+
+
+def test_the_second_question_of_qqp_may_be_empty(root):
+    qqp = pytest.importorskip("tlbench_glue.real.pairs").Qqp()
+    for name in ("train", "dev"):
+        rows = (("question1", "question2", "is_duplicate"), ("Why?", "", "0"))
+        write(root / f"QQP/{name}.tsv", "".join("\t".join(row) + "\n" for row in rows))
+    assert small(qqp).split("train")[0].inputs == ("Why?", "")
 
 
 def test_other_languages_of_multi30k(root):

@@ -129,6 +129,10 @@ def test_what_is_wrong_is_one_line(catalog, tmp_path, rows, header, params, said
         ("[metric=nonsense]", "there is accuracy"),
         ("[colour=red]", "no parameter 'colour'"),
         ("[seed=x]", "seed"),
+        ("[seed=-1]", "seed=-1: a seed is 0 or more"),
+        ("[separator=]", "separator= is empty"),
+        ("[max_length=0]", "max_length=0: a text to write has 1 token or more"),
+        ("[positive_class=bad]", "positive_class= is for metric=f1, precision, recall alone"),
         ("[test=gone.csv]", "no such file or folder"),
     ],
 )
@@ -176,6 +180,42 @@ def test_the_kind_can_be_set(catalog, tmp_path):
     text = made(catalog, path, params="[kind=text,max_length=9,metric=bleu]")
     assert (text.output, text.metrics) == (Text(9), ("bleu", "rougeL", "chrf"))
     assert text.split("test")[0].target in {("1",), ("2",), ("3",)}
+
+
+@pytest.mark.parametrize(
+    ("params", "positive", "said"),
+    [
+        ("[metric=f1]", 1, "; f1 of 'legit'"),
+        ("[metric=recall,positive_class=fraud]", 0, "; recall of 'fraud'"),
+        ("[metric=matthews]", 1, "stratified)"),
+    ],
+)
+def test_the_class_that_counts_as_found_is_said(catalog, tmp_path, params, positive, said):
+    found = catalog.task(f"csv:{write_csv(tmp_path / 'a.csv', labelled(['fraud', 'legit'] * 20))}{params}")
+    assert found.item.positive == positive
+    assert found.item.description.endswith(said)
+    assert found.ref.name.endswith(params)
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ("[metric=f1]", "f1 is of one class, and there are 3: say metric=f1_macro or positive_class="),
+        ("[metric=f1,positive_class=6]", "positive_class=6: there is 1, 2, 3"),
+    ],
+)
+def test_a_class_that_has_to_be_named(catalog, tmp_path, params, said):
+    path = write_csv(tmp_path / "a.csv", labelled(["1", "2", "3"] * 10))
+    with pytest.raises(DataError, match=said):
+        made(catalog, path, params=params).output  # noqa: B018
+    assert made(catalog, path, params="[metric=f1,positive_class=3]").positive == 2
+
+
+def test_half_a_character_in_a_label(catalog, tmp_path):
+    path = write_lines(tmp_path / "a.jsonl", [{"text": f"t{i}", "label": "ab\ud83d"[i % 3]} for i in range(30)])
+    for params in ("", "[kind=multilabel]"):
+        with pytest.raises(DataError, match=r"a\.jsonl, line 3: label holds half a character \(\\ud83d\)"):
+            made(catalog, path, "jsonl", params).output  # noqa: B018
 
 
 def test_pairs(catalog, tmp_path):

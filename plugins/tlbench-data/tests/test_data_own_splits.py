@@ -1,21 +1,15 @@
-"""The splits of one's own files: named, found by name, or drawn; and data sets of the hub."""
+"""The splits of one's own files: named, found by name, or drawn."""
 
 from __future__ import annotations
 
 import csv
-from types import SimpleNamespace
+import gzip
 
-import huggingface_hub
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from huggingface_hub import constants
 from tlbench_data.drawing import draw
 
 from tlbench import DataError, UsageError
 from tlbench.catalog.catalog import Catalog
-
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +73,24 @@ def test_splits_that_cannot_be(catalog, folder, drop, params, said):
         made(catalog, folder, params=params).output  # noqa: B018
 
 
+def test_links_keep_their_name_and_are_seen_through(catalog, tmp_path):
+    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshot"
+    blobs.mkdir()
+    snapshot.mkdir()
+    for number, split in enumerate(("train", "test")):
+        text = "text,label\n" + "".join(f"{split} {i},{'ab'[i % 2]}\n" for i in range(20))
+        (blobs / f"{number}").write_bytes(gzip.compress(text.encode()))
+        (snapshot / f"{split}.csv.gz").symlink_to(blobs / f"{number}")
+    (snapshot / "again.csv.gz").symlink_to(blobs / "1")
+    found = catalog.task(f"csv:{snapshot}/train.csv.gz[test=test.csv.gz]")
+    assert found.ref.name.startswith(f"csv:{snapshot}/train.csv.gz@")
+    assert found.item.sizes == {"train": 20, "test": 20}
+    with pytest.raises(DataError, match="one file is named for two splits"):
+        made(catalog, snapshot / "train.csv.gz", "[validation=again.csv.gz,test=test.csv.gz]").output  # noqa: B018
+    with pytest.raises(DataError, match=r"no file is called test\.\*"):
+        made(catalog, snapshot, "[validation=again.csv.gz]").output  # noqa: B018
+
+
 def test_a_class_that_only_the_test_has(catalog, folder):
     write_csv(folder / "test.csv", [("x", "a"), ("y", "c")])
     with pytest.raises(DataError, match=r"test\.csv, line 3: label is 'c', which no training row has"):
@@ -108,31 +120,3 @@ def test_shares_are_met_over_many_small_classes():
     few = draw(list(range(154)), [row % 77 for row in range(154)], {"train": 0.8, "test": 0.2}, seed=3)
     assert {strata[row] for row in few["train"]} == set(range(77))
     assert len(few["test"]) == pytest.approx(154 * 0.2, abs=1)
-
-
-def test_the_hub(catalog, tmp_path, monkeypatch):
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    before = catalog.task("hub:org/data").item
-    assert before.missing() == "hub:org/data is not in the local hub cache: run `tlbench fetch --task 'hub:org/data'`"
-
-    def download(repository, **options):
-        place = tmp_path / "datasets--org--data"
-        folder = place / "snapshots" / COMMIT / "data"
-        folder.mkdir(parents=True)
-        (place / "refs").mkdir()
-        (place / "refs" / "main").write_text(COMMIT)
-        for split, size in (("train", 20), ("validation", 6)):
-            rows = [{"text": f"{split} {i}", "label": i % 2} for i in range(size)]
-            pq.write_table(pa.Table.from_pylist(rows), folder / f"{split}-00000-of-00001.parquet")
-
-    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: SimpleNamespace(dataset_info=lambda *a, **k: None))
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    before.fetch()
-    found = Catalog.discover().task("hub:org/data[test=validation]")
-    assert found.ref.name == f"hub:org/data@{COMMIT}[test=validation]"
-    assert found.item.missing() is None
-    assert found.item.sizes == {"train": 20, "test": 6}
-    with pytest.raises(DataError, match="no split 'test'; name one"):
-        Catalog.discover().task("hub:org/data").item.output  # noqa: B018
-    with pytest.raises(UsageError, match="not the id of a data set"):
-        catalog.task("hub:../../etc")

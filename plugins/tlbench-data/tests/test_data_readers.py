@@ -215,6 +215,22 @@ def test_parallel_files_compressed_and_not(tmp_path):
         list(parallel(tmp_path / "c.gz", german))
 
 
+@pytest.mark.parametrize("scheme", ["text", "texts"])
+def test_half_a_character_is_one_line(tmp_path, scheme):
+    (row,) = json_lines(write(tmp_path / "a.jsonl", r'{"text": "ha \ud83d", "texts": ["\ud83d\ude00", "\ud83d"]}'))
+    with pytest.raises(DataError, match=rf"a\.jsonl, line 1: {scheme} holds half a character \(\\ud83d\)$"):
+        getattr(row, scheme)(scheme)
+
+
+@pytest.mark.parametrize("place", ["question", "context", "id"])
+def test_half_a_character_in_squad(tmp_path, place):
+    text = question(**{} if place == "context" else {place: "\ud83d"})
+    text = text.replace("It is here.", r"It is here. \ud83d") if place == "context" else text
+    with pytest.raises(DataError, match=r"a\.json.* holds half a character") as caught:
+        list(squad(write(tmp_path / "a.json", text)))
+    assert str(caught.value).isascii()
+
+
 def test_a_row_says_what_is_wrong_with_it(tmp_path):
     (row,) = delimited(write(tmp_path / "a.csv", "text,label,score\n ,x,high\n"))
     for call, said in (

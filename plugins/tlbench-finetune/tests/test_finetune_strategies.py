@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from tlbench import (
     Task,
     Text,
     TokenClasses,
+    UsageError,
 )
 from tlbench.testing.conformance import StrategyConformance
 from tlbench.testing.jobs import Rehearsal, make_job
@@ -235,6 +237,28 @@ def test_lp_ft_begins_with_the_probes_answers(task: Task) -> None:
     np.testing.assert_allclose(begun.values, expected.values, rtol=1e-3, atol=1e-4)
     if expected.scores is not None and begun.scores is not None:
         np.testing.assert_allclose(begun.scores, expected.scores, atol=1e-4)
+
+
+@pytest.mark.parametrize("strategy", [s for s in tlbench_strategies() if hasattr(s, "warmup")], ids=lambda s: s.name)
+@pytest.mark.parametrize("fields", [{"train_batch_size": 0}, {"warmup": -0.1}, {"warmup": 1.5}, {"warmup": math.nan}])
+def test_what_cannot_be_trained_by_is_refused(strategy: Strategy, fields: dict[str, float]) -> None:
+    with pytest.raises(UsageError, match=rf"{strategy.name}\[{next(iter(fields))}="):
+        dataclasses.replace(strategy, **fields)  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "task"),
+    [
+        pytest.param(strategy, task, id=f"{strategy.name}-{task.name}")
+        for strategy in tlbench_strategies()
+        for task in (ToyTask(), ToyScalarTask(), ToyWordsTask())
+        if strategy.supports(ToyBackbone(), task) is None
+    ],
+)
+def test_weights_may_be_in_bf16(strategy: Strategy, task: Task) -> None:
+    protocol = Protocol(max_steps=3, precision="bf16-weights")
+    result = Rehearsal(strategy, ToyBackbone(), task, protocol).fit().result
+    assert result.status == "ok", result.traceback
 
 
 def test_fields_reach_the_loop() -> None:

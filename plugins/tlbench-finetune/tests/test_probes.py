@@ -161,6 +161,16 @@ def test_words_are_read_where_hidden_states_cannot_be_kept() -> None:
     torch.testing.assert_close(sample_of(bounded).features, sample_of(job).features, rtol=1e-4, atol=1e-5)
 
 
+def test_seeds_of_words_are_charged_for_what_they_share() -> None:
+    job = _word_job()
+    parts = [job.train.share(range(seed, 40 + seed)) for seed in range(3)]
+    activations = Activations()
+    jobs = [dataclasses.replace(job, train=part, activations=activations, notes={}) for part in parts]
+    with activations.metering() as usage:
+        LinearProbe().fit_batch(jobs)
+    assert list(usage.read.values()) == [pytest.approx(usage.encode_paid_seconds * 40 / 64)]
+
+
 def test_each_setting_of_words_keeps_its_own_weights() -> None:
     jobs = [_word_job(l2=l2) for l2 in (1e-4, 10.0)]
     jobs = [dataclasses.replace(job, encoder=jobs[0].encoder, activations=jobs[0].activations) for job in jobs]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -50,19 +51,31 @@ class _Handler(BaseHTTPRequestHandler):
         if path.startswith(f"/api/models/{REPOSITORY}/tree/"):
             self._json([self._entry(file) for file in self._files()])
         elif path.startswith(f"/api/models/{REPOSITORY}"):
-            siblings = [{"rfilename": file.name} for file in self._files()]
+            siblings = [{"rfilename": self._name(file)} for file in self._files()]
             self._json({"id": REPOSITORY, "sha": COMMIT, "siblings": siblings, "private": False, "tags": []})
-        elif path.startswith(f"/{REPOSITORY}/resolve/") and (self.server.folder / Path(path).name).is_file():
-            self._file(self.server.folder / Path(path).name)
+        elif path.startswith(f"/{REPOSITORY}/resolve/"):
+            file = self.server.folder / path.split("/", 5)[5]
+            if file.is_file():
+                self._file(file)
+            else:
+                self._send(b"", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT}, status=404)
         else:
             self.send_error(404)
 
     def _files(self) -> list[Path]:
-        return sorted(self.server.folder.iterdir())
+        return sorted(path for path in self.server.folder.rglob("*") if path.is_file())
+
+    def _name(self, file: Path) -> str:
+        return str(file.relative_to(self.server.folder))
 
     def _entry(self, file: Path) -> dict[str, object]:
         content = file.read_bytes()
-        return {"type": "file", "oid": hashlib.sha1(content).hexdigest(), "size": len(content), "path": file.name}
+        return {
+            "type": "file",
+            "oid": hashlib.sha1(content).hexdigest(),
+            "size": len(content),
+            "path": self._name(file),
+        }
 
     def _json(self, value: object) -> None:
         body = json.dumps(value).encode()
@@ -74,11 +87,11 @@ class _Handler(BaseHTTPRequestHandler):
             if file.name in self.server.broken:
                 self.send_error(403)
                 return
-            self.server.served.append(file.name)
+            self.server.served.append(self._name(file))
         self._send(body, {"ETag": f'"{hashlib.sha1(body).hexdigest()}"', "X-Repo-Commit": COMMIT})
 
-    def _send(self, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(200)
+    def _send(self, body: bytes, headers: dict[str, str], status: int = 200) -> None:
+        self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
         self.end_headers()
@@ -140,6 +153,17 @@ def test_what_breaks_off_is_taken_up_again_and_is_then_there_offline(hub, tlbenc
     shown = tlbench("show", f"hf:{REPOSITORY}", offline=True).stdout
     assert COMMIT in shown
     assert "bert" in shown
+
+
+def test_what_others_left_out_of_the_cache_is_fetched(hub, tlbench, tmp_path):
+    (hub.folder / "1_Pooling").mkdir()
+    (hub.folder / "1_Pooling" / "config.json").write_text('{"pooling_mode_cls_token": true}')
+    snapshot = tmp_path / "home" / "hub" / f"models--{REPOSITORY.replace('/', '--')}" / "snapshots" / COMMIT
+    shutil.copytree(hub.folder, snapshot, ignore=shutil.ignore_patterns("1_Pooling"))
+    fetched = tlbench("fetch", "-b", f"hf:{REPOSITORY}@{COMMIT}")
+    assert fetched.stdout == f"hf:{REPOSITORY}@{COMMIT}: fetched\n", fetched.stderr
+    assert hub.served == ["1_Pooling/config.json"]
+    assert (snapshot / "1_Pooling" / "config.json").is_file()
 
 
 def test_a_repository_that_is_not_there_is_one_line(tlbench):

@@ -1,4 +1,4 @@
-"""Models in local folders and in the hub's cache: what pins them, and what is refused."""
+"""Models in local folders: what pins them, and what is refused."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ import pytest
 import torch
 from tlbench_hf.plugin import tlbench_resolve
 
-from tlbench import Classes, Example, Examples, PluginError, UsageError
+from tlbench import Classes, Example, Examples, PluginError, Text, UsageError
 from tlbench.modeling.encoder import Hidden
 
 OUTPUT = Classes(("no", "yes"))
 EXAMPLES = Examples([Example("0", ("the cat sat on the mat",)), Example("1", ("the dog ran",)), Example("2", ("",))])
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def resolve(name):
@@ -135,6 +134,37 @@ def test_heads_of_other_tasks_may_be_left_over(bert_folder, rewrite):
     assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
+OLD = {"n_embd": 16, "n_layer": 2, "n_head": 4, "n_positions": 8}
+MASKS = {
+    "gpt2": (OLD, "attn.bias"),
+    "gptj": (OLD | {"rotary_dim": 4}, "attn.bias"),
+    "codegen": (OLD | {"rotary_dim": 4}, "attn.causal_mask"),
+    "gpt_neo": (
+        {"hidden_size": 16, "num_layers": 2, "num_heads": 4, "attention_types": [[["global"], 2]]},
+        "attn.attention.bias",
+    ),
+}
+
+
+@pytest.mark.parametrize("family", MASKS)
+def test_masks_that_old_checkpoints_carry_are_no_weights(family, tmp_path, rewrite):
+    import transformers
+
+    sizes, mask = MASKS[family]
+    config = transformers.AutoConfig.for_model(family, **sizes, vocab_size=21, bos_token_id=0, eos_token_id=0)
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    block = "transformer.h.0."
+    rewrite(
+        tmp_path, lambda t: t | {f"{block}{mask}": torch.ones(1, 1, 8, 8), f"{block}attn.masked_bias": torch.ones(())}
+    )
+    backbone = resolve(f"hf:{tmp_path}")
+    assert backbone.card().parameters == sum(p.numel() for p in backbone.load().parameters())
+    if family in ("gptj", "gpt_neo"):  # the library itself leaves out GPT-2's
+        rewrite(tmp_path, lambda t: t | {f"{block}{mask}": torch.ones(16)})
+        with pytest.raises(PluginError, match=f"left over in the checkpoint: .*{mask}"):
+            resolve(f"hf:{tmp_path}").load()
+
+
 def test_a_missing_pooler_matters_only_to_its_readout(bert_folder, rewrite):
     pooled = with_readout(bert_folder, "pooler").load()
     hidden = Hidden(torch.randn(2, 3, 16))
@@ -246,35 +276,11 @@ def test_depth_of_shared_blocks_in_groups_is_refused(tmp_path, tokenizer_files):
         dataclasses.replace(resolve(f"hf:{tmp_path / 'albert'}"), depth=2).load()
 
 
-@pytest.fixture
-def hub_cache(tmp_path, monkeypatch):
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    return tmp_path / "hub"
-
-
-def test_a_repository_in_the_cache_is_pinned_and_loaded_without_network(hub_cache, bert_folder, no_network):
-    repository = hub_cache / "models--org--name"
-    (repository / "refs").mkdir(parents=True)
-    (repository / "refs" / "main").write_text(COMMIT)
-    shutil.copytree(bert_folder, repository / "snapshots" / COMMIT)
-    backbone = resolve("hf:org/name")
-    assert backbone.name == f"hf:org/name@{COMMIT}"
-    assert resolve("hf:org/name@main") == resolve(backbone.name) == backbone
-    assert backbone.card().on_disk
-    assert backbone.load().identity == f"hf:org/name@{COMMIT}#blocks=3"
-    assert len(backbone.featurize(EXAMPLES, OUTPUT)) == 3
-
-
-def test_a_repository_that_is_nowhere_is_one_clear_line(hub_cache, no_network):
-    unpinned = resolve("hf:org/name")
-    assert unpinned.name == "hf:org/name"
-    assert not unpinned.card().on_disk
-    with pytest.raises(UsageError, match=r"pin what to fetch, as hf:org/name@<commit>"):
-        unpinned.load()
-    with pytest.raises(
-        UsageError, match=f"hf:org/name@{COMMIT} is not in the local hub cache, nor to be had"
-    ) as raised:
-        resolve(f"hf:org/name@{COMMIT}").load()
-    assert "\n" not in str(raised.value)
+def test_models_without_a_decoder_say_which_have_one(bert_folder):
+    backbone = resolve(f"hf:{bert_folder}")
+    reason = backbone.supports(Text(6))
+    assert "the family bert has no decoder" in reason
+    assert "T5" in reason
+    assert backbone.supports(OUTPUT) is None
+    with pytest.raises(PluginError, match="the family bert has no decoder"):
+        backbone.head(Text(6), backbone.load())

@@ -228,9 +228,11 @@ def test_the_same_seed_gives_the_same_weights():
     assert any(not torch.equal(first[name], other[name]) for name in first)
 
 
-def test_what_stands_for_pretrained_weights_is_drawn_alike_for_every_fit():
+def test_what_stands_for_pretrained_weights_is_drawn_alike_for_every_fit(monkeypatch):
     backbone = a_tiny_t5()
-    encoder = backbone.load()
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.cuda, "manual_seed_all", lambda _: pytest.fail("the GPUs' generators were seeded"))
+        encoder = backbone.load()
     torch.manual_seed(3)
     first, again = (list(backbone.head(OUTPUT, encoder).parameters()) for _ in range(2))
     assert torch.equal(torch.rand(2), torch.manual_seed(3) and torch.rand(2)), "the caller's generator was moved"

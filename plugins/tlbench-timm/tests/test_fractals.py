@@ -190,10 +190,11 @@ class TestRandomWeightsByName(BackboneConformance):
     backbone = FractalBackbone("fractal-vit", random=5)
 
 
-def test_random_weights_follow_their_seed():
+def test_random_weights_follow_their_seed(monkeypatch):
     def weights(seed):
         return FractalBackbone("fractal-vit", random=seed).load().native.state_dict()["blocks.0.attn.qkv.weight"]
 
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda _: pytest.fail("the GPUs' generators were seeded"))
     before = torch.get_rng_state()
     assert torch.equal(weights(1), weights(1))
     assert not torch.equal(weights(1), weights(2))

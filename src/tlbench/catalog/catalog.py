@@ -54,6 +54,11 @@ class Catalog:
         """The plugins that loaded."""
         return self._discovery.plugins
 
+    def broken_hint(self) -> str:
+        """Returns what to add where a name is unknown: which plugins are broken, one of which may have brought it."""
+        names = ", ".join(sorted({broken.plugin for broken in self.broken}))
+        return f" (a plugin failed to load: {names}; `tlbench list plugins` says why)" if names else ""
+
     def entries(self, kind: str) -> tuple[Entry, ...]:
         """Returns everything of a kind, in order of name."""
         mine = (entry for entry in self._discovery.entries if entry.kind == kind)
@@ -131,7 +136,7 @@ class Catalog:
                 return Entry(first.kind, name, first.item, first.distribution, first.version)
         if not matches:
             known = {*named, *(e.name for entries in named.values() for e in entries)}
-            raise UnknownName(f"unknown {kind} {name!r}{nearest(name, known)}{self._broken_hint()}")
+            raise UnknownName(f"unknown {kind} {name!r}{nearest(name, known)}{self.broken_hint()}")
         if len(matches) > 1:
             who = " or ".join(f"{entry.distribution}/{entry.name}" for entry in matches)
             raise AmbiguousName(f"the {kind} {name!r} is brought by more than one distribution: say {who}")
@@ -153,7 +158,9 @@ class Catalog:
                     raise UsageError(f"{plugin.title} resolved {name!r} to a {type(item).__name__}, not a {kind}")
                 # Its own name counts: a plugin pins what the user left open, such as a revision.
                 return Entry(kind, cast(Any, item).name, item, plugin.distribution, plugin.version)
-        raise UnknownName(f"no plugin resolves the {kind} {name!r}; is the plugin for {scheme!r} installed?")
+        raise UnknownName(
+            f"no plugin resolves the {kind} {name!r}; is the plugin for {scheme!r} installed?{self.broken_hint()}"
+        )
 
     def _by_name(self, kind: str) -> dict[str, tuple[Entry, ...]]:
         return self._index.get(kind, {})
@@ -165,7 +172,3 @@ class Catalog:
             kinds = index.setdefault(entry.kind, {})
             kinds[entry.name] = (*kinds.get(entry.name, ()), entry)
         return index
-
-    def _broken_hint(self) -> str:
-        names = ", ".join(sorted({broken.plugin for broken in self.broken}))
-        return f" (a plugin failed to load: {names})" if names else ""

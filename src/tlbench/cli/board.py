@@ -102,7 +102,8 @@ def _asked(
         from tlbench.planning.suite import read_suite
 
         catalog = Catalog.discover()
-        return _planned(lines, made(read_suite(catalog.suite(suite)), catalog))
+        # What is recorded is shown, whether or not its data lie on this machine.
+        return _planned(lines, made(read_suite(catalog.suite(suite)), catalog, here=False))
     last = index.planned()
     if last is None:
         return "all records", lines, []

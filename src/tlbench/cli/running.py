@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from tlbench.catalog.catalog import Catalog
 from tlbench.cli import board
 from tlbench.cli.live import LiveView, duration, line
+from tlbench.cli.options import out_folder
 from tlbench.contracts.plan import Plan
 from tlbench.contracts.record import Record
 from tlbench.results.render.plain import printable
@@ -93,9 +95,10 @@ def _farewell(console: Console, plan: Plan, records: list[Record], out: Path, ra
     for record in failed[:10]:
         print(f"{record.status}: {printable(record.cell.title)}: {printable(record.reason)}", file=sys.stderr)
     if failed:
+        where = "" if out == out_folder(None) else f" --out {shlex.quote(printable(str(out)))}"
         print(
-            f"{len(failed)} of {len(plan.cells)} cells have no score: `tlbench show {failed[0].cell.id}` says why,"
-            " `tlbench run --fresh failed ...` runs them again",
+            f"{len(failed)} of {len(plan.cells)} cells have no score: `tlbench show {failed[0].cell.id}{where}` says"
+            " why, `tlbench run --fresh failed ...` runs them again",
             file=sys.stderr,
         )
     if not ran:

@@ -57,7 +57,7 @@ def print_one(catalog: Catalog, name: str, out: Path) -> None:
     if not found:
         kinds = (*_KINDS, "suite")
         names = [entry.name for kind in kinds for entry in catalog.entries(kind)]
-        raise UnknownName(f"unknown name {name!r}{nearest(parse(name)[0], names)}")
+        raise UnknownName(f"unknown name {name!r}{nearest(parse(name)[0], names)}{catalog.broken_hint()}")
 
 
 def _common(kind: str, found: Found[Any]) -> Facts:
@@ -85,7 +85,9 @@ def _backbone(backbone: Backbone) -> Facts:
     yield "licence", card.licence
     yield "source", card.source
     yield "revision", card.revision
-    yield "on disk", "yes" if card.on_disk else "no: `tlbench fetch` brings it, where it can be had"
+    # Only what is named by a scheme, as hf:org/name, is pinned by its user.
+    pin = f"name it {backbone.name}@<commit>, and " if ":" in backbone.name and not card.revision else ""
+    yield "on disk", "yes" if card.on_disk else f"no: {pin}`tlbench fetch` brings it, where it can be had"
     frozen, trained = (needed_bytes(estimated(card, stages), host=True) for stages in (0, None))
     if frozen is not None and trained is not None:
         yield "memory", f"about {size_text(frozen)} frozen, {size_text(trained)} with all of it trained"

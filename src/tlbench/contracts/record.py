@@ -211,7 +211,7 @@ class Seconds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     predict: float = 0.0
     """Predicting the test split once, averaged over seeds."""
     total: float = 0.0
-    """The cell from start to record, over all attempts of this process."""
+    """The cell from start to record, over all processes that worked on it one after the other."""
 
 
 class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,7 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -116,7 +116,7 @@ class Activations:
 
         def make(draft: Draft) -> Entry:
             began = time.perf_counter()
-            value = encode_features(encoder, whole, precision)
+            value = encode_features(encoder, whole, precision, draft)
             entry = Entry(value, time.perf_counter() - began, value.numel() * value.element_size())
             draft.add("x", value.cpu().numpy())
             return entry
@@ -128,7 +128,7 @@ class Activations:
             return entry.value
         return entry.value[torch.from_numpy(data.shared.rows).to(entry.value.device)]
 
-    def hidden(self, encoder: Encoder, data: Data, stop: int, precision: str = "fp32") -> Data:
+    def hidden(self, encoder: Encoder, data: Data, stop: int, precision: str = "fp32", *, whole: bool = False) -> Data:
         """Returns the same examples with what the frozen stages[:stop] put out as rows.
 
         A row is (T, D) without padding, or whatever shape the encoder has between stages; a batch holds
@@ -136,26 +136,49 @@ class Activations:
         `limit_bytes` stay on disk. Where they fit neither there, or carry extras that cannot be cut to rows, the
         data itself comes back: the model then runs the prefix each time.
 
+        Args:
+            encoder: Whose prefix is frozen.
+            data: What is encoded.
+            stop: How many stages the prefix has.
+            precision: What it is computed in.
+            whole: Rows that are some of a larger data's are read out of those of the whole, as by `features`, if
+                they find room: for whoever reads several parts in one fit. They are the same but for the last bits,
+                which go by what was encoded together.
+
         Raises:
             PluginError: The data is augmented.
         """
         if isinstance(data.rows, HiddenRows):
             return data
         key = self._key(encoder, data, stop, None, precision)
-        if key in self._refused:
+        rows = None
+        if whole and data.shared is not None:
+            everything = data.shared.whole
+            share = len(data) / max(1, len(everything))
+            rows = self._rows(encoder, everything, replace(key, data=everything.fingerprint), share)
+            rows = rows.take(data.shared.rows) if rows is not None else None
+        if rows is None:
+            rows = self._rows(encoder, data, key)
+        if rows is None:
             return data
+        return data.with_rows(rows, rows.collate, f"{data.fingerprint}@{key.weights}:{stop}")
+
+    def _rows(self, encoder: Encoder, data: Data, key: Key, share: float = 1.0) -> HiddenRows | None:
+        """Returns the hidden states of all rows of the data, or None where they find no room."""
+        if key in self._refused:
+            return None
 
         def make(draft: Draft) -> Entry | None:
             began = time.perf_counter()
-            value = encode_hidden(encoder, data, stop, precision, self.limit_bytes, draft)
+            value = encode_hidden(encoder, data, key.stop, key.precision, self.limit_bytes, draft)
             seconds = time.perf_counter() - began - draft.seconds
             return None if value is None else Entry(value, seconds, value.size_bytes)
 
-        entry = self._found(key) or self._new(key, self._file(encoder, data, stop, key), make)
+        entry = self._found(key, share) or self._new(key, self._file(encoder, data, key.stop, key), make, share)
         if entry is None:
-            return data
+            return None
         assert isinstance(entry.value, HiddenRows)
-        return data.with_rows(entry.value, entry.value.collate, f"{data.fingerprint}@{key.weights}:{stop}")
+        return entry.value
 
     def _key(self, encoder: Encoder, data: Data, stop: int, readout: str | None, precision: str) -> Key:
         if data.augmented:

@@ -46,12 +46,14 @@ class Call:
         """Returns the arguments with the hidden state replaced.
 
         It is written into the incoming tensor where that is safe, for others may hold it too: DeBERTa's convolution
-        reads the embeddings again after block 1. What is, or may be a view of, a parameter is left alone.
+        reads the embeddings again after block 1. What is, or may be a view of, a parameter is left alone. Its dtype
+        stays what it is: under autocast what stands below the blocks may end in another than they do.
         """
         incoming = self.incoming(args, kwargs)
         owned = incoming.is_leaf and not incoming.requires_grad and not incoming._is_view()
         owned = owned and not isinstance(incoming, nn.Parameter)
-        given = incoming.copy_(given) if owned and incoming.shape == given.shape else given.to(incoming.dtype)
+        same = incoming.shape == given.shape and incoming.dtype == given.dtype
+        given = incoming.copy_(given) if owned and same else given
         if isinstance(self.hidden, int):
             return (*args[: self.hidden], given, *args[self.hidden + 1 :]), kwargs
         return args, {**kwargs, self.hidden: given}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tlbench.modeling.batches import default_tokens, inference_batches
 from tlbench.modeling.data import Data, to_device
@@ -25,11 +26,28 @@ def batches_of(encoder: Encoder, data: Data) -> list[list[int]]:
     return inference_batches(data.lengths, default_tokens(encoder.device.type))
 
 
-def encode_features(encoder: Encoder, data: Data, precision: str) -> Tensor:
-    """Returns (rows, D) in fp32 on the encoder's device: the readout of every row."""
+@contextmanager
+def resting(module: nn.Module) -> Iterator[None]:
+    """Puts a module into eval mode, all of it, until the block ends."""
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes.items():
+            part.training = training
+
+
+def encode_features(encoder: Encoder, data: Data, precision: str, draft: Draft | None = None) -> Tensor:
+    """Returns (rows, D) in fp32 on the encoder's device: the readout of every row.
+
+    Those who wait for the draft, to which nothing is added before all are there, see that it is being worked on.
+    """
     features = torch.empty(len(data), encoder.width, device=encoder.device)
     for indices, hidden in _passes(encoder, data, batches_of(encoder, data), None, precision):
         features[indices] = _readout(encoder, hidden, precision)
+        if draft is not None:
+            draft.touch()
     _wait(encoder.device)
     return features
 
@@ -92,19 +110,14 @@ def _passes(
     encoder: Encoder, data: Data, batches: list[list[int]], stop: int | None, precision: str
 ) -> Iterator[tuple[list[int], Hidden]]:
     """Yields the indices and hidden states of each batch, computed in eval mode and without gradients."""
-    modes = {module: module.training for module in encoder.modules()}
-    encoder.eval()
     device = encoder.device
-    try:
+    with resting(encoder):
         for indices in batches:
             batch = to_device(data.batch(indices), device)
             # not inference_mode: what is cached here is trained on later
             with torch.no_grad(), autocast(device, precision):
                 hidden = encoder(batch, stop=stop)
             yield indices, hidden
-    finally:
-        for module, training in modes.items():
-            module.training = training
 
 
 def _is_contiguous(mask: Tensor | None) -> bool:

@@ -1,4 +1,4 @@
-"""Which numbers a forward pass computes in: resolving `auto`, and the autocast region."""
+"""Which numbers a forward pass computes in: resolving `auto`, the autocast region, weights in bf16."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from torch import nn
 
 _FAST_ON_CPU = frozenset({"avx512_bf16", "amx_bf16"})
 
@@ -27,10 +28,24 @@ def resolve(precision: str, device: torch.device) -> str:
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """Returns the region in which a resolved precision computes; only `bf16-autocast` changes anything."""
-    if precision == "bf16-autocast":
+    """Returns the region in which a resolved precision computes; `fp32` changes nothing.
+
+    Weights in bf16 need it too: a head, an adapter and whatever else is new is in fp32.
+    """
+    if precision != "fp32":
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()
+
+
+def halve(module: nn.Module) -> None:
+    """Puts the matrices and tables of a module into bf16.
+
+    What has one dimension stays in fp32, and so do buffers: they take next to no memory, a normalisation computes
+    in no other numbers where its input is in fp32, and angles of a rotary embedding in bf16 are other angles.
+    """
+    for weight in module.parameters():
+        if weight.ndim > 1 and weight.dtype == torch.float32:
+            weight.data = weight.data.to(torch.bfloat16)
 
 
 @cache

@@ -38,7 +38,14 @@ class Selection:
     protocol: Patch = field(default_factory=Patch)
 
 
-def plan(suite: Suite, catalog: Catalog, selection: Selection | None = None, room: Room | None = None) -> Plan:
+def plan(
+    suite: Suite,
+    catalog: Catalog,
+    selection: Selection | None = None,
+    room: Room | None = None,
+    *,
+    here: bool = True,
+) -> Plan:
     """Returns the cells of the suite in the order to run them, and the combinations that cannot be run.
 
     Args:
@@ -46,12 +53,13 @@ def plan(suite: Suite, catalog: Catalog, selection: Selection | None = None, roo
         catalog: What is installed.
         selection: What the command line says of it.
         room: How much memory there is; None where nothing is to be skipped for its size.
+        here: Whether a task whose data are not on this machine is skipped.
 
     Raises:
         UsageError: An unknown or ambiguous name, or a space that does not fit.
     """
     selection = selection or Selection()
-    planner = _Planner(suite, catalog, selection.protocol, room)
+    planner = _Planner(suite, catalog, selection.protocol, room, here)
     blocks = _select(suite, catalog, selection)
     cells: dict[str, Cell] = {}
     skips: dict[Skip, None] = {}
@@ -79,8 +87,8 @@ def space_about(task: Task, protocol: Protocol, backbone: Backbone | None) -> Ab
 class _Planner:
     """Looks every name up once and every combination of it checked once."""
 
-    def __init__(self, suite: Suite, catalog: Catalog, last: Patch, room: Room | None) -> None:
-        self._suite, self._catalog, self._last, self._room = suite, catalog, last, room
+    def __init__(self, suite: Suite, catalog: Catalog, last: Patch, room: Room | None, here: bool) -> None:
+        self._suite, self._catalog, self._last, self._room, self._here = suite, catalog, last, room, here
         self._narrowed: dict[tuple[str, str, str], None] = {}
         self._needed: dict[str, tuple[Ref, ...]] = {}
         self._sizes = Sizes()
@@ -127,7 +135,7 @@ class _Planner:
         item = backbone.item if backbone else None
         title = f"{backbone.ref.name if backbone else '-'} | {task.ref.name} | {strategy.ref.name}"
         try:
-            reason = _why_not(item, task.item, strategy.item) or self._too_large(backbone, task, strategy)
+            reason = _why_not(item, task.item, strategy.item, self._here) or self._too_large(backbone, task, strategy)
             needs = () if reason else self._needs(strategy)
             if space and not reason:
                 self._check_space(item, task, strategy, protocol, space)
@@ -188,12 +196,12 @@ class _Planner:
         return Ref(f"{kind}:{ref.name}", ref.version)
 
 
-def _why_not(backbone: Backbone | None, task: Task, strategy: Strategy) -> str | None:
+def _why_not(backbone: Backbone | None, task: Task, strategy: Strategy, here: bool) -> str | None:
     for metric in task.metrics:
         if not supports(metric, task.output):
             known = "is unknown" if metric not in METRICS else f"does not score {type(task.output).__name__}"
             return f"the metric {metric} {known}"
-    if missing := task.missing():
+    if here and (missing := task.missing()):
         return missing
     if backbone is not None and backbone.modality != task.modality:
         return f"the backbone reads {backbone.modality} and the task is {task.modality}"

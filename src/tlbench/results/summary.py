@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tlbench.contracts.metric import METRICS
+from tlbench.contracts.metric import METRICS, MetricInfo
 from tlbench.results.columns import OK, PENDING, Row, rows_of
 
 if TYPE_CHECKING:
@@ -53,18 +53,21 @@ def summed(rows: Sequence[Row]) -> list[Row]:
     for row in rows:
         groups[row["backbone"], row["strategy"], row["variant"]].append(row)
     total = len({row["task"] for row in rows})
+    # what failed does not say by which metric it would have been ranked
+    metrics = {row["task"]: row["metric"] for row in rows if row["metric"]}
     made = [
-        {"backbone": backbone, "strategy": strategy, "variant": variant, **_sum(part), "tasks_total": total}
+        {"backbone": backbone, "strategy": strategy, "variant": variant, **_sum(part, metrics), "tasks_total": total}
         for (backbone, strategy, variant), part in sorted(groups.items())
     ]
     made.sort(key=lambda row: (-row["tasks"] - row["failed"], -row["mean"] if row["mean"] is not None else 0.0))
     return made
 
 
-def _sum(rows: list[Row]) -> Row:
+def _sum(rows: list[Row], metrics: Mapping[str, str]) -> Row:
     recorded = [row for row in rows if row["status"] != PENDING]
     done = [row for row in recorded if row["status"] == OK]
-    averaged = [_value(row) for row in recorded if row["metric"] not in METRICS or METRICS[row["metric"]].averages]
+    known = [(row["value"], METRICS.get(metrics.get(row["task"], ""))) for row in recorded]
+    averaged = [_value(value, metric) for value, metric in known if metric is None or metric.averages]
     ranks = [row["rank"] for row in recorded if row["rank"] is not None]
     return {
         "mean": statistics.fmean(averaged) if averaged else None,
@@ -77,7 +80,7 @@ def _sum(rows: list[Row]) -> Row:
     }
 
 
-def _value(row: Row) -> float:
-    if row["value"] is not None:
-        return float(row["value"])
-    return METRICS[row["metric"]].worst if row["metric"] in METRICS else 0.0
+def _value(value: float | None, metric: MetricInfo | None) -> float:
+    if value is not None:
+        return float(value)
+    return metric.worst if metric else 0.0

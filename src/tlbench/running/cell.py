@@ -35,6 +35,9 @@ def run_cell(order: CellOrder, bench: Workbench, work: WorkFolder, crew: Crew | 
         return record
     # A process that died here cannot say so.
     work.hush(everyone=True)
+    spent = work.spent()
+    work.begin()
+    bench.make_room(order.cell.backbone.name if order.cell.backbone else None)
     with metered(bench.device) as usage:
         try:
             performer = Performer(Materials(order.cell, bench, work))
@@ -50,7 +53,7 @@ def run_cell(order: CellOrder, bench: Workbench, work: WorkFolder, crew: Crew | 
         record,
         memory=most([usage.memory, *Posts(work.root).memories()]),
         energy_joules=usage.energy_joules,
-        seconds=msgspec.structs.replace(record.seconds, total=usage.seconds),
+        seconds=msgspec.structs.replace(record.seconds, total=spent + usage.seconds),
         test_reads=work.test_reads,
     )
     try:

@@ -85,19 +85,26 @@ def help_others(crew: Crew, performer_of: Callable[[CellOrder], Performer]) -> N
         performer_of: Makes what performs the fits of a cell in this process.
     """
     performers: dict[str, Performer] = {}
+    left: set[str] = set()
     while crew.is_open:
         calls = crew.calls()
+        left &= calls.keys()
         for work in [work for work in performers if work not in calls]:
             performers.pop(work).close()
         took = False
         for work, order in calls.items():
-            if not os.path.isdir(work):
+            if work in left or not os.path.isdir(work):
                 continue
-            # The owner reports what goes wrong with a cell; who helps just leaves it alone.
-            with suppress(Exception, SystemExit):
+            try:
                 if work not in performers:
                     performers[work] = performer_of(order)
                 took |= _help(performers[work])
+            except (Exception, SystemExit):
+                # The owner meets and reports what goes wrong with a cell; who helps gives back what it held of it and
+                # leaves it alone.
+                left.add(work)
+                if performer := performers.pop(work, None):
+                    performer.close()
         if not took:
             time.sleep(PAUSE_SECONDS)
 

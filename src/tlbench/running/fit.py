@@ -110,9 +110,13 @@ def status_of(error: BaseException) -> tuple[FitStatus, str, str]:
         return "pruned", " ".join(str(error).split()), ""
     if isinstance(error, Diverged):
         return "diverged", " ".join(str(error).split()), ""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in _NO_MEMORY):
         return "oom", reason, trace
     return "failed", reason, trace
+
+
+_NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+"""What torch says where it has no type for it."""
 
 
 class _Watches:

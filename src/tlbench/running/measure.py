@@ -103,6 +103,19 @@ def device_name(device: torch.device) -> str:
     return f"cpu: {platform.processor() or platform.machine()}"
 
 
+def is_lost(device: torch.device) -> bool:
+    """Says whether a GPU answers this process no more: after a fault in a kernel, all that follows fails as well."""
+    if device.type != "cuda":
+        return False
+    import torch
+
+    try:
+        torch.cuda.synchronize(device)
+    except RuntimeError:
+        return True
+    return False
+
+
 def _reset_peak(device: torch.device) -> int | None:
     if device.type == "cuda":
         import torch

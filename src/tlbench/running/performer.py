@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 
@@ -13,12 +14,15 @@ from tlbench.contracts.strategy import Predictor
 from tlbench.modeling.scored import scored_of
 from tlbench.running import scoring
 from tlbench.running.fit import Fitted, Report, predict_timed, run_fits, status_of
+from tlbench.running.measure import is_lost
 from tlbench.running.posts import Posts
 from tlbench.running.work import now
 from tlbench.running.workbench import Materials
 
 PAUSE_SECONDS = 0.02
 """Between two looks at what others do."""
+LOST = 70
+"""The exit status of a worker whose device is lost (EX_SOFTWARE)."""
 
 
 class Performer:
@@ -29,7 +33,7 @@ class Performer:
         self.posts = Posts(self.work.root)
         self.sign = 1.0 if METRICS[materials.info.metric].greater_is_better else -1.0
         self._began = now()
-        self._kept: tuple[int, Predictor, Callable[[], None]] | None = None
+        self._kept: tuple[int, Predictor, Callable[[], bool]] | None = None
 
     def is_done(self, order: FitOrder) -> bool:
         """Says whether the order's result is on disk, whoever made it."""
@@ -64,6 +68,7 @@ class Performer:
         fitted = run_fits(orders, self.materials, reports or [_unreported] * len(orders))
         results = [one.result for one in fitted]
         self.work.save_trials(results)
+        self._leave_a_lost_device(results)
         # What was fitted in one pass with others may differ in the last bit from a fit on its own, which is what a
         # resumed cell would make of the winner: so only single fits are kept.
         if len(fitted) == 1 and not self.cell.protocol.refit:
@@ -113,10 +118,8 @@ class Performer:
         self.posts.hold(best.trial)
 
     def _finals(self, orders: Sequence[FitOrder]) -> list[FitResult]:
-        if len(orders) == 1 and self._has(orders[0]):
-            fitted = [self._reused(orders[0])]
-        else:
-            fitted = run_fits(orders, self.materials, [_unreported] * len(orders))
+        reused = self._reused(orders[0]) if len(orders) == 1 and self._has(orders[0]) else None
+        fitted = [reused] if reused else run_fits(orders, self.materials, [_unreported] * len(orders))
         results = []
         for one in fitted:
             # A part of the fits may have been finished before a kill.
@@ -125,13 +128,21 @@ class Performer:
                 result = one.result if one.predictor is None else self._tested(one.predictor, one.result)
                 self.work.save_final(result)
             results.append(result)
+        self._leave_a_lost_device(results)
         return results
 
-    def _reused(self, order: FitOrder) -> Fitted:
-        """Returns the winner's own fit of the search, which is still alive here."""
+    def _leave_a_lost_device(self, results: Sequence[FitResult]) -> None:
+        """Ends a worker whose GPU answers nothing any more: what is finished is on disk, and another goes on."""
+        bench = self.materials.bench
+        if bench.disposable and any(result.status == "failed" for result in results) and is_lost(bench.device):
+            os._exit(LOST)
+
+    def _reused(self, order: FitOrder) -> Fitted | None:
+        """Returns the winner's own fit of the search, which is still alive here; None if it lost its encoder."""
         assert self._kept is not None
         _, predictor, put_back = self._kept
-        put_back()
+        if not put_back():
+            return None
         # What the fit paid for encoding and set-up stands with the trial; it was not paid again.
         result = self.work.trials()[order.trial]
         return Fitted(msgspec.structs.replace(result, purpose="final", encode_paid_seconds=0.0), predictor)
@@ -151,8 +162,9 @@ class Performer:
         return msgspec.structs.replace(result, predict_seconds=seconds, predictions=path.name)
 
 
-def _nothing() -> None:
+def _nothing() -> bool:
     """Puts nothing back where there is no encoder."""
+    return True
 
 
 def _unreported(step: int, value: float) -> None:

@@ -96,13 +96,22 @@ class Posts:
 
 
 def most(memories: Sequence[Memory]) -> Memory:
-    """Returns the first one's baseline and the highest of every peak: processes are not added up."""
+    """Returns the highest of what each process needed: they are not added up.
+
+    Of the machine's own memory that of the process that needed most beyond what it had when it began, so that what is
+    added to a baseline is never another's.
+    """
+    host = max(memories, key=_added)
     return Memory(
-        memories[0].host_baseline_bytes,
-        _highest(memory.host_peak_bytes for memory in memories),
+        host.host_baseline_bytes,
+        host.host_peak_bytes,
         _highest(memory.device_allocated_bytes for memory in memories),
         _highest(memory.device_reserved_bytes for memory in memories),
     )
+
+
+def _added(memory: Memory) -> int:
+    return (memory.host_peak_bytes or 0) - (memory.host_baseline_bytes or 0)
 
 
 def _highest(values: Iterable[int | None]) -> int | None:

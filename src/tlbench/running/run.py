@@ -100,8 +100,9 @@ def run(
     """
     summary = Summary(len(plan.cells), len(plan.cells) - len(orders))
     executor = _executor(catalog, settings, jobs_for([order.cell for order in orders], catalog, settings))
-    if settings.fresh != "none" and not store.wanted():
-        store.save_wanted({order.cell.id: order.attempt for order in orders})
+    wanted, asked = store.wanted(), {order.cell.id: order.attempt for order in orders}
+    if settings.fresh != "none" and not wanted.keys() & asked.keys():
+        store.save_wanted(wanted | asked)  # another plan's, left unfinished, stays asked for
 
     def deliver(record: Record, work: Path) -> None:
         if store.commit(record, work):

@@ -37,22 +37,32 @@ class WarmEncoder:
         _restore(self._encoder, self._pristine, self._trainable)
         return self._encoder
 
-    def keep(self) -> Callable[[], None]:
-        """Returns a function that puts the encoder back as it is now, for a predictor that will be used later."""
+    def keep(self) -> Callable[[], bool]:
+        """Returns a function that puts the encoder back as it is now, for a predictor that will be used later.
+
+        It says False where that cannot be done any more: a later fit has changed the structure in place.
+        """
         encoder = self._encoder
         if encoder is None:
-            return lambda: None
+            return lambda: True
         if _signature(encoder) != self._signature:
             # The predictor holds on to it; the next fit gets another.
             self._encoder = None
-            return lambda: None
+            return lambda: True
         changed = {
             name: tensor.detach().cpu().clone()
             for name, tensor in _tensors(encoder)
             if not torch.equal(tensor.detach().cpu(), self._pristine[name])
         }
-        pristine, trainable = self._pristine, self._trainable
-        return lambda: _restore(encoder, {**pristine, **changed}, trainable)
+        pristine, trainable, signature = self._pristine, self._trainable, self._signature
+
+        def put_back() -> bool:
+            if _signature(encoder) != signature:
+                return False
+            _restore(encoder, {**pristine, **changed}, trainable)
+            return True
+
+        return put_back
 
 
 def _restore(encoder: Encoder, tensors: dict[str, Tensor], trainable: set[str]) -> None:

@@ -6,6 +6,7 @@ trials-<n>.json     finished fits of the search, by the first trial of their bat
 winner.json         the frozen params and seeds; no test split is opened before it is on disk
 seed-<s>.json       a finished final fit, with its predictions in seed-<s>.parquet
 test-reads          one byte for each time the test split was opened
+began               when each process that owned the cell took it up, in Unix time, a line each
 progress-<pid>.json what a process that works on it does now, for the live view
 record.json         the finished record, until it is committed
 
@@ -15,6 +16,7 @@ Fits that any process may take are posted beside these: see `posts`.
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -109,6 +111,23 @@ class WorkFolder:
         """The file of a seed's test predictions."""
         return self.root / f"seed-{seed}.parquet"
 
+    def begin(self) -> None:
+        """Notes that a process takes up the cell."""
+        with (self.root / "began").open("a", encoding="ascii") as file:
+            file.write(f"{now()}\n")
+
+    def spent(self) -> float:
+        """Returns the seconds of those who took up the cell before, each until the last thing that it finished."""
+        try:
+            began = [float(line) for line in (self.root / "began").read_text(encoding="ascii").split()]
+        except (OSError, ValueError):
+            return 0.0
+        finished = [path.stat().st_mtime for path in self._finished()]
+        total = 0.0
+        for start, end in zip(began, [*began[1:], math.inf], strict=True):
+            total += max((time - start for time in finished if start <= time < end), default=0.0)
+        return total
+
     def note_test_read(self) -> None:
         """Counts one opening of the test split."""
         with (self.root / "test-reads").open("ab") as file:
@@ -157,7 +176,11 @@ class WorkFolder:
 
     def finished(self) -> int:
         """Returns how many files of finished work there are: what tells a cell that moves on from one that cannot."""
-        return sum(1 for pattern in ("trials-*.json", "seed-*.json", "winner.json") for _ in self.root.glob(pattern))
+        return sum(1 for _ in self._finished())
+
+    def _finished(self) -> Iterator[Path]:
+        for pattern in ("trials-*.json", "seed-*.json", "winner.json"):
+            yield from self.root.glob(pattern)
 
 
 def now() -> float:

@@ -10,6 +10,7 @@ import torch
 
 from tlbench.catalog.catalog import Catalog, Found
 from tlbench.contracts.errors import PluginError, SealBroken
+from tlbench.contracts.outputs import Output
 from tlbench.contracts.record import Cell
 from tlbench.contracts.space import Space, Value, narrow
 from tlbench.contracts.strategy import About, TaskInfo
@@ -18,7 +19,7 @@ from tlbench.modeling.activations import Activations
 from tlbench.modeling.data import Data, bare
 from tlbench.modeling.disk import cache as disk_cache
 from tlbench.modeling.encoder import Encoder
-from tlbench.modeling.precision import resolve
+from tlbench.modeling.precision import halve, resolve
 from tlbench.planning.plan import space_about
 from tlbench.running.overlap import overlap
 from tlbench.running.splits import Splits
@@ -35,14 +36,16 @@ V = TypeVar("V")
 class Workbench:
     """Imports, weights, splits, tokens and activations that cells of one process share."""
 
-    def __init__(self, catalog: Catalog, device: torch.device, threads: int) -> None:
+    def __init__(self, catalog: Catalog, device: torch.device, threads: int, disposable: bool = False) -> None:
         self.catalog = catalog
         self.device = device
         self.threads = threads
+        self.disposable = disposable
+        """Whether this process may end at any moment, since another takes its place."""
         self.activations = Activations(disk=disk_cache.shared())
         self._encoders: OrderedDict[tuple[str, str], WarmEncoder] = OrderedDict()
         self._splits: OrderedDict[str, Splits] = OrderedDict()
-        self._data: OrderedDict[tuple[str, str], Data] = OrderedDict()
+        self._data: OrderedDict[tuple[str, str, Output], Data] = OrderedDict()
 
     def encoder(self, backbone: str, precision: str) -> WarmEncoder:
         """Returns the warm encoder of a backbone; two are kept."""
@@ -53,11 +56,21 @@ class Workbench:
         weights = precision if precision == "bf16-weights" else "fp32"
         return _cached(self._encoders, (backbone, weights), lambda: WarmEncoder(load), 2)
 
+    def make_room(self, backbone: str | None) -> None:
+        """Lets go of all other backbones where the device is a GPU: a cell is promised, and charged, all of it."""
+        others = [key for key in self._encoders if key[0] != backbone]
+        if self.device.type != "cuda" or not others:
+            return
+        for key in others:
+            del self._encoders[key]
+        self.activations.clear()
+        torch.cuda.empty_cache()
+
     def load(self, backbone: str, precision: str, pretrained: bool) -> Encoder:
         """Returns a newly loaded encoder on the device."""
         encoder = self.catalog.backbone(backbone).item.load(pretrained=pretrained)
         if precision == "bf16-weights":
-            encoder = encoder.to(torch.bfloat16)
+            halve(encoder)
         return encoder.to(self.device)
 
     def splits(self, task: str) -> Splits:
@@ -73,7 +86,7 @@ class Workbench:
         def make() -> Data:
             return found.featurize(examples, output)
 
-        return _cached(self._data, (backbone, examples.fingerprint), make, 16)
+        return _cached(self._data, (backbone, examples.fingerprint, output), make, 16)
 
 
 class Materials:

@@ -127,7 +127,7 @@ def _bench(order: CellOrder) -> Workbench:
         from tlbench.catalog.catalog import Catalog
 
         torch.set_num_threads(order.threads)
-        _warm.bench = Workbench(Catalog.discover(), device, order.threads)
+        _warm.bench = Workbench(Catalog.discover(), device, order.threads, disposable=_warm.crew is not None)
     return _warm.bench
 
 
@@ -144,7 +144,7 @@ def resolve_device(name: str, slot: int = 0) -> torch.device:
     """Returns the device of a worker: `auto` and `cuda` take the GPU of the worker's slot.
 
     Raises:
-        UsageError: A device that torch does not see.
+        UsageError: A device that torch does not see, or cannot use.
     """
     import torch
 
@@ -153,8 +153,14 @@ def resolve_device(name: str, slot: int = 0) -> torch.device:
         return torch.device("cpu")
     index = slot % count if count and ":" not in name else None
     device = torch.device("cuda", index) if index is not None else torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= count:
-        raise UsageError(f"device {name}: torch sees {count} GPUs")
+    if device.type == "cuda":
+        if (device.index or 0) >= count:
+            raise UsageError(f"device {name}: torch sees {count} GPUs")
+        try:
+            # GPUs are counted without a driver that works
+            torch.cuda.init()
+        except Exception as error:
+            raise UsageError(f"device {name}: {' '.join(str(error).split())} (--device cpu does without)") from None
     return device
 
 

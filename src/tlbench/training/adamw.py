@@ -1,7 +1,8 @@
 """AdamW as this library needs it: clipping in the same pass, and word embeddings moved only where words were met.
 
 The update itself is torch's own fused kernel, through its functional form: constructing `torch.optim.AdamW` imports
-torch's compiler, which takes seconds.
+torch's compiler, which takes seconds. It works in fp32 at least: of weights in bf16, which has three digits, a step of
+1e-5 would leave nothing, so they are rounded copies of others that are kept here.
 """
 
 from __future__ import annotations
@@ -69,7 +70,6 @@ class AdamW:
                 )
             for (weight, state), part in zip(moved, parts, strict=True):
                 state.close(weight, part)
-                weight.grad = None
         # the kernel moves no version counter
         stepped()
         return norm
@@ -109,7 +109,7 @@ class _State:
     step: Tensor
 
     def open(self, weight: nn.Parameter) -> _Part:
-        """Returns what the kernel is to move."""
+        """Returns what the kernel is to move, and takes the gradient away."""
         raise NotImplementedError
 
     def close(self, weight: nn.Parameter, part: _Part) -> None:
@@ -118,13 +118,20 @@ class _State:
 
 class _Whole(_State):
     def __init__(self, weight: nn.Parameter) -> None:
-        self.mean, self.square = torch.zeros_like(weight), torch.zeros_like(weight)
+        wide = _wide(weight.dtype)
+        self.master = None if weight.dtype == wide else weight.detach().to(wide)
+        self.mean, self.square = torch.zeros_like(weight, dtype=wide), torch.zeros_like(weight, dtype=wide)
         self.step = torch.zeros((), dtype=torch.float32, device=weight.device)
 
     def open(self, weight: nn.Parameter) -> _Part:
-        grad = weight.grad
-        assert grad is not None
-        return _Part(weight, grad.to_dense() if grad.is_sparse else grad, self.mean, self.square, self.step)
+        grad = _taken(weight)
+        grad = (grad.to_dense() if grad.is_sparse else grad).to(self.mean.dtype)
+        moved = weight if self.master is None else self.master
+        return _Part(moved, grad, self.mean, self.square, self.step)
+
+    def close(self, weight: nn.Parameter, part: _Part) -> None:
+        if self.master is not None:
+            weight.copy_(self.master)
 
 
 class _ByRow(_State):
@@ -133,12 +140,12 @@ class _ByRow(_State):
     def __init__(self, weight: nn.Parameter) -> None:
         self.rows = torch.empty(0, dtype=torch.int64, device=weight.device)
         self.slots = torch.full((len(weight),), -1, dtype=torch.int64, device=weight.device)
-        self.mean = self.square = weight.new_zeros((0, *weight.shape[1:]))
+        self.mean = self.square = weight.new_zeros((0, *weight.shape[1:]), dtype=_wide(weight.dtype))
+        self.master = self.mean
         self.step = torch.zeros((), dtype=torch.float32, device=weight.device)
 
     def open(self, weight: nn.Parameter) -> _Part:
-        grad = weight.grad
-        assert grad is not None
+        grad = _taken(weight)
         # someone may have used the weight in another way as well: then every row counts
         grad = (grad if grad.is_sparse else grad.to_sparse(1)).coalesce()
         touched = grad.indices()[0]
@@ -148,11 +155,26 @@ class _ByRow(_State):
         zeros = self.mean.new_zeros((len(new), *self.mean.shape[1:]))
         self.mean, self.square = torch.cat([self.mean, zeros]), torch.cat([self.square, zeros])
         dense = torch.zeros_like(self.mean)
-        dense[self.slots[touched]] = grad.values()
-        return _Part(weight[self.rows], dense, self.mean, self.square, self.step)
+        dense[self.slots[touched]] = grad.values().to(dense.dtype)
+        if weight.dtype == dense.dtype:
+            return _Part(weight[self.rows], dense, self.mean, self.square, self.step)
+        self.master = torch.cat([self.master, weight[new].to(dense.dtype)])
+        return _Part(self.master, dense, self.mean, self.square, self.step)
 
     def close(self, weight: nn.Parameter, part: _Part) -> None:
-        weight.index_copy_(0, self.rows, part.weight)
+        weight.index_copy_(0, self.rows, part.weight.to(weight.dtype))
+
+
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    """Returns the numbers in which weights of a type are moved."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+def _taken(weight: nn.Parameter) -> Tensor:
+    """Returns the gradient of a weight, which has none from now on."""
+    grad, weight.grad = weight.grad, None
+    assert grad is not None
+    return grad
 
 
 @contextmanager

@@ -16,10 +16,12 @@ def train_batches(lengths: np.ndarray, batch_size: int, seed: int) -> Iterator[l
     Every pass has every row once and draws a new order. The sequence depends on the arguments alone.
 
     Raises:
-        ValueError: There are no rows.
+        ValueError: There are no rows, or none in a batch.
     """
     if not len(lengths):
         raise ValueError("nothing to train on")
+    if batch_size < 1:
+        raise ValueError(f"batch_size={batch_size}: a batch has at least one row")
     rng = np.random.default_rng(seed)
     while True:
         yield from _one_pass(lengths, batch_size, rng)

@@ -16,6 +16,7 @@ from tlbench.modeling.activations import Activations
 from tlbench.modeling.batches import default_tokens, inference_batches, padding_share
 from tlbench.modeling.data import Batch, Data, moved, to_device
 from tlbench.modeling.encoder import Encoder, Hidden, count_parameters
+from tlbench.modeling.encoding import resting
 from tlbench.modeling.heads import Head, Outputs
 from tlbench.modeling.precision import autocast
 from tlbench.training.adamw import AdamW, embeddings_by_row
@@ -44,11 +45,18 @@ class Model(nn.Module):
         freeze(encoder, start)
 
     def forward(self, batch: Batch) -> Any:
-        """Returns the head's logits for a batch of raw rows, or of the hidden states that stages[:start] put out."""
+        """Returns the head's logits for a batch of raw rows, or of the hidden states that stages[:start] put out.
+
+        Training sees the same of both: a frozen prefix rests as a whole, even where a dropout without weights of its
+        own stands in a module that trains.
+        """
         hidden = batch.get("hidden")
         if not isinstance(hidden, Hidden):
-            hidden = self.encoder(batch)
-        elif self.start < len(self.encoder.stages):
+            if not (self.training and self.start):
+                return self.head(self.encoder, self.encoder(batch))
+            with resting(self.encoder), torch.no_grad():
+                hidden = self.encoder(batch, stop=self.start)
+        if self.start < len(self.encoder.stages):
             hidden = self.encoder(hidden, start=self.start)
         return self.head(self.encoder, hidden)
 

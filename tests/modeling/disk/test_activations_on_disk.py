@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,6 +97,23 @@ def test_what_memory_does_not_hold_stays_on_disk(folder: Path, data: Data) -> No
     before = sum(rows)
     assert activations.hidden(encoder, data, 2).rows is hidden.rows
     assert sum(rows) == before
+
+
+def test_who_waits_sees_features_being_encoded(folder: Path, data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "CPU_TOKENS", 64)
+    activations, encoder, _ = _process(folder)
+    forward, moved = encoder.forward, []
+
+    def watching(batch: Batch | Hidden, start: int = 0, stop: int | None = None) -> Hidden:
+        (draft,) = folder.glob(".*.draft")
+        moved.append(draft.stat().st_mtime_ns > 0)
+        os.utime(draft, ns=(0, 0))
+        return forward(batch, start=start, stop=stop)
+
+    monkeypatch.setattr(encoder, "forward", watching)
+    activations.features(encoder, data)
+    assert len(moved) > 2
+    assert all(moved), "as if nothing had happened since the last batch"
 
 
 def test_reading_a_row_copies_nothing(folder: Path, data: Data) -> None:

@@ -55,6 +55,18 @@ def test_what_was_kept_is_found_by_another_process_too(cache: DiskCache, folder:
     assert (folder / "CACHEDIR.TAG").read_text().startswith("Signature: 8a477f597d28d172789f06886806bc55")
 
 
+def test_who_waits_sees_arrays_being_made(cache: DiskCache, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk_draft, "BEAT_SECONDS", 1e-3)
+
+    def make() -> dict[str, np.ndarray]:
+        (draft,) = folder.glob(".*.draft")
+        os.utime(draft, ns=(0, 0))
+        assert any(draft.stat().st_mtime_ns for _ in range(10**6)), "no sign of life"
+        return ARRAYS
+
+    assert equal(cache.arrays("toys", KEY, make), ARRAYS)
+
+
 def test_any_tool_that_reads_safetensors_reads_the_file(cache: DiskCache) -> None:
     numpys = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed")
     assert equal(numpys.load_file(keep(cache)), ARRAYS)

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 
+from tlbench import UsageError
+
+
+def check_seed(task: str, parameter: str, seed: int) -> None:
+    """Refuses a seed that nothing can be drawn by, when a task is given it.
+
+    Raises:
+        UsageError: It is below 0.
+    """
+    if seed < 0:
+        raise UsageError(f"{task}: {parameter}={seed}: a seed is 0 or more")
+
 
 def draw(
     keys: Sequence[Hashable], strata: Sequence[Hashable], shares: Mapping[str, float], seed: int

@@ -186,7 +186,7 @@ def _of_words(job: Job) -> Sample:
     ends = np.cumsum([len(found) for found in places])
     words = int(ends[-1]) if len(ends) else 0
     features = torch.empty(words, encoder.width, device=encoder.device)
-    states = job.activations.hidden(encoder, data, len(encoder.stages), job.precision)
+    states = job.activations.hidden(encoder, data, len(encoder.stages), job.precision, whole=True)
     for indices in inference_batches(data.lengths):
         hidden = _last_hidden(job, states, indices)
         rows = np.repeat(np.arange(len(indices)), [len(places[i]) for i in indices])

@@ -23,7 +23,7 @@ from tlbench import (
     Value,
 )
 from tlbench_finetune.probe import DEFAULT_L2, L2, solve
-from tlbench_finetune.rates import rates
+from tlbench_finetune.rates import check_recipe, rates
 
 if TYPE_CHECKING:
     from tlbench.training import Group, Model
@@ -38,6 +38,9 @@ class _Finetuning(Strategy):
     weight_decay: float = 0.01
     warmup: float = 0.1
     """The share of steps over which the learning rate rises."""
+
+    def __post_init__(self) -> None:
+        check_recipe(self.name, self.train_batch_size, self.warmup)
 
     def space(self, about: About) -> Space:
         """Returns the learning rate."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tlbench import About, Backbone, Classes, Float, Job, MultiLabel, Output, Scalar, Space, Task, Value
 from tlbench_finetune.features import FeatureStrategy, Sample
+from tlbench_finetune.rates import check_recipe
 
 if TYPE_CHECKING:
     from tlbench.training import HeadSetting, Layers
@@ -38,6 +39,9 @@ class MlpProbe(FeatureStrategy):
     warmup: float = 0.1
     """The share of steps over which the learning rate rises."""
 
+    def __post_init__(self) -> None:
+        check_recipe(self.name, self.train_batch_size, self.warmup)
+
     def space(self, about: About) -> Space:
         """Returns the learning rate and the decay of the weights, which is the whole of the regularisation."""
         return {"lr": Float(3e-4, 3e-2, log=True), "weight_decay": Float(1e-2, 30.0, log=True)}
@@ -48,8 +52,8 @@ class MlpProbe(FeatureStrategy):
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
         """Returns why not: the readout is one vector an example, and there must be a hidden layer."""
-        if min(self.hidden, self.layers, self.train_batch_size) < 1:
-            return "hidden, layers and train_batch_size must be at least 1"
+        if min(self.hidden, self.layers) < 1:
+            return "hidden and layers must be at least 1"
         if isinstance(task.output, Classes | MultiLabel | Scalar):
             return None
         return f"an mlp probe reads one vector an example; {type(task.output).__name__} needs more"

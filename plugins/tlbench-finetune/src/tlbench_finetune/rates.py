@@ -1,10 +1,10 @@
-"""Learning rates: where a search looks and what the first trial takes, by what is adapted."""
+"""Learning rates: where a search looks and what the first trial takes, by what is adapted; what a recipe may be."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tlbench import About, Card, Float, Text
+from tlbench import About, Card, Float, Text, UsageError
 
 SMALL_WIDTH = 512
 """Models up to this width want a higher learning rate than those of BERT's size."""
@@ -37,3 +37,15 @@ def rates(about: About) -> Rates:
     if isinstance(about.task.output, Text):
         return Rates(Float(1e-5, 3e-3, log=True), Float(3e-5, 1e-2, log=True), 5e-4 if small else 1e-4)
     return Rates(Float(1e-5, 3e-4, log=True), Float(5e-5, 2e-3, log=True), 1e-4 if small else 3e-5)
+
+
+def check_recipe(name: str, train_batch_size: int, warmup: float) -> None:
+    """Checks what a strategy's name says of how it trains.
+
+    Raises:
+        UsageError: No row in a batch, or a warm-up that is no share of the steps.
+    """
+    if train_batch_size < 1:
+        raise UsageError(f"{name}[train_batch_size={train_batch_size}]: there is at least 1 row in a batch")
+    if not 0 <= warmup <= 1:
+        raise UsageError(f"{name}[warmup={warmup}]: the learning rate rises over a share of the steps, 0 to 1")

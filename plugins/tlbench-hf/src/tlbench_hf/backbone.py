@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tlbench import Backbone, Card, Examples, Output, PluginError, Span, Text, TokenClasses, UsageError
 from tlbench_hf.families import SOURCE, default_readout, writer
-from tlbench_hf.sources import content, fetched_folder, local_folder
+from tlbench_hf.sources import POOLING, TOKENIZER, content, fetched_folder, local_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +64,7 @@ class HFBackbone(Backbone):
 
         known = Card(source=self.source, revision=self.revision or "", on_disk=False)
         try:
-            folder = local_folder(self.source, self.revision)
+            folder = self._local()
             readout = self._readout(folder) if folder else None
         except UsageError:
             return known
@@ -86,7 +86,7 @@ class HFBackbone(Backbone):
         """
         from tlbench_hf.loading import load_encoder
 
-        folder = fetched_folder(self.source, self.revision)
+        folder = self._fetched()
         return load_encoder(
             folder,
             title=self.name,
@@ -101,14 +101,14 @@ class HFBackbone(Backbone):
         Raises:
             UsageError: They cannot be had, or nothing says which revision to fetch.
         """
-        fetched_folder(self.source, self.revision)
+        self._fetched()
 
     def supports(self, output: Output) -> str | None:
         """Returns why not: a text needs a model with a decoder. Nothing is said of one that is not on this machine."""
         if not isinstance(output, Text):
             return None
         try:
-            folder = local_folder(self.source, self.revision)
+            folder = self._local()
         except UsageError as error:
             return f"{self.name}: {error}"
         return None if folder is None or self._writer(folder) else self._no_writer(folder)
@@ -125,7 +125,7 @@ class HFBackbone(Backbone):
             return super().head(output, encoder)
         from tlbench_hf.generation import Writing, text_head
 
-        folder = fetched_folder(self.source, self.revision)
+        folder = self._fetched()
         kind = self._writer(folder)
         if kind is None:
             raise PluginError(self._no_writer(folder))
@@ -142,7 +142,7 @@ class HFBackbone(Backbone):
         """
         from tlbench_hf import spans, tokens, words
 
-        folder = fetched_folder(self.source, self.revision)
+        folder = self._fetched()
         if isinstance(output, Text):
             return self._texts(examples, output, folder)
         if isinstance(output, TokenClasses):
@@ -150,6 +150,17 @@ class HFBackbone(Backbone):
         if isinstance(output, Span):
             return spans.featurize(examples, folder, self.max_length)
         return tokens.featurize(examples, output, folder, self.max_length)
+
+    @property
+    def _known(self) -> tuple[str, ...]:
+        """The files that decide how a text is tokenised and read, if the repository has them."""
+        return (TOKENIZER,) if self.readout else (TOKENIZER, POOLING)
+
+    def _local(self) -> Path | None:
+        return local_folder(self.source, self.revision, self._known)
+
+    def _fetched(self) -> Path:
+        return fetched_folder(self.source, self.revision, self._known)
 
     def _content(self, folder: Path) -> str:
         """Returns what names the weights; equal for equal ones."""

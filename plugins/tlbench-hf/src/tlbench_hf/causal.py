@@ -17,6 +17,7 @@ from tlbench import PluginError
 from tlbench.modeling.data import Batch
 from tlbench.modeling.encoder import Encoder, Hidden
 from tlbench.modeling.heads import Outputs
+from tlbench_hf.families import OLD_OUTPUT_LAYER
 from tlbench_hf.generation import (
     Absent,
     Memory,
@@ -108,6 +109,11 @@ class _Said(nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> _Answer:
         return _Answer(last_hidden_state=self.x)
 
+    @property
+    def decoder(self) -> _Said:
+        """Itself: OPT does not call its blocks but the decoder in them."""
+        return self
+
 
 class _Answer(BaseModelOutputWithPast):
     """Has None of whatever else a family's blocks answer with: attentions, routes, states of its own."""
@@ -149,14 +155,19 @@ def _fill(native: nn.Module, folder: Path, title: str) -> None:
     wanted = dict(native.named_parameters())
     for path in weight_files(folder) if wanted else ():
         with safe_open(path, framework="pt") as file:
-            for name in wanted.keys() & set(file.keys()):
-                tensor = file.get_tensor(name)
+            stored = {_present_name(name): name for name in file.keys()}  # noqa: SIM118 - a file is no mapping
+            for name in wanted.keys() & stored.keys():
+                tensor = file.get_tensor(stored[name])
                 if tensor.shape != wanted[name].shape:
                     raise PluginError(f"{title}: the output layer's {name} is of another shape in the checkpoint")
                 with torch.no_grad():
                     wanted.pop(name).copy_(tensor)
     if wanted:
         raise PluginError(f"{title}: tensors of the output layer are missing from the checkpoint: {sorted(wanted)[0]}")
+
+
+def _present_name(name: str) -> str:
+    return f"lm_head.{name.removeprefix(OLD_OUTPUT_LAYER)}" if name.startswith(OLD_OUTPUT_LAYER) else name
 
 
 def _prompts(batch: Batch, pad: int) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tlbench import UsageError
+from tlbench_hf.sources import POOLING
 
 _BIDIRECTIONAL = """
 albert bart big_bird bert camembert convbert data2vec-text deberta deberta-v2 distilbert electra ernie eurobert ibert
@@ -42,6 +43,9 @@ BLOCK_LISTS = {"albert": "encoder.albert_layer_groups"}
 """Where the blocks are, for families whose list is not as long as the number of layers."""
 
 
+OLD_OUTPUT_LAYER = "embed_out."
+"""What checkpoints of GPT-NeoX call what transformers calls `lm_head`."""
+
 ENCODER_DECODERS = frozenset({"bart", "marian", "mbart", "pegasus"})
 """Their encoder is no model of its own in transformers, but a part of one that also wants decoder inputs."""
 
@@ -52,7 +56,7 @@ def default_readout(folder: Path, config: Mapping[str, Any]) -> str:
     Raises:
         UsageError: Neither does.
     """
-    pooling = folder / "1_Pooling" / "config.json"
+    pooling = folder / POOLING
     if pooling.is_file():
         declared = json.loads(pooling.read_text(encoding="utf-8"))
         for key, readout in (("mean_tokens", "mean"), ("cls_token", "first"), ("lasttoken", "last")):

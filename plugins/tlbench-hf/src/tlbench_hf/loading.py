@@ -18,10 +18,9 @@ from tlbench.modeling.staged import Convention, StagedEncoder
 from tlbench_hf.blocks import cut, find_blocks
 from tlbench_hf.convention import TextConvention
 from tlbench_hf.families import ENCODER_DECODERS
+from tlbench_hf.headers import TABLES, stored_tensors
 
 _LAYER_DROPS = ("layerdrop", "encoder_layerdrop", "decoder_layerdrop", "layer_drop")
-_NO_WEIGHTS = ("position_ids", "inv_freq", "masked_bias")
-"""Ends of names of tables that older checkpoints carry and newer code computes."""
 
 
 def load_encoder(
@@ -71,7 +70,8 @@ def load_encoder(
 def drawn_with(seed: int) -> Iterator[None]:
     """Seeds what is drawn in the block, and leaves the global generator as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        # torch.manual_seed would seed the GPUs' generators too, and those are not put back.
+        torch.default_generator.manual_seed(seed)
         yield
 
 
@@ -121,7 +121,7 @@ def load_whole(folder: Path, title: str, auto: Any, *, pretrained: bool) -> Any:
         if not pretrained:
             return auto.from_config(config, dtype=torch.float32, trust_remote_code=False)
         native, report = _read(folder, title, auto, config, {})
-    _refuse_gaps(native, report, title, pooler=True, what="model")
+    _refuse_gaps(native, report, folder, title, pooler=True, what="model")
     return native
 
 
@@ -129,7 +129,7 @@ def _loaded(folder: Path, title: str, readout: str) -> Any:
     config = load_config(folder, title)
     auto, options = _model_class(config, title, readout)
     native, report = _read(folder, title, auto, config, options)
-    _refuse_gaps(native, report, title, pooler=readout == "pooler")
+    _refuse_gaps(native, report, folder, title, pooler=readout == "pooler")
     return _encoder_of(native)
 
 
@@ -176,17 +176,15 @@ def _encoder_of(native: Any) -> Any:
 
 
 def _refuse_gaps(
-    native: nn.Module, report: Mapping[str, Any], title: str, *, pooler: bool, what: str = "encoder"
+    native: nn.Module, report: Mapping[str, Any], folder: Path, title: str, *, pooler: bool, what: str = "encoder"
 ) -> None:
     missing = {key for key in report["missing_keys"] if pooler or not key.startswith("pooler.")}
     mismatched = {entry[0] if isinstance(entry, tuple) else str(entry) for entry in report["mismatched_keys"]}
     prefix = f"{getattr(native, 'base_model_prefix', '')}."
     parts = {name for name, _ in native.named_children()} - (set() if pooler else {"pooler"})
-    left_over = {
-        key
-        for key in report["unexpected_keys"]
-        if key.removeprefix(prefix).partition(".")[0] in parts and not key.endswith(_NO_WEIGHTS)
-    }
+    tables = {tensor.name.removeprefix(prefix) for tensor in stored_tensors(folder) if tensor.is_table}
+    unexpected = {key: key.removeprefix(prefix) for key in report["unexpected_keys"] if not key.endswith(TABLES)}
+    left_over = {key for key, own in unexpected.items() if own.partition(".")[0] in parts and own not in tables}
     for keys, how in ((missing, "missing from"), (mismatched, "of another shape in"), (left_over, "left over in")):
         if keys:
             names = ", ".join(sorted(keys)[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")

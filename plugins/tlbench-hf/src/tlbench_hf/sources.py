@@ -12,6 +12,8 @@ import importlib.util
 import json
 import os
 import re
+from collections.abc import Collection
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,10 +24,16 @@ DATA = "data:"
 DATA_VARIABLE = "TLBENCH_DATA"
 SEED = "seed:"
 """Begins the name of weights that no file holds: they are drawn with the seed that follows."""
+POOLING = "1_Pooling/config.json"
+"""Says how sentence-transformers reads a model; most repositories have none."""
+TOKENIZER = "tokenizer_config.json"
+"""Says which marks a tokenizer has and how many tokens it gives; some repositories have none."""
 _REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_TEXT_FILES = ("*.model", "*.txt", "*.json", "1_Pooling/config.json")
+_TEXT_FILES = ("*.model", "*.txt", "*.json", POOLING)
+_READERS = ("tokenizer.json", "vocab.*", "*.model", "preprocessor_config.json", "processor_config.json")
 _WEIGHTS = "model.safetensors"
+_MODEL = "config.json with safetensors weights"
 _INDEX = "model.safetensors.index.json"
 _REACH_SECONDS = 10
 
@@ -69,8 +77,23 @@ def digest(folder: Path) -> str:
     return _digest(folder, tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats))
 
 
-def local_folder(source: str, revision: str | None) -> Path | None:
+def local_folder(source: str, revision: str | None, known: Collection[str] = ()) -> Path | None:
     """Returns the folder with the files of a source, or None if it is a repository that is not all on this machine.
+
+    The hub cache may have been filled by others, with fewer files. Of the files `known` it must have either the file
+    or the mark that the repository has none: otherwise what is done would depend on who filled it.
+
+    Raises:
+        UsageError: The package or the folder is gone, or no folder of data holds it.
+    """
+    folder = held_folder(source, revision)
+    if folder is None or (_is_repository(source) and _lacking(folder, known)):
+        return None
+    return folder
+
+
+def held_folder(source: str, revision: str | None) -> Path | None:
+    """Returns the folder with the configuration of a source, whatever else is there; None if it is not here.
 
     Raises:
         UsageError: The package or the folder is gone, or no folder of data holds it.
@@ -90,21 +113,22 @@ def local_folder(source: str, revision: str | None) -> Path | None:
         return Path(source)
     commit = _cached_commit(source, revision or "main")
     snapshot = _cache(source) / "snapshots" / commit if commit else None
-    return snapshot if snapshot and _is_complete(snapshot) else None
+    return snapshot if snapshot and (snapshot / "config.json").is_file() else None
 
 
-def fetched_folder(source: str, revision: str | None) -> Path:
-    """Returns the folder with the files of a source, fetched from the hub if need be.
+def fetched_folder(source: str, revision: str | None, known: Collection[str] = ()) -> Path:
+    """Returns the folder with the files of a source as `local_folder` has it, fetched from the hub if need be.
 
     Raises:
         UsageError: It is not here and cannot be fetched, or nothing says which revision to fetch.
     """
-    folder = local_folder(source, revision)
+    folder = local_folder(source, revision, known)
     if folder is not None:
         return folder
     if revision is None:
         raise UsageError(f"hf:{source} is not in the local hub cache: pin what to fetch, as hf:{source}@<commit>")
-    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+    from huggingface_hub.errors import RemoteEntryNotFoundError
 
     try:
         # Downloads try again and again where there is no network; this asks once.
@@ -112,13 +136,17 @@ def fetched_folder(source: str, revision: str | None) -> Path:
         # The weights last: a folder that has them counts as complete. The revision as it was given first: the cache
         # then knows the commit by that name too.
         texts = Path(snapshot_download(source, revision=revision, allow_patterns=list(_TEXT_FILES)))
+        for name in known:
+            # A download of many files leaves no mark of those that are not there; one of one file does.
+            with suppress(RemoteEntryNotFoundError):
+                hf_hub_download(source, name, revision=texts.name)
         weights = {"allow_patterns": ["model*.safetensors"], "ignore_patterns": ["*/*.s*"]}
         fetched = Path(snapshot_download(source, revision=texts.name, **weights))
     except Exception as error:  # the hub's client raises what its HTTP library does, and it changes
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UsageError(f"hf:{source}@{revision} is not in the local hub cache, nor to be had: {reason}") from error
-    if not _is_complete(fetched):
-        raise UsageError(f"hf:{source}@{revision} has no config.json with safetensors weights")
+        raise UsageError(f"hf:{source}@{revision} {_not_here(source, revision, known)}: {reason}") from error
+    if lacks := _lacking(fetched, known):
+        raise UsageError(f"hf:{source}@{revision} has no {lacks}")
     return fetched
 
 
@@ -146,9 +174,28 @@ def _data_folder(rest: str, revision: str | None) -> Path:
     raise UsageError(f"no model is on this machine: set {DATA_VARIABLE} to a folder that holds {rest}/")
 
 
-def _is_complete(folder: Path) -> bool:
-    weights = weight_files(folder)
-    return (folder / "config.json").is_file() and bool(weights) and all(path.is_file() for path in weights)
+def _is_repository(source: str) -> bool:
+    return not source.startswith((PACKAGE, DATA)) and not Path(source).is_absolute()
+
+
+def _lacking(snapshot: Path, known: Collection[str]) -> str | None:
+    """Returns what a snapshot of the hub cache is without, in words; None if it has all that is needed."""
+    weights = weight_files(snapshot)
+    if not ((snapshot / "config.json").is_file() and weights and all(path.is_file() for path in weights)):
+        return _MODEL
+    if not any(path.is_file() for pattern in _READERS for path in snapshot.glob(pattern)):
+        return "tokenizer or image processor"
+    absent = snapshot.parents[1] / ".no_exist" / snapshot.name
+    return next((name for name in known if not any((place / name).is_file() for place in (snapshot, absent))), None)
+
+
+def _not_here(source: str, revision: str, known: Collection[str]) -> str:
+    held = held_folder(source, revision)
+    lacks = _lacking(held, known) if held else None
+    if lacks is None or lacks == _MODEL:
+        return "is not in the local hub cache, nor to be had"
+    way_out = ", or set readout=" if lacks == POOLING else ""
+    return f"was cached without asking for its {lacks}: run `tlbench fetch` online{way_out}; it is not to be had now"
 
 
 def _cache(repository: str) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlbench import Backbone, Card, Examples, Output, UsageError
-from tlbench_hf.sources import content, fetched_folder, local_folder
+from tlbench_hf.sources import content, fetched_folder, held_folder, local_folder
 
 if TYPE_CHECKING:
     from tlbench.modeling.data import Data
@@ -112,9 +112,9 @@ class HFVision(Backbone):
 
 
 def is_vision(source: str, revision: str | None) -> bool:
-    """Says whether a source that is on this machine holds an encoder of images."""
+    """Says whether a source whose configuration is on this machine holds an encoder of images."""
     try:
-        folder = local_folder(source, revision)
+        folder = held_folder(source, revision)
         return folder is not None and read_config(folder).get("model_type") in READOUTS
     except (UsageError, ValueError):  # whoever loads it says what is wrong with it
         return False

@@ -124,7 +124,8 @@ class DiskCache:
         with self.draft(kind, key) as draft:
             if (found := self.find(kind, key)) is not None:
                 return found.arrays()
-            made = make()
+            with draft.beating():
+                made = make()
             for name, array in made.items():
                 draft.add(name, array)
             kept = draft.commit({})

@@ -10,9 +10,10 @@ import fcntl
 import hashlib
 import logging
 import os
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,12 @@ if TYPE_CHECKING:
     import numpy as np
 
 PATIENCE_SECONDS = 300.0
-"""A process that makes an entry and has written nothing for so long (stopped, or stuck) is not waited for."""
+"""A process that makes an entry and has shown no sign of life for so long (stopped, or stuck) is not waited for."""
+BEAT_SECONDS = 30.0
+"""Between two signs of life of a process that makes an entry in one piece."""
 _LOOK_AGAIN_SECONDS = 0.05
+_BUSY = 0.001
+"""The share of a core that is used by whoever works, be it on a slow disk or behind others; beating takes less."""
 
 log = logging.getLogger("tlbench.cache")
 
@@ -92,6 +97,33 @@ class Draft:
         except OSError as error:
             self._stop(error)
         self.seconds += time.perf_counter() - began
+
+    def touch(self) -> None:
+        """Tells those who wait for the entry that it is being worked on: what is written tells them by itself."""
+        if self._handle is not None:
+            with suppress(OSError):
+                os.utime(self._handle)
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Touches the draft from time to time until the block ends, for as long as this process computes."""
+        ended = threading.Event()
+
+        def beat() -> None:
+            computed = time.process_time()
+            while not ended.wait(BEAT_SECONDS):
+                # what is stuck computes nothing, and is not to be waited for
+                if (now := time.process_time()) - computed > BEAT_SECONDS * _BUSY:
+                    self.touch()
+                computed = now
+
+        thread = threading.Thread(target=beat, name="tlbench-draft", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def commit(self, about: Key) -> bool:
         """Makes the entry what others find, with what is to be said of it; returns whether it was kept."""
@@ -164,7 +196,7 @@ class Draft:
 def claimed(path: Path) -> int | None:
     """Returns a handle on the empty draft of an entry, locked for this process alone; waits while another has it.
 
-    None where the one that has it has stopped writing.
+    None where the one that has it shows no sign of life.
 
     Raises:
         OSError: Nothing can be written there, or not be locked.
@@ -193,7 +225,7 @@ def draft_of(path: Path) -> Path:
 
 
 def _lock(handle: int) -> bool:
-    """Locks a draft; returns False where whoever holds the lock has stopped writing."""
+    """Locks a draft; returns False where whoever holds the lock shows no sign of life."""
     moved, waited = -1, 0.0
     while True:
         try:

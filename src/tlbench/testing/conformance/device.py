@@ -63,4 +63,4 @@ def _any_number() -> TorchDispatchMode:
                 return torch.zeros((), dtype=args[0].dtype).item()
             return func(*args, **(kwargs or {}))
 
-    return Numbers()
+    return Numbers()  # type: ignore[no-untyped-call]

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from tlbench import DataError, Example, ImageFile
+from tlbench_data.own.archives import MACOS_FOLDER
 
 SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
 _log = logging.getLogger(__name__)
@@ -29,11 +30,13 @@ class Labelled:
 def class_folders(folder: Path) -> tuple[str, ...]:
     """Returns the names of the folders in a folder, in alphabetical order; hidden ones do not count."""
     with os.scandir(folder) as entries:
-        return tuple(sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")))
+        return tuple(sorted(entry.name for entry in entries if entry.is_dir() and not _is_hidden(entry.name)))
 
 
 def listed(folder: Path, prefix: str = "") -> list[Labelled]:
     """Returns the image files of every class folder, in order of class and name; what lies deeper belongs too.
+
+    Hidden files and folders do not count.
 
     Raises:
         DataError: No class folder, or one that holds no image.
@@ -44,6 +47,7 @@ def listed(folder: Path, prefix: str = "") -> list[Labelled]:
         raise DataError(f"{folder}: holds no folders; there should be one for each class, with its images in it")
     for label in classes:
         paths = sorted(path for path in (folder / label).rglob("*") if path.suffix.lower() in SUFFIXES)
+        paths = [path for path in paths if not any(map(_is_hidden, path.relative_to(folder).parts))]
         if not paths:
             raise DataError(f"{folder / label}: holds no image ({', '.join(sorted(SUFFIXES))})")
         found += [Labelled(path, label, f"{prefix}{path.relative_to(folder).as_posix()}") for path in paths]
@@ -97,6 +101,10 @@ def content_of(path: Path) -> str:
         DataError: It cannot be read.
     """
     return _content(path, *_stamp(path))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == MACOS_FOLDER
 
 
 def _checked(path: Path) -> ImageFile | DataError:

@@ -8,9 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from tlbench import Classes, DataError, Examples, SplitName, Task
-from tlbench_data.drawing import draw
+from tlbench_data.drawing import check_seed, draw
 from tlbench_data.images.files import Labelled, class_folders, content_of, digest, examples_of, listed
 from tlbench_data.own.archives import is_archive, unpacked
+from tlbench_data.own.files import absolute
 
 SCHEME = "imagefolder:"
 SPLITS: Mapping[SplitName, tuple[str, ...]] = {
@@ -38,6 +39,9 @@ class ImageFolder(Task):
     modality = "image"
     metrics = ("accuracy", "f1_macro")
 
+    def __post_init__(self) -> None:
+        check_seed(self.name, "split_seed", self.split_seed)
+
     @property
     def path(self) -> Path:
         """The folder, without the digest that pins it; an archive is unpacked into the cache first."""
@@ -62,7 +66,8 @@ class ImageFolder(Task):
         """Returns the images of a split, each read once to see that it can be.
 
         Raises:
-            DataError: Images that cannot be read, a class that train does not have, or an empty split.
+            DataError: Images that cannot be read, a class that train does not have, an empty split, or one class
+                alone to train on.
         """
         if name == "unlabeled":
             return None
@@ -73,6 +78,9 @@ class ImageFolder(Task):
         rows = examples_of(files, self.output.names, skip_unreadable=self.skip_unreadable)
         if not rows:
             raise DataError(f"{self.path}: no image is left for the {name} split")
+        if name == "train" and len(left := {row.target for row in rows}) < 2:
+            only = self.output.names[left.pop()]
+            raise DataError(f"{self.path}: only the class {only!r} is left to train on; there must be two or more")
         return Examples(rows)
 
     def missing(self) -> str | None:
@@ -143,7 +151,7 @@ def _check_classes(folder: Path, found: Mapping[SplitName, str]) -> None:
 def _taken_apart(text: str) -> tuple[Path, str]:
     whole = Path(text).expanduser()
     if text and (whole.is_dir() or (whole.is_file() and is_archive(whole))):
-        return whole.resolve(), ""
+        return absolute(whole), ""
     path, at, said = text.rpartition("@")
     if at and path:
         return _taken_apart(path)[0], said

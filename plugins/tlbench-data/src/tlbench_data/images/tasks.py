@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tlbench import Classes, DataError, Example, Examples, SplitName, Task
 from tlbench_data import places
-from tlbench_data.drawing import draw
+from tlbench_data.drawing import check_seed, draw
 from tlbench_data.images.cifar import read_cifar
 from tlbench_data.images.files import content_of, examples_of, listed
 from tlbench_data.images.idx import read_labelled
@@ -100,6 +100,9 @@ class Cifar10OnePercent(Cifar10):
     """Which 500."""
     files: Literal["any", "original", "jpeg"] = "any"
     """Which files to read; any: the original ones where they are."""
+
+    def __post_init__(self) -> None:
+        check_seed(self.name, "draw_seed", self.draw_seed)
 
     def split(self, name: SplitName) -> Examples | None:
         """Returns the drawn training images, or all test images.
@@ -255,6 +258,9 @@ class Digits(ImageTask):
 
     split_seed: int = 0
     """Draws the splits: 60/20/20."""
+
+    def __post_init__(self) -> None:
+        check_seed(self.name, "split_seed", self.split_seed)
 
     def split(self, name: SplitName) -> Examples | None:
         """Returns the drawn images of a split.

@@ -21,6 +21,10 @@ MOST_BYTES = 8 * 2**30
 """What an archive may unpack to."""
 _ENDS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _CHUNK = 2**20
+_LAYOUT = 2
+"""Raise it when other files come out of an archive: what was unpacked before is then left aside."""
+MACOS_FOLDER = "__MACOSX"
+"""What macOS adds to archives: a folder beside the content, with a `._` file for each of its files."""
 
 
 def is_archive(path: Path) -> bool:
@@ -31,15 +35,15 @@ def is_archive(path: Path) -> bool:
 def unpacked(path: Path, most_bytes: int = MOST_BYTES, most_members: int = MOST_MEMBERS) -> Path:
     """Returns the folder with the content of an archive, unpacked once for each content.
 
-    Plain files and folders alone come out: links, devices and paths that lead elsewhere are refused. A single folder
-    at the top is stepped into.
+    Plain files and folders alone come out: links, devices and paths that lead elsewhere are refused. What macOS adds
+    is left out. A single folder at the top is stepped into.
 
     Raises:
         DataError: Not a whole archive, an unsafe member, or more than may be unpacked.
     """
     try:
         with path.open("rb") as file:
-            place = _cache() / hashlib.file_digest(file, "sha256").hexdigest()[:32]
+            place = _cache() / f"{hashlib.file_digest(file, 'sha256').hexdigest()[:32]}-{_LAYOUT}"
         if not place.is_dir():
             place.parent.mkdir(parents=True, exist_ok=True)
             draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=place.parent))
@@ -75,15 +79,19 @@ def _unpack(path: Path, folder: Path, most_bytes: int, most_members: int) -> Non
     for count, (name, size, source) in enumerate(_members(path), 1):
         if count > most_members:
             raise DataError(f"{path}: it has more than {most_members} members")
-        target = folder / _inside(path, name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with source, target.open("wb") as file:
-            # The sizes that an archive states are not believed: what comes out is counted.
-            while chunk := source.read(_CHUNK):
-                left -= len(chunk)
-                if left < 0 or size > most_bytes:
-                    raise DataError(f"{path}: it unpacks to more than {most_bytes} bytes")
-                file.write(chunk)
+        inside = _inside(path, name)
+        with source:
+            if MACOS_FOLDER in inside.parts or inside.name.startswith("._"):
+                continue
+            target = folder / inside
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb") as file:
+                # The sizes that an archive states are not believed: what comes out is counted.
+                while chunk := source.read(_CHUNK):
+                    left -= len(chunk)
+                    if left < 0 or size > most_bytes:
+                        raise DataError(f"{path}: it unpacks to more than {most_bytes} bytes")
+                    file.write(chunk)
 
 
 def _members(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:

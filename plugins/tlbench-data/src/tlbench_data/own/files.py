@@ -63,6 +63,14 @@ def beside(folder: Path, text: str) -> str:
     return str(folder / Path(text).expanduser()) if path else text
 
 
+def absolute(path: Path) -> Path:
+    """Returns the path from the root, with links followed; a file that is a link keeps its own name.
+
+    A link's name says what the file is: caches link to names that are digests alone.
+    """
+    return path.resolve() if path.is_dir() else path.parent.resolve() / path.name
+
+
 def standard(scheme: str, folder: Path) -> dict[str, list[Path]]:
     """Returns the files of a folder that are called as splits are; several where a split is in numbered parts."""
     found: dict[str, list[Path]] = {}
@@ -91,10 +99,10 @@ def digest(files: Sequence[Path]) -> str:
 def _taken_apart(text: str) -> tuple[Path | None, str]:
     whole = Path(text).expanduser()
     if text and whole.exists():
-        return whole.resolve(), ""
+        return absolute(whole), ""
     path, at, said = text.rpartition("@")
     if at and path and Path(path).expanduser().exists():
-        return Path(path).expanduser().resolve(), said
+        return absolute(Path(path).expanduser()), said
     return None, ""
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from tlbench import DataError, UsageError
-from tlbench_data.own.parts import ALL, Part
+from tlbench_data.own.parts import ALL, Part, contents, shared
 from tlbench_data.own.task import OwnTask
 from tlbench_data.readers import Hub
 
@@ -25,10 +25,17 @@ class HubTask(OwnTask):
     licence = "as its card on the hub says"
 
     def missing(self) -> str | None:
-        """Returns that the data set is not in the local hub cache and how to get it, or None."""
-        if self._hub.files(self.train or "train"):
+        """Returns that the data set is not all in the local hub cache and how to get it, or None.
+
+        Raises:
+            DataError: It has several configurations, and none is named.
+        """
+        if self._hub.is_here(self.train or "train"):
             return None
-        return f"{self.name} is not in the local hub cache: run `tlbench fetch --task '{self.name}'`"
+        _, *parameters = fields(self)
+        said = [f"{p.name}={value}" for p in parameters if (value := getattr(self, p.name)) != p.default]
+        called = f"{self.name}[{','.join(sorted(said))}]" if said else self.name
+        return f"{called} is not in the local hub cache: run `tlbench fetch --task '{called}'`"
 
     def fetch(self) -> None:
         """Brings the tables into the hub cache; what is there is left alone.
@@ -37,33 +44,39 @@ class HubTask(OwnTask):
             UsageError: They cannot be had.
         """
         if self.missing():
-            self._hub.fetch()
+            self._hub.fetch([name for split in _USUAL for name in self._names(split)])
 
     def parts(self) -> list[Part]:
         """Returns the tables of each split that there is.
 
         Raises:
-            DataError: They are not here, or the test split is not.
+            DataError: They are not here, one would serve two splits, or the test split is not there.
         """
         if reason := self.missing():
             raise DataError(reason)
         found = {}
-        for split, names in _USUAL.items():
-            said = getattr(self, split)
-            files = next((files for name in ((said,) if said else names) if (files := self._hub.files(name))), [])
-            if said and not files:
-                raise DataError(f"{self.name}: no split {said!r}")
+        for split in _USUAL:
+            files = next((files for name in self._names(split) if (files := self._hub.files(name))), [])
+            if getattr(self, split) and not files:
+                raise DataError(f"{self.name}: no split {getattr(self, split)!r}")
             if files:
                 found[split] = files
+        others = contents(*(files for split, files in found.items() if split != "validation"))
+        if not self.validation and others & contents(found.get("validation", ())):
+            # With [test=validation] the validation split is the test: validation is carved from train.
+            del found["validation"]
+        if twice := shared(found):
+            raise DataError(f"{self.name}: the same tables would be {' and '.join(twice)}: name another split")
         if set(found) == {"train"}:
             return [Part(ALL, found["train"])]
-        if "test" not in found:
-            raise DataError(f"{self.name}: no split 'test'; name one, as [test=validation]")
-        return [Part(split, files) for split, files in found.items() if not self._is_twice(split)]
+        for split in ("train", "test"):
+            if split not in found:
+                raise DataError(f"{self.name}: no split {split!r}; name one, as [{split}=validation]")
+        return [Part(split, files) for split, files in found.items()]
 
-    def _is_twice(self, split: str) -> bool:
-        # With [test=validation] the validation split is the test: validation is carved from train.
-        return split == "validation" and not self.validation and self.test in _USUAL["validation"]
+    def _names(self, split: str) -> tuple[str, ...]:
+        said: str = getattr(self, split)
+        return (said,) if said else _USUAL[split]
 
     @property
     def _hub(self) -> Hub:

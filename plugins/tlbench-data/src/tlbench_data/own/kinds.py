@@ -22,6 +22,8 @@ METRICS: dict[type, tuple[str, ...]] = {
     Scalar: ("pearson", "spearman"),
     Text: ("rougeL", "chrf", "bleu"),
 }
+OF_ONE_CLASS = ("f1", "precision", "recall")
+"""Metrics of the class that counts as found, which of more than two has to be named."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def _filled(row: Row, column: str) -> Any:
     value = row.value(column)
     if value is None or (isinstance(value, str) and not value.strip()):
         raise row.error(f"{column} is empty")
-    return value
+    return row.whole(column, value) if isinstance(value, str) else value
 
 
 def _several(row: Row, column: Column) -> list[str]:
@@ -120,7 +122,7 @@ def _several(row: Row, column: Column) -> list[str]:
         value = value.split(column.separator)
     if value is None or not isinstance(value, list | tuple):
         raise row.error(f"{column.name} is {shown(value)}, not a list of labels")
-    return [word for item in value if (word := _word(item))]
+    return [row.whole(column.name, word) for item in value if (word := _word(item))]
 
 
 def _references(row: Row, column: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,17 @@ class Part:
 
     split: str
     files: Sequence[Path]
+
+
+def contents(*splits: Sequence[Path]) -> set[Path]:
+    """Returns the files behind the names, since two links may lead to one."""
+    return {file.resolve() for files in splits for file in files}
+
+
+def shared(splits: Mapping[str, Sequence[Path]]) -> tuple[str, str] | None:
+    """Returns the first two splits that have a file in common, or None."""
+    pairs = combinations(splits, 2)
+    return next((pair for pair in pairs if contents(splits[pair[0]]) & contents(splits[pair[1]])), None)
 
 
 @dataclass(frozen=True)

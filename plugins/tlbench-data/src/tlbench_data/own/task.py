@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 
-from tlbench import METRICS, DataError, Examples, Output, SplitName, Task, UsageError
+from tlbench import METRICS, Classes, DataError, Examples, Output, SplitName, Task, UsageError
+from tlbench_data.drawing import check_seed
 from tlbench_data.own import kinds
 from tlbench_data.own.files import beside, pin, pinned_path, standard
-from tlbench_data.own.parts import ALL, Part, Prepared, prepare
+from tlbench_data.own.parts import ALL, Part, Prepared, contents, prepare, shared
 from tlbench_data.own.reading import Format
+from tlbench_data.readers.rows import listed, shown
 
 _SPLITS = ("train", "validation", "test")
+_OF_COLUMNS = ("text", "text2", "label", "header", "quotes", "separator", "kind", "max_length", "positive_class")
 _READ_BY: dict[str, tuple[str, ...]] = {
-    "conll": ("text", "text2", "label", "header", "quotes", "separator", "kind", "max_length"),
-    "squad": ("text", "text2", "label", "header", "quotes", "separator", "kind", "max_length", "encoding"),
+    "conll": _OF_COLUMNS,
+    "squad": (*_OF_COLUMNS, "encoding"),
     "jsonl": ("header", "quotes"),
     "parquet": ("header", "quotes", "encoding"),
     "hub": ("header", "quotes", "encoding"),
@@ -53,6 +56,8 @@ class OwnTask(Task):
     """Between the labels of one cell, for kind=multilabel."""
     metric: str = ""
     """The primary metric, where it is not the usual one of the kind."""
+    positive_class: str = ""
+    """The class that counts as found, for metric=f1, precision or recall; the second of two where empty."""
     max_length: int = 64
     """Tokens of a text to write, for kind=text."""
     seed: int = 0
@@ -67,6 +72,13 @@ class OwnTask(Task):
             raise UsageError(f"{self.name}: kind={self.kind}: there is {', '.join(kinds.KINDS)}")
         if self.metric and self.metric not in METRICS:
             raise UsageError(f"{self.name}: metric={self.metric}: there is {', '.join(METRICS)}")
+        if self.positive_class and self.metric not in kinds.OF_ONE_CLASS:
+            raise UsageError(f"{self.name}: positive_class= is for metric={', '.join(kinds.OF_ONE_CLASS)} alone")
+        if not self.separator:
+            raise UsageError(f"{self.name}: separator= is empty: say what stands between the labels of a cell")
+        if self.max_length < 1:
+            raise UsageError(f"{self.name}: max_length={self.max_length}: a text to write has 1 token or more")
+        check_seed(self.name, "seed", self.seed)
         unset = {f.name: f.default for f in fields(self)}
         for parameter in _READ_BY.get(self.scheme, ()):
             if getattr(self, parameter) != unset[parameter]:
@@ -97,6 +109,14 @@ class OwnTask(Task):
         return (self.metric, *(name for name in usual if name != self.metric)) if self.metric else usual
 
     @property
+    def positive(self) -> int:  # type: ignore[override]
+        """The index of the class that F1, precision and recall are of; raises as `output`."""
+        if not self.positive_class:
+            return Task.positive
+        output = self.output
+        return output.names.index(self.positive_class) if isinstance(output, Classes) else Task.positive
+
+    @property
     def description(self) -> str:  # type: ignore[override]
         """What was made of the files: kind, columns and splits; raises as `output`."""
         return self._prepared().description
@@ -119,15 +139,15 @@ class OwnTask(Task):
         given = {split: [pinned_path(getattr(self, split))] for split in _SPLITS if getattr(self, split)}
         path = self._path
         if path.is_dir():
-            named = {file for files in given.values() for file in files}
+            named = contents(*given.values())
             # A file that was named for one split stands for no other.
             usual = standard(self.scheme, path).items()
-            given = {**{split: files for split, files in usual if not named & set(files)}, **given}
+            given = {**{split: files for split, files in usual if not named & contents(files)}, **given}
         elif given:
             given = {"train": [path], **given}
         else:
             return [Part(ALL, [path])]
-        if len({file for files in given.values() for file in files}) < sum(len(files) for files in given.values()):
+        if shared(given):
             raise DataError(f"{path}: one file is named for two splits")
         if not given.get("train"):
             raise DataError(f"{path}: no file is called train.*; name one, as [train=...,test=...]")
@@ -163,4 +183,20 @@ def resolve(scheme: str, text: str) -> Task:
 def _read(task: OwnTask) -> Prepared:
     column = kinds.Column(task.label, task.kind, task.separator, task.max_length)
     form = Format(task.scheme, task.header, task.quotes, task.encoding)
-    return prepare(task.parts(), form, column, (task.text, task.text2), task.seed)
+    prepared = prepare(task.parts(), form, column, (task.text, task.text2), task.seed)
+    return replace(prepared, description=prepared.description + _of_one_class(task, prepared.output))
+
+
+def _of_one_class(task: OwnTask, output: Output) -> str:
+    """Returns what a description adds of a metric of one class: which one it is."""
+    if task.metric not in kinds.OF_ONE_CLASS or not isinstance(output, Classes):
+        return ""
+    names = output.names
+    if not task.positive_class and len(names) > 2:
+        raise DataError(
+            f"{task.name}: {task.metric} is of one class, and there are {len(names)}: "
+            f"say metric={task.metric}_macro or positive_class="
+        )
+    if task.positive_class and task.positive_class not in names:
+        raise DataError(f"{task.name}: positive_class={task.positive_class}: there is {listed(names)}")
+    return f"; {task.metric} of {shown(task.positive_class or names[Task.positive])}"

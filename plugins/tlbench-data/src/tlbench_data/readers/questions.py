@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tlbench import Answer, DataError
-from tlbench_data.readers.rows import shown
+from tlbench_data.readers.rows import half_character, shown
 from tlbench_data.readers.tables import load_json
 
 
@@ -56,12 +56,17 @@ def answers_in(context: str, found: list[tuple[str, int]], where: str) -> tuple[
 
 
 def _question(path: Path, article: str, context: Any, item: dict[str, Any]) -> Question:
-    where = f"{path}, question {item['id']}"
+    identity = str(item["id"])
+    if half_character(identity):
+        raise DataError(f"{path}: the id {shown(identity)} holds half a character")
+    where = f"{path}, question {identity}"
     question = item["question"]
     for name, text in (("question", question), ("context", context)):
         if not isinstance(text, str) or not text.strip():
             raise DataError(f"{where}: the {name} is empty")
+        if half := half_character(text):
+            raise DataError(f"{where}: the {name} holds half a character ({half})")
     given = (
         [] if item.get("is_impossible") else [(answer["text"], answer["answer_start"]) for answer in item["answers"]]
     )
-    return Question(str(item["id"]), article, question.strip(), context, answers_in(context, given, where))
+    return Question(identity, article, question.strip(), context, answers_in(context, given, where))

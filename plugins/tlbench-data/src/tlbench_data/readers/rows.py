@@ -38,25 +38,35 @@ class Row:
             raise self.error(f"no column {column!r}; there is {listed(self.values)}")
         return self.values[column]
 
-    def text(self, column: str) -> str:
+    def text(self, column: str, *, may_be_empty: bool = False) -> str:
         """Returns the text in a column, without the white space around it.
 
         Raises:
-            DataError: No such column, no text, or an empty one.
+            DataError: No such column, no text, half a character in it, or an empty one where it may not be.
         """
         value = self.value(column)
         if not isinstance(value, str):
             raise self.error(f"{column} is {shown(value)}, not a text")
-        if not value.strip():
+        if not value.strip() and not may_be_empty:
             raise self.error(f"{column} is empty")
-        return value.strip()
+        return self.whole(column, value).strip()
 
     def texts(self, column: str) -> tuple[str, ...]:
         """Returns the list of texts in a column; raises as `text` does."""
         value = self.value(column)
         if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
             raise self.error(f"{column} is {shown(value)}, not a list of texts")
-        return tuple(value)
+        return tuple(self.whole(column, item) for item in value)
+
+    def whole(self, column: str, text: str) -> str:
+        """Returns a text that stands in a column as it is.
+
+        Raises:
+            DataError: It holds half a character.
+        """
+        if half := half_character(text):
+            raise self.error(f"{column} holds half a character ({half})")
+        return text
 
     def index(self, column: str, names: Sequence[str]) -> int:
         """Returns which of the names stands in a column: by name, or as a whole number that counts from 0.
@@ -86,6 +96,18 @@ class Row:
         if not math.isfinite(number):
             raise self.error(f"{column} is {shown(value)}, not a number")
         return number
+
+
+def half_character(text: str) -> str:
+    r"""Returns the first half of a surrogate pair that stands alone, as \ud83d; empty where there is none.
+
+    JSON can write one, and no file can hold it.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"\\u{ord(text[error.start]):04x}"
+    return ""
 
 
 def listed(names: Mapping[str, Any] | Sequence[str]) -> str:

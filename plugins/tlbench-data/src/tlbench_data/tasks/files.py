@@ -87,7 +87,7 @@ class FileTask(Task):
             return
         if self.hub is None:
             raise DataError(self.missing() or self.name)
-        self.hub.fetch()
+        self.hub.fetch([self.hub_splits[split] for split in self.splits if split in self.hub_splits])
 
     def path(self, folder: Path, key: str) -> Path:
         """Returns one of the files in a folder that has them all."""
@@ -109,6 +109,8 @@ class TableTask(FileTask):
     """A task with a row for each example: one text or two, and a class or a number."""
 
     texts: ClassVar[tuple[str, ...]] = ("text",)
+    may_be_empty: ClassVar[tuple[str, ...]] = ()
+    """Those of `texts` that are empty in some of the published rows."""
     label: ClassVar[str] = "label"
     codes: ClassVar[tuple[str, ...]] = ()
     """What stands in the files for each class, in order; the names themselves where empty."""
@@ -140,7 +142,7 @@ class TableTask(FileTask):
         """
         if self.renames:
             row = replace(row, values={self.renames.get(name, name): value for name, value in row.values.items()})
-        inputs = tuple(row.text(column) for column in self.texts)
+        inputs = tuple(row.text(column, may_be_empty=column in self.may_be_empty) for column in self.texts)
         return Example(identity, inputs, self._target(row), self.slices_of(row, inputs))
 
     def _target(self, row: Row) -> int | float:

@@ -62,17 +62,17 @@ class DialogSumSmall(DialogSum):
 
 @dataclass(frozen=True)
 class SamSum(FileTask):
-    """Summaries of messenger dialogues."""
+    """Summaries of messenger dialogues; the one of train that is empty is left out."""
 
     name = "samsum"
     output = Text(max_length=96)
     metrics = _METRICS
-    description = "Summaries of messenger dialogues"
+    description = "Summaries of messenger dialogues; the one of train that was published empty is left out"
     source = "Gliwa et al., SAMSum Corpus, Workshop on New Frontiers in Summarization 2019, arXiv:1911.12237"
     licence = "CC BY-NC-ND 4.0"
     folders = ("samsum", "samsum-corpus", "corpus")
     files = fixed(train=("train.json",), validation=("val.json",), test=("test.json",))
-    sizes = fixed(train=14732, validation=818, test=819)
+    sizes = fixed(train=14731, validation=818, test=819)
     hub = Hub("knkarthick/samsum")
 
     def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
@@ -80,6 +80,7 @@ class SamSum(FileTask):
         return self.read_hub(split, json_list(self.path(folder, split)))
 
     def read_hub(self, split: SplitName, rows: Iterator[Row]) -> Iterator[Example]:
-        """Yields the dialogues of the rows."""
-        for number, row in enumerate(rows):
+        """Yields the dialogues of the rows that have one."""
+        filled = (row for row in rows if str(row.value("dialogue") or "").strip())
+        for number, row in enumerate(filled):
             yield _summarised(f"{split}-{number}", row)

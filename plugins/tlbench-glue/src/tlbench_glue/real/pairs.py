@@ -115,7 +115,11 @@ class Qqp(GlueTask):
     output = Classes(("not_duplicate", "duplicate"))
     metrics = ("f1", "accuracy")
     texts = ("question1", "question2")
-    description = f"Duplicate questions on Quora; rows without all columns are left out, as is usual. {DEV}"
+    may_be_empty = ("question2",)
+    description = (
+        "Duplicate questions on Quora; rows without all columns are left out, as is usual, and the two of train whose "
+        f"second question is empty are kept. {DEV}"
+    )
     source = "Iyer, Dandekar and Csernai, First Quora Dataset Release: Question Pairs, 2017"
     licence = "Quora's terms of service, non-commercial use"
     folders = folders("QQP")

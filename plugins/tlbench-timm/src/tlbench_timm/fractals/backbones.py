@@ -87,7 +87,8 @@ class FractalBackbone(ImageBackbone):
         from tlbench_timm.loading import staged
 
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.random)
+            # torch.manual_seed would seed the GPUs' generators too, and those are not put back.
+            torch.default_generator.manual_seed(self.random)
             native = self.build(None)
         drawn = f"{self._architecture}-drawn-{self.random}-timm-{timm.__version__}-torch-{torch.__version__}"
         return staged(native, self.name, (self.size, self.size), drawn)

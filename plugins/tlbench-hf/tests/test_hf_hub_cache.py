@@ -1,0 +1,104 @@
+"""Models in the hub's cache, whoever filled it: the same name is the same model, or one line that says what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tlbench_hf.plugin import tlbench_resolve
+from tlbench_hf.vision import HFVision
+
+from tlbench import Classes, Example, Examples, UsageError
+
+EXAMPLES = Examples([Example("0", ("the cat sat on the mat",)), Example("1", ("the dog ran",))])
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+NAME = f"hf:org/name@{COMMIT}"
+POOLING = "1_Pooling/config.json"
+
+
+def resolve(name):
+    return tlbench_resolve("backbone", name)
+
+
+@pytest.fixture
+def hub_cache(tmp_path, monkeypatch) -> Path:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+@pytest.fixture
+def cached(hub_cache, bert_folder, no_network) -> Callable[..., Path]:
+    def fill(*known_not_to_be: str, without: tuple[str, ...] = ()) -> Path:
+        """Returns the snapshot of a repository in the cache, as one would leave it who never asked for some files."""
+        repository = hub_cache / "models--org--name"
+        (repository / "refs").mkdir(parents=True)
+        (repository / "refs" / "main").write_text(COMMIT)
+        for name in known_not_to_be:
+            mark = repository / ".no_exist" / COMMIT / name
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+        snapshot = repository / "snapshots" / COMMIT
+        return Path(shutil.copytree(bert_folder, snapshot, ignore=shutil.ignore_patterns(*without)))
+
+    return fill
+
+
+def test_a_repository_in_the_cache_is_pinned_and_loaded_without_network(cached):
+    cached(POOLING)
+    backbone = resolve("hf:org/name")
+    assert backbone.name == NAME
+    assert resolve("hf:org/name@main") == resolve(backbone.name) == backbone
+    assert backbone.card().on_disk
+    assert backbone.load().identity == f"{NAME}#blocks=3"
+    assert len(backbone.featurize(EXAMPLES, Classes(("no", "yes")))) == 2
+
+
+def test_a_repository_that_is_nowhere_is_one_clear_line(hub_cache, no_network):
+    unpinned = resolve("hf:org/name")
+    assert unpinned.name == "hf:org/name"
+    assert not unpinned.card().on_disk
+    with pytest.raises(UsageError, match=r"pin what to fetch, as hf:org/name@<commit>"):
+        unpinned.load()
+    with pytest.raises(UsageError, match=f"{NAME} is not in the local hub cache, nor to be had") as raised:
+        resolve(NAME).load()
+    assert "\n" not in str(raised.value)
+
+
+def test_how_a_repository_is_read_does_not_depend_on_who_cached_it(cached):
+    snapshot = cached()
+    backbone = resolve("hf:org/name")
+    assert not backbone.card().on_disk
+    with pytest.raises(UsageError, match=r"1_Pooling.*run `tlbench fetch` online, or set readout=") as raised:
+        backbone.load()
+    assert "\n" not in str(raised.value)
+    assert dataclasses.replace(backbone, readout="last").load().readout == "last"
+    (snapshot / "1_Pooling").mkdir()
+    (snapshot / POOLING).write_text(json.dumps({"pooling_mode_cls_token": True}))
+    assert backbone.card().on_disk
+    assert backbone.load().readout == "first"
+
+
+@pytest.mark.parametrize(
+    ("without", "lacks"), [("tokenizer*", "tokenizer or image processor"), ("tokenizer_config.json",) * 2]
+)
+def test_a_repository_that_was_cached_without_its_tokenizer_is_not_there(cached, without, lacks):
+    cached(POOLING, without=(without,))
+    assert not resolve(NAME).card().on_disk
+    with pytest.raises(UsageError, match=f"without asking for its {lacks}: run `tlbench fetch` online; it is not"):
+        dataclasses.replace(resolve(NAME), readout="mean").load()
+
+
+def test_an_image_model_is_known_by_its_configuration_and_there_with_its_processor(cached, rewrite):
+    snapshot = cached(without=("tokenizer*",))
+    rewrite(snapshot, model_type="vit")
+    backbone = resolve("hf:org/name")
+    assert isinstance(backbone, HFVision)
+    assert not backbone.card().on_disk
+    (snapshot / "preprocessor_config.json").write_text("{}")
+    assert backbone.card().on_disk

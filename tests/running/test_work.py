@@ -1,0 +1,35 @@
+"""What a cell's folder knows of those who worked on it before."""
+
+from __future__ import annotations
+
+import os
+
+from tlbench.contracts.record import Memory
+from tlbench.running import work
+from tlbench.running.posts import most
+from tlbench.running.work import WorkFolder
+
+
+def test_the_time_of_those_who_died_counts_until_the_last_thing_they_finished(tmp_path, monkeypatch):
+    folder = WorkFolder(tmp_path / "cell")
+    assert folder.spent() == 0
+    for began in (1000.0, 2000.0, 3000.0):
+        monkeypatch.setattr(work, "now", lambda began=began: began)
+        folder.begin()
+    for name, finished in (("trials-0", 1010), ("trials-1", 1400), ("winner", 3005), ("seed-0", 3100)):
+        (folder.root / f"{name}.json").write_bytes(b"{}")
+        os.utime(folder.root / f"{name}.json", (finished, finished))
+    assert folder.spent() == 400 + 0 + 100
+
+
+def test_a_resumed_cell_says_how_long_it_took_altogether(runs, monkeypatch):
+    monkeypatch.setattr(WorkFolder, "spent", lambda self: 3600.0)
+    record = runs.one("toy-fit", trials=2)
+    assert record.seconds.total > 3600
+
+
+def test_what_a_cell_added_to_memory_is_one_process_s_own():
+    owner, helper = Memory(100, 150, 7, 8), Memory(9000, 9020, 5, 9)
+    assert most([owner, helper]) == Memory(100, 150, 7, 9)
+    assert most([owner, Memory(9000, 9100)]) == Memory(9000, 9100, 7, 8)
+    assert most([Memory(), owner]) == Memory(100, 150, 7, 8)
