@@ -68,6 +68,19 @@ def test_a_mean_over_tasks_leaves_losses_out(record):
     assert "A mean over tasks leaves out those" in markdown.leaderboard(table)
 
 
+def test_what_failed_counts_by_its_task_s_metric_though_it_names_none(record):
+    def failed(strategy, task):
+        return msgspec.structs.replace(record(strategy, 0.5, task=task), status="failed", metrics=(), scores=())
+
+    table = frame([
+        record("a", 0.9, "f1_macro", "one"), record("b", 0.9, "f1_macro", "one"),
+        record("a", 3.0, "log_loss", "two"), failed("b", "two"),
+        record("a", 0.9, "roc_auc", "three"), failed("b", "three"),
+    ])  # fmt: skip
+    means = {row["strategy"]: row["mean"] for row in rows_of(summary(table))}
+    assert means == {"a": pytest.approx(0.905), "b": pytest.approx((0.905 + 0.5) / 2)}
+
+
 def test_columns_are_those_of_the_metrics_that_there_are(record):
     table = frame([record("a", 0.5, "rougeL"), record("b", 0.5, "matthews")])
     assert list(table.columns) == list(with_metrics(["rougeL", "matthews"]))
