@@ -5,12 +5,12 @@ import types
 
 import pytest
 
-from tlbench import Task, UsageError, hookimpl
+from tlbench import Backbone, Classes, Task, UsageError, hookimpl
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import Plugin
 from tlbench.contracts.errors import AmbiguousName, UnknownName
 from tlbench.testing import toy_plugin
-from tlbench.testing.toys import ToyTask
+from tlbench.testing.toys import ToyFit, ToyTask
 
 
 def plugin(name, **hooks):
@@ -65,6 +65,93 @@ def test_what_is_no_task_is_named():
     catalog = Catalog.discover([plugin("odd", tlbench_tasks=lambda: ["not a task", ToyTask()])])
     assert catalog.task("toy-tone").distribution == "odd"
     assert any("odd" in broken.plugin for broken in catalog.broken)
+
+
+BARE = {"name": "bare", "modality": "text", "output": Classes(("no", "yes")), "metrics": ("accuracy",)}
+
+
+def task(**changes):
+    attributes = {name: value for name, value in {**BARE, **changes}.items() if value is not None}
+    return type("Made", (Task,), attributes)()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"modality": None}, "the task 'bare' (Made) has no modality"),
+        ({"output": None}, "the task 'bare' (Made) has no output"),
+        ({"metrics": None}, "the task 'bare' (Made) has no metrics"),
+        ({"metrics": "accuracy"}, "the task 'bare' (Made) has the metrics 'accuracy', which are no tuple"),
+        ({"metrics": ()}, "the task 'bare' (Made) has the metrics (), which are no tuple"),
+        ({"version": "1.0"}, "the task 'bare' (Made) has the version '1.0', which is no int"),
+        ({"version": True}, "has the version True"),
+    ],
+)
+def test_an_object_that_lacks_what_is_required_is_named_and_left_out(changes, reason):
+    catalog = Catalog.discover([plugin("odd", tlbench_tasks=lambda: [task(**changes), ToyTask()])])
+    assert [entry.name for entry in catalog.entries("task") if entry.distribution == "odd"] == ["toy-tone"]
+    (broken,) = [b for b in catalog.broken if b.plugin.startswith("odd")]
+    assert reason in broken.reason
+
+
+def test_versions_and_modalities_of_the_other_kinds_are_asked_for_too():
+    backbone = type("Made", (Backbone,), {"name": "bare"})()
+    strategy = type("Made", (ToyFit,), {"version": "1.0"})()
+    catalog = Catalog.discover(
+        [plugin("odd", tlbench_backbones=lambda: [backbone], tlbench_strategies=lambda: [strategy])]
+    )
+    assert [b.reason for b in catalog.broken if b.plugin.startswith("odd")] == [
+        "the backbone 'bare' (Made) has no modality",
+        "the strategy 'toy-fit' (Made) has the version '1.0', which is no int",
+    ]
+
+
+def test_what_a_task_computes_is_not_computed_to_list_it():
+    lazy = task(output=property(lambda self: 1 / 0), metrics=property(lambda self: 1 / 0))
+    assert Catalog.discover([plugin("lazy", tlbench_tasks=lambda: [lazy])]).task("bare").item is lazy
+
+
+def test_a_resolved_object_is_held_to_the_same():
+    catalog = Catalog.discover([plugin("mine", tlbench_resolve=lambda kind, name: task(version="2"))])
+    with pytest.raises(UsageError, match=r"resolved 'mine:x': the task 'bare' \(Made\) has the version '2'"):
+        catalog.task("mine:x")
+
+
+def test_a_forgotten_mark_is_named():
+    module = types.ModuleType("unmarked")
+    module.tlbench_tasks = lambda: [ToyTask()]
+    half = plugin("half", tlbench_strategies=lambda: [ToyFit()])
+    half.module.tlbench_tasks = module.tlbench_tasks
+    catalog = Catalog.discover([Plugin("unmarked", "1.0", "main", module), half])
+    assert {b.plugin: b.reason for b in catalog.broken if b.plugin.startswith(("unmarked", "half"))} == {
+        "unmarked 1.0 (main)": "it implements no hook; is @hookimpl missing?",
+        "half 1.0 (main)": "its tlbench_tasks is not marked as a hook; is @hookimpl missing?",
+    }
+    assert catalog.strategy("half/toy-fit")
+    assert "unmarked" not in {loaded.distribution for loaded in catalog.plugins}
+
+
+@pytest.mark.parametrize(("body", "line"), [("\n1 / 0", 2), ("import no_such_module_at_all", 1), ("\n\nx = (", 3)])
+def test_a_broken_plugin_says_where(tmp_path, monkeypatch, body, line):
+    (tmp_path / "broken_somewhere.py").write_text(body)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("TLBENCH_PLUGINS", "broken_somewhere,broken_nowhere")
+    wheres = {b.plugin: b.where for b in Catalog.discover().broken}
+    assert wheres["TLBENCH_PLUGINS=broken_somewhere"] == f"{tmp_path / 'broken_somewhere.py'}:{line}"
+    assert wheres["TLBENCH_PLUGINS=broken_nowhere"] == ""
+
+
+@pytest.mark.parametrize("name", ["toy-fit", "twice/toy-fit"])
+def test_a_name_twice_in_one_distribution_is_its_author_s_mistake(name):
+    twice = plugin("twice", tlbench_strategies=lambda: [ToyFit(), ToyFit()])
+    with pytest.raises(UsageError, match="twice brings two strategies named 'toy-fit'"):
+        Catalog.discover([twice]).strategy(name)
+    both = Catalog.discover([twice, TOYS])
+    with pytest.raises(AmbiguousName, match=r"say twice/toy-fit or toys/toy-fit$"):
+        both.strategy("toy-fit")
+    with pytest.raises(UsageError, match="twice brings two"):
+        both.strategy("twice/toy-fit")
+    assert both.strategy("toys/toy-fit").ref.name == "toys/toy-fit"
 
 
 def test_a_name_of_two_distributions_is_ambiguous_only_when_used():

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tlbench.catalog.names import canonical, configure, nearest, parse
@@ -50,6 +50,7 @@ def test_the_canonical_name_sorts_keys_and_omits_defaults():
     assert canonical("thing", Thing(), Thing(stages=3, deep=True)) == "thing[deep=true,stages=3]"
 
 
+@settings(deadline=None)
 @given(st.integers(-99, 99), st.floats(allow_nan=False, allow_infinity=False), st.booleans())
 def test_a_canonical_name_gives_the_same_object_again(stages, rate, deep):
     thing = Thing(stages=stages, rate=rate, deep=deep)

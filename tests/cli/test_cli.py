@@ -177,6 +177,41 @@ def test_a_plugin_that_exits_at_import_leaves_list_working_and_is_named(tlbench,
         assert "(a plugin failed to load: TLBENCH_PLUGINS=exits_at_import; `tlbench list plugins` says why)" in said
 
 
+def test_a_broken_plugin_is_listed_with_the_line_that_raised(tlbench, tmp_path, monkeypatch, capsys):
+    (tmp_path / "raises_at_import.py").write_text("\n1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("TLBENCH_PLUGINS", "raises_at_import")
+    assert tlbench("list", "plugins") == 0
+    where = f"{tmp_path / 'raises_at_import.py'}:2"
+    assert capsys.readouterr().err.endswith(f"ZeroDivisionError: division by zero ({where})\n")
+
+
+def test_a_task_whose_output_raises_leaves_list_working_and_is_named(tlbench, monkeypatch, capsys):
+    from tlbench.testing.toys import ToyTask
+
+    monkeypatch.setattr(ToyTask, "output", property(lambda self: 1 / 0))
+    assert tlbench("list", "tasks") == 0
+    listed = " ".join(capsys.readouterr().out.split())
+    assert "toy-tone failed: ZeroDivisionError: division by zero" in listed
+    assert "toy-count text scalar" in listed
+
+
+def test_a_record_that_cannot_be_read_back_is_exit_status_1(tlbench, suite, out, monkeypatch, capsys):
+    commit = Store.commit
+
+    def damaged(self, record, work):
+        stored = commit(self, record, work)
+        if record.cell.title == "toy | toy-tone | toy-fit":
+            path = next((out / "records").glob(f"{record.cell.id}*.json"))
+            path.unlink()
+            path.write_text("{}")
+        return stored
+
+    monkeypatch.setattr(Store, "commit", damaged)
+    assert tlbench("run", "--suite", suite, "--executor", "inline", "--out", out) == 1
+    assert f"1 of 4 cells have no record in {out} that can be read" in capsys.readouterr().err
+
+
 def test_a_backbone_whose_card_raises_leaves_list_working_and_is_named(tlbench, monkeypatch, capsys):
     from tlbench.testing.toys import ToyBackbone
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tlbench import Answer, Example, Examples
-from tlbench.modeling.data import Ragged, one_row_each
+from tlbench.contracts.errors import PluginError
+from tlbench.modeling.data import Ragged, checked, one_row_each
 
 
 def with_targets(*targets: object):
@@ -33,6 +36,31 @@ def test_unlabelled_examples_have_no_targets():
         _ = with_targets(0, None).targets
 
 
+@pytest.mark.parametrize(("rows", "lengths"), [("ab", (1, 1)), ("abc", (1, 1)), ("ab", (1, 1, 1)), ("abcd", (1,) * 4)])
+def test_one_row_each_is_one_row_and_one_length_for_each(rows, lengths):
+    examples = Examples(Example(str(i), ("text",), i) for i in range(3))
+    with pytest.raises(PluginError, match=f"{len(rows)} rows and {len(lengths)} lengths for 3 examples"):
+        one_row_each(examples, list(rows), list, lengths, "made")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"examples": Examples([])}, "0 of 3 examples"),
+        ({"rows": [0]}, "1 rows, 3 lengths and 3 owners"),
+        ({"lengths": np.ones(2)}, "3 rows, 2 lengths and 3 owners"),
+        ({"owners": np.arange(4)}, "3 rows, 3 lengths and 4 owners"),
+        ({"alignment": [np.zeros(1)]}, "3 rows and the alignment of 1"),
+        ({"owners": np.array([0, 2, 2])}, "1 examples without a row, first '1'"),
+    ],
+)
+def test_what_loses_examples_or_rows_is_refused(changes, message):
+    data = with_targets(0, 1, 1)
+    assert checked(data, data.examples) is data
+    with pytest.raises(PluginError, match=message):
+        checked(replace(data, **changes), data.examples)
+
+
 def test_ragged_rows_are_views_into_one_array():
     rows = Ragged(np.array([2, 2, 5]), np.arange(10).reshape(5, 2))
     assert len(rows) == 3
@@ -45,8 +73,6 @@ def test_ragged_rows_are_views_into_one_array():
 
 
 def test_taken_examples_keep_the_alignment_of_their_rows():
-    from dataclasses import replace
-
     examples = Examples(Example(str(i), ("text",), i) for i in range(3))
     data = replace(
         one_row_each(examples, ["a", "b0", "b1"], list, [1, 2, 3], "made"),

@@ -28,12 +28,12 @@ def test_what_a_strategy_needs_is_asked_once(suite, catalog, monkeypatch):
 
     def needs(self):
         asked.append(self.name)
-        return ("task:toy-count",)
+        return ("backbone:toy",)
 
     monkeypatch.setattr(ToyFit, "needs", needs)
     cells = plan(suite, catalog).cells
     assert sorted(asked) == ["toy-fit", "toy-tune"]
-    assert {cell.needs[0].name for cell in cells} == {"task:toy-count"}
+    assert {cell.needs[0].name for cell in cells} == {"backbone:toy"}
     assert len({cell.id for cell in cells}) == 404
 
 

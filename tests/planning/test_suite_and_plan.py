@@ -128,6 +128,15 @@ def test_a_plugin_that_fails_while_planning_skips_its_cells_alone(read, catalog,
     assert any(cell.strategy.name == "toy-majority" for cell in planned.cells)
 
 
+def test_what_needs_another_task_s_data_is_skipped_with_its_reason(read, catalog, monkeypatch):
+    monkeypatch.setattr("tlbench.testing.toys.ToyFit.needs", lambda self: ("backbone:toy", "task:not-installed"))
+    planned = plan(read(SUITE), catalog)
+    reasons = {skip.title: skip.reason for skip in planned.skips}
+    unmet = "toy-fit needs task:not-installed, and no run gives the data of another task (job.other) yet"
+    assert reasons["toy | toy-tone | toy-fit"] == unmet
+    assert [cell.title for cell in planned.cells] == ["- | toy-tone | toy-majority"]
+
+
 def titles(suite, catalog, **selection):
     return [cell.title for cell in plan(suite, catalog, Selection(**selection)).cells]
 

@@ -11,6 +11,8 @@ import pytest
 from tlbench.contracts.record import Ref
 from tlbench.results.columns import COLUMNS, rows_of, with_metrics
 from tlbench.results.leaderboard import frame, progress
+from tlbench.results.lines import lines_of
+from tlbench.results.ranking import by_intervals
 from tlbench.results.summary import summary
 
 
@@ -85,6 +87,37 @@ def test_the_gain_is_over_the_best_from_scratch(made):
     rows = {r["strategy"]: r for r in rows_of(frame([poor, fair, probe]))}
     expected = 100 * (rows["linear-probe"]["value"] - rows["from-scratch[lr=1]"]["value"])
     assert rows["linear-probe"]["gain"] == pytest.approx(expected)
+
+
+def test_no_gain_goes_between_training_sets_or_test_splits_and_their_size_is_said(made):
+    def cell(strategy, limit):
+        return made.cell(strategy=strategy, train_limit=limit)
+
+    def record(strategy, limit, accuracy, test="cafe"):
+        plain = made.record(cell(strategy, limit), made.answers(accuracy=accuracy))
+        return msgspec.structs.replace(plain, provenance=msgspec.structs.replace(made.provenance, data={"test": test}))
+
+    table = frame([
+        record("from-scratch", 100, 0.55), record("full-finetune", 100, 0.7),
+        record("from-scratch", 10_000, 0.8), record("full-finetune", 10_000, 0.9),
+        record("linear-probe", 10_000, 0.85, test="another"), record("mlp-probe", None, 0.95),
+    ])  # fmt: skip
+    rows = {(r["strategy"], r["variant"]): r for r in rows_of(table)}
+    for limit in (100, 10_000):
+        tuned, scratch = (rows[name, f"train_limit={limit}"] for name in ("full-finetune", "from-scratch"))
+        assert tuned["gain"] == pytest.approx(100 * (tuned["value"] - scratch["value"]))
+    assert rows["linear-probe", "train_limit=10000"]["gain"] is None
+    assert rows["mlp-probe", "train_limit=all"]["gain"] is None
+
+
+def test_intervals_that_stand_in_for_a_test_know_of_the_seeds(made):
+    line, apart = lines_of([made.record(made.cell(), made.answers(accuracy=0.9))]).rows[0], 0.1
+    line = msgspec.structs.replace(line, value=0.6, low=0.57, high=0.63, seed_std=0.0, seeds=3)
+    other = msgspec.structs.replace(line, cell="other", value=0.6 - apart, low=0.57 - apart, high=0.63 - apart)
+    assert [place.rank for place in by_intervals("accuracy", [line, other])] == [1, 2]
+    noisy = msgspec.structs.replace(other, seed_std=0.3)
+    assert [place.rank for place in by_intervals("accuracy", [line, noisy])] == [1, 1]
+    assert [place.rank for place in by_intervals("accuracy", [noisy, line])] == [1, 1]
 
 
 def test_rows_made_differently_are_marked(table, made):

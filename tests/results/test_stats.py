@@ -68,6 +68,33 @@ def test_equal_answers_are_never_told_apart():
     assert (found.value, found.low, found.high, found.p) == (0, 0, 0, 1)
 
 
+@pytest.mark.parametrize(("n", "differ"), [(10, 4), (2, 2), (1, 1)])
+def test_of_few_examples_no_more_is_claimed_than_a_sign_test_could(n, differ):
+    targets, ids = np.ones(n, dtype=int), tuple(map(str, range(n)))
+    right = Answers(ids, targets, np.ones((1, n), dtype=int), (0,))
+    wrong = Answers(ids, targets, (np.arange(n) >= differ).astype(int)[None], (0,))
+    assert paired_difference("accuracy", right, wrong).p >= 2.0 ** (1 - differ)
+    assert places(tied_ranks("accuracy", [entry(right), entry(wrong)])) == [(1, True), (1, True)]
+    two = Answers(ids, targets, np.concatenate([right.values, wrong.values]), (0, 1))
+    assert paired_difference("accuracy", two, wrong).p >= 2.0 ** (1 - differ)
+
+
+def test_answers_that_are_texts_labels_or_probabilities_are_counted_as_they_are():
+    texts = np.array(["a", "b", "c", "d"], dtype=object)
+    ids = tuple("wxyz")
+    said = [Answers(ids, texts, np.array([values], dtype=object), (0,)) for values in (list("abcd"), list("abxx"))]
+    assert paired_difference("exact_match", *said).p >= 0.5
+    labels = np.ones((4, 3), dtype=int)
+    off = labels.copy()
+    off[0, 0] = off[0, 1] = off[2, 2] = 0
+    tagged = [Answers(ids, labels, values[None], (0,)) for values in (labels, off)]
+    assert paired_difference("f1_micro", *tagged).p >= 0.5
+    sure = np.tile([0.1, 0.9], (1, 12, 1))
+    asked = np.ones(12, dtype=int)
+    told = [Answers(tuple(map(str, range(12))), asked, asked[None], (0,), scores) for scores in (sure, sure[..., ::-1])]
+    assert paired_difference("log_loss", *told).p < 0.01, "the classes are the same and the probabilities are not"
+
+
 def test_a_constant_answer_is_compared_without_nan():
     constant = Answers(IDS, TARGETS, np.zeros((1, 400), dtype=int), (0,))
     found = paired_difference("matthews", answering(0.9), constant)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 
@@ -163,3 +164,30 @@ def test_who_comes_second_after_the_first_has_tidied_is_told_so(store, work):
     store.tidy(work)
     assert not (work / "predictions.parquet").exists()
     assert not store.commit(record, work)
+
+
+@pytest.mark.parametrize("link", ["work", "work/0123456789abcdef.1", "work/0123456789abcdef.1/began"])
+def test_nothing_is_written_through_links_of_a_folder_that_was_sent(tmp_path, link):
+    store, elsewhere = Store.create(tmp_path / "out"), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    place = store.root / link
+    if place.is_dir():
+        shutil.rmtree(place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(elsewhere)
+    with pytest.raises(StoreError, match="is a link"):
+        store.work("0123456789abcdef", 1)
+
+
+def test_predictions_from_elsewhere_are_not_taken_in(store, work, tmp_path):
+    private = tmp_path / "private"
+    private.write_text("a key")
+    with pytest.raises(StoreError, match="not in this folder"):
+        store.commit(Record(CELL, "ok", predictions=str(private)), work)
+    assert not list(store.root.glob("records/*"))
+
+
+def test_an_attempt_of_any_number_costs_no_more_than_its_file(store, work):
+    assert store.commit(Record(CELL, "ok"), work)
+    (store.root / "records" / f"{CELL.id}.999999999.json").write_text("{}")
+    assert store.record(CELL.id).attempt == 1

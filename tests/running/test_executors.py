@@ -6,6 +6,7 @@ import pytest
 
 from tlbench import Card
 from tlbench.contracts.errors import UsageError
+from tlbench.contracts.executor import CellOrder
 from tlbench.running import worker
 from tlbench.testing.faults import CRASHED, MET
 
@@ -65,7 +66,7 @@ def test_there_are_no_more_workers_than_fits(runs):
 def test_no_more_workers_start_than_find_room_unless_they_were_counted(runs, monkeypatch):
     from tlbench.planning.memory import WORKER_BYTES, Room
     from tlbench.running import machine
-    from tlbench.running.run import Settings, jobs_for
+    from tlbench.running.run import Settings, jobs_for, jobs_of
     from tlbench.testing.toys import ToyBackbone
 
     monkeypatch.setattr(machine, "cores", lambda: 4)
@@ -82,6 +83,13 @@ def test_no_more_workers_start_than_find_room_unless_they_were_counted(runs, mon
     assert jobs(Room(needed)) == 1
     assert jobs(Room(9 * needed)) == 4
     assert jobs(Room(needed), count=3) == 3
+    # What is left of a plan may be small; threads were counted for all of it.
+    large, settings = runs.plan(["toy-fit"], trials=8), Settings(device="cpu", room=Room(2 * needed))
+    monkeypatch.setattr("tlbench.running.run.workers_in", lambda room, cells, catalog: 4 if len(cells) == 1 else 2)
+    both = runs.plan(["toy-fit", "toy-tune"], trials=8)
+    order = CellOrder(large.cells[0], "", 1, "cpu", 2)
+    assert jobs_of(large, [order], runs.catalog, settings) == 4
+    assert jobs_of(both, [order], runs.catalog, settings) == 2
 
 
 def test_a_crash_takes_no_other_cell_with_it(runs, tmp_path, monkeypatch):

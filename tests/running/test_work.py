@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tlbench.contracts.record import Memory
+from tlbench.contracts.record import Cell, Memory, Protocol, Record, Ref
 from tlbench.running import work
 from tlbench.running.posts import most
 from tlbench.running.work import WorkFolder
@@ -26,6 +26,16 @@ def test_a_resumed_cell_says_how_long_it_took_altogether(runs, monkeypatch):
     monkeypatch.setattr(WorkFolder, "spent", lambda self: 3600.0)
     record = runs.one("toy-fit", trials=2)
     assert record.seconds.total > 3600
+
+
+def test_a_record_of_another_cell_in_the_folder_is_not_this_one_s(tmp_path):
+    folder, cell = WorkFolder(tmp_path / "cell"), Cell(Ref("task"), Ref("strategy"), Protocol())
+    folder.save_record(Record(cell, "ok", attempt=2))
+    assert folder.record(cell.id, 2).cell == cell
+    assert folder.record(cell.id, 1) is None
+    assert folder.record("0123456789abcdef", 2) is None
+    (folder.root / "record.json").write_text("{}")
+    assert folder.record(cell.id, 2) is None
 
 
 def test_what_a_cell_added_to_memory_is_one_process_s_own():

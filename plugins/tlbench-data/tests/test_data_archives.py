@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
+import random
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
+from tlbench_data.own import archives
 from tlbench_data.own.archives import unpacked
 
 from tlbench import DataError
@@ -124,3 +128,98 @@ def test_a_truncated_archive(tmp_path, cache):
     with pytest.raises(DataError):
         unpacked(path)
     assert not left_behind(cache)
+
+
+@pytest.mark.parametrize("kind", ["", "gz", "bz2", "xz"])
+def test_every_compression_of_a_tar(tmp_path, kind):
+    path = tarred(tmp_path / "data.tar", [(tarfile.TarInfo("a" * 150), b"x" * 3_000_000)], f"w:{kind}")
+    (file,) = unpacked(path).iterdir()
+    assert (file.name, file.stat().st_size) == ("a" * 150, 3_000_000)
+
+
+@pytest.mark.parametrize("kind", ["tar.gz", "tar.bz2", "tar.xz", "zip"])
+def test_a_corrupt_archive(tmp_path, cache, kind):
+    path = tmp_path / f"data.{kind}"
+    noise = random.Random(0).randbytes(50_000).hex().encode()
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+            archive.writestr("noise", noise)
+    else:
+        tarred(path, [(tarfile.TarInfo("noise"), noise)], f"w:{kind[4:]}")
+    content = bytearray(path.read_bytes())
+    content[20_000:20_100] = b"\xff" * 100
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="unpacked: "):
+        unpacked(path)
+    assert not left_behind(cache)
+
+
+def test_a_tar_with_a_ruined_header_does_not_end_there(tmp_path):
+    path = tarred(tmp_path / "data.tar", [(tarfile.TarInfo(name), b"x") for name in "abc"], "w")
+    content = bytearray(path.read_bytes())
+    content[1024:1030] = b"ruined"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="no header where a member should begin"):
+        unpacked(path)
+
+
+@pytest.mark.parametrize("headers", [{"GNU.sparse.size": "x"}, {"size": "1" + "0" * 30}])
+def test_numbers_that_no_archive_can_hold(tmp_path, headers):
+    member = tarfile.TarInfo("a")
+    member.pax_headers = headers
+    with pytest.raises(DataError, match=r"not an archive|more than"):
+        unpacked(tarred(tmp_path / "data.tar", [(member, b"x"), (tarfile.TarInfo("b"), b"x")], "w"))
+
+
+@pytest.mark.parametrize("kind", ["pax", "name"])
+def test_what_is_said_of_a_member_is_not_held_whatever_its_size(tmp_path, cache, kind):
+    first, second = tarfile.TarInfo("a"), tarfile.TarInfo("b" if kind == "pax" else "b" * (archives.MOST_HEADER_BYTES))
+    with tarfile.open(tmp_path / "data.tar.gz", "w:gz", format=tarfile.GNU_FORMAT) as archive:
+        archive.addfile(first)
+        if kind == "pax":
+            archive.format = tarfile.PAX_FORMAT
+            second.pax_headers = {"comment": "x" * archives.MOST_HEADER_BYTES}
+        archive.addfile(second)
+    with pytest.raises(DataError, match="more than 1048576 bytes are said of one member"):
+        unpacked(tmp_path / "data.tar.gz")
+    assert not left_behind(cache)
+
+
+def test_folders_are_members_too(tmp_path):
+    path = tarred(tmp_path / "data.tar", [(linked(str(i), "", tarfile.DIRTYPE), b"") for i in range(20)], "w")
+    with pytest.raises(DataError, match="more than 10 members"):
+        unpacked(path, most_members=10)
+
+
+@pytest.mark.parametrize("name", ["a\x1b[2J.csv", "a\nb.csv", "\x9b2J.csv"])
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_names_that_would_command_a_terminal(tmp_path, name, kind):
+    path = tmp_path / f"data.{kind}"
+    if kind == "zip":
+        zipped(path, {name: "x"})
+    else:
+        tarred(path, [(tarfile.TarInfo(name), b"x")], "w")
+    with pytest.raises(DataError, match="control characters in its name") as caught:
+        unpacked(path)
+    assert str(caught.value).isprintable()
+
+
+def test_others_may_read_what_the_umask_lets_them(tmp_path, cache):
+    before = os.umask(0o022)
+    try:
+        unpacked(zipped(tmp_path / "data.zip", {"train.csv": ROWS, "test.csv": ROWS}))
+    finally:
+        os.umask(before)
+    (place,) = cache.iterdir()
+    assert place.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_cache_that_cannot_be_used_is_one_line(tmp_path, cache, monkeypatch):
+    path = zipped(tmp_path / "data.zip", {"train.csv": ROWS})
+
+    def denied(place):
+        raise PermissionError(13, "Permission denied", str(place))
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    with pytest.raises(DataError, match=rf"data\.zip: cannot be unpacked: Permission denied: {cache}"):
+        unpacked(path)

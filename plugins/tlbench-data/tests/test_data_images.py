@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tlbench_data.images.cifar import read_cifar
+from tlbench_data.images.files import examples_of, listed
 from tlbench_data.images.folder import resolve
 from tlbench_data.images.idx import read_idx, read_labelled
 from tlbench_data.plugin import tlbench_resolve
@@ -203,6 +204,14 @@ def test_images_that_cannot_be_read_are_counted_and_refused(tmp_path, caplog):
     assert len(lenient.split("train")) == 6
     assert "left out 2 of 8 images" in caplog.text
     assert "left out" in lenient.description
+
+
+def test_a_name_that_would_command_a_terminal_is_logged_escaped(tmp_path, caplog):
+    files = listed(write_images(tmp_path, {"a": 1, "b": 2}))
+    (tmp_path / "b" / "\x1b[2J.png").write_text("no picture")
+    assert len(examples_of(listed(tmp_path), ("a", "b"), skip_unreadable=True)) == len(files)
+    assert r"\x1b[2J.png" in caplog.messages[0]
+    assert caplog.messages[0].isprintable()
 
 
 def test_one_class_that_is_left_to_train_on_is_refused(tmp_path):

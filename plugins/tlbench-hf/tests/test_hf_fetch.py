@@ -166,6 +166,15 @@ def test_what_others_left_out_of_the_cache_is_fetched(hub, tlbench, tmp_path):
     assert (snapshot / "1_Pooling" / "config.json").is_file()
 
 
+def test_an_adapter_is_refused_before_any_weights_are_fetched(hub, tlbench):
+    (hub.folder / "adapter_config.json").write_text("{}")
+    name = f"hf:{REPOSITORY}@{COMMIT}"
+    failed = tlbench("fetch", "-b", name)
+    assert failed.returncode == 2
+    assert failed.stdout.startswith(f"{name}: failed: {name}: holds an adapter (adapter_config.json)")
+    assert "model.safetensors" not in hub.served
+
+
 def test_a_repository_that_is_not_there_is_one_line(tlbench):
     failed = tlbench("fetch", "-b", f"hf:org/other@{COMMIT}")
     assert failed.returncode == 2

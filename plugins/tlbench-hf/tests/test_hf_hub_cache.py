@@ -94,6 +94,15 @@ def test_a_repository_that_was_cached_without_its_tokenizer_is_not_there(cached,
         dataclasses.replace(resolve(NAME), readout="mean").load()
 
 
+def test_a_cached_repository_with_an_adapter_is_refused_by_name(cached):
+    snapshot = cached(POOLING)
+    backbone = resolve(NAME)
+    (snapshot / "adapter_config.json").write_text("{}")
+    for ask in (lambda: resolve("hf:org/name"), backbone.load):
+        with pytest.raises(UsageError, match=f"^{NAME}: holds an adapter"):
+            ask()
+
+
 def test_an_image_model_is_known_by_its_configuration_and_there_with_its_processor(cached, rewrite):
     snapshot = cached(without=("tokenizer*",))
     rewrite(snapshot, model_type="vit")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 from tlbench.catalog.discovery import Broken, Discovery, Entry, Plugin, discover
 from tlbench.catalog.names import canonical, configure, nearest, parse
+from tlbench.catalog.objects import fault_of
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.errors import AmbiguousName, TlbenchError, UnknownName, UsageError
 from tlbench.contracts.executor import Executor
@@ -20,6 +21,7 @@ from tlbench.contracts.task import Task
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
+_PLURALS = {"strategy": "strategies"}
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class Catalog:
         """Returns the backbone of this name.
 
         Raises:
-            UnknownName, AmbiguousName, UsageError: Nothing, more than one thing, or no such parameter.
+            UnknownName, AmbiguousName, UsageError: Nothing, more than one thing (of two distributions, or of one),
+                or no such parameter.
         """
         return cast(Found[Backbone], self._find("backbone", name, Backbone))
 
@@ -131,14 +134,19 @@ class Catalog:
         if not matches and "/" in name:
             distribution, _, rest = name.partition("/")
             matches = tuple(entry for entry in named.get(rest, ()) if entry.distribution == distribution)
-            if matches and len(named[rest]) > 1:
-                first = matches[0]
-                return Entry(first.kind, name, first.item, first.distribution, first.version)
+            if len(matches) == 1 and len(named[rest]) > 1:
+                return replace(matches[0], name=name)
         if not matches:
             known = {*named, *(e.name for entries in named.values() for e in entries)}
             raise UnknownName(f"unknown {kind} {name!r}{nearest(name, known)}{self.broken_hint()}")
         if len(matches) > 1:
-            who = " or ".join(f"{entry.distribution}/{entry.name}" for entry in matches)
+            distributions = list(dict.fromkeys(entry.distribution for entry in matches))
+            if len(distributions) == 1:
+                raise UsageError(
+                    f"{distributions[0]} brings two {_PLURALS.get(kind, f'{kind}s')} named {matches[0].name!r}:"
+                    " one of them must be renamed there"
+                )
+            who = " or ".join(f"{distribution}/{name}" for distribution in distributions)
             raise AmbiguousName(f"the {kind} {name!r} is brought by more than one distribution: say {who}")
         return matches[0]
 
@@ -156,6 +164,8 @@ class Catalog:
             if item is not None:
                 if not isinstance(item, contract):
                     raise UsageError(f"{plugin.title} resolved {name!r} to a {type(item).__name__}, not a {kind}")
+                if fault := fault_of(kind, item):
+                    raise UsageError(f"{plugin.title} resolved {name!r}: {fault}")
                 # Its own name counts: a plugin pins what the user left open, such as a revision.
                 return Entry(kind, cast(Any, item).name, item, plugin.distribution, plugin.version)
         raise UnknownName(

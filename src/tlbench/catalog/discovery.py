@@ -7,6 +7,7 @@ entry points are walked and hook implementations called one by one.
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +20,7 @@ from typing import Any
 import pluggy
 
 from tlbench.catalog import hookspecs
+from tlbench.catalog.objects import fault_of
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.executor import Executor
 from tlbench.contracts.strategy import Strategy
@@ -35,6 +37,10 @@ KINDS: dict[str, tuple[str, type]] = {
     "executor": ("tlbench_executors", Executor),
     "suite": ("tlbench_suites", Path),
 }
+
+_HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("tlbench_"))
+_MACHINERY = (str(Path(importlib.__file__).parent), str(Path(pluggy.__file__).parent), __file__, "<frozen ")
+"""Where the files begin that stand between a plugin's code and whoever loads it."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,8 @@ class Broken:
     """Distribution and entry point."""
     reason: str
     traceback: str = ""
+    where: str = ""
+    """File and line that raised, where something did."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +116,7 @@ def guarded(plugin: str, broken: list[Broken], call: Callable[[], Any]) -> Any:
     try:
         return call()
     except (Exception, SystemExit) as error:
-        broken.append(Broken(plugin, _one_line(error), traceback.format_exc()))
+        broken.append(Broken(plugin, _one_line(error), traceback.format_exc(), _where(error)))
         return None
 
 
@@ -144,7 +152,23 @@ def _register(manager: pluggy.PluginManager, plugin: Plugin, broken: list[Broken
             raise
         return True
 
-    return bool(guarded(plugin.title, broken, register))
+    if not guarded(plugin.title, broken, register):
+        return False
+    if not manager.get_hookcallers(plugin.module):
+        manager.unregister(plugin.module)
+        broken.append(Broken(plugin.title, "it implements no hook; is @hookimpl missing?"))
+        return False
+    for hook in _HOOKS:
+        if _is_unmarked(manager, plugin.module, hook):
+            broken.append(Broken(plugin.title, f"its {hook} is not marked as a hook; is @hookimpl missing?"))
+    return True
+
+
+def _is_unmarked(manager: pluggy.PluginManager, module: Any, hook: str) -> bool:
+    return (
+        inspect.isroutine(inspect.getattr_static(module, hook, None))
+        and manager.parse_hookimpl_opts(module, hook) is None
+    )
 
 
 def _collect(found: Discovery, kind: str, broken: list[Broken]) -> Iterator[Entry]:
@@ -155,6 +179,11 @@ def _collect(found: Discovery, kind: str, broken: list[Broken]) -> Iterator[Entr
             if not isinstance(item, contract) or not isinstance(name, str) or not name:
                 reason = f"{hook} brought {type(item).__name__} {name!r}, which is no {contract.__name__} with a name"
                 broken.append(Broken(plugin.title, reason))
+                continue
+            fault = guarded(plugin.title, broken, partial(fault_of, kind, item)) if contract is not Path else ""
+            if fault:
+                broken.append(Broken(plugin.title, fault))
+            if fault != "":
                 continue
             yield Entry(kind, name, item, plugin.distribution, plugin.version)
 
@@ -167,3 +196,10 @@ def _listed(function: Callable[[], Iterable[Any]]) -> list[tuple[Any, Any]]:
 def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _where(error: BaseException) -> str:
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_MACHINERY)]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""

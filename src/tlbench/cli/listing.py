@@ -75,7 +75,8 @@ def print_list(catalog: Catalog, kind: str, wanted: Wanted = Wanted()) -> None:
     if kind == "plugins":
         print_rows(("plugin", "version"), [(p.distribution, p.version) for p in catalog.plugins])
     for broken in catalog.broken:
-        print(f"broken plugin: {printable(broken.plugin)}: {printable(broken.reason)}", file=sys.stderr)
+        where = f" ({broken.where})" if broken.where else ""
+        print(printable(f"broken plugin: {broken.plugin}: {broken.reason}{where}"), file=sys.stderr)
 
 
 def print_versions(catalog: Catalog) -> None:
@@ -163,16 +164,22 @@ def _columns(backbone: Backbone, card: Card) -> tuple[str, ...]:
 def _print_tasks(entries: Sequence[Entry], wanted: Wanted) -> None:
     rows = []
     for entry in entries:
-        task: Task = entry.item
-        if wanted.modality not in {None, task.modality} or wanted.kind not in {None, kind_of(task.output)}:
-            continue
-        names = task.output.names if isinstance(task.output, Classes | MultiLabel | TokenClasses) else ()
-        kind = f"{kind_of(task.output)} ({len(names)})" if names else kind_of(task.output)
-        here = "no" if missing_text(task) else "yes"
-        rows.append(
-            (entry.name, task.modality, kind, ", ".join(task.metrics), here, task.description, from_text(entry))
-        )
+        try:
+            if (columns := _task_columns(entry.item, wanted)) is not None:
+                rows.append((entry.name, *columns, from_text(entry)))
+        except Exception as error:
+            # What a task computes of itself may fail, and must not hide the others.
+            rows.append((entry.name, f"failed: {type(error).__name__}: {error}", *[""] * 4, from_text(entry)))
     print_rows(("tasks", "modality", "kind", "metrics", "here", "", "from"), rows)
+
+
+def _task_columns(task: Task, wanted: Wanted) -> tuple[str, ...] | None:
+    if wanted.modality not in {None, task.modality} or wanted.kind not in {None, kind_of(task.output)}:
+        return None
+    names = task.output.names if isinstance(task.output, Classes | MultiLabel | TokenClasses) else ()
+    kind = f"{kind_of(task.output)} ({len(names)})" if names else kind_of(task.output)
+    here = "no" if missing_text(task) else "yes"
+    return task.modality, kind, ", ".join(task.metrics), here, task.description
 
 
 def _about(item: Any) -> str:

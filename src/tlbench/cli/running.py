@@ -18,7 +18,7 @@ from tlbench.contracts.plan import Plan
 from tlbench.contracts.record import Record
 from tlbench.results.render.plain import printable
 from tlbench.results.store import Store
-from tlbench.running.run import Settings, jobs_for, orders_of, run
+from tlbench.running.run import Settings, jobs_of, orders_of, run
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -41,7 +41,7 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
     if len(plan.skips) > 10:
         print(f"skipped: {len(plan.skips) - 10} more; `tlbench plan` lists them", file=sys.stderr)
     if orders:
-        jobs = jobs_for([order.cell for order in orders], catalog, settings)
+        jobs = jobs_of(plan, orders, catalog, settings)
         view = LiveView(plan.suite, len(plan.cells), len(plan.cells) - len(orders), orders, jobs)
         with _shown(view, console, store, plan) as delivered:
             run(plan, orders, store, catalog, settings, delivered)
@@ -101,9 +101,11 @@ def _farewell(console: Console, plan: Plan, records: list[Record], out: Path, ra
             " why, `tlbench run --fresh failed ...` runs them again",
             file=sys.stderr,
         )
+    if lost := len(plan.cells) - len(records):
+        print(f"{lost} of {len(plan.cells)} cells have no record in {out} that can be read", file=sys.stderr)
     if not ran:
         print(f"nothing left to run: {len(records)} of {len(plan.cells)} cells were done before; results in {out}")
     else:
         total = sum(record.seconds.total for record in records)
         print(f"{len(records)} of {len(plan.cells)} cells, {duration(total)} of work; results in {out}")
-    return 1 if failed else 0
+    return 1 if failed or lost else 0

@@ -17,7 +17,7 @@ from tlbench.contracts.errors import AmbiguousName, UnknownName, UsageError
 from tlbench.contracts.memory import estimated
 from tlbench.contracts.outputs import Classes, MultiLabel, Output, Text, TokenClasses
 from tlbench.contracts.record import Protocol
-from tlbench.contracts.space import Choice, Domain, Override, Range
+from tlbench.contracts.space import Choice, Domain, Float, Int, Override, Range
 from tlbench.contracts.strategy import About, Strategy, TaskInfo
 from tlbench.contracts.task import Task
 from tlbench.modeling.disk.settings import size_text
@@ -163,6 +163,8 @@ def _settable(item: object) -> str:
 def _domain(domain: Domain) -> str:
     if isinstance(domain, Choice):
         return "one of " + ", ".join(map(_value, domain.values))
+    if not isinstance(domain, Float | Int):
+        return f"a {type(domain).__name__}, which is not Float, Int or Choice"
     scale = ", log" if domain.log else ""
     return f"{_value(domain.low)} to {_value(domain.high)}{scale}"
 

@@ -99,7 +99,7 @@ class Job:
     once: Callable[[str, Callable[[], Any]], Any]
     """Runs `make` at most once per cell, seed, key and process, shared by trials; charged as `setup_seconds`."""
     other: Callable[[str], Any]
-    """The train, validation and unlabeled data of a task declared in `needs`."""
+    """Always raises `PluginError`: no run gives the data of another task yet, and a plan skips what needs them."""
     notes: dict[str, float] = field(default_factory=dict)
     """What the strategy wants kept in the trial: epochs run, best step, ..."""
 
@@ -158,7 +158,11 @@ class Strategy:
         return None
 
     def needs(self) -> tuple[str, ...]:
-        """Returns what else a fit reads: "backbone:x" (a teacher), "task:mnli"; part of the cell's identity."""
+        """Returns what else a fit reads, such as "backbone:x" (a teacher).
+
+        It is part of the cell's identity, and `tlbench fetch` brings it; no more than that: a job has no way to it.
+        A plan skips the cells of a strategy that needs a task ("task:mnli"), whose data `Job.other` does not give yet.
+        """
         return ()
 
     def trained_stages(self, backbone: Backbone) -> int | None:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, overload
 import numpy as np
 import torch
 
+from tlbench.contracts.errors import PluginError
 from tlbench.contracts.task import Examples
 
 Row: TypeAlias = Any
@@ -166,7 +167,14 @@ def one_row_each(
     fingerprint: str,
     augmented: bool = False,
 ) -> Data:
-    """Returns data in which every example is one row; the examples' own fingerprint is added to `fingerprint`."""
+    """Returns data in which every example is one row; the examples' own fingerprint is added to `fingerprint`.
+
+    Raises:
+        PluginError: Not as many rows and lengths as examples.
+    """
+    if not len(rows) == len(lengths) == len(examples):
+        counts = f"{len(rows)} rows and {len(lengths)} lengths for {len(examples)} examples"
+        raise PluginError(f"featurize made {counts}: each example needs one of both, in order")
     return Data(
         examples=examples,
         rows=rows,
@@ -176,6 +184,25 @@ def one_row_each(
         fingerprint=f"{fingerprint}:{examples.fingerprint}",
         augmented=augmented,
     )
+
+
+def checked(data: Data, examples: Examples) -> Data:
+    """Returns what a backbone made of the examples, if it is all of them and its parts fit together.
+
+    Raises:
+        PluginError: An example without a row, or rows without a length or an owner.
+    """
+    if len(data.examples) != len(examples):
+        raise PluginError(f"featurize returned {len(data.examples)} of {len(examples)} examples")
+    if not len(data.rows) == len(data.lengths) == len(data.owners):
+        counts = f"{len(data.rows)} rows, {len(data.lengths)} lengths and {len(data.owners)} owners"
+        raise PluginError(f"featurize returned {counts}: each row needs one of both")
+    if data.alignment is not None and len(data.alignment) != len(data.rows):
+        raise PluginError(f"featurize returned {len(data.rows)} rows and the alignment of {len(data.alignment)}")
+    unowned = np.setdiff1d(np.arange(len(examples)), data.owners)
+    if len(unowned):
+        raise PluginError(f"featurize left {len(unowned)} examples without a row, first {data.ids[unowned[0]]!r}")
+    return data
 
 
 def bare(examples: Examples) -> Data:

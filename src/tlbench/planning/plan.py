@@ -90,7 +90,7 @@ class _Planner:
     def __init__(self, suite: Suite, catalog: Catalog, last: Patch, room: Room | None, here: bool) -> None:
         self._suite, self._catalog, self._last, self._room, self._here = suite, catalog, last, room, here
         self._narrowed: dict[tuple[str, str, str], None] = {}
-        self._needed: dict[str, tuple[Ref, ...]] = {}
+        self._needed: dict[str, tuple[str | None, tuple[Ref, ...]]] = {}
         self._sizes = Sizes()
         for name in suite.space:
             try:
@@ -136,7 +136,7 @@ class _Planner:
         title = f"{backbone.ref.name if backbone else '-'} | {task.ref.name} | {strategy.ref.name}"
         try:
             reason = _why_not(item, task.item, strategy.item, self._here) or self._too_large(backbone, task, strategy)
-            needs = () if reason else self._needs(strategy)
+            reason, needs = (reason, ()) if reason else self._needs(strategy)
             if space and not reason:
                 self._check_space(item, task, strategy, protocol, space)
         except UsageError:
@@ -178,21 +178,21 @@ class _Planner:
             raise SuiteError(f"suite {self._suite.name}: space.{strategy.ref.name}.{error}") from None
         self._narrowed[key] = None
 
-    def _needs(self, strategy: Found[Strategy]) -> tuple[Ref, ...]:
+    def _needs(self, strategy: Found[Strategy]) -> tuple[str | None, tuple[Ref, ...]]:
+        """Returns why a strategy cannot have what it needs, or None, and what that is."""
         name = strategy.ref.name
         if name not in self._needed:
-            self._needed[name] = tuple(self._need(need) for need in strategy.item.needs())
+            needs = strategy.item.needs()
+            tasks = [need for need in needs if need.startswith("task:")]
+            unmet = f"{name} needs {', '.join(tasks)}, and no run gives the data of another task (job.other) yet"
+            self._needed[name] = (unmet, ()) if tasks else (None, tuple(self._need(need) for need in needs))
         return self._needed[name]
 
     def _need(self, need: str) -> Ref:
         kind, _, name = need.partition(":")
-        find: dict[str, Callable[[str], Found[Backbone] | Found[Task]]] = {
-            "backbone": self._catalog.backbone,
-            "task": self._catalog.task,
-        }
-        if kind not in find:
+        if kind != "backbone":
             raise PluginError(f"needs() says {need!r}, which is neither backbone:<name> nor task:<name>")
-        ref = find[kind](name).ref
+        ref = self._catalog.backbone(name).ref
         return Ref(f"{kind}:{ref.name}", ref.version)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -86,12 +86,13 @@ class Table:
         groups: dict[str, list[int]] = defaultdict(list)
         for i, task in enumerate(tasks):
             groups[task].append(i)
+        conditions = _conditions(lines)
         gained: list[float | None] = [None] * len(rows)
         placed: list[Place | None] = [None] * len(rows)
         order: list[int] = []
         for task in _task_order(lines, tasks, planned):
             part = [rows[i] for i in groups[task]]
-            for i, gain, place in zip(groups[task], gains(part), places(part, ranked), strict=True):
+            for i, gain, place in zip(groups[task], gains(part, conditions), places(part, ranked), strict=True):
                 gained[i], placed[i] = gain, place
             keyed = zip(part, groups[task], strict=True)
             keys = [(*goodness(line), line.backbone, line.strategy, variants[i], line.cell, i) for line, i in keyed]
@@ -213,7 +214,28 @@ def _variants(lines: Lines, tasks: Sequence[str]) -> list[str]:
             said[settings] = [", ".join(f"{key}={part[key]}" for key in keys) for part in parts]
         for i, variant in zip(group, said[settings], strict=True):
             variants[i] = variant
-    return variants
+    return _with_limits(lines, tasks, variants)
+
+
+def _with_limits(lines: Lines, tasks: Sequence[str], variants: list[str]) -> list[str]:
+    """Returns the variants, with how much was trained on wherever that differs within a task."""
+    limits = [lines.settings[line.setting].protocol.train_limit for line in lines.rows]
+    of_task: dict[str, set[int | None]] = defaultdict(set)
+    for task, limit in zip(tasks, limits, strict=True):
+        of_task[task].add(limit)
+    return [
+        ", ".join(filter(None, (f"train_limit={'all' if limit is None else limit}", variant)))
+        if len(of_task[task]) > 1 and "train_limit=" not in variant
+        else variant
+        for task, limit, variant in zip(tasks, limits, variants, strict=True)
+    ]
+
+
+def _conditions(lines: Lines) -> Callable[[Line], Hashable]:
+    """Returns what tells apart lines of a task that no gain goes between: training examples, and the test split's."""
+    limits = {key: setting.protocol.train_limit for key, setting in lines.settings.items()}
+    tests = {key: made.data.get("test", "") for key, made in lines.made.items()}
+    return lambda line: (limits[line.setting], tests.get(line.made, ""))
 
 
 def _flat(setting: Setting) -> dict[str, str]:

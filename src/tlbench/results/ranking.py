@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
@@ -39,21 +40,25 @@ def goodness(line: Line) -> tuple[int, float]:
     return group, -_sign(line.metric) * line.value if group == 0 and line.value is not None else 0.0
 
 
-def gains(lines: Sequence[Line]) -> list[float | None]:
-    """Returns the gain of each line of a task, in points or its metric's unit, over `from-scratch` and its backbone."""
+def gains(lines: Sequence[Line], conditions: Callable[[Line], Hashable] = lambda line: None) -> list[float | None]:
+    """Returns the gain of each line of a task, in points or its metric's unit, over `from-scratch` and its backbone.
+
+    Args:
+        lines: All of one task.
+        conditions: What must be equal for a gain to be one: how much was trained on, and which test split.
+    """
     names = {name for name in {line.strategy for line in lines} if _is_scratch(name)}
     # Against the best of several: a gain over a starved baseline is none.
-    scratch: dict[str, Line] = {}
-    for line in lines:
+    scratch: dict[Hashable, Line] = {}
+    keys = [(line.backbone, conditions(line)) for line in lines]
+    for line, key in zip(lines, keys, strict=True):
         if line.strategy in names and line.status == OK and line.backbone:
-            known = scratch.get(line.backbone)
+            known = scratch.get(key)
             if known is None or goodness(line) < goodness(known):
-                scratch[line.backbone] = line
+                scratch[key] = line
     return [
-        _gain(line, scratch[line.backbone])
-        if line.backbone in scratch and line.status == OK and line.strategy not in names
-        else None
-        for line in lines
+        _gain(line, scratch[key]) if key in scratch and line.status == OK and line.strategy not in names else None
+        for line, key in zip(lines, keys, strict=True)
     ]
 
 
@@ -99,7 +104,20 @@ def _entry(line: Line, answers_of: AnswersOf) -> Entry:
         agree = answers is None or abs(mean_score(line.metric, answers) - value) <= _AGREEMENT * max(1.0, abs(value))
     except (TlbenchError, ValueError):
         agree = False
-    return Entry(value, low, high, answers if agree else None)
+    if answers is None or not agree:
+        # Ends over examples alone would be more certain than the test that they stand in for.
+        spread = _seed_halfwidth(line)
+        return Entry(value, value - math.hypot(value - low, spread), value + math.hypot(high - value, spread))
+    return Entry(value, low, high, answers)
+
+
+def _seed_halfwidth(line: Line) -> float:
+    """Returns half of the 95% interval of a mean over a line's seeds."""
+    if line.seed_std is None or line.seeds < 2:
+        return 0.0
+    from scipy.special import stdtrit
+
+    return float(stdtrit(line.seeds - 1, 0.975)) * line.seed_std / math.sqrt(line.seeds)
 
 
 def _gain(line: Line, scratch: Line) -> float:

@@ -5,7 +5,8 @@ and that of the seeds, and a two-level bootstrap repeats both: every resample dr
 of a task, and the seeds once for all entries that ran the same seeds (seed s draws the same training subset for every
 strategy), so that comparisons are paired. Deviations between the S seeds are widened by sqrt(S / (S - 1)), without
 which a bootstrap of few seeds has too small a variance. A difference of two entries is tested two-sided, by how often
-the resampled difference lies as far from the observed one as the observed one from 0.
+the resampled difference lies as far from the observed one as the observed one from 0, and never with more certainty
+than a sign test could have of the examples that the two answer differently.
 
 Ranks. Entries are ordered by score; all below the best are compared to it and the p-values corrected by Holm. The best
 and those that follow it, up to the first that differs from it, share a rank; that first one leads the next group.
@@ -20,6 +21,7 @@ to one leader, not all groups of all tasks together. Sharing a rank means "not t
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -28,7 +30,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tlbench.contracts.metric import greater_is_better
+from tlbench.contracts.metric import METRICS, greater_is_better
 from tlbench.modeling.scored import Array, Floats, Scored, checked
 from tlbench.modeling.statistics import draw_weights, resampled, score
 
@@ -124,7 +126,7 @@ def paired_difference(metric: str, a: Answers, b: Answers, resamples: int = RESA
     observed = mean_score(metric, a) - mean_score(metric, b)
     drawn = resampler.draws(a) - resampler.draws(b)
     low, high = np.percentile(drawn, [2.5, 97.5])
-    p = _p_value(observed, drawn)
+    p = max(_p_value(observed, drawn), _least_p(metric, a, b))
     return Difference(observed, float(low), float(high), p, len(a.ids), (len(a.seeds), len(b.seeds)))
 
 
@@ -143,7 +145,7 @@ def tied_ranks(
     """Returns the rank of each entry of one task, in the order given; those that cannot be told apart share theirs.
 
     Entries without predictions, or with answers to other examples than the leader's, are told apart where their
-    intervals do not overlap, which is stricter than a paired test.
+    intervals do not overlap: of those that share their examples that is stricter than a paired test.
     """
     sign = 1 if greater_is_better(metric) else -1
     order = sorted(range(len(entries)), key=lambda i: -sign * entries[i].value)
@@ -206,7 +208,8 @@ class _Tests:
     def p_value(self, a: Entry, b: Entry) -> float | None:
         if a.answers is None or b.answers is None or not a.answers.same_test(b.answers):
             return None
-        return _p_value(a.value - b.value, self._drawn(a.answers) - self._drawn(b.answers))
+        p = _p_value(a.value - b.value, self._drawn(a.answers) - self._drawn(b.answers))
+        return max(p, _least_p(self._arguments[0], a.answers, b.answers))
 
     def _drawn(self, answers: Answers) -> Floats:
         if id(answers) not in self._draws:
@@ -247,6 +250,21 @@ class _Resampler:
 def _weights(n: int, resamples: int, seed: int) -> NDArray[np.uint8]:
     # Tasks of a suite often have as many examples as the one before.
     return draw_weights(n, resamples, seed)
+
+
+def _least_p(metric: str, a: Answers, b: Answers) -> float:
+    """Returns the least p-value that the answers can give: of k examples that differ there are 2^k ways to swap them.
+
+    A bootstrap of few examples knows nothing of what it never saw, and would be certain sooner.
+    """
+    sides = [one.scores if METRICS[metric].reads_scores and one.scores is not None else one.values for one in (a, b)]
+    if len({side.shape[2:] for side in sides}) > 1:
+        return 0.0
+    pairs = zip(*sides, strict=True) if len(a.seeds) == len(b.seeds) else itertools.product(*sides)
+    differ = np.zeros(len(a.ids), dtype=bool)
+    for mine, theirs in pairs:
+        differ |= np.asarray(mine != theirs).reshape(len(a.ids), -1).any(axis=1)
+    return float(min(1.0, 2.0 ** (1 - min(1000, int(differ.sum())))))
 
 
 def _p_value(observed: float, drawn: Floats) -> float:

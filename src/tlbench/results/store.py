@@ -27,7 +27,7 @@ from tlbench.contracts.record import FORMAT, Record
 from tlbench.results.durable import create_durably, link_durably, write_durably
 from tlbench.results.lines import Line
 
-_RECORD_NAME = re.compile(r"(?P<id>[0-9a-f]{16})\.(?P<attempt>[1-9][0-9]*)\.json")
+_RECORD_NAME = re.compile(r"(?P<id>[0-9a-f]{16})\.(?P<attempt>[1-9][0-9]{0,8})\.json")
 
 
 class _Marker(msgspec.Struct, frozen=True):
@@ -49,12 +49,16 @@ class Unreadable:
 def newest_attempts(names: Iterable[str]) -> dict[str, int]:
     """Returns the newest attempt of every cell that has a record among files of these names."""
     newest: dict[str, int] = {}
+    for cell_id, attempt in _attempts(names):
+        if attempt > newest.get(cell_id, 0):
+            newest[cell_id] = attempt
+    return newest
+
+
+def _attempts(names: Iterable[str]) -> Iterator[tuple[str, int]]:
     for name in names:
         if match := _RECORD_NAME.fullmatch(name):
-            cell_id, attempt = match["id"], int(match["attempt"])
-            if attempt > newest.get(cell_id, 0):
-                newest[cell_id] = attempt
-    return newest
+            yield match["id"], int(match["attempt"])
 
 
 class Store:
@@ -108,8 +112,16 @@ class Store:
         return store
 
     def work(self, cell_id: str, attempt: int) -> Path:
-        """Returns the folder in which an attempt at a cell keeps what it has finished."""
-        return self.root / "work" / f"{cell_id}.{attempt}"
+        """Returns the folder in which an attempt at a cell keeps what it has finished.
+
+        Raises:
+            StoreError: It is a link, or holds one: of a folder that somebody sent, files elsewhere would be changed.
+        """
+        path = self.root / "work" / f"{cell_id}.{attempt}"
+        for one in (path.parent, path, *(path.iterdir() if path.is_dir() and not path.is_symlink() else ())):
+            if one.is_symlink():
+                raise StoreError(f"{one}: is a link, and nothing is written through links: remove it")
+        return path
 
     def attempts(self) -> dict[str, int]:
         """Returns the newest attempt of every recorded cell."""
@@ -132,7 +144,8 @@ class Store:
 
     def record(self, cell_id: str) -> Record | None:
         """Returns the newest record of a cell, or None; an unreadable one counts as none."""
-        for attempt in range(self.attempts().get(cell_id, 0), 0, -1):
+        there = [attempt for found, attempt in _attempts(self.listing()) if found == cell_id]
+        for attempt in sorted(there, reverse=True):
             record = self.read(f"{cell_id}.{attempt}.json")
             if isinstance(record, Record):
                 return record
@@ -173,6 +186,8 @@ class Store:
         name = f"{record.cell.id}.{record.attempt}"
         try:
             if record.predictions:
+                if Path(record.predictions).name != record.predictions:
+                    raise StoreError(f"{work}: the record's predictions are not in this folder: remove it")
                 self._keep_predictions(work / record.predictions, self._records / f"{name}.parquet")
                 record = msgspec.structs.replace(record, predictions=f"{name}.parquet")
             return create_durably(self._records / f"{name}.json", msgspec.json.encode(record))

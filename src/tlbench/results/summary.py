@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -59,8 +60,13 @@ def summed(rows: Sequence[Row]) -> list[Row]:
         {"backbone": backbone, "strategy": strategy, "variant": variant, **_sum(part, metrics), "tasks_total": total}
         for (backbone, strategy, variant), part in sorted(groups.items())
     ]
-    made.sort(key=lambda row: (-row["tasks"] - row["failed"], -row["mean"] if row["mean"] is not None else 0.0))
+    made.sort(key=_goodness)
     return made
+
+
+def _goodness(row: Row) -> tuple[float, float, float]:
+    mean = -row["mean"] if row["mean"] is not None else 0.0
+    return -row["tasks"] - row["failed"], mean, row["rank"] if row["rank"] is not None else math.inf
 
 
 def _sum(rows: list[Row], metrics: Mapping[str, str]) -> Row:

@@ -31,15 +31,15 @@ def run_cell(order: CellOrder, bench: Workbench, work: WorkFolder, crew: Crew | 
 
     The caller holds the work folder's lease. Idle workers of the crew take a part of the fits.
     """
-    if (record := work.record()) is not None:
+    if (record := work.record(order.cell.id, order.attempt)) is not None:
         return record
     # A process that died here cannot say so.
     work.hush(everyone=True)
     spent = work.spent()
-    work.begin()
     bench.make_room(order.cell.backbone.name if order.cell.backbone else None)
     with metered(bench.device) as usage:
         try:
+            work.begin()
             performer = Performer(Materials(order.cell, bench, work))
             with crew.calling(order) if crew else nullcontext(), closing(performer):
                 record = _Run(order, performer).record()

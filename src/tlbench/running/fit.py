@@ -90,10 +90,14 @@ def predict(predictor: Predictor, data: Data) -> Predictions:
     """Returns the predictor's answers, checked.
 
     Raises:
-        PluginError: Not one answer for each example, in order.
+        PluginError: No predictor, no `Predictions`, or not one answer for each example, in order.
         Diverged: An answer that is not finite.
     """
+    if not callable(getattr(predictor, "predict", None)):
+        raise PluginError(f"fit returned {type(predictor).__name__}, which has no predict")
     predictions = predictor.predict(data)
+    if not isinstance(predictions, Predictions):
+        raise PluginError(f"predict returned {type(predictions).__name__}, not Predictions")
     if predictions.ids != data.ids:
         raise PluginError("the predictor did not answer every example in order")
     for values in (predictions.values, predictions.scores):

@@ -65,6 +65,12 @@ def orders_of(plan: Plan, store: Store, catalog: Catalog, settings: Settings) ->
     return orders
 
 
+def jobs_of(plan: Plan, orders: Sequence[CellOrder], catalog: Catalog, settings: Settings) -> int:
+    """Returns how many workers do what is left of a plan: never more than its threads were counted for."""
+    left = jobs_for([order.cell for order in orders], catalog, settings)
+    return min(left, jobs_for(plan.cells, catalog, settings))
+
+
 def jobs_for(cells: Sequence[Cell], catalog: Catalog, settings: Settings) -> int:
     """Returns how many workers find something to do: no more than were asked for, or than the machine has room for."""
     most = settings.jobs or default_jobs(settings.device)
@@ -99,7 +105,7 @@ def run(
         StoreError: A record could not be stored; what was stored before stays.
     """
     summary = Summary(len(plan.cells), len(plan.cells) - len(orders))
-    executor = _executor(catalog, settings, jobs_for([order.cell for order in orders], catalog, settings))
+    executor = _executor(catalog, settings, jobs_of(plan, orders, catalog, settings))
     wanted, asked = store.wanted(), {order.cell.id: order.attempt for order in orders}
     if settings.fresh != "none" and not wanted.keys() & asked.keys():
         store.save_wanted(wanted | asked)  # another plan's, left unfinished, stays asked for

@@ -142,10 +142,11 @@ class WorkFolder:
             return (self.root / "test-reads").stat().st_size
         return 0
 
-    def record(self) -> Record | None:
-        """Returns the finished record that was not committed yet, or None."""
-        with suppress(FileNotFoundError):
-            return msgspec.json.decode((self.root / "record.json").read_bytes(), type=Record)
+    def record(self, cell_id: str, attempt: int) -> Record | None:
+        """Returns the finished record of this attempt that was not committed yet, or None."""
+        with suppress(FileNotFoundError, msgspec.DecodeError):
+            record = msgspec.json.decode((self.root / "record.json").read_bytes(), type=Record)
+            return record if (record.cell.id, record.attempt) == (cell_id, attempt) else None
         return None
 
     def save_record(self, record: Record) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -12,11 +13,11 @@ from tlbench.catalog.catalog import Catalog, Found
 from tlbench.contracts.errors import PluginError, SealBroken
 from tlbench.contracts.outputs import Output
 from tlbench.contracts.record import Cell
-from tlbench.contracts.space import Space, Value, narrow
+from tlbench.contracts.space import Choice, Float, Int, Space, Value, narrow
 from tlbench.contracts.strategy import About, TaskInfo
 from tlbench.contracts.task import Examples, SplitName
 from tlbench.modeling.activations import Activations
-from tlbench.modeling.data import Data, bare
+from tlbench.modeling.data import Data, bare, checked
 from tlbench.modeling.disk import cache as disk_cache
 from tlbench.modeling.encoder import Encoder
 from tlbench.modeling.precision import halve, resolve
@@ -64,7 +65,8 @@ class Workbench:
         for key in others:
             del self._encoders[key]
         self.activations.clear()
-        torch.cuda.empty_cache()
+        with suppress(RuntimeError):  # a GPU that is lost says so at the first fit
+            torch.cuda.empty_cache()
 
     def load(self, backbone: str, precision: str, pretrained: bool) -> Encoder:
         """Returns a newly loaded encoder on the device."""
@@ -78,13 +80,17 @@ class Workbench:
         return _cached(self._splits, task, lambda: Splits(self.catalog.task(task).item), 4)
 
     def data(self, backbone: str | None, task: str, examples: Examples) -> Data:
-        """Returns featurised examples."""
+        """Returns featurised examples.
+
+        Raises:
+            PluginError: The backbone lost some, or made rows that do not fit together.
+        """
         if backbone is None:
             return bare(examples)
         found, output = self.catalog.backbone(backbone).item, self.catalog.task(task).item.output
 
         def make() -> Data:
-            return found.featurize(examples, output)
+            return checked(found.featurize(examples, output), examples)
 
         return _cached(self._data, (backbone, examples.fingerprint, output), make, 16)
 
@@ -111,8 +117,18 @@ class Materials:
 
     @property
     def space(self) -> Space:
-        """The strategy's space with the suite's overrides."""
-        return narrow(self.strategy.item.space(self.about), self.cell.space)
+        """The strategy's space with the suite's overrides.
+
+        Raises:
+            PluginError: It is no space.
+        """
+        space = self.strategy.item.space(self.about)
+        if not isinstance(space, Mapping):
+            raise PluginError(f"space() returned {type(space).__name__}, not a dict")
+        for name, domain in space.items():
+            if not isinstance(domain, Float | Int | Choice):
+                raise PluginError(f"space()[{name!r}] is a {type(domain).__name__}, not Float, Int or Choice")
+        return narrow(space, self.cell.space)
 
     @property
     def defaults(self) -> dict[str, Value]:

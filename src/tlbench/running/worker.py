@@ -104,7 +104,7 @@ def run(order: CellOrder) -> Record:
     """Returns the record of an order, run in this process."""
     work = WorkFolder(Path(order.work))
     with work.lease():
-        if (record := work.record()) is not None:
+        if (record := work.record(order.cell.id, order.attempt)) is not None:
             return record
         try:
             bench = _bench(order)

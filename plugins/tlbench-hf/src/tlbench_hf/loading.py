@@ -18,6 +18,7 @@ from tlbench.modeling.staged import Convention, StagedEncoder
 from tlbench_hf.blocks import cut, find_blocks
 from tlbench_hf.convention import TextConvention
 from tlbench_hf.families import ENCODER_DECODERS
+from tlbench_hf.foreign import refuse_foreign_parts
 from tlbench_hf.headers import TABLES, stored_tensors
 
 _LAYER_DROPS = ("layerdrop", "encoder_layerdrop", "decoder_layerdrop", "layer_drop")
@@ -94,12 +95,14 @@ def load_config(folder: Path, title: str) -> Any:
     """Returns the folder's configuration, set for plain passes: no cache, no dropped layers, no extra outputs.
 
     Raises:
-        UsageError: It is of no kind that the library knows, or wants code of its own to be run.
+        UsageError: It is of no kind that the library knows, wants code of its own to be run, or has others loaded.
     """
     try:
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise UsageError(f"{title}: {_one_line(error)}") from error
+    # once more: what the file left out, the library may have filled in
+    refuse_foreign_parts(config.to_dict(), title)
     config.use_cache = config.output_hidden_states = config.output_attentions = False
     for name in _LAYER_DROPS:
         if hasattr(config, name):

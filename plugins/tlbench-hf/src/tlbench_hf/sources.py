@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from tlbench import UsageError
+from tlbench_hf.foreign import refuse_foreign
 
 PACKAGE = "package:"
 DATA = "data:"
@@ -45,7 +46,8 @@ def pin(text: str) -> tuple[str, str | None]:
     it, or what was given, or None: nothing is asked of the network.
 
     Raises:
-        UsageError: No such folder, no model in it, other content than the revision says, or no such name.
+        UsageError: No such folder, no model in it, one that has others loaded, other content than the revision says,
+            or no such name.
     """
     whole = Path(text).expanduser()
     if text and whole.is_dir():
@@ -61,15 +63,18 @@ def pin(text: str) -> tuple[str, str | None]:
         return str(folder.resolve()), found
     if source.startswith(("/", ".", "~")) or not _REPOSITORY.fullmatch(source):
         raise UsageError(f"hf:{text}: neither a folder nor the id of a repository such as org/name")
-    return source, _cached_commit(source, revision or "main") or revision or None
+    pinned = _cached_commit(source, revision or "main") or revision or None
+    _refuse_foreign(source, pinned)
+    return source, pinned
 
 
 def digest(folder: Path) -> str:
     """Returns twelve hex digits over configuration, weights and tokenizer of a model folder.
 
     Raises:
-        UsageError: The folder holds no configuration.
+        UsageError: The folder holds no configuration, or has loaded what is not in the digest.
     """
+    refuse_foreign(folder, f"hf:{folder}")
     if not (folder / "config.json").is_file():
         raise UsageError(f"hf:{folder}: no config.json in this folder")
     paths = {path for pattern in _TEXT_FILES for path in folder.glob(pattern)}.union(weight_files(folder))
@@ -120,8 +125,10 @@ def fetched_folder(source: str, revision: str | None, known: Collection[str] = (
     """Returns the folder with the files of a source as `local_folder` has it, fetched from the hub if need be.
 
     Raises:
-        UsageError: It is not here and cannot be fetched, or nothing says which revision to fetch.
+        UsageError: It is not here and cannot be fetched, nothing says which revision to fetch, or it has loaded what
+            the revision does not pin.
     """
+    _refuse_foreign(source, revision)
     folder = local_folder(source, revision, known)
     if folder is not None:
         return folder
@@ -136,12 +143,15 @@ def fetched_folder(source: str, revision: str | None, known: Collection[str] = (
         # The weights last: a folder that has them counts as complete. The revision as it was given first: the cache
         # then knows the commit by that name too.
         texts = Path(snapshot_download(source, revision=revision, allow_patterns=list(_TEXT_FILES)))
+        refuse_foreign(texts, _title(source, revision))
         for name in known:
             # A download of many files leaves no mark of those that are not there; one of one file does.
             with suppress(RemoteEntryNotFoundError):
                 hf_hub_download(source, name, revision=texts.name)
         weights = {"allow_patterns": ["model*.safetensors"], "ignore_patterns": ["*/*.s*"]}
         fetched = Path(snapshot_download(source, revision=texts.name, **weights))
+    except UsageError:
+        raise
     except Exception as error:  # the hub's client raises what its HTTP library does, and it changes
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(f"hf:{source}@{revision} {_not_here(source, revision, known)}: {reason}") from error
@@ -172,6 +182,16 @@ def _data_folder(rest: str, revision: str | None) -> Path:
                 raise UsageError(f"{folder} holds {digest(folder)} and not {revision}: name it hf:{folder} to use it")
             return folder
     raise UsageError(f"no model is on this machine: set {DATA_VARIABLE} to a folder that holds {rest}/")
+
+
+def _refuse_foreign(source: str, revision: str | None) -> None:
+    held = held_folder(source, revision)
+    if held is not None:
+        refuse_foreign(held, _title(source, revision))
+
+
+def _title(source: str, revision: str | None) -> str:
+    return f"hf:{source}@{revision}" if revision else f"hf:{source}"
 
 
 def _is_repository(source: str) -> bool:

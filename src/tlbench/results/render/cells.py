@@ -164,8 +164,8 @@ def overlap(rows: Sequence[Row]) -> str:
         return ""
     total = max(row["n"] or 0 for row in rows)
     return (
-        f"{shared:,} of {total:,} test examples show exactly what an example of train or validation shows: on them a "
-        "score says what was remembered."
+        f"{shared:,} of {total:,} test examples show exactly what an example of train or validation shows (of all that "
+        "these have, whatever a fit was given of them): there a score may say what was remembered."
     )
 
 

@@ -20,6 +20,11 @@ def legend(rows: Sequence[Row]) -> list[str]:
         lines.append(f"{', '.join(own)}: no share of 1, so score, interval, ± and gain are in its own unit.")
     if any(not METRICS[metric].averages for metric in metrics):
         lines.append("A mean over tasks leaves out those of which less is better, and those in a unit of their own.")
+    both = {name for row in done for name in ("f1", "f1_macro") if row.get(name) is not None}
+    if len(both) > 1:
+        lines.append("F1 is of the positive class on some tasks and the mean over classes (macro) on others.")
+    elif both == {"f1_macro"}:
+        lines.append("F1 is the mean over classes (macro).")
     tests = {row["ranked_by"] for row in done}
     if any(row["tied"] for row in done) or "paired test" in tests:
         lines.append(_ties(tests, done))
@@ -30,7 +35,12 @@ def legend(rows: Sequence[Row]) -> list[str]:
         "memory is the worker's peak."
     )
     if any(row["status"] not in {OK, PENDING} for row in rows):
-        lines.append("What ended without a score stands last with its status, and is 0 in a mean over tasks.")
+        lines.append(
+            "What ended without a score stands last with its status, and in a mean over tasks as what knows nothing: "
+            "0, or 50 where that is ROC AUC's."
+            if "roc_auc" in metrics
+            else "What ended without a score stands last with its status, and is 0 in a mean over tasks."
+        )
     return lines
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from tlbench import DataError, Example, ImageFile
 from tlbench_data.own.archives import MACOS_FOLDER
 
-SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
 _log = logging.getLogger(__name__)
 
 
@@ -46,10 +45,10 @@ def listed(folder: Path, prefix: str = "") -> list[Labelled]:
     if not classes:
         raise DataError(f"{folder}: holds no folders; there should be one for each class, with its images in it")
     for label in classes:
-        paths = sorted(path for path in (folder / label).rglob("*") if path.suffix.lower() in SUFFIXES)
+        paths = sorted(path for path in (folder / label).rglob("*") if path.suffix.lower() in ImageFile.suffixes)
         paths = [path for path in paths if not any(map(_is_hidden, path.relative_to(folder).parts))]
         if not paths:
-            raise DataError(f"{folder / label}: holds no image ({', '.join(sorted(SUFFIXES))})")
+            raise DataError(f"{folder / label}: holds no image ({', '.join(sorted(ImageFile.suffixes))})")
         found += [Labelled(path, label, f"{prefix}{path.relative_to(folder).as_posix()}") for path in paths]
     return found
 
@@ -78,7 +77,8 @@ def examples_of(files: Sequence[Labelled], names: Sequence[str], *, skip_unreada
             f"the first is {problems[0]}"
         )
     if problems:
-        _log.warning("left out %d of %d images that cannot be read: %s", len(problems), len(files), problems[0])
+        # As Python would write it: a log goes to a terminal as it is, and names may hold what one obeys.
+        _log.warning("left out %d of %d images that cannot be read: %r", len(problems), len(files), str(problems[0]))
     return [
         Example(file.id, (image,), numbers[file.label])
         for file, image in zip(files, checked, strict=True)
