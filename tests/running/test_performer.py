@@ -138,7 +138,7 @@ def test_the_same_examples_are_read_anew_for_another_output():
     )
     examples = Examples([Example("a", ("some words",), ("some",))])
     first, other, again = (bench.data("t5", length, examples) for length in ("16", "64", "16"))
-    assert (first.fingerprint, other.fingerprint) == ("cut at 16", "cut at 64")
+    assert [data.fingerprint.partition(":")[0] for data in (first, other)] == ["cut at 16", "cut at 64"]
     assert again is first
 
 
