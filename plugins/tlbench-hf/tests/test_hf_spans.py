@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from tlbench_hf import tokens
 from tlbench_hf.plugin import tlbench_backbones
 from tlbench_hf.sources import fetched_folder
-from tlbench_hf.spans import featurize
+from tlbench_hf.spans import _readable, featurize
 
 from tlbench import Answer, Example, Examples, PluginError, UsageError
 from tlbench.modeling.heads import Outputs, SpanHead
@@ -129,3 +130,14 @@ def test_an_empty_context_is_a_row_without_an_answer(folder: Path):
     assert SpanHead(4).targets(data).tolist() == [[0, 0]]
     logits = [np.zeros((len(data.alignment[0]), 2), np.float32)]
     assert SpanHead(4).merge([Outputs(logits)], data).values.tolist() == [""]
+
+
+def test_what_stands_for_white_space_alone_is_no_answer():
+    contexts = ["on a hill", "by  sea"]
+    found = SimpleNamespace(
+        owners=np.array([0, 1]),
+        rows=SimpleNamespace(lengths=np.array([5, 4])),
+        parts=np.array([0, -1, 1, 1, 1, 1, 1, 1, -1], dtype=np.int8),
+        offsets=np.array([[0, 2], [0, 0], [0, 2], [2, 3], [3, 9], [0, 2], [2, 4], [4, 4], [0, 0]], dtype=np.int32),
+    )
+    assert _readable(found, contexts).tolist() == [False, False, True, False, True, True, False, False, False]

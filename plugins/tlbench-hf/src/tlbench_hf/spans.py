@@ -9,7 +9,7 @@ import numpy as np
 from tlbench import Examples, PluginError
 from tlbench.modeling.data import Data
 from tlbench_hf.tokens import Tokenizer, load_tokenizer
-from tlbench_hf.windows import longest_question, windowed_data, windows
+from tlbench_hf.windows import Windows, longest_question, windowed_data, windows
 
 
 def featurize(examples: Examples, folder: Path, max_length: int) -> Data:
@@ -28,11 +28,23 @@ def featurize(examples: Examples, folder: Path, max_length: int) -> Data:
 
     def make() -> dict[str, np.ndarray]:
         questions = _cut(tokenizer, [example.inputs[0].strip() for example in examples], length)
-        found = windows(tokenizer, questions, [example.inputs[1] for example in examples], length)
-        return found.arrays(np.where(found.parts[:, None] == 1, found.offsets, np.int32(-1)))
+        contexts = [example.inputs[1] for example in examples]
+        found = windows(tokenizer, questions, contexts, length)
+        return found.arrays(np.where(_readable(found, contexts)[:, None], found.offsets, np.int32(-1)))
 
-    made = f"span:{tokenizer.identity}:{length}:{int(tokenizer.types)}"
+    made = f"span2:{tokenizer.identity}:{length}:{int(tokenizer.types)}"
     return windowed_data(examples, tokenizer, made, make)
+
+
+def _readable(found: Windows, contexts: list[str]) -> np.ndarray:
+    """Returns (tokens,) whether each is of a context and stands for more than white space, which answers nothing."""
+    owners = np.repeat(found.owners, found.rows.lengths).tolist()
+    tokens = zip(owners, found.parts.tolist(), found.offsets.tolist(), strict=True)
+    return np.fromiter(
+        (part == 1 and not (text := contexts[owner][first:last]).isspace() and text != ""
+         for owner, part, (first, last) in tokens),
+        dtype=bool, count=len(found.parts),
+    )  # fmt: skip
 
 
 def _cut(tokenizer: Tokenizer, questions: list[str], length: int) -> list[str]:
