@@ -40,11 +40,9 @@ def _readable(found: Windows, contexts: list[str]) -> np.ndarray:
     """Returns (tokens,) whether each is of a context and stands for more than white space, which answers nothing."""
     owners = np.repeat(found.owners, found.rows.lengths).tolist()
     tokens = zip(owners, found.parts.tolist(), found.offsets.tolist(), strict=True)
-    return np.fromiter(
-        (part == 1 and not (text := contexts[owner][first:last]).isspace() and text != ""
-         for owner, part, (first, last) in tokens),
-        dtype=bool, count=len(found.parts),
-    )  # fmt: skip
+    return np.array(
+        [part == 1 and bool(contexts[owner][first:last].strip()) for owner, part, (first, last) in tokens], dtype=bool
+    )
 
 
 def _cut(tokenizer: Tokenizer, questions: list[str], length: int) -> list[str]:
