@@ -19,6 +19,7 @@ from typing import Any
 
 from benchmarks.growth import folders, report
 from benchmarks.growth.measure import Measured, environment, measured, tlbench
+from benchmarks.speed import corpora
 
 HERE = Path(__file__).resolve().parent
 SIZES = (10, 100, 1_000, 10_000, 100_000)
@@ -119,15 +120,23 @@ def _run(
         for folder in (out, cache):
             shutil.rmtree(folder, ignore_errors=True)
 
-    task = f"speed-sst2[train={train}]" if arguments.data else f"speed-generated[train={train}]"
+    task = f"speed-{_corpus(arguments.data)}[train={train}]"
     command = tlbench(
         "run", "--task", task, "--backbone", "minilm-l6", "--strategy", strategy, "--trials", str(trials),
-        "--seeds", "1", "--epochs", "3", "--out", str(out),
+        "--seeds", "1", "--epochs", "3", "--out", str(out), "--device", "cpu",
     )  # fmt: skip
-    extra = {"XDG_CACHE_HOME": str(cache), "TLBENCH_DATA": arguments.data, **_SPEED}
+    extra = {"TLBENCH_CACHE": str(cache), "TLBENCH_DATA": arguments.data, **_SPEED}
     point = _point(size, measured(command, arguments.rounds, environment(**extra), before=clean))
     (record,) = (json.loads(path.read_bytes()) for path in (out / "records").glob("*.json"))
     return {**point, "data": task.partition("[")[0], "status": record["status"], "parts": record["seconds"]}
+
+
+def _corpus(data: str) -> str:
+    try:
+        corpora.corpus_folder("sst2", data)
+    except FileNotFoundError:
+        return corpora.GENERATED
+    return "sst2"
 
 
 def _point(size: int | str, found: Measured) -> Point:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import platform
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
@@ -42,10 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(f"benchmarks.speed: {error}", file=sys.stderr)
         return 2
-    if asked.fresh:
-        names = {row.name for row in rows}
-        kept = {name: row for name, row in ledger.rows.items() if name not in names}
-        ledger = Ledger(rows=kept, start=ledger.start)
+    # What is measured anew makes way when its first new pair is there, and not before.
+    anew = {row.name for row in rows} if asked.fresh else set()
     failed = skipped = 0
     for row in rows:
         reason = _why_not(row, ring)
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             continue
         settings = _settings(row, ring)
         for seed in range(asked.rounds):
-            if seed in ledger.measured(row.name, settings):
+            if row.name not in anew and seed in ledger.measured(row.name, settings):
                 print(f"{row.name}: round {seed + 1} of {asked.rounds} was measured before", flush=True)
                 continue
             try:
@@ -65,11 +65,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 failed += 1
                 break
             targets = "".join(str(one.label) for one in splits_of(row.work, ring).test)
+            if row.name in anew:
+                anew.remove(row.name)
+                ledger = ledger.without(row.name)
             ledger = ledger.with_pair(row.name, settings, targets, pair)
             ledger.write(out)
             print(f"{row.name}: round {seed + 1} of {asked.rounds}: {_in_short(pair)}", flush=True)
     if asked.rows == "all" or HELP in asked.rows.split(","):
-        ledger = _started(ledger, _machine(ring), asked.rounds * STARTS)
+        ledger = _started(ledger, _machine(ring), asked.rounds * STARTS, asked.fresh)
         ledger.write(out)
     print(f"results in {out}\n")
     print(table.render(ledger))
@@ -146,12 +149,27 @@ def _why_not(row: Row, ring: Ring) -> str | None:
         models.model_of(row.work, ring.work, splits_of(row.work, ring))
     except FileNotFoundError as error:
         return f"{error}; --data-root or TLBENCH_DATA says where GLUE's files are"
+    except ValueError as error:
+        return str(error)
     return None
 
 
 def _settings(row: Row, ring: Ring) -> dict[str, Any]:
     work = {**asdict(row.work), "strategies": list(row.work.strategies)}
-    return {"work": work, "tuned": row.tuned, "precision": ring.precision, "machine": _machine(ring)}
+    settings = {"work": work, "tuned": row.tuned, "precision": ring.precision, "machine": _machine(ring)}
+    return {**settings, "code": _code()}
+
+
+@cache
+def _code() -> str:
+    """Returns a digest of the sources of both sides: what other code took is no round of this."""
+    here = Path(__file__).parent
+    files = [*(ROOT / "src").rglob("*.py"), *(ROOT / "plugins").glob("*/src/**/*.py"), *(here / "sides").glob("*.py")]
+    files += [here / f"{name}.py" for name in ("contest", "corpora", "models", "plugin")]
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _machine(ring: Ring) -> dict[str, Any]:
@@ -177,9 +195,10 @@ def _machine(ring: Ring) -> dict[str, Any]:
     }
 
 
-def _started(ledger: Ledger, settings: dict[str, Any], count: int) -> Ledger:
+def _started(ledger: Ledger, settings: dict[str, Any], count: int, anew: bool) -> Ledger:
     """Returns the results with `tlbench --help` and an empty Python program timed in turn."""
-    before = ledger.start if ledger.start and ledger.start.settings == settings else Start(settings)
+    kept = not anew and ledger.start and ledger.start.settings == settings
+    before = ledger.start if kept and ledger.start else Start(settings)
     script = Path(sys.executable).with_name("tlbench")
     ask = [str(script)] if script.is_file() else [sys.executable, "-m", "tlbench"]
     times = [

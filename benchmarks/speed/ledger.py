@@ -25,7 +25,8 @@ class Measurement(msgspec.Struct, frozen=True):
     """A row's pairs, all measured with the same settings."""
 
     settings: dict[str, Any]
-    """The work, the device, the machine and the versions: pairs measured with others are not mixed with these."""
+    """The work, the device, the machine, the versions and a digest of the code: pairs measured with others are not
+    mixed with these."""
     targets: str
     """The class of every test row, one digit each."""
     pairs: tuple[Pair, ...] = ()
@@ -67,6 +68,10 @@ class Ledger(msgspec.Struct, frozen=True):
         """Returns the pairs of a row that were measured with these settings, by seed."""
         row = self.rows.get(name)
         return {pair.seed: pair for pair in row.pairs} if row and row.settings == settings else {}
+
+    def without(self, name: str) -> Ledger:
+        """Returns the results without a row."""
+        return msgspec.structs.replace(self, rows={key: row for key, row in self.rows.items() if key != name})
 
     def with_pair(self, name: str, settings: dict[str, Any], targets: str, pair: Pair) -> Ledger:
         """Returns the results with one more pair; those of a row with other settings, or of its seed, make way."""

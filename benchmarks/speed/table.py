@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.speed.corpora import GENERATED
 from benchmarks.speed.ledger import Ledger, Measurement
@@ -72,18 +73,29 @@ def rewritten(text: str, name: str, tables: str) -> str:
 
 
 def _machines(ledger: Ledger) -> list[str]:
-    seen = []
-    for row in ledger.rows.values():
-        machine = row.settings["machine"]
-        versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-        device = "" if machine["device"] == "cpu" else f"{machine['device']}, "
-        line = (
-            f"Machine: {device}{machine['cores']} cores of {machine['processor']}, {machine['memory_gib']} GiB,"
-            f" {machine['system']}, Python {machine['python']}, {versions}; precision {row.settings['precision']}."
-        )
-        if line not in seen:
-            seen.append(line)
-    return [part for line in seen for part in (line, "")]
+    """Returns a line for each machine; where there are several, it says which rows are of it."""
+    rows: dict[str, list[str]] = {}
+    for name, row in ledger.rows.items():
+        line = f"{_machine(row.settings['machine'])}; precision {row.settings['precision']}."
+        rows.setdefault(line, []).append(name)
+    if ledger.start is not None:
+        machine = _machine(ledger.start.settings)
+        line = next((line for line in rows if line.startswith(f"{machine};")), f"{machine}.")
+        rows.setdefault(line, []).append("help")
+    lines = []
+    for line, names in rows.items():
+        whose = f" of {', '.join(names)}" if len(rows) > 1 else ""
+        lines += [f"Machine{whose}: {line}", ""]
+    return lines
+
+
+def _machine(machine: dict[str, Any]) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    device = "" if machine["device"] == "cpu" else f"{machine['device']}, "
+    return (
+        f"{device}{machine['cores']} cores of {machine['processor']}, {machine['memory_gib']} GiB,"
+        f" {machine['system']}, Python {machine['python']}, {versions}"
+    )
 
 
 def _as_measured(row: Row, found: Measurement | None) -> Row:

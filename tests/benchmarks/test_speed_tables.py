@@ -1,21 +1,14 @@
 """What the pairs of `benchmarks/speed` come to, how they are kept, and what the tables say of them."""
 
-import subprocess
-import sys
-
 import msgspec
-import psutil
 import pytest
 
-from benchmarks.speed import corpora, driver, table
-from benchmarks.speed.contest import Side, suite_text
+from benchmarks.speed import driver, table
+from benchmarks.speed.contest import Side
 from benchmarks.speed.ledger import Ledger, Pair, Start
-from benchmarks.speed.process import SideFailed, measure, memory, over_time
-from benchmarks.speed.rows import ROWS, chosen, quick
+from benchmarks.speed.process import SideFailed, over_time
 from benchmarks.speed.sides.job import CellReport
 from benchmarks.speed.summary import growth, summarise
-from tlbench import Classes
-from tlbench.planning.suite import read_suite
 
 MACHINE = {
     "processor": "toy", "device": "cpu", "cores": 2, "memory_gib": 4, "system": "Linux", "python": "3.11",
@@ -141,7 +134,7 @@ def test_memory_that_could_not_be_read_is_no_figure():
 
 
 def test_start_up_is_a_difference():
-    shown = table.render(Ledger(start=Start({}, (0.3, 0.4), (0.1, 0.1))))
+    shown = table.render(Ledger(start=Start(MACHINE, (0.3, 0.4), (0.1, 0.1))))
     assert "by 0.250 s (0.200 to 0.300, 2 times" in shown
 
 
@@ -160,73 +153,6 @@ def test_the_readme_has_both_marks():
         assert "new tables" in table.rewritten(page, name, "new tables")
 
 
-def test_the_suite_of_every_row_can_be_read(tmp_path):
-    for row in ROWS:
-        path = tmp_path / f"{row.name}.toml"
-        path.write_text(suite_text(row.work, "minilm-l6", 2))
-        suite = read_suite(path)
-        (block,) = suite.cells
-        protocol = suite.protocol_of(block)
-        assert (protocol.trials, protocol.epochs) == (row.work.trials, row.work.epochs)
-        assert protocol.seeds == ((2,) if row.work.seeds == 1 else tuple(range(row.work.seeds)))
-
-
-def test_rows_are_chosen_by_name():
-    assert [row.name for row in chosen("top2,probe", gpu=False)] == ["top2", "probe"]
-    assert not any(row.gpu for row in chosen("all", gpu=False))
-    assert chosen("help", gpu=False) == []
-    with pytest.raises(ValueError, match="no row 'prob'"):
-        chosen("prob", gpu=False)
-    small = quick(chosen("sweep", gpu=False)[0], "generated", "tiny-random").work
-    assert (small.trials, small.seeds, small.train, len(small.strategies)) == (2, 2, 60, 5)
-
-
-def test_the_same_rows_are_drawn_each_time_and_never_twice(tmp_path):
-    folder = tmp_path / "glue" / "SST-2"
-    folder.mkdir(parents=True)
-    lines = ["sentence\tlabel", *(f'line "{i} \t{i % 2}' for i in range(50))]
-    for split in ("train", "dev"):
-        (folder / f"{split}.tsv").write_text("\n".join(lines) + "\n")
-    first = corpora.load("sst2", str(tmp_path), 20, 30)
-    assert first == corpora.load("sst2", str(folder.parent), 20, 30)
-    assert (len(first.train), len(first.validation), len(first.test)) == (20, 15, 15)
-    assert not {row.id for row in first.validation} & {row.id for row in first.test}
-    assert all(row.texts[0].startswith('line "') and int(row.id.split("-")[1]) % 2 == row.label for row in first.train)
-    with pytest.raises(ValueError, match="51 rows asked for, 50 there"):
-        corpora.load("sst2", str(tmp_path), 51, 30)
-    with pytest.raises(FileNotFoundError, match=r"RTE/train\.tsv"):
-        corpora.load("rte", str(tmp_path), 1, 1)
-
-
-def test_pairs_of_texts_are_read_with_their_labels(tmp_path):
-    for name, line in (("RTE", "7\ta\tb\tnot_entailment"), ("MRPC", "0\t1\t2\ta\tb")):
-        (tmp_path / name).mkdir()
-        for split in ("train", "dev"):
-            (tmp_path / name / f"{split}.tsv").write_text(f"\ufeffhead\n{line}\n", encoding="utf-8")
-    for corpus, label in (("rte", 1), ("mrpc", 0)):
-        (row,) = corpora.load(corpus, str(tmp_path), 1, 1).train
-        assert (row.texts, row.label, row.id) == (("a", "b"), label, "train-0")
-
-
-def test_a_side_that_fails_says_why(tmp_path):
-    with pytest.raises(SideFailed, match="status 3\nno such thing"):
-        measure([sys.executable, "-c", "print('no such thing'); raise SystemExit(3)"], {}, tmp_path / "log")
-
-
-def test_children_count_to_the_memory_of_a_side():
-    hold = "import os; held = bytearray({} * 2**20); os.write(1, b'held\\n'); input()"
-    code = (
-        "import subprocess, sys\n"
-        f"child = subprocess.Popen([sys.executable, '-c', {hold.format(80)!r}], stdin=0)\n"
-        f"{hold.format(60)}"
-    )
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as tree:
-        assert [tree.stdout.readline() for _ in range(2)] == [b"held\n"] * 2
-        now = memory(psutil.Process(tree.pid))
-        tree.communicate(b"\n\n")
-    assert now > 140 * 2**20
-
-
 def test_without_data_or_peers_a_row_is_skipped_with_its_reason(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("TLBENCH_DATA", raising=False)
     common = ["--work", str(tmp_path), "--out", str(tmp_path / "out.json")]
@@ -237,6 +163,53 @@ def test_without_data_or_peers_a_row_is_skipped_with_its_reason(tmp_path, monkey
     assert "skipped: bare: no_such_peer is not installed" in capsys.readouterr().out
     assert driver.main(["--rows", "nothing", *common]) == 2
     assert "no row 'nothing'" in capsys.readouterr().err
+
+
+def test_what_is_measured_anew_makes_way_when_its_first_pair_is_there(tmp_path, monkeypatch):
+    out = tmp_path / "quick.json"
+    common = ["--quick", "--tiny", "--rows", "probe,bare", "--rounds", "1", "--work", str(tmp_path), "--out", str(out)]
+    seconds = [1.0]
+
+    def run(row, ring, seed):
+        if row.name == "bare" and seconds[0] == 2.0:
+            raise SideFailed("the peer broke")
+        return side(seconds[0], "01" * 10, seed)
+
+    monkeypatch.setattr(driver, "run_tlbench", run)
+    monkeypatch.setattr(driver, "run_peer", run)
+
+    def taken():
+        return {name: [pair.peer.whole_seconds for pair in row.pairs] for name, row in Ledger.read(out).rows.items()}
+
+    assert driver.main(common) == 0
+    seconds[0] = 2.0
+    assert driver.main([*common, "--fresh"]) == 1
+    assert taken() == {"probe": [2.0], "bare": [1.0]}, "what could not be measured anew was given up"
+    monkeypatch.setitem(driver._PEERS, "trainer", ("no_such_peer",))
+    assert driver.main([*common, "--fresh"]) == 1
+    assert taken() == {"probe": [2.0], "bare": [1.0]}
+
+
+def test_what_other_code_took_is_no_round_of_this(tmp_path, monkeypatch):
+    monkeypatch.setattr(driver, "run_tlbench", lambda row, ring, seed: side(1.0, "01" * 10, seed))
+    monkeypatch.setattr(driver, "run_peer", lambda row, ring, seed: side(1.0, "01" * 10, seed))
+    out = tmp_path / "quick.json"
+    common = ["--quick", "--tiny", "--rows", "bare", "--work", str(tmp_path), "--out", str(out)]
+    assert driver.main([*common, "--rounds", "2"]) == 0
+    assert len(Ledger.read(out).rows["bare"].pairs) == 2
+    monkeypatch.setattr(driver, "_code", lambda: "another")
+    assert driver.main([*common, "--rounds", "1"]) == 0
+    assert len(Ledger.read(out).rows["bare"].pairs) == 1
+
+
+def test_machines_are_named_with_their_rows_where_there_are_several():
+    pair = Pair(0, side(1.0), side(2.0))
+    both = ledger(pair).with_pair("bare", {**SETTINGS, "machine": {**MACHINE, "processor": "other"}}, TARGETS, pair)
+    both = msgspec.structs.replace(both, start=Start(MACHINE, (0.3,), (0.1,)))
+    shown = table.render(both)
+    assert "Machine of full, help: 2 cores of toy," in shown
+    assert "Machine of bare: 2 cores of other," in shown
+    assert "Machine: 2 cores of toy," in table.render(ledger(pair))
 
 
 def test_rounds_alternate_and_what_was_measured_before_is_kept(tmp_path, monkeypatch, capsys):
@@ -273,10 +246,3 @@ def test_a_side_that_fails_does_not_stop_the_other_rows(tmp_path, monkeypatch, c
     assert driver.main(common) == 1
     assert "failed: bare: no luck" in capsys.readouterr().err
     assert list(Ledger.read(tmp_path / "quick.json").rows) == ["sklearn"]
-
-
-def test_the_classes_of_a_task_are_those_of_its_corpus():
-    from benchmarks.speed.plugin import tlbench_tasks
-
-    outputs = {task.name: task.output for task in tlbench_tasks()}
-    assert outputs["speed-rte"] == Classes(("entailment", "not_entailment"))

@@ -144,12 +144,16 @@ def titles(suite, catalog, **selection):
 def test_the_command_line_selects_replaces_and_adds(read, catalog):
     suite = read(SUITE)
     assert titles(suite, catalog, tasks=("toy-count",)) == ["toy | toy-count | toy-fit", "toy | toy-count | toy-tune"]
-    assert titles(suite, catalog, strategies=("toy-fit",), tasks=("toy-tone",)) == ["toy | toy-tone | toy-fit"]
-    # The baseline stays in a table of other backbones.
+    # The baseline stays in a table of other backbones and strategies, unless it is chosen from itself.
+    baseline = "- | toy-tone | toy-majority"
+    assert titles(suite, catalog, strategies=("toy-fit",), tasks=("toy-tone",)) == [
+        "toy | toy-tone | toy-fit", baseline,
+    ]  # fmt: skip
     assert titles(suite, catalog, backbones=("toy[blocks=1]",), tasks=("toy-tone",), strategies=("toy-fit",)) == [
-        "toy[blocks=1] | toy-tone | toy-fit"
-    ]
-    assert "- | toy-tone | toy-majority" in titles(suite, catalog, backbones=("toy[blocks=1]",))
+        "toy[blocks=1] | toy-tone | toy-fit", baseline,
+    ]  # fmt: skip
+    assert baseline in titles(suite, catalog, backbones=("toy[blocks=1]",))
+    assert titles(suite, catalog, strategies=("toy-majority",)) == [baseline]
     assert len(titles(suite, catalog, backbones=("+toy[blocks=1]",))) == 9
     added = plan(suite, catalog, Selection(strategies=("+toy-majority",)))
     assert Protocol(trials=4, max_steps=10) in {
@@ -183,6 +187,13 @@ def test_a_name_means_the_same_whatever_stands_beside_it(read, catalog):
 def test_a_space_of_an_unknown_strategy_is_refused(read, catalog):
     with pytest.raises(SuiteError, match=r"space.toy-fti: unknown strategy"):
         plan(read(SUITE.replace("[space.toy-fit]", "[space.toy-fti]")), catalog)
+
+
+@pytest.mark.parametrize("said", ["toy-fit", "toys/toy-fit"])
+@pytest.mark.parametrize("asked", ["toy-fit", "toys/toy-fit"])
+def test_a_space_may_be_given_with_the_distribution_or_without(read, catalog, said, asked):
+    text = SUITE.replace('"toy-fit"', f'"{asked}"').replace("[space.toy-fit]", f'[space."{said}"]')
+    assert plan(read(text), catalog).cells[0].space == {"lr": 0.5}
 
 
 def test_a_space_may_be_given_under_the_full_name(read, catalog):

@@ -206,43 +206,6 @@ def test_a_full_disk_is_no_result_of_a_cell(runs, monkeypatch):
     assert runs.one("toy-fit").status == "ok"
 
 
-def test_what_is_made_once_leaves_the_random_numbers_alone(runs, monkeypatch):
-    import torch
-
-    from tlbench.testing.toys import ToyFit
-
-    drawn = []
-    real = ToyFit.fit
-
-    def fit(self, job):
-        job.once("key", lambda: torch.rand(3))
-        drawn.append(torch.rand(1).item())
-        return real(self, job)
-
-    monkeypatch.setattr(ToyFit, "fit", fit)
-    runs.one("toy-fit", trials=2)
-    assert drawn[0] == drawn[1]
-
-
-def test_the_time_of_what_is_nested_is_charged_once(monkeypatch):
-    from types import SimpleNamespace
-
-    from tlbench.modeling.activations import Activations
-    from tlbench.running import fit, measure
-
-    clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(measure.time, "perf_counter", lambda: clock.now)
-    watches = fit._Watches(Activations())
-    with watches.charging(watches.fit):
-        clock.now += 1
-        with watches.charging(watches.setup):
-            clock.now += 10
-            with watches.charging(watches.validate):
-                clock.now += 100
-        clock.now += 1000
-    assert (watches.fit.seconds, watches.setup.seconds, watches.validate.seconds) == (1001, 10, 100)
-
-
 @pytest.mark.parametrize("again", ["none", "all"])
 def test_an_interrupted_fresh_run_is_finished_not_begun_anew(runs, again):
     from tlbench.running.run import Settings, orders_of, run

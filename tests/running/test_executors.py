@@ -63,6 +63,22 @@ def test_there_are_no_more_workers_than_fits(runs):
     assert jobs("toy-majority", trials=1, seeds=3) == 1
 
 
+def test_who_takes_no_jobs_runs_on_all_cores_unless_workers_were_counted(runs, monkeypatch):
+    from tlbench.running.run import Settings, orders_of
+
+    monkeypatch.setattr("tlbench.running.run.cores", lambda: 8)
+    monkeypatch.setattr("tlbench.running.machine.cores", lambda: 8)
+    planned = runs.plan(["toy-fit"], trials=8)
+
+    def threads(executor, jobs=None):
+        (order,) = orders_of(planned, runs.store, runs.catalog, Settings(executor, jobs, "cpu"))
+        return order.threads
+
+    assert threads("isolated") == 1
+    assert threads("inline") == 8
+    assert threads("inline", jobs=4) == threads("isolated", jobs=4) == 2
+
+
 def test_no_more_workers_start_than_find_room_unless_they_were_counted(runs, monkeypatch):
     from tlbench.planning.memory import WORKER_BYTES, Room
     from tlbench.running import machine
@@ -109,6 +125,17 @@ def test_a_cell_whose_worker_died_is_tried_again(runs, tmp_path, monkeypatch):
 def test_a_hang_is_stopped(runs):
     record = runs.one("toy-slow[rounds=1000000000]", executor="isolated", max_seconds=2.0)
     assert record.status == "timeout"
+
+
+@pytest.mark.parametrize(
+    ("limit", "spent", "left"), [(None, 50, None), (60, 0, 60), (60, 50, 10), (60, 80, 1), (0.5, 80, 0.5)]
+)
+def test_a_cell_that_is_taken_up_again_has_what_is_left_of_its_time(runs, monkeypatch, limit, spent, left):
+    from tlbench.running import executors
+
+    (cell,) = runs.plan(["toy-fit"], max_seconds=limit).cells
+    monkeypatch.setattr(executors.WorkFolder, "spent", lambda self: spent)
+    assert executors._seconds_left(CellOrder(cell, "work")) == left
 
 
 def test_what_a_library_prints_reaches_no_screen(runs, capfd):

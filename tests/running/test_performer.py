@@ -7,11 +7,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from tlbench import Example, Examples, Text
+from tlbench import Cell, Example, Examples, Protocol, Text
 from tlbench.contracts.errors import UsageError
+from tlbench.contracts.record import Ref
+from tlbench.modeling.activation_files import Entry
+from tlbench.modeling.activations import Key, Usage
 from tlbench.modeling.data import one_row_each
 from tlbench.running import crew, performer, workbench
-from tlbench.running.fit import status_of
+from tlbench.running.fit import _standalone, status_of
 from tlbench.running.warm import WarmEncoder
 from tlbench.running.worker import resolve_device
 from tlbench.testing.toys import ToyBackbone
@@ -108,21 +111,63 @@ def test_words_for_a_lack_of_memory_are_known():
     assert status_of(RuntimeError("CUDA error: device-side assert triggered"))[0] == "failed"
 
 
+def test_a_seed_is_not_charged_for_what_another_seed_encoded():
+    def key(data):
+        return Key("weights", data, 3, None, "fp32", "cpu")
+
+    usage = Usage(read={key("train 0"): 1.0, key("train 1"): 2.0, key("validation"): 4.0})
+    subsets = {seed: SimpleNamespace(fingerprint=f"train {seed}") for seed in (0, 1)}
+    once = {(0, "teacher"): 30.0, (1, "teacher"): 40.0, (1, "words"): 2.0}
+
+    def alone(seed, subsets):
+        found = _standalone(seed, usage, subsets, once)
+        return found["encode_seconds"], found["setup_seconds"]
+
+    assert [alone(seed, subsets) for seed in (0, 1)] == [(5.0, 30.0), (6.0, 42.0)]
+    same = dict.fromkeys((0, 1), subsets[0])
+    assert [alone(seed, same)[0] for seed in (0, 1)] == [7.0, 7.0], "all seeds see the same examples"
+    assert alone(0, {})[0] == 7.0
+
+
 def test_on_a_gpu_one_backbone_has_all_the_room(monkeypatch):
     emptied = []
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(True))
 
-    def left(device, cell):
+    def cell(backbone, precision="auto"):
+        protocol, name = Protocol(precision=precision), Ref(backbone, 1) if backbone else None
+        return Cell(task=Ref("t", 1), strategy=Ref("s", 1), protocol=protocol, backbone=name)
+
+    def left(device, *cells):
         bench = workbench.Workbench(None, torch.device(device), 1)
         bench._encoders.update({("a", "fp32"): None, ("b", "fp32"): None, ("b", "bf16-weights"): None})
-        bench.make_room(cell)
-        return sorted(bench._encoders)
+        bench.activations._entries["something"] = Entry(torch.zeros(3), 0.0, 12)
+        for one in cells:
+            bench.make_room(one)
+        return sorted(bench._encoders), bench.activations.size_bytes
 
-    assert left("cpu", "b") == [("a", "fp32"), ("b", "bf16-weights"), ("b", "fp32")]
+    assert left("cpu", cell("b")) == ([("a", "fp32"), ("b", "bf16-weights"), ("b", "fp32")], 12)
     assert not emptied
-    assert left("cuda", "b") == [("b", "bf16-weights"), ("b", "fp32")]
-    assert left("cuda", None) == []
-    assert len(emptied) == 2
+    assert left("cuda", cell("b")) == ([("b", "fp32")], 0)
+    assert left("cuda", cell("b", "bf16-weights")) == ([("b", "bf16-weights")], 0)
+    assert left("cuda", cell(None)) == ([], 0)
+    assert len(emptied) == 3
+    left("cuda", cell("b"), cell("b"), cell("b"))
+    assert len(emptied) == 4, "what a cell has computed was forgotten between its own fits"
+
+
+def test_who_helps_makes_room_for_the_cell_that_is_helped(monkeypatch):
+    did = []
+    order, cell = object(), object()
+    bench = SimpleNamespace(device=torch.device("cpu"), make_room=lambda cell: did.append(("room", cell)))
+    performer = SimpleNamespace(
+        posts=SimpleNamespace(orders=lambda: [order], note_memory=lambda memory: None),
+        is_done=lambda order: False,
+        materials=SimpleNamespace(bench=bench, cell=cell),
+        take_one=lambda orders: did.append(("fit", orders)) or True,
+        work=SimpleNamespace(hush=lambda: None),
+    )
+    assert crew._help(performer)
+    assert did == [("room", cell), ("fit", [order])]
 
 
 def test_the_same_examples_are_read_anew_for_another_output():

@@ -115,6 +115,23 @@ def test_a_constant_feature_has_no_weight() -> None:
     assert not ridge.weight[:, 2].any()
 
 
+@pytest.mark.parametrize("rows", [1, 6])
+def test_rows_that_are_all_alike_are_answered_with_what_is_most_among_them(rows: int) -> None:
+    features = torch.full((rows, 3), 2.5)
+    targets = torch.arange(rows) % 3 % 2
+    labels = torch.nn.functional.one_hot(targets, 3).float()
+    for maps in (
+        logistic_regressions(features, targets, 3, PENALTIES),
+        ridge_regressions(features, 10.0 + targets, PENALTIES),
+        solve_labels([Regression(features, labels, PENALTIES)])[0],
+    ):
+        assert len(maps) == len(PENALTIES)
+        assert all(one.is_finite and not one.weight.any() for one in maps)
+    assert logistic_regressions(features, targets, 3, [1e-2])[0](features).argmax(-1).tolist() == [0] * rows
+    (ridge,) = ridge_regressions(features, 10.0 + targets, [1e-2])
+    torch.testing.assert_close(ridge(features)[:, 0], torch.full((rows,), 10.0 + targets.float().mean()))
+
+
 def test_separable_classes_end_finite_at_a_small_penalty() -> None:
     features = _features(10, 30)
     (linear,) = logistic_regressions(features, torch.arange(10) % 2, 2, [1e-6])

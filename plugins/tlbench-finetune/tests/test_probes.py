@@ -18,7 +18,7 @@ from tlbench import Diverged, Job, PluginError, Protocol, Strategy, Task
 from tlbench.modeling.activations import Activations
 from tlbench.modeling.data import Data
 from tlbench.modeling.heads import PooledHead
-from tlbench.testing.jobs import make_job
+from tlbench.testing.jobs import Rehearsal, make_job
 from tlbench.testing.toy_kinds import ToyLabelsTask, ToyWordsTask
 from tlbench.testing.toys import ToyBackbone, ToyScalarTask, ToyTask
 from tlbench.training import ModelPredictor
@@ -76,6 +76,15 @@ def test_an_mlp_that_diverges_poisons_no_other() -> None:
     assert isinstance(third, FeaturePredictor)
     with pytest.raises(Diverged, match="not finite"):
         MlpProbe(hidden=8).fit(jobs[1])
+
+
+def test_an_mlps_own_weights_are_among_all_of_them() -> None:
+    backbone = ToyBackbone()
+    fitted = Rehearsal(MlpProbe(hidden=8), backbone, ToyTask(), PROTOCOL).fit()
+    encoder = backbone.load()
+    trained = 8 * (encoder.width + 1) + 2 * (8 + 1)
+    assert fitted.result.trainable_parameters == trained
+    assert fitted.result.parameters == sum(p.numel() for p in encoder.parameters()) + trained
 
 
 def test_an_mlp_trains_as_long_as_the_protocol_says() -> None:

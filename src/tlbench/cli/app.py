@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.add_typer(cache.app, name="cache")
 Fresh = Literal["none", "failed", "stale", "all"]
+FRESH = "Which finished cells to run again; stale: made with other versions, data, threads or device."
 Format = Literal["terminal", "markdown", "csv", "svg"]
 
 
@@ -40,7 +41,7 @@ def run(
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Workers; one a GPU or core.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     executor: Annotated[str, typer.Option(help="Where cells run.")] = "isolated",
-    fresh: Annotated[Fresh, typer.Option(help="Which finished cells to run again.")] = "none",
+    fresh: Annotated[Fresh, typer.Option(help=FRESH)] = "none",
     cache_limit: o.CacheLimit = None,
     max_memory: o.MaxMemory = None,
     data_root: o.DataRoot = None,

@@ -30,7 +30,11 @@ Deliver = Callable[[Record, Path], None]
 
 @runtime_checkable
 class Executor(Protocol):
-    """Runs cells and delivers their records, each once, as they finish."""
+    """Runs cells and delivers their records, each once, as they finish.
+
+    One that is a dataclass with a field `jobs` is given the number of its workers, which share the cores; any other
+    runs one cell at a time, on all of them.
+    """
 
     @property
     def name(self) -> str:

@@ -133,6 +133,9 @@ class FitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Training alone: without encoding, set-up and scoring. Trials fused in one pass share it equally."""
     validate_seconds: float = 0.0
     setup_seconds: float = 0.0
+    """What making all that this fit took from `once` took, whichever fit it was made in."""
+    setup_paid_seconds: float = 0.0
+    """What this fit itself took to make it."""
     encode_seconds: float = 0.0
     """What the activations this fit read would have cost on their own, whoever computed them."""
     encode_paid_seconds: float = 0.0
@@ -200,10 +203,11 @@ class Seconds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the wall-clock time of a cell went."""
 
     setup: float = 0.0
+    """Standalone cost of what the final fits took from `once`, per seed."""
     encode: float = 0.0
     """Standalone cost of all encoding that the final fits read, per seed; rankings use this."""
     encode_paid: float = 0.0
-    """What the cell really paid for encoding."""
+    """What the cell really paid for encoding, the test split's included."""
     fit: float = 0.0
     """One final fit, averaged over seeds."""
     search: float = 0.0

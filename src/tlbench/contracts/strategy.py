@@ -97,7 +97,7 @@ class Job:
     report: Callable[[int, float], None]
     """Tells the study a validation score, as `score` returns it, at a step; raises `Pruned`."""
     once: Callable[[str, Callable[[], Any]], Any]
-    """Runs `make` at most once per cell, seed, key and process, shared by trials; charged as `setup_seconds`."""
+    """Runs `make` at most once per cell, seed, key and process, shared by trials; each fit that asks is charged."""
     other: Callable[[str], Any]
     """Always raises `PluginError`: no run gives the data of another task yet, and a plan skips what needs them."""
     notes: dict[str, float] = field(default_factory=dict)

@@ -153,12 +153,20 @@ class _Planner:
         return too_large(self._sizes.of(backbone, task, strategy), self._room)
 
     def _space(self, strategy: str, base: str) -> dict[str, Override]:
-        """Returns a strategy's overrides; those under its full name win over those under its base name."""
+        """Returns a strategy's overrides; those under its full name win over those under its base name.
+
+        Either may stand with its distribution or without.
+        """
+        general: dict[str, Override] = {}
         full: dict[str, Override] = {}
+        plain = self._catalog.strategy(base).ref.name
         for name, overrides in self._suite.space.items():
-            if name != base and self._catalog.strategy(name).ref.name == strategy:
+            found = self._catalog.strategy(name).ref.name
+            if name == parse(name)[0] and found == plain:
+                general |= overrides
+            elif found == strategy:
                 full |= overrides
-        return {**self._suite.space.get(base, {}), **full}
+        return {**general, **full}
 
     def _check_space(
         self,
@@ -240,6 +248,8 @@ def _choose_strategies(suite: Suite, blocks: list[Block], chosen: Sequence[str],
     result = blocks
     if named:
         kept = ((block, tuple(n for n in block.strategies if canonical(n) in keep)) for block in blocks)
+        # A trivial baseline stands in every table.
+        kept = ((block, names or (() if block.backbones else block.strategies)) for block, names in kept)
         result = [msgspec.structs.replace(block, strategies=names) for block, names in kept if names]
     if strategies := (*new, *added):
         # What the suite has no block for runs on all it names, under the suite's own protocol.

@@ -82,6 +82,7 @@ What is worth knowing beyond the name:
   (hundredths), or in the metric's own unit where that is no share of 1.
 - `n` is the number of test examples; `trials` how many settings were tried; `searched` says whether they differed.
 - `encode_seconds` is the standalone cost; `host_added_bytes` is the peak above the worker's memory when the cell began.
+- `energy_joules` is what all processor packages took while the cell ran: other workers' share is in it, a GPU's is not.
 - `overlap` is the number of test examples that show exactly what an example of train or validation shows.
 - `notes` says in what a row's provenance differs from most of the table, separated by "; ".
 """

@@ -24,12 +24,14 @@ _COLUMNS = {
     "tasks": "Int64",
     "tasks_total": "Int64",
     "failed": "Int64",
+    "encode_seconds": "float64",
     "fit_seconds": "float64",
     "total_seconds": "float64",
 }
 
 NEEDED = (
-    "task", "backbone", "strategy", "variant", "status", "rank", "metric", "value", "fit_seconds", "total_seconds",
+    "task", "backbone", "strategy", "variant", "status", "rank", "metric", "value", "encode_seconds", "fit_seconds",
+    "total_seconds",
 )  # fmt: skip
 """The columns of a leaderboard's frame that a summary takes."""
 
@@ -40,8 +42,9 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     Columns: backbone, strategy, variant; `mean`, the primary metric averaged over the tasks that were run and have one
     that is a share of 1 of which more is better, where what failed counts as knowing nothing; `rank`, averaged over all
     that were run, with failures behind all others; `wins`, on how many tasks nothing ranks higher (ties count); `tasks`
-    with a score, of `tasks_total`; `failed`; `fit_seconds` and `total_seconds`, summed. Entries that were not run on
-    all tasks stand behind those that were: means over different tasks cannot be compared.
+    with a score, of `tasks_total`; `failed`; `encode_seconds` (standalone: what the fits read, whoever computed it),
+    `fit_seconds` and `total_seconds`, summed. Entries that were not run on all tasks stand behind those that were:
+    means over different tasks cannot be compared.
     """
     import pandas as pd
 
@@ -81,6 +84,7 @@ def _sum(rows: list[Row], metrics: Mapping[str, str]) -> Row:
         "wins": sum(row["rank"] == 1 for row in done),
         "tasks": len({row["task"] for row in done}),
         "failed": len(recorded) - len(done),
+        "encode_seconds": sum(row["encode_seconds"] for row in done),
         "fit_seconds": sum(row["fit_seconds"] for row in done),
         "total_seconds": sum(row["total_seconds"] for row in recorded),
     }

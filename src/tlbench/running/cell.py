@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import errno
 import math
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 
 import msgspec
 
 from tlbench.contracts.errors import PluginError, StoreError
 from tlbench.contracts.executor import CellOrder
-from tlbench.contracts.record import FitOrder, FitResult, Record, Seconds, Status
+from tlbench.contracts.record import FitOrder, FitResult, Provenance, Record, Seconds, Status
 from tlbench.contracts.space import Choice, Space, Value, is_fixed
 from tlbench.running import scoring
 from tlbench.running.crew import Crew
 from tlbench.running.fit import status_of
-from tlbench.running.measure import metered, provenance
+from tlbench.running.measure import metered
 from tlbench.running.outcomes import Ended, ended
 from tlbench.running.performer import Performer
 from tlbench.running.posts import Posts, most
@@ -36,7 +36,7 @@ def run_cell(order: CellOrder, bench: Workbench, work: WorkFolder, crew: Crew | 
     # A process that died here cannot say so.
     work.hush(everyone=True)
     spent = work.spent()
-    bench.make_room(order.cell.backbone.name if order.cell.backbone else None)
+    bench.make_room(order.cell)
     with metered(bench.device) as usage:
         try:
             work.begin()
@@ -49,6 +49,8 @@ def run_cell(order: CellOrder, bench: Workbench, work: WorkFolder, crew: Crew | 
             _raise_if_disk(error, work)
             status, reason, trace = status_of(error)
             record = ended(order, "failed" if status == "pruned" else status, reason, trace)
+    if record.status != "ok":
+        record = msgspec.structs.replace(record, provenance=_made_with(order, bench, work))
     record = msgspec.structs.replace(
         record,
         memory=most([usage.memory, *Posts(work.root).memories()]),
@@ -62,6 +64,13 @@ def run_cell(order: CellOrder, bench: Workbench, work: WorkFolder, crew: Crew | 
         _raise_if_disk(error, work)
         raise
     return record
+
+
+def _made_with(order: CellOrder, bench: Workbench, work: WorkFolder) -> Provenance:
+    """Returns what a cell without scores was tried with, as far as that can be told."""
+    with suppress(Exception, SystemExit):
+        return Materials(order.cell, bench, work).provenance()
+    return Provenance()
 
 
 def _raise_if_disk(error: BaseException, work: WorkFolder) -> None:
@@ -107,13 +116,7 @@ class _Run:
             parameters=fits[0].parameters,
             trainable_parameters=fits[0].trainable_parameters,
             examples_seen=round(sum(fit.examples_seen for fit in fits) / len(fits)),
-            provenance=provenance(
-                self.materials.plugins,
-                self.materials.bench.device,
-                self.materials.precision,
-                self.materials.bench.threads,
-                self.materials.fingerprints(),
-            ),
+            provenance=self.materials.provenance(),
         )
 
     def _search(self) -> Winner:
@@ -192,7 +195,7 @@ def _seconds(trials: tuple[FitResult, ...], fits: list[FitResult]) -> Seconds:
     def mean(field: str) -> float:
         return float(sum(getattr(fit, field) for fit in fits)) / len(fits)
 
-    spent = ("fit_seconds", "setup_seconds", "encode_paid_seconds", "validate_seconds")
+    spent = ("fit_seconds", "setup_paid_seconds", "encode_paid_seconds", "validate_seconds")
     return Seconds(
         setup=mean("setup_seconds"),
         encode=mean("encode_seconds"),

@@ -115,6 +115,7 @@ def _help(performer: Performer) -> bool:
     open_orders = [order for order in performer.posts.orders() if not performer.is_done(order)]
     if not open_orders:
         return False
+    performer.materials.bench.make_room(performer.materials.cell)
     with metered(performer.materials.bench.device) as usage:
         took = performer.take_one(open_orders)
     if took:

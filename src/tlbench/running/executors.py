@@ -35,7 +35,6 @@ class Inline:
     """Runs cells in this process, one after another: for debugging, and where processes cannot be started."""
 
     name: str = "inline"
-    jobs: int = 1
 
     def run(self, orders: Sequence[CellOrder], deliver: Deliver) -> None:
         """Runs every order in turn."""
@@ -44,7 +43,7 @@ class Inline:
             # An alarm in the middle of an import would leave half a module behind.
             worker.import_libraries()
             try:
-                with _alarm(order.cell.protocol.max_seconds):
+                with _alarm(_seconds_left(order)):
                     record = worker.run(order)
             except OutOfTime:
                 record = _timeout(order)
@@ -126,8 +125,8 @@ class _Drive:
                 self._landed(future)
 
     def _submit(self, flight: _Flight) -> None:
-        seconds = flight.order.cell.protocol.max_seconds
-        future = self._scheduled(worker.run_order, args=[msgspec.json.encode(flight.order)], timeout=seconds)
+        args, seconds = [msgspec.json.encode(flight.order)], _seconds_left(flight.order)
+        future = self._scheduled(worker.run_order, args=args, timeout=seconds)
         self._flights[future] = flight
 
     def _scheduled(self, function: Callable[..., Any], **how: Any) -> Any:
@@ -179,6 +178,12 @@ def _outcome(future: Future[bytes], flight: _Flight) -> Record | None:
         return _given_up(order, "crashed", f"the worker {how} {flight.deaths} times without getting further")
     except Exception as error:
         return _given_up(order, "crashed", f"the worker broke: {type(error).__name__}: {error}")
+
+
+def _seconds_left(order: CellOrder) -> float | None:
+    """Returns what is left of the cell's time, with what others spent on it before taken out; a second at least."""
+    seconds = order.cell.protocol.max_seconds
+    return None if seconds is None else max(min(1.0, seconds), seconds - WorkFolder(Path(order.work)).spent())
 
 
 def _timeout(order: CellOrder) -> Record:

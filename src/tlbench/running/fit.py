@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from tlbench.contracts.outputs import Predictions
 from tlbench.contracts.record import FitOrder, FitResult
 from tlbench.contracts.strategy import Job, Predictor
 from tlbench.contracts.task import Examples
-from tlbench.modeling.activations import Activations
+from tlbench.modeling.activations import Activations, Usage
 from tlbench.modeling.data import Data
 from tlbench.modeling.encoder import count_parameters
 from tlbench.modeling.scored import scored_of
@@ -45,6 +45,7 @@ def run_fits(orders: Sequence[FitOrder], materials: Materials, reports: Sequence
     activations = materials.bench.activations
     watches = _Watches(activations)
     jobs: list[Job] = []
+    train: dict[int, Data] = {}
     outcomes: Sequence[Predictor | BaseException]
     with activations.metering() as usage:
         try:
@@ -70,20 +71,38 @@ def run_fits(orders: Sequence[FitOrder], materials: Materials, reports: Sequence
     share = 1 / len(orders)
     common: dict[str, Any] = {
         "fit_seconds": watches.fit.seconds * share,
-        "setup_seconds": watches.setup.seconds * share,
+        "setup_paid_seconds": watches.setup.seconds * share,
         "validate_seconds": watches.validate.seconds * share,
-        "encode_seconds": usage.encode_seconds,
         "encode_paid_seconds": usage.encode_paid_seconds * share,
     }
-    return [_finished(order, job, outcome, common) for order, job, outcome in zip(orders, made, scored, strict=True)]
+    return [
+        _finished(order, job, outcome, {**common, **_standalone(order.seed, usage, train, watches.once)})
+        for order, job, outcome in zip(orders, made, scored, strict=True)
+    ]
 
 
-def predict_timed(predictor: Predictor, data: Data, activations: Activations) -> tuple[Predictions, float]:
-    """Returns the answers and what they cost on their own, whoever paid for encoding; raises as `predict`."""
+def _standalone(
+    seed: int, usage: Usage, train: Mapping[int, Data], once: Mapping[tuple[int, str], float]
+) -> dict[str, float]:
+    """Returns the seconds of encoding and set-up that a fit of this seed would have taken, had it been alone.
+
+    What only the other seeds' subsets and keys took is not among them.
+    """
+    subsets = {one: data.fingerprint for one, data in train.items()}
+    others = {data for data in subsets.values() if data != subsets.get(seed)}
+    return {
+        "encode_seconds": sum(seconds for key, seconds in usage.read.items() if key.data not in others),
+        "setup_seconds": sum(seconds for (owner, _), seconds in once.items() if owner == seed),
+    }
+
+
+def predict_timed(predictor: Predictor, data: Data, activations: Activations) -> tuple[Predictions, float, float]:
+    """Returns the answers, what they cost on their own, and what was paid for encoding; raises as `predict`."""
     watch = Stopwatch()
     with activations.metering() as usage, watch.running():
         predictions = predict(predictor, data)
-    return predictions, watch.seconds - usage.encode_paid_seconds + usage.encode_seconds
+    alone = watch.seconds - usage.encode_paid_seconds + usage.encode_seconds
+    return predictions, alone, usage.encode_paid_seconds
 
 
 def predict(predictor: Predictor, data: Data) -> Predictions:
@@ -129,6 +148,8 @@ class _Watches:
     def __init__(self, activations: Activations) -> None:
         self._activations = activations
         self.fit, self.setup, self.validate = Stopwatch(), Stopwatch(), Stopwatch()
+        self.once: dict[tuple[int, str], float] = {}
+        """What each thing that was made once, now or before, took to make."""
         self._nested = [0.0]
 
     @contextmanager
@@ -182,8 +203,13 @@ def _job(
             return score(info.metric, scored_of(info.output, targets, predictions, info.positive))
 
     def once(key: str, make: Callable[[], Any]) -> Any:
+        before = watches.setup.seconds
         with watches.charging(watches.setup), _own_random_numbers(seed):
-            return materials.once(seed, key, make)[0]
+            made, is_new = materials.once(seed, key, make)
+        if is_new:
+            materials.once_seconds[seed, key] = watches.setup.seconds - before
+        watches.once[seed, key] = materials.once_seconds[seed, key]
+        return made
 
     def load(pretrained: bool = True) -> Any:
         _seed_everything(seed)

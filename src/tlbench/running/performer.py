@@ -145,21 +145,23 @@ class Performer:
             return None
         # What the fit paid for encoding and set-up stands with the trial; it was not paid again.
         result = self.work.trials()[order.trial]
-        return Fitted(msgspec.structs.replace(result, purpose="final", encode_paid_seconds=0.0), predictor)
+        unpaid = msgspec.structs.replace(result, purpose="final", encode_paid_seconds=0.0, setup_paid_seconds=0.0)
+        return Fitted(unpaid, predictor)
 
     def _tested(self, predictor: Predictor, result: FitResult) -> FitResult:
         examples, info = self.materials.test(), self.materials.info
         try:
             # The labels stay behind: a predictor is asked, not told.
             data = self.materials.data(examples.without_targets())
-            predictions, seconds = predict_timed(predictor, data, self.materials.bench.activations)
+            predictions, seconds, paid = predict_timed(predictor, data, self.materials.bench.activations)
             scored = scored_of(info.output, [example.target for example in examples], predictions, info.positive)
         except (Exception, SystemExit) as error:
             status, reason, trace = status_of(error)
             return msgspec.structs.replace(result, status=status, reason=reason, traceback=trace)
         path = self.work.predictions(result.seed)
         scoring.write_predictions(path, result.seed, examples, scored)
-        return msgspec.structs.replace(result, predict_seconds=seconds, predictions=path.name)
+        paid += result.encode_paid_seconds
+        return msgspec.structs.replace(result, predict_seconds=seconds, encode_paid_seconds=paid, predictions=path.name)
 
 
 def _nothing() -> bool:

@@ -16,6 +16,7 @@ from tlbench.planning.memory import Room, workers_in
 from tlbench.results.store import Store
 from tlbench.running.generations import together
 from tlbench.running.machine import cores, default_jobs
+from tlbench.running.staleness import Now
 
 Fresh = Literal["none", "failed", "stale", "all"]
 Delivered = Callable[[Record], None]
@@ -51,13 +52,14 @@ def orders_of(plan: Plan, store: Store, catalog: Catalog, settings: Settings) ->
     fresh: Fresh = "none" if wanted else settings.fresh
     # Of the whole plan: results differ between thread counts, so an interrupted run must go on with its own.
     threads = max(1, cores() // jobs_for(plan.cells, catalog, settings))
+    now = Now(catalog, settings.device, threads)
     orders = []
     for cell in plan.cells:
         cell_id = cell.id
         attempt = attempts.get(cell_id, 0)
         record = store.attempt(cell_id, attempt) if attempt else None
         # A record that cannot be read is none: its cell is run again, under the next attempt.
-        asked = cell_id in wanted or (fresh != "none" and record is not None and _wanted(record, fresh))
+        asked = cell_id in wanted or (fresh != "none" and record is not None and _wanted(record, fresh, now))
         if record is not None and not asked:
             continue
         work = store.work(cell_id, attempt + 1)
@@ -72,7 +74,13 @@ def jobs_of(plan: Plan, orders: Sequence[CellOrder], catalog: Catalog, settings:
 
 
 def jobs_for(cells: Sequence[Cell], catalog: Catalog, settings: Settings) -> int:
-    """Returns how many workers find something to do: no more than were asked for, or than the machine has room for."""
+    """Returns how many workers find something to do: no more than were asked for, or than the machine has room for.
+
+    An executor that does not take `jobs` has one; asked for several, it gets the threads of one of so many, and so
+    computes what they do.
+    """
+    if settings.jobs is None and not hasattr(catalog.executor(settings.executor).item, "jobs"):
+        return 1
     most = settings.jobs or default_jobs(settings.device)
     if settings.jobs is None and settings.room is not None and most > 1:
         most = min(most, workers_in(settings.room, cells, catalog) or most)
@@ -121,27 +129,10 @@ def run(
     return summary
 
 
-def stale(record: Record, versions: dict[str, str]) -> bool:
-    """Says whether a record was made with other versions of the distributions than are installed now."""
-    made = record.provenance.distributions
-    return any(versions.get(name, version) != version for name, version in made.items())
-
-
-def _wanted(record: Record, fresh: Fresh) -> bool:
+def _wanted(record: Record, fresh: Fresh, now: Now) -> bool:
     if fresh == "failed":
         return record.status != "ok"
-    return fresh == "all" or stale(record, _installed(record))
-
-
-def _installed(record: Record) -> dict[str, str]:
-    from contextlib import suppress
-    from importlib import metadata
-
-    versions: dict[str, str] = {}
-    for name in record.provenance.distributions:
-        with suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return versions
+    return fresh == "all" or now.differs(record)
 
 
 def _executor(catalog: Catalog, settings: Settings, jobs: int) -> Executor:

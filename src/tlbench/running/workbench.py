@@ -12,7 +12,7 @@ import torch
 from tlbench.catalog.catalog import Catalog, Found
 from tlbench.contracts.errors import PluginError, SealBroken
 from tlbench.contracts.outputs import Output
-from tlbench.contracts.record import Cell
+from tlbench.contracts.record import Cell, Provenance
 from tlbench.contracts.space import Choice, Float, Int, Space, Value, narrow
 from tlbench.contracts.strategy import About, TaskInfo
 from tlbench.contracts.task import Examples, SplitName
@@ -22,6 +22,7 @@ from tlbench.modeling.disk import cache as disk_cache
 from tlbench.modeling.encoder import Encoder
 from tlbench.modeling.precision import halve, resolve
 from tlbench.planning.plan import space_about
+from tlbench.running.measure import provenance
 from tlbench.running.overlap import overlap
 from tlbench.running.splits import Splits
 from tlbench.running.warm import WarmEncoder
@@ -44,6 +45,7 @@ class Workbench:
         self.disposable = disposable
         """Whether this process may end at any moment, since another takes its place."""
         self.activations = Activations(disk=disk_cache.shared())
+        self._room_for = ""
         self._encoders: OrderedDict[tuple[str, str], WarmEncoder] = OrderedDict()
         self._splits: OrderedDict[str, Splits] = OrderedDict()
         self._data: OrderedDict[tuple[str, str, Output], Data] = OrderedDict()
@@ -54,15 +56,18 @@ class Workbench:
         def load() -> Encoder:
             return self.load(backbone, precision, pretrained=True)
 
-        weights = precision if precision == "bf16-weights" else "fp32"
-        return _cached(self._encoders, (backbone, weights), lambda: WarmEncoder(load), 2)
+        return _cached(self._encoders, (backbone, _weights(precision)), lambda: WarmEncoder(load), 2)
 
-    def make_room(self, backbone: str | None) -> None:
-        """Lets go of all other backbones where the device is a GPU: a cell is promised, and charged, all of it."""
-        others = [key for key in self._encoders if key[0] != backbone]
-        if self.device.type != "cuda" or not others:
+    def make_room(self, cell: Cell) -> None:
+        """Lets go of what other cells left on a GPU: a cell is promised, and charged, all of it.
+
+        Pretrained weights' activations are on disk as well. Nothing happens while the cell stays the same.
+        """
+        if self.device.type != "cuda" or cell.id == self._room_for:
             return
-        for key in others:
+        self._room_for = cell.id
+        needed = (cell.backbone.name, _weights(cell.protocol.precision)) if cell.backbone else None
+        for key in [key for key in self._encoders if key != needed]:
             del self._encoders[key]
         self.activations.clear()
         with suppress(RuntimeError):  # a GPU that is lost says so at the first fit
@@ -108,6 +113,8 @@ class Materials:
         self.splits = bench.splits(cell.task.name)
         self.about: About = space_about(self.task.item, cell.protocol, self.backbone.item if self.backbone else None)
         self._made: dict[tuple[int, str], object] = {}
+        self.once_seconds: dict[tuple[int, str], float] = {}
+        """What making each took, by seed and key."""
         self._test: Examples | None = None
 
     @property
@@ -215,11 +222,19 @@ class Materials:
             found["test"] = self._test.fingerprint
         return found
 
-    @property
-    def plugins(self) -> list[tuple[str, str]]:
-        """The distributions that took part, with their versions."""
+    def provenance(self) -> Provenance:
+        """Returns what the cell is run with."""
         found: list[Found[Any]] = [self.task, self.strategy, *([self.backbone] if self.backbone else [])]
-        return [(item.distribution, item.version) for item in found]
+        plugins = [(item.distribution, item.version) for item in found]
+        data: dict[str, str] = {}
+        with suppress(Exception, SystemExit):  # a cell may have failed for want of its data
+            data = self.fingerprints()
+        return provenance(plugins, self.bench.device, self.precision, self.bench.threads, data)
+
+
+def _weights(precision: str) -> str:
+    """Returns what the weights are kept in; "auto" never means the weights."""
+    return precision if precision == "bf16-weights" else "fp32"
 
 
 def _cached(cache: OrderedDict[K, V], key: K, make: Callable[[], V], limit: int) -> V:

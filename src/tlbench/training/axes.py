@@ -96,6 +96,6 @@ class Axes:
         """Returns the maps on raw features of solutions (S, R + 1, K) on the axes, the bias last."""
         solution = solution.double()
         count, _, outputs = solution.shape
-        flat = self.directions @ solution[:, :-1].permute(1, 0, 2).reshape(self.directions.shape[1], -1)
+        flat = self.directions @ solution[:, :-1].permute(1, 0, 2).reshape(self.directions.shape[1], count * outputs)
         weights = flat.view(len(self.directions), count, outputs).permute(1, 2, 0)
         return [self.scale.unfold(weight, bias) for weight, bias in zip(weights, solution[:, -1], strict=True)]

@@ -214,6 +214,19 @@ def test_the_longest_unused_go_where_the_limit_is_passed(folder: Path) -> None:
     assert not held.array("x").any(), "who has it open keeps it"
 
 
+def test_what_was_just_made_stays_while_others_write_much(folder: Path) -> None:
+    cache = DiskCache(folder, 300_000, reserve_bytes=0)
+    other = DiskCache(folder, 300_000, reserve_bytes=0)
+    keep(cache)
+    with other.draft("toys", {"n": 1}) as draft:
+        draft.add("x", np.zeros(200_000, dtype=np.int8))
+        make = Maker(150_000)
+        cache.arrays("toys", {"n": 2}, make)
+        assert len(disk_folder.entries(folder)) == 1, "an older entry stayed beyond the limit"
+        assert equal(cache.arrays("toys", {"n": 2}, make), cache.find("toys", {"n": 2}).arrays())  # type: ignore[union-attr]
+        assert make.count == 1
+
+
 def test_an_entry_beyond_the_limit_is_given_and_not_kept(folder: Path) -> None:
     cache = DiskCache(folder, 50_000, reserve_bytes=0)
     keep(cache)

@@ -97,6 +97,7 @@ class FeaturePredictor:
         self.activations = activations
         self.precision = precision
         self.trainable_parameters = head.parameters
+        self.parameters_total = sum(weights.numel() for weights in encoder.parameters()) + head.parameters
 
     def predict(self, data: Data) -> Predictions:
         """Returns an answer for each example of the data, in order.

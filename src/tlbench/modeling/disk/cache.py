@@ -110,7 +110,7 @@ class DiskCache:
             self.limit_bytes,
             self.reserve_bytes,
             stopped=self._give_up,
-            committed=self._committed,
+            committed=lambda header, handle: self._committed(path, header, handle),
         )
         try:
             yield draft
@@ -138,12 +138,12 @@ class DiskCache:
             log.warning("the cache in %s cannot be written (%s): going on in memory", self.folder, reason)
         self._writable = False
 
-    def _committed(self, header: Header, handle: int) -> None:
+    def _committed(self, path: Path, header: Header, handle: int) -> None:
         """Takes note of an entry that was just written, and makes room where the limit is passed."""
         self._checked.add(_identity(handle, header))
         with suppress(OSError):
             disk_folder.sweep(self.folder)
-            disk_folder.prune(self.folder, self.limit_bytes)
+            disk_folder.prune(self.folder, self.limit_bytes, spare=path)
 
     def _path(self, kind: str, key: Key) -> Path:
         digest = hashlib.sha256(canonical(dict(key)).encode()).hexdigest()[:32]

@@ -62,15 +62,18 @@ def entries(folder: Path) -> list[EntryFile]:
     return sorted(found, key=lambda entry: (entry.used, entry.path.name))
 
 
-def prune(folder: Path, limit_bytes: int, unused_since: float | None = None) -> Freed:
+def prune(folder: Path, limit_bytes: int, unused_since: float | None = None, spare: Path | None = None) -> Freed:
     """Removes the longest unused entries until the rest fits the limit, and all that were last used before a time.
 
-    A process that has a removed entry open keeps what it has.
+    A process that has a removed entry open keeps what it has. What others are writing counts towards the limit, so
+    that even the newest entry could go: `spare` stays.
     """
     found = entries(folder)
     total = sum(entry.size_bytes for entry in found) + sum(_size(draft) for draft in _drafts(folder))
     removed = size = 0
     for entry in found:
+        if entry.path == spare:
+            continue
         if total - size <= limit_bytes and (unused_since is None or entry.used >= unused_since):
             break
         with suppress(FileNotFoundError):

@@ -45,6 +45,7 @@ _SUMMARY: dict[str, Callable[[Row], str]] = {
     "mean rank": lambda row: NOTHING if row["rank"] is None else f"{row['rank']:.1f}",
     "wins": lambda row: f"{row['wins']}",
     "tasks": cells.coverage,
+    "encode": lambda row: cells.seconds(row["encode_seconds"]),
     "fit": lambda row: cells.seconds(row["fit_seconds"]),
     "total": lambda row: cells.seconds(row["total_seconds"]),
 }

@@ -129,7 +129,7 @@ def _summary_table(rows: Sequence[Row]) -> Table:
     grid = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
     for heading in ("backbone", "strategy"):
         grid.add_column(Text(heading), overflow="fold", max_width=_LONGEST_NAME)
-    for heading in ("mean", "mean rank", "wins", "tasks", "fit", "total"):
+    for heading in ("mean", "mean rank", "wins", "tasks", "encode", "fit", "total"):
         grid.add_column(Text(heading), justify="right", no_wrap=True)
     complete = [row["mean"] for row in rows if row["mean"] is not None and row["tasks"] == row["tasks_total"]]
     best = max(complete, default=None)
@@ -137,8 +137,8 @@ def _summary_table(rows: Sequence[Row]) -> Table:
         texts = (
             cells.backbone(row), cells.strategy(row), cells.points(row["mean"]),
             NOTHING if row["rank"] is None else f"{row['rank']:.1f}", f"{row['wins']}",
-            f"{row['tasks']}/{row['tasks_total']}", cells.seconds(row["fit_seconds"]),
-            cells.seconds(row["total_seconds"]),
+            f"{row['tasks']}/{row['tasks_total']}",
+            *(cells.seconds(row[f"{part}_seconds"]) for part in ("encode", "fit", "total")),
         )  # fmt: skip
         is_best = best is not None and row["mean"] == best
         grid.add_row(*(plain_text(text, "bold" if is_best else "") for text in texts))
