@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.speed import corpora
 from benchmarks.speed.plugin import DATA_VARIABLE, PREFIX, Subset
 from tlbench import Protocol
 from tlbench.catalog.catalog import Catalog
@@ -104,6 +106,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.anatomy", description=__doc__)
     parser.add_argument("--data-root", default=os.environ.get(DATA_VARIABLE, ""), help="GLUE's folder, or its parent")
     os.environ[DATA_VARIABLE] = parser.parse_args().data_root
+    try:
+        corpora.corpus_folder("sst2", os.environ[DATA_VARIABLE])
+    except FileNotFoundError as error:
+        print(f"benchmarks.speed.anatomy: {error}; --data-root or {DATA_VARIABLE} says where it is", file=sys.stderr)
+        return 2
     print(HEADER)
     for title, threads, parts, work in _cases():
         torch.set_num_threads(threads)
