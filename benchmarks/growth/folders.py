@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 
 from tlbench import Cell, Protocol, Record
+from tlbench.contracts.cell import Ref
 from tlbench.contracts.plan import Plan
-from tlbench.contracts.record import FitResult, Memory, Provenance, Ref, Seconds, TestScore
+from tlbench.contracts.record import FitResult, Memory, Provenance, Seconds, TestScore
 from tlbench.results.index import NAME as INDEX
 from tlbench.results.store import Store
 

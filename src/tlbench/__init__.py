@@ -7,6 +7,7 @@ in `tlbench.testing`.
 
 from tlbench.catalog.hookspecs import hookimpl
 from tlbench.contracts.backbone import Backbone, Card
+from tlbench.contracts.cell import Cell, Protocol
 from tlbench.contracts.errors import DataError, Diverged, FitEnded, PluginError, Pruned, TlbenchError, UsageError
 from tlbench.contracts.images import ImageFile
 from tlbench.contracts.memory import Resources
@@ -22,7 +23,7 @@ from tlbench.contracts.outputs import (
     Text,
     TokenClasses,
 )
-from tlbench.contracts.record import Cell, Protocol, Record
+from tlbench.contracts.record import Record
 from tlbench.contracts.space import Choice, Float, Int, Space, Value
 from tlbench.contracts.strategy import About, Job, Predictor, Strategy, TaskInfo
 from tlbench.contracts.task import Example, Examples, SplitName, Task

@@ -184,7 +184,8 @@ def test_resolves_names_with_a_scheme():
 
 
 def test_a_failing_observer_is_not_fatal(caplog):
-    from tlbench.contracts.record import Cell, Protocol, Record, Ref
+    from tlbench.contracts.cell import Cell, Protocol, Ref
+    from tlbench.contracts.record import Record
 
     heard = []
     bad = plugin("bad", tlbench_recorded=lambda cell, record: 1 / 0)

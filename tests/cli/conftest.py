@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from tlbench.cli.app import _main
-from tlbench.contracts.record import Cell, ClassReport, ClassScore, Memory, Protocol, Record, Ref
+from tlbench.contracts.cell import Cell, Protocol, Ref
+from tlbench.contracts.record import ClassReport, ClassScore, Memory, Record
 from tlbench.results.store import Store
 
 ZOO = '''

@@ -4,8 +4,9 @@ import msgspec
 import pytest
 
 from tlbench.cli.live import Estimate, duration, line
+from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.executor import CellOrder
-from tlbench.contracts.record import Cell, Protocol, Record, Ref, Seconds, TestScore
+from tlbench.contracts.record import Record, Seconds, TestScore
 
 
 def cell(task, strategy):

@@ -12,8 +12,9 @@ import pytest
 from tlbench import Backbone, Card
 from tlbench.cli.records import memory_text
 from tlbench.cli.showing import _backbone
+from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.memory import Resources
-from tlbench.contracts.record import Cell, Memory, Protocol, Record, Ref
+from tlbench.contracts.record import Memory, Record
 from tlbench.testing.conformance.imports import HEAVY
 
 pytestmark = pytest.mark.usefixtures("zoo")

@@ -5,8 +5,8 @@ import pytest
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import Plugin
+from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import SuiteError, UnknownName, UsageError
-from tlbench.contracts.record import Protocol
 from tlbench.planning.plan import Selection, plan
 from tlbench.planning.suite import Patch, read_suite
 from tlbench.testing import toy_plugin
@@ -156,14 +156,29 @@ def test_the_command_line_selects_replaces_and_adds(read, catalog):
     assert titles(suite, catalog, strategies=("toy-majority",)) == [baseline]
     assert len(titles(suite, catalog, backbones=("+toy[blocks=1]",))) == 9
     added = plan(suite, catalog, Selection(strategies=("+toy-majority",)))
-    assert Protocol(trials=4, max_steps=10) in {
-        cell.protocol for cell in added.cells if cell.strategy.name == "toy-majority"
-    }
+    # It has nothing to search, however many trials the suite grants.
+    assert Protocol(max_steps=10) in {cell.protocol for cell in added.cells if cell.strategy.name == "toy-majority"}
 
 
 def test_the_command_lines_protocol_wins(read, catalog):
     cells = plan(read(SUITE), catalog, Selection(protocol=Patch(trials=2, seeds=(5,), max_steps=3))).cells
-    assert {cell.protocol for cell in cells} == {Protocol(trials=2, seeds=(5,), max_steps=3)}
+    said = Protocol(trials=2, seeds=(5,), max_steps=3)
+    settled = msgspec.structs.replace(said, trials=1)
+    assert {(cell.strategy.name, cell.protocol) for cell in cells} == {
+        ("toy-fit", said), ("toy-tune", said), ("toy-majority", settled),
+    }  # fmt: skip
+
+
+def test_trials_make_no_other_cell_where_there_is_nothing_to_search(read, catalog):
+    def ids(trials, **space):
+        suite = msgspec.structs.replace(read(SUITE), space={"toy-fit": space} if space else {})
+        cells = plan(suite, catalog, Selection(protocol=Patch(trials=trials))).cells
+        return {(cell.title, cell.protocol.max_steps): cell.id for cell in cells}
+
+    few, many = ids(2), ids(9)
+    assert {title[0].split()[-1] for title in few if few[title] == many[title]} == {"toy-majority"}
+    few, many = ids(2, lr=0.01, steps=4), ids(9, lr=0.01, steps=4)
+    assert {title[0].split()[-1] for title in few if few[title] == many[title]} == {"toy-majority", "toy-fit"}
 
 
 def test_a_protocol_that_cannot_be_is_the_users_mistake(read, catalog):

@@ -8,17 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tlbench.contracts.record import (
-    Cell,
-    FitResult,
-    Memory,
-    Protocol,
-    Provenance,
-    Record,
-    Ref,
-    Seconds,
-    TestScore,
-)
+from tlbench.contracts.cell import Cell, Protocol, Ref
+from tlbench.contracts.record import FitResult, Memory, Provenance, Record, Seconds, TestScore
 from tlbench.modeling.scored import Scored
 from tlbench.modeling.statistics import bootstrap, score
 

@@ -8,7 +8,7 @@ import sys
 import msgspec
 import pytest
 
-from tlbench.contracts.record import Ref
+from tlbench.contracts.cell import Ref
 from tlbench.results.columns import COLUMNS, rows_of, with_metrics
 from tlbench.results.leaderboard import frame, progress
 from tlbench.results.lines import lines_of

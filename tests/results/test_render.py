@@ -11,7 +11,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from tlbench.contracts.record import Provenance, Ref
+from tlbench.contracts.cell import Ref
+from tlbench.contracts.record import Provenance
 from tlbench.results.leaderboard import frame
 from tlbench.results.render import cells, csv, markdown
 from tlbench.results.render.standings import standings

@@ -9,9 +9,10 @@ import sys
 import msgspec
 import pytest
 
+from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.errors import StoreError
 from tlbench.contracts.plan import Plan
-from tlbench.contracts.record import FORMAT, Cell, Protocol, Record, Ref
+from tlbench.contracts.record import FORMAT, Record
 from tlbench.results.store import Store
 
 CELL = Cell(Ref("task"), Ref("strategy"), Protocol(), Ref("backbone"))
@@ -67,7 +68,7 @@ store = Store.open(pathlib.Path(sys.argv[1]))
 print(sum(store.commit(Record(cell(n), "ok", reason=sys.argv[2]), pathlib.Path(".")) for n in range(60)))
 """
     (tmp_path / "tests_cell.py").write_text(
-        "import msgspec\nfrom tlbench.contracts.record import *\n"
+        "from tlbench.contracts.cell import *\n"
         "def cell(n):\n    return Cell(Ref('t'), Ref('s'), Protocol(trials=n + 1))\n"
     )
     writers = [

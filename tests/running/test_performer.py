@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from tlbench import Cell, Example, Examples, Protocol, Text
+from tlbench.contracts.cell import Ref
 from tlbench.contracts.errors import UsageError
-from tlbench.contracts.record import Ref
 from tlbench.modeling.activation_files import Entry
 from tlbench.modeling.activations import Key, Usage
 from tlbench.modeling.data import one_row_each

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from tlbench import Choice, Float, Int
-from tlbench.contracts.record import FitResult, Protocol
+from tlbench.contracts.cell import Protocol
+from tlbench.contracts.record import FitResult
 from tlbench.running.study import Study, grid
 
 SPACE = {"lr": Float(1e-4, 1e-1, log=True), "n": Int(1, 8), "kind": Choice(("a", "b")), "fixed": Choice((3,))}

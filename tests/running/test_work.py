@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from tlbench.contracts.record import Cell, Memory, Protocol, Record, Ref
+from tlbench.contracts.cell import Cell, Protocol, Ref
+from tlbench.contracts.record import Memory, Record
 from tlbench.running import work
 from tlbench.running.posts import most
 from tlbench.running.work import WorkFolder
@@ -15,7 +16,7 @@ def test_the_time_of_those_who_died_counts_until_the_last_thing_they_finished(tm
     assert folder.spent() == 0
     for began in (1000.0, 2000.0, 3000.0):
         monkeypatch.setattr(work, "now", lambda began=began: began)
-        folder.begin()
+        folder.begin(Cell(Ref("task"), Ref("strategy"), Protocol()))
     for name, finished in (("trials-0", 1010), ("trials-1", 1400), ("winner", 3005), ("seed-0", 3100)):
         (folder.root / f"{name}.json").write_bytes(b"{}")
         os.utime(folder.root / f"{name}.json", (finished, finished))

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import SealBroken
-from tlbench.contracts.record import Protocol
 from tlbench.testing import faults
 from tlbench.testing.jobs import Rehearsal
 from tlbench.testing.toys import ToyBackbone, ToyTask

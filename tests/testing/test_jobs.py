@@ -5,8 +5,8 @@ import random
 import pytest
 import torch
 
+from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import SealBroken
-from tlbench.contracts.record import Protocol
 from tlbench.contracts.space import Choice, Float, Int
 from tlbench.testing.faults import BrokenTask
 from tlbench.testing.jobs import Rehearsal, draw, make_job, middle

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tlbench.contracts.cell import Protocol
 from tlbench.contracts.outputs import Answer
-from tlbench.contracts.record import Protocol
 from tlbench.contracts.task import Example, Examples
 from tlbench.testing.conformance.task import misfit, mismatch
 from tlbench.testing.jobs import Rehearsal, make_job

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from tlbench.catalog.catalog import Catalog
+from tlbench.contracts.cell import Protocol
 from tlbench.contracts.outputs import Classes
-from tlbench.contracts.record import Protocol
 from tlbench.testing.conformance.imports import heavy_imports
 from tlbench.testing.jobs import Rehearsal
 from tlbench.testing.toys import CUES, ENDINGS, OPENINGS, SUBJECTS, ToyBackbone, ToyFit, ToyScalarTask, ToyTask, ToyTune

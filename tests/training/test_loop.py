@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import Diverged, Pruned
-from tlbench.contracts.record import Protocol
 from tlbench.contracts.strategy import Job
 from tlbench.contracts.task import Task
 from tlbench.modeling.activations import Activations

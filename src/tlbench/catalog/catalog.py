@@ -13,9 +13,10 @@ from tlbench.catalog.discovery import Broken, Discovery, Entry, Plugin, discover
 from tlbench.catalog.names import canonical, configure, nearest, parse
 from tlbench.catalog.objects import fault_of
 from tlbench.contracts.backbone import Backbone
+from tlbench.contracts.cell import Cell, Ref
 from tlbench.contracts.errors import AmbiguousName, TlbenchError, UnknownName, UsageError
 from tlbench.contracts.executor import Executor
-from tlbench.contracts.record import Cell, Record, Ref
+from tlbench.contracts.record import Record
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
 

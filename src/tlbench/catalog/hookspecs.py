@@ -14,8 +14,9 @@ from pathlib import Path
 import pluggy
 
 from tlbench.contracts.backbone import Backbone
+from tlbench.contracts.cell import Cell
 from tlbench.contracts.executor import Executor
-from tlbench.contracts.record import Cell, Record
+from tlbench.contracts.record import Record
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
 

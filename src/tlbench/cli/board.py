@@ -8,15 +8,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tlbench.contracts.cell import Cell
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.plan import Plan
-from tlbench.contracts.record import Cell, Record
+from tlbench.contracts.record import Record
 from tlbench.results.index import Index
 from tlbench.results.leaderboard import Table
 from tlbench.results.lines import Line, Lines
 from tlbench.results.ranking import Place, by_answers, by_intervals
+from tlbench.results.record_files import Unreadable
 from tlbench.results.render.plain import printable
-from tlbench.results.store import Store, Unreadable
+from tlbench.results.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,7 +150,7 @@ def _by_predictions(store: Store, damaged: Callable[[], None]) -> Callable[[str,
 
 
 def _complain(file: Unreadable) -> None:
-    print(printable(f"tlbench: {file.path.name} is no record and is left out: {file.reason}"), file=sys.stderr)
+    print(printable(f"tlbench: {file.message}; it is left out"), file=sys.stderr)
 
 
 def _command(suite: str | None, everything: bool) -> str:

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from tlbench.catalog.catalog import Catalog
+from tlbench.contracts.cell import Precision
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.plan import Plan
-from tlbench.contracts.record import Precision
 from tlbench.modeling.disk import settings as cache_settings
 from tlbench.planning.memory import Room
 from tlbench.planning.plan import Selection, plan

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.cli.tables import print_rows
+from tlbench.contracts.cell import Cell, Protocol
 from tlbench.contracts.errors import StoreError
 from tlbench.contracts.plan import Plan
-from tlbench.contracts.record import Cell, Protocol
 from tlbench.results.render.plain import printable
 from tlbench.results.store import Store
 

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.cli.plans import protocol_text
 from tlbench.cli.tables import print_facts
-from tlbench.contracts.errors import UnknownName
+from tlbench.contracts.errors import StoreError, UnknownName
 from tlbench.contracts.memory import Resources
 from tlbench.contracts.record import Record
 from tlbench.modeling.disk.settings import size_text
 from tlbench.planning.memory import needed_bytes
+from tlbench.results.provenance import mixture
+from tlbench.results.record_files import Unreadable
 from tlbench.results.render.plain import printable
 from tlbench.results.store import Store
 
 
 def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
-    """Prints the newest record of a cell.
+    """Prints the newest record of a cell that can be read; of newer ones it says on stderr why they cannot.
 
     Raises:
         UnknownName: There is none.
+        StoreError: None can be read.
     """
-    record = Store.open(out).record(cell_id)
-    if record is None:
-        raise UnknownName(f"{out}: no record of the cell {cell_id}")
+    record = _newest(Store.open(out), cell_id)
     rows = [("cell", record.cell.id), ("what", record.cell.title), ("protocol", protocol_text(record.cell.protocol))]
     rows += [("status", record.status), ("reason", record.reason)] if record.status != "ok" else []
     rows += [("best params", ", ".join(f"{k}={v}" for k, v in record.best_params.items()) or "-")]
@@ -34,7 +36,9 @@ def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
         rows.append((f"{score.metric}{where}", f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"
                      f"  n={score.n}  seed {score.seed}"))  # fmt: skip
     made = record.provenance
+    taken = sum(fit.taken_over for fit in (*record.trials, *record.fits))
     rows.append(("trials", f"{len(record.trials)}, {sum(t.status != 'ok' for t in record.trials)} without a score"))
+    rows.append(("taken over", f"{taken} fits that other cells had finished" if taken else ""))
     rows.append(("parameters", f"{record.parameters:,}, {record.trainable_parameters:,} of them trained"))
     rows.append(("memory", memory_text(record, _resources(catalog, record))))
     rows.append(("test reads", str(record.test_reads)))
@@ -42,6 +46,7 @@ def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
     rows.append(("test examples", seen))
     rows.append(("made with", ", ".join(f"{k} {v}" for k, v in made.distributions.items())))
     rows.append(("on", f"{made.device}, {made.threads} threads, {made.precision}"))
+    rows.append(("made otherwise", mixture(record)))
     rows.append(("data", ", ".join(f"{k} {v}" for k, v in made.data.items())))
     print_facts(rows)
     if record.report.classes:
@@ -52,6 +57,18 @@ def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
         Console().print("", report(record))
     if record.traceback:
         print("\n".join(printable(line, 2000) for line in record.traceback.splitlines()))
+
+
+def _newest(store: Store, cell_id: str) -> Record:
+    newest, record = store.newest(cell_id), store.record(cell_id)
+    if isinstance(newest, Unreadable):
+        if record is None:
+            again = "upgrade tlbench to read it" if newest.is_newer else "`tlbench run` makes it again"
+            raise StoreError(f"{store.root}: {newest.message}; {again}")
+        print(printable(f"tlbench: {newest.message}; this is attempt {record.attempt}"), file=sys.stderr)
+    if record is None:
+        raise UnknownName(f"{store.root}: no record of the cell {cell_id}")
+    return record
 
 
 def memory_text(record: Record, resources: Resources | None) -> str:

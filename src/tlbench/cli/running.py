@@ -16,6 +16,7 @@ from tlbench.cli.live import LiveView, duration, line
 from tlbench.cli.options import out_folder
 from tlbench.contracts.plan import Plan
 from tlbench.contracts.record import Record
+from tlbench.results.record_files import Unreadable
 from tlbench.results.render.plain import printable
 from tlbench.results.store import Store
 from tlbench.running.run import Settings, jobs_of, orders_of, run
@@ -35,7 +36,7 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
     console = Console()
     store = Store.create(out)
     store.save_plan(plan)
-    orders = orders_of(plan, store, catalog, settings)
+    orders = orders_of(plan, store, catalog, settings, _tell_damaged)
     for skip in plan.skips[:10]:
         print(f"skipped: {printable(skip.title)}: {printable(skip.reason)}", file=sys.stderr)
     if len(plan.skips) > 10:
@@ -49,6 +50,10 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
     records = board.load(store, ids)
     board.print_frame(console, board.frame(store, records, plan.cells), plan.suite)
     return _farewell(console, plan, records, out, len(orders))
+
+
+def _tell_damaged(file: Unreadable) -> None:
+    print(printable(f"tlbench: {file.message}; its cell is run again"), file=sys.stderr)
 
 
 @contextmanager

@@ -13,10 +13,10 @@ from tlbench.cli.listing import from_text, kind_of, missing_text, short_count
 from tlbench.cli.plans import protocol_text
 from tlbench.cli.tables import print_facts
 from tlbench.contracts.backbone import Backbone
+from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import AmbiguousName, UnknownName, UsageError
 from tlbench.contracts.memory import estimated
 from tlbench.contracts.outputs import Classes, MultiLabel, Output, Text, TokenClasses
-from tlbench.contracts.record import Protocol
 from tlbench.contracts.space import Choice, Domain, Float, Int, Override, Range
 from tlbench.contracts.strategy import About, Strategy, TaskInfo
 from tlbench.contracts.task import Task

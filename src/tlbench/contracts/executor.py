@@ -8,7 +8,8 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from tlbench.contracts.record import Cell, Record
+from tlbench.contracts.cell import Cell
+from tlbench.contracts.record import Record
 
 
 class CellOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,6 +23,8 @@ class CellOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`auto`, `cpu`, `cuda` or `cuda:<n>`."""
     threads: int = 1
     """Threads of a worker on the CPU; constant for a run, since results differ between thread counts."""
+    sources: tuple[str, ...] = ()
+    """Work folders and files of records, there or to come, of cells with the same fits, which may be taken over."""
 
 
 Deliver = Callable[[Record, Path], None]

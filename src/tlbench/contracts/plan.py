@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tlbench.contracts.record import Cell
+from tlbench.contracts.cell import Cell
 
 
 class Skip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,106 +1,22 @@
-"""Identity and results: what a cell is, what was asked of one fit, and what was measured.
+"""Results: what one fit was asked for and gave, and what was measured of a cell.
 
 Everything here is a value on disk: frozen, strict about unknown fields, and JSON both ways.
 """
 
 from __future__ import annotations
 
-import hashlib
-import math
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from msgspec import Meta
 
-from tlbench.contracts.space import Override, Value
+from tlbench.contracts.cell import Cell
+from tlbench.contracts.space import Value
 
 FORMAT = 1
 """The version of the record folder; raised when old records can no longer be read."""
 
 Status = Literal["ok", "diverged", "oom", "timeout", "failed", "crashed"]
 """How a cell ended: `failed` raised, `crashed` lost its process again and again."""
-Precision = Literal["auto", "fp32", "bf16-autocast", "bf16-weights"]
-Sampler = Literal["tpe", "random", "grid", "gp"]
-Pruner = Literal["none", "median", "hyperband"]
-PositiveInt = Annotated[int, Meta(ge=1, le=2**31 - 1)]
-Seed = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-
-
-class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is held equal between strategies.
-
-    Raises:
-        ValueError: No seeds, a seed twice, or both `max_steps` and `epochs`.
-    """
-
-    trials: PositiveInt = 1
-    """How many settings the study tries in total; one is "not searched"."""
-    seeds: Annotated[tuple[Seed, ...], Meta(min_length=1)] = (0,)
-    """The winner is fitted once for each; seed s draws training subset s, the same for every strategy."""
-    max_steps: PositiveInt | None = None
-    """Optimiser steps of a gradient-trained fit."""
-    epochs: Annotated[float, Meta(gt=0)] | None = None
-    """Passes over the training examples of a gradient-trained fit."""
-    train_limit: PositiveInt | None = None
-    """How many training examples a fit may see; None for all."""
-    max_seconds: Annotated[float, Meta(gt=0)] | None = None
-    """Wall-clock time of the whole cell, after which it is stopped and recorded as `timeout`."""
-    precision: Precision = "auto"
-    refit: bool = False
-    """False: the search runs at `seeds[0]` and the winner's own fit counts as that seed's."""
-    sampler: Sampler = "tpe"
-    pruner: Pruner = "none"
-
-    def __post_init__(self) -> None:
-        if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError("a seed stands twice")
-        for name in ("epochs", "max_seconds"):
-            if not math.isfinite(getattr(self, name) or 0.0):
-                raise ValueError(f"{name} must be finite")
-        if self.max_steps is not None and self.epochs is not None:
-            raise ValueError("give max_steps or epochs, not both")
-
-
-class Ref(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A plugin's object: its canonical name with its parameters and pinned revision, and its own version."""
-
-    name: str
-    version: int = 1
-
-
-class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The unit of caching, identity and dispatch. Nothing measured is in it."""
-
-    task: Ref
-    strategy: Ref
-    protocol: Protocol
-    backbone: Ref | None = None
-    """None for a strategy that looks through no backbone."""
-    needs: tuple[Ref, ...] = ()
-    space: dict[str, Override] = {}
-    """The suite's fixed and narrowed hyperparameters."""
-
-    @property
-    def id(self) -> str:
-        """Sixteen hex digits, equal for equal cells."""
-        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:16]
-
-    @property
-    def search_id(self) -> str:
-        """Equal for cells whose searches may go the same way: the budget and the later seeds are left out.
-
-        The study's suggestions are drawn from it, so that the first 16 of 32 trials are those of 16.
-        """
-        seeds = self.protocol.seeds[:1]
-        searched = msgspec.structs.replace(self.protocol, trials=1, seeds=seeds, refit=False, max_seconds=None)
-        return msgspec.structs.replace(self, protocol=searched).id
-
-    @property
-    def title(self) -> str:
-        """Returns "backbone | task | strategy" for people."""
-        backbone = self.backbone.name if self.backbone else "-"
-        return f"{backbone} | {self.task.name} | {self.strategy.name}"
-
 
 Purpose = Literal["search", "final"]
 
@@ -148,6 +64,12 @@ class FitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notes: dict[str, float] = {}
     predictions: str | None = None
     """The file with the test predictions, within the cell's work folder."""
+    taken_over: bool = False
+    """Whether it was made for another cell, which asks for the same fit, and not again for this one."""
+
+
+PAID = ("fit_seconds", "setup_paid_seconds", "encode_paid_seconds", "validate_seconds")
+"""Fields of a fit's result that add up to what it took."""
 
 
 class TestScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -234,6 +156,22 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     started: str = ""
     """UTC, ISO 8601."""
 
+    def aspects(self) -> dict[str, str]:
+        """Returns what results may depend on, by name, as far as it is known: device, versions, data, ..."""
+        found = {
+            "device": self.device,
+            "precision": self.precision,
+            "threads": str(self.threads) if self.threads else "",
+            **self.distributions,
+            **{f"{split} data": digest for split, digest in self.data.items()},
+        }
+        return {aspect: value for aspect, value in found.items() if value}
+
+    def differing(self, other: Provenance) -> dict[str, str]:
+        """Returns the aspects of the other that are known here too, and differ."""
+        mine = self.aspects()
+        return {aspect: value for aspect, value in other.aspects().items() if mine.get(aspect, value) != value}
+
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What became of one cell. Immutable once stored."""
@@ -270,5 +208,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     examples_seen: int = 0
     """Training examples served to the final fits, averaged over seeds."""
     test_reads: int = 0
-    """How many processes opened the test split, each at most once and none before the winner was frozen."""
+    """How many processes opened the test split for this cell, each at most once, none before the winner was frozen."""
     provenance: Provenance = Provenance()
+    also_made_with: tuple[Provenance, ...] = ()
+    """What some of the fits were made with, where that is something else: those that were taken over from another cell,
+    or finished before an interruption."""

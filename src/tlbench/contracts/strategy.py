@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from typing import Protocol as TypingProtocol
 
 from tlbench.contracts.backbone import Backbone
+from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import FitEnded
 from tlbench.contracts.memory import ROWS, Resources, estimated
 from tlbench.contracts.outputs import Output, Predictions, Text
-from tlbench.contracts.record import Protocol
 from tlbench.contracts.space import Space, Value
 from tlbench.contracts.task import Examples, SplitName, Task
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from tlbench.catalog.catalog import Catalog, Found
 from tlbench.contracts.backbone import Backbone
+from tlbench.contracts.cell import Cell
 from tlbench.contracts.memory import Resources
 from tlbench.contracts.outputs import Text
-from tlbench.contracts.record import Cell
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
 from tlbench.modeling.disk.settings import size_text

@@ -11,11 +11,11 @@ import msgspec
 from tlbench.catalog.catalog import Catalog, Found
 from tlbench.catalog.names import parse
 from tlbench.contracts.backbone import Backbone
+from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.errors import PluginError, SuiteError, UsageError
 from tlbench.contracts.metric import METRICS, supports
 from tlbench.contracts.plan import Plan, Skip
-from tlbench.contracts.record import Cell, Protocol, Ref
-from tlbench.contracts.space import Override, narrow
+from tlbench.contracts.space import Override, is_fixed, narrow
 from tlbench.contracts.strategy import About, Strategy, TaskInfo
 from tlbench.contracts.task import Task
 from tlbench.planning.memory import Room, Sizes, too_large
@@ -145,6 +145,9 @@ class _Planner:
             reason = f"{strategy.distribution} failed while planning: {type(error).__name__}: {error}"
         if reason:
             return Skip(title, " ".join(reason.split()))
+        if protocol.is_searched and self._is_settled(item, task, strategy, protocol, space):
+            # However many trials were granted there is one: more of them make no other cell of it.
+            protocol = msgspec.structs.replace(protocol, trials=1)
         return Cell(task.ref, strategy.ref, protocol, backbone.ref if backbone else None, needs, space)
 
     def _too_large(self, backbone: Found[Backbone] | None, task: Found[Task], strategy: Found[Strategy]) -> str | None:
@@ -185,6 +188,21 @@ class _Planner:
         except ValueError as error:
             raise SuiteError(f"suite {self._suite.name}: space.{strategy.ref.name}.{error}") from None
         self._narrowed[key] = None
+
+    def _is_settled(
+        self,
+        backbone: Backbone | None,
+        task: Found[Task],
+        strategy: Found[Strategy],
+        protocol: Protocol,
+        space: dict[str, Override],
+    ) -> bool:
+        """Says whether a strategy has one setting and no other, so that there is nothing to search."""
+        try:
+            domains = narrow(strategy.item.space(space_about(task.item, protocol, backbone)), space)
+            return all(is_fixed(domain) for domain in domains.values())
+        except (Exception, SystemExit):
+            return False  # the cell reports it when it runs
 
     def _needs(self, strategy: Found[Strategy]) -> tuple[str | None, tuple[Ref, ...]]:
         """Returns why a strategy cannot have what it needs, or None, and what that is."""

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from tlbench.contracts.cell import PositiveInt, Precision, Protocol, Pruner, Sampler, Seed
 from tlbench.contracts.errors import SuiteError
-from tlbench.contracts.record import PositiveInt, Precision, Protocol, Pruner, Sampler, Seed
 from tlbench.contracts.space import Override
 
 Names = Annotated[tuple[Annotated[str, Meta(min_length=1)], ...], Meta(max_length=10_000)]

@@ -13,7 +13,8 @@ import msgspec
 
 from tlbench.contracts.record import Record
 from tlbench.results.lines import Lines
-from tlbench.results.store import Store, Unreadable
+from tlbench.results.record_files import Unreadable
+from tlbench.results.store import Store
 
 ENOUGH = 4000
 """How many records it takes for a second process to save more time than it costs."""

@@ -84,7 +84,8 @@ What is worth knowing beyond the name:
 - `encode_seconds` is the standalone cost; `host_added_bytes` is the peak above the worker's memory when the cell began.
 - `energy_joules` is what all processor packages took while the cell ran: other workers' share is in it, a GPU's is not.
 - `overlap` is the number of test examples that show exactly what an example of train or validation shows.
-- `notes` says in what a row's provenance differs from most of the table, separated by "; ".
+- `notes` says in what a row's provenance differs from most of the table, and whether some of its fits were made with
+  something else than the others ("in part ..."), separated by "; ".
 """
 
 SHOWN = ("accuracy", "f1", "f1_macro")

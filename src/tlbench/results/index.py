@@ -22,17 +22,21 @@ from tlbench.contracts.record import Record
 from tlbench.results.bulk import read_lines
 from tlbench.results.lines import Line, Lines
 from tlbench.results.ranking import Place, Ranked
-from tlbench.results.store import Stamp, Store, Unreadable, newest_attempts
+from tlbench.results.record_files import Unreadable, newest_attempts
+from tlbench.results.store import Stamp, Store
 
 NAME = "index.bin"
 WORTH = 200
 """How many records it takes for an index to save more time than it costs."""
 _MAKERS = (
-    "contracts/metric.py", "contracts/record.py", "contracts/space.py", "modeling/statistics.py", "modeling/scored.py",
+    "contracts/cell.py", "contracts/metric.py", "contracts/record.py", "contracts/space.py",
+    "modeling/statistics.py", "modeling/scored.py",
     *(f"modeling/formulas/{name}.py" for name in (
         "formula", "classes", "correlations", "probabilities", "entities", "answers", "texts",
     )),
-    "results/answers.py", "results/index.py", "results/lines.py", "results/ranking.py", "results/stats.py",
+    *(f"results/{name}.py" for name in (
+        "answers", "index", "lines", "provenance", "ranking", "record_files", "stats",
+    )),
 )  # fmt: skip
 
 _Places = tuple[list[int | None], list[bool], list[str]]

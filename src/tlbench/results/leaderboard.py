@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
+from tlbench.contracts.cell import Cell, Protocol
 from tlbench.contracts.metric import METRICS
-from tlbench.contracts.record import Cell, Protocol, Provenance, Record
+from tlbench.contracts.record import Provenance, Record
 from tlbench.results.columns import PENDING, Row, with_metrics
 from tlbench.results.lines import Line, Lines, Setting, lines_of
 from tlbench.results.provenance import differences
@@ -102,7 +103,10 @@ class Table:
             "task": tasks,
             "variant": variants,
             "gain": gained,
-            "notes": ["; ".join(notes) for notes in differences(lines)],
+            "notes": [
+                "; ".join(filter(None, (*notes, line.mixture)))
+                for notes, line in zip(differences(lines), rows, strict=True)
+            ],
             "expected": _expected(rows, planned),
             **{name: [getattr(place, name) for place in placed] for name in Place._fields},
         }

@@ -10,10 +10,12 @@ from typing import Any
 
 import msgspec
 
+from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.metric import METRICS
-from tlbench.contracts.record import Cell, Protocol, Provenance, Record, Ref, TestScore
+from tlbench.contracts.record import Provenance, Record, TestScore
 from tlbench.contracts.space import Override
 from tlbench.results.columns import OK, PENDING
+from tlbench.results.provenance import mixture
 
 
 class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
@@ -78,6 +80,8 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=T
     trainable_parameters: int | None = None
     examples_seen: int | None = None
     test_reads: int | None = None
+    mixture: str = ""
+    """What some of the fits were made with instead of what `made` says, in words."""
 
 
 class Lines(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
@@ -134,6 +138,7 @@ class Lines(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
             examples_seen=record.examples_seen,
             test_reads=record.test_reads,
             overlap=sum(record.overlap.values()) if record.overlap else None,
+            mixture=mixture(record),
             **scored,
         )
         self.rows.append(line)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
 
-from tlbench.contracts.record import Provenance
-from tlbench.results.lines import Lines
+from tlbench.contracts.record import Provenance, Record
+
+if TYPE_CHECKING:
+    from tlbench.results.lines import Lines
 
 _NOTHING = Provenance()
 """Of a cell that has no record yet."""
@@ -32,15 +35,15 @@ def differences(lines: Lines) -> list[tuple[str, ...]]:
     return [said[kind] for kind in kinds]
 
 
+def mixture(record: Record) -> str:
+    """Returns what some of a record's fits were made with instead, such as "in part threads 2"; empty if all agree."""
+    others = [record.provenance.differing(one) for one in record.also_made_with]
+    found = dict.fromkeys(f"{aspect} {value}" for other in others for aspect, value in sorted(other.items()))
+    return f"in part {', '.join(found)}" if found else ""
+
+
 def _aspects(task: str, made: Provenance) -> dict[str, str]:
-    aspects = {
-        "device": made.device,
-        "precision": made.precision,
-        "threads": str(made.threads) if made.threads else "",
-        **made.distributions,
-        **{f"{split} data of {task}": digest for split, digest in made.data.items()},
-    }
-    return {aspect: value for aspect, value in aspects.items() if value}
+    return {f"{name} of {task}" if name.endswith(" data") else name: value for name, value in made.aspects().items()}
 
 
 def _said(aspect: str, value: str, usual: str) -> str:

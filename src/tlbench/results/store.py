@@ -12,10 +12,8 @@ work/<id>.<k>/              study, finished fits and progress of a cell
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,8 +24,7 @@ from tlbench.contracts.plan import Plan
 from tlbench.contracts.record import FORMAT, Record
 from tlbench.results.durable import create_durably, link_durably, write_durably
 from tlbench.results.lines import Line
-
-_RECORD_NAME = re.compile(r"(?P<id>[0-9a-f]{16})\.(?P<attempt>[1-9][0-9]{0,8})\.json")
+from tlbench.results.record_files import Unreadable, attempts_in, newest_attempts, read_record
 
 
 class _Marker(msgspec.Struct, frozen=True):
@@ -36,29 +33,6 @@ class _Marker(msgspec.Struct, frozen=True):
 
 Stamp: TypeAlias = tuple[int, int]
 """The size of a file in bytes and the nanosecond in which it was last written."""
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """A file among the records that is none."""
-
-    path: Path
-    reason: str
-
-
-def newest_attempts(names: Iterable[str]) -> dict[str, int]:
-    """Returns the newest attempt of every cell that has a record among files of these names."""
-    newest: dict[str, int] = {}
-    for cell_id, attempt in _attempts(names):
-        if attempt > newest.get(cell_id, 0):
-            newest[cell_id] = attempt
-    return newest
-
-
-def _attempts(names: Iterable[str]) -> Iterator[tuple[str, int]]:
-    for name in names:
-        if match := _RECORD_NAME.fullmatch(name):
-            yield match["id"], int(match["attempt"])
 
 
 class Store:
@@ -83,7 +57,10 @@ class Store:
         except (OSError, msgspec.DecodeError) as error:
             raise StoreError(f"{marker}: cannot be read: {error}") from None
         if found != FORMAT:
-            raise StoreError(f"{root}: results of format {found}; this tlbench reads {FORMAT}: choose another --out")
+            newer = "made by a newer tlbench: " if found > FORMAT else ""
+            raise StoreError(
+                f"{root}: {newer}results of format {found}; this tlbench reads {FORMAT}: choose another --out"
+            )
         return cls(root)
 
     @classmethod
@@ -123,6 +100,10 @@ class Store:
                 raise StoreError(f"{one}: is a link, and nothing is written through links: remove it")
         return path
 
+    def record_path(self, cell_id: str, attempt: int) -> Path:
+        """The file of one attempt's record."""
+        return self._records / f"{cell_id}.{attempt}.json"
+
     def attempts(self) -> dict[str, int]:
         """Returns the newest attempt of every recorded cell."""
         try:
@@ -143,30 +124,24 @@ class Store:
         return found
 
     def record(self, cell_id: str) -> Record | None:
-        """Returns the newest record of a cell, or None; an unreadable one counts as none."""
-        there = [attempt for found, attempt in _attempts(self.listing()) if found == cell_id]
-        for attempt in sorted(there, reverse=True):
-            record = self.read(f"{cell_id}.{attempt}.json")
-            if isinstance(record, Record):
-                return record
-        return None
+        """Returns the newest record of a cell that can be read, or None."""
+        return next((found for found in self._attempts_of(cell_id) if isinstance(found, Record)), None)
 
-    def attempt(self, cell_id: str, attempt: int) -> Record | None:
-        """Returns one attempt's record, or None where it is missing or cannot be read."""
-        record = self.read(f"{cell_id}.{attempt}.json")
-        return record if isinstance(record, Record) else None
+    def newest(self, cell_id: str) -> Record | Unreadable | None:
+        """Returns the newest record of a cell, or why it cannot be read, or None where the cell has none."""
+        return next(self._attempts_of(cell_id), None)
+
+    def _attempts_of(self, cell_id: str) -> Iterator[Record | Unreadable]:
+        there = [attempt for found, attempt in attempts_in(self.listing()) if found == cell_id]
+        return (self.attempt(cell_id, attempt) for attempt in sorted(there, reverse=True))
+
+    def attempt(self, cell_id: str, attempt: int) -> Record | Unreadable:
+        """Returns one attempt's record, or why there is none that can be read."""
+        return self.read(f"{cell_id}.{attempt}.json")
 
     def read(self, name: str) -> Record | Unreadable:
-        """Returns the record in the file of this name."""
-        path = f"{self._records}/{name}"
-        try:
-            with open(path, "rb", buffering=0) as file:
-                record = msgspec.json.decode(file.read(), type=Record)
-        except (OSError, msgspec.DecodeError, ValueError) as error:
-            return Unreadable(Path(path), str(error))
-        if name != f"{record.cell.id}.{record.attempt}.json":
-            return Unreadable(Path(path), "holds the record of another cell")
-        return record
+        """Returns the record in the file of this name, or why there is none."""
+        return read_record(self._records / name)
 
     def records(self, unreadable: Callable[[Unreadable], None] | None = None) -> Iterator[Record]:
         """Yields the newest record of every cell, in order of their ids."""

@@ -10,7 +10,7 @@ import msgspec
 
 from tlbench.contracts.errors import PluginError, StoreError
 from tlbench.contracts.executor import CellOrder
-from tlbench.contracts.record import FitOrder, FitResult, Provenance, Record, Seconds, Status
+from tlbench.contracts.record import PAID, FitOrder, FitResult, Provenance, Record, Seconds, Status
 from tlbench.contracts.space import Choice, Space, Value, is_fixed
 from tlbench.running import scoring
 from tlbench.running.crew import Crew
@@ -20,6 +20,7 @@ from tlbench.running.outcomes import Ended, ended
 from tlbench.running.performer import Performer
 from tlbench.running.posts import Posts, most
 from tlbench.running.study import Study
+from tlbench.running.takeover import FinishedFits, taken_seconds
 from tlbench.running.work import Winner, WorkFolder
 from tlbench.running.workbench import Materials, Workbench
 
@@ -39,8 +40,9 @@ def run_cell(order: CellOrder, bench: Workbench, work: WorkFolder, crew: Crew | 
     bench.make_room(order.cell)
     with metered(bench.device) as usage:
         try:
-            work.begin()
+            work.begin(order.cell)
             performer = Performer(Materials(order.cell, bench, work))
+            work.note_made_with(performer.materials.provenance())
             with crew.calling(order) if crew else nullcontext(), closing(performer):
                 record = _Run(order, performer).record()
         except Ended as end:
@@ -51,12 +53,14 @@ def run_cell(order: CellOrder, bench: Workbench, work: WorkFolder, crew: Crew | 
             record = ended(order, "failed" if status == "pruned" else status, reason, trace)
     if record.status != "ok":
         record = msgspec.structs.replace(record, provenance=_made_with(order, bench, work))
+    total = spent + usage.seconds + taken_seconds(record.trials, record.fits)
     record = msgspec.structs.replace(
         record,
         memory=most([usage.memory, *Posts(work.root).memories()]),
-        energy_joules=usage.energy_joules,
-        seconds=msgspec.structs.replace(record.seconds, total=spent + usage.seconds),
+        energy_joules=None if _takes_over(record) else usage.energy_joules,
+        seconds=msgspec.structs.replace(record.seconds, total=total),
         test_reads=work.test_reads,
+        also_made_with=tuple(one for one in work.made_with() if record.provenance.differing(one)),
     )
     try:
         work.save_record(record)
@@ -85,6 +89,7 @@ class _Run:
     def __init__(self, order: CellOrder, performer: Performer) -> None:
         self.order, self.cell, self.performer = order, order.cell, performer
         self.materials, self.work = performer.materials, performer.work
+        self.finished = FinishedFits(order, self.materials.provenance(), self.work)
 
     def record(self) -> Record:
         winner = self.work.winner()
@@ -124,7 +129,7 @@ class _Run:
         setting = _only_setting(space, defaults, self.cell.protocol.trials)
         if setting is not None:
             order = FitOrder(self.cell, setting, self.cell.protocol.seeds[0], "search", 0)
-            if not self.performer.is_done(order):
+            if not self.performer.is_done(order) and self.finished.take_trials([order]):
                 self.performer.perform([order])
         else:
             self._study(space, defaults)
@@ -149,16 +154,21 @@ class _Run:
         while asked := study.ask(batch):
             seed = self.cell.protocol.seeds[0]
             orders = [FitOrder(self.cell, one.params, seed, "search", one.number) for one in asked]
-            if batch > 1 or len(orders) == 1:
-                self.performer.perform(orders, [one.report for one in asked])
+            left = self.finished.take_trials(orders)
+            if left and (batch > 1 or len(orders) == 1):
+                reports = {one.number: one.report for one in asked}
+                self.performer.perform(left, [reports[order.trial] for order in left])
             else:
-                self.performer.all_done(orders)
+                self.performer.all_done(left)
             finished = self.work.trials()
             for order in orders:
                 study.tell(finished[order.trial])
 
     def _finals(self, winner: Winner) -> list[FitResult]:
         orders = [FitOrder(self.cell, winner.params, seed, "final", winner.trial) for seed in winner.seeds]
+        if any(self.finished.has_final(order) for order in orders if not self.performer.is_done(order)):
+            self.finished.take_finals(orders, self.materials.test())
+        orders = [order for order in orders if not self._is_taken_over(order)]
         if self.materials.strategy.item.batch_size > 1:
             # All of them, though a kill may have left some finished: the pass is then the undisturbed one.
             if not all(self.performer.is_done(order) for order in orders):
@@ -166,6 +176,10 @@ class _Run:
         else:
             self.performer.all_done(orders)
         return [fit for seed in winner.seeds if (fit := self.work.final(seed)) is not None]
+
+    def _is_taken_over(self, order: FitOrder) -> bool:
+        fit = self.work.final(order.seed)
+        return fit is not None and fit.taken_over
 
 
 def _only_setting(space: Space, defaults: dict[str, Value], trials: int) -> dict[str, Value] | None:
@@ -195,15 +209,19 @@ def _seconds(trials: tuple[FitResult, ...], fits: list[FitResult]) -> Seconds:
     def mean(field: str) -> float:
         return float(sum(getattr(fit, field) for fit in fits)) / len(fits)
 
-    spent = ("fit_seconds", "setup_paid_seconds", "encode_paid_seconds", "validate_seconds")
     return Seconds(
         setup=mean("setup_seconds"),
         encode=mean("encode_seconds"),
         encode_paid=sum(fit.encode_paid_seconds for fit in (*trials, *fits)),
         fit=mean("fit_seconds"),
-        search=sum(getattr(trial, field) for trial in trials for field in spent),
+        search=sum(getattr(trial, field) for trial in trials for field in PAID),
         predict=mean("predict_seconds"),
     )
+
+
+def _takes_over(record: Record) -> bool:
+    """Says whether some of the fits were made for another cell, whose energy nobody can tell apart."""
+    return any(fit.taken_over for fit in (*record.trials, *record.fits))
 
 
 def _cell_status(result: FitResult) -> Status:

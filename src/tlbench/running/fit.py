@@ -237,7 +237,7 @@ def _job(
         unlabeled=unlabeled,
         task=info,
         params=order.params,
-        protocol=materials.cell.protocol,
+        protocol=materials.cell.protocol.of_fit(seed),
         seed=seed,
         device=materials.bench.device,
         precision=materials.precision,

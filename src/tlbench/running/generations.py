@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tlbench.contracts.record import Protocol
+from tlbench.contracts.cell import Protocol
 
 STARTUP = 10
 """Trials that a model-based sampler draws at random before it learns from them: Optuna's own number."""

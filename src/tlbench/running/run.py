@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from tlbench.catalog.catalog import Catalog
+from tlbench.contracts.cell import Cell
 from tlbench.contracts.executor import CellOrder, Executor
 from tlbench.contracts.plan import Plan
-from tlbench.contracts.record import Cell, Record
+from tlbench.contracts.record import Record
 from tlbench.contracts.strategy import Strategy
 from tlbench.planning.memory import Room, workers_in
+from tlbench.results.record_files import Unreadable
 from tlbench.results.store import Store
 from tlbench.running.generations import together
+from tlbench.running.kin import Kin, is_cut_short
 from tlbench.running.machine import cores, default_jobs
 from tlbench.running.staleness import Now
 
@@ -43,8 +46,18 @@ class Summary:
     records: list[Record] = field(default_factory=list)
 
 
-def orders_of(plan: Plan, store: Store, catalog: Catalog, settings: Settings) -> list[CellOrder]:
-    """Returns an order for each cell of the plan that has no record, or whose record is asked for anew."""
+def orders_of(
+    plan: Plan,
+    store: Store,
+    catalog: Catalog,
+    settings: Settings,
+    unreadable: Callable[[Unreadable], None] = lambda file: None,
+) -> list[CellOrder]:
+    """Returns an order for each cell of the plan that has no record, or whose record is asked for anew.
+
+    A damaged record is none: its cell is run again, under the next attempt, and `unreadable` is told. One that a newer
+    version made is a result, and is made again only where all are (`fresh="all"`).
+    """
     attempts = store.attempts()
     # An interrupted --fresh is finished before another begins.
     ids = {cell.id for cell in plan.cells}
@@ -53,17 +66,21 @@ def orders_of(plan: Plan, store: Store, catalog: Catalog, settings: Settings) ->
     # Of the whole plan: results differ between thread counts, so an interrupted run must go on with its own.
     threads = max(1, cores() // jobs_for(plan.cells, catalog, settings))
     now = Now(catalog, settings.device, threads)
+    kin = Kin(store, ids | attempts.keys(), attempts, now if settings.fresh == "stale" else None)
     orders = []
     for cell in plan.cells:
         cell_id = cell.id
         attempt = attempts.get(cell_id, 0)
         record = store.attempt(cell_id, attempt) if attempt else None
-        # A record that cannot be read is none: its cell is run again, under the next attempt.
-        asked = cell_id in wanted or (fresh != "none" and record is not None and _wanted(record, fresh, now))
-        if record is not None and not asked:
+        anew = fresh == "all" or cell_id in wanted or (isinstance(record, Record) and _wanted(record, fresh, now))
+        cut_short = isinstance(record, Record) and is_cut_short(record, cell)
+        if isinstance(record, Unreadable) and not record.is_newer:
+            unreadable(record)
+        elif record is not None and not anew and not cut_short:
             continue
         work = store.work(cell_id, attempt + 1)
-        orders.append(CellOrder(cell, str(work.resolve()), attempt + 1, settings.device, threads))
+        sources = () if anew else kin.sources(cell_id, attempt + 1)
+        orders.append(CellOrder(cell, str(work.resolve()), attempt + 1, settings.device, threads, sources))
     return orders
 
 
@@ -120,7 +137,9 @@ def run(
 
     def deliver(record: Record, work: Path) -> None:
         if store.commit(record, work):
-            store.tidy(work)
+            # What a cell without a score has finished is there for a run that goes on with it.
+            if record.status == "ok":
+                store.tidy(work)
             catalog.recorded(record.cell, record)
         summary.records.append(record)
         delivered(record)
@@ -130,6 +149,8 @@ def run(
 
 
 def _wanted(record: Record, fresh: Fresh, now: Now) -> bool:
+    if fresh == "none":
+        return False
     if fresh == "failed":
         return record.status != "ok"
     return fresh == "all" or now.differs(record)

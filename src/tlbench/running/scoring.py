@@ -28,7 +28,7 @@ def write_predictions(path: Path, seed: int, examples: Examples, scored: Scored)
     columns = columns_of(seed, [example.id for example in examples], scored)
     for name in sorted({name for example in examples for name in example.slices}):
         columns[f"{SLICE_PREFIX}{name}"] = [example.slices.get(name) for example in examples]
-    _write(path, pa.table(columns))
+    write_table(path, pa.table(columns))
 
 
 def gather(work: WorkFolder, seeds: Sequence[int], examples: Examples) -> str:
@@ -36,7 +36,7 @@ def gather(work: WorkFolder, seeds: Sequence[int], examples: Examples) -> str:
     tables = [pq.read_table(work.predictions(seed)) for seed in seeds]
     if any(table.num_rows != len(examples) for table in tables):
         raise ValueError("stored predictions do not fit the test split: it changed while the cell was at work")
-    _write(work.root / GATHERED, pa.concat_tables(tables))
+    write_table(work.root / GATHERED, pa.concat_tables(tables))
     return GATHERED
 
 
@@ -70,7 +70,8 @@ def _slices(table: pa.Table, task: Task) -> list[tuple[str, np.ndarray]]:
     return found
 
 
-def _write(path: Path, table: pa.Table) -> None:
+def write_table(path: Path, table: pa.Table) -> None:
+    """Writes a Parquet file, whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with temporary.open("wb") as file:
         pq.write_table(table, file, compression="zstd")

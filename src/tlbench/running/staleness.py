@@ -6,7 +6,7 @@ from contextlib import suppress
 from importlib import metadata
 
 from tlbench.catalog.catalog import Catalog
-from tlbench.contracts.record import Record
+from tlbench.contracts.record import Provenance, Record
 from tlbench.running.machine import gpus
 from tlbench.running.measure import cpu_name
 from tlbench.running.splits import Splits
@@ -27,14 +27,17 @@ class Now:
         What is not known of either side is no difference: data that is not here could not be run on anyway. Of GPUs
         the name is not asked for, which would take a driver.
         """
-        made = record.provenance
+        task = record.cell.task.name
+        return any(self._is_other(made, task) for made in (record.provenance, *record.also_made_with))
+
+    def _is_other(self, made: Provenance, task: str) -> bool:
         if any(self._version(name) not in {None, version} for name, version in made.distributions.items()):
             return True
         if made.threads and made.threads != self._threads:
             return True
         if made.device and (made.device != cpu_name() if self._on_cpu else made.device.startswith("cpu")):
             return True
-        found = self._fingerprints(record.cell.task.name) if made.data else {}
+        found = self._fingerprints(task) if made.data else {}
         return any(found.get(split, known) != known for split, known in made.data.items())
 
     def _version(self, name: str) -> str | None:

@@ -19,8 +19,9 @@ import optuna
 from optuna.trial import TrialState
 from sqlalchemy.engine import URL
 
+from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import Pruned
-from tlbench.contracts.record import FitResult, Protocol
+from tlbench.contracts.record import FitResult
 from tlbench.contracts.space import Choice, Domain, Float, Space, Value, is_fixed
 from tlbench.running.generations import together
 

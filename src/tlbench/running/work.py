@@ -7,6 +7,8 @@ winner.json         the frozen params and seeds; no test split is opened before 
 seed-<s>.json       a finished final fit, with its predictions in seed-<s>.parquet
 test-reads          one byte for each time the test split was opened
 began               when each process that owned the cell took it up, in Unix time, a line each
+cell.json           the cell, for others that ask for the same fits
+made-with.json      what the fits here were made with: versions, data, threads, device
 progress-<pid>.json what a process that works on it does now, for the live view
 record.json         the finished record, until it is committed
 
@@ -18,6 +20,7 @@ from __future__ import annotations
 import fcntl
 import math
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,7 +28,8 @@ from pathlib import Path
 
 import msgspec
 
-from tlbench.contracts.record import FitResult, Record
+from tlbench.contracts.cell import Cell
+from tlbench.contracts.record import FitResult, Provenance, Record
 from tlbench.contracts.space import Value
 from tlbench.results.durable import write_durably
 
@@ -107,14 +111,44 @@ class WorkFolder:
         """Keeps a final fit; its predictions must be on disk."""
         write_durably(self.root / f"seed-{result.seed}.json", msgspec.json.encode(result))
 
+    def finals(self) -> list[FitResult]:
+        """Returns the finished final fits."""
+        paths = self.root.glob("seed-*.json")
+        return [msgspec.json.decode(path.read_bytes(), type=FitResult) for path in paths]
+
     def predictions(self, seed: int) -> Path:
         """The file of a seed's test predictions."""
         return self.root / f"seed-{seed}.parquet"
 
-    def begin(self) -> None:
+    def begin(self, cell: Cell) -> None:
         """Notes that a process takes up the cell."""
+        self._put("cell.json", msgspec.json.encode(cell))
         with (self.root / "began").open("a", encoding="ascii") as file:
             file.write(f"{now()}\n")
+
+    def cell(self) -> Cell | None:
+        """Returns the cell whose folder it is, or None where nobody has taken it up."""
+        with suppress(OSError, msgspec.DecodeError):
+            return msgspec.json.decode((self.root / "cell.json").read_bytes(), type=Cell)
+        return None
+
+    def made_with(self) -> list[Provenance]:
+        """Returns what the fits in this folder were made with: more than one if a version, say, changed meanwhile."""
+        with suppress(OSError, msgspec.DecodeError):
+            return msgspec.json.decode((self.root / "made-with.json").read_bytes(), type=list[Provenance])
+        return []
+
+    def note_made_with(self, made_with: Provenance) -> None:
+        """Notes what fits in this folder are made with; what agrees with what is known already adds to it."""
+        known = self.made_with()
+        alike = next((one for one in known if not one.differing(made_with)), None)
+        if alike is not None:
+            made_with = msgspec.structs.replace(
+                made_with,
+                distributions={**alike.distributions, **made_with.distributions},
+                data={**alike.data, **made_with.data},
+            )
+        self._put("made-with.json", msgspec.json.encode([*(one for one in known if one is not alike), made_with]))
 
     def spent(self) -> float:
         """Returns the seconds of those who took up the cell before, each until the last thing that it finished."""
@@ -153,6 +187,12 @@ class WorkFolder:
         """Keeps the finished record until it is committed."""
         write_durably(self.root / "record.json", msgspec.json.encode(record))
         self.hush(everyone=True)
+
+    def _put(self, name: str, content: bytes) -> None:
+        """Writes a file, whole or not at all while the machine runs: it is not needed to go on."""
+        temporary = self.root / f".{name}.{secrets.token_hex(6)}.tmp"
+        temporary.write_bytes(content)
+        temporary.replace(self.root / name)
 
     def say(self, title: str, phase: str, since: float) -> None:
         """Tells the live view what this process does; nothing depends on it, so nothing is synced or raised."""

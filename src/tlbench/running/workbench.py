@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 
 from tlbench.catalog.catalog import Catalog, Found
+from tlbench.contracts.cell import Cell
 from tlbench.contracts.errors import PluginError, SealBroken
 from tlbench.contracts.outputs import Output
-from tlbench.contracts.record import Cell, Provenance
+from tlbench.contracts.record import Provenance
 from tlbench.contracts.space import Choice, Float, Int, Space, Value, narrow
 from tlbench.contracts.strategy import About, TaskInfo
 from tlbench.contracts.task import Examples, SplitName
@@ -209,6 +210,8 @@ class Materials:
             if not examples:
                 raise PluginError(f"{self.task.ref.name}: the test split is empty")
             self._test = examples
+            # Others that ask for the same final fits must know on which test split they were scored.
+            self.work.note_made_with(self.provenance())
         return self._test
 
     def overlap(self) -> dict[str, int]:

@@ -14,8 +14,9 @@ from tlbench.catalog import hookspecs
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import Discovery, Entry
 from tlbench.contracts.backbone import Backbone
+from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.errors import Pruned
-from tlbench.contracts.record import Cell, FitOrder, Protocol, Ref
+from tlbench.contracts.record import FitOrder
 from tlbench.contracts.space import Choice, Domain, Int, Space, Value
 from tlbench.contracts.strategy import About, Job, Predictor, Strategy
 from tlbench.contracts.task import Task

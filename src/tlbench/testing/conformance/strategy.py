@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 from tlbench.contracts.backbone import Backbone
+from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import Pruned
 from tlbench.contracts.outputs import Predictions, Span, Text, TokenClasses
-from tlbench.contracts.record import Protocol
 from tlbench.contracts.space import Choice, Float, Int, Value, narrow
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Examples, SplitName, Task

@@ -1,0 +1,84 @@
+"""Files of records: their names, and what can be read of one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tlbench.contracts.record import FORMAT, Record
+
+_NAME = re.compile(r"(?P<id>[0-9a-f]{16})\.(?P<attempt>[1-9][0-9]{0,8})\.json")
+_UNKNOWN = "Object contains unknown field"
+"""What msgspec says of a field that the type lacks."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file among the records that this version cannot read."""
+
+    path: Path
+    reason: str
+    is_newer: bool = False
+    """Whether a newer version made it, so that it is a result, and only an upgrade is missing."""
+
+    @property
+    def message(self) -> str:
+        """One line: which file, and what is the matter with it."""
+        kind = "was made by a newer tlbench" if self.is_newer else "is damaged"
+        return f"{self.path.name} {kind}: {self.reason}"
+
+
+def read_record(path: Path) -> Record | Unreadable:
+    """Returns the record in a file, or why there is none."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            content = file.read()
+        record = msgspec.json.decode(content, type=Record)
+    except (OSError, ValueError) as error:  # what msgspec raises is a ValueError
+        return _unreadable(path, error, b"" if isinstance(error, OSError) else content)
+    if record.format > FORMAT:
+        return _of_format(path, record.format)
+    if path.name != f"{record.cell.id}.{record.attempt}.json":
+        return Unreadable(path, "it holds the record of another cell")
+    return record
+
+
+def newest_attempts(names: Iterable[str]) -> dict[str, int]:
+    """Returns the newest attempt of every cell that has a record among files of these names."""
+    newest: dict[str, int] = {}
+    for cell_id, attempt in attempts_in(names):
+        if attempt > newest.get(cell_id, 0):
+            newest[cell_id] = attempt
+    return newest
+
+
+def attempts_in(names: Iterable[str]) -> Iterator[tuple[str, int]]:
+    """Yields the cell and the attempt of every record among files of these names."""
+    for name in names:
+        if match := _NAME.fullmatch(name):
+            yield match["id"], int(match["attempt"])
+
+
+class _Head(msgspec.Struct):
+    """The one field that a record of any format has."""
+
+    format: int = 0
+
+
+def _unreadable(path: Path, error: Exception, content: bytes) -> Unreadable:
+    try:
+        made = msgspec.json.decode(content, type=_Head).format
+    except ValueError:
+        made = 0
+    if made > FORMAT:
+        return _of_format(path, made)
+    reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+    return Unreadable(path, reason, is_newer=reason.startswith(_UNKNOWN))
+
+
+def _of_format(path: Path, made: int) -> Unreadable:
+    return Unreadable(path, f"it is of format {made}, and this version reads {FORMAT}", is_newer=True)
