@@ -84,7 +84,9 @@ class Run:
         self.process.wait()
 
     def kill_a_worker(self, rng):
-        workers = [p for p in psutil.Process(self.process.pid).children() if "spawn_main" in " ".join(p.cmdline())]
+        # One that is still starting would take the whole pool with it.
+        at_work = {int(path.stem.partition("-")[2]) for path in self.out.glob("work/*/progress-*.json")}
+        workers = [p for p in psutil.Process(self.process.pid).children() if p.pid in at_work]
         if workers:
             rng.choice(workers).kill()
         return bool(workers)
