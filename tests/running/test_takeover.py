@@ -291,6 +291,16 @@ def test_who_asks_for_all_anew_has_them_made_beside_the_newer_ones(newer):
     assert [path.read_bytes() for path in paths] == before
 
 
+def test_a_run_says_how_many_fits_it_took_over(counted, capsys):
+    from tlbench.cli.app import _main
+
+    names = ["-t", "toy-tone", "-b", "toy", "-S", "counting", "--device", "cpu", "--executor", "inline"]
+    for more, said in ((["--trials", "2"], ""), (["--trials", "2", "--seeds", "3"], ", 3 fits taken over")):
+        assert _main(["run", *names, *more, "--out", str(counted.folder)]) == 0
+        assert f"of work{said}" in capsys.readouterr().out
+    assert counted.made() == [0, 0, 1, 2]
+
+
 def test_a_damaged_record_is_said_to_be_damaged_and_made_again(counted, capsys):
     from tlbench.cli.app import _main
 

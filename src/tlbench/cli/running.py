@@ -49,7 +49,7 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
     ids = {cell.id for cell in plan.cells}
     records = board.load(store, ids)
     board.print_frame(console, board.frame(store, records, plan.cells), plan.suite)
-    return _farewell(console, plan, records, out, len(orders))
+    return _farewell(plan, records, out, {order.cell.id for order in orders})
 
 
 def _tell_damaged(file: Unreadable) -> None:
@@ -95,7 +95,7 @@ def _standings(records: list[Record], plan: Plan) -> RenderableType | None:
     return standings(frame(records, expected=plan.cells)) if records else None
 
 
-def _farewell(console: Console, plan: Plan, records: list[Record], out: Path, ran: int) -> int:
+def _farewell(plan: Plan, records: list[Record], out: Path, ran: set[str]) -> int:
     failed = [record for record in records if record.status != "ok"]
     for record in failed[:10]:
         print(f"{record.status}: {printable(record.cell.title)}: {printable(record.reason)}", file=sys.stderr)
@@ -112,5 +112,9 @@ def _farewell(console: Console, plan: Plan, records: list[Record], out: Path, ra
         print(f"nothing left to run: {len(records)} of {len(plan.cells)} cells were done before; results in {out}")
     else:
         total = sum(record.seconds.total for record in records)
-        print(f"{len(records)} of {len(plan.cells)} cells, {duration(total)} of work; results in {out}")
+        taken = sum(
+            fit.taken_over for record in records if record.cell.id in ran for fit in (*record.trials, *record.fits)
+        )
+        over = f", {taken} fits taken over from other cells" if taken else ""
+        print(f"{len(records)} of {len(plan.cells)} cells, {duration(total)} of work{over}; results in {out}")
     return 1 if failed or lost else 0
