@@ -58,7 +58,7 @@ def test_a_head_is_what_torchs_own_modules_give(hidden: list[int], activation: s
     mine = _alone(setting, outputs, hidden, activation=activation, batch_size=16)
 
     widths = [10, *hidden, outputs]
-    first, _ = stacked._first_weights([5], widths, torch.device("cpu"))
+    first, _ = stacked._first_weights([5], widths, x)
     layers = [nn.Linear(before, after) for before, after in itertools.pairwise(widths)]
     for layer, weight in zip(layers, first, strict=True):
         layer.weight.data = weight[0].T.contiguous()
