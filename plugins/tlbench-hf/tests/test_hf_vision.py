@@ -133,6 +133,7 @@ def test_a_frozen_lower_part_is_not_computed_again_after_a_cut():
     assert ran == ["encoder.layers.1.blocks.1"]
 
 
+@pytest.mark.equivalence
 @pytest.mark.parametrize("kind", PROCESSORS)
 def test_pixels_are_those_of_the_librarys_processor(kind, tmp_path):
     folder = saved(tmp_path, "vit", kind)

@@ -19,6 +19,7 @@ from tlbench.contracts.space import Choice, Float, Int, Value, narrow
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Examples, SplitName, Task
 from tlbench.planning.plan import space_about
+from tlbench.testing.conformance.backbone import FP32_EPS
 from tlbench.testing.conformance.imports import check_light, check_name
 from tlbench.testing.jobs import Rehearsal, draw, make_job, middle
 from tlbench.testing.toy_kinds import ToyLabelsTask, ToySpanTask, ToyWordsTask
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from tlbench.running.fit import Fitted
 
 
-REPEATED = 8 * 2.0**-23
+REPEATED = 8 * FP32_EPS
 """How far answers of about 1 may be apart that are computed twice: eight roundings in fp32. The same sums in the same
 order are bit-equal; a library's threads may divide the last of them among each other as it comes."""
 
