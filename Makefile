@@ -16,10 +16,18 @@ EDITABLE := -e '.[dev]' $(PLUGINS)
 # With the peers that tlbench is compared with.
 WITH_PEERS := -e '.[dev,bench]' $(PLUGINS)
 # One thread a worker is what the results are repeatable with, and what two test workers on two cores want.
-PYTEST := OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+OMP_NUM_THREADS ?= 1
+PYTEST = HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+# Threads that wait asleep: where others need the cores too, those that spin took four times as long.
+THREADS := OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS
+# What is compared with other implementations; whoever picks with ARGS picks from every test.
+EQUIVALENCE = -m equivalence $(if $(ARGS),$(ARGS),$(shell grep -rl --include='test_*.py' 'mark\.equivalence' tests plugins/*/tests))
+OTHER := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(THREADS)=2
+NOTHING_PICKED := 5
 ARGS ?=
 
-.PHONY: help env run test check format soak bench bench-gpu bench-growth peers constraints leaderboards clean
+.PHONY: help env run test test-processors check format soak bench bench-gpu bench-growth peers constraints leaderboards \
+	clean
 
 help:  ## Say what there is to make.
 	@sed -n 's/^\([a-z-]*\):.*##/make \1 /p' Makefile
@@ -30,7 +38,17 @@ run: env  ## The whole benchmark: searched, measured, ranked. ARGS="--jobs 4" ad
 	@$(BIN)/tlbench run --suite glue-lite $(ARGS)
 
 test: check  ## Every check, then every test. ARGS="-k seal" picks.
-	@$(PYTEST) -n 2 $(ARGS)
+	@OMP_NUM_THREADS=$(OMP_NUM_THREADS) $(PYTEST) -n 2 $(ARGS)
+	@echo "Once more what is compared with other implementations, under $(OTHER):"
+	@$(OTHER) $(PYTEST) $(EQUIVALENCE) || test $$? -eq $(NOTHING_PICKED)
+
+test-processors: env  ## The equivalence tests under every setting of ATen's and oneDNN's instruction sets and threads.
+	@for aten in "" avx2 default; do for onednn in "" AVX2; do for threads in 1 2; do \
+		setting="$${aten:+ATEN_CPU_CAPABILITY=$$aten }$${onednn:+ONEDNN_MAX_CPU_ISA=$$onednn }$(THREADS)=$$threads"; \
+		echo "$$setting"; \
+		env -u ATEN_CPU_CAPABILITY -u ONEDNN_MAX_CPU_ISA $$setting $(PYTEST) -q $(EQUIVALENCE) || \
+			{ echo "fails under $$setting" >&2; exit 1; }; \
+	done; done; done
 
 check: env  ## Style, types, layers, file lengths.
 	@$(BIN)/ruff check .
@@ -44,7 +62,7 @@ format: env  ## Put the code in shape.
 	@$(BIN)/ruff format .
 
 soak: env  ## The long tests: runs killed at random moments, again and again.
-	@$(PYTEST) -m soak --timeout 3600 $(ARGS)
+	@OMP_NUM_THREADS=$(OMP_NUM_THREADS) $(PYTEST) -m soak --timeout 3600 $(ARGS)
 
 bench: peers  ## Side by side with peers; TLBENCH_DATA is GLUE's folder. ARGS="--rows probe" picks.
 	@$(BIN)/python -m benchmarks.speed $(ARGS)

@@ -40,7 +40,8 @@ def cases(material: Material, lora: bool) -> Iterator[Case]:
         model = Model(copy.deepcopy(material.encoder), head, start)
         if lora:
             _add_lora(model)
-    model.to(material.features.device).eval()
+    # in the features' own numbers too: a head is made in fp32
+    model.to(material.features).eval()
     for count in COUNTS:
         rates = [float(rate) for rate in np.geomspace(1e-4, 1e-3, count)]
         name = f"{'LoRA in' if lora else 'all of'} the top {TOP} stages, {count} settings"
@@ -82,7 +83,7 @@ def _together(model: Model, data: Data, targets: Tensor, rates: list[float]) -> 
     weights = {name: stacked[name].detach().requires_grad_(True) for name in names}
     means = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     squares = {name: torch.zeros_like(weight) for name, weight in weights.items()}
-    lr = torch.tensor(rates, device=targets.device)
+    lr = torch.tensor(rates, dtype=weights[names[0]].dtype, device=targets.device)
     decay = torch.full_like(lr, 0.01)
     for step, indices in enumerate(_batches(data), 1):
         batch, wanted = placed(data.batch(indices), targets.device), targets[indices]

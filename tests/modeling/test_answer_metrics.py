@@ -72,6 +72,7 @@ CASES = [
 
 @pytest.mark.parametrize(("accepted", "answer", "exact", "f1"), CASES)
 def test_questions_with_answers_are_as_in_both_versions(accepted, answer, exact, f1):
+    # the table's numbers have six digits
     assert (exact_match(accepted, answer), answer_f1(accepted, answer)) == pytest.approx((exact, f1), abs=1e-6)
     assert (exact, f1) == pytest.approx(version_1(accepted, answer), abs=1e-6)
     assert (exact, f1) == pytest.approx(version_2(accepted, answer), abs=1e-6)

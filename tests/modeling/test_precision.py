@@ -53,3 +53,11 @@ def test_matrices_become_bf16_and_normalisations_still_compute(dtype: torch.dtyp
     with precision.autocast(CPU, "bf16-weights"):
         module(torch.randn(2, 4, 3, 3, dtype=dtype)).sum().backward()
     assert all(weight.grad.dtype == weight.dtype for weight in module.parameters())
+
+
+def test_at_least_fp32_widens_and_never_narrows() -> None:
+    given = {torch.bfloat16: torch.float32, torch.float16: torch.float32, torch.float64: torch.float64}
+    for dtype, expected in given.items():
+        assert precision.at_least_fp32(torch.ones(2, dtype=dtype)).dtype == precision.wide(dtype) == expected
+    whole = torch.ones(2)
+    assert precision.at_least_fp32(whole) is whole, "fp32 is not even copied"

@@ -1,4 +1,7 @@
-"""Stacked heads: against torch's own modules and optimiser one by one, and without any effect on each other."""
+"""Stacked heads: against torch's own modules and optimiser one by one, and without any effect on each other.
+
+Features are in fp64, and so is all that is made of them, but for one comparison in fp32.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tlbench.testing.agreement import assert_rounded_alike, assert_same_in_fp64
 from tlbench.training import stacked
 from tlbench.training.loop import rate
 from tlbench.training.stacked import HeadSetting, Layers, train_heads
 
+pytestmark = pytest.mark.equivalence
+
 
 def _features(rows: int = 90, width: int = 10, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return 2 + torch.randn(rows, width, generator=generator) @ torch.randn(width, width, generator=generator)
+    drawn, mixed = (torch.randn(count, width, generator=generator).double() for count in (rows, width))
+    return 2 + drawn @ mixed
 
 
 def _ring(features: Tensor, classes: int = 2) -> Tensor:
@@ -39,15 +46,21 @@ def _alone(setting: HeadSetting, outputs: int, hidden: list[int], **options: obj
 
 def _assert_alike(mine: Layers, other: Layers) -> None:
     for one, two in zip(mine.maps, other.maps, strict=True):
-        torch.testing.assert_close(one.weight, two.weight, rtol=1e-3, atol=1e-4)
-        torch.testing.assert_close(one.bias, two.bias, rtol=1e-3, atol=1e-4)
+        assert_same_in_fp64(one.weight, two.weight)
+        assert_same_in_fp64(one.bias, two.bias)
 
 
 @pytest.mark.parametrize(("hidden", "activation"), [([12], "gelu"), ([12, 7], "relu"), ([], "gelu")])
 @pytest.mark.parametrize("kind", ["classes", "number", "labels"])
 def test_a_head_is_what_torchs_own_modules_give(hidden: list[int], activation: str, kind: str) -> None:
     """The same first weights and batches, through nn.Sequential and torch.optim.AdamW."""
-    features = _features()
+    mine, exact = _both(_features(), hidden, activation, kind)
+    assert_same_in_fp64(mine, exact)
+    assert_rounded_alike(*_both(_features().float(), hidden, activation, kind), exact)
+
+
+def _both(features: Tensor, hidden: list[int], activation: str, kind: str) -> tuple[Tensor, Tensor]:
+    """Returns the answers (N, K) of a stacked head and of torch's own modules, in the features' numbers."""
     x = (features - features.mean(0)) / features.std(0, unbiased=False)
     targets, outputs = {
         "classes": (_ring(features, 3), 3),
@@ -58,8 +71,8 @@ def test_a_head_is_what_torchs_own_modules_give(hidden: list[int], activation: s
     mine = _alone(setting, outputs, hidden, activation=activation, batch_size=16)
 
     widths = [10, *hidden, outputs]
-    first, _ = stacked._first_weights([5], widths, torch.device("cpu"))
-    layers = [nn.Linear(before, after) for before, after in itertools.pairwise(widths)]
+    first, _ = stacked._first_weights([5], widths, x)
+    layers = [nn.Linear(before, after, dtype=x.dtype) for before, after in itertools.pairwise(widths)]
     for layer, weight in zip(layers, first, strict=True):
         layer.weight.data = weight[0].T.contiguous()
         layer.bias.data.zero_()
@@ -81,11 +94,11 @@ def test_a_head_is_what_torchs_own_modules_give(hidden: list[int], activation: s
         elif kind == "number":
             loss = (logits[:, 0] - wanted).square().mean()
         else:
-            loss = nn.functional.binary_cross_entropy_with_logits(logits, wanted.float())
+            loss = nn.functional.binary_cross_entropy_with_logits(logits, wanted.to(logits))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    torch.testing.assert_close(mine(features), module(x).detach(), rtol=1e-3, atol=1e-3)
+    return mine(features), module(x).detach()
 
 
 def test_it_learns_what_no_linear_map_can() -> None:

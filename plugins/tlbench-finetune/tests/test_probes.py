@@ -14,10 +14,11 @@ from tlbench_finetune.mlp import MlpProbe
 from tlbench_finetune.probe import LinearProbe
 
 import tlbench.training
-from tlbench import Diverged, Job, PluginError, Protocol, Strategy, Task
+from tlbench import Diverged, Job, PluginError, Protocol, Scalar, Strategy, Task
 from tlbench.modeling.activations import Activations
 from tlbench.modeling.data import Data
 from tlbench.modeling.heads import PooledHead
+from tlbench.testing.agreement import assert_same_in_fp64
 from tlbench.testing.jobs import Rehearsal, make_job
 from tlbench.testing.toy_kinds import ToyLabelsTask, ToyWordsTask
 from tlbench.testing.toys import ToyBackbone, ToyScalarTask, ToyTask
@@ -28,8 +29,9 @@ TASKS: list[Task] = [ToyTask(), ToyScalarTask(), ToyLabelsTask()]
 
 
 def _jobs(strategy: Strategy, task: Task, params: Sequence[dict[str, float]]) -> list[Job]:
-    """Returns jobs of one process, one seed each."""
+    """Returns jobs of one process, one seed each, whose encoder is in fp64."""
     job = make_job(strategy, ToyBackbone(), task, params[0], PROTOCOL)
+    job.encoder.double()
     return [
         dataclasses.replace(job, params=one, seed=seed, train=job.train.take(range(seed, 40 + seed)), notes={})
         for seed, one in enumerate(params)
@@ -62,8 +64,10 @@ def test_a_seed_without_features_costs_no_other_seed(
     first, second, third = strategy.fit_batch(holed)
     assert isinstance(second, Diverged)
     for job, predictor in ((jobs[0], first), (jobs[2], third)):
-        expected = strategy.fit(job).predict(job.validation)
-        np.testing.assert_allclose(predictor.predict(job.validation).values, expected.values, rtol=1e-3, atol=1e-3)
+        alone, answers = (one.predict(job.validation) for one in (strategy.fit(job), predictor))
+        assert np.array_equal(answers.values, alone.values) or isinstance(task.output, Scalar)
+        numbers = [p.values if p.scores is None else p.scores for p in (answers, alone)]
+        assert_same_in_fp64(*(torch.from_numpy(each) for each in numbers))
     assert [len(r) for r in [strategy.fit_batch(holed[1:2])]] == [1], "not even when nothing is left"
 
 
@@ -128,7 +132,8 @@ def test_labels_are_answered_with_a_probability_each() -> None:
 
 
 def _word_job(**params: float) -> Job:
-    return make_job(LinearProbe(), ToyBackbone(), ToyWordsTask(), params or {"l2": 1e-2}, PROTOCOL)
+    job = make_job(LinearProbe(), ToyBackbone(), ToyWordsTask(), params or {"l2": 1e-2}, PROTOCOL)
+    return dataclasses.replace(job, encoder=job.encoder.double(), head=job.head.double())  # type: ignore[union-attr]
 
 
 def test_words_are_the_rows_of_a_probe() -> None:
@@ -141,7 +146,7 @@ def test_words_are_the_rows_of_a_probe() -> None:
         for row in (0, 17, 63):
             (alone,) = job.encoder(job.train.batch([row])).x
             mine = sample.features[[n for n, (i, _) in enumerate(words) if i == row]]
-            torch.testing.assert_close(mine, alone[: len(mine)], rtol=1e-4, atol=1e-5)
+            assert_same_in_fp64(mine, alone[: len(mine)])
 
 
 def test_a_probe_of_words_is_scikit_learns() -> None:
@@ -167,7 +172,7 @@ def test_words_are_read_where_hidden_states_cannot_be_kept() -> None:
     job = _word_job()
     bounded = dataclasses.replace(job, activations=Activations(limit_bytes=100))
     assert bounded.activations.hidden(job.encoder, job.train, len(job.encoder.stages)) is job.train
-    torch.testing.assert_close(sample_of(bounded).features, sample_of(job).features, rtol=1e-4, atol=1e-5)
+    assert_same_in_fp64(sample_of(bounded).features, sample_of(job).features)
 
 
 def test_seeds_of_words_are_charged_for_what_they_share() -> None:

@@ -12,6 +12,7 @@ from tlbench_hf.plugin import tlbench_resolve
 
 from tlbench import Classes, Example, Examples, PluginError, Text, UsageError
 from tlbench.modeling.encoder import Hidden
+from tlbench.testing.agreement import assert_same_in_fp64
 
 OUTPUT = Classes(("no", "yes"))
 EXAMPLES = Examples([Example("0", ("the cat sat on the mat",)), Example("1", ("the dog ran",)), Example("2", ("",))])
@@ -223,7 +224,7 @@ def test_a_decoder_without_padding_is_padded_under_the_mask(tmp_path, tokenizer_
     transformers.GPT2LMHeadModel(config).save_pretrained(folder)
     tokenizer_files(folder, bare=True)
     backbone = resolve(f"hf:{folder}")
-    encoder = backbone.load()
+    encoder = backbone.load().double()
     data = backbone.featurize(EXAMPLES, OUTPUT)
     batch = data.batch(range(3))
     assert "token_type_ids" not in batch, "GPT-2 would add embeddings for them"
@@ -231,7 +232,7 @@ def test_a_decoder_without_padding_is_padded_under_the_mask(tmp_path, tokenizer_
     assert batch["attention_mask"].sum(1).tolist() == [6, 3, 1]
     alone = [encoder.pool(encoder(data.batch([i]))) for i in range(3)]
     assert encoder.readout == "last"
-    assert torch.allclose(encoder.pool(encoder(batch)), torch.cat(alone), atol=1e-5)
+    assert_same_in_fp64(encoder.pool(encoder(batch)), torch.cat(alone))
 
 
 @pytest.mark.parametrize("family", ["albert", "t5", "gpt2"])

@@ -17,6 +17,7 @@ from tlbench_hf.vision import HFVision
 from tlbench import Classes, DataError, Example, Examples, ImageFile, PluginError, Span, UsageError
 from tlbench.modeling.encoder import Hidden
 from tlbench.modeling.staged import StagedEncoder
+from tlbench.testing.agreement import assert_rounded_alike, assert_same_in_fp64
 from tlbench.testing.conformance import BackboneConformance
 
 VIT = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": 32, "patch_size": 8}
@@ -84,10 +85,11 @@ class TestConvNext(VisionConformance):
     family = "convnext"
 
 
+@pytest.mark.equivalence
 @pytest.mark.parametrize("family", CONFIGS)
 def test_every_family_is_cut_at_each_block_and_read_as_the_library_reads_it(family, tmp_path):
     backbone = tlbench_resolve("backbone", f"hf:{saved(tmp_path, family)}")
-    encoder = backbone.load()
+    encoder = backbone.load().double()
     card = backbone.card()
     assert card.parameters == sum(parameter.numel() for parameter in encoder.parameters())
     assert (card.stages, card.width) == (len(encoder.stages) - 1, encoder.width) == (3, 16)
@@ -98,10 +100,11 @@ def test_every_family_is_cut_at_each_block_and_read_as_the_library_reads_it(fami
             middle = encoder(batch, stop=k)
             assert len(middle.x) == 4
             assert torch.equal(encoder(Hidden(middle.x.clone()), start=k).x, whole.x), k
-        library = transformers.AutoModel.from_pretrained(tmp_path, dtype=torch.float32).eval()(**batch)
+        library = transformers.AutoModel.from_pretrained(tmp_path, dtype=torch.float32).eval().double()
+        library = library(pixel_values=batch["pixel_values"].double())
     assert torch.equal(whole.x, library.last_hidden_state)
     expected = library.last_hidden_state[:, 0] if encoder.readout == "first" else library.pooler_output
-    assert torch.allclose(encoder.pool(whole), expected, atol=1e-6)
+    assert_same_in_fp64(encoder.pool(whole), expected)
 
 
 def test_the_shape_changes_from_stage_to_stage_of_swin(tmp_path):
@@ -130,6 +133,7 @@ def test_a_frozen_lower_part_is_not_computed_again_after_a_cut():
     assert ran == ["encoder.layers.1.blocks.1"]
 
 
+@pytest.mark.equivalence
 @pytest.mark.parametrize("kind", PROCESSORS)
 def test_pixels_are_those_of_the_librarys_processor(kind, tmp_path):
     folder = saved(tmp_path, "vit", kind)
@@ -139,8 +143,10 @@ def test_pixels_are_those_of_the_librarys_processor(kind, tmp_path):
     processor = transformers.AutoImageProcessor.from_pretrained(folder, backend="pil")
     expected = processor(images=[example.inputs[0] for example in photos()], return_tensors="pt")["pixel_values"]
     found = data.batch(range(4))["pixel_values"]
-    assert found.dtype == torch.float32
-    assert torch.allclose(found, expected, atol=1e-5)
+    norms = (processor.image_mean, processor.image_std)
+    mean, std = (torch.tensor(each, dtype=torch.float64)[:, None, None] for each in norms)
+    exact = (torch.from_numpy(np.stack(data.rows)).double() / 255 - mean) / std
+    assert_rounded_alike(found, expected, exact)
 
 
 def test_grey_images_and_files_are_read_as_rgb(tmp_path):

@@ -13,14 +13,6 @@ import torch
 from tlbench import Example, Examples
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="session")
 def weights_file() -> Callable[..., Path]:
     """Saves random weights of a model of timm, with a classifier of `classes`, in a folder."""

@@ -67,7 +67,9 @@ def test_systems_cover_neither_little_nor_all():
     recipe = tiny(classes=6)
     for system in draw_systems(recipe, Generator().manual_seed(3)):
         assert 2 <= len(system) <= 4
-        assert torch.linalg.matrix_norm(system[..., :2], ord=2).max() <= 1 + 1e-5, "a map that does not contract"
+        # brought to at most 1 in fp32, by singular values that are found again here: some ten roundings
+        largest = torch.linalg.matrix_norm(system[..., :2].double(), ord=2).max()
+        assert largest <= 1 + 10 * torch.finfo(system.dtype).eps, "a map that does not contract"
         shown = (render(system[None], recipe, Generator().manual_seed(0)) > 0).float().mean()
         assert 0.5 * recipe.coverage[0] < shown < 1.5 * recipe.coverage[1]
 

@@ -27,6 +27,7 @@ from tlbench import (
     TokenClasses,
     UsageError,
 )
+from tlbench.testing.agreement import sum_error
 from tlbench.testing.conformance.backbone import WORDS, BackboneConformance
 
 WIDTH = 5
@@ -59,7 +60,8 @@ def resolve(path, **fields):
 
 
 class TestWordVectors(BackboneConformance):
-    padding_tolerance = 1e-6
+    # a row is a mean of numbers that are mostly below 2, whose sum may begin elsewhere among padding
+    padding_tolerance = sum_error(17, 17 * 2.0) / 17
 
     @pytest.fixture(autouse=True, scope="class")
     @classmethod
@@ -191,7 +193,7 @@ def test_the_readout_is_the_mean_of_the_known_words(write):
         data = backbone.featurize(examples, output)
         with torch.no_grad():
             pooled = encoder.pool(encoder(data.batch(range(3))))
-        assert torch.allclose(pooled[0], (table[1] + table[3]) / 2)
+        assert torch.equal(pooled[0], (table[1] + table[3]) / 2), "a sum of two rounds but once"
         assert not pooled[1:].any(), "a text without a known word is zero"
 
 

@@ -15,7 +15,7 @@ from tlbench.modeling.data import Data, to_device
 from tlbench.modeling.disk.draft import Draft
 from tlbench.modeling.encoder import Encoder, Hidden
 from tlbench.modeling.hidden_rows import HiddenRows
-from tlbench.modeling.precision import autocast
+from tlbench.modeling.precision import at_least_fp32, autocast
 
 WITNESSES = 2
 """Rows that say whether an encoder still computes what it did."""
@@ -39,13 +39,16 @@ def resting(module: nn.Module) -> Iterator[None]:
 
 
 def encode_features(encoder: Encoder, data: Data, precision: str, draft: Draft | None = None) -> Tensor:
-    """Returns (rows, D) in fp32 on the encoder's device: the readout of every row.
+    """Returns (rows, D) in fp32 at least, on the encoder's device: the readout of every row.
 
     Those who wait for the draft, to which nothing is added before all are there, see that it is being worked on.
     """
-    features = torch.empty(len(data), encoder.width, device=encoder.device)
+    features = torch.empty(0, encoder.width, device=encoder.device)
     for indices, hidden in _passes(encoder, data, batches_of(encoder, data), None, precision):
-        features[indices] = _readout(encoder, hidden, precision)
+        read = _readout(encoder, hidden, precision)
+        if not len(features):
+            features = read.new_empty(len(data), encoder.width)
+        features[indices] = read
         if draft is not None:
             draft.touch()
     _wait(encoder.device)
@@ -101,9 +104,9 @@ def witness(encoder: Encoder, data: Data, stop: int | None, precision: str) -> s
 
 
 def _readout(encoder: Encoder, hidden: Hidden, precision: str) -> Tensor:
-    """Returns (B, D) in fp32; a readout may have weights of its own, which must not meet another precision."""
+    """Returns (B, D) in fp32 at least; a readout may have weights of its own, which must not meet another precision."""
     with torch.no_grad(), autocast(encoder.device, precision):
-        return encoder.pool(hidden).float()
+        return at_least_fp32(encoder.pool(hidden))
 
 
 def _passes(

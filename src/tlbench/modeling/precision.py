@@ -1,4 +1,4 @@
-"""Which numbers a forward pass computes in: resolving `auto`, the autocast region, weights in bf16."""
+"""Which numbers are computed in: resolving `auto`, the autocast region, weights in bf16, at least fp32."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 _FAST_ON_CPU = frozenset({"avx512_bf16", "amx_bf16"})
 
@@ -46,6 +46,16 @@ def halve(module: nn.Module) -> None:
     for weight in module.parameters():
         if weight.ndim > 1 and weight.dtype == torch.float32:
             weight.data = weight.data.to(torch.bfloat16)
+
+
+def wide(dtype: torch.dtype) -> torch.dtype:
+    """Returns the type for what bf16 is too coarse for, losses and moments say: fp32, or fp64 where that is given."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+def at_least_fp32(numbers: Tensor) -> Tensor:
+    """Returns the numbers in fp32, or as they are where they are fp64: who computes in doubles gets doubles."""
+    return numbers.to(wide(numbers.dtype))
 
 
 @cache

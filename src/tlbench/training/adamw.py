@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
+from tlbench.modeling.precision import at_least_fp32, wide
 from tlbench.modeling.weights import stepped
 
 BETAS = (0.9, 0.999)
@@ -45,21 +46,23 @@ class AdamW:
         The length, a scalar on the device, is that before clipping; if it is not finite, so are the weights now.
         """
         norm = self._norm()
-        # the kernel divides by this, which saves a pass over the gradients
         scale = (norm / self.max_grad_norm).clamp(min=1.0)
         for weights, lr, weight_decay in self.groups:
             moved = [(weight, self._state(weight, weight_decay)) for weight in weights if weight.grad is not None]
             parts = [state.open(weight) for weight, state in moved]
             if parts:
+                # The kernel divides by this, which saves a pass over the gradients, but reads it as fp32: what is to
+                # move in fp64 would do so by gradients of seven digits.
+                doubles = any(part.weight.dtype == torch.float64 for part in parts)
                 adamw(
                     [part.weight for part in parts],
-                    [part.grad for part in parts],
+                    [part.grad / scale if doubles else part.grad for part in parts],
                     [part.mean for part in parts],
                     [part.square for part in parts],
                     [],
                     [part.step for part in parts],
                     fused=True,
-                    grad_scale=scale,
+                    grad_scale=None if doubles else scale.float(),
                     amsgrad=False,
                     beta1=BETAS[0],
                     beta2=BETAS[1],
@@ -77,7 +80,7 @@ class AdamW:
     def _norm(self) -> Tensor:
         grads = [weight.grad for weight in self.weights if weight.grad is not None]
         norms = torch._foreach_norm([grad.coalesce().values() if grad.is_sparse else grad for grad in grads])
-        total: Tensor = torch.linalg.vector_norm(torch.stack([norm.float() for norm in norms]))
+        total: Tensor = torch.linalg.vector_norm(torch.stack([at_least_fp32(norm) for norm in norms]))
         return total
 
     def _state(self, weight: nn.Parameter, weight_decay: float) -> _State:
@@ -118,9 +121,9 @@ class _State:
 
 class _Whole(_State):
     def __init__(self, weight: nn.Parameter) -> None:
-        wide = _wide(weight.dtype)
-        self.master = None if weight.dtype == wide else weight.detach().to(wide)
-        self.mean, self.square = torch.zeros_like(weight, dtype=wide), torch.zeros_like(weight, dtype=wide)
+        moved_in = wide(weight.dtype)
+        self.master = None if weight.dtype == moved_in else weight.detach().to(moved_in)
+        self.mean, self.square = torch.zeros_like(weight, dtype=moved_in), torch.zeros_like(weight, dtype=moved_in)
         self.step = torch.zeros((), dtype=torch.float32, device=weight.device)
 
     def open(self, weight: nn.Parameter) -> _Part:
@@ -140,7 +143,7 @@ class _ByRow(_State):
     def __init__(self, weight: nn.Parameter) -> None:
         self.rows = torch.empty(0, dtype=torch.int64, device=weight.device)
         self.slots = torch.full((len(weight),), -1, dtype=torch.int64, device=weight.device)
-        self.mean = self.square = weight.new_zeros((0, *weight.shape[1:]), dtype=_wide(weight.dtype))
+        self.mean = self.square = weight.new_zeros((0, *weight.shape[1:]), dtype=wide(weight.dtype))
         self.master = self.mean
         self.step = torch.zeros((), dtype=torch.float32, device=weight.device)
 
@@ -163,11 +166,6 @@ class _ByRow(_State):
 
     def close(self, weight: nn.Parameter, part: _Part) -> None:
         weight.index_copy_(0, self.rows, part.weight.to(weight.dtype))
-
-
-def _wide(dtype: torch.dtype) -> torch.dtype:
-    """Returns the numbers in which weights of a type are moved."""
-    return torch.promote_types(dtype, torch.float32)
 
 
 def _taken(weight: nn.Parameter) -> Tensor:

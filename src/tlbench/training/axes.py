@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tlbench.modeling.precision import wide
+
 FP64_ELEMENTS = 2**18
-"""Feature values up to which regressions compute in fp64; beyond, fp32 halves a time that is felt."""
+"""Feature values up to which regressions on fp32 compute in fp64; beyond, fp32 halves a time that is felt."""
 
 
 @dataclass(frozen=True)
 class Linear:
-    """A linear map of features to logits or numbers, in fp32."""
+    """A linear map of features to logits or numbers, in fp32 at least."""
 
     weight: Tensor
     """(K, D), as in `nn.Linear`."""
@@ -43,13 +45,16 @@ class Scale:
     """(D,) fp64."""
     deviation: Tensor
     """(D,) fp64; infinite for a feature that is constant, so that it becomes 0 and takes no weight."""
+    dtype: torch.dtype
+    """Of the maps on raw features: the features' own, but fp32 where that is less."""
 
     @classmethod
     def of(cls, features: Tensor) -> Scale:
         """Returns the scale of features (N, D)."""
         x = features.double()
         mean, deviation = x.mean(0), x.std(0, unbiased=False)
-        return cls(mean, torch.where(deviation > 1e-7 * (1 + mean.abs()), deviation, torch.inf))
+        deviation = torch.where(deviation > 1e-7 * (1 + mean.abs()), deviation, torch.inf)
+        return cls(mean, deviation, wide(features.dtype))
 
     def standardise(self, features: Tensor) -> Tensor:
         """Returns (N, D) in fp64 with mean 0 and deviation 1."""
@@ -58,7 +63,7 @@ class Scale:
     def unfold(self, weight: Tensor, bias: Tensor) -> Linear:
         """Returns the map on raw features that weight (K, D) and bias (K,) are on standardised ones."""
         weight = weight.double() / self.deviation
-        return Linear(weight.float(), (bias.double() - weight @ self.mean).float())
+        return Linear(weight.to(self.dtype), (bias.double() - weight @ self.mean).to(self.dtype))
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ class Axes:
 
     @classmethod
     def of(cls, features: Tensor) -> Axes:
-        """Returns the axes of features (N, D); fp64 but for large features, where time decides for fp32."""
+        """Returns the axes of features (N, D); fp64 but for large features in less, where time decides for fp32."""
         scale = Scale.of(features)
         x = scale.standardise(features)
         count, width = x.shape
@@ -89,7 +94,7 @@ class Axes:
         directions = vectors if width <= count else x.T @ vectors / (variances * count).sqrt()
         rows = x @ directions
         if rows.numel() > FP64_ELEMENTS:
-            rows, variances = rows.float(), variances.float()
+            rows, variances = rows.to(scale.dtype), variances.to(scale.dtype)
         return cls(rows, variances, directions, scale)
 
     def unfold(self, solution: Tensor) -> list[Linear]:

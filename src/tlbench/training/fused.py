@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tlbench.modeling.precision import wide
 from tlbench.training.axes import Axes, Linear
 from tlbench.training.lbfgs import Problem, minimise
 
@@ -131,7 +132,7 @@ class _Prepared:
     def of_classes(cls, problem: Regression, classes: int) -> _Prepared:
         seen, compact = torch.unique(problem.targets, return_inverse=True)
         hot = torch.nn.functional.one_hot(compact, len(seen)).bool()
-        absent = problem.features.new_full((classes,), ABSENT_BIAS, dtype=torch.float32)
+        absent = problem.features.new_full((classes,), ABSENT_BIAS, dtype=wide(problem.features.dtype))
         return cls(Axes.of(problem.features), hot, seen, absent, problem.penalties, labels=False)
 
     @classmethod
@@ -139,7 +140,7 @@ class _Prepared:
         hot = problem.targets.bool()
         always = hot.all(0)
         seen = (hot.any(0) & ~always).nonzero()[:, 0]
-        absent = torch.where(always, -ABSENT_BIAS, ABSENT_BIAS)
+        absent = torch.where(always, -ABSENT_BIAS, ABSENT_BIAS).to(wide(problem.features.dtype))
         return cls(Axes.of(problem.features), hot[:, seen], seen, absent, problem.penalties, labels=True)
 
     @property

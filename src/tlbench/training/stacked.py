@@ -17,6 +17,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
+from tlbench.modeling.precision import wide
 from tlbench.training.adamw import BETAS, EPS
 from tlbench.training.axes import Linear, Scale
 from tlbench.training.loop import rate
@@ -44,7 +45,7 @@ class HeadSetting:
 
 @dataclass(frozen=True)
 class Layers:
-    """Linear maps with a non-linearity between them, on raw features, in fp32."""
+    """Linear maps with a non-linearity between them, on raw features, in fp32 at least."""
 
     maps: tuple[Linear, ...]
     activation: Activation
@@ -90,7 +91,8 @@ def train_heads(
     """
     alike: dict[tuple[object, ...], list[int]] = {}
     for index, one in enumerate(settings):
-        key = (one.features.shape, one.features.device, one.targets.dtype, one.targets.ndim, one.steps)
+        x, targets = one.features, one.targets
+        key = (x.shape, x.device, wide(x.dtype), targets.dtype, targets.ndim, one.steps)
         alike.setdefault(key, []).append(index)
     trained: dict[int, Layers] = {}
     for indices in alike.values():
@@ -110,7 +112,7 @@ class _Stream:
     """The rows of one seed in the order in which they are trained on, for all settings of the seed."""
 
     rows: Tensor
-    """(N, D) standardised, in fp32."""
+    """(N, D) standardised, in fp32 at least."""
     targets: Tensor
     order: Tensor
     """(steps, B) indices of rows."""
@@ -126,7 +128,7 @@ class _Stream:
         order = order[: setting.steps * size].view(setting.steps, size)
         targets = setting.targets
         as_numbers = targets.is_floating_point() or targets.ndim == 2
-        return cls(rows, targets.float() if as_numbers else targets, order.to(rows.device))
+        return cls(rows, targets.to(rows.dtype) if as_numbers else targets, order.to(rows.device))
 
 
 class _Stack:
@@ -135,11 +137,12 @@ class _Stack:
     def __init__(
         self, settings: Sequence[HeadSetting], widths: Sequence[int], activation: Activation, batch_size: int
     ) -> None:
-        device = settings[0].features.device
+        features = settings[0].features
+        device, dtype = features.device, wide(features.dtype)
         self.activation = activation
         self.steps = settings[0].steps
-        self.lr = torch.tensor([one.lr for one in settings], device=device)
-        self.decay = torch.tensor([one.weight_decay for one in settings], device=device)
+        self.lr = torch.tensor([one.lr for one in settings], dtype=dtype, device=device)
+        self.decay = torch.tensor([one.weight_decay for one in settings], dtype=dtype, device=device)
         scales: dict[int, tuple[Scale, Tensor]] = {}
         streams: dict[tuple[int, int, int], _Stream] = {}
         self.scales: list[Scale] = []
@@ -147,7 +150,7 @@ class _Stack:
         for one in settings:
             if id(one.features) not in scales:
                 scale = Scale.of(one.features)
-                scales[id(one.features)] = scale, scale.standardise(one.features).float()
+                scales[id(one.features)] = scale, scale.standardise(one.features).to(dtype)
             scale, rows = scales[id(one.features)]
             key = id(one.features), id(one.targets), one.seed
             if key not in streams:
@@ -156,7 +159,7 @@ class _Stack:
             places.append(list(streams).index(key))
         self.streams = list(streams.values())
         self.places = torch.tensor(places, device=device)
-        self.weights, self.biases = _first_weights([one.seed for one in settings], widths, device)
+        self.weights, self.biases = _first_weights([one.seed for one in settings], widths, self.lr)
 
     def train(self, warmup: float) -> None:
         """Takes all steps."""
@@ -205,10 +208,10 @@ class _Stack:
         return x[self.places], targets[self.places]
 
 
-def _first_weights(
-    seeds: Sequence[int], widths: Sequence[int], device: torch.device
-) -> tuple[list[Tensor], list[Tensor]]:
+def _first_weights(seeds: Sequence[int], widths: Sequence[int], like: Tensor) -> tuple[list[Tensor], list[Tensor]]:
     """Returns matrices (G, before, after) and biases (G, after); a seed draws the same for all of its settings.
+
+    They have type and device of `like`, and are drawn in fp32 whatever that is.
 
     Matrices are drawn so that the activations keep their size (He et al. 2015, arXiv:1502.01852), the last ten times
     smaller, so that the first answers are all about equally likely.
@@ -220,7 +223,7 @@ def _first_weights(
             generator = torch.Generator().manual_seed(seed)
             drawn[seed] = [torch.randn(shape, generator=generator) * math.sqrt(2 / shape[0]) for shape in shapes]
             drawn[seed][-1] /= 10
-    weights = [torch.stack([drawn[seed][layer] for seed in seeds]).to(device) for layer in range(len(shapes))]
+    weights = [torch.stack([drawn[seed][layer] for seed in seeds]).to(like) for layer in range(len(shapes))]
     return weights, [weight.new_zeros(len(seeds), weight.shape[-1]) for weight in weights]
 
 

@@ -39,7 +39,7 @@ class Sample:
     """The features and targets of a training subset: N examples, or the N words of its examples."""
 
     features: Tensor
-    """(N, D) in fp32."""
+    """(N, D) in fp32 at least."""
     targets: Tensor
     """(N,) class indices in int64, (N, K) labels in fp32, or numbers in fp64 brought to mean 0 and deviation 1."""
     mean: float = 0.0
@@ -178,6 +178,7 @@ def _of_words(job: Job) -> Sample:
     import numpy as np
     import torch
 
+    from tlbench.modeling.precision import at_least_fp32
     from tlbench.training import inference_batches
 
     data, encoder = job.train, job.encoder
@@ -186,15 +187,17 @@ def _of_words(job: Job) -> Sample:
     places = [np.flatnonzero(words >= 0) for words in data.alignment]
     ends = np.cumsum([len(found) for found in places])
     words = int(ends[-1]) if len(ends) else 0
-    features = torch.empty(words, encoder.width, device=encoder.device)
+    features = torch.empty(0, encoder.width, device=encoder.device)
     states = job.activations.hidden(encoder, data, len(encoder.stages), job.precision, whole=True)
     for indices in inference_batches(data.lengths):
         hidden = _last_hidden(job, states, indices)
         rows = np.repeat(np.arange(len(indices)), [len(places[i]) for i in indices])
         columns = np.concatenate([places[i] for i in indices])
         into = np.concatenate([np.arange(ends[i] - len(places[i]), ends[i]) for i in indices])
-        read = hidden.x[torch.from_numpy(rows), torch.from_numpy(columns)]
-        features[torch.from_numpy(into)] = read.to(features.device, torch.float32)
+        read = at_least_fp32(hidden.x[torch.from_numpy(rows), torch.from_numpy(columns)]).to(features.device)
+        if not len(features):
+            features = read.new_empty(words, encoder.width)
+        features[torch.from_numpy(into)] = read
     targets = [
         data.examples[owner].target[word]
         for owner, found, at in zip(data.owners.tolist(), data.alignment, places, strict=True)

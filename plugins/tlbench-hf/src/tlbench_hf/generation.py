@@ -21,6 +21,7 @@ from tlbench import Predictions
 from tlbench.modeling.data import Data
 from tlbench.modeling.encoder import Encoder, Hidden
 from tlbench.modeling.heads import Head, Outputs
+from tlbench.modeling.precision import at_least_fp32
 from tlbench_hf.generation_rows import IGNORED, asked, padded_targets
 from tlbench_hf.loading import quiet
 from tlbench_hf.tokens import load_tokenizer
@@ -198,8 +199,8 @@ def leave_gaps(native: nn.Module, owned: Container[int]) -> tuple[str, ...]:
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Returns the mean loss in fp32 over the labels (N,) that are not -100, of logits (N, V)."""
-    return nn.functional.cross_entropy(logits.float(), labels, ignore_index=IGNORED)
+    """Returns the mean loss, in fp32 at least, over the labels (N,) that are not -100, of logits (N, V)."""
+    return nn.functional.cross_entropy(at_least_fp32(logits), labels, ignore_index=IGNORED)
 
 
 def cut_to_batch(targets: Tensor) -> Tensor:

@@ -71,9 +71,10 @@ class Head(nn.Module):
 
     @abstractmethod
     def loss(self, logits: Any, targets: Tensor) -> Tensor:
-        """Returns the mean loss over the batch, a scalar in fp32; `targets` are rows of what `targets` returned.
+        """Returns the mean loss over the batch, a scalar in fp32 at least.
 
-        Targets that are sequences are padded to the longest row of the data: cut them to the batch.
+        `targets` are rows of what `targets` returned; those that are sequences are padded to the longest row of the
+        data: cut them to the batch.
         """
 
     @abstractmethod

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from tlbench.contracts.outputs import Classes, MultiLabel, Predictions, Scalar
 from tlbench.modeling.data import Data
 from tlbench.modeling.heads.head import Head, Outputs
+from tlbench.modeling.precision import at_least_fp32, wide
 
 if TYPE_CHECKING:
     from tlbench.modeling.encoder import Encoder, Hidden
@@ -53,15 +54,16 @@ class PooledHead(Head):
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Returns cross-entropy against indices (B,) or labels (B, K), or squared error against numbers (B,)."""
+        logits = at_least_fp32(logits)
         if isinstance(self.output, Classes):
-            return nn.functional.cross_entropy(logits.float(), targets)
+            return nn.functional.cross_entropy(logits, targets)
         if isinstance(self.output, MultiLabel):
-            return nn.functional.binary_cross_entropy_with_logits(logits.float(), targets)
-        return nn.functional.mse_loss(logits.float().squeeze(-1), (targets - self.mean) / self.scale)
+            return nn.functional.binary_cross_entropy_with_logits(logits, targets)
+        return nn.functional.mse_loss(logits.squeeze(-1), (targets - self.mean) / self.scale)
 
     def outputs(self, logits: Tensor) -> Outputs:
         """Returns class indices (B,) or labels (B, K), both with probabilities, or real numbers."""
-        logits = logits.float()
+        logits = at_least_fp32(logits)
         if isinstance(self.output, Classes):
             return Outputs(logits.argmax(-1).cpu(), logits.softmax(-1).cpu())
         if isinstance(self.output, MultiLabel):
@@ -76,6 +78,7 @@ class PooledHead(Head):
         return Predictions(data.ids, values, probabilities)
 
     def targets(self, data: Data) -> Tensor:
-        """Returns indices (N,) int64, labels (N, K) float32, or numbers (N,) float32."""
-        dtype = np.int64 if isinstance(self.output, Classes) else np.float32
-        return torch.from_numpy(data.targets.astype(dtype))
+        """Returns indices (N,) int64, labels (N, K) or numbers (N,), both in fp32; of a head in fp64, in that."""
+        if isinstance(self.output, Classes):
+            return torch.from_numpy(data.targets.astype(np.int64))
+        return torch.from_numpy(data.targets.astype(np.float64)).to(wide(self.mean.dtype))

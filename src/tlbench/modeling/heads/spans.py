@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tlbench.contracts.outputs import Answer, Predictions
 from tlbench.modeling.data import Data
 from tlbench.modeling.heads.head import Head, Outputs, aligned
+from tlbench.modeling.precision import at_least_fp32
 
 if TYPE_CHECKING:
     from tlbench.modeling.encoder import Encoder, Hidden
@@ -52,11 +53,11 @@ class SpanHead(Head):
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Returns the mean of the cross-entropies of starts and ends; `targets` are positions (B, 2)."""
         # (B, T, 2): the positions are the classes, and start and end two problems beside each other
-        return nn.functional.cross_entropy(logits.float(), targets)
+        return nn.functional.cross_entropy(at_least_fp32(logits), targets)
 
     def outputs(self, logits: Tensor) -> Outputs:
         """Returns the logits of each row, (T, 2)."""
-        return Outputs(list(logits.float().cpu().numpy()))
+        return Outputs(list(at_least_fp32(logits).cpu().numpy()))
 
     def merge(self, outputs: list[Outputs], data: Data) -> Predictions:
         """Returns a text for each example: the best stretch of all its windows, or none if that is likelier still.

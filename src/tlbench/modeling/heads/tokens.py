@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tlbench.contracts.outputs import Predictions, TokenClasses
 from tlbench.modeling.data import Data
 from tlbench.modeling.heads.head import Head, Outputs, aligned
+from tlbench.modeling.precision import at_least_fp32
 
 if TYPE_CHECKING:
     from tlbench.modeling.encoder import Encoder, Hidden
@@ -43,13 +44,14 @@ class TokenHead(Head):
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Returns the mean cross-entropy over the words of the batch; `targets` are (B, longest of the data)."""
         wanted = targets[:, : logits.shape[1]].flatten()
-        total = nn.functional.cross_entropy(logits.float().flatten(0, 1), wanted, ignore_index=IGNORED, reduction="sum")
+        flat = at_least_fp32(logits).flatten(0, 1)
+        total = nn.functional.cross_entropy(flat, wanted, ignore_index=IGNORED, reduction="sum")
         # a batch of windows that no word falls to would be 0/0
         return total / (wanted != IGNORED).sum().clamp(min=1)
 
     def outputs(self, logits: Tensor) -> Outputs:
         """Returns the class of every position of each row, (T,) of real numbers: NaN where a logit is not finite."""
-        logits = logits.float()
+        logits = at_least_fp32(logits)
         finite = torch.isfinite(logits).all(-1)
         classes = torch.where(finite, logits.argmax(-1).float(), torch.nan)
         return Outputs(list(classes.cpu().numpy()))
