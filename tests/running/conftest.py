@@ -1,5 +1,7 @@
 """A run of toys in a temporary folder."""
 
+from pathlib import Path
+
 import pytest
 
 from tlbench.catalog.catalog import Catalog
@@ -65,3 +67,22 @@ def essence(record):
 @pytest.fixture(name="essence")
 def essence_fixture():
     return essence
+
+
+@pytest.fixture
+def counted(runs, tmp_path, monkeypatch):
+    """Runs cells, and returns the fits that were made since it was last asked."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.setenv("TLBENCH_PLUGINS", "tlbench.testing.toy_plugin,tlbench.testing.faults,counting_plugin")
+    noted = tmp_path / "fits"
+    monkeypatch.setenv("TLBENCH_TEST_FITS", str(noted))
+    worker.forget()
+    runs.catalog = type(runs.catalog).discover()
+
+    def made():
+        lines = noted.read_text().splitlines() if noted.exists() else []
+        noted.unlink(missing_ok=True)
+        return [int(line.split()[0]) for line in lines]
+
+    runs.made = made
+    return runs

@@ -1,100 +1,19 @@
 """More trials and more seeds: what is finished is taken over, and just what is missing is fitted, counted."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
-from tlbench.contracts.record import FORMAT, Record
 from tlbench.running import worker
 from tlbench.running.run import Settings, orders_of
-
-PLUGIN = """
-import os
-from dataclasses import dataclass
-from tlbench.catalog.hookspecs import hookimpl
-from tlbench.contracts.errors import Diverged
-from tlbench.running.outcomes import OutOfTime
-from tlbench.testing.toys import ToyFit, ToyTask
-
-
-def note(job):
-    with open(os.environ["TLBENCH_TEST_FITS"], "a") as file:
-        file.write(f"{job.seed} {sorted(job.params.items())}\\n")
-
-
-@dataclass(frozen=True)
-class Counting(ToyFit):
-    \"\"\"Notes each fit.\"\"\"
-
-    name = "counting"
-
-    def fit(self, job):
-        note(job)
-        if os.environ.get("TLBENCH_TEST_FAILS") == str(job.seed):
-            raise RuntimeError("this seed fails")
-        if os.environ.get("TLBENCH_TEST_TOO_LONG") == str(job.seed):
-            raise OutOfTime  # as the alarm does
-        return ToyFit.fit(self, job)
-
-
-@dataclass(frozen=True)
-class Together(ToyFit):
-    \"\"\"Notes each fit of a pass.\"\"\"
-
-    name = "together"
-    batch_size = 8
-
-    def fit(self, job):
-        note(job)
-        return ToyFit.fit(self, job)
-
-
-@dataclass(frozen=True)
-class Changing(ToyTask):
-    \"\"\"Its data change with the environment.\"\"\"
-
-    name = "changing"
-
-    def split(self, name):
-        split = os.environ.get("TLBENCH_TEST_CHANGED")
-        return ToyTask(draw=7).split(name) if split == name else super().split(name)
-
-
-@hookimpl
-def tlbench_strategies():
-    return [Counting(), Together()]
-
-
-@hookimpl
-def tlbench_tasks():
-    return [Changing()]
-"""
-
-
-@pytest.fixture
-def counted(runs, tmp_path, monkeypatch):
-    """Runs cells, and returns the fits that were made since it was last asked."""
-    (tmp_path / "counting_plugin.py").write_text(PLUGIN)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("TLBENCH_PLUGINS", "tlbench.testing.toy_plugin,tlbench.testing.faults,counting_plugin")
-    noted = tmp_path / "fits"
-    monkeypatch.setenv("TLBENCH_TEST_FITS", str(noted))
-    worker.forget()
-    runs.catalog = type(runs.catalog).discover()
-
-    def made():
-        lines = noted.read_text().splitlines() if noted.exists() else []
-        noted.unlink(missing_ok=True)
-        return [int(line.split()[0]) for line in lines]
-
-    runs.made = made
-    return runs
 
 
 @pytest.mark.parametrize(
     ("strategy", "executor"), [("counting", "inline"), ("together", "inline"), ("counting", "isolated")]
 )
-def test_more_seeds_and_trials_make_what_is_missing_and_no_more(counted, strategy, executor, monkeypatch, tmp_path):
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+def test_more_seeds_and_trials_make_what_is_missing_and_no_more(counted, strategy, executor, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     first = counted.one(strategy, executor=executor, trials=1, seeds=1)
     assert counted.made() == [0]
     record = counted.one(strategy, executor=executor, trials=6, seeds=3, jobs=2)
@@ -254,43 +173,6 @@ def test_more_time_goes_on_where_a_timeout_ended_and_less_does_not(counted, monk
     assert counted.made() == [1]
 
 
-@pytest.fixture
-def newer(counted):
-    """A folder with one record of a format that does not exist yet, and one with a field that does not."""
-    records = counted.run(["counting", "toy-fit"], trials=2, seeds=1)
-    paths = [counted.store.record_path(record.cell.id, 1) for record in records]
-    for path, change in zip(paths, ({"format": FORMAT + 1}, {"colour": "red"}), strict=True):
-        path.write_bytes(msgspec.json.encode({**msgspec.json.decode(path.read_bytes()), **change}))
-    counted.made()
-    return counted, paths
-
-
-def test_records_of_a_newer_version_are_left_alone(newer, capsys):
-    from tlbench.cli.app import _main
-
-    counted, paths = newer
-    before = [path.read_bytes() for path in paths]
-    names = ["-t", "toy-tone", "-b", "toy", "-S", "counting", "-S", "toy-fit", "--trials", "2", "--device", "cpu"]
-    for fresh in ("none", "failed", "stale"):
-        assert _main(["run", *names, "--fresh", fresh, "--out", str(counted.folder), "--executor", "inline"]) == 1
-        said = capsys.readouterr()
-        assert said.err.count("was made by a newer tlbench") == 2
-        assert "nothing left to run" in said.out
-    assert counted.made() == []
-    assert [path.read_bytes() for path in paths] == before
-    assert sorted(counted.store.attempts().values()) == [1, 1]
-    assert _main(["show", paths[0].name.partition(".")[0], "--out", str(counted.folder)]) == 2
-    assert "was made by a newer tlbench: it is of format 2" in capsys.readouterr().err
-
-
-def test_who_asks_for_all_anew_has_them_made_beside_the_newer_ones(newer):
-    counted, paths = newer
-    before = [path.read_bytes() for path in paths]
-    records = counted.run(["counting", "toy-fit"], trials=2, seeds=1, fresh="all")
-    assert [record.attempt for record in records] == [2, 2]
-    assert [path.read_bytes() for path in paths] == before
-
-
 def test_a_run_says_how_many_fits_it_took_over(counted, capsys):
     from tlbench.cli.app import _main
 
@@ -299,24 +181,3 @@ def test_a_run_says_how_many_fits_it_took_over(counted, capsys):
         assert _main(["run", *names, *more, "--out", str(counted.folder)]) == 0
         assert f"of work{said}" in capsys.readouterr().out
     assert counted.made() == [0, 0, 1, 2]
-
-
-def test_a_damaged_record_is_said_to_be_damaged_and_made_again(counted, capsys):
-    from tlbench.cli.app import _main
-
-    record = counted.one("counting", trials=2, seeds=1)
-    path = counted.store.record_path(record.cell.id, 1)
-    path.write_bytes(path.read_bytes()[:100])
-    counted.made()
-    assert _main(["show", record.cell.id, "--out", str(counted.folder)]) == 2
-    assert f"{path.name} is damaged" in capsys.readouterr().err
-    names = ["-t", "toy-tone", "-b", "toy", "-S", "counting", "--trials", "2", "--seeds", "1", "--device", "cpu"]
-    assert _main(["run", *names, "--out", str(counted.folder), "--executor", "inline"]) == 0
-    assert f"{path.name} is damaged" in capsys.readouterr().err
-    assert counted.made() == [0, 0]
-    assert isinstance(counted.store.attempt(record.cell.id, 2), Record)
-    newest = counted.store.record_path(record.cell.id, 2)
-    newest.write_bytes(b"{")
-    path.write_bytes(msgspec.json.encode(record))
-    assert _main(["show", record.cell.id, "--out", str(counted.folder)]) == 0
-    assert f"{newest.name} is damaged" in capsys.readouterr().err

@@ -1,0 +1,61 @@
+"""A plugin whose fits and data are watched and changed through the environment, for tests of what is fitted again."""
+
+import os
+from dataclasses import dataclass
+
+from tlbench.catalog.hookspecs import hookimpl
+from tlbench.running.outcomes import OutOfTime
+from tlbench.testing.toys import ToyFit, ToyTask
+
+
+def note(job):
+    with open(os.environ["TLBENCH_TEST_FITS"], "a") as file:
+        file.write(f"{job.seed} {sorted(job.params.items())}\n")
+
+
+@dataclass(frozen=True)
+class Counting(ToyFit):
+    """Notes each fit."""
+
+    name = "counting"
+
+    def fit(self, job):
+        note(job)
+        if os.environ.get("TLBENCH_TEST_FAILS") == str(job.seed):
+            raise RuntimeError("this seed fails")
+        if os.environ.get("TLBENCH_TEST_TOO_LONG") == str(job.seed):
+            raise OutOfTime  # as the alarm does
+        return ToyFit.fit(self, job)
+
+
+@dataclass(frozen=True)
+class Together(ToyFit):
+    """Notes each fit of a pass."""
+
+    name = "together"
+    batch_size = 8
+
+    def fit(self, job):
+        note(job)
+        return ToyFit.fit(self, job)
+
+
+@dataclass(frozen=True)
+class Changing(ToyTask):
+    """Its data change with the environment."""
+
+    name = "changing"
+
+    def split(self, name):
+        split = os.environ.get("TLBENCH_TEST_CHANGED")
+        return ToyTask(draw=7).split(name) if split == name else super().split(name)
+
+
+@hookimpl
+def tlbench_strategies():
+    return [Counting(), Together()]
+
+
+@hookimpl
+def tlbench_tasks():
+    return [Changing()]
