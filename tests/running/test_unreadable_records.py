@@ -62,3 +62,60 @@ def test_a_damaged_record_is_said_to_be_damaged_and_made_again(counted, capsys):
     path.write_bytes(msgspec.json.encode(record))
     assert _main(["show", record.cell.id, "--out", str(counted.folder)]) == 0
     assert f"{newest.name} is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("what", ["pipe", "depth", "device"])
+def test_what_is_no_record_stops_nobody(counted, capsys, what):
+    import os
+
+    from tlbench.cli.app import _main
+
+    counted.one("counting", trials=2, seeds=1)
+    path = counted.folder / "records" / "00000000000000aa.1.json"
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.write_text('{"x":' + "[" * 200_000)
+    assert _main(["leaderboard", "--all", "--out", str(counted.folder)]) == 0
+    assert f"{path.name} is damaged" in capsys.readouterr().err
+    assert _main(["show", "00000000000000aa", "--out", str(counted.folder)]) == 2
+
+
+def test_an_attempt_that_was_replaced_serves_no_other_cell(counted):
+    counted.one("counting", trials=2, seeds=1)
+    newest = counted.one("counting", trials=2, seeds=1, fresh="all")
+    path = counted.store.record_path(newest.cell.id, 1)
+    raw = msgspec.json.decode(path.read_bytes())
+    for trial in raw["trials"]:
+        trial["validation"] = 0.99
+    path.write_bytes(msgspec.json.encode(raw))
+    record = counted.one("counting", trials=2, seeds=2)
+    assert [trial.validation for trial in record.trials] == [trial.validation for trial in newest.trials]
+    assert all(trial.taken_over for trial in record.trials)
+
+
+@pytest.mark.parametrize("sampler", ["grid", "random", "gp"])
+def test_the_sampler_of_one_trial_makes_no_difference(counted, sampler):
+    by_tpe = counted.one("counting", trials=1, seeds=1)
+    other = counted.one("counting", trials=1, seeds=1, sampler=sampler, fresh="all")
+    assert other.cell.id == by_tpe.cell.id
+    assert other.best_params == by_tpe.best_params
+
+
+@pytest.mark.parametrize("link", ["records", "work", "work/workers.log"])
+def test_a_folder_with_links_is_not_written_to(counted, tmp_path, link):
+    import shutil
+
+    from tlbench.contracts.errors import StoreError
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    place = counted.store.root / link
+    if place.is_dir():
+        shutil.rmtree(place)
+    place.symlink_to(elsewhere)
+    with pytest.raises(StoreError, match="is a link"):
+        counted.one("counting")
+    assert not list(elsewhere.iterdir())

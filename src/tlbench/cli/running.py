@@ -115,6 +115,6 @@ def _farewell(plan: Plan, records: list[Record], out: Path, ran: set[str]) -> in
         taken = sum(
             fit.taken_over for record in records if record.cell.id in ran for fit in (*record.trials, *record.fits)
         )
-        over = f", {taken} fits taken over from other cells" if taken else ""
+        over = f", {taken} {'fit' if taken == 1 else 'fits'} taken over from before" if taken else ""
         print(f"{len(records)} of {len(plan.cells)} cells, {duration(total)} of work{over}; results in {out}")
     return 1 if failed or lost else 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,11 +38,13 @@ class Unreadable:
 def read_record(path: Path) -> Record | Unreadable:
     """Returns the record in a file, or why there is none."""
     try:
-        with open(path, "rb", buffering=0) as file:
-            content = file.read()
+        content = _content(path)
+    except (OSError, MemoryError) as error:
+        return Unreadable(path, getattr(error, "strerror", None) or "it is too large")
+    try:
         record = msgspec.json.decode(content, type=Record)
-    except (OSError, ValueError) as error:  # what msgspec raises is a ValueError
-        return _unreadable(path, error, b"" if isinstance(error, OSError) else content)
+    except (ValueError, RecursionError) as error:  # what msgspec raises of itself is a ValueError
+        return _unreadable(path, error, content)
     if record.format > FORMAT:
         return _of_format(path, record.format)
     if path.name != f"{record.cell.id}.{record.attempt}.json":
@@ -63,6 +68,15 @@ def attempts_in(names: Iterable[str]) -> Iterator[tuple[str, int]]:
             yield match["id"], int(match["attempt"])
 
 
+def _content(path: Path) -> bytes:
+    """Returns what is in a file; a pipe or a device, in a folder that somebody sent, would be read for ever."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(handle, "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        return file.read()
+
+
 class _Head(msgspec.Struct):
     """The one field that a record of any format has."""
 
@@ -72,12 +86,11 @@ class _Head(msgspec.Struct):
 def _unreadable(path: Path, error: Exception, content: bytes) -> Unreadable:
     try:
         made = msgspec.json.decode(content, type=_Head).format
-    except ValueError:
-        made = 0
+    except (ValueError, RecursionError):
+        return Unreadable(path, str(error))  # not JSON as a whole: no version made it so
     if made > FORMAT:
         return _of_format(path, made)
-    reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-    return Unreadable(path, reason, is_newer=reason.startswith(_UNKNOWN))
+    return Unreadable(path, str(error), is_newer=str(error).startswith(_UNKNOWN))
 
 
 def _of_format(path: Path, made: int) -> Unreadable:

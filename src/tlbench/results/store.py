@@ -70,6 +70,8 @@ class Store:
         Raises:
             StoreError: The folder cannot be written, holds something else, or is of another format.
         """
+        for name in ("records", "work", "work/workers.log", "tlbench.json", "plan.json", "fresh.json"):
+            _refuse_link(root / name)
         try:
             if not (root / "tlbench.json").exists():
                 if root.is_dir() and any(
@@ -96,8 +98,9 @@ class Store:
         """
         path = self.root / "work" / f"{cell_id}.{attempt}"
         for one in (path.parent, path, *(path.iterdir() if path.is_dir() and not path.is_symlink() else ())):
-            if one.is_symlink():
-                raise StoreError(f"{one}: is a link, and nothing is written through links: remove it")
+            _refuse_link(one)
+            if one.exists() and not (one.is_file() or one in (path.parent, path)):
+                raise StoreError(f"{one}: is no file: remove it")
         return path
 
     def record_path(self, cell_id: str, attempt: int) -> Path:
@@ -203,7 +206,7 @@ class Store:
         except (OSError, msgspec.DecodeError):
             return {}
         attempts = self.attempts()
-        return {cell_id: attempt for cell_id, attempt in asked.items() if attempts.get(cell_id, 0) < attempt}
+        return {cell_id: attempt for cell_id, attempt in asked.items() if attempt == attempts.get(cell_id, 0) + 1}
 
     def save_wanted(self, attempts: dict[str, int]) -> None:
         """Keeps what `--fresh` asked for, so that an interrupted one can be finished by the same or a plain command."""
@@ -222,3 +225,9 @@ class Store:
             return msgspec.json.decode((self.root / "plan.json").read_bytes(), type=Plan)
         except (OSError, msgspec.DecodeError):
             return None
+
+
+def _refuse_link(path: Path) -> None:
+    # Of a folder that somebody sent, files elsewhere would be changed.
+    if path.is_symlink():
+        raise StoreError(f"{path}: is a link, and nothing is written through links: remove it")

@@ -33,7 +33,9 @@ class Kin:
             # The next one is that of a run which is on its way, or was interrupted.
             self._places[cell_id[:KIN]] |= {(cell_id, newest), (cell_id, newest + 1)}
         for cell_id, attempt in _at_work(store):
-            self._places[cell_id[:KIN]].add((cell_id, attempt))
+            # What a newer attempt has taken the place of serves nobody: it was asked for anew.
+            if attempt >= attempts.get(cell_id, 0):
+                self._places[cell_id[:KIN]].add((cell_id, attempt))
 
     def sources(self, cell_id: str, attempt: int) -> tuple[str, ...]:
         """Returns the work folders and records, there or to come, that this attempt at a cell may take fits from."""

@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.cell import Cell
+from tlbench.contracts.errors import StoreError
 from tlbench.contracts.executor import CellOrder, Executor
 from tlbench.contracts.plan import Plan
 from tlbench.contracts.record import Record
@@ -21,6 +22,8 @@ from tlbench.running.kin import Kin, is_cut_short
 from tlbench.running.machine import cores, default_jobs
 from tlbench.running.staleness import Now
 
+MOST_ATTEMPTS = 999_999_998
+"""The files of more could not be told from others by their names."""
 Fresh = Literal["none", "failed", "stale", "all"]
 Delivered = Callable[[Record], None]
 
@@ -78,6 +81,8 @@ def orders_of(
             unreadable(record)
         elif record is not None and not anew and not cut_short:
             continue
+        if attempt >= MOST_ATTEMPTS:
+            raise StoreError(f"{store.record_path(cell_id, attempt)}: no run makes so many attempts: remove it")
         work = store.work(cell_id, attempt + 1)
         sources = () if anew else kin.sources(cell_id, attempt + 1)
         orders.append(CellOrder(cell, str(work.resolve()), attempt + 1, settings.device, threads, sources))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import optuna
 from optuna.trial import TrialState
 from sqlalchemy.engine import URL
@@ -44,6 +45,9 @@ class Study:
         self, path: Path, identity: str, protocol: Protocol, space: Space, defaults: dict[str, Value], sign: float
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
+        if not protocol.is_searched:
+            # Sampler and pruner of one trial are in no identity, so they must make no difference.
+            protocol = msgspec.structs.replace(protocol, sampler="tpe", pruner="none")
         self._space, self._identity, self._protocol, self._sign = space, identity, protocol, sign
         self._free = {name: domain for name, domain in space.items() if not is_fixed(domain)}
         url = URL.create("sqlite", database=str(path.resolve())).render_as_string(hide_password=False)
