@@ -20,7 +20,7 @@ from tlbench.running.outcomes import Ended, ended
 from tlbench.running.performer import Performer
 from tlbench.running.posts import Posts, most
 from tlbench.running.study import Study
-from tlbench.running.takeover import FinishedFits, taken_seconds
+from tlbench.running.takeover import FinishedFits, alike, taken_seconds
 from tlbench.running.work import Winner, WorkFolder
 from tlbench.running.workbench import Materials, Workbench
 
@@ -42,7 +42,11 @@ def run_cell(order: CellOrder, bench: Workbench, work: WorkFolder, crew: Crew | 
         try:
             work.begin(order.cell)
             performer = Performer(Materials(order.cell, bench, work))
-            work.note_made_with(performer.materials.provenance())
+            made_with = performer.materials.provenance()
+            if not all(alike(made_with, one) for one in work.made_with()):
+                # What an interrupted run has left here is of other data, and so of other fits.
+                work.start_anew()
+            work.note_made_with(made_with)
             with crew.calling(order) if crew else nullcontext(), closing(performer):
                 record = _Run(order, performer).record()
         except Ended as end:
@@ -89,7 +93,7 @@ class _Run:
     def __init__(self, order: CellOrder, performer: Performer) -> None:
         self.order, self.cell, self.performer = order, order.cell, performer
         self.materials, self.work = performer.materials, performer.work
-        self.finished = FinishedFits(order, self.materials.provenance(), self.work)
+        self.finished = FinishedFits(order, self.materials)
 
     def record(self) -> Record:
         winner = self.work.winner()
@@ -166,6 +170,9 @@ class _Run:
 
     def _finals(self, winner: Winner) -> list[FitResult]:
         orders = [FitOrder(self.cell, winner.params, seed, "final", winner.trial) for seed in winner.seeds]
+        if any(self.performer.is_done(order) for order in orders):
+            # Of an interrupted run: what answered another test split answers nothing here.
+            self.work.drop_finals_but_of(self.materials.test().fingerprint)
         if any(self.finished.has_final(order) for order in orders if not self.performer.is_done(order)):
             self.finished.take_finals(orders, self.materials.test())
         orders = [order for order in orders if not self._is_taken_over(order)]

@@ -6,15 +6,19 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tlbench.contracts.errors import TlbenchError
+from tlbench.contracts.outputs import Predictions, Span, Text, TokenClasses
 from tlbench.contracts.record import ClassReport, TestScore
+from tlbench.contracts.strategy import TaskInfo
 from tlbench.contracts.task import Examples, Task
 from tlbench.modeling import metrics, statistics
-from tlbench.modeling.scored import Scored
+from tlbench.modeling.scored import Scored, objects, scored_of
 from tlbench.results.answers import columns_of, scored_in
 from tlbench.running.class_report import class_report
 from tlbench.running.work import WorkFolder
@@ -68,6 +72,37 @@ def _slices(table: pa.Table, task: Task) -> list[tuple[str, np.ndarray]]:
         for name in sorted({name for name in names if name is not None}):
             found.append((f"{column}={name}", np.flatnonzero(names == name)))
     return found
+
+
+def stored_answers(table: pa.Table | None, examples: Examples, task: TaskInfo) -> Scored | None:
+    """Returns one seed's stored answers beside the examples' own targets, or None where they cannot be scored.
+
+    A file may have been sent, or be damaged: ids and targets must be those of the examples.
+    """
+    if table is None:
+        return None
+    try:
+        if table["id"].to_pylist() != [example.id for example in examples]:
+            return None
+        stored, targets = scored_in(table, task.positive), [example.target for example in examples]
+        answers = objects([""] * len(targets)) if isinstance(task.output, Span | Text) else _as_answers(targets, task)
+        own = scored_of(
+            task.output, targets, Predictions(tuple(example.id for example in examples), answers), task.positive
+        ).targets
+        if stored.targets.tolist() != own.tolist():
+            return None
+        scored = Scored(own, stored.values, stored.scores, task.positive)
+        # Whatever cannot be scored raises here, and not when the cell is nearly done.
+        for metric in task.metrics:
+            statistics.score(metric, scored)
+        class_report(task.output, [scored])
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError, pa.ArrowException, TlbenchError):
+        return None
+    return scored
+
+
+def _as_answers(targets: Sequence[Any], task: TaskInfo) -> np.ndarray:
+    return objects(targets) if isinstance(task.output, TokenClasses) else np.asarray(targets)
 
 
 def write_table(path: Path, table: pa.Table) -> None:

@@ -21,11 +21,13 @@ from tlbench.contracts.record import PAID, FitOrder, FitResult, Memory, Provenan
 from tlbench.contracts.task import Examples
 from tlbench.results.record_files import read_record
 from tlbench.running.posts import Posts
-from tlbench.running.scoring import write_table
+from tlbench.running.scoring import stored_answers, write_predictions
 from tlbench.running.work import WorkFolder
+from tlbench.running.workbench import Materials
 
 _MUST_AGREE = ("train data", "validation data", "precision")
-"""Fits of other data, or in other numbers, are other fits, though the cell is the same."""
+_LONGEST_SECONDS = 1e9
+"""Thirty years: what claims to have taken longer was not measured."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class _Source:
         if not name or Path(name).name != name:
             return None
         try:
+            if not (self.folder / name).is_file():
+                return None
             table = pq.read_table(self.folder / name)
             return table.filter(pc.equal(table["seed"], result.seed))
         except (OSError, KeyError, pa.ArrowException):
@@ -57,21 +61,21 @@ class _Source:
 class FinishedFits:
     """What other cells have finished of a cell's fits, by the identity of each."""
 
-    def __init__(self, order: CellOrder, made_with: Provenance, work: WorkFolder) -> None:
-        """Reads the sources of an order, of which `made_with` says with what the order is run."""
-        self._cell, self._work = order.cell, work
+    def __init__(self, order: CellOrder, materials: Materials) -> None:
+        """Reads the sources of an order, of which the materials say with what it is run."""
+        self._cell, self._work, self._task = order.cell, materials.work, materials.info
         self._search: dict[str, tuple[FitResult, _Source]] = {}
-        self._final: dict[str, tuple[FitResult, _Source]] = {}
-        mine = made_with.aspects()
+        self._final: dict[str, list[tuple[FitResult, _Source]]] = {}
+        mine = materials.provenance()
         for source in _sources(order):
-            if any(one.aspects().get(aspect) != mine.get(aspect) for one in source.made_with for aspect in _MUST_AGREE):
+            if not all(alike(mine, one) for one in source.made_with):
                 continue
             for result in (*source.trials, *source.finals):
                 if self._serves_search(result, source):
                     self._search.setdefault(self._id(result), (result, source))
             for result in source.finals:
-                if result.status == "ok":
-                    self._final.setdefault(self._id(result), (result, source))
+                if result.status == "ok" and _is_sane(result):
+                    self._final.setdefault(self._id(result), []).append((result, source))
 
     def take_trials(self, orders: Sequence[FitOrder]) -> list[FitOrder]:
         """Puts the trials that others have finished among this cell's; returns the orders that are left."""
@@ -89,30 +93,24 @@ class FinishedFits:
             self._work.save_trials([taken])
         return left
 
-    def take_finals(self, orders: Sequence[FitOrder], test: Examples) -> list[FitOrder]:
-        """Puts the final fits that others have finished on this test split among this cell's; returns what is left."""
-        left = []
+    def take_finals(self, orders: Sequence[FitOrder], test: Examples) -> None:
+        """Puts the final fits that others have finished on this test split among this cell's."""
         for order in orders:
-            if not self._take_final(order, test):
-                left.append(order)
-        return left
+            if self._work.final(order.seed) is None:
+                any(self._take_final(order, *found, test) for found in self._final.get(self._id(order), ()))
 
     def has_final(self, order: FitOrder) -> bool:
         """Says whether another cell has finished this final fit, on whatever test split."""
         return self._id(order) in self._final
 
-    def _take_final(self, order: FitOrder, test: Examples) -> bool:
-        found = self._final.get(self._id(order))
-        if found is None or self._work.final(order.seed) is not None:
-            return False
-        result, source = found
+    def _take_final(self, order: FitOrder, result: FitResult, source: _Source, test: Examples) -> bool:
         if {one.data["test"] for one in source.made_with if "test" in one.data} != {test.fingerprint}:
             return False
-        table = source.table(result)
-        if table is None or table["id"].to_pylist() != [example.id for example in test]:
+        scored = stored_answers(source.table(result), test, self._task)
+        if scored is None:
             return False
         path = self._work.predictions(order.seed)
-        write_table(path, table)
+        write_predictions(path, order.seed, test, scored)
         self._note(source)
         self._work.save_final(
             msgspec.structs.replace(result, trial=order.trial, taken_over=True, predictions=path.name)
@@ -122,7 +120,7 @@ class FinishedFits:
     def _serves_search(self, result: FitResult, source: _Source) -> bool:
         # What is pruned is so beside the trials before it, which only the same search has.
         kinds = {"ok", "diverged"} | ({"pruned"} if source.search_id == self._cell.search_id else set())
-        return result.status in kinds
+        return result.status in kinds and _is_sane(result)
 
     def _note(self, source: _Source) -> None:
         for made_with in source.made_with:
@@ -131,6 +129,19 @@ class FinishedFits:
 
     def _id(self, fit: FitOrder | FitResult) -> str:
         return self._cell.fit_id(fit.params, fit.seed)
+
+
+def alike(mine: Provenance, other: Provenance) -> bool:
+    """Says whether fits are of the same data and in the same numbers: others are other fits, though the cell is one."""
+    ours, theirs = mine.aspects(), other.aspects()
+    return all(ours.get(aspect) == theirs.get(aspect) for aspect in _MUST_AGREE)
+
+
+def _is_sane(result: FitResult) -> bool:
+    """Says whether a result may be one that a run has made: a folder may have been sent."""
+    seconds = (getattr(result, name) for name in result.__struct_fields__ if name.endswith("_seconds"))
+    scored = result.status != "ok" or result.validation is not None
+    return scored and all(0 <= value < _LONGEST_SECONDS for value in seconds)
 
 
 def taken_seconds(trials: Sequence[FitResult], finals: Sequence[FitResult]) -> float:

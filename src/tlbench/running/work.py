@@ -150,6 +150,22 @@ class WorkFolder:
             )
         self._put("made-with.json", msgspec.json.encode([*(one for one in known if one is not alike), made_with]))
 
+    def start_anew(self) -> None:
+        """Forgets all that is finished here."""
+        for pattern in ("trials-*", "seed-*", "fit-*", "kept-*", "winner.json", "made-with.json", "study.sqlite*"):
+            for path in self.root.glob(pattern):
+                path.unlink(missing_ok=True)
+
+    def drop_finals_but_of(self, test: str) -> None:
+        """Forgets the final fits if some of them answered a test split of another fingerprint."""
+        known = self.made_with()
+        if kept := [one for one in known if one.data.get("test", test) == test]:
+            if len(kept) == len(known):
+                return
+            self._put("made-with.json", msgspec.json.encode(kept))
+        for path in self.root.glob("seed-*"):
+            path.unlink(missing_ok=True)
+
     def spent(self) -> float:
         """Returns the seconds of those who took up the cell before, each until the last thing that it finished."""
         try:
