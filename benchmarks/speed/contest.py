@@ -191,10 +191,12 @@ def _collected(out: Path, work: Work, ids: list[str]) -> tuple[list[CellReport],
         steps = {int(fit.notes.get("steps", 0)) for fit in (*record.trials, *record.fits) if fit.status == "ok"}
         if len(steps) != 1:
             raise SideFailed(f"tlbench's fits of {strategy} took different numbers of steps: {sorted(steps)}")
-        scored = sum(trial.status == "ok" for trial in record.trials)
+        # Of one setting there is nothing to search: its fits are the final ones.
+        tried = record.trials or record.fits[:1]
+        scored = sum(trial.status == "ok" for trial in tried)
         params = {name: float(value) for name, value in record.best_params.items() if not isinstance(value, str)}
         cells.append(CellReport(strategy, record.validation, scored, steps.pop(), predictions, params))
-        seconds += sum(trial.fit_seconds for trial in record.trials)
+        seconds += sum(trial.fit_seconds for trial in tried)
     return cells, seconds
 
 

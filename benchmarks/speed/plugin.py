@@ -6,7 +6,6 @@ what it needs, as a peer's does, and stops when the last record is stored.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import time
 from collections.abc import Iterable
@@ -86,11 +85,9 @@ def _stamp(name: str) -> None:
         (Path(folder) / f"{name}-{os.getpid()}").write_text(repr(time.monotonic()))
 
 
-if multiprocessing.parent_process() is not None and os.environ.get(STAMPS_VARIABLE):
-    # A worker that imports this module has tlbench and torch; this is what its first fit would go on to import, and
-    # no more than that, since the whole process is timed as well.
-    import optuna
-    import sqlalchemy.dialects.sqlite  # noqa: F401
+if os.environ.get("TLBENCH_FORK_SERVER") and os.environ.get(STAMPS_VARIABLE):
+    # The process that workers are forked from imports this module last; this is what a first fit would go on to import,
+    # and no more than that, since the whole process is timed as well.
     import tlbench_hf.loading
     import tlbench_hf.tokens  # noqa: F401
     import transformers
@@ -99,6 +96,5 @@ if multiprocessing.parent_process() is not None and os.environ.get(STAMPS_VARIAB
 
     import tlbench.training  # noqa: F401
 
-    optuna.storages.RDBStorage  # noqa: B018 - an attribute that imports
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     _stamp("ready")

@@ -9,9 +9,11 @@ from tlbench.catalog.hookspecs import hookimpl
 from tlbench.contracts.backbone import Backbone, Card
 from tlbench.contracts.cell import Cell, Protocol
 from tlbench.contracts.errors import DataError, Diverged, FitEnded, PluginError, Pruned, TlbenchError, UsageError
+from tlbench.contracts.executor import Asked, Capacity, Executor, Handle, OutOfTime, WorkerLost
 from tlbench.contracts.images import ImageFile
 from tlbench.contracts.memory import Resources
 from tlbench.contracts.metric import METRICS, MetricInfo
+from tlbench.contracts.order import Fit, FitOrder, OrderResult
 from tlbench.contracts.outputs import (
     Answer,
     Classes,
@@ -23,7 +25,7 @@ from tlbench.contracts.outputs import (
     Text,
     TokenClasses,
 )
-from tlbench.contracts.record import Record
+from tlbench.contracts.record import FitResult, Record
 from tlbench.contracts.space import Choice, Float, Int, Space, Value
 from tlbench.contracts.strategy import About, Job, Predictor, Strategy, TaskInfo
 from tlbench.contracts.task import Example, Examples, SplitName, Task
@@ -32,7 +34,9 @@ __all__ = [
     "METRICS",
     "About",
     "Answer",
+    "Asked",
     "Backbone",
+    "Capacity",
     "Card",
     "Cell",
     "Choice",
@@ -41,13 +45,20 @@ __all__ = [
     "Diverged",
     "Example",
     "Examples",
+    "Executor",
+    "Fit",
     "FitEnded",
+    "FitOrder",
+    "FitResult",
     "Float",
+    "Handle",
     "ImageFile",
     "Int",
     "Job",
     "MetricInfo",
     "MultiLabel",
+    "OrderResult",
+    "OutOfTime",
     "Output",
     "PluginError",
     "Predictions",
@@ -68,7 +79,23 @@ __all__ = [
     "TokenClasses",
     "UsageError",
     "Value",
+    "WorkerLost",
+    "carry_out",
     "hookimpl",
 ]
 
 __version__ = "0.1.0"
+
+
+def carry_out(order: FitOrder, isolated: bool = False) -> OrderResult:
+    """Returns what an order gave, carried out in this process: what a worker of any executor calls.
+
+    Weights, tokens and activations are kept for the next order. Nothing that a plugin raises leaves it. Imports torch.
+
+    Args:
+        order: What to do.
+        isolated: Whether the process is a worker's own, so that an interrupt can only be a plugin's.
+    """
+    from tlbench.running.fitting.process import carry_out
+
+    return carry_out(order, isolated)

@@ -180,13 +180,10 @@ def tlbench_strategies():
 def test_a_run_keeps_within_the_limit_that_it_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: list[str], kept: bool
 ) -> None:
-    from tlbench.running import worker
-
     (tmp_path / "toy_reader.py").write_text(READER)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("TLBENCH_PLUGINS", "tlbench.testing.toy_plugin,toy_reader")
     monkeypatch.setenv("TLBENCH_CACHE", str(tmp_path / "cache"))
-    worker.forget()
     arguments = [
         "run",
         "-t",
@@ -204,5 +201,4 @@ def test_a_run_keeps_within_the_limit_that_it_is_given(
         *option,
     ]
     assert _main([*arguments, "--out", str(tmp_path / "out")]) == 0
-    worker.forget()
     assert bool(list((tmp_path / "cache").glob("features-*"))) == kept

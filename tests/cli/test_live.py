@@ -5,8 +5,8 @@ import pytest
 
 from tlbench.cli.live import Estimate, duration, line
 from tlbench.contracts.cell import Cell, Protocol, Ref
-from tlbench.contracts.executor import CellOrder
 from tlbench.contracts.record import Record, Seconds, TestScore
+from tlbench.running.attempt import Attempt
 
 
 def cell(task, strategy):
@@ -20,8 +20,8 @@ def record(task, strategy, seconds):
 
 
 def test_the_rest_takes_what_cells_of_the_same_strategy_took():
-    orders = [CellOrder(cell(task, strategy), "work") for task in "xyz" for strategy in ("fast", "slow")]
-    estimate = Estimate(orders, jobs=2)
+    attempts = [Attempt(cell(task, strategy), "work") for task in "xyz" for strategy in ("fast", "slow")]
+    estimate = Estimate(attempts, jobs=2)
     assert estimate.seconds_left() is None
     estimate.add(record("x", "fast", 1.0))
     assert estimate.seconds_left() == pytest.approx(5 * 1.0 / 2)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from tlbench.modeling import precision
+from tlbench.modeling import precision, processor
 
 CPU = torch.device("cpu")
 
@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
     [("fpu avx2", "fp32"), ("fpu avx512_bf16 avx2", "bf16-autocast"), ("amx_bf16", "bf16-autocast"), ("", "fp32")],
 )
 def test_auto_on_a_cpu_is_bf16_only_in_hardware(monkeypatch: pytest.MonkeyPatch, flags: str, expected: str) -> None:
-    monkeypatch.setattr(precision, "cpu_flags", lambda: frozenset(flags.split()))
+    monkeypatch.setattr(processor, "cpu_flags", lambda: frozenset(flags.split()))
     assert precision.resolve("auto", CPU) == expected
 
 
@@ -30,11 +30,11 @@ def test_what_is_named_stays(name: str) -> None:
 def test_flags_are_read_as_whole_words(tmp_path: Path) -> None:
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text("processor : 0\nflags\t\t: fpu avx512_bf16x sse\nflags : amx_bf16\n")
-    assert precision.cpu_flags(cpuinfo) == {"fpu", "avx512_bf16x", "sse"}
+    assert processor.cpu_flags(cpuinfo) == {"fpu", "avx512_bf16x", "sse"}
 
 
 def test_without_a_list_of_flags_there_are_none(tmp_path: Path) -> None:
-    assert precision.cpu_flags(tmp_path / "missing") == frozenset()
+    assert processor.cpu_flags(tmp_path / "missing") == frozenset()
 
 
 def test_all_but_fp32_multiply_in_bf16() -> None:

@@ -9,8 +9,7 @@ from tlbench.contracts.errors import UsageError
 from tlbench.planning.plan import plan
 from tlbench.planning.suite import Block, Patch, Suite
 from tlbench.results.store import Store
-from tlbench.running import worker
-from tlbench.running.run import Settings, orders_of, run
+from tlbench.running.run import Settings, attempts_of, run, started
 
 
 class Runs:
@@ -34,10 +33,20 @@ class Runs:
     def run(self, strategies, executor="inline", fresh="none", jobs=1, **what):
         planned = self.plan(strategies, **what)
         settings = Settings(executor, jobs, "cpu", fresh)
-        orders = orders_of(planned, self.store, self.catalog, settings)
-        run(planned, orders, self.store, self.catalog, settings)
-        self.ran = len(orders)
+        self.ran = self.go(planned, settings)
         return [self.store.record(cell.id) for cell in planned.cells]
+
+    def attempts(self, planned, settings):
+        """Returns what a run would do."""
+        with started(planned, self.store, self.catalog, settings) as executor:
+            return attempts_of(planned, self.store, self.catalog, settings, executor.capacity())
+
+    def go(self, planned, settings, delivered=lambda record: None):
+        """Runs what is left of a plan; returns how many cells that were."""
+        with started(planned, self.store, self.catalog, settings) as executor:
+            attempts = attempts_of(planned, self.store, self.catalog, settings, executor.capacity())
+            run(planned, attempts, self.store, self.catalog, settings, executor, delivered)
+        return len(attempts)
 
     def one(self, strategy, **what):
         (record,) = self.run([strategy], **what)
@@ -47,9 +56,7 @@ class Runs:
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
     monkeypatch.setenv("TLBENCH_PLUGINS", "tlbench.testing.toy_plugin,tlbench.testing.faults")
-    worker.forget()
-    yield Runs(tmp_path / "out")
-    worker.forget()
+    return Runs(tmp_path / "out")
 
 
 def essence(record):
@@ -76,7 +83,6 @@ def counted(runs, tmp_path, monkeypatch):
     monkeypatch.setenv("TLBENCH_PLUGINS", "tlbench.testing.toy_plugin,tlbench.testing.faults,counting_plugin")
     noted = tmp_path / "fits"
     monkeypatch.setenv("TLBENCH_TEST_FITS", str(noted))
-    worker.forget()
     runs.catalog = type(runs.catalog).discover()
 
     def made():

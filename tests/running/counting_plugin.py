@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 
 from tlbench.catalog.hookspecs import hookimpl
-from tlbench.running.outcomes import OutOfTime
+from tlbench.running.executors.inline import Alarm
 from tlbench.testing.toys import ToyFit, ToyTask
 
 
@@ -24,7 +24,7 @@ class Counting(ToyFit):
         if os.environ.get("TLBENCH_TEST_FAILS") == str(job.seed):
             raise RuntimeError("this seed fails")
         if os.environ.get("TLBENCH_TEST_TOO_LONG") == str(job.seed):
-            raise OutOfTime  # as the alarm does
+            raise Alarm  # as the alarm does
         return ToyFit.fit(self, job)
 
 

@@ -75,9 +75,9 @@ def test_what_is_made_once_is_charged_to_every_fit_that_uses_it_and_paid_once(ru
 
 
 def test_what_encoding_the_test_split_cost_is_paid_too(runs, monkeypatch):
-    from tlbench.running import performer
+    from tlbench.running.fitting import worker
 
-    real = performer.predict_timed
+    real = worker.predict_timed
     paid = []
 
     def predict_timed(*arguments):
@@ -85,7 +85,7 @@ def test_what_encoding_the_test_split_cost_is_paid_too(runs, monkeypatch):
         paid.append(encoding + 1000.0)
         return predictions, seconds, paid[-1]
 
-    monkeypatch.setattr(performer, "predict_timed", predict_timed)
+    monkeypatch.setattr(worker, "predict_timed", predict_timed)
     record = runs.one("toy-fit", seeds=2)
     assert len(paid) == 2
     assert sum(paid) <= record.seconds.encode_paid < sum(paid) + 1000
@@ -95,11 +95,12 @@ def test_the_time_of_what_is_nested_is_charged_once(monkeypatch):
     from types import SimpleNamespace
 
     from tlbench.modeling.activations import Activations
-    from tlbench.running import fit, measure
+    from tlbench.running import measure
+    from tlbench.running.fitting.timing import Watches
 
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(measure.time, "perf_counter", lambda: clock.now)
-    watches = fit._Watches(Activations())
+    watches = Watches(Activations())
     with watches.charging(watches.fit):
         clock.now += 1
         with watches.charging(watches.setup):

@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import psutil
 import pytest
 
 from tlbench.cli.app import _main
 from tlbench.results.store import Store
-from tlbench.running.work import WorkFolder
+from tlbench.running.cell_folder import CellFolder
 
 SUITE = """
 [protocol]
@@ -63,7 +64,7 @@ class Run:
     def finished_fits(self):
         work = self.out / "work"
         return (
-            sum(WorkFolder(folder).finished() for folder in work.iterdir() if folder.is_dir()) if work.exists() else 0
+            sum(CellFolder(folder).finished() for folder in work.iterdir() if folder.is_dir()) if work.exists() else 0
         )
 
     def records(self):
@@ -83,13 +84,26 @@ class Run:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
+    def workers(self):
+        """Returns the worker processes: the children of the fork server."""
+        try:
+            children = psutil.Process(self.process.pid).children(recursive=True)
+            return [p for p in children if p.ppid() != self.process.pid]
+        except psutil.NoSuchProcess:
+            return []
+
     def kill_a_worker(self, rng):
-        # One that is still starting would take the whole pool with it.
-        at_work = {int(path.stem.partition("-")[2]) for path in self.out.glob("work/*/progress-*.json")}
-        workers = [p for p in psutil.Process(self.process.pid).children() if p.pid in at_work]
-        if workers:
-            rng.choice(workers).kill()
+        if workers := self.workers():
+            with suppress(psutil.NoSuchProcess):
+                rng.choice(workers).kill()
         return bool(workers)
+
+    def kill_the_server(self):
+        with suppress(psutil.NoSuchProcess):
+            for server in psutil.Process(self.process.pid).children():
+                server.kill()
+                return True
+        return False
 
 
 def assert_complete(out, undisturbed, essence):

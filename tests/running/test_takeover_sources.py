@@ -3,8 +3,6 @@
 import msgspec
 import pytest
 
-from tlbench.running import worker
-
 
 @pytest.mark.parametrize("task", ["toy-tone", "toy-count", "toy-labels", "toy-names", "toy-span"])
 def test_answers_of_every_kind_are_taken_over(counted, task):
@@ -48,7 +46,7 @@ def test_predictions_that_do_not_fit_are_made_again(counted, how):
     counted.made()
     record = counted.one("counting", trials=2, seeds=2)
     assert record.status == "ok"
-    assert counted.made() == [0, 1]
+    assert sorted(counted.made()) == [0, 1]
     assert [score for score in record.scores if score.seed == 0] == list(first.scores)
 
 
@@ -67,21 +65,20 @@ def test_trials_that_no_run_has_made_are_made_again(counted, lie):
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_an_interrupted_run_keeps_no_fit_of_other_data(counted, monkeypatch, split):
-    from tlbench.running import cell as running
+    from tlbench.running.scoring import scores
 
     def killed(*args):
         raise KeyboardInterrupt
 
     what = {"tasks": ["changing"], "trials": 2, "seeds": 2}
     with monkeypatch.context() as patched:
-        patched.setattr(running.scoring, "gather", killed)
+        patched.setattr(scores, "gather", killed)
         with pytest.raises(KeyboardInterrupt):
             counted.one("counting", **what)
     counted.made()
     monkeypatch.setenv("TLBENCH_TEST_CHANGED", split)
-    worker.forget()
     record = counted.one("counting", **what)
-    assert counted.made() == ([0, 1] if split == "test" else [0, 0, 1])
+    assert sorted(counted.made()) == ([0, 1] if split == "test" else [0, 0, 1])
     assert record.also_made_with == ()
     undisturbed = counted.one("counting", **what, fresh="all")
     assert record.scores == undisturbed.scores

@@ -7,7 +7,7 @@ import pytest
 
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import SealBroken
-from tlbench.testing import faults
+from tlbench.testing import faults, process_faults
 from tlbench.testing.jobs import Rehearsal
 from tlbench.testing.toys import ToyBackbone, ToyTask
 
@@ -81,7 +81,7 @@ def test_a_broken_task_raises_where_it_says():
 
 def test_a_process_ends_as_often_as_it_should(tmp_path, monkeypatch):
     crashes = tmp_path / "crashes"
-    monkeypatch.setenv(faults.CRASHED, str(crashes))
+    monkeypatch.setenv(process_faults.CRASHED, str(crashes))
     script = "from tlbench.testing.faults import ExitingStrategy; ExitingStrategy(times=1).fit(None)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 139
     assert len(crashes.read_text().splitlines()) == 1

@@ -71,9 +71,9 @@ def test_params_are_drawn_within_their_space():
 
 def test_a_rehearsal_stays_warm():
     rehearsal = Rehearsal(ToyFit(), ToyBackbone(), ToyTask(), PROTOCOL)
-    first = rehearsal.warm.fresh()
+    first = rehearsal.encoder.fresh()
     rehearsal.fit()
-    assert rehearsal.warm.fresh() is first
+    assert rehearsal.encoder.fresh() is first
     assert [len(rehearsal.data(split)) for split in ("train", "validation")] == [64, 32]
 
 

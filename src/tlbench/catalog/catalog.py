@@ -15,7 +15,7 @@ from tlbench.catalog.objects import fault_of
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell, Ref
 from tlbench.contracts.errors import AmbiguousName, TlbenchError, UnknownName, UsageError
-from tlbench.contracts.executor import Executor
+from tlbench.contracts.executor import ExecutorPlugin
 from tlbench.contracts.record import Record
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
@@ -84,9 +84,9 @@ class Catalog:
         """Returns the strategy of this name; raises as `backbone` does."""
         return cast(Found[Strategy], self._find("strategy", name, Strategy))
 
-    def executor(self, name: str) -> Found[Executor]:
+    def executor(self, name: str) -> Found[ExecutorPlugin]:
         """Returns the executor of this name; raises as `backbone` does."""
-        return cast(Found[Executor], self._find("executor", name, Executor))
+        return cast(Found[ExecutorPlugin], self._find("executor", name, ExecutorPlugin))
 
     def schemes(self, kind: str) -> tuple[str, ...]:
         """Returns the forms of names, such as "hf:<org/name>", by which plugins make a thing of this kind."""

@@ -22,7 +22,7 @@ import pluggy
 from tlbench.catalog import hookspecs
 from tlbench.catalog.objects import fault_of
 from tlbench.contracts.backbone import Backbone
-from tlbench.contracts.executor import Executor
+from tlbench.contracts.executor import ExecutorPlugin
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
 
@@ -34,7 +34,7 @@ KINDS: dict[str, tuple[str, type]] = {
     "backbone": ("tlbench_backbones", Backbone),
     "task": ("tlbench_tasks", Task),
     "strategy": ("tlbench_strategies", Strategy),
-    "executor": ("tlbench_executors", Executor),
+    "executor": ("tlbench_executors", ExecutorPlugin),
     "suite": ("tlbench_suites", Path),
 }
 
@@ -134,8 +134,18 @@ def _installed(broken: list[Broken]) -> Iterator[Plugin]:
             yield Plugin(distribution, version, point.name, module)
 
 
+def plugin_modules() -> tuple[str, ...]:
+    """Returns the names of the modules that `discover` imports."""
+    installed = (point.module for point in metadata.entry_points(group=GROUP))
+    return tuple(dict.fromkeys((*sorted(installed), *_named_by_environment())))
+
+
+def _named_by_environment() -> list[str]:
+    return [name for part in os.environ.get(MODULES_VARIABLE, "").split(",") if (name := part.strip())]
+
+
 def _from_environment(broken: list[Broken]) -> Iterator[Plugin]:
-    for name in filter(None, (part.strip() for part in os.environ.get(MODULES_VARIABLE, "").split(","))):
+    for name in _named_by_environment():
         module = guarded(f"{MODULES_VARIABLE}={name}", broken, partial(importlib.import_module, name))
         if module is not None:
             yield Plugin(name.partition(".")[0], "", name, module)

@@ -15,7 +15,7 @@ import pluggy
 
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell
-from tlbench.contracts.executor import Executor
+from tlbench.contracts.executor import ExecutorPlugin
 from tlbench.contracts.record import Record
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
@@ -51,7 +51,7 @@ def tlbench_suites() -> Iterable[Path]:
 
 
 @hookspec
-def tlbench_executors() -> Iterable[Executor]:
+def tlbench_executors() -> Iterable[ExecutorPlugin]:
     """Returns executors."""
     raise NotImplementedError
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from tlbench.contracts.executor import CellOrder
 from tlbench.contracts.record import Record
 from tlbench.results.render.plain import printable
-from tlbench.running.work import Progress, WorkFolder
+from tlbench.running.attempt import Attempt
+from tlbench.running.dispatch import Progress
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 class Estimate:
     """How long the rest takes, from what finished cells took: per strategy where one finished, else on average."""
 
-    def __init__(self, orders: Sequence[CellOrder], jobs: int) -> None:
-        self._left = {order.cell.id: order.cell.strategy.name for order in orders}
+    def __init__(self, attempts: Sequence[Attempt], jobs: int) -> None:
+        self._left = {one.cell.id: one.cell.strategy.name for one in attempts}
         self._jobs = max(1, jobs)
         self._took: dict[str, list[float]] = defaultdict(list)
 
@@ -46,26 +45,20 @@ class Estimate:
 
 
 class LiveView:
-    """A rich renderable, made anew at each refresh from the progress files and the records so far."""
+    """A rich renderable, made anew at each refresh from what is in work and the records so far."""
 
-    def __init__(self, title: str, total: int, done: int, orders: Sequence[CellOrder], jobs: int) -> None:
+    def __init__(self, title: str, total: int, done: int, attempts: Sequence[Attempt], jobs: int) -> None:
         self.title, self.total, self.done = title, total, done
         self.began = time.time()
-        self.estimate = Estimate(orders, jobs)
-        self._work = Path(orders[0].work).parent if orders else None
-        self._ids = {Path(order.work).name for order in orders}
+        self.estimate = Estimate(attempts, jobs)
+        self.workers: Callable[[], list[Progress]] = list
+        """Says what is in work."""
         self.standings: RenderableType | None = None
 
     def add(self, record: Record) -> None:
         """Notes a finished cell."""
         self.done += 1
         self.estimate.add(record)
-
-    def workers(self) -> list[Progress]:
-        """Returns what each worker does now."""
-        busy = {path.parent for path in self._work.glob("*/progress-*.json")} if self._work else set()
-        found = [one for folder in busy if folder.name in self._ids for one in WorkFolder(folder).progress()]
-        return sorted(found, key=lambda progress: (progress.since, progress.pid))
 
     def __rich__(self) -> RenderableType:
         from rich.console import Group
@@ -75,7 +68,7 @@ class LiveView:
 
         now = time.time()
         workers = self.workers()
-        left = self.estimate.seconds_left(now - worker.since for worker in workers)
+        left = self.estimate.seconds_left(worker.since for worker in workers)
         head = Table.grid(padding=(0, 2))
         head.add_row(
             Text(printable(self.title), style="bold"),
@@ -90,7 +83,7 @@ class LiveView:
                 Text("  ·"),
                 Text(printable(worker.title), no_wrap=True, overflow="ellipsis"),
                 Text(printable(worker.phase), style="dim"),
-                Text(duration(now - worker.since), style="dim"),
+                Text(duration(worker.since), style="dim"),
             )
         if not workers:
             busy.add_row(Text("  · starting the workers", style="dim"))

@@ -179,8 +179,6 @@ def check_device(device: str) -> None:
     """
     if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", device):
         raise UsageError(f"--device {device}: auto, cpu, cuda or cuda:N")
-    if device.startswith("cuda") and gpus() <= int(device.partition(":")[2] or 0):
-        raise UsageError(f"--device {device}: this machine has {gpus()} GPUs")
 
 
 def _seeds(text: str) -> int | tuple[int, ...]:

@@ -19,7 +19,8 @@ from tlbench.contracts.record import Record
 from tlbench.results.record_files import Unreadable
 from tlbench.results.render.plain import printable
 from tlbench.results.store import Store
-from tlbench.running.run import Settings, jobs_of, orders_of, run
+from tlbench.running.dispatch import Progress
+from tlbench.running.run import Settings, attempts_of, run, started
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -36,20 +37,29 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
     console = Console()
     store = Store.create(out)
     store.save_plan(plan)
-    orders = orders_of(plan, store, catalog, settings, _tell_damaged)
+    with started(plan, store, catalog, settings) as executor:
+        capacity = executor.capacity()
+        attempts = attempts_of(plan, store, catalog, settings, capacity, _tell_damaged)
+        _tell_skips(plan)
+        if attempts:
+            view = LiveView(plan.suite, len(plan.cells), len(plan.cells) - len(attempts), attempts, capacity.workers)
+
+            def watch(progress: Callable[[], list[Progress]]) -> None:
+                view.workers = progress
+
+            with _shown(view, console, store, plan) as delivered:
+                run(plan, attempts, store, catalog, settings, executor, delivered, watch)
+    ids = {cell.id for cell in plan.cells}
+    records = board.load(store, ids)
+    board.print_frame(console, board.frame(store, records, plan.cells), plan.suite)
+    return _farewell(plan, records, out, {attempt.cell.id for attempt in attempts})
+
+
+def _tell_skips(plan: Plan) -> None:
     for skip in plan.skips[:10]:
         print(f"skipped: {printable(skip.title)}: {printable(skip.reason)}", file=sys.stderr)
     if len(plan.skips) > 10:
         print(f"skipped: {len(plan.skips) - 10} more; `tlbench plan` lists them", file=sys.stderr)
-    if orders:
-        jobs = jobs_of(plan, orders, catalog, settings)
-        view = LiveView(plan.suite, len(plan.cells), len(plan.cells) - len(orders), orders, jobs)
-        with _shown(view, console, store, plan) as delivered:
-            run(plan, orders, store, catalog, settings, delivered)
-    ids = {cell.id for cell in plan.cells}
-    records = board.load(store, ids)
-    board.print_frame(console, board.frame(store, records, plan.cells), plan.suite)
-    return _farewell(plan, records, out, {order.cell.id for order in orders})
 
 
 def _tell_damaged(file: Unreadable) -> None:

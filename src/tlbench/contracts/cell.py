@@ -30,7 +30,7 @@ KIN = 6
 where to look for them. They may be equal by chance: `fits_id` is what decides."""
 Precision = Literal["auto", "fp32", "bf16-autocast", "bf16-weights"]
 Sampler = Literal["tpe", "random", "grid", "gp"]
-Pruner = Literal["none", "median", "hyperband"]
+Pruner = Literal["none", "median", "hyperband", "halving"]
 PositiveInt = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Seed = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
@@ -59,6 +59,9 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """False: the search runs at `seeds[0]` and the winner's own fit counts as that seed's."""
     sampler: Sampler = "tpe"
     pruner: Pruner = "none"
+    lag: PositiveInt = 8
+    """Trial n of a search is drawn from what trials 0 to n - lag gave, and so is when to stop it; as many trials are
+    fitted at the same time, and all draws are the same on any number of workers. Twice the workers keeps them busy."""
 
     def __post_init__(self) -> None:
         if len(set(self.seeds)) != len(self.seeds):
@@ -80,7 +83,7 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         The pruner stays, since it says whether a fit is to report; reporting changes no weight.
         """
         return msgspec.structs.replace(
-            self, trials=1, seeds=(seed,), max_seconds=None, refit=False, sampler="tpe", pruner=self.pruner
+            self, trials=1, seeds=(seed,), max_seconds=None, refit=False, sampler="tpe", pruner=self.pruner, lag=8
         )
 
 
@@ -167,6 +170,7 @@ DEFAULTS: dict[str, Default] = {
     "refit": Default(False, "cell"),
     "sampler": Default("tpe", "search"),
     "pruner": Default("none", "search"),
+    "lag": Default(8, "search"),
 }
 """Every field of `Protocol`, once and for all: a row may be added, and none changed, even if a field's own default is.
 

@@ -21,15 +21,14 @@ Status = Literal["ok", "diverged", "oom", "timeout", "failed", "crashed"]
 Purpose = Literal["search", "final"]
 
 
-class FitOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One fit: a setting of the hyperparameters at a seed, for the search or for the test."""
+class Point(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was known of a fit at one of its steps."""
 
-    cell: Cell
-    params: dict[str, Value]
-    seed: int
-    purpose: Purpose
-    trial: int = 0
-    """The study's number of this trial; of the winner for a final fit."""
+    step: int
+    score: float | None = None
+    """The primary metric on the validation split."""
+    loss: float | None = None
+    """The training loss."""
 
 
 class FitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +61,8 @@ class FitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parameters: int = 0
     trainable_parameters: int = 0
     notes: dict[str, float] = {}
+    history: tuple[Point, ...] = ()
+    """How it went, in order of steps, as far as the strategy reports."""
     predictions: str | None = None
     """The file with the test predictions, within the cell's work folder."""
     taken_over: bool = False
@@ -208,7 +209,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     examples_seen: int = 0
     """Training examples served to the final fits, averaged over seeds."""
     test_reads: int = 0
-    """How many processes opened the test split for this cell, each at most once, none before the winner was frozen."""
+    """How many orders that open the test split were given (final fits, scoring), none before the winner was frozen."""
     provenance: Provenance = Provenance()
     also_made_with: tuple[Provenance, ...] = ()
     """What some of the fits were made with, where that is something else: those that were taken over from another cell,

@@ -94,8 +94,9 @@ class Job:
     """Raw texts or images of train, validation or unlabeled; asking for test raises `SealBroken`."""
     score: Callable[[Predictor], float]
     """The primary metric of a predictor on the validation split."""
-    report: Callable[[int, float], None]
-    """Tells the study a validation score, as `score` returns it, at a step; raises `Pruned`."""
+    report: Callable[..., None]
+    """`report(step, score, loss=None)` tells a validation score, as `score` returns it, and the training loss at a
+    step; raises `Pruned` where the search stops the fit."""
     once: Callable[[str, Callable[[], Any]], Any]
     """Runs `make` at most once per cell, seed, key and process, shared by trials; each fit that asks is charged."""
     other: Callable[[str], Any]

@@ -1,8 +1,8 @@
-"""The metrics as `evaluate.Metric` subclasses: what a test score goes through.
+"""The metrics by the libraries that their fields trust: as functions, and as `evaluate.Metric` subclasses.
 
 `evaluate.load` is never called: it runs a script, from the hub or from the working directory. Importing evaluate
-takes seconds, so the classes are made when one is first asked for. A search scores by `tlbench.modeling.statistics`
-instead, which gives the same values without it.
+takes seconds, so the classes are made when one is first asked for, and test scores are computed without them. A search
+scores by `tlbench.modeling.statistics`, which gives the same values sooner.
 """
 
 from __future__ import annotations
@@ -45,6 +45,14 @@ def compute(metric: str, scored: Scored, cache_dir: Path | str | None = None) ->
         scorer = made(cache_dir=str(folder), keep_in_memory=True, positive=scored.positive)
         result = scorer.compute(predictions=_plain(answers), references=_plain(scored.targets))
     value = float(result[metric])
+    return value if math.isfinite(value) else METRICS[metric].worst
+
+
+def by_library(metric: str, scored: Scored) -> float:
+    """Returns what `compute` returns, from the same library, without importing evaluate; raises as it does."""
+    scored = checked(metric, scored)
+    answers = probabilities(scored) if METRICS[metric].reads_scores else scored.values
+    value = float(FORMULAS[metric](_plain(scored.targets), _plain(answers), scored.positive))
     return value if math.isfinite(value) else METRICS[metric].worst
 
 

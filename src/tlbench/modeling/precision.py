@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-_FAST_ON_CPU = frozenset({"avx512_bf16", "amx_bf16"})
+from tlbench.modeling.processor import multiplies_bf16
 
 
 def resolve(precision: str, device: torch.device) -> str:
@@ -22,7 +20,7 @@ def resolve(precision: str, device: torch.device) -> str:
     if device.type == "cuda":
         with torch.cuda.device(device):
             return "bf16-autocast" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    if device.type == "cpu" and cpu_flags() & _FAST_ON_CPU:
+    if device.type == "cpu" and multiplies_bf16():
         return "bf16-autocast"
     return "fp32"
 
@@ -56,14 +54,3 @@ def wide(dtype: torch.dtype) -> torch.dtype:
 def at_least_fp32(numbers: Tensor) -> Tensor:
     """Returns the numbers in fp32, or as they are where they are fp64: who computes in doubles gets doubles."""
     return numbers.to(wide(numbers.dtype))
-
-
-@cache
-def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
-    """Returns the feature flags of the first processor; none where the kernel does not list them."""
-    try:
-        lines = cpuinfo.read_text(errors="replace").splitlines()
-    except OSError:
-        return frozenset()
-    flags = next((line.partition(":")[2] for line in lines if line.startswith("flags")), "")
-    return frozenset(flags.split())

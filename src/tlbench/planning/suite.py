@@ -30,6 +30,7 @@ class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     refit: bool | UnsetType = UNSET
     sampler: Sampler | UnsetType = UNSET
     pruner: Pruner | UnsetType = UNSET
+    lag: PositiveInt | UnsetType = UNSET
 
     def apply(self, protocol: Protocol) -> Protocol:
         """Returns the protocol with these fields replaced; steps replace epochs, and epochs steps.

@@ -47,16 +47,31 @@ def gpus() -> int:
 
 def gpu_memory_bytes(device: str = "auto") -> int | None:
     """Returns the memory of a GPU, of the smallest one for "auto" and "cuda"; None where there is none, or no tool."""
-    query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    told = _asked_of_gpus(device, "memory.total")
+    with suppress(ValueError):
+        return min(int(line) for line in told) * 1024**2 if told else None
+    return None
+
+
+def _asked_of_gpus(device: str, what: str) -> list[str]:
+    """Returns what the driver's tool says of one GPU or of all that this process may use; nothing without it."""
+    query = ["nvidia-smi", f"--query-gpu={what}", "--format=csv,noheader,nounits"]
     visible = [part.strip() for part in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if part.strip()]
     index = device.partition(":")[2]
     with suppress(OSError, ValueError, IndexError, subprocess.SubprocessError):
         # The tool counts all GPUs; a process counts those that it may see.
         asked = [visible[int(index)] if visible else index] if index else visible
         query += ["-i", ",".join(asked)] if asked else []
-        told = subprocess.run(query, capture_output=True, text=True, check=True, timeout=_PATIENCE_SECONDS).stdout
-        return min(int(line) for line in told.split()) * 1024**2
-    return None
+        return subprocess.run(
+            query, capture_output=True, text=True, check=True, timeout=_PATIENCE_SECONDS
+        ).stdout.split()
+    return []
+
+
+def gpu_multiplies_bf16(device: str = "auto") -> bool:
+    """Says whether a GPU multiplies bf16 itself: of all, the weakest, from compute capability 8.0 on."""
+    capability = _asked_of_gpus(device, "compute_cap")
+    return bool(capability) and min(float(one) for one in capability) >= 8.0
 
 
 def default_jobs(device: str) -> int:

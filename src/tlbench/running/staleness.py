@@ -7,7 +7,6 @@ from importlib import metadata
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.record import Provenance, Record
-from tlbench.running.machine import gpus
 from tlbench.running.measure import cpu_name
 from tlbench.running.splits import Splits
 
@@ -17,7 +16,7 @@ class Now:
 
     def __init__(self, catalog: Catalog, device: str, threads: int) -> None:
         self._catalog, self._threads = catalog, threads
-        self._on_cpu = device == "cpu" or (device == "auto" and not gpus())
+        self._on_cpu = device == "cpu"
         self._versions: dict[str, str | None] = {}
         self._data: dict[str, dict[str, str]] = {}
 

@@ -7,23 +7,22 @@ and precision are this run's. Whatever else they were made with is noted, and th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from tlbench.contracts.executor import CellOrder
-from tlbench.contracts.record import PAID, FitOrder, FitResult, Memory, Provenance, Record
-from tlbench.contracts.task import Examples
+from tlbench.contracts.order import Fit
+from tlbench.contracts.record import PAID, FitResult, Memory, Provenance, Record
 from tlbench.results.record_files import read_record
-from tlbench.running.posts import Posts
-from tlbench.running.scoring import stored_answers, write_predictions
-from tlbench.running.work import WorkFolder
-from tlbench.running.workbench import Materials
+from tlbench.running.attempt import Attempt
+from tlbench.running.cell_folder import CellFolder
+from tlbench.running.scoring.predictions import of_seed, write_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _MUST_AGREE = ("train data", "validation data", "precision")
 _LONGEST_SECONDS = 1e9
@@ -49,25 +48,29 @@ class _Source:
         name = self.predictions or result.predictions
         if not name or Path(name).name != name:
             return None
-        try:
-            if not (self.folder / name).is_file():
-                return None
-            table = pq.read_table(self.folder / name)
-            return table.filter(pc.equal(table["seed"], result.seed))
-        except (OSError, KeyError, pa.ArrowException):
-            return None
+        return of_seed(self.folder / name, result.seed)
+
+
+@dataclass(frozen=True)
+class TakenFinal:
+    """A final fit of another cell."""
+
+    result: FitResult
+    test: str
+    """The fingerprint of the test split that it answered."""
 
 
 class FinishedFits:
     """What other cells have finished of a cell's fits, by the identity of each."""
 
-    def __init__(self, order: CellOrder, materials: Materials) -> None:
-        """Reads the sources of an order, of which the materials say with what it is run."""
-        self._cell, self._work, self._task = order.cell, materials.work, materials.info
+    def __init__(self, attempt: Attempt, made_with: Callable[[], Provenance], folder: CellFolder) -> None:
+        """Reads the sources of an attempt; `made_with`, which reads data, says with what the attempt is run."""
+        self._cell, self._folder = attempt.cell, folder
         self._search: dict[str, tuple[FitResult, _Source]] = {}
         self._final: dict[str, list[tuple[FitResult, _Source]]] = {}
-        mine = materials.provenance()
-        for source in _sources(order):
+        sources = list(_sources(attempt))
+        mine = made_with() if sources else Provenance()
+        for source in sources:
             if not all(alike(mine, one) for one in source.made_with):
                 continue
             for result in (*source.trials, *source.finals):
@@ -77,45 +80,33 @@ class FinishedFits:
                 if result.status == "ok" and _is_sane(result):
                     self._final.setdefault(self._id(result), []).append((result, source))
 
-    def take_trials(self, orders: Sequence[FitOrder]) -> list[FitOrder]:
-        """Puts the trials that others have finished among this cell's; returns the orders that are left."""
-        left = []
-        for order in orders:
-            found = self._search.get(self._id(order))
-            if found is None or self._work.has_trial(order.trial):
-                left.append(order)
-                continue
-            result, source = found
-            taken = msgspec.structs.replace(
-                result, purpose="search", trial=order.trial, taken_over=True, predict_seconds=0.0, predictions=None
-            )
-            self._note(source)
-            self._work.save_trials([taken])
-        return left
-
-    def take_finals(self, orders: Sequence[FitOrder], test: Examples) -> None:
-        """Puts the final fits that others have finished on this test split among this cell's."""
-        for order in orders:
-            if self._work.final(order.seed) is None:
-                any(self._take_final(order, *found, test) for found in self._final.get(self._id(order), ()))
-
-    def has_final(self, order: FitOrder) -> bool:
-        """Says whether another cell has finished this final fit, on whatever test split."""
-        return self._id(order) in self._final
-
-    def _take_final(self, order: FitOrder, result: FitResult, source: _Source, test: Examples) -> bool:
-        if {one.data["test"] for one in source.made_with if "test" in one.data} != {test.fingerprint}:
-            return False
-        scored = stored_answers(source.table(result), test, self._task)
-        if scored is None:
-            return False
-        path = self._work.predictions(order.seed)
-        write_predictions(path, order.seed, test, scored)
+    def trial(self, fit: Fit) -> FitResult | None:
+        """Returns a trial of this cell that another has finished, or None."""
+        found = self._search.get(self._id(fit))
+        if found is None:
+            return None
+        result, source = found
         self._note(source)
-        self._work.save_final(
-            msgspec.structs.replace(result, trial=order.trial, taken_over=True, predictions=path.name)
+        return msgspec.structs.replace(
+            result, purpose="search", trial=fit.trial, taken_over=True, predict_seconds=0.0, predictions=None
         )
-        return True
+
+    def final(self, fit: Fit, path: Path) -> TakenFinal | None:
+        """Returns a final fit that another cell has finished, with its predictions put at the path; or None."""
+        for result, source in self._final.get(self._id(fit), ()):
+            tests = {one.data["test"] for one in source.made_with if "test" in one.data}
+            table = source.table(result)
+            if table is None or len(tests) != 1:
+                continue
+            write_table(path, table)
+            self._note(source)
+            taken = msgspec.structs.replace(result, trial=fit.trial, taken_over=True, predictions=path.name)
+            return TakenFinal(taken, tests.pop())
+        return None
+
+    def forget_finals(self) -> None:
+        """Takes over no final fits any more: they answered another test split."""
+        self._final.clear()
 
     def _serves_search(self, result: FitResult, source: _Source) -> bool:
         # What is pruned is so beside the trials before it, which only the same search has.
@@ -124,10 +115,10 @@ class FinishedFits:
 
     def _note(self, source: _Source) -> None:
         for made_with in source.made_with:
-            self._work.note_made_with(made_with)
-        Posts(self._work.root).note_memory(source.memory)
+            self._folder.note_made_with(made_with)
+        self._folder.note_memory(source.memory)
 
-    def _id(self, fit: FitOrder | FitResult) -> str:
+    def _id(self, fit: Fit | FitResult) -> str:
         return self._cell.fit_id(fit.params, fit.seed)
 
 
@@ -157,14 +148,14 @@ def taken_seconds(trials: Sequence[FitResult], finals: Sequence[FitResult]) -> f
     return float(total)
 
 
-def _sources(order: CellOrder) -> Iterator[_Source]:
-    for place in map(Path, order.sources):
+def _sources(attempt: Attempt) -> Iterator[_Source]:
+    for place in map(Path, attempt.sources):
         if place.is_dir():
-            found = _at_work(WorkFolder(place))
+            found = _at_work(CellFolder(place))
         else:
             record = read_record(place) if place.is_file() else None
             found = _recorded(record, place.parent) if isinstance(record, Record) else None
-        if found is not None and found[0] == order.cell.fits_id:
+        if found is not None and found[0] == attempt.cell.fits_id:
             yield found[1]
 
 
@@ -180,7 +171,7 @@ def _recorded(record: Record, folder: Path) -> tuple[str, _Source]:
     )
 
 
-def _at_work(work: WorkFolder) -> tuple[str, _Source] | None:
+def _at_work(work: CellFolder) -> tuple[str, _Source] | None:
     """Returns what a cell without a record has finished, or None where its folder does not say enough of itself."""
     cell, made_with = work.cell(), work.made_with()
     if cell is None or not made_with:
@@ -189,4 +180,4 @@ def _at_work(work: WorkFolder) -> tuple[str, _Source] | None:
         trials, finals = tuple(work.trials().values()), tuple(work.finals())
     except (OSError, msgspec.DecodeError):
         return None
-    return cell.fits_id, _Source(trials, finals, cell.search_id, tuple(made_with), Memory(), work.root)
+    return cell.fits_id, _Source(trials, finals, cell.search_id, tuple(made_with), work.memory(), work.root)

@@ -21,16 +21,20 @@ from tlbench.contracts.outputs import Predictions
 from tlbench.contracts.space import Float, Space
 from tlbench.contracts.strategy import About, Job, Predictor, Strategy
 from tlbench.contracts.task import Examples, SplitName, Task
+from tlbench.testing.process_faults import (
+    MET,
+    ExitingStrategy,
+    InterruptingStrategy,
+    LitteringStrategy,
+    SlowStrategy,
+    append,
+)
 from tlbench.testing.toys import ToyFit, ToyTask
 
 FROZEN = "TLBENCH_TOY_FROZEN"
 """A glob pattern: a file that matches says that the winner is frozen. Unset, the seal is never open."""
 READS = "TLBENCH_TOY_READS"
 """A file to which every read of a split of `SealedTask` appends the split's name on a line."""
-CRASHED = "TLBENCH_TOY_CRASHED"
-"""A file that `ExitingStrategy[times=n]` appends to before it ends its process."""
-MET = "TLBENCH_TOY_MET"
-"""A file to which each fit of `MeetingStrategy` appends its process."""
 
 
 @dataclass(frozen=True)
@@ -140,45 +144,6 @@ class OutOfMemoryStrategy(Strategy):
 
 
 @dataclass(frozen=True)
-class SlowStrategy(ToyFit):
-    """Computes in vain before it fits."""
-
-    name = "toy-slow"
-
-    rounds: int = 1000
-    """Products of two 64 x 64 matrices; some 100,000 of them take a second on one core."""
-
-    def fit(self, job: Job) -> Predictor:
-        """Returns what the toy returns, after the vain products."""
-        import torch
-
-        matrix = torch.eye(64)
-        for _ in range(self.rounds):
-            matrix = matrix @ matrix
-        return ToyFit.fit(self, job)
-
-
-@dataclass(frozen=True)
-class ExitingStrategy(ToyFit):
-    """Ends its own process, as a crash in native code would."""
-
-    name = "toy-exiting"
-
-    times: int = -1
-    """How often before it fits at last, counted in the file of `TLBENCH_TOY_CRASHED`; -1: always."""
-
-    def fit(self, job: Job) -> Predictor:
-        """Returns what the toy returns, if it returns at all."""
-        crashes = Path(os.environ[CRASHED]) if CRASHED in os.environ else None
-        before = len(crashes.read_text().splitlines()) if crashes and crashes.exists() else 0
-        if self.times < 0 or before < self.times:
-            if crashes:
-                append(crashes, str(os.getpid()))
-            os._exit(139)
-        return ToyFit.fit(self, job)
-
-
-@dataclass(frozen=True)
 class MeetingStrategy(ToyFit):
     """Fits when as many processes as `processes` have come to fit; fails where they do not come."""
 
@@ -271,15 +236,6 @@ class OneTooFew:
         return Predictions(full.ids[:-1], full.values[:-1], None if full.scores is None else full.scores[:-1])
 
 
-def append(file: Path, line: str) -> None:
-    """Appends a line in one write, so that processes do not mix theirs."""
-    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(descriptor, f"{line}\n".encode())
-    finally:
-        os.close(descriptor)
-
-
 @hookimpl
 def tlbench_tasks() -> Iterable[Task]:
     """Returns the sealed and the broken task."""
@@ -295,6 +251,8 @@ def tlbench_strategies() -> Iterable[Strategy]:
         OutOfMemoryStrategy(),
         SlowStrategy(),
         ExitingStrategy(),
+        InterruptingStrategy(),
+        LitteringStrategy(),
         MeetingStrategy(),
         MeddlingStrategy(),
         PeekingStrategy(),

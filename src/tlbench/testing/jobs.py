@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pluggy
@@ -16,7 +15,7 @@ from tlbench.catalog.discovery import Discovery, Entry
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.errors import Pruned
-from tlbench.contracts.record import FitOrder
+from tlbench.contracts.order import Fit
 from tlbench.contracts.space import Choice, Domain, Int, Space, Value
 from tlbench.contracts.strategy import About, Job, Predictor, Strategy
 from tlbench.contracts.task import Task
@@ -25,19 +24,16 @@ if TYPE_CHECKING:
     import random
 
     from tlbench.modeling.data import Data
-    from tlbench.running.fit import Fitted
-    from tlbench.running.warm import WarmEncoder
+    from tlbench.running.fitting.fit import Fitted
+    from tlbench.running.fitting.reusable_encoder import ReusableEncoder
 
 Params: TypeAlias = Mapping[str, Value]
-Report: TypeAlias = Callable[[int, float], None]
-
-
-def _silent(step: int, score: float) -> None:
-    """Takes a validation score (higher is better) and does nothing with it."""
+NOTHING: Mapping[int, float] = MappingProxyType({})
+"""Demands nothing of a fit on its way."""
 
 
 class Rehearsal:
-    """One strategy on one backbone and task, on the CPU, with everything warm between its fits as in a worker.
+    """One strategy on one backbone and task, on the CPU, with all that a worker keeps between fits.
 
     The test split is not read; asking for it raises `SealBroken`, as in a run.
     """
@@ -47,8 +43,10 @@ class Rehearsal:
     ) -> None:
         import torch
 
-        from tlbench.running.work import WorkFolder
-        from tlbench.running.workbench import Materials, Workbench
+        from tlbench.modeling.precision import resolve
+        from tlbench.running.fitting.context import CellContext
+        from tlbench.running.fitting.session import Session
+        from tlbench.running.settings import settings_of
 
         if strategy.uses_backbone and backbone is None:
             raise ValueError(f"the strategy {strategy.name} looks through a backbone")
@@ -60,47 +58,53 @@ class Rehearsal:
             protocol=protocol or Protocol(precision="fp32"),
             backbone=Ref("backbone", used.version) if used else None,
         )
-        # The folder is a cell's memory between processes; a rehearsal has one process and leaves nothing behind.
-        with tempfile.TemporaryDirectory() as folder:
-            self._materials = Materials(
-                self.cell, Workbench(catalog, torch.device("cpu"), torch.get_num_threads()), WorkFolder(Path(folder))
-            )
+        session = Session(catalog, torch.device("cpu"), torch.get_num_threads())
+        self._context = CellContext(self.cell, session, resolve(self.cell.protocol.precision, session.device))
+        self._settings = settings_of(catalog, self.cell)
 
     @property
     def space(self) -> Space:
-        """What the study would choose from."""
-        return self._materials.space
+        """What the search would choose from."""
+        return self._settings.space
 
     @property
-    def warm(self) -> WarmEncoder | None:
+    def encoder(self) -> ReusableEncoder | None:
         """What keeps the encoder between fits; None for a strategy that looks through no backbone."""
-        return self._materials.warm
+        return self._context.encoder
 
     def data(self, split: Literal["train", "validation"] = "validation") -> Data:
         """Returns the featurised examples of a split."""
-        splits = self._materials.splits
-        return self._materials.data(splits.train if split == "train" else splits.validation)
+        splits = self._context.splits
+        return self._context.data(splits.train if split == "train" else splits.validation)
 
-    def fit(self, params: Params | None = None, seed: int = 0, report: Report = _silent) -> Fitted:
+    def fit(self, params: Params | None = None, seed: int = 0, stop_below: Mapping[int, float] = NOTHING) -> Fitted:
         """Returns what a fit gave; without `params`, in the middle of the space. What it raises is in the result."""
-        return self.fit_batch([params], seed, report)[0]
+        return self.fit_batch([params], seed, stop_below)[0]
 
     def fit_batch(
-        self, settings: Sequence[Params | None], seed: int | Sequence[int] = 0, report: Report = _silent
+        self,
+        settings: Sequence[Params | None],
+        seed: int | Sequence[int] = 0,
+        stop_below: Mapping[int, float] = NOTHING,
     ) -> list[Fitted]:
         """Returns what several settings gave, fitted together if the strategy can; all of one seed, or each of its own.
+
+        Args:
+            settings: Without one, that in the middle of the space.
+            seed: Of all, or of each.
+            stop_below: Step to the least validation score, as greater is better, with which a fit goes on.
 
         Raises:
             ValueError: There are not as many seeds as settings.
         """
-        from tlbench.running.fit import run_fits
+        from tlbench.running.fitting.fit import run_fits
 
         seeds = [seed] * len(settings) if isinstance(seed, int) else seed
-        orders = [
-            FitOrder(self.cell, dict(middle(self.space) if params is None else params), one, "search", trial)
+        fits = [
+            Fit(trial, one, dict(middle(self.space) if params is None else params))
             for trial, (params, one) in enumerate(zip(settings, seeds, strict=True))
         ]
-        return run_fits(orders, self._materials, [report] * len(orders))
+        return run_fits(fits, self._context, "search", stop_below)
 
 
 def make_job(

@@ -171,7 +171,7 @@ def train(
             if step % check_every == 0 and not finite:
                 raise Diverged(f"the loss or its gradient is not finite by step {step} of {total}")
             if step in reports:
-                job.report(step, job.score(predictor))
+                job.report(step, job.score(predictor), float(loss.detach()))
                 model.train()
     if not (finite and all(bool(torch.isfinite(p).all()) for p in optimizer.weights)):
         raise Diverged(f"a weight is not finite after {total} steps")

@@ -10,7 +10,8 @@ What a class does not say is checked with the toys, so that a check takes millis
 """
 
 from tlbench.testing.conformance.backbone import BackboneConformance
+from tlbench.testing.conformance.executor import ExecutorConformance
 from tlbench.testing.conformance.strategy import StrategyConformance
 from tlbench.testing.conformance.task import TaskConformance
 
-__all__ = ["BackboneConformance", "StrategyConformance", "TaskConformance"]
+__all__ = ["BackboneConformance", "ExecutorConformance", "StrategyConformance", "TaskConformance"]

@@ -13,7 +13,6 @@ import pytest
 
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Protocol
-from tlbench.contracts.errors import Pruned
 from tlbench.contracts.outputs import Predictions, Span, Text, TokenClasses
 from tlbench.contracts.space import Choice, Float, Int, Value, narrow
 from tlbench.contracts.strategy import Strategy
@@ -28,7 +27,7 @@ from tlbench.testing.toys import ToyBackbone, ToyScalarTask, ToyTask
 if TYPE_CHECKING:
     import numpy as np
 
-    from tlbench.running.fit import Fitted
+    from tlbench.running.fitting.fit import Fitted
 
 
 REPEATED = 8 * FP32_EPS
@@ -129,9 +128,9 @@ class StrategyConformance:
 
         rehearsal = self.rehearsal()
         self._fitted(rehearsal)
-        if rehearsal.warm is None:
+        if rehearsal.encoder is None:
             pytest.skip("this strategy looks through no backbone")
-        mine, fresh = rehearsal.warm.fresh(), self.backbone.load()
+        mine, fresh = rehearsal.encoder.fresh(), self.backbone.load()
         for (name, module), (_, other) in zip(mine.named_modules(), fresh.named_modules(), strict=True):
             assert type(module) is type(other), f"{name} is now a {type(module).__name__}"
             assert module.training == other.training, f"{name} is in another mode"
@@ -148,7 +147,7 @@ class StrategyConformance:
         """A predictor whose encoder is put back as its fit left it answers as before, whatever was fitted since."""
         rehearsal = self.rehearsal()
         fitted = self._fitted(rehearsal)
-        put_back = rehearsal.warm.keep() if rehearsal.warm else lambda: None
+        put_back = rehearsal.encoder.keep() if rehearsal.encoder else lambda: None
         before = self._answers(rehearsal, fitted)
         self._fitted(rehearsal, seed=1)
         put_back()
@@ -192,18 +191,12 @@ class StrategyConformance:
         """Where it reports, the pruner's word ends the fit; it never reports what is not finite."""
         import math
 
-        reports: list[tuple[int, float]] = []
-
-        def prune(step: int, score: float) -> None:
-            reports.append((step, score))
-            raise Pruned(f"at step {step}")
-
-        fitted = self.rehearsal().fit(report=prune)
-        if not reports:
+        # No score reaches what is demanded of it from the first step on.
+        fitted = self.rehearsal().fit(stop_below={0: math.inf})
+        if not fitted.result.history:
             pytest.skip("this strategy reports nothing while it fits")
         assert fitted.result.status == "pruned", "the strategy went on after it was pruned"
-        assert len(reports) == 1
-        assert math.isfinite(reports[0][1])
+        assert len(fitted.result.history) == 1
 
     def _supported(self) -> list[Task]:
         backbone = self.backbone if self.strategy.uses_backbone else None
@@ -217,7 +210,7 @@ class StrategyConformance:
         return fitted
 
     def _answers(self, rehearsal: Rehearsal, fitted: Fitted) -> Predictions:
-        from tlbench.running.fit import predict
+        from tlbench.running.fitting.predicting import predict
 
         assert fitted.predictor is not None
         return predict(fitted.predictor, rehearsal.data())

@@ -1,0 +1,84 @@
+"""The search of one cell: which trials come next, what they gave, and which one wins."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tlbench.contracts.cell import Cell
+from tlbench.contracts.metric import METRICS
+from tlbench.contracts.order import Fit
+from tlbench.contracts.record import FitResult
+from tlbench.running.cell_folder import CellFolder, Winner
+from tlbench.running.failures import Ended
+from tlbench.running.search.study import Search
+from tlbench.running.settings import CellSettings
+from tlbench.running.takeover import FinishedFits
+
+
+class CellSearch:
+    """The trials of a cell; whatever it is told is in the cell's folder before it goes on."""
+
+    def __init__(self, cell: Cell, settings: CellSettings, folder: CellFolder, elsewhere: FinishedFits) -> None:
+        self._cell, self._settings, self._folder, self._elsewhere = cell, settings, folder, elsewhere
+        self._sign = 1.0 if METRICS[settings.info.metric].greater_is_better else -1.0
+        self._trials = folder.trials()
+        self.holders: dict[int, str] = {}
+        """Trial to the worker that still has its predictor."""
+        protocol = cell.protocol
+        if settings.batch_size > protocol.lag:
+            # Fits of one pass are drawn without a look at each other's scores.
+            protocol = msgspec.structs.replace(protocol, lag=settings.batch_size)
+        self._search = Search(
+            cell.search_id, protocol, settings.space, settings.usable_defaults, self._sign, self._trials
+        )
+
+    def ask(self) -> list[Fit]:
+        """Returns the fits of the next order: none where results have to come first, or where all are there."""
+        asked: list[Fit] = []
+        while len(asked) < self._settings.batch_size and (trial := self._search.ask()) is not None:
+            fit = Fit(trial.number, self._cell.protocol.seeds[0], trial.params)
+            taken = self._elsewhere.trial(fit)
+            if taken is None:
+                asked.append(fit)
+            else:
+                self.tell([taken])
+        return asked
+
+    def stop_below(self, fits: list[Fit]) -> dict[int, float]:
+        """Returns what an order's fit must reach on its way; several in one pass are not stopped."""
+        return self._search.stop_below(fits[0].trial) if len(fits) == 1 else {}
+
+    def tell(self, results: list[FitResult]) -> None:
+        """Notes what the fits of one order gave."""
+        self._folder.save_trials(results)
+        for result in results:
+            self._trials[result.trial] = result
+            self._search.tell(result.trial, result)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all trials are there."""
+        return self._search.is_complete
+
+    @property
+    def best(self) -> FitResult | None:
+        """The trial with the best validation score so far; of equals the first."""
+        scored = [t for t in self.trials if t.status == "ok" and t.validation is not None]
+        return max(scored, key=lambda t: (self._sign * (t.validation or 0.0), -t.trial), default=None)
+
+    @property
+    def trials(self) -> list[FitResult]:
+        """The finished trials, by number."""
+        return [self._trials[number] for number in sorted(self._trials)]
+
+    def winner(self) -> Winner:
+        """Returns the best setting.
+
+        Raises:
+            Ended: No trial gave a score.
+        """
+        if (best := self.best) is not None:
+            return Winner(best.params, self._cell.protocol.seeds, best.trial, best.validation)
+        last, count = self.trials[-1], len(self._trials)
+        reason = last.reason if count == 1 else f"no trial of {count} gave a score; {last.reason}"
+        raise Ended("failed" if last.status == "pruned" else last.status, reason, last.traceback)

@@ -1,0 +1,132 @@
+"""What the fits of one cell are made from, out of a session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from tlbench.catalog.catalog import Found
+from tlbench.contracts.cell import Cell
+from tlbench.contracts.errors import PluginError, SealBroken
+from tlbench.contracts.record import Provenance
+from tlbench.contracts.strategy import About, TaskInfo
+from tlbench.contracts.task import Examples, SplitName
+from tlbench.modeling.data import Data
+from tlbench.modeling.encoder import Encoder
+from tlbench.planning.plan import space_about
+from tlbench.running.fitting.reusable_encoder import ReusableEncoder
+from tlbench.running.fitting.session import Session
+from tlbench.running.measure import provenance
+from tlbench.running.scoring.overlap import overlap
+
+if TYPE_CHECKING:
+    from tlbench.modeling.heads import Head
+
+
+class CellContext:
+    """Everything that one cell's fits are made from."""
+
+    def __init__(self, cell: Cell, session: Session, precision: str) -> None:
+        self.cell, self.session, self.precision = cell, session, precision
+        catalog = session.catalog
+        self.task = catalog.task(cell.task.name)
+        self.strategy = catalog.strategy(cell.strategy.name)
+        self.backbone = catalog.backbone(cell.backbone.name) if cell.backbone else None
+        self.splits = session.splits(cell.task.name)
+        self.about: About = space_about(self.task.item, cell.protocol, self.backbone.item if self.backbone else None)
+        self._made: dict[tuple[int, str], object] = {}
+        self.once_seconds: dict[tuple[int, str], float] = {}
+        """What making each took, by seed and key."""
+        self._test: Examples | None = None
+
+    @property
+    def info(self) -> TaskInfo:
+        """What a strategy may know of the task."""
+        return self.about.task
+
+    @property
+    def encoder(self) -> ReusableEncoder | None:
+        """The encoder, or None for a strategy that looks through no backbone."""
+        return self.session.encoder(self.cell.backbone.name, self.precision) if self.cell.backbone else None
+
+    def head(self, encoder: Encoder) -> Head:
+        """Returns a new head on the device."""
+        if self.backbone is None:
+            raise PluginError("a head needs a backbone")
+        return self.backbone.item.head(self.task.item.output, encoder).to(self.session.device)
+
+    def load(self, pretrained: bool = True) -> Encoder:
+        """Returns the cell's backbone loaded anew."""
+        if self.cell.backbone is None:
+            raise PluginError("this strategy looks through no backbone")
+        return self.session.load(self.cell.backbone.name, self.precision, pretrained)
+
+    def data(self, examples: Examples) -> Data:
+        """Returns featurised examples with a meter of their own."""
+        backbone = self.cell.backbone.name if self.cell.backbone else None
+        return self.session.data(backbone, self.cell.task.name, examples).metered()
+
+    def train(self, seed: int) -> Data:
+        """Returns the training subset of a seed; its features are read out of those of all the cell's seeds."""
+        limit = self.cell.protocol.train_limit
+        if limit is None or limit >= len(self.splits.train):
+            return self.data(self.splits.train)
+        seeds = self.cell.protocol.seeds
+        pool, positions = self.splits.pool(seeds if seed in seeds else (seed,), limit)
+        return self.data(pool).share(positions[seed])
+
+    def examples(self, seed: int) -> Callable[[SplitName], Examples | None]:
+        """Returns what a job's `examples` is: raw examples of any split but the test."""
+        limit = self.cell.protocol.train_limit
+
+        def get(split: SplitName) -> Examples | None:
+            if split == "train":
+                return self.splits.subset(seed, limit)
+            if split == "validation":
+                return self.splits.validation
+            if split == "unlabeled":
+                return self.splits.unlabeled(seed, limit)
+            raise SealBroken(f"a strategy asked for the {split} split")
+
+        return get
+
+    def once(self, seed: int, key: str, make: Callable[[], object]) -> tuple[object, bool]:
+        """Returns what `make` made for this cell, seed and key, and whether it was made just now."""
+        if (seed, key) in self._made:
+            return self._made[seed, key], False
+        self._made[seed, key] = make()
+        return self._made[seed, key], True
+
+    def test(self) -> Examples:
+        """Returns the test split. Only what carries out a `final` or a `score` asks for it.
+
+        Raises:
+            PluginError: It is empty.
+        """
+        if self._test is None:
+            examples = self.task.item.split("test")
+            if not examples:
+                raise PluginError(f"{self.task.ref.name}: the test split is empty")
+            self._test = examples
+        return self._test
+
+    def overlap(self) -> dict[str, int]:
+        """Returns split to how many test examples stand in it too; nothing before the test split is opened."""
+        return {} if self._test is None else overlap(self._test, self.splits)
+
+    def fingerprints(self) -> dict[str, str]:
+        """Returns split to fingerprint, of the splits that were used."""
+        found = {"train": self.splits.train.fingerprint, "validation": self.splits.validation.fingerprint}
+        if self._test is not None:
+            found["test"] = self._test.fingerprint
+        return found
+
+    def provenance(self) -> Provenance:
+        """Returns what the cell is run with."""
+        found: list[Found[Any]] = [self.task, self.strategy, *([self.backbone] if self.backbone else [])]
+        plugins = [(item.distribution, item.version) for item in found]
+        data: dict[str, str] = {}
+        with suppress(Exception, SystemExit):  # a cell may have failed for want of its data
+            data = self.fingerprints()
+        return provenance(plugins, self.session.device, self.precision, self.session.threads, data)

@@ -1,0 +1,53 @@
+"""How the libraries of a worker are set up: quiet, on its share of the cores, imported before any clock starts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from contextlib import suppress
+
+QUIET = {
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TQDM_DISABLE": "1",
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+ALLOCATOR = {
+    # A training step frees and takes the same large blocks again and again; kept, they cost no page faults.
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
+    "MALLOC_TOP_PAD_": str(2**26),
+    # Arrow's allocator would start a thread where it is imported, and a process with threads cannot be forked safely.
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
+PRELOADED = (
+    "tlbench.running.fitting.process", "pyarrow.dataset", "pyarrow.parquet", "sklearn.metrics", "tlbench.training",
+    "safetensors.torch", "tokenizers", "transformers.modeling_utils", "transformers.models.auto.modeling_auto",
+    "transformers.models.bert.modeling_bert", "transformers.tokenization_utils_fast",
+)  # fmt: skip
+"""What most orders need, and what takes long to import; what is not installed is left out."""
+
+
+def prepare(threads: int) -> None:
+    """Sets what must be set before torch and the model libraries are imported."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    for name in THREADS:
+        os.environ[name] = str(threads)
+    hush()
+
+
+def hush() -> None:
+    """Keeps warnings of libraries from the screen."""
+    warnings.simplefilter("ignore")
+    logging.captureWarnings(True)
+
+
+def import_libraries() -> None:
+    """Imports what every order needs; what cannot be imported is left to be reported by the first cell."""
+    with suppress(Exception, SystemExit):
+        import tlbench.running.fitting.worker  # noqa: F401

@@ -1,0 +1,97 @@
+"""An encoder that stays loaded between fits: after any strategy, the next fit gets it as freshly loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from tlbench.modeling.encoder import Encoder
+
+Signature = tuple[tuple[str, str, int], ...]
+
+
+class ReusableEncoder:
+    """Keeps a pristine copy of an encoder's tensors on the CPU and puts them back in place.
+
+    Weights, buffers, `requires_grad`, modes and gradients are restored; where a fit changed the structure (modules
+    swapped, parameters added, hooks left behind) the encoder is loaded anew.
+    """
+
+    def __init__(self, load: Callable[[], Encoder]) -> None:
+        self._load = load
+        self._encoder: Encoder | None = None
+        self._pristine: dict[str, Tensor] = {}
+        self._trainable: set[str] = set()
+        self._signature: Signature = ()
+
+    def fresh(self) -> Encoder:
+        """Returns the encoder with weights, buffers, flags and modes equal to a fresh load."""
+        if self._encoder is None or _signature(self._encoder) != self._signature:
+            self._encoder = self._load().eval()
+            self._signature = _signature(self._encoder)
+            self._pristine = {name: tensor.detach().cpu().clone() for name, tensor in _tensors(self._encoder)}
+            self._trainable = {name for name, p in self._encoder.named_parameters() if p.requires_grad}
+            return self._encoder
+        _restore(self._encoder, self._pristine, self._trainable)
+        return self._encoder
+
+    def keep(self) -> Callable[[], bool]:
+        """Returns a function that puts the encoder back as it is now, for a predictor that will be used later.
+
+        It says False where that cannot be done any more: a later fit has changed the structure in place.
+        """
+        encoder = self._encoder
+        if encoder is None:
+            return lambda: True
+        if _signature(encoder) != self._signature:
+            # The predictor holds on to it; the next fit gets another.
+            self._encoder = None
+            return lambda: True
+        changed = {
+            name: tensor.detach().cpu().clone()
+            for name, tensor in _tensors(encoder)
+            if not torch.equal(tensor.detach().cpu(), self._pristine[name])
+        }
+        pristine, trainable, signature = self._pristine, self._trainable, self._signature
+
+        def put_back() -> bool:
+            if _signature(encoder) != signature:
+                return False
+            _restore(encoder, {**pristine, **changed}, trainable)
+            return True
+
+        return put_back
+
+
+def _restore(encoder: Encoder, tensors: dict[str, Tensor], trainable: set[str]) -> None:
+    with torch.no_grad():
+        for name, tensor in _tensors(encoder):
+            tensor.copy_(tensors[name])
+    for name, parameter in encoder.named_parameters():
+        parameter.requires_grad_(name in trainable)
+    encoder.eval()
+    encoder.zero_grad(set_to_none=True)
+
+
+def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    yield from module.named_parameters()
+    yield from module.named_buffers()
+
+
+def _signature(module: nn.Module) -> Signature:
+    """Returns what a restored copy of the tensors does not restore: modules, hooks, settings, shapes."""
+    modules = tuple((name, *_structure(part)) for name, part in module.named_modules())
+    return modules + tuple((name, f"{tuple(t.shape)} {t.dtype} {t.device}", _hooks(t)) for name, t in _tensors(module))
+
+
+def _structure(part: nn.Module) -> tuple[str, int]:
+    hooks = (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks)
+    settings = sorted((k, v) for k, v in vars(part).items() if k != "training" and isinstance(v, int | float | str))
+    kind = f"{type(part).__module__}.{type(part).__qualname__} {settings}"
+    return kind, sum(len(registered) for registered in hooks) + ("forward" in part.__dict__)
+
+
+def _hooks(tensor: Tensor) -> int:
+    return sum(len(getattr(tensor, name, None) or ()) for name in ("_backward_hooks", "_post_accumulate_grad_hooks"))

@@ -1,0 +1,207 @@
+"""What a worker does with an order, whichever executor brought it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import torch
+
+from tlbench.catalog.catalog import Catalog
+from tlbench.contracts.errors import UsageError
+from tlbench.contracts.metric import METRICS
+from tlbench.contracts.order import FitOrder, OrderResult
+from tlbench.contracts.record import FitResult, Memory
+from tlbench.contracts.strategy import Predictor
+from tlbench.modeling.scored import Scored, scored_of
+from tlbench.running.cell_folder import FULL
+from tlbench.running.fitting.context import CellContext
+from tlbench.running.fitting.device import resolve_device
+from tlbench.running.fitting.fit import Fitted, run_fits
+from tlbench.running.fitting.predicting import predict_timed
+from tlbench.running.fitting.process_state import restored
+from tlbench.running.fitting.session import Session, faults_in
+from tlbench.running.fitting.status import status_of
+from tlbench.running.measure import Usage, is_lost, metered
+from tlbench.running.scoring import scores
+from tlbench.running.scoring.predictions import of_seed, predictions_path
+
+LOST = 70
+"""The exit status of a worker whose device is lost (EX_SOFTWARE)."""
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """The best predictor of a search so far, and how its encoder is put back as the fit left it."""
+
+    fit_id: str
+    score: float
+    predictor: Predictor
+    result: FitResult
+    put_back: Callable[[], bool]
+
+
+class Worker:
+    """Carries out orders in this process, one after the other."""
+
+    def __init__(self, isolated: bool) -> None:
+        """Says whether the process is a worker's own, which no Ctrl-C reaches and which another may replace."""
+        self.isolated = isolated
+        self._faults = faults_in(isolated)
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._session: Session | None = None
+        self._environment: dict[str, str] = {}
+        self._context: CellContext | None = None
+        self._kept: _Kept | None = None
+        self._baseline: int | None = None
+
+    def carry_out(self, order: FitOrder) -> OrderResult:
+        """Returns the answer to an order; nothing that a plugin raises leaves this function."""
+        usage = Usage()
+        try:
+            session = self._session_for(order)
+            with restored(), metered(session.device) as usage:
+                answer = self._answer(order, self._context_for(order, session))
+        except OSError as error:
+            if error.errno not in FULL:
+                return self._failed(error)
+            reason = f"{order.folder}: {' '.join(str(error).split())[:200]}"
+            return OrderResult(worker=self.name, error=reason, ends_run=True)
+        except UsageError as error:
+            return OrderResult(worker=self.name, error=str(error), ends_run=True)
+        except self._faults as error:
+            return self._failed(error)
+        return msgspec.structs.replace(
+            answer,
+            worker=self.name,
+            memory=self._since_the_beginning(usage.memory),
+            energy_joules=usage.energy_joules,
+            made_with=self._context.provenance() if self._context else answer.made_with,
+        )
+
+    def forget(self) -> None:
+        """Drops what is kept between orders."""
+        self._session = self._context = self._kept = None
+
+    def _failed(self, error: BaseException) -> OrderResult:
+        _, reason, trace = status_of(error)
+        return OrderResult(worker=self.name, error=reason, traceback=trace)
+
+    def _answer(self, order: FitOrder, context: CellContext) -> OrderResult:
+        if order.purpose == "score":
+            return _scored(order, context)
+        fitted = self._reused(order, context) or run_fits(order.fits, context, order.purpose, order.stop_below)
+        if order.purpose == "final":
+            results = [one.result if one.predictor is None else _tested(one, order, context) for one in fitted]
+        else:
+            results = [one.result for one in fitted]
+            self._keep(order, context, fitted)
+        if self.isolated and any(one.status == "failed" for one in results) and is_lost(context.session.device):
+            # A GPU that answers nothing any more fails all that follows: another worker takes the order.
+            os._exit(LOST)
+        keeps = self._kept is not None and len(order.fits) == 1 and self._kept.fit_id == _fit_id(order)
+        return OrderResult(tuple(results), keeps=keeps)
+
+    def _keep(self, order: FitOrder, context: CellContext, fitted: Sequence[Fitted]) -> None:
+        # What was fitted in one pass with others may differ in the last bit from a fit on its own, which is what a
+        # resumed cell would make of the winner: so only single fits are kept.
+        result, predictor = fitted[0].result, fitted[0].predictor
+        if len(fitted) > 1 or predictor is None or result.validation is None or order.cell.protocol.refit:
+            return
+        sign = 1.0 if METRICS[context.info.metric].greater_is_better else -1.0
+        best = None if order.keep_above is None else sign * order.keep_above
+        mine = self._kept.score if self._kept and self._kept.fit_id.startswith(order.cell.fits_id) else None
+        score = sign * result.validation
+        if any(other is not None and score <= other for other in (best, mine)):
+            return
+        put_back = context.encoder.keep() if context.encoder else _nothing
+        self._kept = _Kept(_fit_id(order), score, predictor, result, put_back)
+
+    def _reused(self, order: FitOrder, context: CellContext) -> list[Fitted] | None:
+        """Returns the winner's own fit of the search, if it is still alive here."""
+        kept = self._kept
+        if order.purpose != "final" or kept is None or len(order.fits) > 1 or kept.fit_id != _fit_id(order):
+            return None
+        if not kept.put_back():
+            return None
+        # What the fit paid for encoding and set-up stands with the trial; it was not paid again.
+        unpaid = msgspec.structs.replace(kept.result, purpose="final", encode_paid_seconds=0.0, setup_paid_seconds=0.0)
+        return [Fitted(unpaid, kept.predictor)]
+
+    def _session_for(self, order: FitOrder) -> Session:
+        device = resolve_device(order.device)
+        if self._environment != order.environment:
+            os.environ.update(order.environment)
+            self._environment = dict(order.environment)
+            self.forget()
+        session = self._session
+        if session is None or (session.device, session.threads) != (device, order.threads):
+            self.forget()
+            torch.set_num_threads(order.threads)
+            session = self._session = Session(Catalog.discover(), device, order.threads, self.isolated)
+        session.make_room(order.cell)
+        return session
+
+    def _context_for(self, order: FitOrder, session: Session) -> CellContext:
+        known = self._context
+        if known is None or known.cell != order.cell or known.precision != order.precision:
+            self._kept = None
+            self._context = None
+            self._context = CellContext(order.cell, session, order.precision)
+        assert self._context is not None
+        return self._context
+
+    def _since_the_beginning(self, memory: Memory) -> Memory:
+        """Returns the memory with the baseline of the process's first order: what it had before it did anything."""
+        if not self.isolated:
+            return memory
+        if self._baseline is None:
+            self._baseline = memory.host_baseline_bytes
+        return msgspec.structs.replace(memory, host_baseline_bytes=self._baseline)
+
+
+def _tested(fitted: Fitted, order: FitOrder, context: CellContext) -> FitResult:
+    assert fitted.predictor is not None
+    result, info = fitted.result, context.info
+    try:
+        examples = context.test()
+        # The labels stay behind: a predictor is asked, not told.
+        data = context.data(examples.without_targets())
+        predictions, seconds, paid = predict_timed(fitted.predictor, data, context.session.activations)
+        scored = scored_of(info.output, [example.target for example in examples], predictions, info.positive)
+    except context.session.faults as error:
+        status, reason, trace = status_of(error)
+        return msgspec.structs.replace(result, status=status, reason=reason, traceback=trace)
+    path = predictions_path(Path(order.folder), result.seed)
+    scores.write_predictions(path, result.seed, examples, scored)
+    paid += result.encode_paid_seconds
+    return msgspec.structs.replace(result, predict_seconds=seconds, encode_paid_seconds=paid, predictions=path.name)
+
+
+def _scored(order: FitOrder, context: CellContext) -> OrderResult:
+    folder, seeds, test = Path(order.folder), [fit.seed for fit in order.fits], context.test()
+    answers: dict[int, Scored] = {}
+    for seed in seeds:
+        stored = scores.stored_answers(of_seed(predictions_path(folder, seed), seed), test, context.info)
+        if stored is not None:
+            answers[seed] = stored
+    if bad := tuple(seed for seed in seeds if seed not in answers):
+        return OrderResult(misfits=bad)
+    found, report = scores.scores(answers, test, context.task.item)
+    gathered = scores.gather(folder, answers, test)
+    return OrderResult(scores=found, report=report, overlap=context.overlap(), predictions=gathered)
+
+
+def _fit_id(order: FitOrder) -> str:
+    cell, fit = order.cell, order.fits[0]
+    return cell.fits_id + cell.fit_id(fit.params, fit.seed)
+
+
+def _nothing() -> bool:
+    """Puts nothing back where there is no encoder."""
+    return True

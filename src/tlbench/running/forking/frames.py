@@ -1,0 +1,95 @@
+"""Frames: bytes with a kind and a length, over a stream socket."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from socket import socket
+
+BEGIN, REQUEST, ANSWER, RAISED, FORKED, REFUSED = b"B", b"Q", b"A", b"X", b"F", b"N"
+"""To a worker: what it is, a request. From it: an answer, what it raised. From the server: its pid, or why not."""
+
+_HEADER = struct.Struct("!4scQ")
+# Whatever a target writes to a wrong descriptor must not pass for a length.
+_MAGIC = b"\xf1\x00fk"
+_CHUNK, _SMALL = 2**20, 2**15
+
+
+class FrameError(Exception):
+    """What was read is no frame."""
+
+
+def header(kind: bytes, length: int) -> bytes:
+    """Returns what goes before the content of a frame."""
+    return _HEADER.pack(_MAGIC, kind, length)
+
+
+def write(sock: socket, kind: bytes, content: bytes | bytearray | memoryview) -> None:
+    """Writes a frame to a blocking socket."""
+    length = memoryview(content).nbytes
+    if length < _SMALL:
+        # In one piece, so that whoever is killed has written all of it or nothing.
+        sock.sendall(header(kind, length) + content)
+    else:
+        sock.sendall(header(kind, length))
+        sock.sendall(content)
+
+
+def read(sock: socket) -> tuple[bytes, bytes] | None:
+    """Returns kind and content of the next frame of a blocking socket, and reads nothing behind it; None at its end.
+
+    Raises:
+        FrameError: There is something else, or a part of a frame.
+    """
+    first = _exactly(sock, _HEADER.size)
+    if not first:
+        return None
+    kind, length = _kind_and_length(first)
+    content = _exactly(sock, length)
+    if len(content) < length:
+        raise FrameError("a frame ends in the middle")
+    return kind, content
+
+
+class Reader:
+    """Puts frames together from the pieces in which they come."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def feed(self, piece: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yields kind and content of each frame that is complete with this piece.
+
+        Raises:
+            FrameError: What came is no frame.
+        """
+        self._data += piece
+        while len(self._data) >= _HEADER.size:
+            kind, length = _kind_and_length(self._data)
+            end = _HEADER.size + length
+            if len(self._data) < end:
+                return
+            with memoryview(self._data) as view:
+                content = bytes(view[_HEADER.size : end])
+            del self._data[:end]
+            yield kind, content
+
+
+def _kind_and_length(data: bytes | bytearray) -> tuple[bytes, int]:
+    if len(data) < _HEADER.size:
+        raise FrameError("a frame ends in the middle")
+    magic, kind, length = _HEADER.unpack_from(data)
+    if magic != _MAGIC:
+        raise FrameError("bytes that are no frame")
+    return kind, length
+
+
+def _exactly(sock: socket, length: int) -> bytes:
+    """Returns that many bytes, or fewer where the stream ends before."""
+    data = bytearray()
+    while len(data) < length:
+        piece = sock.recv(min(_CHUNK, length - len(data)))
+        if not piece:
+            break
+        data += piece
+    return bytes(data)

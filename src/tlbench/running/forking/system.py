@@ -1,0 +1,117 @@
+"""What Linux is asked for beside the standard library: prctl, children of a process, kills for want of memory."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+_SET_PDEATHSIG, _SET_NAME, _SET_SUBREAPER, _GET_SUBREAPER = 1, 15, 36, 37
+
+
+def _prctl(option: int, value: object) -> bool:
+    """Returns whether the call succeeded; a system without it says no."""
+    try:
+        import ctypes
+
+        return bool(ctypes.CDLL(None).prctl(option, value, 0, 0, 0) == 0)
+    except (ImportError, OSError, AttributeError, TypeError):
+        return False
+
+
+def die_with_parent(signal_number: int) -> None:
+    """Has the kernel send this process the signal when the thread that started it ends; 0 takes that back."""
+    _prctl(_SET_PDEATHSIG, signal_number)
+
+
+def adopt_orphans(wanted: bool = True) -> None:
+    """Makes this process the new parent of descendants whose parent ends."""
+    _prctl(_SET_SUBREAPER, int(wanted))
+
+
+def adopts_orphans() -> bool:
+    """Returns whether this process is the new parent of such descendants."""
+    with suppress(ImportError, OSError, AttributeError, TypeError):
+        import ctypes
+
+        answer = ctypes.c_int(0)
+        _prctl(_GET_SUBREAPER, ctypes.byref(answer))
+        return bool(answer.value)
+    return False
+
+
+def name_process(name: str) -> None:
+    """Sets the name that `ps` and `top` show of this process; the kernel keeps 15 bytes."""
+    with suppress(ImportError):
+        import ctypes
+
+        _prctl(_SET_NAME, ctypes.c_char_p(name.encode(errors="replace")))
+
+
+def children(pid: int) -> set[int]:
+    """Returns the pids of the children of a process, those that have ended and were not waited for included."""
+    found: set[int] = set()
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            # A thread that ended meanwhile has left its children to another one.
+            with suppress(ProcessLookupError):
+                found.update(map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split()))
+    except FileNotFoundError:
+        # A kernel without CONFIG_PROC_CHILDREN
+        return {int(other) for other in os.listdir("/proc") if other.isdigit() and _parent(other) == pid}
+    return found
+
+
+def environment_has(pid: int, setting: str) -> bool:
+    """Returns whether a process was started with this `NAME=value` in its environment; no where that cannot be read."""
+    try:
+        return setting.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+class MemoryKills:
+    """Counts what the kernel has killed in this process's control group because memory ran out."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self._root = root
+        self._file = next((file for file in self._candidates() if self._read(file) is not None), None)
+        self._seen = self._count()
+
+    def rose(self) -> bool:
+        """Returns whether there were any since the last call."""
+        before, self._seen = self._seen, self._count()
+        return self._seen > before
+
+    def _count(self) -> int:
+        return (self._read(self._file) or 0) if self._file is not None else 0
+
+    def _read(self, file: Path) -> int | None:
+        try:
+            counts = dict(line.split()[:2] for line in file.read_text().splitlines())
+            return int(counts["oom_kill"])
+        except (OSError, KeyError, ValueError):
+            return None
+
+    def _candidates(self) -> list[Path]:
+        """Returns where the count may be: version 2 and version 1 of control groups, seen from a container or not."""
+        try:
+            lines = (self._root / "proc/self/cgroup").read_text().splitlines()
+        except OSError:
+            return []
+        groups, files = self._root / "sys/fs/cgroup", []
+        for _, controllers, path in (line.split(":", 2) for line in lines if line.count(":") >= 2):
+            inside = path.lstrip("/")
+            if "memory" in controllers.split(","):
+                files += [groups / "memory" / inside / "memory.oom_control", groups / "memory/memory.oom_control"]
+            elif not controllers:
+                files += [top / inside / "memory.events" for top in (groups, groups / "unified")]
+        return files
+
+
+def _parent(pid: str) -> int | None:
+    try:
+        # The name, in brackets, may hold anything.
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return None

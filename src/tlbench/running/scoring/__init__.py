@@ -1,0 +1,1 @@
+"""The sealed split: predictions, scores, the report on classes, overlap with training data."""

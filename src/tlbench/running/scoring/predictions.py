@@ -1,0 +1,43 @@
+"""Files of test predictions; imports no torch."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def predictions_path(folder: Path, seed: int) -> Path:
+    """The file of a seed's test predictions in a cell's folder."""
+    return folder / f"seed-{seed}.parquet"
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Writes a Parquet file, whole or not at all, and flushed to the disk."""
+    import pyarrow.parquet as pq
+
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    with temporary.open("wb") as file:
+        pq.write_table(table, file, compression="zstd")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def of_seed(path: Path, seed: int) -> pa.Table | None:
+    """Returns one seed's rows of a file of predictions, or None where they cannot be read."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        return None
+    try:
+        table = pq.read_table(path)
+        return table.filter(pc.equal(table["seed"], seed))
+    except (OSError, KeyError, pa.ArrowException):
+        return None

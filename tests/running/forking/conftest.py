@@ -1,0 +1,118 @@
+import signal
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tlbench.running.forking import Answered, ForkServer, SpawnServer, Start
+
+HERE = Path(__file__).parent
+DEADLINE = 120
+"""Seconds after which a test fails; none of what is waited for takes one on an idle machine."""
+
+
+def is_alive(process):
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def pid_is_alive(pid):
+    try:
+        return is_alive(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return False
+
+
+def until(condition):
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, "waited for nothing"
+        time.sleep(0.002)
+
+
+def events_of(workers, count=1):
+    """Returns that many events, or fails."""
+    events, deadline = [], time.monotonic() + DEADLINE
+    while len(events) < count:
+        assert time.monotonic() < deadline, events
+        events += workers.wait(1.0)
+    assert len(events) == count, events
+    return events
+
+
+def ask(workers, worker, request):
+    """Returns what a worker answers."""
+    worker.send(request)
+    [event] = events_of(workers)
+    assert isinstance(event, Answered), event
+    assert event.worker is worker
+    return event.answer
+
+
+def server_of(worker):
+    return psutil.Process(psutil.Process(worker.pid).ppid())
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(tmp_path):
+    """Fails a test that leaves a process."""
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    yield
+    after = [process for process in psutil.Process().children(recursive=True) if process.pid not in before]
+    assert not after
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(HERE))
+    return Start("forking_targets:act", tmp_path / "workers.log", preload=("forking_targets",))
+
+
+@pytest.fixture
+def workers(start):
+    with ForkServer(start) as workers:
+        yield workers
+
+
+@pytest.fixture(params=[ForkServer, SpawnServer])
+def any_workers(request, start):
+    """Workers of either kind: what is promised of both is tested of both."""
+    with request.param(start) as workers:
+        yield workers
+
+
+@pytest.fixture
+def driver(tmp_path):
+    """Runs a script as another driver; returns its process and what it has printed until `ready`."""
+    import os
+    import subprocess
+
+    started = []
+
+    def run(script, cwd=None, **environment):
+        root = HERE.parents[2]
+        variables = {**os.environ, "PYTHONPATH": str(root / "src"), "TARGETS": str(HERE), "LOG": str(tmp_path / "log")}
+        process = subprocess.Popen(
+            [sys.executable, "-c", script],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=cwd,
+            env={**variables, **environment},
+        )
+        started.append(process)
+        lines = []
+        for line in process.stdout:
+            if line.strip() == "ready":
+                break
+            lines.append(line.strip())
+        return process, lines
+
+    yield run
+    for process in started:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
