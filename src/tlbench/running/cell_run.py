@@ -67,6 +67,8 @@ class CellRun:
         self._wanted: list[FitOrder] = []
         self._in_work: list[tuple[Fit, ...]] = []
         """The fits of orders that are in work; what a new beginning has made void is not among them."""
+        self._begun: list[tuple[Fit, ...]] = []
+        """Those of them that are being carried out."""
         self._unchecked = folder.made_with()
         """What an earlier process made its fits with, until the first answer says whether the data are the same."""
         self._search: CellSearch | None = None
@@ -105,7 +107,6 @@ class CellRun:
         if self.record is not None or not self._wanted:
             return None
         order = self._wanted.pop(0)
-        self._clock.start()
         self._in_work.append(order.fits)
         return order
 
@@ -113,6 +114,11 @@ class CellRun:
         """Notes that an order is about to be sent: one that opens the test split is counted before."""
         if order.purpose != "search":
             self._folder.note_test_read()
+
+    def begin(self, order: FitOrder) -> None:
+        """Notes that an order is being carried out from now on: the cell's clock runs."""
+        self._clock.start()
+        self._begun.append(order.fits)
 
     def tell(self, order: FitOrder, answer: OrderResult) -> None:
         """Notes what an order gave; what comes after the cell has ended is left alone."""
@@ -206,7 +212,11 @@ class CellRun:
 
     def _is_of_use(self, order: FitOrder) -> bool:
         """Takes an order out of work; says whether what became of it still matters."""
-        self._clock.stop()
+        for i, fits in enumerate(self._begun):
+            if fits is order.fits:
+                del self._begun[i]
+                self._clock.stop()
+                break
         for i, fits in enumerate(self._in_work):
             if fits is order.fits:
                 del self._in_work[i]

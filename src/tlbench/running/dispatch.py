@@ -50,7 +50,8 @@ class Dispatcher:
 
     def __init__(self, executor: Executor, catalog: Catalog, means: Means, deliver: Delivered) -> None:
         self._executor, self._catalog, self._means, self._deliver = executor, catalog, means, deliver
-        self._workers = max(1, executor.capacity().workers)
+        capacity = executor.capacity()
+        self._workers, self._isolated = max(1, capacity.workers), capacity.isolated
         self._waiting: deque[Attempt] = deque()
         self._open: list[CellRun] = []
         self._since: dict[int, float] = {}
@@ -105,6 +106,8 @@ class Dispatcher:
             return False
         order = msgspec.structs.replace(order, seconds=left)
         run.sent(order)
+        if not self._isolated:
+            run.begin(order)  # it is carried out while it is submitted
         try:
             handle = self._executor.submit(order)
         except UsageError:
@@ -112,6 +115,8 @@ class Dispatcher:
         except Exception as error:
             run.end("crashed", f"the executor took no order: {type(error).__name__}: {error}", order=order)
             return False
+        if self._isolated:
+            run.begin(order)  # starting the first worker takes seconds that are no cell's
         self._sent[handle] = _Sent(run, order, None if left is None else time.monotonic() + left)
         return True
 
