@@ -88,7 +88,7 @@ __version__ = "0.1.0"
 
 
 def carry_out(order: FitOrder, isolated: bool = False) -> OrderResult:
-    """Returns what an order gave, carried out in this process: what a worker of any executor calls.
+    """Carries out an order in this process and returns its result; a worker of any executor calls it.
 
     Weights, tokens and activations are kept for the next order. Nothing that a plugin raises leaves it. Imports torch.
 

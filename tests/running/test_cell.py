@@ -28,6 +28,16 @@ def test_searches_fits_the_winner_per_seed_and_scores(runs):
     assert record.trainable_parameters == record.parameters > 0
 
 
+def test_a_finished_search_is_left_as_a_study_for_dashboards(runs):
+    import optuna
+
+    record = runs.one("toy-tune", trials=4)
+    (path,) = (runs.folder / "work").glob("*/study.sqlite")
+    (summary,) = optuna.get_all_study_summaries(f"sqlite:///{path}")
+    trials = optuna.load_study(study_name=summary.study_name, storage=f"sqlite:///{path}").trials
+    assert [trial.value for trial in trials] == [trial.validation for trial in record.trials]
+
+
 def test_keeps_a_prediction_for_every_test_example(runs):
     record = runs.one("toy-fit", trials=1, seeds=2)
     table = pd.read_parquet(runs.store.predictions(record))

@@ -52,7 +52,7 @@ class LiveView:
         self.began = time.time()
         self.estimate = Estimate(attempts, jobs)
         self.workers: Callable[[], list[Progress]] = list
-        """Says what is in work."""
+        """Returns the cells that are being worked on."""
         self.standings: RenderableType | None = None
 
     def add(self, record: Record) -> None:

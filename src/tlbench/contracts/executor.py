@@ -115,7 +115,7 @@ class Executor(Protocol):
     """Has orders carried out; used from one thread."""
 
     def capacity(self) -> Capacity:
-        """Returns what it offers."""
+        """Returns its number of workers, and the cores and device of each."""
 
     def submit(self, order: FitOrder) -> Handle:
         """Takes an order; no more than `capacity().workers` are on their way at a time."""

@@ -49,7 +49,7 @@ def compute(metric: str, scored: Scored, cache_dir: Path | str | None = None) ->
 
 
 def by_library(metric: str, scored: Scored) -> float:
-    """Returns what `compute` returns, from the same library, without importing evaluate; raises as it does."""
+    """Returns the same value as `compute`, by the same library but without evaluate; raises the same errors."""
     scored = checked(metric, scored)
     answers = probabilities(scored) if METRICS[metric].reads_scores else scored.values
     value = float(FORMULAS[metric](_plain(scored.targets), _plain(answers), scored.positive))

@@ -69,7 +69,11 @@ def attempts_in(names: Iterable[str]) -> Iterator[tuple[str, int]]:
 
 
 def _content(path: Path) -> bytes:
-    """Returns what is in a file; a pipe or a device, in a folder that somebody sent, would be read for ever."""
+    """Returns the bytes of a regular file; reading a pipe or a device would never end.
+
+    Raises:
+        OSError: It is no regular file, or cannot be read.
+    """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(handle, "rb", buffering=0) as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):

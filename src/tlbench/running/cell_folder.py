@@ -153,6 +153,8 @@ class CellFolder:
                 distributions={**alike.distributions, **made_with.distributions},
                 data={**alike.data, **made_with.data},
             )
+            if msgspec.structs.replace(made_with, started=alike.started) == alike:
+                return  # nothing that is not known: fits are many
         self._put("made-with.json", msgspec.json.encode([*(one for one in known if one is not alike), made_with]))
 
     def start_anew(self) -> None:

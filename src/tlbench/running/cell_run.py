@@ -184,6 +184,8 @@ class CellRun:
         elif self._search.is_complete:
             winner = self._search.winner()
             self._folder.freeze(winner)
+            if self.cell.protocol.is_searched:
+                self._search.export()
             self._finals = CellFinals(winner, self._folder, self._elsewhere)
 
     def _want_finals(self, finals: CellFinals) -> None:

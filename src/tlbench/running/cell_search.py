@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import msgspec
 
 from tlbench.contracts.cell import Cell
@@ -22,6 +24,9 @@ class CellSearch:
         self._cell, self._settings, self._folder, self._elsewhere = cell, settings, folder, elsewhere
         self._sign = 1.0 if METRICS[settings.info.metric].greater_is_better else -1.0
         self._trials = folder.trials()
+        self._best: FitResult | None = None
+        for trial in self._trials.values():
+            self._compare(trial)
         self.holders: dict[int, str] = {}
         """Trial to the worker that still has its predictor."""
         protocol = cell.protocol
@@ -45,7 +50,7 @@ class CellSearch:
         return asked
 
     def stop_below(self, fits: list[Fit]) -> dict[int, float]:
-        """Returns what an order's fit must reach on its way; several in one pass are not stopped."""
+        """Returns step to the least score, as greater is better, with which a single fit goes on; none for several."""
         return self._search.stop_below(fits[0].trial) if len(fits) == 1 else {}
 
     def tell(self, results: list[FitResult]) -> None:
@@ -53,6 +58,7 @@ class CellSearch:
         self._folder.save_trials(results)
         for result in results:
             self._trials[result.trial] = result
+            self._compare(result)
             self._search.tell(result.trial, result)
 
     @property
@@ -63,13 +69,22 @@ class CellSearch:
     @property
     def best(self) -> FitResult | None:
         """The trial with the best validation score so far; of equals the first."""
-        scored = [t for t in self.trials if t.status == "ok" and t.validation is not None]
-        return max(scored, key=lambda t: (self._sign * (t.validation or 0.0), -t.trial), default=None)
+        return self._best
+
+    def _compare(self, trial: FitResult) -> None:
+        if trial.status == "ok" and trial.validation is not None:
+            both = [one for one in (self._best, trial) if one is not None]
+            self._best = max(both, key=lambda one: (self._sign * (one.validation or 0.0), -one.trial))
 
     @property
     def trials(self) -> list[FitResult]:
         """The finished trials, by number."""
         return [self._trials[number] for number in sorted(self._trials)]
+
+    def export(self) -> None:
+        """Writes the search into the folder as an optuna study, for dashboards; nothing else reads it."""
+        with suppress(Exception):  # a failed export costs no result
+            self._search.export(self._folder.study)
 
     def winner(self) -> Winner:
         """Returns the best setting.

@@ -54,7 +54,7 @@ class Dispatcher:
         self._workers, self._isolated = max(1, capacity.workers), capacity.isolated
         self._waiting: deque[Attempt] = deque()
         self._open: list[CellRun] = []
-        self._since: dict[int, float] = {}
+        self._since: dict[CellRun, float] = {}
         self._sent: dict[Handle, _Sent] = {}
         self._unlucky: set[CellRun] = set()
         """Cells whose last order was lost: others go first, so that where kills come often, something gets done."""
@@ -84,7 +84,7 @@ class Dispatcher:
         """Returns what is in work, the longest first."""
         now = time.monotonic()
         runs = list(dict.fromkeys(sent.run for sent in tuple(self._sent.values())))
-        return [Progress(run.cell.title, run.phase, now - self._since.get(id(run), now)) for run in runs]
+        return [Progress(run.cell.title, run.phase, now - self._since.get(run, now)) for run in runs]
 
     def _fill(self) -> None:
         """Sends orders until every worker has one: of open cells first, so that what they share is used."""
@@ -134,7 +134,7 @@ class Dispatcher:
                 self._waiting.append(attempt)
                 continue
             self._open.append(run)
-            self._since[id(run)] = time.monotonic()
+            self._since[run] = time.monotonic()
             return True
         return False
 
@@ -188,6 +188,8 @@ class Dispatcher:
             if any(sent.run is run for sent in self._sent.values()):
                 continue
             self._open.remove(run)
+            self._unlucky.discard(run)
+            del self._since[run]
             assert run.record is not None
             try:
                 self._deliver(run.record, Path(run.attempt.folder))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,8 +77,7 @@ def provenance(
     modules = {"scikit-learn": "sklearn"}
     for name in _LIBRARIES:
         if modules.get(name, name) in sys.modules:
-            with suppress(metadata.PackageNotFoundError):
-                versions[name] = metadata.version(name)
+            versions |= _version(name)
     return Provenance(
         distributions=dict(sorted(versions.items())),
         python=platform.python_version(),
@@ -90,6 +90,14 @@ def provenance(
     )
 
 
+@cache
+def _version(name: str) -> dict[str, str]:
+    """Returns the version of a distribution by its name, or nothing where it is not installed; asked after each fit."""
+    with suppress(metadata.PackageNotFoundError):
+        return {name: metadata.version(name)}
+    return {}
+
+
 def device_name(device: torch.device) -> str:
     """Returns the name of the GPU, or of the CPU."""
     if device.type == "cuda":
@@ -99,6 +107,7 @@ def device_name(device: torch.device) -> str:
     return cpu_name()
 
 
+@cache
 def cpu_name() -> str:
     """Returns the name of the CPU, behind "cpu: "."""
     with suppress(OSError):
