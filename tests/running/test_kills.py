@@ -1,34 +1,22 @@
 """Kill anything at any moment: the same command finishes the rest, and the scores are those of an undisturbed run."""
 
-import os
 import random
 import signal
-import subprocess
-import sys
-import time
-from contextlib import suppress
 
-import psutil
 import pytest
 
+from tests.running.killing import (
+    CELLS,
+    ENDS,
+    KINDS,
+    SUITE,
+    Run,
+    assert_complete,
+    kill_at_random,
+    signal_at_random,
+)
 from tlbench.cli.app import _main
 from tlbench.results.store import Store
-from tlbench.running.cell_folder import CellFolder
-
-SUITE = """
-[protocol]
-trials = 5
-seeds = 3
-[[cells]]
-tasks = ["toy-tone", "toy-count"]
-backbones = ["toy", "toy[blocks=2]"]
-strategies = ["toy-tune", "toy-slow[rounds=20000]"]
-[[cells]]
-tasks = ["toy-tone", "toy-count"]
-strategies = ["toy-majority"]
-"""
-CELLS = 10
-DEADLINE_SECONDS = 240
 
 
 @pytest.fixture(autouse=True)
@@ -50,113 +38,59 @@ def undisturbed(tmp_path, suite, essence):
     return {record.cell.id: essence(record) for record in Store.open(out).records()}
 
 
-class Run:
-    """`tlbench run` in processes of its own, to be killed."""
-
-    def __init__(self, suite, out):
-        self.out = out
-        command = [sys.executable, "-m", "tlbench", "run", "--suite", str(suite), "--out", str(out), "--jobs", "2"]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, env=environment
-        )
-
-    def finished_fits(self):
-        work = self.out / "work"
-        return (
-            sum(CellFolder(folder).finished() for folder in work.iterdir() if folder.is_dir()) if work.exists() else 0
-        )
-
-    def records(self):
-        return len(list((self.out / "records").glob("*.json"))) if (self.out / "records").exists() else 0
-
-    def wait_for(self, moment):
-        """Returns True once `moment()` holds, or False where the run ends before."""
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while self.process.poll() is None:
-            if moment():
-                return True
-            assert time.monotonic() < deadline, "the run does not move"
-            time.sleep(0.005)
-        return False
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def workers(self):
-        """Returns the worker processes: the children of the fork server."""
-        try:
-            children = psutil.Process(self.process.pid).children(recursive=True)
-            return [p for p in children if p.ppid() != self.process.pid]
-        except psutil.NoSuchProcess:
-            return []
-
-    def kill_a_worker(self, rng):
-        if workers := self.workers():
-            with suppress(psutil.NoSuchProcess):
-                rng.choice(workers).kill()
-        return bool(workers)
-
-    def kill_the_server(self):
-        with suppress(psutil.NoSuchProcess):
-            for server in psutil.Process(self.process.pid).children():
-                server.kill()
-                return True
-        return False
-
-
-def assert_complete(out, undisturbed, essence):
-    store = Store.open(out)
-    records = list(store.records())
-    assert len(list((out / "records").glob("*.json"))) == len(records) == CELLS
-    assert {record.cell.id: essence(record) for record in records} == undisturbed
-    assert all(len(record.scores) > 0 and store.predictions(record) for record in records)
-
-
-def kill_whole_runs(suite, out, rng, kills):
-    for _ in range(kills):
-        run = Run(suite, out)
-        goal = run.finished_fits() + rng.randint(0, 12)
-        began = run.records()
-        if run.wait_for(lambda: run.records() > began or run.finished_fits() >= max(goal, 1)):  # noqa: B023
-            run.kill()
-    last = Run(suite, out)
-    assert last.process.wait(DEADLINE_SECONDS) == 0
-
-
-def kill_workers(suite, out, rng, kills):
-    run = Run(suite, out)
-    killed = 0
-    for _ in range(kills):
-        goal = run.records() + rng.randint(1, 2)
-        if run.wait_for(lambda: run.records() >= goal):  # noqa: B023
-            killed += run.kill_a_worker(rng)
-    assert run.process.wait(DEADLINE_SECONDS) == 0
-    return killed
-
-
-def test_a_run_killed_twice_is_finished_by_the_same_command(suite, tmp_path, undisturbed, essence):
-    kill_whole_runs(suite, tmp_path / "out", random.Random(1), kills=2)
+def test_a_run_that_is_ended_by_signals_is_finished_by_the_same_command(suite, tmp_path, undisturbed, essence):
+    numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL]
+    statuses = signal_at_random(suite, tmp_path / "out", 1, numbers)
+    assert statuses == [ENDS[number] for number in numbers[: len(statuses)]]
+    assert len(statuses) > 1
     assert_complete(tmp_path / "out", undisturbed, essence)
 
 
-def test_a_run_whose_workers_are_killed_loses_no_cell(suite, tmp_path, undisturbed, essence):
-    assert kill_workers(suite, tmp_path / "out", random.Random(2), kills=2) > 0
+def test_a_run_whose_processes_are_killed_loses_no_cell(suite, tmp_path, undisturbed, essence):
+    kinds = [kind for kind in KINDS if "driver" not in kind]
+    assert kill_at_random(suite, tmp_path / "out", 2, kills=5, kinds=kinds) > 1
     assert_complete(tmp_path / "out", undisturbed, essence)
 
 
 def test_two_runs_at_once_share_the_work_and_do_each_cell_once(suite, tmp_path, undisturbed, essence):
     both = [Run(suite, tmp_path / "out") for _ in range(2)]
-    assert [run.process.wait(DEADLINE_SECONDS) for run in both] == [0, 0]
+    assert [run.ended() for run in both] == [0, 0]
     assert_complete(tmp_path / "out", undisturbed, essence)
+
+
+@pytest.fixture
+def long_suite(tmp_path):
+    """Enough work for many kills."""
+    (tmp_path / "long.toml").write_text(
+        SUITE.replace("rounds=20000", "rounds=100000").replace("trials = 5", "trials = 12")
+    )
+    return tmp_path / "long.toml"
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(12))
-def test_soak_random_kills(suite, tmp_path, undisturbed, essence, seed):
-    rng = random.Random(seed)
-    kill_whole_runs(suite, tmp_path / "out", rng, kills=6)
-    assert_complete(tmp_path / "out", undisturbed, essence)
-    kill_workers(suite, tmp_path / "workers", rng, kills=5)
-    assert_complete(tmp_path / "workers", undisturbed, essence)
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", range(4))
+def test_soak_random_kills(long_suite, tmp_path, essence, seed):
+    out, calm = tmp_path / "out", tmp_path / "calm"
+    assert Run(long_suite, calm).ended() == 0
+    undisturbed = {record.cell.id: essence(record) for record in Store.open(calm).records()}
+    killed = kill_at_random(long_suite, out, seed, kills=25)
+    print(f"killed {killed} times")
+    assert killed == 25
+    assert_complete(out, undisturbed, essence)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("kind", ["kills", "signals"])
+def test_soak_drivers(long_suite, tmp_path, essence, kind):
+    out, calm = tmp_path / "out", tmp_path / "calm"
+    assert Run(long_suite, calm).ended() == 0
+    undisturbed = {record.cell.id: essence(record) for record in Store.open(calm).records()}
+    rng = random.Random(kind)
+    signals = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    numbers = [signal.SIGKILL if kind == "kills" else rng.choice(signals) for _ in range(20)]
+    statuses = signal_at_random(long_suite, out, 5, numbers)
+    assert statuses == [ENDS[number] for number in numbers]
+    assert len(undisturbed) == CELLS
+    assert_complete(out, undisturbed, essence)

@@ -32,6 +32,8 @@ def run(
     task: o.Tasks = None,
     strategy: o.Strategies = None,
     trials: o.Trials = None,
+    sampler: o.SamplerOption = None,
+    pruner: o.PrunerOption = None,
     seeds: o.Seeds = None,
     max_steps: o.Steps = None,
     epochs: o.Epochs = None,
@@ -57,7 +59,7 @@ def run(
     o.limit_cache(cache_limit)
     o.set_data_root(data_root)
     catalog = Catalog.discover()
-    protocol = o.patch(trials, seeds, max_steps, epochs, train_limit, max_seconds, precision)
+    protocol = o.patch(trials, seeds, max_steps, epochs, train_limit, max_seconds, precision, sampler, pruner)
     room = o.room(max_memory, device)
     plan = o.planned(catalog, suite, backbone, task, strategy, protocol, room)
     print_inferred(plan, catalog)
@@ -75,6 +77,8 @@ def plan(
     task: o.Tasks = None,
     strategy: o.Strategies = None,
     trials: o.Trials = None,
+    sampler: o.SamplerOption = None,
+    pruner: o.PrunerOption = None,
     seeds: o.Seeds = None,
     max_steps: o.Steps = None,
     epochs: o.Epochs = None,
@@ -92,7 +96,7 @@ def plan(
 
     o.set_data_root(data_root)
     catalog = Catalog.discover()
-    protocol = o.patch(trials, seeds, max_steps, epochs, train_limit, max_seconds, precision)
+    protocol = o.patch(trials, seeds, max_steps, epochs, train_limit, max_seconds, precision, sampler, pruner)
     planned = o.planned(catalog, suite, backbone, task, strategy, protocol, o.room(max_memory))
     print_inferred(planned, catalog)
     print_plan(planned, o.out_folder(out), cells)

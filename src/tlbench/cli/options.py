@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from tlbench.catalog.catalog import Catalog
-from tlbench.contracts.cell import Precision
+from tlbench.contracts.cell import Precision, Pruner, Sampler
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.plan import Plan
 from tlbench.modeling.disk import settings as cache_settings
@@ -39,6 +39,10 @@ Strategies = Annotated[
     typer.Option("--strategy", "-S", metavar="NAME", help="A strategy; as --backbone.", show_default=False),
 ]
 Trials = Annotated[int | None, typer.Option(min=1, metavar="N", help="Settings to try in a cell, in total.")]
+SamplerOption = Annotated[Sampler | None, typer.Option("--sampler", help="How settings are drawn.", show_default=False)]
+PrunerOption = Annotated[
+    Pruner | None, typer.Option("--pruner", help="How trials that fall behind are stopped.", show_default=False)
+]
 Seeds = Annotated[str | None, typer.Option(metavar="N|LIST", help="How many seeds, or which: 3 or 0,7,8.")]
 Steps = Annotated[int | None, typer.Option(min=1, metavar="N", help="Optimiser steps of a fit.")]
 Epochs = Annotated[float | None, typer.Option(metavar="N", help="Passes over the training examples of a fit.")]
@@ -85,6 +89,8 @@ def patch(
     train_limit: int | None = None,
     max_seconds: float | None = None,
     precision: Precision | None = None,
+    sampler: Sampler | None = None,
+    pruner: Pruner | None = None,
 ) -> Patch:
     """Returns what the command line says of the protocol.
 
@@ -99,6 +105,8 @@ def patch(
         "train_limit": train_limit,
         "max_seconds": _positive("--max-seconds", max_seconds),
         "precision": precision,
+        "sampler": sampler,
+        "pruner": pruner,
     }
     if max_steps is not None and epochs is not None:
         raise UsageError("give --max-steps or --epochs, not both")

@@ -45,6 +45,8 @@ class Backbone:
     version: ClassVar[int] = 1
     """Raise it when the results change: other weights, another preprocessing."""
     paper: str = ""
+    imports: ClassVar[tuple[str, ...]] = ()
+    """Modules that `load` and `featurize` take long to import, such as "timm": imported once for all workers."""
 
     def card(self) -> Card:
         """Returns what is known of the backbone without loading it."""

@@ -61,7 +61,8 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pruner: Pruner = "none"
     lag: PositiveInt = 8
     """Trial n of a search is drawn from what trials 0 to n - lag gave, and so is when to stop it; as many trials are
-    fitted at the same time, and all draws are the same on any number of workers. Twice the workers keeps them busy."""
+    fitted at the same time, and all draws are the same on any number of workers. Twice the workers keeps them busy.
+    Where trials are pruned it is counted in whole fits, and so is up to three times as many trials."""
 
     def __post_init__(self) -> None:
         if len(set(self.seeds)) != len(self.seeds):

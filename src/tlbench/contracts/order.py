@@ -42,6 +42,8 @@ class FitOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: int = 1
     environment: dict[str, str] = {}
     """Environment variables of tlbench: where data and caches are, which plugin modules to load."""
+    imports: tuple[str, ...] = ()
+    """Modules that the backbone takes long to import: an executor may start its worker from a process that has them."""
     keep_above: float | None = None
     """The best validation score so far: a predictor that does better is kept for the final fit; None keeps any."""
     stop_below: dict[int, float] = {}

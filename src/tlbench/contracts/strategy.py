@@ -137,6 +137,13 @@ class Strategy:
         """
         raise NotImplementedError
 
+    def load(self, job: Job, folder: Path) -> Predictor:
+        """Returns a predictor that its `save(folder)` wrote, on this job's fresh encoder and head.
+
+        The job has the params and seed of the fit that was saved. Needed only where predictors have a `save`.
+        """
+        raise NotImplementedError(f"{self.name} loads no predictor")
+
     def fit_batch(self, jobs: Sequence[Job]) -> list[Predictor | FitEnded]:
         """Returns a predictor, or the reason why there is none, for each job.
 

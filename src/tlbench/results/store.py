@@ -12,6 +12,7 @@ work/<id>.<k>/              study, finished fits and progress of a cell
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,9 @@ from tlbench.contracts.record import FORMAT, Record
 from tlbench.results.durable import create_durably, link_durably, write_durably
 from tlbench.results.lines import Line
 from tlbench.results.record_files import Unreadable, attempts_in, newest_attempts, read_record
+
+SAVED = re.compile(r"saved-\d+|\.saved-\d+\.\w+\.tmp")
+"""The only folders within a cell's folder: saved predictors."""
 
 
 class _Marker(msgspec.Struct, frozen=True):
@@ -99,7 +103,8 @@ class Store:
         path = self.root / "work" / f"{cell_id}.{attempt}"
         for one in (path.parent, path, *(path.iterdir() if path.is_dir() and not path.is_symlink() else ())):
             _refuse_link(one)
-            if one.exists() and not (one.is_file() or one in (path.parent, path)):
+            is_folder = one in (path.parent, path) or (one.is_dir() and SAVED.fullmatch(one.name))
+            if one.exists() and not (one.is_file() or is_folder):
                 raise StoreError(f"{one}: is no file: remove it")
         return path
 

@@ -3,6 +3,7 @@
 lock                held (flock) by the process that drives the cell; the kernel frees it
 trials-<n>.json     finished fits of the search, by the first trial of their order
 winner.json         the frozen params and seeds; no test split is opened before it is on disk
+saved-<n>/          the predictor of the best trial so far, where its strategy can save it
 final-<s>.json      a finished final fit, with its predictions in seed-<s>.parquet
 test-reads          one byte for each order that opens the test split, before it is sent
 began               when each process took up the cell, in Unix time, a line each
@@ -20,6 +21,7 @@ import fcntl
 import math
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -162,6 +164,13 @@ class CellFolder:
         for pattern in ("trials-*", "final-*", "seed-*", "winner.json", "made-with.json", "memory.json"):
             for path in self.root.glob(pattern):
                 path.unlink(missing_ok=True)
+        self.drop_saved()
+
+    def drop_saved(self, trial: int | None = None) -> None:
+        """Removes the saved predictor of a trial, or of all, with what a kill has left half written."""
+        for name in ("saved-*", ".saved-*.tmp") if trial is None else (f"saved-{trial}",):
+            for path in self.root.glob(name) if trial is None else [self.root / name]:
+                shutil.rmtree(path, ignore_errors=True)
 
     def forget_test(self, test: str) -> None:
         """Forgets what fits of any other test split were made with."""

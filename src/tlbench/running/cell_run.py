@@ -208,7 +208,7 @@ class CellRun:
         order = FitOrder(
             self.cell, purpose, tuple(fits), self.attempt.folder,
             device=means.device, precision=self._precision, threads=means.threads,
-            environment=dict(means.environment), **more,
+            environment=dict(means.environment), imports=self._settings.imports, **more,
         )  # fmt: skip
         self._wanted.append(order)
 
@@ -277,6 +277,7 @@ class CellRun:
             also_made_with=tuple(one for one in known if made.differing(one)),
         )
         self._folder.save_record(record)
+        self._folder.drop_saved()
         self.record = record
         self._wanted.clear()
 

@@ -58,7 +58,11 @@ class CellSearch:
         self._folder.save_trials(results)
         for result in results:
             self._trials[result.trial] = result
+            best = self._best
             self._compare(result)
+            beaten = result if self._best is best else best
+            if beaten is not None:
+                self._folder.drop_saved(beaten.trial)
             self._search.tell(result.trial, result)
 
     @property

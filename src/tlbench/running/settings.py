@@ -27,6 +27,8 @@ class CellSettings:
     space: Space
     defaults: dict[str, Value]
     batch_size: int
+    imports: tuple[str, ...] = ()
+    """What loading the backbone takes long to import."""
 
     @property
     def usable_defaults(self) -> dict[str, Value]:
@@ -49,8 +51,17 @@ def settings_of(catalog: Catalog, cell: Cell) -> CellSettings:
     for name, domain in space.items():
         if not isinstance(domain, Float | Int | Choice):
             raise PluginError(f"space()[{name!r}] is a {type(domain).__name__}, not Float, Int or Choice")
+    imports = backbone.imports if backbone else ()
+    if not isinstance(imports, tuple) or not all(isinstance(module, str) for module in imports):
+        raise PluginError(
+            f"{cell.backbone.name if cell.backbone else ''}: imports is {imports!r}, not a tuple of names"
+        )
     settings = CellSettings(
-        about.task, narrow(space, cell.space), dict(strategy.defaults(about)), max(1, strategy.batch_size)
+        about.task,
+        narrow(space, cell.space),
+        dict(strategy.defaults(about)),
+        max(1, strategy.batch_size),
+        imports,
     )
     # Said before anything is fitted.
     _ = settings.usable_defaults

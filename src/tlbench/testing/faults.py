@@ -13,9 +13,10 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from tlbench.catalog.hookspecs import hookimpl
+from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.errors import Diverged, SealBroken
 from tlbench.contracts.outputs import Predictions
 from tlbench.contracts.space import Float, Space
@@ -29,7 +30,7 @@ from tlbench.testing.process_faults import (
     SlowStrategy,
     append,
 )
-from tlbench.testing.toys import ToyFit, ToyTask
+from tlbench.testing.toys import ToyBackbone, ToyFit, ToyTask
 
 FROZEN = "TLBENCH_TOY_FROZEN"
 """A glob pattern: a file that matches says that the winner is frozen. Unset, the seal is never open."""
@@ -188,7 +189,7 @@ class MeddlingStrategy(ToyFit):
         native.blocks[0].register_forward_hook(lambda module, inputs, output: output * 2)
         if self.structure:
             native.blocks[-1].mlp = torch.nn.Identity()
-        return predictor
+        return NotSaved(predictor)
 
 
 @dataclass(frozen=True)
@@ -224,6 +225,13 @@ class NotFinite:
         return Predictions(data.ids, np.zeros(len(data.ids), dtype=np.int64), np.full((len(data.ids), 2), np.nan))
 
 
+class NotSaved:
+    """Answers as another predictor, and has no `save`."""
+
+    def __init__(self, inner: Predictor) -> None:
+        self.predict = inner.predict
+
+
 class OneTooFew:
     """Answers all examples but the last."""
 
@@ -234,6 +242,20 @@ class OneTooFew:
         """Returns an answer for each example but one."""
         full = self.inner.predict(data)
         return Predictions(full.ids[:-1], full.values[:-1], None if full.scores is None else full.scores[:-1])
+
+
+@dataclass(frozen=True)
+class ImportingBackbone(ToyBackbone):
+    """The toy, with a module that takes long to import, or so it says."""
+
+    name = "toy-importing"
+    imports: ClassVar[tuple[str, ...]] = ("wave",)
+
+
+@hookimpl
+def tlbench_backbones() -> Iterable[Backbone]:
+    """Returns the one that imports."""
+    return [ImportingBackbone()]
 
 
 @hookimpl

@@ -9,7 +9,7 @@ from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
 from tlbench.testing.toy_kinds import ToyLabelsTask, ToySpanTask, ToyWordsTask
-from tlbench.testing.toys import ToyBackbone, ToyFit, ToyMajority, ToyScalarTask, ToyTask, ToyTune
+from tlbench.testing.toys import ToyBackbone, ToyFit, ToyGuess, ToyMajority, ToyScalarTask, ToyTask, ToyTune
 
 
 @hookimpl
@@ -26,5 +26,5 @@ def tlbench_tasks() -> Iterable[Task]:
 
 @hookimpl
 def tlbench_strategies() -> Iterable[Strategy]:
-    """Returns a frozen, a fully tuned and a trivial strategy."""
-    return [ToyFit(), ToyTune(), ToyMajority()]
+    """Returns a frozen and a fully tuned one, and two that train nothing."""
+    return [ToyFit(), ToyTune(), ToyGuess(), ToyMajority()]

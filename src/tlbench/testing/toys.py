@@ -6,6 +6,7 @@ import random
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from tlbench.contracts.backbone import Backbone, Card
@@ -144,6 +145,14 @@ class ToyFit(Strategy):
         """Returns a learning rate and a number of steps."""
         return {"lr": Float(1e-3, 1e-1, log=True), "steps": Int(4, 16)}
 
+    def load(self, job: Job, folder: Path) -> Predictor:
+        """Returns what was saved."""
+        from safetensors.torch import load_file
+
+        for name, part in (("encoder", job.encoder), ("head", job.head)):
+            part.load_state_dict(load_file(folder / f"{name}.safetensors"))
+        return ToyPredictor(job.encoder, job.head, job.device, 0)
+
     def fit(self, job: Job) -> Predictor:
         """Returns the head on the encoder; reports its validation score half-way and at the end."""
         import torch
@@ -212,12 +221,42 @@ class ToyMajority(Strategy):
         return Constant(values[counts.argmax()] if is_class else job.train.targets.mean())
 
 
+@dataclass(frozen=True)
+class ToyGuess(Strategy):
+    """Says what its hyperparameters say, and trains nothing: what a run of it takes is the run's own work."""
+
+    name = "toy-guess"
+
+    def space(self, about: About) -> Space:
+        """Returns the number of a class, and a number that does nothing."""
+        return {"guess": Float(0, 1), "idle": Float(1e-3, 1e-1, log=True)}
+
+    def supports(self, backbone: Backbone | None, task: Task) -> str | None:
+        """Returns why it has nothing to say: it knows classes alone."""
+        if isinstance(task.output, Classes):
+            return None
+        return f"it answers with a class, and {task.name} asks for {type(task.output).__name__}"
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns a predictor that always says the same."""
+        assert isinstance(job.task.output, Classes)
+        return Constant(int(float(job.params["guess"]) * (len(job.task.output.names) - 0.001)))
+
+
 class ToyPredictor:
     """Answers through a head on an encoder."""
 
     def __init__(self, encoder: Encoder, head: Any, device: Any, trained: int) -> None:
         self.encoder, self.head, self.device = encoder, head, device
         self.trainable_parameters = trained
+
+    def save(self, folder: Path) -> None:
+        """Writes the weights of encoder and head."""
+        from safetensors.torch import save_file
+
+        folder.mkdir(parents=True)
+        for name, part in (("encoder", self.encoder), ("head", self.head)):
+            save_file(part.state_dict(), folder / f"{name}.safetensors")
 
     def predict(self, data: Data) -> Predictions:
         """Returns an answer for each example, in batches of 64 rows."""

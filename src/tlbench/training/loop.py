@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,6 +27,7 @@ from tlbench.training.parameters import Group, freeze, groups_of
 if TYPE_CHECKING:
     from tlbench.contracts.strategy import Job
 
+SAVED = "model.safetensors"
 DEFAULT_EPOCHS = 3.0
 """Where the protocol names neither steps nor epochs."""
 REPORTS = 4
@@ -105,11 +107,45 @@ class ModelPredictor:
             parts.append(outputs)
         return model.head.merge([Outputs.joined(parts, order)], data)
 
+    def save(self, folder: Path) -> None:
+        """Writes what training may have changed to `folder/model.safetensors`: trained weights and all buffers."""
+        from safetensors.torch import save_file
+
+        folder.mkdir(parents=True, exist_ok=True)
+        # As clones: safetensors refuses tensors that share memory.
+        tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in _changed(self.model).items()}
+        save_file(tensors, str(folder / SAVED))
+
+    @classmethod
+    def load(cls, model: Model, job: Job, folder: Path) -> ModelPredictor:
+        """Returns the predictor that `save` wrote, on a model that was built as the saved one was.
+
+        Raises:
+            PluginError: The model has other weights than those that were saved.
+        """
+        from safetensors.torch import load_file
+
+        tensors, saved = _changed(model), load_file(str(folder / SAVED))
+        if tensors.keys() != saved.keys():
+            names = sorted(tensors.keys() ^ saved.keys())
+            raise PluginError(f"the saved model has other weights than this one: {', '.join(names[:3])}")
+        with torch.no_grad():
+            for name, tensor in tensors.items():
+                if tensor.shape != saved[name].shape:
+                    raise PluginError(f"the saved {name} is {tuple(saved[name].shape)}, not {tuple(tensor.shape)}")
+                tensor.copy_(saved[name])
+        return cls(model, job.precision, job.activations)
+
     def _answer(self, batch: Batch) -> Outputs:
         hidden = batch.get("hidden")
         if isinstance(hidden, Hidden):
             return self.model.head.outputs(self.model(batch))
         return self.model.head.decode(self.model.encoder, batch)
+
+
+def _changed(model: nn.Module) -> dict[str, torch.Tensor]:
+    trained = {name: tensor for name, tensor in model.named_parameters() if tensor.requires_grad}
+    return {**trained, **dict(model.named_buffers())}
 
 
 def train(

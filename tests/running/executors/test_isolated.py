@@ -164,3 +164,21 @@ def test_what_a_fit_leaves_behind_reaches_no_other_and_its_children_are_gone(run
 def test_a_plugin_that_interrupts_ends_its_own_cell(runs, how):
     records = runs.run([f"toy-interrupting[how={how}]", "toy-fit"], executor="isolated")
     assert [record.status for record in records] == ["failed", "ok"]
+
+
+def test_an_import_that_ends_its_process_ends_no_run(runs, tmp_path, monkeypatch):
+    from tlbench.testing.toys import ToyBackbone
+
+    (tmp_path / "ends.py").write_text("import os; os._exit(3)")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(ToyBackbone, "imports", ("ends",))
+    assert [record.status for record in runs.run(["toy-fit", "toy-tune"], executor="isolated")] == ["ok", "ok"]
+
+
+def test_imports_that_are_no_tuple_of_names_fail_their_cell(runs, monkeypatch):
+    from tlbench.testing.toys import ToyBackbone
+
+    monkeypatch.setattr(ToyBackbone, "imports", "timm")
+    record = runs.one("toy-fit", executor="isolated")
+    assert record.status == "failed"
+    assert "imports is 'timm', not a tuple of names" in record.reason

@@ -7,6 +7,7 @@ import psutil
 import pytest
 
 from tlbench.running.forking import Answered, ForkServer, SpawnServer, Start
+from tlbench.running.forking.workers import NOTHING
 
 HERE = Path(__file__).parent
 DEADLINE = 120
@@ -72,13 +73,20 @@ def start(tmp_path, monkeypatch):
     return Start("forking_targets:act", tmp_path / "workers.log", preload=("forking_targets",))
 
 
-@pytest.fixture
-def workers(start):
-    with ForkServer(start) as workers:
+class Branches(ForkServer):
+    """Forks every worker from a branch, if nothing else is said."""
+
+    def fork(self, name="", environment=NOTHING, modules=("wave",)):
+        return super().fork(name, environment, modules)
+
+
+@pytest.fixture(params=[ForkServer, Branches])
+def workers(request, start):
+    with request.param(start) as workers:
         yield workers
 
 
-@pytest.fixture(params=[ForkServer, SpawnServer])
+@pytest.fixture(params=[ForkServer, Branches, SpawnServer])
 def any_workers(request, start):
     """Workers of either kind: what is promised of both is tested of both."""
     with request.param(start) as workers:

@@ -175,3 +175,7 @@ def allocate(argument):
     kept = bytearray()
     while True:
         kept += b"x" * 2**20
+
+
+def modules(argument):
+    return " ".join(sys.modules).encode()

@@ -184,7 +184,7 @@ def test_an_answer_comes_before_a_death_that_was_told_first(workers):
     worker.send(b"echo 1")
     select.select([workers], [], [], DEADLINE)
     os.kill(worker.pid, signal.SIGKILL)
-    server = workers._server
+    [server] = [one for one in workers._servers if worker.id in one.workers]
     select.select([server.control], [], [], DEADLINE)
     workers._on_control(server)
     assert [type(event).__name__ for event in events_of(workers, 2)] == ["Answered", "Died"]

@@ -14,7 +14,7 @@ sys.path.insert(0, os.environ["TARGETS"])
 from pathlib import Path
 from tlbench.running.forking import {kind}, Start
 workers = {kind}(Start("forking_targets:act", Path(os.environ["LOG"])))
-started = [workers.fork() for _ in range(3)]
+started = [workers.fork(modules={modules}) for _ in range(3)]
 started[0].send({request})
 started[1].send(b"echo 1")
 while not workers.wait(0.1): pass
@@ -28,23 +28,24 @@ def descendants(process):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("kind", ["ForkServer", "SpawnServer"])
-def test_a_killed_driver_leaves_no_process(driver, tmp_path, kind, number):
+@pytest.mark.parametrize(("kind", "modules"), [("ForkServer", ()), ("ForkServer", ("wave",)), ("SpawnServer", ())])
+def test_a_killed_driver_leaves_no_process(driver, tmp_path, kind, modules, number):
     request = b"hang " + bytes(tmp_path / "there")
     if kind == "ForkServer":
         request = b"escape_and_hang " + bytes(tmp_path / "there")
-    process, _ = driver(SCRIPT.format(kind=kind, request=request, then="workers.wait(1)"))
+    process, _ = driver(SCRIPT.format(modules=modules, kind=kind, request=request, then="workers.wait(1)"))
     until((tmp_path / "there").exists)
     family = descendants(process)
-    assert len(family) == (5 if kind == "ForkServer" else 3)
+    assert len(family) == (5 + len(modules) if kind == "ForkServer" else 3)
     process.send_signal(number)
     process.wait(DEADLINE)
     until(lambda: not any(map(is_alive, family)))
 
 
-def test_a_driver_and_a_server_killed_at_once_leave_no_worker(driver, tmp_path):
+@pytest.mark.parametrize("modules", [(), ("wave",)])
+def test_a_driver_and_a_server_killed_at_once_leave_no_worker(driver, tmp_path, modules):
     request = b"hang " + bytes(tmp_path / "hangs")
-    process, _ = driver(SCRIPT.format(kind="ForkServer", request=request, then="workers.wait(1)"))
+    process, _ = driver(SCRIPT.format(modules=modules, kind="ForkServer", request=request, then="workers.wait(1)"))
     until((tmp_path / "hangs").exists)
     family = descendants(process)
     [server] = psutil.Process(process.pid).children()
@@ -56,7 +57,7 @@ def test_a_driver_and_a_server_killed_at_once_leave_no_worker(driver, tmp_path):
 
 def test_a_driver_that_ends_without_closing_leaves_no_process(driver, tmp_path):
     then = "time.sleep(0.01); Path(os.environ['LOG'] + '.go').exists() and sys.exit()"
-    process, _ = driver(SCRIPT.format(kind="ForkServer", request=b"hang", then=then))
+    process, _ = driver(SCRIPT.format(modules=(), kind="ForkServer", request=b"hang", then=then))
     family = descendants(process)
     assert len(family) == 4
     (tmp_path / "log.go").touch()
@@ -84,7 +85,7 @@ ForkServer(Start("forking_targets:act", Path(os.environ["LOG"]), preload=("slow"
 
 def test_a_child_of_the_driver_that_lives_on_keeps_no_worker_alive(driver, tmp_path):
     # It holds the driver's end of the control socket and of every worker's.
-    script = SCRIPT.format(kind="ForkServer", request=b"hang", then="workers.wait(1)").replace(
+    script = SCRIPT.format(modules=(), kind="ForkServer", request=b"hang", then="workers.wait(1)").replace(
         'print("ready"', 'forked = os.fork()\nif not forked: time.sleep(3600)\nprint(forked)\nprint("ready"'
     )
     process, lines = driver(script)
@@ -98,7 +99,7 @@ def test_a_child_of_the_driver_that_lives_on_keeps_no_worker_alive(driver, tmp_p
 
 
 def test_interrupts_are_the_drivers(driver):
-    process, _ = driver(SCRIPT.format(kind="ForkServer", request=b"hang", then="workers.wait(1)"))
+    process, _ = driver(SCRIPT.format(modules=(), kind="ForkServer", request=b"hang", then="workers.wait(1)"))
     family = descendants(process)
     for one in family:
         one.send_signal(signal.SIGINT)
@@ -113,7 +114,7 @@ def test_no_file_is_left(driver, tmp_path):
         (tmp_path / folder).mkdir()
     shared = set(os.listdir("/dev/shm"))
     then = "workers.close(0.1); print('closed', flush=True); time.sleep(3600)"
-    script = SCRIPT.format(kind="ForkServer", request=b"hang", then=then)
+    script = SCRIPT.format(modules=(), kind="ForkServer", request=b"hang", then=then)
     process, _ = driver(script, cwd=tmp_path / "empty", TMPDIR=str(tmp_path / "temporary"))
     assert process.stdout.readline() == "closed\n"
     assert descendants(process) == []

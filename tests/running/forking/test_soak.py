@@ -29,8 +29,8 @@ def hurt(workers, draw, victim):
             victim.kill()
         elif draw.random() < 0.2:
             parent = psutil.Process(victim.pid).parent()
-            if parent is not None and parent.pid != os.getpid() and parent.ppid() == os.getpid():
-                parent.kill()
+            if parent is not None and parent.pid != os.getpid():
+                draw.choice([one for one in (parent, parent.parent()) if one.pid != os.getpid()]).kill()
     except (ProcessLookupError, psutil.NoSuchProcess):
         pass
 
@@ -41,7 +41,7 @@ def run(workers, draw, requests):
     pids = set()
     while len(answers) < requests:
         while len(workers.workers) < 4:
-            worker = workers.fork(f"soak {len(gone)}")
+            worker = workers.fork(f"soak {len(gone)}", modules=draw.choice([(), ("wave",), ("wave", "colorsys")]))
             pids.add(worker.pid)
             if draw.random() < 0.1:
                 os.kill(worker.pid, signal.SIGKILL)

@@ -39,3 +39,11 @@ def test_the_order_in_which_simulated_fits_end_is_not_that_of_their_numbers(sear
 @pytest.mark.parametrize("sampler", ["random", "grid"])
 def test_who_learns_nothing_from_results_does_not_wait_for_them(searches, sampler):
     assert searches.simulate(8, sampler=sampler, trials=40, lag=1).idle == 0.0
+
+
+@pytest.mark.parametrize("pruner", PRUNERS)
+@pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
+def test_workers_wait_little(searches, sampler, pruner):
+    """Four workers on one cell, at the usual lag: what is counted is simulated time."""
+    runs = [searches.simulate(4, seed, sampler=sampler, pruner=pruner, trials=64, lag=8) for seed in range(6)]
+    assert sum(run.idle for run in runs) / 6 < 0.1

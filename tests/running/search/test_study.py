@@ -193,16 +193,18 @@ def test_pruned_trials_are_learnt_from_by_their_curves(searches):
     def stopped(sign):
         return lambda t: searches.result(t, "pruned", history=[Point(10, sign * searches.score(t.params))])
 
-    first = searches.new(trials=30)
+    first = searches.new(trials=30, lag=2)
     stored = {}
     while (trial := first.ask()) is not None:
         stored[trial.number] = stopped(1.0)(trial)
         first.tell(trial.number, stored[trial.number])
     for number in (12, 20, 27):
-        again = searches.new({n: one for n, one in stored.items() if n < number}, trials=30)
+        again = searches.new({n: one for n, one in stored.items() if n < number}, trials=30, lag=2)
         settings = searches.all_of(again, stopped(1.0))
         assert settings == {n: one.params for n, one in stored.items() if n >= number}
-    assert searches.all_of(searches.new(trials=30), stopped(-1.0)) != {n: one.params for n, one in stored.items()}
+    assert searches.all_of(searches.new(trials=30, lag=2), stopped(-1.0)) != {
+        n: one.params for n, one in stored.items()
+    }
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "random"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from tlbench import (
@@ -50,6 +51,18 @@ class _Finetuning(Strategy):
         """Returns a learning rate for models of about this width."""
         return {"lr": rates(about).default}
 
+    def model(self, job: Job) -> Model:
+        """Returns what is trained, as it is before the first step."""
+        from tlbench.training import Model
+
+        return Model(job.encoder, job.head)
+
+    def load(self, job: Job, folder: Path) -> Predictor:
+        """Returns the trained model that was saved."""
+        from tlbench.training import ModelPredictor
+
+        return ModelPredictor.load(self.model(job), job, folder)
+
     def _train(self, model: Model, job: Job, groups: Sequence[Group] | None = None) -> Predictor:
         from tlbench.training import train
 
@@ -73,9 +86,7 @@ class FullFinetune(_Finetuning):
 
     def fit(self, job: Job) -> Predictor:
         """Returns the fine-tuned model."""
-        from tlbench.training import Model
-
-        return self._train(Model(job.encoder, job.head), job)
+        return self._train(self.model(job), job)
 
 
 @dataclass(frozen=True)
@@ -108,14 +119,18 @@ class PartialFinetune(_Finetuning):
         """Returns how many of the top stages are trained."""
         return self.stages
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns the model with its top fine-tuned."""
+    def model(self, job: Job) -> Model:
+        """Returns the model, all frozen but its top."""
         from tlbench.training import Model
 
         start = len(job.encoder.stages) - self.stages
         if start < 1:
             raise PluginError(f"stages={self.stages}, but the encoder has {start + self.stages} with its embeddings")
-        return self._train(Model(job.encoder, job.head, start=start), job)
+        return Model(job.encoder, job.head, start=start)
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns the model with its top fine-tuned."""
+        return self._train(self.model(job), job)
 
 
 @dataclass(frozen=True)
@@ -140,13 +155,17 @@ class HeadOnly(_Finetuning):
         """Returns 0: no stage is trained."""
         return 0
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns the model with its head trained."""
+    def model(self, job: Job) -> Model:
+        """Returns the model, all frozen but its head."""
         from tlbench.training import Model
 
         if next(job.head.parameters(), None) is None:
             raise PluginError("the head has no weight of its own to train: its output layer is the encoder's")
-        return self._train(Model(job.encoder, job.head, start=len(job.encoder.stages)), job)
+        return Model(job.encoder, job.head, start=len(job.encoder.stages))
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns the model with its head trained."""
+        return self._train(self.model(job), job)
 
 
 @dataclass(frozen=True)
@@ -165,12 +184,16 @@ class FromScratch(_Finetuning):
         is_image = about.backbone is not None and about.backbone.modality == "image"
         return {"lr": 1e-3 if is_image or isinstance(about.task.output, Text) else 5e-4}
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns the trained model."""
+    def model(self, job: Job) -> Model:
+        """Returns the model with random weights."""
         from tlbench.training import Model
 
         encoder = job.load(pretrained=False)
-        return self._train(Model(encoder, job.new_head(encoder)), job)
+        return Model(encoder, job.new_head(encoder))
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns the trained model."""
+        return self._train(self.model(job), job)
 
 
 @dataclass(frozen=True)
@@ -196,10 +219,8 @@ class LpFt(_Finetuning):
 
     def fit(self, job: Job) -> Predictor:
         """Returns the fine-tuned model."""
-        from tlbench.training import Model
-
         _start_from_probe(job)
-        return self._train(Model(job.encoder, job.head), job)
+        return self._train(self.model(job), job)
 
 
 @dataclass(frozen=True)
@@ -219,9 +240,9 @@ class LayerwiseDecay(_Finetuning):
 
     def fit(self, job: Job) -> Predictor:
         """Returns the fine-tuned model."""
-        from tlbench.training import Model, layer_decayed
+        from tlbench.training import layer_decayed
 
-        model = Model(job.encoder, job.head)
+        model = self.model(job)
         lr, decay = float(job.params["lr"]), float(job.params["decay"])
         return self._train(model, job, layer_decayed(model, lr, decay, self.weight_decay))
 

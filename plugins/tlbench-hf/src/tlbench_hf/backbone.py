@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tlbench import Backbone, Card, Examples, Output, PluginError, Span, Text, TokenClasses, UsageError
 from tlbench_hf.families import SOURCE, default_readout, writer
@@ -45,6 +45,13 @@ class HFBackbone(Backbone):
     """How many beginnings are pursued where a text is written; 1 is greedy."""
 
     modality = "text"
+    imports: ClassVar[tuple[str, ...]] = (
+        "transformers.modeling_utils",
+        "transformers.models.auto.modeling_auto",
+        "transformers.models.bert.modeling_bert",
+        "transformers.tokenization_utils_fast",
+        "safetensors.torch",
+    )
 
     def __post_init__(self) -> None:
         if self.readout is not None and self.readout not in READOUTS:

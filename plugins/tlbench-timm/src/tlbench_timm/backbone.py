@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench import Backbone, Card, Examples, Output, UsageError
 from tlbench_timm import sources
@@ -27,6 +27,7 @@ class ImageBackbone(Backbone):
     """
 
     modality = "image"
+    imports: ClassVar[tuple[str, ...]] = ("timm.models", "timm.data", "safetensors.torch")
 
     def data_config(self) -> Mapping[str, Any]:
         """Returns what timm's `create_transform` takes: input_size, crop_pct, crop_mode, interpolation, mean, std."""

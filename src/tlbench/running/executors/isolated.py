@@ -71,7 +71,9 @@ class _IsolatedExecutor:
         preload = (*PRELOADED, *plugin_modules())
         start = Start("tlbench.running.fitting.process:answer", Path(asked.log), preload, environment)
         self._workers: Workers = open_workers(start)
+        self._workers.warm_up()
         self._places: dict[Worker, _Place] = {}
+        self._fatal_imports: set[tuple[str, ...]] = set()
 
     def capacity(self) -> Capacity:
         return self._capacity
@@ -132,9 +134,20 @@ class _IsolatedExecutor:
         taken = {place.slot for place in self._places.values()}
         slot = next(number for number in range(len(taken) + 1) if number not in taken)
         environment = {} if order.device == "cpu" else {"CUDA_VISIBLE_DEVICES": gpu_of(self._asked, slot)}
-        try:
-            worker = self._workers.fork(order.cell.title, environment)
-        except StartError as error:
-            raise UsageError(f"the workers could not start: {error}") from None
+        worker = self._forked(order, environment)
         place = self._places[worker] = _Place(worker, slot, key)
         return place
+
+    def _forked(self, order: FitOrder, environment: dict[str, str]) -> Worker:
+        try:
+            if order.imports not in self._fatal_imports:
+                try:
+                    return self._workers.fork(order.cell.title, environment, order.imports)
+                except StartError:
+                    if not order.imports:
+                        raise
+                    # They end the process that imports them. Let it be a worker, whose death is its own cell's.
+                    self._fatal_imports.add(order.imports)
+            return self._workers.fork(order.cell.title, environment)
+        except StartError as error:
+            raise UsageError(f"the workers could not start: {error}") from None

@@ -145,4 +145,8 @@ def seed_everything(seed: int) -> None:
     """Seeds every generator of random numbers that a fit may use."""
     random.seed(seed)
     np.random.seed(seed)
-    torch.manual_seed(seed)
+    if torch.accelerator.is_available():
+        torch.manual_seed(seed)
+    else:
+        # torch.manual_seed notes, with the whole stack and for good, what every kind of device it lacks should do.
+        torch.default_generator.manual_seed(seed)

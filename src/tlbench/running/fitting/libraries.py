@@ -25,11 +25,10 @@ ALLOCATOR = {
 }
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
 PRELOADED = (
-    "tlbench.running.fitting.process", "pyarrow.dataset", "pyarrow.parquet", "sklearn.metrics", "tlbench.training",
-    "safetensors.torch", "tokenizers", "transformers.modeling_utils", "transformers.models.auto.modeling_auto",
-    "transformers.models.bert.modeling_bert", "transformers.tokenization_utils_fast",
+    "tlbench.running.fitting.process", "pyarrow.dataset", "pyarrow.parquet", "pandas", "sklearn.metrics",
+    "tlbench.training", "torch._dynamo",
 )  # fmt: skip
-"""What most orders need, and what takes long to import; what is not installed is left out."""
+"""What every cell's orders need and what takes long to import; `torch._dynamo` is what torch's optimizers import."""
 
 
 def prepare(threads: int) -> None:

@@ -20,6 +20,7 @@ from tlbench.contracts.record import FitResult, Memory
 from tlbench.contracts.strategy import Predictor
 from tlbench.modeling.scored import Scored, scored_of
 from tlbench.running.cell_folder import FULL
+from tlbench.running.fitting import saved
 from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.device import resolve_device
 from tlbench.running.fitting.fit import Fitted, run_fits
@@ -121,17 +122,22 @@ class Worker:
             return
         put_back = context.encoder.keep() if context.encoder else _nothing
         self._kept = _Kept(_fit_id(order), score, predictor, result, put_back)
+        saved.save(order, _fit_id(order), fitted[0])
 
     def _reused(self, order: FitOrder, context: CellContext) -> list[Fitted] | None:
-        """Returns the winner's own fit of the search, if it is still alive here."""
-        kept = self._kept
-        if order.purpose != "final" or kept is None or len(order.fits) > 1 or kept.fit_id != _fit_id(order):
+        """Returns the winner's own fit of the search, if it is still alive here or was saved."""
+        if order.purpose != "final" or len(order.fits) > 1 or order.cell.protocol.refit:
             return None
-        if not kept.put_back():
+        kept = self._kept
+        if kept is not None and kept.fit_id == _fit_id(order) and kept.put_back():
+            found: Fitted | None = Fitted(kept.result, kept.predictor)
+        else:
+            found = saved.load(order, _fit_id(order), context)
+        if found is None:
             return None
         # What the fit paid for encoding and set-up stands with the trial; it was not paid again.
-        unpaid = msgspec.structs.replace(kept.result, purpose="final", encode_paid_seconds=0.0, setup_paid_seconds=0.0)
-        return [Fitted(unpaid, kept.predictor)]
+        unpaid = msgspec.structs.replace(found.result, purpose="final", encode_paid_seconds=0.0, setup_paid_seconds=0.0)
+        return [Fitted(unpaid, found.predictor)]
 
     def _session_for(self, order: FitOrder) -> Session:
         device = resolve_device(order.device)

@@ -52,7 +52,8 @@ def run_server(handle: int, driver: int, modules: Sequence[str]) -> NoReturn:
             failed = preload(modules)
             _warn_of_threads()
             system.adopt_orphans()
-            server = _Server(control, driver, failed)
+            server = _Server(control, system.watch_on(driver), failed)
+            server._gone = os.getppid() != driver
             system.die_with_parent(0)
             server.run()
     except BaseException:
@@ -76,9 +77,11 @@ class _Child:
 
 
 class _Server:
-    def __init__(self, control: socket.socket, driver: int, failed: dict[str, str]) -> None:
-        self._control, self._failed = control, failed
+    def __init__(self, control: socket.socket, driver: int | None, failed: dict[str, str]) -> None:
+        self._control, self._driver, self._failed = control, driver, failed
         self._workers: dict[int, _Child] = {}
+        self._branches: set[int] = set()
+        """Servers that were forked from this one, to import more."""
         self._told: deque[bytes] = deque()
         self._untold: list[tuple[float, bytes]] = []
         """Deaths whose leftovers are being killed, and when to tell of them all the same."""
@@ -91,13 +94,9 @@ class _Server:
         self._handles = [self._wake, wake]
         self._poll = select.poll()
         self._poll.register(self._wake, select.POLLIN)
-        self._driver = -1
-        with suppress(OSError):
-            # A child of the driver may hold the other end of the control socket, and its end would never be seen.
-            self._driver = os.pidfd_open(driver)
-            self._handles.append(self._driver)
-            self._poll.register(self._driver, select.POLLIN)
-        self._gone = os.getppid() != driver
+        if driver is not None:
+            self._poll.register(driver, select.POLLIN)
+        self._gone = False
 
     def run(self) -> None:
         """Does what the driver asks until it is gone, then kills whatever is left."""
@@ -135,10 +134,12 @@ class _Server:
         what, id = json.loads(message)
         if what == "fork":
             self._fork(id, handles[0])
+        elif what == "branch":
+            self._branch(id, handles[0])
         elif (child := next((one for one in self._workers.values() if one.id == id), None)) is not None:
             if what == "kill":
                 child.asked = True
-                _kill(child.pid)
+                system.kill(child.pid)
             else:
                 child.deadline = monotonic() + CLOSED_SECONDS
 
@@ -170,32 +171,74 @@ class _Server:
                 os._exit(1)
             with suppress(OSError):
                 os.setpgid(0, 0)
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            self._control.close()
-            for handle in self._handles:
-                os.close(handle)
-            system.adopt_orphans()
+            self._let_go()
+            if self._driver is not None:
+                os.close(self._driver)
         except BaseException:
             os._exit(1)
         serve(sock)
+
+    def _branch(self, modules: Sequence[str], handle: int) -> None:
+        """Forks a server that imports more; it answers forks through the handle."""
+        control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=handle)
+        server = os.getpid()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            with suppress(OSError), control:
+                control.send(json.dumps({"refused": str(error)}).encode())
+            return
+        if not pid:
+            self._become_branch(control, modules, server)
+        self._branches.add(pid)
+        with suppress(OSError), control:
+            control.send(json.dumps({"pid": pid}).encode())
+
+    def _become_branch(self, control: socket.socket, modules: Sequence[str], server: int) -> NoReturn:
+        try:
+            # It watches nothing while it imports, and never outlives the server.
+            system.die_with_parent(signal.SIGKILL)
+            if os.getppid() != server:
+                os._exit(1)
+            with suppress(OSError):
+                os.setpgid(0, 0)
+            self._let_go()
+            failed = {**self._failed, **preload(modules)}
+            _warn_of_threads()
+            _Server(control, self._driver, failed).run()
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+
+    def _let_go(self) -> None:
+        """Closes, in a forked child, what is the server's."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._control.close()
+        for handle in self._handles:
+            os.close(handle)
+        system.adopt_orphans()
 
     def _kill_closed(self) -> None:
         for child in self._workers.values():
             if child.deadline is not None and child.deadline <= monotonic():
                 child.deadline, child.closed = None, True
-                _kill(child.pid)
+                system.kill(child.pid)
 
     def _reap(self) -> None:
         """Waits for what has ended, kills what that left behind, and tells of a worker when nothing of it is left."""
         deaths, reaped = [], False
-        while (pid := _ended()) is not None:
+        while (pid := system.ended()) is not None:
             reaped = True
             if pid in self._workers:
                 # Before it is waited for: until then no other process can be given this number.
-                _kill(pid)
+                system.kill(pid)
             _, status = os.waitpid(pid, 0)
             self._own.discard(pid)
+            if pid in self._branches:
+                self._branches.discard(pid)
+                self._untold.append((monotonic() + SWEEP_SECONDS, json.dumps({"branch": pid}).encode()))
             if (child := self._workers.pop(pid, None)) is not None:
                 deaths.append((child, os.waitstatus_to_exitcode(status)))
         if deaths:
@@ -212,10 +255,10 @@ class _Server:
 
     def _sweep(self) -> bool:
         """Kills what dead workers left behind and returns whether there was any; its end comes as another signal."""
-        left = system.children(os.getpid()) - self._workers.keys() - self._own
+        left = system.children(os.getpid()) - self._workers.keys() - self._own - self._branches
         for pid in left:
             # A child that is no worker's process has come here because its worker ended.
-            _kill(pid, group=False)
+            system.kill(pid, group=False)
         return bool(left)
 
     def _tell(self) -> None:
@@ -230,9 +273,9 @@ class _Server:
             self._told.popleft()
 
     def _end_all(self) -> None:
-        for pid in self._workers:
-            _kill(pid)
-        self._workers, self._own = {}, set()
+        for pid in (*self._workers, *self._branches):
+            system.kill(pid)
+        self._workers, self._own, self._branches = {}, set(), set()
         deadline = monotonic() + SWEEP_SECONDS
         with suppress(ChildProcessError):
             while monotonic() < deadline:
@@ -243,23 +286,6 @@ class _Server:
                     os.read(self._wake, 4096)
                 # New orphans come here without a signal, when their parents end.
                 select.select([self._wake], [], [], 0.02)
-
-
-def _ended() -> int | None:
-    """Returns the pid of a child that has ended and was not waited for."""
-    try:
-        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return None
-    return found.si_pid if found is not None else None
-
-
-def _kill(pid: int, *, group: bool = True) -> None:
-    with suppress(OSError):
-        os.kill(pid, signal.SIGKILL)
-    if group:
-        with suppress(OSError):
-            os.killpg(pid, signal.SIGKILL)
 
 
 def _warn_of_threads() -> None:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
@@ -40,8 +40,8 @@ class SpawnServer(Workers):
         self._bell.setblocking(False)
         self._selector.register(self._bell, selectors.EVENT_READ, lambda mask: self._on_bell())
 
-    def fork(self, name: str = "", environment: Mapping[str, str] = NOTHING) -> Worker:
-        """Returns a new worker, which will be ready when it has imported what is preloaded.
+    def fork(self, name: str = "", environment: Mapping[str, str] = NOTHING, modules: Sequence[str] = ()) -> Worker:
+        """Returns a new worker, which will be ready when it has imported what is preloaded and the modules.
 
         Raises:
             StartError: The system did not start a process.
@@ -50,7 +50,7 @@ class SpawnServer(Workers):
             raise RuntimeError("the workers are closed")
         ours, theirs = socket.socketpair()
         worker = Worker(self, next(self._numbers), name, ours)
-        told = {"as": "worker", "handle": theirs.fileno(), "preload": self._start.preload}
+        told = {"as": "worker", "handle": theirs.fileno(), "preload": (*self._start.preload, *modules)}
         how = {"stdin": subprocess.PIPE, "environment": environment}
         try:
             if sys.platform == "win32":

@@ -1,8 +1,9 @@
-"""What Linux is asked for beside the standard library: prctl, children of a process, kills for want of memory."""
+"""What Linux is asked for: prctl, children of a process and their ends, kills for want of memory."""
 
 from __future__ import annotations
 
 import os
+import signal
 from contextlib import suppress
 from pathlib import Path
 
@@ -60,6 +61,32 @@ def children(pid: int) -> set[int]:
         # A kernel without CONFIG_PROC_CHILDREN
         return {int(other) for other in os.listdir("/proc") if other.isdigit() and _parent(other) == pid}
     return found
+
+
+def ended() -> int | None:
+    """Returns the pid of a child that has ended and was not waited for."""
+    try:
+        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    return found.si_pid if found is not None else None
+
+
+def kill(pid: int, *, group: bool = True) -> None:
+    """Kills a process, and the group that it leads."""
+    with suppress(OSError):
+        os.kill(pid, signal.SIGKILL)
+    if group:
+        with suppress(OSError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+def watch_on(driver: int) -> int | None:
+    """Returns a handle that is readable once the driver is gone, where there is such a thing."""
+    with suppress(OSError):
+        # A child of the driver may hold the other end of the control socket, and its end would never be seen.
+        return os.pidfd_open(driver)
+    return None
 
 
 def environment_has(pid: int, setting: str) -> bool:

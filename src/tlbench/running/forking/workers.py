@@ -6,7 +6,7 @@ import selectors
 import socket
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from time import monotonic
@@ -90,12 +90,20 @@ class Workers(ABC):
         self.close()
 
     @abstractmethod
-    def fork(self, name: str = "", environment: Mapping[str, str] = NOTHING) -> Worker:
-        """Returns a new worker, of this name in `ps`, with this added to its environment.
+    def fork(self, name: str = "", environment: Mapping[str, str] = NOTHING, modules: Sequence[str] = ()) -> Worker:
+        """Returns a new worker that has imported the modules, beside those that every worker has.
+
+        Args:
+            name: Shown by `ps`.
+            environment: Added to the worker's.
+            modules: What takes long to import; workers for which the same is asked share it in memory.
 
         Raises:
             StartError: There is none, twice in a row.
         """
+
+    def warm_up(self) -> None:  # noqa: B027
+        """Begins what the first `fork` would wait for, where there is such a thing."""
 
     @abstractmethod
     def _kill(self, worker: Worker) -> None: ...

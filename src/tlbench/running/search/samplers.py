@@ -28,12 +28,12 @@ STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed"
 class Draws:
     """Draws the settings of one search, in order of number.
 
-    What a sampler sees when it draws trial n: how trials 0 to n - lag ended, and the settings of those between as
-    running, even if some have finished. Each draw has a sampler of its own, seeded by the identity and the number.
+    What a sampler sees when it draws a trial: how those within its horizon ended, and the settings of those after
+    them as running, even if some have finished. Each draw has a sampler of its own, seeded by the identity and number.
     """
 
-    def __init__(self, kind: Literal["tpe", "gp", "random"], identity: str, free: Space, lag: int) -> None:
-        self._kind, self._identity, self._free, self._lag = kind, identity, free, lag
+    def __init__(self, kind: Literal["tpe", "gp", "random"], identity: str, free: Space) -> None:
+        self._kind, self._identity, self._free = kind, identity, free
         self._distributions = {name: _distribution(domain) for name, domain in free.items()}
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._storage = optuna.storages.InMemoryStorage()
@@ -49,6 +49,7 @@ class Draws:
     def draw(
         self,
         number: int,
+        seen: int,
         fixed: Mapping[str, Value],
         settings: Mapping[int, Mapping[str, Value]],
         ends: Mapping[int, Told],
@@ -57,12 +58,13 @@ class Draws:
 
         Args:
             number: Of the trial; greater than that of the draw before.
+            seen: How many trials, from the first one on, it may learn from.
             fixed: Values that are not to be drawn.
             settings: Those of all trials before this one, by number.
-            ends: How trials ended, at least 0 to number - lag; others are not looked at.
+            ends: How trials ended, at least those that are seen; others are not looked at.
         """
         if self._kind != "random":
-            self._show(number, settings, ends)
+            self._show(number, seen, settings, ends)
         self._study.sampler = self._sampler(number)
         if fixed:
             self._study.enqueue_trial({name: _shown(self._free[name], value) for name, value in fixed.items()})
@@ -72,11 +74,13 @@ class Draws:
             self._shown += 1
         return {name: _value(domain, drawn[name]) for name, domain in self._free.items()}
 
-    def _show(self, number: int, settings: Mapping[int, Mapping[str, Value]], ends: Mapping[int, Told]) -> None:
-        while self._running and self._running[0] <= number - self._lag:
+    def _show(
+        self, number: int, seen: int, settings: Mapping[int, Mapping[str, Value]], ends: Mapping[int, Told]
+    ) -> None:
+        while self._running and self._running[0] < seen:
             self._end(self._running[0], ends[self._running.popleft()])
         for other in range(self._shown, number):
-            end = ends[other] if other <= number - self._lag else None
+            end = ends[other] if other < seen else None
             self._study.add_trial(self._frozen(settings[other], end))
             if end is None:
                 self._running.append(other)

@@ -1,8 +1,9 @@
 """The search of one cell: asks for settings, is told what they gave, and goes the same way however it is run.
 
 It lives in memory and is rebuilt from the results of finished fits, which are all that has to be kept. What is drawn
-for a trial depends on the search's identity, the trial's number and the results of the trials `Protocol.lag` and more
-before it: on nothing else, so neither on how many workers fit, nor on which of them ends first, nor on kills between.
+for a trial depends on the search's identity, the trial's number and the results within its `Horizon`, which ends
+`Protocol.lag` or more trials before it: on nothing else, so neither on how many workers fit, nor on which of them ends
+first, nor on kills between.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from tlbench.contracts.record import FitResult
 from tlbench.contracts.space import Choice, Domain, Space, Value, is_fixed
 from tlbench.running.search import pruners
 from tlbench.running.search.grid import grid
+from tlbench.running.search.horizon import Horizon
 from tlbench.running.search.told import Told, told
 
 if TYPE_CHECKING:
@@ -67,6 +69,8 @@ class Search:
         self._rule = pruners.rule(protocol.pruner, protocol.max_steps)
         self._points = grid(self._free, protocol.trials) if self._sampler == "grid" else []
         self.total = len(self._points) if self._points else protocol.trials if self._free else 1
+        self._waits = self._sampler in {"tpe", "gp"} or self._rule is not None
+        self._horizon = Horizon(protocol.lag, protocol.max_steps)
         self._draws: Draws | None = None
         self._settings: dict[int, dict[str, Value]] = {}
         self._results: dict[int, FitResult] = {}
@@ -82,14 +86,17 @@ class Search:
     def ask(self) -> Trial | None:
         """Returns the next trial; None where results have to be told first, or where there are no more trials."""
         number = self._next
-        if self.is_exhausted or not self._may_draw(number):
+        if self.is_exhausted:
             return None
-        drawn = self._drawn(number)
+        seen = self._horizon.of(number, self._ends, self._in_order) if self._waits else 0
+        if seen is None:
+            return None
+        drawn = self._drawn(number, seen)
         params = {name: drawn[name] if name in drawn else self._fixed[name] for name in self._space}
         if self._rule is not None:
-            for other in range(self._judged, number - self._protocol.lag + 1):
+            for other in range(self._judged, seen):
                 self._rule.add(other, self._ends[other])
-                self._judged = other + 1
+            self._judged = seen
             self._thresholds[number] = self._rule.thresholds(number)
         self._settings[number] = params
         self._next += 1
@@ -138,11 +145,7 @@ class Search:
         ]
         export(path, self._identity, self._sign, self._free, rows)
 
-    def _may_draw(self, number: int) -> bool:
-        waits = self._sampler in {"tpe", "gp"} or self._rule is not None
-        return not waits or self._in_order > number - self._protocol.lag
-
-    def _drawn(self, number: int) -> dict[str, Value]:
+    def _drawn(self, number: int, seen: int) -> dict[str, Value]:
         if self._sampler == "grid":
             return self._points[number]
         if not self._free:
@@ -150,8 +153,8 @@ class Search:
         if self._draws is None:
             from tlbench.running.search.samplers import Draws
 
-            self._draws = Draws(self._sampler, self._identity, self._free, self._protocol.lag)
-        return self._draws.draw(number, self._first if number == 0 else {}, self._settings, self._ends)
+            self._draws = Draws(self._sampler, self._identity, self._free)
+        return self._draws.draw(number, seen, self._first if number == 0 else {}, self._settings, self._ends)
 
     def _note(self, number: int, result: FitResult) -> None:
         self._results[number], self._ends[number] = result, told(result, self._sign)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import random
 from collections import Counter
 from dataclasses import replace
@@ -76,6 +77,13 @@ class BackboneConformance(PartsConformance, DeviceConformance):
     def test_import_is_light(self) -> None:
         """Listing backbones must not load torch."""
         check_light(self.backbone)
+
+    def test_imports_are_modules(self) -> None:
+        """What is imported ahead of the workers is a tuple of modules that are there."""
+        imports = self.backbone.imports
+        assert isinstance(imports, tuple), imports
+        for module in imports:
+            assert importlib.import_module(module)
 
     def test_load_gives_a_plain_encoder(self, encoder: Encoder) -> None:
         """A fresh encoder is on the CPU, in fp32, in eval mode, and every weight takes a gradient."""

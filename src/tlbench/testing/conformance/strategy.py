@@ -6,6 +6,7 @@ import dataclasses
 import keyword
 import random
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
@@ -152,6 +153,20 @@ class StrategyConformance:
         self._fitted(rehearsal, seed=1)
         put_back()
         self._assert_same(before, self._answers(rehearsal, fitted), "after the next fit")
+
+    def test_a_saved_predictor_answers_as_before(self, tmp_path: Path) -> None:
+        """What `save` wrote, `load` makes a predictor of, on a fresh encoder and head: with the same answers."""
+        for number, task in enumerate(self._supported()):
+            rehearsal = self.rehearsal(task)
+            fitted = self._fitted(rehearsal)
+            save = getattr(fitted.predictor, "save", None)
+            if save is None:
+                pytest.skip("predictors of this strategy are not saved")
+            save(tmp_path / str(number))
+            job = make_job(self.strategy, self.backbone, task, fitted.result.params, self.protocol)
+            loaded = dataclasses.replace(fitted, predictor=self.strategy.load(job, tmp_path / str(number)))
+            mine = self._answers(rehearsal, fitted)
+            self._assert_same(mine, self._answers(rehearsal, loaded), "after it was saved and loaded")
 
     def test_several_settings_at_once(self) -> None:
         """Each of several settings ends well, with about the score that it has alone."""

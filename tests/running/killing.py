@@ -1,0 +1,178 @@
+"""`tlbench run` in a process of its own, whose processes are killed; and what has to hold afterwards."""
+
+import os
+import random
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from tlbench.results.store import Store
+from tlbench.running.cell_folder import CellFolder
+
+SUITE = """
+[protocol]
+trials = 5
+seeds = 3
+[[cells]]
+tasks = ["toy-tone", "toy-count"]
+backbones = ["toy", "toy-importing[blocks=2]"]
+strategies = ["toy-tune", "toy-slow[rounds=20000]"]
+[[cells]]
+tasks = ["toy-tone", "toy-count"]
+strategies = ["toy-majority"]
+"""
+CELLS = 10
+DEADLINE_SECONDS = 240
+MARK = "TLBENCH_TEST_RUN"
+KINDS = ("worker", "worker", "two workers", "newborn", "server", "branch", "driver and server")
+
+
+class Run:
+    """A run and all that it starts, known by a mark in the environment."""
+
+    def __init__(self, suite, out):
+        self.out, self.mark = out, secrets.token_hex(8)
+        self.temporary = Path(f"{out}-tmp")
+        self.temporary.mkdir(exist_ok=True)
+        command = [sys.executable, "-m", "tlbench", "run", "--suite", str(suite), "--out", str(out), "--jobs", "2"]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", MARK: self.mark, "TMPDIR": str(self.temporary)}
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, env=environment
+        )
+
+    def finished_fits(self):
+        work = self.out / "work"
+        return (
+            sum(CellFolder(folder).finished() for folder in work.iterdir() if folder.is_dir()) if work.exists() else 0
+        )
+
+    def records(self):
+        return len(list((self.out / "records").glob("*.json"))) if (self.out / "records").exists() else 0
+
+    def wait_for(self, moment):
+        """Returns True once `moment()` holds, or False where the run ends before."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while self.process.poll() is None:
+            if moment():
+                return True
+            assert time.monotonic() < deadline, "the run does not move"
+            time.sleep(0.005)
+        return False
+
+    def ended(self):
+        """Waits for the end of the driver; returns its status once nothing that it started is left."""
+        status = self.process.wait(DEADLINE_SECONDS)
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while left := [process for process in psutil.process_iter() if self.owns(process)]:
+            assert time.monotonic() < deadline, left
+            time.sleep(0.01)
+        # One folder a user, which torch makes for its compiler whether or not anything is compiled.
+        assert [name for name in os.listdir(self.temporary) if not name.startswith("torchinductor_")] == []
+        return status
+
+    def owns(self, process):
+        try:
+            return process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            return False
+
+    def signalled(self, number):
+        """Sends the driver a signal; returns its status once nothing is left."""
+        self.process.send_signal(number)
+        return self.ended()
+
+    def servers(self):
+        """Returns the first fork server, and its branches."""
+        try:
+            servers = psutil.Process(self.process.pid).children()
+            return servers, [child for one in servers for child in one.children() if not is_worker(child)]
+        except psutil.NoSuchProcess:
+            return [], []
+
+    def workers(self):
+        try:
+            return [child for child in psutil.Process(self.process.pid).children(recursive=True) if is_worker(child)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def kill(self, kind, rng):
+        """Kills what the kind says; returns whether there was any."""
+        if kind == "newborn":
+            known = {worker.pid for worker in self.workers()}
+            until = time.monotonic() + 2
+            victims = []
+            while not victims and time.monotonic() < until and self.process.poll() is None:
+                victims = [worker for worker in self.workers() if worker.pid not in known]
+        elif kind in ("server", "branch"):
+            victims = self.servers()[kind == "branch"]
+        elif kind == "driver and server":
+            victims = [*self.servers()[0], psutil.Process(self.process.pid)]
+        else:
+            workers = self.workers()
+            victims = rng.sample(workers, min(len(workers), 2 if kind == "two workers" else 1))
+        for victim in victims:
+            with suppress(psutil.NoSuchProcess):
+                victim.kill()
+        return bool(victims)
+
+
+def is_worker(process):
+    """Says whether it is a worker: they are named after their cells, servers after the interpreter."""
+    try:
+        return not process.name().startswith("python")
+    except psutil.NoSuchProcess:
+        return False
+
+
+def assert_complete(out, undisturbed, essence):
+    store = Store.open(out)
+    records = list(store.records())
+    assert len(list((out / "records").glob("*.json"))) == len(records) == CELLS
+    assert {record.cell.id: essence(record) for record in records} == undisturbed
+    assert all(len(record.scores) > 0 and store.predictions(record) for record in records)
+
+
+def kill_at_random(suite, out, seed, kills, kinds=KINDS):
+    """Has a run finish while it is killed; what was recorded stays. Returns how many were killed."""
+    rng = random.Random(seed)
+    run, killed, records = Run(suite, out), 0, 0
+    while killed < kills:
+        if not run.wait_for(lambda: run.workers() or run.records() == CELLS) or run.records() == CELLS:  # noqa: B023
+            break
+        # At any moment of a fit, of a cell and of a start.
+        time.sleep(rng.uniform(0, 0.6))
+        kind = rng.choice(kinds)
+        killed += run.kill(kind, rng)
+        assert run.records() >= records
+        records = run.records()
+        if kind == "driver and server":
+            run.ended()
+            run = Run(suite, out)
+    assert run.ended() == 0
+    return killed
+
+
+def signal_at_random(suite, out, seed, numbers):
+    """Ends a run by one signal after the other, and finishes it; returns what each driver ended with."""
+    rng = random.Random(seed)
+    statuses = []
+    for number in numbers:
+        run = Run(suite, out)
+        goal = run.finished_fits() + rng.randint(0, 4)
+        if run.wait_for(lambda: run.workers() and run.finished_fits() >= goal):  # noqa: B023
+            statuses.append(run.signalled(number))
+        else:
+            run.ended()
+            break
+    assert Run(suite, out).ended() == 0
+    return statuses
+
+
+ENDS = {signal.SIGINT: 130, signal.SIGTERM: -signal.SIGTERM, signal.SIGHUP: -signal.SIGHUP, signal.SIGKILL: -9}
+"""What a driver ends with by these signals."""
