@@ -62,6 +62,8 @@ def run(root: Path, arguments: Sequence[str], watched: bool) -> Done:
         "TLBENCH_CACHE": str(scratch / "cache"),
         "HF_HUB_OFFLINE": "1",
     }
+    # Runs stand in their own folder; what is named relative to this one is still found.
+    arguments = [str(Path(one).resolve()) if Path(one).is_file() else one for one in arguments]
     command = [sys.executable, "-P", "-m", "tlbench", "run", "--out", str(scratch / "out"), *arguments]
     try:
         began = time.perf_counter()
@@ -96,13 +98,19 @@ def _watch(pid: int, seen: list[int]) -> None:
 
 
 def read_records(folder: Path) -> dict[tuple[str, ...], dict[str, Any]]:
-    """Returns records by backbone, task and strategy, as JSON: another commit may have another format."""
+    """Returns records by what their cell is, as JSON: another commit may have another format."""
     found = {}
     for path in folder.glob("*.json"):
         record = json.loads(path.read_bytes())
         cell = record["cell"]
         named = ((cell.get("backbone") or {"name": "-"}), cell["task"], cell["strategy"])
-        found[tuple(str(one["name"]) for one in named)] = record
+        protocol = cell["protocol"]
+        said = [
+            str(protocol.get(name)) for name in ("trials", "seeds", "max_steps", "epochs", "train_limit", "precision")
+        ]
+        found[(*(str(one["name"]) for one in named), " ".join(said), json.dumps(cell.get("space"), sort_keys=True))] = (
+            record
+        )
     return found
 
 
@@ -113,7 +121,9 @@ def differences(mine: dict[tuple[str, ...], dict[str, Any]], other: dict[tuple[s
         one, two = mine[cell], other[cell]
         for what in ("status", "best_params", "validation", "scores", "report", "overlap"):
             if one.get(what) != two.get(what):
-                lines.append(f"{' | '.join(cell)}: {what} differs: {_short(one.get(what))} / {_short(two.get(what))}")
+                lines.append(
+                    f"{' | '.join(cell[:3])}: {what} differs: {_short(one.get(what))} / {_short(two.get(what))}"
+                )
                 break
     return sorted(lines)
 
@@ -164,6 +174,9 @@ def main() -> int:
                 f"{statistics.median(peaks) / MB:.0f} at the peak"
             )
         print(f"{side}: a cell adds {added_bytes(done[0].records) / MB:.0f} MB to its worker in the median")
+    if not mine[0].records:
+        print("there is nothing to compare: the suite has no cells")
+        return 1
     lines = differences(mine[0].records, others[0].records)
     print(f"{len(mine[0].records)} cells, {len(lines)} of them not equal to the bit")
     print("\n".join(lines), end="\n" if lines else "")

@@ -128,6 +128,39 @@ def test_the_kept_winner_predicts_as_a_fit_of_its_own(runs, essence, monkeypatch
     assert essence(kept) == essence(again)
 
 
+def test_passes_are_the_same_on_any_number_of_workers(runs, tmp_path):
+    from tlbench.contracts.cell import Cell, Protocol, Ref
+    from tlbench.contracts.record import FitResult
+    from tlbench.contracts.space import Float
+    from tlbench.contracts.strategy import TaskInfo
+    from tlbench.running.cell_folder import CellFolder
+    from tlbench.running.cell_search import CellSearch
+    from tlbench.running.settings import CellSettings
+
+    class Nobody:
+        def trial(self, fit):
+            return None
+
+    def passes(at_once, name):
+        """Returns the trials of each pass, with so many passes in work at the same time."""
+        cell = Cell(Ref("toy-tone"), Ref("toy-fit"), Protocol(trials=17, pruner="median"), Ref("toy"))
+        info = TaskInfo("toy-tone", runs.catalog.task("toy-tone").item.output, ("accuracy",))
+        settings = CellSettings(info, {"lr": Float(0, 1)}, {}, batch_size=5)
+        search = CellSearch(cell, settings, CellFolder(tmp_path / name), Nobody())
+        found, in_work = [], []
+        while not search.is_complete:
+            while len(in_work) < at_once and (fits := search.ask()):
+                in_work.append(fits)
+                found.append([(fit.trial, fit.params["lr"]) for fit in fits])
+                assert search.stop_below(fits) == {}
+            done = in_work.pop()
+            search.tell([FitResult(f.params, 0, "search", f.trial, "ok", validation=f.params["lr"]) for f in done])
+        return sorted(found)
+
+    assert [len(one) for one in passes(1, "one")] == [5, 5, 5, 2]
+    assert passes(1, "alone") == passes(2, "two") == passes(3, "three")
+
+
 def test_training_subsets_follow_the_seed_and_limit(runs):
     splits = runs.catalog.task("toy-tone").item
     from tlbench.running.splits import Splits

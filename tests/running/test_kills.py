@@ -62,7 +62,7 @@ def test_two_runs_at_once_share_the_work_and_do_each_cell_once(suite, tmp_path, 
 def long_suite(tmp_path):
     """Enough work for many kills."""
     (tmp_path / "long.toml").write_text(
-        SUITE.replace("rounds=20000", "rounds=100000").replace("trials = 5", "trials = 12")
+        SUITE.replace("rounds=20000", "rounds=100000").replace("trials = 5", "trials = 30")
     )
     return tmp_path / "long.toml"
 

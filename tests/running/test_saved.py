@@ -1,5 +1,7 @@
 """The best predictor of a search is on disk where that pays: a kill costs the winner no second fit."""
 
+import json
+
 import pytest
 
 from tlbench.running.cell_finals import CellFinals
@@ -56,8 +58,8 @@ def test_short_fits_are_made_again_and_not_saved(counted, killed):
     assert sorted(counted.made()) == [0, 1]
 
 
-@pytest.mark.parametrize("how", ["truncated", "other weights", "other result", "no predictor"])
-def test_what_was_saved_and_is_damaged_is_fitted_again(counted, killed, always, essence, how):
+@pytest.mark.parametrize("how", ["truncated", "other weights", "no result", "another fit", "a link", "no predictor"])
+def test_what_was_saved_and_is_damaged_is_fitted_again(counted, killed, always, essence, tmp_path, how):
     folder = killed()
     counted.made()
     [name] = folders(folder)
@@ -68,8 +70,17 @@ def test_what_was_saved_and_is_damaged_is_fitted_again(counted, killed, always, 
         from safetensors.torch import load_file, save_file
 
         save_file({name: -3 * weight for name, weight in load_file(head).items()}, head)
-    elif how == "other result":
+    elif how == "no result":
         (folder / name / "result.json").write_bytes(b"{}")
+    elif how == "another fit":
+        # One of the same setting, by a process that was killed before it could tell of it.
+        path = folder / name / "result.json"
+        saved = json.loads(path.read_bytes())
+        saved["result"]["fit_seconds"] += 1.0
+        path.write_text(json.dumps(saved))
+    elif how == "a link":
+        head.rename(tmp_path / "head.safetensors")
+        head.symlink_to(tmp_path / "head.safetensors")
     else:
         head.unlink()
     record = counted.one("counting", trials=4, seeds=2)
@@ -77,14 +88,32 @@ def test_what_was_saved_and_is_damaged_is_fitted_again(counted, killed, always, 
     assert essence(record) == essence(counted.one("counting", trials=4, seeds=2, fresh="all"))
 
 
-def test_a_predictor_that_cannot_be_written_costs_nothing(counted, killed, always, monkeypatch):
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("cannot"), MemoryError()])
+def test_a_predictor_that_cannot_be_written_costs_nothing(counted, killed, always, monkeypatch, error):
     from tlbench.testing.toys import ToyPredictor
 
-    def full(self, folder):
+    def broken(self, folder):
         folder.mkdir()
-        raise OSError(28, "No space left on device")
+        raise error
 
-    monkeypatch.setattr(ToyPredictor, "save", full)
+    monkeypatch.setattr(ToyPredictor, "save", broken)
     assert folders(killed()) == []
     record = counted.one("counting", trials=4, seeds=2)
     assert record.status == "ok"
+
+
+def test_what_an_earlier_process_saved_makes_room(counted, killed, always, monkeypatch):
+    folder = killed()
+    [name] = folders(folder)
+    [path] = folder.glob(f"trials-{name.removeprefix('saved-')}.json")
+    path.unlink()  # as though it had been killed before it could tell of this fit
+    counted.made()
+    counted.one("counting", trials=4, seeds=2)
+    assert sorted(counted.made()) == [0, 1]
+    assert folders(folder) == []
+
+
+def test_saved_predictors_go_with_a_cell_that_was_recorded(counted, killed, always):
+    folder = killed()
+    counted.store.tidy(folder)
+    assert folders(folder) == []

@@ -178,3 +178,14 @@ def test_a_run_says_how_many_fits_it_took_over(counted, capsys):
         assert _main(["run", *names, *more, "--out", str(counted.folder)]) == 0
         assert f"of work{said}" in capsys.readouterr().out
     assert counted.made() == [0, 0, 1, 2]
+
+
+def test_a_pruned_search_takes_trials_of_the_same_search_alone(counted):
+    counted.one("counting", trials=6, seeds=1, sampler="random")
+    assert len(counted.made()) == 6
+    record = counted.one("counting", trials=6, seeds=1, sampler="random", pruner="halving")
+    assert not any(trial.taken_over for trial in record.trials)
+    counted.made()
+    longer = counted.one("counting", trials=9, seeds=1, sampler="random", pruner="halving")
+    assert [trial.taken_over for trial in longer.trials] == [True] * 6 + [False] * 3
+    assert [trial.status for trial in longer.trials[:6]] == [trial.status for trial in record.trials]

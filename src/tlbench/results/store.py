@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -195,7 +196,10 @@ class Store:
         for path in work.iterdir():
             if path.name not in {"lock", "record.json", "study.sqlite"}:
                 with suppress(OSError):
-                    path.unlink()
+                    if SAVED.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
+                        shutil.rmtree(path)
+                    else:
+                        path.unlink()
 
     def predictions(self, record: Record | Line) -> Path | None:
         """Returns the Parquet file of a record's test predictions, or None where there is none."""

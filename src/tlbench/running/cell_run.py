@@ -141,6 +141,8 @@ class CellRun:
 
     def close(self) -> None:
         """Lets other processes have the cell."""
+        if self.record is not None:
+            self._folder.drop_saved()
         self._lease.release()
 
     def _begin(self) -> None:
@@ -277,7 +279,6 @@ class CellRun:
             also_made_with=tuple(one for one in known if made.differing(one)),
         )
         self._folder.save_record(record)
-        self._folder.drop_saved()
         self.record = record
         self._wanted.clear()
 

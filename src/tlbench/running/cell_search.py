@@ -27,6 +27,7 @@ class CellSearch:
         self._best: FitResult | None = None
         for trial in self._trials.values():
             self._compare(trial)
+        self._gathered: list[Fit] = []
         self.holders: dict[int, str] = {}
         """Trial to the worker that still has its predictor."""
         protocol = cell.protocol
@@ -38,20 +39,27 @@ class CellSearch:
         )
 
     def ask(self) -> list[Fit]:
-        """Returns the fits of the next order: none where results have to come first, or where all are there."""
-        asked: list[Fit] = []
-        while len(asked) < self._settings.batch_size and (trial := self._search.ask()) is not None:
+        """Returns the fits of the next order: none where results have to come first, or where all are there.
+
+        Of a strategy that fits several in one pass, as many as it takes: whether other fits are in work must not
+        matter, for what is fitted together differs in the last bits.
+        """
+        size = self._settings.batch_size
+        while len(self._gathered) < size and (trial := self._search.ask()) is not None:
             fit = Fit(trial.number, self._cell.protocol.seeds[0], trial.params)
             taken = self._elsewhere.trial(fit)
             if taken is None:
-                asked.append(fit)
+                self._gathered.append(fit)
             else:
                 self.tell([taken])
+        if len(self._gathered) < size and not self._search.is_exhausted:
+            return []
+        asked, self._gathered = self._gathered, []
         return asked
 
     def stop_below(self, fits: list[Fit]) -> dict[int, float]:
-        """Returns step to the least score, as greater is better, with which a single fit goes on; none for several."""
-        return self._search.stop_below(fits[0].trial) if len(fits) == 1 else {}
+        """Returns step to the least score, as greater is better, with which a fit goes on; none where passes are."""
+        return self._search.stop_below(fits[0].trial) if self._settings.batch_size == 1 else {}
 
     def tell(self, results: list[FitResult]) -> None:
         """Notes what the fits of one order gave."""

@@ -109,9 +109,11 @@ class FinishedFits:
         self._final.clear()
 
     def _serves_search(self, result: FitResult, source: _Source) -> bool:
-        # What is pruned is so beside the trials before it, which only the same search has.
-        kinds = {"ok", "diverged"} | ({"pruned"} if source.search_id == self._cell.search_id else set())
-        return result.status in kinds and _is_sane(result)
+        # Where trials are pruned, whether one is, and what it reports, depends on the trials before it.
+        is_same = source.search_id == self._cell.search_id
+        kinds = {"ok", "diverged"} | ({"pruned"} if is_same else set())
+        serves = is_same or not self._cell.protocol.is_searched or self._cell.protocol.pruner == "none"
+        return serves and result.status in kinds and _is_sane(result)
 
     def _note(self, source: _Source) -> None:
         for made_with in source.made_with:

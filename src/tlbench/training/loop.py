@@ -112,8 +112,13 @@ class ModelPredictor:
         from safetensors.torch import save_file
 
         folder.mkdir(parents=True, exist_ok=True)
-        # As clones: safetensors refuses tensors that share memory.
-        tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in _changed(self.model).items()}
+        tensors, places = {}, set()
+        for name, tensor in _changed(self.model).items():
+            here = tensor.detach().cpu().contiguous()
+            place = here.untyped_storage().data_ptr()
+            # safetensors refuses tensors that share memory.
+            tensors[name] = here.clone() if place in places else here
+            places.add(place)
         save_file(tensors, str(folder / SAVED))
 
     @classmethod

@@ -1,9 +1,11 @@
 """Workers whose modules were imported once for all of them, by a fork server that was forked for that."""
 
+import select
+
 import psutil
 import pytest
 
-from tests.running.forking.conftest import ask, events_of, is_alive, server_of
+from tests.running.forking.conftest import DEADLINE, ask, events_of, is_alive, server_of
 from tlbench.running.forking import Died, ForkServer, Start
 
 
@@ -94,6 +96,33 @@ def test_one_that_kills_its_process_in_its_import_is_an_error(start, tmp_path, m
         with pytest.raises(StartError):
             workers.fork(modules=("ends",))
         assert ask(workers, plain, b"echo 1") == b"1"
+
+
+def test_an_import_that_never_ends_is_an_error_and_holds_up_nobody_for_ever(start, tmp_path, monkeypatch):
+    from tlbench.running.forking import ImportsFailedError, client
+
+    (tmp_path / "endless.py").write_text("import time; time.sleep(600)")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(client, "IMPORT_SECONDS", 0.5)
+    with ForkServer(start) as workers:
+        plain = workers.fork()
+        with pytest.raises(ImportsFailedError, match=r"took more than 0\.5 s"):
+            workers.fork(modules=("endless",))
+        assert ask(workers, plain, b"echo 1") == b"1"
+        assert "wave" in imported(workers, workers.fork(modules=("wave",)))
+
+
+def test_what_a_branch_had_told_before_it_was_killed_counts(branching):
+    left, other = branching.fork(modules=("wave",)), branching.fork(modules=("wave",))
+    branch = server_of(left)
+    left.send(b"leave 3")
+    [server] = [one for one in branching._servers if left.id in one.workers]
+    select.select([server.control], [], [], DEADLINE)  # the branch has told of it
+    branch.kill()
+    assert set(events_of(branching, 2)) == {
+        Died(left, "exited with status 3 before it answered", 3),
+        Died(other, "lost its fork server", -9),
+    }
 
 
 def test_warm_up_begins_the_imports_and_close_does_not_wait_for_them(start, tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from tlbench.contracts.executor import Asked, Capacity, Executor, Handle, Worker
 from tlbench.contracts.order import FitOrder, OrderResult
 from tlbench.running.executors.local import gpu_of, local_capacity
 from tlbench.running.fitting.libraries import ALLOCATOR, PRELOADED, QUIET, THREADS
-from tlbench.running.forking import Answered, Died, Start, StartError, Worker, Workers, open_workers
+from tlbench.running.forking import Answered, Died, ImportsFailedError, Start, StartError, Worker, Workers, open_workers
 
 
 @dataclass(frozen=True)
@@ -143,10 +143,8 @@ class _IsolatedExecutor:
             if order.imports not in self._fatal_imports:
                 try:
                     return self._workers.fork(order.cell.title, environment, order.imports)
-                except StartError:
-                    if not order.imports:
-                        raise
-                    # They end the process that imports them. Let it be a worker, whose death is its own cell's.
+                except ImportsFailedError:
+                    # Let a worker import them, whose death or time limit is its own cell's.
                     self._fatal_imports.add(order.imports)
             return self._workers.fork(order.cell.title, environment)
         except StartError as error:

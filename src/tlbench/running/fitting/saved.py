@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import stat
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -13,9 +14,11 @@ import msgspec
 
 from tlbench.contracts.order import Fit, FitOrder
 from tlbench.contracts.record import FitResult
+from tlbench.running.cell_folder import CellFolder
 from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.fit import Fitted
 from tlbench.running.fitting.job import Reports, job_of
+from tlbench.running.fitting.session import Faults
 from tlbench.running.fitting.timing import Watches
 
 BYTES_PER_SECOND, FILE_SECONDS = 200e6, 0.05
@@ -41,7 +44,7 @@ def is_worth_it(result: FitResult) -> bool:
     return seconds <= SHARE * result.fit_seconds
 
 
-def save(order: FitOrder, fit_id: str, fitted: Fitted) -> None:
+def save(order: FitOrder, fit_id: str, fitted: Fitted, faults: Faults) -> None:
     """Writes a predictor to the cell's folder, whole or not at all; one that has no `save` will be fitted again."""
     write = getattr(fitted.predictor, "save", None)
     if write is None or not order.folder or not is_worth_it(fitted.result):
@@ -52,22 +55,36 @@ def save(order: FitOrder, fit_id: str, fitted: Fitted) -> None:
         temporary.mkdir()
         write(temporary / "predictor")
         (temporary / "result.json").write_bytes(msgspec.json.encode(_Result(fit_id, fitted.result)))
+        shutil.rmtree(target, ignore_errors=True)  # of a process that was killed before it could tell of its fit
         temporary.rename(target)
-    except Exception as error:
+    except faults as error:
         # A full disk, or a plugin's mistake: the fit is finished all the same.
         print(f"{order.cell.title}: the predictor was not saved: {type(error).__name__}: {error}", file=sys.stderr)
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def load(order: FitOrder, fit_id: str, context: CellContext) -> Fitted | None:
-    """Returns the fit that was saved, or None where there is none that scores on the validation split what it did."""
+    """Returns the fit that was saved, or None where there is none.
+
+    It is that of the trial which won, told by all that was measured of it, and scores on the validation split what it
+    did then.
+    """
     fit = order.fits[0]
-    folder = folder_of(Path(order.folder), fit)
+    cell_folder = CellFolder(Path(order.folder))
+    folder = folder_of(cell_folder.root, fit)
     with suppress(OSError, msgspec.DecodeError):
+        if not _holds_files_alone(folder):
+            return None
         saved = msgspec.json.decode((folder / "result.json").read_bytes(), type=_Result)
-        if saved.fit_id == fit_id and saved.result.params == fit.params:
+        if saved.fit_id == fit_id and cell_folder.trials().get(fit.trial) == saved.result:
             return _loaded(folder / "predictor", fit, saved.result, context)
     return None
+
+
+def _holds_files_alone(folder: Path) -> bool:
+    """Says whether there is nothing but files and folders: a folder may have been sent."""
+    modes = [path.lstat().st_mode for path in (folder, *folder.rglob("*"))]
+    return all(stat.S_ISREG(mode) or stat.S_ISDIR(mode) for mode in modes)
 
 
 def _loaded(folder: Path, fit: Fit, result: FitResult, context: CellContext) -> Fitted | None:

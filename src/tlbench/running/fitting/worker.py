@@ -122,7 +122,7 @@ class Worker:
             return
         put_back = context.encoder.keep() if context.encoder else _nothing
         self._kept = _Kept(_fit_id(order), score, predictor, result, put_back)
-        saved.save(order, _fit_id(order), fitted[0])
+        saved.save(order, _fit_id(order), fitted[0], context.session.faults)
 
     def _reused(self, order: FitOrder, context: CellContext) -> list[Fitted] | None:
         """Returns the winner's own fit of the search, if it is still alive here or was saved."""

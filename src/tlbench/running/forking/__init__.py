@@ -14,7 +14,7 @@ import sys
 from tlbench.running.forking.client import ForkServer
 from tlbench.running.forking.events import Answered, Died, Ended, Event
 from tlbench.running.forking.spawned import SpawnServer
-from tlbench.running.forking.start import Start, StartError
+from tlbench.running.forking.start import ImportsFailedError, Start, StartError
 from tlbench.running.forking.workers import Worker, Workers
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Ended",
     "Event",
     "ForkServer",
+    "ImportsFailedError",
     "SpawnServer",
     "Start",
     "StartError",

@@ -15,13 +15,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tlbench.running.forking import frames, system
-from tlbench.running.forking.start import Start, StartError, started_interpreter
+from tlbench.running.forking.start import ImportsFailedError, Start, StartError, started_interpreter
 from tlbench.running.forking.workers import NOTHING, Worker, Workers
 
 _MARK = "TLBENCH_FORK_SERVER"
 """What a server, and by that all it starts, has in its environment: how a driver knows its orphans."""
 _ATTEMPTS = 3
 """Of a fork: a branch may be dead, and after that the server that it is forked from."""
+IMPORT_SECONDS = 120.0
+"""How long a branch may import, while the driver waits."""
 _adopting, _adopted_before = 0, False
 """How many fork servers need this process to adopt orphans, and whether it did without them."""
 
@@ -66,7 +68,8 @@ class ForkServer(Workers):
         """Returns a new worker; waits for the server's imports where there is none yet.
 
         Raises:
-            StartError: The server ended again and again before it had forked one, or there is no room for a process.
+            ImportsFailedError: A branch ended again and again before it had imported the modules, or took too long.
+            StartError: The same of the first server, or there is no room for a process.
         """
         if self._closed:
             raise RuntimeError("the fork server is closed")
@@ -78,6 +81,8 @@ class ForkServer(Workers):
                 return worker
             # It is dead, or as good as that. What became of its workers is told by `wait`.
             self._replace(server or self._server)
+        if modules and self._server is not None:
+            raise ImportsFailedError(f"{', '.join(modules)} cannot be imported; see {self._start.log}")
         raise StartError(f"the fork server ended before it had forked a worker; see {self._start.log}")
 
     def _server_with(self, modules: tuple[str, ...]) -> _Server | None:
@@ -156,7 +161,15 @@ class ForkServer(Workers):
         try:
             with theirs:
                 socket.send_fds(server.control, [json.dumps(["fork", worker.id]).encode()], [theirs.fileno()])
+            if server.process is None and not server.is_ready:
+                ours.settimeout(IMPORT_SECONDS)
             answer = frames.read(ours)
+        except TimeoutError:
+            ours.close()
+            self._replace(server)
+            with suppress(OSError):
+                os.kill(server.pid, signal.SIGKILL)
+            raise ImportsFailedError(f"a worker's imports took more than {IMPORT_SECONDS:g} s") from None
         except ConnectionError:
             answer = None
         except BaseException:
@@ -174,36 +187,43 @@ class ForkServer(Workers):
         return worker
 
     def _on_control(self, server: _Server) -> None:
-        try:
-            message = server.control.recv(65536, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return
-        except OSError:
-            message = b""
-        if not message:
+        if self._told_by(server) is None:
             self._selector.unregister(server.control)
             server.control.close()
             self._replace(server)
             if server.process is not None:
                 _end(server, self._branches_of(server), 0.0)
                 self._lose(server)
-            return
+
+    def _told_by(self, server: _Server) -> bool | None:
+        """Takes one message of a server; False where there is none now, None where there will be no more."""
+        try:
+            message = server.control.recv(65536, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            message = b""
+        if not message:
+            return None
         told = json.loads(message)
         if "branch" in told:
             for branch in self._branches_of(server):
                 if branch.pid == told["branch"]:
                     self._lose(branch)
-            return
+            return True
         # One that `fork` was interrupted in the middle of is not known.
         if (worker := server.workers.pop(told["id"], None)) is not None:
             how = "closed its connection and was killed" if told["closed"] else None
             self._gone(worker, told["status"], oom=told["oom"], how=how)
+        return True
 
     def _lose(self, server: _Server) -> None:
         """Tells of the death of every worker of a server that is dead, and of those of its branches."""
         for branch in self._branches_of(server):
             self._lose(branch)
         if server.control.fileno() >= 0:
+            while self._told_by(server):
+                pass
             self._selector.unregister(server.control)
             server.control.close()
         self._servers.remove(server)

@@ -16,6 +16,10 @@ class StartError(Exception):
     """No worker could be started; the log says why."""
 
 
+class ImportsFailedError(StartError):
+    """A worker's own modules end the process that imports them, or never come to an end."""
+
+
 @dataclass(frozen=True)
 class Start:
     """What workers are started with."""
