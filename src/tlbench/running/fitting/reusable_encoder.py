@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -28,13 +28,16 @@ class ReusableEncoder:
 
     def fresh(self) -> Encoder:
         """Returns the encoder with weights, buffers, flags and modes equal to a fresh load."""
-        if self._encoder is None or _signature(self._encoder) != self._signature:
-            self._encoder = self._load().eval()
-            self._signature = _signature(self._encoder)
-            self._pristine = {name: tensor.detach().cpu().clone() for name, tensor in _tensors(self._encoder)}
-            self._trainable = {name for name, p in self._encoder.named_parameters() if p.requires_grad}
-            return self._encoder
-        _restore(self._encoder, self._pristine, self._trainable)
+        if self._encoder is not None:
+            tensors = _tensors(self._encoder)
+            if _signature(self._encoder, tensors) == self._signature:
+                _restore(self._encoder, tensors, self._pristine, self._trainable)
+                return self._encoder
+        self._encoder = self._load().eval()
+        tensors = _tensors(self._encoder)
+        self._signature = _signature(self._encoder, tensors)
+        self._pristine = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+        self._trainable = {name for name, tensor in tensors.items() if tensor.requires_grad}
         return self._encoder
 
     def keep(self) -> Callable[[], bool]:
@@ -45,45 +48,48 @@ class ReusableEncoder:
         encoder = self._encoder
         if encoder is None:
             return lambda: True
-        if _signature(encoder) != self._signature:
+        tensors = _tensors(encoder)
+        if _signature(encoder, tensors) != self._signature:
             # The predictor holds on to it; the next fit gets another.
             self._encoder = None
             return lambda: True
         changed = {
             name: tensor.detach().cpu().clone()
-            for name, tensor in _tensors(encoder)
+            for name, tensor in tensors.items()
             if not torch.equal(tensor.detach().cpu(), self._pristine[name])
         }
         pristine, trainable, signature = self._pristine, self._trainable, self._signature
 
         def put_back() -> bool:
-            if _signature(encoder) != signature:
+            tensors = _tensors(encoder)
+            if _signature(encoder, tensors) != signature:
                 return False
-            _restore(encoder, {**pristine, **changed}, trainable)
+            _restore(encoder, tensors, {**pristine, **changed}, trainable)
             return True
 
         return put_back
 
 
-def _restore(encoder: Encoder, tensors: dict[str, Tensor], trainable: set[str]) -> None:
+def _restore(encoder: Encoder, tensors: dict[str, Tensor], values: dict[str, Tensor], trainable: set[str]) -> None:
     with torch.no_grad():
-        for name, tensor in _tensors(encoder):
-            tensor.copy_(tensors[name])
-    for name, parameter in encoder.named_parameters():
-        parameter.requires_grad_(name in trainable)
+        for name, tensor in tensors.items():
+            tensor.copy_(values[name])
+    for name, tensor in tensors.items():
+        if isinstance(tensor, nn.Parameter):
+            tensor.requires_grad_(name in trainable)
+            tensor.grad = None
     encoder.eval()
-    encoder.zero_grad(set_to_none=True)
 
 
-def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    yield from module.named_parameters()
-    yield from module.named_buffers()
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Returns parameters and buffers; no two have one name. A walk over all modules, which costs a fit most here."""
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
-def _signature(module: nn.Module) -> Signature:
+def _signature(module: nn.Module, tensors: dict[str, Tensor]) -> Signature:
     """Returns what a restored copy of the tensors does not restore: modules, hooks, settings, shapes."""
     modules = tuple((name, *_structure(part)) for name, part in module.named_modules())
-    return modules + tuple((name, f"{tuple(t.shape)} {t.dtype} {t.device}", _hooks(t)) for name, t in _tensors(module))
+    return modules + tuple((name, f"{tuple(t.shape)} {t.dtype} {t.device}", _hooks(t)) for name, t in tensors.items())
 
 
 def _structure(part: nn.Module) -> tuple[str, int]:
