@@ -33,6 +33,12 @@ MARK = "TLBENCH_TEST_RUN"
 KINDS = ("worker", "worker", "two workers", "newborn", "server", "branch", "driver and server")
 
 
+def _with_default_signals():
+    """Undoes what `nohup`, or a shell that starts the tests in the background, has set to be ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Run:
     """A run and all that it starts, known by a mark in the environment."""
 
@@ -48,8 +54,7 @@ class Run:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
             env=environment,
-            # Whoever starts the tests in the background of a shell has it ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+            preexec_fn=_with_default_signals,  # noqa: PLW1509
         )
 
     def finished_fits(self):

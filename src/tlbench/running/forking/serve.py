@@ -59,6 +59,10 @@ def prepare_streams() -> None:
 def run_spawned(handle: int, modules: Sequence[str]) -> NoReturn:
     """Makes this process a worker that was not forked."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # As in a fork server: of a driver that `nohup` started they are ignored.
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
     prepare_streams()
     lifeline = os.dup(0)
     if sys.platform == "win32":
