@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.running.forking.conftest import default_signals
 from tlbench.results.store import Store
 from tlbench.running.cell_folder import CellFolder
 
@@ -33,12 +34,6 @@ MARK = "TLBENCH_TEST_RUN"
 KINDS = ("worker", "worker", "two workers", "newborn", "server", "branch", "driver and server")
 
 
-def _with_default_signals():
-    """Undoes what `nohup`, or a shell that starts the tests in the background, has set to be ignored."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-
-
 class Run:
     """A run and all that it starts, known by a mark in the environment."""
 
@@ -54,7 +49,7 @@ class Run:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
             env=environment,
-            preexec_fn=_with_default_signals,  # noqa: PLW1509
+            preexec_fn=default_signals,  # noqa: PLW1509
         )
 
     def finished_fits(self):

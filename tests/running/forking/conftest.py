@@ -93,6 +93,12 @@ def any_workers(request, start):
         yield workers
 
 
+def default_signals():
+    """Undoes what `nohup`, or a shell that starts the tests in the background, has set to be ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.fixture
 def driver(tmp_path):
     """Runs a script as another driver; returns its process and what it has printed until `ready`."""
@@ -110,6 +116,7 @@ def driver(tmp_path):
             text=True,
             cwd=cwd,
             env={**variables, **environment},
+            preexec_fn=default_signals,  # noqa: PLW1509
         )
         started.append(process)
         lines = []
