@@ -81,7 +81,7 @@ class Dispatcher:
                 run.close()
 
     def progress(self) -> list[Progress]:
-        """Returns what is in work, the longest first."""
+        """Returns how far each cell is of which a worker has an order."""
         now = time.monotonic()
         runs = list(dict.fromkeys(sent.run for sent in tuple(self._sent.values())))
         return [Progress(run.cell.title, run.phase, now - self._since.get(run, now)) for run in runs]

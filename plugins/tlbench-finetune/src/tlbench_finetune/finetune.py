@@ -52,7 +52,7 @@ class _Finetuning(Strategy):
         return {"lr": rates(about).default}
 
     def model(self, job: Job) -> Model:
-        """Returns what is trained, as it is before the first step."""
+        """Returns the encoder and head to train, before the first step."""
         from tlbench.training import Model
 
         return Model(job.encoder, job.head)

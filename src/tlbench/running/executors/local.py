@@ -9,7 +9,9 @@ from tlbench.running.machine import cores, default_jobs, gpu_multiplies_bf16, gp
 
 
 def local_capacity(asked: Asked, workers: int | None = None, isolated: bool = False) -> Capacity:
-    """Returns what this machine offers, shared by as many workers; None for as many as are asked for and useful.
+    """Returns this machine's workers, and the cores and device of each.
+
+    Without a number of workers there are as many as are asked for and useful.
 
     Raises:
         UsageError: A GPU that this machine lacks.

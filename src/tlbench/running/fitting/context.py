@@ -77,7 +77,7 @@ class CellContext:
         return self.data(pool).share(positions[seed])
 
     def examples(self, seed: int) -> Callable[[SplitName], Examples | None]:
-        """Returns what a job's `examples` is: raw examples of any split but the test."""
+        """Returns the function `Job.examples`: it gives the raw examples of any split but the test."""
         limit = self.cell.protocol.train_limit
 
         def get(split: SplitName) -> Examples | None:
@@ -92,7 +92,7 @@ class CellContext:
         return get
 
     def once(self, seed: int, key: str, make: Callable[[], object]) -> tuple[object, bool]:
-        """Returns what `make` made for this cell, seed and key, and whether it was made just now."""
+        """Returns the value that `make` gave for this cell, seed and key, and whether it was called just now."""
         if (seed, key) in self._made:
             return self._made[seed, key], False
         self._made[seed, key] = make()
@@ -123,7 +123,7 @@ class CellContext:
         return found
 
     def provenance(self) -> Provenance:
-        """Returns what the cell is run with."""
+        """Returns versions, device, precision, threads and data fingerprints."""
         found: list[Found[Any]] = [self.task, self.strategy, *([self.backbone] if self.backbone else [])]
         plugins = [(item.distribution, item.version) for item in found]
         data: dict[str, str] = {}

@@ -8,7 +8,6 @@ import stat
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -88,7 +87,7 @@ def _holds_files_alone(folder: Path) -> bool:
 
 
 def _loaded(folder: Path, fit: Fit, result: FitResult, context: CellContext) -> Fitted | None:
-    activations: Any = context.session.activations
+    activations = context.session.activations
     try:
         encoder = context.encoder.fresh() if context.encoder else None
         if encoder is not None:

@@ -166,12 +166,7 @@ class _Server:
 
     def _become_worker(self, sock: socket.socket, server: int) -> NoReturn:
         try:
-            system.die_with_parent(signal.SIGKILL)
-            if os.getppid() != server:
-                os._exit(1)
-            with suppress(OSError):
-                os.setpgid(0, 0)
-            self._let_go()
+            self._let_go(server)
             if self._driver is not None:
                 os.close(self._driver)
         except BaseException:
@@ -196,13 +191,7 @@ class _Server:
 
     def _become_branch(self, control: socket.socket, modules: Sequence[str], server: int) -> NoReturn:
         try:
-            # It watches nothing while it imports, and never outlives the server.
-            system.die_with_parent(signal.SIGKILL)
-            if os.getppid() != server:
-                os._exit(1)
-            with suppress(OSError):
-                os.setpgid(0, 0)
-            self._let_go()
+            self._let_go(server)
             failed = {**self._failed, **preload(modules)}
             _warn_of_threads()
             _Server(control, self._driver, failed).run()
@@ -211,8 +200,13 @@ class _Server:
         finally:
             os._exit(0)
 
-    def _let_go(self) -> None:
-        """Closes, in a forked child, what is the server's."""
+    def _let_go(self, server: int) -> None:
+        """Makes a forked child a process of its own, which dies with the server and leads a group."""
+        system.die_with_parent(signal.SIGKILL)
+        if os.getppid() != server:
+            os._exit(1)
+        with suppress(OSError):
+            os.setpgid(0, 0)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._control.close()
