@@ -43,3 +43,5 @@ def test_what_a_cell_added_to_memory_is_one_process_s_own():
     assert most([one, other]) == Memory(100, 150, 7, 9)
     assert most([one, Memory(9000, 9100)]) == Memory(9000, 9100, 7, 8)
     assert most([Memory(), one]) == Memory(100, 150, 7, 8)
+    assert most([Memory(), Memory(100, 100)]) == Memory(100, 100), "measured, and nothing added"
+    assert most([Memory(), Memory(100, 90)]) == Memory(100, 90)

@@ -262,7 +262,10 @@ def most(memories: Sequence[Memory]) -> Memory:
 
 
 def _added(memory: Memory) -> int:
-    return (memory.host_peak_bytes or 0) - (memory.host_baseline_bytes or 0)
+    # A process that needed nothing beyond its baseline was measured; an empty Memory was not.
+    if memory.host_peak_bytes is None:
+        return -1
+    return max(0, memory.host_peak_bytes - (memory.host_baseline_bytes or 0))
 
 
 def _highest(values: Iterable[int | None]) -> int | None:

@@ -149,7 +149,11 @@ def _peak(baseline: int | None, device: torch.device) -> Memory:
 
         allocated = int(torch.cuda.max_memory_allocated(device))
         reserved = int(torch.cuda.max_memory_reserved(device))
-    return Memory(baseline, _status_bytes("VmHWM"), allocated, reserved)
+    peak = _status_bytes("VmHWM")
+    # The kernel counts pages in batches, so the mark can be a few pages below what was in use when it was reset.
+    if peak is not None and baseline is not None:
+        peak = max(peak, baseline)
+    return Memory(baseline, peak, allocated, reserved)
 
 
 def _status_bytes(key: str) -> int | None:
