@@ -22,6 +22,7 @@ from tlbench.results.store import Store
 from tlbench.running.attempt import Attempt, Means
 from tlbench.running.dispatch import Dispatcher, Progress
 from tlbench.running.kin import Kin, is_cut_short
+from tlbench.running.longest_first import longest_first
 from tlbench.running.staleness import Now
 
 Fresh = Literal["none", "failed", "stale", "all"]
@@ -179,7 +180,7 @@ def run(
     means = Means(capacity.device, capacity.bf16, capacity.cores, tuple(sorted(_environment().items())))
     dispatcher = Dispatcher(executor, catalog, means, deliver)
     watched(dispatcher.progress)
-    dispatcher.run(attempts)
+    dispatcher.run(longest_first(attempts, catalog, capacity.workers))
     return summary
 
 

@@ -45,13 +45,7 @@ class HFBackbone(Backbone):
     """How many beginnings are pursued where a text is written; 1 is greedy."""
 
     modality = "text"
-    imports: ClassVar[tuple[str, ...]] = (
-        "transformers.modeling_utils",
-        "transformers.models.auto.modeling_auto",
-        "transformers.models.bert.modeling_bert",
-        "transformers.tokenization_utils_fast",
-        "safetensors.torch",
-    )
+    imports: ClassVar[tuple[str, ...]] = ("tlbench_hf.preloaded",)
 
     def __post_init__(self) -> None:
         if self.readout is not None and self.readout not in READOUTS:

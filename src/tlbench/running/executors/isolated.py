@@ -14,7 +14,7 @@ from tlbench.contracts.errors import UsageError
 from tlbench.contracts.executor import Asked, Capacity, Executor, Handle, WorkerLost
 from tlbench.contracts.order import FitOrder, OrderResult
 from tlbench.running.executors.local import gpu_of, local_capacity
-from tlbench.running.fitting.libraries import ALLOCATOR, PRELOADED, QUIET, THREADS
+from tlbench.running.fitting.libraries import ALLOCATOR, DISCOVERED, PRELOADED, QUIET, THREADS
 from tlbench.running.forking import Answered, Died, ImportsFailedError, Start, StartError, Worker, Workers, open_workers
 
 
@@ -68,7 +68,7 @@ class _IsolatedExecutor:
     def __init__(self, asked: Asked, capacity: Capacity) -> None:
         self._asked, self._capacity = asked, capacity
         environment = {**QUIET, **ALLOCATOR, **dict.fromkeys(THREADS, str(capacity.cores)), **asked.environment}
-        preload = (*PRELOADED, *plugin_modules())
+        preload = (*PRELOADED, *plugin_modules(), DISCOVERED)
         start = Start("tlbench.running.fitting.process:answer", Path(asked.log), preload, environment)
         self._workers: Workers = open_workers(start)
         self._workers.warm_up()

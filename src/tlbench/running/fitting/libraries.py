@@ -29,6 +29,8 @@ PRELOADED = (
     "tlbench.training", "torch._dynamo",
 )  # fmt: skip
 """What every cell's orders need and what takes long to import; `torch._dynamo` is what torch's optimizers import."""
+DISCOVERED = "tlbench.running.fitting.discovered"
+"""Runs the plugins' hooks; imported after the plugins themselves, whose errors are then told by name."""
 
 
 def prepare(threads: int) -> None:

@@ -1,0 +1,25 @@
+"""Imported once for all workers: what loading and tokenising need, and what transformers computes at its first load."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import safetensors.torch  # noqa: F401
+import transformers.modeling_utils
+import transformers.models.auto.modeling_auto
+import transformers.models.auto.tokenization_auto
+import transformers.models.bert.modeling_bert
+import transformers.models.bert.tokenization_bert
+import transformers.tokenization_utils_fast  # noqa: F401
+
+import tlbench_hf.loading
+import tlbench_hf.spans
+import tlbench_hf.tokens
+import tlbench_hf.words  # noqa: F401
+
+# transformers compiles a thousand patterns when it first loads weights, which takes longer than loading a small model.
+# The function is not public: without it, each worker computes them.
+with suppress(Exception):
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+
+    get_checkpoint_conversion_mapping("bert")

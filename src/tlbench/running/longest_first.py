@@ -1,0 +1,44 @@
+"""The order in which a run opens its cells: what takes long goes first, so that no worker waits at the end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+
+from tlbench.catalog.catalog import Catalog
+from tlbench.contracts.cell import Cell
+from tlbench.running.attempt import Attempt
+
+BACKWARD = 2.0
+"""What the way back costs beside a forward pass."""
+
+
+def longest_first(attempts: Sequence[Attempt], catalog: Catalog, workers: int) -> list[Attempt]:
+    """Returns the attempts as several workers best take them; with one worker, as the plan has them.
+
+    Baselines without a backbone come first, since they are done at once. Then come the largest backbones, each with
+    the strategies that train most of it first, and its probes last. Cells that are alike stay in the plan's order.
+    """
+    if workers == 1:
+        return list(attempts)
+    return sorted(attempts, key=lambda attempt: _rank(attempt.cell, catalog))
+
+
+def _rank(cell: Cell, catalog: Catalog) -> tuple[float, str, float]:
+    if cell.backbone is None:
+        return -math.inf, "", 0.0
+    parameters = passes = math.inf  # of what nobody knows, the worst is expected
+    with suppress(Exception):  # a plugin's mistake, which its cell will tell
+        backbone = catalog.backbone(cell.backbone.name).item
+        card = backbone.card()
+        parameters = math.inf if card.parameters is None else float(card.parameters)
+        strategy = catalog.strategy(cell.strategy.name).item
+        trained = strategy.trained_stages(backbone)
+        if strategy.batch_size > 1 and trained == 0:
+            passes = 1.0  # over activations that are computed once
+        else:
+            share = 1.0 if trained is None or not card.stages else min(1.0, trained / (card.stages + 1))
+            passes = (1 + BACKWARD * share) * (cell.protocol.trials + len(cell.protocol.seeds))
+    # Cells of a backbone stay together: on a GPU its weights stay loaded.
+    return -parameters, cell.backbone.name, -passes
