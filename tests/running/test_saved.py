@@ -90,7 +90,7 @@ def test_what_was_saved_and_is_damaged_is_fitted_again(counted, killed, always, 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("cannot"), MemoryError()])
 def test_a_predictor_that_cannot_be_written_costs_nothing(counted, killed, always, monkeypatch, error):
-    from tlbench.testing.toys import ToyPredictor
+    from tlbench.testing.toy_predictors import ToyPredictor
 
     def broken(self, folder):
         folder.mkdir()

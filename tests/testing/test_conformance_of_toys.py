@@ -53,7 +53,9 @@ class TestToyMajority(StrategyConformance):
 
 class TestToyMeddling(StrategyConformance):
     strategy = MeddlingStrategy()
+    saves = False
 
 
 class TestToyMeddlingWithStructure(StrategyConformance):
     strategy = MeddlingStrategy(structure=True)
+    saves = False

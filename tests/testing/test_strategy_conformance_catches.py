@@ -10,8 +10,9 @@ import torch
 from tlbench.contracts.outputs import Predictions
 from tlbench.contracts.space import Float
 from tlbench.testing.conformance import StrategyConformance
-from tlbench.testing.faults import FailingStrategy, PeekingStrategy, ShortStrategy
-from tlbench.testing.toys import ToyFit
+from tlbench.testing.faults import FailingStrategy, MeddlingStrategy, PeekingStrategy, ShortStrategy
+from tlbench.testing.toy_predictors import ToyPredictor
+from tlbench.testing.toys import ToyFit, ToyGuess
 
 
 class Unseeded(ToyFit):
@@ -98,6 +99,13 @@ class Miscounting(ToyFit):
         return super().fit_batch([dataclasses.replace(job, train=jobs[0].train) for job in jobs])
 
 
+class Careless(ToyFit):
+    """Loads a new head, whatever the folder holds."""
+
+    def load(self, job, folder):
+        return ToyPredictor(job.encoder, job.head, job.device, 0)
+
+
 class Everything:
     def predict(self, data):
         return Predictions(data.ids, torch.full((len(data.ids),), -1).numpy())
@@ -121,6 +129,26 @@ class Everything:
 def test_a_wrong_strategy_is_caught(strategy, check, message):
     with pytest.raises(AssertionError, match=message):
         getattr(type("Check", (StrategyConformance,), {"strategy": strategy})(), check)()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "check", "message"),
+    [
+        (MeddlingStrategy(), "test_a_saved_predictor_answers_as_before", "has no `save`"),
+        (Careless(), "test_a_saved_predictor_answers_as_before", "after it was saved and loaded"),
+        (Careless(), "test_what_was_not_saved_is_not_loaded", "which holds none"),
+    ],
+    ids=["no save", "loads another", "loads anything"],
+)
+def test_a_strategy_that_loads_what_it_did_not_save_is_caught(strategy, check, message, tmp_path):
+    with pytest.raises(AssertionError, match=message):
+        getattr(type("Check", (StrategyConformance,), {"strategy": strategy})(), check)(tmp_path)
+
+
+def test_what_a_toy_guesses_is_saved(tmp_path):
+    check = type("Check", (StrategyConformance,), {"strategy": ToyGuess()})()
+    check.test_a_saved_predictor_answers_as_before(tmp_path)
+    check.test_what_was_not_saved_is_not_loaded(tmp_path / "more")
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,13 @@ class Predictor(TypingProtocol):
     def predict(self, data: Data) -> Predictions:
         """Returns an answer for each example of the data, in order."""
 
+    def save(self, folder: Path) -> None:
+        """Writes what `Strategy.load` makes the same predictor of: weights as safetensors, settings as JSON.
+
+        The folder may not be there yet. The runner saves the best trial of a search, so that a kill costs no second fit
+        of it. A predictor without `save` does as well: its fit is then made again.
+        """
+
 
 @dataclass(frozen=True)
 class Job:
@@ -141,6 +148,10 @@ class Strategy:
         """Returns a predictor that its `save(folder)` wrote, on this job's fresh encoder and head.
 
         The job has the params and seed of the fit that was saved. Needed only where predictors have a `save`.
+
+        Raises:
+            UsageError: The folder holds no predictor that this strategy gives on such a job, or it is damaged: what is
+                read is checked, since it may come from elsewhere.
         """
         raise NotImplementedError(f"{self.name} loads no predictor")
 
@@ -191,10 +202,3 @@ class Strategy:
         rows: int = getattr(self, "train_batch_size", ROWS)
         writes = isinstance(task.output, Text)
         return estimated(backbone.card(), self.trained_stages(backbone), rows, writes=writes)
-
-
-class SavesItself(TypingProtocol):
-    """A predictor that can be exported in its ecosystem's own format."""
-
-    def save(self, folder: Path) -> None:
-        """Writes the adapted model to the folder."""

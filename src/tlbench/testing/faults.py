@@ -116,7 +116,7 @@ class DivergingStrategy(ToyFit):
         if self.how == "raises":
             raise Diverged("the loss is nan at step 1")
         if self.how == "scores":
-            return NotFinite()
+            return NotFinite()  # type: ignore[return-value]  # a predictor may lack `save`, and so for those below
         predictor = ToyFit.fit(self, job)
         for parameter in job.head.parameters():
             parameter.data.fill_(float("nan"))
@@ -189,7 +189,7 @@ class MeddlingStrategy(ToyFit):
         native.blocks[0].register_forward_hook(lambda module, inputs, output: output * 2)
         if self.structure:
             native.blocks[-1].mlp = torch.nn.Identity()
-        return NotSaved(predictor)
+        return NotSaved(predictor)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ class ShortStrategy(ToyFit):
 
     def fit(self, job: Job) -> Predictor:
         """Returns a predictor that loses the last example."""
-        return OneTooFew(ToyFit.fit(self, job))
+        return OneTooFew(ToyFit.fit(self, job))  # type: ignore[return-value]
 
 
 class NotFinite:

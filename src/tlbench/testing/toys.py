@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from tlbench.contracts.backbone import Backbone, Card
 from tlbench.contracts.errors import Diverged
-from tlbench.contracts.outputs import Classes, Output, Predictions, Scalar
+from tlbench.contracts.outputs import Classes, Output, Scalar
 from tlbench.contracts.space import Float, Int, Space
 from tlbench.contracts.strategy import About, Job, Predictor, Strategy
 from tlbench.contracts.task import Example, Examples, SplitName, Task
+from tlbench.testing.toy_predictors import Constant, ToyPredictor
 
 if TYPE_CHECKING:
     from tlbench.modeling.data import Data
-    from tlbench.modeling.encoder import Encoder
     from tlbench.testing.toy_encoder import ToyEncoder
 
 CUES = {
@@ -218,7 +218,11 @@ class ToyMajority(Strategy):
 
         values, counts = np.unique(job.train.targets, return_counts=True)
         is_class = isinstance(job.task.output, Classes)
-        return Constant(values[counts.argmax()] if is_class else job.train.targets.mean())
+        return Constant(job.task.output, values[counts.argmax()] if is_class else job.train.targets.mean())
+
+    def load(self, job: Job, folder: Path) -> Predictor:
+        """Returns what was saved."""
+        return Constant.load(job.task.output, folder)
 
 
 @dataclass(frozen=True)
@@ -240,52 +244,11 @@ class ToyGuess(Strategy):
     def fit(self, job: Job) -> Predictor:
         """Returns a predictor that always says the same."""
         assert isinstance(job.task.output, Classes)
-        return Constant(int(float(job.params["guess"]) * (len(job.task.output.names) - 0.001)))
+        return Constant(job.task.output, int(float(job.params["guess"]) * (len(job.task.output.names) - 0.001)))
 
-
-class ToyPredictor:
-    """Answers through a head on an encoder."""
-
-    def __init__(self, encoder: Encoder, head: Any, device: Any, trained: int) -> None:
-        self.encoder, self.head, self.device = encoder, head, device
-        self.trainable_parameters = trained
-
-    def save(self, folder: Path) -> None:
-        """Writes the weights of encoder and head."""
-        from safetensors.torch import save_file
-
-        folder.mkdir(parents=True)
-        for name, part in (("encoder", self.encoder), ("head", self.head)):
-            save_file(part.state_dict(), folder / f"{name}.safetensors")
-
-    def predict(self, data: Data) -> Predictions:
-        """Returns an answer for each example, in batches of 64 rows."""
-        import torch
-
-        from tlbench.modeling.data import to_device
-
-        self.encoder.eval()
-        self.head.eval()
-        outputs = []
-        with torch.no_grad():
-            for start in range(0, len(data), 64):
-                batch = data.batch(range(start, min(start + 64, len(data))))
-                outputs.append(self.head.decode(self.encoder, to_device(batch, self.device)))
-        predictions: Predictions = self.head.merge(outputs, data)
-        return predictions
-
-
-class Constant:
-    """Answers the same for every example."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def predict(self, data: Data) -> Predictions:
-        """Returns the value as often as there are examples."""
-        import numpy as np
-
-        return Predictions(data.ids, np.full(len(data.ids), self.value))
+    def load(self, job: Job, folder: Path) -> Predictor:
+        """Returns what was saved."""
+        return Constant.load(job.task.output, folder)
 
 
 def generate(sentence: Sentence, split: SplitName, count: int, seed: int) -> list[Example]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from tlbench.contracts.errors import Diverged, PluginError
-from tlbench.contracts.outputs import Predictions
+from tlbench.contracts.errors import Diverged, PluginError, UsageError
+from tlbench.contracts.outputs import Output, Predictions
 from tlbench.modeling.activations import Activations
 from tlbench.modeling.batches import default_tokens, inference_batches, padding_share
 from tlbench.modeling.data import Batch, Data, moved, to_device
@@ -20,6 +20,7 @@ from tlbench.modeling.encoder import Encoder, Hidden, count_parameters
 from tlbench.modeling.encoding import resting
 from tlbench.modeling.heads import Head, Outputs
 from tlbench.modeling.precision import autocast
+from tlbench.modeling.predictor_files import read_settings, read_weights, write_predictor
 from tlbench.training.adamw import AdamW, embeddings_by_row
 from tlbench.training.batches import train_batches
 from tlbench.training.parameters import Group, freeze, groups_of
@@ -27,7 +28,6 @@ from tlbench.training.parameters import Group, freeze, groups_of
 if TYPE_CHECKING:
     from tlbench.contracts.strategy import Job
 
-SAVED = "model.safetensors"
 DEFAULT_EPOCHS = 3.0
 """Where the protocol names neither steps nor epochs."""
 REPORTS = 4
@@ -108,36 +108,24 @@ class ModelPredictor:
         return model.head.merge([Outputs.joined(parts, order)], data)
 
     def save(self, folder: Path) -> None:
-        """Writes what training may have changed to `folder/model.safetensors`: trained weights and all buffers."""
-        from safetensors.torch import save_file
-
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors, places = {}, set()
-        for name, tensor in _changed(self.model).items():
-            here = tensor.detach().cpu().contiguous()
-            place = here.untyped_storage().data_ptr()
-            # safetensors refuses tensors that share memory.
-            tensors[name] = here.clone() if place in places else here
-            places.add(place)
-        save_file(tensors, str(folder / SAVED))
+        """Writes what training may have changed, trained weights and all buffers, and what the model answers with."""
+        write_predictor(folder, type(self).__name__, output_of(self.model.head), weights=_changed(self.model))
 
     @classmethod
     def load(cls, model: Model, job: Job, folder: Path) -> ModelPredictor:
         """Returns the predictor that `save` wrote, on a model that was built as the saved one was.
 
         Raises:
-            PluginError: The model has other weights than those that were saved.
+            UsageError: The folder holds no such predictor, or one of a model with other weights or another output.
         """
-        from safetensors.torch import load_file
-
-        tensors, saved = _changed(model), load_file(str(folder / SAVED))
-        if tensors.keys() != saved.keys():
-            names = sorted(tensors.keys() ^ saved.keys())
-            raise PluginError(f"the saved model has other weights than this one: {', '.join(names[:3])}")
+        read_settings(folder, cls.__name__, output_of(model.head))
+        tensors = _changed(model)
+        saved = read_weights(folder, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
+        for name, tensor in tensors.items():
+            if saved[name].dtype != tensor.dtype:
+                raise UsageError(f"{folder}: the saved {name} is {saved[name].dtype}, not {tensor.dtype}")
         with torch.no_grad():
             for name, tensor in tensors.items():
-                if tensor.shape != saved[name].shape:
-                    raise PluginError(f"the saved {name} is {tuple(saved[name].shape)}, not {tuple(tensor.shape)}")
                 tensor.copy_(saved[name])
         return cls(model, job.precision, job.activations)
 
@@ -146,6 +134,12 @@ class ModelPredictor:
         if isinstance(hidden, Hidden):
             return self.model.head.outputs(self.model(batch))
         return self.model.head.decode(self.model.encoder, batch)
+
+
+def output_of(head: Head) -> Output | None:
+    """Returns what a head answers with, where it says so as the package's own do."""
+    output = getattr(head, "output", None)
+    return output if isinstance(output, Output) else None
 
 
 def _changed(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from tlbench import (
@@ -21,6 +22,7 @@ from tlbench import (
     Scalar,
     Strategy,
     TokenClasses,
+    UsageError,
 )
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from tlbench.modeling.activations import Activations
     from tlbench.modeling.data import Data
     from tlbench.modeling.encoder import Encoder, Hidden
-    from tlbench.training import Layers, Linear
+    from tlbench.training import Layers, Linear, Model
 
     FeatureHead: TypeAlias = Linear | Layers
 
@@ -60,6 +62,14 @@ class FeatureStrategy(Strategy):
     def heads(self, jobs: Sequence[Job], samples: Sequence[Sample]) -> Sequence[FeatureHead]:
         """Returns a head for each job, trained on its sample; jobs that see the same data have the same sample."""
 
+    def widths(self) -> tuple[int, ...]:
+        """Returns the widths of a head's hidden layers; by default there are none."""
+        return ()
+
+    def head_of(self, maps: Sequence[Linear]) -> FeatureHead:
+        """Returns the head whose layers are these linear maps, one more than there are hidden layers."""
+        return maps[0]
+
     def trained_stages(self, backbone: Backbone) -> int:
         """Returns 0: the encoder stays as it is."""
         return 0
@@ -83,6 +93,20 @@ class FeatureStrategy(Strategy):
         heads = self.heads([job for job, _ in kept], [sample for _, sample in kept]) if kept else []
         trained = iter([predictor(job, head) for (job, _), head in zip(kept, heads, strict=True)])
         return [next(trained) if isinstance(sample, Sample) else sample for sample in found]
+
+    def load(self, job: Job, folder: Path) -> Predictor:
+        """Returns the predictor that was saved.
+
+        Raises:
+            UsageError: The folder holds none that this strategy gives on such a job.
+        """
+        output = job.task.output
+        if isinstance(output, TokenClasses):
+            from tlbench.training import ModelPredictor
+
+            return ModelPredictor.load(_word_model(job), job, folder)
+        answers = len(output.names) if isinstance(output, Classes | MultiLabel) else 1
+        return FeaturePredictor.load(job, folder, [job.encoder.width, *self.widths(), answers], self.head_of)
 
 
 class FeaturePredictor:
@@ -114,6 +138,48 @@ class FeaturePredictor:
             return Predictions(data.ids, (logits > 0).long().cpu().numpy(), logits.sigmoid().cpu().numpy())
         scores = logits.softmax(-1).cpu().numpy()
         return Predictions(data.ids, scores.argmax(-1), scores)
+
+    def save(self, folder: Path) -> None:
+        """Writes the head; the encoder is as it was loaded."""
+        from tlbench.modeling.predictor_files import write_predictor
+
+        maps = self.head.maps if hasattr(self.head, "maps") else (self.head,)
+        weights = {f"{layer}.weight": one.weight for layer, one in enumerate(maps)}
+        weights |= {f"{layer}.bias": one.bias for layer, one in enumerate(maps)}
+        settings = {"activation": getattr(self.head, "activation", None)}
+        write_predictor(folder, type(self).__name__, self.output, settings, weights)
+
+    @classmethod
+    def load(
+        cls, job: Job, folder: Path, widths: Sequence[int], head_of: Callable[[Sequence[Linear]], FeatureHead]
+    ) -> FeaturePredictor:
+        """Returns the predictor that was saved.
+
+        Args:
+            job: Whose encoder and output it is for.
+            folder: Where it was saved.
+            widths: Of the features, of each hidden layer, and of the answers.
+            head_of: Makes a head of its layers.
+
+        Raises:
+            UsageError: The folder holds no such predictor.
+        """
+        from tlbench.modeling.precision import wide
+        from tlbench.modeling.predictor_files import read_settings, read_weights
+        from tlbench.training import Linear
+
+        output, layers = job.task.output, range(len(widths) - 1)
+        settings = read_settings(folder, cls.__name__, output)
+        shapes: dict[str, tuple[int, ...]] = {f"{i}.weight": (widths[i + 1], widths[i]) for i in layers}
+        weights = read_weights(folder, shapes | {f"{i}.bias": (widths[i + 1],) for i in layers})
+        if other := [name for name, weight in weights.items() if weight.dtype != wide(weight.dtype)]:
+            raise UsageError(f"{folder}: the saved {other[0]} is {weights[other[0]].dtype}, which is no head's")
+        # a copy, since what was read lies in the file
+        own = {name: weight.to(job.device, copy=True) for name, weight in weights.items()}
+        head = head_of([Linear(own[f"{i}.weight"], own[f"{i}.bias"]) for i in layers])
+        if settings != {"activation": getattr(head, "activation", None)}:
+            raise UsageError(f"{folder} holds a head of other settings: {settings!s:.80}")
+        return cls(job.encoder, head, output, job.activations, job.precision)
 
 
 def samples(jobs: Sequence[Job]) -> list[Sample | FitEnded]:
@@ -227,12 +293,23 @@ def _word_predictor(job: Job, head: FeatureHead) -> Predictor:
     """Returns the job's own head with these weights: it knows how words become answers."""
     import torch
 
-    from tlbench.modeling.heads import TokenHead
-    from tlbench.training import Linear, Model, ModelPredictor
+    from tlbench.training import Linear, ModelPredictor
 
-    if not isinstance(job.head, TokenHead) or not isinstance(head, Linear):
-        raise PluginError(f"a probe of words needs a linear layer on every position, not {type(job.head).__name__}")
+    if not isinstance(head, Linear):
+        raise PluginError(f"a probe of words is a linear layer on every position, not {type(head).__name__}")
+    model = _word_model(job)
+    linear = model.head.linear
     with torch.no_grad():
-        job.head.linear.weight.copy_(head.weight)
-        job.head.linear.bias.copy_(head.bias)
-    return ModelPredictor(Model(job.encoder, job.head, start=len(job.encoder.stages)), job.precision, job.activations)
+        linear.weight.copy_(head.weight)
+        linear.bias.copy_(head.bias)
+    return ModelPredictor(model, job.precision, job.activations)
+
+
+def _word_model(job: Job) -> Model:
+    """Returns the frozen encoder and the job's own head, whose weights are the probe's."""
+    from tlbench.modeling.heads import TokenHead
+    from tlbench.training import Model
+
+    if not isinstance(job.head, TokenHead):
+        raise PluginError(f"a probe of words needs a linear layer on every position, not {type(job.head).__name__}")
+    return Model(job.encoder, job.head, start=len(job.encoder.stages))

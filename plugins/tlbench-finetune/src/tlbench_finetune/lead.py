@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench import (
@@ -21,6 +22,7 @@ from tlbench import (
     Strategy,
     Task,
     Text,
+    UsageError,
 )
 
 if TYPE_CHECKING:
@@ -58,6 +60,14 @@ class Lead(Strategy):
         counts = [count for example in job.train.examples for count in _word_counts(example.target)]
         return FirstWords(output, round(float(np.median(counts))))
 
+    def load(self, job: Job, folder: Path) -> Predictor:
+        """Returns the predictor that was saved.
+
+        Raises:
+            UsageError: The folder holds none that answers with the job's output.
+        """
+        return FirstWords.load(job.task.output, folder)
+
 
 @dataclass(frozen=True)
 class FirstWords:
@@ -75,6 +85,26 @@ class FirstWords:
         for i, example in enumerate(data.examples):
             values[i] = _beginning(self._source(example), self.words)
         return Predictions(data.ids, values)
+
+    def save(self, folder: Path) -> None:
+        """Writes how many words an answer has."""
+        from tlbench.modeling.predictor_files import write_predictor
+
+        write_predictor(folder, type(self).__name__, self.output, {"words": self.words})
+
+    @classmethod
+    def load(cls, output: Output, folder: Path) -> FirstWords:
+        """Returns the predictor that was saved.
+
+        Raises:
+            UsageError: The folder holds none that answers with this output.
+        """
+        from tlbench.modeling.predictor_files import read_settings
+
+        words = read_settings(folder, cls.__name__, output).get("words")
+        if not isinstance(words, int) or isinstance(words, bool) or words < 0:
+            raise UsageError(f"{folder} holds no number of words: {words!s:.80}")
+        return cls(output, words)
 
     def _source(self, example: Example) -> str:
         source: str = example.inputs[1 if isinstance(self.output, Span) else 0]

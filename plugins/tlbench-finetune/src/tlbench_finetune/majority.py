@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench import (
@@ -20,6 +21,7 @@ from tlbench import (
     Strategy,
     Task,
     TokenClasses,
+    UsageError,
 )
 
 if TYPE_CHECKING:
@@ -50,14 +52,25 @@ class Majority(Strategy):
         targets = [example.target for example in job.train.examples]
         if isinstance(job.task.output, TokenClasses):
             words = [example.inputs[0] for example in job.train.examples]
-            return WordByWord(*_most_frequent(words, targets))
-        return Constant(*_most_likely(job.task.output, targets, job.task.positive))
+            return WordByWord(job.task.output, *_most_frequent(words, targets))
+        return Constant(job.task.output, *_most_likely(job.task.output, targets, job.task.positive))
+
+    def load(self, job: Job, folder: Path) -> Predictor:
+        """Returns the predictor that was saved.
+
+        Raises:
+            UsageError: The folder holds none that answers with the job's output.
+        """
+        if isinstance(job.task.output, TokenClasses):
+            return WordByWord.load(job.task.output, folder)
+        return Constant.load(job.task.output, folder)
 
 
 @dataclass(frozen=True)
 class Constant:
     """Gives every example the same answer."""
 
+    output: Output
     value: Any
     scores: np.ndarray | None = None
     """(K,) probabilities."""
@@ -71,11 +84,47 @@ class Constant:
         scores = None if self.scores is None else np.tile(self.scores, (count, 1))
         return Predictions(data.ids, np.repeat(np.asarray(self.value)[None], count, axis=0), scores)
 
+    def save(self, folder: Path) -> None:
+        """Writes the answer and its probabilities."""
+        import numpy as np
+
+        from tlbench.modeling.predictor_files import write_predictor
+
+        scores = None if self.scores is None else self.scores.tolist()
+        settings = {"value": np.asarray(self.value).tolist(), "scores": scores}
+        write_predictor(folder, type(self).__name__, self.output, settings)
+
+    @classmethod
+    def load(cls, output: Output, folder: Path) -> Constant:
+        """Returns the predictor that was saved.
+
+        Raises:
+            UsageError: The folder holds none that answers with this output.
+        """
+        import numpy as np
+
+        from tlbench.modeling.predictor_files import read_settings
+
+        settings = read_settings(folder, cls.__name__, output)
+        value, scores = settings.get("value"), settings.get("scores")
+        count = len(getattr(output, "names", ()))
+        if isinstance(output, Scalar):
+            fits = isinstance(value, float) and scores is None
+        elif isinstance(output, MultiLabel):
+            fits = _are(value, count, lambda label: _is_class(label, 2)) and _are(scores, count, _is_number)
+        else:
+            fits = _is_class(value, count) and _are(scores, count, _is_number)
+        if not fits:
+            raise UsageError(f"{folder} holds no answer to {type(output).__name__}: {settings!s:.80}")
+        answer = np.array(value, dtype=np.int64) if isinstance(output, MultiLabel) else value
+        return cls(output, answer, None if scores is None else np.array(scores, dtype=np.float64))
+
 
 @dataclass(frozen=True)
 class WordByWord:
     """Gives every word the class that it most often had."""
 
+    output: Output
     known: Mapping[str, int]
     other: int
     """The class of words that training never showed."""
@@ -89,6 +138,41 @@ class WordByWord:
         for i, example in enumerate(data.examples):
             values[i] = tuple(self.known.get(word, self.other) for word in example.inputs[0])
         return Predictions(data.ids, values)
+
+    def save(self, folder: Path) -> None:
+        """Writes each word's class."""
+        from tlbench.modeling.predictor_files import write_predictor
+
+        settings = {"known": {word: int(index) for word, index in self.known.items()}, "other": int(self.other)}
+        write_predictor(folder, type(self).__name__, self.output, settings)
+
+    @classmethod
+    def load(cls, output: TokenClasses, folder: Path) -> WordByWord:
+        """Returns the predictor that was saved.
+
+        Raises:
+            UsageError: The folder holds none that answers with this output.
+        """
+        from tlbench.modeling.predictor_files import read_settings
+
+        settings = read_settings(folder, cls.__name__, output)
+        known, other, count = settings.get("known"), settings.get("other"), len(output.names)
+        if not isinstance(known, dict) or not all(_is_class(index, count) for index in (other, *known.values())):
+            raise UsageError(f"{folder} holds no classes of words: {settings!s:.80}")
+        return cls(output, known, other)
+
+
+def _is_class(value: object, count: int) -> bool:
+    # of Python's, True is a whole number too
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < count
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, float)
+
+
+def _are(values: object, count: int, is_one: Callable[[object], bool]) -> bool:
+    return isinstance(values, list) and len(values) == count and all(is_one(value) for value in values)
 
 
 def _most_frequent(sentences: Sequence[Sequence[str]], targets: Sequence[Sequence[int]]) -> tuple[dict[str, int], int]:

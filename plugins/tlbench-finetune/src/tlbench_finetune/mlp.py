@@ -11,7 +11,7 @@ from tlbench_finetune.features import FeatureStrategy, Sample
 from tlbench_finetune.rates import check_recipe
 
 if TYPE_CHECKING:
-    from tlbench.training import HeadSetting, Layers
+    from tlbench.training import HeadSetting, Layers, Linear
 
 EPOCHS = 50.0
 """Where the protocol names neither steps nor epochs: a head on features that are there wants, and can pay, more than
@@ -58,6 +58,16 @@ class MlpProbe(FeatureStrategy):
             return None
         return f"an mlp probe reads one vector an example; {type(task.output).__name__} needs more"
 
+    def widths(self) -> tuple[int, ...]:
+        """Returns the widths of the hidden layers."""
+        return (self.hidden,) * self.layers
+
+    def head_of(self, maps: Sequence[Linear]) -> Layers:
+        """Returns the network of these layers."""
+        from tlbench.training import Layers
+
+        return Layers(tuple(maps), self.activation)
+
     def heads(self, jobs: Sequence[Job], samples: Sequence[Sample]) -> list[Layers]:
         """Returns a network for each setting and seed, all trained at once."""
         from tlbench.training import train_heads
@@ -66,7 +76,7 @@ class MlpProbe(FeatureStrategy):
         heads = train_heads(
             [self._setting(job, sample) for job, sample in zip(jobs, samples, strict=True)],
             len(output.names) if isinstance(output, Classes | MultiLabel) else 1,
-            [self.hidden] * self.layers,
+            self.widths(),
             activation=self.activation,
             batch_size=self.train_batch_size,
             warmup=self.warmup,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import keyword
 import random
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,7 +17,7 @@ from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.outputs import Predictions, Span, Text, TokenClasses
 from tlbench.contracts.space import Choice, Float, Int, Value, narrow
-from tlbench.contracts.strategy import Strategy
+from tlbench.contracts.strategy import Predictor, Strategy
 from tlbench.contracts.task import Examples, SplitName, Task
 from tlbench.planning.plan import space_about
 from tlbench.testing.conformance.backbone import FP32_EPS
@@ -52,6 +53,8 @@ class StrategyConformance:
     protocol: ClassVar[Protocol] = Protocol(max_steps=6, precision="fp32")
     draws: ClassVar[int] = 3
     """Of how many settings each hyperparameter must have been read in at least one."""
+    saves: ClassVar[bool] = True
+    """Whether its predictors have a `save`; False for those that cannot, whose fits are made again after a kill."""
     fused_tolerance: ClassVar[float] = 0.15
     """How far a validation score or, on average, an answer may be from the same fit's alone when several are fitted in
     one pass; of numbers, in units of their deviation.
@@ -158,15 +161,29 @@ class StrategyConformance:
         """What `save` wrote, `load` makes a predictor of, on a fresh encoder and head: with the same answers."""
         for number, task in enumerate(self._supported()):
             rehearsal = self.rehearsal(task)
-            fitted = self._fitted(rehearsal)
-            save = getattr(fitted.predictor, "save", None)
-            if save is None:
-                pytest.skip("predictors of this strategy are not saved")
-            save(tmp_path / str(number))
-            job = make_job(self.strategy, self.backbone, task, fitted.result.params, self.protocol)
-            loaded = dataclasses.replace(fitted, predictor=self.strategy.load(job, tmp_path / str(number)))
+            fitted, folder = self._saved(rehearsal, tmp_path / str(number))
+            loaded = dataclasses.replace(fitted, predictor=self._loaded(fitted, task, folder))
             mine = self._answers(rehearsal, fitted)
             self._assert_same(mine, self._answers(rehearsal, loaded), "after it was saved and loaded")
+
+    def test_what_was_not_saved_is_not_loaded(self, tmp_path: Path) -> None:
+        """An empty folder, and one of whose files the end is missing, are refused and not answered from."""
+        fitted, folder = self._saved(self.rehearsal(), tmp_path / "saved")
+        empty = tmp_path / "empty"
+        empty.mkdir()
+        cut = []
+        for number, path in enumerate(sorted(path for path in folder.rglob("*") if path.stat().st_size > 1)):
+            copy = shutil.copytree(folder, tmp_path / str(number)) / path.relative_to(folder)
+            if copy.is_file():
+                copy.write_bytes(copy.read_bytes()[: copy.stat().st_size // 2])
+                cut.append(tmp_path / str(number))
+        assert cut, "there is nothing in what was saved"
+        for damaged in (empty, *cut):
+            try:
+                self._loaded(fitted, self.task, damaged)
+            except Exception:
+                continue
+            raise AssertionError(f"a predictor was loaded from {damaged}, which holds none")
 
     def test_several_settings_at_once(self) -> None:
         """Each of several settings ends well, with about the score that it has alone."""
@@ -223,6 +240,20 @@ class StrategyConformance:
         fitted = rehearsal.fit(params, seed)
         assert fitted.result.status == "ok", f"{fitted.result.reason}\n{fitted.result.traceback}"
         return fitted
+
+    def _saved(self, rehearsal: Rehearsal, folder: Path) -> tuple[Fitted, Path]:
+        """Returns a fit and the folder that its predictor was saved to; skips where predictors are not saved."""
+        if not self.saves:
+            pytest.skip("predictors of this strategy are not saved")
+        fitted = self._fitted(rehearsal)
+        assert fitted.predictor is not None
+        assert hasattr(fitted.predictor, "save"), "its predictor has no `save`; where it cannot, set `saves = False`"
+        fitted.predictor.save(folder)
+        return fitted, folder
+
+    def _loaded(self, fitted: Fitted, task: Task, folder: Path) -> Predictor:
+        job = make_job(self.strategy, self.backbone, task, fitted.result.params, self.protocol)
+        return self.strategy.load(job, folder)
 
     def _answers(self, rehearsal: Rehearsal, fitted: Fitted) -> Predictions:
         from tlbench.running.fitting.predicting import predict
