@@ -11,7 +11,7 @@ from tlbench.contracts.cell import Cell, Protocol
 from tlbench.contracts.errors import DataError, Diverged, FitEnded, PluginError, Pruned, TlbenchError, UsageError
 from tlbench.contracts.executor import Asked, Capacity, Executor, Handle, OutOfTime, WorkerLost
 from tlbench.contracts.images import ImageFile
-from tlbench.contracts.memory import Resources
+from tlbench.contracts.memory import Resources, Trainable
 from tlbench.contracts.metric import METRICS, MetricInfo
 from tlbench.contracts.order import Fit, FitOrder, OrderResult
 from tlbench.contracts.outputs import (
@@ -77,6 +77,7 @@ __all__ = [
     "Text",
     "TlbenchError",
     "TokenClasses",
+    "Trainable",
     "UsageError",
     "Value",
     "WorkerLost",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
 
-from tlbench import Backbone, Card, Resources, Strategy, Text, hookimpl
+from tlbench import Backbone, Card, Resources, Strategy, Text, Trainable, hookimpl
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import Plugin
-from tlbench.contracts.memory import count_text, estimated
+from tlbench.contracts.memory import MATRICES, NUMBERS_A_POSITION, count_text, estimated
 from tlbench.planning.memory import WORKER_BYTES, Room, needed_bytes, too_large, workers_in
 from tlbench.planning.plan import plan
 from tlbench.planning.suite import Block, Suite
@@ -47,8 +48,17 @@ class Top(Strategy):
     stages: int = 1
     train_batch_size: int = 4
 
-    def trained_stages(self, backbone):
-        return self.stages
+    def trainable(self, backbone):
+        return Trainable(self.stages)
+
+
+class Few(Strategy):
+    """Some parameters in every stage."""
+
+    name = "toy-few"
+
+    def trainable(self, backbone):
+        return Trainable(parameters=1_000_000)
 
 
 class Own(Strategy):
@@ -85,7 +95,7 @@ class LargePlugin:
 
     @hookimpl
     def tlbench_strategies(self):
-        return [Frozen(), Everything(), Top(), Own(), Silent()]
+        return [Frozen(), Everything(), Top(), Few(), Own(), Silent()]
 
 
 @pytest.fixture
@@ -96,27 +106,71 @@ def catalog():
 
 def test_weights_count_once_frozen_and_four_times_trained():
     bare = Card(parameters=1_000_000, stages=3)
-    assert estimated(bare, 0).memory_bytes == 4_000_000
-    assert estimated(bare, None).memory_bytes == 16_000_000
-    assert estimated(bare, 2).memory_bytes == 4_000_000 + 3 * 2_000_000, "half of four stages"
-    assert estimated(bare, 9).memory_bytes == 16_000_000, "no more than there are"
-    assert estimated(bare, 0).host_bytes == 4_000_000
+    assert estimated(bare, Trainable(0)).memory_bytes == 4_000_000
+    assert estimated(bare, Trainable()).memory_bytes == 16_000_000
+    assert estimated(bare, Trainable(2)).memory_bytes == 4_000_000 + 3 * 2_000_000, "half of four stages"
+    assert estimated(bare, Trainable(9)).memory_bytes == 16_000_000, "no more than there are"
+    assert estimated(bare, Trainable(0)).host_bytes == 4_000_000
+
+
+def test_a_few_parameters_count_four_times_and_the_others_once():
+    bare = Card(parameters=1_000_000, stages=3)
+    assert estimated(bare, Trainable(parameters=1000)).memory_bytes == 4_000_000 + 16_000
+    assert estimated(bare, Trainable(1, parameters=1000)).memory_bytes == 4_000_000 + 16_000
+    assert estimated(bare, Trainable(parameters=1000)).host_bytes == 4_000_000
+    assert (
+        "1.0 thousand parameters trained in a backbone of 1.0 million"
+        in estimated(bare, Trainable(parameters=1000)).reason
+    )
+
+
+def activations(stages, rows=8, few=None, **changes):
+    card = Card(parameters=0, **{"stages": 3, "width": 10, "positions": 100} | changes)
+    return estimated(card, Trainable(stages, few), rows).memory_bytes
 
 
 def test_activations_grow_with_rows_positions_width_and_trained_stages():
-    def activations(stages, rows=8, **changes):
-        card = Card(parameters=0, **{"stages": 3, "width": 10, "positions": 100} | changes)
-        return estimated(card, stages, rows).memory_bytes
-
-    one = 8 * 100 * 10 * 17 * 4
+    one = 8 * 100 * 10 * NUMBERS_A_POSITION * 4
     assert activations(0) == activations(1) == one, "of frozen stages one at a time is in work"
     assert activations(None) == 4 * one
     assert activations(1, rows=16) == activations(1, width=20) == activations(1, positions=200) == 2 * one
     assert activations(1, positions=None) > one, "an input of unknown length is not of none"
 
 
+def test_a_few_parameters_keep_the_activations_of_all_stages_that_gradients_run_through():
+    one = 8 * 100 * 10 * NUMBERS_A_POSITION * 4
+    assert activations(None, few=0) == 4 * one
+    assert activations(2, few=0) == 2 * one
+
+
+def test_attention_with_dropout_keeps_matrices_on_a_cpu():
+    card = Card(parameters=1, stages=3, width=10, positions=100)
+    kept = Card(parameters=1, stages=3, width=10, positions=100, dropped_heads=2)
+    plain, with_matrices = (estimated(one, Trainable(), 8) for one in (card, kept))
+    assert plain.cpu_bytes == 0
+    assert with_matrices.cpu_bytes == 4 * 8 * MATRICES * 2 * 100 * 100 * 4
+    assert plain.memory_bytes == with_matrices.memory_bytes, "a GPU has none"
+    added = needed_bytes(with_matrices, host=True) - needed_bytes(plain, host=True)
+    assert added == with_matrices.cpu_bytes
+    longer = estimated(dataclasses.replace(kept, positions=200), Trainable(), 8)
+    assert longer.cpu_bytes == 4 * with_matrices.cpu_bytes, "by the square of the length"
+
+
+def test_less_than_nothing_is_not_trained():
+    for wrong in ({"stages": -1}, {"parameters": -1}):
+        with pytest.raises(ValueError, match="less than nothing"):
+            Trainable(**wrong)
+
+
+def test_an_adapter_is_not_skipped_where_its_backbone_has_room(catalog):
+    room = Room(24 * GIB, host=False)
+    assert skips(catalog, "toy-everything", "toy-few", room=room).keys() == {"toy-everything"}
+    found = skips(catalog, "toy-few", room=Room(GIB, host=False))
+    assert found["toy-few"].endswith("1.0 million parameters trained in a backbone of 2.1 billion")
+
+
 def test_what_is_unknown_is_not_estimated(catalog):
-    unknown = estimated(Card(), None)
+    unknown = estimated(Card(), Trainable())
     assert unknown.memory_bytes is None
     assert needed_bytes(unknown, host=True) is None
     assert too_large(unknown, Room(1)) is None
@@ -142,7 +196,7 @@ def test_what_finds_no_room_is_skipped_with_its_estimate(catalog):
     assert skips(catalog, *everything, room=None) == {}
     found = skips(catalog, *everything, room=Room(24 * GIB, host=False))
     assert found == {
-        "toy-everything": "needs about 44.6 GiB of 24.0 GiB: all of 2.1 billion parameters trained",
+        "toy-everything": "needs about 46.9 GiB of 24.0 GiB: all of 2.1 billion parameters trained",
     }
     found = skips(catalog, *everything, room=Room(4 * GIB, host=False))
     assert found.keys() == {"toy-frozen", "toy-everything", "toy-top", "toy-own"}
@@ -169,12 +223,12 @@ def test_a_backbone_of_unknown_size_is_never_skipped_for_it(catalog):
 def test_a_decoder_counts_where_texts_are_written_and_nowhere_else():
     card = Card(parameters=1_000_000, stages=3, decoder_parameters=500_000)
     for stages in (0, 2, None):
-        read, written = (estimated(card, stages, writes=writes) for writes in (False, True))
+        read, written = (estimated(card, Trainable(stages), writes=writes) for writes in (False, True))
         assert written.memory_bytes - read.memory_bytes == 4 * 4 * 500_000, "it is trained whole, whatever is frozen"
         assert written.host_bytes - read.host_bytes == 4 * 500_000
         assert "a decoder of 500.0 thousand" in written.reason
         assert "decoder" not in read.reason
-    assert estimated(Card(parameters=5), 0, writes=True) == estimated(Card(parameters=5), 0)
+    assert estimated(Card(parameters=5), Trainable(0), writes=True) == estimated(Card(parameters=5), Trainable(0))
 
 
 def test_a_task_of_texts_is_reckoned_with_the_decoder_beside_one_of_classes(catalog, monkeypatch):
@@ -195,7 +249,7 @@ def test_as_many_workers_as_find_room_for_the_largest_fit(catalog):
         suite = Suite((Block(tasks=("toy-tone",), strategies=strategies, backbones=("large-decoder",)),), name="s")
         return workers_in(room, plan(suite, catalog).cells, catalog)
 
-    frozen = needed_bytes(estimated(DECODER, 0), host=True)
+    frozen = needed_bytes(estimated(DECODER, Trainable(0)), host=True)
     assert workers(Room(3 * frozen), "toy-frozen") == 3
     assert workers(Room(3 * frozen - 1), "toy-frozen") == 2
     assert workers(Room(3 * frozen), "toy-frozen", "toy-everything") == 1, "the largest counts"
@@ -209,7 +263,7 @@ def test_fewer_rows_in_a_step_take_less():
     few, many = (Top(train_batch_size=rows).resources(Large(), task) for rows in (4, 64))
     assert few.memory_bytes is not None
     assert many.memory_bytes is not None
-    assert many.memory_bytes - few.memory_bytes == 60 * 128 * 2048 * 17 * 4
+    assert many.memory_bytes - few.memory_bytes == 60 * 128 * 2048 * NUMBERS_A_POSITION * 4
 
 
 def test_a_strategy_whose_estimate_fails_skips_its_cells_alone(catalog, monkeypatch):

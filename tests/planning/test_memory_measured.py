@@ -28,7 +28,8 @@ def test_estimates_are_near_what_was_measured(name):
             pytest.skip(f"a plugin of these records is not installed: {error}")
         needed = needed_bytes(resources, host=True)
         assert needed is not None
-        # Measured is also what a worker keeps of earlier cells; estimated is the longest input.
-        assert 0.5 < needed / peak < 1.3, f"{cell.title}: {needed / peak:.2f} of {peak:,} bytes"
+        # Measured is also what a worker keeps of earlier cells. Estimated are rows of 128 tokens, of which these tasks'
+        # have a sixth to a third: of 2.3 GB for all of MiniLM 0.8 are activations, most of which are never met.
+        assert 0.5 < needed / peak < 1.6, f"{cell.title}: {needed / peak:.2f} of {peak:,} bytes"
         compared += 1
     assert compared

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 
-from tlbench import Backbone, Card, Strategy, hookimpl
+from tlbench import Backbone, Card, Strategy, Trainable, hookimpl
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import Plugin
 from tlbench.contracts.cell import Cell, Protocol, Ref
@@ -36,8 +36,16 @@ class Broken(Sized):
 class Top(Strategy):
     name: ClassVar[str] = "top"
 
-    def trained_stages(self, backbone):
-        return 1
+    def trainable(self, backbone):
+        return Trainable(1)
+
+
+@dataclass(frozen=True)
+class Adapter(Strategy):
+    name: ClassVar[str] = "adapter"
+
+    def trainable(self, backbone):
+        return Trainable(parameters=5)
 
 
 class Whole(Strategy):
@@ -57,7 +65,7 @@ class Floor(Strategy):
 @pytest.fixture
 def catalog():
     backbones = [Sized("small", 10), Sized("large", 1000), Sized("unknown", None), Broken("broken", 1)]
-    strategies = [Top(), Whole(), Probe(), Floor()]
+    strategies = [Top(), Adapter(), Whole(), Probe(), Floor()]
     hooks = {"tlbench_backbones": hookimpl(lambda: backbones), "tlbench_strategies": hookimpl(lambda: strategies)}
     return Catalog.discover([Plugin("sizes", "1.0", "sizes", SimpleNamespace(**hooks))])
 
@@ -81,6 +89,11 @@ def test_what_trains_most_of_the_largest_goes_first_and_probes_of_the_smallest_l
     assert ordered(catalog, *names) == [
         "floor", "large whole", "large top", "large probe", "small whole", "small top", "small probe",
     ]  # fmt: skip
+
+
+def test_an_adapter_takes_longer_than_the_top_stage_and_less_than_the_whole(catalog):
+    names = ("large top", "large adapter", "large whole")
+    assert ordered(catalog, *names) == ["large whole", "large adapter", "large top"]
 
 
 def test_one_worker_keeps_the_plan_s_order(catalog):

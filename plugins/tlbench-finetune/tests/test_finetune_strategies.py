@@ -29,6 +29,7 @@ from tlbench import (
     Task,
     Text,
     TokenClasses,
+    Trainable,
     UsageError,
 )
 from tlbench.testing.agreement import assert_same_in_fp64
@@ -142,10 +143,10 @@ def test_as_many_stages_are_trained_as_there_are() -> None:
 
 
 def test_what_is_trained_is_said_beforehand() -> None:
-    trained = {strategy.name: strategy.trained_stages(ToyBackbone()) for strategy in tlbench_strategies()}
-    assert trained["head-only"] == trained["linear-probe"] == trained["mlp-probe"] == 0
-    assert trained["partial-finetune"] == 2
-    assert trained["full-finetune"] is trained["lp-ft"] is trained["layerwise-lr-decay"] is None
+    trained = {strategy.name: strategy.trainable(ToyBackbone()) for strategy in tlbench_strategies()}
+    assert trained["head-only"] == trained["linear-probe"] == trained["mlp-probe"] == Trainable(0)
+    assert trained["partial-finetune"] == Trainable(2)
+    assert trained["full-finetune"] == trained["lp-ft"] == trained["layerwise-lr-decay"] == Trainable()
 
 
 def test_a_backbone_that_does_not_say_how_deep_it_is_is_found_out() -> None:

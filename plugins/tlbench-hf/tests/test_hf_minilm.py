@@ -71,6 +71,7 @@ def test_lower_blocks_are_those_of_the_whole(backbones, whole, name, blocks):
     card = backbones[name].card()
     assert card.parameters == count_parameters(encoder)
     assert (card.stages, card.width, card.family) == (blocks, encoder.width, "bert")
+    assert card.dropped_heads == encoder.native.config.num_attention_heads == 12, "its attention has dropout"
 
 
 def test_identities_are_equal_for_equal_weights_alone(backbones):

@@ -15,7 +15,7 @@ from tlbench.cli.tables import print_facts
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import AmbiguousName, UnknownName, UsageError
-from tlbench.contracts.memory import estimated
+from tlbench.contracts.memory import Trainable, estimated
 from tlbench.contracts.outputs import Classes, MultiLabel, Output, Text, TokenClasses
 from tlbench.contracts.space import Choice, Domain, Float, Int, Override, Range
 from tlbench.contracts.strategy import About, Strategy, TaskInfo
@@ -88,7 +88,7 @@ def _backbone(backbone: Backbone) -> Facts:
     # Only what is named by a scheme, as hf:org/name, is pinned by its user.
     pin = f"name it {backbone.name}@<commit>, and " if ":" in backbone.name and not card.revision else ""
     yield "on disk", "yes" if card.on_disk else f"no: {pin}`tlbench fetch` brings it, where it can be had"
-    frozen, trained = (needed_bytes(estimated(card, stages), host=True) for stages in (0, None))
+    frozen, trained = (needed_bytes(estimated(card, Trainable(stages)), host=True) for stages in (0, None))
     if frozen is not None and trained is not None:
         yield "memory", f"about {size_text(frozen)} frozen, {size_text(trained)} with all of it trained"
 

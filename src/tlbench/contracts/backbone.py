@@ -30,6 +30,8 @@ class Card:
     on_disk: bool = True
     positions: int | None = None
     """How many positions an input has at most: tokens, words, patches."""
+    dropped_heads: int | None = None
+    """How many attention heads a block has, where dropout is applied to their weights in training; else None."""
     decoder_parameters: int | None = None
     """Of what its head for texts brings, which no frozen stage holds; None where it writes none."""
 

@@ -11,7 +11,7 @@ from typing import Protocol as TypingProtocol
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import FitEnded
-from tlbench.contracts.memory import ROWS, Resources, estimated
+from tlbench.contracts.memory import ROWS, Resources, Trainable, estimated
 from tlbench.contracts.outputs import Output, Predictions, Text
 from tlbench.contracts.space import Space, Value
 from tlbench.contracts.task import Examples, SplitName, Task
@@ -184,13 +184,14 @@ class Strategy:
         """
         return ()
 
-    def trained_stages(self, backbone: Backbone) -> int | None:
-        """Returns how many of the backbone's top stages a fit trains: 0 for none, None for all of them.
+    def trainable(self, backbone: Backbone) -> Trainable:
+        """Returns what of the backbone a fit trains: a number of its top stages, or of parameters anywhere in it.
 
-        Only the estimate of its memory reads it. By default none where several fits share a pass and with it the
-        encoder, and else all: a strategy that trains less says so, or is skipped where it would fit.
+        The estimate of its memory reads it, and the order in which a run opens its cells. By default nothing where
+        several fits share a pass and with it the encoder, and else everything: a strategy that trains less says so, or
+        is skipped where it would fit.
         """
-        return 0 if self.batch_size > 1 else None
+        return Trainable(0) if self.batch_size > 1 else Trainable()
 
     def resources(self, backbone: Backbone | None, task: Task) -> Resources:
         """Returns what one fit asks of the machine, by default as the backbone's card lets it be estimated.
@@ -201,4 +202,4 @@ class Strategy:
             return Resources()
         rows: int = getattr(self, "train_batch_size", ROWS)
         writes = isinstance(task.output, Text)
-        return estimated(backbone.card(), self.trained_stages(backbone), rows, writes=writes)
+        return estimated(backbone.card(), self.trainable(backbone), rows, writes=writes)

@@ -32,7 +32,7 @@ def needed_bytes(resources: Resources, host: bool) -> int | None:
     """Returns what a worker takes for such a fit, of the machine's own memory or a GPU's; None where unknown."""
     if resources.memory_bytes is None:
         return None
-    return resources.memory_bytes + (WORKER_BYTES + resources.host_bytes if host else 0)
+    return resources.memory_bytes + (WORKER_BYTES + resources.host_bytes + resources.cpu_bytes if host else 0)
 
 
 def workers_in(room: Room, cells: Iterable[Cell], catalog: Catalog) -> int | None:

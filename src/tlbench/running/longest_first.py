@@ -8,10 +8,13 @@ from contextlib import suppress
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.cell import Cell
+from tlbench.contracts.memory import stage_count
 from tlbench.running.attempt import Attempt
 
 BACKWARD = 2.0
 """What the way back costs beside a forward pass."""
+BACKWARD_FROZEN = 1.0
+"""The same through weights that are frozen: half of it is their gradients."""
 
 
 def longest_first(attempts: Sequence[Attempt], catalog: Catalog, workers: int) -> list[Attempt]:
@@ -34,11 +37,12 @@ def _rank(cell: Cell, catalog: Catalog) -> tuple[float, str, float]:
         card = backbone.card()
         parameters = math.inf if card.parameters is None else float(card.parameters)
         strategy = catalog.strategy(cell.strategy.name).item
-        trained = strategy.trained_stages(backbone)
-        if strategy.batch_size > 1 and trained == 0:
+        trainable = strategy.trainable(backbone)
+        stages = trainable.stages_of(card)
+        if strategy.batch_size > 1 and stages == 0:
             passes = 1.0  # over activations that are computed once
         else:
-            share = 1.0 if trained is None or not card.stages else min(1.0, trained / (card.stages + 1))
-            passes = (1 + BACKWARD * share) * (cell.protocol.trials + len(cell.protocol.seeds))
+            backward = BACKWARD if trainable.parameters is None else BACKWARD_FROZEN
+            passes = (1 + backward * stages / stage_count(card)) * (cell.protocol.trials + len(cell.protocol.seeds))
     # Cells of a backbone stay together: on a GPU its weights stay loaded.
     return -parameters, cell.backbone.name, -passes

@@ -22,6 +22,7 @@ from tlbench import (
     Scalar,
     Strategy,
     TokenClasses,
+    Trainable,
     UsageError,
 )
 
@@ -70,9 +71,9 @@ class FeatureStrategy(Strategy):
         """Returns the head whose layers are these linear maps, one more than there are hidden layers."""
         return maps[0]
 
-    def trained_stages(self, backbone: Backbone) -> int:
-        """Returns 0: the encoder stays as it is."""
-        return 0
+    def trainable(self, backbone: Backbone) -> Trainable:
+        """Returns nothing: the encoder stays as it is."""
+        return Trainable(0)
 
     def fit(self, job: Job) -> Predictor:
         """Returns a predictor of the one setting in `job.params`.

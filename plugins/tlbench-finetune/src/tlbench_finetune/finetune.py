@@ -21,6 +21,7 @@ from tlbench import (
     Strategy,
     Task,
     Text,
+    Trainable,
     Value,
 )
 from tlbench_finetune.probe import DEFAULT_L2, L2, solve
@@ -115,9 +116,9 @@ class PartialFinetune(_Finetuning):
             return f"stages={self.stages}, but the backbone has {there} above its embeddings or its stem"
         return None
 
-    def trained_stages(self, backbone: Backbone) -> int:
-        """Returns how many of the top stages are trained."""
-        return self.stages
+    def trainable(self, backbone: Backbone) -> Trainable:
+        """Returns the top stages."""
+        return Trainable(self.stages)
 
     def model(self, job: Job) -> Model:
         """Returns the model, all frozen but its top."""
@@ -151,9 +152,9 @@ class HeadOnly(_Finetuning):
         """Returns a learning rate that brings a linear layer somewhere in a hundred steps."""
         return {"lr": rates(about).default if isinstance(about.task.output, Text) else 5e-3}
 
-    def trained_stages(self, backbone: Backbone) -> int:
-        """Returns 0: no stage is trained."""
-        return 0
+    def trainable(self, backbone: Backbone) -> Trainable:
+        """Returns nothing: no stage is trained."""
+        return Trainable(0)
 
     def model(self, job: Job) -> Model:
         """Returns the model, all frozen but its head."""

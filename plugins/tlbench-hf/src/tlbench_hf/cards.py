@@ -14,6 +14,8 @@ from tlbench_hf.families import OLD_OUTPUT_LAYER, writer
 from tlbench_hf.headers import Stored, stored_tensors
 
 _WIDTH = ("hidden_size", "d_model", "n_embd", "dim")
+_HEADS = ("num_attention_heads", "num_heads", "n_head", "n_heads", "encoder_attention_heads")
+_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop", "dropout_rate")
 _LAYERS = ("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers")
 _BLOCK = re.compile(r"(?:^|\.)(?:layers?|h|block|blocks)\.(\d+)\.")
 _HEAD = re.compile(r"(?:^|\.)(?:cls|lm_head|embed_out|classifier|score|qa_outputs|predictions)\.|^final_logits_bias$")
@@ -36,6 +38,7 @@ def read_card(folder: Path, depth: int | None, *, pooler: bool, writes: bool = F
         parameters=_count(shapes, depth, pooler, alone) if shapes else None,
         width=_first(config, _WIDTH),
         stages=layers if depth is None or layers is None else min(depth, layers),
+        dropped_heads=_first(config, _HEADS) if any(config.get(name) for name in _DROPOUT) else None,
         decoder_parameters=_decoder(shapes, config, alone) if shapes and writes else None,
     )
 
