@@ -17,15 +17,20 @@ from tlbench.training.fused import (
 from tlbench.training.loop import Model, ModelPredictor, step_count, train
 from tlbench.training.parameters import Group, freeze, groups_of, layer_decayed
 from tlbench.training.stacked import HeadSetting, Layers, train_heads
+from tlbench.training.steps import AfterStep, Loss, NewOptimizer, Step
 
 __all__ = [
+    "AfterStep",
     "Group",
     "HeadSetting",
     "Layers",
     "Linear",
+    "Loss",
     "Model",
     "ModelPredictor",
+    "NewOptimizer",
     "Regression",
+    "Step",
     "freeze",
     "groups_of",
     "inference_batches",

@@ -28,10 +28,16 @@ MANY_ROWS = 2048
 class AdamW:
     """Decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101), after clipping the gradient's length."""
 
-    def __init__(self, groups: Sequence[dict[str, Any]], max_grad_norm: float) -> None:
-        """Takes groups of params, lr and weight_decay; `max_grad_norm` holds for all of them together."""
+    def __init__(
+        self, groups: Sequence[dict[str, Any]], max_grad_norm: float, *, keeps_gradients: bool = False
+    ) -> None:
+        """Takes groups of params, lr and weight_decay; `max_grad_norm` holds for all of them together.
+
+        Gradients are dropped as soon as they have served, or kept, clipped or not, until `drop_gradients`.
+        """
         self.groups = [(list(group["params"]), float(group["lr"]), float(group["weight_decay"])) for group in groups]
         self.max_grad_norm = max_grad_norm
+        self.keeps_gradients = keeps_gradients
         self._states: dict[nn.Parameter, _State] = {}
 
     @property
@@ -41,12 +47,13 @@ class AdamW:
 
     @torch.no_grad()
     def step(self, factor: float) -> Tensor:
-        """Moves the weights at `factor` times their learning rates, drops the gradients, returns their length.
+        """Moves the weights at `factor` times their learning rates and returns the length of their gradients.
 
         The length, a scalar on the device, is that before clipping; if it is not finite, so are the weights now.
         """
-        norm = self._norm()
+        norm = gradient_length(self.weights)
         scale = (norm / self.max_grad_norm).clamp(min=1.0)
+        kept = [(weight, weight.grad) for weight in self.weights] if self.keeps_gradients else []
         for weights, lr, weight_decay in self.groups:
             moved = [(weight, self._state(weight, weight_decay)) for weight in weights if weight.grad is not None]
             parts = [state.open(weight) for weight, state in moved]
@@ -73,15 +80,16 @@ class AdamW:
                 )
             for (weight, state), part in zip(moved, parts, strict=True):
                 state.close(weight, part)
+        for weight, grad in kept:
+            weight.grad = grad
         # the kernel moves no version counter
         stepped()
         return norm
 
-    def _norm(self) -> Tensor:
-        grads = [weight.grad for weight in self.weights if weight.grad is not None]
-        norms = torch._foreach_norm([grad.coalesce().values() if grad.is_sparse else grad for grad in grads])
-        total: Tensor = torch.linalg.vector_norm(torch.stack([at_least_fp32(norm) for norm in norms]))
-        return total
+    def drop_gradients(self) -> None:
+        """Drops all gradients."""
+        for weight in self.weights:
+            weight.grad = None
 
     def _state(self, weight: nn.Parameter, weight_decay: float) -> _State:
         state = self._states.get(weight)
@@ -166,6 +174,14 @@ class _ByRow(_State):
 
     def close(self, weight: nn.Parameter, part: _Part) -> None:
         weight.index_copy_(0, self.rows, part.weight.to(weight.dtype))
+
+
+def gradient_length(weights: Sequence[nn.Parameter]) -> Tensor:
+    """Returns the Euclidean length of the gradients of all these weights together, in fp32 at least."""
+    grads = [weight.grad for weight in weights if weight.grad is not None]
+    norms = torch._foreach_norm([grad.coalesce().values() if grad.is_sparse else grad for grad in grads])
+    total: Tensor = torch.linalg.vector_norm(torch.stack([at_least_fp32(norm) for norm in norms]))
+    return total
 
 
 def _taken(weight: nn.Parameter) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from tlbench.modeling.predictor_files import read_settings, read_weights, write_
 from tlbench.training.adamw import AdamW, embeddings_by_row
 from tlbench.training.batches import train_batches
 from tlbench.training.parameters import Group, freeze, groups_of
+from tlbench.training.steps import AfterStep, Loss, NewOptimizer, Step, TorchOptimizer
 
 if TYPE_CHECKING:
     from tlbench.contracts.strategy import Job
@@ -157,6 +159,9 @@ def train(
     weight_decay: float = 0.01,
     warmup: float = 0.1,
     max_grad_norm: float = 1.0,
+    loss: Loss | None = None,
+    after_step: AfterStep | None = None,
+    optimizer: NewOptimizer | None = None,
 ) -> ModelPredictor:
     """Returns a predictor of the model trained on the data, for as long as the job's protocol says.
 
@@ -172,6 +177,10 @@ def train(
         weight_decay: For the default groups.
         warmup: The share of steps over which the learning rate rises; after it, it falls to nothing.
         max_grad_norm: Longer gradients are shortened to this.
+        loss: Returns the loss of a step; by default `Step.task_loss`, the head's of one pass.
+        after_step: Called after each step with what the step was, such as to average weights or to unfreeze some.
+        optimizer: Makes an optimiser of the groups, such as `torch.optim.SGD`; by default the package's own AdamW. The
+            loop sets the learning rate of each group at each step.
 
     Raises:
         Diverged: A loss, a gradient or a weight is not finite.
@@ -185,32 +194,49 @@ def train(
     if model.start > 0 and not data.augmented:
         data = job.activations.hidden(model.encoder, data, model.start, job.precision)
     total = step_count(len(data), batch_size, job.protocol.max_steps, job.protocol.epochs)
-    optimizer = AdamW(groups or groups_of(model, float(job.params["lr"]), weight_decay), max_grad_norm)
-    if not optimizer.weights:
+    given = groups or groups_of(model, float(job.params["lr"]), weight_decay)
+    given = [{**group, "params": list(group["params"])} for group in given]
+    if not any(group["params"] for group in given):
         raise PluginError("nothing is left to train: the encoder is frozen and the head has no weight of its own")
+    mover: AdamW | TorchOptimizer
+    by_row: AbstractContextManager[None]
+    if optimizer is None:
+        mover, by_row = AdamW(given, max_grad_norm, keeps_gradients=after_step is not None), embeddings_by_row(model)
+    else:
+        # most of torch's optimisers take no sparse gradients
+        mover, by_row = TorchOptimizer(optimizer(given), max_grad_norm), nullcontext()
     check_every = CHECK_EVERY.get(device.type, 1)
     reports = _report_steps(total) if job.protocol.pruner != "none" else set()
     finite = torch.ones((), dtype=torch.bool, device=device)
-    with embeddings_by_row(model), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with by_row, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(job.seed)
         model.train()
-        for step, indices in zip(range(1, total + 1), train_batches(data.lengths, batch_size, job.seed), strict=False):
+        batches = train_batches(data.lengths, batch_size, job.seed)
+        for number, indices in zip(range(1, total + 1), batches, strict=False):
             batch = placed(data.serve(indices), device)
             # cut on the host: a list of indices would have to wait for the GPU
             wanted = moved(targets[indices], device)
+            step = Step(model, batch, wanted, indices, number, total)
             with autocast(device, job.precision):
-                loss = model.head.loss(model(batch), wanted)
-            loss.backward()
-            norm = optimizer.step(rate(step - 1, total, warmup))
-            finite &= torch.isfinite(loss.detach()) & torch.isfinite(norm)
-            if step % check_every == 0 and not finite:
-                raise Diverged(f"the loss or its gradient is not finite by step {step} of {total}")
-            if step in reports:
-                job.report(step, job.score(predictor), float(loss.detach()))
+                value = step.task_loss() if loss is None else loss(step)
+            value.backward()
+            norm = mover.step(rate(number - 1, total, warmup))
+            finite &= torch.isfinite(value.detach()) & torch.isfinite(norm)
+            if number % check_every == 0 and not finite:
+                raise Diverged(f"the loss or its gradient is not finite by step {number} of {total}")
+            if after_step is not None:
+                after_step(step)
+                # what takes gradients from now on rests no more
                 model.train()
-    if not (finite and all(bool(torch.isfinite(p).all()) for p in optimizer.weights)):
+            if after_step is not None or optimizer is not None:
+                mover.drop_gradients()
+            if number in reports:
+                job.report(number, job.score(predictor), float(value.detach()))
+                model.train()
+    if not (finite and all(bool(torch.isfinite(p).all()) for p in mover.weights)):
         raise Diverged(f"a weight is not finite after {total} steps")
     model.eval()
+    predictor.trainable_parameters = count_parameters(model, trainable=True)
     job.notes["steps"] = total
     served = islice(train_batches(data.lengths, batch_size, job.seed), total)
     job.notes["padding_share"] = padding_share(data.lengths, served)
