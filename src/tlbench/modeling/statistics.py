@@ -8,7 +8,7 @@ sorted anew. The formulas are in `tlbench.modeling.formulas`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -92,12 +92,21 @@ def resampled(metric: str, scored: Scored, weights: Array) -> Floats:
     Raises:
         KeyError: There is no such metric.
     """
-    of_weights = _of_weights(metric, scored)
-    start, parts = 0, []
+    return resampled_alike(metric, [scored], weights)[0]
+
+
+def resampled_alike(metric: str, answers: Sequence[Scored], weights: Array) -> list[Floats]:
+    """Returns (R,) for each of several answers to the same examples: what `resampled` gives of it, to the bit.
+
+    Raises:
+        KeyError: There is no such metric.
+    """
+    of_weights = _of_weights(metric, answers)
+    start, blocks = 0, []
     for size in _blocks(*weights.shape):
-        parts.append(of_weights(weights[start : start + size]))
+        blocks.append(of_weights(weights[start : start + size]))
         start += size
-    return np.concatenate(parts)
+    return [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
 
 
 def statistics(metric: str, scored: Scored) -> Floats:
@@ -130,17 +139,21 @@ def _sums(metric: str) -> Sums:
     return formula
 
 
-def _of_weights(metric: str, scored: Scored) -> Callable[[Array], Floats]:
-    """Returns what gives the metric (R,) for weights (R, N)."""
+def _of_weights(metric: str, answers: Sequence[Scored]) -> Callable[[Array], list[Floats]]:
+    """Returns what gives the metric (R,) of each of the answers for weights (R, N)."""
     formula = _FORMULAS[metric]
     if not isinstance(formula, Sums):
-        from_ranks = formula.prepared(scored)
-        return lambda weights: from_ranks(weights.astype(np.float64))
-    parts: NDArray[Any] = statistics(metric, scored)
-    if formula.counts and len(parts) * parts.max(initial=1) < _EXACT:
-        # Twice as fast.
-        parts = parts.astype(np.float32)
-    return lambda weights: from_statistics(metric, weights.astype(parts.dtype) @ parts)
+        from_ranks = [formula.prepared(scored) for scored in answers]
+        return lambda weights: [one(weights.astype(np.float64)) for one in from_ranks]
+    parts: list[NDArray[Any]] = [statistics(metric, scored) for scored in answers]
+    if formula.counts and all(len(one) * one.max(initial=1) < _EXACT for one in parts):
+        # Twice as fast; and as sums are exact, all at once: making the weights floats takes longer than the sums do.
+        beside = np.concatenate(parts, axis=1).astype(np.float32)
+        ends = np.cumsum([one.shape[1] for one in parts])[:-1].tolist()
+        return lambda weights: [
+            from_statistics(metric, sums) for sums in np.split(weights.astype(np.float32) @ beside, ends, axis=1)
+        ]
+    return lambda weights: [from_statistics(metric, weights.astype(one.dtype) @ one) for one in parts]
 
 
 def _blocks(rows: int, width: int) -> list[int]:

@@ -7,6 +7,7 @@ its target a list of those that are accepted. A column's type says which it is.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,14 +82,9 @@ def answers_of(columns: Mapping[str, Any]) -> Answers | None:
     from tlbench.results.stats import Answers
 
     try:
-        seeds, ids = np.asarray(columns["seed"]), list(columns["id"])
-        parts: dict[int, list[int]] = {}
-        for seed in sorted({int(seed) for seed in seeds}):
-            rows = np.flatnonzero(seeds == seed).tolist()
-            # By id, so that two cells' answers stand in the same order.
-            parts[seed] = sorted(rows, key=ids.__getitem__)
-        names = [[str(ids[row]) for row in rows] for rows in parts.values()]
-        if any(other != names[0] for other in names):
+        ids = tuple(columns["id"])
+        parts, names = _order(tuple(np.asarray(columns["seed"]).tolist()), ids, frozenset(map(type, ids)))
+        if names is None:
             return None
         asked, said = (_array(columns[name]) for name in ("target", "value"))
         targets = asked[next(iter(parts.values()))]
@@ -99,9 +95,32 @@ def answers_of(columns: Mapping[str, Any]) -> Answers | None:
             return None
         given = _array(columns[_SCORES]) if _SCORES in columns else None
         scores = None if given is None else np.stack([given[rows] for rows in parts.values()])
-        return Answers(tuple(names[0]), targets, values, tuple(parts), scores)
+        return Answers(names, targets, values, tuple(parts), scores)
     except (KeyError, StopIteration, TypeError, ValueError):
         return None
+
+
+@lru_cache(maxsize=4)  # the cells of a task have the same
+def _order(
+    seeds: tuple[Any, ...], ids: tuple[Any, ...], types: frozenset[type]
+) -> tuple[dict[int, list[int]], tuple[str, ...] | None]:
+    """Returns the rows of each seed, and the ids in their order; None in place of these where two seeds have others.
+
+    Args:
+        seeds: (N,).
+        ids: (N,).
+        types: Of the ids: 1 and 1.0 are equal, and not the same id.
+    """
+    import numpy as np
+
+    of_rows = np.asarray(seeds)
+    parts: dict[int, list[int]] = {}
+    for seed in sorted({int(seed) for seed in seeds}):
+        rows = np.flatnonzero(of_rows == seed).tolist()
+        # By id, so that two cells' answers stand in the same order.
+        parts[seed] = sorted(rows, key=ids.__getitem__)
+    names = {tuple(str(ids[row]) for row in rows) for rows in parts.values()}
+    return parts, names.pop() if len(names) == 1 else None
 
 
 def _numpy(column: pa.ChunkedArray) -> np.ndarray:
@@ -118,6 +137,10 @@ def _numpy(column: pa.ChunkedArray) -> np.ndarray:
         rows = column.combine_chunks()
         flat: np.ndarray = rows.flatten().to_numpy(zero_copy_only=False)
         return flat.reshape(len(rows), -1)
+    if pa.types.is_string(kind) and not column.null_count:
+        from tlbench.modeling.scored import objects
+
+        return objects(column.to_pylist())
     if pa.types.is_list(kind) or pa.types.is_string(kind):
         return _array(column.to_pylist())
     numbers: np.ndarray = column.to_numpy()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from tlbench.contracts.errors import TlbenchError
@@ -13,7 +14,7 @@ from tlbench.results.columns import OK, PENDING
 from tlbench.results.lines import Line
 
 if TYPE_CHECKING:
-    from tlbench.results.stats import Answers, Entry
+    from tlbench.results.stats import Answers
 
 AnswersOf: TypeAlias = "Callable[[Line], Answers | None]"
 """Returns the stored predictions of a line, or None."""
@@ -84,40 +85,56 @@ def by_intervals(metric: str, lines: Sequence[Line]) -> list[Place]:
 
 def by_answers(metric: str, lines: Sequence[Line], answers_of: AnswersOf) -> list[Place]:
     """Returns places by paired tests where there are predictions, else by whether intervals overlap."""
-    from tlbench.results.stats import tied_ranks
+    from tlbench.results.stats import Entry, tied_ranks
 
-    entries = [_entry(line, answers_of) for line in lines]
+    entries = []
+    for line in lines:
+        answers = _fitting(line, answers_of(line))
+        entries.append(Entry(*_ends(line, answers is not None), answers))
     ranks = tied_ranks(metric, entries)
     return [Place(rank.place, rank.tied, "paired test" if rank.paired else "intervals") for rank in ranks]
 
 
-def _entry(line: Line, answers_of: AnswersOf) -> Entry:
-    from tlbench.results.stats import Entry, mean_score
+def _fitting(line: Line, answers: Answers | None) -> Answers | None:
+    """Returns the predictions, or None where they do not give the recorded score: no test may rest on those."""
+    if answers is None:
+        return None
+    from tlbench.results.stats import mean_score
 
-    # What is ok has a value and an interval.
-    value, low, high = cast(tuple[float, float, float], (line.value, line.low, line.high))
-    answers = answers_of(line)
-    if answers and answers.positive != line.positive:
+    if answers.positive != line.positive:
         answers = replace(answers, positive=line.positive)
-    # Predictions that do not give the recorded score are not this record's: no test may rest on them.
+    value = cast(float, line.value)  # what is ok has one
     try:
-        agree = answers is None or abs(mean_score(line.metric, answers) - value) <= _AGREEMENT * max(1.0, abs(value))
+        agree = abs(mean_score(line.metric, answers) - value) <= _AGREEMENT * max(1.0, abs(value))
     except (TlbenchError, ValueError):
-        agree = False
-    if answers is None or not agree:
-        # Ends over examples alone would be more certain than the test that they stand in for.
-        spread = _seed_halfwidth(line)
-        return Entry(value, value - math.hypot(value - low, spread), value + math.hypot(high - value, spread))
-    return Entry(value, low, high, answers)
+        return None
+    return answers if agree else None
+
+
+def _ends(line: Line, is_tested: bool) -> tuple[float, float, float]:
+    """Returns the value and the ends of its interval."""
+    # What is ok has all three.
+    value, low, high = cast(tuple[float, float, float], (line.value, line.low, line.high))
+    if is_tested:
+        return value, low, high
+    # Ends over examples alone would be more certain than the test that they stand in for.
+    spread = _seed_halfwidth(line)
+    return value, value - math.hypot(value - low, spread), value + math.hypot(high - value, spread)
 
 
 def _seed_halfwidth(line: Line) -> float:
     """Returns half of the 95% interval of a mean over a line's seeds."""
     if line.seed_std is None or line.seeds < 2:
         return 0.0
+    return _quantile(line.seeds - 1) * line.seed_std / math.sqrt(line.seeds)
+
+
+@lru_cache(maxsize=64)
+def _quantile(degrees: int) -> float:
+    """Returns the 97.5% quantile of Student's t."""
     from scipy.special import stdtrit
 
-    return float(stdtrit(line.seeds - 1, 0.975)) * line.seed_std / math.sqrt(line.seeds)
+    return float(stdtrit(degrees, 0.975))
 
 
 def _gain(line: Line, scratch: Line) -> float:

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from tlbench.contracts.metric import METRICS, greater_is_better
 from tlbench.modeling.scored import Array, Floats, Scored, checked
-from tlbench.modeling.statistics import draw_weights, resampled, score
+from tlbench.modeling.statistics import draw_weights, resampled_alike, score
 
 ALPHA = 0.05
 RESAMPLES = 2000
@@ -235,7 +235,7 @@ class _Resampler:
     def draws(self, answers: Answers) -> Floats:
         """Returns (R,): the score averaged over seeds, on each resample of examples and seeds."""
         rows = [checked(self._metric, row) for row in answers.scored]
-        scores = np.stack([resampled(self._metric, row, self._weights) for row in rows])
+        scores = np.stack(resampled_alike(self._metric, rows, self._weights))
         count = len(answers.seeds)
         means = scores.mean(axis=0)
         if count == 1:
