@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.results import small
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.record import FitResult, Memory, Provenance, Record, Seconds, TestScore
 from tlbench.modeling.scored import Scored
 from tlbench.modeling.statistics import bootstrap, score
+from tlbench.results import journal
+from tlbench.results.store import Store
 
 PROVENANCE = Provenance(
     distributions={"tlbench": "0.1.0", "torch": "2.15.0"},
@@ -103,3 +106,25 @@ def suite():
 def made():
     """Makers of small records: `cell`, `answers`, `record`, `suite`, and the usual `provenance`."""
     return SimpleNamespace(cell=cell, answers=answers, record=record, suite=suite, provenance=PROVENANCE)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store.create(tmp_path / "out")
+
+
+@pytest.fixture
+def kept(store):
+    """Three records, and the journal that they leave."""
+    for n in range(3):
+        assert store.commit(small.record(n), store.root)
+    return store.root / "work" / journal.NAME
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Names of the records that are read from now on."""
+    names = []
+    read = Store.read
+    monkeypatch.setattr(Store, "read", lambda self, name: names.append(name) or read(self, name))
+    return names

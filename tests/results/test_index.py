@@ -11,8 +11,10 @@ import pytest
 
 from tlbench.cli import board
 from tlbench.contracts.plan import Plan
+from tlbench.contracts.record import Provenance
 from tlbench.results import bulk, index
 from tlbench.results.index import NAME, Index
+from tlbench.results.journal import remove_journal
 from tlbench.results.leaderboard import frame
 from tlbench.results.lines import lines_of
 from tlbench.results.store import Store
@@ -66,6 +68,7 @@ def counted(monkeypatch):
 
 @pytest.fixture
 def indexed(store, capsys, counted):
+    remove_journal(store.root)
     first = csv(store, capsys)
     assert (len(counted), counted[-1]) == (COUNT + 1, "ranks")
     assert "paired test" in first
@@ -107,14 +110,50 @@ def test_a_damaged_index_is_made_again(store, indexed, counted, capsys, damage):
     assert path.read_bytes() == whole
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lines: lines.settings.clear(),
+        lambda lines: lines.made.update({key: Provenance(device="another") for key in lines.made}),
+        lambda lines: lines.metrics.update({key: ("f1", "accuracy") for key in lines.metrics}),
+        lambda lines: lines.rows.__setitem__(0, msgspec.structs.replace(lines.rows[0], scores=())),
+        lambda lines: lines.rows.__setitem__(0, msgspec.structs.replace(lines.rows[0], value=float("nan"))),
+        lambda lines: lines.rows.__setitem__(0, msgspec.structs.replace(lines.rows[0], low=None)),
+        lambda lines: lines.rows.__setitem__(0, msgspec.structs.replace(lines.rows[0], total_seconds=None)),
+        lambda lines: lines.rows.__setitem__(0, lines.rows[1]),
+    ],
+    ids=["lacking", "made otherwise", "other metrics", "no scores", "no number", "no end", "no seconds", "twice"],
+)
+def test_an_index_that_no_records_can_have_made_is_made_again(store, indexed, capsys, change):
+    path = store.root / NAME
+    whole = path.read_bytes()
+    content = index._decoded(path, len(whole))
+    change(content.lines)
+    packed = msgspec.msgpack.encode(content)
+    path.write_bytes(index._head(packed) + packed)
+    assert csv(store, capsys) == indexed
+    assert path.read_bytes() == whole
+
+
+def test_a_pipe_or_a_file_of_any_size_in_place_of_the_index_stops_nothing(store, indexed, capsys):
+    path = store.root / NAME
+    path.unlink()
+    os.mkfifo(path)
+    assert csv(store, capsys) == indexed
+    os.truncate(path, 2**40)
+    assert csv(store, capsys) == indexed
+    assert path.stat().st_size < 2**20
+
+
 def test_an_index_of_other_code_is_made_again(store, indexed, counted, capsys, monkeypatch):
-    monkeypatch.setattr(index, "_made_by", lambda: 1)
+    monkeypatch.setattr(index, "code_version", lambda: 1)
     assert csv(store, capsys) == indexed
     assert len(counted) == COUNT + 1
 
 
 def test_a_new_attempt_is_read_alone_and_counts(store, indexed, counted, capsys, made):
     commit(store, made, made.cell(strategy="s03"), made.answers(accuracy=0.97, draw=99), attempt=2)
+    remove_journal(store.root)
     assert csv(store, capsys) != indexed
     assert counted == [f"{made.cell(strategy='s03').id}.2.json", "ranks"]
     assert max(Index(store).lines(pytest.fail).rows, key=lambda line: line.value).strategy == "s03"

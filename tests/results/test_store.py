@@ -23,11 +23,6 @@ def cell(n):
 
 
 @pytest.fixture
-def store(tmp_path):
-    return Store.create(tmp_path / "out")
-
-
-@pytest.fixture
 def work(tmp_path):
     folder = tmp_path / "work"
     folder.mkdir()

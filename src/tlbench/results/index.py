@@ -1,7 +1,8 @@
 """`index.bin`, a derived file beside the records that spares reading them all again. Never the truth.
 
 It holds the line of every record, known by the file's name, size and time of writing, and ranks that took paired tests
-of many predictions. What is damaged, of another version or out of date is made again from the records; what cannot be
+of many predictions. What is damaged, of another version or out of date is made again: of the journal, which is added to
+as records are committed (`journal.py`), and of those records that it does not know as they are now. What cannot be
 written, in a folder that others own, is not. Of two processes that write it at once one wins, and either is right.
 """
 
@@ -11,34 +12,27 @@ import hashlib
 import os
 import secrets
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 import msgspec
 
 from tlbench.contracts.record import Record
 from tlbench.results.bulk import read_lines
+from tlbench.results.code_version import code_version
+from tlbench.results.durable import Stamp, stamp_of
+from tlbench.results.journal import Journalled, read_journal, remove_journal
 from tlbench.results.lines import Line, Lines
 from tlbench.results.ranking import Place, Ranked
-from tlbench.results.record_files import Unreadable, newest_attempts
-from tlbench.results.store import Stamp, Store
+from tlbench.results.record_files import Unreadable, content_of, newest_attempts
+from tlbench.results.store import Store
 
 NAME = "index.bin"
 WORTH = 200
 """How many records it takes for an index to save more time than it costs."""
-_MAKERS = (
-    "contracts/cell.py", "contracts/metric.py", "contracts/record.py", "contracts/space.py",
-    "modeling/statistics.py", "modeling/scored.py",
-    *(f"modeling/formulas/{name}.py" for name in (
-        "formula", "classes", "correlations", "probabilities", "entities", "answers", "texts",
-    )),
-    *(f"results/{name}.py" for name in (
-        "answers", "index", "lines", "provenance", "ranking", "record_files", "stats",
-    )),
-)  # fmt: skip
-
+_MOST_BYTES, _MOST_BYTES_EACH = 2**24, 2**12
+"""How large a file may be that is read: so much, and so much for each file among the records; more than is needed."""
 _Places = tuple[list[int | None], list[bool], list[str]]
 
 
@@ -61,8 +55,10 @@ class Index:
 
     def __init__(self, store: Store) -> None:
         self._store, self._path = store, store.root / NAME
-        self._content = _decoded(self._path)
-        self._files: dict[str, Stamp] = {}
+        self._files = store.listing()
+        self._most = _MOST_BYTES + _MOST_BYTES_EACH * len(self._files)
+        self._content = _decoded(self._path, self._most)
+        self._journal: Journalled | None = None
         self._stamps: dict[str, Stamp] = {}
         """Of the record of each cell."""
         self._used: dict[str, _Places] = {}
@@ -75,7 +71,7 @@ class Index:
             unreadable: Is told of every file that is no record.
             read: Records of the folder that were read already, and need not be read again.
         """
-        content, self._files = self._content, self._store.listing()
+        content = self._content
         if self._is_current():
             return content.lines.of(content.lines.rows)
         stamps = zip(content.sizes, content.times, strict=True)
@@ -90,13 +86,13 @@ class Index:
             else:
                 missing.append(name)
         self._changed = bool(missing) or len(rows) != len(known)
-        added = self._read(sorted(missing), read, unreadable)
-        rows |= {line.cell: line for line in added.rows}
         lines = content.lines
-        lines.join(added)
+        for added in self._added(missing, read, unreadable):
+            rows |= {line.cell: line for line in added.rows}
+            lines.join(added)
         lines.rows = [rows[cell_id] for cell_id in sorted(rows)]
         lines.prune()
-        self._stamps = {line.cell: self._files[f"{line.cell}.{line.attempt}.json"] for line in lines.rows}
+        self._stamps = {line.cell: self._files[line.file] for line in lines.rows}
         content.sizes = [size for size, _ in self._stamps.values()]
         content.times = [time for _, time in self._stamps.values()]
         return lines.of(lines.rows)
@@ -104,12 +100,37 @@ class Index:
     def _is_current(self) -> bool:
         """Says, sooner than by looking at each, whether the folder holds what the index says and nothing else."""
         content = self._content
-        names = [f"{line.cell}.{line.attempt}.json" for line in content.lines.rows]
+        names = [line.file for line in content.lines.rows]
         stamps = list(zip(content.sizes, content.times, strict=True))
         if stamps != [self._files.get(name) for name in names]:
             return False
         self._stamps = dict(zip((line.cell for line in content.lines.rows), stamps, strict=True))
-        return len(names) == sum(name.endswith(".json") for name in self._files)
+        return len(self._stamps) == len(names) == sum(name.endswith(".json") for name in self._files)
+
+    def _added(
+        self, missing: Sequence[str], read: Iterable[Record], unreadable: Callable[[Unreadable], None]
+    ) -> Iterator[Lines]:
+        """Yields the lines of these files of records: those that the journal has, and the others."""
+        if missing:
+            known = self._journalled().of({name: self._files[name] for name in missing})
+            yield known
+            there = {line.file for line in known.rows}
+            yield self._read(sorted(name for name in missing if name not in there), read, unreadable)
+
+    def _journalled(self) -> Journalled:
+        if self._journal is None:
+            self._journal = read_journal(self._store.root, self._most)
+            plan = self._journal.plan
+            # Taken over whether or not it is asked for: the journal is removed when the index is saved.
+            if plan is not None and plan[0] == self._plan_stamp():
+                self._content.plan, self._content.suite, self._content.planned = plan
+        return self._journal
+
+    def _plan_stamp(self) -> Stamp | None:
+        try:
+            return stamp_of((self._store.root / "plan.json").stat())
+        except OSError:
+            return None
 
     def _read(self, names: Sequence[str], read: Iterable[Record], unreadable: Callable[[Unreadable], None]) -> Lines:
         lines, asked = Lines(), set(names)
@@ -127,17 +148,16 @@ class Index:
 
     def planned(self) -> tuple[str, list[str]] | None:
         """Returns the suite of the last run's plan and the ids of its cells, or None where there is no plan."""
-        path = self._store.root / "plan.json"
-        try:
-            status = path.stat()
-        except OSError:
+        content, stamp = self._content, self._plan_stamp()
+        if stamp is None:
             return None
-        content, stamp = self._content, (status.st_size, status.st_mtime_ns)
         if content.plan != stamp:
-            plan = self._store.plan()
-            if plan is None:
-                return None
-            content.plan, content.suite, content.planned = stamp, plan.suite, [cell.id for cell in plan.cells]
+            self._journalled()
+            if content.plan != stamp:
+                plan = self._store.plan()
+                if plan is None:
+                    return None
+                content.plan, content.suite, content.planned = stamp, plan.suite, [cell.id for cell in plan.cells]
             self._changed = True
         return content.suite, content.planned
 
@@ -175,6 +195,9 @@ class Index:
             # Not flushed to the disk: after a crash the checksum tells, and nothing is lost.
             temporary.write_bytes(_head(packed) + packed)
             os.replace(temporary, self._path)
+            if self._journal is not None:
+                # What it says stands in the index now; what was added meanwhile is read from the records.
+                remove_journal(self._store.root)
         except OSError:
             pass  # a folder that others own, or a full disk
         finally:
@@ -188,16 +211,16 @@ class Index:
         return hashlib.sha256(msgspec.msgpack.encode((metric, rows))).hexdigest()[:32]
 
 
-def _decoded(path: Path) -> _Content:
+def _decoded(path: Path, most: int) -> _Content:
     try:
-        content = path.read_bytes()
+        content = content_of(path, most)
         start = len(_head(b""))
         packed = memoryview(content)[start:]
         if content[:start] == _head(packed):
             found = msgspec.msgpack.decode(packed, type=_Content)
-            if len(found.sizes) == len(found.times) == len(found.lines.rows):
+            if len(found.sizes) == len(found.times) == len(found.lines.rows) and all(found.lines.sound()):
                 return found
-    except (OSError, msgspec.DecodeError, ValueError):
+    except (OSError, MemoryError, RecursionError, ValueError):  # what msgspec raises of itself is a ValueError
         pass
     return _Content()
 
@@ -214,17 +237,4 @@ def _recent(used: dict[str, _Places], known: dict[str, _Places], limit: int) -> 
 
 
 def _head(packed: bytes | memoryview) -> bytes:
-    return b"tlbench index %08x %08x\n" % (_made_by(), zlib.crc32(packed))
-
-
-@cache
-def _made_by() -> int:
-    """Returns a checksum of the code that makes lines and ranks: other code may make others."""
-    import tlbench
-
-    root = Path(tlbench.__file__).parent
-    checksum = zlib.crc32(tlbench.__version__.encode())
-    for name in _MAKERS:
-        with suppress(OSError):
-            checksum = zlib.crc32((root / name).read_bytes(), checksum)
-    return checksum
+    return b"tlbench index %08x %08x\n" % (code_version(), zlib.crc32(packed))

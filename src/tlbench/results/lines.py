@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import lru_cache
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -16,6 +17,8 @@ from tlbench.contracts.record import Provenance, Record, TestScore
 from tlbench.contracts.space import Override
 from tlbench.results.columns import OK, PENDING
 from tlbench.results.provenance import mixture
+
+_T = TypeVar("_T")
 
 
 class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
@@ -83,6 +86,11 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=T
     mixture: str = ""
     """What some of the fits were made with instead of what `made` says, in words."""
 
+    @property
+    def file(self) -> str:
+        """The name of the record's file."""
+        return f"{self.cell}.{self.attempt}.json"
+
 
 class Lines(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
     """Lines, and once for all of them what many have in common; keys are digests, so that any two can be joined."""
@@ -97,9 +105,7 @@ class Lines(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
     def add(self, record: Record, cell_id: str) -> None:
         """Adds the line of a record."""
         cell, provenance = record.cell, record.provenance
-        made = _digest(
-            (provenance.device, provenance.precision, provenance.threads, provenance.distributions, provenance.data)
-        )
+        made = _made_digest(provenance)
         if made not in self.made:
             self.made[made] = msgspec.structs.replace(provenance, python="", platform="", started="")
         seconds, memory = record.seconds, record.memory
@@ -168,6 +174,32 @@ class Lines(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
         self.made = {key: self.made[key] for key in {line.made for line in self.rows}}
         self.metrics = {key: self.metrics[key] for key in {line.scored for line in self.rows} if key}
 
+    def without(self, keys: Set[str]) -> Lines:
+        """Returns the lines without those things that they have in common whose keys are these."""
+
+        def rest(known: dict[str, _T]) -> dict[str, _T]:
+            return {key: value for key, value in known.items() if key not in keys}
+
+        return Lines(self.rows, rest(self.settings), rest(self.made), rest(self.metrics))
+
+    def sound(self) -> list[bool]:
+        """Says of each line whether a record may have made it, as far as a table depends on that.
+
+        What was read from a file that somebody sent may lack what a line refers to, or have something else there.
+        """
+        settings = {key for key, setting in self.settings.items() if _digest(setting) == key}
+        made = {key for key, provenance in self.made.items() if _made_digest(provenance) == key}
+        scored = {key: len(names) for key, names in self.metrics.items() if _digest(names) == key} | {"": 0}
+        return [
+            line.attempt > 0
+            and line.setting in settings
+            and line.made in made
+            and scored.get(line.scored) == len(line.scores)
+            and None not in _of_every_record(line)
+            and (line.status != OK or _is_finite(line.value, line.low, line.high))
+            for line in self.rows
+        ]
+
     def scores(self, metric: str, rows: Sequence[Line]) -> list[float | None]:
         """Returns what each of some of the lines has in a metric."""
         places = {key: names.index(metric) for key, names in self.metrics.items() if metric in names}
@@ -216,6 +248,8 @@ class Lines(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
 
 
 _encoded = msgspec.json.Encoder(order="deterministic").encode
+_of_every_record = attrgetter("trials", "encode_seconds", "fit_seconds", "total_seconds")
+"""What sums go over."""
 
 
 def lines_of(records: Iterable[Record]) -> Lines:
@@ -239,6 +273,10 @@ def _searched(record: Record) -> bool:
     return any(_encoded(trial.params) != first for trial in record.trials)
 
 
+def _is_finite(*values: float | None) -> bool:
+    return all(value is not None and math.isfinite(value) for value in values)
+
+
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
@@ -246,6 +284,10 @@ def _mean(values: Sequence[float]) -> float:
 def _deviation(values: Sequence[float]) -> float:
     mean = _mean(values)
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def _made_digest(made: Provenance) -> str:
+    return _digest((made.device, made.precision, made.threads, made.distributions, made.data))
 
 
 def _digest(value: Any) -> str:

@@ -38,9 +38,14 @@ class Unreadable:
 def read_record(path: Path) -> Record | Unreadable:
     """Returns the record in a file, or why there is none."""
     try:
-        content = _content(path)
+        content = content_of(path)
     except (OSError, MemoryError) as error:
         return Unreadable(path, getattr(error, "strerror", None) or "it is too large")
+    return record_of(path, content)
+
+
+def record_of(path: Path, content: bytes) -> Record | Unreadable:
+    """Returns the record that a file of this name and content holds, or why it holds none."""
     try:
         record = msgspec.json.decode(content, type=Record)
     except (ValueError, RecursionError) as error:  # what msgspec raises of itself is a ValueError
@@ -68,17 +73,23 @@ def attempts_in(names: Iterable[str]) -> Iterator[tuple[str, int]]:
             yield match["id"], int(match["attempt"])
 
 
-def _content(path: Path) -> bytes:
+def content_of(path: Path, most: int | None = None) -> bytes:
     """Returns the bytes of a regular file; reading a pipe or a device would never end.
 
     Raises:
-        OSError: It is no regular file, or cannot be read.
+        OSError: It is no regular file, cannot be read, or has more than `most` bytes.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(handle, "rb", buffering=0) as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is no file")
-        return file.read()
+        if most is None:
+            return file.read()
+        if status.st_size > most:
+            raise OSError(errno.EFBIG, "it is too large")
+        # Of a file that grows meanwhile, what was there when it was opened.
+        return file.read(status.st_size)
 
 
 class _Head(msgspec.Struct):

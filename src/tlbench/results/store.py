@@ -6,6 +6,7 @@ fresh.json                  the attempts that the last --fresh asked for
 plan.json                   the last plan that was run: what "n of N" counts
 records/<id>.<k>.json       attempt k of a cell; the newest counts
 records/<id>.<k>.parquet    its predictions
+work/index.journal          what the index is made of, added as records are (`journal.py`), and disposable
 work/<id>.<k>/              study, finished fits and progress of a cell
 """
 
@@ -17,16 +18,16 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeAlias
 
 import msgspec
 
 from tlbench.contracts.errors import StoreError
 from tlbench.contracts.plan import Plan
 from tlbench.contracts.record import FORMAT, Record
-from tlbench.results.durable import create_durably, link_durably, write_durably
+from tlbench.results.durable import Stamp, create_durably, link_durably, stamp_of, write_durably
+from tlbench.results.journal import Journal
 from tlbench.results.lines import Line
-from tlbench.results.record_files import Unreadable, attempts_in, newest_attempts, read_record
+from tlbench.results.record_files import Unreadable, attempts_in, content_of, newest_attempts, read_record
 
 SAVED = re.compile(r"saved-\d+|\.saved-\d+\.\w+\.tmp")
 """The only folders within a cell's folder: saved predictors."""
@@ -36,16 +37,13 @@ class _Marker(msgspec.Struct, frozen=True):
     format: int
 
 
-Stamp: TypeAlias = tuple[int, int]
-"""The size of a file in bytes and the nanosecond in which it was last written."""
-
-
 class Store:
     """Reads and commits records in one folder; safe with several processes at once."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._records = root / "records"
+        self._journal = Journal(root)
 
     @classmethod
     def open(cls, root: Path) -> Store:
@@ -126,8 +124,7 @@ class Store:
         with suppress(OSError), os.scandir(self._records) as entries:
             for entry in entries:
                 try:
-                    status = entry.stat()
-                    found[entry.name] = (status.st_size, status.st_mtime_ns)
+                    found[entry.name] = stamp_of(entry.stat())
                 except OSError:
                     found[entry.name] = (-1, -1)
         return found
@@ -174,10 +171,15 @@ class Store:
                     raise StoreError(f"{work}: the record's predictions are not in this folder: remove it")
                 self._keep_predictions(work / record.predictions, self._records / f"{name}.parquet")
                 record = msgspec.structs.replace(record, predictions=f"{name}.parquet")
-            return create_durably(self._records / f"{name}.json", msgspec.json.encode(record))
+            path, content = self._records / f"{name}.json", msgspec.json.encode(record)
+            stamp = create_durably(path, content)
         except OSError as error:
             reason = error.strerror or str(error)
             raise StoreError(f"{self._records}: could not store {record.cell.title}: {reason}") from error
+        if stamp is None:
+            return False
+        self._journal.add(path, content, stamp)
+        return True
 
     @staticmethod
     def _keep_predictions(source: Path, target: Path) -> None:
@@ -223,10 +225,16 @@ class Store:
 
     def save_plan(self, plan: Plan) -> None:
         """Keeps the plan of the run that begins, so that tables can say "n of N"."""
+        path, content = self.root / "plan.json", msgspec.json.encode(plan)
+        with suppress(OSError):
+            # What is there already stays as it is, and what the index knows of it holds.
+            if content_of(path, len(content)) == content:
+                return
         try:
-            write_durably(self.root / "plan.json", msgspec.json.encode(plan))
+            stamp = write_durably(path, content)
         except OSError as error:
             raise StoreError(f"{self.root}: cannot be written: {error.strerror or error}") from None
+        self._journal.add_plan(plan, stamp)
 
     def plan(self) -> Plan | None:
         """Returns the plan of the last run, or None."""
