@@ -10,10 +10,12 @@ import datetime
 import json
 import os
 import platform
+import resource
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,16 +87,27 @@ def _paired(arguments: argparse.Namespace, scratch: Path) -> Iterator[tuple[str,
 def _boards(
     arguments: argparse.Namespace, scratch: Path, sizes: tuple[int, ...], predicted: float, title: str
 ) -> Iterator[tuple[str, list[Point]]]:
-    first, again = [], []
+    committed, first, again, unindexed = [], [], [], []
     for size in _up_to(arguments.largest, sizes):
         out = scratch / "records"
-        folders.make_folder(out, size, predicted)
+        passed, worked = folders.make_folder(out, size, predicted)
+        peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        committed.append(_point(size, Measured((passed,), (worked,), peak)))
+        journal = folders.journal_of(out).read_bytes()
         command, env = tlbench("leaderboard", "--out", str(out)), environment()
-        cold = measured(command, arguments.rounds, env, before=lambda out=out: folders.forget_index(out))  # type: ignore[misc]
-        first.append(_point(size, cold))
-        again.append(_point(size, measured(command, arguments.rounds, env)))
+
+        def measure(
+            before: Callable[[], None], command: list[str] = command, env: Any = env, size: int = size
+        ) -> Point:
+            return _point(size, measured(command, arguments.rounds, env, before=before))
+
+        first.append(measure(partial(folders.forget_index, out, journal)))
+        again.append(measure(lambda: None))
+        unindexed.append(measure(partial(folders.forget_index, out)))
     yield f"{title}, first", first
     yield f"{title}, again", again
+    yield f"{title}, of records alone", unindexed
+    yield f"commits to a folder of the {title}", committed
 
 
 def _trials(arguments: argparse.Namespace, scratch: Path) -> Iterator[tuple[str, list[Point]]]:

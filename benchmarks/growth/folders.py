@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from tlbench import Cell, Protocol, Record
 from tlbench.contracts.cell import Ref
 from tlbench.contracts.plan import Plan
 from tlbench.contracts.record import FitResult, Memory, Provenance, Seconds, TestScore
+from tlbench.results.durable import stamp_of
 from tlbench.results.index import NAME as INDEX
+from tlbench.results.journal import NAME as JOURNAL
+from tlbench.results.journal import Journal
 from tlbench.results.store import Store
 
 SEEDS = (0, 1, 2)
@@ -44,10 +48,15 @@ def shape(size: int) -> tuple[int, int, int]:
     return tasks, rest // tasks, strategies
 
 
-def make_folder(root: Path, size: int, predicted: float) -> None:
-    """Makes a folder of `size` records, of which this share has predictions, and the plan that they fulfil."""
+def make_folder(root: Path, size: int, predicted: float) -> tuple[float, float]:
+    """Makes a folder of `size` records, of which this share has predictions, and the plan that they fulfil.
+
+    Returns:
+        The seconds, and those of a processor, that adding all records to the journal took.
+    """
     shutil.rmtree(root, ignore_errors=True)
     store = Store.create(root)
+    journal, passed, worked = Journal(root), 0.0, 0.0
     rng = np.random.default_rng(size)
     with_predictions = set(rng.permutation(size)[: round(predicted * size)].tolist())
     cells = []
@@ -58,13 +67,27 @@ def make_folder(root: Path, size: int, predicted: float) -> None:
             record = _predict(record, rng, where[0], store.root / "records")
         cells.append(cell)
         # As `Store.commit` writes them, without waiting for the disk each time.
-        (store.root / "records" / f"{cell.id}.1.json").write_bytes(msgspec.json.encode(record))
+        path, content = store.root / "records" / f"{cell.id}.1.json", msgspec.json.encode(record)
+        path.write_bytes(content)
+        began = time.perf_counter(), time.process_time()
+        journal.add(path, content, stamp_of(path.stat()))
+        passed, worked = passed + time.perf_counter() - began[0], worked + time.process_time() - began[1]
     store.save_plan(Plan("growth", tuple(cells)))
+    return passed, worked
 
 
-def forget_index(root: Path) -> None:
-    """Removes what the last leaderboard has left for the next."""
+def forget_index(root: Path, journal: bytes | None = None) -> None:
+    """Removes what the last leaderboard has left for the next, and puts back the journal if there was one."""
     (root / INDEX).unlink(missing_ok=True)
+    path = journal_of(root)
+    path.unlink(missing_ok=True)
+    if journal is not None:
+        path.write_bytes(journal)
+
+
+def journal_of(root: Path) -> Path:
+    """Returns the file to which commits add."""
+    return root / "work" / JOURNAL
 
 
 def write_suite(path: Path, size: int) -> None:
