@@ -249,7 +249,7 @@ def test_the_end_of_a_run_leaves_an_index_and_reads_nothing_twice(store, counted
 
 def test_records_read_in_processes_are_those_read_alone(store, monkeypatch):
     monkeypatch.setattr(bulk, "_CHUNK", 5)
-    monkeypatch.setattr(bulk, "_processes", lambda: 2)
+    monkeypatch.setattr(bulk, "processes", lambda: 2)
     (store.root / "records" / f"{'0' * 16}.1.json").write_text("{")
     names = sorted(path.name for path in (store.root / "records").glob("*.json"))
     alone, together = bulk.read_lines(store, names, enough=99), bulk.read_lines(store, names, enough=1)
@@ -262,7 +262,7 @@ def test_a_process_that_is_ended_while_it_reads_costs_time_alone(store, monkeypa
     names = sorted(path.name for path in (store.root / "records").glob("*.json"))
     parent = os.getpid()
     read = Store.read
-    monkeypatch.setattr(bulk, "_processes", lambda: 2)
+    monkeypatch.setattr(bulk, "processes", lambda: 2)
     monkeypatch.setattr(Store, "read", lambda self, name: read(self, name) if os.getpid() == parent else os._exit(9))
     lines, bad = bulk.read_lines(store, names, enough=1)
     assert (len(lines.rows), bad) == (COUNT, [])

@@ -12,8 +12,9 @@ from tlbench.contracts.cell import Cell
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.plan import Plan
 from tlbench.contracts.record import Record
+from tlbench.results.bulk_ranks import BulkRanks, Tested
 from tlbench.results.index import Index
-from tlbench.results.leaderboard import Table
+from tlbench.results.leaderboard import Table, compared
 from tlbench.results.lines import Line, Lines
 from tlbench.results.ranking import Place, by_answers, by_intervals
 from tlbench.results.record_files import Unreadable
@@ -126,27 +127,47 @@ def _planned(lines: Lines, plan: Plan) -> tuple[str, Lines, list[str]]:
 
 
 def _table(store: Store, index: Index, lines: Lines, planned: Sequence[str]) -> Table:
-    tested = index.remembered(_by_predictions(store, index.doubt))
+    coming = [
+        (metric, group) for metric, group in compared(lines) if _is_tested(group) and not index.is_known(metric, group)
+    ]
+    with BulkRanks(_by_predictions(store), coming) as tested:
 
-    def ranked(metric: str, group: Sequence[Line]) -> list[Place]:
-        return tested(metric, group) if any(line.predictions for line in group) else by_intervals(metric, group)
+        def told(metric: str, group: Sequence[Line]) -> list[Place]:
+            made, complaints = tested(metric, group)
+            for complaint in complaints:
+                print(complaint, file=sys.stderr)
+                index.doubt()
+            return made
 
-    return Table(lines, planned, ranked)
+        remembered = index.remembered(told)
+
+        def ranked(metric: str, group: Sequence[Line]) -> list[Place]:
+            return remembered(metric, group) if _is_tested(group) else by_intervals(metric, group)
+
+        return Table(lines, planned, ranked)
 
 
-def _by_predictions(store: Store, damaged: Callable[[], None]) -> Callable[[str, Sequence[Line]], list[Place]]:
-    def answers_of(line: Line) -> Answers | None:
-        from tlbench.results.answers import read_answers
+def _is_tested(lines: Sequence[Line]) -> bool:
+    return any(line.predictions for line in lines)
 
-        path = store.predictions(line)
-        try:
-            return None if path is None else read_answers(path, line.metric)
-        except (OSError, ValueError) as error:  # what pyarrow raises of a damaged file is a ValueError
-            print(printable(f"tlbench: {path} cannot be read: {error}"), file=sys.stderr)
-            damaged()
-            return None
 
-    return lambda metric, lines: by_answers(metric, lines, answers_of)
+def _by_predictions(store: Store) -> Callable[[str, Sequence[Line]], Tested]:
+    def ranked(metric: str, lines: Sequence[Line]) -> Tested:
+        complaints: list[str] = []
+
+        def answers_of(line: Line) -> Answers | None:
+            from tlbench.results.answers import read_answers
+
+            path = store.predictions(line)
+            try:
+                return None if path is None else read_answers(path, line.metric)
+            except (OSError, ValueError) as error:  # what pyarrow raises of a damaged file is a ValueError
+                complaints.append(printable(f"tlbench: {path} cannot be read: {error}"))
+                return None
+
+        return by_answers(metric, lines, answers_of), complaints
+
+    return ranked
 
 
 def _complain(file: Unreadable) -> None:

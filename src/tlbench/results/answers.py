@@ -135,15 +135,24 @@ def _numpy(column: pa.ChunkedArray) -> np.ndarray:
     if pa.types.is_list(kind) and not pa.types.is_string(kind.value_type):
         # Far quicker than by lists of Python's numbers.
         rows = column.combine_chunks()
-        flat: np.ndarray = rows.flatten().to_numpy(zero_copy_only=False)
-        return flat.reshape(len(rows), -1)
+        return _numbers(rows.flatten()).reshape(len(rows), -1)
     if pa.types.is_string(kind) and not column.null_count:
         from tlbench.modeling.scored import objects
 
         return objects(column.to_pylist())
     if pa.types.is_list(kind) or pa.types.is_string(kind):
         return _array(column.to_pylist())
-    numbers: np.ndarray = column.to_numpy()
+    return _numbers(column.combine_chunks())
+
+
+def _numbers(column: pa.Array) -> np.ndarray:
+    import numpy as np
+    import pyarrow as pa
+
+    if not column.null_count and (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        # The other way imports pandas.
+        return np.array(np.from_dlpack(column))
+    numbers: np.ndarray = column.to_numpy(zero_copy_only=False)
     return numbers
 
 

@@ -24,17 +24,17 @@ _MOST = 8
 
 def read_lines(store: Store, names: Sequence[str], enough: int = ENOUGH) -> tuple[Lines, list[Unreadable]]:
     """Returns the lines of the records in the files of these names, in their order, and the files that are none."""
-    if len(names) >= enough and (processes := _processes()) > 1:
+    if len(names) >= enough and (number := processes()) > 1:
         from concurrent.futures.process import BrokenProcessPool
 
         try:
-            return _in_processes(store, names, processes)
+            return _in_processes(store, names, number)
         except (BrokenProcessPool, OSError):
             pass  # no memory for them, or somebody ended one
     return _read(store, names)
 
 
-def _in_processes(store: Store, names: Sequence[str], processes: int) -> tuple[Lines, list[Unreadable]]:
+def _in_processes(store: Store, names: Sequence[str], number: int) -> tuple[Lines, list[Unreadable]]:
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
@@ -43,7 +43,7 @@ def _in_processes(store: Store, names: Sequence[str], processes: int) -> tuple[L
     decode = msgspec.msgpack.Decoder(Lines).decode
     # Forked ones start at once, with everything imported; an interrupt is the parent's to answer.
     fork, ignore = multiprocessing.get_context("fork"), (signal.SIGINT, signal.SIG_IGN)
-    with ProcessPoolExecutor(processes, fork, signal.signal, ignore) as pool:
+    with ProcessPoolExecutor(number, fork, signal.signal, ignore) as pool:
         for packed, unreadable in pool.map(_packed, [store] * len(chunks), chunks):
             lines.join(decode(packed))
             bad += unreadable
@@ -67,7 +67,7 @@ def _read(store: Store, names: Sequence[str]) -> tuple[Lines, list[Unreadable]]:
     return lines, bad
 
 
-def _processes() -> int:
+def processes() -> int:
     """Returns how many processes may be forked: one where forking is not safe, or not to be had."""
     if not sys.platform.startswith("linux") or threading.active_count() > 1:
         return 1

@@ -112,10 +112,10 @@ class Index:
     ) -> Iterator[Lines]:
         """Yields the lines of these files of records: those that the journal has, and the others."""
         if missing:
-            known = self._journalled().of({name: self._files[name] for name in missing})
-            yield known
-            there = {line.file for line in known.rows}
-            yield self._read(sorted(name for name in missing if name not in there), read, unreadable)
+            journalled = self._journalled()
+            known = journalled.of(self._files)
+            yield journalled.lines.of(known[name] for name in missing if name in known)
+            yield self._read(sorted(name for name in missing if name not in known), read, unreadable)
 
     def _journalled(self) -> Journalled:
         if self._journal is None:
@@ -160,6 +160,13 @@ class Index:
                 content.plan, content.suite, content.planned = stamp, plan.suite, [cell.id for cell in plan.cells]
             self._changed = True
         return content.suite, content.planned
+
+    def is_known(self, metric: str, lines: Sequence[Line]) -> bool:
+        """Says whether the ranks of these lines are remembered; where nothing has changed it is taken for granted."""
+        if not self._changed:
+            return True
+        # Without any there is no need to say which.
+        return bool(self._content.places) and self._key(metric, lines) in self._content.places
 
     def remembered(self, ranked: Ranked) -> Ranked:
         """Returns what ranks as this does, and once only what rests on the same records and predictions."""

@@ -124,12 +124,11 @@ class Journalled:
     plan: tuple[Stamp, str, list[str]] | None = None
     """The stamp of the last plan, its suite and the ids of its cells."""
 
-    def of(self, files: Mapping[str, Stamp]) -> Lines:
-        """Returns the lines of those of these files, by name, that are as they were committed."""
+    def of(self, files: Mapping[str, Stamp]) -> dict[str, Line]:
+        """Returns the lines of those of these files that are as they were committed, by the file's name."""
         rows = zip(self.lines.rows, self.stamps, strict=True)
         # Of several entries for one file the last.
-        found = {line.file: line for line, stamp in rows if files.get(line.file) == stamp}
-        return self.lines.of(found.values())
+        return {name: line for line, stamp in rows if files.get(name := line.file) == stamp}
 
 
 def read_journal(root: Path, most: int) -> Journalled:
@@ -140,7 +139,7 @@ def read_journal(root: Path, most: int) -> Journalled:
     except (OSError, MemoryError):
         content = b""
     for whole in content.split(b"\n"):
-        packed = memoryview(whole)[_CHECKSUM:]
+        packed = whole[_CHECKSUM:]
         if not packed or whole[:_CHECKSUM] != _checksum(packed):
             continue
         try:
@@ -176,5 +175,5 @@ def _packed(entry: _Entry) -> bytes:
     return b"\n%s%s" % (_checksum(packed), packed)
 
 
-def _checksum(packed: bytes | memoryview) -> bytes:
+def _checksum(packed: bytes) -> bytes:
     return b"%08x" % zlib.crc32(packed, code_version())

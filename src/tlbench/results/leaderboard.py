@@ -12,7 +12,7 @@ import msgspec
 from tlbench.contracts.cell import Cell, Protocol
 from tlbench.contracts.metric import METRICS
 from tlbench.contracts.record import Provenance, Record
-from tlbench.results.columns import PENDING, Row, with_metrics
+from tlbench.results.columns import OK, PENDING, Row, with_metrics
 from tlbench.results.lines import Line, Lines, Setting, lines_of
 from tlbench.results.provenance import differences
 from tlbench.results.ranking import Place, Ranked, by_answers, by_intervals, gains, goodness, places
@@ -153,6 +153,15 @@ class Table:
             nothing = _OF_MACHINE[name](Provenance())
             return [made.get(line.made, nothing) for line in rows]
         return None
+
+
+def compared(lines: Lines) -> list[tuple[str, list[Line]]]:
+    """Returns what a table of these lines ranks together: a metric, and lines of one task that have a score in it."""
+    groups: dict[tuple[str, str], list[Line]] = defaultdict(list)
+    for line, task in zip(lines.rows, _task_names(lines), strict=True):
+        if line.status == OK:
+            groups[task, line.metric].append(line)
+    return [(metric, group) for (_, metric), group in groups.items() if metric in METRICS]
 
 
 def progress(table: pd.DataFrame) -> tuple[int, int]:

@@ -274,7 +274,7 @@ def _searched(record: Record) -> bool:
 
 
 def _is_finite(*values: float | None) -> bool:
-    return all(value is not None and math.isfinite(value) for value in values)
+    return None not in values and all(map(math.isfinite, values))  # type: ignore[arg-type]  # none is None
 
 
 def _mean(values: Sequence[float]) -> float:
