@@ -42,6 +42,20 @@ def test_a_plan_that_was_changed_since_is_read(store):
     assert Index(store).planned() == ("other", [record(1).cell.id])
 
 
+def test_the_entry_of_another_plan_does_not_hide_the_one_that_is_known(store, kept, monkeypatch):
+    monkeypatch.setattr("tlbench.results.index.WORTH", 1)
+    store.save_plan(Plan("grown", (record(0).cell,)))
+    index = Index(store)
+    index.lines(pytest.fail)
+    index.save()
+    Journal(store.root).add_plan(Plan("other", (record(1).cell,)), (1, 1))
+    store.commit(record(3), store.root)
+    monkeypatch.setattr(Store, "plan", lambda self: pytest.fail("the plan is read"))
+    again = Index(store)
+    again.lines(pytest.fail)
+    assert again.planned() == ("grown", [record(0).cell.id])
+
+
 def test_the_same_plan_again_adds_nothing_and_stays_as_it_is(store):
     plan = Plan("grown", (record(0).cell,))
     store.save_plan(plan)

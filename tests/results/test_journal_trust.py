@@ -33,6 +33,10 @@ def changed(row=0, **changes):
         lambda lines: lines.metrics.clear(),
         lambda lines: lines.made.update({key: Provenance(device="another") for key in lines.made}),
         lambda lines: lines.settings.update(dict.fromkeys(lines.settings)),
+        lambda lines: lines.settings.update(
+            {key: msgspec.structs.replace(setting, task_version=9) for key, setting in lines.settings.items()}
+        ),
+        lambda lines: lines.metrics.update(dict.fromkeys(lines.metrics, ("f1",))),
         changed(scores=(0.5, 0.6)),
         changed(value=None),
         changed(total_seconds=None),
