@@ -155,8 +155,8 @@ def _predict(record: Record, rng: np.random.Generator, task: int, folder: Path) 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from tlbench.modeling.scored import Scored
-    from tlbench.modeling.statistics import score
+    from tlbench.metrics.resampling import score
+    from tlbench.metrics.scored import Scored
 
     if record.status != "ok":
         return record

@@ -12,7 +12,7 @@ from tlbench.contracts.errors import DataError, Diverged, FitEnded, PluginError,
 from tlbench.contracts.executor import Asked, Capacity, Executor, Handle, OutOfTime, WorkerLost
 from tlbench.contracts.images import ImageFile
 from tlbench.contracts.memory import Resources, Trainable
-from tlbench.contracts.metric import METRICS, MetricInfo
+from tlbench.contracts.metric import Metric
 from tlbench.contracts.order import Fit, FitOrder, OrderResult
 from tlbench.contracts.outputs import (
     Answer,
@@ -26,9 +26,11 @@ from tlbench.contracts.outputs import (
     TokenClasses,
 )
 from tlbench.contracts.record import FitResult, Record
+from tlbench.contracts.renderer import Renderer
 from tlbench.contracts.space import Choice, Float, Int, Space, Value
-from tlbench.contracts.strategy import About, Job, Predictor, Strategy, TaskInfo
+from tlbench.contracts.strategy import About, Job, LoadedBackbone, OtherTask, Predictor, Strategy, TaskInfo
 from tlbench.contracts.task import Example, Examples, SplitName, Task
+from tlbench.metrics import METRICS
 
 __all__ = [
     "METRICS",
@@ -55,9 +57,11 @@ __all__ = [
     "ImageFile",
     "Int",
     "Job",
-    "MetricInfo",
+    "LoadedBackbone",
+    "Metric",
     "MultiLabel",
     "OrderResult",
+    "OtherTask",
     "OutOfTime",
     "Output",
     "PluginError",
@@ -66,6 +70,7 @@ __all__ = [
     "Protocol",
     "Pruned",
     "Record",
+    "Renderer",
     "Resources",
     "Scalar",
     "Space",

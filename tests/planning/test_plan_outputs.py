@@ -8,12 +8,17 @@ import pytest
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import Plugin
-from tlbench.contracts.metric import METRICS, MetricInfo
+from tlbench.contracts.metric import Metric
 from tlbench.contracts.outputs import Classes, Text
 from tlbench.contracts.task import Task
 from tlbench.planning.plan import plan
 from tlbench.planning.suite import read_suite
 from tlbench.testing.toys import ToyBackbone, ToyFit, ToyMajority
+
+
+class Likeness(Metric):
+    name = label = "likeness"
+    outputs = (Text,)
 
 
 class Writing(Task):
@@ -43,13 +48,13 @@ strategies = ["toy-fit"]
 
 
 @pytest.fixture
-def planned(tmp_path, monkeypatch):
+def planned(tmp_path):
     from tlbench import hookimpl
 
-    monkeypatch.setitem(METRICS, "likeness", MetricInfo("likeness", "likeness", (Text,)))
     hooks = {
         "tlbench_backbones": lambda: [ToyBackbone(), Writer()],
         "tlbench_tasks": lambda: [Writing()],
+        "tlbench_metrics": lambda: [Likeness()],
         "tlbench_strategies": lambda: [ToyFit(), ToyMajority()],
     }
     module = SimpleNamespace(**{name: hookimpl(hook) for name, hook in hooks.items()})

@@ -11,8 +11,8 @@ import pytest
 from tests.results import small
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.record import FitResult, Memory, Provenance, Record, Seconds, TestScore
-from tlbench.modeling.scored import Scored
-from tlbench.modeling.statistics import bootstrap, score
+from tlbench.metrics.resampling import bootstrap, score
+from tlbench.metrics.scored import Scored
 from tlbench.results import journal
 from tlbench.results.store import Store
 

@@ -7,8 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tlbench.contracts.record import TestScore
-from tlbench.modeling.scored import Scored, objects
-from tlbench.modeling.statistics import bootstrap, score
+from tlbench.metrics import METRICS
+from tlbench.metrics.resampling import bootstrap, score
+from tlbench.metrics.scored import Scored, objects
 from tlbench.results.answers import columns_of, read_answers, scored_in
 from tlbench.results.columns import rows_of
 from tlbench.results.leaderboard import frame
@@ -85,7 +86,7 @@ def test_seeds_are_put_in_order_and_compared_in_pairs(kind, metric, tmp_path):
         table = pa.concat_tables([table_of(said(kind, right, seed), seed) for seed in (3, 1)])
         shuffled = table.take(np.random.default_rng(0).permutation(2 * N))
         pq.write_table(shuffled, tmp_path / f"{name}.parquet")
-        found.append(read_answers(tmp_path / f"{name}.parquet", metric))
+        found.append(read_answers(tmp_path / f"{name}.parquet", METRICS[metric].reads_scores))
     good, bad = found
     assert good.seeds == (1, 3)
     for row, seed in zip(good.scored, good.seeds, strict=True):
@@ -97,8 +98,8 @@ def test_seeds_are_put_in_order_and_compared_in_pairs(kind, metric, tmp_path):
 
 def test_probabilities_are_read_where_a_metric_needs_them(tmp_path):
     pq.write_table(table_of(said("classes", 0.8)), tmp_path / "p.parquet")
-    assert read_answers(tmp_path / "p.parquet", "accuracy").scores is None
-    assert read_answers(tmp_path / "p.parquet", "roc_auc").scores.shape == (1, N, 3)
+    assert read_answers(tmp_path / "p.parquet").scores is None
+    assert read_answers(tmp_path / "p.parquet", with_scores=True).scores.shape == (1, N, 3)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ def test_a_leaderboard_ranks_every_kind_by_paired_tests(kind, metric, made):
     assert [(row["strategy"], row["rank"], row["ranked_by"]) for row in rows] == [
         ("better", 1, "paired test"), ("worse", 2, "paired test"),
     ]  # fmt: skip
-    assert rows[0][metric] == rows[0]["value"]
+    assert rows[0][f"metric.{metric}"] == rows[0]["value"]
 
 
 def test_predictions_that_a_metric_cannot_read_are_not_used(made):

@@ -8,18 +8,20 @@ import msgspec
 import pytest
 
 from tlbench.cli import board
+from tlbench.metrics import METRICS
 from tlbench.results import bulk_ranks
 from tlbench.results.bulk_ranks import BulkRanks
 from tlbench.results.leaderboard import Table, compared
 from tlbench.results.lines import Line, lines_of
 from tlbench.results.ranking import Place
 
-GROUPS = [("accuracy", [Line(f"{task}{i}", task, "b", "s", "", predictions="p") for i in range(3)]) for task in "wxyz"]
+ACCURACY = METRICS["accuracy"]
+GROUPS = [(ACCURACY, [Line(f"{task}{i}", task, "b", "s", "", predictions="p") for i in range(3)]) for task in "wxyz"]
 
 
 def ranked(metric, lines):
     places = [Place(i + 1, i > 1, lines[0].task) for i in range(len(lines))]
-    return places, [f"{metric} of {line.cell}" for line in lines]
+    return places, [f"{metric.name} of {line.cell}" for line in lines]
 
 
 def told(metric, lines):
@@ -51,7 +53,7 @@ def test_what_was_not_said_to_come_is_made_here():
     with BulkRanks(told, GROUPS[:2]) as ranks:
         assert ranks(*GROUPS[3])[0][0].rank == os.getpid()
         # Of the same task, but of fewer lines.
-        assert ranks("accuracy", GROUPS[0][1][:2])[0][0].rank == os.getpid()
+        assert ranks(ACCURACY, GROUPS[0][1][:2])[0][0].rank == os.getpid()
 
 
 def test_few_files_are_not_worth_a_process(monkeypatch):

@@ -50,7 +50,7 @@ def test_a_row_says_what_was_measured(table, made):
     assert found["metric"] == "matthews"
     assert found["low"] < found["value"] < found["high"]
     assert found["seed_min"] <= found["value"] <= found["seed_max"]
-    assert found["value"] == found["matthews"] != found["accuracy"]
+    assert found["value"] == found["metric.matthews"] != found["metric.accuracy"]
     assert (found["n"], found["seeds"], found["seeds_planned"]) == (400, 2, 2)
     assert (found["trials"], found["searched"]) == (16, True)
     assert (found["host_peak_bytes"], found["host_added_bytes"]) == (812_000_000, 512_000_000)
@@ -260,7 +260,7 @@ def test_reading_results_imports_nothing_heavy():
     code = (
         "import sys; import tlbench.results.leaderboard, tlbench.results.summary\n"
         "assert not {'pandas', 'numpy', 'rich'} & set(sys.modules), 'light until used'\n"
-        "import tlbench.results.stats, tlbench.results.render.terminal, tlbench.results.render.markdown\n"
+        "import tlbench.results.stats, tlbench.results.render.terminal, tlbench.results.render.page\n"
         "import tlbench.results.render.csv, tlbench.results.render.standings\n"
         "tlbench.results.leaderboard.frame([])\n"
         "print(sorted({'torch', 'transformers', 'optuna', 'evaluate', 'timm'} & set(sys.modules)))"

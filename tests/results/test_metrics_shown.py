@@ -6,11 +6,11 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from tests.results.test_render import csv, leaderboard, markdown, standings
 from tlbench.contracts.record import TestScore
 from tlbench.results.columns import COLUMNS, rows_of, with_metrics
 from tlbench.results.leaderboard import frame
 from tlbench.results.lines import lines_of
-from tlbench.results.render import csv, markdown, standings, terminal
 from tlbench.results.summary import summary
 
 
@@ -44,18 +44,18 @@ def test_the_least_loss_stands_first_and_gains(losses):
 
 
 def test_a_loss_is_shown_in_its_own_unit(losses):
-    page = markdown.leaderboard(losses)
+    page = markdown(losses)
     assert "log loss (lower is better), 500 test examples." in page
     assert "**0.255** | 0.200\u20130.310 | 0.007 | +0.500 | 80.0" in page
     assert "log loss: no share of 1, so score, interval, ± and gain are in its own unit." in page
-    assert "0.255" in text_of(terminal.leaderboard(losses))
-    assert "*0.255" in text_of(standings.standings(losses))
-    assert '"log_loss"' in csv.leaderboard(losses).partition("\n")[0]
+    assert "0.255" in text_of(leaderboard(losses))
+    assert "*0.255" in text_of(standings(losses))
+    assert '"metric.log_loss"' in csv(losses).partition("\n")[0]
 
 
 def test_a_calibration_error_is_in_points_and_less_is_better(record):
     table = frame([record("a", 0.25, "calibration_error"), record("b", 0.05, "calibration_error")])
-    page = markdown.leaderboard(table)
+    page = markdown(table)
     assert [row["strategy"] for row in rows_of(table)] == ["b", "a"]
     assert "calibration error (lower is better)" in page
     assert "**5.5**" in page
@@ -65,7 +65,7 @@ def test_a_mean_over_tasks_leaves_losses_out(record):
     table = frame([record("a", 0.9, "f1_macro", "one"), record("a", 3.0, "log_loss", "two"), record("b", 3.0)])
     means = {row["strategy"]: row["mean"] for row in rows_of(summary(table))}
     assert means == {"a": pytest.approx(0.905), "b": None}
-    assert "A mean over tasks leaves out those" in markdown.leaderboard(table)
+    assert "A mean over tasks leaves out those" in markdown(table)
 
 
 def test_what_failed_counts_by_its_task_s_metric_though_it_names_none(record):
@@ -85,8 +85,12 @@ def test_columns_are_those_of_the_metrics_that_there_are(record):
     table = frame([record("a", 0.5, "rougeL"), record("b", 0.5, "matthews")])
     assert list(table.columns) == list(with_metrics(["rougeL", "matthews"]))
     rows = {row["strategy"]: row for row in rows_of(table)}
-    assert (rows["a"]["rougeL"], rows["a"]["matthews"], rows["a"]["f1"]) == (pytest.approx(0.505), None, None)
-    assert rows["b"]["matthews"] == pytest.approx(0.505)
+    assert (rows["a"]["metric.rougeL"], rows["a"]["metric.matthews"], rows["a"]["metric.f1"]) == (
+        pytest.approx(0.505),
+        None,
+        None,
+    )
+    assert rows["b"]["metric.matthews"] == pytest.approx(0.505)
     assert list(with_metrics([])) == list(COLUMNS)
 
 
@@ -106,6 +110,6 @@ def test_names_of_metrics_are_kept_once(record):
 def test_overlap_is_said_under_the_table(record, found, said):
     table = frame([record("a", 0.5, overlap=found), record("b", 0.6)])
     sentence = "1,500 of 500 test examples show exactly what an example of train or validation shows"
-    assert (sentence in markdown.leaderboard(table)) is said
-    assert ("overlap: 1,500 of 500" in text_of(terminal.leaderboard(table))) is said
+    assert (sentence in markdown(table)) is said
+    assert ("overlap: 1,500 of 500" in text_of(leaderboard(table))) is said
     assert rows_of(table)[0]["overlap"] == (sum(found.values()) if found else None)

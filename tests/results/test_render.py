@@ -14,9 +14,12 @@ from rich.console import Console
 from tlbench.contracts.cell import Ref
 from tlbench.contracts.record import Provenance
 from tlbench.results.leaderboard import frame
-from tlbench.results.render import cells, csv, markdown
+from tlbench.results.render import cells
+from tlbench.results.render.csv import Csv
+from tlbench.results.render.markdown import Markdown
+from tlbench.results.render.page import Limits, Page
 from tlbench.results.render.standings import standings
-from tlbench.results.render.terminal import leaderboard
+from tlbench.results.render.terminal import Leaderboard
 
 HOSTILE = (
     "bert[/foo]", "[red]x", "\x1b[31mansi", "=HYPERLINK(1)", "<script>alert(1)</script>", "a|b`c", "x\u202egnp\nnext",
@@ -39,6 +42,18 @@ def hostile(made):
         failed = msgspec.structs.replace(of, strategy=Ref(f"{name} failed"))
         records.append(made.record(failed, None, status="failed", reason=f"{name}\n{name}", provenance=bad))
     return frame(records)
+
+
+def leaderboard(table, title="leaderboard"):
+    return Leaderboard(Page(table, title, limits=Limits()))
+
+
+def markdown(table, *about, **more):
+    return Markdown().render(Page(table, *about, **more))
+
+
+def csv(table):
+    return Csv().render(Page(table))
 
 
 def shown(renderable, width=100, **kwargs):
@@ -123,7 +138,7 @@ def test_hostile_names_are_shown_as_written_in_the_terminal(hostile):
 def test_markdown_is_the_same_bytes_whatever_the_order_of_the_records(made):
     cells_, records, kept = made.suite()
     pages = {
-        markdown.leaderboard(frame(order, cells_, lambda r: kept.get(r.cell.id)), "glue-lite", "tlbench leaderboard")
+        markdown(frame(order, cells_, lambda r: kept.get(r.cell.id)), "glue-lite", "tlbench leaderboard")
         for order in (records, records[::-1])
     }
     assert len(pages) == 1
@@ -137,7 +152,7 @@ def test_markdown_is_the_same_bytes_whatever_the_order_of_the_records(made):
 
 def test_markdown_tables_are_rectangular_and_hold_no_html(table, hostile):
     for each in (table, hostile):
-        page = markdown.leaderboard(each, "<b>x</b>", "tlbench `x`", about="Scores are not GLUE scores.")
+        page = markdown(each, "<b>x</b>", "tlbench `x`", about="Scores are not GLUE scores.")
         assert "Scores are not GLUE scores." in page
         outside = re.sub(r"`[^`\n]*`", "", page)
         assert not re.search(r"[<\[\x1b\u202e]|https?:", outside.replace("x seeds", ""))
@@ -146,15 +161,15 @@ def test_markdown_tables_are_rectangular_and_hold_no_html(table, hostile):
 
 
 def test_csv_reads_back_in_full_precision(table):
-    read = pd.read_csv(io.StringIO(csv.leaderboard(table)), keep_default_na=False, na_values=[""])
+    read = pd.read_csv(io.StringIO(csv(table)), keep_default_na=False, na_values=[""])
     assert list(read.columns) == list(table.columns)
     assert read["value"].dropna().tolist() == table["value"].dropna().tolist()
     assert read["strategy"].tolist() == table["strategy"].tolist()
-    assert csv.leaderboard(table) == csv.leaderboard(table)
+    assert csv(table) == csv(table)
 
 
 def test_csv_holds_no_formula(hostile):
-    page = csv.leaderboard(hostile)
+    page = csv(hostile)
     assert '"\'=HYPERLINK(1)"' in page
     assert not re.search(r'(?:^|,)"?[=+@]', page, re.MULTILINE)
     assert "\x1b" not in page
@@ -178,7 +193,7 @@ def test_counts(value, text):
 
 def test_other_numbers():
     assert [cells.points(v) for v in (0.9123, -0.0001, 1.0, None)] == ["91.2", "0.0", "100.0", "-"]
-    gains = [{"gain": value, "metric": "accuracy"} for value in (32.14, -0.04, -3.0, None)]
+    gains = [{"gain": value, "in_points": True} for value in (32.14, -0.04, -3.0, None)]
     assert [cells.gain(row) for row in gains] == ["+32.1", "+0.0", "-3.0", "-"]
     assert [cells.size(v) for v in (812_000_000, 999_600_000, 79_600_000_000, None)] == [
         "812 MB",
@@ -186,6 +201,6 @@ def test_other_numbers():
         "79.6 GB",
         "-",
     ]
-    assert cells.interval({"low": 0.881, "high": 0.939, "metric": "f1"}) == "88.1\u201393.9"
-    assert cells.interval({"low": 0.881, "high": 0.939, "metric": "log_loss"}) == "0.881\u20130.939"
+    assert cells.interval({"low": 0.881, "high": 0.939, "in_points": True}) == "88.1\u201393.9"
+    assert cells.interval({"low": 0.881, "high": 0.939, "in_points": False}) == "0.881\u20130.939"
     assert list(cells.footnotes([{"notes": "; ".join(f"n{i}" for i in range(28))}]).values())[-3:] == ["z", "aa", "ab"]

@@ -6,12 +6,11 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from tests.results.test_render import csv, leaderboard, markdown
 from tlbench.contracts.record import Record, TestScore
 from tlbench.results.columns import rows_of
 from tlbench.results.leaderboard import Table, frame
 from tlbench.results.lines import lines_of
-from tlbench.results.render import csv, markdown
-from tlbench.results.render.terminal import leaderboard
 
 
 def scored(made, value, **cell):
@@ -61,8 +60,8 @@ def test_summary_and_failures_are_counted_too(shown):
 
 
 def test_other_formats_have_every_row(table):
-    assert csv.leaderboard(table).count("\n") == len(table) + 1
-    page = markdown.leaderboard(table)
+    assert csv(table).count("\n") == len(table) + 1
+    page = markdown(table)
     assert page.count("| `s129` |") == 3
     assert page.count("oom: `too big`") == 12
 

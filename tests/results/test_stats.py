@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tlbench.modeling.scored import Scored
-from tlbench.modeling.statistics import score
+from tlbench.metrics.resampling import score
+from tlbench.metrics.scored import Scored
 from tlbench.results.stats import Answers, Entry, Rank, holm, mean_score, paired_difference, tied_ranks
 
 TARGETS = np.random.default_rng(0).integers(0, 2, 400)

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from tlbench.metrics import METRICS
 from tlbench.testing.faults import FROZEN, READS
 
 
@@ -145,7 +146,7 @@ def test_passes_are_the_same_on_any_number_of_workers(runs, tmp_path):
         """Returns the trials of each pass, with so many passes in work at the same time."""
         cell = Cell(Ref("toy-tone"), Ref("toy-fit"), Protocol(trials=17, pruner="median"), Ref("toy"))
         info = TaskInfo("toy-tone", runs.catalog.task("toy-tone").item.output, ("accuracy",))
-        settings = CellSettings(info, {"lr": Float(0, 1)}, {}, batch_size=5)
+        settings = CellSettings(info, METRICS["accuracy"], {"lr": Float(0, 1)}, {}, batch_size=5)
         search = CellSearch(cell, settings, CellFolder(tmp_path / name), Nobody())
         found, in_work = [], []
         while not search.is_complete:

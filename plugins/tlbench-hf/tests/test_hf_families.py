@@ -15,6 +15,7 @@ from tlbench_hf.families import ENCODER_DECODERS
 from tlbench import PluginError
 from tlbench.modeling.encoder import Hidden
 from tlbench.modeling.staged import StagedEncoder
+from tlbench.training import freeze
 
 SIZES = {"vocab_size": 60, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 20}
 DEBERTA = {"relative_attention": True, "position_buckets": 4, "pos_att_type": "p2c|c2p", "norm_rel_ebd": "layer_norm"}
@@ -137,6 +138,56 @@ def test_adapters_injected_into_the_native_module_keep_cuts_exact(family):
     adapted = [name for name, _ in encoder.stage_parameters(1) if "lora_" in name]
     assert adapted
     assert adapted == [name for name, p in encoder.stage_parameters() if p.requires_grad]
+
+
+@pytest.mark.filterwarnings("ignore:fan_in_fan_out")
+@pytest.mark.parametrize("family", TARGETS)
+def test_a_module_that_a_library_has_wrapped_has_the_stages_that_it_had(family):
+    peft = pytest.importorskip("peft")
+    encoder, injected = make(family), make(family)
+    settings = {"target_modules": TARGETS[family], "init_lora_weights": False}
+    peft.inject_adapter_in_model(peft.LoraConfig(**settings), injected.native)
+    encoder.native = peft.get_peft_model(encoder.native, peft.LoraConfig(**settings))
+    encoder.eval()
+    assert_cuts_are_exact(encoder)
+    assert [len(stage.parameters) for stage in encoder.stages] == [len(stage.parameters) for stage in injected.stages]
+
+
+def test_adapters_of_the_top_block_belong_to_it_however_they_got_there():
+    peft = pytest.importorskip("peft")
+    encoder = make("bert")
+    config = peft.LoraConfig(target_modules=["query"], layers_to_transform=[len(encoder.stages) - 2])
+    encoder.native = peft.get_peft_model(encoder.native, config)
+    trained = [name for name, p in encoder.stage_parameters(len(encoder.stages) - 1) if p.requires_grad]
+    assert trained
+    assert all("lora_" in name for name in trained)
+    freeze(encoder, len(encoder.stages) - 1)
+    assert [name for name, p in encoder.native.named_parameters() if p.requires_grad] == trained
+
+
+@pytest.mark.parametrize("family", ["bert", "llama"])
+def test_virtual_tokens_stand_before_a_batch_and_are_gone_at_the_end(family):
+    peft = pytest.importorskip("peft")
+    encoder = make(family)
+    config = peft.PromptTuningConfig(task_type="FEATURE_EXTRACTION", num_virtual_tokens=4)
+    encoder.native = peft.get_peft_model(encoder.native, config).eval()
+    assert_cuts_are_exact(encoder)
+    with torch.no_grad():
+        middle, whole = encoder(padded(), stop=2), encoder(padded())
+    assert middle.x.shape[1] == padded()["input_ids"].shape[1] + 4
+    assert middle.mask.shape == middle.x.shape[:2]
+    assert whole.x.shape[:2] == padded()["input_ids"].shape
+    assert encoder.pool(whole).shape == (3, encoder.width)
+    assert [name for name, p in encoder.stage_parameters(0, 1) if p.requires_grad] == [
+        "prompt_encoder.default.embedding.weight"
+    ]
+
+
+def test_a_parameter_that_no_stage_reads_is_refused():
+    encoder = make("bert")
+    encoder.native.add_module("extra", torch.nn.Linear(2, 2))
+    with pytest.raises(PluginError, match=r"extra\.weight belongs to no stage"):
+        _ = encoder.stages
 
 
 def test_positions_given_with_the_batch_reach_the_later_blocks():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar, cast
 
 from tlbench.catalog.discovery import Broken, Discovery, Entry, Plugin, discover
@@ -16,9 +17,12 @@ from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell, Ref
 from tlbench.contracts.errors import AmbiguousName, TlbenchError, UnknownName, UsageError
 from tlbench.contracts.executor import ExecutorPlugin
+from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Record
+from tlbench.contracts.renderer import Renderer
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
+from tlbench.metrics import METRICS
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -84,9 +88,27 @@ class Catalog:
         """Returns the strategy of this name; raises as `backbone` does."""
         return cast(Found[Strategy], self._find("strategy", name, Strategy))
 
+    def renderer(self, name: str) -> Renderer:
+        """Returns the renderer of this format; raises as `backbone` does."""
+        return cast(Renderer, self._registered("renderer", name).item)
+
     def executor(self, name: str) -> Found[ExecutorPlugin]:
         """Returns the executor of this name; raises as `backbone` does."""
         return cast(Found[ExecutorPlugin], self._find("executor", name, ExecutorPlugin))
+
+    @cached_property
+    def metrics(self) -> Mapping[str, Metric]:
+        """The metrics that tasks may name: tlbench's own, and those of plugins that have a name of their own."""
+        entries = self._by_name("metric").values()
+        return MappingProxyType({**METRICS, **{one[0].name: one[0].item for one in entries if len(one) == 1}})
+
+    def metric(self, name: str) -> Metric:
+        """Returns the metric of this name.
+
+        Raises:
+            UnknownName, AmbiguousName: Nothing, or more than one thing.
+        """
+        return METRICS[name] if name in METRICS else cast(Metric, self._registered("metric", name).item)
 
     def schemes(self, kind: str) -> tuple[str, ...]:
         """Returns the forms of names, such as "hf:<org/name>", by which plugins make a thing of this kind."""

@@ -23,6 +23,8 @@ from tlbench.catalog import hookspecs
 from tlbench.catalog.objects import fault_of
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.executor import ExecutorPlugin
+from tlbench.contracts.metric import Metric
+from tlbench.contracts.renderer import Renderer
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
 
@@ -34,6 +36,8 @@ KINDS: dict[str, tuple[str, type]] = {
     "backbone": ("tlbench_backbones", Backbone),
     "task": ("tlbench_tasks", Task),
     "strategy": ("tlbench_strategies", Strategy),
+    "metric": ("tlbench_metrics", Metric),
+    "renderer": ("tlbench_renderers", Renderer),
     "executor": ("tlbench_executors", ExecutorPlugin),
     "suite": ("tlbench_suites", Path),
 }

@@ -16,7 +16,9 @@ import pluggy
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell
 from tlbench.contracts.executor import ExecutorPlugin
+from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Record
+from tlbench.contracts.renderer import Renderer
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
 
@@ -47,6 +49,18 @@ def tlbench_strategies() -> Iterable[Strategy]:
 @hookspec
 def tlbench_suites() -> Iterable[Path]:
     """Returns suite files; a suite's name is the file's stem."""
+    raise NotImplementedError
+
+
+@hookspec
+def tlbench_metrics() -> Iterable[Metric]:
+    """Returns metrics, which tasks name."""
+    raise NotImplementedError
+
+
+@hookspec
+def tlbench_renderers() -> Iterable[Renderer]:
+    """Returns ways to write a leaderboard."""
     raise NotImplementedError
 
 

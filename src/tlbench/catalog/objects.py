@@ -5,7 +5,13 @@ from __future__ import annotations
 import inspect
 import types
 
-_REQUIRED: dict[str, tuple[str, ...]] = {"backbone": ("modality",), "task": ("modality", "output", "metrics")}
+from tlbench.metrics import METRICS
+
+_REQUIRED: dict[str, tuple[str, ...]] = {
+    "backbone": ("modality",),
+    "task": ("modality", "output", "metrics"),
+    "metric": ("label", "outputs"),
+}
 _MISSING = object()
 
 
@@ -28,6 +34,12 @@ def fault_of(kind: str, item: object) -> str:
         metrics = getattr(item, "metrics", None)
         if not isinstance(metrics, tuple) or not metrics or not all(isinstance(metric, str) for metric in metrics):
             return f'{title} has the metrics {metrics!r}, which are no tuple of names such as ("accuracy",)'
+    if kind == "metric":
+        if METRICS.get(name, item) is not item:
+            return f"{title} has the name of one of tlbench's own"
+        outputs = getattr(item, "outputs", None)
+        if not isinstance(outputs, tuple) or not outputs or not all(isinstance(output, type) for output in outputs):
+            return f"{title} has the outputs {outputs!r}, which are no tuple of classes such as (Classes,)"
     return ""
 
 

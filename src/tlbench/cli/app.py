@@ -22,7 +22,6 @@ app = typer.Typer(
 app.add_typer(cache.app, name="cache")
 Fresh = Literal["none", "failed", "stale", "all"]
 FRESH = "Which finished cells to run again; stale: made with other versions, data, threads or device."
-Format = Literal["terminal", "markdown", "csv", "svg"]
 
 
 @app.command()
@@ -105,13 +104,13 @@ def plan(
 @app.command("list")
 def list_(
     kind: Annotated[
-        Literal["all", "backbones", "tasks", "strategies", "suites", "executors", "plugins"],
+        Literal["all", "backbones", "tasks", "strategies", "metrics", "suites", "renderers", "executors", "plugins"],
         typer.Argument(help="What to list."),
     ] = "all",
     modality: Annotated[Literal["text", "image"] | None, typer.Option(help="Backbones or tasks of this.")] = None,
     family: Annotated[str | None, typer.Option(metavar="NAME", help="Backbones of this family: bert.")] = None,
     max_parameters: Annotated[str | None, typer.Option(metavar="N", help="Backbones up to this size: 30M.")] = None,
-    kind_of_output: Annotated[o.OutputKind | None, typer.Option("--kind", help="Tasks that ask for this.")] = None,
+    kind_of_output: Annotated[str | None, typer.Option("--kind", help="Tasks that ask for this.")] = None,
     data_root: o.DataRoot = None,
 ) -> None:
     """List what the installed plugins bring."""
@@ -167,7 +166,9 @@ def leaderboard(
     suite: o.SuiteName = None,
     task: o.Tasks = None,
     everything: Annotated[bool, typer.Option("--all", help="Every record in the folder, not the last run's.")] = False,
-    format_: Annotated[Format, typer.Option("--format", "-f", help="How to write it.")] = "terminal",
+    format_: Annotated[
+        str, typer.Option("--format", "-f", help="terminal, markdown, csv, json, svg, or a plugin's.")
+    ] = "terminal",
     out: o.Out = None,
 ) -> None:
     """Show the results so far: the last run's, a suite's, or all."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlbench.contracts.cell import Cell
 from tlbench.contracts.errors import UsageError
+from tlbench.contracts.metric import Metric
 from tlbench.contracts.plan import Plan
 from tlbench.contracts.record import Record
+from tlbench.contracts.renderer import Renderer
+from tlbench.metrics import METRICS
 from tlbench.results.bulk_ranks import BulkRanks, Tested
 from tlbench.results.index import Index
 from tlbench.results.leaderboard import Table, compared
@@ -48,32 +51,50 @@ def _print_board(store: Store, suite: str | None, tasks: tuple[str, ...], everyt
         planned = [cell_id for cell_id in planned if cell_id in kept]
         if not any(line.attempt for line in lines.rows):
             raise UsageError(f"{store.root}: no records of the task {', '.join(tasks)}")
-    table = _table(store, index, lines, planned)
-    if format_ == "csv":
-        from tlbench.results.render.csv import leaderboard as csv
-
-        sys.stdout.write(csv(table.frame()))
-    elif format_ == "markdown":
-        from tlbench.results.render.markdown import leaderboard as markdown
-
-        sys.stdout.write(markdown(table.frame(), title=title, command=_command(suite, everything)))
-    elif format_ == "svg":
-        from tlbench.results.render.svg import leaderboard as svg
-
-        sys.stdout.write(svg(table.frame(), title, _command(suite, everything)))
-    else:
-        from rich.console import Console
-
-        print_frame(Console(), table, title)
-    sys.stdout.flush()
+    show(_table(store, index, lines, planned), title, _command(suite, everything), format_)
     index.save()
 
 
-def print_frame(console: Console, table: pd.DataFrame | Table, title: str) -> None:
-    """Prints a leaderboard to a terminal, or to whatever stands in its place."""
-    from tlbench.results.render.terminal import leaderboard
+def show(table: Table, title: str, command: str, format_: str = "terminal") -> None:
+    """Writes a leaderboard to standard output.
 
-    console.print(leaderboard(table, title=title))
+    Raises:
+        UsageError: There is no such format, or what a plugin brings for it failed.
+    """
+    if format_ == "terminal":
+        from rich.console import Console
+
+        print_table(Console(), table, title)
+    else:
+        from tlbench.results.render.page import Limits, Page
+
+        renderer = _renderer(format_)
+        page = Page(table, title, command, limits=Limits() if renderer.is_short else None)
+        try:
+            text = renderer.render(page)
+        except Exception as error:
+            raise UsageError(f"--format {format_}: {type(error).__name__}: {error}") from error
+        sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def print_table(console: Console, table: pd.DataFrame | Table, title: str) -> None:
+    """Prints a leaderboard to a terminal, or to whatever stands in its place."""
+    from tlbench.results.render.page import Limits, Page
+    from tlbench.results.render.terminal import Leaderboard
+
+    console.print(Leaderboard(Page(table, title, limits=Limits())))
+
+
+def _renderer(name: str) -> Renderer:
+    """Returns the renderer of a format; plugins are looked for only where it is not tlbench's own."""
+    from tlbench.results.render.formats import FORMATS
+
+    if name in FORMATS:
+        return FORMATS[name]
+    from tlbench.catalog.catalog import Catalog
+
+    return Catalog.discover().renderer(name)
 
 
 def load(store: Store, cells: set[str] | None) -> list[Record]:
@@ -127,12 +148,12 @@ def _planned(lines: Lines, plan: Plan) -> tuple[str, Lines, list[str]]:
 
 
 def _table(store: Store, index: Index, lines: Lines, planned: Sequence[str]) -> Table:
-    coming = [
-        (metric, group) for metric, group in compared(lines) if _is_tested(group) and not index.is_known(metric, group)
-    ]
+    metrics = _metrics_of(lines)
+    groups = compared(lines, metrics)
+    coming = [group for group in groups if _is_tested(group[1]) and not index.is_known(*group)]
     with BulkRanks(_by_predictions(store), coming) as tested:
 
-        def told(metric: str, group: Sequence[Line]) -> list[Place]:
+        def told(metric: Metric, group: Sequence[Line]) -> list[Place]:
             made, complaints = tested(metric, group)
             for complaint in complaints:
                 print(complaint, file=sys.stderr)
@@ -141,18 +162,27 @@ def _table(store: Store, index: Index, lines: Lines, planned: Sequence[str]) -> 
 
         remembered = index.remembered(told)
 
-        def ranked(metric: str, group: Sequence[Line]) -> list[Place]:
+        def ranked(metric: Metric, group: Sequence[Line]) -> list[Place]:
             return remembered(metric, group) if _is_tested(group) else by_intervals(metric, group)
 
-        return Table(lines, planned, ranked)
+        return Table(lines, planned, ranked, metrics)
+
+
+def _metrics_of(lines: Lines) -> Mapping[str, Metric]:
+    """Returns the metrics by name; plugins are looked for only where a line has one that is not tlbench's own."""
+    if {line.metric for line in lines.rows if line.metric} <= METRICS.keys():
+        return METRICS
+    from tlbench.catalog.catalog import Catalog
+
+    return Catalog.discover().metrics
 
 
 def _is_tested(lines: Sequence[Line]) -> bool:
     return any(line.predictions for line in lines)
 
 
-def _by_predictions(store: Store) -> Callable[[str, Sequence[Line]], Tested]:
-    def ranked(metric: str, lines: Sequence[Line]) -> Tested:
+def _by_predictions(store: Store) -> Callable[[Metric, Sequence[Line]], Tested]:
+    def ranked(metric: Metric, lines: Sequence[Line]) -> Tested:
         complaints: list[str] = []
 
         def answers_of(line: Line) -> Answers | None:
@@ -160,7 +190,7 @@ def _by_predictions(store: Store) -> Callable[[str, Sequence[Line]], Tested]:
 
             path = store.predictions(line)
             try:
-                return None if path is None else read_answers(path, line.metric)
+                return None if path is None else read_answers(path, metric.reads_scores)
             except (OSError, ValueError) as error:  # what pyarrow raises of a damaged file is a ValueError
                 complaints.append(printable(f"tlbench: {path} cannot be read: {error}"))
                 return None

@@ -11,18 +11,18 @@ from typing import Any
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import Entry
+from tlbench.catalog.names import nearest
 from tlbench.cli.tables import print_rows
 from tlbench.contracts.backbone import Backbone, Card
 from tlbench.contracts.errors import UsageError
-from tlbench.contracts.outputs import Classes, MultiLabel, Output, TokenClasses
 from tlbench.contracts.task import Task
 from tlbench.results.render.plain import printable
 
 PLURALS = {
-    "backbones": "backbone", "tasks": "task", "strategies": "strategy", "suites": "suite", "executors": "executor",
+    "backbones": "backbone", "tasks": "task", "strategies": "strategy", "metrics": "metric", "suites": "suite",
+    "renderers": "renderer", "executors": "executor",
 }  # fmt: skip
 _COUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmb]?)", re.IGNORECASE)
-_WORDS = re.compile(r"(?<!^)(?=[A-Z])")
 _FITS = {
     "modality": ("backbones", "tasks"), "family": ("backbones",), "max_parameters": ("backbones",), "kind": ("tasks",),
 }  # fmt: skip
@@ -37,7 +37,7 @@ class Wanted:
     """A part of the family's name, in any case."""
     max_parameters: int | None = None
     kind: str | None = None
-    """Of a task's output, as `kind_of` names it."""
+    """Of a task's output, as `Output.kind` names it."""
 
     def check(self, plural: str) -> None:
         """Refuses a condition that these things do not have.
@@ -111,11 +111,6 @@ def short_count(count: int | None) -> str:
     return "" if count is None else str(count)
 
 
-def kind_of(output: Output) -> str:
-    """Returns an output's kind as the command line writes it: "token-classes"."""
-    return _WORDS.sub("-", type(output).__name__).lower()
-
-
 def from_text(entry: Any) -> str:
     """Returns the distribution that brings a thing, with its version."""
     return f"{entry.distribution} {entry.version}".strip()
@@ -162,22 +157,25 @@ def _columns(backbone: Backbone, card: Card) -> tuple[str, ...]:
 
 
 def _print_tasks(entries: Sequence[Entry], wanted: Wanted) -> None:
-    rows = []
+    rows, kinds = [], set()
     for entry in entries:
         try:
+            kinds.add(entry.item.output.kind)
             if (columns := _task_columns(entry.item, wanted)) is not None:
                 rows.append((entry.name, *columns, from_text(entry)))
         except Exception as error:
             # What a task computes of itself may fail, and must not hide the others.
             rows.append((entry.name, f"failed: {type(error).__name__}: {error}", *[""] * 4, from_text(entry)))
+    if wanted.kind is not None and not rows:
+        raise UsageError(f"--kind {wanted.kind}: no task asks for it{nearest(wanted.kind, kinds)}")
     print_rows(("tasks", "modality", "kind", "metrics", "here", "", "from"), rows)
 
 
 def _task_columns(task: Task, wanted: Wanted) -> tuple[str, ...] | None:
-    if wanted.modality not in {None, task.modality} or wanted.kind not in {None, kind_of(task.output)}:
+    if wanted.modality not in {None, task.modality} or wanted.kind not in {None, task.output.kind}:
         return None
-    names = task.output.names if isinstance(task.output, Classes | MultiLabel | TokenClasses) else ()
-    kind = f"{kind_of(task.output)} ({len(names)})" if names else kind_of(task.output)
+    count = len(task.output.classes)
+    kind = f"{task.output.kind} ({count})" if count else task.output.kind
     here = "no" if missing_text(task) else "yes"
     return task.modality, kind, ", ".join(task.metrics), here, task.description
 
@@ -190,5 +188,9 @@ def _about(item: Any) -> str:
             return str(tomllib.loads(item.read_text(encoding="utf-8")).get("description", ""))
         except (OSError, ValueError):
             return "cannot be read"
-    described = getattr(item, "description", "") or (type(item).__doc__ or "").strip().split("\n")[0]
+    described = (
+        getattr(item, "description", "")
+        or getattr(item, "citation", "")
+        or (type(item).__doc__ or "").strip().split("\n")[0]
+    )
     return str(described)

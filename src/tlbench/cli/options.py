@@ -67,7 +67,6 @@ MaxMemory = Annotated[
         " Default: all there is.",
     ),
 ]
-OutputKind = Literal["classes", "multi-label", "scalar", "token-classes", "span", "text"]
 DataRoot = Annotated[
     str | None, typer.Option(metavar="FOLDER", help=f"Where files of data are (${DATA_VARIABLE}).", show_default=False)
 ]

@@ -51,7 +51,7 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
                 run(plan, attempts, store, catalog, settings, executor, delivered, watch)
     ids = {cell.id for cell in plan.cells}
     records = board.load(store, ids)
-    board.print_frame(console, board.frame(store, records, plan.cells), plan.suite)
+    board.print_table(console, board.frame(store, records, plan.cells), plan.suite)
     return _farewell(plan, records, out, {attempt.cell.id for attempt in attempts})
 
 

@@ -9,14 +9,14 @@ from typing import Any, TypeAlias
 
 from tlbench.catalog.catalog import Catalog, Found
 from tlbench.catalog.names import nearest, parameters, parse
-from tlbench.cli.listing import from_text, kind_of, missing_text, short_count
+from tlbench.cli.listing import from_text, missing_text, short_count
 from tlbench.cli.plans import protocol_text
 from tlbench.cli.tables import print_facts
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import AmbiguousName, UnknownName, UsageError
 from tlbench.contracts.memory import Trainable, estimated
-from tlbench.contracts.outputs import Classes, MultiLabel, Output, Text, TokenClasses
+from tlbench.contracts.outputs import Classes, Output, Text
 from tlbench.contracts.space import Choice, Domain, Float, Int, Override, Range
 from tlbench.contracts.strategy import About, Strategy, TaskInfo
 from tlbench.contracts.task import Task
@@ -146,13 +146,13 @@ def _suite(catalog: Catalog, name: str) -> Facts:
 
 
 def _output(output: Output) -> str:
-    if isinstance(output, Classes | MultiLabel | TokenClasses):
-        more = len(output.names) - _MOST_LABELS
-        names = [*output.names[:_MOST_LABELS], *([f"and {more} more"] if more > 0 else [])]
-        return f"{kind_of(output)}: {len(output.names)}: {', '.join(names)}"
+    if classes := output.classes:
+        more = len(classes) - _MOST_LABELS
+        names = [*classes[:_MOST_LABELS], *([f"and {more} more"] if more > 0 else [])]
+        return f"{output.kind}: {len(classes)}: {', '.join(names)}"
     if isinstance(output, Text):
-        return f"{kind_of(output)}, at most {output.max_length} tokens"
-    return kind_of(output)
+        return f"{output.kind}, at most {output.max_length} tokens"
+    return output.kind
 
 
 def _settable(item: object) -> str:

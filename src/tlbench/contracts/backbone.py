@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tlbench.contracts.outputs import Output, Text
+from tlbench.contracts.outputs import Output
 from tlbench.contracts.task import Examples, Modality
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Backbone:
 
         Quick and light. By default a text is refused where no decoder is brought by a `head` of the backbone's own.
         """
-        if isinstance(output, Text) and type(self).head is Backbone.head:
+        if output.reads == "prompt" and type(self).head is Backbone.head:
             return f"{self.name} brings no decoder, which a text needs"
         return None
 
@@ -89,7 +89,5 @@ class Backbone:
         raise NotImplementedError
 
     def head(self, output: Output, encoder: Encoder) -> Head:
-        """Returns a new head for this output; override it to bring a pretrained decoder."""
-        from tlbench.modeling.heads import default_head
-
-        return default_head(output, encoder)
+        """Returns a new head for this output, by default its own; override it to bring a pretrained decoder."""
+        return output.head(encoder)

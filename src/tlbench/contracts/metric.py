@@ -1,26 +1,64 @@
-"""What is known of each metric without computing it: direction, unit, and which outputs it scores."""
+"""The metric contract: a number that says how good predictions are, and what is known of it without computing it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tlbench.contracts.outputs import Classes, MultiLabel, Output, Scalar, Span, Text, TokenClasses
+from tlbench.contracts.outputs import Output
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tlbench.metrics.scored import Scored
+
+    Floats: TypeAlias = NDArray[np.float64]
+    Resampler: TypeAlias = Callable[[NDArray[Any]], Floats]
+
+EXACT = 2**23
+"""Sums of whole numbers below it are exact in single precision, with a factor of two to spare."""
 
 
-@dataclass(frozen=True)
-class MetricInfo:
-    """One metric: its name, its heading, its direction, and the kinds of output that it scores."""
+class Metric:
+    """A metric: subclass it, with the fields below as class attributes or as those of a frozen dataclass.
+
+    Most metrics are a function of the sums of a few numbers of each example: give those in `statistics` and the
+    function in `value`. From the two come the score, its interval, the paired tests and the search, so that none of
+    them can contradict another. A metric that is no function of sums overrides `resampler`.
+
+        class Within(Metric):
+            name, label, outputs = "within_half", "within 0.5", (Scalar,)
+            citation = "The share of answers that are at most 0.5 off."
+
+            def statistics(self, scored):
+                hit = abs(scored.values - scored.targets) <= 0.5
+                return np.stack([hit, np.ones(len(hit))], axis=1)
+
+            def value(self, sums):
+                return sums[..., 0] / sums[..., 1]
+    """
 
     name: str
+    """In snake_case; what tasks and records call it."""
     label: str
-    outputs: tuple[type, ...]
+    """As headings have it, such as "macro F1"."""
+    outputs: tuple[type[Output], ...]
+    """The kinds of output that it scores."""
     greater_is_better: bool = True
-    worst: float = 0.0
-    """The value of a predictor that knows nothing or failed; what an undefined score counts as."""
+    lowest: float | None = 0.0
+    """The least value that it can have; None where there is none."""
+    highest: float | None = 1.0
+    """The greatest value that it can have; None where there is none."""
+    worst: float | None = 0.0
+    """What a predictor that knows nothing or failed is counted as, and what an undefined score is; None where no value
+    is bad enough, so that a failure is left out of a mean."""
     reads_scores: bool = False
     """Whether it reads probabilities; a predictor that has none counts as certain of its answer."""
     in_points: bool = True
     """Whether it is a share of 1, which tables show in points of 100; else it is shown in its own unit."""
+    citation: str = ""
+    """The paper that defines it, or the definition in one sentence."""
 
     @property
     def averages(self) -> bool:
@@ -32,58 +70,30 @@ class MetricInfo:
         """How many of the units that tables show there are in 1."""
         return 100.0 if self.in_points else 1.0
 
+    def supports(self, output: Output) -> bool:
+        """Says whether it scores this output."""
+        return isinstance(output, self.outputs)
 
-_CLASSES = (Classes,)
-_LABELS = (Classes, MultiLabel)
-_TAGS = (TokenClasses,)
-_ANSWERS = (Span, Text)
-_TEXTS = (Text,)
-_NUMBERS = (Scalar,)
-_CERTAIN_AND_WRONG = 36.04365338911715
-"""-log of the least probability that scikit-learn counts, which is the precision of a double."""
+    def statistics(self, scored: Scored) -> Floats:
+        """Returns (N, m): the numbers of each example whose sums make the metric."""
+        raise NotImplementedError(f"{self.name} has neither statistics nor a resampler")
 
-METRICS: dict[str, MetricInfo] = {
-    info.name: info
-    for info in (
-        MetricInfo("accuracy", "accuracy", (Classes, MultiLabel, TokenClasses)),
-        MetricInfo("precision", "precision", _CLASSES),
-        MetricInfo("recall", "recall", _CLASSES),
-        MetricInfo("f1", "F1", _CLASSES),
-        MetricInfo("precision_macro", "macro precision", _LABELS),
-        MetricInfo("recall_macro", "macro recall", _LABELS),
-        MetricInfo("f1_macro", "macro F1", _LABELS),
-        MetricInfo("f1_micro", "micro F1", _LABELS),
-        MetricInfo("f1_weighted", "weighted F1", _LABELS),
-        MetricInfo("matthews", "Matthews", _CLASSES),
-        MetricInfo("roc_auc", "ROC AUC", _LABELS, worst=0.5, reads_scores=True),
-        MetricInfo(
-            "log_loss", "log loss", _CLASSES, greater_is_better=False, worst=_CERTAIN_AND_WRONG, reads_scores=True,
-            in_points=False,
-        ),
-        MetricInfo(
-            "calibration_error", "calibration error", _CLASSES, greater_is_better=False, worst=1.0, reads_scores=True
-        ),
-        MetricInfo("pearson", "Pearson", _NUMBERS),
-        MetricInfo("spearman", "Spearman", _NUMBERS),
-        MetricInfo("entity_f1", "entity F1", _TAGS),
-        MetricInfo("entity_precision", "entity precision", _TAGS),
-        MetricInfo("entity_recall", "entity recall", _TAGS),
-        MetricInfo("exact_match", "exact match", _ANSWERS),
-        MetricInfo("answer_f1", "answer F1", _ANSWERS),
-        MetricInfo("rouge1", "ROUGE-1", _TEXTS),
-        MetricInfo("rouge2", "ROUGE-2", _TEXTS),
-        MetricInfo("rougeL", "ROUGE-L", _TEXTS),
-        MetricInfo("bleu", "BLEU", _TEXTS),
-        MetricInfo("chrf", "chrF", _TEXTS),
-    )
-}  # fmt: skip
+    def value(self, sums: Floats) -> Floats:
+        """Returns (...): the metric for each row of sums (..., m); never NaN."""
+        raise NotImplementedError(f"{self.name} has no value")
 
+    def parts(self, scored: Scored) -> Floats:
+        """Returns the statistics; those of texts and tags, which take long, are computed once."""
+        if scored.kind in {"numbers", "labels"}:
+            return self.statistics(scored)
+        if self.name not in scored.known:
+            scored.known[self.name] = self.statistics(scored)
+        return scored.known[self.name]
 
-def supports(metric: str, output: Output) -> bool:
-    """Says whether the metric is known and scores this kind of output."""
-    return metric in METRICS and isinstance(output, METRICS[metric].outputs)
-
-
-def greater_is_better(metric: str) -> bool:
-    """Says whether more of it is better; of a metric that is not known, that it is."""
-    return metric not in METRICS or METRICS[metric].greater_is_better
+    def resampler(self, scored: Scored) -> Resampler:
+        """Returns a function from weights (R, N), how often each resample holds each example, to the metric (R,)."""
+        parts = self.parts(scored)
+        if parts.dtype.kind in "biu" and len(parts) * int(parts.max(initial=1)) < EXACT:
+            # Small whole numbers: twice as fast, and exact.
+            parts = parts.astype("float32")
+        return lambda weights: self.value((weights.astype(parts.dtype) @ parts).astype("float64"))

@@ -1,38 +1,224 @@
-"""What a task asks for, and what a predictor answers."""
+"""The output contract: what a task asks for, and what a predictor answers."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
+
+from tlbench.contracts.errors import PluginError
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
+
+    from tlbench.contracts.record import ClassReport
+    from tlbench.contracts.task import Example
+    from tlbench.metrics.scored import Scored
+    from tlbench.modeling.encoder import Encoder
+    from tlbench.modeling.heads import Head
+
+    Arrays: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
+
+AnswerKind = Literal["numbers", "labels", "tags", "texts"]
+"""How answers are stored and given to metrics: a number of each example (class indices too), a row of 0 and 1, a tuple
+of texts (a tag for each word), or a text beside several that are accepted."""
+Reads = Literal["example", "words", "context", "prompt"]
+"""What an answer is read from: one vector of the example, one of each word, places in a context; or it is written."""
 
 
 @dataclass(frozen=True)
-class Classes:
+class Output:
+    """A kind of output: subclass it as a frozen dataclass whose fields say what is asked, such as names of classes.
+
+    It says which targets fit, how answers stand beside them, and which head is put on an encoder by default. What
+    answers in one of the four shapes of `AnswerKind` is stored, scored, resampled and ranked like tlbench's own.
+    """
+
+    kind: ClassVar[str]
+    """In kebab-case; what `tlbench list tasks --kind` takes."""
+    answers: ClassVar[AnswerKind]
+    whole: ClassVar[bool] = False
+    """Whether answers that are numbers are whole ones, such as indices of classes."""
+    reads: ClassVar[Reads] = "example"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names that targets are indices of; empty where there are none."""
+        return ()
+
+    def misfit(self, example: Example) -> str | None:
+        """Returns what is wrong with the target of an example, or None."""
+        raise NotImplementedError
+
+    def occurring(self, target: Any) -> set[int]:
+        """Returns the indices of the classes that a target is an example of."""
+        return set()
+
+    def arrays(self, targets: Sequence[Any], predictions: Predictions) -> Arrays:
+        """Returns targets and answers as metrics read them, (N,) or (N, K) each, in one of the four shapes.
+
+        Raises:
+            PluginError: An answer that is not what is asked for; the message names the example.
+        """
+        from tlbench.metrics.reading import labels, numbers, tags, texts
+
+        if self.answers == "numbers":
+            return numbers(targets, predictions, self.whole)
+        if self.answers == "labels":
+            return labels(targets, predictions, len(self.classes))
+        if self.answers == "tags":
+            return tags(targets, predictions, self.classes)
+        return texts(targets, predictions)
+
+    def head(self, encoder: Encoder) -> Head:
+        """Returns a new head for this output on top of the encoder.
+
+        Raises:
+            PluginError: There is none that knows nothing of the backbone.
+        """
+        raise PluginError(f"no head for the output {type(self).__name__}")
+
+    def report(self, seeds: Sequence[Scored]) -> ClassReport:
+        """Returns what each class is found by and confused with, over all seeds; by default nothing."""
+        from tlbench.contracts.record import ClassReport
+
+        return ClassReport()
+
+
+@dataclass(frozen=True)
+class Classes(Output):
     """One of several named classes; a target is the index of its name."""
 
     names: tuple[str, ...]
 
+    kind: ClassVar[str] = "classes"
+    answers: ClassVar[AnswerKind] = "numbers"
+    whole: ClassVar[bool] = True
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names."""
+        return self.names
+
+    def misfit(self, example: Example) -> str | None:
+        """Returns what is wrong with a target that is no index of a name, or None."""
+        target = example.target
+        whole = isinstance(target, int) and not isinstance(target, bool)
+        return None if whole and 0 <= target < len(self.names) else _no_target(self, target)
+
+    def occurring(self, target: Any) -> set[int]:
+        """Returns the index itself."""
+        return {target}
+
+    def head(self, encoder: Encoder) -> Head:
+        """Returns a linear layer on the readout."""
+        from tlbench.modeling.heads import PooledHead
+
+        return PooledHead(encoder.width, self)
+
+    def report(self, seeds: Sequence[Scored]) -> ClassReport:
+        """Returns precision, recall and F1 of each class, and the confusion matrix."""
+        from tlbench.metrics.class_report import of_classes
+
+        return of_classes(self.names, seeds)
+
 
 @dataclass(frozen=True)
-class MultiLabel:
+class MultiLabel(Output):
     """Any subset of several named labels; a target is a tuple of 0 and 1, one for each name."""
 
     names: tuple[str, ...]
 
+    kind: ClassVar[str] = "multi-label"
+    answers: ClassVar[AnswerKind] = "labels"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names."""
+        return self.names
+
+    def misfit(self, example: Example) -> str | None:
+        """Returns what is wrong with a target that is no tuple of 0 and 1, one for each name, or None."""
+        target = example.target
+        fits = isinstance(target, tuple | list) and len(target) == len(self.names) and set(target) <= {0, 1}
+        return None if fits else _no_target(self, target)
+
+    def occurring(self, target: Any) -> set[int]:
+        """Returns the indices of the labels that are 1."""
+        return {index for index, value in enumerate(target) if value}
+
+    def head(self, encoder: Encoder) -> Head:
+        """Returns a linear layer on the readout."""
+        from tlbench.modeling.heads import PooledHead
+
+        return PooledHead(encoder.width, self)
+
+    def report(self, seeds: Sequence[Scored]) -> ClassReport:
+        """Returns precision, recall and F1 of each label."""
+        from tlbench.metrics.class_report import of_labels
+
+        return of_labels(self.names, seeds)
+
 
 @dataclass(frozen=True)
-class Scalar:
+class Scalar(Output):
     """A real number; a target is a float."""
 
+    kind: ClassVar[str] = "scalar"
+    answers: ClassVar[AnswerKind] = "numbers"
+
+    def misfit(self, example: Example) -> str | None:
+        """Returns what is wrong with a target that is no finite float, or None."""
+        target = example.target
+        return None if isinstance(target, float) and math.isfinite(target) else _no_target(self, target)
+
+    def head(self, encoder: Encoder) -> Head:
+        """Returns a linear layer on the readout."""
+        from tlbench.modeling.heads import PooledHead
+
+        return PooledHead(encoder.width, self)
+
 
 @dataclass(frozen=True)
-class TokenClasses:
+class TokenClasses(Output):
     """A class for each word; a target is a tuple of indices into the names, one for each word."""
 
     names: tuple[str, ...]
+
+    kind: ClassVar[str] = "token-classes"
+    answers: ClassVar[AnswerKind] = "tags"
+    reads: ClassVar[Reads] = "words"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names."""
+        return self.names
+
+    def misfit(self, example: Example) -> str | None:
+        """Returns what is wrong with a target that is no tuple of indices, one for each word, or None."""
+        target, words = example.target, example.inputs[0]
+        fits = isinstance(target, tuple | list) and target and all(_is_index(part, self.names) for part in target)
+        if not fits:
+            return _no_target(self, target)
+        return None if len(target) == len(words) else f"{len(words)} words and {len(target)} classes"
+
+    def occurring(self, target: Any) -> set[int]:
+        """Returns the indices of the words' classes."""
+        return set(target)
+
+    def head(self, encoder: Encoder) -> Head:
+        """Returns a linear layer on every position."""
+        from tlbench.modeling.heads import TokenHead
+
+        return TokenHead(encoder.width, self)
+
+    def report(self, seeds: Sequence[Scored]) -> ClassReport:
+        """Returns precision, recall and F1 of each class, or of each type of entity where the names are BIO tags."""
+        from tlbench.metrics.class_report import of_words
+
+        return of_words(self.names, seeds)
 
 
 class Answer(NamedTuple):
@@ -44,21 +230,49 @@ class Answer(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Span:
+class Span(Output):
     """A stretch of the context that answers a question; a target is a tuple of accepted `Answer`s.
 
     An empty tuple is a question that the context does not answer; a prediction then is the empty text.
     """
 
+    kind: ClassVar[str] = "span"
+    answers: ClassVar[AnswerKind] = "texts"
+    reads: ClassVar[Reads] = "context"
+
+    def misfit(self, example: Example) -> str | None:
+        """Returns what is wrong with a target whose answers do not stand where they say, or None."""
+        target = example.target
+        if not isinstance(target, tuple) or not all(isinstance(answer, Answer) for answer in target):
+            return _no_target(self, target)
+        for text, start in target:
+            found = example.inputs[1][start : start + len(text)] if start >= 0 else ""
+            if not text or found != text:
+                return f"the answer {text!r} is said to stand at {start}, where the context has {found!r}"
+        return None
+
+    def head(self, encoder: Encoder) -> Head:
+        """Returns a linear layer on every position, for where an answer begins and ends."""
+        from tlbench.modeling.heads import SpanHead
+
+        return SpanHead(encoder.width)
+
 
 @dataclass(frozen=True)
-class Text:
+class Text(Output):
     """A text of at most `max_length` tokens; a target is a tuple of accepted texts."""
 
     max_length: int = 128
 
+    kind: ClassVar[str] = "text"
+    answers: ClassVar[AnswerKind] = "texts"
+    reads: ClassVar[Reads] = "prompt"
 
-Output: TypeAlias = Classes | MultiLabel | Scalar | TokenClasses | Span | Text
+    def misfit(self, example: Example) -> str | None:
+        """Returns what is wrong with a target that is no tuple of texts, or None."""
+        target = example.target
+        fits = isinstance(target, tuple | list) and target and all(isinstance(answer, str) for answer in target)
+        return None if fits else _no_target(self, target)
 
 
 @dataclass(frozen=True)
@@ -85,3 +299,11 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+def _is_index(value: Any, names: Sequence[str]) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names)
+
+
+def _no_target(output: Output, target: Any) -> str:
+    return "no target" if target is None else f"{target!r} is no target of {output}"

@@ -198,7 +198,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scores: tuple[TestScore, ...] = ()
     report: ClassReport = ClassReport()
     overlap: dict[str, int] = {}
-    """Split to how many test examples show exactly what one of its examples shows: train, and validation beyond it."""
+    """Split to how many test examples show exactly what one of its examples shows: train, validation beyond it, and
+    "task:x", the training examples of another task that the strategy reads."""
     predictions: str | None = None
     """The Parquet file beside the records: seed, id, target, value, scores, and a column for each slice."""
     seconds: Seconds = Seconds()

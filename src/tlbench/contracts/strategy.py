@@ -12,7 +12,7 @@ from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import FitEnded
 from tlbench.contracts.memory import ROWS, Resources, Trainable, estimated
-from tlbench.contracts.outputs import Output, Predictions, Text
+from tlbench.contracts.outputs import Output, Predictions
 from tlbench.contracts.space import Space, Value
 from tlbench.contracts.task import Examples, SplitName, Task
 
@@ -70,6 +70,29 @@ class Predictor(TypingProtocol):
 
 
 @dataclass(frozen=True)
+class LoadedBackbone:
+    """Another backbone than the fit's own, such as a teacher."""
+
+    encoder: Encoder
+    """Loaded anew, on the job's device, in eval mode."""
+    featurize: Callable[[Examples], Data]
+    """This backbone's own, for the job's task."""
+    new_head: Callable[[], Head]
+    """Returns a new head of the job's task on this encoder."""
+
+
+@dataclass(frozen=True)
+class OtherTask:
+    """Another task's labelled data, as the job's backbone reads them; never its test split."""
+
+    task: TaskInfo
+    train: Data
+    validation: Data
+    new_head: Callable[[], Head]
+    """Returns a new head of this task on the job's encoder."""
+
+
+@dataclass(frozen=True)
 class Job:
     """Everything that one fit may see. There is no test split in it."""
 
@@ -106,8 +129,10 @@ class Job:
     step; raises `Pruned` where the search stops the fit."""
     once: Callable[[str, Callable[[], Any]], Any]
     """Runs `make` at most once per cell, seed, key and process, shared by trials; each fit that asks is charged."""
-    other: Callable[[str], Any]
-    """Always raises `PluginError`: no run gives the data of another task yet, and a plan skips what needs them."""
+    backbone: Callable[[str], LoadedBackbone]
+    """Loads another backbone, which the strategy's `needs` name; wrap it in `once` where several fits read it."""
+    other: Callable[[str], OtherTask]
+    """Returns another task's data, which the strategy's `needs` name."""
     notes: dict[str, float] = field(default_factory=dict)
     """What the strategy wants kept in the trial: epochs run, best step, ..."""
 
@@ -177,10 +202,9 @@ class Strategy:
         return None
 
     def needs(self) -> tuple[str, ...]:
-        """Returns what else a fit reads, such as "backbone:x" (a teacher).
+        """Returns what else a fit reads: "backbone:x" (a teacher, by `Job.backbone`), "task:mnli" (by `Job.other`).
 
-        It is part of the cell's identity, and `tlbench fetch` brings it; no more than that: a job has no way to it.
-        A plan skips the cells of a strategy that needs a task ("task:mnli"), whose data `Job.other` does not give yet.
+        It is part of the cell's identity, and `tlbench fetch` brings it. A plan skips the cell where it is missing.
         """
         return ()
 
@@ -201,5 +225,5 @@ class Strategy:
         if backbone is None:
             return Resources()
         rows: int = getattr(self, "train_batch_size", ROWS)
-        writes = isinstance(task.output, Text)
+        writes = task.output.reads == "prompt"
         return estimated(backbone.card(), self.trainable(backbone), rows, writes=writes)

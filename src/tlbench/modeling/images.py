@@ -11,7 +11,7 @@ import torch
 
 from tlbench.contracts.errors import PluginError
 from tlbench.contracts.images import ImageFile, rgb
-from tlbench.contracts.outputs import Classes, MultiLabel, Output, Scalar
+from tlbench.contracts.outputs import Output
 from tlbench.contracts.task import Examples
 from tlbench.modeling.data import Batch, Data, one_row_each
 from tlbench.modeling.disk.cache import kept_arrays
@@ -82,7 +82,7 @@ def image_data(
         PluginError: Inputs that are not one image, or an output that needs more than one row each.
         DataError: An image that cannot be read.
     """
-    if not isinstance(output, Classes | MultiLabel | Scalar):
+    if output.reads != "example":
         raise PluginError(f"an image has no answer of the kind {type(output).__name__}")
     for example in examples:
         if len(example.inputs) != 1 or isinstance(example.inputs[0], str | tuple):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ from tlbench.modeling.data import Batch
 from tlbench.modeling.encoder import Encoder, Hidden, Stage, as_hidden
 from tlbench.modeling.readouts import READOUTS
 from tlbench.modeling.tracing import trace
+from tlbench.modeling.virtual_tokens import with_virtual, without_virtual
 
 
 class Convention(ABC):
@@ -112,10 +114,18 @@ class StagedEncoder(Encoder):
 
     @property
     def stages(self) -> Sequence[Stage]:
-        """The embeddings, then one stage for each call of a block, with the parameters as they are now."""
+        """The embeddings, then one stage for each call of a block, with the parameters as they are now.
+
+        What a library that wraps the module keeps outside it, such as virtual tokens, belongs to the embeddings.
+
+        Raises:
+            PluginError: A parameter was added where no stage is.
+        """
+        around = self._around()
         names: list[list[str]] = [[] for _ in range(len(self._calls) + 1)]
         for name, _ in self.native.named_parameters():
-            names[self._trace.stage_of(name)].append(name)
+            inside = name.startswith(around)
+            names[self._trace.stage_of(name.removeprefix(around)) if inside else 0].append(name)
         titles = ["embeddings", *(f"block-{i}" for i in range(1, len(names)))]
         return [Stage(title, tuple(own)) for title, own in zip(titles, names, strict=True)]
 
@@ -133,14 +143,17 @@ class StagedEncoder(Encoder):
         if start == 0:
             if isinstance(batch, Hidden):
                 raise ValueError("stage 0 needs a batch, not the Hidden that an earlier stage put out")
-            if stop == end:
-                return self._hidden(self._convention.run(self.native, batch), batch)
-            return self._hidden(self._run(batch, None, 0, stop), batch)
+            x = self._convention.run(self.native, batch) if stop == end else self._run(batch, None, 0, stop)
+            mask, extras = self._convention.mask(batch), self._convention.extras(batch)
+            hidden = with_virtual(Hidden(x, mask, extras))
+            return without_virtual(hidden) if stop == end else hidden
         given = as_hidden(batch)
         if start == stop:
             return given
-        x = self._run(self._convention.standin(given), given.x, start, stop)
-        return Hidden(x, given.mask, given.extras)
+        # The module puts its virtual tokens before those of the batch again.
+        x = self._run(self._convention.standin(without_virtual(given)), given.x, start, stop)
+        hidden = Hidden(x, given.mask, given.extras)
+        return without_virtual(hidden) if stop == end else hidden
 
     def pool(self, hidden: Hidden) -> Tensor:
         """Returns (B, width): the readout of the last stage's output.
@@ -159,17 +172,29 @@ class StagedEncoder(Encoder):
     def _calls(self) -> Sequence[Call]:
         return self._trace.calls
 
-    def _hidden(self, x: Tensor, batch: Batch) -> Hidden:
-        return Hidden(x, self._convention.mask(batch), self._convention.extras(batch))
+    def _around(self) -> str:
+        """Returns the path to the traced module and a dot: a library may have put another around it; else nothing.
+
+        Raises:
+            PluginError: Its blocks are gone.
+        """
+        paths = {call.path for call in self._calls}
+        if all(_has(self.native, path) for path in paths):
+            return ""
+        for prefix, module in self.native.named_modules():
+            if prefix and all(_has(module, path) for path in paths):
+                return f"{prefix}."
+        raise PluginError(f"{type(self.native).__name__} has no block {min(paths)} any more")
 
     def _run(self, batch: Batch, given: Tensor | None, start: int, stop: int) -> Tensor:
         """Returns what stage stop-1 puts out, by a pass in which some calls of blocks are not what they seem."""
-        batch_dim = self._trace.batch_dim
+        batch_dim, around = self._trace.batch_dim, self._around()
         if given is not None:
             given = given.transpose(0, batch_dim)
-        running = _Pass(self._calls, start, stop, given)
+        calls = [replace(call, path=f"{around}{call.path}") for call in self._calls] if around else self._calls
+        running = _Pass(calls, start, stop, given)
         # Calls up to this one are counted; what comes after runs as it always does.
-        paths = {call.path for call in self._calls[: running.horizon]}
+        paths = {call.path for call in calls[: running.horizon]}
         try:
             with torch.set_grad_enabled(running.grad and start == 0), patched(self.native, paths, running):
                 x = self._convention.run(self.native, batch)
@@ -181,6 +206,15 @@ class StagedEncoder(Encoder):
                 f"{type(self.native).__name__} called {running.count} blocks where {running.horizon} were due: {lost}"
             )
         return x
+
+
+def _has(module: nn.Module, path: str) -> bool:
+    for name in path.split("."):
+        child = module._modules.get(name)
+        if child is None:
+            return False
+        module = child
+    return True
 
 
 class _Stop(BaseException):

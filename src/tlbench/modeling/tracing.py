@@ -25,10 +25,17 @@ class Trace:
     """Which dimension of the hidden state between blocks is the batch."""
 
     def stage_of(self, name: str) -> int:
-        """Returns the stage of a parameter; one that an adapter library added goes with the module around it."""
-        while name not in self.stages:
-            name = name.rpartition(".")[0]
-        return self.stages[name]
+        """Returns the stage of a parameter; one that an adapter library added goes with the module around it.
+
+        Raises:
+            PluginError: It stands in a new part of the whole module, of which nobody knows where it is read.
+        """
+        known = name
+        while known not in self.stages:
+            known = known.rpartition(".")[0]
+        if not known and "." in name:
+            raise PluginError(f"the parameter {name} belongs to no stage: add it inside the module that reads it")
+        return self.stages[known]
 
 
 def trace(native: nn.Module, blocks: Sequence[str], run: Callable[[], Tensor]) -> tuple[Trace, Tensor]:

@@ -10,7 +10,6 @@ from tlbench.catalog.catalog import Catalog, Found
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell
 from tlbench.contracts.memory import Resources
-from tlbench.contracts.outputs import Text
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
 from tlbench.modeling.disk.settings import size_text
@@ -60,7 +59,7 @@ class Sizes:
     def of(self, backbone: Found[Backbone], task: Found[Task], strategy: Found[Strategy]) -> Resources:
         """Returns what a strategy says that a fit takes; a card may be read from files, which takes a while."""
         own = type(strategy.item).resources is not Strategy.resources
-        key = (backbone.ref.name, strategy.ref.name, task.ref.name if own else isinstance(task.item.output, Text))
+        key = (backbone.ref.name, strategy.ref.name, task.ref.name if own else task.item.output.reads)
         if key not in self._known:
             self._known[key] = strategy.item.resources(backbone.item, task.item)
         return self._known[key]

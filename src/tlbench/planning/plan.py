@@ -12,13 +12,13 @@ from tlbench.catalog.catalog import Catalog, Found
 from tlbench.catalog.names import parse
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell, Protocol, Ref
-from tlbench.contracts.errors import PluginError, SuiteError, UsageError
-from tlbench.contracts.metric import METRICS, supports
+from tlbench.contracts.errors import SuiteError, UsageError
 from tlbench.contracts.plan import Plan, Skip
 from tlbench.contracts.space import Override, is_fixed, narrow
 from tlbench.contracts.strategy import About, Strategy, TaskInfo
 from tlbench.contracts.task import Task
 from tlbench.planning.memory import Room, Sizes, too_large
+from tlbench.planning.needs import needed_by
 from tlbench.planning.suite import Block, Patch, Suite
 
 Canonical: TypeAlias = Callable[[str], str]
@@ -90,7 +90,7 @@ class _Planner:
     def __init__(self, suite: Suite, catalog: Catalog, last: Patch, room: Room | None, here: bool) -> None:
         self._suite, self._catalog, self._last, self._room, self._here = suite, catalog, last, room, here
         self._narrowed: dict[tuple[str, str, str], None] = {}
-        self._needed: dict[str, tuple[str | None, tuple[Ref, ...]]] = {}
+        self._needed: dict[tuple[str, str], tuple[str | None, tuple[Ref, ...]]] = {}
         self._sizes = Sizes()
         for name in suite.space:
             try:
@@ -135,8 +135,9 @@ class _Planner:
         item = backbone.item if backbone else None
         title = f"{backbone.ref.name if backbone else '-'} | {task.ref.name} | {strategy.ref.name}"
         try:
-            reason = _why_not(item, task.item, strategy.item, self._here) or self._too_large(backbone, task, strategy)
-            reason, needs = (reason, ()) if reason else self._needs(strategy)
+            reason = self._unscored(task.item) or _why_not(item, task.item, strategy.item, self._here)
+            reason = reason or self._too_large(backbone, task, strategy)
+            reason, needs = (reason, ()) if reason else self._needs(strategy, task.item)
             if space and not reason:
                 self._check_space(item, task, strategy, protocol, space)
         except UsageError:
@@ -149,6 +150,24 @@ class _Planner:
             # However many trials were granted there is one: more of them make no other cell of it.
             protocol = msgspec.structs.replace(protocol, trials=1)
         return Cell(task.ref, strategy.ref, protocol, backbone.ref if backbone else None, needs, space)
+
+    def _needs(self, strategy: Found[Strategy], task: Task) -> tuple[str | None, tuple[Ref, ...]]:
+        """Returns why a strategy cannot have what it needs, or None, and what that is."""
+        key = strategy.ref.name, task.modality
+        if key not in self._needed:
+            self._needed[key] = needed_by(strategy.item, task, self._catalog, self._here)
+        return self._needed[key]
+
+    def _unscored(self, task: Task) -> str | None:
+        """Returns why the task's metrics cannot score it, or None."""
+        for name in task.metrics:
+            try:
+                metric = self._catalog.metric(name)
+            except UsageError as error:
+                return str(error)
+            if not metric.supports(task.output):
+                return f"the metric {name} does not score {type(task.output).__name__}"
+        return None
 
     def _too_large(self, backbone: Found[Backbone] | None, task: Found[Task], strategy: Found[Strategy]) -> str | None:
         if self._room is None or backbone is None:
@@ -204,29 +223,8 @@ class _Planner:
         except (Exception, SystemExit):
             return False  # the cell reports it when it runs
 
-    def _needs(self, strategy: Found[Strategy]) -> tuple[str | None, tuple[Ref, ...]]:
-        """Returns why a strategy cannot have what it needs, or None, and what that is."""
-        name = strategy.ref.name
-        if name not in self._needed:
-            needs = strategy.item.needs()
-            tasks = [need for need in needs if need.startswith("task:")]
-            unmet = f"{name} needs {', '.join(tasks)}, and no run gives the data of another task (job.other) yet"
-            self._needed[name] = (unmet, ()) if tasks else (None, tuple(self._need(need) for need in needs))
-        return self._needed[name]
-
-    def _need(self, need: str) -> Ref:
-        kind, _, name = need.partition(":")
-        if kind != "backbone":
-            raise PluginError(f"needs() says {need!r}, which is neither backbone:<name> nor task:<name>")
-        ref = self._catalog.backbone(name).ref
-        return Ref(f"{kind}:{ref.name}", ref.version)
-
 
 def _why_not(backbone: Backbone | None, task: Task, strategy: Strategy, here: bool) -> str | None:
-    for metric in task.metrics:
-        if not supports(metric, task.output):
-            known = "is unknown" if metric not in METRICS else f"does not score {type(task.output).__name__}"
-            return f"the metric {metric} {known}"
     if here and (missing := task.missing()):
         return missing
     if backbone is not None and backbone.modality != task.modality:

@@ -11,13 +11,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tlbench.contracts.metric import METRICS
-
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-    from tlbench.modeling.scored import Scored
+    from tlbench.metrics.scored import Scored
     from tlbench.results.stats import Answers
 
 _COLUMNS = ("seed", "id", "target", "value")
@@ -50,23 +48,23 @@ def scored_in(table: pa.Table, positive: int = 1) -> Scored:
     Raises:
         ValueError, TypeError: They are no predictions.
     """
-    from tlbench.modeling.scored import Scored
+    from tlbench.metrics.scored import Scored
 
     scores = _numpy(table[_SCORES]) if _SCORES in table.column_names else None
     return Scored(_numpy(table["target"]), _numpy(table["value"]), scores, positive)
 
 
-def read_answers(path: Path, metric: str = "") -> Answers | None:
+def read_answers(path: Path, with_scores: bool = False) -> Answers | None:
     """Returns the predictions in a Parquet file in order of seed and id, or None where it is not one of predictions.
 
-    Probabilities are read for a metric that needs them.
+    Probabilities are read `with_scores` alone, which a metric that reads them asks for.
 
     Raises:
         OSError, ValueError: The file cannot be read.
     """
     import pyarrow.parquet as pq
 
-    wanted = [*_COLUMNS, _SCORES] if metric in METRICS and METRICS[metric].reads_scores else list(_COLUMNS)
+    wanted = [*_COLUMNS, _SCORES] if with_scores else list(_COLUMNS)
     with pq.ParquetFile(path) as file:
         table = file.read(columns=wanted, use_threads=False)
     try:
@@ -137,7 +135,7 @@ def _numpy(column: pa.ChunkedArray) -> np.ndarray:
         rows = column.combine_chunks()
         return _numbers(rows.flatten()).reshape(len(rows), -1)
     if pa.types.is_string(kind) and not column.null_count:
-        from tlbench.modeling.scored import objects
+        from tlbench.metrics.scored import objects
 
         return objects(column.to_pylist())
     if pa.types.is_list(kind) or pa.types.is_string(kind):
@@ -160,7 +158,7 @@ def _array(items: Any) -> np.ndarray:
     """Returns (N,) numbers, (N, K) numbers from lists of them, or (N,) texts or tuples of texts of object dtype."""
     import numpy as np
 
-    from tlbench.modeling.scored import objects
+    from tlbench.metrics.scored import objects
 
     if isinstance(items, np.ndarray) and items.dtype != object:
         return items

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from tlbench.contracts.metric import Metric
 from tlbench.results.bulk import processes
 from tlbench.results.lines import Line
 from tlbench.results.ranking import Place
@@ -23,7 +24,7 @@ ENOUGH = 200
 
 Tested: TypeAlias = tuple[list[Place], list[str]]
 """The places of the lines of one group, and what is to be said of files that could not be read."""
-Group: TypeAlias = tuple[str, Sequence[Line]]
+Group: TypeAlias = tuple[Metric, Sequence[Line]]
 """A metric, and lines of one task that have a score in it."""
 _Key: TypeAlias = tuple[str, tuple[str, ...]]
 
@@ -37,7 +38,7 @@ class BulkRanks:
     process was ended, is ranked when it is asked for.
     """
 
-    def __init__(self, ranked: Callable[[str, Sequence[Line]], Tested], coming: Sequence[Group] = ()) -> None:
+    def __init__(self, ranked: Callable[[Metric, Sequence[Line]], Tested], coming: Sequence[Group] = ()) -> None:
         self._ranked = ranked
         self._found: dict[_Key, Tested] = {}
         self._coming: dict[_Key, Connection] = {}
@@ -63,7 +64,7 @@ class BulkRanks:
         self._keys[receiver] = [_key(*group) for group in groups]
         self._coming |= dict.fromkeys(self._keys[receiver], receiver)
 
-    def __call__(self, metric: str, lines: Sequence[Line]) -> Tested:
+    def __call__(self, metric: Metric, lines: Sequence[Line]) -> Tested:
         """Returns the places of these lines, and what is to be said."""
         key = _key(metric, lines)
         receiver = self._coming.get(key)
@@ -85,7 +86,7 @@ class BulkRanks:
             process.join()
 
 
-def _rank(ranked: Callable[[str, Sequence[Line]], Tested], groups: Sequence[Group], sender: Connection) -> None:
+def _rank(ranked: Callable[[Metric, Sequence[Line]], Tested], groups: Sequence[Group], sender: Connection) -> None:
     gc.disable()  # lines hold no circles, and there are none of the parent's to be found
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # What goes wrong here goes wrong again where it is asked for, and is raised there.
@@ -94,5 +95,5 @@ def _rank(ranked: Callable[[str, Sequence[Line]], Tested], groups: Sequence[Grou
             sender.send_bytes(msgspec.msgpack.encode(ranked(metric, lines)))
 
 
-def _key(metric: str, lines: Sequence[Line]) -> _Key:
-    return metric, tuple(line.cell for line in lines)
+def _key(metric: Metric, lines: Sequence[Line]) -> _Key:
+    return metric.name, tuple(line.cell for line in lines)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 _MAKERS = (
     "contracts/cell.py", "contracts/metric.py", "contracts/record.py", "contracts/space.py",
-    "modeling/statistics.py", "modeling/scored.py",
-    *(f"modeling/formulas/{name}.py" for name in (
-        "formula", "classes", "correlations", "probabilities", "entities", "answers", "texts",
+    *(f"metrics/{name}.py" for name in (
+        "answers", "builtin", "classes", "correlations", "entities", "errors", "formula", "probabilities", "resampling",
+        "scored", "texts",
     )),
     *(f"results/{name}.py" for name in (
         "answers", "index", "journal", "lines", "provenance", "ranking", "record_files", "stats",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tlbench.contracts.metric import METRICS
+from tlbench.metrics import METRICS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +24,10 @@ COLUMNS: dict[str, str] = {
     "tied": "bool",
     "ranked_by": "str",
     "metric": "str",
+    "metric_label": "str",
+    "greater_is_better": "bool",
+    "in_points": "bool",
+    "metric_worst": "float64",
     "value": "float64",
     "low": "float64",
     "high": "float64",
@@ -36,9 +40,9 @@ COLUMNS: dict[str, str] = {
     "searched": "bool",
     "seeds": "Int64",
     "seeds_planned": "Int64",
-    "accuracy": "float64",
-    "f1": "float64",
-    "f1_macro": "float64",
+    "metric.accuracy": "float64",
+    "metric.f1": "float64",
+    "metric.f1_macro": "float64",
     "validation": "float64",
     "setup_seconds": "float64",
     "encode_seconds": "float64",
@@ -67,7 +71,7 @@ COLUMNS: dict[str, str] = {
     "reason": "str",
     "notes": "str",
 }
-"""Column to pandas dtype, in the order of the frame; other metrics that cells have stand with the first of these.
+"""Column to pandas dtype, in the order of the frame; metrics have a column each, named `metric.` and the metric's name.
 
 What is worth knowing beyond the name:
 
@@ -76,6 +80,8 @@ What is worth knowing beyond the name:
 - `status` is a record's, or "pending" for an expected cell that has none yet. What is neither ok nor pending has a rank
   behind all that is ok; what is pending has none.
 - `ranked_by` is "paired test" or "intervals" (predictions missing, or of other examples).
+- `metric_label` is the metric's name in headings; `in_points` says whether it is a share of 1, which tables show in
+  hundredths, and `metric_worst` what a failure counts as in a mean over tasks, where there is one.
 - `value` is the primary `metric` on the test split, averaged over seeds; `low` and `high` are the ends of the 95%
   intervals over examples, averaged over seeds; `seed_std` (of a sample), `seed_min`, `seed_max` are their spread.
 - `gain` is by how much `value` is better than that of `from-scratch` on the same task and backbone, in points
@@ -90,18 +96,26 @@ What is worth knowing beyond the name:
 
 SHOWN = ("accuracy", "f1", "f1_macro")
 """Metrics that have a column in every frame, since tables show them beside the primary one."""
+METRIC = "metric."
+"""What the column of a metric begins with, so that none has the name of another column."""
 OK = "ok"
 PENDING = "pending"
+
+
+def metric_column(metric: str) -> str:
+    """Returns the name of a metric's column."""
+    return f"{METRIC}{metric}"
 
 
 def with_metrics(metrics: Iterable[str]) -> dict[str, str]:
     """Returns the columns of a frame whose cells have scores in these metrics."""
     found = {*metrics, *SHOWN}
+    ordered = [*(name for name in METRICS if name in found), *sorted(found - METRICS.keys())]
     columns: dict[str, str] = {}
     for name, dtype in COLUMNS.items():
-        if name == SHOWN[0]:
-            columns |= {metric: "float64" for metric in METRICS if metric in found}
-        elif name not in SHOWN:
+        if name == metric_column(SHOWN[0]):
+            columns |= dict.fromkeys(map(metric_column, ordered), "float64")
+        elif not name.startswith(METRIC):
             columns[name] = dtype
     return columns
 

@@ -18,7 +18,9 @@ from pathlib import Path
 
 import msgspec
 
+from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Record
+from tlbench.metrics import METRICS
 from tlbench.results.bulk import read_lines
 from tlbench.results.code_version import code_version
 from tlbench.results.durable import Stamp, stamp_of
@@ -161,18 +163,20 @@ class Index:
             self._changed = True
         return content.suite, content.planned
 
-    def is_known(self, metric: str, lines: Sequence[Line]) -> bool:
+    def is_known(self, metric: Metric, lines: Sequence[Line]) -> bool:
         """Says whether the ranks of these lines are remembered; where nothing has changed it is taken for granted."""
         if not self._changed:
             return True
         # Without any there is no need to say which.
-        return bool(self._content.places) and self._key(metric, lines) in self._content.places
+        return bool(self._content.places) and self._key(metric.name, lines) in self._content.places
 
     def remembered(self, ranked: Ranked) -> Ranked:
         """Returns what ranks as this does, and once only what rests on the same records and predictions."""
 
-        def places(metric: str, lines: Sequence[Line]) -> list[Place]:
-            key = self._key(metric, lines)
+        def places(metric: Metric, lines: Sequence[Line]) -> list[Place]:
+            if metric.name not in METRICS:
+                return ranked(metric, lines)  # nothing tells whether a plugin's code is still the same
+            key = self._key(metric.name, lines)
             found = self._used.get(key) or self._content.places.get(key)
             if found is not None and len(found[0]) == len(lines):
                 self._used[key] = found

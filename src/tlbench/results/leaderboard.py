@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
 from tlbench.contracts.cell import Cell, Protocol
-from tlbench.contracts.metric import METRICS
+from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Provenance, Record
-from tlbench.results.columns import OK, PENDING, Row, with_metrics
+from tlbench.metrics import METRICS
+from tlbench.results.columns import METRIC, OK, PENDING, Row, with_metrics
 from tlbench.results.lines import Line, Lines, Setting, lines_of
 from tlbench.results.provenance import differences
 from tlbench.results.ranking import Place, Ranked, by_answers, by_intervals, gains, goodness, places
@@ -38,7 +39,10 @@ Predictions: TypeAlias = "Callable[[Record], pd.DataFrame | None]"
 
 
 def frame(
-    records: Iterable[Record], expected: Sequence[Cell] = (), predictions: Predictions | None = None
+    records: Iterable[Record],
+    expected: Sequence[Cell] = (),
+    predictions: Predictions | None = None,
+    metrics: Mapping[str, Metric] = METRICS,
 ) -> pd.DataFrame:
     """Returns the leaderboard: one row for each cell, best first within each task, with the columns of `COLUMNS`.
 
@@ -48,13 +52,14 @@ def frame(
             is theirs. Without it, tasks stand in alphabetical order.
         predictions: Returns a record's stored predictions (columns seed, id, target, value), or None. With it ranks
             come from paired tests; without it from whether intervals overlap.
+        metrics: By name, as for `Table`.
     """
     records = list(records)
     lines = lines_of(records)
     planned = {cell.id: cell for cell in expected}
     lines.add_missing(planned)
     if predictions is None:
-        return table(lines, list(planned))
+        return table(lines, list(planned), metrics=metrics)
     kept = {(record.cell.id, record.attempt): record for record in records}
 
     def answers_of(line: Line) -> Answers | None:
@@ -63,12 +68,17 @@ def frame(
         stored = predictions(kept[line.cell, line.attempt])
         return None if stored is None else of({str(name): column.to_numpy() for name, column in stored.items()})
 
-    return table(lines, list(planned), lambda metric, group: by_answers(metric, group, answers_of))
+    return table(lines, list(planned), lambda metric, group: by_answers(metric, group, answers_of), metrics)
 
 
-def table(lines: Lines, planned: Sequence[str] = (), ranked: Ranked = by_intervals) -> pd.DataFrame:
+def table(
+    lines: Lines,
+    planned: Sequence[str] = (),
+    ranked: Ranked = by_intervals,
+    metrics: Mapping[str, Metric] = METRICS,
+) -> pd.DataFrame:
     """Returns the leaderboard of lines as a frame of all columns; the arguments are those of `Table`."""
-    return Table(lines, planned, ranked).frame()
+    return Table(lines, planned, ranked, metrics).frame()
 
 
 class Table:
@@ -78,9 +88,16 @@ class Table:
         lines: One for each cell, in order of the cells' ids, pending ones last.
         planned: The ids of a plan's cells in its order, all of which have a line; as `expected` of `frame`.
         ranked: Places the lines of one task that have a score in one metric.
+        metrics: By name: tlbench's own, or those of a catalog with plugins' beside them.
     """
 
-    def __init__(self, lines: Lines, planned: Sequence[str] = (), ranked: Ranked = by_intervals) -> None:
+    def __init__(
+        self,
+        lines: Lines,
+        planned: Sequence[str] = (),
+        ranked: Ranked = by_intervals,
+        metrics: Mapping[str, Metric] = METRICS,
+    ) -> None:
         rows = lines.rows
         tasks = _task_names(lines)
         variants = _variants(lines, tasks)
@@ -93,10 +110,13 @@ class Table:
         order: list[int] = []
         for task in _task_order(lines, tasks, planned):
             part = [rows[i] for i in groups[task]]
-            for i, gain, place in zip(groups[task], gains(part, conditions), places(part, ranked), strict=True):
+            gained_here, placed_here = gains(part, metrics, conditions), places(part, ranked, metrics)
+            for i, gain, place in zip(groups[task], gained_here, placed_here, strict=True):
                 gained[i], placed[i] = gain, place
             keyed = zip(part, groups[task], strict=True)
-            keys = [(*goodness(line), line.backbone, line.strategy, variants[i], line.cell, i) for line, i in keyed]
+            keys = [
+                (*goodness(line, metrics), line.backbone, line.strategy, variants[i], line.cell, i) for line, i in keyed
+            ]
             order += [key[-1] for key in sorted(keys)]
         self._lines, self._order = lines, order
         self._added: dict[str, Sequence[Any]] = {
@@ -109,6 +129,7 @@ class Table:
             ],
             "expected": _expected(rows, planned),
             **{name: [getattr(place, name) for place in placed] for name in Place._fields},
+            **_of_metrics([line.metric for line in rows], metrics),
         }
 
     def frame(self) -> pd.DataFrame:
@@ -143,8 +164,8 @@ class Table:
 
     def _shared(self, name: str, rows: Sequence[Line]) -> list[Any] | None:
         """Returns a column that is a metric's, the cell's protocol's or the machine's."""
-        if name in METRICS:
-            return self._lines.scores(name, rows)
+        if name.startswith(METRIC):
+            return self._lines.scores(name.removeprefix(METRIC), rows)
         if name in _OF_PROTOCOL:
             known = {key: _OF_PROTOCOL[name](setting.protocol) for key, setting in self._lines.settings.items()}
             return [known[line.setting] for line in rows]
@@ -155,13 +176,13 @@ class Table:
         return None
 
 
-def compared(lines: Lines) -> list[tuple[str, list[Line]]]:
+def compared(lines: Lines, metrics: Mapping[str, Metric] = METRICS) -> list[tuple[Metric, list[Line]]]:
     """Returns what a table of these lines ranks together: a metric, and lines of one task that have a score in it."""
     groups: dict[tuple[str, str], list[Line]] = defaultdict(list)
     for line, task in zip(lines.rows, _task_names(lines), strict=True):
         if line.status == OK:
             groups[task, line.metric].append(line)
-    return [(metric, group) for (_, metric), group in groups.items() if metric in METRICS]
+    return [(metrics[name], group) for (_, name), group in groups.items() if name in metrics]
 
 
 def progress(table: pd.DataFrame) -> tuple[int, int]:
@@ -182,6 +203,18 @@ def _column(values: Sequence[Any], dtype: str) -> Any:
         # What pandas does for integers that may be missing takes ten times as long.
         return pd.array(np.asarray(values, dtype=np.int64), dtype="Int64")
     return pd.Series(values, dtype=dtype)
+
+
+def _of_metrics(names: Sequence[str], metrics: Mapping[str, Metric]) -> dict[str, list[Any]]:
+    """Returns the columns that say what each row's metric is; of one that nobody knows, what most are."""
+    unknown = ("unknown metric", True, True, 0.0)
+    facts: dict[str, tuple[str, bool, bool, float | None]] = {"": ("", True, True, 0.0)}
+    for name in {*names} - {""}:
+        metric = metrics.get(name)
+        facts[name] = (metric.label, metric.greater_is_better, metric.in_points, metric.worst) if metric else unknown
+    rows = [facts[name] for name in names]
+    titles = ("metric_label", "greater_is_better", "in_points", "metric_worst")
+    return {title: [row[place] for row in rows] for place, title in enumerate(titles)}
 
 
 def _expected(rows: Sequence[Line], planned: Sequence[str]) -> list[bool]:

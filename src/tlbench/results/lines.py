@@ -12,13 +12,15 @@ from typing import Any, TypeVar
 import msgspec
 
 from tlbench.contracts.cell import Cell, Protocol, Ref
-from tlbench.contracts.metric import METRICS
 from tlbench.contracts.record import Provenance, Record, TestScore
 from tlbench.contracts.space import Override
 from tlbench.results.columns import OK, PENDING
 from tlbench.results.provenance import mixture
 
 _T = TypeVar("_T")
+
+
+_LONGEST_NAME = 80
 
 
 class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
@@ -211,7 +213,12 @@ class Lines(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
         for score in record.scores:
             if score.slice is None:
                 of_metric.setdefault(score.metric, []).append(score)
-        means = {name: _mean([score.value for score in of_metric[name]]) for name in METRICS if name in of_metric}
+        # A record may have been sent: what is no name of a metric becomes no column.
+        means = {
+            name: _mean([score.value for score in scores])
+            for name, scores in sorted(of_metric.items())
+            if name.isidentifier() and len(name) <= _LONGEST_NAME
+        }
         metric = record.metrics[0] if record.metrics else ""
         scored: dict[str, Any] = {"metric": metric, "scores": tuple(means.values())}
         if means:

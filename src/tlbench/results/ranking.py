@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
-from tlbench.contracts.errors import TlbenchError
-from tlbench.contracts.metric import METRICS, greater_is_better
+from tlbench.contracts.metric import Metric
 from tlbench.results.columns import OK, PENDING
 from tlbench.results.lines import Line
 
@@ -28,24 +27,29 @@ class Place(NamedTuple):
     ranked_by: str
 
 
-Ranked: TypeAlias = Callable[[str, Sequence[Line]], list[Place]]
+Ranked: TypeAlias = Callable[[Metric, Sequence[Line]], list[Place]]
 """Returns the place of each of these lines of one task, which all have a score in this metric."""
 
 _AGREEMENT = 1e-6
 _NOWHERE = Place(None, False, "")
 
 
-def goodness(line: Line) -> tuple[int, float]:
+def goodness(line: Line, metrics: Mapping[str, Metric]) -> tuple[int, float]:
     """Returns a key that sorts the lines of a task: best first, then what failed, then what is pending."""
     group = {OK: 0, PENDING: 2}.get(line.status, 1)
-    return group, -_sign(line.metric) * line.value if group == 0 and line.value is not None else 0.0
+    return group, -_sign(metrics.get(line.metric)) * line.value if group == 0 and line.value is not None else 0.0
 
 
-def gains(lines: Sequence[Line], conditions: Callable[[Line], Hashable] = lambda line: None) -> list[float | None]:
+def gains(
+    lines: Sequence[Line],
+    metrics: Mapping[str, Metric],
+    conditions: Callable[[Line], Hashable] = lambda line: None,
+) -> list[float | None]:
     """Returns the gain of each line of a task, in points or its metric's unit, over `from-scratch` and its backbone.
 
     Args:
         lines: All of one task.
+        metrics: By name.
         conditions: What must be equal for a gain to be one: how much was trained on, and which test split.
     """
     names = {name for name in {line.strategy for line in lines} if _is_scratch(name)}
@@ -55,47 +59,52 @@ def gains(lines: Sequence[Line], conditions: Callable[[Line], Hashable] = lambda
     for line, key in zip(lines, keys, strict=True):
         if line.strategy in names and line.status == OK and line.backbone:
             known = scratch.get(key)
-            if known is None or goodness(line) < goodness(known):
+            if known is None or goodness(line, metrics) < goodness(known, metrics):
                 scratch[key] = line
     return [
-        _gain(line, scratch[key]) if key in scratch and line.status == OK and line.strategy not in names else None
+        _gain(line, scratch[key], metrics.get(line.metric))
+        if key in scratch and line.status == OK and line.strategy not in names
+        else None
         for line, key in zip(lines, keys, strict=True)
     ]
 
 
-def places(lines: Sequence[Line], ranked: Ranked) -> list[Place]:
-    """Returns the place of each line of a task; what has no score shares the place behind all that have one."""
+def places(lines: Sequence[Line], ranked: Ranked, metrics: Mapping[str, Metric]) -> list[Place]:
+    """Returns the place of each line of a task; what has no score shares the place behind all that have one.
+
+    What was scored by a metric that nobody knows has no place.
+    """
     found = dict.fromkeys(range(len(lines)), _NOWHERE)
     done: dict[str, list[int]] = {}
     for i, line in enumerate(lines):
         if line.status == OK:
             done.setdefault(line.metric, []).append(i)
-    for metric in sorted(done.keys() & METRICS.keys()):
-        found.update(zip(done[metric], ranked(metric, [lines[i] for i in done[metric]]), strict=True))
+    for name in sorted(done.keys() & metrics.keys()):
+        found.update(zip(done[name], ranked(metrics[name], [lines[i] for i in done[name]]), strict=True))
     failed = [i for i, line in enumerate(lines) if line.status not in {OK, PENDING}]
     last = sum(map(len, done.values())) + 1
     found.update(dict.fromkeys(failed, Place(last, len(failed) > 1, "")))
     return list(found.values())
 
 
-def by_intervals(metric: str, lines: Sequence[Line]) -> list[Place]:
+def by_intervals(metric: Metric, lines: Sequence[Line]) -> list[Place]:
     """Returns places by whether intervals overlap."""
     return by_answers(metric, lines, lambda line: None)
 
 
-def by_answers(metric: str, lines: Sequence[Line], answers_of: AnswersOf) -> list[Place]:
+def by_answers(metric: Metric, lines: Sequence[Line], answers_of: AnswersOf) -> list[Place]:
     """Returns places by paired tests where there are predictions, else by whether intervals overlap."""
     from tlbench.results.stats import Entry, tied_ranks
 
     entries = []
     for line in lines:
-        answers = _fitting(line, answers_of(line))
+        answers = _fitting(metric, line, answers_of(line))
         entries.append(Entry(*_ends(line, answers is not None), answers))
     ranks = tied_ranks(metric, entries)
     return [Place(rank.place, rank.tied, "paired test" if rank.paired else "intervals") for rank in ranks]
 
 
-def _fitting(line: Line, answers: Answers | None) -> Answers | None:
+def _fitting(metric: Metric, line: Line, answers: Answers | None) -> Answers | None:
     """Returns the predictions, or None where they do not give the recorded score: no test may rest on those."""
     if answers is None:
         return None
@@ -105,8 +114,8 @@ def _fitting(line: Line, answers: Answers | None) -> Answers | None:
         answers = replace(answers, positive=line.positive)
     value = cast(float, line.value)  # what is ok has one
     try:
-        agree = abs(mean_score(line.metric, answers) - value) <= _AGREEMENT * max(1.0, abs(value))
-    except (TlbenchError, ValueError):
+        agree = abs(mean_score(metric, answers) - value) <= _AGREEMENT * max(1.0, abs(value))
+    except Exception:  # a plugin's metric may raise anything of what it did not write
         return None
     return answers if agree else None
 
@@ -137,15 +146,14 @@ def _quantile(degrees: int) -> float:
     return float(stdtrit(degrees, 0.975))
 
 
-def _gain(line: Line, scratch: Line) -> float:
+def _gain(line: Line, scratch: Line, metric: Metric | None) -> float:
     value, base = cast(tuple[float, float], (line.value, scratch.value))
-    points = METRICS[line.metric].points if line.metric in METRICS else 100.0
-    return points * _sign(line.metric) * (value - base)
+    return (metric.points if metric else 100.0) * _sign(metric) * (value - base)
 
 
 def _is_scratch(strategy: str) -> bool:
     return strategy.partition("[")[0].rpartition("/")[2] == "from-scratch"
 
 
-def _sign(metric: str) -> int:
-    return 1 if greater_is_better(metric) else -1
+def _sign(metric: Metric | None) -> int:
+    return 1 if metric is None or metric.greater_is_better else -1

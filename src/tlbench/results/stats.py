@@ -30,9 +30,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tlbench.contracts.metric import METRICS, greater_is_better
-from tlbench.modeling.scored import Array, Floats, Scored, checked
-from tlbench.modeling.statistics import draw_weights, resampled_alike, score
+from tlbench.contracts.metric import Metric
+from tlbench.metrics import named
+from tlbench.metrics.resampling import draw_weights, resampled_alike, score
+from tlbench.metrics.scored import Array, Floats, Scored, checked
 
 ALPHA = 0.05
 RESAMPLES = 2000
@@ -114,7 +115,9 @@ class Rank:
     """Whether every comparison that it took was a paired test; else some were of intervals that overlap or do not."""
 
 
-def paired_difference(metric: str, a: Answers, b: Answers, resamples: int = RESAMPLES, seed: int = 0) -> Difference:
+def paired_difference(
+    metric: str | Metric, a: Answers, b: Answers, resamples: int = RESAMPLES, seed: int = 0
+) -> Difference:
     """Returns the score of a minus that of b over the same examples, with its interval and p-value.
 
     Raises:
@@ -122,6 +125,7 @@ def paired_difference(metric: str, a: Answers, b: Answers, resamples: int = RESA
     """
     if not a.same_test(b):
         raise ValueError("only answers to the same examples, in the same order, can be compared in pairs")
+    metric = named(metric)
     resampler = _Resampler(metric, a, resamples, seed)
     observed = mean_score(metric, a) - mean_score(metric, b)
     drawn = resampler.draws(a) - resampler.draws(b)
@@ -130,13 +134,13 @@ def paired_difference(metric: str, a: Answers, b: Answers, resamples: int = RESA
     return Difference(observed, float(low), float(high), p, len(a.ids), (len(a.seeds), len(b.seeds)))
 
 
-def mean_score(metric: str, answers: Answers) -> float:
+def mean_score(metric: str | Metric, answers: Answers) -> float:
     """Returns the metric averaged over seeds; raises as `score`."""
     return float(np.mean([score(metric, row) for row in answers.scored]))
 
 
 def tied_ranks(
-    metric: str,
+    metric: str | Metric,
     entries: Sequence[Entry],
     alpha: float = ALPHA,
     resamples: int = RESAMPLES,
@@ -147,7 +151,8 @@ def tied_ranks(
     Entries without predictions, or with answers to other examples than the leader's, are told apart where their
     intervals do not overlap: of those that share their examples that is stricter than a paired test.
     """
-    sign = 1 if greater_is_better(metric) else -1
+    metric = named(metric)
+    sign = 1 if metric.greater_is_better else -1
     order = sorted(range(len(entries)), key=lambda i: -sign * entries[i].value)
     # Holm divides alpha by the number of comparisons: the smallest p-value there is must still be below that.
     comparable = sum(entry.answers is not None for entry in entries)
@@ -200,7 +205,7 @@ def _lies_apart(leader: Entry, entry: Entry) -> bool:
 class _Tests:
     """Paired tests between the entries of one task; what was resampled for one test is kept for the next."""
 
-    def __init__(self, metric: str, resamples: int, seed: int) -> None:
+    def __init__(self, metric: Metric, resamples: int, seed: int) -> None:
         self._made: list[tuple[Answers, _Resampler]] = []
         self._draws: dict[int, Floats] = {}
         self._arguments: Any = (metric, resamples, seed)
@@ -228,7 +233,7 @@ class _Tests:
 class _Resampler:
     """Draws of the examples of one test split and of seeds, the same for every entry."""
 
-    def __init__(self, metric: str, test: Answers, resamples: int, seed: int) -> None:
+    def __init__(self, metric: Metric, test: Answers, resamples: int, seed: int) -> None:
         self._metric, self._seed = metric, seed
         self._weights = _weights(len(test.ids), resamples, seed)
 
@@ -252,12 +257,12 @@ def _weights(n: int, resamples: int, seed: int) -> NDArray[np.uint8]:
     return draw_weights(n, resamples, seed)
 
 
-def _least_p(metric: str, a: Answers, b: Answers) -> float:
+def _least_p(metric: Metric, a: Answers, b: Answers) -> float:
     """Returns the least p-value that the answers can give: of k examples that differ there are 2^k ways to swap them.
 
     A bootstrap of few examples knows nothing of what it never saw, and would be certain sooner.
     """
-    sides = [one.scores if METRICS[metric].reads_scores and one.scores is not None else one.values for one in (a, b)]
+    sides = [one.scores if metric.reads_scores and one.scores is not None else one.values for one in (a, b)]
     if len({side.shape[2:] for side in sides}) > 1:
         return 0.0
     pairs = zip(*sides, strict=True) if len(a.seeds) == len(b.seeds) else itertools.product(*sides)

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tlbench.contracts.metric import METRICS, MetricInfo
 from tlbench.results.columns import OK, PENDING, Row, rows_of
 
 if TYPE_CHECKING:
@@ -30,8 +29,8 @@ _COLUMNS = {
 }
 
 NEEDED = (
-    "task", "backbone", "strategy", "variant", "status", "rank", "metric", "value", "encode_seconds", "fit_seconds",
-    "total_seconds",
+    "task", "backbone", "strategy", "variant", "status", "rank", "metric", "greater_is_better", "in_points",
+    "metric_worst", "value", "encode_seconds", "fit_seconds", "total_seconds",
 )  # fmt: skip
 """The columns of a leaderboard's frame that a summary takes."""
 
@@ -57,8 +56,8 @@ def summed(rows: Sequence[Row]) -> list[Row]:
     for row in rows:
         groups[row["backbone"], row["strategy"], row["variant"]].append(row)
     total = len({row["task"] for row in rows})
-    # what failed does not say by which metric it would have been ranked
-    metrics = {row["task"]: row["metric"] for row in rows if row["metric"]}
+    # What failed does not say by which metric it would have been ranked: another row of its task does.
+    metrics = {row["task"]: row for row in rows if row["metric"]}
     made = [
         {"backbone": backbone, "strategy": strategy, "variant": variant, **_sum(part, metrics), "tasks_total": total}
         for (backbone, strategy, variant), part in sorted(groups.items())
@@ -72,11 +71,12 @@ def _goodness(row: Row) -> tuple[float, float, float]:
     return -row["tasks"] - row["failed"], mean, row["rank"] if row["rank"] is not None else math.inf
 
 
-def _sum(rows: list[Row], metrics: Mapping[str, str]) -> Row:
+def _sum(rows: list[Row], metrics: Mapping[str, Row]) -> Row:
     recorded = [row for row in rows if row["status"] != PENDING]
     done = [row for row in recorded if row["status"] == OK]
-    known = [(row["value"], METRICS.get(metrics.get(row["task"], ""))) for row in recorded]
-    averaged = [_value(value, metric) for value, metric in known if metric is None or metric.averages]
+    known = [(row["value"], metrics.get(row["task"], row)) for row in recorded]
+    values = [_value(value, of) for value, of in known if of["greater_is_better"] and of["in_points"]]
+    averaged = [value for value in values if value is not None]
     ranks = [row["rank"] for row in recorded if row["rank"] is not None]
     return {
         "mean": statistics.fmean(averaged) if averaged else None,
@@ -90,7 +90,6 @@ def _sum(rows: list[Row], metrics: Mapping[str, str]) -> Row:
     }
 
 
-def _value(value: float | None, metric: MetricInfo | None) -> float:
-    if value is not None:
-        return float(value)
-    return metric.worst if metric else 0.0
+def _value(value: float | None, metric: Row) -> float | None:
+    found = metric["metric_worst"] if value is None else value
+    return None if found is None else float(found)

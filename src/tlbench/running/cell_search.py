@@ -7,7 +7,6 @@ from contextlib import suppress
 import msgspec
 
 from tlbench.contracts.cell import Cell
-from tlbench.contracts.metric import METRICS
 from tlbench.contracts.order import Fit
 from tlbench.contracts.record import FitResult
 from tlbench.running.cell_folder import CellFolder, Winner
@@ -22,7 +21,7 @@ class CellSearch:
 
     def __init__(self, cell: Cell, settings: CellSettings, folder: CellFolder, elsewhere: FinishedFits) -> None:
         self._cell, self._settings, self._folder, self._elsewhere = cell, settings, folder, elsewhere
-        self._sign = 1.0 if METRICS[settings.info.metric].greater_is_better else -1.0
+        self._sign = 1.0 if settings.metric.greater_is_better else -1.0
         self._trials = folder.trials()
         self._best: FitResult | None = None
         for trial in self._trials.values():

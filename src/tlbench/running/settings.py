@@ -11,6 +11,7 @@ from typing import Any
 from tlbench.catalog.catalog import Catalog, Found
 from tlbench.contracts.cell import Cell, Protocol
 from tlbench.contracts.errors import PluginError
+from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Provenance
 from tlbench.contracts.space import Choice, Float, Int, Space, Value, is_fixed, narrow
 from tlbench.contracts.strategy import TaskInfo
@@ -24,6 +25,8 @@ class CellSettings:
     """What a search chooses from, and how many fits a strategy takes in one pass."""
 
     info: TaskInfo
+    metric: Metric
+    """The task's primary one."""
     space: Space
     defaults: dict[str, Value]
     batch_size: int
@@ -58,6 +61,7 @@ def settings_of(catalog: Catalog, cell: Cell) -> CellSettings:
         )
     settings = CellSettings(
         about.task,
+        catalog.metric(about.task.metric),
         narrow(space, cell.space),
         dict(strategy.defaults(about)),
         max(1, strategy.batch_size),

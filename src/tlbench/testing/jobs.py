@@ -11,7 +11,7 @@ import pluggy
 
 from tlbench.catalog import hookspecs
 from tlbench.catalog.catalog import Catalog
-from tlbench.catalog.discovery import Discovery, Entry
+from tlbench.catalog.discovery import Discovery, Entry, discover
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.errors import Pruned
@@ -19,6 +19,8 @@ from tlbench.contracts.order import Fit
 from tlbench.contracts.space import Choice, Domain, Int, Space, Value
 from tlbench.contracts.strategy import About, Job, Predictor, Strategy
 from tlbench.contracts.task import Task
+from tlbench.metrics import METRICS
+from tlbench.planning.needs import need_ref
 
 if TYPE_CHECKING:
     import random
@@ -51,12 +53,17 @@ class Rehearsal:
         if strategy.uses_backbone and backbone is None:
             raise ValueError(f"the strategy {strategy.name} looks through a backbone")
         used = backbone if strategy.uses_backbone else None
-        catalog = _catalog_of({"backbone": used, "task": task, "strategy": strategy})
+        needs = strategy.needs()
+        catalog = _catalog_of(
+            {"backbone": used, "task": task, "strategy": strategy},
+            with_installed=bool(needs) or not {*task.metrics} <= METRICS.keys(),
+        )
         self.cell = Cell(
             task=Ref("task", task.version),
             strategy=Ref("strategy", strategy.version),
             protocol=protocol or Protocol(precision="fp32"),
             backbone=Ref("backbone", used.version) if used else None,
+            needs=tuple(need_ref(catalog, need) for need in needs),
         )
         session = Session(catalog, torch.device("cpu"), torch.get_num_threads())
         self._context = CellContext(self.cell, session, resolve(self.cell.protocol.precision, session.device))
@@ -163,11 +170,16 @@ class _BlindHolder(_Holder):
     uses_backbone = False
 
 
-def _catalog_of(items: Mapping[str, Backbone | Task | Strategy | None]) -> Catalog:
-    """Returns a catalog of these objects alone, each under the name of its kind: their own may have a scheme."""
+def _catalog_of(items: Mapping[str, Backbone | Task | Strategy | None], with_installed: bool) -> Catalog:
+    """Returns a catalog of these objects, each under the name of its kind: their own may have a scheme.
+
+    What is installed stands beside them where it is needed: looking for it takes a tenth of a second.
+    """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     entries = tuple(Entry(kind, kind, item, "rehearsal", "0") for kind, item in items.items() if item is not None)
+    if with_installed:
+        entries += tuple(entry for entry in discover().entries if entry.name not in items)
     return Catalog(Discovery(entries, (), (), manager))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tlbench.contracts.outputs import Output, Span, TokenClasses
+from tlbench.contracts.outputs import Output
 from tlbench.contracts.task import Examples
 from tlbench.modeling.data import Batch, Data, one_row_each
 from tlbench.modeling.encoder import Encoder, Hidden, Stage, as_hidden
@@ -132,9 +132,9 @@ def featurize(examples: Examples, output: Output | None = None) -> Data:
     pieces = [_pieces(example.inputs) for example in examples]
     rows = [[SEPARATOR if word is None else _hashed(word) for word, *_ in row] for row in pieces]
     data = one_row_each(examples, rows, collate, [len(row) for row in rows], "toy-words")
-    if isinstance(output, TokenClasses):
+    if output is not None and output.reads == "words":
         return replace(data, alignment=[np.array([number for _, number, _, _ in row]) for row in pieces])
-    if isinstance(output, Span):
+    if output is not None and output.reads == "context":
         places = [[(first, last) if part == 1 else (-1, -1) for _, _, part, (first, last) in row] for row in pieces]
         return replace(data, alignment=[np.array(row) for row in places])
     return data

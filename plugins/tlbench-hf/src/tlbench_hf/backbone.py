@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from tlbench import Backbone, Card, Examples, Output, PluginError, Span, Text, TokenClasses, UsageError
+from tlbench import Backbone, Card, Examples, Output, PluginError, Text, UsageError
 from tlbench_hf.families import SOURCE, default_readout, writer
 from tlbench_hf.sources import POOLING, TOKENIZER, content, fetched_folder, local_folder
 
@@ -106,7 +106,7 @@ class HFBackbone(Backbone):
 
     def supports(self, output: Output) -> str | None:
         """Returns why not: a text needs a model with a decoder. Nothing is said of one that is not on this machine."""
-        if not isinstance(output, Text):
+        if output.reads != "prompt":
             return None
         try:
             folder = self._local()
@@ -122,7 +122,7 @@ class HFBackbone(Backbone):
         Raises:
             PluginError: A text is wanted of a model without a decoder, or a tensor of it did not load.
         """
-        if not isinstance(output, Text):
+        if output.reads != "prompt":
             return super().head(output, encoder)
         from tlbench_hf.generation import Writing, text_head
 
@@ -144,11 +144,11 @@ class HFBackbone(Backbone):
         from tlbench_hf import spans, tokens, words
 
         folder = self._fetched()
-        if isinstance(output, Text):
+        if output.reads == "prompt":
             return self._texts(examples, output, folder)
-        if isinstance(output, TokenClasses):
+        if output.reads == "words":
             return words.featurize(examples, folder, self.max_length)
-        if isinstance(output, Span):
+        if output.reads == "context":
             return spans.featurize(examples, folder, self.max_length)
         return tokens.featurize(examples, output, folder, self.max_length)
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import transformers
 
-from tlbench import Classes, Examples, MultiLabel, Output, PluginError, Scalar, UsageError
+from tlbench import Examples, Output, PluginError, UsageError
 from tlbench.modeling.data import Batch, Data, one_row_each
 from tlbench.modeling.disk.cache import kept_arrays
 from tlbench_hf.families import longest_input
@@ -116,7 +116,7 @@ def featurize(examples: Examples, output: Output, folder: Path, max_length: int)
         PluginError: Inputs that are not one or two texts, or an output that is not of the text as a whole.
         UsageError: The folder has no fast tokenizer.
     """
-    if not isinstance(output, Classes | MultiLabel | Scalar):
+    if output.reads != "example":
         raise PluginError(f"tlbench-hf has no tokens for the output {type(output).__name__}")
     arity = {len(example.inputs) for example in examples}
     if not arity <= {1, 2} or len(arity) > 1 or not all(isinstance(t, str) for e in examples for t in e.inputs):

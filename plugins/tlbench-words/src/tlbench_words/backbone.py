@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tlbench import Backbone, Card, Examples, Output, PluginError, Span, Text, TokenClasses, UsageError
+from tlbench import Backbone, Card, Examples, Output, PluginError, UsageError
 from tlbench_words.files import VERSION, facts, load_vectors
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class WordVectors(Backbone):
 
     def supports(self, output: Output) -> str | None:
         """Returns why not: neither an answer's place nor a text can be read off single words."""
-        if isinstance(output, Span | Text):
+        if output.reads in {"context", "prompt"}:
             return f"word vectors know nothing of what stands around a word, so no {type(output).__name__}"
         return None
 
@@ -82,6 +82,6 @@ class WordVectors(Backbone):
             raise PluginError(reason)
         splitter = Splitter(load_vectors(Path(self.source), self.revision))
         fingerprint = f"{self.revision}:{VERSION}"
-        if isinstance(output, TokenClasses):
+        if output.reads == "words":
             return sentences(examples, splitter, fingerprint)
         return texts(examples, splitter, self.max_length, fingerprint)

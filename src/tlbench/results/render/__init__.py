@@ -1,5 +1,5 @@
-"""A leaderboard frame as text: for the terminal, as Markdown, as CSV. Knows nothing of how records are made.
+"""A leaderboard as text. Knows nothing of how records are made.
 
-Each format is a module of its own (`terminal`, `standings`, `markdown`, `csv`); none is imported before it is used.
-All strings in a frame are untrusted and pass through `plain`.
+`page` says what is shown, and each format is a module of its own that only draws it. All strings of records are
+untrusted and pass through `plain`.
 """

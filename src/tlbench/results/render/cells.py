@@ -5,8 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Iterable, Sequence
 
-from tlbench.contracts.metric import METRICS
-from tlbench.results.columns import OK, PENDING, Row
+from tlbench.results.columns import OK, PENDING, Row, metric_column
 
 NOTHING = "-"
 """What stands where there is no value; never empty, so that a table read aloud says so."""
@@ -26,26 +25,26 @@ def points(value: float | None) -> str:
     return NOTHING if value is None else f"{round(100 * value, 1) + 0:.1f}"
 
 
-def measured(value: float | None, metric: str) -> str:
-    """Returns a value of the metric: in points where it is a share of 1, else in its own unit, such as "0.345"."""
-    if value is None or _in_points(metric):
+def measured(value: float | None, row: Row) -> str:
+    """Returns a value of the row's metric: in points if it is a share of 1, else in its own unit, such as "0.345"."""
+    if value is None or row["in_points"]:
         return points(value)
     return f"{round(value, 3) + 0:.3f}"
 
 
 def score(row: Row) -> str:
     """Returns the primary metric."""
-    return measured(row["value"], row["metric"])
+    return measured(row["value"], row)
 
 
 def spread(row: Row) -> str:
     """Returns the standard deviation over seeds."""
-    return measured(row["seed_std"], row["metric"])
+    return measured(row["seed_std"], row)
 
 
 def gain(row: Row) -> str:
     """Returns a difference that is in the metric's unit already, such as "+32.1"."""
-    value, digits = row["gain"], 1 if _in_points(row["metric"]) else 3
+    value, digits = row["gain"], 1 if row["in_points"] else 3
     return NOTHING if value is None else f"{round(value, digits) + 0:+.{digits}f}"
 
 
@@ -54,7 +53,7 @@ def interval(row: Row) -> str:
     low, high = row["low"], row["high"]
     if low is None or high is None:
         return NOTHING
-    return f"{measured(low, row['metric'])}\u2013{measured(high, row['metric'])}"
+    return f"{measured(low, row)}\u2013{measured(high, row)}"
 
 
 def seconds(value: float | None) -> str:
@@ -125,11 +124,6 @@ def seeds(row: Row) -> str:
     return f"{row['seeds']}" if complete else f"{row['seeds']}/{row['seeds_planned']}"
 
 
-def runs(row: Row) -> str:
-    """Returns trials and seeds, such as "16 x 3"; of what was not searched, "- x 3"."""
-    return f"{row['trials'] if row['searched'] else NOTHING} x {seeds(row)}"
-
-
 def coverage(row: Row) -> str:
     """Returns how many tasks a row of the summary stands for, such as "4/5, 1 failed"."""
     return f"{row['tasks']}/{row['tasks_total']}" + (f", {row['failed']} failed" if row["failed"] else "")
@@ -142,13 +136,18 @@ def trials(row: Row) -> str:
 
 def f1(row: Row) -> str:
     """Returns F1 in points, macro F1 where that is what was measured."""
-    return points(row["f1"] if row["f1"] is not None else row["f1_macro"])
+    f1 = row[metric_column("f1")]
+    return points(f1 if f1 is not None else row[metric_column("f1_macro")])
 
 
 def metric_label(rows: Sequence[Row]) -> str:
     """Returns the heading of the metric that the rows are ranked by."""
-    names = list(dict.fromkeys(row["metric"] for row in rows if row["metric"]))
-    return " / ".join(_heading(name) for name in names)
+    headings = (
+        row["metric_label"] if row["greater_is_better"] else f"{row['metric_label']} (lower is better)"
+        for row in rows
+        if row["metric"]
+    )
+    return " / ".join(dict.fromkeys(headings))
 
 
 def examples(rows: Sequence[Row]) -> str:
@@ -176,25 +175,8 @@ def footnotes(rows: Iterable[Row]) -> dict[str, str]:
 
 
 def marks(row: Row, known: dict[str, str]) -> str:
-    """Returns the marks of a row's notes, such as " (a, c)", or nothing."""
-    found = [known[note] for note in (row["notes"] or "").split("; ") if note in known]
-    return f" ({', '.join(found)})" if found else ""
-
-
-def failures(rows: Iterable[Row]) -> list[Row]:
-    """Returns the rows that ended without a score."""
-    return [row for row in rows if row["status"] not in {OK, PENDING}]
-
-
-def _heading(metric: str) -> str:
-    if metric not in METRICS:
-        return "unknown metric"
-    info = METRICS[metric]
-    return info.label if info.greater_is_better else f"{info.label} (lower is better)"
-
-
-def _in_points(metric: str) -> bool:
-    return metric not in METRICS or METRICS[metric].in_points
+    """Returns the marks of a row's notes, such as "a, c", or nothing."""
+    return ", ".join(known[note] for note in (row["notes"] or "").split("; ") if note in known)
 
 
 def _letters(number: int) -> str:

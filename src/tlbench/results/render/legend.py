@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tlbench.contracts.metric import METRICS
-from tlbench.results.columns import OK, PENDING, Row
+from tlbench.results.columns import OK, PENDING, Row, metric_column
 
 
 def legend(rows: Sequence[Row]) -> list[str]:
     """Returns one sentence or two for each thing that the rows make worth saying."""
     done = [row for row in rows if row["status"] == OK]
-    metrics = {row["metric"] for row in rows} & METRICS.keys()
     lines = [
         "score, interval, ± (standard deviation over seeds), gain (over from-scratch with the same backbone), accuracy "
         "and F1 are in points of 100; the 95% interval is over test examples.",
     ]
-    if own := sorted(METRICS[metric].label for metric in metrics if not METRICS[metric].in_points):
+    if own := sorted({row["metric_label"] for row in rows if row["metric"] and not row["in_points"]}):
         lines.append(f"{', '.join(own)}: no share of 1, so score, interval, ± and gain are in its own unit.")
-    if any(not METRICS[metric].averages for metric in metrics):
+    if any(row["metric"] and not (row["greater_is_better"] and row["in_points"]) for row in rows):
         lines.append("A mean over tasks leaves out those of which less is better, and those in a unit of their own.")
-    both = {name for row in done for name in ("f1", "f1_macro") if row.get(name) is not None}
+    both = {name for row in done for name in ("f1", "f1_macro") if row[metric_column(name)] is not None}
     if len(both) > 1:
         lines.append("F1 is of the positive class on some tasks and the mean over classes (macro) on others.")
     elif both == {"f1_macro"}:
@@ -38,7 +36,7 @@ def legend(rows: Sequence[Row]) -> list[str]:
         lines.append(
             "What ended without a score stands last with its status, and in a mean over tasks as what knows nothing: "
             "0, or 50 where that is ROC AUC's."
-            if "roc_auc" in metrics
+            if any(row["metric"] == "roc_auc" for row in rows)
             else "What ended without a score stands last with its status, and is 0 in a mean over tasks."
         )
     return lines

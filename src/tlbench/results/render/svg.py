@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from tlbench.results.render.terminal import leaderboard as terminal
+from tlbench.contracts.renderer import Renderer
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from tlbench.results.render.page import Page
 
 WIDTH = 118
 
@@ -42,10 +42,19 @@ _FORMAT = """\
 """
 
 
-def leaderboard(table: pd.DataFrame, title: str, command: str) -> str:
-    """Returns the leaderboard as SVG, with the command that shows it as the window's title."""
-    from rich.console import Console
+class Svg(Renderer):
+    """What a terminal would show, with the command as the window's title."""
 
-    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-    console.print(terminal(table, title=title))
-    return console.export_svg(title=command, code_format=_FORMAT, unique_id="tlbench")
+    name: ClassVar[str] = "svg"
+    description: ClassVar[str] = "A picture of what a terminal shows."
+    is_short: ClassVar[bool] = True
+
+    def render(self, page: Page) -> str:
+        """Returns the picture."""
+        from rich.console import Console
+
+        from tlbench.results.render.terminal import Leaderboard
+
+        console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+        console.print(Leaderboard(page))
+        return console.export_svg(title=page.command, code_format=_FORMAT, unique_id="tlbench")

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tlbench.catalog.catalog import Found
 from tlbench.contracts.cell import Cell
 from tlbench.contracts.errors import PluginError, SealBroken
+from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Provenance
-from tlbench.contracts.strategy import About, TaskInfo
+from tlbench.contracts.strategy import About, LoadedBackbone, OtherTask, TaskInfo
 from tlbench.contracts.task import Examples, SplitName
 from tlbench.modeling.data import Data
 from tlbench.modeling.encoder import Encoder
-from tlbench.planning.plan import space_about
+from tlbench.planning.needs import need_ref
+from tlbench.planning.plan import space_about, task_info
 from tlbench.running.fitting.reusable_encoder import ReusableEncoder
 from tlbench.running.fitting.session import Session
 from tlbench.running.measure import provenance
-from tlbench.running.scoring.overlap import overlap
+from tlbench.running.scoring.overlap import count_shown, overlap
 
 if TYPE_CHECKING:
     from tlbench.modeling.heads import Head
@@ -44,6 +47,11 @@ class CellContext:
     def info(self) -> TaskInfo:
         """What a strategy may know of the task."""
         return self.about.task
+
+    @cached_property
+    def metric(self) -> Metric:
+        """The task's primary metric."""
+        return self.session.catalog.metric(self.info.metric)
 
     @property
     def encoder(self) -> ReusableEncoder | None:
@@ -91,6 +99,50 @@ class CellContext:
 
         return get
 
+    def other_backbone(self, name: str) -> LoadedBackbone:
+        """Returns another backbone, loaded anew.
+
+        Raises:
+            PluginError: The strategy's needs do not name it.
+        """
+        self._check_declared("backbone", name)
+        session, task = self.session, self.task.item
+        found = session.catalog.backbone(name)
+        encoder = session.load(found.ref.name, self.precision, pretrained=True).eval()
+        return LoadedBackbone(
+            encoder,
+            lambda examples: session.data(found.ref.name, self.cell.task.name, examples).metered(),
+            lambda: found.item.head(task.output, encoder).to(session.device),
+        )
+
+    def other_task(self, name: str, encoder: Encoder | None) -> OtherTask:
+        """Returns another task's labelled data as this cell's backbone reads them.
+
+        Raises:
+            PluginError: The strategy's needs do not name it, or there is no backbone.
+        """
+        self._check_declared("task", name)
+        if self.backbone is None or encoder is None:
+            raise PluginError("another task's data are read by a backbone, and this strategy looks through none")
+        backbone, found = self.backbone, self.session.catalog.task(name)
+        splits = self.session.splits(found.ref.name)
+
+        def data(examples: Examples) -> Data:
+            return self.session.data(backbone.ref.name, found.ref.name, examples).metered()
+
+        return OtherTask(
+            task_info(found.item),
+            data(splits.train),
+            data(splits.validation),
+            lambda: backbone.item.head(found.item.output, encoder).to(self.session.device),
+        )
+
+    def _check_declared(self, kind: str, name: str) -> None:
+        declared = {need.name for need in self.cell.needs}
+        ref = need_ref(self.session.catalog, f"{kind}:{name}")
+        if ref.name not in declared:
+            raise PluginError(f"the strategy reads {kind}:{name}, which its needs() do not name")
+
     def once(self, seed: int, key: str, make: Callable[[], object]) -> tuple[object, bool]:
         """Returns the value that `make` gave for this cell, seed and key, and whether it was called just now."""
         if (seed, key) in self._made:
@@ -113,14 +165,23 @@ class CellContext:
 
     def overlap(self) -> dict[str, int]:
         """Returns split to how many test examples stand in it too; nothing before the test split is opened."""
-        return {} if self._test is None else overlap(self._test, self.splits)
+        if self._test is None:
+            return {}
+        found = overlap(self._test, self.splits)
+        for name in self._other_tasks():
+            splits = self.session.splits(name)
+            found[f"task:{name}"] = count_shown(self._test, splits.train)
+        return found
 
     def fingerprints(self) -> dict[str, str]:
         """Returns split to fingerprint, of the splits that were used."""
         found = {"train": self.splits.train.fingerprint, "validation": self.splits.validation.fingerprint}
         if self._test is not None:
             found["test"] = self._test.fingerprint
-        return found
+        return found | {f"{name} train": self.session.splits(name).train.fingerprint for name in self._other_tasks()}
+
+    def _other_tasks(self) -> list[str]:
+        return [need.name.removeprefix("task:") for need in self.cell.needs if need.name.startswith("task:")]
 
     def provenance(self) -> Provenance:
         """Returns versions, device, precision, threads and data fingerprints."""

@@ -38,7 +38,7 @@ def run_fits(
     purpose: Literal["search", "final"] = "search",
     stop_below: Mapping[int, float] = MappingProxyType({}),
 ) -> list[Fitted]:
-    """Returns what each fit gave; several go through the strategy's `fit_batch` together.
+    """Returns what each fit gave; several go through the strategy's `fit_batch` together, where it takes several.
 
     Nothing that a strategy raises leaves this function, but for an interrupt where the process is a person's own.
 
@@ -48,6 +48,9 @@ def run_fits(
         purpose: Noted in the results.
         stop_below: Step to the least score, as greater is better, with which a fit goes on.
     """
+    if len(fits) > 1 and context.strategy.item.batch_size == 1:
+        # One after the other, each on a fresh encoder.
+        return [one for fit in fits for one in run_fits([fit], context, purpose, stop_below)]
     reports = [Reports(context, stop_below) for _ in fits]
     activations = context.session.activations
     watches = Watches(activations)

@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from tlbench.contracts.errors import Diverged, PluginError, Pruned
-from tlbench.contracts.metric import METRICS
+from tlbench.contracts.errors import Diverged, Pruned
 from tlbench.contracts.order import Fit
 from tlbench.contracts.record import Point
-from tlbench.contracts.strategy import Job, Predictor
+from tlbench.contracts.strategy import Job, LoadedBackbone, OtherTask, Predictor
 from tlbench.contracts.task import Examples
+from tlbench.metrics.resampling import score
+from tlbench.metrics.scored import scored_of
 from tlbench.modeling.data import Data
-from tlbench.modeling.scored import scored_of
-from tlbench.modeling.statistics import score
 from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.predicting import predict
 from tlbench.running.fitting.timing import Watches
@@ -29,7 +28,7 @@ class Reports:
     """What a fit reports on its way: kept as its history, and held against what the search demands."""
 
     def __init__(self, context: CellContext, stop_below: Mapping[int, float]) -> None:
-        self._sign = 1.0 if METRICS[context.info.metric].greater_is_better else -1.0
+        self._sign = 1.0 if context.metric.greater_is_better else -1.0
         self._stop_below = stop_below
         self._points: list[Point] = []
 
@@ -72,7 +71,7 @@ def job_of(
     def validated(predictor: Predictor) -> float:
         with watches.charging(watches.validate):
             predictions = predict(predictor, validation)
-            return score(info.metric, scored_of(info.output, targets, predictions, info.positive))
+            return score(context.metric, scored_of(info.output, targets, predictions, info.positive))
 
     def once(key: str, make: Callable[[], Any]) -> Any:
         before = watches.setup.seconds
@@ -95,8 +94,12 @@ def job_of(
         examples = context.splits.unlabeled(seed, limit)
         return None if examples is None else context.data(examples)
 
-    def other(name: str) -> Any:
-        raise PluginError(f"{name!r}: reading another task's data is not built yet")
+    def backbone(name: str) -> LoadedBackbone:
+        seed_everything(seed)
+        return context.other_backbone(name)
+
+    def other(name: str) -> OtherTask:
+        return context.other_task(name, encoder)
 
     def featurize(examples: Examples) -> Data:
         return context.data(examples)
@@ -121,6 +124,7 @@ def job_of(
         score=validated,
         report=report,
         once=once,
+        backbone=backbone,
         other=other,
     )
 

@@ -25,8 +25,8 @@ ALLOCATOR = {
 }
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
 PRELOADED = (
-    "tlbench.running.fitting.process", "pyarrow.dataset", "pyarrow.parquet", "pandas", "sklearn.metrics",
-    "tlbench.training", "torch._dynamo",
+    "tlbench.running.fitting.process", "pyarrow.dataset", "pyarrow.parquet", "pandas", "tlbench.training",
+    "torch._dynamo",
 )  # fmt: skip
 """What every cell's orders need and what takes long to import; `torch._dynamo` is what torch's optimizers import."""
 DISCOVERED = "tlbench.running.fitting.discovered"

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tlbench.modeling.encoder import Encoder
+from tlbench.running.fitting.structure import Structure
 
 Signature = tuple[tuple[str, str, int], ...]
 
@@ -15,8 +16,8 @@ Signature = tuple[tuple[str, str, int], ...]
 class ReusableEncoder:
     """Keeps a pristine copy of an encoder's tensors on the CPU and puts them back in place.
 
-    Weights, buffers, `requires_grad`, modes and gradients are restored; where a fit changed the structure (modules
-    swapped, parameters added, hooks left behind) the encoder is loaded anew.
+    Weights, buffers, `requires_grad`, modes and gradients are restored, and so is the structure where a fit changed it
+    (adapters injected, modules swapped, hooks left behind). What cannot be undone is loaded anew.
     """
 
     def __init__(self, load: Callable[[], Encoder]) -> None:
@@ -25,12 +26,16 @@ class ReusableEncoder:
         self._pristine: dict[str, Tensor] = {}
         self._trainable: set[str] = set()
         self._signature: Signature = ()
+        self._structure: Structure | None = None
 
     def fresh(self) -> Encoder:
         """Returns the encoder with weights, buffers, flags and modes equal to a fresh load."""
         if self._encoder is not None:
-            tensors = _tensors(self._encoder)
-            if _signature(self._encoder, tensors) == self._signature:
+            known = _tensors(self._encoder)
+            tensors: dict[str, Tensor] | None = known
+            if _signature(self._encoder, known) != self._signature:
+                tensors = self._undone(self._encoder)
+            if tensors is not None:
                 _restore(self._encoder, tensors, self._pristine, self._trainable)
                 return self._encoder
         self._encoder = self._load().eval()
@@ -38,7 +43,16 @@ class ReusableEncoder:
         self._signature = _signature(self._encoder, tensors)
         self._pristine = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
         self._trainable = {name for name, tensor in tensors.items() if tensor.requires_grad}
+        self._structure = Structure(self._encoder)
         return self._encoder
+
+    def _undone(self, encoder: Encoder) -> dict[str, Tensor] | None:
+        """Undoes what a fit has made of the structure; returns the tensors, or None where something is left of it."""
+        if self._structure is None:
+            return None
+        self._structure.restore()
+        tensors = _tensors(encoder)
+        return tensors if _signature(encoder, tensors) == self._signature else None
 
     def keep(self) -> Callable[[], bool]:
         """Returns a function that puts the encoder back as it is now, for a predictor that will be used later.

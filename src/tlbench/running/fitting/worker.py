@@ -14,11 +14,10 @@ import torch
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.errors import UsageError
-from tlbench.contracts.metric import METRICS
 from tlbench.contracts.order import FitOrder, OrderResult
 from tlbench.contracts.record import FitResult, Memory
 from tlbench.contracts.strategy import Predictor
-from tlbench.modeling.scored import Scored, scored_of
+from tlbench.metrics.scored import Scored, scored_of
 from tlbench.running.cell_folder import FULL
 from tlbench.running.fitting import saved
 from tlbench.running.fitting.context import CellContext
@@ -114,7 +113,7 @@ class Worker:
         result, predictor = fitted[0].result, fitted[0].predictor
         if len(fitted) > 1 or predictor is None or result.validation is None or order.cell.protocol.refit:
             return
-        sign = 1.0 if METRICS[context.info.metric].greater_is_better else -1.0
+        sign = 1.0 if context.metric.greater_is_better else -1.0
         best = None if order.keep_above is None else sign * order.keep_above
         mine = self._kept.score if self._kept and self._kept.fit_id.startswith(order.cell.fits_id) else None
         score = sign * result.validation
@@ -192,13 +191,14 @@ def _tested(fitted: Fitted, order: FitOrder, context: CellContext) -> FitResult:
 def _scored(order: FitOrder, context: CellContext) -> OrderResult:
     folder, seeds, test = Path(order.folder), [fit.seed for fit in order.fits], context.test()
     answers: dict[int, Scored] = {}
+    metrics = [context.session.catalog.metric(name) for name in context.info.metrics]
     for seed in seeds:
-        stored = scores.stored_answers(of_seed(predictions_path(folder, seed), seed), test, context.info)
+        stored = scores.stored_answers(of_seed(predictions_path(folder, seed), seed), test, context.info, metrics)
         if stored is not None:
             answers[seed] = stored
     if bad := tuple(seed for seed in seeds if seed not in answers):
         return OrderResult(misfits=bad)
-    found, report = scores.scores(answers, test, context.task.item)
+    found, report = scores.scores(answers, test, context.task.item, metrics)
     gathered = scores.gather(folder, answers, test)
     return OrderResult(scores=found, report=report, overlap=context.overlap(), predictions=gathered)
 

@@ -20,6 +20,12 @@ def overlap(test: Examples, splits: Splits) -> dict[str, int]:
     }
 
 
+def count_shown(test: Examples, others: Examples) -> int:
+    """Returns how many test examples show exactly what one of the others shows."""
+    there = _all_shown(others)
+    return sum(_shown(example) in there for example in test)
+
+
 @lru_cache(maxsize=8)
 def _all_shown(examples: Examples) -> frozenset[Hashable]:
     return frozenset(_shown(example) for example in examples)

@@ -10,14 +10,14 @@ import numpy as np
 import pyarrow as pa
 
 from tlbench.contracts.errors import TlbenchError
-from tlbench.contracts.outputs import Predictions, Span, Text, TokenClasses
+from tlbench.contracts.metric import Metric
+from tlbench.contracts.outputs import Output, Predictions
 from tlbench.contracts.record import ClassReport, TestScore
 from tlbench.contracts.strategy import TaskInfo
 from tlbench.contracts.task import Examples, Task
-from tlbench.modeling import metrics, statistics
-from tlbench.modeling.scored import Scored, objects, scored_of
+from tlbench.metrics.resampling import bootstrap, score
+from tlbench.metrics.scored import Scored, objects, scored_of
 from tlbench.results.answers import columns_of, scored_in
-from tlbench.running.scoring.class_report import class_report
 from tlbench.running.scoring.predictions import write_table
 
 GATHERED = "predictions.parquet"
@@ -35,7 +35,9 @@ def gather(folder: Path, answers: Mapping[int, Scored], examples: Examples) -> s
     return GATHERED
 
 
-def stored_answers(table: pa.Table | None, examples: Examples, task: TaskInfo) -> Scored | None:
+def stored_answers(
+    table: pa.Table | None, examples: Examples, task: TaskInfo, metrics: Sequence[Metric]
+) -> Scored | None:
     """Returns one seed's stored answers beside the examples' own targets, or None where they cannot be scored.
 
     A file may have been sent, or be damaged: ids and targets must be those of the examples.
@@ -46,7 +48,7 @@ def stored_answers(table: pa.Table | None, examples: Examples, task: TaskInfo) -
         if table["id"].to_pylist() != [example.id for example in examples]:
             return None
         stored, targets = scored_in(table, task.positive), [example.target for example in examples]
-        answers = objects([""] * len(targets)) if isinstance(task.output, Span | Text) else _as_answers(targets, task)
+        answers = _as_answers(targets, task.output)
         own = scored_of(
             task.output, targets, Predictions(tuple(example.id for example in examples), answers), task.positive
         ).targets
@@ -54,31 +56,34 @@ def stored_answers(table: pa.Table | None, examples: Examples, task: TaskInfo) -
             return None
         scored = Scored(own, stored.values, stored.scores, task.positive)
         # Whatever cannot be scored raises here, and not when the cell is nearly done.
-        for metric in task.metrics:
-            statistics.score(metric, scored)
-        class_report(task.output, [scored])
+        for metric in metrics:
+            score(metric, scored)
+        task.output.report([scored])
     except (KeyError, IndexError, TypeError, ValueError, OverflowError, pa.ArrowException, TlbenchError):
         return None
     return scored
 
 
-def _as_answers(targets: Sequence[Any], task: TaskInfo) -> np.ndarray:
-    return objects(targets) if isinstance(task.output, TokenClasses) else np.asarray(targets)
+def _as_answers(targets: Sequence[Any], output: Output) -> np.ndarray:
+    """Returns answers that fit the targets, so that these can be read."""
+    if output.answers == "texts":
+        return objects([""] * len(targets))
+    return objects(targets) if output.answers == "tags" else np.asarray(targets)
 
 
-def scores(answers: Mapping[int, Scored], examples: Examples, task: Task) -> tuple[tuple[TestScore, ...], ClassReport]:
+def scores(
+    answers: Mapping[int, Scored], examples: Examples, task: Task, metrics: Sequence[Metric]
+) -> tuple[tuple[TestScore, ...], ClassReport]:
     """Returns every metric of every seed, on the whole test split and on each slice, and the report on classes."""
     found: list[TestScore] = []
     slices = list(_slices(examples, task))
     for seed, whole in answers.items():
         parts = [(name, whole.take(rows)) for name, rows in slices]
-        for metric in task.metrics:
-            value = metrics.by_library(metric, whole)
-            found.append(TestScore(metric, seed, value, *statistics.bootstrap(metric, whole), len(whole)))
-            for name, part in parts:
-                value, interval = statistics.score(metric, part), statistics.bootstrap(metric, part)
-                found.append(TestScore(metric, seed, value, *interval, len(part), name))
-    return tuple(found), class_report(task.output, list(answers.values()))
+        for metric in metrics:
+            for name, part in [(None, whole), *parts]:
+                value, interval = score(metric, part), bootstrap(metric, part)
+                found.append(TestScore(metric.name, seed, value, *interval, len(part), name))
+    return tuple(found), task.output.report(list(answers.values()))
 
 
 def _table(seed: int, examples: Examples, scored: Scored) -> pa.Table:

@@ -11,7 +11,18 @@ What a class does not say is checked with the toys, so that a check takes millis
 
 from tlbench.testing.conformance.backbone import BackboneConformance
 from tlbench.testing.conformance.executor import ExecutorConformance
+from tlbench.testing.conformance.metric import MetricConformance
+from tlbench.testing.conformance.output import OutputConformance
+from tlbench.testing.conformance.renderer import RendererConformance
 from tlbench.testing.conformance.strategy import StrategyConformance
 from tlbench.testing.conformance.task import TaskConformance
 
-__all__ = ["BackboneConformance", "ExecutorConformance", "StrategyConformance", "TaskConformance"]
+__all__ = [
+    "BackboneConformance",
+    "ExecutorConformance",
+    "MetricConformance",
+    "OutputConformance",
+    "RendererConformance",
+    "StrategyConformance",
+    "TaskConformance",
+]

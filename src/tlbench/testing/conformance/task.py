@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import combinations
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
+from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.images import ImageFile
-from tlbench.contracts.metric import METRICS, supports
-from tlbench.contracts.outputs import Answer, Classes, MultiLabel, Output, Scalar, Span, Text, TokenClasses
+from tlbench.contracts.outputs import Classes, Output
 from tlbench.contracts.task import Example, Examples, SplitName, Task
 from tlbench.testing.conformance.imports import check_light, check_name
 
@@ -65,7 +64,7 @@ class TaskConformance:
         """Every labelled split has targets as the output says, and the unlabelled one has none."""
         for name in LABELLED:
             for example in splits.get(name, ()):
-                problem = misfit(self.task.output, example.target) or mismatch(self.task.output, example)
+                problem = misfit(self.task.output, example)
                 assert problem is None, f"{name} {example.id}: {problem}"
         assert all(example.target is None for example in splits.get("unlabeled", ()))
 
@@ -76,9 +75,8 @@ class TaskConformance:
                 targets = {repr(example.target) for example in splits[name]}
                 assert len(targets) > 1, f"every target of {name} is {targets}"
         output = self.task.output
-        if isinstance(output, Classes | MultiLabel | TokenClasses):
-            unseen = set(range(len(output.names))).difference(*(_shows(output, e.target) for e in splits["train"]))
-            assert not unseen, f"train has no example of {[output.names[index] for index in unseen]}"
+        unseen = set(range(len(output.classes))).difference(*(output.occurring(e.target) for e in splits["train"]))
+        assert not unseen, f"train has no example of {[output.classes[index] for index in unseen]}"
 
     def test_no_overlap(self, splits: dict[str, Examples]) -> None:
         """No two labelled splits share what they show, and none shows the same twice."""
@@ -101,11 +99,12 @@ class TaskConformance:
     def test_metrics_fit_the_output(self) -> None:
         """Every metric is known and scores this output; F1 has its class."""
         assert self.task.metrics, "there is no metric"
-        for metric in self.task.metrics:
-            assert metric in METRICS, f"there is no metric {metric}"
-            assert supports(metric, self.task.output), f"{metric} does not score {self.task.output}"
+        catalog = Catalog.discover()
+        for name in self.task.metrics:
+            assert name in catalog.metrics, f"there is no metric {name}"
+            assert catalog.metric(name).supports(self.task.output), f"{name} does not score {self.task.output}"
         if isinstance(self.task.output, Classes):
-            assert 0 <= self.task.positive < len(self.task.output.names)
+            assert 0 <= self.task.positive < len(self.task.output.classes)
 
     def test_slices(self, splits: dict[str, Examples]) -> None:
         """Every example of the labelled splits has the columns that the task names, with texts in them."""
@@ -120,14 +119,14 @@ class TaskConformance:
             assert len(inputs) == 1, f"{example.id} shows {len(inputs)} images"
             assert _is_image(example), f"{example.id} shows no image"
             return "image"
-        if isinstance(output, TokenClasses):
+        if output.reads == "words":
             assert len(inputs) == 1, f"{example.id} shows {len(inputs)} inputs, and not one tuple of words"
             assert isinstance(inputs[0], tuple), f"{example.id} shows no tuple of words"
         else:
-            allowed = (2,) if isinstance(output, Span) else (1, 2)
+            allowed = (2,) if output.reads == "context" else (1, 2)
             assert len(inputs) in allowed, f"{example.id} shows {len(inputs)} texts"
         for shown in inputs:
-            texts = shown if isinstance(output, TokenClasses) else (shown,)
+            texts = shown if output.reads == "words" else (shown,)
             assert texts, f"{example.id} is empty"
             assert all(isinstance(text, str) and text.strip() for text in texts), f"{example.id}: {shown!r} is no text"
         return ("", "text", "pair")[len(inputs)]
@@ -138,42 +137,12 @@ class TaskConformance:
         return Examples([Example("", example.inputs)]).fingerprint if _is_image(example) else repr(example.inputs)
 
 
-def misfit(output: Output, target: Any) -> str | None:
-    """Returns why the target does not fit the output, or None if it does."""
-    if target is None:
-        return "no target"
-    whole = isinstance(target, int) and not isinstance(target, bool)
-    fits: dict[type, Callable[[Any], bool]] = {
-        Classes: lambda kind: whole and 0 <= target < len(kind.names),
-        MultiLabel: lambda kind: len(target) == len(kind.names) and set(target) <= {0, 1},
-        Scalar: lambda kind: isinstance(target, float) and math.isfinite(target),
-        TokenClasses: lambda kind: len(target) > 0 and all(0 <= index < len(kind.names) for index in target),
-        Span: lambda kind: isinstance(target, tuple) and all(isinstance(answer, Answer) for answer in target),
-        Text: lambda kind: len(target) > 0 and all(isinstance(answer, str) for answer in target),
-    }
+def misfit(output: Output, example: Example) -> str | None:
+    """Returns why the example's target does not fit the output, or None if it does."""
     try:
-        return None if fits[type(output)](output) else f"{target!r} is no target of {output}"
+        return output.misfit(example)
     except TypeError:
-        return f"{target!r} is no target of {output}"
-
-
-def mismatch(output: Output, example: Example) -> str | None:
-    """Returns why the target does not fit what the example shows, or None if it does."""
-    if isinstance(output, TokenClasses) and len(example.inputs[0]) != len(example.target):
-        return f"{len(example.inputs[0])} words and {len(example.target)} classes"
-    if isinstance(output, Span):
-        for text, start in example.target:
-            found = example.inputs[1][start : start + len(text)] if start >= 0 else ""
-            if not text or found != text:
-                return f"the answer {text!r} is said to stand at {start}, where the context has {found!r}"
-    return None
-
-
-def _shows(output: Output, target: Any) -> set[int]:
-    """Returns the names that a target has an example of."""
-    if isinstance(output, MultiLabel):
-        return {index for index, value in enumerate(target) if value}
-    return set(target) if isinstance(output, TokenClasses) else {target}
+        return f"{example.target!r} is no target of {output}"
 
 
 def _is_image(example: Example) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 
-from tlbench import METRICS, Classes, DataError, Examples, Output, SplitName, Task, UsageError
+from tlbench import Classes, DataError, Examples, Output, SplitName, Task, UsageError
 from tlbench_data.drawing import check_seed
 from tlbench_data.own import kinds
 from tlbench_data.own.files import beside, pin, pinned_path, standard
@@ -70,8 +70,6 @@ class OwnTask(Task):
     def __post_init__(self) -> None:
         if self.kind not in ("", *kinds.KINDS):
             raise UsageError(f"{self.name}: kind={self.kind}: there is {', '.join(kinds.KINDS)}")
-        if self.metric and self.metric not in METRICS:
-            raise UsageError(f"{self.name}: metric={self.metric}: there is {', '.join(METRICS)}")
         if self.positive_class and self.metric not in kinds.OF_ONE_CLASS:
             raise UsageError(f"{self.name}: positive_class= is for metric={', '.join(kinds.OF_ONE_CLASS)} alone")
         if not self.separator:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from tlbench.modeling.scored import Floats, Scored
+from tlbench.contracts.metric import EXACT, Metric
+from tlbench.metrics.scored import Floats, Scored
+
+if TYPE_CHECKING:
+    from tlbench.contracts.metric import Resampler
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,14 @@ class Sums:
     counts: bool = True
     """Whether the numbers are small and whole, so that their sums are exact in single precision."""
 
+    def resampler(self, metric: Metric, scored: Scored) -> Resampler:
+        """Returns a function from weights (R, N) to the metric (R,)."""
+        parts = metric.parts(scored)
+        if self.counts and len(parts) * parts.max(initial=1) < EXACT:
+            # Twice as fast.
+            parts = parts.astype(np.float32)
+        return lambda weights: self.value(np.asarray(weights.astype(parts.dtype) @ parts, dtype=np.float64))
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -29,6 +41,11 @@ class Ranks:
 
     prepared: Callable[[Scored], Callable[[Floats], Floats]]
     """Returns what gives the metric (R,) on each resample, which is told as the weight of each example, (R, N)."""
+
+    def resampler(self, metric: Metric, scored: Scored) -> Resampler:
+        """Returns a function from weights (R, N) to the metric (R,)."""
+        from_weights = self.prepared(scored)
+        return lambda weights: from_weights(weights.astype(np.float64))
 
 
 Formula: TypeAlias = Sums | Ranks

@@ -7,34 +7,28 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from tlbench.contracts.outputs import Classes, MultiLabel, Output, TokenClasses
 from tlbench.contracts.record import ClassReport, ClassScore
-from tlbench.modeling.formulas.entities import entities_of
-from tlbench.modeling.scored import Array, Scored
+from tlbench.metrics.entities import entities_of
+from tlbench.metrics.scored import Array, Scored
 
 
-def class_report(output: Output, seeds: Sequence[Scored]) -> ClassReport:
-    """Returns the report on what each seed's predictor said of the test split; empty if the output has no classes.
-
-    Of words in BIO tags, the classes are the types of entities, and what is confused are the tags.
-    """
-    if isinstance(output, Classes):
-        return _of_classes(output.names, seeds)
-    if isinstance(output, MultiLabel):
-        said = np.sum([scored.values.sum(axis=0) for scored in seeds], axis=0)
-        true = np.sum([scored.targets.sum(axis=0) for scored in seeds], axis=0)
-        hit = np.sum([(scored.values * scored.targets).sum(axis=0) for scored in seeds], axis=0)
-        return ClassReport(_rows(output.names, hit, said, true, len(seeds)))
-    if isinstance(output, TokenClasses):
-        of_words = _of_classes(output.names, [_words(output.names, scored) for scored in seeds])
-        types = sorted({name.partition("-")[2] for name in output.names if name[:2] in {"B-", "I-"}})
-        if not types:
-            return of_words
-        return ClassReport(_of_entities(types, seeds), of_words.names, of_words.confusion)
-    return ClassReport()
+def of_labels(names: Sequence[str], seeds: Sequence[Scored]) -> ClassReport:
+    """Returns the report on labels, of which an example may have any number."""
+    said = np.sum([scored.values.sum(axis=0) for scored in seeds], axis=0)
+    true = np.sum([scored.targets.sum(axis=0) for scored in seeds], axis=0)
+    hit = np.sum([(scored.values * scored.targets).sum(axis=0) for scored in seeds], axis=0)
+    return ClassReport(_rows(names, hit, said, true, len(seeds)))
 
 
-def _of_classes(names: Sequence[str], seeds: Sequence[Scored]) -> ClassReport:
+def of_words(names: Sequence[str], seeds: Sequence[Scored]) -> ClassReport:
+    """Returns the report on tags of words: in BIO tags the classes are the types of entities, what is confused tags."""
+    each = of_classes(names, [_words(names, scored) for scored in seeds])
+    types = sorted({name.partition("-")[2] for name in names if name[:2] in {"B-", "I-"}})
+    return ClassReport(_of_entities(types, seeds), each.names, each.confusion) if types else each
+
+
+def of_classes(names: Sequence[str], seeds: Sequence[Scored]) -> ClassReport:
+    """Returns the report on classes of which every example has one."""
     size = len(names)
     matrix = np.zeros((size, size), dtype=np.int64)
     for scored in seeds:

@@ -1,9 +1,8 @@
-"""The metrics as functions of sums over examples: one score, or a thousand resamples of it at once.
+"""One score of a metric, or a thousand resamples of it at once.
 
-All metrics but two are a function of the sums of a few numbers per example (counts of a confusion matrix, moments,
-n-grams), so that a resample of the examples is a row of weights, and all resamples are one matrix product. Spearman's
-correlation and the area under a curve take the ranks of each resample, which weights give as well: no resample is
-sorted anew. The formulas are in `tlbench.modeling.formulas`.
+Most metrics are a function of the sums of a few numbers per example (counts of a confusion matrix, moments, n-grams),
+so that a resample of the examples is a row of weights, and all resamples are one matrix product. Spearman's correlation
+and the area under a curve take the ranks of each resample, which weights give as well: no resample is sorted anew.
 """
 
 from __future__ import annotations
@@ -15,35 +14,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tlbench.contracts.metric import METRICS
-from tlbench.modeling.formulas import answers, classes, correlations, entities, probabilities, texts
-from tlbench.modeling.formulas.formula import Formula, Sums
-from tlbench.modeling.scored import Array, Floats, Scored, checked
+from tlbench.contracts.errors import PluginError
+from tlbench.contracts.metric import EXACT, Metric
+from tlbench.metrics import named
+from tlbench.metrics.builtin import BuiltIn
+from tlbench.metrics.formula import Sums
+from tlbench.metrics.scored import Array, Floats, Scored, checked
 
-_FORMULAS: dict[str, Formula] = {
-    **classes.FORMULAS, **probabilities.FORMULAS, **correlations.FORMULAS, **entities.FORMULAS, **answers.FORMULAS,
-    **texts.FORMULAS,
-}  # fmt: skip
 _ROWS_AT_ONCE = 100_000
 """Weights that are held at once: a block fits a processor's cache, and changes no result."""
 _KEPT_BYTES = 2**25
-_EXACT = 2**23
-"""Sums of whole numbers below it are exact in single precision, with a factor of two to spare."""
 
 
-def score(metric: str, scored: Scored) -> float:
-    """Returns the metric; never NaN. Equal to `tlbench.modeling.metrics.compute` to 1e-9.
+def score(metric: str | Metric, scored: Scored) -> float:
+    """Returns the metric, given itself or as the name of one of tlbench's own; never NaN.
 
     Raises:
         KeyError: There is no such metric.
         ValueError: There are no examples, or they are not what the metric scores.
         Diverged: A value is not finite.
     """
+    metric = named(metric)
     return float(resampled(metric, checked(metric, scored), np.ones((1, len(scored))))[0])
 
 
 def bootstrap(
-    metric: str, scored: Scored, resamples: int = 1000, seed: int = 0, confidence: float = 0.95
+    metric: str | Metric, scored: Scored, resamples: int = 1000, seed: int = 0, confidence: float = 0.95
 ) -> tuple[float, float]:
     """Returns the percentile bootstrap interval (low, high) of the metric over examples.
 
@@ -54,9 +50,10 @@ def bootstrap(
         ValueError: There are no examples, or they are not what the metric scores.
         Diverged: A value is not finite.
     """
+    metric = named(metric)
     scored = checked(metric, scored)
     n = len(scored)
-    if scored.values.dtype == np.int64 and scored.kind == "numbers" and not METRICS[metric].reads_scores:
+    if scored.values.dtype == np.int64 and scored.kind == "numbers" and not metric.reads_scores:
         # Examples with the same target and answer are interchangeable: draw how many of each kind there are.
         pairs, counts = np.unique(np.stack([scored.targets, scored.values]), axis=1, return_counts=True)
         scored = Scored(pairs[0], pairs[1], positive=scored.positive)
@@ -86,74 +83,73 @@ def _kept_weights(n: int, resamples: int, seed: int) -> NDArray[np.uint8]:
     return draw_weights(n, resamples, seed)
 
 
-def resampled(metric: str, scored: Scored, weights: Array) -> Floats:
+def resampled(metric: str | Metric, scored: Scored, weights: Array) -> Floats:
     """Returns (R,): the metric on each resample, given as how often it holds each example, (R, N).
+
+    What is undefined counts as the metric's worst value, where it has one.
 
     Raises:
         KeyError: There is no such metric.
+        PluginError: The metric gave something else than a number for each resample.
     """
     return resampled_alike(metric, [scored], weights)[0]
 
 
-def resampled_alike(metric: str, answers: Sequence[Scored], weights: Array) -> list[Floats]:
+def resampled_alike(metric: str | Metric, answers: Sequence[Scored], weights: Array) -> list[Floats]:
     """Returns (R,) for each of several answers to the same examples: what `resampled` gives of it, to the bit.
 
     Raises:
         KeyError: There is no such metric.
+        PluginError: The metric gave something else than a number for each resample.
     """
-    of_weights = _of_weights(metric, answers)
+    metric = named(metric)
+    resamplers = _resamplers(metric, answers)
     start, blocks = 0, []
     for size in _blocks(*weights.shape):
-        blocks.append(of_weights(weights[start : start + size]))
+        blocks.append([_checked(metric, part, size) for part in resamplers(weights[start : start + size])])
         start += size
     return [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
 
 
-def statistics(metric: str, scored: Scored) -> Floats:
+def statistics(metric: str | Metric, scored: Scored) -> Floats:
     """Returns (N, m): the numbers of each example whose sums `from_statistics` turns into the metric.
 
     Raises:
         KeyError: There is no such metric, or it is no function of sums (Spearman's, the area under a curve).
     """
-    formula = _sums(metric)
-    if scored.kind in {"numbers", "labels"}:
-        return formula.parts(scored)
-    if metric not in scored.known:
-        scored.known[metric] = formula.parts(scored)
-    return scored.known[metric]
+    return named(metric).parts(scored)
 
 
-def from_statistics(metric: str, sums: ArrayLike) -> Floats:
+def from_statistics(metric: str | Metric, sums: ArrayLike) -> Floats:
     """Returns (...): the metric for each row of sums (..., m) of what `statistics` gives per example; never NaN.
 
     Raises:
         KeyError: There is no such metric, or it is no function of sums (Spearman's, the area under a curve).
     """
-    return _sums(metric).value(np.asarray(sums, dtype=np.float64))
+    return named(metric).value(np.asarray(sums, dtype=np.float64))
 
 
-def _sums(metric: str) -> Sums:
-    formula = _FORMULAS[metric]
-    if not isinstance(formula, Sums):
-        raise KeyError(metric)
-    return formula
+def _resamplers(metric: Metric, answers: Sequence[Scored]) -> Callable[[Array], list[Floats]]:
+    """Returns a function from weights (R, N) to the metric (R,) of each of the answers."""
+    formula = metric.formula if isinstance(metric, BuiltIn) else None
+    if isinstance(formula, Sums) and formula.counts:
+        parts = [metric.parts(scored) for scored in answers]
+        if all(len(one) * one.max(initial=1) < EXACT for one in parts):
+            # As sums are exact, all at once: making the weights floats takes longer than the sums do.
+            beside = np.concatenate(parts, axis=1).astype(np.float32)
+            ends = np.cumsum([one.shape[1] for one in parts])[:-1].tolist()
+            return lambda weights: [
+                from_statistics(metric, sums) for sums in np.split(weights.astype(np.float32) @ beside, ends, axis=1)
+            ]
+    each = [metric.resampler(scored) for scored in answers]
+    return lambda weights: [one(weights) for one in each]
 
 
-def _of_weights(metric: str, answers: Sequence[Scored]) -> Callable[[Array], list[Floats]]:
-    """Returns what gives the metric (R,) of each of the answers for weights (R, N)."""
-    formula = _FORMULAS[metric]
-    if not isinstance(formula, Sums):
-        from_ranks = [formula.prepared(scored) for scored in answers]
-        return lambda weights: [one(weights.astype(np.float64)) for one in from_ranks]
-    parts: list[NDArray[Any]] = [statistics(metric, scored) for scored in answers]
-    if formula.counts and all(len(one) * one.max(initial=1) < _EXACT for one in parts):
-        # Twice as fast; and as sums are exact, all at once: making the weights floats takes longer than the sums do.
-        beside = np.concatenate(parts, axis=1).astype(np.float32)
-        ends = np.cumsum([one.shape[1] for one in parts])[:-1].tolist()
-        return lambda weights: [
-            from_statistics(metric, sums) for sums in np.split(weights.astype(np.float32) @ beside, ends, axis=1)
-        ]
-    return lambda weights: [from_statistics(metric, weights.astype(one.dtype) @ one) for one in parts]
+def _checked(metric: Metric, values: Any, size: int) -> Floats:
+    found = np.asarray(values, dtype=np.float64)
+    if found.shape != (size,):
+        raise PluginError(f"the metric {metric.name} gave {found.shape} where ({size},) numbers are asked for")
+    return found if metric.worst is None else np.where(np.isfinite(found), found, metric.worst)
 
 
 def _blocks(rows: int, width: int) -> list[int]:

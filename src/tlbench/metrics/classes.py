@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tlbench.modeling.formulas.formula import Formula, Sums, mean_of, ratio, with_ones
-from tlbench.modeling.scored import Array, Floats, Scored
+from tlbench.metrics.formula import Formula, Sums, mean_of, ratio, with_ones
+from tlbench.metrics.scored import Array, Floats, Scored
 
 
 def _accuracy(scored: Scored) -> Floats:
@@ -69,6 +69,11 @@ def _recall_macro(sums: Floats) -> Floats:
     return ratio(ratio(hit, true).sum(axis=-1), present)
 
 
+def _balanced_accuracy(sums: Floats) -> Floats:
+    hit, _, true, _ = _split(sums)
+    return ratio(ratio(hit, true).sum(axis=-1), (true > 0).sum(axis=-1).astype(np.float64))
+
+
 def _f1_weighted(sums: Floats) -> Floats:
     hit, said, true, _ = _split(sums)
     return ratio((true * ratio(2 * hit, said + true)).sum(axis=-1), true.sum(axis=-1))
@@ -110,6 +115,7 @@ def f1_of(sums: Floats) -> Floats:
 
 FORMULAS: dict[str, Formula] = {
     "accuracy": Sums(_accuracy, mean_of),
+    "balanced_accuracy": Sums(_matrix, _balanced_accuracy),
     "precision": Sums(_found, precision_of),
     "recall": Sums(_found, recall_of),
     "f1": Sums(_found, f1_of),

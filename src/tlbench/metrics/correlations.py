@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tlbench.modeling.formulas.formula import Formula, Ranks, Sums
-from tlbench.modeling.scored import Array, Floats, Scored
+from tlbench.metrics.formula import Formula, Ranks, Sums
+from tlbench.metrics.scored import Array, Floats, Scored
 
 _FLAT = 1e-13
 """A variance below this share of the whole sample's is what rounding leaves of 0."""

@@ -1,7 +1,6 @@
-"""Each metric by the library that its field trusts: what the packaged `evaluate.Metric`s compute.
+"""Each metric by the library that its field trusts, or by its definition: what tlbench's own are held against.
 
-A formula takes references and predictions as evaluate hands them over (for metrics of probabilities, rows of them) and
-the positive class. The libraries are imported when a metric is first computed.
+A formula takes references and predictions as lists (for metrics of probabilities, rows of them) and the positive class.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tlbench.modeling.formulas import answers
-from tlbench.modeling.formulas.probabilities import BINS, UNDEFINED
-from tlbench.modeling.formulas.texts import references as as_sacrebleu
-from tlbench.modeling.scored import Scored
+from tlbench.metrics import answers
+from tlbench.metrics.probabilities import BINS, UNDEFINED
+from tlbench.metrics.scored import Scored
+from tlbench.metrics.texts import references as as_sacrebleu
 
 Formula: TypeAlias = Callable[[Any, Any, int], float]
 
@@ -109,6 +108,39 @@ def _correlation(formula: Callable[..., Any], references: Any, predictions: Any)
         return float(formula(x, y).statistic)
 
 
+def _top5(references: Any, predictions: Any, positive: int) -> float:
+    right = 0
+    for true, row in zip(references, predictions, strict=True):
+        order = sorted(range(len(row)), key=lambda k: (-row[k], k))[:5]
+        right += true in order and row[true] > 0
+    return right / len(references)
+
+
+def _of_numbers(name: str) -> Formula:
+    def formula(references: Any, predictions: Any, positive: int) -> float:
+        from sklearn import metrics
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # R2 of one example
+            return float(getattr(metrics, name)(np.asarray(references), np.asarray(predictions)))
+
+    return formula
+
+
+def _r2(references: Any, predictions: Any, positive: int) -> float:
+    found = _of_numbers("r2_score")(references, predictions, positive)
+    # scikit-learn has none for a single example: as for targets that are all alike.
+    return found if np.isfinite(found) else float(references == predictions)
+
+
+def _balanced(references: Any, predictions: Any, positive: int) -> float:
+    from sklearn.metrics import balanced_accuracy_score
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # classes that only the predictions have
+        return float(balanced_accuracy_score(np.asarray(references), np.asarray(predictions)))
+
+
 def _entities(name: str) -> Formula:
     def formula(references: Any, predictions: Any, positive: int) -> float:
         from seqeval import metrics
@@ -151,6 +183,12 @@ def _sacrebleu(name: str) -> Formula:
 
 FORMULAS: dict[str, Formula] = {
     "accuracy": _accuracy,
+    "balanced_accuracy": _balanced,
+    "top5_accuracy": _top5,
+    "mse": _of_numbers("mean_squared_error"),
+    "rmse": _of_numbers("root_mean_squared_error"),
+    "mae": _of_numbers("mean_absolute_error"),
+    "r2": _r2,
     "precision": _of_positive("precision"),
     "recall": _of_positive("recall"),
     "f1": _of_positive("f1"),
@@ -175,31 +213,4 @@ FORMULAS: dict[str, Formula] = {
     "rougeL": _rouge("rougeL"),
     "bleu": _sacrebleu("BLEU"),
     "chrf": _sacrebleu("CHRF"),
-}
-CITATIONS = {
-    "accuracy": "The share of examples whose class is right; of labels whose set is; of words whose tag is.",
-    "precision": "Of what is said to be the positive class, the share that is.",
-    "recall": "Of the positive class, the share that is said to be.",
-    "f1": "van Rijsbergen 1979: harmonic mean of precision and recall of the positive class.",
-    "precision_macro": "The mean over classes of their precision.",
-    "recall_macro": "The mean over classes of their recall.",
-    "f1_macro": "The mean over classes of their F1.",
-    "f1_micro": "F1 of all decisions together.",
-    "f1_weighted": "The mean over classes of their F1, each as often as it is true.",
-    "matthews": "Matthews 1975, doi:10.1016/0005-2795(75)90109-9; several classes: Gorodkin 2004.",
-    "roc_auc": "Fawcett 2006, doi:10.1016/j.patrec.2005.10.010; several classes: each against the rest, the mean.",
-    "log_loss": "The mean of -log of the probability of the right class, in nats.",
-    "calibration_error": "Guo et al. 2017, arXiv:1706.04599: expected calibration error, 15 bins of equal width.",
-    "pearson": "Pearson 1895: correlation of two variables.",
-    "spearman": "Spearman 1904: Pearson's correlation of ranks; ties share their mean rank.",
-    "entity_f1": "Tjong Kim Sang & De Meulder 2003: F1 over entities, type and boundaries exact.",
-    "entity_precision": "Of the entities that are said, the share that is right.",
-    "entity_recall": "Of the entities that there are, the share that is found.",
-    "exact_match": "Rajpurkar et al. 2016, arXiv:1606.05250; no answer: 2018, arXiv:1806.03822.",
-    "answer_f1": "Rajpurkar et al. 2016, arXiv:1606.05250; no answer: 2018, arXiv:1806.03822.",
-    "rouge1": "Lin 2004, W04-1013: F-measure of words, the best accepted text, stemmed.",
-    "rouge2": "Lin 2004, W04-1013: F-measure of pairs of words, the best accepted text, stemmed.",
-    "rougeL": "Lin 2004, W04-1013: F-measure of the longest common subsequence, the best accepted text, stemmed.",
-    "bleu": "Papineni et al. 2002, P02-1040; Post 2018, arXiv:1804.08771.",
-    "chrf": "Popović 2015, W15-3049; Post 2018, arXiv:1804.08771.",
 }

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tlbench.modeling.formulas.entities import entities_of
-from tlbench.modeling.scored import Scored
-from tlbench.modeling.statistics import score, statistics
+from tlbench.metrics.entities import entities_of
+from tlbench.metrics.resampling import score, statistics
+from tlbench.metrics.scored import Scored
 
 
 def test_rouge_is_the_best_over_references_and_stems():

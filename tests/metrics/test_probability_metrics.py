@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tlbench.modeling.scored import Scored
-from tlbench.modeling.statistics import score
+from tlbench.metrics.resampling import score
+from tlbench.metrics.scored import Scored
 
 
 def test_the_area_is_of_the_positive_class():

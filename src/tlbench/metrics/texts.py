@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tlbench.modeling.formulas.formula import Formula, Sums, mean_of, ratio, with_ones
-from tlbench.modeling.scored import Floats, Scored
+from tlbench.metrics.formula import Formula, Sums, mean_of, ratio, with_ones
+from tlbench.metrics.scored import Floats, Scored
 
 _ORDERS = 4
 _BETA = 2

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tlbench.modeling.formulas.answers import answer_f1, exact_match, normalised
-from tlbench.modeling.scored import Scored
-from tlbench.modeling.statistics import score
+from tlbench.metrics.answers import answer_f1, exact_match, normalised
+from tlbench.metrics.resampling import score
+from tlbench.metrics.scored import Scored
 
 
 def official_normalize(s):

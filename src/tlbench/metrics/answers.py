@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tlbench.modeling.formulas.formula import Formula, Sums, mean_of, with_ones
-from tlbench.modeling.scored import Floats, Scored
+from tlbench.metrics.formula import Formula, Sums, mean_of, with_ones
+from tlbench.metrics.scored import Floats, Scored
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tlbench.modeling.formulas.classes import f1_of, precision_of, recall_of
-from tlbench.modeling.formulas.formula import Formula, Sums
-from tlbench.modeling.scored import Floats, Scored
+from tlbench.metrics.classes import f1_of, precision_of, recall_of
+from tlbench.metrics.formula import Formula, Sums
+from tlbench.metrics.scored import Floats, Scored
 
 
 def entities_of(tags: Sequence[str]) -> set[tuple[str, int, int]]:

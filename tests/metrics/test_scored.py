@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tlbench import Answer, Classes, MultiLabel, PluginError, Predictions, Scalar, Span, Text, TokenClasses
-from tlbench.modeling.scored import Scored, objects, probabilities, scored_of
-from tlbench.modeling.statistics import score
+from tlbench.metrics.resampling import score
+from tlbench.metrics.scored import Scored, objects, probabilities, scored_of
 
 TAGS = TokenClasses(("O", "B-PER", "I-PER"))
 

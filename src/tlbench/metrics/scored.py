@@ -4,31 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tlbench.contracts.errors import Diverged, PluginError
-from tlbench.contracts.metric import METRICS
-from tlbench.contracts.outputs import (
-    Classes,
-    MultiLabel,
-    Output,
-    Predictions,
-    Scalar,
-    Span,
-    Text,
-    TokenClasses,
-)
+from tlbench.contracts.metric import Metric
+from tlbench.contracts.outputs import AnswerKind, Output, Predictions
 
 Floats: TypeAlias = NDArray[np.float64]
 Array: TypeAlias = NDArray[Any]
-Kind = Literal["numbers", "labels", "tags", "texts"]
-
-_KINDS: dict[type, Kind] = {
-    Classes: "numbers", Scalar: "numbers", MultiLabel: "labels", TokenClasses: "tags", Span: "texts", Text: "texts",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +35,7 @@ class Scored:
     positive: int = 1
     """For binary precision, recall, F1 and ROC AUC: the class that counts as found."""
     known: dict[str, Floats] = field(default_factory=dict, repr=False)
-    """What `statistics` has found out of texts and tags, which takes long."""
+    """The statistics of texts and tags by metric, which take long to find."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "targets", _array(self.targets))
@@ -62,7 +48,7 @@ class Scored:
         return len(self.values)
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> AnswerKind:
         """What the answers are: numbers (class indices too), labels, tags of words, or texts."""
         if self.values.dtype.kind in "biuf":
             return "numbers" if self.values.ndim == 1 else "labels"
@@ -82,39 +68,25 @@ def scored_of(output: Output, targets: Sequence[Any], predictions: Predictions, 
     """
     if len(targets) != len(predictions):
         raise PluginError(f"{len(predictions)} predictions for {len(targets)} examples")
-    values = predictions.values
-    if isinstance(output, TokenClasses):
-        said = [_tags(output, *pair) for pair in zip(predictions.ids, targets, values, strict=True)]
-        asked = [tuple(output.names[int(index)] for index in target) for target in targets]
-        return Scored(objects(asked), objects(said))
-    if isinstance(output, Span | Text):
-        for name, value in zip(predictions.ids, values, strict=True):
-            if not isinstance(value, str):
-                raise PluginError(f"{name}: the prediction {value!r} is no text")
-        # A span's answer is a text and where it stands; a text has only the text.
-        accepted = [tuple(getattr(answer, "text", answer) for answer in target) for target in targets]
-        return Scored(objects(accepted), objects([str(value) for value in values]))
-    width = len(output.names) if isinstance(output, MultiLabel) else None
-    shape = (len(targets),) if width is None else (len(targets), width)
-    if values.shape != shape:
-        raise PluginError(f"predictions {values.shape} should be {shape}")
-    dtype: Any = np.float64 if isinstance(output, Scalar) else np.int64
-    return Scored(np.asarray(targets).astype(dtype).reshape(shape), values.astype(dtype), predictions.scores, positive)
+    asked, said = output.arrays(targets, predictions)
+    scored = Scored(asked, said, predictions.scores if output.answers in {"numbers", "labels"} else None, positive)
+    if len(scored) and scored.kind != output.answers:
+        raise PluginError(f"{type(output).__name__}.arrays gave {scored.kind}, and not {output.answers}")
+    return scored
 
 
-def checked(metric: str, scored: Scored) -> Scored:
+def checked(metric: Metric, scored: Scored) -> Scored:
     """Returns the same as what the metric reads: integers for a metric of classes, floats for one of numbers.
 
     Raises:
-        KeyError: There is no such metric.
         ValueError: There are no examples, they are of another kind, or their parts do not fit together.
         Diverged: A value or a probability is not finite.
     """
-    info, kind = METRICS[metric], scored.kind
+    kind = scored.kind
     if not len(scored):
         raise ValueError("there are no examples to score")
-    if kind not in {_KINDS[output] for output in info.outputs}:
-        raise ValueError(f"{metric} does not score {kind}")
+    if kind not in {output.answers for output in metric.outputs}:
+        raise ValueError(f"{metric.name} does not score {kind}")
     if kind in {"numbers", "labels"}:
         if scored.targets.shape != scored.values.shape:
             raise ValueError(f"targets {scored.targets.shape} and predictions {scored.values.shape} should be alike")
@@ -122,12 +94,17 @@ def checked(metric: str, scored: Scored) -> Scored:
             raise Diverged("predictions that are not finite")
     elif kind == "tags" and any(len(t) != len(v) for t, v in zip(scored.targets, scored.values, strict=True)):
         raise ValueError("each word should have one tag")
-    if scored.scores is not None and info.reads_scores:
+    if scored.scores is not None and metric.reads_scores:
         _check_scores(scored)
-    dtype: Any = {"numbers": np.float64 if info.outputs == (Scalar,) else np.int64, "labels": np.int64}.get(kind)
+    dtype: Any = {"numbers": np.int64 if of_whole_numbers(metric) else np.float64, "labels": np.int64}.get(kind)
     if dtype is None or scored.targets.dtype == scored.values.dtype == dtype:
         return scored
     return replace(scored, targets=scored.targets.astype(dtype), values=scored.values.astype(dtype))
+
+
+def of_whole_numbers(metric: Metric) -> bool:
+    """Says whether what the metric reads are whole numbers, such as indices of classes."""
+    return any(output.whole for output in metric.outputs if output.answers == "numbers")
 
 
 def probabilities(scored: Scored) -> Floats:
@@ -155,12 +132,6 @@ def _array(part: Any) -> Array:
         return part
     items = list(part)
     return objects(items) if items and isinstance(items[0], str | tuple | list) else np.asarray(items)
-
-
-def _tags(output: TokenClasses, name: str, target: Sequence[int], value: Sequence[int]) -> tuple[str, ...]:
-    if len(value) != len(target):
-        raise PluginError(f"{name}: {len(value)} predictions for {len(target)} words")
-    return tuple(output.names[int(index)] for index in value)
 
 
 def _check_scores(scored: Scored) -> None:

@@ -6,13 +6,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tlbench.modeling.formulas.formula import Formula, Ranks, Sums, mean_of, ratio, with_ones
-from tlbench.modeling.scored import Array, Floats, Scored, probabilities
+from tlbench.metrics.formula import Formula, Ranks, Sums, mean_of, ratio, with_ones
+from tlbench.metrics.scored import Array, Floats, Scored, probabilities
 
 BINS = 15
 """Of the calibration error: as many as Guo et al. 2017, arXiv:1706.04599, have."""
 UNDEFINED = 0.5
 """The area under the curve of a sample in which all examples are alike."""
+
+
+TOP = 5
+"""Of the most probable classes, among which the right one counts as found."""
 
 
 def columns_of(scored: Scored) -> list[tuple[Array, Floats]]:
@@ -62,6 +66,17 @@ def _area(true: Array, given: Floats) -> Callable[[Floats], Floats]:
     return area
 
 
+def _among_top(scored: Scored) -> Floats:
+    given, rows = probabilities(scored), np.arange(len(scored))
+    known = scored.targets < given.shape[1]
+    right = given[rows, np.where(known, scored.targets, 0)]
+    # Of equally probable classes those of lower index come first, as where the most probable one is taken. What has no
+    # probability at all is not among them: who is certain of one answer gives no others.
+    before = (given > right[:, None]).sum(axis=1)
+    before += ((given == right[:, None]) & (np.arange(given.shape[1]) < scored.targets[:, None])).sum(axis=1)
+    return with_ones((known & (right > 0) & (before < TOP)).astype(np.float64))
+
+
 def _losses(scored: Scored) -> Floats:
     given = probabilities(scored)
     least = np.finfo(np.float64).eps
@@ -88,6 +103,7 @@ def _calibration_error(sums: Floats) -> Floats:
 
 
 FORMULAS: dict[str, Formula] = {
+    "top5_accuracy": Sums(_among_top, mean_of),
     "roc_auc": Ranks(_areas),
     "log_loss": Sums(_losses, mean_of, counts=False),
     "calibration_error": Sums(_calibration, _calibration_error, counts=False),

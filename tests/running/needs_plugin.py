@@ -1,0 +1,110 @@
+"""Strategies that read more than their backbone and their task; loaded as a plugin by tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from tlbench import Job, Predictor, Strategy, Task, hookimpl
+from tlbench.testing.toys import ToyBackbone, ToyTask
+
+
+@dataclass(frozen=True)
+class Distil(Strategy):
+    """Learns what a wider teacher's head says of the training examples (Hinton et al. 2015, arXiv:1503.02531)."""
+
+    name: ClassVar[str] = "distil"
+    teacher: str = "toy-wide"
+    asks: str = "toy-wide"
+    """What it asks the job for, which may be another than it declares."""
+
+    def needs(self) -> tuple[str, ...]:
+        return (f"backbone:{self.teacher}",)
+
+    def fit(self, job: Job) -> Predictor:
+        import torch
+
+        from tlbench.training import Model, train
+
+        def make() -> Any:
+            loaded = job.backbone(self.asks)
+            data, head = loaded.featurize(job.train.examples), loaded.new_head()
+            with torch.no_grad():
+                return head(loaded.encoder, loaded.encoder(data.batch(range(len(data))))).softmax(-1)
+
+        soft = job.once("teacher", make)
+        job.notes["width"] = float(job.backbone(self.asks).encoder.width)
+        assert soft.shape == (len(job.train), 2)
+        return train(Model(job.encoder, job.head), job.train, job)
+
+    def space(self, about: Any) -> Any:
+        from tlbench import Float
+
+        return {"lr": Float(0.01, 0.02)}
+
+
+@dataclass(frozen=True)
+class Intermediate(Strategy):
+    """Trains on another task first (Phang et al. 2018, arXiv:1811.01088)."""
+
+    name: ClassVar[str] = "intermediate"
+    source: str = "toy-source"
+
+    def needs(self) -> tuple[str, ...]:
+        return (f"task:{self.source}",)
+
+    def space(self, about: Any) -> Any:
+        from tlbench import Float
+
+        return {"lr": Float(0.01, 0.02)}
+
+    def fit(self, job: Job) -> Predictor:
+        from tlbench.training import Model, train
+
+        other = job.other(self.source)
+        job.notes["rows"] = float(len(other.train))
+        assert other.task.name == self.source
+        train(Model(job.encoder, other.new_head()), other.train, job)
+        return train(Model(job.encoder, job.head), job.train, job)
+
+
+class Source(ToyTask):
+    name = "toy-source"
+
+
+class Leaky(ToyTask):
+    """Trains on what toy-tone is tested on."""
+
+    name = "toy-leaky"
+
+    def split(self, name):
+        return super().split("test" if name == "train" else name)
+
+
+class Away(Task):
+    name = "toy-away"
+    modality = "text"
+    output = ToyTask().output
+    metrics = ("accuracy",)
+
+    def missing(self):
+        return "its file is not here"
+
+
+class Wide(ToyBackbone):
+    name = "toy-wide"
+
+
+@hookimpl
+def tlbench_backbones():
+    return [Wide(width=32)]
+
+
+@hookimpl
+def tlbench_tasks():
+    return [Source(train=40, draw=3), Leaky(), Away()]
+
+
+@hookimpl
+def tlbench_strategies():
+    return [Distil(), Intermediate()]
