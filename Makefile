@@ -61,7 +61,7 @@ format: env  ## Put the code in shape.
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-soak: env  ## The long tests: runs killed at random moments, again and again.
+soak: env  ## The long tests: runs killed at random moments, and memory measured beside its estimate.
 	@OMP_NUM_THREADS=$(OMP_NUM_THREADS) $(PYTEST) -m soak --timeout 3600 $(ARGS)
 
 bench: peers  ## Side by side with peers; TLBENCH_DATA is GLUE's folder. ARGS="--rows probe" picks.

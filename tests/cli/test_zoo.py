@@ -87,7 +87,7 @@ def test_the_users_mistake_is_one_line(said, arguments, message):
 
 def test_what_would_not_fit_is_skipped_by_name_and_not_without_a_limit(said):
     arguments = ("plan", "-t", "toy-tone", "-b", "small-bert", "-S", "zoo-tune")
-    assert "needs about 1.2 GiB of 1.0 GiB: all of 11.0 million" in said(*arguments, "--max-memory", "1GiB")
+    assert "needs about 1.3 GiB of 1.0 GiB: all of 11.0 million" in said(*arguments, "--max-memory", "1GiB")
     for limit in ("0", "2GiB"):
         assert "1 cells, 0 done, 0 skipped" in said(*arguments, "--max-memory", limit)
 

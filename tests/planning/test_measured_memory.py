@@ -14,7 +14,11 @@ import pytest
 from tlbench.running.fitting.libraries import ALLOCATOR
 
 SCRIPT = Path(__file__).with_name("measured_fit.py")
-pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells a peak")
+# Not in CI: a peak hangs on the machine's libraries and allocator as well.
+pytestmark = [
+    pytest.mark.soak,
+    pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells a peak"),
+]
 
 
 @pytest.mark.parametrize("rows", [8, 32])

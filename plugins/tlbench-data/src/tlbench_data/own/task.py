@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 
-from tlbench import Classes, DataError, Examples, Output, SplitName, Task, UsageError
+from tlbench import METRICS, Classes, DataError, Examples, Metric, Output, SplitName, Task, UsageError
 from tlbench_data.drawing import check_seed
 from tlbench_data.own import kinds
 from tlbench_data.own.files import beside, pin, pinned_path, standard
@@ -70,6 +70,8 @@ class OwnTask(Task):
     def __post_init__(self) -> None:
         if self.kind not in ("", *kinds.KINDS):
             raise UsageError(f"{self.name}: kind={self.kind}: there is {', '.join(kinds.KINDS)}")
+        if self.metric and self.metric not in METRICS and self.metric not in (known := _all_metrics()):
+            raise UsageError(f"{self.name}: metric={self.metric}: there is {', '.join(known)}")
         if self.positive_class and self.metric not in kinds.OF_ONE_CLASS:
             raise UsageError(f"{self.name}: positive_class= is for metric={', '.join(kinds.OF_ONE_CLASS)} alone")
         if not self.separator:
@@ -166,6 +168,13 @@ class OwnTask(Task):
 
     def _prepared(self) -> Prepared:
         return _read(self)
+
+
+def _all_metrics() -> Mapping[str, Metric]:
+    """Returns tlbench's metrics and those of plugins, which are looked for only where a name is not tlbench's own."""
+    from tlbench.catalog.catalog import Catalog
+
+    return Catalog.discover().metrics
 
 
 def resolve(scheme: str, text: str) -> Task:
