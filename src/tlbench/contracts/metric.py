@@ -61,11 +61,6 @@ class Metric:
     """The paper that defines it, or the definition in one sentence."""
 
     @property
-    def averages(self) -> bool:
-        """Whether it may stand beside others in a mean over tasks: a share of which more is better."""
-        return self.in_points and self.greater_is_better
-
-    @property
     def points(self) -> float:
         """How many of the units that tables show there are in 1."""
         return 100.0 if self.in_points else 1.0
