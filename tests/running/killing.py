@@ -129,9 +129,9 @@ class Run:
 
 
 def is_worker(process):
-    """Says whether it is a worker: they are named after their cells, servers after the interpreter."""
+    """Says whether it is a living worker: they are named after their cells, servers after the interpreter."""
     try:
-        return not process.name().startswith("python")
+        return not process.name().startswith("python") and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 

@@ -209,6 +209,31 @@ def test_a_server_that_cannot_live_is_an_error(start, tmp_path, monkeypatch):
         workers.fork()
 
 
+def test_a_server_that_is_killed_while_it_starts_is_started_again(start, tmp_path, monkeypatch):
+    (tmp_path / "slow.py").write_text(
+        "import os, signal\n"
+        f"killed = {str(tmp_path / 'killed')!r}\n"
+        "times = os.path.getsize(killed) if os.path.exists(killed) else 0\n"
+        "if times < 6:\n"
+        "    open(killed, 'a').write('x')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with ForkServer(Start(start.target, start.log, preload=("slow",))) as workers:
+        assert ask(workers, workers.fork(), b"echo 1") == b"1"
+    assert (tmp_path / "killed").stat().st_size == 6
+
+
+def test_a_server_that_is_killed_whenever_it_starts_is_an_error(start, tmp_path, monkeypatch):
+    (tmp_path / "killed.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with (
+        ForkServer(Start(start.target, start.log, preload=("killed",))) as workers,
+        pytest.raises(StartError, match="ended before it had forked"),
+    ):
+        workers.fork()
+
+
 def test_memory_kills_are_counted(tmp_path):
     (tmp_path / "proc/self").mkdir(parents=True)
     for version, cgroup, file in (

@@ -22,6 +22,8 @@ _MARK = "TLBENCH_FORK_SERVER"
 """What a server, and by that all it starts, has in its environment: how a driver knows its orphans."""
 _ATTEMPTS = 3
 """Of a fork: a branch may be dead, and after that the server that it is forked from."""
+_KILLED_ATTEMPTS = 10
+"""Of a fork whose server is killed from outside, which says nothing against what it imports."""
 IMPORT_SECONDS = 120.0
 """How long a branch may import, while the driver waits."""
 _adopting, _adopted_before = 0, False
@@ -73,13 +75,18 @@ class ForkServer(Workers):
         """
         if self._closed:
             raise RuntimeError("the fork server is closed")
-        for _ in range(_ATTEMPTS):
+        ended = killed = 0
+        while ended < _ATTEMPTS and killed < _KILLED_ATTEMPTS:
             server = self._server_with(tuple(modules))
             if server is not None and (worker := self._forked(server, name)) is not None:
                 told = {"target": self._start.target, "name": name, "environment": dict(environment)}
                 self._begin(worker, json.dumps(told).encode())
                 return worker
             # It is dead, or as good as that. What became of its workers is told by `wait`.
+            if _was_killed(server or self._server):
+                killed += 1
+            else:
+                ended += 1
             self._replace(server or self._server)
         if modules and self._server is not None:
             raise ImportsFailedError(f"{', '.join(modules)} cannot be imported; see {self._start.log}")
@@ -269,6 +276,17 @@ class ForkServer(Workers):
         _adopting += 1 if wanted else -1
         if not _adopting:
             system.adopt_orphans(_adopted_before)
+
+
+def _was_killed(server: _Server | None) -> bool:
+    """Says whether the first server was killed by somebody, where this one or the one it was forked from is dead."""
+    first = server.parent if server is not None and server.parent is not None else server
+    if first is None or first.process is None:
+        return False
+    try:
+        return first.process.wait(1.0 if first is server else 0.1) == -signal.SIGKILL
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def _end(server: _Server, branches: Sequence[_Server], seconds: float) -> None:
