@@ -188,7 +188,7 @@ def _by_predictions(store: Store) -> Callable[[Metric, Sequence[Line]], Tested]:
         def answers_of(line: Line) -> Answers | None:
             from tlbench.results.answers import read_answers
 
-            path = store.predictions(line)
+            path = store.predictions(line) if line.predictions else None
             try:
                 return None if path is None else read_answers(path, metric.reads_scores)
             except (OSError, ValueError) as error:  # what pyarrow raises of a damaged file is a ValueError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tlbench.metrics import METRICS
@@ -120,9 +120,18 @@ def with_metrics(metrics: Iterable[str]) -> dict[str, str]:
     return columns
 
 
+def columns_of(table: pd.DataFrame) -> dict[str, list[Any]]:
+    """Returns the columns of a frame as lists of plain values, with None for what is missing."""
+    return {str(name): _values(column) for name, column in table.items()}
+
+
 def rows_of(table: pd.DataFrame) -> list[Row]:
     """Returns the rows of a frame as dictionaries of plain values, with None for what is missing."""
-    columns = {str(name): _values(column) for name, column in table.items()}
+    return as_rows(columns_of(table))
+
+
+def as_rows(columns: Mapping[str, Sequence[Any]]) -> list[Row]:
+    """Returns the rows of columns of equal length."""
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 

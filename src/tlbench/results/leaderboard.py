@@ -13,10 +13,10 @@ from tlbench.contracts.cell import Cell, Protocol
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Provenance, Record
 from tlbench.metrics import METRICS
-from tlbench.results.columns import METRIC, OK, PENDING, Row, with_metrics
+from tlbench.results.columns import METRIC, OK, PENDING, Row, as_rows, with_metrics
 from tlbench.results.lines import Line, Lines, Setting, lines_of
 from tlbench.results.provenance import differences
-from tlbench.results.ranking import Place, Ranked, by_answers, by_intervals, gains, goodness, places
+from tlbench.results.ranking import NOWHERE, Place, Ranked, by_answers, by_intervals, gains, goodness, places
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +106,7 @@ class Table:
             groups[task].append(i)
         conditions = _conditions(lines)
         gained: list[float | None] = [None] * len(rows)
-        placed: list[Place | None] = [None] * len(rows)
+        placed = [NOWHERE] * len(rows)
         order: list[int] = []
         for task in _task_order(lines, tasks, planned):
             part = [rows[i] for i in groups[task]]
@@ -124,11 +124,11 @@ class Table:
             "variant": variants,
             "gain": gained,
             "notes": [
-                "; ".join(filter(None, (*notes, line.mixture)))
+                "; ".join((*notes, line.mixture) if line.mixture else notes)
                 for notes, line in zip(differences(lines), rows, strict=True)
             ],
             "expected": _expected(rows, planned),
-            **{name: [getattr(place, name) for place in placed] for name in Place._fields},
+            **dict(zip(Place._fields, map(list, zip(*placed, strict=True)), strict=False)),
             **_of_metrics([line.metric for line in rows], metrics),
         }
 
@@ -143,12 +143,12 @@ class Table:
 
     def rows(self, columns: Iterable[str] | None = None, places: Sequence[int] | None = None) -> list[Row]:
         """Returns these columns, or all, of the rows at these places in the frame, or of all; needs no pandas."""
-        columns = self._every() if columns is None else columns
-        if places is not None:
-            chosen = [self._order[place] for place in places]
-            return _zipped(self._columns(columns, chosen))
-        rows = _zipped(self._columns(columns))
-        return [rows[i] for i in self._order]
+        chosen = self._order if places is None else [self._order[place] for place in places]
+        return as_rows(self._columns(self._every() if columns is None else columns, chosen))
+
+    def columns(self, names: Iterable[str]) -> dict[str, Sequence[Any]]:
+        """Returns these columns of all rows, in the order of the frame; needs no pandas."""
+        return {name: [values[i] for i in self._order] for name, values in self._columns(names).items()}
 
     def _every(self) -> dict[str, str]:
         return with_metrics(name for names in self._lines.metrics.values() for name in names)
@@ -191,10 +191,6 @@ def progress(table: pd.DataFrame) -> tuple[int, int]:
     return int((expected["status"] != PENDING).sum()), len(expected)
 
 
-def _zipped(columns: dict[str, Sequence[Any]]) -> list[Row]:
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-
-
 def _column(values: Sequence[Any], dtype: str) -> Any:
     import numpy as np
     import pandas as pd
@@ -212,9 +208,11 @@ def _of_metrics(names: Sequence[str], metrics: Mapping[str, Metric]) -> dict[str
     for name in {*names} - {""}:
         metric = metrics.get(name)
         facts[name] = (metric.label, metric.greater_is_better, metric.in_points, metric.worst) if metric else unknown
-    rows = [facts[name] for name in names]
-    titles = ("metric_label", "greater_is_better", "in_points", "metric_worst")
-    return {title: [row[place] for row in rows] for place, title in enumerate(titles)}
+    columns = {}
+    for place, title in enumerate(("metric_label", "greater_is_better", "in_points", "metric_worst")):
+        of = {name: fact[place] for name, fact in facts.items()}
+        columns[title] = [of[name] for name in names]
+    return columns
 
 
 def _expected(rows: Sequence[Line], planned: Sequence[str]) -> list[bool]:
@@ -225,14 +223,12 @@ def _expected(rows: Sequence[Line], planned: Sequence[str]) -> list[bool]:
 def _task_names(lines: Lines) -> list[str]:
     """Returns the name of each line's task, with its version where the table holds several: they are not comparable."""
     versions: dict[str, set[int]] = defaultdict(set)
-    kinds = {(line.task, line.setting) for line in lines.rows}
-    for task, setting in kinds:
+    kinds = [(line.task, line.setting) for line in lines.rows]
+    names: dict[tuple[str, str], str] = {}
+    for task, setting in dict.fromkeys(kinds):
         versions[task].add(lines.settings[setting].task_version)
-    names = {
-        (task, setting): f"{task} (version {lines.settings[setting].task_version})" if len(versions[task]) > 1 else task
-        for task, setting in kinds
-    }
-    return [names[line.task, line.setting] for line in lines.rows]
+        names[task, setting] = f"{task} (version {lines.settings[setting].task_version})"
+    return [names[kind] if len(versions[kind[0]]) > 1 else kind[0] for kind in kinds]
 
 
 def _task_order(lines: Lines, tasks: Sequence[str], planned: Sequence[str]) -> list[str]:
@@ -244,9 +240,11 @@ def _task_order(lines: Lines, tasks: Sequence[str], planned: Sequence[str]) -> l
 
 def _variants(lines: Lines, tasks: Sequence[str]) -> list[str]:
     """Returns in what each line differs from others of the same task, backbone and strategy; empty if it is alone."""
-    alike: dict[tuple[str, str, str], list[int]] = defaultdict(list)
-    for i, (line, task) in enumerate(zip(lines.rows, tasks, strict=True)):
-        alike[task, line.backbone, line.strategy].append(i)
+    names = [(task, line.backbone, line.strategy) for line, task in zip(lines.rows, tasks, strict=True)]
+    alike: dict[tuple[str, str, str], list[int]] = {}
+    if len({*names}) < len(names):
+        for i, name in enumerate(names):
+            alike.setdefault(name, []).append(i)
     flat = {key: _flat(setting) for key, setting in lines.settings.items()}
     variants = [""] * len(tasks)
     said: dict[tuple[str, ...], list[str]] = {}
@@ -265,7 +263,10 @@ def _variants(lines: Lines, tasks: Sequence[str]) -> list[str]:
 
 def _with_limits(lines: Lines, tasks: Sequence[str], variants: list[str]) -> list[str]:
     """Returns the variants, with how much was trained on wherever that differs within a task."""
-    limits = [lines.settings[line.setting].protocol.train_limit for line in lines.rows]
+    of_setting = {key: setting.protocol.train_limit for key, setting in lines.settings.items()}
+    if len({*of_setting.values()}) < 2:
+        return variants
+    limits = [of_setting[line.setting] for line in lines.rows]
     of_task: dict[str, set[int | None]] = defaultdict(set)
     for task, limit in zip(tasks, limits, strict=True):
         of_task[task].add(limit)

@@ -31,7 +31,8 @@ Ranked: TypeAlias = Callable[[Metric, Sequence[Line]], list[Place]]
 """Returns the place of each of these lines of one task, which all have a score in this metric."""
 
 _AGREEMENT = 1e-6
-_NOWHERE = Place(None, False, "")
+NOWHERE = Place(None, False, "")
+"""Of what has no score."""
 
 
 def goodness(line: Line, metrics: Mapping[str, Metric]) -> tuple[int, float]:
@@ -53,6 +54,8 @@ def gains(
         conditions: What must be equal for a gain to be one: how much was trained on, and which test split.
     """
     names = {name for name in {line.strategy for line in lines} if _is_scratch(name)}
+    if not names:
+        return [None] * len(lines)
     # Against the best of several: a gain over a starved baseline is none.
     scratch: dict[Hashable, Line] = {}
     keys = [(line.backbone, conditions(line)) for line in lines]
@@ -74,7 +77,7 @@ def places(lines: Sequence[Line], ranked: Ranked, metrics: Mapping[str, Metric])
 
     What was scored by a metric that nobody knows has no place.
     """
-    found = dict.fromkeys(range(len(lines)), _NOWHERE)
+    found = dict.fromkeys(range(len(lines)), NOWHERE)
     done: dict[str, list[int]] = {}
     for i, line in enumerate(lines):
         if line.status == OK:
@@ -127,23 +130,21 @@ def _ends(line: Line, is_tested: bool) -> tuple[float, float, float]:
     if is_tested:
         return value, low, high
     # Ends over examples alone would be more certain than the test that they stand in for.
-    spread = _seed_halfwidth(line)
+    spread = _seed_halfwidth(line.seed_std, line.seeds)
     return value, value - math.hypot(value - low, spread), value + math.hypot(high - value, spread)
 
 
-def _seed_halfwidth(line: Line) -> float:
-    """Returns half of the 95% interval of a mean over a line's seeds."""
-    if line.seed_std is None or line.seeds < 2:
-        return 0.0
-    return _quantile(line.seeds - 1) * line.seed_std / math.sqrt(line.seeds)
+def _seed_halfwidth(deviation: float | None, seeds: int) -> float:
+    """Returns half of the 95% interval of a mean over seeds."""
+    return 0.0 if deviation is None or seeds < 2 else _halfwidth_factor(seeds) * deviation
 
 
 @lru_cache(maxsize=64)
-def _quantile(degrees: int) -> float:
-    """Returns the 97.5% quantile of Student's t."""
+def _halfwidth_factor(seeds: int) -> float:
+    """Returns the 97.5% quantile of Student's t over the root of the number of seeds."""
     from scipy.special import stdtrit
 
-    return float(stdtrit(degrees, 0.975))
+    return float(stdtrit(seeds - 1, 0.975)) / math.sqrt(seeds)
 
 
 def _gain(line: Line, scratch: Line, metric: Metric | None) -> float:

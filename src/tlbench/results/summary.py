@@ -6,9 +6,9 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tlbench.results.columns import OK, PENDING, Row, rows_of
+from tlbench.results.columns import OK, PENDING, Row, columns_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,10 +28,27 @@ _COLUMNS = {
     "total_seconds": "float64",
 }
 
-NEEDED = (
-    "task", "backbone", "strategy", "variant", "status", "rank", "metric", "greater_is_better", "in_points",
-    "metric_worst", "value", "encode_seconds", "fit_seconds", "total_seconds",
-)  # fmt: skip
+
+class _Cell(NamedTuple):
+    """What a summary takes of one row of a leaderboard's frame."""
+
+    task: str
+    backbone: str
+    strategy: str
+    variant: str
+    status: str
+    rank: int | None
+    metric: str
+    greater_is_better: bool
+    in_points: bool
+    metric_worst: float | None
+    value: float | None
+    encode_seconds: float
+    fit_seconds: float
+    total_seconds: float
+
+
+NEEDED = _Cell._fields
 """The columns of a leaderboard's frame that a summary takes."""
 
 
@@ -47,17 +64,18 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    return pd.DataFrame(summed(rows_of(table[list(NEEDED)])), columns=list(_COLUMNS)).astype(_COLUMNS)
+    return pd.DataFrame(summed(columns_of(table[list(NEEDED)])), columns=list(_COLUMNS)).astype(_COLUMNS)
 
 
-def summed(rows: Sequence[Row]) -> list[Row]:
-    """Returns the rows of a summary of rows that have the columns in `NEEDED`."""
-    groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[row["backbone"], row["strategy"], row["variant"]].append(row)
-    total = len({row["task"] for row in rows})
+def summed(columns: Mapping[str, Sequence[Any]]) -> list[Row]:
+    """Returns the rows of a summary of these columns of a leaderboard, which have those in `NEEDED`."""
+    cells = [_Cell(*values) for values in zip(*(columns[name] for name in NEEDED), strict=True)]
+    groups: dict[tuple[str, str, str], list[_Cell]] = defaultdict(list)
+    for cell in cells:
+        groups[cell.backbone, cell.strategy, cell.variant].append(cell)
+    total = len({cell.task for cell in cells})
     # What failed does not say by which metric it would have been ranked: another row of its task does.
-    metrics = {row["task"]: row for row in rows if row["metric"]}
+    metrics = {cell.task: cell for cell in cells if cell.metric}
     made = [
         {"backbone": backbone, "strategy": strategy, "variant": variant, **_sum(part, metrics), "tasks_total": total}
         for (backbone, strategy, variant), part in sorted(groups.items())
@@ -71,25 +89,25 @@ def _goodness(row: Row) -> tuple[float, float, float]:
     return -row["tasks"] - row["failed"], mean, row["rank"] if row["rank"] is not None else math.inf
 
 
-def _sum(rows: list[Row], metrics: Mapping[str, Row]) -> Row:
-    recorded = [row for row in rows if row["status"] != PENDING]
-    done = [row for row in recorded if row["status"] == OK]
-    known = [(row["value"], metrics.get(row["task"], row)) for row in recorded]
-    values = [_value(value, of) for value, of in known if of["greater_is_better"] and of["in_points"]]
+def _sum(cells: list[_Cell], metrics: Mapping[str, _Cell]) -> Row:
+    recorded = [cell for cell in cells if cell.status != PENDING]
+    done = [cell for cell in recorded if cell.status == OK]
+    known = [(cell.value, metrics.get(cell.task, cell)) for cell in recorded]
+    values = [_value(value, of) for value, of in known if of.greater_is_better and of.in_points]
     averaged = [value for value in values if value is not None]
-    ranks = [row["rank"] for row in recorded if row["rank"] is not None]
+    ranks = [cell.rank for cell in recorded if cell.rank is not None]
     return {
         "mean": statistics.fmean(averaged) if averaged else None,
         "rank": statistics.fmean(ranks) if ranks else None,
-        "wins": sum(row["rank"] == 1 for row in done),
-        "tasks": len({row["task"] for row in done}),
+        "wins": sum(cell.rank == 1 for cell in done),
+        "tasks": len({cell.task for cell in done}),
         "failed": len(recorded) - len(done),
-        "encode_seconds": sum(row["encode_seconds"] for row in done),
-        "fit_seconds": sum(row["fit_seconds"] for row in done),
-        "total_seconds": sum(row["total_seconds"] for row in recorded),
+        "encode_seconds": sum(cell.encode_seconds for cell in done),
+        "fit_seconds": sum(cell.fit_seconds for cell in done),
+        "total_seconds": sum(cell.total_seconds for cell in recorded),
     }
 
 
-def _value(value: float | None, metric: Row) -> float | None:
-    found = metric["metric_worst"] if value is None else value
+def _value(value: float | None, metric: _Cell) -> float | None:
+    found = metric.metric_worst if value is None else value
     return None if found is None else float(found)

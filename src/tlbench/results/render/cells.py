@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Iterable, Sequence
 
-from tlbench.results.columns import OK, PENDING, Row, metric_column
+from tlbench.results.columns import OK, Row, metric_column
 
 NOTHING = "-"
 """What stands where there is no value; never empty, so that a table read aloud says so."""
@@ -97,9 +97,8 @@ def place(row: Row) -> str:
     return NOTHING if row["rank"] is None else f"{row['rank']}{'=' if row['tied'] else ''}"
 
 
-def waiting(rows: Sequence[Row]) -> str:
+def waiting(number: int) -> str:
     """Returns how many cells have no record yet, such as "2 cells to come", or nothing."""
-    number = sum(row["status"] == PENDING for row in rows)
     return f"{number} cell{'' if number == 1 else 's'} to come" if number else ""
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tlbench.results.columns import COLUMNS, OK, PENDING, Row, rows_of
+from tlbench.results.columns import COLUMNS, OK, PENDING, Row, columns_of, rows_of
 from tlbench.results.leaderboard import Table
 from tlbench.results.render import cells
 from tlbench.results.render.legend import legend
@@ -18,19 +19,11 @@ from tlbench.results.summary import NEEDED, summed
 if TYPE_CHECKING:
     import pandas as pd
 
-_OF_EVERY_ROW = (
-    "task",
-    "backbone",
-    "status",
-    "tied",
-    "ranked_by",
-    "metric_label",
-    "n",
-    "searched",
-    "seeds",
-    "metric.f1",
-    "metric.f1_macro",
-)
+_OF_A_SECTION = ("task", "status", "metric", "metric_label", "greater_is_better", "n")
+_F1 = ("metric.f1", "metric.f1_macro")
+_OF_THE_LEGEND = (
+    "status", "metric", "metric_label", "greater_is_better", "in_points", "tied", "ranked_by", "searched", "seeds",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -113,8 +106,9 @@ class Page:
     @cached_property
     def progress(self) -> tuple[int, int]:
         """How many of the expected cells have a record, and how many are expected."""
-        expected = [row for row in self._every if row["expected"]]
-        return sum(row["status"] != PENDING for row in expected), len(expected)
+        every = self._every
+        expected = [status for status, asked in zip(every["status"], every["expected"], strict=True) if asked]
+        return len(expected) - expected.count(PENDING), len(expected)
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -157,14 +151,13 @@ class Page:
     @cached_property
     def failures(self) -> tuple[Failure, ...]:
         """What ended without a score."""
-        places = [i for i, row in enumerate(self._every) if row["status"] not in {OK, PENDING}]
-        rows = self._rows(COLUMNS, places[: self._limits.failures] if self._limits else places)
-        return tuple(_failure(row) for row in rows)
+        places = self._failed[: self._limits.failures] if self._limits else self._failed
+        return tuple(_failure(row) for row in self._rows(COLUMNS, places))
 
     @property
     def failures_hidden(self) -> int:
         """How many more failures there are."""
-        return sum(row["status"] not in {OK, PENDING} for row in self._every) - len(self.failures)
+        return len(self._failed) - len(self.failures)
 
     @cached_property
     def notes(self) -> tuple[tuple[str, str], ...]:
@@ -174,7 +167,12 @@ class Page:
     @cached_property
     def legend(self) -> tuple[str, ...]:
         """What a reader must know to read the page, a sentence or two each."""
-        return tuple(legend([row for row in self._every if row["status"] != PENDING]))
+        # Thousands of rows have few kinds of what it speaks of.
+        columns = {name: self._every[name] for name in _OF_THE_LEGEND}
+        columns |= {name: [value is not None or None for value in self._every[name]] for name in _F1}
+        kinds = dict.fromkeys(zip(*columns.values(), strict=True))
+        rows = [dict(zip(columns, kind, strict=True)) for kind in kinds]
+        return tuple(legend([row for row in rows if row["status"] != PENDING]))
 
     @property
     def is_shortened(self) -> bool:
@@ -182,13 +180,25 @@ class Page:
         return any(section.hidden for section in self.sections)
 
     @cached_property
-    def _every(self) -> list[Row]:
-        columns = dict.fromkeys((*_OF_EVERY_ROW, *NEEDED, "expected"))
-        return self._rows(tuple(columns))
+    def _every(self) -> Mapping[str, Sequence[Any]]:
+        """Columns of all rows. These may be many, so they are never made into rows."""
+        names = dict.fromkeys((*_OF_A_SECTION, *_OF_THE_LEGEND, *_F1, *NEEDED, "expected"))
+        if isinstance(self._table, Table):
+            return self._table.columns(names)
+        return columns_of(self._table[list(names)])
 
     @cached_property
-    def _tasks(self) -> dict[str, list[Row]]:
-        return cells.by_task(self._every)
+    def _failed(self) -> list[int]:
+        return [i for i, status in enumerate(self._every["status"]) if status not in {OK, PENDING}]
+
+    @cached_property
+    def _tasks(self) -> dict[str, list[tuple[Row, int]]]:
+        """For each task the kinds of its rows, as far as a section speaks of all of them, and how many are of each."""
+        tasks: dict[str, list[tuple[Row, int]]] = {}
+        for kind, number in Counter(zip(*(self._every[name] for name in _OF_A_SECTION), strict=True)).items():
+            row = dict(zip(_OF_A_SECTION, kind, strict=True))
+            tasks.setdefault(row["task"], []).append((row, number))
+        return tasks
 
     @cached_property
     def _summary(self) -> list[Row]:
@@ -202,8 +212,9 @@ class Page:
     def _marks(self) -> dict[str, str]:
         return cells.footnotes(self._shown)
 
-    def _section(self, task: str, rows: Sequence[Row], shown: Sequence[Row]) -> Section:
-        recorded = sum(row["status"] != PENDING for row in rows)
+    def _section(self, task: str, kinds: Sequence[tuple[Row, int]], shown: Sequence[Row]) -> Section:
+        rows = [row for row, _ in kinds]
+        recorded = sum(number for row, number in kinds if row["status"] != PENDING)
         lines = tuple(
             Line(
                 _values(row, RANKING, cells.marks(row, self._marks)),
@@ -217,7 +228,7 @@ class Page:
             printable(task),
             printable(cells.metric_label(rows)),
             cells.examples(rows),
-            cells.waiting(rows),
+            cells.waiting(sum(number for row, number in kinds if row["status"] == PENDING)),
             lines,
             recorded - len(lines),
             cells.overlap(shown),
@@ -243,12 +254,12 @@ def _failure(row: Row) -> Failure:
     return Failure(title, str(row["status"]), printable(row["reason"], 200))
 
 
-def _chosen(rows: Sequence[Row], limits: Limits | None) -> list[int]:
+def _chosen(columns: Mapping[str, Sequence[Any]], limits: Limits | None) -> list[int]:
     """Returns which rows to show: within limits the best of each task, and trivial baselines."""
     places: dict[str, list[int]] = {}
-    for i, row in enumerate(rows):
-        if row["status"] != PENDING:
-            places.setdefault(row["task"], []).append(i)
+    for i, (task, status) in enumerate(zip(columns["task"], columns["status"], strict=True)):
+        if status != PENDING:
+            places.setdefault(task, []).append(i)
     if limits is None:
         return [i for ranked in places.values() for i in ranked]
     number = max(limits.rows_of_a_task, limits.rows // max(1, len(places)))
@@ -256,5 +267,5 @@ def _chosen(rows: Sequence[Row], limits: Limits | None) -> list[int]:
     for ranked in places.values():
         chosen.update(ranked[:number])
         # What looks through no backbone says what the task gives for nothing.
-        chosen.update([i for i in ranked[number:] if not rows[i]["backbone"]][: limits.rows_of_a_task])
+        chosen.update([i for i in ranked[number:] if not columns["backbone"][i]][: limits.rows_of_a_task])
     return sorted(chosen)
