@@ -9,7 +9,7 @@ from tlbench_glue.plugin import tlbench_tasks
 from tlbench_hf.plugin import tlbench_backbones
 from torch import Tensor
 
-from tlbench.modeling.activations import Activations
+from tlbench.modeling.activations.activation_cache import Activations
 from tlbench.modeling.data import Data
 from tlbench.modeling.encoder import Encoder
 

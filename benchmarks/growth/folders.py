@@ -12,14 +12,13 @@ import msgspec
 import numpy as np
 
 from tlbench import Cell, Protocol, Record
-from tlbench.contracts.cell import Ref
-from tlbench.contracts.plan import Plan
+from tlbench.contracts.cell import Plan, Ref
 from tlbench.contracts.record import FitResult, Memory, Provenance, Seconds, TestScore
-from tlbench.results.durable import stamp_of
 from tlbench.results.index import NAME as INDEX
-from tlbench.results.journal import NAME as JOURNAL
-from tlbench.results.journal import Journal
-from tlbench.results.store import Store
+from tlbench.results.records.journal import NAME as JOURNAL
+from tlbench.results.records.journal import Journal
+from tlbench.results.records.store import Store
+from tlbench.system.durable import stamp_of
 
 SEEDS = (0, 1, 2)
 TRIALS = 16

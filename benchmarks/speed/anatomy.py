@@ -22,7 +22,7 @@ from benchmarks.speed import corpora
 from benchmarks.speed.plugin import DATA_VARIABLE, PREFIX, Subset
 from tlbench import Protocol
 from tlbench.catalog.catalog import Catalog
-from tlbench.modeling.encoding import encode_features
+from tlbench.modeling.activations.encoding import encode_features
 from tlbench.testing.jobs import make_job
 
 PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")

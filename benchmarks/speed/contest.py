@@ -21,7 +21,7 @@ from benchmarks.speed.sides.job import CellReport, Job, Report
 from tlbench import About, Classes, Float, Protocol, TaskInfo
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import MODULES_VARIABLE
-from tlbench.results.store import Store
+from tlbench.results.records.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -132,7 +132,7 @@ def _ring(asked: argparse.Namespace) -> Ring:
     import torch
 
     from tlbench.modeling.precision import resolve
-    from tlbench.running.machine import cores
+    from tlbench.system.machine import cores
 
     if asked.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda: torch sees no GPU")
@@ -176,7 +176,7 @@ def _machine(ring: Ring) -> dict[str, Any]:
     """Returns what the figures hang on: the hardware and the versions."""
     import torch
 
-    from tlbench.running.measure import device_name
+    from tlbench.system.measure import device_name
 
     # Its sources may be on the path alone, not installed.
     versions = {"tlbench": __version__}

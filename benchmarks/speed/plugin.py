@@ -89,7 +89,7 @@ if os.environ.get("TLBENCH_FORK_SERVER") and os.environ.get(STAMPS_VARIABLE):
     # The process that workers are forked from imports this module last; this is what a first fit would go on to import,
     # and no more than that, since the whole process is timed as well.
     import tlbench_hf.loading
-    import tlbench_hf.tokens  # noqa: F401
+    import tlbench_hf.text.tokenizing  # noqa: F401
     import transformers
     from transformers import AutoModel, AutoTokenizer  # noqa: F401
     from transformers.models.bert import modeling_bert  # noqa: F401

@@ -9,11 +9,18 @@ from tlbench.catalog.hookspecs import hookimpl
 from tlbench.contracts.backbone import Backbone, Card
 from tlbench.contracts.cell import Cell, Protocol
 from tlbench.contracts.errors import DataError, Diverged, FitEnded, PluginError, Pruned, TlbenchError, UsageError
-from tlbench.contracts.executor import Asked, Capacity, Executor, Handle, OutOfTime, WorkerLost
-from tlbench.contracts.images import ImageFile
-from tlbench.contracts.memory import Resources, Trainable
+from tlbench.contracts.executor import (
+    Asked,
+    Capacity,
+    Executor,
+    Fit,
+    FitOrder,
+    Handle,
+    OrderResult,
+    OutOfTime,
+    WorkerLost,
+)
 from tlbench.contracts.metric import Metric
-from tlbench.contracts.order import Fit, FitOrder, OrderResult
 from tlbench.contracts.outputs import (
     Answer,
     Classes,
@@ -27,10 +34,12 @@ from tlbench.contracts.outputs import (
 )
 from tlbench.contracts.record import FitResult, Record
 from tlbench.contracts.renderer import Renderer
+from tlbench.contracts.resources import Resources, Trainable
 from tlbench.contracts.space import Choice, Float, Int, Space, Value
 from tlbench.contracts.strategy import About, Job, LoadedBackbone, OtherTask, Predictor, Strategy, TaskInfo
-from tlbench.contracts.task import Example, Examples, SplitName, Task
+from tlbench.contracts.task import Example, Examples, ImageFile, SplitName, Task
 from tlbench.metrics import METRICS
+from tlbench.system.version import VERSION
 
 __all__ = [
     "METRICS",
@@ -90,7 +99,7 @@ __all__ = [
     "hookimpl",
 ]
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 
 def carry_out(order: FitOrder, isolated: bool = False) -> OrderResult:

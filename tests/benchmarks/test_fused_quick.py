@@ -11,7 +11,7 @@ import torch
 from benchmarks.fused import __main__ as bench
 from benchmarks.fused import heads, tuning
 from benchmarks.fused.material import Material
-from tlbench.modeling.activations import Activations
+from tlbench.modeling.activations.activation_cache import Activations
 from tlbench.testing.agreement import FP64_APART, assert_same_in_fp64
 from tlbench.testing.toys import ToyBackbone, ToyTask
 

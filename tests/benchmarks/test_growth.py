@@ -7,11 +7,11 @@ import pytest
 from benchmarks.growth import folders, report
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import Plugin
-from tlbench.cli import board
+from tlbench.cli import leaderboard as board
 from tlbench.planning.plan import plan
 from tlbench.planning.suite import read_suite
 from tlbench.results.index import NAME, WORTH
-from tlbench.results.store import Store
+from tlbench.results.records.store import Store
 from tlbench.testing import toy_plugin
 
 MACHINE = {"processor": "<toy>", "cores": "2", "python": "3.11.7", "date": "2026-01-01"}

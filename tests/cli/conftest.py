@@ -10,7 +10,7 @@ import pytest
 from tlbench.cli.app import _main
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.record import ClassReport, ClassScore, Memory, Record
-from tlbench.results.store import Store
+from tlbench.results.records.store import Store
 
 ZOO = '''
 from dataclasses import dataclass

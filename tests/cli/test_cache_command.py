@@ -143,13 +143,13 @@ def test_it_needs_neither_torch_nor_numpy(folder: Path) -> None:
     [("0", 0), ("20GiB", 20 << 30), ("500MB", 500 * 10**6), ("1.5G", 3 << 29), ("12 kib", 12 << 10), ("77", 77)],
 )
 def test_sizes_are_read_as_people_write_them(text: str, size: int) -> None:
-    from tlbench.modeling.disk.settings import parse_size
+    from tlbench.modeling.disk.cache_settings import parse_size
 
     assert parse_size(text, "") == size
 
 
 def test_the_folder_is_the_users_own_unless_something_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from tlbench.modeling.disk.settings import folder
+    from tlbench.modeling.disk.cache_settings import folder
 
     monkeypatch.delenv("TLBENCH_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

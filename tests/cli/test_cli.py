@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tlbench.cli.app import _main
-from tlbench.results.store import Store
+from tlbench.results.records.store import Store
 
 SUITE = """
 [protocol]
@@ -274,7 +274,7 @@ def test_an_interrupted_run_says_that_nothing_is_lost(tlbench, suite, out, monke
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tlbench.cli.running.run_plan", interrupted)
+    monkeypatch.setattr("tlbench.cli.run.run_plan", interrupted)
     assert tlbench("run", "--suite", suite, "--out", out) == 130
     assert "nothing finished is lost" in capsys.readouterr().err
 

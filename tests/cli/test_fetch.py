@@ -140,7 +140,7 @@ def test_too_little_said_is_one_line(capsys):
 
 
 def test_an_interruption_keeps_what_was_brought(folder, capsys, monkeypatch):
-    import tlbench.cli.fetching as fetching
+    import tlbench.cli.fetch as fetching
 
     fetched = fetching._fetched
     monkeypatch.setattr(fetching, "_fetched", lambda item: fetched(item) if item.name == "near" else _interrupt())

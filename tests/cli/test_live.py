@@ -6,7 +6,7 @@ import pytest
 from tlbench.cli.live import Estimate, duration, line
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.record import Record, Seconds, TestScore
-from tlbench.running.attempt import Attempt
+from tlbench.running.cells.attempt import Attempt
 
 
 def cell(task, strategy):

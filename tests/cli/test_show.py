@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from tlbench import Backbone, Card
-from tlbench.cli.records import memory_text
-from tlbench.cli.showing import _backbone
+from tlbench.cli.show import _backbone
+from tlbench.cli.show_cell import memory_text
 from tlbench.contracts.cell import Cell, Protocol, Ref
-from tlbench.contracts.memory import Resources
 from tlbench.contracts.record import Memory, Record
+from tlbench.contracts.resources import Resources
 from tlbench.testing.conformance.imports import HEAVY
 
 pytestmark = pytest.mark.usefixtures("zoo")

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from tlbench.cli.app import _main
-from tlbench.cli.listing import parse_count, short_count
+from tlbench.cli.list import parse_count, short_count
 
 pytestmark = pytest.mark.usefixtures("zoo")
 

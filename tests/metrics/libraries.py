@@ -11,10 +11,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tlbench.metrics import answers
-from tlbench.metrics.probabilities import BINS, UNDEFINED
+from tlbench.metrics.builtin import answering as answers
+from tlbench.metrics.builtin.probability import BINS, UNDEFINED
+from tlbench.metrics.builtin.text_overlap import references as as_sacrebleu
 from tlbench.metrics.scored import Scored
-from tlbench.metrics.texts import references as as_sacrebleu
 
 Formula: TypeAlias = Callable[[Any, Any, int], float]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tlbench.metrics.answers import answer_f1, exact_match, normalised
+from tlbench.metrics.builtin.answering import answer_f1, exact_match, normalised
 from tlbench.metrics.resampling import score
 from tlbench.metrics.scored import Scored
 

@@ -14,7 +14,7 @@ from tests.metrics.libraries import FORMULAS
 from tlbench import Span, Text
 from tlbench.contracts.errors import Diverged
 from tlbench.metrics import METRICS
-from tlbench.metrics.faces import metric_class
+from tlbench.metrics.evaluate_metrics import metric_class
 from tlbench.metrics.formula import Sums
 from tlbench.metrics.resampling import (
     bootstrap,
@@ -201,7 +201,7 @@ def test_blocks_of_resamples_do_not_change_the_interval(monkeypatch):
 
 def test_searching_imports_no_evaluate():
     code = (
-        "import sys; from tlbench.metrics.resampling import score; import tlbench.metrics.faces;"
+        "import sys; from tlbench.metrics.resampling import score; import tlbench.metrics.evaluate_metrics;"
         "from tlbench.metrics.scored import Scored;"
         "score('matthews', Scored([0, 1], [0, 1])); score('entity_f1', Scored([('B-A',)], [('O',)]));"
         "print(sorted({'evaluate', 'torch', 'datasets', 'sklearn', 'scipy', 'pandas', 'nltk'} & set(sys.modules)))"

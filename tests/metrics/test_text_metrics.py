@@ -2,7 +2,7 @@
 
 import pytest
 
-from tlbench.metrics.entities import entities_of
+from tlbench.metrics.builtin.tagging import entities_of
 from tlbench.metrics.resampling import score, statistics
 from tlbench.metrics.scored import Scored
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from tests.metrics.third_party import Cost, WithinHalf
 from tests.running.conftest import Runs
 from tlbench.catalog.catalog import Catalog
-from tlbench.cli.board import print_board
+from tlbench.cli.leaderboard import print_board
 from tlbench.contracts.errors import UnknownName
 from tlbench.metrics import METRICS
 from tlbench.testing.conformance import MetricConformance

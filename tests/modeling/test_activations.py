@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tlbench.contracts.errors import PluginError
-from tlbench.modeling.activations import Activations, HiddenRows
+from tlbench.modeling.activations.activation_cache import Activations, HiddenRows
 from tlbench.modeling.data import Batch, Data
 from tlbench.modeling.encoder import Encoder, Hidden
 from tlbench.testing.agreement import assert_same_in_fp64

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from tlbench import Classes, DataError, Example, Examples, ImageFile, PluginError, Scalar, TokenClasses
-from tlbench.modeling import images
-from tlbench.modeling.images import Normalise, Unread, image_data
+from tlbench.modeling import image_rows as images
+from tlbench.modeling.image_rows import Normalise, Unread, image_data
 
 SIZE = (6, 40)
 CLASSES = Classes(("no", "yes"))

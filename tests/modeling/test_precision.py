@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from tlbench.modeling import precision, processor
+from tlbench.modeling import precision
+from tlbench.system import processor
 
 CPU = torch.device("cpu")
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from tlbench.modeling.data import Batch
 from tlbench.modeling.encoder import Hidden
-from tlbench.modeling.staged import Convention, StagedEncoder
+from tlbench.modeling.stages.staged_encoder import Convention, StagedEncoder
 
 
 class Net(nn.Module):

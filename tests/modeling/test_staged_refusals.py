@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from tlbench import PluginError
 from tlbench.modeling.data import Batch
 from tlbench.modeling.encoder import Hidden
-from tlbench.modeling.staged import Convention, StagedEncoder
+from tlbench.modeling.stages.staged_encoder import Convention, StagedEncoder
 
 D = 8
 BLOCKS = ["blocks.0", "blocks.1", "blocks.2"]

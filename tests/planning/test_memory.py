@@ -11,8 +11,8 @@ import pytest
 from tlbench import Backbone, Card, Resources, Strategy, Text, Trainable, hookimpl
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import Plugin
-from tlbench.contracts.memory import MATRICES, NUMBERS_A_POSITION, count_text, estimated
-from tlbench.planning.memory import WORKER_BYTES, Room, needed_bytes, too_large, workers_in
+from tlbench.contracts.resources import MATRICES, NUMBERS_A_POSITION, count_text, estimated
+from tlbench.planning.capacity import WORKER_BYTES, Room, needed_bytes, too_large, workers_in
 from tlbench.planning.plan import plan
 from tlbench.planning.suite import Block, Suite
 from tlbench.testing import toy_plugin
@@ -281,7 +281,7 @@ def test_counts_are_for_people(count, text):
 
 
 def test_a_gpu_s_memory_is_asked_of_the_tool(monkeypatch):
-    from tlbench.running import machine
+    from tlbench.system import machine
 
     asked = []
 

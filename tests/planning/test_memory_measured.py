@@ -8,8 +8,8 @@ import pytest
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.errors import UsageError
-from tlbench.planning.memory import needed_bytes
-from tlbench.results.store import Store
+from tlbench.planning.capacity import needed_bytes
+from tlbench.results.records.store import Store
 
 LEADERBOARDS = Path(__file__).parents[2] / "leaderboards"
 

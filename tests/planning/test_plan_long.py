@@ -4,7 +4,7 @@ import pytest
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import Plugin
-from tlbench.cli.plans import print_plan
+from tlbench.cli.plan import print_plan
 from tlbench.planning.plan import plan
 from tlbench.planning.suite import Block, Suite
 from tlbench.testing import toy_plugin
@@ -52,7 +52,7 @@ def test_a_long_plan_is_printed_whole_in_columns(suite, catalog, tmp_path, capsy
 
 
 def test_hostile_names_of_a_long_plan_reach_no_terminal(suite, catalog, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("tlbench.cli.plans.protocol_text", lambda protocol: "\x1b[31mred\x07")
+    monkeypatch.setattr("tlbench.cli.plan.protocol_text", lambda protocol: "\x1b[31mred\x07")
     print_plan(plan(suite, catalog), tmp_path / "nothing")
     shown = capsys.readouterr().out
     assert "\x1b" not in shown

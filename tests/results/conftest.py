@@ -13,8 +13,8 @@ from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.record import FitResult, Memory, Provenance, Record, Seconds, TestScore
 from tlbench.metrics.resampling import bootstrap, score
 from tlbench.metrics.scored import Scored
-from tlbench.results import journal
-from tlbench.results.store import Store
+from tlbench.results.records import journal
+from tlbench.results.records.store import Store
 
 PROVENANCE = Provenance(
     distributions={"tlbench": "0.1.0", "torch": "2.15.0"},

@@ -3,7 +3,7 @@
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.record import Provenance, Record, TestScore
 from tlbench.results.index import Index
-from tlbench.results.lines import lines_of
+from tlbench.results.records.summaries import lines_of
 
 MOST = 2**20
 

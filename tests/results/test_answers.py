@@ -10,9 +10,9 @@ from tlbench.contracts.record import TestScore
 from tlbench.metrics import METRICS
 from tlbench.metrics.resampling import bootstrap, score
 from tlbench.metrics.scored import Scored, objects
-from tlbench.results.answers import columns_of, read_answers, scored_in
 from tlbench.results.columns import rows_of
 from tlbench.results.leaderboard import frame
+from tlbench.results.records.stored_predictions import columns_of, read_answers, scored_in
 from tlbench.results.stats import paired_difference
 
 N = 60

@@ -17,7 +17,7 @@ def test_a_rebuild_gives_the_same_bytes(folder, capsys):
 
 
 def test_glue_lite_shows_what_pretraining_is_worth():
-    from tlbench.results.store import Store
+    from tlbench.results.records.store import Store
 
     records = [record for record in Store.open(ROOT / "leaderboards" / "glue-lite").records() if record.status == "ok"]
     best: dict[str, dict[str, float]] = {}

@@ -9,15 +9,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tlbench.cli import board
-from tlbench.contracts.plan import Plan
+from tlbench.cli import leaderboard as board
+from tlbench.contracts.cell import Plan
 from tlbench.contracts.record import Provenance
-from tlbench.results import bulk, index
+from tlbench.results import index
 from tlbench.results.index import NAME, Index
-from tlbench.results.journal import remove_journal
 from tlbench.results.leaderboard import frame
-from tlbench.results.lines import lines_of
-from tlbench.results.store import Store
+from tlbench.results.records import parallel_reading as bulk
+from tlbench.results.records.journal import remove_journal
+from tlbench.results.records.store import Store
+from tlbench.results.records.summaries import lines_of
 
 COUNT = 12
 

@@ -12,13 +12,13 @@ import msgspec
 import pytest
 
 from tests.results.small import MOST, file_of, lines, record, truth
-from tlbench.contracts.plan import Plan
+from tlbench.contracts.cell import Plan
 from tlbench.contracts.record import TestScore
-from tlbench.results import journal
 from tlbench.results.index import NAME as INDEX
 from tlbench.results.index import Index
-from tlbench.results.journal import NAME, Journal, read_journal, remove_journal
-from tlbench.results.store import Store
+from tlbench.results.records import journal
+from tlbench.results.records.journal import NAME, Journal, read_journal, remove_journal
+from tlbench.results.records.store import Store
 
 
 def test_the_first_lines_are_those_of_the_records_and_none_is_read(store, kept, counted):
@@ -119,7 +119,7 @@ def test_two_drivers_at_once_lose_no_entry(tmp_path, store, counted):
 import sys, pathlib
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.record import Record
-from tlbench.results.store import Store
+from tlbench.results.records.store import Store
 store = Store.open(pathlib.Path(sys.argv[1]))
 for n in range(80):
     # Every other cell is committed by both: only the one that wins adds its line.

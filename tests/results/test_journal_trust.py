@@ -7,9 +7,9 @@ import pytest
 
 from tests.results.small import MOST, lines, record, truth
 from tlbench.contracts.record import Provenance
-from tlbench.results import journal
 from tlbench.results.index import Index
-from tlbench.results.journal import NAME, read_journal
+from tlbench.results.records import journal
+from tlbench.results.records.journal import NAME, read_journal
 
 
 def entries(lines, stamp):

@@ -11,9 +11,9 @@ import pytest
 from tlbench.contracts.cell import Ref
 from tlbench.results.columns import COLUMNS, rows_of, with_metrics
 from tlbench.results.leaderboard import frame, progress
-from tlbench.results.lines import lines_of
+from tlbench.results.over_tasks import summary
 from tlbench.results.ranking import by_intervals
-from tlbench.results.summary import summary
+from tlbench.results.records.summaries import lines_of
 
 
 @pytest.fixture(scope="module")
@@ -258,10 +258,10 @@ def test_the_summary_counts_failures_as_nothing_and_says_what_is_missing(table):
 
 def test_reading_results_imports_nothing_heavy():
     code = (
-        "import sys; import tlbench.results.leaderboard, tlbench.results.summary\n"
+        "import sys; import tlbench.results.leaderboard, tlbench.results.over_tasks\n"
         "assert not {'pandas', 'numpy', 'rich'} & set(sys.modules), 'light until used'\n"
-        "import tlbench.results.stats, tlbench.results.render.terminal, tlbench.results.render.page\n"
-        "import tlbench.results.render.csv, tlbench.results.render.standings\n"
+        "import tlbench.results.stats, tlbench.results.render.formats.terminal, tlbench.results.render.page\n"
+        "import tlbench.results.render.formats.csv, tlbench.results.render.standings\n"
         "tlbench.results.leaderboard.frame([])\n"
         "print(sorted({'torch', 'transformers', 'optuna', 'evaluate', 'timm'} & set(sys.modules)))"
     )

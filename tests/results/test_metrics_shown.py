@@ -10,8 +10,8 @@ from tests.results.test_render import csv, leaderboard, markdown, standings
 from tlbench.contracts.record import TestScore
 from tlbench.results.columns import COLUMNS, rows_of, with_metrics
 from tlbench.results.leaderboard import frame
-from tlbench.results.lines import lines_of
-from tlbench.results.summary import summary
+from tlbench.results.over_tasks import summary
+from tlbench.results.records.summaries import lines_of
 
 
 def text_of(renderable, width=160):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
-from tlbench.results.render.plain import LIMIT, code_span, markup, plain_text, printable, spreadsheet
+from tlbench.results.render.escaping import LIMIT, code_span, markup, plain_text, printable, spreadsheet
 
 HOSTILE = [
     "bert[/foo]",

@@ -14,12 +14,12 @@ from rich.console import Console
 from tlbench.contracts.cell import Ref
 from tlbench.contracts.record import Provenance
 from tlbench.results.leaderboard import frame
-from tlbench.results.render import cells
-from tlbench.results.render.csv import Csv
-from tlbench.results.render.markdown import Markdown
+from tlbench.results.render import value_texts as cells
+from tlbench.results.render.formats.csv import Csv
+from tlbench.results.render.formats.markdown import Markdown
+from tlbench.results.render.formats.terminal import Leaderboard
 from tlbench.results.render.page import Limits, Page
 from tlbench.results.render.standings import standings
-from tlbench.results.render.terminal import Leaderboard
 
 HOSTILE = (
     "bert[/foo]", "[red]x", "\x1b[31mansi", "=HYPERLINK(1)", "<script>alert(1)</script>", "a|b`c", "x\u202egnp\nnext",

@@ -10,7 +10,7 @@ from tests.results.test_render import csv, leaderboard, markdown
 from tlbench.contracts.record import Record, TestScore
 from tlbench.results.columns import rows_of
 from tlbench.results.leaderboard import Table, frame
-from tlbench.results.lines import lines_of
+from tlbench.results.records.summaries import lines_of
 
 
 def scored(made, value, **cell):

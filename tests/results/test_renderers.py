@@ -10,9 +10,9 @@ import pytest
 from tests.results.third_party import Html
 from tlbench.cli.app import _main
 from tlbench.results.leaderboard import frame
+from tlbench.results.records.store import Store
 from tlbench.results.render.formats import FORMATS
 from tlbench.results.render.page import Limits, Page
-from tlbench.results.store import Store
 from tlbench.testing.conformance import RendererConformance
 
 

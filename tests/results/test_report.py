@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from tlbench.contracts.record import ClassReport, ClassScore
-from tlbench.results.render.report import report
+from tlbench.results.render.class_table import report
 
 
 def shown(record, report_of, width=120):

@@ -9,11 +9,10 @@ import sys
 import msgspec
 import pytest
 
-from tlbench.contracts.cell import Cell, Protocol, Ref
+from tlbench.contracts.cell import Cell, Plan, Protocol, Ref
 from tlbench.contracts.errors import StoreError
-from tlbench.contracts.plan import Plan
 from tlbench.contracts.record import FORMAT, Record
-from tlbench.results.store import Store
+from tlbench.results.records.store import Store
 
 CELL = Cell(Ref("task"), Ref("strategy"), Protocol(), Ref("backbone"))
 
@@ -58,7 +57,7 @@ def test_many_writers_commit_each_record_once(tmp_path):
 import sys, pathlib
 from tests_cell import cell
 from tlbench.contracts.record import Record
-from tlbench.results.store import Store
+from tlbench.results.records.store import Store
 store = Store.open(pathlib.Path(sys.argv[1]))
 print(sum(store.commit(Record(cell(n), "ok", reason=sys.argv[2]), pathlib.Path(".")) for n in range(60)))
 """
@@ -92,7 +91,7 @@ def full_disk(monkeypatch, after):
         written += (size := real(handle, bytes(content)[: after - written]))
         return size
 
-    monkeypatch.setattr("tlbench.results.durable.os.write", write)
+    monkeypatch.setattr("tlbench.system.durable.os.write", write)
 
 
 def test_a_full_disk_leaves_earlier_records_intact(store, work, monkeypatch):

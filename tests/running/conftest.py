@@ -8,7 +8,7 @@ from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.errors import UsageError
 from tlbench.planning.plan import plan
 from tlbench.planning.suite import Block, Patch, Suite
-from tlbench.results.store import Store
+from tlbench.results.records.store import Store
 from tlbench.running.run import Settings, attempts_of, run, started
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 
 from tests.running.forking.conftest import default_signals
-from tlbench.results.store import Store
-from tlbench.running.cell_folder import CellFolder
+from tlbench.results.records.store import Store
+from tlbench.running.cells.cell_folder import CellFolder
 
 SUITE = """
 [protocol]

@@ -134,9 +134,9 @@ def test_passes_are_the_same_on_any_number_of_workers(runs, tmp_path):
     from tlbench.contracts.record import FitResult
     from tlbench.contracts.space import Float
     from tlbench.contracts.strategy import TaskInfo
-    from tlbench.running.cell_folder import CellFolder
-    from tlbench.running.cell_search import CellSearch
-    from tlbench.running.settings import CellSettings
+    from tlbench.running.cells.cell_folder import CellFolder
+    from tlbench.running.cells.hyperparameters import CellSettings
+    from tlbench.running.cells.trials import CellSearch
 
     class Nobody:
         def trial(self, fit):
@@ -236,7 +236,7 @@ def test_a_full_disk_is_no_result_of_a_cell(runs, monkeypatch):
     import errno
 
     from tlbench.contracts.errors import StoreError
-    from tlbench.running.cell_folder import CellFolder
+    from tlbench.running.cells.cell_folder import CellFolder
 
     def full(self, results):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -49,7 +49,7 @@ def test_what_is_made_once_leaves_the_random_numbers_alone(runs, monkeypatch):
 
 
 def test_what_is_made_once_is_charged_to_every_fit_that_uses_it_and_paid_once(runs, monkeypatch):
-    from tlbench.running.measure import time
+    from tlbench.system.measure import time
     from tlbench.testing.toys import ToyFit
 
     ahead = [0.0]
@@ -94,9 +94,9 @@ def test_what_encoding_the_test_split_cost_is_paid_too(runs, monkeypatch):
 def test_the_time_of_what_is_nested_is_charged_once(monkeypatch):
     from types import SimpleNamespace
 
-    from tlbench.modeling.activations import Activations
-    from tlbench.running import measure
+    from tlbench.modeling.activations.activation_cache import Activations
     from tlbench.running.fitting.timing import Watches
+    from tlbench.system import measure
 
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(measure.time, "perf_counter", lambda: clock.now)

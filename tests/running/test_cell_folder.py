@@ -6,8 +6,8 @@ import os
 
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.record import Memory, Record
-from tlbench.running import cell_folder
-from tlbench.running.cell_folder import CellFolder, most
+from tlbench.running.cells import cell_folder
+from tlbench.running.cells.cell_folder import CellFolder, most
 
 
 def test_the_time_of_those_who_died_counts_until_the_last_thing_they_finished(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 from tlbench import WorkerLost
 from tlbench.contracts.executor import Asked, Capacity
 from tlbench.contracts.record import FitResult
-from tlbench.running.attempt import Means
+from tlbench.running.cells.attempt import Means
 from tlbench.running.dispatch import ATTEMPTS, Dispatcher
 from tlbench.running.executors import Inline
 from tlbench.running.run import Settings

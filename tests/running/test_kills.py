@@ -16,7 +16,7 @@ from tests.running.killing import (
     signal_at_random,
 )
 from tlbench.cli.app import _main
-from tlbench.results.store import Store
+from tlbench.results.records.store import Store
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from tlbench import Backbone, Card, Strategy, Trainable, hookimpl
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import Plugin
 from tlbench.contracts.cell import Cell, Protocol, Ref
-from tlbench.running.attempt import Attempt
+from tlbench.running.cells.attempt import Attempt
 from tlbench.running.longest_first import longest_first
 
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tlbench.running.machine import cores, default_jobs, memory_bytes
+from tlbench.system.machine import cores, default_jobs, memory_bytes
 
 
 @pytest.mark.parametrize(

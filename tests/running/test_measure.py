@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tlbench.running import measure
+from tlbench.system import measure
 
 
 def test_a_gpu_is_started_before_its_memory_is_watched_and_before_the_clock(monkeypatch):

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from tlbench.running.cell_finals import CellFinals
-from tlbench.running.fitting import process, saved
+from tlbench.running.cells.final_fits import CellFinals
+from tlbench.running.fitting import process
+from tlbench.running.fitting import saved_predictors as saved
 
 
 @pytest.fixture

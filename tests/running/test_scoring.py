@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from tlbench import Examples
-from tlbench.results.answers import read_answers
+from tlbench.results.records.stored_predictions import read_answers
 from tlbench.results.stats import mean_score
 from tlbench.testing.toys import ToyTask
 

@@ -106,13 +106,13 @@ def test_the_second_trial_is_what_counts():
         return [
             event("running/executors/inline.py", "submit"),
             event(file, "fit"),
-            event("running/cell_run.py", "tell"),
-            event("running/cell_run.py", "tell", "return"),
+            event("running/cells/cell_run.py", "tell"),
+            event("running/cells/cell_run.py", "tell", "return"),
         ]
 
     events = [*trial("cold.py"), event("between.py", "f"), *trial("warm.py"), event("after.py", "f")]
     assert files_of_a_warm_trial(events) == [
-        "src/tlbench/running/cell_run.py",
+        "src/tlbench/running/cells/cell_run.py",
         "src/tlbench/running/executors/inline.py",
         "src/tlbench/warm.py",
     ]
@@ -128,11 +128,11 @@ def test_a_climb_is_a_step_to_a_higher_layer(tmp_path):
     way = way_of_the_cell(
         [
             event("planning/plan.py", "plan", "return", has=True),
-            event("running/run.py", "run", caller="cli/running.py", has=True),
+            event("running/run.py", "run", caller="cli/run.py", has=True),
             event("running/run.py", "unseen"),
             event("testing/toys.py", "fit", has=True),
-            event("results/store.py", "commit", caller="running/run.py", has=True),
-            event("cli/live.py", "add", caller="results/store.py", has=True),
+            event("results/records/store.py", "commit", caller="running/run.py", has=True),
+            event("cli/live.py", "add", caller="results/records/store.py", has=True),
         ],
         layers,
     )

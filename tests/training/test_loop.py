@@ -15,7 +15,7 @@ from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import Diverged, Pruned
 from tlbench.contracts.strategy import Job
 from tlbench.contracts.task import Task
-from tlbench.modeling.activations import Activations
+from tlbench.modeling.activations.activation_cache import Activations
 from tlbench.modeling.data import Batch
 from tlbench.modeling.encoder import Encoder, Hidden
 from tlbench.modeling.precision import halve

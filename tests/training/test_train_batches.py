@@ -7,7 +7,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from tlbench.training.batches import train_batches
+from tlbench.training.training_batches import train_batches
 
 LENGTHS = np.random.default_rng(0).integers(3, 60, 500)
 

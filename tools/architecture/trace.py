@@ -41,7 +41,7 @@ class Span(NamedTuple):
 
 TRIALS = (
     # A driver hands an order to the executor, and tells the cell what came of it.
-    (Span(("executors/inline.py", "submit"), ("running/cell_run.py", "tell")),),
+    (Span(("executors/inline.py", "submit"), ("running/cells/cell_run.py", "tell")),),
     # Until b807db7 a worker had the whole cell: it takes a fit, carries it out and puts it on disk; the study is told
     # after all of a generation are done.
     (

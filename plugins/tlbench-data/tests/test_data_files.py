@@ -12,7 +12,7 @@ import pytest
 from huggingface_hub import constants
 from tlbench_data import places
 from tlbench_data.readers import Hub
-from tlbench_data.tasks.files import TableTask, fixed
+from tlbench_data.tasks.published_files import TableTask, fixed
 
 from tlbench import Classes, DataError, UsageError
 

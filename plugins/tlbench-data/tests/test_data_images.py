@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tlbench_data.images.cifar import read_cifar
-from tlbench_data.images.files import examples_of, listed
-from tlbench_data.images.folder import resolve
+from tlbench_data.images.cifar10 import read_cifar
 from tlbench_data.images.idx import read_idx, read_labelled
+from tlbench_data.images.image_folders import examples_of, listed
+from tlbench_data.images.imagefolder import resolve
 from tlbench_data.plugin import tlbench_resolve
 
 from tlbench import Classes, DataError, ImageFile, UsageError

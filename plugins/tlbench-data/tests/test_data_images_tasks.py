@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from PIL import Image
-from tlbench_data.images.tasks import Cifar10, Cifar10OnePercent, Digits, FashionMnist, Hymenoptera, tasks
+from tlbench_data.images.image_tasks import Cifar10, Cifar10OnePercent, Digits, FashionMnist, Hymenoptera, tasks
 
 from tlbench import DataError, UsageError
 from tlbench.testing.conformance.task import TaskConformance
@@ -150,7 +150,7 @@ def test_fashion_mnist_is_read_from_idx(tmp_path, monkeypatch):
 
 
 def test_one_percent_is_drawn_from_the_whole_where_it_is_here(cifar_files, monkeypatch):
-    from tlbench_data.images import tasks as module
+    from tlbench_data.images import image_tasks as module
 
     monkeypatch.setattr(module.Cifar10, "sizes", TinyCifar10.sizes)
     monkeypatch.setattr(module.Cifar10OnePercent, "sizes", MappingProxyType({"train": 50}))

@@ -8,11 +8,11 @@ from typing import ClassVar
 import pytest
 from tlbench_data.tasks import tasks
 from tlbench_data.tasks.amazon import AmazonReviews
-from tlbench_data.tasks.classes import Banking77, SmsSpam, Trec
-from tlbench_data.tasks.entities import Wnut17
-from tlbench_data.tasks.files import FileTask
-from tlbench_data.tasks.questions import SquadDevParts
+from tlbench_data.tasks.named_entities import Wnut17
+from tlbench_data.tasks.published_files import FileTask
+from tlbench_data.tasks.reading_comprehension import SquadDevParts
 from tlbench_data.tasks.reviews import AgNews8k, Imdb2k
+from tlbench_data.tasks.short_texts import Banking77, SmsSpam, Trec
 from tlbench_data.tasks.summaries import DialogSumSmall
 from tlbench_data.tasks.translation import Multi30k
 

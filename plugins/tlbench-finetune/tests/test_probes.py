@@ -15,7 +15,7 @@ from tlbench_finetune.probe import LinearProbe
 
 import tlbench.training
 from tlbench import Diverged, Job, PluginError, Protocol, Scalar, Strategy, Task
-from tlbench.modeling.activations import Activations
+from tlbench.modeling.activations.activation_cache import Activations
 from tlbench.modeling.data import Data
 from tlbench.modeling.heads import PooledHead
 from tlbench.testing.agreement import assert_same_in_fp64

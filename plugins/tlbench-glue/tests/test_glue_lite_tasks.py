@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from tlbench_glue.lite.cola import ColaLite
 from tlbench_glue.lite.draw import Frame, draw
+from tlbench_glue.lite.lexicon import FUNCTION, SPLITS, Words
+from tlbench_glue.lite.lite_tasks import LiteTask
 from tlbench_glue.lite.mrpc import MrpcLite
 from tlbench_glue.lite.rte import RteLite
 from tlbench_glue.lite.sst2 import Sst2Lite
 from tlbench_glue.lite.stsb import StsbLite
-from tlbench_glue.lite.tasks import LiteTask
-from tlbench_glue.lite.words import FUNCTION, SPLITS, Words
 from tlbench_glue.plugin import tlbench_tasks
 
 from tlbench import Classes, Example, Examples, Scalar, UsageError

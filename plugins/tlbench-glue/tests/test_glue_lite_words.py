@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from tlbench_glue.lite.words import FUNCTION, SPLITS, Words, article, lexicon, noun, sentence, verb
+from tlbench_glue.lite.lexicon import FUNCTION, SPLITS, Words, article, lexicon, noun, sentence, verb
 
 
 def strings(value: Any) -> list[str]:

@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import constants
 from tlbench_data.places import VARIABLE
-from tlbench_data.tasks.files import fixed
+from tlbench_data.tasks.published_files import fixed
 from tlbench_glue.plugin import tlbench_tasks
+from tlbench_glue.real.glue_task import GlueTask
 from tlbench_glue.real.pairs import Mnli, Mrpc, Qnli, Qqp, Rte, Stsb, Wnli
 from tlbench_glue.real.single import Cola, Sst2
-from tlbench_glue.real.task import GlueTask
 
 from tlbench import DataError, Examples, Scalar
 from tlbench.testing.conformance import TaskConformance

@@ -9,12 +9,12 @@ import pytest
 import torch
 import transformers
 from tlbench_hf.blocks import find_blocks
-from tlbench_hf.convention import TextConvention
 from tlbench_hf.families import ENCODER_DECODERS
+from tlbench_hf.text.text_convention import TextConvention
 
 from tlbench import PluginError
 from tlbench.modeling.encoder import Hidden
-from tlbench.modeling.staged import StagedEncoder
+from tlbench.modeling.stages.staged_encoder import StagedEncoder
 from tlbench.training import freeze
 
 SIZES = {"vocab_size": 60, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 20}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from tlbench_hf.foreign import TIMM_FAMILIES
+from tlbench_hf.foreign_files import TIMM_FAMILIES
 from tlbench_hf.loading import load_config
 from tlbench_hf.plugin import tlbench_resolve
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tlbench_hf.plugin import tlbench_resolve
-from tlbench_hf.vision import HFVision
+from tlbench_hf.vision.image_backbone import HFVision
 
 from tlbench import Classes, Example, Examples, UsageError
 

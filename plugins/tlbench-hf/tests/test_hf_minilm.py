@@ -143,7 +143,7 @@ def test_parameters_that_make_no_sense_are_refused(backbones, change, words):
 
 
 def test_no_socket_is_opened(backbones, no_network, monkeypatch):
-    from tlbench_hf.tokens import load_tokenizer
+    from tlbench_hf.text.tokenizing import load_tokenizer
 
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     load_tokenizer.cache_clear()

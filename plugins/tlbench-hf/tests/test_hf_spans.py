@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tlbench_hf import tokens
 from tlbench_hf.plugin import tlbench_backbones
 from tlbench_hf.sources import fetched_folder
-from tlbench_hf.spans import _readable, featurize
+from tlbench_hf.text import tokenizing as tokens
+from tlbench_hf.text.span_rows import _readable, featurize
 
 from tlbench import Answer, Example, Examples, PluginError, UsageError
 from tlbench.modeling.heads import Outputs, SpanHead

@@ -74,7 +74,7 @@ def single(text: str, target: tuple[str, ...] | None = ("so",)) -> Examples:
 
 def read_back(backbone: HFBackbone, ids: np.ndarray) -> str:
     from tlbench_hf.sources import fetched_folder
-    from tlbench_hf.tokens import load_tokenizer
+    from tlbench_hf.text.tokenizing import load_tokenizer
 
     library = load_tokenizer(fetched_folder(backbone.source, backbone.revision)).library
     text: str = library.decode(ids.tolist(), skip_special_tokens=True)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tlbench_hf import tokens
-from tlbench_hf.tokens import TokenRow, TokenRows, featurize
+from tlbench_hf.text import tokenizing as tokens
+from tlbench_hf.text.tokenizing import TokenRow, TokenRows, featurize
 
 from tlbench import Classes, Example, Examples
-from tlbench.modeling.disk import cache as disk_cache
-from tlbench.modeling.disk import folder as disk_folder
+from tlbench.modeling.disk import cache_folder as disk_folder
+from tlbench.modeling.disk import disk_cache
 
 OUTPUT = Classes(("no", "yes"))
 WORDS = "a the cat dog sat ran on mat road and then it was so very far away".split()

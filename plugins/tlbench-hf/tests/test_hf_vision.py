@@ -10,13 +10,13 @@ import pytest
 import torch
 import transformers
 from PIL import Image
-from tlbench_hf.pixels import VisionConvention, find_blocks, load_processor
 from tlbench_hf.plugin import tlbench_resolve
-from tlbench_hf.vision import HFVision
+from tlbench_hf.vision.image_backbone import HFVision
+from tlbench_hf.vision.image_pixels import VisionConvention, find_blocks, load_processor
 
 from tlbench import Classes, DataError, Example, Examples, ImageFile, PluginError, Span, UsageError
 from tlbench.modeling.encoder import Hidden
-from tlbench.modeling.staged import StagedEncoder
+from tlbench.modeling.stages.staged_encoder import StagedEncoder
 from tlbench.testing.agreement import assert_rounded_alike, assert_same_in_fp64
 from tlbench.testing.conformance import BackboneConformance
 

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import tokenizers
 import transformers
-from tlbench_hf import tokens, windows
 from tlbench_hf.plugin import tlbench_backbones
 from tlbench_hf.sources import fetched_folder
-from tlbench_hf.words import featurize
+from tlbench_hf.text import tokenizing as tokens
+from tlbench_hf.text import windows
+from tlbench_hf.text.word_rows import featurize
 
 from tlbench import Example, Examples, PluginError, TokenClasses, UsageError
-from tlbench.modeling.disk import cache as disk_cache
+from tlbench.modeling.disk import disk_cache
 from tlbench.modeling.heads import TokenHead
 
 MINILM = next(backbone for backbone in tlbench_backbones() if backbone.name == "minilm-l6")
@@ -140,7 +141,7 @@ def test_inputs_that_are_no_words_and_rows_without_room_are_refused(folder: Path
 def test_words_are_kept_on_disk_with_their_alignment(folder: Path, monkeypatch: pytest.MonkeyPatch):
     made: list[int] = []
     original = windows.windows
-    monkeypatch.setattr("tlbench_hf.words.windows", lambda *a: (made.append(1), original(*a))[1])
+    monkeypatch.setattr("tlbench_hf.text.word_rows.windows", lambda *a: (made.append(1), original(*a))[1])
     examples = sentences(*(SENTENCES[i % 2] + ["cat"] * (i % 30) for i in range(windows.WORTH_KEEPING)))
     first = featurize(examples, folder, 24)
     disk_cache._shared.clear()

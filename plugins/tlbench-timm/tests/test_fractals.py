@@ -21,7 +21,7 @@ from tlbench_timm.plugin import tlbench_backbones, tlbench_suites
 from torch import Generator
 
 from tlbench import Classes, Diverged, Example, Examples, UsageError
-from tlbench.modeling.encoding import encode_features, witness
+from tlbench.modeling.activations.encoding import encode_features, witness
 from tlbench.planning.suite import read_suite
 from tlbench.testing.conformance.backbone import BackboneConformance
 

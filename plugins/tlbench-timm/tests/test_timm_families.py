@@ -18,7 +18,7 @@ from torch import nn
 from tlbench import Classes
 from tlbench.modeling.encoder import Hidden
 from tlbench.modeling.heads import PooledHead
-from tlbench.modeling.staged import StagedEncoder
+from tlbench.modeling.stages.staged_encoder import StagedEncoder
 from tlbench.testing.conformance import BackboneConformance
 from tlbench.training import Model
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tlbench_timm.local import CifarResNet, MobileNetV1
+from tlbench_timm.local_backbones import CifarResNet, MobileNetV1
 from tlbench_timm.plugin import tlbench_backbones
 
 from tlbench import Classes, Example, Examples, ImageFile, UsageError

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tlbench_words.files import facts, load_vectors
 from tlbench_words.plugin import tlbench_resolve
 from tlbench_words.splitting import Splitter
+from tlbench_words.vector_files import facts, load_vectors
 
 from tlbench import (
     Classes,
@@ -148,7 +148,7 @@ def test_the_numbers_are_kept_and_read_again_without_the_rows(write, monkeypatch
     path = write(rows_of(["the", "cat"]))
     first = resolve(path).load()
     load_vectors.cache_clear()
-    monkeypatch.setattr("tlbench_words.files.read_vectors", lambda *_: pytest.fail("parsed twice"))
+    monkeypatch.setattr("tlbench_words.vector_files.read_vectors", lambda *_: pytest.fail("parsed twice"))
     again = resolve(path).load()
     assert torch.equal(again.native.embedding.weight, first.native.embedding.weight)
     with torch.no_grad():

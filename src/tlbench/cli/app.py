@@ -50,8 +50,8 @@ def run(
 ) -> None:
     """Run a suite, or what is left of it, and show the leaderboard."""
     from tlbench.catalog.catalog import Catalog
-    from tlbench.cli.plans import print_inferred
-    from tlbench.cli.running import run_plan
+    from tlbench.cli.plan import print_inferred
+    from tlbench.cli.run import run_plan
     from tlbench.running.run import Settings
 
     o.check_device(device)
@@ -91,7 +91,7 @@ def plan(
 ) -> None:
     """Show what a run would do: its cells, what is skipped and why, what is done already."""
     from tlbench.catalog.catalog import Catalog
-    from tlbench.cli.plans import print_inferred, print_plan
+    from tlbench.cli.plan import print_inferred, print_plan
 
     o.set_data_root(data_root)
     catalog = Catalog.discover()
@@ -115,7 +115,7 @@ def list_(
 ) -> None:
     """List what the installed plugins bring."""
     from tlbench.catalog.catalog import Catalog
-    from tlbench.cli.listing import Wanted, parse_count, print_list
+    from tlbench.cli.list import Wanted, parse_count, print_list
 
     o.set_data_root(data_root)
     most = None if max_parameters is None else parse_count(max_parameters, "--max-parameters")
@@ -130,7 +130,7 @@ def show(
 ) -> None:
     """Show all that is known of one thing."""
     from tlbench.catalog.catalog import Catalog
-    from tlbench.cli.showing import print_one
+    from tlbench.cli.show import print_one
 
     o.set_data_root(data_root)
     print_one(Catalog.discover(), name, o.out_folder(out))
@@ -147,7 +147,7 @@ def fetch(
 ) -> None:
     """Bring the weights and the data of a suite to this machine, so that its run needs no network."""
     from tlbench.catalog.catalog import Catalog
-    from tlbench.cli.fetching import fetch_all, named_by
+    from tlbench.cli.fetch import fetch_all, named_by
     from tlbench.planning.suite import read_suite
 
     o.set_data_root(data_root)
@@ -172,7 +172,7 @@ def leaderboard(
     out: o.Out = None,
 ) -> None:
     """Show the results so far: the last run's, a suite's, or all."""
-    from tlbench.cli.board import print_board
+    from tlbench.cli.leaderboard import print_board
 
     print_board(o.out_folder(out), suite, tuple(task or ()), everything, format_)
 
@@ -181,7 +181,7 @@ def leaderboard(
 def version() -> None:
     """Show the versions of tlbench and of the plugins."""
     from tlbench.catalog.catalog import Catalog
-    from tlbench.cli.listing import print_versions
+    from tlbench.cli.list import print_versions
 
     print_versions(Catalog.discover())
 
@@ -214,7 +214,7 @@ def _main(arguments: list[str]) -> int:
 
 
 def _say(message: str, status: int) -> int:
-    from tlbench.results.render.plain import printable
+    from tlbench.results.render.escaping import printable
 
     print(f"tlbench: {printable(' '.join(message.split()))}", file=sys.stderr)
     return status

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from tlbench.contracts.errors import UsageError
-from tlbench.modeling.disk import folder as disk_folder
-from tlbench.modeling.disk import settings
-from tlbench.results.render.plain import printable
+from tlbench.modeling.disk import cache_folder as disk_folder
+from tlbench.modeling.disk import cache_settings as settings
+from tlbench.results.render.escaping import printable
 
 app = typer.Typer(help="Look into the cache of activations and tokens, and make room.", rich_markup_mode=None)
 

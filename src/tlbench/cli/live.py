@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tlbench.contracts.record import Record
-from tlbench.results.render.plain import printable
-from tlbench.running.attempt import Attempt
+from tlbench.results.render.escaping import printable
+from tlbench.running.cells.attempt import Attempt
 from tlbench.running.dispatch import Progress
 
 if TYPE_CHECKING:

@@ -12,14 +12,13 @@ from typing import Annotated, Any, Literal
 import typer
 
 from tlbench.catalog.catalog import Catalog
-from tlbench.contracts.cell import Precision, Pruner, Sampler
+from tlbench.contracts.cell import Plan, Precision, Pruner, Sampler
 from tlbench.contracts.errors import UsageError
-from tlbench.contracts.plan import Plan
-from tlbench.modeling.disk import settings as cache_settings
-from tlbench.planning.memory import Room
+from tlbench.modeling.disk import cache_settings
+from tlbench.planning.capacity import Room
 from tlbench.planning.plan import Selection, plan
 from tlbench.planning.suite import Block, Patch, Suite, read_suite
-from tlbench.running.machine import gpu_memory_bytes, gpus, memory_bytes
+from tlbench.system.machine import gpu_memory_bytes, gpus, memory_bytes
 
 OUT_VARIABLE = "TLBENCH_OUT"
 DEFAULT_OUT = "tlbench-results"

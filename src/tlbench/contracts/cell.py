@@ -213,3 +213,18 @@ _encoded = msgspec.json.Encoder(order="deterministic").encode
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
+
+
+class Skip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A combination that cannot be run, and why."""
+
+    title: str
+    reason: str
+
+
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a run will do, in the order to do it."""
+
+    suite: str
+    cells: tuple[Cell, ...]
+    skips: tuple[Skip, ...] = ()

@@ -62,7 +62,7 @@ class Output:
         Raises:
             PluginError: An answer that is not what is asked for; the message names the example.
         """
-        from tlbench.metrics.reading import labels, numbers, tags, texts
+        from tlbench.metrics.scored_arrays import labels, numbers, tags, texts
 
         if self.answers == "numbers":
             return numbers(targets, predictions, self.whole)

@@ -11,15 +11,15 @@ from typing import Protocol as TypingProtocol
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import FitEnded
-from tlbench.contracts.memory import ROWS, Resources, Trainable, estimated
 from tlbench.contracts.outputs import Output, Predictions
+from tlbench.contracts.resources import ROWS, Resources, Trainable, estimated
 from tlbench.contracts.space import Space, Value
 from tlbench.contracts.task import Examples, SplitName, Task
 
 if TYPE_CHECKING:
     import torch
 
-    from tlbench.modeling.activations import Activations
+    from tlbench.modeling.activations.activation_cache import Activations
     from tlbench.modeling.data import Data
     from tlbench.modeling.encoder import Encoder
     from tlbench.modeling.heads import Head

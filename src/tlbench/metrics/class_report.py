@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from tlbench.contracts.record import ClassReport, ClassScore
-from tlbench.metrics.entities import entities_of
+from tlbench.metrics.builtin.tagging import entities_of
 from tlbench.metrics.scored import Array, Scored
 
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from tlbench.modeling.processor import multiplies_bf16
+from tlbench.system.processor import multiplies_bf16
 
 
 def resolve(precision: str, device: torch.device) -> str:

@@ -11,13 +11,12 @@ import msgspec
 from tlbench.catalog.catalog import Catalog, Found
 from tlbench.catalog.names import parse
 from tlbench.contracts.backbone import Backbone
-from tlbench.contracts.cell import Cell, Protocol, Ref
+from tlbench.contracts.cell import Cell, Plan, Protocol, Ref, Skip
 from tlbench.contracts.errors import SuiteError, UsageError
-from tlbench.contracts.plan import Plan, Skip
 from tlbench.contracts.space import Override, is_fixed, narrow
 from tlbench.contracts.strategy import About, Strategy, TaskInfo
 from tlbench.contracts.task import Task
-from tlbench.planning.memory import Room, Sizes, too_large
+from tlbench.planning.capacity import Room, Sizes, too_large
 from tlbench.planning.needs import needed_by
 from tlbench.planning.suite import Block, Patch, Suite
 

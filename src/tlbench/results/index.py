@@ -21,14 +21,14 @@ import msgspec
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Record
 from tlbench.metrics import METRICS
-from tlbench.results.bulk import read_lines
-from tlbench.results.code_version import code_version
-from tlbench.results.durable import Stamp, stamp_of
-from tlbench.results.journal import Journalled, read_journal, remove_journal
-from tlbench.results.lines import Line, Lines
 from tlbench.results.ranking import Place, Ranked
-from tlbench.results.record_files import Unreadable, content_of, newest_attempts
-from tlbench.results.store import Store
+from tlbench.results.records.code_version import code_version
+from tlbench.results.records.journal import Journalled, read_journal, remove_journal
+from tlbench.results.records.parallel_reading import read_lines
+from tlbench.results.records.record_files import Unreadable, content_of, newest_attempts
+from tlbench.results.records.store import Store
+from tlbench.results.records.summaries import Line, Lines
+from tlbench.system.durable import Stamp, stamp_of
 
 NAME = "index.bin"
 WORTH = 200
@@ -65,6 +65,15 @@ class Index:
         """Of the record of each cell."""
         self._used: dict[str, _Places] = {}
         self._changed = self._doubtful = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is kept from an earlier leaderboard."""
+        return not self._content.lines.rows
+
+    def count_predictions(self) -> int:
+        """Returns how many files of predictions lie beside the records."""
+        return sum(name.endswith(".parquet") for name in self._files)
 
     def lines(self, unreadable: Callable[[Unreadable], None], read: Iterable[Record] = ()) -> Lines:
         """Returns the line of the newest record of every cell, in order of their ids.

@@ -14,9 +14,9 @@ from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Provenance, Record
 from tlbench.metrics import METRICS
 from tlbench.results.columns import METRIC, OK, PENDING, Row, as_rows, with_metrics
-from tlbench.results.lines import Line, Lines, Setting, lines_of
-from tlbench.results.provenance import differences
+from tlbench.results.provenance_notes import differences
 from tlbench.results.ranking import NOWHERE, Place, Ranked, by_answers, by_intervals, gains, goodness, places
+from tlbench.results.records.summaries import Line, Lines, Setting, lines_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +63,7 @@ def frame(
     kept = {(record.cell.id, record.attempt): record for record in records}
 
     def answers_of(line: Line) -> Answers | None:
-        from tlbench.results.answers import answers_of as of
+        from tlbench.results.records.stored_predictions import answers_of as of
 
         stored = predictions(kept[line.cell, line.attempt])
         return None if stored is None else of({str(name): column.to_numpy() for name, column in stored.items()})
@@ -148,7 +148,7 @@ class Table:
 
     def columns(self, names: Iterable[str]) -> dict[str, Sequence[Any]]:
         """Returns these columns of all rows, in the order of the frame; needs no pandas."""
-        return {name: [values[i] for i in self._order] for name, values in self._columns(names).items()}
+        return {name: list(map(values.__getitem__, self._order)) for name, values in self._columns(names).items()}
 
     def _every(self) -> dict[str, str]:
         return with_metrics(name for names in self._lines.metrics.values() for name in names)

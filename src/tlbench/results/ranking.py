@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from tlbench.contracts.metric import Metric
 from tlbench.results.columns import OK, PENDING
-from tlbench.results.lines import Line
+from tlbench.results.records.summaries import Line
 
 if TYPE_CHECKING:
     from tlbench.results.stats import Answers

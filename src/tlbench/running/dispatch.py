@@ -12,11 +12,10 @@ import msgspec
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.errors import StoreError, UsageError
-from tlbench.contracts.executor import Executor, Handle, OutOfTime, WorkerLost
-from tlbench.contracts.order import FitOrder
+from tlbench.contracts.executor import Executor, FitOrder, Handle, OutOfTime, WorkerLost
 from tlbench.contracts.record import Record, Status
-from tlbench.running.attempt import Attempt, Means
-from tlbench.running.cell_run import CellRun
+from tlbench.running.cells.attempt import Attempt, Means
+from tlbench.running.cells.cell_run import CellRun
 
 ATTEMPTS = 3
 """A worker may be killed by anybody; only an order that loses as many in a row is given up, and its cell with it."""

@@ -8,8 +8,8 @@ from contextlib import suppress
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.cell import Cell
-from tlbench.contracts.memory import stage_count
-from tlbench.running.attempt import Attempt
+from tlbench.contracts.resources import stage_count
+from tlbench.running.cells.attempt import Attempt
 
 BACKWARD = 2.0
 """What the way back costs beside a forward pass."""

@@ -10,18 +10,17 @@ from pathlib import Path
 from typing import Literal
 
 from tlbench.catalog.catalog import Catalog
-from tlbench.contracts.cell import Cell, Protocol
+from tlbench.contracts.cell import Cell, Plan, Protocol
 from tlbench.contracts.errors import StoreError
 from tlbench.contracts.executor import Asked, Capacity, Executor
-from tlbench.contracts.plan import Plan
 from tlbench.contracts.record import Record
 from tlbench.contracts.strategy import Strategy
-from tlbench.planning.memory import Room, workers_in
-from tlbench.results.record_files import Unreadable
-from tlbench.results.store import Store
-from tlbench.running.attempt import Attempt, Means
+from tlbench.planning.capacity import Room, workers_in
+from tlbench.results.records.record_files import Unreadable
+from tlbench.results.records.store import Store
+from tlbench.running.cells.attempt import Attempt, Means
+from tlbench.running.cells.related_cells import Kin, is_cut_short
 from tlbench.running.dispatch import Dispatcher, Progress
-from tlbench.running.kin import Kin, is_cut_short
 from tlbench.running.longest_first import longest_first
 from tlbench.running.staleness import Now
 

@@ -7,8 +7,8 @@ from importlib import metadata
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.record import Provenance, Record
-from tlbench.running.measure import cpu_name
 from tlbench.running.splits import Splits
+from tlbench.system.measure import cpu_name
 
 
 class Now:

@@ -15,7 +15,7 @@ from tlbench.catalog.discovery import Discovery, Entry, discover
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.errors import Pruned
-from tlbench.contracts.order import Fit
+from tlbench.contracts.executor import Fit
 from tlbench.contracts.space import Choice, Domain, Int, Space, Value
 from tlbench.contracts.strategy import About, Job, Predictor, Strategy
 from tlbench.contracts.task import Task
@@ -46,9 +46,9 @@ class Rehearsal:
         import torch
 
         from tlbench.modeling.precision import resolve
+        from tlbench.running.cells.hyperparameters import settings_of
         from tlbench.running.fitting.context import CellContext
         from tlbench.running.fitting.session import Session
-        from tlbench.running.settings import settings_of
 
         if strategy.uses_backbone and backbone is None:
             raise ValueError(f"the strategy {strategy.name} looks through a backbone")

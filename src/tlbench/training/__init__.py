@@ -5,7 +5,6 @@ The core never calls it: a strategy owns its fit.
 
 from tlbench.modeling.batches import inference_batches
 from tlbench.training.axes import Linear
-from tlbench.training.batches import train_batches
 from tlbench.training.fused import (
     Regression,
     logistic_regressions,
@@ -18,6 +17,7 @@ from tlbench.training.loop import Model, ModelPredictor, step_count, train
 from tlbench.training.parameters import Group, freeze, groups_of, layer_decayed
 from tlbench.training.stacked import HeadSetting, Layers, train_heads
 from tlbench.training.steps import AfterStep, Loss, NewOptimizer, Step
+from tlbench.training.training_batches import train_batches
 
 __all__ = [
     "AfterStep",

@@ -14,18 +14,18 @@ from torch import nn
 
 from tlbench.contracts.errors import Diverged, PluginError, UsageError
 from tlbench.contracts.outputs import Output, Predictions
-from tlbench.modeling.activations import Activations
+from tlbench.modeling.activations.activation_cache import Activations
+from tlbench.modeling.activations.encoding import resting
 from tlbench.modeling.batches import default_tokens, inference_batches, padding_share
 from tlbench.modeling.data import Batch, Data, moved, to_device
 from tlbench.modeling.encoder import Encoder, Hidden, count_parameters
-from tlbench.modeling.encoding import resting
 from tlbench.modeling.heads import Head, Outputs
 from tlbench.modeling.precision import autocast
 from tlbench.modeling.predictor_files import read_settings, read_weights, write_predictor
 from tlbench.training.adamw import AdamW, embeddings_by_row
-from tlbench.training.batches import train_batches
 from tlbench.training.parameters import Group, freeze, groups_of
 from tlbench.training.steps import AfterStep, Loss, NewOptimizer, Step, TorchOptimizer
+from tlbench.training.training_batches import train_batches
 
 if TYPE_CHECKING:
     from tlbench.contracts.strategy import Job

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tlbench.modeling.disk.cache import DiskCache
+from tlbench.modeling.disk.disk_cache import DiskCache
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from tlbench.modeling import batches
-from tlbench.modeling.activations import Activations
+from tlbench.modeling.activations.activation_cache import Activations
+from tlbench.modeling.activations.hidden_rows import HiddenRows
 from tlbench.modeling.data import Batch, Data
-from tlbench.modeling.disk import folder as disk_folder
-from tlbench.modeling.disk.cache import DiskCache
+from tlbench.modeling.disk import cache_folder as disk_folder
+from tlbench.modeling.disk.disk_cache import DiskCache
 from tlbench.modeling.encoder import Encoder, Hidden
-from tlbench.modeling.hidden_rows import HiddenRows
 from tlbench.testing.toy_encoder import ToyEncoder
 from tlbench.testing.toys import ToyBackbone, ToyTask
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tlbench.modeling.disk import cache as disk_cache
-from tlbench.modeling.disk import draft as disk_draft
-from tlbench.modeling.disk import folder as disk_folder
-from tlbench.modeling.disk.cache import DiskCache, kept_arrays, shared
-from tlbench.modeling.disk.format import canonical
+from tlbench.modeling.disk import cache_folder as disk_folder
+from tlbench.modeling.disk import disk_cache
+from tlbench.modeling.disk import writing as disk_draft
+from tlbench.modeling.disk.disk_cache import DiskCache, kept_arrays, shared
+from tlbench.modeling.disk.file_format import canonical
 
 KEY = {"data": "d", "stop": 3, "readout": None}
 ARRAYS = {"ends": np.arange(5), "ids": np.arange(1000, dtype=np.int32).reshape(50, 20), "on": np.array([True, False])}

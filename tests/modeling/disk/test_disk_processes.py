@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tlbench.modeling.disk import folder as disk_folder
-from tlbench.modeling.disk.cache import DiskCache
+from tlbench.modeling.disk import cache_folder as disk_folder
+from tlbench.modeling.disk.disk_cache import DiskCache
 
 KEY = {"data": "d", "stop": 3, "readout": None}
 
@@ -23,7 +23,7 @@ WRITER = """
 import os, signal, sys
 import numpy as np
 from pathlib import Path
-from tlbench.modeling.disk.cache import DiskCache
+from tlbench.modeling.disk.disk_cache import DiskCache
 cache = DiskCache(Path(sys.argv[1]), 1 << 20, reserve_bytes=0)
 with cache.draft("toys", {"data": "d", "stop": 3, "readout": None}) as draft:
     draft.add("ids", np.arange(1000))
@@ -56,7 +56,7 @@ ASKER = """
 import sys
 import numpy as np
 from pathlib import Path
-from tlbench.modeling.disk.cache import DiskCache
+from tlbench.modeling.disk.disk_cache import DiskCache
 folder, counter = Path(sys.argv[1]), Path(sys.argv[2])
 def make():
     with counter.open("a") as file:

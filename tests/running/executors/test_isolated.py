@@ -63,8 +63,8 @@ def test_more_workers_are_useful_where_there_are_more_fits(runs):
 
 def test_an_executor_shares_the_cores_of_its_machine(monkeypatch):
     from tlbench.contracts.executor import Asked
-    from tlbench.running import machine
-    from tlbench.running.executors import local
+    from tlbench.running.executors import local_capacity as local
+    from tlbench.system import machine
 
     for module in (machine, local):
         monkeypatch.setattr(module, "cores", lambda: 8)
@@ -83,7 +83,7 @@ def test_an_executor_shares_the_cores_of_its_machine(monkeypatch):
 
 
 def test_no_more_workers_are_useful_than_find_memory(runs, monkeypatch):
-    from tlbench.planning.memory import WORKER_BYTES, Room
+    from tlbench.planning.capacity import WORKER_BYTES, Room
     from tlbench.running.run import useful
     from tlbench.testing.toys import ToyBackbone
 
@@ -115,7 +115,7 @@ def test_a_hang_is_stopped(runs):
 
 @pytest.mark.parametrize(("limit", "spent", "status"), [(60, 30, "ok"), (60, 80, "timeout")])
 def test_a_cell_that_is_taken_up_again_has_what_is_left_of_its_time(runs, monkeypatch, limit, spent, status):
-    from tlbench.running.cell_folder import CellFolder
+    from tlbench.running.cells.cell_folder import CellFolder
 
     monkeypatch.setattr(CellFolder, "spent", lambda self: spent)
     assert runs.one("toy-majority", max_seconds=limit).status == status

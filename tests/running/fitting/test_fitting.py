@@ -10,14 +10,14 @@ import torch
 from tlbench import Cell, Example, Examples, Protocol, Text
 from tlbench.contracts.cell import Ref
 from tlbench.contracts.errors import UsageError
-from tlbench.modeling.activation_files import Entry
-from tlbench.modeling.activations import Key, Usage
+from tlbench.modeling.activations.activation_cache import Key, Usage
+from tlbench.modeling.activations.activation_files import Entry
 from tlbench.modeling.data import one_row_each
 from tlbench.running.fitting import session, worker
-from tlbench.running.fitting.device import resolve_device
 from tlbench.running.fitting.fit import _standalone
+from tlbench.running.fitting.fit_status import status_of
 from tlbench.running.fitting.reusable_encoder import ReusableEncoder
-from tlbench.running.fitting.status import status_of
+from tlbench.running.fitting.session import resolve_device
 from tlbench.testing.toys import ToyBackbone
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.running.forking.conftest import DEADLINE, ask, events_of, pid_is_alive, server_of, until
-from tlbench.running.forking import Died, Ended, ForkServer, Start, StartError, system
+from tlbench.running.forking import Died, Ended, ForkServer, Start, StartError
+from tlbench.running.forking import linux as system
 
 
 def death(workers, worker, request):

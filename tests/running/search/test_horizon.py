@@ -1,7 +1,7 @@
 """Which results a trial may depend on."""
 
 from tlbench.running.search.horizon import MOST, Horizon
-from tlbench.running.search.told import Told
+from tlbench.running.search.told_trials import Told
 
 LAG = 4
 

@@ -6,7 +6,7 @@ import pytest
 
 from tlbench.contracts.record import Point
 from tlbench.running.search.pruners import BRACKETS, falls_short, rule
-from tlbench.running.search.told import Told
+from tlbench.running.search.told_trials import Told
 
 
 def ended(*scores, state="complete", every=10):

@@ -13,7 +13,7 @@ FORMATS = ("csv", "tsv", "jsonl", "parquet", "conll", "squad")
 @hookimpl
 def tlbench_tasks() -> Iterable[Task]:
     """Returns the named tasks, whether their files are on this machine or not."""
-    from tlbench_data.images.tasks import tasks as image_tasks
+    from tlbench_data.images.image_tasks import tasks as image_tasks
     from tlbench_data.tasks import tasks as text_tasks
 
     return [*text_tasks(), *image_tasks()]
@@ -43,7 +43,7 @@ def tlbench_resolve(kind: str, name: str) -> Task | None:
     if kind != "task" or not colon:
         return None
     if scheme == "imagefolder":
-        from tlbench_data.images.folder import resolve as image_folder
+        from tlbench_data.images.imagefolder import resolve as image_folder
 
         return image_folder(rest)
     if scheme == "hub":
@@ -51,7 +51,7 @@ def tlbench_resolve(kind: str, name: str) -> Task | None:
 
         return data_set(rest)
     if scheme in FORMATS:
-        from tlbench_data.own.task import resolve as files
+        from tlbench_data.own.own_task import resolve as files
 
         return files(scheme, rest)
     return None

@@ -29,7 +29,7 @@ from tlbench import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tlbench.modeling.activations import Activations
+    from tlbench.modeling.activations.activation_cache import Activations
     from tlbench.modeling.data import Data
     from tlbench.modeling.encoder import Encoder, Hidden
     from tlbench.training import Layers, Linear, Model

@@ -124,7 +124,7 @@ class HFBackbone(Backbone):
         """
         if output.reads != "prompt":
             return super().head(output, encoder)
-        from tlbench_hf.generation import Writing, text_head
+        from tlbench_hf.generation.writing_head import Writing, text_head
 
         folder = self._fetched()
         kind = self._writer(folder)
@@ -141,7 +141,9 @@ class HFBackbone(Backbone):
         Raises:
             PluginError: Inputs that are not what the output asks for.
         """
-        from tlbench_hf import spans, tokens, words
+        from tlbench_hf.text import span_rows as spans
+        from tlbench_hf.text import tokenizing as tokens
+        from tlbench_hf.text import word_rows as words
 
         folder = self._fetched()
         if output.reads == "prompt":
@@ -168,7 +170,7 @@ class HFBackbone(Backbone):
         return content(self.source, self.revision, folder)
 
     def _texts(self, examples: Examples, output: Text, folder: Path) -> Data:
-        from tlbench_hf.generation_rows import Reading, featurize_texts
+        from tlbench_hf.generation.prompt_rows import Reading, featurize_texts
 
         reading = Reading(self._writer(folder) == "decoder", self.max_length, self.prefix, self.prompt)
         return featurize_texts(examples, output, folder, reading)

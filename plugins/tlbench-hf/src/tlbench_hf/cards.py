@@ -11,7 +11,7 @@ from typing import Any
 
 from tlbench import Card
 from tlbench_hf.families import OLD_OUTPUT_LAYER, writer
-from tlbench_hf.headers import Stored, stored_tensors
+from tlbench_hf.weight_headers import Stored, stored_tensors
 
 _WIDTH = ("hidden_size", "d_model", "n_embd", "dim")
 _HEADS = ("num_attention_heads", "num_heads", "n_head", "n_heads", "encoder_attention_heads")

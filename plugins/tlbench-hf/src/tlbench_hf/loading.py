@@ -14,12 +14,12 @@ import transformers
 from torch import nn
 
 from tlbench import PluginError, UsageError
-from tlbench.modeling.staged import Convention, StagedEncoder
+from tlbench.modeling.stages.staged_encoder import Convention, StagedEncoder
 from tlbench_hf.blocks import cut, find_blocks
-from tlbench_hf.convention import TextConvention
 from tlbench_hf.families import ENCODER_DECODERS
-from tlbench_hf.foreign import refuse_foreign_parts
-from tlbench_hf.headers import TABLES, stored_tensors
+from tlbench_hf.foreign_files import refuse_foreign_parts
+from tlbench_hf.text.text_convention import TextConvention
+from tlbench_hf.weight_headers import TABLES, stored_tensors
 
 _LAYER_DROPS = ("layerdrop", "encoder_layerdrop", "decoder_layerdrop", "layer_drop")
 

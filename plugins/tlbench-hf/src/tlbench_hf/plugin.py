@@ -7,9 +7,9 @@ from importlib import metadata
 
 from tlbench import Backbone, hookimpl
 from tlbench_hf.backbone import HFBackbone, MiniLM
-from tlbench_hf.offline import STORIES_REVISION, RandomT5, Stories
+from tlbench_hf.generation.offline_backbones import STORIES_REVISION, RandomT5, Stories
 from tlbench_hf.sources import pin
-from tlbench_hf.vision import HFVision, is_vision
+from tlbench_hf.vision.image_backbone import HFVision, is_vision
 
 SCHEME = "hf:"
 

@@ -13,9 +13,9 @@ import transformers.models.bert.tokenization_bert
 import transformers.tokenization_utils_fast  # noqa: F401
 
 import tlbench_hf.loading
-import tlbench_hf.spans
-import tlbench_hf.tokens
-import tlbench_hf.words  # noqa: F401
+import tlbench_hf.text.span_rows
+import tlbench_hf.text.tokenizing
+import tlbench_hf.text.word_rows  # noqa: F401
 
 # transformers compiles a thousand patterns when it first loads weights, which takes longer than loading a small model.
 # The function is not public: without it, each worker computes them.

@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from tlbench import UsageError
-from tlbench_hf.foreign import refuse_foreign
+from tlbench_hf.foreign_files import refuse_foreign
 
 PACKAGE = "package:"
 DATA = "data:"

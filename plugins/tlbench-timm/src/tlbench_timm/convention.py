@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tlbench.modeling.data import Batch
 from tlbench.modeling.encoder import Hidden
-from tlbench.modeling.staged import Convention
+from tlbench.modeling.stages.staged_encoder import Convention
 
 _ROWS = 2
 

@@ -12,7 +12,7 @@ import timm
 from torch import Tensor, nn
 
 from tlbench import PluginError, UsageError
-from tlbench.modeling.staged import StagedEncoder
+from tlbench.modeling.stages.staged_encoder import StagedEncoder
 from tlbench_timm.blocks import checked
 from tlbench_timm.convention import ImageConvention
 

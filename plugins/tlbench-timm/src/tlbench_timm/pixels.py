@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tlbench import Examples, Output
-from tlbench.modeling.images import Normalise, image_data
+from tlbench.modeling.image_rows import Normalise, image_data
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -8,7 +8,7 @@ from pathlib import Path
 from tlbench import Backbone, UsageError, hookimpl
 from tlbench_timm.backbone import TimmBackbone
 from tlbench_timm.fractals.backbones import backbones as fractal_backbones
-from tlbench_timm.local import CifarResNet, MobileNetV1
+from tlbench_timm.local_backbones import CifarResNet, MobileNetV1
 from tlbench_timm.sources import cached_commit
 
 SCHEME = "timm:"

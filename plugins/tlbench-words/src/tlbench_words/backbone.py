@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tlbench import Backbone, Card, Examples, Output, PluginError, UsageError
-from tlbench_words.files import VERSION, facts, load_vectors
+from tlbench_words.vector_files import VERSION, facts, load_vectors
 
 if TYPE_CHECKING:
     from tlbench.modeling.data import Data
@@ -65,7 +65,7 @@ class WordVectors(Backbone):
             UsageError: The file is gone, or changed.
             DataError: A row of it that cannot be used.
         """
-        from tlbench_words.encoding import encoder
+        from tlbench_words.word_encoder import encoder
 
         return encoder(load_vectors(Path(self.source), self.revision), self.revision, self.readout, pretrained)
 
@@ -75,8 +75,8 @@ class WordVectors(Backbone):
         Raises:
             PluginError: An output that needs more than words, or inputs that are no texts.
         """
-        from tlbench_words.encoding import sentences, texts
         from tlbench_words.splitting import Splitter
+        from tlbench_words.word_encoder import sentences, texts
 
         if reason := self.supports(output):
             raise PluginError(reason)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tlbench import Backbone, hookimpl
 from tlbench_words.backbone import SCHEME, WordVectors
-from tlbench_words.files import pin
+from tlbench_words.vector_files import pin
 
 
 @hookimpl

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from tlbench_words.files import Vectors
+from tlbench_words.vector_files import Vectors
 
 UNKNOWN = 0
 _TOKENS = re.compile(r"\w+(?:[-'.]\w+)*|[^\w\s]")

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from tlbench.results.columns import COLUMNS, OK, PENDING, Row, columns_of, rows_of
 from tlbench.results.leaderboard import Table
-from tlbench.results.render import cells
+from tlbench.results.over_tasks import NEEDED, summed
+from tlbench.results.render import value_texts as cells
+from tlbench.results.render.escaping import printable
 from tlbench.results.render.legend import legend
-from tlbench.results.render.plain import printable
-from tlbench.results.render.shown import RANKING, SUMMARY, Column, Value
-from tlbench.results.summary import NEEDED, summed
+from tlbench.results.render.page_columns import RANKING, SUMMARY, Column, Value
 
 if TYPE_CHECKING:
     import pandas as pd

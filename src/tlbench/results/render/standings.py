@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tlbench.results.columns import OK, PENDING, Row, rows_of
-from tlbench.results.render import cells
-from tlbench.results.render.plain import plain_text, printable
-from tlbench.results.summary import summary
+from tlbench.results.over_tasks import summary
+from tlbench.results.render import value_texts as cells
+from tlbench.results.render.escaping import plain_text, printable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tlbench.contracts.executor import Asked, Capacity, Executor, Handle, OutOfTime
-from tlbench.contracts.order import FitOrder, OrderResult
-from tlbench.running.executors.local import local_capacity
+from tlbench.contracts.executor import Asked, Capacity, Executor, FitOrder, Handle, OrderResult, OutOfTime
+from tlbench.running.executors.local_capacity import local_capacity
 from tlbench.running.fitting.libraries import import_libraries, prepare
 
 if TYPE_CHECKING:

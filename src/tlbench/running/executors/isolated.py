@@ -11,9 +11,8 @@ import msgspec
 
 from tlbench.catalog.discovery import plugin_modules
 from tlbench.contracts.errors import UsageError
-from tlbench.contracts.executor import Asked, Capacity, Executor, Handle, WorkerLost
-from tlbench.contracts.order import FitOrder, OrderResult
-from tlbench.running.executors.local import gpu_of, local_capacity
+from tlbench.contracts.executor import Asked, Capacity, Executor, FitOrder, Handle, OrderResult, WorkerLost
+from tlbench.running.executors.local_capacity import gpu_of, local_capacity
 from tlbench.running.fitting.libraries import ALLOCATOR, DISCOVERED, PRELOADED, QUIET, THREADS
 from tlbench.running.forking import Answered, Died, ImportsFailedError, Start, StartError, Worker, Workers, open_workers
 

@@ -20,8 +20,8 @@ from tlbench.planning.needs import need_ref
 from tlbench.planning.plan import space_about, task_info
 from tlbench.running.fitting.reusable_encoder import ReusableEncoder
 from tlbench.running.fitting.session import Session
-from tlbench.running.measure import provenance
 from tlbench.running.scoring.overlap import count_shown, overlap
+from tlbench.system.measure import provenance
 
 if TYPE_CHECKING:
     from tlbench.modeling.heads import Head

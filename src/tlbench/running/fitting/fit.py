@@ -11,16 +11,16 @@ import numpy as np
 import torch
 
 from tlbench.contracts.errors import Diverged, PluginError
-from tlbench.contracts.order import Fit
+from tlbench.contracts.executor import Fit
 from tlbench.contracts.record import FitResult
 from tlbench.contracts.strategy import Job, Predictor
-from tlbench.modeling.activations import Usage
+from tlbench.modeling.activations.activation_cache import Usage
 from tlbench.modeling.data import Data
 from tlbench.modeling.encoder import count_parameters
 from tlbench.running.fitting.context import CellContext
+from tlbench.running.fitting.fit_status import status_of
 from tlbench.running.fitting.job import Reports, job_of, seed_everything
 from tlbench.running.fitting.session import Faults
-from tlbench.running.fitting.status import status_of
 from tlbench.running.fitting.timing import Watches
 
 

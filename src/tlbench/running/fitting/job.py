@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from tlbench.contracts.errors import Diverged, Pruned
-from tlbench.contracts.order import Fit
+from tlbench.contracts.executor import Fit
 from tlbench.contracts.record import Point
 from tlbench.contracts.strategy import Job, LoadedBackbone, OtherTask, Predictor
 from tlbench.contracts.task import Examples
@@ -19,8 +19,7 @@ from tlbench.metrics.resampling import score
 from tlbench.metrics.scored import scored_of
 from tlbench.modeling.data import Data
 from tlbench.running.fitting.context import CellContext
-from tlbench.running.fitting.predicting import predict
-from tlbench.running.fitting.timing import Watches
+from tlbench.running.fitting.timing import Watches, predict
 from tlbench.running.search.pruners import falls_short
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tlbench.contracts.order import FitOrder, OrderResult
+from tlbench.contracts.executor import FitOrder, OrderResult
 from tlbench.running.fitting.libraries import hush
 from tlbench.running.fitting.worker import Worker
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import OrderedDict
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TypeAlias, TypeVar
 
 import torch
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.cell import Cell
+from tlbench.contracts.errors import UsageError
 from tlbench.contracts.outputs import Output
 from tlbench.contracts.task import Examples
-from tlbench.modeling.activations import Activations
+from tlbench.modeling.activations.activation_cache import Activations
 from tlbench.modeling.data import Data, bare, checked
-from tlbench.modeling.disk import cache as disk_cache
+from tlbench.modeling.disk import disk_cache
 from tlbench.modeling.encoder import Encoder
 from tlbench.modeling.precision import halve
 from tlbench.running.fitting.reusable_encoder import ReusableEncoder
@@ -109,3 +112,52 @@ def _cached(cache: OrderedDict[K, V], key: K, make: Callable[[], V], limit: int)
             cache.popitem(last=False)
     cache.move_to_end(key)
     return cache[key]
+
+
+def resolve_device(name: str) -> torch.device:
+    """Returns the device of a name: `cpu`, `cuda` or `cuda:<n>`.
+
+    Raises:
+        UsageError: A device that torch does not see, or cannot use.
+    """
+    device = torch.device(name)
+    if device.type == "cuda":
+        count = torch.cuda.device_count()
+        if (device.index or 0) >= count:
+            raise UsageError(f"device {name}: torch sees {count} GPUs")
+        try:
+            # GPUs are counted without a driver that works
+            torch.cuda.init()
+        except Exception as error:
+            raise UsageError(f"device {name}: {' '.join(str(error).split())} (--device cpu does without)") from None
+    return device
+
+
+@contextmanager
+def restored() -> Iterator[None]:
+    """Puts back, after the block, what libraries keep for the whole process: modes, default type, threads, folder."""
+    folder, limit = os.getcwd(), sys.getrecursionlimit()
+    grad, dtype, threads = torch.is_grad_enabled(), torch.get_default_dtype(), torch.get_num_threads()
+    exact = _exactness()
+    matmul = torch.get_float32_matmul_precision()
+    try:
+        yield
+    finally:
+        torch.set_grad_enabled(grad)
+        torch.set_default_dtype(dtype)
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        if (
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+        ) != exact:
+            # Setting it imports torch's compiler, which takes seconds.
+            torch.use_deterministic_algorithms(exact[0], warn_only=exact[1])
+        torch.set_float32_matmul_precision(matmul)
+        sys.setrecursionlimit(limit)
+        with suppress(OSError):
+            os.chdir(folder)
+
+
+def _exactness() -> tuple[bool, bool]:
+    return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()

@@ -14,22 +14,20 @@ import torch
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.errors import UsageError
-from tlbench.contracts.order import FitOrder, OrderResult
+from tlbench.contracts.executor import FitOrder, OrderResult
 from tlbench.contracts.record import FitResult, Memory
 from tlbench.contracts.strategy import Predictor
 from tlbench.metrics.scored import Scored, scored_of
-from tlbench.running.cell_folder import FULL
-from tlbench.running.fitting import saved
+from tlbench.running.cells.cell_folder import FULL
+from tlbench.running.fitting import saved_predictors as saved
 from tlbench.running.fitting.context import CellContext
-from tlbench.running.fitting.device import resolve_device
 from tlbench.running.fitting.fit import Fitted, run_fits
-from tlbench.running.fitting.predicting import predict_timed
-from tlbench.running.fitting.process_state import restored
-from tlbench.running.fitting.session import Session, faults_in
-from tlbench.running.fitting.status import status_of
-from tlbench.running.measure import Usage, is_lost, metered
+from tlbench.running.fitting.fit_status import status_of
+from tlbench.running.fitting.session import Session, faults_in, resolve_device, restored
+from tlbench.running.fitting.timing import predict_timed
 from tlbench.running.scoring import scores
-from tlbench.running.scoring.predictions import of_seed, predictions_path
+from tlbench.running.scoring.prediction_files import of_seed, predictions_path
+from tlbench.system.measure import Usage, is_lost, metered
 
 LOST = 70
 """The exit status of a worker whose device is lost (EX_SOFTWARE)."""

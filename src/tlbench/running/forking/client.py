@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from tlbench.running.forking import frames, system
+from tlbench.running.forking import frames
+from tlbench.running.forking import linux as system
 from tlbench.running.forking.start import ImportsFailedError, Start, StartError, started_interpreter
 from tlbench.running.forking.workers import NOTHING, Worker, Workers
 

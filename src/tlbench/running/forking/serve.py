@@ -15,7 +15,8 @@ from contextlib import suppress
 from socket import socket
 from typing import NoReturn
 
-from tlbench.running.forking import frames, system
+from tlbench.running.forking import frames
+from tlbench.running.forking import linux as system
 
 
 def serve(sock: socket) -> NoReturn:

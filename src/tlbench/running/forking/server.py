@@ -21,7 +21,8 @@ from pathlib import Path
 from time import monotonic
 from typing import NoReturn
 
-from tlbench.running.forking import frames, system
+from tlbench.running.forking import frames
+from tlbench.running.forking import linux as system
 from tlbench.running.forking.serve import preload, prepare_streams, serve
 
 CLOSED_SECONDS = 1.0

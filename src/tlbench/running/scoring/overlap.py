@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from functools import lru_cache
 
-from tlbench.contracts.images import ImageFile
-from tlbench.contracts.task import Example, Examples
+from tlbench.contracts.task import Example, Examples, ImageFile
 from tlbench.running.splits import Splits
 
 

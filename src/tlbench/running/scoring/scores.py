@@ -17,8 +17,8 @@ from tlbench.contracts.strategy import TaskInfo
 from tlbench.contracts.task import Examples, Task
 from tlbench.metrics.resampling import bootstrap, score
 from tlbench.metrics.scored import Scored, objects, scored_of
-from tlbench.results.answers import columns_of, scored_in
-from tlbench.running.scoring.predictions import write_table
+from tlbench.results.records.stored_predictions import columns_of, scored_in
+from tlbench.running.scoring.prediction_files import write_table
 
 GATHERED = "predictions.parquet"
 SLICE_PREFIX = "slice."

@@ -28,7 +28,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tlbench.contracts.record import FitResult
 from tlbench.contracts.space import Choice, Domain, Float, Space, Value
 from tlbench.running.search.samplers import STATES, known_value
-from tlbench.running.search.told import told
+from tlbench.running.search.told_trials import told
 
 Row = tuple[Mapping[str, Value] | None, FitResult | None]
 """A trial's setting, None where it was never asked for, and what it gave, None where it was not told."""

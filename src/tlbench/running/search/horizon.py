@@ -6,7 +6,7 @@ import math
 from collections import deque
 from collections.abc import Mapping
 
-from tlbench.running.search.told import Told
+from tlbench.running.search.told_trials import Told
 
 MOST = 3
 """The lag grows to at most so many times what the protocol says; a greater one would have the search learn little."""

@@ -23,7 +23,7 @@ from statistics import median
 from typing import Protocol
 
 from tlbench.contracts.cell import Pruner
-from tlbench.running.search.told import Curve, Told
+from tlbench.running.search.told_trials import Curve, Told
 
 ETA = 3
 """One in so many goes on beyond a rung."""

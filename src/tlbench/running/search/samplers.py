@@ -17,7 +17,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState
 
 from tlbench.contracts.space import Choice, Domain, Float, Space, Value
-from tlbench.running.search.told import Told
+from tlbench.running.search.told_trials import Told
 
 Distributions = dict[str, BaseDistribution]
 Rows = dict[int, list[float]]

@@ -19,7 +19,7 @@ from tlbench.contracts.space import Choice, Domain, Space, Value, is_fixed
 from tlbench.running.search import pruners
 from tlbench.running.search.grid import grid
 from tlbench.running.search.horizon import Horizon
-from tlbench.running.search.told import Told, told
+from tlbench.running.search.told_trials import Told, told
 
 if TYPE_CHECKING:
     from tlbench.running.search.samplers import Draws

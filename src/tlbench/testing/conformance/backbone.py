@@ -17,7 +17,7 @@ from tlbench.contracts.outputs import Classes, MultiLabel, Output, Scalar
 from tlbench.contracts.task import Example, Examples
 from tlbench.testing.conformance.device import DeviceConformance
 from tlbench.testing.conformance.imports import check_light, check_name
-from tlbench.testing.conformance.parts import WORDS, PartsConformance, answered
+from tlbench.testing.conformance.words_and_spans import WORDS, PartsConformance, answered
 
 if TYPE_CHECKING:
     from torch import Tensor

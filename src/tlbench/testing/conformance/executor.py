@@ -10,8 +10,7 @@ from typing import ClassVar
 import pytest
 
 from tlbench.contracts.cell import Cell, Protocol, Ref
-from tlbench.contracts.executor import Asked, Executor, ExecutorPlugin, Handle, WorkerLost
-from tlbench.contracts.order import Fit, FitOrder, OrderResult
+from tlbench.contracts.executor import Asked, Executor, ExecutorPlugin, Fit, FitOrder, Handle, OrderResult, WorkerLost
 from tlbench.contracts.space import Value
 from tlbench.testing.conformance.imports import check_light, check_name
 

@@ -66,7 +66,7 @@ class OutputConformance:
         """What is written to a file of predictions is read back equal."""
         import pyarrow as pa
 
-        from tlbench.results.answers import columns_of, scored_in
+        from tlbench.results.records.stored_predictions import columns_of, scored_in
 
         scored = self._scored()
         read = scored_in(pa.table(columns_of(0, [example.id for example in self.examples], scored)))
@@ -82,7 +82,7 @@ class OutputConformance:
 
     def test_the_head_learns_and_answers(self) -> None:
         """The default head on the toy backbone has a finite loss with a gradient, and answers that can be scored."""
-        from tlbench.testing.conformance.parts import answered
+        from tlbench.testing.conformance.words_and_spans import answered
         from tlbench.testing.toys import ToyBackbone
 
         backbone = ToyBackbone()

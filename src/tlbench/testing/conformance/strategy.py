@@ -256,7 +256,7 @@ class StrategyConformance:
         return self.strategy.load(job, folder)
 
     def _answers(self, rehearsal: Rehearsal, fitted: Fitted) -> Predictions:
-        from tlbench.running.fitting.predicting import predict
+        from tlbench.running.fitting.timing import predict
 
         assert fitted.predictor is not None
         return predict(fitted.predictor, rehearsal.data())

@@ -10,9 +10,8 @@ from typing import ClassVar
 import pytest
 
 from tlbench.catalog.catalog import Catalog
-from tlbench.contracts.images import ImageFile
 from tlbench.contracts.outputs import Classes, Output
-from tlbench.contracts.task import Example, Examples, SplitName, Task
+from tlbench.contracts.task import Example, Examples, ImageFile, SplitName, Task
 from tlbench.testing.conformance.imports import check_light, check_name
 
 LABELLED: tuple[SplitName, ...] = ("train", "validation", "test")

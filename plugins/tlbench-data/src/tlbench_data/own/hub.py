@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, fields
 
 from tlbench import DataError, UsageError
-from tlbench_data.own.parts import ALL, Part, contents, shared
-from tlbench_data.own.task import OwnTask
+from tlbench_data.own.own_splits import ALL, Part, contents, shared
+from tlbench_data.own.own_task import OwnTask
 from tlbench_data.readers import Hub
 
 _REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")

@@ -9,7 +9,7 @@ from pathlib import Path
 from tlbench import Classes, DataError, Example, SplitName, UsageError
 from tlbench_data.drawing import draw
 from tlbench_data.readers import decoded
-from tlbench_data.tasks.files import FileTask
+from tlbench_data.tasks.published_files import FileTask
 
 _FOLDERS = {"books": "books", "dvd": "dvd", "electronics": "electronics", "kitchen": "kitchen_&_housewares"}
 _LABELS = ("negative", "positive")

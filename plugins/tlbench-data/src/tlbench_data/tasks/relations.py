@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tlbench import Classes, Example, SplitName
 from tlbench_data.readers import Hub, Row, lines
-from tlbench_data.readers.hubfiles import CONVERTED
-from tlbench_data.tasks.files import TableTask, fixed
+from tlbench_data.readers.hub_files import CONVERTED
+from tlbench_data.tasks.published_files import TableTask, fixed
 
 _RELATIONS = (
     "Cause-Effect",

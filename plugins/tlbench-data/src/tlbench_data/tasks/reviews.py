@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tlbench import Classes, Example, SplitName
 from tlbench_data.readers import Hub, Row, decoded, delimited
-from tlbench_data.tasks.files import TableTask, by_length, fixed
+from tlbench_data.tasks.published_files import TableTask, by_length, fixed
 
 _SENTIMENT = Classes(("negative", "positive"))
 _TOPICS = Classes(("World", "Sports", "Business", "Sci/Tech"))

@@ -9,7 +9,7 @@ from pathlib import Path
 from tlbench import Example, SplitName, Text
 from tlbench_data.drawing import draw
 from tlbench_data.readers import Hub, Row, json_lines, json_list
-from tlbench_data.tasks.files import FileTask, fixed
+from tlbench_data.tasks.published_files import FileTask, fixed
 
 _METRICS = ("rougeL", "rouge1", "rouge2")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tlbench import Example, SplitName, Text, UsageError
 from tlbench_data.readers import Hub, Row, parallel
-from tlbench_data.tasks.files import FileTask, fixed
+from tlbench_data.tasks.published_files import FileTask, fixed
 
 _LANGUAGES = ("cs", "de", "en", "fr")
 

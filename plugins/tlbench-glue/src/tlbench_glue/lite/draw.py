@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 from tlbench import Example, Examples, UsageError
-from tlbench_glue.lite.words import Split, Words
+from tlbench_glue.lite.lexicon import Split, Words
 
 Inputs = tuple[str, ...]
 Pair = tuple[tuple[Inputs, float], tuple[Inputs, float]]

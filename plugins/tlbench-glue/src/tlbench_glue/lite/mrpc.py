@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from tlbench import Classes
 from tlbench_glue.lite.draw import Frame, Pair
-from tlbench_glue.lite.tasks import LiteTask
-from tlbench_glue.lite.words import Words, noun, sentence, verb
+from tlbench_glue.lite.lexicon import Words, noun, sentence, verb
+from tlbench_glue.lite.lite_tasks import LiteTask
 
 
 def _pair(first: str, same: str, other: str) -> Pair:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from tlbench import Classes
 from tlbench_glue.lite.draw import Frame, Inputs, Pair
-from tlbench_glue.lite.tasks import LiteTask
-from tlbench_glue.lite.words import Noun, Words, sentence, verb
+from tlbench_glue.lite.lexicon import Noun, Words, sentence, verb
+from tlbench_glue.lite.lite_tasks import LiteTask
 
 ENTAILMENT, NOT = 0, 1
 NEAR = ("near", "behind", "beside")

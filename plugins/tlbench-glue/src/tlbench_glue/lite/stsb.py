@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from tlbench import Scalar
 from tlbench_glue.lite.draw import Frame, Pair
-from tlbench_glue.lite.tasks import LiteTask
-from tlbench_glue.lite.words import Verb, Words, sentence
+from tlbench_glue.lite.lexicon import Verb, Words, sentence
+from tlbench_glue.lite.lite_tasks import LiteTask
 
 AGENT, ACTION, OBJECT, DETAIL = 1.5, 1.0, 2.0, 0.5
 RELATED = 0.5

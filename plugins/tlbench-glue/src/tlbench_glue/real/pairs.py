@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tlbench_data.readers import Row, delimited
-from tlbench_data.tasks.files import fixed
+from tlbench_data.tasks.published_files import fixed
 
 from tlbench import Classes, Scalar
-from tlbench_glue.real.task import DEV, GlueTask, folders, on_hub
+from tlbench_glue.real.glue_task import DEV, GlueTask, folders, on_hub
 
 _ENTAILMENT = ("entailment", "not_entailment")
 

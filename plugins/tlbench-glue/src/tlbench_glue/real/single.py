@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tlbench_data.tasks.files import fixed
+from tlbench_data.tasks.published_files import fixed
 
 from tlbench import Classes
-from tlbench_glue.real.task import DEV, GlueTask, folders, on_hub
+from tlbench_glue.real.glue_task import DEV, GlueTask, folders, on_hub
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,89 @@
+"""Named entities in BIO tags, a tag for each word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tlbench import Example, SplitName, Task, TokenClasses
+from tlbench_data.readers import Hub, Row, conll, to_bio
+from tlbench_data.readers.hub_files import CONVERTED
+from tlbench_data.readers.rows import listed, shown
+from tlbench_data.tasks.published_files import FileTask, fixed
+
+
+def _bio(*kinds: str) -> TokenClasses:
+    return TokenClasses(("O", *(f"{begin}-{kind}" for kind in kinds for begin in "BI")))
+
+
+def _tags(task: Task) -> TokenClasses:
+    assert isinstance(task.output, TokenClasses)
+    return task.output
+
+
+def tagged(identity: str, row: Row, output: TokenClasses, words: str = "words", tags: str = "tags") -> Example:
+    """Returns the example of a sentence whose tags are names or class indices.
+
+    Raises:
+        DataError: Another tag, or not one tag for each word.
+    """
+    found, labels = row.texts(words), row.value(tags)
+    if len(found) != len(labels) or not found:
+        raise row.error(f"{len(labels)} tags for {len(found)} words")
+    named = [output.names[tag] if isinstance(tag, int) and 0 <= tag < len(output.names) else tag for tag in labels]
+    bio = to_bio(tuple(str(tag) for tag in named))
+    if unknown := [tag for tag in bio if tag not in output.names]:
+        raise row.error(f"the tag {shown(unknown[0])} is none of {listed(output.names)}")
+    return Example(identity, (found,), tuple(output.names.index(tag) for tag in bio))
+
+
+@dataclass(frozen=True)
+class EntityTask(FileTask):
+    """A task in columns: the word first, its tag last."""
+
+    metrics = ("entity_f1", "entity_precision", "entity_recall", "accuracy")
+
+    def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
+        """Yields the sentences of the split's file."""
+        for number, row in enumerate(conll(self.path(folder, split))):
+            yield tagged(f"{split}-{number}", row, _tags(self))
+
+    def read_hub(self, split: SplitName, rows: Iterator[Row]) -> Iterator[Example]:
+        """Yields the sentences of the hub's table."""
+        # The hub's copies hold a few sentences without a word, which the published counts leave out.
+        filled = (row for row in rows if row.value("tokens"))
+        for number, row in enumerate(filled):
+            yield tagged(f"{split}-{number}", row, _tags(self), "tokens", "ner_tags")
+
+
+@dataclass(frozen=True)
+class Wnut17(EntityTask):
+    """Rare and emerging entities in posts."""
+
+    name = "wnut17"
+    output = _bio("corporation", "creative-work", "group", "location", "person", "product")
+    description = "Rare and emerging entities in posts: person, place, company, group, product, work"
+    source = "Derczynski et al., Results of the WNUT2017 Shared Task, W-NUT 2017"
+    licence = "CC BY 4.0"
+    folders = ("wnut17", "wnut_17", "emerging_entities_17")
+    files = fixed(train=("wnut17train.conll",), validation=("emerging.dev.conll",), test=("emerging.test.annotated",))
+    sizes = fixed(train=3394, validation=1009, test=1287)
+    hub = Hub("leondz/wnut_17", revision=CONVERTED)
+
+
+@dataclass(frozen=True)
+class Conll2003(EntityTask):
+    """Entities in Reuters news; document marks are left out, tags are turned into BIO where they are not."""
+
+    name = "conll2003"
+    output = _bio("PER", "ORG", "LOC", "MISC")
+    description = "Persons, organisations, places and others in Reuters news"
+    source = "Tjong Kim Sang and De Meulder, Introduction to the CoNLL-2003 Shared Task, CoNLL 2003"
+    licence = "annotations for research; the texts need the Reuters Corpus agreement"
+    folders = ("conll2003", "CoNLL-2003", "conll03")
+    files = fixed(
+        train=("eng.train", "train.txt"), validation=("eng.testa", "valid.txt"), test=("eng.testb", "test.txt")
+    )
+    sizes = fixed(train=14041, validation=3250, test=3453)
+    hub = Hub("eriktks/conll2003", revision=CONVERTED)

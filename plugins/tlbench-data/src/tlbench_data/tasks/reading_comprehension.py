@@ -1,0 +1,83 @@
+"""Questions about a paragraph, answered by a stretch of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tlbench import Example, Span, SplitName
+from tlbench_data.readers import Hub, Row, squad
+from tlbench_data.readers.squad import answers_in
+from tlbench_data.tasks.published_files import FileTask, fixed
+
+
+@dataclass(frozen=True)
+class Squad(FileTask):
+    """SQuAD 1.1. Its test split is not public: the official dev set stands for it, validation is carved from train."""
+
+    name = "squad"
+    output = Span()
+    metrics = ("answer_f1", "exact_match")
+    description = "Questions on Wikipedia paragraphs; test is the official dev set, validation is carved from train"
+    source = "Rajpurkar et al., SQuAD: 100,000+ Questions for Machine Comprehension of Text, EMNLP 2016"
+    licence = "CC BY-SA 4.0"
+    folders = ("squad_v1.1", "squad", "SQuAD")
+    files = fixed(train=("train-v1.1.json",), test=("dev-v1.1.json",))
+    splits = ("train", "test")
+    sizes = fixed(train=87599, test=10570)
+    hub = Hub("rajpurkar/squad", "plain_text", "7b6d24c440a36b6815f21b70d25016731768db1f")
+    hub_splits = fixed(train="train", test="validation")
+
+    def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
+        """Yields the questions of the split's file under their own ids."""
+        for item in squad(self.path(folder, split)):
+            yield Example(item.id, (item.question, item.context), item.answers)
+
+    def read_hub(self, split: SplitName, rows: Iterator[Row]) -> Iterator[Example]:
+        """Yields the questions of the hub's table under their own ids."""
+        for row in rows:
+            question, context = row.text("question"), row.value("context")
+            given = row.value("answers")
+            found = list(zip(given["text"], given["answer_start"], strict=True))
+            answers = answers_in(context, found, f"{row.path}, row {row.number}")
+            yield Example(row.text("id"), (question, context), answers)
+
+
+@dataclass(frozen=True)
+class SquadV2(Squad):
+    """SQuAD 2.0, which has questions that the paragraph does not answer; splits as `squad`."""
+
+    name = "squad-v2"
+    description = "As squad, with questions that have no answer; test is the official dev set"
+    source = "Rajpurkar, Jia and Liang, Know What You Don't Know: Unanswerable Questions for SQuAD, ACL 2018"
+    folders = ("squad_v2.0", "squad_v2", "SQuAD")
+    files = fixed(train=("train-v2.0.json",), test=("dev-v2.0.json",))
+    sizes = fixed(train=130319, test=11873)
+    hub = Hub("rajpurkar/squad_v2", "squad_v2", "3ffb306f725f7d2ce8394bc1873b24868140c412")
+
+
+@dataclass(frozen=True)
+class SquadDevParts(FileTask):
+    """The official dev set of SQuAD 1.1 in two parts: one trains, the other tests. Its scores are not SQuAD's."""
+
+    name = "squad-dev-parts"
+    output = Span()
+    metrics = ("answer_f1", "exact_match")
+    description = (
+        "Half of SQuAD 1.1's dev articles train, the other half test; the last five of the first half validate. "
+        "No article is in two splits. Not comparable with SQuAD"
+    )
+    source = Squad.source
+    licence = Squad.licence
+    folders = ("squad_v1.1",)
+    files = fixed(first=("dev-v1.1.part1.json",), second=("dev-v1.1.part2.json",))
+    sizes = fixed(train=4697, validation=912, test=4961)
+
+    def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
+        """Yields the questions of a split under their own ids."""
+        items = list(squad(self.path(folder, "second" if split == "test" else "first")))
+        held_out = set(list(dict.fromkeys(item.article for item in items))[-5:])
+        for item in items:
+            if split == "test" or (item.article in held_out) == (split == "validation"):
+                yield Example(item.id, (item.question, item.context), item.answers)

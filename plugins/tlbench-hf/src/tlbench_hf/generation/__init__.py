@@ -1,0 +1,1 @@
+"""Pretrained decoders as heads that write text."""

@@ -1,0 +1,1 @@
+"""Texts, questions and sentences of words as rows of token ids."""

@@ -1,0 +1,197 @@
+"""Texts to token ids, and rows of token ids to padded batches."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+import torch
+import transformers
+
+from tlbench import Examples, Output, PluginError, UsageError
+from tlbench.modeling.data import Batch, Data, one_row_each
+from tlbench.modeling.disk.disk_cache import kept_arrays
+from tlbench_hf.families import longest_input
+from tlbench_hf.loading import load_config, quiet
+
+WORTH_KEEPING = 200
+"""Tokenising fewer examples takes some 20 ms: not worth a file, though reading one takes less than 1 ms."""
+VERSION = 1
+"""Raise it when the same tokenizer's rows change."""
+
+
+class TokenRow(NamedTuple):
+    """One example as tokens."""
+
+    ids: np.ndarray
+    """(T,) int32."""
+    types: np.ndarray | None
+    """(T,) int8, which of two texts a token is from; None for models that do not ask."""
+
+
+class TokenRows(Sequence[TokenRow]):
+    """Rows of tokens in flat arrays: a row is a view into them, wherever they are."""
+
+    def __init__(self, ends: np.ndarray, ids: np.ndarray, types: np.ndarray | None = None) -> None:
+        """Takes where each row ends, (rows,) int64, and the tokens of all rows, one row after the other."""
+        self._ends, self._ids, self._types = ends, ids, types
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays by the names that the constructor takes."""
+        types = {} if self._types is None else {"types": self._types}
+        return {"ends": self._ends, "ids": self._ids, **types}
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(rows,) int64."""
+        return np.diff(self._ends, prepend=0)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @overload
+    def __getitem__(self, index: int) -> TokenRow: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[TokenRow]: ...
+    def __getitem__(self, index: int | slice) -> TokenRow | list[TokenRow]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        index = range(len(self))[index]
+        place = slice(self._ends[index - 1] if index else 0, self._ends[index])
+        return TokenRow(self._ids[place], None if self._types is None else self._types[place])
+
+
+@dataclass(frozen=True)
+class Pad:
+    """Pads rows on the right to the longest of them."""
+
+    token: int
+    """What fills a row up; the mask hides it."""
+
+    def __call__(self, rows: Sequence[TokenRow]) -> Batch:
+        """Returns input_ids, attention_mask and, where the model takes them, token_type_ids: (B, T) int64."""
+        shape = (len(rows), max(len(row.ids) for row in rows))
+        ids = np.full(shape, self.token, dtype=np.int64)
+        mask = np.zeros(shape, dtype=np.int64)
+        types = np.zeros(shape, dtype=np.int64)
+        for i, row in enumerate(rows):
+            ids[i, : len(row.ids)] = row.ids
+            mask[i, : len(row.ids)] = 1
+            if row.types is not None:
+                types[i, : len(row.types)] = row.types
+        batch: Batch = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+        if rows[0].types is not None:
+            batch["token_type_ids"] = torch.from_numpy(types)
+        return batch
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """A folder's tokenizer, and what its model takes of what it gives."""
+
+    library: Any
+    identity: str
+    """Sixteen hex digits over vocabulary, merges, normalisation and special tokens."""
+    pad: Pad
+    types: bool
+    limit: int | None
+    """How many tokens the model takes."""
+
+    def length(self, max_length: int) -> int:
+        """Returns how many tokens a row may have."""
+        return max_length if self.limit is None else min(max_length, self.limit)
+
+
+def featurize(examples: Examples, output: Output, folder: Path, max_length: int) -> Data:
+    """Returns one row of tokens for each example.
+
+    Raises:
+        PluginError: Inputs that are not one or two texts, or an output that is not of the text as a whole.
+        UsageError: The folder has no fast tokenizer.
+    """
+    if output.reads != "example":
+        raise PluginError(f"tlbench-hf has no tokens for the output {type(output).__name__}")
+    arity = {len(example.inputs) for example in examples}
+    if not arity <= {1, 2} or len(arity) > 1 or not all(isinstance(t, str) for e in examples for t in e.inputs):
+        raise PluginError("tlbench-hf takes one text or two for each example, and the same number for all")
+    tokenizer = load_tokenizer(folder)
+    length = tokenizer.length(max_length)
+    fingerprint = f"tokens:{tokenizer.identity}:{length}:{int(tokenizer.types)}"
+
+    def rows() -> TokenRows:
+        return _rows(tokenizer, [list(texts) for texts in zip(*(e.inputs for e in examples), strict=True)], length)
+
+    if len(examples) < WORTH_KEEPING:
+        tokens = rows()
+    else:
+        key = {"examples": examples.fingerprint, "made": fingerprint, **versions()}
+        tokens = TokenRows(**kept_arrays("tokens", key, lambda: rows().arrays))
+    return one_row_each(examples, tokens, tokenizer.pad, tokens.lengths, fingerprint)
+
+
+@lru_cache(maxsize=8)
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """Returns the fast tokenizer in a folder; each is loaded once a process.
+
+    Raises:
+        UsageError: There is none.
+    """
+    with quiet():
+        config = load_config(folder, str(folder))
+        try:
+            library = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        except (OSError, ValueError, ImportError) as error:
+            raise UsageError(f"{folder}: no tokenizer: {' '.join(str(error).split())[:200]}") from error
+    if not library.is_fast:
+        raise UsageError(f"{folder}: {type(library).__name__} is no fast tokenizer")
+    # GPT-2 and its like have no token for padding; under the mask any will do.
+    pads = (library.pad_token_id, library.eos_token_id, 0)
+    limits = [n for n in (longest_input(config), library.model_max_length) if n]
+    return Tokenizer(
+        library,
+        identity=hashlib.sha256(library.backend_tokenizer.to_str().encode()).hexdigest()[:16],
+        pad=Pad(next(token for token in pads if token is not None)),
+        # Tokenizers say by default that they give types; GPT-2 would add embeddings of token 0 for them.
+        types="token_type_ids" in library.model_input_names and bool(getattr(config, "type_vocab_size", 0)),
+        limit=min(limits, default=None),
+    )
+
+
+def _rows(tokenizer: Tokenizer, columns: list[list[str]], length: int) -> TokenRows:
+    if not columns:
+        return flat_rows(tokenizer, {"input_ids": [], "token_type_ids": []})
+    encoded = tokenizer.library(
+        *columns,
+        truncation="longest_first",
+        max_length=length,
+        padding=False,
+        return_attention_mask=False,
+        return_token_type_ids=tokenizer.types,
+    )
+    return flat_rows(tokenizer, encoded)
+
+
+def flat_rows(tokenizer: Tokenizer, encoded: Mapping[str, Sequence[list[int]]]) -> TokenRows:
+    """Returns what the library's tokenizer gave as rows in flat arrays."""
+    # An empty text without special tokens would be a row without tokens, and its mean 0/0.
+    ids = [row or [tokenizer.pad.token] for row in encoded["input_ids"]]
+    types = [row or [0] for row in encoded["token_type_ids"]] if tokenizer.types else None
+    return TokenRows(
+        np.cumsum([len(row) for row in ids], dtype=np.int64),
+        np.fromiter(chain.from_iterable(ids), np.int32),
+        None if types is None else np.fromiter(chain.from_iterable(types), np.int8),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Returns what tokens depend on beside their tokenizer."""
+    import tokenizers
+
+    return {"version": str(VERSION), "transformers": transformers.__version__, "tokenizers": tokenizers.__version__}

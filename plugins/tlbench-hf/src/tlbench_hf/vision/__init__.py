@@ -1,0 +1,1 @@
+"""Image models of transformers, and images as their rows of pixels."""

@@ -1,0 +1,211 @@
+"""`tlbench leaderboard`, and the table at the end of a run."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tlbench.contracts.cell import Cell, Plan
+from tlbench.contracts.errors import UsageError
+from tlbench.contracts.metric import Metric
+from tlbench.contracts.record import Record
+from tlbench.contracts.renderer import Renderer
+from tlbench.metrics import METRICS
+from tlbench.results.index import Index
+from tlbench.results.leaderboard import Table, compared
+from tlbench.results.parallel_ranks import ParallelRanks, Tested
+from tlbench.results.ranking import Place, by_answers, by_intervals
+from tlbench.results.records.record_files import Unreadable
+from tlbench.results.records.store import Store
+from tlbench.results.records.summaries import Line, Lines
+from tlbench.results.render.escaping import printable
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from tlbench.results.stats import Answers
+
+
+def print_board(out: Path, suite: str | None, tasks: tuple[str, ...], everything: bool, format_: str) -> None:
+    """Prints the leaderboard of the last run, of a suite, or of every record in the folder."""
+    # Millions of small values and no circles: looking for some takes longer than many a step of this.
+    gc.disable()
+    try:
+        _print_board(Store.open(out), suite, tasks, everything, format_)
+    finally:
+        gc.enable()
+
+
+def _print_board(store: Store, suite: str | None, tasks: tuple[str, ...], everything: bool, format_: str) -> None:
+    index = Index(store)
+    with ParallelRanks(_by_predictions(store)) as ranks:
+        if index.is_empty:
+            ranks.start(index.count_predictions())
+        recorded = index.lines(_complain)
+        title, lines, planned = _asked(store, index, recorded, suite, everything)
+        if tasks:
+            lines = lines.of(line for line in lines.rows if line.task in tasks)
+            kept = {line.cell for line in lines.rows}
+            planned = [cell_id for cell_id in planned if cell_id in kept]
+            if not any(line.attempt for line in lines.rows):
+                raise UsageError(f"{store.root}: no records of the task {', '.join(tasks)}")
+        table = _table(index, lines, planned, ranks)
+    show(table, title, _command(suite, everything), format_)
+    index.save()
+
+
+def show(table: Table, title: str, command: str, format_: str = "terminal") -> None:
+    """Writes a leaderboard to standard output.
+
+    Raises:
+        UsageError: There is no such format, or what a plugin brings for it failed.
+    """
+    if format_ == "terminal":
+        from rich.console import Console
+
+        print_table(Console(), table, title)
+    else:
+        from tlbench.results.render.page import Limits, Page
+
+        renderer = _renderer(format_)
+        page = Page(table, title, command, limits=Limits() if renderer.is_short else None)
+        try:
+            text = renderer.render(page)
+        except Exception as error:
+            raise UsageError(f"--format {format_}: {type(error).__name__}: {error}") from error
+        sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def print_table(console: Console, table: pd.DataFrame | Table, title: str) -> None:
+    """Prints a leaderboard to a terminal, or to whatever stands in its place."""
+    from tlbench.results.render.formats.terminal import Leaderboard
+    from tlbench.results.render.page import Limits, Page
+
+    console.print(Leaderboard(Page(table, title, limits=Limits())))
+
+
+def _renderer(name: str) -> Renderer:
+    """Returns the renderer of a format; plugins are looked for only where it is not tlbench's own."""
+    from tlbench.results.render.formats import FORMATS
+
+    if name in FORMATS:
+        return FORMATS[name]
+    from tlbench.catalog.catalog import Catalog
+
+    return Catalog.discover().renderer(name)
+
+
+def load(store: Store, cells: set[str] | None) -> list[Record]:
+    """Returns the newest records of these cells, or all; names files that are no records on stderr."""
+    return [record for record in store.records(_complain) if cells is None or record.cell.id in cells]
+
+
+def frame(store: Store, records: Sequence[Record], expected: Sequence[Cell]) -> Table:
+    """Returns the leaderboard of records of the store, with ranks from their stored predictions."""
+    index, planned = Index(store), {cell.id: cell for cell in expected}
+    # Others than these were complained of when they were read.
+    known, asked = index.lines(lambda file: None, records), {record.cell.id for record in records}
+    lines = known.of(line for line in known.rows if line.cell in asked)
+    lines.add_missing(planned)
+    with ParallelRanks(_by_predictions(store)) as ranks:
+        table = _table(index, lines, list(planned), ranks)
+    index.save()
+    return table
+
+
+def _asked(
+    store: Store, index: Index, lines: Lines, suite: str | None, everything: bool
+) -> tuple[str, Lines, list[str]]:
+    """Returns the title, the lines to show, and the ids of the cells that are to be counted, if not all."""
+    if everything:
+        return "all records", lines, []
+    if suite is not None:
+        from tlbench.catalog.catalog import Catalog
+        from tlbench.planning.plan import plan as made
+        from tlbench.planning.suite import read_suite
+
+        catalog = Catalog.discover()
+        # What is recorded is shown, whether or not its data lie on this machine.
+        return _planned(lines, made(read_suite(catalog.suite(suite)), catalog, here=False))
+    last = index.planned()
+    if last is None:
+        return "all records", lines, []
+    title, ids = last
+    if {line.cell for line in lines.rows}.issuperset(ids):
+        # A finished run's plan need not be read.
+        asked = set(ids)
+        return title, lines.of(line for line in lines.rows if line.cell in asked), ids
+    plan = store.plan()
+    return ("all records", lines, []) if plan is None else _planned(lines, plan)
+
+
+def _planned(lines: Lines, plan: Plan) -> tuple[str, Lines, list[str]]:
+    cells = {cell.id: cell for cell in plan.cells}
+    some = lines.of(line for line in lines.rows if line.cell in cells)
+    some.add_missing(cells)
+    return plan.suite, some, list(cells)
+
+
+def _table(index: Index, lines: Lines, planned: Sequence[str], ranks: ParallelRanks) -> Table:
+    metrics = _metrics_of(lines)
+    groups = compared(lines, metrics)
+    ranks.announce([group for group in groups if _is_tested(group[1]) and not index.is_known(*group)])
+
+    def told(metric: Metric, group: Sequence[Line]) -> list[Place]:
+        made, complaints = ranks(metric, group)
+        for complaint in complaints:
+            print(complaint, file=sys.stderr)
+            index.doubt()
+        return made
+
+    remembered = index.remembered(told)
+
+    def ranked(metric: Metric, group: Sequence[Line]) -> list[Place]:
+        return remembered(metric, group) if _is_tested(group) else by_intervals(metric, group)
+
+    return Table(lines, planned, ranked, metrics)
+
+
+def _metrics_of(lines: Lines) -> Mapping[str, Metric]:
+    """Returns the metrics by name; plugins are looked for only where a line has one that is not tlbench's own."""
+    if {line.metric for line in lines.rows if line.metric} <= METRICS.keys():
+        return METRICS
+    from tlbench.catalog.catalog import Catalog
+
+    return Catalog.discover().metrics
+
+
+def _is_tested(lines: Sequence[Line]) -> bool:
+    return any(line.predictions for line in lines)
+
+
+def _by_predictions(store: Store) -> Callable[[Metric, Sequence[Line]], Tested]:
+    def ranked(metric: Metric, lines: Sequence[Line]) -> Tested:
+        complaints: list[str] = []
+
+        def answers_of(line: Line) -> Answers | None:
+            from tlbench.results.records.stored_predictions import read_answers
+
+            path = store.predictions(line) if line.predictions else None
+            try:
+                return None if path is None else read_answers(path, metric.reads_scores)
+            except (OSError, ValueError) as error:  # what pyarrow raises of a damaged file is a ValueError
+                complaints.append(printable(f"tlbench: {path} cannot be read: {error}"))
+                return None
+
+        return by_answers(metric, lines, answers_of), complaints
+
+    return ranked
+
+
+def _complain(file: Unreadable) -> None:
+    print(printable(f"tlbench: {file.message}; it is left out"), file=sys.stderr)
+
+
+def _command(suite: str | None, everything: bool) -> str:
+    return "tlbench leaderboard" + (f" --suite {suite}" if suite else "") + (" --all" if everything else "")

@@ -1,0 +1,184 @@
+"""`tlbench show`: all that is known of one thing without loading it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from tlbench.catalog.catalog import Catalog, Found
+from tlbench.catalog.names import nearest, parameters, parse
+from tlbench.cli.list import from_text, missing_text, short_count
+from tlbench.cli.plan import protocol_text
+from tlbench.cli.text_tables import print_facts
+from tlbench.contracts.backbone import Backbone
+from tlbench.contracts.cell import Protocol
+from tlbench.contracts.errors import AmbiguousName, UnknownName, UsageError
+from tlbench.contracts.outputs import Classes, Output, Text
+from tlbench.contracts.resources import Trainable, estimated
+from tlbench.contracts.space import Choice, Domain, Float, Int, Override, Range
+from tlbench.contracts.strategy import About, Strategy, TaskInfo
+from tlbench.contracts.task import Task
+from tlbench.modeling.disk.cache_settings import size_text
+from tlbench.planning.capacity import needed_bytes
+from tlbench.planning.plan import plan
+from tlbench.planning.suite import read_suite
+
+Facts: TypeAlias = Iterator[tuple[str, str]]
+
+_MOST_LABELS = 20
+
+
+def print_one(catalog: Catalog, name: str, out: Path) -> None:
+    """Prints all that is known of a backbone, task, strategy, suite, or the record of a cell.
+
+    Raises:
+        UnknownName: There is nothing of this name.
+    """
+    if re.fullmatch(r"[0-9a-f]{16}", name):
+        from tlbench.cli.show_cell import print_record
+
+        print_record(catalog, name, out)
+        return
+    found = False
+    for kind, facts in _KINDS.items():
+        try:
+            thing: Found[Any] = getattr(catalog, kind)(name)
+        except AmbiguousName:
+            raise
+        except UnknownName:
+            continue
+        found = True
+        print_facts([*_common(kind, thing), *facts(thing.item), ("settable", _settable(thing.item))])
+    if name in {entry.name for entry in catalog.entries("suite")} or name.endswith(".toml"):
+        found = True
+        print_facts(_suite(catalog, name))
+    if not found:
+        kinds = (*_KINDS, "suite")
+        names = [entry.name for kind in kinds for entry in catalog.entries(kind)]
+        raise UnknownName(f"unknown name {name!r}{nearest(parse(name)[0], names)}{catalog.broken_hint()}")
+
+
+def _common(kind: str, found: Found[Any]) -> Facts:
+    item = found.item
+    yield kind, found.ref.name
+    yield "version", str(found.ref.version)
+    yield "from", from_text(found)
+    yield "about", getattr(item, "description", "") or " ".join((item.__doc__ or "").split("\n\n")[0].split())
+    yield "paper", getattr(item, "paper", "")
+
+
+def _backbone(backbone: Backbone) -> Facts:
+    yield "modality", backbone.modality
+    try:
+        card = backbone.card()
+    except Exception as error:
+        yield "card", f"card() failed: {type(error).__name__}: {error}"
+        return
+    yield "family", card.family
+    yield "parameters", f"{card.parameters:,} ({short_count(card.parameters)})" if card.parameters is not None else ""
+    yield "width", _number(card.width)
+    yield "stages", _number(card.stages)
+    yield "positions", _number(card.positions)
+    yield "pre-trained on", card.pretraining_data
+    yield "licence", card.licence
+    yield "source", card.source
+    yield "revision", card.revision
+    # Only what is named by a scheme, as hf:org/name, is pinned by its user.
+    pin = f"name it {backbone.name}@<commit>, and " if ":" in backbone.name and not card.revision else ""
+    yield "on disk", "yes" if card.on_disk else f"no: {pin}`tlbench fetch` brings it, where it can be had"
+    frozen, trained = (needed_bytes(estimated(card, Trainable(stages)), host=True) for stages in (0, None))
+    if frozen is not None and trained is not None:
+        yield "memory", f"about {size_text(frozen)} frozen, {size_text(trained)} with all of it trained"
+
+
+def _task(task: Task) -> Facts:
+    yield "modality", task.modality
+    yield "output", _output(task.output)
+    yield "metrics", ", ".join(task.metrics)
+    yield "splits", ", ".join(f"{split} {size:,}" for split, size in task.sizes.items())
+    yield "slices", ", ".join(task.slices)
+    yield "source", task.source
+    yield "licence", task.licence
+    missing = missing_text(task)
+    yield "here", f"no: {missing}" if missing else "yes"
+
+
+def _strategy(strategy: Strategy) -> Facts:
+    yield "backbone", "" if strategy.uses_backbone else "looks through none"
+    yield "needs", ", ".join(strategy.needs())
+    # What a space depends on is not known here: two classes, and no particular backbone.
+    about = About(TaskInfo("any", Classes(("0", "1")), ("accuracy",)), Protocol(), None)
+    try:
+        space, defaults = strategy.space(about), strategy.defaults(about)
+    except Exception as error:
+        yield "space", f"depends on backbone and task ({type(error).__name__})"
+        return
+    yield "space", "" if space else "nothing to search"
+    for name, domain in space.items():
+        default = f"; first {_value(defaults[name])}" if name in defaults else ""
+        yield f"  {name}", f"{_domain(domain)}{default}"
+
+
+_KINDS: dict[str, Callable[[Any], Facts]] = {"backbone": _backbone, "task": _task, "strategy": _strategy}
+
+
+def _suite(catalog: Catalog, name: str) -> Facts:
+    path = catalog.suite(name)
+    suite = read_suite(path)
+    yield "suite", suite.name
+    yield "about", suite.description
+    yield "file", str(path)
+    for number, block in enumerate(suite.cells, start=1):
+        yield f"cells {number}", "tasks " + ", ".join(block.tasks)
+        yield "", "strategies " + ", ".join(block.strategies)
+        if block.backbones:
+            yield "", "backbones " + ", ".join(block.backbones)
+        yield "", protocol_text(suite.protocol_of(block))
+    for strategy, overrides in suite.space.items():
+        yield f"space of {strategy}", ", ".join(f"{key} {_override(value)}" for key, value in overrides.items())
+    try:
+        planned = plan(suite, catalog)
+        yield "plan", f"{len(planned.cells)} cells, {len(planned.skips)} skipped: `tlbench plan --suite {name}`"
+    except UsageError as error:
+        yield "plan", f"none here: {error}"
+
+
+def _output(output: Output) -> str:
+    if classes := output.classes:
+        more = len(classes) - _MOST_LABELS
+        names = [*classes[:_MOST_LABELS], *([f"and {more} more"] if more > 0 else [])]
+        return f"{output.kind}: {len(classes)}: {', '.join(names)}"
+    if isinstance(output, Text):
+        return f"{output.kind}, at most {output.max_length} tokens"
+    return output.kind
+
+
+def _settable(item: object) -> str:
+    settings = (f"{key}={getattr(item, key)}" for key in sorted(parameters(item)))
+    return ", ".join(settings) or "nothing"
+
+
+def _domain(domain: Domain) -> str:
+    if isinstance(domain, Choice):
+        return "one of " + ", ".join(map(_value, domain.values))
+    if not isinstance(domain, Float | Int):
+        return f"a {type(domain).__name__}, which is not Float, Int or Choice"
+    scale = ", log" if domain.log else ""
+    return f"{_value(domain.low)} to {_value(domain.high)}{scale}"
+
+
+def _override(override: Override) -> str:
+    if isinstance(override, Range):
+        low, high = (_value(end) if end is not None else "..." for end in (override.low, override.high))
+        return f"{low} to {high}{', log' if override.log else ''}"
+    return "one of " + ", ".join(map(_value, override)) if isinstance(override, list) else f"= {_value(override)}"
+
+
+def _value(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"

@@ -1,0 +1,95 @@
+"""`tlbench show <cell>`: what became of one cell."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tlbench.catalog.catalog import Catalog
+from tlbench.cli.plan import protocol_text
+from tlbench.cli.text_tables import print_facts
+from tlbench.contracts.errors import StoreError, UnknownName
+from tlbench.contracts.record import Record
+from tlbench.contracts.resources import Resources
+from tlbench.modeling.disk.cache_settings import size_text
+from tlbench.planning.capacity import needed_bytes
+from tlbench.results.provenance_notes import mixture
+from tlbench.results.records.record_files import Unreadable
+from tlbench.results.records.store import Store
+from tlbench.results.render.escaping import printable
+
+
+def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
+    """Prints the newest record of a cell that can be read; of newer ones it says on stderr why they cannot.
+
+    Raises:
+        UnknownName: There is none.
+        StoreError: None can be read.
+    """
+    record = _newest(Store.open(out), cell_id)
+    rows = [("cell", record.cell.id), ("what", record.cell.title), ("protocol", protocol_text(record.cell.protocol))]
+    rows += [("status", record.status), ("reason", record.reason)] if record.status != "ok" else []
+    rows += [("best params", ", ".join(f"{k}={v}" for k, v in record.best_params.items()) or "-")]
+    rows += [("validation", "-" if record.validation is None else f"{record.validation:.4f}")]
+    for score in record.scores:
+        where = f" on {score.slice}" if score.slice else ""
+        rows.append((f"{score.metric}{where}", f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"
+                     f"  n={score.n}  seed {score.seed}"))  # fmt: skip
+    made = record.provenance
+    taken = sum(fit.taken_over for fit in (*record.trials, *record.fits))
+    rows.append(("trials", f"{len(record.trials)}, {sum(t.status != 'ok' for t in record.trials)} without a score"))
+    rows.append(("taken over", f"{taken} fits that other cells had finished" if taken else ""))
+    rows.append(("parameters", f"{record.parameters:,}, {record.trainable_parameters:,} of them trained"))
+    rows.append(("memory", memory_text(record, _resources(catalog, record))))
+    rows.append(("test reads", str(record.test_reads)))
+    seen = ", ".join(f"{count} stand in {split} too" for split, count in record.overlap.items() if count)
+    rows.append(("test examples", seen))
+    rows.append(("made with", ", ".join(f"{k} {v}" for k, v in made.distributions.items())))
+    rows.append(("on", f"{made.device}, {made.threads} threads, {made.precision}"))
+    rows.append(("made otherwise", mixture(record)))
+    rows.append(("data", ", ".join(f"{k} {v}" for k, v in made.data.items())))
+    print_facts(rows)
+    if record.report.classes:
+        from rich.console import Console
+
+        from tlbench.results.render.class_table import report
+
+        Console().print("", report(record))
+    if record.traceback:
+        print("\n".join(printable(line, 2000) for line in record.traceback.splitlines()))
+
+
+def _newest(store: Store, cell_id: str) -> Record:
+    newest, record = store.newest(cell_id), store.record(cell_id)
+    if isinstance(newest, Unreadable):
+        if record is None:
+            again = "upgrade tlbench to read it" if newest.is_newer else "`tlbench run` makes it again"
+            raise StoreError(f"{store.root}: {newest.message}; {again}")
+        print(printable(f"tlbench: {newest.message}; this is attempt {record.attempt}"), file=sys.stderr)
+    if record is None:
+        raise UnknownName(f"{store.root}: no record of the cell {cell_id}")
+    return record
+
+
+def memory_text(record: Record, resources: Resources | None) -> str:
+    """Returns the highest that was measured beside what was estimated; empty where nothing was measured."""
+    memory = record.memory
+    on_device = memory.device_allocated_bytes is not None
+    peak = memory.device_allocated_bytes if on_device else memory.host_peak_bytes
+    if peak is None:
+        return ""
+    text = f"{size_text(peak)} at its highest" + (" on the device" if on_device else "")
+    if not on_device and memory.host_baseline_bytes is not None:
+        text += f", {size_text(memory.host_baseline_bytes)} when the cell began"
+    needed = needed_bytes(resources, host=not on_device) if resources else None
+    return text if needed is None else f"{text}; estimated {size_text(needed)}"
+
+
+def _resources(catalog: Catalog, record: Record) -> Resources | None:
+    cell = record.cell
+    try:
+        backbone = catalog.backbone(cell.backbone.name).item if cell.backbone else None
+        return catalog.strategy(cell.strategy.name).item.resources(backbone, catalog.task(cell.task.name).item)
+    except Exception:
+        # A record outlives the plugins that it was made with.
+        return None

@@ -1,0 +1,52 @@
+"""Tables that fit any terminal, and plain columns for other programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from tlbench.results.render.escaping import printable
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_LONG = 200
+
+
+def print_rows(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Prints a table; a long one, or one for another program, as plain columns: sooner, and never folded."""
+    if len(rows) <= _LONG and sys.stdout.isatty():
+        _print(_table(headings, rows))
+        return
+    from rich.cells import cell_len
+
+    texts = [headings, *([printable(cell) for cell in row] for row in rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*texts, strict=True)]
+    for line in texts:
+        padded = (text + " " * (width - cell_len(text)) for text, width in zip(line, widths, strict=True))
+        print("  ".join(padded).rstrip())
+
+
+def print_facts(rows: Iterable[tuple[str, str]]) -> None:
+    """Prints what is known of one thing: a name and a text in each row; rows without a text are left out."""
+    _print(_table(("", ""), [row for row in rows if row[1]]))
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, show_header=any(headings))
+    for i, heading in enumerate(headings):
+        table.add_column(heading, overflow="fold", no_wrap=i == 0 and len(headings) > 2)
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    return table
+
+
+def _print(table: Table) -> None:
+    from rich.console import Console
+
+    Console().print(table)

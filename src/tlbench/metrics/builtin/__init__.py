@@ -1,0 +1,186 @@
+"""The metrics that tlbench brings. What is known of them is here; their formulas, which need NumPy, load when used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from tlbench.contracts.metric import Metric
+from tlbench.contracts.outputs import Classes, MultiLabel, Output, Scalar, Span, Text, TokenClasses
+
+if TYPE_CHECKING:
+    from tlbench.contracts.metric import Resampler
+    from tlbench.metrics.formula import Formula, Sums
+    from tlbench.metrics.scored import Floats, Scored
+
+_CLASSES = (Classes,)
+_LABELS = (Classes, MultiLabel)
+_TAGS = (TokenClasses,)
+_ANSWERS = (Span, Text)
+_TEXTS = (Text,)
+_NUMBERS = (Scalar,)
+_CERTAIN_AND_WRONG = 36.04365338911715
+"""-log of the least probability that the log loss counts, which is the precision of a double."""
+
+
+@dataclass(frozen=True)
+class BuiltIn(Metric):
+    """A metric of this package: its formula stands in one of the package's modules."""
+
+    module: str
+    name: str
+    label: str
+    outputs: tuple[type[Output], ...]
+    citation: str = ""
+    greater_is_better: bool = True
+    lowest: float | None = 0.0
+    highest: float | None = 1.0
+    worst: float | None = 0.0
+    reads_scores: bool = False
+    in_points: bool = True
+
+    @property
+    def formula(self) -> Formula:
+        """How it is computed."""
+        formulas: dict[str, Formula] = import_module(f"{__name__}.{self.module}").FORMULAS
+        return formulas[self.name]
+
+    def statistics(self, scored: Scored) -> Floats:
+        """Returns (N, m): the numbers of each example whose sums make the metric.
+
+        Raises:
+            KeyError: It is no function of sums (Spearman's, the area under a curve).
+        """
+        return self._sums().parts(scored)
+
+    def value(self, sums: Floats) -> Floats:
+        """Returns (...): the metric for each row of sums (..., m); never NaN.
+
+        Raises:
+            KeyError: It is no function of sums.
+        """
+        return self._sums().value(sums)
+
+    def resampler(self, scored: Scored) -> Resampler:
+        """Returns a function from weights (R, N) to the metric (R,)."""
+        return self.formula.resampler(self, scored)
+
+    def _sums(self) -> Sums:
+        from tlbench.metrics.formula import Sums
+
+        if not isinstance(formula := self.formula, Sums):
+            raise KeyError(self.name)
+        return formula
+
+
+BUILT_IN = (
+    BuiltIn(
+        "classification", "accuracy", "accuracy", (Classes, MultiLabel, TokenClasses),
+        "The share of examples whose class is right; of labels whose set is; of words whose tag is.",
+    ),
+    BuiltIn(
+        "classification", "balanced_accuracy", "balanced accuracy", _CLASSES,
+        "Brodersen et al. 2010, doi:10.1109/ICPR.2010.764: the mean over the classes that occur of their recall.",
+    ),
+    BuiltIn(
+        "classification", "precision", "precision", _CLASSES,
+        "Of what is said to be the positive class, the share that is.",
+    ),
+    BuiltIn("classification", "recall", "recall", _CLASSES, "Of the positive class, the share that is said to be."),
+    BuiltIn(
+        "classification", "f1", "F1", _CLASSES,
+        "van Rijsbergen 1979: harmonic mean of precision and recall of the positive class.",
+    ),
+    BuiltIn(
+        "classification", "precision_macro", "macro precision", _LABELS, "The mean over classes of their precision."
+    ),
+    BuiltIn("classification", "recall_macro", "macro recall", _LABELS, "The mean over classes of their recall."),
+    BuiltIn("classification", "f1_macro", "macro F1", _LABELS, "The mean over classes of their F1."),
+    BuiltIn("classification", "f1_micro", "micro F1", _LABELS, "F1 of all decisions together."),
+    BuiltIn(
+        "classification", "f1_weighted", "weighted F1", _LABELS,
+        "The mean over classes of their F1, each as often as it is true.",
+    ),
+    BuiltIn(
+        "classification", "matthews", "Matthews", _CLASSES,
+        "Matthews 1975, doi:10.1016/0005-2795(75)90109-9; several classes: Gorodkin 2004.", lowest=-1.0,
+    ),
+    BuiltIn(
+        "probability", "top5_accuracy", "top-5 accuracy", _CLASSES,
+        "Russakovsky et al. 2015, arXiv:1409.0575: the share of examples whose class is among the five most probable.",
+        reads_scores=True,
+    ),
+    BuiltIn(
+        "probability", "roc_auc", "ROC AUC", _LABELS,
+        "Fawcett 2006, doi:10.1016/j.patrec.2005.10.010; several classes: each against the rest, the mean.",
+        worst=0.5, reads_scores=True,
+    ),
+    BuiltIn(
+        "probability", "log_loss", "log loss", _CLASSES,
+        "The mean of -log of the probability of the right class, in nats.",
+        greater_is_better=False, highest=None, worst=_CERTAIN_AND_WRONG, reads_scores=True, in_points=False,
+    ),
+    BuiltIn(
+        "probability", "calibration_error", "calibration error", _CLASSES,
+        "Guo et al. 2017, arXiv:1706.04599: expected calibration error, 15 bins of equal width.",
+        greater_is_better=False, worst=1.0, reads_scores=True,
+    ),
+    BuiltIn(
+        "correlation", "pearson", "Pearson", _NUMBERS, "Pearson 1895: correlation of two variables.", lowest=-1.0
+    ),
+    BuiltIn(
+        "correlation", "spearman", "Spearman", _NUMBERS,
+        "Spearman 1904: Pearson's correlation of ranks; ties share their mean rank.", lowest=-1.0,
+    ),
+    BuiltIn(
+        "regression", "mse", "mean squared error", _NUMBERS, "The mean of the squared error.",
+        greater_is_better=False, highest=None, worst=None, in_points=False,
+    ),
+    BuiltIn(
+        "regression", "rmse", "root mean squared error", _NUMBERS, "The root of the mean of the squared error.",
+        greater_is_better=False, highest=None, worst=None, in_points=False,
+    ),
+    BuiltIn(
+        "regression", "mae", "mean absolute error", _NUMBERS, "The mean of the absolute error.",
+        greater_is_better=False, highest=None, worst=None, in_points=False,
+    ),
+    BuiltIn(
+        "regression", "r2", "R²", _NUMBERS,
+        "The coefficient of determination: the share of the targets' variance that is explained; below 0 for what is "
+        "worse than their mean.", lowest=None,
+    ),
+    BuiltIn(
+        "tagging", "entity_f1", "entity F1", _TAGS,
+        "Tjong Kim Sang & De Meulder 2003: F1 over entities, type and boundaries exact.",
+    ),
+    BuiltIn(
+        "tagging", "entity_precision", "entity precision", _TAGS,
+        "Of the entities that are said, the share that is right.",
+    ),
+    BuiltIn(
+        "tagging", "entity_recall", "entity recall", _TAGS, "Of the entities that there are, the share that is found."
+    ),
+    BuiltIn(
+        "answering", "exact_match", "exact match", _ANSWERS,
+        "Rajpurkar et al. 2016, arXiv:1606.05250; no answer: 2018, arXiv:1806.03822.",
+    ),
+    BuiltIn(
+        "answering", "answer_f1", "answer F1", _ANSWERS,
+        "Rajpurkar et al. 2016, arXiv:1606.05250; no answer: 2018, arXiv:1806.03822.",
+    ),
+    BuiltIn(
+        "text_overlap", "rouge1", "ROUGE-1", _TEXTS,
+        "Lin 2004, W04-1013: F-measure of words, the best accepted text, stemmed.",
+    ),
+    BuiltIn(
+        "text_overlap", "rouge2", "ROUGE-2", _TEXTS,
+        "Lin 2004, W04-1013: F-measure of pairs of words, the best accepted text, stemmed.",
+    ),
+    BuiltIn(
+        "text_overlap", "rougeL", "ROUGE-L", _TEXTS,
+        "Lin 2004, W04-1013: F-measure of the longest common subsequence, the best accepted text, stemmed.",
+    ),
+    BuiltIn("text_overlap", "bleu", "BLEU", _TEXTS, "Papineni et al. 2002, P02-1040; Post 2018, arXiv:1804.08771."),
+    BuiltIn("text_overlap", "chrf", "chrF", _TEXTS, "Popović 2015, W15-3049; Post 2018, arXiv:1804.08771."),
+)  # fmt: skip

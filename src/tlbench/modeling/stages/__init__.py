@@ -1,0 +1,1 @@
+"""Cutting any library's model into an ordered list of stages, without changing its code."""

@@ -1,0 +1,62 @@
+"""The leaderboard as GitHub Markdown: the same bytes on every rebuild from the same records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from tlbench.contracts.renderer import Renderer
+from tlbench.results.render.escaping import code_span
+
+if TYPE_CHECKING:
+    from tlbench.results.render.page import Failure, Line, Page, Section
+    from tlbench.results.render.page_columns import Column
+
+
+class Markdown(Renderer):
+    """A table for each task, the summary over tasks, and what is needed to read them."""
+
+    name: ClassVar[str] = "markdown"
+    description: ClassVar[str] = "A page for GitHub."
+
+    def render(self, page: Page) -> str:
+        """Returns the page."""
+        done, total = page.progress
+        made = f"Made by {code_span(page.command)}: " if page.command else ""
+        parts = [f"# {code_span(page.title)}", f"{made}{done} of {total} cells."]
+        parts += [page.about] if page.about else []
+        if page.summary:
+            parts += ["## Over all tasks", _table(page.summary, page.summary_columns)]
+        columns = [column for column in page.columns if column.name in page.filled]
+        for section in page.sections:
+            if section.lines:
+                parts += _section(section, columns)
+        if page.failures:
+            parts += ["## Without a score", "\n".join(_failure(one) for one in page.failures)]
+        notes = [f"({mark}) unlike most of this table: {code_span(note)}." for mark, note in page.notes]
+        parts += ["## How to read this", "\n".join(f"- {line}" for line in [*notes, *page.legend])]
+        return "\n\n".join(parts) + "\n"
+
+
+def _section(section: Section, columns: Sequence[Column]) -> list[str]:
+    about = ", ".join(text for text in (section.metric, section.examples) if text)
+    parts = [f"## {code_span(section.task)}", f"{about or 'Nothing was scored'}.", _table(section.lines, columns)]
+    return parts + ([f"Overlap: {section.overlap}"] if section.overlap else [])
+
+
+def _table(lines: Sequence[Line], columns: Sequence[Column]) -> str:
+    table = [[column.heading for column in columns], ["---" if column.is_name else "---:" for column in columns]]
+    table += [[_cell(line, column) for column in columns] for line in lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in table)
+
+
+def _cell(line: Line, column: Column) -> str:
+    value = line.values[column.name]
+    text = code_span(value.text) if column.is_name and value.value is not None else value.text
+    text += f" ({value.note})" if value.note else ""
+    return f"**{text}**" if line.is_best and column.name == "score" else text
+
+
+def _failure(failure: Failure) -> str:
+    reason = code_span(failure.reason) or "no reason was recorded"
+    return f"- {code_span(failure.title)}: {failure.status}: {reason}"

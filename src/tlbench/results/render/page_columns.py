@@ -1,0 +1,93 @@
+"""The columns that a leaderboard shows: what each reads of a row, as a value and as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tlbench.results.columns import Row, metric_column
+from tlbench.results.render import value_texts as cells
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One cell of a table."""
+
+    value: Any
+    """As measured, in full precision: a number, a text, a pair of numbers, or None for what is missing."""
+    text: str
+    """As people read it: rounded, in points or with a unit; "-" for what is missing."""
+    note: str = ""
+    """Marks of the page's notes, such as "a, c"."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    heading: str
+    short: str
+    """A heading for where there is little room, of one or two lines."""
+    read: Callable[[Row], tuple[Any, str]]
+    """Returns a row's value and text."""
+    is_name: bool = False
+
+
+def _as(name: str, text: Callable[[Row], str]) -> Callable[[Row], tuple[Any, str]]:
+    """Returns a reader of a frame's column, with its text."""
+    return lambda row: (row[name], text(row))
+
+
+def _seconds(name: str) -> Callable[[Row], tuple[Any, str]]:
+    return lambda row: (row[name], cells.seconds(row[name]))
+
+
+_F1 = (metric_column("f1"), metric_column("f1_macro"))
+_ACCURACY = metric_column("accuracy")
+RANKING = (
+    Column("rank", "rank", "#", _as("rank", cells.place)),
+    Column("backbone", "backbone", "backbone", lambda row: (row["backbone"] or None, cells.backbone(row)), True),
+    Column("strategy", "strategy", "strategy", _as("strategy", cells.strategy), True),
+    Column("score", "score", "score", _as("value", cells.outcome)),
+    Column("interval", "95% interval", "95%\ninterval", lambda row: (_pair(row), cells.interval(row))),
+    Column("spread", "± over seeds", "±", _as("seed_std", cells.spread)),
+    Column("gain", "gain", "gain", _as("gain", cells.gain)),
+    Column("accuracy", "accuracy", "acc.", lambda row: (row[_ACCURACY], cells.points(row[_ACCURACY]))),
+    Column("f1", "F1", "F1", lambda row: (row[_F1[0]] if row[_F1[0]] is not None else row[_F1[1]], cells.f1(row))),
+    Column("trials", "trials", "trials", lambda row: (row["trials"] if row["searched"] else None, cells.trials(row))),
+    Column("seeds", "seeds", "seeds", _as("seeds", cells.seeds)),
+    Column("encode", "encode", "encode", _seconds("encode_seconds")),
+    Column("fit", "fit", "fit", _seconds("fit_seconds")),
+    Column("search", "search", "search", _seconds("search_seconds")),
+    Column("predict", "predict", "predict", _seconds("predict_seconds")),
+    Column("memory", "memory", "memory", _as("host_peak_bytes", lambda row: cells.size(row["host_peak_bytes"]))),
+    Column(
+        "device_memory", "device memory", "device\nmemory",
+        _as("device_allocated_bytes", lambda row: cells.size(row["device_allocated_bytes"])),
+    ),
+    Column(
+        "trained", "tuned parameters", "tuned\nparams",
+        _as("trainable_parameters", lambda row: cells.count(row["trainable_parameters"])),
+    ),
+)  # fmt: skip
+"""The columns of a ranking."""
+SUMMARY = (
+    *RANKING[1:3],
+    Column("mean", "mean", "mean", lambda row: (row["mean"], cells.points(row["mean"]))),
+    Column(
+        "mean_rank", "mean rank", "mean rank",
+        lambda row: (row["rank"], cells.NOTHING if row["rank"] is None else f"{row['rank']:.1f}"),
+    ),
+    Column("wins", "wins", "wins", _as("wins", lambda row: f"{row['wins']}")),
+    Column("tasks", "tasks", "tasks", _as("tasks", cells.coverage)),
+    Column("encode", "encode", "encode", _seconds("encode_seconds")),
+    Column("fit", "fit", "fit", _seconds("fit_seconds")),
+    Column("total", "total", "total", _seconds("total_seconds")),
+)  # fmt: skip
+"""The columns of the summary over tasks."""
+
+
+def _pair(row: Row) -> tuple[float, float] | None:
+    return None if row["low"] is None or row["high"] is None else (row["low"], row["high"])

@@ -1,0 +1,110 @@
+"""What the driver must know of a cell's plugins: its space, its defaults, its only setting; imports no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from tlbench.catalog.catalog import Catalog, Found
+from tlbench.contracts.cell import Cell, Protocol
+from tlbench.contracts.errors import PluginError
+from tlbench.contracts.metric import Metric
+from tlbench.contracts.record import Provenance
+from tlbench.contracts.space import Choice, Float, Int, Space, Value, is_fixed, narrow
+from tlbench.contracts.strategy import TaskInfo
+from tlbench.planning.plan import space_about
+from tlbench.running.cells.attempt import Means
+from tlbench.running.splits import Splits
+
+
+@dataclass(frozen=True)
+class CellSettings:
+    """What a search chooses from, and how many fits a strategy takes in one pass."""
+
+    info: TaskInfo
+    metric: Metric
+    """The task's primary one."""
+    space: Space
+    defaults: dict[str, Value]
+    batch_size: int
+    imports: tuple[str, ...] = ()
+    """What loading the backbone takes long to import."""
+
+    @property
+    def usable_defaults(self) -> dict[str, Value]:
+        """The defaults that the suite's narrowing leaves possible."""
+        return {name: value for name, value in self.defaults.items() if _allows(self.space, name, value)}
+
+
+def settings_of(catalog: Catalog, cell: Cell) -> CellSettings:
+    """Returns the settings of a cell.
+
+    Raises:
+        PluginError: The strategy's space is none, or its defaults do not belong to it.
+    """
+    strategy = catalog.strategy(cell.strategy.name).item
+    backbone = catalog.backbone(cell.backbone.name).item if cell.backbone else None
+    about = space_about(catalog.task(cell.task.name).item, cell.protocol, backbone)
+    space = strategy.space(about)
+    if not isinstance(space, Mapping):
+        raise PluginError(f"space() returned {type(space).__name__}, not a dict")
+    for name, domain in space.items():
+        if not isinstance(domain, Float | Int | Choice):
+            raise PluginError(f"space()[{name!r}] is a {type(domain).__name__}, not Float, Int or Choice")
+    imports = backbone.imports if backbone else ()
+    if not isinstance(imports, tuple) or not all(isinstance(module, str) for module in imports):
+        raise PluginError(
+            f"{cell.backbone.name if cell.backbone else ''}: imports is {imports!r}, not a tuple of names"
+        )
+    settings = CellSettings(
+        about.task,
+        catalog.metric(about.task.metric),
+        narrow(space, cell.space),
+        dict(strategy.defaults(about)),
+        max(1, strategy.batch_size),
+        imports,
+    )
+    # Said before anything is fitted.
+    _ = settings.usable_defaults
+    return settings
+
+
+def only_setting(settings: CellSettings, protocol: Protocol) -> dict[str, Value] | None:
+    """Returns the one setting there is to try, or None where there is something to draw or to compare."""
+    space = settings.space
+    fixed = {name: _fixed_value(domain) for name, domain in space.items() if is_fixed(domain)}
+    if len(fixed) == len(space):
+        return fixed
+    complete = {**settings.usable_defaults, **fixed}
+    if protocol.is_searched or len(complete) < len(space):
+        return None
+    return {name: complete[name] for name in space}
+
+
+def made_with(catalog: Catalog, cell: Cell, means: Means, precision: str) -> Provenance:
+    """Returns what fits of a cell are made with, as far as it can be told before a library is loaded."""
+    found: list[Found[Any]] = [catalog.task(cell.task.name), catalog.strategy(cell.strategy.name)]
+    if cell.backbone:
+        found.append(catalog.backbone(cell.backbone.name))
+    data: dict[str, str] = {}
+    with suppress(Exception, SystemExit):  # a cell may fail for want of its data
+        splits = Splits(catalog.task(cell.task.name).item)
+        data = {"train": splits.train.fingerprint, "validation": splits.validation.fingerprint}
+    versions = {item.distribution: item.version for item in found if item.version}
+    return Provenance(distributions=versions, precision=precision, threads=means.threads, data=data)
+
+
+def _fixed_value(domain: object) -> Value:
+    return domain.values[0] if isinstance(domain, Choice) else domain.low  # type: ignore[attr-defined]
+
+
+def _allows(space: Space, name: str, value: Value) -> bool:
+    if name not in space:
+        raise PluginError(f"defaults() names {name!r}, which the space lacks")
+    domain = space[name]
+    if isinstance(domain, Choice):
+        return value in domain.values
+    return not isinstance(value, str) and math.isfinite(value) and domain.low <= value <= domain.high

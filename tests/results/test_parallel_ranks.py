@@ -1,0 +1,129 @@
+"""Ranks that other processes make are those made alone, whatever becomes of the processes."""
+
+import multiprocessing
+import os
+import signal
+from contextlib import contextmanager
+
+import msgspec
+import pytest
+
+from tlbench.cli import leaderboard as board
+from tlbench.metrics import METRICS
+from tlbench.results import parallel_ranks
+from tlbench.results.leaderboard import Table, compared
+from tlbench.results.parallel_ranks import ParallelRanks
+from tlbench.results.ranking import Place
+from tlbench.results.records.summaries import Line, lines_of
+
+ACCURACY = METRICS["accuracy"]
+GROUPS = [(ACCURACY, [Line(f"{task}{i}", task, "b", "s", "", predictions="p") for i in range(3)]) for task in "wxyz"]
+
+
+def ranked(metric, lines):
+    places = [Place(i + 1, i > 1, lines[0].task) for i in range(len(lines))]
+    return places, [f"{metric.name} of {line.cell}" for line in lines]
+
+
+def told(metric, lines):
+    """The same, and which process it was."""
+    return [Place(os.getpid(), False, "")], [multiprocessing.current_process().name]
+
+
+@contextmanager
+def announced(ranked, groups):
+    with ParallelRanks(ranked) as ranks:
+        ranks.announce(groups)
+        yield ranks
+
+
+@pytest.fixture(autouse=True)
+def two_processes(monkeypatch):
+    monkeypatch.setattr(parallel_ranks, "ENOUGH", 1)
+    monkeypatch.setattr(parallel_ranks, "processes", lambda: 2)
+
+
+@pytest.mark.parametrize("order", [GROUPS, GROUPS[::-1], GROUPS[1::2] + GROUPS[::2]])
+def test_groups_come_in_any_order(order):
+    with announced(ranked, GROUPS) as ranks:
+        assert [ranks(*group) for group in order] == [ranked(*group) for group in order]
+    assert not multiprocessing.active_children()
+
+
+def test_they_are_made_in_two_other_processes():
+    with announced(told, GROUPS) as ranks:
+        made_by = [ranks(*group)[0][0].rank for group in GROUPS]
+    assert len(set(made_by)) == 2
+    assert os.getpid() not in made_by
+
+
+def test_what_was_not_said_to_come_is_made_here():
+    with announced(told, GROUPS[:2]) as ranks:
+        assert ranks(*GROUPS[3])[0][0].rank == os.getpid()
+        # Of the same task, but of fewer lines.
+        assert ranks(ACCURACY, GROUPS[0][1][:2])[0][0].rank == os.getpid()
+
+
+def test_few_files_are_not_worth_a_process(monkeypatch):
+    monkeypatch.setattr(parallel_ranks, "ENOUGH", 13)
+    with announced(told, GROUPS) as ranks:
+        assert ranks(*GROUPS[0])[0][0].rank == os.getpid()
+
+
+def test_a_process_that_is_ended_costs_time_alone():
+    parent = os.getpid()
+
+    def ends(metric, lines):
+        if os.getpid() != parent and lines[0].task in "yz":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return ranked(metric, lines)
+
+    with announced(ends, GROUPS) as ranks:
+        assert [ranks(*group) for group in GROUPS] == [ranked(*group) for group in GROUPS]
+
+
+def test_what_is_raised_is_raised_where_it_is_asked_for():
+    def raises(metric, lines):
+        raise KeyError(lines[0].task)
+
+    with announced(raises, GROUPS) as ranks, pytest.raises(KeyError, match="x"):
+        ranks(*GROUPS[1])
+
+
+def test_no_process_outlasts_a_table_that_fails():
+    with pytest.raises(KeyboardInterrupt), announced(lambda *group: signal.pause(), GROUPS):
+        raise KeyboardInterrupt
+    assert not multiprocessing.active_children()
+
+
+def test_where_no_process_can_be_had_everything_is_made_here(monkeypatch):
+    def refused(self):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(multiprocessing.get_context("fork").Process, "start", refused)
+    with announced(told, GROUPS) as ranks:
+        assert ranks(*GROUPS[0])[0][0].rank == os.getpid()
+
+
+def test_what_is_compared_is_what_a_table_ranks(made):
+    _, records, _ = made.suite()
+    lines, asked = lines_of(records), []
+    Table(lines, ranked=lambda metric, group: asked.append((metric, list(group))) or [Place(1, True, "")] * len(group))
+    assert sorted(compared(lines), key=str) == sorted(asked, key=str)
+    assert asked
+
+
+def test_a_damaged_file_is_named_by_this_process(tmp_path, made, capfd, monkeypatch):
+    store = board.Store.create(tmp_path / "out")
+    for n in range(4):
+        cell = made.cell(task=f"t{n % 2}", strategy=f"s{n}")
+        record = made.record(cell, made.answers(accuracy=0.6 + n / 10))
+        (tmp_path / "predictions.parquet").write_bytes(b"no predictions")
+        assert store.commit(msgspec.structs.replace(record, predictions="predictions.parquet"), tmp_path)
+    shown = []
+    for number in (2, 1):
+        monkeypatch.setattr(parallel_ranks, "processes", lambda number=number: number)
+        board.print_board(store.root, None, (), True, "csv")
+        shown.append(capfd.readouterr())
+    assert shown[0] == shown[1]
+    assert shown[0].err.count("cannot be read") == 4
