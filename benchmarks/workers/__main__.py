@@ -15,7 +15,7 @@ import psutil
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.running.fitting.libraries import ALLOCATOR, PRELOADED, QUIET, THREADS
-from tlbench.running.forking import Answered, ForkServer, SpawnServer, Start, Worker, Workers
+from tlbench.running.forking import Answered, ForkServer, SpawnServer, Start, WorkerPool, WorkerProcess
 
 FORKS, TRIPS, TRIALS = 20, 1000, 1000
 SUITE = """
@@ -34,7 +34,7 @@ ECHO = "builtins:bytes"
 """What workers of this benchmark do with a request: give it back."""
 
 
-def answered(workers: Workers, worker: Worker) -> None:
+def answered(workers: WorkerPool, worker: WorkerProcess) -> None:
     """Waits for an answer to one request."""
     worker.send(b"x")
     [event] = workers.wait()

@@ -14,7 +14,7 @@ from tlbench.catalog.discovery import Plugin
 from tlbench.contracts.resources import MATRICES, NUMBERS_A_POSITION, count_text, estimated
 from tlbench.planning.capacity import WORKER_BYTES, Room, needed_bytes, too_large, workers_in
 from tlbench.planning.plan import plan
-from tlbench.planning.suite import Block, Suite
+from tlbench.planning.suite import Suite, SuiteBlock
 from tlbench.testing import toy_plugin
 from tlbench.testing.toys import ToyTask
 
@@ -185,7 +185,7 @@ def test_the_machine_s_own_memory_also_holds_the_worker_and_a_pristine_copy():
 
 
 def skips(catalog, *strategies, room, backbone="large-decoder"):
-    suite = Suite((Block(tasks=("toy-tone",), strategies=strategies, backbones=(backbone,)),), name="s")
+    suite = Suite((SuiteBlock(tasks=("toy-tone",), strategies=strategies, backbones=(backbone,)),), name="s")
     planned = plan(suite, catalog, room=room)
     assert len(planned.cells) + len(planned.skips) == len(strategies)
     return {skip.title.rpartition(" | ")[2]: skip.reason for skip in planned.skips}
@@ -209,7 +209,9 @@ def test_a_card_is_read_once_for_all_tasks(catalog, monkeypatch):
     read = []
     monkeypatch.setattr(Large, "card", lambda self: read.append(self.parameters) or Card(parameters=self.parameters))
     names = ("large-decoder", "large-decoder[parameters=5]")
-    suite = Suite((Block(tasks=("toy-tone", "toy-count"), strategies=("toy-everything",), backbones=names),), name="s")
+    suite = Suite(
+        (SuiteBlock(tasks=("toy-tone", "toy-count"), strategies=("toy-everything",), backbones=names),), name="s"
+    )
     planned = plan(suite, catalog, room=Room(GIB, host=False))
     assert len(planned.skips) == len(planned.cells) == 2, "each setting of a backbone has a size of its own"
     assert read == [2_100_000_000, 5]
@@ -236,7 +238,7 @@ def test_a_task_of_texts_is_reckoned_with_the_decoder_beside_one_of_classes(cata
     monkeypatch.setattr(Large, "card", lambda self: Card(parameters=size, decoder_parameters=size))
     monkeypatch.setattr(Large, "supports", lambda self, output: None)
     tasks = ("toy-tone", "toy-echo")
-    suite = Suite((Block(tasks=tasks, strategies=("toy-frozen",), backbones=("large-decoder",)),), name="s")
+    suite = Suite((SuiteBlock(tasks=tasks, strategies=("toy-frozen",), backbones=("large-decoder",)),), name="s")
     planned = plan(suite, catalog, room=Room(24 * GIB, host=False))
     assert [cell.task.name for cell in planned.cells] == ["toy-tone"]
     (skip,) = planned.skips
@@ -246,7 +248,7 @@ def test_a_task_of_texts_is_reckoned_with_the_decoder_beside_one_of_classes(cata
 
 def test_as_many_workers_as_find_room_for_the_largest_fit(catalog):
     def workers(room, *strategies):
-        suite = Suite((Block(tasks=("toy-tone",), strategies=strategies, backbones=("large-decoder",)),), name="s")
+        suite = Suite((SuiteBlock(tasks=("toy-tone",), strategies=strategies, backbones=("large-decoder",)),), name="s")
         return workers_in(room, plan(suite, catalog).cells, catalog)
 
     frozen = needed_bytes(estimated(DECODER, Trainable(0)), host=True)

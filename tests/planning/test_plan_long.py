@@ -6,7 +6,7 @@ from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import Plugin
 from tlbench.cli.plan import print_plan
 from tlbench.planning.plan import plan
-from tlbench.planning.suite import Block, Suite
+from tlbench.planning.suite import Suite, SuiteBlock
 from tlbench.testing import toy_plugin
 from tlbench.testing.toys import ToyFit
 
@@ -20,7 +20,7 @@ def catalog():
 def suite():
     backbones = tuple(f"toy[weights={i}]" for i in range(101))
     tasks = tuple(f"toy-tone[draw={i}]" for i in range(2))
-    return Suite((Block(tasks=tasks, strategies=("toy-fit", "toy-tune"), backbones=backbones),), name="long")
+    return Suite((SuiteBlock(tasks=tasks, strategies=("toy-fit", "toy-tune"), backbones=backbones),), name="long")
 
 
 def test_what_a_strategy_needs_is_asked_once(suite, catalog, monkeypatch):

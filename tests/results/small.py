@@ -3,7 +3,7 @@
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.record import Provenance, Record, TestScore
 from tlbench.results.index import Index
-from tlbench.results.records.summaries import lines_of
+from tlbench.results.records.summaries import summaries_of
 
 MOST = 2**20
 
@@ -17,7 +17,7 @@ def record(n, **changes):
 
 def truth(store):
     """Returns what an index is to say, by the records alone."""
-    return lines_of(store.records())
+    return summaries_of(store.records())
 
 
 def lines(store):

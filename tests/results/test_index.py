@@ -18,7 +18,7 @@ from tlbench.results.leaderboard import frame
 from tlbench.results.records import parallel_reading as bulk
 from tlbench.results.records.journal import remove_journal
 from tlbench.results.records.store import Store
-from tlbench.results.records.summaries import lines_of
+from tlbench.results.records.summaries import summaries_of
 
 COUNT = 12
 
@@ -84,9 +84,9 @@ def test_what_is_indexed_is_not_read_again_and_gives_the_same_bytes(store, index
 
 def test_an_index_says_what_the_records_say(store, indexed):
     lines = Index(store).lines(pytest.fail)
-    assert lines.rows == lines_of(store.records()).rows
-    assert lines.settings == lines_of(store.records()).settings
-    assert lines.made == lines_of(store.records()).made
+    assert lines.rows == summaries_of(store.records()).rows
+    assert lines.settings == summaries_of(store.records()).settings
+    assert lines.made == summaries_of(store.records()).made
 
 
 @pytest.mark.parametrize(
@@ -273,5 +273,5 @@ def test_lines_make_the_frame_that_records_make(store, made):
     cells, records, kept = made.suite()
     by_records = frame(records, cells, lambda record: kept.get(record.cell.id))
     assert by_records.equals(frame(records[::-1], cells, lambda record: kept.get(record.cell.id)))
-    packed = msgspec.msgpack.encode(lines_of(records))
-    assert msgspec.msgpack.decode(packed, type=type(lines_of([]))) == lines_of(records)
+    packed = msgspec.msgpack.encode(summaries_of(records))
+    assert msgspec.msgpack.decode(packed, type=type(summaries_of([]))) == summaries_of(records)

@@ -13,7 +13,7 @@ from tlbench.results.columns import COLUMNS, rows_of, with_metrics
 from tlbench.results.leaderboard import frame, progress
 from tlbench.results.over_tasks import summary
 from tlbench.results.ranking import by_intervals
-from tlbench.results.records.summaries import lines_of
+from tlbench.results.records.summaries import summaries_of
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_no_gain_goes_between_training_sets_or_test_splits_and_their_size_is_sai
 
 
 def test_intervals_that_stand_in_for_a_test_know_of_the_seeds(made):
-    line, apart = lines_of([made.record(made.cell(), made.answers(accuracy=0.9))]).rows[0], 0.1
+    line, apart = summaries_of([made.record(made.cell(), made.answers(accuracy=0.9))]).rows[0], 0.1
     line = msgspec.structs.replace(line, value=0.6, low=0.57, high=0.63, seed_std=0.0, seeds=3)
     other = msgspec.structs.replace(line, cell="other", value=0.6 - apart, low=0.57 - apart, high=0.63 - apart)
     assert [place.rank for place in by_intervals("accuracy", [line, other])] == [1, 2]

@@ -11,7 +11,7 @@ from tlbench.contracts.record import TestScore
 from tlbench.results.columns import COLUMNS, rows_of, with_metrics
 from tlbench.results.leaderboard import frame
 from tlbench.results.over_tasks import summary
-from tlbench.results.records.summaries import lines_of
+from tlbench.results.records.summaries import summaries_of
 
 
 def text_of(renderable, width=160):
@@ -95,7 +95,7 @@ def test_columns_are_those_of_the_metrics_that_there_are(record):
 
 
 def test_names_of_metrics_are_kept_once(record):
-    lines = lines_of([record(f"s{i}", 0.5) for i in range(20)])
+    lines = summaries_of([record(f"s{i}", 0.5) for i in range(20)])
     assert list(lines.metrics.values()) == [("accuracy", "log_loss")]
     assert lines.scores("log_loss", lines.rows[:2]) == [pytest.approx(0.505)] * 2
     assert lines.scores("bleu", lines.rows[:2]) == [None, None]

@@ -14,10 +14,12 @@ from tlbench.results import parallel_ranks
 from tlbench.results.leaderboard import Table, compared
 from tlbench.results.parallel_ranks import ParallelRanks
 from tlbench.results.ranking import Place
-from tlbench.results.records.summaries import Line, lines_of
+from tlbench.results.records.summaries import CellSummary, summaries_of
 
 ACCURACY = METRICS["accuracy"]
-GROUPS = [(ACCURACY, [Line(f"{task}{i}", task, "b", "s", "", predictions="p") for i in range(3)]) for task in "wxyz"]
+GROUPS = [
+    (ACCURACY, [CellSummary(f"{task}{i}", task, "b", "s", "", predictions="p") for i in range(3)]) for task in "wxyz"
+]
 
 
 def ranked(metric, lines):
@@ -107,7 +109,7 @@ def test_where_no_process_can_be_had_everything_is_made_here(monkeypatch):
 
 def test_what_is_compared_is_what_a_table_ranks(made):
     _, records, _ = made.suite()
-    lines, asked = lines_of(records), []
+    lines, asked = summaries_of(records), []
     Table(lines, ranked=lambda metric, group: asked.append((metric, list(group))) or [Place(1, True, "")] * len(group))
     assert sorted(compared(lines), key=str) == sorted(asked, key=str)
     assert asked

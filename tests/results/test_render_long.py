@@ -10,7 +10,7 @@ from tests.results.test_render import csv, leaderboard, markdown
 from tlbench.contracts.record import Record, TestScore
 from tlbench.results.columns import rows_of
 from tlbench.results.leaderboard import Table, frame
-from tlbench.results.records.summaries import lines_of
+from tlbench.results.records.summaries import summaries_of
 
 
 def scored(made, value, **cell):
@@ -75,7 +75,7 @@ def test_a_short_ranking_is_shown_whole(table):
 def test_lines_are_shown_as_their_frame_is(made):
     cells, records, _ = made.suite()
     planned = {cell.id: cell for cell in cells}
-    lines = lines_of(records)
+    lines = summaries_of(records)
     lines.add_missing(planned)
     table = Table(lines, list(planned))
     assert table.rows() == rows_of(table.frame())

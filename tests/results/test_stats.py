@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tlbench.metrics.resampling import score
 from tlbench.metrics.scored import Scored
-from tlbench.results.stats import Answers, Entry, Rank, holm, mean_score, paired_difference, tied_ranks
+from tlbench.results.stats import Answers, Rank, RankEntry, holm, mean_score, paired_difference, tied_ranks
 
 TARGETS = np.random.default_rng(0).integers(0, 2, 400)
 IDS = tuple(map(str, range(400)))
@@ -27,7 +27,7 @@ def answering(share, seeds=(0,), draw=0, noise=0.1, targets=TARGETS, ids=IDS):
 
 def entry(answers, metric="accuracy"):
     value = mean_score(metric, answers)
-    return Entry(value, value - 0.03, value + 0.03, answers)
+    return RankEntry(value, value - 0.03, value + 0.03, answers)
 
 
 def places(ranks):
@@ -49,7 +49,7 @@ def test_pairs_find_what_intervals_that_overlap_do_not():
     b = answering(0.86, noise=0.005)
     assert paired_difference("accuracy", a, b).p < 0.05
     assert places(tied_ranks("accuracy", [entry(a), entry(b)])) == [(1, False), (2, False)]
-    apart = [Entry(e.value, e.low, e.high) for e in (entry(a), entry(b))]
+    apart = [RankEntry(e.value, e.low, e.high) for e in (entry(a), entry(b))]
     assert places(tied_ranks("accuracy", apart)) == [(1, True), (1, True)]
 
 
@@ -144,7 +144,12 @@ def test_those_not_told_apart_from_the_best_share_its_rank():
 
 
 def test_ranks_by_intervals_alone():
-    entries = [Entry(0.9, 0.88, 0.92), Entry(0.88, 0.86, 0.90), Entry(0.85, 0.83, 0.87), Entry(0.5, 0.4, 0.6)]
+    entries = [
+        RankEntry(0.9, 0.88, 0.92),
+        RankEntry(0.88, 0.86, 0.90),
+        RankEntry(0.85, 0.83, 0.87),
+        RankEntry(0.5, 0.4, 0.6),
+    ]
     assert places(tied_ranks("accuracy", entries)) == [(1, True), (1, True), (3, False), (4, False)]
 
 
@@ -156,7 +161,7 @@ def test_nothing_and_one_are_ranked():
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 @settings(max_examples=100, deadline=None)
 def test_ranks_by_intervals_follow_the_values(values):
-    ranks = tied_ranks("accuracy", [Entry(v, v - 0.05, v + 0.05) for v in values])
+    ranks = tied_ranks("accuracy", [RankEntry(v, v - 0.05, v + 0.05) for v in values])
     for a, first in zip(values, ranks, strict=True):
         for b, second in zip(values, ranks, strict=True):
             assert first.place <= second.place or a <= b

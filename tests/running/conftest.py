@@ -7,7 +7,7 @@ import pytest
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.errors import UsageError
 from tlbench.planning.plan import plan
-from tlbench.planning.suite import Block, Patch, Suite
+from tlbench.planning.suite import Patch, Suite, SuiteBlock
 from tlbench.results.records.store import Store
 from tlbench.running.run import Settings, attempts_of, run, started
 
@@ -24,7 +24,7 @@ class Runs:
         return Store.create(self.folder)
 
     def plan(self, strategies, tasks=("toy-tone",), backbones=("toy",), space=None, **protocol):
-        block = Block(tasks=tuple(tasks), strategies=tuple(strategies), backbones=tuple(backbones))
+        block = SuiteBlock(tasks=tuple(tasks), strategies=tuple(strategies), backbones=tuple(backbones))
         planned = plan(Suite((block,), "toys", protocol=Patch(**protocol), space=space or {}), self.catalog)
         if planned.skips:
             raise UsageError(str(planned.skips))

@@ -14,7 +14,7 @@ from tlbench_data.plugin import tlbench_resolve
 from tlbench import Classes, DataError, MultiLabel, Scalar, Span, Text, TokenClasses, UsageError
 from tlbench.catalog.catalog import Catalog
 from tlbench.planning.plan import Selection, plan
-from tlbench.planning.suite import Block, Suite
+from tlbench.planning.suite import Suite, SuiteBlock
 from tlbench.testing.conformance import TaskConformance
 
 STARS = ("bad", "fine", "good")
@@ -73,7 +73,7 @@ def test_the_name_says_which_file_and_what_it_held(catalog, reviews, monkeypatch
 
 
 def test_a_mistake_ends_the_plan_in_one_line(catalog, reviews):
-    suite = Suite((Block(tasks=(f"csv:{reviews}[text=nothing]",), strategies=("majority",)),), name="own")
+    suite = Suite((SuiteBlock(tasks=(f"csv:{reviews}[text=nothing]",), strategies=("majority",)),), name="own")
     with pytest.raises(DataError, match=r"reviews\.csv: no column 'nothing'; there is review, stars, who"):
         plan(suite, catalog, Selection())
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar, cast
 
-from tlbench.catalog.discovery import Broken, Discovery, Entry, Plugin, discover
+from tlbench.catalog.discovery import Broken, Discovery, Plugin, PluginEntry, discover
 from tlbench.catalog.names import canonical, configure, nearest, parse
 from tlbench.catalog.objects import fault_of
 from tlbench.contracts.backbone import Backbone
@@ -66,7 +66,7 @@ class Catalog:
         names = ", ".join(sorted({broken.plugin for broken in self.broken}))
         return f" (a plugin failed to load: {names}; `tlbench list plugins` says why)" if names else ""
 
-    def entries(self, kind: str) -> tuple[Entry, ...]:
+    def entries(self, kind: str) -> tuple[PluginEntry, ...]:
         """Returns everything of a kind, in order of name."""
         mine = (entry for entry in self._discovery.entries if entry.kind == kind)
         return tuple(sorted(mine, key=lambda entry: (entry.name, entry.distribution)))
@@ -151,7 +151,7 @@ class Catalog:
             self._found[key] = Found(item, ref, entry.distribution, entry.version)
         return self._found[key]
 
-    def _registered(self, kind: str, name: str) -> Entry:
+    def _registered(self, kind: str, name: str) -> PluginEntry:
         named = self._by_name(kind)
         matches = named.get(name, ())
         if not matches and "/" in name:
@@ -173,7 +173,7 @@ class Catalog:
             raise AmbiguousName(f"the {kind} {name!r} is brought by more than one distribution: say {who}")
         return matches[0]
 
-    def _resolved(self, kind: str, name: str, contract: type) -> Entry | None:
+    def _resolved(self, kind: str, name: str, contract: type) -> PluginEntry | None:
         scheme, colon, _ = name.partition(":")
         if not colon or "/" in scheme:
             return None
@@ -190,17 +190,17 @@ class Catalog:
                 if fault := fault_of(kind, item):
                     raise UsageError(f"{plugin.title} resolved {name!r}: {fault}")
                 # Its own name counts: a plugin pins what the user left open, such as a revision.
-                return Entry(kind, cast(Any, item).name, item, plugin.distribution, plugin.version)
+                return PluginEntry(kind, cast(Any, item).name, item, plugin.distribution, plugin.version)
         raise UnknownName(
             f"no plugin resolves the {kind} {name!r}; is the plugin for {scheme!r} installed?{self.broken_hint()}"
         )
 
-    def _by_name(self, kind: str) -> dict[str, tuple[Entry, ...]]:
+    def _by_name(self, kind: str) -> dict[str, tuple[PluginEntry, ...]]:
         return self._index.get(kind, {})
 
     @cached_property
-    def _index(self) -> dict[str, dict[str, tuple[Entry, ...]]]:
-        index: dict[str, dict[str, tuple[Entry, ...]]] = {}
+    def _index(self) -> dict[str, dict[str, tuple[PluginEntry, ...]]]:
+        index: dict[str, dict[str, tuple[PluginEntry, ...]]] = {}
         for entry in self._discovery.entries:
             kinds = index.setdefault(entry.kind, {})
             kinds[entry.name] = (*kinds.get(entry.name, ()), entry)

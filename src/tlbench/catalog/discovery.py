@@ -48,7 +48,7 @@ _MACHINERY = (str(Path(importlib.__file__).parent), str(Path(pluggy.__file__).pa
 
 
 @dataclass(frozen=True)
-class Entry:
+class PluginEntry:
     """One object that a plugin brings."""
 
     kind: str
@@ -89,7 +89,7 @@ class Plugin:
 class Discovery:
     """All that was found: what plugins bring, what is broken, and the hooks to ask further."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[PluginEntry, ...]
     broken: tuple[Broken, ...]
     plugins: tuple[Plugin, ...]
     manager: pluggy.PluginManager
@@ -185,7 +185,7 @@ def _is_unmarked(manager: pluggy.PluginManager, module: Any, hook: str) -> bool:
     )
 
 
-def _collect(found: Discovery, kind: str, broken: list[Broken]) -> Iterator[Entry]:
+def _collect(found: Discovery, kind: str, broken: list[Broken]) -> Iterator[PluginEntry]:
     hook, contract = KINDS[kind]
     for plugin, function in found.hooks(hook):
         items = guarded(plugin.title, broken, partial(_listed, function))
@@ -199,7 +199,7 @@ def _collect(found: Discovery, kind: str, broken: list[Broken]) -> Iterator[Entr
                 broken.append(Broken(plugin.title, fault))
             if fault != "":
                 continue
-            yield Entry(kind, name, item, plugin.distribution, plugin.version)
+            yield PluginEntry(kind, name, item, plugin.distribution, plugin.version)
 
 
 def _listed(function: Callable[[], Iterable[Any]]) -> list[tuple[Any, Any]]:

@@ -20,7 +20,7 @@ from tlbench.results.parallel_ranks import ParallelRanks, Tested
 from tlbench.results.ranking import Place, by_answers, by_intervals
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
-from tlbench.results.records.summaries import Line, Lines
+from tlbench.results.records.summaries import CellSummary, Summaries
 from tlbench.results.render.escaping import printable
 
 if TYPE_CHECKING:
@@ -119,8 +119,8 @@ def frame(store: Store, records: Sequence[Record], expected: Sequence[Cell]) -> 
 
 
 def _asked(
-    store: Store, index: Index, lines: Lines, suite: str | None, everything: bool
-) -> tuple[str, Lines, list[str]]:
+    store: Store, index: Index, lines: Summaries, suite: str | None, everything: bool
+) -> tuple[str, Summaries, list[str]]:
     """Returns the title, the lines to show, and the ids of the cells that are to be counted, if not all."""
     if everything:
         return "all records", lines, []
@@ -144,19 +144,19 @@ def _asked(
     return ("all records", lines, []) if plan is None else _planned(lines, plan)
 
 
-def _planned(lines: Lines, plan: Plan) -> tuple[str, Lines, list[str]]:
+def _planned(lines: Summaries, plan: Plan) -> tuple[str, Summaries, list[str]]:
     cells = {cell.id: cell for cell in plan.cells}
     some = lines.of(line for line in lines.rows if line.cell in cells)
     some.add_missing(cells)
     return plan.suite, some, list(cells)
 
 
-def _table(index: Index, lines: Lines, planned: Sequence[str], ranks: ParallelRanks) -> Table:
+def _table(index: Index, lines: Summaries, planned: Sequence[str], ranks: ParallelRanks) -> Table:
     metrics = _metrics_of(lines)
     groups = compared(lines, metrics)
     ranks.announce([group for group in groups if _is_tested(group[1]) and not index.is_known(*group)])
 
-    def told(metric: Metric, group: Sequence[Line]) -> list[Place]:
+    def told(metric: Metric, group: Sequence[CellSummary]) -> list[Place]:
         made, complaints = ranks(metric, group)
         for complaint in complaints:
             print(complaint, file=sys.stderr)
@@ -165,13 +165,13 @@ def _table(index: Index, lines: Lines, planned: Sequence[str], ranks: ParallelRa
 
     remembered = index.remembered(told)
 
-    def ranked(metric: Metric, group: Sequence[Line]) -> list[Place]:
+    def ranked(metric: Metric, group: Sequence[CellSummary]) -> list[Place]:
         return remembered(metric, group) if _is_tested(group) else by_intervals(metric, group)
 
     return Table(lines, planned, ranked, metrics)
 
 
-def _metrics_of(lines: Lines) -> Mapping[str, Metric]:
+def _metrics_of(lines: Summaries) -> Mapping[str, Metric]:
     """Returns the metrics by name; plugins are looked for only where a line has one that is not tlbench's own."""
     if {line.metric for line in lines.rows if line.metric} <= METRICS.keys():
         return METRICS
@@ -180,15 +180,15 @@ def _metrics_of(lines: Lines) -> Mapping[str, Metric]:
     return Catalog.discover().metrics
 
 
-def _is_tested(lines: Sequence[Line]) -> bool:
+def _is_tested(lines: Sequence[CellSummary]) -> bool:
     return any(line.predictions for line in lines)
 
 
-def _by_predictions(store: Store) -> Callable[[Metric, Sequence[Line]], Tested]:
-    def ranked(metric: Metric, lines: Sequence[Line]) -> Tested:
+def _by_predictions(store: Store) -> Callable[[Metric, Sequence[CellSummary]], Tested]:
+    def ranked(metric: Metric, lines: Sequence[CellSummary]) -> Tested:
         complaints: list[str] = []
 
-        def answers_of(line: Line) -> Answers | None:
+        def answers_of(line: CellSummary) -> Answers | None:
             from tlbench.results.records.stored_predictions import read_answers
 
             path = store.predictions(line) if line.predictions else None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tlbench.catalog.catalog import Catalog
-from tlbench.catalog.discovery import Entry
+from tlbench.catalog.discovery import PluginEntry
 from tlbench.catalog.names import nearest
 from tlbench.cli.text_tables import print_rows
 from tlbench.contracts.backbone import Backbone, Card
@@ -124,7 +124,7 @@ def missing_text(task: Task) -> str | None:
         return f"missing() failed: {type(error).__name__}: {error}"
 
 
-def _print_backbones(entries: Sequence[Entry], wanted: Wanted) -> None:
+def _print_backbones(entries: Sequence[PluginEntry], wanted: Wanted) -> None:
     rows, unknown = [], 0
     for entry in entries:
         backbone: Backbone = entry.item
@@ -156,7 +156,7 @@ def _columns(backbone: Backbone, card: Card) -> tuple[str, ...]:
     return card.family, backbone.modality, short_count(card.parameters), *numbers, card.licence, disk
 
 
-def _print_tasks(entries: Sequence[Entry], wanted: Wanted) -> None:
+def _print_tasks(entries: Sequence[PluginEntry], wanted: Wanted) -> None:
     rows, kinds = [], set()
     for entry in entries:
         try:

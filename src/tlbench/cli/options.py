@@ -17,7 +17,7 @@ from tlbench.contracts.errors import UsageError
 from tlbench.modeling.disk import cache_settings
 from tlbench.planning.capacity import Room
 from tlbench.planning.plan import Selection, plan
-from tlbench.planning.suite import Block, Patch, Suite, read_suite
+from tlbench.planning.suite import Patch, Suite, SuiteBlock, read_suite
 from tlbench.system.machine import gpu_memory_bytes, gpus, memory_bytes
 
 OUT_VARIABLE = "TLBENCH_OUT"
@@ -129,7 +129,7 @@ def planned(
         if not tasks or not strategies:
             raise UsageError("say what to run: --suite NAME, or --task and --strategy (and --backbone)")
         names = tuple(tuple(name.removeprefix("+") for name in axis or ()) for axis in (tasks, strategies, backbones))
-        block = Block(tasks=names[0], strategies=names[1], backbones=names[2])
+        block = SuiteBlock(tasks=names[0], strategies=names[1], backbones=names[2])
         return plan(Suite((block,), name="command line"), catalog, Selection(protocol=protocol), room)
     selection = Selection(tuple(backbones or ()), tuple(tasks or ()), tuple(strategies or ()), protocol)
     return plan(read_suite(catalog.suite(suite)), catalog, selection, room)

@@ -18,7 +18,7 @@ from tlbench.contracts.strategy import About, Strategy, TaskInfo
 from tlbench.contracts.task import Task
 from tlbench.planning.capacity import Room, Sizes, too_large
 from tlbench.planning.needs import needed_by
-from tlbench.planning.suite import Block, Patch, Suite
+from tlbench.planning.suite import Patch, Suite, SuiteBlock
 
 Canonical: TypeAlias = Callable[[str], str]
 
@@ -97,7 +97,7 @@ class _Planner:
             except UsageError as error:
                 raise SuiteError(f"suite {suite.name}: space.{name}: {error}") from None
 
-    def block(self, block: Block) -> Iterator[Cell | Skip]:
+    def block(self, block: SuiteBlock) -> Iterator[Cell | Skip]:
         try:
             protocol = self._suite.protocol_of(block, self._last)
         except (msgspec.ValidationError, ValueError) as error:
@@ -233,14 +233,16 @@ def _why_not(backbone: Backbone | None, task: Task, strategy: Strategy, here: bo
     return strategy.supports(backbone, task)
 
 
-def _select(suite: Suite, catalog: Catalog, selection: Selection) -> list[Block]:
+def _select(suite: Suite, catalog: Catalog, selection: Selection) -> list[SuiteBlock]:
     blocks = list(suite.cells)
     blocks = _choose(suite, blocks, "tasks", selection.tasks, lambda name: catalog.task(name).ref.name)
     blocks = _choose(suite, blocks, "backbones", selection.backbones, lambda name: catalog.backbone(name).ref.name)
     return _choose_strategies(suite, blocks, selection.strategies, lambda name: catalog.strategy(name).ref.name)
 
 
-def _choose(suite: Suite, blocks: list[Block], axis: str, chosen: Sequence[str], canonical: Canonical) -> list[Block]:
+def _choose(
+    suite: Suite, blocks: list[SuiteBlock], axis: str, chosen: Sequence[str], canonical: Canonical
+) -> list[SuiteBlock]:
     named, added = _split(chosen)
     keep, new = _known(suite, axis, named, canonical)
     result = []
@@ -257,7 +259,9 @@ def _choose(suite: Suite, blocks: list[Block], axis: str, chosen: Sequence[str],
     return result
 
 
-def _choose_strategies(suite: Suite, blocks: list[Block], chosen: Sequence[str], canonical: Canonical) -> list[Block]:
+def _choose_strategies(
+    suite: Suite, blocks: list[SuiteBlock], chosen: Sequence[str], canonical: Canonical
+) -> list[SuiteBlock]:
     named, added = _split(chosen)
     keep, new = _known(suite, "strategies", named, canonical)
     result = blocks
@@ -270,7 +274,7 @@ def _choose_strategies(suite: Suite, blocks: list[Block], chosen: Sequence[str],
         # What the suite has no block for runs on all it names, under the suite's own protocol.
         backbones = tuple(dict.fromkeys(name for block in blocks for name in block.backbones))
         tasks = tuple(dict.fromkeys(name for block in blocks for name in block.tasks))
-        result = [*result, Block(tasks=tasks, strategies=strategies, backbones=backbones)]
+        result = [*result, SuiteBlock(tasks=tasks, strategies=strategies, backbones=backbones)]
     return result
 
 

@@ -49,7 +49,7 @@ class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         return msgspec.convert(fields, Protocol)
 
 
-class Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SuiteBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One cross-product of a suite, with its own overrides of the suite's protocol."""
 
     tasks: Names
@@ -62,7 +62,7 @@ class Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a suite file says."""
 
-    cells: Annotated[tuple[Block, ...], Meta(min_length=1)]
+    cells: Annotated[tuple[SuiteBlock, ...], Meta(min_length=1)]
     name: str = ""
     """As the file's stem where the file does not say."""
     description: str = ""
@@ -70,7 +70,7 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     space: dict[str, dict[str, Override]] = {}
     """By strategy, with or without its parameters: fixed or narrowed hyperparameters."""
 
-    def protocol_of(self, block: Block, last: Patch = Patch()) -> Protocol:  # noqa: B008 - frozen
+    def protocol_of(self, block: SuiteBlock, last: Patch = Patch()) -> Protocol:  # noqa: B008 - frozen
         """Returns the protocol of a block: the suite's, the block's overrides, then `last`."""
         return last.apply(block.protocol.apply(self.protocol.apply(Protocol())))
 

@@ -27,7 +27,7 @@ from tlbench.results.records.journal import Journalled, read_journal, remove_jou
 from tlbench.results.records.parallel_reading import read_lines
 from tlbench.results.records.record_files import Unreadable, content_of, newest_attempts
 from tlbench.results.records.store import Store
-from tlbench.results.records.summaries import Line, Lines
+from tlbench.results.records.summaries import CellSummary, Summaries
 from tlbench.system.durable import Stamp, stamp_of
 
 NAME = "index.bin"
@@ -42,7 +42,7 @@ class _Content(msgspec.Struct, array_like=True):
     sizes: list[int] = []
     times: list[int] = []
     """Of the file of each line."""
-    lines: Lines = msgspec.field(default_factory=Lines)
+    lines: Summaries = msgspec.field(default_factory=Summaries)
     places: dict[str, _Places] = {}
     """By what they were made of."""
     plan: tuple[int, int] = (-1, -1)
@@ -75,7 +75,7 @@ class Index:
         """Returns how many files of predictions lie beside the records."""
         return sum(name.endswith(".parquet") for name in self._files)
 
-    def lines(self, unreadable: Callable[[Unreadable], None], read: Iterable[Record] = ()) -> Lines:
+    def lines(self, unreadable: Callable[[Unreadable], None], read: Iterable[Record] = ()) -> Summaries:
         """Returns the line of the newest record of every cell, in order of their ids.
 
         Args:
@@ -87,7 +87,7 @@ class Index:
             return content.lines.of(content.lines.rows)
         stamps = zip(content.sizes, content.times, strict=True)
         known = {line.cell: (line, stamp) for line, stamp in zip(content.lines.rows, stamps, strict=True)}
-        rows: dict[str, Line] = {}
+        rows: dict[str, CellSummary] = {}
         missing: list[str] = []
         for cell_id, attempt in newest_attempts(self._files).items():
             name = f"{cell_id}.{attempt}.json"
@@ -120,7 +120,7 @@ class Index:
 
     def _added(
         self, missing: Sequence[str], read: Iterable[Record], unreadable: Callable[[Unreadable], None]
-    ) -> Iterator[Lines]:
+    ) -> Iterator[Summaries]:
         """Yields the lines of these files of records: those that the journal has, and the others."""
         if missing:
             journalled = self._journalled()
@@ -143,8 +143,10 @@ class Index:
         except OSError:
             return None
 
-    def _read(self, names: Sequence[str], read: Iterable[Record], unreadable: Callable[[Unreadable], None]) -> Lines:
-        lines, asked = Lines(), set(names)
+    def _read(
+        self, names: Sequence[str], read: Iterable[Record], unreadable: Callable[[Unreadable], None]
+    ) -> Summaries:
+        lines, asked = Summaries(), set(names)
         for record in read:
             cell_id = record.cell.id
             name = f"{cell_id}.{record.attempt}.json"
@@ -172,7 +174,7 @@ class Index:
             self._changed = True
         return content.suite, content.planned
 
-    def is_known(self, metric: Metric, lines: Sequence[Line]) -> bool:
+    def is_known(self, metric: Metric, lines: Sequence[CellSummary]) -> bool:
         """Says whether the ranks of these lines are remembered; where nothing has changed it is taken for granted."""
         if not self._changed:
             return True
@@ -182,7 +184,7 @@ class Index:
     def remembered(self, ranked: Ranked) -> Ranked:
         """Returns what ranks as this does, and once only what rests on the same records and predictions."""
 
-        def places(metric: Metric, lines: Sequence[Line]) -> list[Place]:
+        def places(metric: Metric, lines: Sequence[CellSummary]) -> list[Place]:
             if metric.name not in METRICS:
                 return ranked(metric, lines)  # nothing tells whether a plugin's code is still the same
             key = self._key(metric.name, lines)
@@ -225,7 +227,7 @@ class Index:
                 temporary.unlink(missing_ok=True)
         self._changed = False
 
-    def _key(self, metric: str, lines: Sequence[Line]) -> str:
+    def _key(self, metric: str, lines: Sequence[CellSummary]) -> str:
         of_predictions = self._files.get
         rows = [(line.cell, self._stamps.get(line.cell), of_predictions(line.predictions or "")) for line in lines]
         return hashlib.sha256(msgspec.msgpack.encode((metric, rows))).hexdigest()[:32]

@@ -16,7 +16,7 @@ from tlbench.metrics import METRICS
 from tlbench.results.columns import METRIC, OK, PENDING, Row, as_rows, with_metrics
 from tlbench.results.provenance_notes import differences
 from tlbench.results.ranking import NOWHERE, Place, Ranked, by_answers, by_intervals, gains, goodness, places
-from tlbench.results.records.summaries import Line, Lines, Setting, lines_of
+from tlbench.results.records.summaries import CellSummary, Setting, Summaries, summaries_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,14 +55,14 @@ def frame(
         metrics: By name, as for `Table`.
     """
     records = list(records)
-    lines = lines_of(records)
+    lines = summaries_of(records)
     planned = {cell.id: cell for cell in expected}
     lines.add_missing(planned)
     if predictions is None:
         return table(lines, list(planned), metrics=metrics)
     kept = {(record.cell.id, record.attempt): record for record in records}
 
-    def answers_of(line: Line) -> Answers | None:
+    def answers_of(line: CellSummary) -> Answers | None:
         from tlbench.results.records.stored_predictions import answers_of as of
 
         stored = predictions(kept[line.cell, line.attempt])
@@ -72,7 +72,7 @@ def frame(
 
 
 def table(
-    lines: Lines,
+    lines: Summaries,
     planned: Sequence[str] = (),
     ranked: Ranked = by_intervals,
     metrics: Mapping[str, Metric] = METRICS,
@@ -93,7 +93,7 @@ class Table:
 
     def __init__(
         self,
-        lines: Lines,
+        lines: Summaries,
         planned: Sequence[str] = (),
         ranked: Ranked = by_intervals,
         metrics: Mapping[str, Metric] = METRICS,
@@ -162,7 +162,7 @@ class Table:
             name: added.get(name) or self._shared(name, lines) or list(map(attrgetter(name), lines)) for name in names
         }
 
-    def _shared(self, name: str, rows: Sequence[Line]) -> list[Any] | None:
+    def _shared(self, name: str, rows: Sequence[CellSummary]) -> list[Any] | None:
         """Returns a column that is a metric's, the cell's protocol's or the machine's."""
         if name.startswith(METRIC):
             return self._lines.scores(name.removeprefix(METRIC), rows)
@@ -176,9 +176,9 @@ class Table:
         return None
 
 
-def compared(lines: Lines, metrics: Mapping[str, Metric] = METRICS) -> list[tuple[Metric, list[Line]]]:
+def compared(lines: Summaries, metrics: Mapping[str, Metric] = METRICS) -> list[tuple[Metric, list[CellSummary]]]:
     """Returns what a table of these lines ranks together: a metric, and lines of one task that have a score in it."""
-    groups: dict[tuple[str, str], list[Line]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[CellSummary]] = defaultdict(list)
     for line, task in zip(lines.rows, _task_names(lines), strict=True):
         if line.status == OK:
             groups[task, line.metric].append(line)
@@ -215,12 +215,12 @@ def _of_metrics(names: Sequence[str], metrics: Mapping[str, Metric]) -> dict[str
     return columns
 
 
-def _expected(rows: Sequence[Line], planned: Sequence[str]) -> list[bool]:
+def _expected(rows: Sequence[CellSummary], planned: Sequence[str]) -> list[bool]:
     asked = set(planned)
     return [not asked or line.cell in asked for line in rows]
 
 
-def _task_names(lines: Lines) -> list[str]:
+def _task_names(lines: Summaries) -> list[str]:
     """Returns the name of each line's task, with its version where the table holds several: they are not comparable."""
     versions: dict[str, set[int]] = defaultdict(set)
     kinds = [(line.task, line.setting) for line in lines.rows]
@@ -231,14 +231,14 @@ def _task_names(lines: Lines) -> list[str]:
     return [names[kind] if len(versions[kind[0]]) > 1 else kind[0] for kind in kinds]
 
 
-def _task_order(lines: Lines, tasks: Sequence[str], planned: Sequence[str]) -> list[str]:
+def _task_order(lines: Summaries, tasks: Sequence[str], planned: Sequence[str]) -> list[str]:
     if not planned:
         return sorted(set(tasks))
     of = {line.cell: task for line, task in zip(lines.rows, tasks, strict=True)}
     return list(dict.fromkeys([*(of[cell] for cell in planned), *tasks]))
 
 
-def _variants(lines: Lines, tasks: Sequence[str]) -> list[str]:
+def _variants(lines: Summaries, tasks: Sequence[str]) -> list[str]:
     """Returns in what each line differs from others of the same task, backbone and strategy; empty if it is alone."""
     names = [(task, line.backbone, line.strategy) for line, task in zip(lines.rows, tasks, strict=True)]
     alike: dict[tuple[str, str, str], list[int]] = {}
@@ -261,7 +261,7 @@ def _variants(lines: Lines, tasks: Sequence[str]) -> list[str]:
     return _with_limits(lines, tasks, variants)
 
 
-def _with_limits(lines: Lines, tasks: Sequence[str], variants: list[str]) -> list[str]:
+def _with_limits(lines: Summaries, tasks: Sequence[str], variants: list[str]) -> list[str]:
     """Returns the variants, with how much was trained on wherever that differs within a task."""
     of_setting = {key: setting.protocol.train_limit for key, setting in lines.settings.items()}
     if len({*of_setting.values()}) < 2:
@@ -278,7 +278,7 @@ def _with_limits(lines: Lines, tasks: Sequence[str], variants: list[str]) -> lis
     ]
 
 
-def _conditions(lines: Lines) -> Callable[[Line], Hashable]:
+def _conditions(lines: Summaries) -> Callable[[CellSummary], Hashable]:
     """Returns what tells apart lines of a task that no gain goes between: training examples, and the test split's."""
     limits = {key: setting.protocol.train_limit for key, setting in lines.settings.items()}
     tests = {key: made.data.get("test", "") for key, made in lines.made.items()}

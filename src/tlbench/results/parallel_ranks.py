@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,7 +14,7 @@ from tlbench.contracts.metric import Metric
 from tlbench.metrics import METRICS
 from tlbench.results.ranking import Place
 from tlbench.results.records.parallel_reading import processes
-from tlbench.results.records.summaries import Line
+from tlbench.results.records.summaries import CellSummary
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -26,12 +25,12 @@ ENOUGH = 200
 
 Tested: TypeAlias = tuple[list[Place], list[str]]
 """The places of the lines of one group, and what is to be said of files that could not be read."""
-Group: TypeAlias = tuple[Metric, Sequence[Line]]
+Group: TypeAlias = tuple[Metric, Sequence[CellSummary]]
 """A metric, and lines of one task that have a score in it."""
 _Key: TypeAlias = tuple[str, str, int]
 
 _decode = msgspec.msgpack.Decoder(Tested).decode
-_decode_groups = msgspec.msgpack.Decoder(list[tuple[str, list[Line]]]).decode
+_decode_groups = msgspec.msgpack.Decoder(list[tuple[str, list[CellSummary]]]).decode
 
 
 class ParallelRanks:
@@ -41,7 +40,7 @@ class ParallelRanks:
     process was ended, is ranked when it is asked for.
     """
 
-    def __init__(self, ranked: Callable[[Metric, Sequence[Line]], Tested]) -> None:
+    def __init__(self, ranked: Callable[[Metric, Sequence[CellSummary]], Tested]) -> None:
         self._ranked = ranked
         self._found: dict[_Key, Tested] = {}
         self._coming: dict[_Key, Connection] = {}
@@ -83,7 +82,7 @@ class ParallelRanks:
             self._keys[connection] = [_key(*group) for group in share]
             self._coming |= dict.fromkeys(self._keys[connection], connection)
 
-    def __call__(self, metric: Metric, lines: Sequence[Line]) -> Tested:
+    def __call__(self, metric: Metric, lines: Sequence[CellSummary]) -> Tested:
         """Returns the places of these lines, and what is to be said."""
         key = _key(metric, lines)
         connection = self._coming.get(key)
@@ -105,7 +104,7 @@ class ParallelRanks:
             process.join()
 
 
-def _rank(ranked: Callable[[Metric, Sequence[Line]], Tested], connection: Connection) -> None:
+def _rank(ranked: Callable[[Metric, Sequence[CellSummary]], Tested], connection: Connection) -> None:
     gc.disable()  # lines hold no circles, and there are none of the parent's to be found
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # What goes wrong here goes wrong again where it is asked for, and is raised there.
@@ -116,6 +115,6 @@ def _rank(ranked: Callable[[Metric, Sequence[Line]], Tested], connection: Connec
             connection.send_bytes(msgspec.msgpack.encode(ranked(METRICS[name], lines)))
 
 
-def _key(metric: Metric, lines: Sequence[Line]) -> _Key:
+def _key(metric: Metric, lines: Sequence[CellSummary]) -> _Key:
     # Groups share no line, so one of them says which it is; a part of a group is another.
     return metric.name, lines[0].cell, len(lines)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from tlbench.contracts.record import Provenance, Record
 
 if TYPE_CHECKING:
-    from tlbench.results.records.summaries import Lines
+    from tlbench.results.records.summaries import Summaries
 
 _NOTHING = Provenance()
 """Of a cell that has no record yet."""
 
 
-def differences(lines: Lines) -> list[tuple[str, ...]]:
+def differences(lines: Summaries) -> list[tuple[str, ...]]:
     """Returns, for each line, in what its provenance differs from the majority's, such as "threads 4, not 1".
 
     Each aspect is compared among the lines that have it: a library that one strategy alone loads is no difference.

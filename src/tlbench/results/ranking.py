@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from tlbench.contracts.metric import Metric
 from tlbench.results.columns import OK, PENDING
-from tlbench.results.records.summaries import Line
+from tlbench.results.records.summaries import CellSummary
 
 if TYPE_CHECKING:
     from tlbench.results.stats import Answers
 
-AnswersOf: TypeAlias = "Callable[[Line], Answers | None]"
+AnswersOf: TypeAlias = "Callable[[CellSummary], Answers | None]"
 """Returns the stored predictions of a line, or None."""
 
 
@@ -27,7 +27,7 @@ class Place(NamedTuple):
     ranked_by: str
 
 
-Ranked: TypeAlias = Callable[[Metric, Sequence[Line]], list[Place]]
+Ranked: TypeAlias = Callable[[Metric, Sequence[CellSummary]], list[Place]]
 """Returns the place of each of these lines of one task, which all have a score in this metric."""
 
 _AGREEMENT = 1e-6
@@ -35,16 +35,16 @@ NOWHERE = Place(None, False, "")
 """Of what has no score."""
 
 
-def goodness(line: Line, metrics: Mapping[str, Metric]) -> tuple[int, float]:
+def goodness(line: CellSummary, metrics: Mapping[str, Metric]) -> tuple[int, float]:
     """Returns a key that sorts the lines of a task: best first, then what failed, then what is pending."""
     group = {OK: 0, PENDING: 2}.get(line.status, 1)
     return group, -_sign(metrics.get(line.metric)) * line.value if group == 0 and line.value is not None else 0.0
 
 
 def gains(
-    lines: Sequence[Line],
+    lines: Sequence[CellSummary],
     metrics: Mapping[str, Metric],
-    conditions: Callable[[Line], Hashable] = lambda line: None,
+    conditions: Callable[[CellSummary], Hashable] = lambda line: None,
 ) -> list[float | None]:
     """Returns the gain of each line of a task, in points or its metric's unit, over `from-scratch` and its backbone.
 
@@ -57,7 +57,7 @@ def gains(
     if not names:
         return [None] * len(lines)
     # Against the best of several: a gain over a starved baseline is none.
-    scratch: dict[Hashable, Line] = {}
+    scratch: dict[Hashable, CellSummary] = {}
     keys = [(line.backbone, conditions(line)) for line in lines]
     for line, key in zip(lines, keys, strict=True):
         if line.strategy in names and line.status == OK and line.backbone:
@@ -72,7 +72,7 @@ def gains(
     ]
 
 
-def places(lines: Sequence[Line], ranked: Ranked, metrics: Mapping[str, Metric]) -> list[Place]:
+def places(lines: Sequence[CellSummary], ranked: Ranked, metrics: Mapping[str, Metric]) -> list[Place]:
     """Returns the place of each line of a task; what has no score shares the place behind all that have one.
 
     What was scored by a metric that nobody knows has no place.
@@ -90,24 +90,24 @@ def places(lines: Sequence[Line], ranked: Ranked, metrics: Mapping[str, Metric])
     return list(found.values())
 
 
-def by_intervals(metric: Metric, lines: Sequence[Line]) -> list[Place]:
+def by_intervals(metric: Metric, lines: Sequence[CellSummary]) -> list[Place]:
     """Returns places by whether intervals overlap."""
     return by_answers(metric, lines, lambda line: None)
 
 
-def by_answers(metric: Metric, lines: Sequence[Line], answers_of: AnswersOf) -> list[Place]:
+def by_answers(metric: Metric, lines: Sequence[CellSummary], answers_of: AnswersOf) -> list[Place]:
     """Returns places by paired tests where there are predictions, else by whether intervals overlap."""
-    from tlbench.results.stats import Entry, tied_ranks
+    from tlbench.results.stats import RankEntry, tied_ranks
 
     entries = []
     for line in lines:
         answers = _fitting(metric, line, answers_of(line))
-        entries.append(Entry(*_ends(line, answers is not None), answers))
+        entries.append(RankEntry(*_ends(line, answers is not None), answers))
     ranks = tied_ranks(metric, entries)
     return [Place(rank.place, rank.tied, "paired test" if rank.paired else "intervals") for rank in ranks]
 
 
-def _fitting(metric: Metric, line: Line, answers: Answers | None) -> Answers | None:
+def _fitting(metric: Metric, line: CellSummary, answers: Answers | None) -> Answers | None:
     """Returns the predictions, or None where they do not give the recorded score: no test may rest on those."""
     if answers is None:
         return None
@@ -123,7 +123,7 @@ def _fitting(metric: Metric, line: Line, answers: Answers | None) -> Answers | N
     return answers if agree else None
 
 
-def _ends(line: Line, is_tested: bool) -> tuple[float, float, float]:
+def _ends(line: CellSummary, is_tested: bool) -> tuple[float, float, float]:
     """Returns the value and the ends of its interval."""
     # What is ok has all three.
     value, low, high = cast(tuple[float, float, float], (line.value, line.low, line.high))
@@ -147,7 +147,7 @@ def _halfwidth_factor(seeds: int) -> float:
     return float(stdtrit(seeds - 1, 0.975)) / math.sqrt(seeds)
 
 
-def _gain(line: Line, scratch: Line, metric: Metric | None) -> float:
+def _gain(line: CellSummary, scratch: CellSummary, metric: Metric | None) -> float:
     value, base = cast(tuple[float, float], (line.value, scratch.value))
     return (metric.points if metric else 100.0) * _sign(metric) * (value - base)
 

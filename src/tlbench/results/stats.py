@@ -96,7 +96,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Entry:
+class RankEntry:
     """What is to be ranked: a score, the ends of its interval, and the predictions if they were kept."""
 
     value: float
@@ -141,7 +141,7 @@ def mean_score(metric: str | Metric, answers: Answers) -> float:
 
 def tied_ranks(
     metric: str | Metric,
-    entries: Sequence[Entry],
+    entries: Sequence[RankEntry],
     alpha: float = ALPHA,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -188,7 +188,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _told_apart(leader: Entry, rest: Sequence[Entry], test: _Tests, alpha: float) -> tuple[list[bool], list[bool]]:
+def _told_apart(
+    leader: RankEntry, rest: Sequence[RankEntry], test: _Tests, alpha: float
+) -> tuple[list[bool], list[bool]]:
     p_values = [test.p_value(leader, entry) for entry in rest]
     adjusted = iter(holm([p for p in p_values if p is not None]))
     differs = [
@@ -198,7 +200,7 @@ def _told_apart(leader: Entry, rest: Sequence[Entry], test: _Tests, alpha: float
     return differs, [p is not None for p in p_values]
 
 
-def _lies_apart(leader: Entry, entry: Entry) -> bool:
+def _lies_apart(leader: RankEntry, entry: RankEntry) -> bool:
     return entry.high < leader.low or entry.low > leader.high
 
 
@@ -210,7 +212,7 @@ class _Tests:
         self._draws: dict[int, Floats] = {}
         self._arguments: Any = (metric, resamples, seed)
 
-    def p_value(self, a: Entry, b: Entry) -> float | None:
+    def p_value(self, a: RankEntry, b: RankEntry) -> float | None:
         if a.answers is None or b.answers is None or not a.answers.same_test(b.answers):
             return None
         p = _p_value(a.value - b.value, self._drawn(a.answers) - self._drawn(b.answers))

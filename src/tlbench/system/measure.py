@@ -42,7 +42,7 @@ class Stopwatch:
 
 
 @dataclass
-class Usage:
+class ResourceUsage:
     """What the machine was asked for between the beginning and the end of a cell."""
 
     memory: Memory = Memory()
@@ -51,9 +51,9 @@ class Usage:
 
 
 @contextmanager
-def metered(device: torch.device) -> Iterator[Usage]:
+def metered(device: torch.device) -> Iterator[ResourceUsage]:
     """Measures the block; the figures stand in the yielded value once it has ended."""
-    usage = Usage()
+    usage = ResourceUsage()
     baseline = _reset_peak(device)
     energy = _energy_microjoules()
     began = time.perf_counter()

@@ -11,7 +11,7 @@ import pluggy
 
 from tlbench.catalog import hookspecs
 from tlbench.catalog.catalog import Catalog
-from tlbench.catalog.discovery import Discovery, Entry, discover
+from tlbench.catalog.discovery import Discovery, PluginEntry, discover
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.errors import Pruned
@@ -177,7 +177,7 @@ def _catalog_of(items: Mapping[str, Backbone | Task | Strategy | None], with_ins
     """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
-    entries = tuple(Entry(kind, kind, item, "rehearsal", "0") for kind, item in items.items() if item is not None)
+    entries = tuple(PluginEntry(kind, kind, item, "rehearsal", "0") for kind, item in items.items() if item is not None)
     if with_installed:
         entries += tuple(entry for entry in discover().entries if entry.name not in items)
     return Catalog(Discovery(entries, (), (), manager))

@@ -45,7 +45,7 @@ class ToyPredictor:
         return predictions
 
 
-class Constant:
+class ToyConstant:
     """Answers the same for every example."""
 
     def __init__(self, output: Output, value: Any) -> None:
@@ -63,10 +63,10 @@ class Constant:
 
         from tlbench.modeling.predictor_files import write_predictor
 
-        write_predictor(folder, "Constant", self.output, {"value": np.asarray(self.value).tolist()})
+        write_predictor(folder, "ToyConstant", self.output, {"value": np.asarray(self.value).tolist()})
 
     @classmethod
-    def load(cls, output: Output, folder: Path) -> Constant:
+    def load(cls, output: Output, folder: Path) -> ToyConstant:
         """Returns what was saved.
 
         Raises:
@@ -74,7 +74,7 @@ class Constant:
         """
         from tlbench.modeling.predictor_files import read_settings
 
-        value = read_settings(folder, "Constant", output).get("value")
+        value = read_settings(folder, "ToyConstant", output).get("value")
         if not isinstance(value, int | float):
             raise UsageError(f"{folder} holds no class and no number")
         return cls(output, value)

@@ -15,7 +15,7 @@ from tlbench.contracts.outputs import Classes, Output, Scalar
 from tlbench.contracts.space import Float, Int, Space
 from tlbench.contracts.strategy import About, Job, Predictor, Strategy
 from tlbench.contracts.task import Example, Examples, SplitName, Task
-from tlbench.testing.toy_predictors import Constant, ToyPredictor
+from tlbench.testing.toy_predictors import ToyConstant, ToyPredictor
 
 if TYPE_CHECKING:
     from tlbench.modeling.data import Data
@@ -218,11 +218,11 @@ class ToyMajority(Strategy):
 
         values, counts = np.unique(job.train.targets, return_counts=True)
         is_class = isinstance(job.task.output, Classes)
-        return Constant(job.task.output, values[counts.argmax()] if is_class else job.train.targets.mean())
+        return ToyConstant(job.task.output, values[counts.argmax()] if is_class else job.train.targets.mean())
 
     def load(self, job: Job, folder: Path) -> Predictor:
         """Returns what was saved."""
-        return Constant.load(job.task.output, folder)
+        return ToyConstant.load(job.task.output, folder)
 
 
 @dataclass(frozen=True)
@@ -244,11 +244,11 @@ class ToyGuess(Strategy):
     def fit(self, job: Job) -> Predictor:
         """Returns a predictor that always says the same."""
         assert isinstance(job.task.output, Classes)
-        return Constant(job.task.output, int(float(job.params["guess"]) * (len(job.task.output.names) - 0.001)))
+        return ToyConstant(job.task.output, int(float(job.params["guess"]) * (len(job.task.output.names) - 0.001)))
 
     def load(self, job: Job, folder: Path) -> Predictor:
         """Returns what was saved."""
-        return Constant.load(job.task.output, folder)
+        return ToyConstant.load(job.task.output, folder)
 
 
 def generate(sentence: Sentence, split: SplitName, count: int, seed: int) -> list[Example]:

@@ -10,8 +10,8 @@ import torch
 from tlbench import Cell, Example, Examples, Protocol, Text
 from tlbench.contracts.cell import Ref
 from tlbench.contracts.errors import UsageError
-from tlbench.modeling.activations.activation_cache import Key, Usage
-from tlbench.modeling.activations.activation_files import Entry
+from tlbench.modeling.activations.activation_cache import EncodeUsage, Key
+from tlbench.modeling.activations.activation_files import StoredActivations
 from tlbench.modeling.data import one_row_each
 from tlbench.running.fitting import session, worker
 from tlbench.running.fitting.fit import _standalone
@@ -77,7 +77,7 @@ def test_a_seed_is_not_charged_for_what_another_seed_encoded():
     def key(data):
         return Key("weights", data, 3, None, "fp32", "cpu")
 
-    usage = Usage(read={key("train 0"): 1.0, key("train 1"): 2.0, key("validation"): 4.0})
+    usage = EncodeUsage(read={key("train 0"): 1.0, key("train 1"): 2.0, key("validation"): 4.0})
     subsets = {seed: SimpleNamespace(fingerprint=f"train {seed}") for seed in (0, 1)}
     once = {(0, "teacher"): 30.0, (1, "teacher"): 40.0, (1, "words"): 2.0}
 
@@ -102,7 +102,7 @@ def test_on_a_gpu_one_backbone_has_all_the_room(monkeypatch):
     def left(device, *cells):
         one = session.Session(None, torch.device(device), 1)
         one._encoders.update({("a", "fp32"): None, ("b", "fp32"): None, ("b", "bf16-weights"): None})
-        one.activations._entries["something"] = Entry(torch.zeros(3), 0.0, 12)
+        one.activations._entries["something"] = StoredActivations(torch.zeros(3), 0.0, 12)
         for cell in cells:
             one.make_room(cell)
         return sorted(one._encoders), one.activations.size_bytes

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.running.forking.conftest import DEADLINE, ask, events_of, pid_is_alive, server_of, until
-from tlbench.running.forking import Died, Ended, ForkServer, Start, StartError
+from tlbench.running.forking import Died, ForkServer, Start, StartError, WorkerEnded
 from tlbench.running.forking import linux as system
 
 
@@ -135,7 +135,7 @@ def test_what_a_worker_has_started_is_gone_when_its_end_is_told(workers, tmp_pat
     else:
         os.kill(worker.pid, signal.SIGKILL)
     [event] = events_of(workers)
-    assert isinstance(event, Ended if end == "end" else Died)
+    assert isinstance(event, WorkerEnded if end == "end" else Died)
     assert not pid_is_alive(escaped)
     # Another worker's is its own.
     assert pid_is_alive(others)

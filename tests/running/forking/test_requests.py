@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.running.forking.conftest import DEADLINE, ask, events_of, pid_is_alive, until
-from tlbench.running.forking import Answered, Died, Ended, ForkServer, Start, open_workers
+from tlbench.running.forking import Answered, Died, ForkServer, Start, WorkerEnded, open_workers
 
 
 def test_each_worker_answers_its_own_request(any_workers):
@@ -73,15 +73,15 @@ def test_a_worker_ends_when_it_is_asked_to(any_workers):
     for worker in (idle, busy):
         worker.end()
     events = events_of(any_workers, 3)
-    assert {Ended(idle), Ended(busy), Answered(busy, b"last")} == set(events)
-    assert events.index(Answered(busy, b"last")) < events.index(Ended(busy))
+    assert {WorkerEnded(idle), WorkerEnded(busy), Answered(busy, b"last")} == set(events)
+    assert events.index(Answered(busy, b"last")) < events.index(WorkerEnded(busy))
 
 
 def test_a_worker_that_is_asked_to_end_gets_all_of_its_request(any_workers):
     worker = any_workers.fork()
     worker.send(b"size_of " + b"y" * 10_000_000)
     worker.end()
-    assert events_of(any_workers, 2) == [Answered(worker, b"10000000"), Ended(worker)]
+    assert events_of(any_workers, 2) == [Answered(worker, b"10000000"), WorkerEnded(worker)]
 
 
 def test_one_request_at_a_time_and_none_to_the_dead(any_workers):
@@ -182,7 +182,11 @@ def test_a_working_directory_that_pythonpath_names_is_imported_from(start, tmp_p
 def test_close_lets_workers_end_and_returns_what_was_not_waited_for(any_workers):
     worker, idle = any_workers.fork(), any_workers.fork()
     worker.send(b"echo 1")
-    assert set(any_workers.close(grace_seconds=DEADLINE)) == {Answered(worker, b"1"), Ended(worker), Ended(idle)}
+    assert set(any_workers.close(grace_seconds=DEADLINE)) == {
+        Answered(worker, b"1"),
+        WorkerEnded(worker),
+        WorkerEnded(idle),
+    }
     assert any_workers.close() == []
     with pytest.raises(RuntimeError, match="closed"):
         any_workers.fork()

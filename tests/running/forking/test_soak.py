@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tests.running.forking.conftest import DEADLINE, pid_is_alive
-from tlbench.running.forking import Answered, Died, Ended, ForkServer
+from tlbench.running.forking import Answered, Died, ForkServer, WorkerEnded
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGHUP)
 
@@ -65,7 +65,7 @@ def run(workers, draw, requests):
                 assert number not in answers
                 answers[number] = event.answer
                 continue
-            assert isinstance(event, Died | Ended)
+            assert isinstance(event, Died | WorkerEnded)
             assert event.worker not in gone
             assert not pid_is_alive(event.worker.pid) or event.worker.pid in {one.pid for one in workers.workers}
             gone.append(event.worker)

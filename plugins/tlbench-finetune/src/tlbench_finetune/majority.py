@@ -53,7 +53,7 @@ class Majority(Strategy):
         if isinstance(job.task.output, TokenClasses):
             words = [example.inputs[0] for example in job.train.examples]
             return WordByWord(job.task.output, *_most_frequent(words, targets))
-        return Constant(job.task.output, *_most_likely(job.task.output, targets, job.task.positive))
+        return ConstantAnswer(job.task.output, *_most_likely(job.task.output, targets, job.task.positive))
 
     def load(self, job: Job, folder: Path) -> Predictor:
         """Returns the predictor that was saved.
@@ -63,11 +63,11 @@ class Majority(Strategy):
         """
         if isinstance(job.task.output, TokenClasses):
             return WordByWord.load(job.task.output, folder)
-        return Constant.load(job.task.output, folder)
+        return ConstantAnswer.load(job.task.output, folder)
 
 
 @dataclass(frozen=True)
-class Constant:
+class ConstantAnswer:
     """Gives every example the same answer."""
 
     output: Output
@@ -95,7 +95,7 @@ class Constant:
         write_predictor(folder, type(self).__name__, self.output, settings)
 
     @classmethod
-    def load(cls, output: Output, folder: Path) -> Constant:
+    def load(cls, output: Output, folder: Path) -> ConstantAnswer:
         """Returns the predictor that was saved.
 
         Raises:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tlbench import Card
 from tlbench_hf.families import OLD_OUTPUT_LAYER, writer
-from tlbench_hf.weight_headers import Stored, stored_tensors
+from tlbench_hf.weight_headers import StoredTensors, stored_tensors
 
 _WIDTH = ("hidden_size", "d_model", "n_embd", "dim")
 _HEADS = ("num_attention_heads", "num_heads", "n_head", "n_heads", "encoder_attention_heads")
@@ -63,7 +63,7 @@ def _decoder(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any], a
     return sum(math.prod(shape) for name, shape in shapes.items() if any(part.search(name) for part in parts))
 
 
-def _is_weight(tensor: Stored) -> bool:
+def _is_weight(tensor: StoredTensors) -> bool:
     # Integers are positions and the like.
     return tensor.dtype.startswith(("F", "BF")) and not tensor.is_table
 

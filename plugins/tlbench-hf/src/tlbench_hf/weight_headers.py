@@ -15,7 +15,7 @@ _MASKS = (".attn.bias", ".attn.attention.bias", ".attention.bias")
 _LARGEST_HEADER = 100_000_000
 
 
-class Stored(NamedTuple):
+class StoredTensors(NamedTuple):
     """A tensor in a file."""
 
     name: str
@@ -32,7 +32,7 @@ class Stored(NamedTuple):
         return self.name.endswith(TABLES) or (self.name.endswith(_MASKS) and len(self.shape) > 1)
 
 
-def stored_tensors(folder: Path) -> Iterator[Stored]:
+def stored_tensors(folder: Path) -> Iterator[StoredTensors]:
     """Yields the tensors of a folder's weights; none of a file whose header is too large to be one."""
     for path in weight_files(folder):
         with path.open("rb") as file:
@@ -42,4 +42,4 @@ def stored_tensors(folder: Path) -> Iterator[Stored]:
             header = json.loads(file.read(size))
         for name, tensor in header.items():
             if name != "__metadata__":
-                yield Stored(name, tensor["dtype"], tuple(tensor["shape"]))
+                yield StoredTensors(name, tensor["dtype"], tuple(tensor["shape"]))

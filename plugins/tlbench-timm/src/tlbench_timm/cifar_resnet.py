@@ -11,7 +11,7 @@ from torch.nn import functional
 WIDTHS = (16, 32, 64)
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     """Two convolutions beside a shortcut without parameters: every second pixel, and zeros for new channels."""
 
     def __init__(self, taken: int, given: int, stride: int) -> None:
@@ -67,4 +67,6 @@ class ResNet(nn.Module):
 
 
 def _group(taken: int, given: int, count: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(Block(taken, given, stride), *(Block(given, given, 1) for _ in range(count - 1)))
+    return nn.Sequential(
+        ResidualBlock(taken, given, stride), *(ResidualBlock(given, given, 1) for _ in range(count - 1))
+    )

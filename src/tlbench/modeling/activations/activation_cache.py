@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from tlbench.contracts.errors import PluginError
-from tlbench.modeling.activations.activation_files import ActivationFile, Entry, worth_keeping
+from tlbench.modeling.activations.activation_files import ActivationFile, StoredActivations, worth_keeping
 from tlbench.modeling.activations.encoding import encode_features, encode_hidden
 from tlbench.modeling.activations.hidden_rows import HiddenRows
 from tlbench.modeling.data import Data
@@ -46,7 +46,7 @@ class Key:
 
 
 @dataclass
-class Usage:
+class EncodeUsage:
     """What was read while a `metering` lasted."""
 
     encode_paid_seconds: float = 0.0
@@ -69,10 +69,10 @@ class Activations:
     def __init__(self, limit_bytes: int = GIBIBYTE, disk: DiskCache | None = None) -> None:
         self.limit_bytes = limit_bytes
         self.disk = disk
-        self._entries: OrderedDict[Key, Entry] = OrderedDict()
+        self._entries: OrderedDict[Key, StoredActivations] = OrderedDict()
         self._refused: set[Key] = set()
         self._watch = Watch()
-        self._usages: list[Usage] = []
+        self._usages: list[EncodeUsage] = []
 
     @property
     def size_bytes(self) -> int:
@@ -93,9 +93,9 @@ class Activations:
         self._watch.trust(encoder)
 
     @contextmanager
-    def metering(self) -> Iterator[Usage]:
+    def metering(self) -> Iterator[EncodeUsage]:
         """Yields a count of what is read until the block ends."""
-        usage = Usage()
+        usage = EncodeUsage()
         self._usages.append(usage)
         try:
             yield usage
@@ -114,10 +114,10 @@ class Activations:
         share = len(data) / max(1, len(whole))
         key = self._key(encoder, whole, len(encoder.stages), encoder.readout, precision)
 
-        def make(draft: Draft) -> Entry:
+        def make(draft: Draft) -> StoredActivations:
             began = time.perf_counter()
             value = encode_features(encoder, whole, precision, draft)
-            entry = Entry(value, time.perf_counter() - began, value.numel() * value.element_size())
+            entry = StoredActivations(value, time.perf_counter() - began, value.numel() * value.element_size())
             draft.add("x", value.cpu().numpy())
             return entry
 
@@ -168,11 +168,11 @@ class Activations:
         if key in self._refused:
             return None
 
-        def make(draft: Draft) -> Entry | None:
+        def make(draft: Draft) -> StoredActivations | None:
             began = time.perf_counter()
             value = encode_hidden(encoder, data, key.stop, key.precision, self.limit_bytes, draft)
             seconds = time.perf_counter() - began - draft.seconds
-            return None if value is None else Entry(value, seconds, value.size_bytes)
+            return None if value is None else StoredActivations(value, seconds, value.size_bytes)
 
         entry = self._found(key, share) or self._new(key, self._file(encoder, data, key.stop, key), make, share)
         if entry is None:
@@ -193,7 +193,7 @@ class Activations:
             return None
         return ActivationFile(self.disk, encoder, data, stop, key.precision)
 
-    def _found(self, key: Key, share: float = 1.0) -> Entry | None:
+    def _found(self, key: Key, share: float = 1.0) -> StoredActivations | None:
         entry = self._entries.get(key)
         if entry is not None:
             self._entries.move_to_end(key)
@@ -201,8 +201,12 @@ class Activations:
         return entry
 
     def _new(
-        self, key: Key, file: ActivationFile | None, make: Callable[[Draft], Entry | None], share: float = 1.0
-    ) -> Entry | None:
+        self,
+        key: Key,
+        file: ActivationFile | None,
+        make: Callable[[Draft], StoredActivations | None],
+        share: float = 1.0,
+    ) -> StoredActivations | None:
         """Returns an entry read from disk or made, or None where there is nowhere to keep it."""
         began = time.perf_counter()
         entry = make(Draft.dead()) if file is None else file.entry(make)
@@ -220,7 +224,7 @@ class Activations:
                 self._entries.popitem(last=False)
         return entry
 
-    def _note(self, key: Key, entry: Entry, share: float, paid_seconds: float) -> None:
+    def _note(self, key: Key, entry: StoredActivations, share: float, paid_seconds: float) -> None:
         # Who reads a part of the rows would have encoded that part alone.
         for usage in self._usages:
             usage.read[key] = share * entry.encode_seconds

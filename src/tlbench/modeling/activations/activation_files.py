@@ -17,7 +17,7 @@ from torch import Tensor
 from tlbench.modeling.activations.encoding import batches_of, witness
 from tlbench.modeling.activations.hidden_rows import HiddenRows
 from tlbench.modeling.data import Data
-from tlbench.modeling.disk.disk_cache import DiskCache, Stored
+from tlbench.modeling.disk.disk_cache import DiskCache, StoredArrays
 from tlbench.modeling.disk.file_format import JSON
 from tlbench.modeling.disk.writing import Draft
 from tlbench.modeling.encoder import Encoder
@@ -27,7 +27,7 @@ UNNAMED = "random-"
 
 
 @dataclass(frozen=True)
-class Entry:
+class StoredActivations:
     """Activations and what they cost."""
 
     value: Tensor | HiddenRows
@@ -55,7 +55,7 @@ class ActivationFile:
             **_libraries(encoder),
         }
 
-    def entry(self, make: Callable[[Draft], Entry | None]) -> Entry | None:
+    def entry(self, make: Callable[[Draft], StoredActivations | None]) -> StoredActivations | None:
         """Returns what is on disk, or what `make` makes and, if it is to stay on disk, adds to the draft as "x".
 
         Of several processes one makes it, and the others wait. None where `make` returns it, or gave the rows to a
@@ -78,7 +78,7 @@ class ActivationFile:
     def _witness(self) -> str:
         return witness(self._encoder, self._data, self._stop, self._precision)
 
-    def _read(self) -> Entry | None:
+    def _read(self) -> StoredActivations | None:
         stored = self._disk.find(self._kind, self._key)
         if stored is None:
             return None
@@ -88,7 +88,7 @@ class ActivationFile:
             return None
         return _entry(stored, self._encoder.device)
 
-    def _commit(self, draft: Draft, made: Entry) -> bool:
+    def _commit(self, draft: Draft, made: StoredActivations) -> bool:
         about: dict[str, JSON] = {"encode_seconds": made.encode_seconds, "witness": self._witness}
         if isinstance(made.value, HiddenRows):
             draft.add("places", made.value.places)
@@ -101,17 +101,19 @@ def worth_keeping(encoder: Encoder) -> bool:
     return not encoder.identity.startswith(UNNAMED)
 
 
-def _entry(stored: Stored, device: torch.device) -> Entry:
+def _entry(stored: StoredArrays, device: torch.device) -> StoredActivations:
     seconds = float(stored.about["encode_seconds"])
     if stored.about.get("masked") is None:
         features = torch.from_numpy(stored.array("x")).to(device)
-        return Entry(features, seconds, 0 if device.type == "cpu" else features.numel() * features.element_size())
+        return StoredActivations(
+            features, seconds, 0 if device.type == "cpu" else features.numel() * features.element_size()
+        )
     if "x" not in stored.header.arrays:
-        return Entry(HiddenRows(0, masked=False), seconds, 0)
+        return StoredActivations(HiddenRows(0, masked=False), seconds, 0)
     x = torch.from_numpy(stored.array("x"))
     if stored.header.arrays["x"].dtype == "BF16":
         x = x.view(torch.bfloat16)
-    return Entry(HiddenRows.mapped(x, stored.array("places"), bool(stored.about["masked"])), seconds, 0)
+    return StoredActivations(HiddenRows.mapped(x, stored.array("places"), bool(stored.about["masked"])), seconds, 0)
 
 
 def _machine(device: torch.device) -> dict[str, JSON]:

@@ -34,7 +34,7 @@ log = logging.getLogger("tlbench.cache")
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredArrays:
     """An entry that was found whole: its arrays are views into the file, read when they are looked at.
 
     Writing into them changes this process's view alone.
@@ -71,7 +71,7 @@ class DiskCache:
         self._checked: set[tuple[object, ...]] = set()
         self._writable = True
 
-    def find(self, kind: str, key: Key) -> Stored | None:
+    def find(self, kind: str, key: Key) -> StoredArrays | None:
         """Returns the entry of this key, or None; one that is damaged is removed."""
         path = self._path(kind, key)
         try:
@@ -149,7 +149,7 @@ class DiskCache:
         digest = hashlib.sha256(canonical(dict(key)).encode()).hexdigest()[:32]
         return disk_folder.entry_path(self.folder, kind, digest)
 
-    def _opened(self, handle: int, key: Key) -> Stored:
+    def _opened(self, handle: int, key: Key) -> StoredArrays:
         header = read_header(handle)
         if header.key != dict(key):
             raise Damaged("it is the entry of another key")
@@ -160,7 +160,7 @@ class DiskCache:
         with suppress(OSError):
             # a folder of somebody else's may be readable alone
             os.utime(handle)
-        return Stored(header, mmap.mmap(handle, 0, access=mmap.ACCESS_COPY))
+        return StoredArrays(header, mmap.mmap(handle, 0, access=mmap.ACCESS_COPY))
 
     def _claimed(self, path: Path) -> int | None:
         """Returns a handle on the entry's draft, locked, or None where it cannot be written."""

@@ -24,7 +24,7 @@ from tlbench.contracts.cell import Plan
 from tlbench.contracts.record import Provenance, Record
 from tlbench.results.records.code_version import code_version
 from tlbench.results.records.record_files import content_of, record_of
-from tlbench.results.records.summaries import Line, Lines, Setting
+from tlbench.results.records.summaries import CellSummary, Setting, Summaries
 from tlbench.system.durable import Stamp
 
 NAME = "index.journal"
@@ -40,7 +40,7 @@ class _Committed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_
 
     size: int
     time: int
-    line: Line
+    line: CellSummary
 
 
 class _Shared(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True, tag="shared"):
@@ -83,7 +83,7 @@ class Journal:
             # Made of the bytes, so that it is the line that whoever reads the file would make.
             record = record_of(path, content)
             if isinstance(record, Record):
-                lines = Lines()
+                lines = Summaries()
                 lines.add(record, path.name.partition(".")[0])
                 self._append(_Committed(*stamp, lines.rows[0]), lines)
 
@@ -92,7 +92,7 @@ class Journal:
         with suppress(OSError, ValueError):
             self._append(_Planned(*stamp, plan.suite, [cell.id for cell in plan.cells]))
 
-    def _append(self, entry: _Entry, lines: Lines | None = None) -> None:
+    def _append(self, entry: _Entry, lines: Summaries | None = None) -> None:
         # Opened for each entry: a leaderboard may have removed the file since.
         handle = os.open(self._path, _FLAGS, 0o644)
         try:
@@ -102,7 +102,7 @@ class Journal:
                 return
             if status.st_ino != self._end[0] or status.st_size < self._end[1]:
                 self._said.clear()
-            shared = (lines or Lines()).without(self._said)
+            shared = (lines or Summaries()).without(self._said)
             keys = {*shared.settings, *shared.made, *shared.metrics}
             entries = [_Shared(shared.settings, shared.made, shared.metrics), entry] if keys else [entry]
             # In one piece, so that two writers never mix.
@@ -118,13 +118,13 @@ class Journal:
 class Journalled:
     """What a journal says."""
 
-    lines: Lines
+    lines: Summaries
     stamps: tuple[Stamp, ...] = ()
     """Of the file of each line."""
     plan: tuple[Stamp, str, list[str]] | None = None
     """The stamp of the last plan, its suite and the ids of its cells."""
 
-    def of(self, files: Mapping[str, Stamp]) -> dict[str, Line]:
+    def of(self, files: Mapping[str, Stamp]) -> dict[str, CellSummary]:
         """Returns the lines of those of these files that are as they were committed, by the file's name."""
         rows = zip(self.lines.rows, self.stamps, strict=True)
         # Of several entries for one file the last.
@@ -133,7 +133,7 @@ class Journalled:
 
 def read_journal(root: Path, most: int) -> Journalled:
     """Returns what the journal of a folder says; nothing where it cannot be read or has more than `most` bytes."""
-    lines, stamps, plan = Lines(), [], None
+    lines, stamps, plan = Summaries(), [], None
     try:
         content = content_of(root / "work" / NAME, most)
     except (OSError, MemoryError):
@@ -150,7 +150,7 @@ def read_journal(root: Path, most: int) -> Journalled:
             lines.rows.append(entry.line)
             stamps.append((entry.size, entry.time))
         elif isinstance(entry, _Shared):
-            lines.join(Lines([], entry.settings, entry.made, entry.metrics))
+            lines.join(Summaries([], entry.settings, entry.made, entry.metrics))
         else:
             plan = (entry.size, entry.time), entry.suite, entry.cells
     sound = lines.sound()

@@ -14,7 +14,7 @@ import msgspec
 from tlbench.contracts.record import Record
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
-from tlbench.results.records.summaries import Lines
+from tlbench.results.records.summaries import Summaries
 
 ENOUGH = 4000
 """How many records it takes for a second process to save more time than it costs."""
@@ -22,7 +22,7 @@ _CHUNK = 1000
 _MOST = 8
 
 
-def read_lines(store: Store, names: Sequence[str], enough: int = ENOUGH) -> tuple[Lines, list[Unreadable]]:
+def read_lines(store: Store, names: Sequence[str], enough: int = ENOUGH) -> tuple[Summaries, list[Unreadable]]:
     """Returns the lines of the records in the files of these names, in their order, and the files that are none."""
     if len(names) >= enough and (number := processes()) > 1:
         from concurrent.futures.process import BrokenProcessPool
@@ -34,13 +34,13 @@ def read_lines(store: Store, names: Sequence[str], enough: int = ENOUGH) -> tupl
     return _read(store, names)
 
 
-def _in_processes(store: Store, names: Sequence[str], number: int) -> tuple[Lines, list[Unreadable]]:
+def _in_processes(store: Store, names: Sequence[str], number: int) -> tuple[Summaries, list[Unreadable]]:
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
     chunks = [names[i : i + _CHUNK] for i in range(0, len(names), _CHUNK)]
-    lines, bad = Lines(), []
-    decode = msgspec.msgpack.Decoder(Lines).decode
+    lines, bad = Summaries(), []
+    decode = msgspec.msgpack.Decoder(Summaries).decode
     # Forked ones start at once, with everything imported; an interrupt is the parent's to answer.
     fork, ignore = multiprocessing.get_context("fork"), (signal.SIGINT, signal.SIG_IGN)
     with ProcessPoolExecutor(number, fork, signal.signal, ignore) as pool:
@@ -56,8 +56,8 @@ def _packed(store: Store, names: Sequence[str]) -> tuple[bytes, list[Unreadable]
     return msgspec.msgpack.encode(lines), bad
 
 
-def _read(store: Store, names: Sequence[str]) -> tuple[Lines, list[Unreadable]]:
-    lines, bad = Lines(), []
+def _read(store: Store, names: Sequence[str]) -> tuple[Summaries, list[Unreadable]]:
+    lines, bad = Summaries(), []
     for name in names:
         found = store.read(name)
         if isinstance(found, Record):

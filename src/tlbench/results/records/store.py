@@ -26,7 +26,7 @@ from tlbench.contracts.errors import StoreError
 from tlbench.contracts.record import FORMAT, Record
 from tlbench.results.records.journal import Journal
 from tlbench.results.records.record_files import Unreadable, attempts_in, content_of, newest_attempts, read_record
-from tlbench.results.records.summaries import Line
+from tlbench.results.records.summaries import CellSummary
 from tlbench.system.durable import Stamp, create_durably, link_durably, stamp_of, write_durably
 
 SAVED = re.compile(r"saved-\d+|\.saved-\d+\.\w+\.tmp")
@@ -203,7 +203,7 @@ class Store:
                     else:
                         path.unlink()
 
-    def predictions(self, record: Record | Line) -> Path | None:
+    def predictions(self, record: Record | CellSummary) -> Path | None:
         """Returns the Parquet file of a record's test predictions, or None where there is none."""
         if not record.predictions or Path(record.predictions).name != record.predictions:
             return None

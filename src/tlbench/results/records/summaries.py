@@ -34,7 +34,7 @@ class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_lik
     space: dict[str, Override]
 
 
-class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True, gc=False):
+class CellSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True, gc=False):
     """One cell: what its record says, or that it has none yet. Fields that name a column are that column."""
 
     cell: str
@@ -43,10 +43,10 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=T
     backbone: str
     strategy: str
     setting: str
-    """A key of `Lines.settings`."""
+    """A key of `Summaries.settings`."""
     status: str = PENDING
     made: str = ""
-    """A key of `Lines.made`."""
+    """A key of `Summaries.made`."""
     attempt: int = 0
     positive: int = 1
     predictions: str | None = None
@@ -64,7 +64,7 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=T
     searched: bool = False
     seeds: int = 0
     scored: str = ""
-    """A key of `Lines.metrics`: which metrics `scores` are of."""
+    """A key of `Summaries.metrics`: which metrics `scores` are of."""
     scores: tuple[float, ...] = ()
     """The mean over seeds of each metric on the whole test split."""
     overlap: int | None = None
@@ -94,10 +94,10 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=T
         return f"{self.cell}.{self.attempt}.json"
 
 
-class Lines(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
+class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
     """Lines, and once for all of them what many have in common; keys are digests, so that any two can be joined."""
 
-    rows: list[Line] = []
+    rows: list[CellSummary] = []
     settings: dict[str, Setting] = {}
     made: dict[str, Provenance] = {}
     """What results were made with: provenance without what differs between any two machines or runs."""
@@ -114,7 +114,7 @@ class Lines(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
         peak, baseline = memory.host_peak_bytes, memory.host_baseline_bytes
         scored = self._scored(record)
         fails = "value" not in scored and record.status == OK
-        line = Line(
+        line = CellSummary(
             cell_id,
             cell.task.name,
             cell.backbone.name if cell.backbone else "",
@@ -157,18 +157,20 @@ class Lines(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
         for cell_id, cell in cells.items():
             if cell_id not in there:
                 backbone = cell.backbone.name if cell.backbone else ""
-                self.rows.append(Line(cell_id, cell.task.name, backbone, cell.strategy.name, self._setting(cell)))
+                self.rows.append(
+                    CellSummary(cell_id, cell.task.name, backbone, cell.strategy.name, self._setting(cell))
+                )
 
-    def join(self, other: Lines) -> None:
+    def join(self, other: Summaries) -> None:
         """Adds all lines of another."""
         self.rows += other.rows
         self.settings |= other.settings
         self.made |= other.made
         self.metrics |= other.metrics
 
-    def of(self, rows: Iterable[Line]) -> Lines:
+    def of(self, rows: Iterable[CellSummary]) -> Summaries:
         """Returns some of the lines, with what all have in common."""
-        return Lines(list(rows), dict(self.settings), dict(self.made), dict(self.metrics))
+        return Summaries(list(rows), dict(self.settings), dict(self.made), dict(self.metrics))
 
     def prune(self) -> None:
         """Forgets what no line has in common with others any more."""
@@ -176,13 +178,13 @@ class Lines(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
         self.made = {key: self.made[key] for key in {line.made for line in self.rows}}
         self.metrics = {key: self.metrics[key] for key in {line.scored for line in self.rows} if key}
 
-    def without(self, keys: Set[str]) -> Lines:
+    def without(self, keys: Set[str]) -> Summaries:
         """Returns the lines without those things that they have in common whose keys are these."""
 
         def rest(known: dict[str, _T]) -> dict[str, _T]:
             return {key: value for key, value in known.items() if key not in keys}
 
-        return Lines(self.rows, rest(self.settings), rest(self.made), rest(self.metrics))
+        return Summaries(self.rows, rest(self.settings), rest(self.made), rest(self.metrics))
 
     def sound(self) -> list[bool]:
         """Says of each line whether a record may have made it, as far as a table depends on that.
@@ -202,7 +204,7 @@ class Lines(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
             for line in self.rows
         ]
 
-    def scores(self, metric: str, rows: Sequence[Line]) -> list[float | None]:
+    def scores(self, metric: str, rows: Sequence[CellSummary]) -> list[float | None]:
         """Returns what each of some of the lines has in a metric."""
         places = {key: names.index(metric) for key, names in self.metrics.items() if metric in names}
         found = [places.get(line.scored) for line in rows]
@@ -259,7 +261,7 @@ _of_every_record = attrgetter("trials", "encode_seconds", "fit_seconds", "total_
 """What sums go over."""
 
 
-def lines_of(records: Iterable[Record]) -> Lines:
+def summaries_of(records: Iterable[Record]) -> Summaries:
     """Returns a line for each cell in order of their ids; of several attempts the newest counts."""
     newest: dict[str, Record] = {}
     for record in records:
@@ -267,7 +269,7 @@ def lines_of(records: Iterable[Record]) -> Lines:
         known = newest.get(cell_id)
         if known is None or known.attempt < record.attempt:
             newest[cell_id] = record
-    lines = Lines()
+    lines = Summaries()
     for cell_id, record in sorted(newest.items()):
         lines.add(record, cell_id)
     return lines

@@ -27,7 +27,7 @@ _OF_THE_LEGEND = (
 
 
 @dataclass(frozen=True)
-class Line:
+class PageRow:
     """One row of a table: an entry of a ranking, or of the summary."""
 
     values: Mapping[str, Value]
@@ -50,7 +50,7 @@ class Section:
     """How many test examples, such as "1,000 test examples"; empty if nothing was scored."""
     waiting: str
     """How many cells have no record yet, such as "2 cells to come", or empty."""
-    lines: tuple[Line, ...]
+    lines: tuple[PageRow, ...]
     """Best first; what failed stands last."""
     hidden: int
     """How many more there are."""
@@ -136,12 +136,14 @@ class Page:
         return SUMMARY
 
     @cached_property
-    def summary(self) -> tuple[Line, ...]:
+    def summary(self) -> tuple[PageRow, ...]:
         """An entry for each backbone and strategy over all tasks, best first; none where there is one task alone."""
         entries = self._summary[: self._limits.summary] if self._limits else self._summary
         complete = [row["mean"] for row in entries if row["mean"] is not None and row["tasks"] == row["tasks_total"]]
         best = max(complete, default=None)
-        return tuple(Line(_values(row, SUMMARY), is_best=best is not None and row["mean"] == best) for row in entries)
+        return tuple(
+            PageRow(_values(row, SUMMARY), is_best=best is not None and row["mean"] == best) for row in entries
+        )
 
     @property
     def summary_hidden(self) -> int:
@@ -216,7 +218,7 @@ class Page:
         rows = [row for row, _ in kinds]
         recorded = sum(number for row, number in kinds if row["status"] != PENDING)
         lines = tuple(
-            Line(
+            PageRow(
                 _values(row, RANKING, cells.marks(row, self._marks)),
                 is_best=row["rank"] == 1 and row["status"] == OK,
                 status=row["status"],

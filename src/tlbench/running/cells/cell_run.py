@@ -24,7 +24,7 @@ from tlbench.contracts.record import FitResult, Provenance, Record, Status
 from tlbench.running.cells.attempt import Attempt, Means
 from tlbench.running.cells.cell_folder import FULL, CellFolder, Lease, Winner
 from tlbench.running.cells.cell_record import Finished, record_of
-from tlbench.running.cells.failures import Ended, ended
+from tlbench.running.cells.failures import CellEnded, ended
 from tlbench.running.cells.final_fits import CellFinals
 from tlbench.running.cells.hyperparameters import made_with, only_setting, settings_of
 from tlbench.running.cells.reused_fits import FinishedFits, alike, taken_seconds
@@ -137,7 +137,7 @@ class CellRun:
         """Ends the cell without scores; for an order that is of no use any more, nothing happens."""
         if (order is None or self._is_of_use(order)) and self.record is None:
             trials = self._search.trials if self._search else self._folder.trials().values()
-            self._finish(ended(self.attempt, Ended(status, reason, trace), tuple(trials)))
+            self._finish(ended(self.attempt, CellEnded(status, reason, trace), tuple(trials)))
 
     def close(self) -> None:
         """Lets other processes have the cell."""
@@ -232,7 +232,7 @@ class CellRun:
         if answer.energy_joules is not None:
             self._energy_joules = (self._energy_joules or 0.0) + answer.energy_joules
         if answer.error:
-            raise Ended("failed", answer.error, answer.traceback)
+            raise CellEnded("failed", answer.error, answer.traceback)
         if not all(alike(answer.made_with, one) for one in self._unchecked):
             self._begin_anew()
             return
@@ -245,7 +245,7 @@ class CellRun:
         if [(one.trial, one.seed, one.params) for one in results] != [
             (fit.trial, fit.seed, fit.params) for fit in order.fits
         ]:
-            raise Ended("failed", "the executor answered other fits than it was given")
+            raise CellEnded("failed", "the executor answered other fits than it was given")
         if order.purpose == "search":
             assert self._search is not None
             if answer.keeps:
@@ -290,7 +290,7 @@ class CellRun:
         """
         try:
             step()
-        except Ended as end:
+        except CellEnded as end:
             self.end(end.status, end.reason, end.traceback)
         except (Exception, SystemExit, GeneratorExit) as error:
             if isinstance(error, OSError) and error.errno in FULL:

@@ -6,7 +6,7 @@ from tlbench.contracts.record import FitResult, Record, Status
 from tlbench.running.cells.attempt import Attempt
 
 
-class Ended(Exception):
+class CellEnded(Exception):
     """A cell that ends without scores, with what its record will say."""
 
     def __init__(self, status: Status, reason: str, traceback: str = "") -> None:
@@ -14,7 +14,7 @@ class Ended(Exception):
         self.status, self.reason, self.traceback = status, reason, traceback
 
 
-def ended(attempt: Attempt, end: Ended, trials: tuple[FitResult, ...] = ()) -> Record:
+def ended(attempt: Attempt, end: CellEnded, trials: tuple[FitResult, ...] = ()) -> Record:
     """Returns the record of a cell that ended without scores."""
     return Record(
         attempt.cell, end.status, attempt=attempt.number, reason=end.reason, traceback=end.traceback, trials=trials

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tlbench.contracts.executor import Fit, OrderResult
 from tlbench.contracts.record import FitResult
 from tlbench.running.cells.cell_folder import CellFolder, Winner
-from tlbench.running.cells.failures import Ended
+from tlbench.running.cells.failures import CellEnded
 from tlbench.running.cells.reused_fits import FinishedFits
 
 
@@ -68,7 +68,7 @@ class CellFinals:
         """
         if failed := next((final for final in self.results if final.status != "ok"), None):
             status = "failed" if failed.status == "pruned" else failed.status
-            raise Ended(status, f"seed {failed.seed}: {failed.reason}", failed.traceback)
+            raise CellEnded(status, f"seed {failed.seed}: {failed.reason}", failed.traceback)
 
     def drop_misfits(self, answer: OrderResult) -> bool:
         """Forgets fits that answered another test split than was scored now; returns whether there were some.
@@ -83,7 +83,7 @@ class CellFinals:
         other = {seed for seed, taken in self._tests.items() if taken != test} | set(answer.misfits)
         for seed in other:
             if seed in answer.misfits and seed not in self._tests and seed not in self._before:
-                raise Ended("failed", f"the answers of seed {seed} do not fit the test split, or cannot be scored")
+                raise CellEnded("failed", f"the answers of seed {seed} do not fit the test split, or cannot be scored")
             self._folder.drop_final(seed)
             del self._finals[seed]
             self._tests.pop(seed, None)

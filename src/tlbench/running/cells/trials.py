@@ -10,7 +10,7 @@ from tlbench.contracts.cell import Cell
 from tlbench.contracts.executor import Fit
 from tlbench.contracts.record import FitResult
 from tlbench.running.cells.cell_folder import CellFolder, Winner
-from tlbench.running.cells.failures import Ended
+from tlbench.running.cells.failures import CellEnded
 from tlbench.running.cells.hyperparameters import CellSettings
 from tlbench.running.cells.reused_fits import FinishedFits
 from tlbench.running.search.study import Search
@@ -107,4 +107,4 @@ class CellSearch:
             return Winner(best.params, self._cell.protocol.seeds, best.trial, best.validation)
         last, count = self.trials[-1], len(self._trials)
         reason = last.reason if count == 1 else f"no trial of {count} gave a score; {last.reason}"
-        raise Ended("failed" if last.status == "pruned" else last.status, reason, last.traceback)
+        raise CellEnded("failed" if last.status == "pruned" else last.status, reason, last.traceback)

@@ -14,7 +14,16 @@ from tlbench.contracts.errors import UsageError
 from tlbench.contracts.executor import Asked, Capacity, Executor, FitOrder, Handle, OrderResult, WorkerLost
 from tlbench.running.executors.local_capacity import gpu_of, local_capacity
 from tlbench.running.fitting.libraries import ALLOCATOR, DISCOVERED, PRELOADED, QUIET, THREADS
-from tlbench.running.forking import Answered, Died, ImportsFailedError, Start, StartError, Worker, Workers, open_workers
+from tlbench.running.forking import (
+    Answered,
+    Died,
+    ImportsFailedError,
+    Start,
+    StartError,
+    WorkerPool,
+    WorkerProcess,
+    open_workers,
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,7 @@ class Isolated:
 class _Way:
     """An order on a worker."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: WorkerProcess) -> None:
         self.worker = worker
         self.outcome: OrderResult | WorkerLost | None = None
 
@@ -52,7 +61,7 @@ class _Way:
 class _Place:
     """A worker that lives, and what it is used to."""
 
-    worker: Worker
+    worker: WorkerProcess
     slot: int
     key: str = ""
     name: str = ""
@@ -69,9 +78,9 @@ class _IsolatedExecutor:
         environment = {**QUIET, **ALLOCATOR, **dict.fromkeys(THREADS, str(capacity.cores)), **asked.environment}
         preload = (*PRELOADED, *plugin_modules(), DISCOVERED)
         start = Start("tlbench.running.fitting.process:answer", Path(asked.log), preload, environment)
-        self._workers: Workers = open_workers(start)
+        self._workers: WorkerPool = open_workers(start)
         self._workers.warm_up()
-        self._places: dict[Worker, _Place] = {}
+        self._places: dict[WorkerProcess, _Place] = {}
         self._fatal_imports: set[tuple[str, ...]] = set()
 
     def capacity(self) -> Capacity:
@@ -137,7 +146,7 @@ class _IsolatedExecutor:
         place = self._places[worker] = _Place(worker, slot, key)
         return place
 
-    def _forked(self, order: FitOrder, environment: dict[str, str]) -> Worker:
+    def _forked(self, order: FitOrder, environment: dict[str, str]) -> WorkerProcess:
         try:
             if order.imports not in self._fatal_imports:
                 try:

@@ -14,7 +14,7 @@ from tlbench.contracts.errors import Diverged, PluginError
 from tlbench.contracts.executor import Fit
 from tlbench.contracts.record import FitResult
 from tlbench.contracts.strategy import Job, Predictor
-from tlbench.modeling.activations.activation_cache import Usage
+from tlbench.modeling.activations.activation_cache import EncodeUsage
 from tlbench.modeling.data import Data
 from tlbench.modeling.encoder import count_parameters
 from tlbench.running.fitting.context import CellContext
@@ -95,7 +95,7 @@ def run_fits(
 
 
 def _standalone(
-    seed: int, usage: Usage, train: Mapping[int, Data], once: Mapping[tuple[int, str], float]
+    seed: int, usage: EncodeUsage, train: Mapping[int, Data], once: Mapping[tuple[int, str], float]
 ) -> dict[str, float]:
     """Returns the seconds of encoding and set-up that a fit of this seed would have taken, had it been alone.
 

@@ -27,7 +27,7 @@ from tlbench.running.fitting.session import Session, faults_in, resolve_device, 
 from tlbench.running.fitting.timing import predict_timed
 from tlbench.running.scoring import scores
 from tlbench.running.scoring.prediction_files import of_seed, predictions_path
-from tlbench.system.measure import Usage, is_lost, metered
+from tlbench.system.measure import ResourceUsage, is_lost, metered
 
 LOST = 70
 """The exit status of a worker whose device is lost (EX_SOFTWARE)."""
@@ -60,7 +60,7 @@ class Worker:
 
     def carry_out(self, order: FitOrder) -> OrderResult:
         """Returns the answer to an order; nothing that a plugin raises leaves this function."""
-        usage = Usage()
+        usage = ResourceUsage()
         try:
             session = self._session_for(order)
             with restored(), metered(session.device) as usage:

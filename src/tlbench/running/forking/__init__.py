@@ -12,27 +12,27 @@ Nothing here knows what a request is, and nothing beside the standard library is
 import sys
 
 from tlbench.running.forking.client import ForkServer
-from tlbench.running.forking.events import Answered, Died, Ended, Event
+from tlbench.running.forking.events import Answered, Died, Event, WorkerEnded
 from tlbench.running.forking.spawned import SpawnServer
 from tlbench.running.forking.start import ImportsFailedError, Start, StartError
-from tlbench.running.forking.workers import Worker, Workers
+from tlbench.running.forking.workers import WorkerPool, WorkerProcess
 
 __all__ = [
     "Answered",
     "Died",
-    "Ended",
     "Event",
     "ForkServer",
     "ImportsFailedError",
     "SpawnServer",
     "Start",
     "StartError",
-    "Worker",
-    "Workers",
+    "WorkerEnded",
+    "WorkerPool",
+    "WorkerProcess",
     "open_workers",
 ]
 
 
-def open_workers(start: Start) -> Workers:
+def open_workers(start: Start) -> WorkerPool:
     """Returns what starts workers here: a fork server where forking is safe, and fresh processes elsewhere."""
     return ForkServer(start) if sys.platform == "linux" else SpawnServer(start)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from tlbench.running.forking import frames
 from tlbench.running.forking import linux as system
 from tlbench.running.forking.start import ImportsFailedError, Start, StartError, started_interpreter
-from tlbench.running.forking.workers import NOTHING, Worker, Workers
+from tlbench.running.forking.workers import NOTHING, WorkerPool, WorkerProcess
 
 _MARK = "TLBENCH_FORK_SERVER"
 """What a server, and by that all it starts, has in its environment: how a driver knows its orphans."""
@@ -44,10 +44,10 @@ class _Server:
     """What a branch was forked from: it tells of a branch's end when nothing of it is left."""
     is_ready: bool = False
     """Whether it has answered, and so imported what it was told to."""
-    workers: dict[int, Worker] = field(default_factory=dict)
+    workers: dict[int, WorkerProcess] = field(default_factory=dict)
 
 
-class ForkServer(Workers):
+class ForkServer(WorkerPool):
     """Workers from a fork server, which is started with the first worker and again where it has died.
 
     Workers with modules of their own come from a branch: a fork server for these modules, forked from the first. What
@@ -67,7 +67,9 @@ class ForkServer(Workers):
         if self._server is None and not self._closed:
             self._server = self._started()
 
-    def fork(self, name: str = "", environment: Mapping[str, str] = NOTHING, modules: Sequence[str] = ()) -> Worker:
+    def fork(
+        self, name: str = "", environment: Mapping[str, str] = NOTHING, modules: Sequence[str] = ()
+    ) -> WorkerProcess:
         """Returns a new worker; waits for the server's imports where there is none yet.
 
         Raises:
@@ -162,10 +164,10 @@ class ForkServer(Workers):
             theirs.close()
         return self._watched(_Server(process, ours, f"{_MARK}={mark}", process.pid))
 
-    def _forked(self, server: _Server, name: str) -> Worker | None:
+    def _forked(self, server: _Server, name: str) -> WorkerProcess | None:
         """Returns a worker of this server, or None where the server is dead."""
         ours, theirs = socket.socketpair()
-        worker = Worker(self, next(self._numbers), name, ours)
+        worker = WorkerProcess(self, next(self._numbers), name, ours)
         try:
             with theirs:
                 socket.send_fds(server.control, [json.dumps(["fork", worker.id]).encode()], [theirs.fileno()])
@@ -243,13 +245,13 @@ class ForkServer(Workers):
     def _branches_of(self, server: _Server) -> list[_Server]:
         return [other for other in self._servers if other.parent is server]
 
-    def _kill(self, worker: Worker) -> None:
+    def _kill(self, worker: WorkerProcess) -> None:
         self._tell(worker, "kill")
 
-    def _is_lost(self, worker: Worker) -> None:
+    def _is_lost(self, worker: WorkerProcess) -> None:
         self._tell(worker, "lost")
 
-    def _tell(self, worker: Worker, what: str) -> None:
+    def _tell(self, worker: WorkerProcess, what: str) -> None:
         # A server that is dead has taken its workers with it.
         for server in self._servers:
             if worker.id in server.workers:

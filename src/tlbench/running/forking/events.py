@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tlbench.running.forking.workers import Worker
+    from tlbench.running.forking.workers import WorkerProcess
 
 
 @dataclass(frozen=True)
 class Answered:
     """A worker has answered its request and is free for another."""
 
-    worker: Worker
+    worker: WorkerProcess
     answer: bytes
 
 
@@ -22,7 +22,7 @@ class Answered:
 class Died:
     """A worker is gone, and whatever it had started is gone too."""
 
-    worker: Worker
+    worker: WorkerProcess
     how: str
     """Goes on from "the worker": `was killed by SIGKILL`, `exited with status 0 before it answered`."""
     status: int
@@ -32,13 +32,13 @@ class Died:
 
 
 @dataclass(frozen=True)
-class Ended:
+class WorkerEnded:
     """A worker that was asked to end has done so, and whatever it had started is gone."""
 
-    worker: Worker
+    worker: WorkerProcess
 
 
-Event = Answered | Died | Ended
+Event = Answered | Died | WorkerEnded
 
 
 def manner(status: int, busy: bool) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from tlbench.running.forking.start import Start, StartError, started_interpreter
-from tlbench.running.forking.workers import NOTHING, Worker, Workers
+from tlbench.running.forking.workers import NOTHING, WorkerPool, WorkerProcess
 
 _CLOSED_SECONDS = 1.0
 
@@ -29,18 +29,20 @@ class _Process:
     closed: bool = False
 
 
-class SpawnServer(Workers):
+class SpawnServer(WorkerPool):
     """Workers that each import what they need; what one starts in a group of its own outlives it."""
 
     def __init__(self, start: Start) -> None:
         super().__init__(start)
-        self._processes: dict[Worker, _Process] = {}
-        self._ended: dict[int, Worker] = {}
+        self._processes: dict[WorkerProcess, _Process] = {}
+        self._ended: dict[int, WorkerProcess] = {}
         self._bell, self._rope = socket.socketpair()
         self._bell.setblocking(False)
         self._selector.register(self._bell, selectors.EVENT_READ, lambda mask: self._on_bell())
 
-    def fork(self, name: str = "", environment: Mapping[str, str] = NOTHING, modules: Sequence[str] = ()) -> Worker:
+    def fork(
+        self, name: str = "", environment: Mapping[str, str] = NOTHING, modules: Sequence[str] = ()
+    ) -> WorkerProcess:
         """Returns a new worker, which will be ready when it has imported what is preloaded and the modules.
 
         Raises:
@@ -49,7 +51,7 @@ class SpawnServer(Workers):
         if self._closed:
             raise RuntimeError("the workers are closed")
         ours, theirs = socket.socketpair()
-        worker = Worker(self, next(self._numbers), name, ours)
+        worker = WorkerProcess(self, next(self._numbers), name, ours)
         told = {"as": "worker", "handle": theirs.fileno(), "preload": (*self._start.preload, *modules)}
         how = {"stdin": subprocess.PIPE, "environment": environment}
         try:
@@ -89,12 +91,12 @@ class SpawnServer(Workers):
                 how = "closed its connection and was killed" if started.closed else None
                 self._gone(worker, started.process.returncode, how=how)
 
-    def _kill(self, worker: Worker) -> None:
+    def _kill(self, worker: WorkerProcess) -> None:
         if (started := self._processes.get(worker)) is not None:
             started.process.kill()
             _kill_group(started.process)
 
-    def _is_lost(self, worker: Worker) -> None:
+    def _is_lost(self, worker: WorkerProcess) -> None:
         if (started := self._processes.get(worker)) is None:
             return
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from tlbench.running.forking import frames
-from tlbench.running.forking.events import Answered, Died, Ended, Event, manner
+from tlbench.running.forking.events import Answered, Died, Event, WorkerEnded, manner
 from tlbench.running.forking.start import Start
 
 KILL_SECONDS = 15.0
@@ -23,10 +23,10 @@ _CHUNK = 2**20
 NOTHING: Mapping[str, str] = {}
 
 
-class Worker:
+class WorkerProcess:
     """A process that answers requests, one at a time."""
 
-    def __init__(self, owner: Workers, id: int, name: str, sock: socket.socket) -> None:
+    def __init__(self, owner: WorkerPool, id: int, name: str, sock: socket.socket) -> None:
         self.id, self.name, self.pid = id, name, 0
         self._owner = owner
         self._sock = sock
@@ -63,18 +63,18 @@ class Worker:
             self._owner._kill(self)
 
     def end(self) -> None:
-        """Lets the process end by itself once it has answered what it was sent; an `Ended` follows."""
+        """Lets the process end by itself once it has answered what it was sent; an `WorkerEnded` follows."""
         if not self._ending:
             self._ending = True
             self._owner._flush(self)
 
 
-class Workers(ABC):
+class WorkerPool(ABC):
     """Starts workers and waits for what becomes of them; used from one thread, and as a context."""
 
     def __init__(self, start: Start) -> None:
         self._start = start
-        self.workers: set[Worker] = set()
+        self.workers: set[WorkerProcess] = set()
         """Those that are not known to be gone."""
         self.failed: dict[str, str] = {}
         """What was raised by modules that could not be preloaded."""
@@ -90,7 +90,9 @@ class Workers(ABC):
         self.close()
 
     @abstractmethod
-    def fork(self, name: str = "", environment: Mapping[str, str] = NOTHING, modules: Sequence[str] = ()) -> Worker:
+    def fork(
+        self, name: str = "", environment: Mapping[str, str] = NOTHING, modules: Sequence[str] = ()
+    ) -> WorkerProcess:
         """Returns a new worker that has imported the modules, beside those that every worker has.
 
         Args:
@@ -106,10 +108,10 @@ class Workers(ABC):
         """Begins what the first `fork` would wait for, where there is such a thing."""
 
     @abstractmethod
-    def _kill(self, worker: Worker) -> None: ...
+    def _kill(self, worker: WorkerProcess) -> None: ...
 
     @abstractmethod
-    def _is_lost(self, worker: Worker) -> None:
+    def _is_lost(self, worker: WorkerProcess) -> None:
         """Sees to it that a worker whose socket is closed ends: now by itself, or killed."""
 
     @abstractmethod
@@ -163,18 +165,18 @@ class Workers(ABC):
         while self.workers and (left := deadline - monotonic()) > 0:
             yield from self.wait(left)
 
-    def _begin(self, worker: Worker, told: bytes) -> None:
+    def _begin(self, worker: WorkerProcess, told: bytes) -> None:
         """Makes a worker that was just started one of those waited for, and tells it what it is."""
         worker._sock.setblocking(False)
         self.workers.add(worker)
         self._selector.register(worker._sock, selectors.EVENT_READ, lambda mask: self._on_socket(worker, mask))
         self._send(worker, frames.BEGIN, told)
 
-    def _send(self, worker: Worker, kind: bytes, content: bytes) -> None:
+    def _send(self, worker: WorkerProcess, kind: bytes, content: bytes) -> None:
         worker._unsent += [memoryview(frames.header(kind, len(content))), memoryview(content)]
         self._flush(worker)
 
-    def _flush(self, worker: Worker) -> None:
+    def _flush(self, worker: WorkerProcess) -> None:
         if worker._lost:
             return
         try:
@@ -194,7 +196,7 @@ class Workers(ABC):
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if worker._unsent else 0)
         self._selector.modify(worker._sock, wanted, lambda mask: self._on_socket(worker, mask))
 
-    def _on_socket(self, worker: Worker, mask: int) -> None:
+    def _on_socket(self, worker: WorkerProcess, mask: int) -> None:
         if mask & selectors.EVENT_WRITE:
             self._flush(worker)
         if mask & selectors.EVENT_READ and not self._take(worker):
@@ -203,7 +205,7 @@ class Workers(ABC):
             self._selector.unregister(worker._sock)
             self._is_lost(worker)
 
-    def _take(self, worker: Worker) -> bool:
+    def _take(self, worker: WorkerProcess) -> bool:
         """Takes one piece of what a worker has written; returns whether more may come."""
         try:
             piece = worker._sock.recv(_CHUNK)
@@ -220,7 +222,7 @@ class Workers(ABC):
                 self._kill(worker)
         return bool(piece)
 
-    def _on_frame(self, worker: Worker, kind: bytes, content: bytes) -> None:
+    def _on_frame(self, worker: WorkerProcess, kind: bytes, content: bytes) -> None:
         if kind == frames.ANSWER and worker._busy:
             worker._busy = False
             self._events.append(Answered(worker, content))
@@ -229,7 +231,7 @@ class Workers(ABC):
         else:
             raise frames.FrameError("an answer that nothing had asked for")
 
-    def _gone(self, worker: Worker, status: int, *, oom: bool = False, how: str | None = None) -> None:
+    def _gone(self, worker: WorkerProcess, status: int, *, oom: bool = False, how: str | None = None) -> None:
         """Makes events of a worker that is gone: an answer that was on its way, then its end."""
         if not worker._lost:
             # Not registered yet where `fork` was interrupted.
@@ -240,12 +242,12 @@ class Workers(ABC):
         worker._lost = True
         worker._sock.close()
         if worker._ending and not worker._busy and status == 0:
-            self._events.append(Ended(worker))
+            self._events.append(WorkerEnded(worker))
             return
         how = worker._fault or (f"raised {worker._raised}" if worker._raised else how or manner(status, worker._busy))
         self._events.append(Died(worker, how, status, oom))
 
-    def _unread(self, worker: Worker) -> bool:
+    def _unread(self, worker: WorkerProcess) -> bool:
         try:
             return bool(worker._sock.recv(1, socket.MSG_PEEK))
         except OSError:

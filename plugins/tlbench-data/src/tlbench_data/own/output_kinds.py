@@ -27,7 +27,7 @@ OF_ONE_CLASS = ("f1", "precision", "recall")
 
 
 @dataclass(frozen=True)
-class Column:
+class TargetColumn:
     """The column of labels, and how it is read."""
 
     name: str
@@ -37,7 +37,7 @@ class Column:
     max_length: int = 64
 
 
-def infer(rows: Sequence[Row], column: Column, worded: bool) -> str:
+def infer(rows: Sequence[Row], column: TargetColumn, worded: bool) -> str:
     """Returns the kind of output that the values ask for; `worded` says that the inputs are lists of words.
 
     Raises:
@@ -64,7 +64,7 @@ def infer(rows: Sequence[Row], column: Column, worded: bool) -> str:
     return "classes" if whole and different <= FEW_NUMBERS else "scalar"
 
 
-def output_of(rows: Sequence[Row], column: Column) -> Output:
+def output_of(rows: Sequence[Row], column: TargetColumn) -> Output:
     """Returns the output that the training rows ask for, with the names that stand in them.
 
     Raises:
@@ -81,7 +81,7 @@ def output_of(rows: Sequence[Row], column: Column) -> Output:
     return Classes(_ordered({_word(_filled(row, column.name)) for row in rows}))
 
 
-def target_of(output: Output, column: Column) -> Callable[[Row], Any]:
+def target_of(output: Output, column: TargetColumn) -> Callable[[Row], Any]:
     """Returns what makes a target of a row; it raises a `DataError` for a value that is none of its kind."""
     if isinstance(output, Scalar):
         return lambda row: row.real(column.name)
@@ -116,7 +116,7 @@ def _filled(row: Row, column: str) -> Any:
     return row.whole(column, value) if isinstance(value, str) else value
 
 
-def _several(row: Row, column: Column) -> list[str]:
+def _several(row: Row, column: TargetColumn) -> list[str]:
     value = row.value(column.name)
     if isinstance(value, str):
         value = value.split(column.separator)

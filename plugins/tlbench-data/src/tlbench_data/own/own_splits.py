@@ -12,7 +12,7 @@ from typing import Any
 from tlbench import Classes, DataError, Example, Examples, MultiLabel, Output, Scalar, Span, TokenClasses
 from tlbench_data.drawing import draw
 from tlbench_data.own.column_choice import Chosen, choose
-from tlbench_data.own.output_kinds import Column, infer, metrics_of, output_of, target_of
+from tlbench_data.own.output_kinds import TargetColumn, infer, metrics_of, output_of, target_of
 from tlbench_data.own.schemes import Format, questions_of, rows_of
 from tlbench_data.readers.rows import Row, listed, shown
 
@@ -51,7 +51,7 @@ class Prepared:
     description: str
 
 
-def prepare(parts: Sequence[Part], form: Format, column: Column, texts: tuple[str, str], seed: int) -> Prepared:
+def prepare(parts: Sequence[Part], form: Format, column: TargetColumn, texts: tuple[str, str], seed: int) -> Prepared:
     """Returns the splits, with every row read and checked.
 
     Raises:
@@ -83,7 +83,7 @@ def _questions(parts: Sequence[Part]) -> _Read:
     return _Read(Span(), ("answer_f1", "exact_match"), splits, "answers to questions")
 
 
-def _table(parts: Sequence[Part], form: Format, column: Column, texts: tuple[str, str]) -> _Read:
+def _table(parts: Sequence[Part], form: Format, column: TargetColumn, texts: tuple[str, str]) -> _Read:
     rows = {part.split: rows_of(part.files, form) for part in parts}
     first = next(iter(rows.values()))
     chosen = _columns(first, form, texts, column.name)
@@ -108,7 +108,7 @@ def _columns(rows: Sequence[Row], form: Format, texts: tuple[str, str], label: s
     return choose(rows[0], *texts, label)
 
 
-def _examples(split: str, rows: Sequence[Row], chosen: Chosen, output: Output, column: Column) -> list[Example]:
+def _examples(split: str, rows: Sequence[Row], chosen: Chosen, output: Output, column: TargetColumn) -> list[Example]:
     target = target_of(output, column)
     found = []
     for number, row in enumerate(rows):

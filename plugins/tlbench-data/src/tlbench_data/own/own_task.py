@@ -188,7 +188,7 @@ def resolve(scheme: str, text: str) -> Task:
 
 @lru_cache(maxsize=8)
 def _read(task: OwnTask) -> Prepared:
-    column = kinds.Column(task.label, task.kind, task.separator, task.max_length)
+    column = kinds.TargetColumn(task.label, task.kind, task.separator, task.max_length)
     form = Format(task.scheme, task.header, task.quotes, task.encoding)
     prepared = prepare(task.parts(), form, column, (task.text, task.text2), task.seed)
     return replace(prepared, description=prepared.description + _of_one_class(task, prepared.output))

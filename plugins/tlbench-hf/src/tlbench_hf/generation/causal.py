@@ -21,7 +21,7 @@ from tlbench_hf.families import OLD_OUTPUT_LAYER
 from tlbench_hf.generation.prompt_rows import IGNORED
 from tlbench_hf.generation.writing_head import (
     Absent,
-    Memory,
+    SourceStates,
     TextHead,
     Writing,
     cross_entropy,
@@ -50,7 +50,7 @@ class CausalHead(TextHead):
         native.config = config
         self.pad: int = native.generation_config.pad_token_id
 
-    def loss(self, logits: Memory, targets: Tensor) -> Tensor:
+    def loss(self, logits: SourceStates, targets: Tensor) -> Tensor:
         """Returns the mean loss a token of the targets (B, L), which are the last tokens of their rows."""
         labels = cut_to_batch(targets)
         there = labels != IGNORED
@@ -64,7 +64,7 @@ class CausalHead(TextHead):
             answer = self.native(input_ids=labels[:1, :1].clamp(min=0), use_cache=False)
         return cross_entropy(answer.logits[0], labels[there])
 
-    def outputs(self, logits: Memory) -> Outputs:
+    def outputs(self, logits: SourceStates) -> Outputs:
         """Raises: what is written depends on keys and values, not on the last hidden states.
 
         Raises:

@@ -16,7 +16,7 @@ from tlbench.modeling.encoder import Encoder
 from tlbench.modeling.heads import Outputs
 from tlbench_hf.generation.writing_head import (
     Absent,
-    Memory,
+    SourceStates,
     TextHead,
     Writing,
     cross_entropy,
@@ -32,7 +32,7 @@ from tlbench_hf.sources import SEED
 class Seq2SeqHead(TextHead):
     """A decoder and its output layer; it reads the encoder's states, so cached ones serve as well."""
 
-    def loss(self, logits: Memory, targets: Tensor) -> Tensor:
+    def loss(self, logits: SourceStates, targets: Tensor) -> Tensor:
         """Returns the mean loss a token, each being shown those before it; targets are (B, L), -100 beyond the end."""
         labels = cut_to_batch(targets)
         with self.lent(logits.table):
@@ -43,7 +43,7 @@ class Seq2SeqHead(TextHead):
             )
         return cross_entropy(answer.logits.flatten(0, 1), labels.flatten())
 
-    def outputs(self, logits: Memory) -> Outputs:
+    def outputs(self, logits: SourceStates) -> Outputs:
         """Returns the texts that are written from the encoder's states."""
         with self.lent(logits.table):
             return Outputs(self.texts(self.write(**_read(logits))))
@@ -93,6 +93,6 @@ def _decoder(folder: Path, title: str, content: str | None) -> tuple[Any, tuple[
     return native, gaps
 
 
-def _read(memory: Memory) -> dict[str, Any]:
+def _read(memory: SourceStates) -> dict[str, Any]:
     mask = None if memory.mask is None else memory.mask.long()
     return {"encoder_outputs": BaseModelOutput(last_hidden_state=memory.x), "attention_mask": mask}

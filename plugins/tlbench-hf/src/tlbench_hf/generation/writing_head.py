@@ -43,7 +43,7 @@ class Writing:
     """How many beginnings of a text are pursued; 1 is greedy."""
 
 
-class Memory(NamedTuple):
+class SourceStates(NamedTuple):
     """What a head that writes has of a batch before a word is written."""
 
     x: Tensor
@@ -70,10 +70,10 @@ class TextHead(Head):
         """Returns the data without what is to be written."""
         return asked(data)
 
-    def forward(self, encoder: Encoder, hidden: Hidden) -> Memory:
+    def forward(self, encoder: Encoder, hidden: Hidden) -> SourceStates:
         """Returns the encoder's states, and its table of words as it is now."""
         native: Any = encoder.native
-        return Memory(hidden.x, hidden.mask, native.get_input_embeddings().weight)
+        return SourceStates(hidden.x, hidden.mask, native.get_input_embeddings().weight)
 
     def targets(self, data: Data) -> Tensor:
         """Returns the tokens to write, (rows, L) int64, filled up with -100.

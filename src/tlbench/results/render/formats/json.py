@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tlbench.contracts.renderer import Renderer
 
 if TYPE_CHECKING:
-    from tlbench.results.render.page import Line, Page, Section
+    from tlbench.results.render.page import Page, PageRow, Section
     from tlbench.results.render.page_columns import Column
 
 FORMAT = 1
@@ -61,7 +61,7 @@ def _section(section: Section) -> dict[str, Any]:
     }
 
 
-def _values(line: Line) -> dict[str, dict[str, Any]]:
+def _values(line: PageRow) -> dict[str, dict[str, Any]]:
     return {
         name: {
             "value": _plain(value.value),

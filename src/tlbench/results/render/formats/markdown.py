@@ -9,7 +9,7 @@ from tlbench.contracts.renderer import Renderer
 from tlbench.results.render.escaping import code_span
 
 if TYPE_CHECKING:
-    from tlbench.results.render.page import Failure, Line, Page, Section
+    from tlbench.results.render.page import Failure, Page, PageRow, Section
     from tlbench.results.render.page_columns import Column
 
 
@@ -44,13 +44,13 @@ def _section(section: Section, columns: Sequence[Column]) -> list[str]:
     return parts + ([f"Overlap: {section.overlap}"] if section.overlap else [])
 
 
-def _table(lines: Sequence[Line], columns: Sequence[Column]) -> str:
+def _table(lines: Sequence[PageRow], columns: Sequence[Column]) -> str:
     table = [[column.heading for column in columns], ["---" if column.is_name else "---:" for column in columns]]
     table += [[_cell(line, column) for column in columns] for line in lines]
     return "\n".join(f"| {' | '.join(row)} |" for row in table)
 
 
-def _cell(line: Line, column: Column) -> str:
+def _cell(line: PageRow, column: Column) -> str:
     value = line.values[column.name]
     text = code_span(value.text) if column.is_name and value.value is not None else value.text
     text += f" ({value.note})" if value.note else ""

@@ -13,7 +13,7 @@ from rich.text import Text
 from tlbench.results.render.value_texts import NOTHING
 
 if TYPE_CHECKING:
-    from tlbench.results.render.page import Failure, Line, Page, Section
+    from tlbench.results.render.page import Failure, Page, PageRow, Section
 
 _SHORTEST_NAME = 8
 _LONGEST_NAME = 32
@@ -85,7 +85,7 @@ class Leaderboard:
             grid.add_row(*(Text(_text(line, name), style if name in _ALWAYS else "") for name in layout))
         return grid
 
-    def _layout(self, lines: Sequence[Line], available: int) -> dict[str, int]:
+    def _layout(self, lines: Sequence[PageRow], available: int) -> dict[str, int]:
         """Returns the columns that fit and their widths, in the order in which they are shown."""
         names = [name for column in self._columns for name in (("runs",) if column == "trials" else (column,))]
         names = [name for name in names if name in {*_ALWAYS, *_IF_THEY_FIT}]
@@ -108,7 +108,7 @@ class Leaderboard:
         return {name: widths[name] for name in names if name in chosen}
 
 
-def _text(line: Line, name: str) -> str:
+def _text(line: PageRow, name: str) -> str:
     if name == "runs":
         trials = line.values["trials"].value
         return f"{NOTHING if trials is None else trials} x {line.values['seeds'].text}"
@@ -116,7 +116,7 @@ def _text(line: Line, name: str) -> str:
     return f"{value.text} ({value.note})" if value.note else value.text
 
 
-def _width(heading: str, lines: Iterable[Line], name: str) -> int:
+def _width(heading: str, lines: Iterable[PageRow], name: str) -> int:
     """Returns how wide the heading and all lines make a column."""
     return max(cell_len(text) for text in [*heading.split("\n"), *(_text(line, name) for line in lines)])
 
