@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from tlbench import Classes, MultiLabel, Scalar, Span, Text, TokenClasses
+from tlbench.metrics.class_report import report_of
 from tlbench.metrics.scored import Scored
 
 
 def class_report(output, seeds):
-    return output.report(seeds)
+    return report_of(output, seeds)
 
 
 def rows(report):

@@ -5,7 +5,8 @@ import pytest
 
 from tlbench import Answer, Classes, MultiLabel, PluginError, Predictions, Scalar, Span, Text, TokenClasses
 from tlbench.metrics.resampling import score
-from tlbench.metrics.scored import Scored, objects, probabilities, scored_of
+from tlbench.metrics.scored import Scored, objects, probabilities
+from tlbench.metrics.scored_arrays import scored_of
 
 TAGS = TokenClasses(("O", "B-PER", "I-PER"))
 

@@ -88,6 +88,9 @@ class Backbone:
         """
         raise NotImplementedError
 
-    def head(self, output: Output, encoder: Encoder) -> Head:
-        """Returns a new head for this output, by default its own; override it to bring a pretrained decoder."""
+    def head(self, output: Output, encoder: Encoder) -> Head | None:
+        """Returns a new head for this output; override it to bring a pretrained decoder.
+
+        None, the default, stands for the output's own head or tlbench's for outputs of its kind.
+        """
         return output.head(encoder)

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
-from tlbench.contracts.errors import PluginError
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -56,35 +54,29 @@ class Output:
         """Returns the indices of the classes that a target is an example of."""
         return set()
 
-    def arrays(self, targets: Sequence[Any], predictions: Predictions) -> Arrays:
-        """Returns targets and answers as metrics read them, (N,) or (N, K) each, in one of the four shapes.
+    def arrays(self, targets: Sequence[Any], predictions: Predictions) -> Arrays | None:
+        """Returns targets and predictions as metrics read them, (N,) or (N, K) each, in one of the four shapes.
+
+        None, the default, stands for the usual conversion of that shape (`tlbench.metrics.scored_arrays`).
 
         Raises:
-            PluginError: An answer that is not what is asked for; the message names the example.
+            PluginError: A prediction that is not what the output asks for; the message names the example.
         """
-        from tlbench.metrics.scored_arrays import labels, numbers, tags, texts
+        return None
 
-        if self.answers == "numbers":
-            return numbers(targets, predictions, self.whole)
-        if self.answers == "labels":
-            return labels(targets, predictions, len(self.classes))
-        if self.answers == "tags":
-            return tags(targets, predictions, self.classes)
-        return texts(targets, predictions)
-
-    def head(self, encoder: Encoder) -> Head:
+    def head(self, encoder: Encoder) -> Head | None:
         """Returns a new head for this output on top of the encoder.
 
-        Raises:
-            PluginError: There is none that knows nothing of the backbone.
+        None, the default, stands for tlbench's own head for outputs of this kind (`tlbench.modeling.heads`), if any.
         """
-        raise PluginError(f"no head for the output {type(self).__name__}")
+        return None
 
-    def report(self, seeds: Sequence[Scored]) -> ClassReport:
-        """Returns what each class is found by and confused with, over all seeds; by default nothing."""
-        from tlbench.contracts.record import ClassReport
+    def report(self, seeds: Sequence[Scored]) -> ClassReport | None:
+        """Returns precision, recall and confusions of each class over all seeds.
 
-        return ClassReport()
+        None, the default, stands for the usual report on `classes` (`tlbench.metrics.class_report`).
+        """
+        return None
 
 
 @dataclass(frozen=True)
@@ -112,18 +104,6 @@ class Classes(Output):
         """Returns the index itself."""
         return {target}
 
-    def head(self, encoder: Encoder) -> Head:
-        """Returns a linear layer on the readout."""
-        from tlbench.modeling.heads import PooledHead
-
-        return PooledHead(encoder.width, self)
-
-    def report(self, seeds: Sequence[Scored]) -> ClassReport:
-        """Returns precision, recall and F1 of each class, and the confusion matrix."""
-        from tlbench.metrics.class_report import of_classes
-
-        return of_classes(self.names, seeds)
-
 
 @dataclass(frozen=True)
 class MultiLabel(Output):
@@ -149,18 +129,6 @@ class MultiLabel(Output):
         """Returns the indices of the labels that are 1."""
         return {index for index, value in enumerate(target) if value}
 
-    def head(self, encoder: Encoder) -> Head:
-        """Returns a linear layer on the readout."""
-        from tlbench.modeling.heads import PooledHead
-
-        return PooledHead(encoder.width, self)
-
-    def report(self, seeds: Sequence[Scored]) -> ClassReport:
-        """Returns precision, recall and F1 of each label."""
-        from tlbench.metrics.class_report import of_labels
-
-        return of_labels(self.names, seeds)
-
 
 @dataclass(frozen=True)
 class Scalar(Output):
@@ -173,12 +141,6 @@ class Scalar(Output):
         """Returns what is wrong with a target that is no finite float, or None."""
         target = example.target
         return None if isinstance(target, float) and math.isfinite(target) else _no_target(self, target)
-
-    def head(self, encoder: Encoder) -> Head:
-        """Returns a linear layer on the readout."""
-        from tlbench.modeling.heads import PooledHead
-
-        return PooledHead(encoder.width, self)
 
 
 @dataclass(frozen=True)
@@ -207,18 +169,6 @@ class TokenClasses(Output):
     def occurring(self, target: Any) -> set[int]:
         """Returns the indices of the words' classes."""
         return set(target)
-
-    def head(self, encoder: Encoder) -> Head:
-        """Returns a linear layer on every position."""
-        from tlbench.modeling.heads import TokenHead
-
-        return TokenHead(encoder.width, self)
-
-    def report(self, seeds: Sequence[Scored]) -> ClassReport:
-        """Returns precision, recall and F1 of each class, or of each type of entity where the names are BIO tags."""
-        from tlbench.metrics.class_report import of_words
-
-        return of_words(self.names, seeds)
 
 
 class Answer(NamedTuple):
@@ -250,12 +200,6 @@ class Span(Output):
             if not text or found != text:
                 return f"the answer {text!r} is said to stand at {start}, where the context has {found!r}"
         return None
-
-    def head(self, encoder: Encoder) -> Head:
-        """Returns a linear layer on every position, for where an answer begins and ends."""
-        from tlbench.modeling.heads import SpanHead
-
-        return SpanHead(encoder.width)
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,24 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from tlbench.contracts.outputs import Output
 from tlbench.contracts.record import ClassReport, ClassScore
 from tlbench.metrics.builtin.tagging import entities_of
 from tlbench.metrics.scored import Array, Scored
+
+
+def report_of(output: Output, seeds: Sequence[Scored]) -> ClassReport:
+    """Returns the report on an output's classes over all seeds: its own, or the usual one of its shape."""
+    own = output.report(seeds)
+    if own is not None:
+        return own
+    if output.answers == "labels":
+        return of_labels(output.classes, seeds)
+    if output.answers == "tags":
+        return of_words(output.classes, seeds)
+    if output.answers == "numbers" and output.whole and output.classes:
+        return of_classes(output.classes, seeds)
+    return ClassReport()
 
 
 def of_labels(names: Sequence[str], seeds: Sequence[Scored]) -> ClassReport:

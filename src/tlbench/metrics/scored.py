@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tlbench.contracts.errors import Diverged, PluginError
+from tlbench.contracts.errors import Diverged
 from tlbench.contracts.metric import Metric
-from tlbench.contracts.outputs import AnswerKind, Output, Predictions
+from tlbench.contracts.outputs import AnswerKind
 
 Floats: TypeAlias = NDArray[np.float64]
 Array: TypeAlias = NDArray[Any]
@@ -58,21 +58,6 @@ class Scored:
         """Returns the examples at these positions."""
         scores = None if self.scores is None else self.scores[rows]
         return Scored(self.targets[rows], self.values[rows], scores, self.positive)
-
-
-def scored_of(output: Output, targets: Sequence[Any], predictions: Predictions, positive: int = 1) -> Scored:
-    """Returns what a predictor said beside the examples' targets.
-
-    Raises:
-        PluginError: An answer that is not what the output asks for; the message names the example.
-    """
-    if len(targets) != len(predictions):
-        raise PluginError(f"{len(predictions)} predictions for {len(targets)} examples")
-    asked, said = output.arrays(targets, predictions)
-    scored = Scored(asked, said, predictions.scores if output.answers in {"numbers", "labels"} else None, positive)
-    if len(scored) and scored.kind != output.answers:
-        raise PluginError(f"{type(output).__name__}.arrays gave {scored.kind}, and not {output.answers}")
-    return scored
 
 
 def checked(metric: Metric, scored: Scored) -> Scored:

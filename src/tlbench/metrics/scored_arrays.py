@@ -8,10 +8,43 @@ from typing import Any
 import numpy as np
 
 from tlbench.contracts.errors import PluginError
-from tlbench.contracts.outputs import Predictions
-from tlbench.metrics.scored import Array, objects
+from tlbench.contracts.outputs import Output, Predictions
+from tlbench.metrics.scored import Array, Scored, objects
 
 Arrays = tuple[Array, Array]
+
+
+def scored_of(output: Output, targets: Sequence[Any], predictions: Predictions, positive: int = 1) -> Scored:
+    """Returns what a predictor said beside the examples' targets.
+
+    Raises:
+        PluginError: An answer that is not what the output asks for; the message names the example.
+    """
+    if len(targets) != len(predictions):
+        raise PluginError(f"{len(predictions)} predictions for {len(targets)} examples")
+    asked, said = arrays_of(output, targets, predictions)
+    scored = Scored(asked, said, predictions.scores if output.answers in {"numbers", "labels"} else None, positive)
+    if len(scored) and scored.kind != output.answers:
+        raise PluginError(f"{type(output).__name__}.arrays gave {scored.kind}, and not {output.answers}")
+    return scored
+
+
+def arrays_of(output: Output, targets: Sequence[Any], predictions: Predictions) -> Arrays:
+    """Returns targets and predictions as metrics read them, as the output converts them or by the shape of its answers.
+
+    Raises:
+        PluginError: A prediction that is not what the output asks for; the message names the example.
+    """
+    own = output.arrays(targets, predictions)
+    if own is not None:
+        return own
+    if output.answers == "numbers":
+        return numbers(targets, predictions, output.whole)
+    if output.answers == "labels":
+        return labels(targets, predictions, len(output.classes))
+    if output.answers == "tags":
+        return tags(targets, predictions, output.classes)
+    return texts(targets, predictions)
 
 
 def numbers(targets: Sequence[Any], predictions: Predictions, whole: bool) -> Arrays:

@@ -114,7 +114,7 @@ class HFBackbone(Backbone):
             return f"{self.name}: {error}"
         return None if folder is None or self._writer(folder) else self._no_writer(folder)
 
-    def head(self, output: Output, encoder: Encoder) -> Head:
+    def head(self, output: Output, encoder: Encoder) -> Head | None:
         """Returns a new head: for a text the pretrained decoder, or the output layer of a model that is one.
 
         It is as random as the encoder.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlbench.contracts.executor import Asked, Capacity, Executor, FitOrder, Handle, OrderResult, OutOfTime
 from tlbench.running.executors.local_capacity import local_capacity
-from tlbench.running.fitting.libraries import import_libraries, prepare
+from tlbench.running.fitting.libraries import prepare
 
 if TYPE_CHECKING:
     from tlbench.running.fitting.worker import Worker
@@ -61,7 +61,7 @@ class _InlineExecutor:
 
         prepare(order.threads)
         # An alarm in the middle of an import would leave half a module behind.
-        import_libraries()
+        _import_libraries()
         if self._worker is None:
             from tlbench.running.fitting.worker import Worker
 
@@ -98,3 +98,9 @@ def _alarm(seconds: float | None) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def _import_libraries() -> None:
+    """Imports what every order needs; what cannot be imported is left to be reported by the first cell."""
+    with suppress(Exception, SystemExit):
+        import tlbench.running.fitting.worker  # noqa: F401

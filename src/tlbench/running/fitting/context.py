@@ -16,6 +16,7 @@ from tlbench.contracts.strategy import About, LoadedBackbone, OtherTask, TaskInf
 from tlbench.contracts.task import Examples, SplitName
 from tlbench.modeling.data import Data
 from tlbench.modeling.encoder import Encoder
+from tlbench.modeling.heads import new_head
 from tlbench.planning.needs import need_ref
 from tlbench.planning.plan import space_about, task_info
 from tlbench.running.fitting.reusable_encoder import ReusableEncoder
@@ -62,7 +63,7 @@ class CellContext:
         """Returns a new head on the device."""
         if self.backbone is None:
             raise PluginError("a head needs a backbone")
-        return self.backbone.item.head(self.task.item.output, encoder).to(self.session.device)
+        return new_head(self.backbone.item, self.task.item.output, encoder).to(self.session.device)
 
     def load(self, pretrained: bool = True) -> Encoder:
         """Returns the cell's backbone loaded anew."""
@@ -112,7 +113,7 @@ class CellContext:
         return LoadedBackbone(
             encoder,
             lambda examples: session.data(found.ref.name, self.cell.task.name, examples).metered(),
-            lambda: found.item.head(task.output, encoder).to(session.device),
+            lambda: new_head(found.item, task.output, encoder).to(session.device),
         )
 
     def other_task(self, name: str, encoder: Encoder | None) -> OtherTask:
@@ -134,7 +135,7 @@ class CellContext:
             task_info(found.item),
             data(splits.train),
             data(splits.validation),
-            lambda: backbone.item.head(found.item.output, encoder).to(self.session.device),
+            lambda: new_head(backbone.item, found.item.output, encoder).to(self.session.device),
         )
 
     def _check_declared(self, kind: str, name: str) -> None:

@@ -16,7 +16,7 @@ from tlbench.contracts.record import Point
 from tlbench.contracts.strategy import Job, LoadedBackbone, OtherTask, Predictor
 from tlbench.contracts.task import Examples
 from tlbench.metrics.resampling import score
-from tlbench.metrics.scored import scored_of
+from tlbench.metrics.scored_arrays import scored_of
 from tlbench.modeling.data import Data
 from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.timing import Watches, predict

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from contextlib import suppress
 
 QUIET = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -46,9 +45,3 @@ def hush() -> None:
     """Keeps warnings of libraries from the screen."""
     warnings.simplefilter("ignore")
     logging.captureWarnings(True)
-
-
-def import_libraries() -> None:
-    """Imports what every order needs; what cannot be imported is left to be reported by the first cell."""
-    with suppress(Exception, SystemExit):
-        import tlbench.running.fitting.worker  # noqa: F401

@@ -17,7 +17,8 @@ from tlbench.contracts.errors import UsageError
 from tlbench.contracts.executor import FitOrder, OrderResult
 from tlbench.contracts.record import FitResult, Memory
 from tlbench.contracts.strategy import Predictor
-from tlbench.metrics.scored import Scored, scored_of
+from tlbench.metrics.scored import Scored
+from tlbench.metrics.scored_arrays import scored_of
 from tlbench.running.cells.cell_folder import FULL
 from tlbench.running.fitting import saved_predictors as saved
 from tlbench.running.fitting.context import CellContext

@@ -15,8 +15,10 @@ from tlbench.contracts.outputs import Output, Predictions
 from tlbench.contracts.record import ClassReport, TestScore
 from tlbench.contracts.strategy import TaskInfo
 from tlbench.contracts.task import Examples, Task
+from tlbench.metrics.class_report import report_of
 from tlbench.metrics.resampling import bootstrap, score
-from tlbench.metrics.scored import Scored, objects, scored_of
+from tlbench.metrics.scored import Scored, objects
+from tlbench.metrics.scored_arrays import scored_of
 from tlbench.results.records.stored_predictions import columns_of, scored_in
 from tlbench.running.scoring.prediction_files import write_table
 
@@ -58,7 +60,7 @@ def stored_answers(
         # Whatever cannot be scored raises here, and not when the cell is nearly done.
         for metric in metrics:
             score(metric, scored)
-        task.output.report([scored])
+        report_of(task.output, [scored])
     except (KeyError, IndexError, TypeError, ValueError, OverflowError, pa.ArrowException, TlbenchError):
         return None
     return scored
@@ -83,7 +85,7 @@ def scores(
             for name, part in [(None, whole), *parts]:
                 value, interval = score(metric, part), bootstrap(metric, part)
                 found.append(TestScore(metric.name, seed, value, *interval, len(part), name))
-    return tuple(found), task.output.report(list(answers.values()))
+    return tuple(found), report_of(task.output, list(answers.values()))
 
 
 def _table(seed: int, examples: Examples, scored: Scored) -> pa.Table:

@@ -15,6 +15,7 @@ import pytest
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.outputs import Classes, MultiLabel, Output, Scalar
 from tlbench.contracts.task import Example, Examples
+from tlbench.modeling.heads import new_head
 from tlbench.testing.conformance.device import DeviceConformance
 from tlbench.testing.conformance.imports import check_light, check_name
 from tlbench.testing.conformance.words_and_spans import WORDS, PartsConformance, answered
@@ -275,7 +276,7 @@ class BackboneConformance(PartsConformance, DeviceConformance):
         examples = self.examples()
         if isinstance(output, MultiLabel):
             examples = Examples(replace(example, target=(example.target, 1, 0)) for example in examples)
-        answered(encoder, self.backbone.head(output, encoder), self.backbone.featurize(examples, output))
+        answered(encoder, new_head(self.backbone, output, encoder), self.backbone.featurize(examples, output))
 
     def _assert_same(self, mine: Hidden, whole: Hidden, where: str) -> None:
         import torch

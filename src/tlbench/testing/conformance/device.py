@@ -9,6 +9,7 @@ import pytest
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.outputs import Classes
 from tlbench.contracts.task import Examples
+from tlbench.modeling.heads import new_head
 
 if TYPE_CHECKING:
     from torch.utils._python_dispatch import TorchDispatchMode
@@ -36,7 +37,7 @@ class DeviceConformance:
         meta, output = torch.device("meta"), Classes(("no", "yes"))
         data = self.backbone.featurize(self.examples(), output)
         encoder = self.backbone.load()
-        head = self.backbone.head(output, encoder)
+        head = new_head(self.backbone, output, encoder)
         encoder.to(meta).train()
         head.to(meta).train()
         batch, wanted = to_device(data.batch(range(len(data))), meta), head.targets(data).to(meta)

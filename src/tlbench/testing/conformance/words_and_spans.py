@@ -11,6 +11,7 @@ from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.errors import PluginError
 from tlbench.contracts.outputs import Answer, Output, Predictions, Span, TokenClasses
 from tlbench.contracts.task import Example, Examples
+from tlbench.modeling.heads import new_head
 
 if TYPE_CHECKING:
     from tlbench.modeling.data import Data
@@ -41,7 +42,7 @@ class PartsConformance:
             assert len(indices) == len(set(indices)), f"{example.id}: a word begins twice"
             assert set(indices) <= set(range(count)), f"{example.id}: there is no such word"
             assert count == LONG or len(indices) == count, f"{example.id}: {count} words, {len(indices)} begin"
-        head = self.backbone.head(TokenClasses(("O", "B-x", "I-x")), self.backbone.load())
+        head = new_head(self.backbone, TokenClasses(("O", "B-x", "I-x")), self.backbone.load())
         wanted = head.targets(data)
         told = head.outputs(torch.nn.functional.one_hot(wanted.clamp(min=0), 3).float() * 9)
         answers = head.merge([told], data).values
@@ -68,7 +69,7 @@ class PartsConformance:
             assert (inside[:, 0] <= inside[:, 1]).all(), "a token ends before it begins"
             assert (inside <= len(context)).all(), "a token lies beyond the context"
             assert (places[places[:, 0] < 0] == -1).all()
-        head = self.backbone.head(Span(), self.backbone.load())
+        head = new_head(self.backbone, Span(), self.backbone.load())
         wanted = head.targets(data)
         longest = max(len(places) for places in data.alignment)
         logits = torch.nn.functional.one_hot(wanted, longest).transpose(1, 2).float() * 9
@@ -94,7 +95,7 @@ class PartsConformance:
             pytest.skip(f"refused: {error}")
 
     def _answered(self, encoder: Encoder, examples: Examples, output: Output) -> list[tuple[Example, Any]]:
-        head, data = self.backbone.head(output, encoder), self._featurized(examples, output)
+        head, data = new_head(self.backbone, output, encoder), self._featurized(examples, output)
         return list(zip(examples, answered(encoder, head, data).values, strict=True))
 
 
