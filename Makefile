@@ -50,12 +50,13 @@ test-processors: env  ## The equivalence tests under every setting of ATen's and
 			{ echo "fails under $$setting" >&2; exit 1; }; \
 	done; done; done
 
-check: env  ## Style, types, layers, file lengths.
+check: env  ## Style, types, layers, circles of files, names, file lengths.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python tools/file_length.py
+	@$(BIN)/python -m tools.architecture --check
 
 format: env  ## Put the code in shape.
 	@$(BIN)/ruff check --fix .

@@ -57,6 +57,20 @@ def test_names_for_two_things_and_full_folders_are_found(tmp_path):
     assert len(findings(modules_of(tmp_path))) == 2
 
 
+def test_a_command_has_the_name_of_what_it_does_and_plugins_call_the_same_part_the_same(tmp_path):
+    checkout(tmp_path, cli__plan="", planning__plan="")
+    for plugin in ("one", "two"):
+        folder = tmp_path / "plugins" / plugin / "src" / f"plugin_{plugin}"
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text("")
+        (folder / "loading.py").write_text("")
+    modules = modules_of(tmp_path)
+    assert findings(modules) == []
+    assert list(shared_modules(modules)[1]) == ["loading", "plan"]
+    checkout(tmp_path, running__plan="", modeling__loading="")
+    assert len(findings(modules_of(tmp_path))) == 2
+
+
 def test_functions_are_alike_whatever_their_locals_are_called(tmp_path):
     body = """
     def {name}({x}, k: int = 1):
@@ -131,8 +145,8 @@ def test_a_climb_is_a_step_to_a_higher_layer(tmp_path):
             event("running/run.py", "run", caller="cli/run.py", has=True),
             event("running/run.py", "unseen"),
             event("testing/toys.py", "fit", has=True),
-            event("results/records/store.py", "commit", caller="running/run.py", has=True),
-            event("cli/live.py", "add", caller="results/records/store.py", has=True),
+            event("results/index.py", "commit", caller="running/run.py", has=True),
+            event("cli/live.py", "add", caller="results/index.py", has=True),
         ],
         layers,
     )

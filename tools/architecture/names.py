@@ -28,7 +28,9 @@ def shared_modules(modules: Sequence[Module]) -> tuple[Shared, Shared]:
 
     `__init__.py` and `__main__.py` are left out, since Python gives them their names. A name mirrors a part of a plugin
     if it is `plugin`, or that of a file in `tlbench.contracts`, and every file that has it is the contract itself, its
-    conformance test, or lies at the top of a plugin's package: `contracts/backbone.py`, `tlbench_hf/backbone.py`.
+    conformance test, or lies at the top of a plugin's package: `contracts/backbone.py`, `tlbench_hf/backbone.py`. Two
+    plugins may call the same part the same: `tlbench_hf/loading.py`, `tlbench_timm/loading.py`. A command
+    has the name of what it does: `cli/plan.py`, `planning/plan.py`.
     """
     found: dict[str, list[Module]] = defaultdict(list)
     for module in modules:
@@ -38,7 +40,9 @@ def shared_modules(modules: Sequence[Module]) -> tuple[Shared, Shared]:
     mirrors = {
         name
         for name, files in found.items()
-        if name in {*contracts, "plugin"} and all(_is_a_part_of_a_plugin(file) for file in files)
+        if (name in {*contracts, "plugin"} and all(_is_a_part_of_a_plugin(file) for file in files))
+        or all(_is_at_the_top_of_a_plugin(file) for file in files)
+        or (len(files) == 2 and any(file.package == "tlbench.cli" for file in files))
     }
     shared = _several({name: [str(module.path) for module in files] for name, files in found.items()})
     others = {name: files for name, files in shared.items() if name not in mirrors}
@@ -46,8 +50,14 @@ def shared_modules(modules: Sequence[Module]) -> tuple[Shared, Shared]:
 
 
 def _is_a_part_of_a_plugin(module: Module) -> bool:
-    at_the_top_of_a_plugin = module.path.parts[0] == "plugins" and "." not in module.package
-    return at_the_top_of_a_plugin or module.package in {"tlbench.contracts", "tlbench.testing.conformance"}
+    return _is_at_the_top_of_a_plugin(module) or module.package in {
+        "tlbench.contracts",
+        "tlbench.testing.conformance",
+    }
+
+
+def _is_at_the_top_of_a_plugin(module: Module) -> bool:
+    return module.path.parts[0] == "plugins" and "." not in module.package
 
 
 def _several(found: Mapping[str, list[str]]) -> Shared:

@@ -13,12 +13,12 @@ from huggingface_hub import constants
 from tlbench_data.places import VARIABLE
 from tlbench_data.tasks import tasks
 from tlbench_data.tasks.amazon import AmazonReviews
+from tlbench_data.tasks.dialogue_summaries import DialogSum, SamSum
 from tlbench_data.tasks.named_entities import Conll2003
 from tlbench_data.tasks.published_files import fixed
 from tlbench_data.tasks.reading_comprehension import Squad, SquadV2
 from tlbench_data.tasks.relations import SemEval2010Task8
 from tlbench_data.tasks.reviews import AgNews, Imdb
-from tlbench_data.tasks.summaries import DialogSum, SamSum
 from tlbench_data.tasks.translation import Multi30k
 
 from tlbench import Answer, DataError

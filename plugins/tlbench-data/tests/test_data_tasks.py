@@ -8,12 +8,12 @@ from typing import ClassVar
 import pytest
 from tlbench_data.tasks import tasks
 from tlbench_data.tasks.amazon import AmazonReviews
+from tlbench_data.tasks.dialogue_summaries import DialogSumSmall
 from tlbench_data.tasks.named_entities import Wnut17
 from tlbench_data.tasks.published_files import FileTask
 from tlbench_data.tasks.reading_comprehension import SquadDevParts
 from tlbench_data.tasks.reviews import AgNews8k, Imdb2k
 from tlbench_data.tasks.short_texts import Banking77, SmsSpam, Trec
-from tlbench_data.tasks.summaries import DialogSumSmall
 from tlbench_data.tasks.translation import Multi30k
 
 from tlbench import Examples, UsageError
