@@ -36,7 +36,10 @@ def fault_of(kind: str, item: object) -> str:
             return f'{title} has the metrics {metrics!r}, which are no tuple of names such as ("accuracy",)'
     if kind == "metric":
         if METRICS.get(name, item) is not item:
-            return f"{title} has the name of one of tlbench's own"
+            return f"{title} has the name of one of tlbench's own: give it another"
+        label = getattr(item, "label", None)
+        if not isinstance(label, str) or not label or not label.isprintable():
+            return f"{title} has the label {label!a}, which is no line of visible characters"
         outputs = getattr(item, "outputs", None)
         if not isinstance(outputs, tuple) or not outputs or not all(isinstance(output, type) for output in outputs):
             return f"{title} has the outputs {outputs!r}, which are no tuple of classes such as (Classes,)"

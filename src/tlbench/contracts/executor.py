@@ -112,8 +112,8 @@ class OrderResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     overlap: dict[str, int] = {}
     predictions: str = ""
     """The file within the folder that holds the predictions of all seeds."""
-    misfits: tuple[int, ...] = ()
-    """Seeds whose stored predictions are of another test split, so that they must be fitted again."""
+    misfits: dict[int, str] = {}
+    """Seeds whose stored predictions cannot be scored, so that they must be fitted again: why, in one line."""
     error: str = ""
     """One line where nothing could be done at all, such as a task that cannot be loaded."""
     traceback: str = ""

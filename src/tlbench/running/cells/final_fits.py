@@ -83,7 +83,7 @@ class CellFinals:
         other = {seed for seed, taken in self._tests.items() if taken != test} | set(answer.misfits)
         for seed in other:
             if seed in answer.misfits and seed not in self._tests and seed not in self._before:
-                raise CellEnded("failed", f"the answers of seed {seed} do not fit the test split, or cannot be scored")
+                raise CellEnded("failed", f"the answers of seed {seed} cannot be scored: {answer.misfits[seed]}")
             self._folder.drop_final(seed)
             del self._finals[seed]
             self._tests.pop(seed, None)

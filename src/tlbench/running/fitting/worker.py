@@ -190,13 +190,16 @@ def _tested(fitted: Fitted, order: FitOrder, context: CellContext) -> FitResult:
 def _scored(order: FitOrder, context: CellContext) -> OrderResult:
     folder, seeds, test = Path(order.folder), [fit.seed for fit in order.fits], context.test()
     answers: dict[int, Scored] = {}
+    misfits: dict[int, str] = {}
     metrics = [context.session.catalog.metric(name) for name in context.info.metrics]
     for seed in seeds:
-        stored = scores.stored_answers(of_seed(predictions_path(folder, seed), seed), test, context.info, metrics)
-        if stored is not None:
-            answers[seed] = stored
-    if bad := tuple(seed for seed in seeds if seed not in answers):
-        return OrderResult(misfits=bad)
+        table = of_seed(predictions_path(folder, seed), seed)
+        try:
+            answers[seed] = scores.stored_answers(table, test, context.info, metrics)
+        except scores.Misfit as misfit:
+            misfits[seed] = str(misfit)
+    if misfits:
+        return OrderResult(misfits=misfits)
     found, report = scores.scores(answers, test, context.task.item, metrics)
     gathered = scores.gather(folder, answers, test)
     return OrderResult(scores=found, report=report, overlap=context.overlap(), predictions=gathered)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,33 +38,54 @@ def gather(folder: Path, answers: Mapping[int, Scored], examples: Examples) -> s
     return GATHERED
 
 
-def stored_answers(
-    table: pa.Table | None, examples: Examples, task: TaskInfo, metrics: Sequence[Metric]
-) -> Scored | None:
-    """Returns one seed's stored answers beside the examples' own targets, or None where they cannot be scored.
+class Misfit(Exception):
+    """Stored answers that cannot be scored; its message is one line that says why."""
+
+
+def stored_answers(table: pa.Table | None, examples: Examples, task: TaskInfo, metrics: Sequence[Metric]) -> Scored:
+    """Returns one seed's stored answers beside the examples' own targets.
 
     A file may have been sent, or be damaged: ids and targets must be those of the examples.
+
+    Raises:
+        Misfit: They cannot be scored.
     """
     if table is None:
-        return None
-    try:
-        if table["id"].to_pylist() != [example.id for example in examples]:
-            return None
-        stored, targets = scored_in(table, task.positive), [example.target for example in examples]
-        answers = _as_answers(targets, task.output)
-        own = scored_of(
-            task.output, targets, Predictions(tuple(example.id for example in examples), answers), task.positive
-        ).targets
-        if stored.targets.tolist() != own.tolist():
-            return None
-        scored = Scored(own, stored.values, stored.scores, task.positive)
-        # Whatever cannot be scored raises here, and not when the cell is nearly done.
-        for metric in metrics:
+        raise Misfit("its file of predictions is missing, or cannot be read")
+    with _told("its file holds no predictions"):
+        ids, stored = table["id"].to_pylist(), scored_in(table, task.positive)
+    if ids != [example.id for example in examples]:
+        raise Misfit(
+            f"its file has answers to {len(ids)} examples, which are not the {len(examples)} of the test split"
+        )
+    kind = type(task.output).__name__
+    with _told(f"{kind}.arrays takes no right answers"):
+        targets = [example.target for example in examples]
+        right = Predictions(tuple(ids), _as_answers(targets, task.output))
+        own = scored_of(task.output, targets, right, task.positive).targets
+    for name, kept, target in zip(ids, stored.targets.tolist(), own.tolist(), strict=True):
+        if kept != target:
+            raise Misfit(
+                f"the target of {name} is {kept!r} in its file and {target!r} in the test split: either the file is of "
+                f"another split, or the targets that {kind}.arrays gives depend on the answers"
+            )
+    scored = Scored(own, stored.values, stored.scores, task.positive)
+    # Whatever cannot be scored raises here, and not when the cell is nearly done.
+    for metric in metrics:
+        with _told(f"the metric {metric.name}"):
             score(metric, scored)
+    with _told(f"{kind}.report"):
         report_of(task.output, [scored])
-    except (KeyError, IndexError, TypeError, ValueError, OverflowError, pa.ArrowException, TlbenchError):
-        return None
     return scored
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Raises a `Misfit` in place of what a damaged file, or answers of the wrong kind, make the body raise."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError, pa.ArrowException, TlbenchError) as error:
+        raise Misfit(f"{what}: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
 
 
 def _as_answers(targets: Sequence[Any], output: Output) -> np.ndarray:
