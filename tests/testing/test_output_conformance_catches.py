@@ -12,6 +12,7 @@ from tlbench.contracts.outputs import Answer, Classes, MultiLabel, Scalar, Span,
 from tlbench.contracts.record import ClassReport, ClassScore
 from tlbench.contracts.task import Example
 from tlbench.metrics import METRICS
+from tlbench.metrics.scored_arrays import usual_arrays
 from tlbench.testing.conformance import OutputConformance
 
 NAMES = ("poor", "fair", "good")
@@ -51,7 +52,7 @@ class Changed(Classes):
     how: str = ""
 
     def arrays(self, targets, predictions):
-        asked, said = super().arrays(targets, predictions)
+        asked, said = usual_arrays(self, targets, predictions)
         return {
             "answers as targets": lambda: (said, said),
             "targets as answers": lambda: (asked, asked),

@@ -17,6 +17,7 @@ from tlbench.contracts.strategy import TaskInfo
 from tlbench.contracts.task import Example, Examples
 from tlbench.metrics import METRICS
 from tlbench.metrics.scored import Scored
+from tlbench.metrics.scored_arrays import usual_arrays
 from tlbench.running.scoring.scores import Misfit, _table, stored_answers
 from tlbench.testing.toys import ToyTask
 
@@ -31,7 +32,7 @@ class Copying(Classes):
     """Gives answers as targets."""
 
     def arrays(self, targets, predictions):
-        _, said = super().arrays(targets, predictions)
+        _, said = usual_arrays(self, targets, predictions)
         return said, said
 
 
