@@ -186,7 +186,7 @@ def test_blocks_that_cannot_be_cut_are_refused():
 
     native = Plain()
     native.blocks[0] = Named()
-    with pytest.raises(PluginError, match="answers with a dict"):
+    with pytest.raises(PluginError, match="returns a dict"):
         staged(native)
 
 
