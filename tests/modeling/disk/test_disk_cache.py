@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from tlbench.modeling.disk import cache_folder as disk_folder
-from tlbench.modeling.disk import disk_cache
-from tlbench.modeling.disk import writing as disk_draft
+from tlbench.modeling.disk import disk_cache, writing
 from tlbench.modeling.disk.disk_cache import DiskCache, kept_arrays, shared
 from tlbench.modeling.disk.file_format import canonical
 
@@ -56,7 +55,7 @@ def test_what_was_kept_is_found_by_another_process_too(cache: DiskCache, folder:
 
 
 def test_who_waits_sees_arrays_being_made(cache: DiskCache, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk_draft, "BEAT_SECONDS", 1e-3)
+    monkeypatch.setattr(writing, "HEARTBEAT_SECONDS", 1e-3)
 
     def make() -> dict[str, np.ndarray]:
         (draft,) = folder.glob(".*.draft")
@@ -73,13 +72,13 @@ def test_any_tool_that_reads_safetensors_reads_the_file(cache: DiskCache) -> Non
 
 
 def test_parts_are_appended_and_bits_of_other_types_stand_as_they_are(cache: DiskCache) -> None:
-    with cache.draft("toys", KEY) as draft:
-        draft.add("x", np.array([[1, 2]], np.int16), "BF16")
-        draft.add("x", np.array([[3, 4], [5, 6]], np.int16), "BF16")
-        draft.add("odd", np.array([7], np.int8))
-        draft.add("ends", np.array([1, 3]))
-        draft.add("empty", np.empty((0, 4), np.float32))
-        assert draft.commit({"seconds": 1.5})
+    with cache.writer("toys", KEY) as writer:
+        writer.add("x", np.array([[1, 2]], np.int16), "BF16")
+        writer.add("x", np.array([[3, 4], [5, 6]], np.int16), "BF16")
+        writer.add("odd", np.array([7], np.int8))
+        writer.add("ends", np.array([1, 3]))
+        writer.add("empty", np.empty((0, 4), np.float32))
+        assert writer.commit({"seconds": 1.5})
     stored = cache.find("toys", KEY)
     assert stored is not None
     assert stored.array("x").tolist() == [[1, 2], [3, 4], [5, 6]]
@@ -88,16 +87,16 @@ def test_parts_are_appended_and_bits_of_other_types_stand_as_they_are(cache: Dis
     assert stored.array("ends").flags.aligned
     assert stored.array("ends").tolist() == [1, 3]
     assert stored.array("empty").shape == (0, 4)
-    assert stored.about == {"seconds": 1.5}
+    assert stored.metadata == {"seconds": 1.5}
 
 
 @pytest.mark.parametrize("parts", [[np.zeros((1, 2)), np.zeros((1, 3))], [np.array(["text"])]])
 def test_what_does_not_fit_together_is_not_kept(cache: DiskCache, parts: list[np.ndarray]) -> None:
-    with cache.draft("toys", KEY) as draft:
+    with cache.writer("toys", KEY) as writer:
         for part in parts:
-            draft.add("x", part)
-        assert not draft.alive
-        assert not draft.commit({})
+            writer.add("x", part)
+        assert not writer.active
+        assert not writer.commit({})
     assert list(cache.folder.glob("*.safetensors*")) == []
 
 
@@ -186,14 +185,14 @@ def test_a_file_is_digested_once_a_process(cache: DiskCache, folder: Path, monke
 def test_who_has_stopped_writing_is_not_waited_for(
     cache: DiskCache, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disk_draft, "PATIENCE_SECONDS", 0.0)
-    with cache.draft("toys", KEY) as draft:
-        draft.add("x", np.zeros(4))
+    monkeypatch.setattr(writing, "STALE_AFTER_SECONDS", 0.0)
+    with cache.writer("toys", KEY) as writer:
+        writer.add("x", np.zeros(4))
         make = Maker()
         assert equal(DiskCache(folder, 1 << 20, reserve_bytes=0).arrays("toys", KEY, make), ARRAYS)
         assert make.count == 1
         assert disk_folder.sweep(folder).entries == 0, "a draft in the making was swept away"
-        assert draft.commit({})
+        assert writer.commit({})
 
 
 def test_the_longest_unused_go_where_the_limit_is_passed(folder: Path) -> None:
@@ -218,8 +217,8 @@ def test_what_was_just_made_stays_while_others_write_much(folder: Path) -> None:
     cache = DiskCache(folder, 300_000, reserve_bytes=0)
     other = DiskCache(folder, 300_000, reserve_bytes=0)
     keep(cache)
-    with other.draft("toys", {"n": 1}) as draft:
-        draft.add("x", np.zeros(200_000, dtype=np.int8))
+    with other.writer("toys", {"n": 1}) as writer:
+        writer.add("x", np.zeros(200_000, dtype=np.int8))
         make = Maker(150_000)
         cache.arrays("toys", {"n": 2}, make)
         assert len(disk_folder.entries(folder)) == 1, "an older entry stayed beyond the limit"

@@ -25,8 +25,8 @@ import numpy as np
 from pathlib import Path
 from tlbench.modeling.disk.disk_cache import DiskCache
 cache = DiskCache(Path(sys.argv[1]), 1 << 20, reserve_bytes=0)
-with cache.draft("toys", {"data": "d", "stop": 3, "readout": None}) as draft:
-    draft.add("ids", np.arange(1000))
+with cache.writer("toys", {"data": "d", "stop": 3, "readout": None}) as writer:
+    writer.add("ids", np.arange(1000))
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
