@@ -9,7 +9,7 @@ from PIL import Image
 
 from tlbench import Classes, DataError, Example, Examples, ImageFile, PluginError, Scalar, TokenClasses
 from tlbench.modeling import image_rows as images
-from tlbench.modeling.image_rows import Normalise, Unread, image_data
+from tlbench.modeling.image_rows import LazyImage, Normalise, image_data
 
 SIZE = (6, 40)
 CLASSES = Classes(("no", "yes"))
@@ -56,12 +56,12 @@ def test_rows_are_bytes_and_batches_are_normed():
 
 def test_images_that_do_not_fit_are_read_for_each_batch(monkeypatch):
     held = made(photos(), Prepare())
-    monkeypatch.setattr(images, "HELD_BYTES", 3 * 3 * 6 * 40 - 1)
+    monkeypatch.setattr(images, "MAX_MEMORY_BYTES", 3 * 3 * 6 * 40 - 1)
     prepare = Prepare()
     data = made(photos(), prepare)
     assert prepare.calls == 0
     some = data.take([2, 1])
-    assert all(isinstance(row, Unread) for row in some.rows)
+    assert all(isinstance(row, LazyImage) for row in some.rows)
     assert prepare.calls == 0
     assert torch.equal(some.batch([0, 1])["pixel_values"], held.batch([2, 1])["pixel_values"])
     assert prepare.calls == 2
@@ -76,7 +76,7 @@ def test_many_images_are_prepared_once_for_all_processes(tmp_path, monkeypatch):
         return kept.setdefault(tuple(sorted(key.items())), make())
 
     monkeypatch.setattr(images, "kept_arrays", kept_arrays)
-    monkeypatch.setattr(images, "WORTH_KEEPING", 3)
+    monkeypatch.setattr(images, "MIN_CACHED_IMAGES", 3)
     data = made(photos(4), Prepare())
     assert len(data) == 4
     made(photos(2), Prepare())
