@@ -1,4 +1,4 @@
-"""Noticing changed weights: at every look, and in full no oftener than need be."""
+"""Changed weights are noticed at every check, and all bits are read no more often than necessary."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def encoder() -> ToyEncoder:
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Returns a list that grows with each reading in full, of a tensor or of them all."""
+    """Returns a list that grows each time all bits of a tensor, or a digest of all tensors, are read."""
     seen: list[int] = []
     for name in ("_bit_sum", "weights_digest"):
         function = getattr(weights, name)
@@ -26,7 +26,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
-def test_a_fit_reads_all_bits_at_its_first_look_alone(encoder: ToyEncoder, read: list[int]) -> None:
+def test_all_bits_are_read_at_the_first_check_of_a_fit_only(encoder: ToyEncoder, read: list[int]) -> None:
     tracker = WeightTracker()
     tracker.trust(encoder)
     assert tracker.changed_digest(encoder, 4) is None
@@ -37,10 +37,10 @@ def test_a_fit_reads_all_bits_at_its_first_look_alone(encoder: ToyEncoder, read:
     assert len(read) == first
     tracker.trust(encoder)
     assert tracker.changed_digest(encoder, 4) is None
-    assert len(read) > first, "the next fit takes the last one's word for it"
+    assert len(read) > first, "the next fit relied on the checks of the last one"
 
 
-def test_another_prefix_is_another_look(encoder: ToyEncoder, read: list[int]) -> None:
+def test_each_prefix_is_checked_in_full_once(encoder: ToyEncoder, read: list[int]) -> None:
     tracker = WeightTracker()
     tracker.trust(encoder)
     tracker.changed_digest(encoder, 1)
@@ -50,14 +50,16 @@ def test_another_prefix_is_another_look(encoder: ToyEncoder, read: list[int]) ->
 
 
 @pytest.mark.parametrize("optimiser", [torch.optim.AdamW, torch.optim.SGD])
-def test_a_step_of_a_fused_optimiser_is_noticed_however_little_it_moves(encoder: ToyEncoder, optimiser: type) -> None:
+def test_a_step_of_a_fused_optimiser_is_noticed_even_if_it_misses_the_sample(
+    encoder: ToyEncoder, optimiser: type
+) -> None:
     tracker = WeightTracker()
     tracker.trust(encoder)
     weight = encoder.native.embeddings.weight
     assert tracker.changed_digest(encoder, 4) is None
     places, sample = weights._version(weight), weights._sample(weight)
     weight.grad = torch.zeros_like(weight)
-    # a row between two sampled elements, as the one word that a batch met
+    # a row between two sampled elements, such as the only word in a batch
     flat = torch.arange(weight.numel())
     taken = set(flat[:: weight.numel() // weights.SAMPLES].tolist())
     row = next(r for r in range(len(weight)) if not taken & set(range(r * weight.shape[1], (r + 1) * weight.shape[1])))
@@ -80,7 +82,7 @@ def test_steps_above_a_frozen_prefix_leave_it_trusted(encoder: ToyEncoder) -> No
     assert tracker.changed_digest(encoder, 3) is not None
 
 
-def test_weights_that_were_put_back_by_hand_are_the_same_again(encoder: ToyEncoder) -> None:
+def test_weights_restored_by_hand_count_as_unchanged(encoder: ToyEncoder) -> None:
     tracker = WeightTracker()
     tracker.trust(encoder)
     assert tracker.changed_digest(encoder, 4) is None
@@ -93,7 +95,7 @@ def test_weights_that_were_put_back_by_hand_are_the_same_again(encoder: ToyEncod
     assert tracker.changed_digest(encoder, 4) is None
 
 
-def test_weights_that_nobody_vouched_for_are_digested_once(encoder: ToyEncoder, read: list[int]) -> None:
+def test_untrusted_weights_are_digested_once(encoder: ToyEncoder, read: list[int]) -> None:
     tracker = WeightTracker()
     digest = tracker.changed_digest(encoder, 4)
     assert digest == weights_digest(encoder, 4)
@@ -102,7 +104,7 @@ def test_weights_that_nobody_vouched_for_are_digested_once(encoder: ToyEncoder, 
     assert len(read) == before
 
 
-def test_an_encoder_put_back_wrongly_is_not_believed(encoder: ToyEncoder) -> None:
+def test_a_wrongly_restored_encoder_counts_as_changed(encoder: ToyEncoder) -> None:
     tracker = WeightTracker()
     tracker.trust(encoder)
     with torch.no_grad():

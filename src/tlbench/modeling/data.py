@@ -123,7 +123,6 @@ class Data:
             lengths=self.lengths[order],
             alignment=None if self.alignment is None else [self.alignment[i] for i in order],
             owners=np.asarray(owners, dtype=np.int64),
-            # not the fingerprint of the same examples featurised alone: featurising may depend on the whole
             fingerprint=f"{self.fingerprint}/{examples.fingerprint}",
             meter=Meter(),
             # positions in the whole no longer hold for a subset of a part

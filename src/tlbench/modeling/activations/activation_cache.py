@@ -152,7 +152,7 @@ class Activations:
         Raises:
             PluginError: The data is augmented.
         """
-        # already cut, by the caller or by a strategy around it
+        # these rows are hidden states already
         if isinstance(data.rows, HiddenRows):
             return data
         key = self._key(encoder, data, stop, None, precision)
