@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tlbench_finetune.features import FeaturePredictor, sample_of
+from tlbench_finetune.features import FeaturePredictor
 from tlbench_finetune.mlp import MlpProbe
 from tlbench_finetune.probe import LinearProbe
+from tlbench_finetune.samples import sample_of
 
 import tlbench.training
 from tlbench import Diverged, Job, PluginError, Protocol, Scalar, Strategy, Task
@@ -200,5 +201,5 @@ def test_a_probe_of_words_needs_a_layer_on_words() -> None:
     job = _word_job()
     with pytest.raises(PluginError, match="PooledHead"):
         LinearProbe().fit(dataclasses.replace(job, head=PooledHead(16, ToyTask.output)))
-    with pytest.raises(PluginError, match="where words begin"):
+    with pytest.raises(PluginError, match="no alignment of words"):
         LinearProbe().fit(dataclasses.replace(job, train=dataclasses.replace(job.train, alignment=None)))
