@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from tlbench_timm.fractals.backbones import FractalBackbone, backbones
 from tlbench_timm.fractals.recipe import RECIPES, Recipe
-from tlbench_timm.fractals.render import draw_systems, fractals, look, render
+from tlbench_timm.fractals.render import augment, draw_systems, fractals, render
 from tlbench_timm.fractals.train import pretrain
 from tlbench_timm.plugin import tlbench_backbones, tlbench_suites
 from torch import Generator
@@ -74,14 +74,14 @@ def test_systems_cover_neither_little_nor_all():
         assert 0.5 * recipe.coverage[0] < shown < 1.5 * recipe.coverage[1]
 
 
-def test_looks_are_many_and_in_range():
+def test_augmented_images_differ_and_are_in_range():
     images, _ = fractals(tiny())
-    first, second = (look(images, Generator().manual_seed(seed)) for seed in (0, 1))
+    first, second = (augment(images, Generator().manual_seed(seed)) for seed in (0, 1))
     assert first.shape == (12, 3, 32, 32)
     assert first.min() >= -1
     assert first.max() <= 1
     assert not torch.equal(first, second)
-    assert torch.equal(first, look(images, Generator().manual_seed(0)))
+    assert torch.equal(first, augment(images, Generator().manual_seed(0)))
     assert (first.std((2, 3)) > 0).any(1).all(), "an image without a trace of its fractal"
 
 
@@ -214,7 +214,7 @@ def test_features_of_a_readout_with_weights_take_no_gradient():
 
 def test_sizes_that_cannot_be_are_refused():
     assert FractalBackbone("fractal-resnet", size=32).data_config()["input_size"] == (3, 32, 32)
-    with pytest.raises(UsageError, match="positions for 64 pixels alone"):
+    with pytest.raises(UsageError, match="position embeddings are for 64 pixels"):
         FractalBackbone("fractal-vit", size=32)
     with pytest.raises(UsageError, match="at least 8"):
         FractalBackbone("fractal-resnet", size=4)
