@@ -60,7 +60,7 @@ def test_a_folder_s_name_pins_its_content(bert_folder, rewrite, tmp_path, monkey
     changed = resolve(f"hf:{bert_folder}")
     assert changed.revision != backbone.revision
     assert changed.load().identity != identity
-    with pytest.raises(UsageError, match=f"holds {changed.revision} now"):
+    with pytest.raises(UsageError, match=f"digest is now {changed.revision}"):
         resolve(backbone.name)
 
 
@@ -90,7 +90,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path, bert_folder):
     backbone = resolve(f"hf:{bert_folder}")
     shutil.rmtree(bert_folder)
     assert not backbone.card().on_disk
-    with pytest.raises(UsageError, match="no model in this folder any more"):
+    with pytest.raises(UsageError, match=r"the folder has no config\.json any more"):
         backbone.load()
 
 

@@ -12,7 +12,7 @@ from tlbench import UsageError
 
 VARIABLE = "TLBENCH_DATA"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_REACH_SECONDS = 10
+_TIMEOUT_SECONDS = 10
 _FILE = "model.safetensors"
 
 
@@ -100,7 +100,7 @@ def fetched_file(architecture: str, revision: str | None) -> Path:
 
     try:
         # Checked with one short request, because downloads retry for minutes when there is no network.
-        commit = HfApi().model_info(repository, revision=revision, timeout=_REACH_SECONDS).sha
+        commit = HfApi().model_info(repository, revision=revision, timeout=_TIMEOUT_SECONDS).sha
         # For the card: it has the licence.
         hf_hub_download(repository, "config.json", revision=commit)
         return Path(hf_hub_download(repository, filename, revision=commit))
