@@ -40,9 +40,9 @@ class TestDigits(TaskConformance):
 
 
 def test_a_seed_that_cannot_be_is_one_line():
-    with pytest.raises(UsageError, match="digits: split_seed=-1: a seed is 0 or more"):
+    with pytest.raises(UsageError, match="digits: split_seed=-1: a seed must be at least 0"):
         Digits(split_seed=-1)
-    with pytest.raises(UsageError, match="cifar10-1pct: draw_seed=-1: a seed is 0 or more"):
+    with pytest.raises(UsageError, match="cifar10-1pct: draw_seed=-1: a seed must be at least 0"):
         Cifar10OnePercent(draw_seed=-1)
 
 

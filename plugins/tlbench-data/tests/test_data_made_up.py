@@ -77,9 +77,9 @@ def test_relations_between_marked_spans(root):
     ("old", "new", "said"),
     [
         ("Cause-Effect(e1,e2)", "Cause-Effect(e1)", r"line 1: relation is 'Cause-Effect\(e1\)', which is none of"),
-        ("<e1>storm</e1>", "storm", "line 1: the sentence should hold <e1>"),
+        ("<e1>storm</e1>", "storm", "line 1: the sentence must contain <e1>"),
         ("Other\n", "", "line 5: relation is 'Comment"),
-        ("Cause-Effect(e1,e2)\nComment:\n\n", "", "line 1: no relation stands below"),
+        ("Cause-Effect(e1,e2)\nComment:\n\n", "", "line 1: no relation follows"),
     ],
 )
 def test_relations_that_are_wrong(root, old, new, said):

@@ -68,13 +68,13 @@ def test_the_name_says_which_file_and_what_it_held(catalog, reviews, monkeypatch
         file.write("one more,bad,me\n")
     fresh = Catalog.discover()
     assert fresh.task(f"csv:{reviews}").ref.name != found.ref.name
-    with pytest.raises(UsageError, match="now; name it without @"):
+    with pytest.raises(UsageError, match="its digest is now"):
         fresh.task(found.ref.name)
 
 
 def test_a_mistake_ends_the_plan_in_one_line(catalog, reviews):
     suite = Suite((SuiteBlock(tasks=(f"csv:{reviews}[text=nothing]",), strategies=("majority",)),), name="own")
-    with pytest.raises(DataError, match=r"reviews\.csv: no column 'nothing'; there is review, stars, who"):
+    with pytest.raises(DataError, match=r"reviews\.csv: no column 'nothing'; the columns are review, stars, who"):
         plan(suite, catalog, Selection())
 
 
@@ -96,21 +96,21 @@ def made(catalog, path, scheme="csv", params=""):
             r"line 32: label is 'n/a', not a number",
         ),
         ([(f"x{i}", "a") for i in range(30)], None, "", r"every training row has the label 'a'"),
-        ([("x", "a"), ("y", "b")], None, "", r"2 rows are too few to be split: validation would be empty"),
+        ([("x", "a"), ("y", "b")], None, "", r"2 rows are too few to split: validation would be empty"),
         (
             [(f"x{i}", f"y{i}") for i in range(60)],
             None,
             "",
-            r"60 different values in 60 rows: say kind=classes or kind=text",
+            r"60 different values in 60 rows: set kind=classes or kind=text",
         ),
-        ([], None, "", r"it has no row"),
+        ([], None, "", r"the file has no rows"),
         (
             [("x", "a")],
             ("one", "two"),
             "",
-            r"say which columns, as \[text=...,label=...\]; there is one, two",
+            r"name the columns, as \[text=...,label=...\]; there are one, two",
         ),
-        ([("x", "a")], None, "[text=label,label=label]", r"'label' is the text and the label"),
+        ([("x", "a")], None, "[text=label,label=label]", r"'label' is both the text and the label"),
         ([("x", "a")], None, "[text2=label]", r"text2=label needs text="),
     ],
 )
@@ -125,14 +125,14 @@ def test_what_is_wrong_is_one_line(catalog, tmp_path, rows, header, params, said
 @pytest.mark.parametrize(
     ("params", "said"),
     [
-        ("[kind=nonsense]", "there is classes, multilabel, scalar, text, tokens"),
-        ("[metric=nonsense]", "there is accuracy"),
+        ("[kind=nonsense]", "choose classes, multilabel, scalar, text, tokens"),
+        ("[metric=nonsense]", "choose accuracy"),
         ("[colour=red]", "no parameter 'colour'"),
         ("[seed=x]", "seed"),
-        ("[seed=-1]", "seed=-1: a seed is 0 or more"),
+        ("[seed=-1]", "seed=-1: a seed must be at least 0"),
         ("[separator=]", "separator= is empty"),
-        ("[max_length=0]", "max_length=0: a text to write has 1 token or more"),
-        ("[positive_class=bad]", "positive_class= is for metric=f1, precision, recall alone"),
+        ("[max_length=0]", "max_length=0: must be at least 1"),
+        ("[positive_class=bad]", "positive_class= needs metric=f1, precision, recall"),
         ("[test=gone.csv]", "no such file or folder"),
     ],
 )
@@ -143,7 +143,7 @@ def test_parameters_that_cannot_be(catalog, reviews, params, said):
 
 def test_parameters_that_mean_nothing_to_a_format(catalog, tmp_path):
     path = write_lines(tmp_path / "a.jsonl", [{"text": "x", "label": "a"}])
-    with pytest.raises(UsageError, match="jsonl: has no use for quotes="):
+    with pytest.raises(UsageError, match="jsonl: does not use quotes="):
         catalog.task(f"jsonl:{path}[quotes=false]")
 
 
@@ -200,8 +200,8 @@ def test_the_class_that_counts_as_found_is_said(catalog, tmp_path, params, posit
 @pytest.mark.parametrize(
     ("params", "said"),
     [
-        ("[metric=f1]", "f1 is of one class, and there are 3: say metric=f1_macro or positive_class="),
-        ("[metric=f1,positive_class=6]", "positive_class=6: there is 1, 2, 3"),
+        ("[metric=f1]", "f1 is of one class, but there are 3: set metric=f1_macro or positive_class="),
+        ("[metric=f1,positive_class=6]", "positive_class=6: choose 1, 2, 3"),
     ],
 )
 def test_a_class_that_has_to_be_named(catalog, tmp_path, params, said):
@@ -214,7 +214,7 @@ def test_a_class_that_has_to_be_named(catalog, tmp_path, params, said):
 def test_half_a_character_in_a_label(catalog, tmp_path):
     path = write_lines(tmp_path / "a.jsonl", [{"text": f"t{i}", "label": "ab\ud83d"[i % 3]} for i in range(30)])
     for params in ("", "[kind=multilabel]"):
-        with pytest.raises(DataError, match=r"a\.jsonl, line 3: label holds half a character \(\\ud83d\)"):
+        with pytest.raises(DataError, match=r"a\.jsonl, line 3: label contains an unpaired surrogate \(\\ud83d\)"):
             made(catalog, path, "jsonl", params).output  # noqa: B018
 
 

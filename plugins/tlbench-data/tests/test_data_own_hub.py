@@ -67,16 +67,16 @@ def test_what_was_fetched_is_pinned_and_read(hub):
     assert after.item.sizes == {"train": 20, "test": 6}
     with pytest.raises(DataError, match="no split 'test'; name one"):
         found().item.output  # noqa: B018
-    with pytest.raises(UsageError, match="not the id of a data set"):
+    with pytest.raises(UsageError, match="not a data set name"):
         Catalog.discover().task("hub:../../etc")
 
 
 @pytest.mark.parametrize(
     ("params", "said"),
     [
-        ("[validation=test]", "the same tables would be validation and test"),
-        ("[test=train]", "the same tables would be train and test"),
-        ("[train=validation,validation=validation]", "the same tables would be train and validation"),
+        ("[validation=test]", "validation and test would be the same tables"),
+        ("[test=train]", "train and test would be the same tables"),
+        ("[train=validation,validation=validation]", "train and validation would be the same tables"),
         ("[test=gone]", "no split 'gone'"),
         ("[train=gone]", "no split 'gone'"),
     ],
@@ -98,7 +98,7 @@ def test_a_data_set_without_a_training_split(hub):
 
 def test_a_configuration_has_to_be_named(hub):
     hub.names = ["en/train.parquet", "en/test.parquet", "old/de/train.parquet", "old/de/test.parquet"]
-    with pytest.raises(DataError, match=r"several configurations have train: say \[config=...\]; there is en, old/de$"):
+    with pytest.raises(DataError, match=r"several configurations have train: set \[config=...\] to one of en, old/de$"):
         found().item.fetch()
     with pytest.raises(DataError, match=r"no table of a configuration 'fr' .*; there is en, old/de$"):
         found("[config=fr]").item.fetch()
@@ -114,7 +114,7 @@ def test_a_configuration_has_to_be_named(hub):
 
 def test_a_fetch_that_was_cut_off_goes_on(hub):
     hub.names, hub.most = ["train.parquet", "test.parquet"], 1
-    with pytest.raises(UsageError, match="is not to be had: the line broke"):
+    with pytest.raises(UsageError, match="cannot be downloaded: the line broke"):
         found().item.fetch()
     half = found().item
     with pytest.raises(DataError, match="is not in the local hub cache: run"):

@@ -54,7 +54,7 @@ def test_splits_from_files_that_are_named(catalog, folder):
     one = catalog.task(f"csv:{folder / 'mine.csv'}[test=test.csv]")
     assert one.item.sizes == {"train": 20, "test": 8}
     write_csv(folder / "test.csv", [("new", "a"), ("newer", "b")])
-    with pytest.raises(UsageError, match="now; name it without @"):
+    with pytest.raises(UsageError, match="its digest is now"):
         Catalog.discover().task(one.ref.name)
 
 
@@ -63,7 +63,7 @@ def test_splits_from_files_that_are_named(catalog, folder):
     [
         ("train", "", r"no file is called train\.\*"),
         ("test", "", r"no file is called test\.\*"),
-        ("", "[validation=test.csv,test=test.csv]", "one file is named for two splits"),
+        ("", "[validation=test.csv,test=test.csv]", "one file is given for two splits"),
     ],
 )
 def test_splits_that_cannot_be(catalog, folder, drop, params, said):
@@ -85,7 +85,7 @@ def test_links_keep_their_name_and_are_seen_through(catalog, tmp_path):
     found = catalog.task(f"csv:{snapshot}/train.csv.gz[test=test.csv.gz]")
     assert found.ref.name.startswith(f"csv:{snapshot}/train.csv.gz@")
     assert found.item.sizes == {"train": 20, "test": 20}
-    with pytest.raises(DataError, match="one file is named for two splits"):
+    with pytest.raises(DataError, match="one file is given for two splits"):
         made(catalog, snapshot / "train.csv.gz", "[validation=again.csv.gz,test=test.csv.gz]").output  # noqa: B018
     with pytest.raises(DataError, match=r"no file is called test\.\*"):
         made(catalog, snapshot, "[validation=again.csv.gz]").output  # noqa: B018
@@ -99,7 +99,7 @@ def test_a_class_that_only_the_test_has(catalog, folder):
 
 def test_an_empty_split(catalog, folder):
     write_csv(folder / "test.csv", [])
-    with pytest.raises(DataError, match=r"test\.csv: it has no row"):
+    with pytest.raises(DataError, match=r"test\.csv: the file has no rows"):
         made(catalog, folder).output  # noqa: B018
 
 

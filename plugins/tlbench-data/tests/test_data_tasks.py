@@ -151,7 +151,7 @@ def test_tasks_whose_full_data_is_not_here_keep_their_name_for_it():
 
 @pytest.mark.parametrize("make", [Multi30k, AmazonReviews])
 def test_a_direction_that_cannot_be_is_one_line(make):
-    with pytest.raises(UsageError, match=r"no (language|domain) 'xx'; there is"):
+    with pytest.raises(UsageError, match=r"no (language|domain) 'xx'; choose"):
         make(src="xx")
     with pytest.raises(UsageError, match="src and tgt are both"):
         make(tgt=make().src)
