@@ -1,4 +1,4 @@
-"""The probes of tlbench-finetune over several settings and seeds at once."""
+"""The probes of tlbench-finetune, over several params and seeds in one pass."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_seed_without_features_costs_no_other_seed(
     whole = jobs[1].activations
 
     class Holed:
-        """Has no finite features for the second job's examples."""
+        """Returns features that are not finite for the second job's examples."""
 
         def features(self, encoder: Any, data: Data, precision: str) -> torch.Tensor:
             found = whole.features(encoder, data, precision)

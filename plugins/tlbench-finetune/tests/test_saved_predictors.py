@@ -1,4 +1,4 @@
-"""Saved predictors: each is read again by the strategy that gave it, and by no other."""
+"""Saved predictors: each can be loaded by the strategy that saved it, and by no other."""
 
 from __future__ import annotations
 

@@ -62,6 +62,7 @@ class FeatureStrategy(Strategy):
             PluginError: The output has no per-example or per-word features.
         """
         (result,) = self.fit_batch([job])
+        # `fit_batch` returns failures, so that one trial cannot lose the others; a single fit raises its own.
         if isinstance(result, FitEnded):
             raise result
         return result
@@ -85,6 +86,7 @@ class FeatureStrategy(Strategy):
         if isinstance(output, TokenClasses):
             from tlbench.training import ModelPredictor
 
+            # A word probe is saved as a token head, which maps tokens back to words (see `_word_predictor`).
             return ModelPredictor.load(_word_model(job), job, folder)
         outputs = len(output.names) if isinstance(output, Classes | MultiLabel) else 1
         return FeaturePredictor.load(job, folder, [job.encoder.width, *self.widths(), outputs], self.head_of)
@@ -102,6 +104,7 @@ class FeaturePredictor:
         self.activations = activations
         self.precision = precision
         self.trainable_parameters = head.parameters
+        # The head is no module, so its weights are not among the encoder's parameters.
         self.parameters_total = sum(weights.numel() for weights in encoder.parameters()) + head.parameters
 
     def predict(self, data: Data) -> Predictions:
@@ -163,6 +166,7 @@ class FeaturePredictor:
         # Copied because the tensors are views of the memory-mapped file, which may be deleted or overwritten.
         own = {name: weight.to(job.device, copy=True) for name, weight in weights.items()}
         head = head_of([Linear(own[f"{i}.weight"], own[f"{i}.bias"]) for i in layers])
+        # A gelu network that is loaded as relu would predict without any error.
         if settings != {"activation": getattr(head, "activation", None)}:
             raise UsageError(f"{folder} holds a head with other params: {settings!s:.80}")
         return cls(job.encoder, head, output, job.activations, job.precision)
@@ -188,6 +192,7 @@ def _word_predictor(job: Job, head: FeatureHead) -> Predictor:
     model = _word_model(job)
     linear = model.head.linear
     with torch.no_grad():
+        # copy_ into a parameter that requires gradients is an error outside no_grad.
         linear.weight.copy_(head.weight)
         linear.bias.copy_(head.bias)
     return ModelPredictor(model, job.precision, job.activations)
@@ -202,4 +207,5 @@ def _word_model(job: Job) -> Model:
         raise PluginError(
             f"a probe of words needs a TokenHead (one linear layer per token), not {type(job.head).__name__}"
         )
+    # From behind the last stage on: the encoder stays frozen, and its cached output is read.
     return Model(job.encoder, job.head, start=len(job.encoder.stages))

@@ -201,6 +201,7 @@ class FromScratch(_Finetuning):
         """Returns the model with random weights, head included."""
         from tlbench.training import Model
 
+        # A new encoder, because the job's own is shared between fits, which expect its pretrained weights.
         encoder = job.load(pretrained=False)
         return Model(encoder, job.new_head(encoder))
 
@@ -226,6 +227,7 @@ class LpFt(_Finetuning):
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
         """Returns why not: the head must be one linear layer on the readout, as the probe is."""
+        # Token and span heads are linear too, but have a vector per token; a probe of the readout does not fit them.
         if isinstance(task.output, Classes | MultiLabel | Scalar):
             return None
         return f"lp-ft starts from a linear probe of the readout; {type(task.output).__name__} has another head"
@@ -257,6 +259,7 @@ class LayerwiseDecay(_Finetuning):
 
         model = self.model(job)
         lr, decay = float(job.params["lr"]), float(job.params["decay"])
+        # Explicit groups replace the loop's own, so they carry the weight decay too.
         return self._train(model, job, layer_decayed(model, lr, decay, self.weight_decay))
 
 
@@ -269,6 +272,7 @@ def _start_from_probe(job: Job) -> None:
     head = job.head
     if not isinstance(head, PooledHead):
         raise PluginError(f"lp-ft needs a PooledHead (one linear layer on the readout), not {type(head).__name__}")
+    # Solved to convergence instead of trained, so that fine-tuning starts from the optimum at any learning rate.
     (probe,) = solve(job, [float(job.params["l2"])])
     weight, bias = probe.weight, probe.bias
     with torch.no_grad():

@@ -62,6 +62,7 @@ class Lead(Strategy):
             raise PluginError(f"lead predicts a text or a span, not {type(output).__name__}")
         job.train.meter.rows += len(job.train)
         counts = [count for example in job.train.examples for count in _word_counts(example.target)]
+        # Python rounds halves to even: a median of 2.5 words becomes 2.
         return FirstWords(output, round(float(np.median(counts))))
 
     def load(self, job: Job, folder: Path) -> Predictor:
@@ -85,6 +86,7 @@ class FirstWords:
         """Returns the beginning of each example's source, white space unchanged."""
         import numpy as np
 
+        # NumPy's own string arrays have a fixed width and would cut longer texts.
         values = np.empty(len(data.examples), dtype=object)
         for i, example in enumerate(data.examples):
             values[i] = _beginning(self._source(example), self.words)

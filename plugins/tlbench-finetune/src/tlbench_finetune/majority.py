@@ -82,6 +82,7 @@ class ConstantAnswer:
 
         count = len(data.examples)
         scores = None if self.scores is None else np.tile(self.scores, (count, 1))
+        # `[None]` adds the axis of examples, for a single class as for a vector of labels.
         return Predictions(data.ids, np.repeat(np.asarray(self.value)[None], count, axis=0), scores)
 
     def save(self, folder: Path) -> None:
@@ -110,7 +111,7 @@ class ConstantAnswer:
 
 @dataclass(frozen=True)
 class WordByWord:
-    """Predicts for every word the class that it most often had in training, whatever its context."""
+    """Predicts for every word the class that it most often had in training, regardless of context."""
 
     output: Output
     known: Mapping[str, int]
@@ -122,6 +123,7 @@ class WordByWord:
         """Returns a tuple of class indices, one per word, for each example of the data."""
         import numpy as np
 
+        # Sentences differ in length, so np.array would make a ragged array or fail.
         values = np.empty(len(data.examples), dtype=object)
         for i, example in enumerate(data.examples):
             values[i] = tuple(self.known.get(word, self.other) for word in example.inputs[0])
@@ -208,6 +210,7 @@ def _most_frequent(sentences: Sequence[Sequence[str]], targets: Sequence[Sequenc
         overall[index] += count
         # The index is negated so that `max` prefers the lower index among equal counts.
         best[word] = max(best.get(word, (0, 0)), (count, -index))
+    # A training split without words has no most frequent class; 0 is as good as any.
     other = min(overall, key=lambda index: (-overall[index], index), default=0)
     return {word: -index for word, (_, index) in best.items()}, other
 
@@ -225,5 +228,6 @@ def _most_likely(output: Output, targets: Sequence[Any], positive: int) -> tuple
         return positive if positive in tied else int(tied[0]), frequencies
     if isinstance(output, MultiLabel):
         frequencies = np.mean(targets, axis=0)
+        # Each label by its own majority, not the most frequent combination; an exact half counts as absent.
         return (frequencies > 0.5).astype(np.int64), frequencies
     raise PluginError(f"majority has no most frequent value of {type(output).__name__}")

@@ -90,6 +90,7 @@ class MlpProbe(FeatureStrategy):
         from tlbench.training import HeadSetting, step_count
 
         examples, protocol = len(sample.features), job.protocol
+        # Counted as by the training loop, so that `max_steps` and `epochs` mean the same for all strategies.
         steps = step_count(examples, self.train_batch_size, protocol.max_steps, protocol.epochs or EPOCHS)
         # The rows never pass through the metered Data object, since their features come from the cache.
         job.train.meter.rows += steps * min(self.train_batch_size, examples)

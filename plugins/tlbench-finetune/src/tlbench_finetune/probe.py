@@ -68,6 +68,7 @@ class LinearProbe(FeatureStrategy):
             job.train.meter.rows += len(job.train)
             penalties.setdefault(sample, set()).add(float(job.params["l2"]))
         solved = _solve_all(penalties, jobs[0].task.output)
+        # By identity: `Sample` has eq=False, since comparing tensors with == gives a tensor.
         return [solved[sample][float(job.params["l2"])] for job, sample in zip(jobs, samples, strict=True)]
 
 

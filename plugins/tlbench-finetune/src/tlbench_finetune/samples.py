@@ -99,6 +99,7 @@ def _word_sample(job: Job) -> Sample:
         raise PluginError("the backbone's featurize returned no alignment of words to tokens, which TokenClasses need")
     # `alignment` holds a word's index at its first token and -1 at every other token.
     first_tokens = [np.flatnonzero(words >= 0) for words in data.alignment]
+    # The words of row i are at slots ends[i] - len(positions) to ends[i].
     ends = np.cumsum([len(positions) for positions in first_tokens])
     words = int(ends[-1]) if len(ends) else 0
     features = torch.empty(0, encoder.width, device=encoder.device)
