@@ -1,4 +1,4 @@
-"""Static word vectors: the files, the words, and the backbone that they make."""
+"""Static word vectors: files, splitting into words, and the backbone."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ SCHEME = "words:"
 
 @dataclass(frozen=True)
 class WordVectors(Backbone):
-    """Static word vectors: one vector per word, whatever its context; a baseline for contextual encoders."""
+    """Static word vectors: one vector per word, regardless of context; a baseline for contextual encoders."""
 
     name: str
     source: str

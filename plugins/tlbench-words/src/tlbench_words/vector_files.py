@@ -26,7 +26,7 @@ _ENDS = b" \r\n"
 
 
 @dataclass(frozen=True)
-class Header:
+class VectorFileHeader:
     """A file's digest and table size, known from one pass before any number is parsed."""
 
     digest: str
@@ -70,7 +70,7 @@ def pin(text: str) -> tuple[Path, str]:
     return path.resolve(), digest
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path) -> VectorFileHeader:
     """Returns the digest and size of a file; read once while its size and modification time stay the same.
 
     Raises:
@@ -99,7 +99,7 @@ def load_vectors(path: Path, digest: str) -> Vectors:
     return Vectors(arrays["table"], vocabulary, lower=all(word == word.lower() for word in words))
 
 
-def read_vectors(path: Path, header: Header) -> dict[str, np.ndarray]:
+def read_vectors(path: Path, header: VectorFileHeader) -> dict[str, np.ndarray]:
     """Returns the table, (words + 1, D) float32, and the words as UTF-8 bytes joined by line feeds.
 
     Raises:
@@ -143,7 +143,7 @@ def read_vectors(path: Path, header: Header) -> dict[str, np.ndarray]:
 
 
 @lru_cache(maxsize=64)
-def _read_header(path: Path, size: int, changed: int) -> Header:
+def _read_header(path: Path, size: int, changed: int) -> VectorFileHeader:
     sha256, rows, width, declared = hashlib.sha256(), 0, 0, None
     with path.open("rb") as file:
         first = file.readline(_LONGEST_ROW)
@@ -171,7 +171,7 @@ def _read_header(path: Path, size: int, changed: int) -> Header:
         raise DataError(f"{path}: the file has a header but no words")
     if declared not in (None, words):
         raise DataError(f"{path}: row 1 declares {declared} words, but the file has {words}; is it complete?")
-    return Header(sha256.hexdigest()[:12], words, width, heading)
+    return VectorFileHeader(sha256.hexdigest()[:12], words, width, heading)
 
 
 def _is_number(text: bytes) -> bool:
