@@ -1,4 +1,4 @@
-"""Pre-training on fractals: what is rendered, how it is trained on, and the weights that come with the package."""
+"""Pre-training on fractals: rendering, training, and the weights of the package."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_a_checkpoint_of_another_recipe_is_not_taken(tmp_path, monkeypatch):
         pass
 
     def stop(line: str) -> None:
-        if "told apart" in line:
+        if "accuracy on held-out" in line:
             raise Stopped
 
     monkeypatch.setattr(train, "_EVERY", 2)
@@ -204,7 +204,7 @@ def test_random_weights_follow_their_seed(monkeypatch):
 
 
 def test_features_of_a_readout_with_weights_take_no_gradient():
-    """The transformer's last norm stands in its readout."""
+    """The transformer's last norm is part of its readout."""
     backbone = FractalBackbone("fractal-vit", random=0)
     encoder, (train, _) = backbone.load(), digits(5)
     data = backbone.featurize(train, Classes(tuple("0123456789")))
@@ -248,7 +248,7 @@ def digits(count: int) -> tuple[Examples, Examples]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_probe_on_digits_is_better_than_on_random_weights(name):
-    """What the fractals taught serves a task that has nothing to do with them."""
+    """Features learnt on fractals transfer to an unrelated task."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

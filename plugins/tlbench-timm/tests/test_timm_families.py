@@ -1,4 +1,4 @@
-"""Every family is cut where timm says its blocks are: the same bits, the same gradients."""
+"""Every family is cut where timm groups its blocks, with equal bits and gradients."""
 
 from __future__ import annotations
 

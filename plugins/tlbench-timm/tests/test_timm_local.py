@@ -1,4 +1,4 @@
-"""Small backbones with real weights: they are what they say, where their files are."""
+"""Small backbones with real weights predict as published, where their files are here."""
 
 from __future__ import annotations
 

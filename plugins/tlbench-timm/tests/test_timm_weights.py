@@ -1,4 +1,4 @@
-"""Where weights come from, and which are refused."""
+"""Sources of weights, and which files are refused."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def pretrain(recipe: Recipe, path: Path, say: Callable[[str], None] = print) -> 
                 checkpoint, recipe, completed, time.process_time() - start, log, model, optimizer, schedule
             )
     accuracy = _accuracy(model, images[held_out], labels[held_out], recipe)
-    say(f"{accuracy:.3f} of the held-out instances are told apart")
+    say(f"{accuracy:.3f} accuracy on held-out instances")
     metadata = {
         "format": "pt",
         "recipe": recipe.json,
