@@ -1,4 +1,4 @@
-"""Fetching from a hub: a server on this machine speaks as much of its language as a download needs."""
+"""Downloads from a hub: a local server implements the requests that a download makes."""
 
 from __future__ import annotations
 

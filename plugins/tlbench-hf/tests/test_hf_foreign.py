@@ -1,4 +1,4 @@
-"""What a folder would have loaded beside its own weights is refused: no digest pins it."""
+"""Folders that would load anything beside their own weights are refused, since no digest pins it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_an_adapter_without_its_model_is_named_as_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("config", "words"),
+    ("config", "message"),
     [
         (PICKLE, TIMM),
         ({"model_type": "timm_backbone", "backbone": "hf-hub:org/name"}, TIMM),
@@ -50,9 +50,9 @@ def test_an_adapter_without_its_model_is_named_as_one(tmp_path):
         ({"_attn_implementation": {"text_config": "org/name"}}, r"code from the hub: remove _attn_implementation"),
     ],
 )
-def test_a_configuration_that_has_others_loaded_is_refused_before_it_is_read(bert_folder, rewrite, config, words):
+def test_a_configuration_that_has_others_loaded_is_refused_before_it_is_read(bert_folder, rewrite, config, message):
     rewrite(bert_folder, **config)
-    with pytest.raises(UsageError, match=words) as raised:
+    with pytest.raises(UsageError, match=message) as raised:
         resolve(bert_folder)
     assert "\n" not in str(raised.value)
 

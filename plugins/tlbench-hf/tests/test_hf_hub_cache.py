@@ -1,4 +1,4 @@
-"""Models in the hub's cache, whoever filled it: the same name is the same model, or one line that says what to do."""
+"""Models in a hub cache filled by any program: an equal name is an equal model, or a one-line error."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def hub_cache(tmp_path, monkeypatch) -> Path:
 @pytest.fixture
 def cached(hub_cache, bert_folder, no_network) -> Callable[..., Path]:
     def fill(*known_not_to_be: str, without: tuple[str, ...] = ()) -> Path:
-        """Returns the snapshot of a repository in the cache, as one would leave it who never asked for some files."""
+        """Returns a repository's snapshot in the cache, as left by a program that requested only some files."""
         repository = hub_cache / "models--org--name"
         (repository / "refs").mkdir(parents=True)
         (repository / "refs" / "main").write_text(COMMIT)

@@ -1,4 +1,4 @@
-"""The backbones that need no hub, on their real weights."""
+"""The backbones that need no hub, with their real weights."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_inputs_of_another_kind_are_refused(backbones):
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ({"depth": 7}, "depth is 7, but the model has 6 blocks"),
         ({"depth": -1}, "depth is -1"),
@@ -135,10 +135,10 @@ def test_inputs_of_another_kind_are_refused(backbones):
         ({"max_length": 0}, "max_length is 0"),
     ],
 )
-def test_parameters_that_make_no_sense_are_refused(backbones, change, words):
+def test_parameters_that_make_no_sense_are_refused(backbones, change, message):
     import dataclasses
 
-    with pytest.raises(UsageError, match=words):
+    with pytest.raises(UsageError, match=message):
         dataclasses.replace(backbones["minilm-l6"], **change).load()
 
 

@@ -1,4 +1,4 @@
-"""Questions and their contexts as tokens: windows, offsets and targets as in transformers' own example."""
+"""Questions and contexts as token rows: windows, offsets and targets equal those of transformers' example."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts are read, trained on and written: rows and prompts, the loop, and the backbones that need no hub."""
+"""Text generation without a hub: rows and prompts, training, and the bundled backbones."""
 
 from __future__ import annotations
 
@@ -136,15 +136,15 @@ def test_a_prompt_that_is_too_long_loses_the_end_of_its_source_alone():
 
 
 @pytest.mark.parametrize(
-    ("example", "words"),
+    ("example", "message"),
     [
         (Example("7", ("one", "two"), ("x",)), "example 7: its inputs must be one text"),
         (Example("8", ("one",), 3), "example 8: its target must be a non-empty tuple"),
         (Example("9", ("one",), ()), "example 9: its target must be a non-empty tuple"),
     ],
 )
-def test_other_examples_are_refused_by_name(example, words):
-    with pytest.raises(PluginError, match=words):
+def test_other_examples_are_refused_by_name(example, message):
+    with pytest.raises(PluginError, match=message):
         a_tiny_t5().featurize(Examples([example]), OUTPUT)
 
 

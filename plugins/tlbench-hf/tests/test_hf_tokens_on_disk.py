@@ -1,4 +1,4 @@
-"""Tokens kept on disk: the same rows as without, made once for all processes."""
+"""Cached token rows equal uncached ones, and are computed once for all processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences of words as tokens: every word is found, once, where most of its context is."""
+"""Tokenised sentences as token rows: every word is aligned once, where most of its context is."""
 
 from __future__ import annotations
 

@@ -31,6 +31,7 @@ def read_card(folder: Path, depth: int | None, *, pooler: bool, writes: bool = F
 
     With `writes`, also the size of the decoder, or of the output layer of a decoder-only model.
     """
+    # transformers' own configuration classes would import torch.
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     shapes = {tensor.name: tensor.shape for tensor in stored_tensors(folder) if _is_weight(tensor)}
     decoder_only = writer(config) == "decoder"

@@ -86,7 +86,7 @@ def digest(folder: Path) -> str:
 def local_folder(source: str, revision: str | None, optional: Collection[str] = ()) -> Path | None:
     """Returns the folder with a source's files, or None for a repository that is not completely on this machine.
 
-    Other programs may have filled the hub cache with fewer files. Each file in `known` must either be there or be
+    Other programs may have filled the hub cache with fewer files. Each `optional` file must either be there or be
     marked as absent from the repository, because results would otherwise depend on how the cache was filled.
 
     Raises:

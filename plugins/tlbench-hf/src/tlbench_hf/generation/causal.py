@@ -68,8 +68,8 @@ class CausalHead(TextHead):
         rows = torch.arange(batch, device=labels.device)[:, None].expand_as(positions)
         states = logits.x[rows[is_target], positions[is_target]]
         with self.lent(logits.table), self._with_blocks(_GivenStates(states[None])):
-            # The model's own forward, because families scale or cap logits after the output layer. The ids are only
-            # for its shape checks: `_GivenStates` returns the states whatever the ids are.
+            # The model's own forward, because families scale or cap logits after the output layer. The ids only pass
+            # its shape checks: `_GivenStates` ignores them.
             answer = self.native(input_ids=labels[:1, :1].clamp(min=0), use_cache=False)
         return cross_entropy(answer.logits[0], labels[is_target])
 

@@ -107,7 +107,7 @@ def featurize_texts(examples: Examples, output: Text, folder: Path, prompt_forma
     limit = _limit(tokenizer, output, prompt_format)
     # Everything that the rows depend on; part of the cache key and of the data's fingerprint.
     parts = f"{prompt_format.joined}:{prompt_format.prefix!r}:{prompt_format.prompt!r}"
-    made = f"{tokenizer.identity}:{limit}:{output.max_length}:{parts}"
+    fingerprint = f"{tokenizer.identity}:{limit}:{output.max_length}:{parts}"
 
     def featurize() -> dict[str, np.ndarray]:
         texts = [example.inputs[0] for example in examples]
@@ -123,11 +123,11 @@ def featurize_texts(examples: Examples, output: Text, folder: Path, prompt_forma
     if len(examples) < CACHED_FROM:
         arrays: Any = featurize()
     else:
-        key = {"examples": examples.fingerprint, "made": made, **versions(), "texts": str(VERSION)}
+        key = {"examples": examples.fingerprint, "made": fingerprint, **versions(), "texts": str(VERSION)}
         arrays = kept_arrays("texts", key, featurize)
     rows = TextRows(Ragged(arrays["ends"], arrays["ids"]), Ragged(arrays["target_ends"], arrays["target_ids"]))
     collate = PromptCollator(tokenizer.pad.token) if prompt_format.joined else SourceCollator(tokenizer.pad.token)
-    return one_row_each(examples, rows, collate, rows.lengths, f"texts:{made}")
+    return one_row_each(examples, rows, collate, rows.lengths, f"texts:{fingerprint}")
 
 
 def without_targets(data: Data) -> Data:

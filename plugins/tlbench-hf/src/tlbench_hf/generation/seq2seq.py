@@ -38,6 +38,7 @@ class Seq2SeqHead(TextHead):
         with self.lent(logits.table):
             answer = self.native(
                 **_encoder_inputs(logits),
+                # The library's own shift, because families differ in the token that a decoder starts with.
                 decoder_input_ids=self.native.prepare_decoder_input_ids_from_labels(labels),
                 use_cache=False,
             )
@@ -98,5 +99,6 @@ def _decoder(folder: Path, title: str, content: str | None) -> tuple[Any, tuple[
 
 def _encoder_inputs(states: SourceStates) -> dict[str, Any]:
     """Returns the encoder's states as keyword arguments of the library's model."""
+    # transformers takes attention masks as integers.
     mask = None if states.mask is None else states.mask.long()
     return {"encoder_outputs": BaseModelOutput(last_hidden_state=states.x), "attention_mask": mask}

@@ -33,8 +33,8 @@ def featurize(examples: Examples, folder: Path, max_length: int) -> Data:
         # -1 marks tokens that cannot begin or end an answer.
         return split.arrays(np.where(_is_answerable(split, contexts)[:, None], split.offsets, np.int32(-1)))
 
-    made = f"span2:{tokenizer.identity}:{length}:{int(tokenizer.types)}"
-    return windowed_data(examples, tokenizer, made, build_arrays)
+    fingerprint = f"span2:{tokenizer.identity}:{length}:{int(tokenizer.types)}"
+    return windowed_data(examples, tokenizer, fingerprint, build_arrays)
 
 
 def _is_answerable(split: Windows, contexts: list[str]) -> np.ndarray:

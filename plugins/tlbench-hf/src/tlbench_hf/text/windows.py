@@ -43,6 +43,7 @@ def windows(tokenizer: Tokenizer, texts: list[str], contexts: list[str] | None, 
     room = length - tokenizer.library.num_special_tokens_to_add(pair=contexts is not None)
     if contexts is not None:
         room -= longest_question(tokenizer, length)
+    # Checked here, where the message can name max_length.
     if room < 1:
         raise UsageError(f"max_length is {length}, which leaves no room beside special tokens and question: raise it")
     if not texts:
@@ -53,6 +54,7 @@ def windows(tokenizer: Tokenizer, texts: list[str], contexts: list[str] | None, 
         contexts,
         truncation=True if contexts is None else "only_second",
         max_length=length,
+        # At most a quarter, and less than a row, or the tokenizer would never advance.
         stride=min(LONGEST_OVERLAP, length // 4, room - 1),
         return_overflowing_tokens=True,
         return_offsets_mapping=True,
@@ -78,20 +80,21 @@ def longest_question(tokenizer: Tokenizer, length: int) -> int:
 
 
 def windowed_data(
-    examples: Examples, tokenizer: Tokenizer, made: str, make: Callable[[], Mapping[str, np.ndarray]]
+    examples: Examples, tokenizer: Tokenizer, fingerprint: str, build_arrays: Callable[[], Mapping[str, np.ndarray]]
 ) -> Data:
     """Returns the windows as data with their alignment, from the disk cache where it is used.
 
     Args:
         examples: The examples that the windows belong to.
         tokenizer: Collates the rows.
-        made: Everything that the windows depend on; part of the cache key.
-        make: Computes the arrays.
+        fingerprint: Everything that the windows depend on; part of the cache key.
+        build_arrays: Computes the arrays.
     """
     if len(examples) < CACHED_FROM:
-        arrays = make()
+        arrays = build_arrays()
     else:
-        arrays = kept_arrays("tokens", {"examples": examples.fingerprint, "made": made, **versions()}, make)
+        key = {"examples": examples.fingerprint, "made": fingerprint, **versions()}
+        arrays = kept_arrays("tokens", key, build_arrays)
     rows = TokenRows(arrays["ends"], arrays["ids"], arrays.get("types"))
     return Data(
         examples=examples,
@@ -99,6 +102,6 @@ def windowed_data(
         collate=tokenizer.pad,
         lengths=rows.lengths,
         owners=arrays["owners"],
-        fingerprint=f"{made}:{examples.fingerprint}",
+        fingerprint=f"{fingerprint}:{examples.fingerprint}",
         alignment=Ragged(arrays["ends"], arrays["alignment"]),
     )

@@ -32,8 +32,8 @@ def featurize(examples: Examples, folder: Path, max_length: int) -> Data:
         split = windows(tokenizer, [" ".join(words) for words in sentences], None, length)
         return split.arrays(_first_tokens(split, sentences))
 
-    made = f"words:{tokenizer.identity}:{length}:{int(tokenizer.types)}"
-    return windowed_data(examples, tokenizer, made, build_arrays)
+    fingerprint = f"words:{tokenizer.identity}:{length}:{int(tokenizer.types)}"
+    return windowed_data(examples, tokenizer, fingerprint, build_arrays)
 
 
 def _first_tokens(split: Windows, sentences: list[tuple[str, ...]]) -> np.ndarray:

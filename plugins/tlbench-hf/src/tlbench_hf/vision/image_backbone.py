@@ -54,6 +54,7 @@ class HFVision(Backbone):
         try:
             folder = local_folder(self.source, self.revision)
         except UsageError:
+            # A card is shown in lists, where a model that cannot be used must not stop the others.
             folder = None
         if folder is None:
             return dataclasses.replace(unloaded, on_disk=False)

@@ -128,7 +128,7 @@ class VisionConvention(Convention):
         return self._black(next(native.parameters()).device)
 
     def standin(self, hidden: Hidden) -> Batch:
-        """Returns two black images, whatever the number of rows, because no block reads more than its own input."""
+        """Returns two black images for any number of rows, because no block reads more than its own input."""
         return self._black(hidden.x.device)
 
     def pooler(self, native: Any) -> Callable[[Tensor], Tensor] | None:
