@@ -1,4 +1,4 @@
-"""Archives: unpacked into the cache, and never anywhere else."""
+"""Archives are unpacked into the cache, and cannot write anywhere else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where files are looked for, the published sizes, and the hub's cache."""
+"""Locations of published files, their sizes, and the hub cache."""
 
 from __future__ import annotations
 

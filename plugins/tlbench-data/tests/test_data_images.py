@@ -1,4 +1,4 @@
-"""Files of images: IDX, CIFAR's rows, and folders of yours."""
+"""Readers of image files: IDX, CIFAR, and folders of images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def write_idx(path: Path, values: np.ndarray, *, kind: int = 0x08, missing: int 
 
 
 def write_images(folder: Path, counts: dict[str, int], start: int = 0) -> Path:
-    """Writes so many images of 6x5 pixels into a folder for each class, no two alike."""
+    """Writes the given number of distinct 6x5 images into a folder for each class."""
     shade = start
     for label, count in counts.items():
         (folder / label).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The named image tasks: those that are here as they are, the others on tiny files in their layout."""
+"""The named image tasks, on their own files where they are here, else on tiny files in the same layout."""
 
 from __future__ import annotations
 

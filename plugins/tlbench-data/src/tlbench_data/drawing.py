@@ -34,6 +34,7 @@ def draw(
     """
     import numpy as np
 
+    # dicts keep insertion order, so groups are in the order of their first rows and do not depend on hashes.
     rows_of: dict[Hashable, list[int]] = {}
     for row, key in enumerate(keys):
         rows_of.setdefault(key, []).append(row)
@@ -52,6 +53,7 @@ def draw(
         for name in others:
             # What rounding withheld from a part in small strata is carried over to the next stratum.
             owed[name] += len(groups) * shares[name]
+            # At least one group stays for the first part, so that training sees every class.
             taken = max(0, min(round(owed[name]), len(order) - 1))
             owed[name] -= taken
             parts[name] += [row for rows in order[:taken] for row in rows]

@@ -65,6 +65,7 @@ def examples_of(files: Sequence[LabelledFile], names: Sequence[str], *, skip_unr
         DataError: Files cannot be decoded (with their number and the first one), or a class is not in `names`.
     """
     numbers = {name: number for number, name in enumerate(names)}
+    # A class that only the test folder has cannot be predicted.
     unknown = sorted({file.label for file in files} - set(names))
     if unknown:
         raise DataError(f"{files[0].path.parent.parent}: {unknown[0]!r} is none of the classes {', '.join(names)}")

@@ -119,6 +119,7 @@ class Cifar10OnePercent(Cifar10):
         original = _original_folder() if self.files != "jpeg" else None
         if original is None:
             return self._split_of_copy(name)
+        # By Cifar10 itself, since this class's sizes are those of the subset.
         pixels, labels = Cifar10()._read(original, name)
         if name == "test":
             return _examples(name, pixels, labels)
@@ -194,6 +195,7 @@ class FashionMnist(ImageTask):
     @staticmethod
     def _names(stem: str) -> list[tuple[str, str]]:
         parts = (f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte")
+        # Published compressed; torchvision keeps the files unpacked.
         return [(f"{part}.gz", part) for part in parts]
 
 
@@ -225,6 +227,7 @@ class Hymenoptera(ImageTask):
         folder = self._folder()
         if folder is None:
             raise DataError(self.missing() or self.name)
+        # Both splits are listed, because only their two sizes together tell the published set from the smaller copy.
         files = {split: list_images(folder / place, f"{split}/") for split, place in self.places_of.items()}
         sizes = {split: len(rows) for split, rows in files.items()}
         if sizes not in self.copies:

@@ -85,11 +85,13 @@ class ImageFolder(Task):
     def missing(self) -> str | None:
         """Returns that the folder no longer exists, or None."""
         path = Path(self.name.removeprefix(SCHEME).rpartition("@")[0])
+        # Not `self.path`, which would unpack an archive.
         return None if path.exists() else f"{path} does not exist any more"
 
     def _drawn(self, name: SplitName) -> list[LabelledFile]:
         files = list_images(self.path)
         contents = [content_of(file.path) for file in files]
+        # Keyed by content: copies of an image under two names stay in one split.
         parts = draw(contents, [file.label for file in files], SHARES, self.split_seed)
         return [files[position] for position in parts[name]]
 
@@ -126,6 +128,7 @@ def split_folders(folder: Path) -> dict[SplitName, str]:
     if "train" not in folders or len(folders) == 1:
         return {}
     if "test" not in folders:
+        # A test split is needed for a score, and validation can be carved from train.
         folders["test"] = folders.pop("validation")
     return folders
 

@@ -1,4 +1,4 @@
-"""Unpacks archives that stand for folders into the user's cache, safely."""
+"""Unpacks archives that are given in place of folders into the user's cache, safely."""
 
 from __future__ import annotations
 

@@ -58,6 +58,7 @@ def choose(row: Row, text: str = "", text2: str = "", label: str = "") -> Chosen
     Raises:
         DataError: A given column does not exist, or the choice is ambiguous.
     """
+    # Headers are often capitalised, as in "Text,Label".
     by_name = {name.casefold(): name for name in row.values}
     for name in filter(None, (text, text2, label)):
         if name not in row.values:
@@ -66,6 +67,7 @@ def choose(row: Row, text: str = "", text2: str = "", label: str = "") -> Chosen
         raise DataError(f"{row.path}: text2={text2} needs text= too")
     texts = (text, text2) if text2 else (text,) if text else _usual_texts(by_name, label)
     label = label or next((by_name[name] for name in _LABELS if name in by_name and by_name[name] not in texts), "")
+    # With one of two columns known, the remaining one must be the other.
     unused = [name for name in row.values if name not in (*texts, label)]
     if not texts and label and len(unused) == 1:
         texts = (unused[0],)

@@ -32,6 +32,7 @@ class HubTask(OwnTask):
         """
         if self._hub.is_here(self.train or "train"):
             return None
+        # The first field is the name itself; the command must repeat the others to fetch the same tables.
         _, *parameters = fields(self)
         given = [f"{p.name}={value}" for p in parameters if (value := getattr(self, p.name)) != p.default]
         name = f"{self.name}[{','.join(sorted(given))}]" if given else self.name
@@ -91,6 +92,7 @@ def resolve(text: str) -> HubTask:
         UsageError: The name is not that of a repository.
     """
     repository, _, revision = text.partition("@")
+    # The name becomes a path in the cache.
     if not _REPOSITORY.fullmatch(repository) or ".." in text:
         raise UsageError(f"hub:{text}: not a data set name such as org/name")
     commit = Hub(repository, revision=revision or "main").commit()

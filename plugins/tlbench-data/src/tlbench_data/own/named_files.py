@@ -44,6 +44,7 @@ def pin(scheme: str, text: str) -> str:
     current = digest(files)
     if given and (current != given or not files):
         raise UsageError(f"{scheme}:{text}: its digest is now {current}; drop @{given} to use it as it is")
+    # Without split files there is nothing to pin; the task itself then says which files it lacks.
     return f"{path}@{current}" if files else str(path)
 
 
@@ -121,5 +122,6 @@ def _digest(files: tuple[tuple[str, int, int], ...]) -> str:
     sha256 = hashlib.sha256()
     for name, _, _ in files:
         with Path(name).open("rb") as file:
+            # The file's name alone, so that a moved folder keeps its digest.
             sha256.update(f"{Path(name).name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return sha256.hexdigest()[:12]

@@ -62,6 +62,7 @@ def infer(rows: Sequence[Row], column: TargetColumn, worded: bool) -> str:
                 "set kind=classes or kind=text"
             )
         return "classes"
+    # Ratings and class codes are few whole numbers; any fraction, or many values, is a quantity.
     whole = all(number == int(number) for number in numbers)
     return "classes" if whole and distinct <= FEW_NUMBERS else "scalar"
 
@@ -77,6 +78,7 @@ def output_of(rows: Sequence[Row], column: TargetColumn) -> Output:
     if column.kind == "text":
         return Text(column.max_length)
     if column.kind == "multilabel":
+        # Names of the training rows only: a label that only the test split has could not be learnt.
         return MultiLabel(_sorted_names({name for row in rows for name in _labels(row, column)}))
     if column.kind == "tokens":
         return TokenClasses(_tags({tag for row in rows for tag in row.texts(column.name)}))

@@ -87,6 +87,7 @@ def _read_questions(parts: Sequence[Part]) -> _ReadFiles:
 
 def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, texts: tuple[str, str]) -> _ReadFiles:
     rows = {part.split: rows_of(part.files, form) for part in parts}
+    # The first part is train or all: its rows decide columns, kind and label names for every split.
     first = next(iter(rows.values()))
     chosen = _columns(first, form, texts, column.name)
     column = replace(column, name=chosen.label)
@@ -105,6 +106,7 @@ def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, texts
 
 
 def _columns(rows: Sequence[Row], form: Format, texts: tuple[str, str], label: str) -> ChosenColumns:
+    # The reader names its columns itself.
     if form.scheme == "conll":
         return ChosenColumns(("words",), "tags")
     return choose(rows[0], *texts, label)
@@ -120,6 +122,7 @@ def _examples(
         if isinstance(output, TokenClasses):
             words = row.texts(chosen.texts[0])
             tags = row.texts(column.name)
+            # Checked here, with the line: a metric would only see that lengths differ.
             if len(words) != len(tags) or not words:
                 raise row.error(f"{len(tags)} tags for {len(words)} words")
             if not all(word.strip() for word in words):

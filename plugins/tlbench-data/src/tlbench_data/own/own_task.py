@@ -162,7 +162,6 @@ class OwnTask(Task):
         path = self._path
         if path.is_dir():
             named = contents(*given.values())
-            # A file that was named for one split stands for no other.
             standard_files = split_files(self.scheme, path).items()
             # A file that is given for one split is not used for another.
             given = {**{split: files for split, files in standard_files if not named & contents(files)}, **given}
@@ -210,6 +209,7 @@ def resolve(scheme: str, text: str) -> Task:
     return OwnTask(f"{scheme}:{pin(scheme, text)}", quotes=scheme != "tsv")
 
 
+# Every property of the task reads the files; they are pinned by the name, so one pass per process is enough.
 @lru_cache(maxsize=8)
 def _read(task: OwnTask) -> Prepared:
     column = kinds.TargetColumn(task.label, task.kind, task.separator, task.max_length)

@@ -37,9 +37,11 @@ def conll(path: Path, word: int = 0, tag: int = -1, encoding: str = "utf-8") -> 
                 yield _row(path, sentence)
             sentence = _Sentence()
             continue
+        # Words of social-media text may contain spaces, which only tabs can separate from tags.
         cells = line.split("\t") if "\t" in line else line.split()
         if cells[0] == _DOCUMENT:
             continue
+        # One broken line shifts words and tags, and every later score would be of the wrong tags.
         width = width or len(cells)
         if len(cells) != width or len(cells) < 2:
             raise DataError(f"{path}, line {number}: {len(cells)} columns where {max(width, 2)} are expected")

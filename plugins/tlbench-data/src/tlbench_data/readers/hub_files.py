@@ -114,6 +114,7 @@ class Hub:
 
     def _patterns(self) -> list[str]:
         folders = (f"{self.config}/", f"data/{self.config}/") if self.config else ("",)
+        # fnmatch's * crosses slashes, so these patterns reach into subfolders too.
         return [f"{folder}*.{suffix}" for folder in folders for suffix in _SUFFIXES]
 
     def _matching(self, tables: Iterable[PurePosixPath]) -> set[PurePosixPath]:
@@ -154,6 +155,7 @@ class Hub:
         Raises:
             DataError: Several configurations have the split.
         """
+        # Parquet first: it keeps the types of columns and the names of classes.
         for suffix in _SUFFIXES:
             paths = sorted(path for path in tables if path.suffix == f".{suffix}" and self._is_of_split(path, split))
             folders = {"/".join(part for part in path.parts[:-1] if part != split) for path in paths}

@@ -50,6 +50,7 @@ def delimited(
                 twice = next(name for name in names if names.count(name) > 1)
                 raise DataError(f"{path}, line {number}: the header names {shown(twice)} twice")
             continue
+        # The first row decides the number of columns of a file without names.
         names = names or [str(index) for index in range(len(fields))]
         if len(fields) != len(names):
             if skip_short and len(fields) < len(names):

@@ -84,6 +84,7 @@ class Row:
             if 0 <= value < len(names):
                 return value
         elif isinstance(value, str) and value.strip() in names:
+            # Stripped, since many CSV writers pad cells.
             return names.index(value.strip())
         raise self.error(f"{column} is {shown(value)}, which is none of {listed(names)}")
 
@@ -98,6 +99,7 @@ class Row:
             number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
         except ValueError:
             number = math.nan
+        # Text such as "nan" parses as a float, and would make every mean in a metric NaN.
         if not math.isfinite(number):
             raise self.error(f"{column} is {shown(value)}, not a number")
         return number
@@ -109,6 +111,7 @@ def unpaired_surrogate(text: str) -> str:
     JSON escapes can produce one, but no file or terminal can encode it.
     """
     try:
+        # UTF-8 cannot encode surrogates, and its error has the position of the first one.
         text.encode()
     except UnicodeEncodeError as error:
         return f"\\u{ord(text[error.start]):04x}"
@@ -118,6 +121,7 @@ def unpaired_surrogate(text: str) -> str:
 def listed(names: Mapping[str, Any] | Sequence[str]) -> str:
     """Returns the first few names joined by commas, for a message."""
     some = [str(name) for name in names][:_SHOWN]
+    # `+` binds before `or`: no names at all are shown as "nothing".
     return ", ".join(some) + (", ..." if len(names) > _SHOWN else "") or "nothing"
 
 

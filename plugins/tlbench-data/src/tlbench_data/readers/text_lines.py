@@ -44,6 +44,7 @@ def decoded(path: Path, encoding: str = "utf-8") -> str:
     """
     raw = content(path)
     try:
+        # Excel writes a byte order mark, which would become part of the first column's name.
         return raw.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
@@ -64,6 +65,7 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
     if whole and not whole[-1]:
         whole.pop()
     for number, line in enumerate(whole, 1):
+        # A carriage return is left over from Windows line ends.
         yield number, line.removesuffix("\r")
 
 

@@ -57,12 +57,14 @@ class AmazonReviews(FileTask):
         """Yields the examples drawn for the split."""
         from_source = split in ("train", "validation")
         domain = self.src if from_source else self.tgt
+        # All reviews of the domain, for every split, because the draw must see the same rows each time.
         examples = [
             Example(f"{domain}-{label}-{number}", (text,), target)
             for target, label in enumerate(_LABELS)
             for number, text in enumerate(reviews(folder / _FOLDERS[domain] / f"{label}.review"))
         ]
         shares = {"train": 0.8, "validation": 0.2} if from_source else {"unlabeled": 0.5, "test": 0.5}
+        # The seed is fixed, since the splits are part of the task's definition.
         parts = draw([e.inputs for e in examples], [e.target for e in examples], shares, seed=0)
         for position in parts[split]:
             yield replace(examples[position], target=None) if split == "unlabeled" else examples[position]

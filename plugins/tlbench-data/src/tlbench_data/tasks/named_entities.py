@@ -31,6 +31,7 @@ def tagged(identity: str, row: Row, output: TokenClasses, words: str = "words", 
     sentence, labels = row.texts(words), row.value(tags)
     if len(sentence) != len(labels) or not sentence:
         raise row.error(f"{len(labels)} tags for {len(sentence)} words")
+    # The hub's tables have class indices, CoNLL files have names.
     names = [output.names[tag] if isinstance(tag, int) and 0 <= tag < len(output.names) else tag for tag in labels]
     # Files of CoNLL 2003 use the older IOB scheme; BIO tags stay as they are.
     bio = to_bio(tuple(str(tag) for tag in names))

@@ -56,6 +56,7 @@ class FileTask(Task):
         if name not in self.splits:
             return None
         folder = self._folder()
+        # Local files come first: setting TLBENCH_DATA is a choice, while anything may have filled the hub cache.
         if folder is not None:
             examples, where = Examples(self.read(name, folder)), str(folder)
         elif files := self._hub_files(name):
@@ -94,12 +95,14 @@ class FileTask(Task):
     def path(self, folder: Path, key: str) -> Path:
         """Returns one of the files in a folder that has them all."""
         names = self.needed()[key]
+        # Never None, so that a reader's error can name the missing file.
         return places.pick(folder, names) or folder / names[0]
 
     def _folder(self) -> Path | None:
         return places.find(self.folders, self.needed().values())
 
     def _on_hub(self) -> bool:
+        # All splits, or a run could train for hours and then miss its test split.
         return self.hub is not None and all(self._hub_files(split) for split in self.splits)
 
     def _hub_files(self, split: SplitName) -> list[Path]:
@@ -143,6 +146,7 @@ class TableTask(FileTask):
             DataError: A column is missing, or has an invalid value.
         """
         if self.renames:
+            # Before anything is read, so that errors name the columns as the task does.
             row = replace(row, values={self.renames.get(name, name): value for name, value in row.values.items()})
         inputs = tuple(row.text(column, may_be_empty=column in self.may_be_empty) for column in self.texts)
         return Example(identity, inputs, self._target(row), self.slices_of(row, inputs))

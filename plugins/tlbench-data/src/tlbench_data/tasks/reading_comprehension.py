@@ -40,6 +40,7 @@ class Squad(FileTask):
     def read_hub(self, split: SplitName, rows: Iterator[Row]) -> Iterator[Example]:
         """Yields the questions of the hub's table, with their own ids."""
         for row in rows:
+            # Not `text`, which strips: answers are character positions in the context as published.
             question, context = row.text("question"), row.value("context")
             accepted = row.value("answers")
             spans = list(zip(accepted["text"], accepted["answer_start"], strict=True))

@@ -82,6 +82,7 @@ def relations(path: Path) -> Iterator[Row]:
     for number, line in lines(path):
         if match := _NUMBERED.fullmatch(line.strip()):
             if sentence is not None:
+                # Two sentences in a row: the error below names the one without a relation.
                 break
             text = match["sentence"].strip()
             sentence = number, text[1:-1] if text[:1] == text[-1:] == '"' else text
@@ -102,4 +103,5 @@ def marked(row: Row) -> str:
     if sorted(_MARK.findall(text)) != [("", "1"), ("", "2"), ("/", "1"), ("/", "2")]:
         raise row.error("the sentence must contain <e1>...</e1> and <e2>...</e2>, once each")
     spaced = _MARK.sub(lambda match: f" [{match[1]}E{match[2]}] ", text)
+    # The added spaces double those that were there already.
     return " ".join(spaced.split())

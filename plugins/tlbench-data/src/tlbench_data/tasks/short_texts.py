@@ -87,6 +87,7 @@ class SmsSpam(TableTask):
     files = fixed(all=("SMSSpamCollection", "SMSSpamCollection.txt"))
     sizes = fixed(train=4461, validation=546, test=567)
     hub = Hub("ucirvine/sms_spam", "plain_text")
+    # The hub has one split, from which all three are drawn.
     hub_splits = fixed(train="train", validation="train", test="train")
     renames = fixed(sms="text")
 
@@ -99,5 +100,6 @@ class SmsSpam(TableTask):
         """Yields the messages drawn for the split."""
         examples = [self.example(f"message-{number}", row) for number, row in enumerate(rows)]
         shares = {"train": 0.8, "validation": 0.1, "test": 0.1}
+        # The seed is fixed, since the splits are part of the task's definition.
         parts = draw([e.inputs for e in examples], [e.target for e in examples], shares, seed=0)
         return (examples[position] for position in parts[split])

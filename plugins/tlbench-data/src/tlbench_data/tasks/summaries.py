@@ -15,6 +15,7 @@ _METRICS = ("rougeL", "rouge1", "rouge2")
 
 
 def _example(identity: str, row: Row) -> Example:
+    # Test rows have summary1 to summary3, all others one summary; without any, the error names "summary".
     columns = [name for name in ("summary", "summary1", "summary2", "summary3") if name in row.values] or ["summary"]
     return Example(identity, (row.text("dialogue"),), tuple(row.text(column) for column in columns))
 
@@ -59,6 +60,7 @@ class DialogSumSmall(DialogSum):
             return super().read(split, folder)
         rows = json_lines(self.path(folder, "dev"))
         examples = [_example(f"dev-{number}", row) for number, row in enumerate(rows)]
+        # Summaries have no classes, so all rows are one stratum.
         parts = draw([e.inputs for e in examples], [0] * len(examples), {"train": 0.8, "validation": 0.2}, seed=0)
         return (examples[position] for position in parts[split])
 
