@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,11 +67,18 @@ def read_settings(folder: Path, name: str, output: Output | None) -> dict[str, A
     return settings
 
 
-def read_weights(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+def read_weights(
+    folder: Path, shapes: Mapping[str, tuple[int, ...]], optional: Collection[str] = ()
+) -> dict[str, Tensor]:
     """Returns the weights that were written, on the CPU, as they lay in memory.
 
+    Args:
+        folder: Where they are.
+        shapes: What may be there.
+        optional: What of it need not be there.
+
     Raises:
-        UsageError: The file cannot be read, or has weights of other names or shapes than these.
+        UsageError: The file cannot be read, lacks one of these, or has weights of other names or shapes.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -82,8 +89,7 @@ def read_weights(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
     except (OSError, SafetensorError) as error:
         raise UsageError(f"{path}: no weights can be read from it: {error}") from error
     found = {name.removesuffix(TRANSPOSED): w.T if name.endswith(TRANSPOSED) else w for name, w in stored.items()}
-    if found.keys() != shapes.keys():
-        names = sorted(found.keys() ^ shapes.keys())
+    if names := sorted((found.keys() - shapes.keys()) | (shapes.keys() - found.keys() - set(optional))):
         raise UsageError(f"{path} has other weights than this predictor: {', '.join(names[:3])}")
     for name, weight in found.items():
         if tuple(weight.shape) != shapes[name]:
