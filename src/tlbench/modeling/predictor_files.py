@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,15 +69,18 @@ def read_settings(folder: Path, name: str, output: Output | None) -> dict[str, A
     return settings
 
 
-def read_weights(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+def read_weights(
+    folder: Path, shapes: Mapping[str, tuple[int, ...]], optional: Collection[str] = ()
+) -> dict[str, Tensor]:
     """Returns the saved weights on the CPU, with the memory layout that they had.
 
     Args:
         folder: The folder that `write_predictor` wrote to.
         shapes: The expected shape of each tensor, by name.
+        optional: Names of tensors that the file may lack.
 
     Raises:
-        UsageError: The file cannot be read, or its names or shapes differ from the expected ones.
+        UsageError: The file cannot be read, lacks a tensor that is not optional, or has other names or shapes.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -88,8 +91,7 @@ def read_weights(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
     except (OSError, SafetensorError) as error:
         raise UsageError(f"{path}: no weights can be read from it: {error}") from error
     weights = {name.removesuffix(TRANSPOSED): w.T if name.endswith(TRANSPOSED) else w for name, w in stored.items()}
-    if weights.keys() != shapes.keys():
-        names = sorted(weights.keys() ^ shapes.keys())
+    if names := sorted((weights.keys() - shapes.keys()) | (shapes.keys() - weights.keys() - set(optional))):
         raise UsageError(f"{path} has other weights than this predictor: {', '.join(names[:3])}")
     for name, weight in weights.items():
         if tuple(weight.shape) != shapes[name]:

@@ -120,13 +120,19 @@ class CellContext:
         """Returns another task's labelled data as this cell's backbone reads them.
 
         Raises:
-            PluginError: The strategy's needs do not name it, or there is no backbone.
+            PluginError: The strategy's needs do not name it, there is no backbone, or it is this cell's own task under
+                another name.
         """
         self._check_declared("task", name)
         if self.backbone is None or encoder is None:
             raise PluginError("another task's data are read by a backbone, and this strategy looks through none")
         backbone, found = self.backbone, self.session.catalog.task(name)
         splits = self.session.splits(found.ref.name)
+        if splits.train.fingerprint == self.splits.train.fingerprint:
+            raise PluginError(
+                f"the strategy reads task:{name}, whose training examples are those of {self.cell.task.name} itself:"
+                " they are in job.train, as far as the protocol's train_limit allows"
+            )
 
         def data(examples: Examples) -> Data:
             return self.session.data(backbone.ref.name, found.ref.name, examples).metered()

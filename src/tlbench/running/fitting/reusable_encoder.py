@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tlbench.modeling.encoder import Encoder
+from tlbench.modeling.trained_weights import forget_trained
 
 
 class Structure:
@@ -121,6 +122,7 @@ def _restore(encoder: Encoder, tensors: dict[str, Tensor], values: dict[str, Ten
         if isinstance(tensor, nn.Parameter):
             tensor.requires_grad_(name in trainable)
             tensor.grad = None
+    forget_trained(encoder)
     encoder.eval()
 
 
