@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from tlbench.contracts.errors import TlbenchError
+from tlbench.contracts.errors import Diverged, PluginError, TlbenchError
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.outputs import Output, Predictions
 from tlbench.contracts.record import ClassReport, TestScore
 from tlbench.contracts.strategy import TaskInfo
 from tlbench.contracts.task import Examples, Task
+from tlbench.metrics import METRICS
 from tlbench.metrics.resampling import bootstrap, score
-from tlbench.metrics.scored import Scored, objects, scored_of
+from tlbench.metrics.scored import Scored, checked, objects, scored_of
 from tlbench.results.records.stored_predictions import columns_of, scored_in
 from tlbench.running.scoring.prediction_files import write_table
 
 GATHERED = "predictions.parquet"
 SLICE_PREFIX = "slice."
+_NAMED = 3
+"""How many of the scores that are left out are named in one line."""
+
+
+class SplitScores(NamedTuple):
+    """What was computed of the answers to a test split."""
+
+    scores: tuple[TestScore, ...]
+    report: ClassReport
+    left_out: str
+    """One line on scores that could not be computed; empty where all were."""
 
 
 def write_predictions(path: Path, seed: int, examples: Examples, scored: Scored) -> None:
@@ -55,9 +68,13 @@ def stored_answers(
         if stored.targets.tolist() != own.tolist():
             return None
         scored = Scored(own, stored.values, stored.scores, task.positive)
-        # Whatever cannot be scored raises here, and not when the cell is nearly done.
+        # Whatever cannot be scored raises here, and not when the cell is nearly done. What a plugin's metric raises may
+        # be its own mistake, which no other fit mends, and so may be a number too large for one of tlbench's own.
         for metric in metrics:
-            score(metric, scored)
+            fitting = checked(metric, scored)
+            if METRICS.get(metric.name) is metric:
+                with suppress(Diverged):
+                    score(metric, fitting)
         task.output.report([scored])
     except (KeyError, IndexError, TypeError, ValueError, OverflowError, pa.ArrowException, TlbenchError):
         return None
@@ -72,18 +89,62 @@ def _as_answers(targets: Sequence[Any], output: Output) -> np.ndarray:
 
 
 def scores(
-    answers: Mapping[int, Scored], examples: Examples, task: Task, metrics: Sequence[Metric]
-) -> tuple[tuple[TestScore, ...], ClassReport]:
-    """Returns every metric of every seed, on the whole test split and on each slice, and the report on classes."""
+    answers: Mapping[int, Scored],
+    examples: Examples,
+    task: Task,
+    metrics: Sequence[Metric],
+    faults: tuple[type[BaseException], ...] = (Exception, SystemExit),
+) -> SplitScores:
+    """Returns every metric of every seed, on the whole test split and on each slice, and the report on classes.
+
+    Where another metric than the first fails, or any on a slice, no seed has that score and the rest is kept.
+
+    Args:
+        answers: Of each seed.
+        examples: The test split.
+        task: Whose they are.
+        metrics: The primary one first.
+        faults: What a metric that fails may raise.
+
+    Raises:
+        PluginError: The primary metric failed on the whole test split; the message names it and the seed.
+        Diverged: The predictions are too large for it.
+    """
     found: list[TestScore] = []
+    failed: dict[tuple[str, str | None], str] = {}
     slices = list(_slices(examples, task))
     for seed, whole in answers.items():
         parts = [(name, whole.take(rows)) for name, rows in slices]
         for metric in metrics:
             for name, part in [(None, whole), *parts]:
-                value, interval = score(metric, part), bootstrap(metric, part)
-                found.append(TestScore(metric.name, seed, value, *interval, len(part), name))
-    return tuple(found), task.output.report(list(answers.values()))
+                if (metric.name, name) in failed:
+                    continue
+                try:
+                    found.append(_score(metric, seed, part, name))
+                except faults as error:
+                    if metric is metrics[0] and name is None:
+                        raise
+                    failed[metric.name, name] = " ".join(str(error).split())
+    kept = tuple(one for one in found if (one.metric, one.slice) not in failed)
+    return SplitScores(kept, task.output.report(list(answers.values())), _left_out(failed))
+
+
+def _score(metric: Metric, seed: int, part: Scored, slice_name: str | None) -> TestScore:
+    where = "test split" if slice_name is None else f"slice {slice_name} of the test split"
+    try:
+        value = score(metric, part)
+        where = f"a bootstrap resample of the {where}"
+        return TestScore(metric.name, seed, value, *bootstrap(metric, part), len(part), slice_name)
+    except (PluginError, Diverged) as error:
+        raise type(error)(f"{where}, seed {seed}: {error}") from error
+
+
+def _left_out(failed: Mapping[tuple[str, str | None], str]) -> str:
+    if not failed:
+        return ""
+    named = [f"{metric} ({why})" for (metric, _), why in list(failed.items())[:_NAMED]]
+    more = f", and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+    return f"left out: {', '.join(named)}{more}"
 
 
 def _table(seed: int, examples: Examples, scored: Scored) -> pa.Table:
