@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _OF_A_SECTION = ("task", "status", "metric", "metric_label", "greater_is_better", "n")
 _F1 = ("metric.f1", "metric.f1_macro")
 _OF_THE_LEGEND = (
-    "status", "metric", "metric_label", "greater_is_better", "in_points", "tied", "ranked_by", "searched", "seeds",
+    "task", "status", "metric", "metric_label", "greater_is_better", "in_points", "metric_worst", "tied",
+    "ranked_by", "searched", "seeds",
 )  # fmt: skip
 
 
