@@ -223,7 +223,10 @@ def _by_predictions(store: Store) -> Callable[[Metric, Sequence[CellSummary]], T
                 complaints.append(printable(f"tlbench: {path} cannot be read: {error}"))
                 return None
 
-        return by_answers(metric, lines, answers_of), complaints
+        def complain(text: str) -> None:
+            complaints.append(printable(f"tlbench: {text}"))
+
+        return by_answers(metric, lines, answers_of, complain), complaints
 
     return ranked
 

@@ -106,6 +106,8 @@ def _standings(records: list[Record], plan: Plan) -> RenderableType | None:
 
 
 def _farewell(plan: Plan, records: list[Record], out: Path, ran: set[str]) -> int:
+    for record in [record for record in records if record.status == "ok" and record.reason][:10]:
+        print(f"{printable(record.cell.title)}: {printable(record.reason)}", file=sys.stderr)
     failed = [record for record in records if record.status != "ok"]
     for record in failed[:10]:
         print(f"{record.status}: {printable(record.cell.title)}: {printable(record.reason)}", file=sys.stderr)

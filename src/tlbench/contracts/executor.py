@@ -108,6 +108,8 @@ class OrderResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     made_with: Provenance = Provenance()
     scores: tuple[TestScore, ...] = ()
     """Of a `score` order, as the fields below."""
+    left_out: str = ""
+    """One line on scores that could not be computed, of a metric that is not the primary one or on a slice."""
     report: ClassReport = ClassReport()
     overlap: dict[str, int] = {}
     predictions: str = ""

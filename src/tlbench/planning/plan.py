@@ -169,7 +169,12 @@ class _Planner:
                 metric = self._catalog.metric(name)
             except UsageError as error:
                 return str(error)
-            if not metric.supports(task.output):
+            try:
+                supports = metric.supports(task.output)
+            except (Exception, SystemExit) as error:
+                why = " ".join(f"{type(error).__name__}: {error}".split())
+                return f"the metric {name} cannot say whether it scores {type(task.output).__name__}: {why}"
+            if not supports:
                 return f"the metric {name} does not score {type(task.output).__name__}"
         return None
 

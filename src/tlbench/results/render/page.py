@@ -24,7 +24,8 @@ _F1 = ("metric.f1", "metric.f1_macro")
 _LEGEND_LIMIT = 4 * LIMIT
 """How many characters of a sentence of the legend are shown: it may name many metrics."""
 _OF_THE_LEGEND = (
-    "status", "metric", "metric_label", "greater_is_better", "in_points", "tied", "ranked_by", "searched", "seeds",
+    "task", "status", "metric", "metric_label", "greater_is_better", "in_points", "metric_worst", "tied",
+    "ranked_by", "searched", "seeds",
 )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ def record_of(attempt: Attempt, info: TaskInfo, finished: Finished, scored: Orde
         cell=attempt.cell,
         status="ok",
         attempt=attempt.number,
+        reason=scored.left_out,
         metrics=info.metrics,
         positive=info.positive,
         best_params=finished.winner.params,

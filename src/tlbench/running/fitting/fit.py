@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from tlbench.contracts.errors import Diverged, PluginError
+from tlbench.contracts.errors import PluginError
 from tlbench.contracts.executor import Fit
 from tlbench.contracts.record import FitResult
 from tlbench.contracts.strategy import Job, Predictor
@@ -120,8 +120,6 @@ def _scored(job: Job | None, outcome: Any, faults: Faults) -> _Scored:
         return _Scored(outcome)
     try:
         validation = float(job.score(outcome))
-        if not np.isfinite(validation):
-            raise Diverged("the validation score is not finite")
     except faults as error:
         return _Scored(error)
     return _Scored(outcome, validation)

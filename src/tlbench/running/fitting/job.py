@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tlbench.contracts.errors import Diverged, Pruned
+from tlbench.contracts.errors import Diverged, PluginError, Pruned
 from tlbench.contracts.executor import Fit
 from tlbench.contracts.record import Point
 from tlbench.contracts.strategy import Job, LoadedBackbone, OtherTask, Predictor
@@ -70,7 +70,11 @@ def job_of(
     def validated(predictor: Predictor) -> float:
         with watches.charging(watches.validate):
             predictions = predict(predictor, validation)
-            return score(context.metric, scored_of(info.output, targets, predictions, info.positive))
+            scored = scored_of(info.output, targets, predictions, info.positive)
+            try:
+                return score(context.metric, scored)
+            except PluginError as error:
+                raise PluginError(f"validation split: {error}") from error
 
     def once(key: str, make: Callable[[], Any]) -> Any:
         before = watches.setup.seconds

@@ -200,9 +200,15 @@ def _scored(order: FitOrder, context: CellContext) -> OrderResult:
             misfits[seed] = str(misfit)
     if misfits:
         return OrderResult(misfits=misfits)
-    found, report = scores.scores(answers, test, context.task.item, metrics)
+    made = scores.scores(answers, test, context.task.item, metrics, context.session.faults)
     gathered = scores.gather(folder, answers, test)
-    return OrderResult(scores=found, report=report, overlap=context.overlap(), predictions=gathered)
+    return OrderResult(
+        scores=made.scores,
+        report=made.report,
+        left_out=made.left_out,
+        overlap=context.overlap(),
+        predictions=gathered,
+    )
 
 
 def _fit_id(order: FitOrder) -> str:
