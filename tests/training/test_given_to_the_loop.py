@@ -114,6 +114,17 @@ def test_a_weight_in_two_groups_is_refused(optimizer: Any) -> None:
         train(model, job.train, job, groups, optimizer=optimizer)
 
 
+def test_a_weight_that_head_and_encoder_share_is_in_one_group_at_the_encoders_rate() -> None:
+    job = _job()
+    name, shared = next(job.encoder.stage_parameters(0, 1))
+    job.head.register_parameter("shared", shared)
+    model = Model(job.encoder, job.head)
+    groups = layer_decayed(model, 1e-3, 0.5)
+    rates = [group["lr"] for group in groups for weight in group["params"] if weight is shared]
+    assert rates == [1e-3 * 0.5 ** len(job.encoder.stages)], name
+    train(model, job.train, job, groups)
+
+
 def test_a_weight_that_is_trainable_and_in_no_group_is_refused_at_once() -> None:
     job = _job()
     model = Model(job.encoder, job.head)

@@ -62,7 +62,9 @@ def layer_decayed(model: Model, lr: float, decay: float, weight_decay: float = 0
     Howard & Ruder 2018, arXiv:1801.06146 (discriminative fine-tuning).
     """
     plain = _embeddings(model)
-    groups = _split(model.head.parameters(), lr, weight_decay, plain)
+    # an output layer that is tied to the table of words is the encoder's, and moves once
+    shared = set(model.encoder.parameters())
+    groups = _split([p for p in model.head.parameters() if p not in shared], lr, weight_decay, plain)
     count = len(model.encoder.stages)
     for stage in range(model.start, count):
         weights = [parameter for _, parameter in model.encoder.stage_parameters(stage, stage + 1)]
