@@ -11,7 +11,7 @@ import pytest
 from tlbench import Choice, Float, Int
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.record import FitResult, Point
-from tlbench.running.search.pruners import falls_short
+from tlbench.running.search.pruners import should_prune
 from tlbench.running.search.study import Search
 
 SPACE = {
@@ -50,7 +50,7 @@ def fit(trial, stop_below):
         now = score(trial.params) - late / step + rng.gauss(0, 0.02)
         best = max(best, now)
         history.append(Point(step, now, 1.0))
-        if falls_short(stop_below, step, best):
+        if should_prune(stop_below, step, best):
             return result(trial, "pruned", history=tuple(history)), step / WHOLE
     return result(trial, history=tuple(history)), 1.0
 

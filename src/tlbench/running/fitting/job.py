@@ -20,7 +20,7 @@ from tlbench.metrics.scored import scored_of
 from tlbench.modeling.data import Data
 from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.timing import Watches, predict
-from tlbench.running.search.pruners import falls_short
+from tlbench.running.search.pruners import should_prune
 
 
 class Reports:
@@ -47,7 +47,7 @@ class Reports:
             raise Diverged(f"the validation score at step {step} is not finite")
         self._points.append(Point(int(step), float(score), loss if loss is not None and np.isfinite(loss) else None))
         best = max(self._sign * point.score for point in self._points if point.score is not None)
-        if falls_short(self._stop_below, step, best):
+        if should_prune(self._stop_below, step, best):
             raise Pruned(f"pruned at step {step}")
 
 
