@@ -9,7 +9,7 @@ from tlbench.contracts.errors import UsageError
 from tlbench.planning.plan import plan
 from tlbench.planning.suite import Patch, Suite, SuiteBlock
 from tlbench.results.records.store import Store
-from tlbench.running.run import Settings, attempts_of, run, started
+from tlbench.running.run import Settings, pending_attempts, run, started_executor
 
 
 class Runs:
@@ -38,13 +38,13 @@ class Runs:
 
     def attempts(self, planned, settings):
         """Returns what a run would do."""
-        with started(planned, self.store, self.catalog, settings) as executor:
-            return attempts_of(planned, self.store, self.catalog, settings, executor.capacity())
+        with started_executor(planned, self.store, self.catalog, settings) as executor:
+            return pending_attempts(planned, self.store, self.catalog, settings, executor.capacity())
 
     def go(self, planned, settings, delivered=lambda record: None):
         """Runs what is left of a plan; returns how many cells that were."""
-        with started(planned, self.store, self.catalog, settings) as executor:
-            attempts = attempts_of(planned, self.store, self.catalog, settings, executor.capacity())
+        with started_executor(planned, self.store, self.catalog, settings) as executor:
+            attempts = pending_attempts(planned, self.store, self.catalog, settings, executor.capacity())
             run(planned, attempts, self.store, self.catalog, settings, executor, delivered)
         return len(attempts)
 

@@ -12,7 +12,7 @@ def test_what_was_made_otherwise_is_stale_whether_it_has_a_score_or_not(runs, mo
         made = record.provenance
 
         def differs(record, device="cpu", threads=made.threads):
-            return staleness.Now(runs.catalog, device, threads).differs(record)
+            return staleness.StalenessChecker(runs.catalog, device, threads).is_stale(record)
 
         assert made.distributions["tlbench"]
         assert set(made.data) >= {"train", "validation"}

@@ -6,8 +6,8 @@ import pytest
 from tlbench import WorkerLost
 from tlbench.contracts.executor import Asked, Capacity
 from tlbench.contracts.record import FitResult
-from tlbench.running.cells.attempt import Means
-from tlbench.running.dispatch import ATTEMPTS, Dispatcher
+from tlbench.running.cells.attempt import OrderDefaults
+from tlbench.running.dispatch import MAX_ATTEMPTS, Dispatcher
 from tlbench.running.executors import Inline
 from tlbench.running.run import Settings
 
@@ -65,7 +65,7 @@ def dispatched(runs):
         planned = runs.plan(strategies, **what)
         attempts = runs.attempts(planned, Settings("inline", device="cpu"))
         records = []
-        Dispatcher(executor, runs.catalog, Means(), lambda record, folder: records.append(record)).run(attempts)
+        Dispatcher(executor, runs.catalog, OrderDefaults(), lambda record, folder: records.append(record)).run(attempts)
         return records
 
     return go
@@ -89,7 +89,7 @@ def test_an_order_that_is_lost_is_given_again_and_given_up_at_last(dispatched):
     )
     records = dispatched(executor, ["toy-fit", "toy-tune"], trials=1)
     assert [record.status for record in records] == ["ok", "crashed"], "what is killed again and again goes last"
-    assert f"was killed by SIGKILL {ATTEMPTS} times" in records[1].reason
+    assert f"was killed by SIGKILL {MAX_ATTEMPTS} times" in records[1].reason
 
 
 def test_a_worker_that_the_system_killed_for_memory_says_so(dispatched):

@@ -18,7 +18,7 @@ from tlbench.contracts.executor import FitOrder, OrderResult
 from tlbench.contracts.record import FitResult, Memory
 from tlbench.contracts.strategy import Predictor
 from tlbench.metrics.scored import Scored, scored_of
-from tlbench.running.cells.cell_folder import FULL
+from tlbench.running.cells.cell_folder import DISK_FULL
 from tlbench.running.fitting import saved_predictors as saved
 from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.fit import Fitted, run_fits
@@ -66,7 +66,7 @@ class Worker:
             with restored(), metered(session.device) as usage:
                 answer = self._answer(order, self._context_for(order, session))
         except OSError as error:
-            if error.errno not in FULL:
+            if error.errno not in DISK_FULL:
                 return self._failed(error)
             reason = f"{order.folder}: {' '.join(str(error).split())[:200]}"
             return OrderResult(worker=self.name, error=reason, ends_run=True)
