@@ -1,4 +1,4 @@
-"""Processes that die, hang or are killed: every cell once, none lost."""
+"""The isolated executor: workers that die or hang, capacity, imports of backbones."""
 
 import pytest
 
