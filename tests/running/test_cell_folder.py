@@ -1,4 +1,4 @@
-"""What a cell's folder knows of those who worked on it before."""
+"""A cell's folder: time spent by earlier processes, finished records, memory."""
 
 from __future__ import annotations
 

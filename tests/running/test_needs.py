@@ -1,4 +1,4 @@
-"""What a strategy needs beside backbone and task is planned, given to its fits, part of identity and recorded."""
+"""Needs of strategies: planned, passed to fits, part of the identity, and recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The best predictor of a search is on disk where that pays: a kill costs the winner no second fit."""
+"""The best predictor of a search is saved, so that the winner is not fitted again after a kill."""
 
 import json
 

@@ -30,7 +30,7 @@ OnRecord = Callable[[Record], None]
 OnStart = Callable[[Callable[[], list[Progress]]], None]
 LOG = "workers.log"
 MOST_ATTEMPTS = 999_999_998
-"""File names have six digits for the attempt, and the next one must fit too."""
+"""The highest attempt that can be followed by another: file names have at most nine digits for it."""
 
 
 @dataclass(frozen=True)

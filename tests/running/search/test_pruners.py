@@ -55,13 +55,13 @@ def test_halving_lets_the_top_third_go_on():
     assert fed("halving", *ends[:1], max_steps=90) == {}
 
 
-def test_halving_counts_those_that_were_stopped_at_a_rung_there_and_not_beyond():
+def test_halving_counts_a_pruned_trial_at_its_rung_and_not_beyond():
     ends = [ended(0.5, 0.5, 0.5), ended(0.6, state="pruned"), ended(0.4, state="pruned"), ended(state="failed")]
     assert fed("halving", *ends, max_steps=90) == {4: 0.6, 10: 0.6}
     assert fed("halving", *ends, ended(0.7, 0.7, 0.7), max_steps=90) == {4: 0.7, 10: 0.7, 30: 0.7}
 
 
-def test_a_whole_fit_is_learnt_where_the_protocol_does_not_say():
+def test_the_length_of_a_fit_is_learned_without_max_steps():
     ends = [ended(*[s] * 9) for s in (0.1, 0.2, 0.3)]
     assert fed("halving", *ends) == fed("halving", *ends, max_steps=90)
     assert pruning_rule("halving", None).thresholds(0) == {}
@@ -83,7 +83,7 @@ def test_hyperband_compares_within_a_bracket():
         assert made.thresholds(number) == dict.fromkeys(steps[rungs], float(rungs))
 
 
-def test_no_pruner_is_no_rule():
+def test_pruner_none_has_no_rule():
     assert pruning_rule("none", 90) is None
 
 
