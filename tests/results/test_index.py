@@ -52,7 +52,7 @@ def csv(store, capsys, *tasks):
 def counted(monkeypatch):
     """Names of the records, and of the predictions, that are read from now on."""
     names = []
-    read, ranked = Store.read, board.by_answers
+    read, ranked = Store.read, board.by_predictions
 
     def reads(self, name):
         names.append(name)
@@ -63,7 +63,7 @@ def counted(monkeypatch):
         return ranked(*args)
 
     monkeypatch.setattr(Store, "read", reads)
-    monkeypatch.setattr(board, "by_answers", ranks)
+    monkeypatch.setattr(board, "by_predictions", ranks)
     return names
 
 

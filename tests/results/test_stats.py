@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tlbench.metrics.resampling import score
 from tlbench.metrics.scored import Scored
-from tlbench.results.stats import Answers, Rank, RankEntry, holm, mean_score, paired_difference, tied_ranks
+from tlbench.results.stats import CellPredictions, Rank, RankEntry, holm, mean_score, paired_difference, tied_ranks
 
 TARGETS = np.random.default_rng(0).integers(0, 2, 400)
 IDS = tuple(map(str, range(400)))
@@ -22,7 +22,7 @@ def answering(share, seeds=(0,), draw=0, noise=0.1, targets=TARGETS, ids=IDS):
     for seed in seeds:
         wobble = np.random.default_rng([draw, seed]).normal(size=len(targets)) * noise
         rows.append(np.where(hardness + wobble < share, targets, 1 - targets))
-    return Answers(ids, targets, np.array(rows), tuple(seeds))
+    return CellPredictions(ids, targets, np.array(rows), tuple(seeds))
 
 
 def entry(answers, metric="accuracy"):
@@ -71,32 +71,37 @@ def test_equal_answers_are_never_told_apart():
 @pytest.mark.parametrize(("n", "differ"), [(10, 4), (2, 2), (1, 1)])
 def test_of_few_examples_no_more_is_claimed_than_a_sign_test_could(n, differ):
     targets, ids = np.ones(n, dtype=int), tuple(map(str, range(n)))
-    right = Answers(ids, targets, np.ones((1, n), dtype=int), (0,))
-    wrong = Answers(ids, targets, (np.arange(n) >= differ).astype(int)[None], (0,))
+    right = CellPredictions(ids, targets, np.ones((1, n), dtype=int), (0,))
+    wrong = CellPredictions(ids, targets, (np.arange(n) >= differ).astype(int)[None], (0,))
     assert paired_difference("accuracy", right, wrong).p >= 2.0 ** (1 - differ)
     assert places(tied_ranks("accuracy", [entry(right), entry(wrong)])) == [(1, True), (1, True)]
-    two = Answers(ids, targets, np.concatenate([right.values, wrong.values]), (0, 1))
+    two = CellPredictions(ids, targets, np.concatenate([right.values, wrong.values]), (0, 1))
     assert paired_difference("accuracy", two, wrong).p >= 2.0 ** (1 - differ)
 
 
 def test_answers_that_are_texts_labels_or_probabilities_are_counted_as_they_are():
     texts = np.array(["a", "b", "c", "d"], dtype=object)
     ids = tuple("wxyz")
-    said = [Answers(ids, texts, np.array([values], dtype=object), (0,)) for values in (list("abcd"), list("abxx"))]
+    said = [
+        CellPredictions(ids, texts, np.array([values], dtype=object), (0,)) for values in (list("abcd"), list("abxx"))
+    ]
     assert paired_difference("exact_match", *said).p >= 0.5
     labels = np.ones((4, 3), dtype=int)
     off = labels.copy()
     off[0, 0] = off[0, 1] = off[2, 2] = 0
-    tagged = [Answers(ids, labels, values[None], (0,)) for values in (labels, off)]
+    tagged = [CellPredictions(ids, labels, values[None], (0,)) for values in (labels, off)]
     assert paired_difference("f1_micro", *tagged).p >= 0.5
     sure = np.tile([0.1, 0.9], (1, 12, 1))
     asked = np.ones(12, dtype=int)
-    told = [Answers(tuple(map(str, range(12))), asked, asked[None], (0,), scores) for scores in (sure, sure[..., ::-1])]
+    told = [
+        CellPredictions(tuple(map(str, range(12))), asked, asked[None], (0,), scores)
+        for scores in (sure, sure[..., ::-1])
+    ]
     assert paired_difference("log_loss", *told).p < 0.01, "the classes are the same and the probabilities are not"
 
 
 def test_a_constant_answer_is_compared_without_nan():
-    constant = Answers(IDS, TARGETS, np.zeros((1, 400), dtype=int), (0,))
+    constant = CellPredictions(IDS, TARGETS, np.zeros((1, 400), dtype=int), (0,))
     found = paired_difference("matthews", answering(0.9), constant)
     assert found.p < 0.01
     assert np.isfinite([found.value, found.low, found.high]).all()
@@ -104,10 +109,10 @@ def test_a_constant_answer_is_compared_without_nan():
 
 def test_the_spread_over_seeds_counts():
     """Ten points between seeds: two seeds each cannot tell five points apart; single seeds think that they can."""
-    a = Answers(IDS, TARGETS, np.vstack([answering(x, (0,), draw=1).values for x in (0.95, 0.85)]), (0, 1))
-    b = Answers(IDS, TARGETS, np.vstack([answering(x, (0,), draw=2).values for x in (0.80, 0.90)]), (2, 3))
+    a = CellPredictions(IDS, TARGETS, np.vstack([answering(x, (0,), draw=1).values for x in (0.95, 0.85)]), (0, 1))
+    b = CellPredictions(IDS, TARGETS, np.vstack([answering(x, (0,), draw=2).values for x in (0.80, 0.90)]), (2, 3))
     assert paired_difference("accuracy", a, b).p > 0.05
-    alone = [Answers(IDS, TARGETS, x.values[:1], (0,)) for x in (a, b)]
+    alone = [CellPredictions(IDS, TARGETS, x.values[:1], (0,)) for x in (a, b)]
     assert paired_difference("accuracy", *alone).p < 0.01
 
 
@@ -117,7 +122,7 @@ def test_a_true_null_is_rejected_as_rarely_as_alpha_says():
     for _ in range(300):
         targets = rng.integers(0, 2, 200)
         rows = [np.where(rng.random((1, 200)) < 0.8, targets, 1 - targets) for _ in range(2)]
-        a, b = (Answers(IDS[:200], targets, row, (0,)) for row in rows)
+        a, b = (CellPredictions(IDS[:200], targets, row, (0,)) for row in rows)
         rejected += paired_difference("accuracy", a, b, resamples=300).p < 0.05
     assert 0.02 <= rejected / 300 <= 0.09
 
@@ -132,9 +137,9 @@ def test_other_examples_are_not_compared_in_pairs():
 
 def test_parts_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="do not fit"):
-        Answers(("a", "b"), np.array([0]), np.array([[0, 1]]), (0,))
+        CellPredictions(("a", "b"), np.array([0]), np.array([[0, 1]]), (0,))
     with pytest.raises(ValueError, match="do not fit"):
-        Answers((), np.array([]), np.zeros((1, 0)), (0,))
+        CellPredictions((), np.array([]), np.zeros((1, 0)), (0,))
 
 
 def test_those_not_told_apart_from_the_best_share_its_rank():

@@ -17,7 +17,7 @@ from tlbench.metrics import METRICS
 from tlbench.results.index import Index
 from tlbench.results.leaderboard import Table, compared
 from tlbench.results.parallel_ranks import ParallelRanks, Tested
-from tlbench.results.ranking import Place, by_answers, by_intervals
+from tlbench.results.ranking import Place, by_intervals, by_predictions
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
 from tlbench.results.records.summaries import CellSummary, Summaries
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from tlbench.results.stats import Answers
+    from tlbench.results.stats import CellPredictions
 
 
 def print_board(out: Path, suite: str | None, tasks: tuple[str, ...], everything: bool, format_: str) -> None:
@@ -188,17 +188,17 @@ def _by_predictions(store: Store) -> Callable[[Metric, Sequence[CellSummary]], T
     def ranked(metric: Metric, lines: Sequence[CellSummary]) -> Tested:
         complaints: list[str] = []
 
-        def answers_of(line: CellSummary) -> Answers | None:
-            from tlbench.results.records.stored_predictions import read_answers
+        def predictions_of(line: CellSummary) -> CellPredictions | None:
+            from tlbench.results.records.stored_predictions import read_predictions
 
             path = store.predictions(line) if line.predictions else None
             try:
-                return None if path is None else read_answers(path, metric.reads_scores)
+                return None if path is None else read_predictions(path, metric.reads_scores)
             except (OSError, ValueError) as error:  # what pyarrow raises of a damaged file is a ValueError
                 complaints.append(printable(f"tlbench: {path} cannot be read: {error}"))
                 return None
 
-        return by_answers(metric, lines, answers_of), complaints
+        return by_predictions(metric, lines, predictions_of), complaints
 
     return ranked
 

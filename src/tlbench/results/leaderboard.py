@@ -15,13 +15,13 @@ from tlbench.contracts.record import Provenance, Record
 from tlbench.metrics import METRICS
 from tlbench.results.columns import METRIC, OK, PENDING, Row, as_rows, with_metrics
 from tlbench.results.provenance_notes import differences
-from tlbench.results.ranking import NOWHERE, Place, Ranked, by_answers, by_intervals, gains, goodness, places
+from tlbench.results.ranking import NOWHERE, Place, Ranked, by_intervals, by_predictions, gains, goodness, places
 from tlbench.results.records.summaries import CellSummary, Setting, Summaries, summaries_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tlbench.results.stats import Answers
+    from tlbench.results.stats import CellPredictions
 
 _OF_PROTOCOL: dict[str, Callable[[Protocol], Any]] = {
     "seeds_planned": lambda protocol: len(protocol.seeds),
@@ -62,13 +62,13 @@ def frame(
         return table(lines, list(planned), metrics=metrics)
     kept = {(record.cell.id, record.attempt): record for record in records}
 
-    def answers_of(line: CellSummary) -> Answers | None:
-        from tlbench.results.records.stored_predictions import answers_of as of
+    def predictions_of(line: CellSummary) -> CellPredictions | None:
+        from tlbench.results.records.stored_predictions import predictions_in as stored_in
 
         stored = predictions(kept[line.cell, line.attempt])
-        return None if stored is None else of({str(name): column.to_numpy() for name, column in stored.items()})
+        return None if stored is None else stored_in({str(name): column.to_numpy() for name, column in stored.items()})
 
-    return table(lines, list(planned), lambda metric, group: by_answers(metric, group, answers_of), metrics)
+    return table(lines, list(planned), lambda metric, group: by_predictions(metric, group, predictions_of), metrics)
 
 
 def table(

@@ -13,9 +13,9 @@ from tlbench.results.columns import OK, PENDING
 from tlbench.results.records.summaries import CellSummary
 
 if TYPE_CHECKING:
-    from tlbench.results.stats import Answers
+    from tlbench.results.stats import CellPredictions
 
-AnswersOf: TypeAlias = "Callable[[CellSummary], Answers | None]"
+PredictionsOf: TypeAlias = "Callable[[CellSummary], CellPredictions | None]"
 """Returns the stored predictions of a line, or None."""
 
 
@@ -92,35 +92,35 @@ def places(lines: Sequence[CellSummary], ranked: Ranked, metrics: Mapping[str, M
 
 def by_intervals(metric: Metric, lines: Sequence[CellSummary]) -> list[Place]:
     """Returns places by whether intervals overlap."""
-    return by_answers(metric, lines, lambda line: None)
+    return by_predictions(metric, lines, lambda line: None)
 
 
-def by_answers(metric: Metric, lines: Sequence[CellSummary], answers_of: AnswersOf) -> list[Place]:
+def by_predictions(metric: Metric, lines: Sequence[CellSummary], predictions_of: PredictionsOf) -> list[Place]:
     """Returns places by paired tests where there are predictions, else by whether intervals overlap."""
     from tlbench.results.stats import RankEntry, tied_ranks
 
     entries = []
     for line in lines:
-        answers = _fitting(metric, line, answers_of(line))
-        entries.append(RankEntry(*_ends(line, answers is not None), answers))
+        predictions = _fitting(metric, line, predictions_of(line))
+        entries.append(RankEntry(*_ends(line, predictions is not None), predictions))
     ranks = tied_ranks(metric, entries)
     return [Place(rank.place, rank.tied, "paired test" if rank.paired else "intervals") for rank in ranks]
 
 
-def _fitting(metric: Metric, line: CellSummary, answers: Answers | None) -> Answers | None:
+def _fitting(metric: Metric, line: CellSummary, predictions: CellPredictions | None) -> CellPredictions | None:
     """Returns the predictions, or None where they do not give the recorded score: no test may rest on those."""
-    if answers is None:
+    if predictions is None:
         return None
     from tlbench.results.stats import mean_score
 
-    if answers.positive != line.positive:
-        answers = replace(answers, positive=line.positive)
+    if predictions.positive != line.positive:
+        predictions = replace(predictions, positive=line.positive)
     value = cast(float, line.value)  # what is ok has one
     try:
-        agree = abs(mean_score(metric, answers) - value) <= _AGREEMENT * max(1.0, abs(value))
+        agree = abs(mean_score(metric, predictions) - value) <= _AGREEMENT * max(1.0, abs(value))
     except Exception:  # a plugin's metric may raise anything of what it did not write
         return None
-    return answers if agree else None
+    return predictions if agree else None
 
 
 def _ends(line: CellSummary, is_tested: bool) -> tuple[float, float, float]:

@@ -40,7 +40,7 @@ RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
-class Answers:
+class CellPredictions:
     """The stored predictions of one cell: what each seed's predictor said of each test example.
 
     Raises:
@@ -74,7 +74,7 @@ class Answers:
         rows = zip(self.values, scores, strict=True)
         return tuple(Scored(self.targets, values, given, self.positive) for values, given in rows)
 
-    def same_test(self, other: Answers) -> bool:
+    def same_examples(self, other: CellPredictions) -> bool:
         """Says whether both answer the same examples in the same order, so that they can be compared in pairs."""
         return self is other or (self.ids == other.ids and np.array_equal(self.targets, other.targets))
 
@@ -102,7 +102,7 @@ class RankEntry:
     value: float
     low: float
     high: float
-    answers: Answers | None = field(default=None, compare=False)
+    predictions: CellPredictions | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -116,15 +116,15 @@ class Rank:
 
 
 def paired_difference(
-    metric: str | Metric, a: Answers, b: Answers, resamples: int = RESAMPLES, seed: int = 0
+    metric: str | Metric, a: CellPredictions, b: CellPredictions, resamples: int = RESAMPLES, seed: int = 0
 ) -> Difference:
     """Returns the score of a minus that of b over the same examples, with its interval and p-value.
 
     Raises:
         ValueError: They do not answer the same examples in the same order.
     """
-    if not a.same_test(b):
-        raise ValueError("only answers to the same examples, in the same order, can be compared in pairs")
+    if not a.same_examples(b):
+        raise ValueError("only predictions for the same examples, in the same order, can be compared in pairs")
     metric = named(metric)
     resampler = _Resampler(metric, a, resamples, seed)
     observed = mean_score(metric, a) - mean_score(metric, b)
@@ -134,9 +134,9 @@ def paired_difference(
     return Difference(observed, float(low), float(high), p, len(a.ids), (len(a.seeds), len(b.seeds)))
 
 
-def mean_score(metric: str | Metric, answers: Answers) -> float:
+def mean_score(metric: str | Metric, predictions: CellPredictions) -> float:
     """Returns the metric averaged over seeds; raises as `score`."""
-    return float(np.mean([score(metric, row) for row in answers.scored]))
+    return float(np.mean([score(metric, row) for row in predictions.scored]))
 
 
 def tied_ranks(
@@ -148,21 +148,21 @@ def tied_ranks(
 ) -> list[Rank]:
     """Returns the rank of each entry of one task, in the order given; those that cannot be told apart share theirs.
 
-    Entries without predictions, or with answers to other examples than the leader's, are told apart where their
+    Entries without predictions, or with predictions for other examples than the leader's, are told apart where their
     intervals do not overlap: of those that share their examples that is stricter than a paired test.
     """
     metric = named(metric)
     sign = 1 if metric.greater_is_better else -1
     order = sorted(range(len(entries)), key=lambda i: -sign * entries[i].value)
     # Holm divides alpha by the number of comparisons: the smallest p-value there is must still be below that.
-    comparable = sum(entry.answers is not None for entry in entries)
+    comparable = sum(entry.predictions is not None for entry in entries)
     resamples = max(resamples, int(np.ceil(2 * comparable / alpha)))
     test = _Tests(metric, resamples, seed)
     ranks: dict[int, Rank] = {}
     start = 0
     while start < len(order):
         leader, tested = entries[order[start]], False
-        if leader.answers is None:
+        if leader.predictions is None:
             # Intervals need no correction for their number: the first that lies apart ends the group.
             rest = range(start + 1, len(order))
             size = next((i for i in rest if _lies_apart(leader, entries[order[i]])), len(order)) - start
@@ -208,46 +208,46 @@ class _Tests:
     """Paired tests between the entries of one task; what was resampled for one test is kept for the next."""
 
     def __init__(self, metric: Metric, resamples: int, seed: int) -> None:
-        self._made: list[tuple[Answers, _Resampler]] = []
+        self._made: list[tuple[CellPredictions, _Resampler]] = []
         self._draws: dict[int, Floats] = {}
         self._arguments: Any = (metric, resamples, seed)
 
     def p_value(self, a: RankEntry, b: RankEntry) -> float | None:
-        if a.answers is None or b.answers is None or not a.answers.same_test(b.answers):
+        if a.predictions is None or b.predictions is None or not a.predictions.same_examples(b.predictions):
             return None
-        p = _p_value(a.value - b.value, self._drawn(a.answers) - self._drawn(b.answers))
-        return max(p, _least_p(self._arguments[0], a.answers, b.answers))
+        p = _p_value(a.value - b.value, self._drawn(a.predictions) - self._drawn(b.predictions))
+        return max(p, _least_p(self._arguments[0], a.predictions, b.predictions))
 
-    def _drawn(self, answers: Answers) -> Floats:
-        if id(answers) not in self._draws:
-            self._draws[id(answers)] = self._resampler(answers).draws(answers)
-        return self._draws[id(answers)]
+    def _drawn(self, predictions: CellPredictions) -> Floats:
+        if id(predictions) not in self._draws:
+            self._draws[id(predictions)] = self._resampler(predictions).draws(predictions)
+        return self._draws[id(predictions)]
 
-    def _resampler(self, answers: Answers) -> _Resampler:
+    def _resampler(self, predictions: CellPredictions) -> _Resampler:
         for known, resampler in self._made:
-            if known.same_test(answers):
+            if known.same_examples(predictions):
                 return resampler
         metric, resamples, seed = self._arguments
-        self._made.append((answers, _Resampler(metric, answers, resamples, seed)))
+        self._made.append((predictions, _Resampler(metric, predictions, resamples, seed)))
         return self._made[-1][1]
 
 
 class _Resampler:
     """Draws of the examples of one test split and of seeds, the same for every entry."""
 
-    def __init__(self, metric: Metric, test: Answers, resamples: int, seed: int) -> None:
+    def __init__(self, metric: Metric, test: CellPredictions, resamples: int, seed: int) -> None:
         self._metric, self._seed = metric, seed
         self._weights = _weights(len(test.ids), resamples, seed)
 
-    def draws(self, answers: Answers) -> Floats:
+    def draws(self, predictions: CellPredictions) -> Floats:
         """Returns (R,): the score averaged over seeds, on each resample of examples and seeds."""
-        rows = [checked(self._metric, row) for row in answers.scored]
+        rows = [checked(self._metric, row) for row in predictions.scored]
         scores = np.stack(resampled_alike(self._metric, rows, self._weights))
-        count = len(answers.seeds)
+        count = len(predictions.seeds)
         means = scores.mean(axis=0)
         if count == 1:
             return np.asarray(means)
-        generator = np.random.default_rng([self._seed, *answers.seeds])
+        generator = np.random.default_rng([self._seed, *predictions.seeds])
         drawn = generator.integers(0, count, size=scores.shape)
         deviations = np.take_along_axis(scores, drawn, axis=0).mean(axis=0) - means
         return np.asarray(means + deviations * np.sqrt(count / (count - 1)))
@@ -259,8 +259,8 @@ def _weights(n: int, resamples: int, seed: int) -> NDArray[np.uint8]:
     return draw_weights(n, resamples, seed)
 
 
-def _least_p(metric: Metric, a: Answers, b: Answers) -> float:
-    """Returns the least p-value that the answers can give: of k examples that differ there are 2^k ways to swap them.
+def _least_p(metric: Metric, a: CellPredictions, b: CellPredictions) -> float:
+    """Returns the least p-value the predictions can give: of k examples that differ there are 2^k ways to swap them.
 
     A bootstrap of few examples knows nothing of what it never saw, and would be certain sooner.
     """

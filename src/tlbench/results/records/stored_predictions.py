@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tlbench.metrics.scored import Scored
-    from tlbench.results.stats import Answers
+    from tlbench.results.stats import CellPredictions
 
 _KEYS = ("seed", "id")
 _COLUMNS = (*_KEYS, "target", "value")
@@ -56,7 +56,7 @@ def scored_in(table: pa.Table, positive: int = 1) -> Scored:
     return Scored(_numpy(table["target"]), _numpy(table["value"]), scores, positive)
 
 
-def read_answers(path: Path, with_scores: bool = False) -> Answers | None:
+def read_predictions(path: Path, with_scores: bool = False) -> CellPredictions | None:
     """Returns the predictions in a Parquet file in order of seed and id, or None where it is not one of predictions.
 
     Probabilities are read `with_scores` alone, which a metric that reads them asks for.
@@ -74,10 +74,10 @@ def read_answers(path: Path, with_scores: bool = False) -> Answers | None:
         columns = {name: _numpy(table[name]) for name in table.column_names if name in wanted and name not in _KEYS}
     except (KeyError, TypeError, ValueError):
         return None
-    return _answers(columns, *order)
+    return _cell_predictions(columns, *order)
 
 
-def answers_of(columns: Mapping[str, Any]) -> Answers | None:
+def predictions_in(columns: Mapping[str, Any]) -> CellPredictions | None:
     """Returns what stands in columns (N,) of these names, or None where one lacks or they are not of predictions."""
     import numpy as np
 
@@ -86,13 +86,15 @@ def answers_of(columns: Mapping[str, Any]) -> Answers | None:
         order = _order(tuple(np.asarray(columns["seed"]).tolist()), ids)
     except (KeyError, TypeError, ValueError):
         return None
-    return _answers(columns, *order)
+    return _cell_predictions(columns, *order)
 
 
-def _answers(columns: Mapping[str, Any], parts: dict[int, np.ndarray], names: tuple[str, ...] | None) -> Answers | None:
+def _cell_predictions(
+    columns: Mapping[str, Any], parts: dict[int, np.ndarray], names: tuple[str, ...] | None
+) -> CellPredictions | None:
     import numpy as np
 
-    from tlbench.results.stats import Answers
+    from tlbench.results.stats import CellPredictions
 
     if names is None:
         return None
@@ -106,7 +108,7 @@ def _answers(columns: Mapping[str, Any], parts: dict[int, np.ndarray], names: tu
             return None
         given = _array(columns[_SCORES]) if _SCORES in columns else None
         scores = None if given is None else np.stack([given[rows] for rows in parts.values()])
-        return Answers(names, targets, values, tuple(parts), scores)
+        return CellPredictions(names, targets, values, tuple(parts), scores)
     except (KeyError, StopIteration, TypeError, ValueError):
         return None
 

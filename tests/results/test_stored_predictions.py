@@ -12,7 +12,7 @@ from tlbench.metrics.resampling import bootstrap, score
 from tlbench.metrics.scored import Scored, objects
 from tlbench.results.columns import rows_of
 from tlbench.results.leaderboard import frame
-from tlbench.results.records.stored_predictions import columns_of, read_answers, scored_in
+from tlbench.results.records.stored_predictions import columns_of, read_predictions, scored_in
 from tlbench.results.stats import paired_difference
 
 N = 60
@@ -86,7 +86,7 @@ def test_seeds_are_put_in_order_and_compared_in_pairs(kind, metric, tmp_path):
         table = pa.concat_tables([table_of(said(kind, right, seed), seed) for seed in (3, 1)])
         shuffled = table.take(np.random.default_rng(0).permutation(2 * N))
         pq.write_table(shuffled, tmp_path / f"{name}.parquet")
-        found.append(read_answers(tmp_path / f"{name}.parquet", METRICS[metric].reads_scores))
+        found.append(read_predictions(tmp_path / f"{name}.parquet", METRICS[metric].reads_scores))
     good, bad = found
     assert good.seeds == (1, 3)
     for row, seed in zip(good.scored, good.seeds, strict=True):
@@ -98,8 +98,8 @@ def test_seeds_are_put_in_order_and_compared_in_pairs(kind, metric, tmp_path):
 
 def test_probabilities_are_read_where_a_metric_needs_them(tmp_path):
     pq.write_table(table_of(said("classes", 0.8)), tmp_path / "p.parquet")
-    assert read_answers(tmp_path / "p.parquet").scores is None
-    assert read_answers(tmp_path / "p.parquet", with_scores=True).scores.shape == (1, N, 3)
+    assert read_predictions(tmp_path / "p.parquet").scores is None
+    assert read_predictions(tmp_path / "p.parquet", with_scores=True).scores.shape == (1, N, 3)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_probabilities_are_read_where_a_metric_needs_them(tmp_path):
 def test_what_is_no_prediction_is_not_read(column, tmp_path):
     table = pa.table({"seed": [0, 0], "id": ["a", "b"], "target": [0, 1], "value": column})
     pq.write_table(table, tmp_path / "p.parquet")
-    assert read_answers(tmp_path / "p.parquet") is None
+    assert read_predictions(tmp_path / "p.parquet") is None
 
 
 def record_of(made, kind, metric, strategy, right):
