@@ -20,7 +20,7 @@ from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
 from tlbench.running.dispatch import Progress
-from tlbench.running.run import Settings, attempts_of, run, started
+from tlbench.running.run import Settings, pending_attempts, run, started_executor
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -37,9 +37,9 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
     console = Console()
     store = Store.create(out)
     store.save_plan(plan)
-    with started(plan, store, catalog, settings) as executor:
+    with started_executor(plan, store, catalog, settings) as executor:
         capacity = executor.capacity()
-        attempts = attempts_of(plan, store, catalog, settings, capacity, _tell_damaged)
+        attempts = pending_attempts(plan, store, catalog, settings, capacity, _tell_damaged)
         _tell_skips(plan)
         if attempts:
             view = LiveView(plan.suite, len(plan.cells), len(plan.cells) - len(attempts), attempts, capacity.workers)
@@ -106,6 +106,8 @@ def _standings(records: list[Record], plan: Plan) -> RenderableType | None:
 
 
 def _farewell(plan: Plan, records: list[Record], out: Path, ran: set[str]) -> int:
+    for record in [record for record in records if record.status == "ok" and record.reason][:10]:
+        print(f"{printable(record.cell.title)}: {printable(record.reason)}", file=sys.stderr)
     failed = [record for record in records if record.status != "ok"]
     for record in failed[:10]:
         print(f"{record.status}: {printable(record.cell.title)}: {printable(record.reason)}", file=sys.stderr)

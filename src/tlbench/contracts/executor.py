@@ -108,12 +108,14 @@ class OrderResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     made_with: Provenance = Provenance()
     scores: tuple[TestScore, ...] = ()
     """Of a `score` order, as the fields below."""
+    left_out: str = ""
+    """One line on scores that could not be computed, of a metric that is not the primary one or on a slice."""
     report: ClassReport = ClassReport()
     overlap: dict[str, int] = {}
     predictions: str = ""
     """The file within the folder that holds the predictions of all seeds."""
-    misfits: tuple[int, ...] = ()
-    """Seeds whose stored predictions are of another test split, so that they must be fitted again."""
+    misfits: dict[int, str] = {}
+    """Seeds whose stored predictions cannot be scored, so that they must be fitted again: why, in one line."""
     error: str = ""
     """One line where nothing could be done at all, such as a task that cannot be loaded."""
     traceback: str = ""

@@ -12,12 +12,12 @@ from tlbench.catalog.catalog import Catalog, Found
 from tlbench.catalog.names import parse
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell, Plan, Protocol, Ref, Skip
-from tlbench.contracts.errors import SuiteError, UsageError
+from tlbench.contracts.errors import PluginError, SuiteError, UsageError
 from tlbench.contracts.space import Override, is_fixed, narrow
 from tlbench.contracts.strategy import About, Strategy, TaskInfo
 from tlbench.contracts.task import Task
 from tlbench.planning.capacity import Room, Sizes, too_large
-from tlbench.planning.needs import needed_by
+from tlbench.planning.needs import needed_by, own_task
 from tlbench.planning.suite import Patch, Suite, SuiteBlock
 
 Canonical: TypeAlias = Callable[[str], str]
@@ -136,13 +136,17 @@ class _Planner:
         try:
             reason = self._unscored(task.item) or _why_not(item, task.item, strategy.item, self._here)
             reason = reason or self._too_large(backbone, task, strategy)
-            reason, needs = (reason, ()) if reason else self._needs(strategy, task.item)
+            reason, needs = (reason, ()) if reason else self._needs(strategy, task)
             if space and not reason:
                 self._check_space(item, task, strategy, protocol, space)
         except UsageError:
             raise
+        except PluginError as error:
+            reason = str(error)
         except (Exception, SystemExit) as error:
-            reason = f"{strategy.distribution} failed while planning: {type(error).__name__}: {error}"
+            reason = (
+                f"{strategy.ref.name} ({strategy.distribution}) failed while planning: {type(error).__name__}: {error}"
+            )
         if reason:
             return Skip(title, " ".join(reason.split()))
         if protocol.is_searched and self._is_settled(item, task, strategy, protocol, space):
@@ -150,12 +154,13 @@ class _Planner:
             protocol = msgspec.structs.replace(protocol, trials=1)
         return Cell(task.ref, strategy.ref, protocol, backbone.ref if backbone else None, needs, space)
 
-    def _needs(self, strategy: Found[Strategy], task: Task) -> tuple[str | None, tuple[Ref, ...]]:
+    def _needs(self, strategy: Found[Strategy], task: Found[Task]) -> tuple[str | None, tuple[Ref, ...]]:
         """Returns why a strategy cannot have what it needs, or None, and what that is."""
-        key = strategy.ref.name, task.modality
+        key = strategy.ref.name, task.item.modality
         if key not in self._needed:
-            self._needed[key] = needed_by(strategy.item, task, self._catalog, self._here)
-        return self._needed[key]
+            self._needed[key] = needed_by(strategy.item, task.item, self._catalog, self._here)
+        reason, needs = self._needed[key]
+        return reason or own_task(needs, task.ref.name), needs
 
     def _unscored(self, task: Task) -> str | None:
         """Returns why the task's metrics cannot score it, or None."""
@@ -164,7 +169,12 @@ class _Planner:
                 metric = self._catalog.metric(name)
             except UsageError as error:
                 return str(error)
-            if not metric.supports(task.output):
+            try:
+                supports = metric.supports(task.output)
+            except (Exception, SystemExit) as error:
+                why = " ".join(f"{type(error).__name__}: {error}".split())
+                return f"the metric {name} cannot say whether it scores {type(task.output).__name__}: {why}"
+            if not supports:
                 return f"the metric {name} does not score {type(task.output).__name__}"
         return None
 
@@ -224,13 +234,30 @@ class _Planner:
 
 
 def _why_not(backbone: Backbone | None, task: Task, strategy: Strategy, here: bool) -> str | None:
-    if here and (missing := task.missing()):
+    if here and (missing := _answer(task, "missing()", task.missing)):
         return missing
     if backbone is not None and backbone.modality != task.modality:
         return f"the backbone reads {backbone.modality} and the task is {task.modality}"
-    if backbone is not None and (reason := backbone.supports(task.output)):
+    if backbone is not None and (reason := _answer(backbone, "supports()", lambda: backbone.supports(task.output))):
         return reason
-    return strategy.supports(backbone, task)
+    return _answer(strategy, "supports()", lambda: strategy.supports(backbone, task))
+
+
+def _answer(item: Backbone | Task | Strategy, method: str, ask: Callable[[], object]) -> str | None:
+    """Returns the reason that a plugin's method gives, or None.
+
+    Raises:
+        PluginError: It raised, or gave something that is no reason.
+    """
+    try:
+        reason = ask()
+    except UsageError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"{item.name}: {method} raised {type(error).__name__}: {error}") from error
+    if reason is None or isinstance(reason, str):
+        return reason
+    raise PluginError(f"{item.name}: {method} returned {reason!r:.80}: it returns why not, in words, or None")
 
 
 def _select(suite: Suite, catalog: Catalog, selection: Selection) -> list[SuiteBlock]:

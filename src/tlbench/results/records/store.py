@@ -24,6 +24,7 @@ import msgspec
 from tlbench.contracts.cell import Plan
 from tlbench.contracts.errors import StoreError
 from tlbench.contracts.record import FORMAT, Record
+from tlbench.results.records.finite_numbers import not_finite
 from tlbench.results.records.journal import Journal
 from tlbench.results.records.record_files import (
     Unreadable,
@@ -180,9 +181,15 @@ class Store:
         absent, and of two processes that commit the same attempt the first one's record stays.
 
         Raises:
-            StoreError: The disk is full or the folder cannot be written; earlier records stay as they were.
+            StoreError: The disk is full, the folder cannot be written, or the record has a number that is not finite;
+                earlier records stay as they were.
         """
         name = f"{record.cell.id}.{record.attempt}"
+        if fault := not_finite(record):
+            raise StoreError(
+                f"{self._records}: could not store {record.cell.title}: {fault}, and records hold finite numbers alone;"
+                " mend the plugin that gave it, and run the cell again"
+            )
         try:
             if record.predictions:
                 # The record may come from the work folder of someone else: a path could name any file to publish.

@@ -16,14 +16,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from tlbench.contracts.cell import Cell, Protocol, Ref
+from tlbench.contracts.metric import LONGEST_NAME
 from tlbench.contracts.record import Provenance, Record, TestScore
 from tlbench.contracts.space import Override
 from tlbench.results.columns import OK, PENDING
 from tlbench.results.provenance_notes import mixed_provenance
 
 _T = TypeVar("_T")
-_MAX_METRIC_NAME = 80
-"""Length in characters; a longer name of a metric gets no column."""
 
 
 class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
@@ -225,7 +224,7 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
         means = {
             name: _mean([score.value for score in scores])
             for name, scores in sorted(by_metric.items())
-            if name.isidentifier() and len(name) <= _MAX_METRIC_NAME
+            if name.isidentifier() and len(name) <= LONGEST_NAME
         }
         metric = record.metrics[0] if record.metrics else ""
         scored: dict[str, Any] = {"metric": metric, "scores": tuple(means.values())}
