@@ -187,8 +187,8 @@ class Store:
         name = f"{record.cell.id}.{record.attempt}"
         if fault := not_finite(record):
             raise StoreError(
-                f"{self._records}: could not store {record.cell.title}: {fault}, and records hold finite numbers alone;"
-                " mend the plugin that gave it, and run the cell again"
+                f"{self._records}: could not store {record.cell.title}: {fault}, and records hold finite numbers alone:"
+                " fix the plugin that returned it and run the cell again"
             )
         try:
             if record.predictions:
