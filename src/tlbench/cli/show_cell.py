@@ -13,7 +13,7 @@ from tlbench.contracts.record import Record
 from tlbench.contracts.resources import Resources
 from tlbench.modeling.disk.cache_settings import size_text
 from tlbench.planning.capacity import needed_bytes
-from tlbench.results.provenance_notes import mixture
+from tlbench.results.provenance_notes import mixed_provenance
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
@@ -47,7 +47,7 @@ def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
     rows.append(("test examples", seen))
     rows.append(("made with", ", ".join(f"{k} {v}" for k, v in made.distributions.items())))
     rows.append(("on", f"{made.device}, {made.threads} threads, {made.precision}"))
-    rows.append(("made otherwise", mixture(record)))
+    rows.append(("made otherwise", mixed_provenance(record)))
     rows.append(("data", ", ".join(f"{k} {v}" for k, v in made.data.items())))
     print_facts(rows)
     if record.report.classes:
