@@ -10,9 +10,9 @@ from tlbench.contracts.backbone import Backbone, Card
 from tlbench.contracts.cell import Cell, Protocol
 from tlbench.contracts.errors import DataError, Diverged, FitEnded, PluginError, Pruned, TlbenchError, UsageError
 from tlbench.contracts.executor import (
-    Asked,
     Capacity,
     Executor,
+    ExecutorRequest,
     Fit,
     FitOrder,
     Handle,
@@ -45,7 +45,6 @@ __all__ = [
     "METRICS",
     "About",
     "Answer",
-    "Asked",
     "Backbone",
     "Capacity",
     "Card",
@@ -57,6 +56,7 @@ __all__ = [
     "Example",
     "Examples",
     "Executor",
+    "ExecutorRequest",
     "Fit",
     "FitEnded",
     "FitOrder",

@@ -168,7 +168,7 @@ class Capacity:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ExecutorRequest:
     """What a run asks of an executor when it starts it."""
 
     workers: int | None = None
@@ -208,7 +208,7 @@ class ExecutorPlugin(Protocol):
     def name(self) -> str:
         """The name on the command line."""
 
-    def start(self, asked: Asked) -> Executor:
+    def start(self, asked: ExecutorRequest) -> Executor:
         """Returns an executor that is ready for orders; nothing is connected or started before.
 
         Raises:

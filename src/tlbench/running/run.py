@@ -12,7 +12,7 @@ from typing import Literal
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.cell import Cell, Plan, Protocol
 from tlbench.contracts.errors import StoreError
-from tlbench.contracts.executor import Asked, Capacity, Executor
+from tlbench.contracts.executor import Capacity, Executor, ExecutorRequest
 from tlbench.contracts.record import Record
 from tlbench.contracts.strategy import Strategy
 from tlbench.planning.capacity import Room, workers_in
@@ -60,7 +60,7 @@ def started(plan: Plan, store: Store, catalog: Catalog, settings: Settings) -> I
     Raises:
         UsageError: There is none of this name, or it cannot give what is asked.
     """
-    asked = Asked(
+    asked = ExecutorRequest(
         settings.jobs,
         useful(plan.cells, catalog, settings.room if settings.jobs is None else None),
         settings.device,

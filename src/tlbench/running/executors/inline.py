@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tlbench.contracts.executor import Asked, Capacity, Executor, FitOrder, Handle, OrderResult, OutOfTime
+from tlbench.contracts.executor import Capacity, Executor, ExecutorRequest, FitOrder, Handle, OrderResult, OutOfTime
 from tlbench.running.executors.local_capacity import local_capacity
 from tlbench.running.fitting.libraries import prepare
 
@@ -23,7 +23,7 @@ class Inline:
 
     name: str = "inline"
 
-    def start(self, asked: Asked) -> Executor:
+    def start(self, asked: ExecutorRequest) -> Executor:
         """Returns an executor; libraries are imported with the first order."""
         return _InlineExecutor(asked)
 
@@ -48,7 +48,7 @@ class _Done:
 
 
 class _InlineExecutor:
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, asked: ExecutorRequest) -> None:
         self._capacity = local_capacity(asked, workers=1)
         self._index = asked.device.partition(":")[2]
         self._worker: Worker | None = None

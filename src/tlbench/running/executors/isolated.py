@@ -11,7 +11,7 @@ import msgspec
 
 from tlbench.catalog.discovery import plugin_modules
 from tlbench.contracts.errors import UsageError
-from tlbench.contracts.executor import Asked, Capacity, Executor, FitOrder, Handle, OrderResult, WorkerLost
+from tlbench.contracts.executor import Capacity, Executor, ExecutorRequest, FitOrder, Handle, OrderResult, WorkerLost
 from tlbench.running.executors.local_capacity import gpu_of, local_capacity
 from tlbench.running.fitting.libraries import ALLOCATOR, DISCOVERED, PRELOADED, QUIET, THREADS
 from tlbench.running.forking import (
@@ -34,7 +34,7 @@ class Isolated:
     jobs: int | None = None
     """How many workers; None for one a GPU or core, as far as the memory goes."""
 
-    def start(self, asked: Asked) -> Executor:
+    def start(self, asked: ExecutorRequest) -> Executor:
         """Returns an executor; its first worker starts with the first order."""
         return _IsolatedExecutor(asked, local_capacity(asked, self.jobs, isolated=True))
 
@@ -73,7 +73,7 @@ class _Place:
 class _IsolatedExecutor:
     """On a CPU a worker serves one cell, so that nothing a fit leaves behind reaches another; on a GPU one backbone."""
 
-    def __init__(self, asked: Asked, capacity: Capacity) -> None:
+    def __init__(self, asked: ExecutorRequest, capacity: Capacity) -> None:
         self._asked, self._capacity = asked, capacity
         environment = {**QUIET, **ALLOCATOR, **dict.fromkeys(THREADS, str(capacity.cores)), **asked.environment}
         preload = (*PRELOADED, *plugin_modules(), DISCOVERED)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from tlbench.contracts.errors import UsageError
-from tlbench.contracts.executor import Asked, Capacity
+from tlbench.contracts.executor import Capacity, ExecutorRequest
 from tlbench.system.machine import cores, default_jobs, gpu_multiplies_bf16, gpus
 from tlbench.system.processor import multiplies_bf16
 
 
-def local_capacity(asked: Asked, workers: int | None = None, isolated: bool = False) -> Capacity:
+def local_capacity(asked: ExecutorRequest, workers: int | None = None, isolated: bool = False) -> Capacity:
     """Returns this machine's workers, and the cores and device of each.
 
     Without a number of workers there are as many as are asked for and useful.
@@ -27,7 +27,7 @@ def local_capacity(asked: Asked, workers: int | None = None, isolated: bool = Fa
     return Capacity(count, share, "cuda" if on_gpu else "cpu", bf16, isolated)
 
 
-def gpu_of(asked: Asked, slot: int) -> str:
+def gpu_of(asked: ExecutorRequest, slot: int) -> str:
     """Returns the number of the GPU that the worker of a slot has to itself."""
     index = asked.device.partition(":")[2]
     return index or str(slot % max(1, gpus()))
