@@ -26,7 +26,7 @@ OTHER := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(THREADS)=2
 NOTHING_PICKED := 5
 ARGS ?=
 
-.PHONY: help env run test test-processors check format soak bench bench-gpu bench-growth peers constraints leaderboards \
+.PHONY: help env run test test-processors check tour format soak bench bench-gpu bench-growth peers constraints leaderboards \
 	clean
 
 help:  ## Say what there is to make.
@@ -57,6 +57,10 @@ check: env  ## Style, types, layers, circles of files, names, file lengths.
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python tools/file_length.py
 	@$(BIN)/python -m tools.architecture --check
+	@$(BIN)/python tools/tour_map.py --check
+
+tour: env  ## Make the map in docs/tour.md of the modules' docstrings.
+	@$(BIN)/python tools/tour_map.py
 
 format: env  ## Put the code in shape.
 	@$(BIN)/ruff check --fix .

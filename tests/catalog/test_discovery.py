@@ -1,11 +1,12 @@
 """Discovery is guarded: a broken plugin disables itself alone and is named."""
 
+import dataclasses
 import sys
 import types
 
 import pytest
 
-from tlbench import Backbone, Classes, Task, UsageError, hookimpl
+from tlbench import Backbone, Classes, Metric, Renderer, Task, UsageError, hookimpl
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import Plugin
 from tlbench.contracts.errors import AmbiguousName, UnknownName
@@ -93,6 +94,60 @@ def test_an_object_without_a_required_attribute_is_named_and_left_out(changes, r
     assert [entry.name for entry in catalog.entries("task") if entry.distribution == "odd"] == ["toy-tone"]
     (broken,) = [b for b in catalog.broken if b.plugin.startswith("odd")]
     assert reason in broken.reason
+
+
+def renderer(name):
+    return type("Made", (Renderer,), {"name": name})()
+
+
+def metric(name, **changes):
+    return type("Made", (Metric,), {"name": name, "label": "made", "outputs": (Classes,), **changes})()
+
+
+@pytest.mark.parametrize("name", ["csv", "terminal"])
+def test_a_renderer_that_has_the_name_of_one_of_tlbench_s_own_is_named_and_left_out(name):
+    catalog = Catalog.discover([plugin("a-mine", tlbench_renderers=lambda: [renderer(name), renderer("mine")])])
+    assert [entry.distribution for entry in catalog.entries("renderer") if entry.name == name] == ["tlbench"]
+    assert catalog.renderer("mine").distribution == "a-mine"
+    (broken,) = [b for b in catalog.broken if b.plugin.startswith("a-mine")]
+    assert broken.reason == f"the renderer '{name}' (Made) has the name of one of tlbench's own: give it another"
+
+
+def test_neither_metrics_nor_executors_take_names_of_tlbench_s_own():
+    inline = dataclasses.make_dataclass("Made", [("name", str, "inline")], namespace={"start": lambda self, asked: 0})
+    hooks = {"tlbench_metrics": lambda: [metric("accuracy")], "tlbench_executors": lambda: [inline()]}
+    catalog = Catalog.discover([plugin("mine", **hooks)])
+    assert catalog.executor("inline").distribution == "tlbench"
+    assert [b.reason for b in catalog.broken if b.plugin.startswith("mine")] == [
+        "the metric 'accuracy' (Made) has the name of one of tlbench's own: give it another",
+        "the executor 'inline' (Made) has the name of one of tlbench's own: give it another",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("-dash", "it begins with a dash, as options do"),
+        ("with space", "it holds ' '"),
+        ("a[b=c]", "it holds '=', '[', ']'"),
+        ("two\nlines", r"it holds '\n'"),
+        ("x\u202egnp", r"it holds '\u202e'"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["renderer", "metric", "task"])
+def test_a_name_that_no_command_can_take_is_refused(kind, name, reason):
+    made = {"renderer": renderer, "metric": metric, "task": lambda name: task(name=name)}[kind](name)
+    catalog = Catalog.discover([plugin("odd", **{f"tlbench_{kind}s": lambda: [made]})])
+    assert not [entry for entry in catalog.entries(kind) if entry.distribution == "odd"]
+    (broken,) = [b for b in catalog.broken if b.plugin.startswith("odd")]
+    assert broken.reason == f"the {kind} {name!r} (Made) has a name that a command cannot take: {reason}"
+
+
+@pytest.mark.parametrize("label", [None, "", "two\nlines", "x\ud800", "\x1b[31mred"])
+def test_a_metric_whose_label_cannot_be_shown_is_refused(label):
+    catalog = Catalog.discover([plugin("odd", tlbench_metrics=lambda: [metric("mine", label=label)])])
+    (broken,) = [b for b in catalog.broken if b.plugin.startswith("odd")]
+    assert f"the metric 'mine' (Made) has the label {label!a}, which is no line" in broken.reason
 
 
 def test_versions_and_modalities_of_other_kinds_are_checked_too():

@@ -153,3 +153,11 @@ def test_an_interruption_keeps_what_was_fetched(folder, capsys, monkeypatch):
 
 def _interrupt():
     raise KeyboardInterrupt
+
+
+def test_needs_that_are_none_are_one_line_that_names_the_strategy(suite, capsys):
+    text = PLUGIN.replace('return ("backbone:teacher", "task:lesson")', 'return "backbone:teacher"')
+    (suite.parent / "far_away.py").write_text(text.format(folder=str(suite.parent)))
+    status, lines, error = fetch(capsys, "--suite", suite)
+    assert (status, lines) == (2, [])
+    assert error.startswith("tlbench: taught: needs() returned 'backbone:teacher', not a tuple such as")

@@ -1,4 +1,4 @@
-"""The cache of a frozen prefix's outputs: what it gives, when it computes again, and what it says that cost."""
+"""The cache of a frozen prefix's outputs: values, keys, limits and costs."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_readout_with_weights_of_its_own_reads_half_precision(
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3, 4])
-def test_an_encoder_goes_on_from_hidden_rows(encoder: ToyEncoder, data: Data, stop: int) -> None:
+def test_an_encoder_continues_from_hidden_rows(encoder: ToyEncoder, data: Data, stop: int) -> None:
     hidden = Activations().hidden(encoder.double(), data, stop)
     assert hidden.examples is data.examples
     assert hidden.meter is data.meter
@@ -106,7 +106,7 @@ def test_rows_without_a_mask_are_stacked_as_they_are() -> None:
     assert torch.equal(hidden.x, maps)
 
 
-def test_padding_on_the_left_is_cut_off_too() -> None:
+def test_padding_on_the_left_is_removed_too() -> None:
     rows = HiddenRows(2, masked=True)
     x = torch.arange(8.0).reshape(2, 4, 1)
     rows.add([0, 1], Hidden(x, torch.tensor([[False, False, True, True], [False, True, True, True]])))
@@ -115,9 +115,7 @@ def test_padding_on_the_left_is_cut_off_too() -> None:
     assert hidden.mask.tolist() == [[True, True, False], [True, True, True]]
 
 
-def test_what_was_computed_is_not_computed_again(
-    encoder: ToyEncoder, data: Data, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_activations_are_computed_once(encoder: ToyEncoder, data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     activations = Activations()
     activations.trust(encoder)
     passes = _passes(encoder, monkeypatch)
@@ -130,7 +128,7 @@ def test_what_was_computed_is_not_computed_again(
     assert len(passes) > before
 
 
-def test_two_encoders_of_equal_weights_share_and_others_do_not(data: Data) -> None:
+def test_encoders_share_activations_only_if_their_weights_are_equal(data: Data) -> None:
     activations = Activations()
     one, same, other = ToyBackbone().load(), ToyBackbone().load(), ToyBackbone(weights=1).load()
     for encoder in (one, same, other):
@@ -140,7 +138,7 @@ def test_two_encoders_of_equal_weights_share_and_others_do_not(data: Data) -> No
 
 
 @pytest.mark.parametrize("how", ["in place", "through .data", "by a fused optimiser", "replaced", "in a buffer"])
-def test_changed_weights_are_never_served_from_before(encoder: ToyEncoder, data: Data, how: str) -> None:
+def test_changed_weights_never_get_the_activations_of_the_old_ones(encoder: ToyEncoder, data: Data, how: str) -> None:
     activations = Activations()
     activations.trust(encoder.double())
     before = activations.features(encoder, data).clone()
@@ -151,7 +149,7 @@ def test_changed_weights_are_never_served_from_before(encoder: ToyEncoder, data:
     elif how == "through .data":
         weight.data.mul_(2)
     elif how == "by a fused optimiser":
-        # not the same everywhere: the encoder's norms would take it out
+        # not a uniform gradient, which the encoder's norms would cancel
         weight.grad = weight.detach().clone()
         AdamW([{"params": [weight], "lr": 0.1, "weight_decay": 0.0}], max_grad_norm=1.0).step(1.0)
     elif how == "replaced":
@@ -163,7 +161,9 @@ def test_changed_weights_are_never_served_from_before(encoder: ToyEncoder, data:
     assert not torch.allclose(after, before)
 
 
-def test_weights_put_back_are_trusted_again(encoder: ToyEncoder, data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_restored_weights_get_their_cached_activations_again(
+    encoder: ToyEncoder, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
     activations = Activations()
     activations.trust(encoder)
     first = activations.features(encoder, data)
@@ -177,7 +177,7 @@ def test_weights_put_back_are_trusted_again(encoder: ToyEncoder, data: Data, mon
     assert not passes
 
 
-def test_training_the_top_leaves_the_prefix_as_it_was(
+def test_training_the_top_keeps_the_cached_prefix(
     encoder: ToyEncoder, data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     activations = Activations()
@@ -191,7 +191,7 @@ def test_training_the_top_leaves_the_prefix_as_it_was(
     assert not passes
 
 
-def test_precision_and_data_are_part_of_the_address(encoder: ToyEncoder, data: Data) -> None:
+def test_precision_and_data_are_part_of_the_key(encoder: ToyEncoder, data: Data) -> None:
     activations = Activations()
     fp32 = activations.features(encoder, data, "fp32")
     bf16 = activations.features(encoder, data, "bf16-autocast")
@@ -208,7 +208,7 @@ def test_augmented_data_is_refused(encoder: ToyEncoder, data: Data) -> None:
         Activations().hidden(encoder, augmented, 1)
 
 
-def test_the_least_recently_read_go_first(encoder: ToyEncoder) -> None:
+def test_the_least_recently_used_entries_are_removed_first(encoder: ToyEncoder) -> None:
     sets = [_data(ToyTask(train=16, draw=draw)) for draw in range(3)]
     activations = Activations(limit_bytes=2 * 16 * encoder.width * 4)
     a, b = (activations.features(encoder, one) for one in sets[:2])
@@ -221,13 +221,13 @@ def test_the_least_recently_read_go_first(encoder: ToyEncoder) -> None:
     assert activations.size_bytes == 0
 
 
-def test_hidden_states_that_would_not_fit_are_left_to_the_model(encoder: ToyEncoder, data: Data) -> None:
+def test_hidden_states_beyond_the_memory_limit_are_not_cached(encoder: ToyEncoder, data: Data) -> None:
     activations = Activations(limit_bytes=100)
     assert activations.hidden(encoder, data, 1) is data
     assert activations.size_bytes == 0
 
 
-def test_hidden_states_with_extras_are_left_to_the_model(
+def test_hidden_states_with_extras_are_not_cached(
     encoder: ToyEncoder, data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forward = encoder.forward
@@ -245,7 +245,7 @@ def test_hidden_rows_are_not_encoded_again(encoder: ToyEncoder, data: Data) -> N
     assert activations.hidden(encoder, hidden, 1) is hidden
 
 
-def test_the_clock_keeps_the_standalone_cost_apart_from_what_was_paid(encoder: ToyEncoder, data: Data) -> None:
+def test_standalone_and_paid_seconds_are_counted_separately(encoder: ToyEncoder, data: Data) -> None:
     activations = Activations()
     with activations.metering() as first:
         activations.features(encoder, data)
@@ -261,7 +261,7 @@ def test_the_clock_keeps_the_standalone_cost_apart_from_what_was_paid(encoder: T
     assert len(first.read) == 1, "a meter that has ended still counts"
 
 
-def test_shared_rows_are_encoded_once_for_all_who_share_them() -> None:
+def test_features_of_all_parts_come_from_one_encoding_of_the_whole() -> None:
     backbone, task = ToyBackbone(), ToyTask(train=12)
     examples = task.split("train")
     assert examples is not None
@@ -279,23 +279,23 @@ def test_shared_rows_are_encoded_once_for_all_who_share_them() -> None:
     assert len(activations._entries) == 1
 
 
-def test_hidden_rows_of_parts_are_read_out_of_the_whole_where_that_is_wanted(encoder: ToyEncoder, data: Data) -> None:
+def test_hidden_rows_of_parts_are_read_out_of_the_whole_on_request(encoder: ToyEncoder, data: Data) -> None:
     activations = Activations()
     alone = Activations().hidden(encoder, data, 2)
     with activations.metering() as usage:
         for positions in ([3, 1, 5], [7, 3, 0, 11]):
             part = activations.hidden(encoder, data.share(positions), 2, whole=True)
             assert part.ids == tuple(data.ids[i] for i in positions)
-            found, expected = part.batch(range(len(positions)))["hidden"], alone.batch(positions)["hidden"]
-            assert torch.equal(found.x, expected.x)
-            assert torch.equal(found.mask, expected.mask)
+            from_whole, expected = part.batch(range(len(positions)))["hidden"], alone.batch(positions)["hidden"]
+            assert torch.equal(from_whole.x, expected.x)
+            assert torch.equal(from_whole.mask, expected.mask)
     (whole,) = activations._entries.values()
     assert usage.encode_seconds == pytest.approx(whole.encode_seconds * 4 / 48), "not the sum over the parts"
     activations.hidden(encoder, data.share([3, 1, 5]), 2)
-    assert len(activations._entries) == 2, "what is trained on is encoded as it would be alone"
+    assert len(activations._entries) == 2, "without `whole` a part is encoded alone"
 
 
-def test_where_the_whole_finds_no_room_a_part_still_may(encoder: ToyEncoder, data: Data) -> None:
+def test_a_part_is_cached_even_if_the_whole_does_not_fit(encoder: ToyEncoder, data: Data) -> None:
     activations = Activations(limit_bytes=int(data.lengths[:2].sum()) * encoder.width * 4)
     hidden = activations.hidden(encoder, data.share([0, 1]), 2, whole=True)
     assert isinstance(hidden.rows, HiddenRows)

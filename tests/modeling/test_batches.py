@@ -1,4 +1,4 @@
-"""Batches of a pass without gradients."""
+"""Batches for inference."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_longest_rows_come_first() -> None:
     assert inference_batches(np.asarray([1, 5, 3, 5]), token_budget=10) == [[1, 3], [2, 0]]
 
 
-def test_the_share_of_padding_is_of_what_is_computed() -> None:
+def test_the_padding_share_is_relative_to_all_computed_tokens() -> None:
     lengths = np.asarray([4, 2, 1, 1])
     assert padding_share(lengths, [[0, 1], [2, 3]]) == 1 - 8 / 10
     assert padding_share(lengths, [[0, 2, 3]]) == 0.5

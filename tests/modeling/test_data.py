@@ -37,7 +37,7 @@ def test_unlabelled_examples_have_no_targets():
 
 
 @pytest.mark.parametrize(("rows", "lengths"), [("ab", (1, 1)), ("abc", (1, 1)), ("ab", (1, 1, 1)), ("abcd", (1,) * 4)])
-def test_one_row_each_is_one_row_and_one_length_for_each(rows, lengths):
+def test_one_row_each_refuses_other_numbers_of_rows_or_lengths(rows, lengths):
     examples = Examples(Example(str(i), ("text",), i) for i in range(3))
     with pytest.raises(PluginError, match=f"{len(rows)} rows and {len(lengths)} lengths for 3 examples"):
         one_row_each(examples, list(rows), list, lengths, "made")
@@ -54,7 +54,7 @@ def test_one_row_each_is_one_row_and_one_length_for_each(rows, lengths):
         ({"owners": np.array([0, 2, 2])}, "1 examples without a row, first '1'"),
     ],
 )
-def test_what_loses_examples_or_rows_is_refused(changes, message):
+def test_data_that_lacks_examples_or_rows_is_refused(changes, message):
     data = with_targets(0, 1, 1)
     assert checked(data, data.examples) is data
     with pytest.raises(PluginError, match=message):

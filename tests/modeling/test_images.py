@@ -1,4 +1,4 @@
-"""Images as rows: bytes until a batch is made, read once where they fit into memory."""
+"""Images as rows: stored as bytes, normalised in batches, read once if they fit into memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image
 
 from tlbench import Classes, DataError, Example, Examples, ImageFile, PluginError, Scalar, TokenClasses
 from tlbench.modeling import image_rows as images
-from tlbench.modeling.image_rows import Normalise, Unread, image_data
+from tlbench.modeling.image_rows import LazyImage, Normalise, image_data
 
 SIZE = (6, 40)
 CLASSES = Classes(("no", "yes"))
@@ -17,7 +17,7 @@ NORMALISE = Normalise((0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
 
 
 class Prepare:
-    """Cuts out a corner, and counts."""
+    """Crops a corner and counts its calls."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -34,15 +34,15 @@ def photos(count: int = 3) -> Examples:
     return Examples(Example(str(i), (Image.fromarray(array),), i % 2) for i, array in enumerate(pixels))
 
 
-def made(examples: Examples, prepare: Prepare, output=CLASSES):
+def images_of(examples: Examples, prepare: Prepare, output=CLASSES):
     return image_data(
         examples, output, prepare, size=SIZE, normalise=NORMALISE, made="corner", versions={"corner": "1"}
     )
 
 
-def test_rows_are_bytes_and_batches_are_normed():
+def test_rows_are_bytes_and_batches_are_normalised():
     prepare = Prepare()
-    data = made(photos(), prepare)
+    data = images_of(photos(), prepare)
     assert prepare.calls == 3
     assert all(row.dtype == np.uint8 and row.shape == (3, *SIZE) for row in data.rows)
     assert data.lengths.tolist() == [3, 3, 3]
@@ -54,14 +54,14 @@ def test_rows_are_bytes_and_batches_are_normed():
     assert prepare.calls == 3
 
 
-def test_images_that_do_not_fit_are_read_for_each_batch(monkeypatch):
-    held = made(photos(), Prepare())
-    monkeypatch.setattr(images, "HELD_BYTES", 3 * 3 * 6 * 40 - 1)
+def test_images_beyond_the_memory_limit_are_read_for_each_batch(monkeypatch):
+    held = images_of(photos(), Prepare())
+    monkeypatch.setattr(images, "MAX_MEMORY_BYTES", 3 * 3 * 6 * 40 - 1)
     prepare = Prepare()
-    data = made(photos(), prepare)
+    data = images_of(photos(), prepare)
     assert prepare.calls == 0
     some = data.take([2, 1])
-    assert all(isinstance(row, Unread) for row in some.rows)
+    assert all(isinstance(row, LazyImage) for row in some.rows)
     assert prepare.calls == 0
     assert torch.equal(some.batch([0, 1])["pixel_values"], held.batch([2, 1])["pixel_values"])
     assert prepare.calls == 2
@@ -76,27 +76,27 @@ def test_many_images_are_prepared_once_for_all_processes(tmp_path, monkeypatch):
         return kept.setdefault(tuple(sorted(key.items())), make())
 
     monkeypatch.setattr(images, "kept_arrays", kept_arrays)
-    monkeypatch.setattr(images, "WORTH_KEEPING", 3)
-    data = made(photos(4), Prepare())
+    monkeypatch.setattr(images, "MIN_CACHED_IMAGES", 3)
+    data = images_of(photos(4), Prepare())
     assert len(data) == 4
-    made(photos(2), Prepare())
+    images_of(photos(2), Prepare())
     ((key, arrays),) = kept.items()
     assert {"corner", "1", photos(4).fingerprint} == {value for _, value in key}
     assert arrays["pixels"].shape == (4, 3, *SIZE)
 
 
-def test_grey_images_become_rgb_and_ruins_are_named(tmp_path):
+def test_grey_images_become_rgb_and_unreadable_files_are_named(tmp_path):
     grey = Image.fromarray(np.full((48, 48), 7, dtype=np.uint8))
-    data = made(Examples([Example("0", (grey,))]), Prepare())
+    data = images_of(Examples([Example("0", (grey,))]), Prepare())
     assert set(np.unique(data.rows[0])) == {7}
     (tmp_path / "ruin.jpg").write_text("no image")
     with pytest.raises(DataError, match=r"ruin\.jpg"):
-        made(Examples([Example("0", (ImageFile(tmp_path / "ruin.jpg", "0"),))]), Prepare())
+        images_of(Examples([Example("0", (ImageFile(tmp_path / "ruin.jpg", "0"),))]), Prepare())
 
 
-def test_what_is_not_one_image_is_refused():
+def test_inputs_other_than_one_image_are_refused():
     with pytest.raises(PluginError, match="two images"):
-        made(Examples([Example("two images", photos(2)[0].inputs * 2)]), Prepare())
+        images_of(Examples([Example("two images", photos(2)[0].inputs * 2)]), Prepare())
     with pytest.raises(PluginError, match="TokenClasses"):
-        made(photos(), Prepare(), TokenClasses(("O",)))
-    assert len(made(Examples([]), Prepare(), Scalar())) == 0
+        images_of(photos(), Prepare(), TokenClasses(("O",)))
+    assert len(images_of(Examples([]), Prepare(), Scalar())) == 0

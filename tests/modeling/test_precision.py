@@ -1,4 +1,4 @@
-"""What `auto` resolves to, and what an autocast region does."""
+"""Resolving `auto`, autocast regions, and conversions between dtypes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_auto_on_a_cpu_is_bf16_only_in_hardware(monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize("name", ["fp32", "bf16-autocast", "bf16-weights"])
-def test_what_is_named_stays(name: str) -> None:
+def test_named_precisions_are_not_changed(name: str) -> None:
     assert precision.resolve(name, CPU) == name
 
 
@@ -34,12 +34,12 @@ def test_flags_are_read_as_whole_words(tmp_path: Path) -> None:
     assert processor.cpu_flags(cpuinfo) == {"fpu", "avx512_bf16x", "sse"}
 
 
-def test_without_a_list_of_flags_there_are_none(tmp_path: Path) -> None:
+def test_cpu_flags_are_empty_without_a_cpuinfo_file(tmp_path: Path) -> None:
     assert processor.cpu_flags(tmp_path / "missing") == frozenset()
 
 
-def test_all_but_fp32_multiply_in_bf16() -> None:
-    """With weights in bf16 too: a head is new and in fp32, and torch multiplies no bf16 with fp32 by itself."""
+def test_autocast_multiplies_in_bf16_for_all_precisions_but_fp32() -> None:
+    """With weights in bf16 too: heads are in fp32, and torch does not multiply bf16 with fp32 by itself."""
     layer, x = torch.nn.Linear(4, 4), torch.ones(1, 4)
     for name, dtype in [("fp32", torch.float32), ("bf16-autocast", torch.bfloat16), ("bf16-weights", torch.bfloat16)]:
         with precision.autocast(CPU, name):

@@ -1,4 +1,4 @@
-"""A predictor as files: what is written is read again, and nothing else is."""
+"""Saved predictors: they are read back unchanged, and other files are refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_settings_are_read_as_they_were_written(tmp_path, output):
     assert not (tmp_path / "new" / "folder" / WEIGHTS).exists()
 
 
-def test_weights_are_read_bit_by_bit_and_lie_in_memory_as_they_did(tmp_path):
+def test_weights_are_read_with_the_same_bits_and_memory_layout(tmp_path):
     torch.manual_seed(0)
     stack = torch.randn(2, 3, dtype=torch.float64)
     weights = {
@@ -34,13 +34,13 @@ def test_weights_are_read_bit_by_bit_and_lie_in_memory_as_they_did(tmp_path):
         "count": torch.tensor(5),
     }
     write_predictor(tmp_path, "Some", OUTPUT, weights=weights)
-    found = read_weights(tmp_path, {name: tuple(weight.shape) for name, weight in weights.items()})
-    assert found.keys() == weights.keys()
+    restored = read_weights(tmp_path, {name: tuple(weight.shape) for name, weight in weights.items()})
+    assert restored.keys() == weights.keys()
     for name, weight in weights.items():
-        assert torch.equal(found[name], weight), name
-        assert found[name].dtype == weight.dtype, name
-    assert found["whole"].stride() == (4, 1)
-    assert found["by column"].stride() == (1, 3)
+        assert torch.equal(restored[name], weight), name
+        assert restored[name].dtype == weight.dtype, name
+    assert restored["whole"].stride() == (4, 1)
+    assert restored["by column"].stride() == (1, 3)
 
 
 def test_a_predictor_of_another_name_or_output_is_refused(tmp_path):
@@ -53,7 +53,7 @@ def test_a_predictor_of_another_name_or_output_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "1", "\xff", "{}", '{"predictor": "Some"}', "[" * 100_000])
-def test_settings_that_are_none_are_refused(tmp_path, text):
+def test_files_that_are_no_settings_are_refused(tmp_path, text):
     (tmp_path / SETTINGS).write_bytes(text.encode("latin-1"))
     with pytest.raises(UsageError, match=SETTINGS):
         read_settings(tmp_path, "Some", OUTPUT)
@@ -61,7 +61,7 @@ def test_settings_that_are_none_are_refused(tmp_path, text):
         read_settings(tmp_path / "nowhere", "Some", OUTPUT)
 
 
-def test_a_message_is_no_longer_than_a_line(tmp_path):
+def test_an_error_message_is_short_even_if_the_file_holds_a_long_name(tmp_path):
     written = {"predictor": "x" * 10_000, "output": None, "settings": {}}
     (tmp_path / SETTINGS).write_text(json.dumps(written))
     with pytest.raises(UsageError) as raised:
@@ -69,7 +69,7 @@ def test_a_message_is_no_longer_than_a_line(tmp_path):
     assert len(str(raised.value)) < 200 + len(str(tmp_path))
 
 
-def test_weights_that_do_not_fit_are_refused(tmp_path):
+def test_weights_of_other_names_or_shapes_are_refused(tmp_path):
     write_predictor(tmp_path, "Some", OUTPUT, weights={"a": torch.zeros(2, 3), "b": torch.zeros(2)})
     with pytest.raises(UsageError, match=r"a is \(2, 3\), not \(3, 2\)"):
         read_weights(tmp_path, {"a": (3, 2), "b": (2,)})

@@ -1,4 +1,4 @@
-"""Readouts: one vector per row."""
+"""Readouts, which reduce a batch to one vector per row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ X = torch.randn(4, 5, 8, generator=torch.Generator().manual_seed(0)).double()
 MASK = torch.arange(5) < torch.tensor([5, 2, 4, 1]).unsqueeze(1)
 
 
-def test_the_mean_leaves_padding_out():
+def test_the_mean_ignores_padding():
     expected = torch.stack([X[i, : int(MASK[i].sum())].mean(0) for i in range(4)])
     assert_same_in_fp64(READOUTS["mean"](Hidden(X, MASK)), expected)
     assert torch.equal(READOUTS["mean"](Hidden(X)), X.mean(1))

@@ -1,4 +1,4 @@
-"""The staged encoder on small modules, each with one of the habits that break a careless cut."""
+"""The staged encoder on small modules, each with one habit of a real library that breaks a naive cut."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Block(nn.Module):
 
 
 class Plain(nn.Module):
-    """Blocks answer with the hidden state alone; a norm stands above the last."""
+    """Blocks return the hidden state alone; a norm follows the last block."""
 
     def __init__(self, depth: int = 3) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class BiasBlock(Block):
 
 
 class SharedBias(nn.Module):
-    """The first block computes what all others read, and each hands it on: T5's position bias."""
+    """The first block computes a bias that all others read, and each passes it on: T5's position bias."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class Looped(nn.Module):
 
 
 class LooksBack(nn.Module):
-    """Between the first two blocks something reads the embeddings again: DeBERTa's convolution."""
+    """Between the first two blocks a layer reads the embeddings again: DeBERTa's convolution."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class LooksBack(nn.Module):
 
 
 class ByName(Plain):
-    """The hidden state comes by name."""
+    """The hidden state is passed by name."""
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         x = self.embed(ids)
@@ -130,7 +130,7 @@ class ByName(Plain):
 
 
 class TimeFirst(Plain):
-    """Between blocks time comes first: XLNet."""
+    """Between blocks the time dimension comes first: XLNet."""
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         x = self.embed(ids).transpose(0, 1).contiguous()
@@ -145,7 +145,7 @@ class Upcast(Block):
 
 
 class RoundedStem(Plain):
-    """Below the blocks numbers are rounded, in the blocks they are not: ELECTRA under autocast on a GPU."""
+    """The embeddings are in bf16, the blocks in fp32: ELECTRA under autocast on a GPU."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -192,7 +192,7 @@ def test_a_cut_at_every_stage_gives_the_same_bits(habit):
             middle = encoder(batch(), stop=k)
             assert middle.x.shape == (4, 5, D)
             assert torch.equal(middle.mask, batch()["mask"])
-            # A copy, as from a cache: nothing may hang on the tensor's identity.
+            # a copy, as from a cache: the result must not depend on the identity of the tensor
             rest = encoder(Hidden(middle.x.clone(), middle.mask), start=k)
             assert torch.equal(rest.x, whole.x), k
             for stop in range(k, 5):
@@ -202,7 +202,7 @@ def test_a_cut_at_every_stage_gives_the_same_bits(habit):
 
 
 @pytest.mark.parametrize("habit", HABITS)
-def test_stages_after_a_cut_learn_as_in_a_whole_pass(habit):
+def test_stages_after_a_cut_get_the_gradients_of_a_whole_pass(habit):
     encoder = make(habit)
     for k in range(1, 4):
         for name, parameter in encoder.stage_parameters():
@@ -222,7 +222,7 @@ def test_stages_after_a_cut_learn_as_in_a_whole_pass(habit):
 
 
 @pytest.mark.parametrize("habit", [habit for habit in HABITS if habit != "looped"])
-def test_stages_before_a_cut_do_not_learn_from_the_stand_in(habit):
+def test_stages_before_a_cut_get_no_gradients_from_the_stand_in_batch(habit):
     encoder = make(habit)
     for k in range(1, 4):
         encoder.zero_grad()
@@ -243,7 +243,7 @@ def test_gradients_flow_through_a_joined_pass():
     assert all(torch.equal(parameter.grad, joined[name]) for name, parameter in encoder.stage_parameters())
 
 
-def test_what_was_encoded_without_autograd_can_be_trained_on():
+def test_hidden_states_from_inference_mode_can_be_trained_on():
     encoder = make("plain").train()
     with torch.inference_mode():
         middle = encoder(batch(), stop=2)
@@ -283,7 +283,7 @@ def test_a_tied_parameter_is_in_the_lowest_stage():
     assert encoder.stages[3].parameters == ("blocks.2.linear.bias", "norm.weight", "norm.bias")
 
 
-def test_a_parameter_added_by_an_adapter_goes_with_the_module_around_it():
+def test_a_parameter_added_by_an_adapter_has_the_stage_of_its_module():
     encoder = make("plain")
     base = encoder.native.blocks[1].linear
     adapted = nn.Sequential(base, nn.Linear(D, D))

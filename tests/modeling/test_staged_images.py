@@ -1,4 +1,4 @@
-"""Staged encoders whose hidden states change their shape on the way up, and whose readout has weights of its own."""
+"""Staged encoders whose hidden states change shape between blocks, and whose readout has parameters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tlbench.modeling.stages.staged_encoder import Convention, StagedEncoder
 
 
 class Net(nn.Module):
-    """Convolutions that widen, with a norm between them that must have the channels that it was made for."""
+    """Convolutions of growing width, with a norm between them that needs its number of channels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ def encoder() -> StagedEncoder:
     return StagedEncoder(native, Pixels(), ["one", "two", "three", "four"], readout="pooler", identity="net")
 
 
-def test_a_block_whose_shape_is_needed_further_up_is_not_passed_by(encoder):
+def test_a_block_whose_output_shape_a_later_module_needs_is_not_bypassed(encoder):
     # Block 2 keeps the shape, but the norm above it reads what block 1 makes of it.
     assert [call.live for call in encoder._calls] == [True, False, False, False]
     batch = {"pixel_values": torch.randn(5, 3, 6, 6)}
@@ -65,7 +65,7 @@ def test_a_block_whose_shape_is_needed_further_up_is_not_passed_by(encoder):
     assert shapes == [(5, 4), (5, 6), (5, 6), (5, 8), (5, 5)]
 
 
-def test_weights_that_the_readout_alone_has_belong_to_the_last_stage(encoder):
+def test_parameters_of_the_pooler_belong_to_the_last_stage(encoder):
     assert encoder.width == 7
     assert [len(stage.parameters) for stage in encoder.stages] == [2, 2, 4, 2, 4]
     assert set(encoder.stages[-1].parameters) == {"four.weight", "four.bias", "top.weight", "top.bias"}

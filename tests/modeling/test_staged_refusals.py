@@ -1,4 +1,4 @@
-"""What the staged encoder refuses, and that it leaves nothing behind when a pass fails."""
+"""Errors of the staged encoder, and that a failed pass leaves no patch behind."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_nothing_stays_patched_after_an_error():
 
 
 class FromParameter(Plain):
-    """The first block is given a view of a parameter, of the very shape of a batch of one."""
+    """The first block gets a view of a parameter, with the shape of a batch of one row."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ def test_a_parameter_given_to_a_block_is_not_overwritten(frozen):
 
 
 class Dropping(Plain):
-    """Blocks may be left out: LayerDrop."""
+    """Blocks may be skipped, as by LayerDrop."""
 
     dropped: tuple[int, ...] = ()
 
@@ -119,7 +119,7 @@ class Dropping(Plain):
 
 
 @pytest.mark.parametrize(("dropped", "words"), [((0, 1, 2), "never used"), ((0,), "was due")])
-def test_a_hidden_state_that_is_not_used_as_planned_is_an_error(dropped, words):
+def test_a_hidden_state_that_no_block_takes_is_an_error(dropped, words):
     encoder = staged(Dropping())
     middle = encoder(batch(), stop=2)
     encoder.native.dropped = dropped
@@ -143,7 +143,7 @@ def test_stages_out_of_range_are_refused(start, stop):
         encoder(given, start=start, stop=stop)
 
 
-def test_a_hidden_state_and_a_batch_are_told_apart():
+def test_a_hidden_state_in_place_of_a_batch_is_refused_and_vice_versa():
     encoder = staged(Plain())
     with pytest.raises(ValueError, match="needs a batch"):
         encoder(encoder(batch(), stop=1))
@@ -151,12 +151,12 @@ def test_a_hidden_state_and_a_batch_are_told_apart():
         encoder(batch(), start=1)
 
 
-def test_the_mode_is_the_native_module_s():
+def test_a_staged_encoder_has_the_training_mode_of_the_native_module():
     assert not staged(Plain()).training
     assert StagedEncoder(Plain(), Tokens(), BLOCKS, readout="mean", identity="toy").training
 
 
-def test_the_pooler_is_the_library_s_own():
+def test_the_pooler_readout_calls_the_pooler_of_the_library():
     native = Plain()
     with pytest.raises(PluginError, match="Plain has no pooler"):
         staged(native, "pooler")
@@ -186,7 +186,7 @@ def test_blocks_that_cannot_be_cut_are_refused():
 
     native = Plain()
     native.blocks[0] = Named()
-    with pytest.raises(PluginError, match="answers with a dict"):
+    with pytest.raises(PluginError, match="returns a dict"):
         staged(native)
 
 

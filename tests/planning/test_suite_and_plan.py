@@ -7,7 +7,8 @@ from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import Plugin
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import SuiteError, UnknownName, UsageError
-from tlbench.planning.plan import Selection, plan
+from tlbench.planning.plan import plan
+from tlbench.planning.selection import Selection
 from tlbench.planning.suite import Patch, read_suite
 from tlbench.testing import toy_plugin
 

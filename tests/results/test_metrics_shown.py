@@ -1,6 +1,7 @@
 """Metrics of which less is better, or that are no share of 1, in tables; and what is said of overlap."""
 
 import io
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -8,10 +9,12 @@ from rich.console import Console
 
 from tests.results.test_render import csv, leaderboard, markdown, standings
 from tlbench.contracts.record import TestScore
+from tlbench.metrics import METRICS
 from tlbench.results.columns import COLUMNS, rows_of, with_metrics
 from tlbench.results.leaderboard import frame
 from tlbench.results.over_tasks import summary
 from tlbench.results.records.summaries import summaries_of
+from tlbench.results.render.legend import legend
 
 
 def text_of(renderable, width=160):
@@ -79,6 +82,43 @@ def test_what_failed_counts_by_its_task_s_metric_though_it_names_none(record):
     ])  # fmt: skip
     means = {row["strategy"]: row["mean"] for row in rows_of(summary(table))}
     assert means == {"a": pytest.approx(0.905), "b": pytest.approx((0.905 + 0.5) / 2)}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "said"),
+    [
+        ({"one": "f1_macro"}, "last with its status, and is 0 in a mean over tasks."),
+        (
+            {"one": "f1_macro", "two": "roc_auc"},
+            "last with its status, and is 0, or 50 where the metric is ROC AUC in a mean over tasks.",
+        ),
+        ({"two": "roc_auc"}, "last with its status, and is 50 where the metric is ROC AUC in a mean over tasks."),
+        ({"one": "shy"}, "last with its status, and is left out of a mean over tasks where the metric is shyness."),
+        (
+            {"one": "harsh", "two": "shy"},
+            "last with its status, and is -100 where the metric is harshness in a mean over tasks,"
+            " and is left out of a mean over tasks where the metric is shyness.",
+        ),
+        ({"one": "log_loss"}, "last with its status."),
+    ],
+)
+def test_the_legend_says_what_failures_count_as_in_a_mean(record, tasks, said):
+    metrics = dict(METRICS)
+    for name, label, worst in (("shy", "shyness", None), ("harsh", "harshness", -1.0)):
+        metrics[name] = replace(METRICS["accuracy"], name=name, label=label, worst=worst, lowest=-1.0)
+    made = [record("a", 0.9, metric, task) for task, metric in tasks.items()]
+    failed = [
+        msgspec.structs.replace(record("b", 0.5, task=task), status="failed", metrics=(), scores=()) for task in tasks
+    ]
+    # A task on which nothing failed adds nothing to the sentence.
+    rows = rows_of(frame([*made, *failed, record("a", 0.9, "roc_auc", "whole")], metrics=metrics))
+    assert [line for line in legend(rows) if "ended without a score" in line] == [
+        f"What ended without a score stands {said}"
+    ]
+    mean = {row["strategy"]: row["mean"] for row in rows_of(summary(frame([*made, *failed], metrics=metrics)))}["b"]
+    counted = [metrics[name].worst for name in tasks.values() if metrics[name].greater_is_better]
+    counted = [worst for worst in counted if worst is not None]
+    assert mean == (pytest.approx(sum(counted) / len(counted)) if counted else None)
 
 
 def test_columns_are_those_of_the_metrics_that_there_are(record):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
-from tlbench.results.render.escaping import LIMIT, code_span, markup, plain_text, printable, spreadsheet
+from tlbench.results.render.escaping import LIMIT, code_span, markdown_text, markup, plain_text, printable, spreadsheet
 
 HOSTILE = [
     "bert[/foo]",
@@ -67,6 +67,24 @@ def test_printable_is_one_line_without_anything_invisible(value):
 def test_long_strings_are_cut_and_say_so():
     assert printable("x" * 10_000) == "x" * (LIMIT - 1) + "…"
     assert printable("x" * 20, limit=5) == "xxxx…"
+
+
+@given(text)
+def test_markdown_text_holds_nothing_but_text_and_code(value):
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    blocks = parser.parse(f"- {markdown_text(value)}")
+    kinds = {token.type for block in blocks for token in (block, *(block.children or ()))}
+    assert kinds <= {
+        "bullet_list_open", "list_item_open", "paragraph_open", "inline", "text", "code_inline", "text_special",
+        "paragraph_close", "list_item_close", "bullet_list_close",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("label", ["macro F1 (lower is better)", "R²", "top-5 accuracy", 'trials "-": 1= (± .05)'])
+def test_markdown_text_leaves_what_is_no_markup_as_it_is(label):
+    assert markdown_text(label) == label
 
 
 @given(text)

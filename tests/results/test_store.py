@@ -1,6 +1,7 @@
 """A record is committed once and whole, or not at all; what was there before stays."""
 
 import errno
+import math
 import os
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 
 from tlbench.contracts.cell import Cell, Plan, Protocol, Ref
 from tlbench.contracts.errors import StoreError
-from tlbench.contracts.record import FORMAT, Record
+from tlbench.contracts.record import FORMAT, Record, Seconds, TestScore
 from tlbench.results.records.store import Store
 
 CELL = Cell(Ref("task"), Ref("strategy"), Protocol(), Ref("backbone"))
@@ -36,6 +37,23 @@ def test_a_record_comes_back_as_it_was(store, work):
     assert msgspec.structs.replace(found, predictions=record.predictions) == record
     assert store.predictions(found).read_bytes() == b"answers"
     assert list(store.records()) == [found]
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize(
+    ("what", "where"),
+    [
+        (lambda number: {"validation": number}, "validation is"),
+        (lambda number: {"seconds": Seconds(fit=number)}, "seconds.fit is"),
+        (lambda number: {"scores": (TestScore("cost", 0, 1.0, number, 2.0, 5),)}, r"scores\[0\].low is"),
+    ],
+)
+def test_a_number_that_is_not_finite_is_refused_and_named(store, work, what, where, number):
+    record = Record(CELL, "ok", predictions="predictions.parquet", **what(number))
+    with pytest.raises(StoreError, match=f"could not store .*: {where} {number}"):
+        store.commit(record, work)
+    assert not store.listing()
+    assert store.commit(Record(CELL, "ok"), work)
 
 
 def test_of_two_commits_the_first_counts(store, work):

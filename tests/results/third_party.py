@@ -31,6 +31,38 @@ class Broken(Renderer):
         raise ValueError("no page today")
 
 
+class Leaving(Renderer):
+    name = "leaving"
+
+    def render(self, page):
+        raise SystemExit(0)
+
+
+class Bytes(Renderer):
+    name = "bytes"
+
+    def render(self, page):
+        return page.title.encode()
+
+
+class Surrogate(Renderer):
+    name = "surrogate"
+
+    def render(self, page):
+        return f"{page.title} \ud83d"
+
+
+class Undecided(Renderer):
+    name = "undecided"
+
+    @property
+    def is_short(self):
+        raise KeyError("short")
+
+    def render(self, page):
+        return page.title
+
+
 @hookimpl
 def tlbench_renderers():
-    return [Html(), Broken()]
+    return [Html(), Broken(), Leaving(), Bytes(), Surrogate(), Undecided()]

@@ -1,4 +1,4 @@
-"""A run of toys in a temporary folder."""
+"""Fixtures that run toy cells in a temporary folder."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from tlbench.contracts.errors import UsageError
 from tlbench.planning.plan import plan
 from tlbench.planning.suite import Patch, Suite, SuiteBlock
 from tlbench.results.records.store import Store
-from tlbench.running.run import Settings, attempts_of, run, started
+from tlbench.running.run import Settings, pending_attempts, run, started_executor
 
 
 class Runs:
-    """Plans and runs toy cells in one record folder."""
+    """Plans and runs toy cells in one results folder."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -37,14 +37,14 @@ class Runs:
         return [self.store.record(cell.id) for cell in planned.cells]
 
     def attempts(self, planned, settings):
-        """Returns what a run would do."""
-        with started(planned, self.store, self.catalog, settings) as executor:
-            return attempts_of(planned, self.store, self.catalog, settings, executor.capacity())
+        """Returns the attempts of a run without running them."""
+        with started_executor(planned, self.store, self.catalog, settings) as executor:
+            return pending_attempts(planned, self.store, self.catalog, settings, executor.capacity())
 
     def go(self, planned, settings, delivered=lambda record: None):
-        """Runs what is left of a plan; returns how many cells that were."""
-        with started(planned, self.store, self.catalog, settings) as executor:
-            attempts = attempts_of(planned, self.store, self.catalog, settings, executor.capacity())
+        """Runs the cells of a plan that have no record; returns their number."""
+        with started_executor(planned, self.store, self.catalog, settings) as executor:
+            attempts = pending_attempts(planned, self.store, self.catalog, settings, executor.capacity())
             run(planned, attempts, self.store, self.catalog, settings, executor, delivered)
         return len(attempts)
 
@@ -60,7 +60,7 @@ def runs(tmp_path, monkeypatch):
 
 
 def essence(record):
-    """What must not depend on how often a run was interrupted: everything but what is measured."""
+    """Returns the parts of a record that interruptions must not change: everything except measurements."""
     return {
         "status": record.status,
         "params": record.best_params,
@@ -78,7 +78,7 @@ def essence_fixture():
 
 @pytest.fixture
 def counted(runs, tmp_path, monkeypatch):
-    """Runs cells, and returns the fits that were made since it was last asked."""
+    """Runs with a plugin that counts fits: `made()` returns the seeds fitted since its last call."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     monkeypatch.setenv("TLBENCH_PLUGINS", "tlbench.testing.toy_plugin,tlbench.testing.faults,counting_plugin")
     noted = tmp_path / "fits"

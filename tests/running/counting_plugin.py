@@ -1,4 +1,4 @@
-"""A plugin whose fits and data are watched and changed through the environment, for tests of what is fitted again."""
+"""A plugin that logs its fits, and whose data and faults are set by environment variables."""
 
 import os
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ def note(job):
 
 @dataclass(frozen=True)
 class Counting(ToyFit):
-    """Notes each fit."""
+    """Logs each fit."""
 
     name = "counting"
 
@@ -30,7 +30,7 @@ class Counting(ToyFit):
 
 @dataclass(frozen=True)
 class Together(ToyFit):
-    """Notes each fit of a pass."""
+    """Logs each fit of a pass."""
 
     name = "together"
     batch_size = 8
@@ -42,7 +42,7 @@ class Together(ToyFit):
 
 @dataclass(frozen=True)
 class Changing(ToyTask):
-    """Its data change with the environment."""
+    """A task whose data depend on an environment variable."""
 
     name = "changing"
 

@@ -1,4 +1,4 @@
-"""`tlbench run` in a process of its own, whose processes are killed; and what has to hold afterwards."""
+"""Runs `tlbench run` as a subprocess, kills its processes and checks the records afterwards."""
 
 import os
 import random
@@ -35,7 +35,7 @@ KINDS = ("worker", "worker", "two workers", "newborn", "server", "branch", "driv
 
 
 class Run:
-    """A run and all that it starts, known by a mark in the environment."""
+    """A run as a subprocess; its processes are known by a mark in their environment."""
 
     def __init__(self, suite, out):
         self.out, self.mark = out, secrets.token_hex(8)
@@ -62,7 +62,7 @@ class Run:
         return len(list((self.out / "records").glob("*.json"))) if (self.out / "records").exists() else 0
 
     def wait_for(self, moment):
-        """Returns True once `moment()` holds, or False where the run ends before."""
+        """Waits until `moment()` is true; returns False if the run ends before."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         while self.process.poll() is None:
             if moment():
@@ -72,13 +72,13 @@ class Run:
         return False
 
     def ended(self):
-        """Waits for the end of the driver; returns its status once nothing that it started is left."""
+        """Waits for the driver and all processes that it started to end; returns the driver's exit status."""
         status = self.process.wait(DEADLINE_SECONDS)
         deadline = time.monotonic() + DEADLINE_SECONDS
         while left := [process for process in psutil.process_iter() if self.owns(process)]:
             assert time.monotonic() < deadline, left
             time.sleep(0.01)
-        # One folder a user, which torch makes for its compiler whether or not anything is compiled.
+        # torch creates one folder per user for its compiler, even if nothing is compiled.
         assert [name for name in os.listdir(self.temporary) if not name.startswith("torchinductor_")] == []
         return status
 
@@ -89,12 +89,12 @@ class Run:
             return False
 
     def signalled(self, number):
-        """Sends the driver a signal; returns its status once nothing is left."""
+        """Sends the driver a signal; returns its exit status once all processes have ended."""
         self.process.send_signal(number)
         return self.ended()
 
     def servers(self):
-        """Returns the first fork server, and its branches."""
+        """Returns the first fork server (a list of at most one) and its branches."""
         try:
             servers = psutil.Process(self.process.pid).children()
             return servers, [child for one in servers for child in one.children() if not is_worker(child)]
@@ -108,7 +108,7 @@ class Run:
             return []
 
     def kill(self, kind, rng):
-        """Kills what the kind says; returns whether there was any."""
+        """Kills processes of a kind in `KINDS`; returns whether there were any."""
         if kind == "newborn":
             known = {worker.pid for worker in self.workers()}
             until = time.monotonic() + 2
@@ -129,7 +129,7 @@ class Run:
 
 
 def is_worker(process):
-    """Says whether it is a living worker: they are named after their cells, servers after the interpreter."""
+    """Returns whether a process is a living worker: those are named after cells, servers after the interpreter."""
     try:
         return not process.name().startswith("python") and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -145,13 +145,13 @@ def assert_complete(out, undisturbed, essence):
 
 
 def kill_at_random(suite, out, seed, kills, kinds=KINDS):
-    """Has a run finish while it is killed; what was recorded stays. Returns how many were killed."""
+    """Kills processes of a run at random until it finishes; checks that no record is lost, and returns the kills."""
     rng = random.Random(seed)
     run, killed, records = Run(suite, out), 0, 0
     while killed < kills:
         if not run.wait_for(lambda: run.workers() or run.records() == CELLS) or run.records() == CELLS:  # noqa: B023
             break
-        # At any moment of a fit, of a cell and of a start.
+        # A random pause, so that kills hit any moment of a fit, of a cell and of a start.
         time.sleep(rng.uniform(0, 0.6))
         kind = rng.choice(kinds)
         killed += run.kill(kind, rng)
@@ -165,7 +165,7 @@ def kill_at_random(suite, out, seed, kills, kinds=KINDS):
 
 
 def signal_at_random(suite, out, seed, numbers):
-    """Ends a run by one signal after the other, and finishes it; returns what each driver ended with."""
+    """Starts a run once per signal and ends it by that signal, then finishes it; returns the drivers' exit statuses."""
     rng = random.Random(seed)
     statuses = []
     for number in numbers:
@@ -181,4 +181,4 @@ def signal_at_random(suite, out, seed, numbers):
 
 
 ENDS = {signal.SIGINT: 130, signal.SIGTERM: -signal.SIGTERM, signal.SIGHUP: -signal.SIGHUP, signal.SIGKILL: -9}
-"""What a driver ends with by these signals."""
+"""Signal to the exit status of a driver that is ended by it."""

@@ -1,4 +1,4 @@
-"""Strategies that read more than their backbone and their task; loaded as a plugin by tests."""
+"""A plugin with strategies that read another backbone or another task."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tlbench.testing.toys import ToyBackbone, ToyTask
 
 @dataclass(frozen=True)
 class Distil(Strategy):
-    """Learns what a wider teacher's head says of the training examples (Hinton et al. 2015, arXiv:1503.02531)."""
+    """Loads a wider teacher and computes its predictions on the training set (Hinton et al. 2015, arXiv:1503.02531)."""
 
     name: ClassVar[str] = "distil"
     teacher: str = "toy-wide"
     asks: str = "toy-wide"
-    """What it asks the job for, which may be another than it declares."""
+    """The backbone that it requests from the job, which may differ from the declared one."""
 
     def needs(self) -> tuple[str, ...]:
         return (f"backbone:{self.teacher}",)
@@ -73,7 +73,7 @@ class Source(ToyTask):
 
 
 class Leaky(ToyTask):
-    """Trains on what toy-tone is tested on."""
+    """A task whose training examples are the test examples of toy-tone."""
 
     name = "toy-leaky"
 

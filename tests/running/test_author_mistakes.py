@@ -1,4 +1,4 @@
-"""What a plugin's author gets wrong fails the cell with a reason that names the contract."""
+"""Mistakes of plugin authors fail the cell, with a reason that names the broken contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a cell to its record: search, winner, seeds, test, scores; and what becomes of faults."""
+"""One cell from search to record, and the statuses of faults."""
 
 import pandas as pd
 import pytest
@@ -70,7 +70,7 @@ def test_a_test_split_read_too_early_fails_the_cell(runs, monkeypatch):
     assert record.scores == ()
 
 
-def test_a_strategy_is_never_handed_the_test_split(runs):
+def test_a_strategy_never_gets_the_test_split(runs):
     record = runs.one("toy-peeking")
     assert record.status == "failed"
     assert "asked for the test split" in record.reason
@@ -143,7 +143,7 @@ def test_passes_are_the_same_on_any_number_of_workers(runs, tmp_path):
             return None
 
     def passes(at_once, name):
-        """Returns the trials of each pass, with so many passes in work at the same time."""
+        """Returns the trials of each pass, with this many passes in flight at a time."""
         cell = Cell(Ref("toy-tone"), Ref("toy-fit"), Protocol(trials=17, pruner="median"), Ref("toy"))
         info = TaskInfo("toy-tone", runs.catalog.task("toy-tone").item.output, ("accuracy",))
         settings = CellSettings(info, METRICS["accuracy"], {"lr": Float(0, 1)}, {}, batch_size=5)
@@ -186,19 +186,19 @@ def test_validation_is_carved_out_of_train_by_a_fixed_seed(runs):
     assert {e.id for e in made[0].validation}.isdisjoint(e.id for e in made[0].train)
 
 
-def test_a_cell_that_takes_too_long_is_stopped_and_stands_in_the_table(runs):
+def test_a_cell_over_its_time_limit_has_a_record(runs):
     record = runs.one("toy-slow[rounds=1000000000]", max_seconds=1.0)
     assert record.status == "timeout"
     assert "max_seconds" in record.reason
 
 
-def test_what_is_finished_is_not_run_again(runs):
+def test_finished_cells_are_not_run_again(runs):
     first = runs.run(["toy-fit", "toy-majority"])
     assert runs.run(["toy-fit", "toy-majority"]) == first
     assert runs.ran == 0
 
 
-def test_fresh_repeats_what_is_asked_for(runs):
+def test_fresh_repeats_the_requested_cells(runs):
     runs.run(["toy-fit", "toy-failing"])
     records = runs.run(["toy-fit", "toy-failing"], fresh="failed")
     assert runs.ran == 1
@@ -232,7 +232,7 @@ def test_a_record_that_cannot_be_read_is_run_again(runs):
     assert (record.status, record.attempt) == ("ok", 2)
 
 
-def test_a_full_disk_is_no_result_of_a_cell(runs, monkeypatch):
+def test_a_full_disk_ends_the_run_and_not_a_cell(runs, monkeypatch):
     import errno
 
     from tlbench.contracts.errors import StoreError
@@ -250,7 +250,7 @@ def test_a_full_disk_is_no_result_of_a_cell(runs, monkeypatch):
 
 
 @pytest.mark.parametrize("again", ["none", "all"])
-def test_an_interrupted_fresh_run_is_finished_not_begun_anew(runs, again):
+def test_an_interrupted_fresh_run_is_finished_not_started_over(runs, again):
     from tlbench.running.run import Settings
 
     strategies = ["toy-fit", "toy-majority"]
@@ -268,7 +268,7 @@ def test_an_interrupted_fresh_run_is_finished_not_begun_anew(runs, again):
     assert sorted(runs.store.attempts().values()) == [2, 2]
 
 
-def test_an_interrupted_fresh_run_is_finished_though_another_plan_s_was_left(runs):
+def test_unfinished_fresh_runs_of_two_plans_are_both_finished(runs):
     from tlbench.running.run import Settings
 
     def begin(strategies, stop_after):

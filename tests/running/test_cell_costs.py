@@ -1,4 +1,4 @@
-"""What a cell's record says it cost and was made with."""
+"""Costs and provenance in a cell's record."""
 
 import msgspec
 
@@ -12,7 +12,7 @@ def test_what_was_made_otherwise_is_stale_whether_it_has_a_score_or_not(runs, mo
         made = record.provenance
 
         def differs(record, device="cpu", threads=made.threads):
-            return staleness.Now(runs.catalog, device, threads).differs(record)
+            return staleness.StalenessChecker(runs.catalog, device, threads).is_stale(record)
 
         assert made.distributions["tlbench"]
         assert set(made.data) >= {"train", "validation"}
@@ -91,21 +91,21 @@ def test_what_encoding_the_test_split_cost_is_paid_too(runs, monkeypatch):
     assert sum(paid) <= record.seconds.encode_paid < sum(paid) + 1000
 
 
-def test_the_time_of_what_is_nested_is_charged_once(monkeypatch):
+def test_nested_timings_are_counted_once(monkeypatch):
     from types import SimpleNamespace
 
     from tlbench.modeling.activations.activation_cache import Activations
-    from tlbench.running.fitting.timing import Watches
+    from tlbench.running.fitting.timing import FitTimers
     from tlbench.system import measure
 
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(measure.time, "perf_counter", lambda: clock.now)
-    watches = Watches(Activations())
-    with watches.charging(watches.fit):
+    timers = FitTimers(Activations())
+    with timers.timing(timers.fit):
         clock.now += 1
-        with watches.charging(watches.setup):
+        with timers.timing(timers.setup):
             clock.now += 10
-            with watches.charging(watches.validate):
+            with timers.timing(timers.validate):
                 clock.now += 100
         clock.now += 1000
-    assert (watches.fit.seconds, watches.setup.seconds, watches.validate.seconds) == (1001, 10, 100)
+    assert (timers.fit.seconds, timers.setup.seconds, timers.validate.seconds) == (1001, 10, 100)

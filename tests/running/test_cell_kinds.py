@@ -1,4 +1,4 @@
-"""From a cell to its record where an example has several answers, or a part of it is the answer."""
+"""Cells of multi-label and span tasks, from search to record."""
 
 import pandas as pd
 import pytest

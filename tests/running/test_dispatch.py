@@ -1,4 +1,4 @@
-"""Executors that lose, double or refuse orders, or answer others: every cell has its record, and the run goes on."""
+"""The dispatcher with faulty executors: every cell still gets its record, and the run goes on."""
 
 import msgspec
 import pytest
@@ -6,8 +6,8 @@ import pytest
 from tlbench import WorkerLost
 from tlbench.contracts.executor import Capacity, ExecutorRequest
 from tlbench.contracts.record import FitResult
-from tlbench.running.cells.attempt import Means
-from tlbench.running.dispatch import ATTEMPTS, Dispatcher
+from tlbench.running.cells.attempt import OrderDefaults
+from tlbench.running.dispatch import MAX_ATTEMPTS, Dispatcher
 from tlbench.running.executors import Inline
 from tlbench.running.run import Settings
 
@@ -25,7 +25,7 @@ class Handle:
 
 
 class Scripted:
-    """Carries out orders inline, but for those that `fault` makes something else of; keeps what it was sent."""
+    """Carries out orders inline through `fault`, which may raise or change results; keeps all orders."""
 
     def __init__(self, fault=lambda order, answer: answer(), workers=1):
         self._inline = Inline().start(ExecutorRequest(device="cpu"))
@@ -59,13 +59,13 @@ class Scripted:
 
 @pytest.fixture
 def dispatched(runs):
-    """Runs strategies on a scripted executor; returns their records, in the order in which they were delivered."""
+    """Runs strategies on a scripted executor; returns their records in the order in which they were committed."""
 
     def go(executor, strategies, **what):
         planned = runs.plan(strategies, **what)
         attempts = runs.attempts(planned, Settings("inline", device="cpu"))
         records = []
-        Dispatcher(executor, runs.catalog, Means(), lambda record, folder: records.append(record)).run(attempts)
+        Dispatcher(executor, runs.catalog, OrderDefaults(), lambda record, folder: records.append(record)).run(attempts)
         return records
 
     return go
@@ -75,7 +75,7 @@ def lost(order, answer):
     raise WorkerLost("was killed by SIGKILL")
 
 
-def test_an_order_that_is_lost_is_given_again_and_given_up_at_last(dispatched):
+def test_a_lost_order_is_retried_and_finally_given_up(dispatched):
     def once(order, answer):
         return lost(order, answer) if order.attempt == 1 else answer()
 
@@ -89,10 +89,10 @@ def test_an_order_that_is_lost_is_given_again_and_given_up_at_last(dispatched):
     )
     records = dispatched(executor, ["toy-fit", "toy-tune"], trials=1)
     assert [record.status for record in records] == ["ok", "crashed"], "what is killed again and again goes last"
-    assert f"was killed by SIGKILL {ATTEMPTS} times" in records[1].reason
+    assert f"was killed by SIGKILL {MAX_ATTEMPTS} times" in records[1].reason
 
 
-def test_a_worker_that_the_system_killed_for_memory_says_so(dispatched):
+def test_a_worker_killed_for_memory_gives_the_status_oom(dispatched):
     def oom(order, answer):
         raise WorkerLost("was killed by SIGKILL", oom=True)
 
@@ -100,7 +100,7 @@ def test_a_worker_that_the_system_killed_for_memory_says_so(dispatched):
     assert record.status == "oom"
 
 
-def test_other_fits_than_were_ordered_are_noticed(dispatched):
+def test_results_of_other_fits_than_ordered_fail_the_cell(dispatched):
     def other(order, answer):
         made = answer()
         if order.purpose == "score":
@@ -130,7 +130,7 @@ def test_an_executor_that_raises_ends_the_cell_and_not_the_run(dispatched, where
     assert "is gone" in records["toy-fit"].reason
 
 
-def test_no_more_orders_are_on_their_way_than_there_are_workers(dispatched):
+def test_no_more_orders_are_in_flight_than_there_are_workers(dispatched):
     executor = Scripted(workers=3)
     records = dispatched(executor, ["toy-fit", "toy-tune"], trials=6, seeds=2)
     assert [record.status for record in records] == ["ok", "ok"]

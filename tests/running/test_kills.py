@@ -1,4 +1,4 @@
-"""Kill anything at any moment: the same command finishes the rest, and the scores are those of an undisturbed run."""
+"""After any process is killed at any moment, the same command finishes the run with the same scores."""
 
 import random
 import signal

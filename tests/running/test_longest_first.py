@@ -1,4 +1,4 @@
-"""The order in which several workers take cells."""
+"""The order in which several workers open cells."""
 
 from __future__ import annotations
 

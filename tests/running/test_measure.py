@@ -1,4 +1,4 @@
-"""What a cell took: measured on a GPU that is not there."""
+"""Measurements of memory and time on a mocked GPU."""
 
 from __future__ import annotations
 

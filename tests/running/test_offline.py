@@ -1,4 +1,4 @@
-"""A run of glue-lite opens no socket, whatever the environment says of the hub."""
+"""A run of glue-lite opens no socket, with any setting of the Hugging Face hub."""
 
 import os
 import subprocess

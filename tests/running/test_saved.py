@@ -1,10 +1,10 @@
-"""The best predictor of a search is on disk where that pays: a kill costs the winner no second fit."""
+"""The best predictor of a search is saved, so that the winner is not fitted again after a kill."""
 
 import json
 
 import pytest
 
-from tlbench.running.cells.final_fits import CellFinals
+from tlbench.running.cells.final_fits import FinalFits
 from tlbench.running.fitting import process
 from tlbench.running.fitting import saved_predictors as saved
 
@@ -21,7 +21,7 @@ def killed(counted, monkeypatch):
 
     def run(**what):
         with monkeypatch.context() as patched:
-            patched.setattr(CellFinals, "ask", interrupted)
+            patched.setattr(FinalFits, "ask", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 counted.one("counting", trials=4, seeds=2, **what)
         monkeypatch.setattr(process, "_worker", None)

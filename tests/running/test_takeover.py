@@ -1,4 +1,4 @@
-"""More trials and more seeds: what is finished is taken over, and just what is missing is fitted, counted."""
+"""Cells with more trials or seeds reuse finished fits, and fit only the missing ones."""
 
 from pathlib import Path
 
@@ -77,7 +77,7 @@ def test_another_sampler_takes_over_the_settings_that_it_asks_for_too(counted):
     assert counted.made() == [0]
 
 
-def test_what_is_asked_for_anew_is_made_anew(counted):
+def test_a_fresh_run_reuses_nothing(counted):
     counted.one("counting", trials=2, seeds=1)
     counted.made()
     record = counted.one("counting", trials=2, seeds=2, fresh="all")

@@ -1,4 +1,4 @@
-"""Where fits are taken over from: what is damaged, of other data or made up serves nobody."""
+"""Sources of reused fits: damaged ones, and those of other data, are not used."""
 
 import msgspec
 import pytest

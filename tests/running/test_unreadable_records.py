@@ -1,4 +1,4 @@
-"""Records that this version cannot read: newer ones are left alone, damaged ones are said to be so and made again."""
+"""Unreadable records: those of a newer version are kept, damaged ones are reported and run again."""
 
 import msgspec
 import pytest
@@ -8,7 +8,7 @@ from tlbench.contracts.record import FORMAT, Record
 
 @pytest.fixture
 def newer(counted):
-    """A folder with one record of a format that does not exist yet, and one with a field that does not."""
+    """A folder with a record of a future format version, and one with an unknown field."""
     records = counted.run(["counting", "toy-fit"], trials=2, seeds=1)
     paths = [counted.store.record_path(record.cell.id, 1) for record in records]
     for path, change in zip(paths, ({"format": FORMAT + 1}, {"colour": "red"}), strict=True):

@@ -222,7 +222,7 @@ def test_a_module_that_cannot_be_imported_alone_is_caught(tmp_path, monkeypatch)
     assert heavy_imports("no_such_module_anywhere") is None
 
 
-@pytest.mark.parametrize("name", ["", "two words", "a[b]", "a,b"])
+@pytest.mark.parametrize("name", ["", "two words", "a[b]", "a,b", "-dash", "x\u202ey"])
 def test_a_name_that_no_suite_can_write_is_caught(name):
     with pytest.raises(AssertionError):
         check_name(name)

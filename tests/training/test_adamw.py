@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import nullcontext
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
+from tlbench.contracts.errors import PluginError
 from tlbench.testing.agreement import assert_rounded_alike, assert_same_in_fp64
 from tlbench.training.adamw import MANY_ROWS, AdamW, embeddings_by_row
 from tlbench.training.parameters import groups_of
@@ -101,6 +103,37 @@ def test_steps_too_small_for_bf16_add_up(by_row: bool) -> None:
     # neighbours in bf16 are 2^-8 apart below 1, and a row that comes later goes a few steps of 1e-4 less
     assert (table.weight[[3, 5]].float() - 0.99).abs().max() <= 2**-9 + 5e-4
     assert bool((table.weight[6:] == 1).all())
+
+
+@pytest.mark.parametrize("by_row", [False, True])
+def test_a_change_of_weights_in_bf16_is_adopted_and_the_rest_keeps_its_small_steps(by_row: bool) -> None:
+    tables = []
+    for changed in (False, True):
+        table = nn.Embedding(MANY_ROWS, 2, dtype=torch.bfloat16)
+        nn.init.ones_(table.weight)
+        optimizer = AdamW([{"params": [table.weight], "lr": 1e-4, "weight_decay": 0.0}], max_grad_norm=1e9)
+        with embeddings_by_row(table) if by_row else nullcontext():
+            for step in range(100):
+                table(torch.tensor([3, 5])).float().sum().backward()
+                optimizer.step(1.0)
+                if changed:
+                    if step == 50:
+                        table.weight.data[5] = 0.25
+                    optimizer.adopt_changes()
+        tables.append(table.weight.detach().float())
+    # 49 steps of 1e-4 after the change; neighbours in bf16 are 2^-10 apart below 0.25
+    assert (tables[1][5] - (0.25 - 49e-4)).abs().max() <= 2**-10
+    assert torch.equal(tables[0][3], tables[1][3]), "steps too small for bf16 add up all the same"
+    assert tables[0][3, 0] < 1
+
+
+@pytest.mark.parametrize("where", ["groups[1] and groups[0] hold", "groups[0] holds twice"])
+def test_a_weight_is_in_one_group_once(where: str) -> None:
+    weight = nn.Parameter(torch.ones(2, 3))
+    twice = where.endswith("twice")
+    params = [[weight, weight]] if twice else [[weight], [weight]]
+    with pytest.raises(PluginError, match=re.escape(f"{where} a weight of shape (2, 3)")):
+        AdamW([{"params": part, "lr": 0.1, "weight_decay": 0.0} for part in params], 1.0)
 
 
 def test_it_returns_the_length_before_clipping_and_drops_the_gradients() -> None:

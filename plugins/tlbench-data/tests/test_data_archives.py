@@ -1,4 +1,4 @@
-"""Archives: unpacked into the cache, and never anywhere else."""
+"""Archives are unpacked into the cache, and cannot write anywhere else."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_path_that_leads_elsewhere(tmp_path, cache, name, kind):
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
 def test_links_and_devices_are_refused(tmp_path, cache, kind):
     path = tarred(tmp_path / "data.tar.gz", [(linked("out", "/etc/passwd", kind), b"")])
-    with pytest.raises(DataError, match="'out' is no plain file"):
+    with pytest.raises(DataError, match="'out' is not a regular file"):
         unpacked(path)
     assert not left_behind(cache)
 
@@ -99,7 +99,7 @@ def test_a_link_in_a_zip_is_refused(tmp_path):
     member.external_attr = 0o120777 << 16
     with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
         archive.writestr(member, "/etc/passwd")
-    with pytest.raises(DataError, match="'out' is no plain file"):
+    with pytest.raises(DataError, match="'out' is not a regular file"):
         unpacked(tmp_path / "data.zip")
 
 
@@ -180,7 +180,7 @@ def test_what_is_said_of_a_member_is_not_held_whatever_its_size(tmp_path, cache,
             archive.format = tarfile.PAX_FORMAT
             second.pax_headers = {"comment": "x" * archives.MOST_HEADER_BYTES}
         archive.addfile(second)
-    with pytest.raises(DataError, match="more than 1048576 bytes are said of one member"):
+    with pytest.raises(DataError, match="headers of one member have more than 1048576 bytes"):
         unpacked(tmp_path / "data.tar.gz")
     assert not left_behind(cache)
 

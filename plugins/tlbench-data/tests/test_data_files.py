@@ -1,4 +1,4 @@
-"""Where files are looked for, the published sizes, and the hub's cache."""
+"""Locations of published files, their sizes, and the hub cache."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_what_cannot_be_fetched_is_one_line(monkeypatch):
         raise ConnectionError("no route\nto the hub")
 
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: SimpleNamespace(dataset_info=refuse))
-    with pytest.raises(UsageError, match=r"^hub:org/weather@main is not to be had: no route$"):
+    with pytest.raises(UsageError, match=r"^hub:org/weather@main cannot be downloaded: no route$"):
         Weather().fetch()
 
 

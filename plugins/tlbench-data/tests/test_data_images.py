@@ -1,4 +1,4 @@
-"""Files of images: IDX, CIFAR's rows, and folders of yours."""
+"""Readers of image files: IDX, CIFAR, and folders of images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from tlbench_data.images.cifar10 import read_cifar
 from tlbench_data.images.idx import read_idx, read_labelled
-from tlbench_data.images.image_folders import examples_of, listed
+from tlbench_data.images.image_folders import examples_of, list_images
 from tlbench_data.images.imagefolder import resolve
 from tlbench_data.plugin import tlbench_resolve
 
@@ -28,7 +28,7 @@ def write_idx(path: Path, values: np.ndarray, *, kind: int = 0x08, missing: int 
 
 
 def write_images(folder: Path, counts: dict[str, int], start: int = 0) -> Path:
-    """Writes so many images of 6x5 pixels into a folder for each class, no two alike."""
+    """Writes the given number of distinct 6x5 images into a folder for each class."""
     shade = start
     for label, count in counts.items():
         (folder / label).mkdir(parents=True, exist_ok=True)
@@ -56,9 +56,9 @@ def test_idx_is_read_packed_and_not(tmp_path, name):
     ("change", "words"),
     [
         ({"kind": 0x0D}, "not an IDX file of bytes: it begins with 00000d03"),
-        ({"missing": 1}, "ends too early: 23 bytes where 24 were due"),
-        ({"missing": 34}, "ends too early: 2 bytes where 12 were due"),
-        ({"extra": b"x"}, r"longer than the \(2, 3, 4\)"),
+        ({"missing": 1}, "ends too early: 23 bytes where 24 are expected"),
+        ({"missing": 34}, "ends too early: 2 bytes where 12 are expected"),
+        ({"extra": b"x"}, r"longer than its declared shape \(2, 3, 4\)"),
     ],
 )
 @pytest.mark.parametrize("name", ["images", "images.gz"])
@@ -166,7 +166,7 @@ def test_the_name_is_pinned_to_the_content(tmp_path):
     Image.new("RGB", (3, 3), "red").save(folder / "dog" / "000.png")
     changed = resolve(str(folder))
     assert changed.name != task.name
-    with pytest.raises(DataError, match=r"it holds .* now"):
+    with pytest.raises(DataError, match=r"its digest is now"):
         resolve(pinned)
 
 
@@ -207,9 +207,9 @@ def test_images_that_cannot_be_read_are_counted_and_refused(tmp_path, caplog):
 
 
 def test_a_name_that_would_command_a_terminal_is_logged_escaped(tmp_path, caplog):
-    files = listed(write_images(tmp_path, {"a": 1, "b": 2}))
+    files = list_images(write_images(tmp_path, {"a": 1, "b": 2}))
     (tmp_path / "b" / "\x1b[2J.png").write_text("no picture")
-    assert len(examples_of(listed(tmp_path), ("a", "b"), skip_unreadable=True)) == len(files)
+    assert len(examples_of(list_images(tmp_path), ("a", "b"), skip_unreadable=True)) == len(files)
     assert r"\x1b[2J.png" in caplog.messages[0]
     assert caplog.messages[0].isprintable()
 
@@ -246,8 +246,8 @@ def test_an_archive_that_is_a_link_without_a_suffix_behind_it(tmp_path):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda folder: None, "holds no folders"),
-        (lambda folder: (folder / "cat").mkdir(), "holds no image"),
+        (lambda folder: None, "contains no folders"),
+        (lambda folder: (folder / "cat").mkdir(), "contains no image"),
         (lambda folder: write_images(folder, {"cat": 3}), "only the class 'cat'"),
         (
             lambda folder: (write_images(folder / "train", {"a": 2, "b": 2}), write_images(folder / "test", {"c": 2})),
@@ -268,7 +268,7 @@ def test_what_is_no_folder_is_one_line(tmp_path):
     with pytest.raises(DataError, match="no such folder"):
         resolve(f"{tmp_path / 'nowhere'}@0123456789ab")
     (tmp_path / "a.png").write_bytes(b"")
-    with pytest.raises(DataError, match="a file; give a folder"):
+    with pytest.raises(DataError, match="this is a file; give a folder"):
         resolve(str(tmp_path / "a.png"))
 
 
@@ -276,7 +276,7 @@ def test_a_seed_that_cannot_be_is_one_line(tmp_path):
     import dataclasses
 
     task = resolve(str(write_images(tmp_path / "pets", {"dog": 10, "cat": 10})))
-    with pytest.raises(UsageError, match=r"pets@.*: split_seed=-1: a seed is 0 or more"):
+    with pytest.raises(UsageError, match=r"pets@.*: split_seed=-1: a seed must be at least 0"):
         dataclasses.replace(task, split_seed=-1)
 
 
@@ -287,4 +287,4 @@ def test_a_folder_that_went_is_missing(tmp_path):
     task = resolve(str(folder))
     assert task.missing() is None
     shutil.rmtree(folder)
-    assert task.missing() == f"{folder} is gone"
+    assert task.missing() == f"{folder} does not exist any more"

@@ -1,4 +1,4 @@
-"""The named image tasks: those that are here as they are, the others on tiny files in their layout."""
+"""The named image tasks, on their own files where they are here, else on tiny files in the same layout."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class TestDigits(TaskConformance):
 
 
 def test_a_seed_that_cannot_be_is_one_line():
-    with pytest.raises(UsageError, match="digits: split_seed=-1: a seed is 0 or more"):
+    with pytest.raises(UsageError, match="digits: split_seed=-1: a seed must be at least 0"):
         Digits(split_seed=-1)
-    with pytest.raises(UsageError, match="cifar10-1pct: draw_seed=-1: a seed is 0 or more"):
+    with pytest.raises(UsageError, match="cifar10-1pct: draw_seed=-1: a seed must be at least 0"):
         Cifar10OnePercent(draw_seed=-1)
 
 

@@ -1,4 +1,4 @@
-"""Tasks whose data cannot be had here, and the hub's copies of others, on made-up excerpts in their formats."""
+"""Tasks whose data is not available here, on made-up excerpts in the format of their files and hub tables."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def root(tmp_path, monkeypatch):
 
 
 def small(task, **fields):
-    """Returns the task without its published sizes: an excerpt has others."""
+    """Returns the task without its published sizes, which an excerpt does not have."""
 
     @dataclass(frozen=True)
     class Small(type(task)):
@@ -74,18 +74,18 @@ def test_relations_between_marked_spans(root):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("Cause-Effect(e1,e2)", "Cause-Effect(e1)", r"line 1: relation is 'Cause-Effect\(e1\)', which is none of"),
-        ("<e1>storm</e1>", "storm", "line 1: the sentence should hold <e1>"),
+        ("<e1>storm</e1>", "storm", "line 1: the sentence must contain <e1>"),
         ("Other\n", "", "line 5: relation is 'Comment"),
-        ("Cause-Effect(e1,e2)\nComment:\n\n", "", "line 1: no relation stands below"),
+        ("Cause-Effect(e1,e2)\nComment:\n\n", "", "line 1: no relation follows"),
     ],
 )
-def test_relations_that_are_wrong(root, old, new, said):
+def test_relations_that_are_wrong(root, old, new, message):
     for name in ("TRAIN_FILE.TXT", "TEST_FILE_FULL.TXT"):
         write(root / "semeval2010_task8" / name, RELATIONS.replace(old, new))
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         small(SemEval2010Task8()).split("train")
 
 

@@ -1,4 +1,4 @@
-"""Tasks made of one's own files, as they are named on the command line."""
+"""Tasks made of your own files, named as on the command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from tlbench_data.plugin import tlbench_resolve
 
 from tlbench import Classes, DataError, MultiLabel, Scalar, Span, Text, TokenClasses, UsageError
 from tlbench.catalog.catalog import Catalog
-from tlbench.planning.plan import Selection, plan
+from tlbench.planning.plan import plan
+from tlbench.planning.selection import Selection
 from tlbench.planning.suite import Suite, SuiteBlock
 from tlbench.testing.conformance import TaskConformance
 
@@ -43,8 +44,8 @@ def reviews(tmp_path):
 
 
 def test_one_line_is_enough(catalog, reviews):
-    found = catalog.task(f"csv:{reviews}[text=review,label=stars]")
-    task = found.item
+    named = catalog.task(f"csv:{reviews}[text=review,label=stars]")
+    task = named.item
     assert task.output == Classes(STARS)
     assert task.metrics[0] == "accuracy"
     assert task.sizes == {"train": 48, "validation": 6, "test": 6}
@@ -59,31 +60,31 @@ def test_one_line_is_enough(catalog, reviews):
 
 def test_the_name_says_which_file_and_what_it_held(catalog, reviews, monkeypatch):
     monkeypatch.chdir(reviews.parent)
-    found = catalog.task("csv:reviews.csv[label=stars,text=review]")
-    assert found.ref.name.startswith(f"csv:{reviews}@")
-    assert found.ref.name.endswith("[label=stars,text=review]")
+    named = catalog.task("csv:reviews.csv[label=stars,text=review]")
+    assert named.ref.name.startswith(f"csv:{reviews}@")
+    assert named.ref.name.endswith("[label=stars,text=review]")
     monkeypatch.chdir("/")
-    assert Catalog.discover().task(found.ref.name).item == found.item
+    assert Catalog.discover().task(named.ref.name).item == named.item
     with reviews.open("a") as file:
         file.write("one more,bad,me\n")
     fresh = Catalog.discover()
-    assert fresh.task(f"csv:{reviews}").ref.name != found.ref.name
-    with pytest.raises(UsageError, match="now; name it without @"):
-        fresh.task(found.ref.name)
+    assert fresh.task(f"csv:{reviews}").ref.name != named.ref.name
+    with pytest.raises(UsageError, match="its digest is now"):
+        fresh.task(named.ref.name)
 
 
 def test_a_mistake_ends_the_plan_in_one_line(catalog, reviews):
     suite = Suite((SuiteBlock(tasks=(f"csv:{reviews}[text=nothing]",), strategies=("majority",)),), name="own")
-    with pytest.raises(DataError, match=r"reviews\.csv: no column 'nothing'; there is review, stars, who"):
+    with pytest.raises(DataError, match=r"reviews\.csv: no column 'nothing'; the columns are review, stars, who"):
         plan(suite, catalog, Selection())
 
 
-def made(catalog, path, scheme="csv", params=""):
+def task_of(catalog, path, scheme="csv", params=""):
     return catalog.task(f"{scheme}:{path}{params}").item
 
 
 @pytest.mark.parametrize(
-    ("rows", "header", "params", "said"),
+    ("rows", "header", "params", "message"),
     [
         ([("x", "a"), ("", "b")], None, "", r"line 3: text is empty"),
         ([("x", "a"), ("y", "")], None, "", r"line 3: label is empty"),
@@ -96,54 +97,54 @@ def made(catalog, path, scheme="csv", params=""):
             r"line 32: label is 'n/a', not a number",
         ),
         ([(f"x{i}", "a") for i in range(30)], None, "", r"every training row has the label 'a'"),
-        ([("x", "a"), ("y", "b")], None, "", r"2 rows are too few to be split: validation would be empty"),
+        ([("x", "a"), ("y", "b")], None, "", r"2 rows are too few to split: validation would be empty"),
         (
             [(f"x{i}", f"y{i}") for i in range(60)],
             None,
             "",
-            r"60 different values in 60 rows: say kind=classes or kind=text",
+            r"60 different values in 60 rows: set kind=classes or kind=text",
         ),
-        ([], None, "", r"it has no row"),
+        ([], None, "", r"the file has no rows"),
         (
             [("x", "a")],
             ("one", "two"),
             "",
-            r"say which columns, as \[text=...,label=...\]; there is one, two",
+            r"name the columns, as \[text=...,label=...\]; there are one, two",
         ),
-        ([("x", "a")], None, "[text=label,label=label]", r"'label' is the text and the label"),
+        ([("x", "a")], None, "[text=label,label=label]", r"'label' is both the text and the label"),
         ([("x", "a")], None, "[text2=label]", r"text2=label needs text="),
     ],
 )
-def test_what_is_wrong_is_one_line(catalog, tmp_path, rows, header, params, said):
-    task = made(catalog, write_csv(tmp_path / "a.csv", rows, header or ("text", "label")), params=params)
-    with pytest.raises(DataError, match=said) as caught:
+def test_what_is_wrong_is_one_line(catalog, tmp_path, rows, header, params, message):
+    task = task_of(catalog, write_csv(tmp_path / "a.csv", rows, header or ("text", "label")), params=params)
+    with pytest.raises(DataError, match=message) as caught:
         task.output  # noqa: B018
     assert "a.csv" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("params", "said"),
+    ("params", "message"),
     [
-        ("[kind=nonsense]", "there is classes, multilabel, scalar, text, tokens"),
-        ("[metric=nonsense]", "there is accuracy"),
+        ("[kind=nonsense]", "choose classes, multilabel, scalar, text, tokens"),
+        ("[metric=nonsense]", "choose accuracy"),
         ("[colour=red]", "no parameter 'colour'"),
         ("[seed=x]", "seed"),
-        ("[seed=-1]", "seed=-1: a seed is 0 or more"),
+        ("[seed=-1]", "seed=-1: a seed must be at least 0"),
         ("[separator=]", "separator= is empty"),
-        ("[max_length=0]", "max_length=0: a text to write has 1 token or more"),
-        ("[positive_class=bad]", "positive_class= is for metric=f1, precision, recall alone"),
+        ("[max_length=0]", "max_length=0: must be at least 1"),
+        ("[positive_class=bad]", "positive_class= needs metric=f1, precision, recall"),
         ("[test=gone.csv]", "no such file or folder"),
     ],
 )
-def test_parameters_that_cannot_be(catalog, reviews, params, said):
-    with pytest.raises(UsageError, match=said):
+def test_parameters_that_cannot_be(catalog, reviews, params, message):
+    with pytest.raises(UsageError, match=message):
         catalog.task(f"csv:{reviews}{params}")
 
 
 def test_parameters_that_mean_nothing_to_a_format(catalog, tmp_path):
     path = write_lines(tmp_path / "a.jsonl", [{"text": "x", "label": "a"}])
-    with pytest.raises(UsageError, match="jsonl: has no use for quotes="):
+    with pytest.raises(UsageError, match="jsonl: does not use quotes="):
         catalog.task(f"jsonl:{path}[quotes=false]")
 
 
@@ -169,87 +170,87 @@ def labelled(values):
     ],
 )
 def test_the_kind_is_inferred(catalog, tmp_path, values, output):
-    assert made(catalog, write_csv(tmp_path / "a.csv", labelled(values))).output == output
+    assert task_of(catalog, write_csv(tmp_path / "a.csv", labelled(values))).output == output
 
 
 def test_the_kind_can_be_set(catalog, tmp_path):
     path = write_csv(tmp_path / "a.csv", labelled(["1", "2", "3"] * 10))
-    assert made(catalog, path).output == Classes(("1", "2", "3"))
-    scalar = made(catalog, path, params="[kind=scalar]")
+    assert task_of(catalog, path).output == Classes(("1", "2", "3"))
+    scalar = task_of(catalog, path, params="[kind=scalar]")
     assert (scalar.output, scalar.metrics) == (Scalar(), ("pearson", "spearman"))
-    text = made(catalog, path, params="[kind=text,max_length=9,metric=bleu]")
+    text = task_of(catalog, path, params="[kind=text,max_length=9,metric=bleu]")
     assert (text.output, text.metrics) == (Text(9), ("bleu", "rougeL", "chrf"))
     assert text.split("test")[0].target in {("1",), ("2",), ("3",)}
 
 
 @pytest.mark.parametrize(
-    ("params", "positive", "said"),
+    ("params", "positive", "ending"),
     [
         ("[metric=f1]", 1, "; f1 of 'legit'"),
         ("[metric=recall,positive_class=fraud]", 0, "; recall of 'fraud'"),
         ("[metric=matthews]", 1, "stratified)"),
     ],
 )
-def test_the_class_that_counts_as_found_is_said(catalog, tmp_path, params, positive, said):
-    found = catalog.task(f"csv:{write_csv(tmp_path / 'a.csv', labelled(['fraud', 'legit'] * 20))}{params}")
-    assert found.item.positive == positive
-    assert found.item.description.endswith(said)
-    assert found.ref.name.endswith(params)
+def test_the_class_that_is_positive_is_described(catalog, tmp_path, params, positive, ending):
+    named = catalog.task(f"csv:{write_csv(tmp_path / 'a.csv', labelled(['fraud', 'legit'] * 20))}{params}")
+    assert named.item.positive == positive
+    assert named.item.description.endswith(ending)
+    assert named.ref.name.endswith(params)
 
 
 @pytest.mark.parametrize(
-    ("params", "said"),
+    ("params", "message"),
     [
-        ("[metric=f1]", "f1 is of one class, and there are 3: say metric=f1_macro or positive_class="),
-        ("[metric=f1,positive_class=6]", "positive_class=6: there is 1, 2, 3"),
+        ("[metric=f1]", "f1 is of one class, but there are 3: set metric=f1_macro or positive_class="),
+        ("[metric=f1,positive_class=6]", "positive_class=6: choose 1, 2, 3"),
     ],
 )
-def test_a_class_that_has_to_be_named(catalog, tmp_path, params, said):
+def test_a_class_that_has_to_be_named(catalog, tmp_path, params, message):
     path = write_csv(tmp_path / "a.csv", labelled(["1", "2", "3"] * 10))
-    with pytest.raises(DataError, match=said):
-        made(catalog, path, params=params).output  # noqa: B018
-    assert made(catalog, path, params="[metric=f1,positive_class=3]").positive == 2
+    with pytest.raises(DataError, match=message):
+        task_of(catalog, path, params=params).output  # noqa: B018
+    assert task_of(catalog, path, params="[metric=f1,positive_class=3]").positive == 2
 
 
 def test_half_a_character_in_a_label(catalog, tmp_path):
     path = write_lines(tmp_path / "a.jsonl", [{"text": f"t{i}", "label": "ab\ud83d"[i % 3]} for i in range(30)])
     for params in ("", "[kind=multilabel]"):
-        with pytest.raises(DataError, match=r"a\.jsonl, line 3: label holds half a character \(\\ud83d\)"):
-            made(catalog, path, "jsonl", params).output  # noqa: B018
+        with pytest.raises(DataError, match=r"a\.jsonl, line 3: label contains an unpaired surrogate \(\\ud83d\)"):
+            task_of(catalog, path, "jsonl", params).output  # noqa: B018
 
 
 def test_pairs(catalog, tmp_path):
     rows = [(f"a{i}", f"b{i}", i % 2) for i in range(30)]
-    usual = made(catalog, write_csv(tmp_path / "a.csv", rows, ("sentence1", "sentence2", "label")))
+    usual = task_of(catalog, write_csv(tmp_path / "a.csv", rows, ("sentence1", "sentence2", "label")))
     assert {len(row.inputs) for row in usual.split("train")} == {2}
-    said = made(catalog, write_csv(tmp_path / "b.csv", rows, ("x", "y", "z")), params="[text=y,text2=x,label=z]")
-    assert said.split("train")[0].inputs == ("b0", "a0")
+    given = task_of(catalog, write_csv(tmp_path / "b.csv", rows, ("x", "y", "z")), params="[text=y,text2=x,label=z]")
+    assert given.split("train")[0].inputs == ("b0", "a0")
 
 
 def test_several_labels(catalog, tmp_path):
     held = [["red", "blue"], [], ["blue"]] * 10
-    task = made(
+    task = task_of(
         catalog, write_lines(tmp_path / "a.jsonl", [{"text": f"t{i}", "tags": v} for i, v in enumerate(held)]), "jsonl"
     )
     assert task.output == MultiLabel(("blue", "red"))
     targets = {row.inputs[0]: row.target for row in task.split("train")}
     assert set(targets.values()) <= {(1, 1), (0, 0), (1, 0)}
     cells = write_csv(tmp_path / "b.csv", labelled(["red|blue", "", "blue"] * 10))
-    assert made(catalog, cells, params="[kind=multilabel,separator=|]").output == task.output
+    assert task_of(catalog, cells, params="[kind=multilabel,separator=|]").output == task.output
 
 
 def test_tags_for_words(catalog, tmp_path):
     sentences = "".join(f"Ada{i} B-person\nLovelace I-person\nslept{i} O\n\n" for i in range(20))
     (tmp_path / "a.conll").write_text(sentences)
-    task = made(catalog, tmp_path / "a.conll", "conll")
+    task = task_of(catalog, tmp_path / "a.conll", "conll")
     assert task.output == TokenClasses(("O", "B-person", "I-person"))
     assert task.metrics[0] == "entity_f1"
     assert task.split("train")[0].target == (1, 2, 0)
     rows = [{"words": ["a", f"b{i}"], "tags": ["DET", "NOUN"]} for i in range(20)]
-    plain = made(catalog, write_lines(tmp_path / "a.jsonl", rows), "jsonl")
+    plain = task_of(catalog, write_lines(tmp_path / "a.jsonl", rows), "jsonl")
     assert (plain.output, plain.metrics) == (TokenClasses(("DET", "NOUN")), ("accuracy",))
     with pytest.raises(DataError, match=r"b\.jsonl, line 1: 1 tags for 2 words"):
-        made(catalog, write_lines(tmp_path / "b.jsonl", [{"words": ["a", "b"], "tags": ["X"]}]), "jsonl").output  # noqa: B018
+        task_of(catalog, write_lines(tmp_path / "b.jsonl", [{"words": ["a", "b"], "tags": ["X"]}]), "jsonl").output  # noqa: B018
 
 
 def test_questions(catalog, tmp_path):
@@ -260,7 +261,7 @@ def test_questions(catalog, tmp_path):
 
     whole = {"data": [{"title": "T", "paragraphs": [paragraph(i) for i in range(20)]}]}
     (tmp_path / "a.json").write_text(json.dumps(whole))
-    task = made(catalog, tmp_path / "a.json", "squad")
+    task = task_of(catalog, tmp_path / "a.json", "squad")
     assert task.output == Span()
     contexts = [{row.inputs[1] for row in task.split(name)} for name in ("train", "validation", "test")]
     assert sum(map(len, contexts)) == 20
@@ -270,14 +271,14 @@ def test_a_list_of_json_and_parquet_say_the_same(catalog, tmp_path):
     rows = [{"text": f"t{i}", "label": bool(i % 2)} for i in range(30)]
     (tmp_path / "a.json").write_text(json.dumps(rows))
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
-    tasks = made(catalog, tmp_path / "a.json", "jsonl"), made(catalog, tmp_path / "a.parquet", "parquet")
+    tasks = task_of(catalog, tmp_path / "a.json", "jsonl"), task_of(catalog, tmp_path / "a.parquet", "parquet")
     assert tasks[0].output == tasks[1].output == Classes(("false", "true"))
     assert tasks[0].split("test").fingerprint == tasks[1].split("test").fingerprint
 
 
 def test_without_a_header_and_with_bare_quotes(catalog, tmp_path):
     (tmp_path / "a.tsv").write_text("".join(f'"half {i}\t{"ab"[i % 2]}\n' for i in range(30)))
-    task = made(catalog, tmp_path / "a.tsv", "tsv", "[header=false,text=0,label=1]")
+    task = task_of(catalog, tmp_path / "a.tsv", "tsv", "[header=false,text=0,label=1]")
     assert all(row.inputs[0].startswith('"half') for row in task.split("train"))
 
 

@@ -1,4 +1,4 @@
-"""Data sets of the hub as tasks: which tables serve which split, and what a fetch brings."""
+"""Hub data sets as tasks: which tables serve which split, and what a fetch downloads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class MadeUpHub:
-    """One data set: its files, and how many of them it gives away before the line breaks."""
+    """One data set: its files, and how many of them can be downloaded before the connection breaks."""
 
     def __init__(self, cache):
         self.cache, self.names, self.most = cache, ["data/train.parquet", "data/validation.parquet"], 99
@@ -45,78 +45,78 @@ class MadeUpHub:
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    made = MadeUpHub(tmp_path)
+    hub_server = MadeUpHub(tmp_path)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: made)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", made.download)
-    return made
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: hub_server)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", hub_server.download)
+    return hub_server
 
 
-def found(params=""):
+def named(params=""):
     # A fresh catalog each time: the name is pinned to what the cache holds now.
     return Catalog.discover().task(f"hub:org/data{params}")
 
 
 def test_what_was_fetched_is_pinned_and_read(hub):
-    before = found().item
+    before = named().item
     assert before.missing() == "hub:org/data is not in the local hub cache: run `tlbench fetch --task 'hub:org/data'`"
     before.fetch()
-    after = found("[test=validation]")
+    after = named("[test=validation]")
     assert after.ref.name == f"hub:org/data@{COMMIT}[test=validation]"
     assert after.item.missing() is None
     assert after.item.sizes == {"train": 20, "test": 6}
     with pytest.raises(DataError, match="no split 'test'; name one"):
-        found().item.output  # noqa: B018
-    with pytest.raises(UsageError, match="not the id of a data set"):
+        named().item.output  # noqa: B018
+    with pytest.raises(UsageError, match="not a data set name"):
         Catalog.discover().task("hub:../../etc")
 
 
 @pytest.mark.parametrize(
-    ("params", "said"),
+    ("params", "message"),
     [
-        ("[validation=test]", "the same tables would be validation and test"),
-        ("[test=train]", "the same tables would be train and test"),
-        ("[train=validation,validation=validation]", "the same tables would be train and validation"),
+        ("[validation=test]", "validation and test would be the same tables"),
+        ("[test=train]", "train and test would be the same tables"),
+        ("[train=validation,validation=validation]", "train and validation would be the same tables"),
         ("[test=gone]", "no split 'gone'"),
         ("[train=gone]", "no split 'gone'"),
     ],
 )
-def test_no_table_serves_two_splits(hub, params, said):
+def test_no_table_serves_two_splits(hub, params, message):
     hub.names.append("data/test.parquet")
-    found().item.fetch()
-    with pytest.raises(DataError, match=said):
-        found(params).item.output  # noqa: B018
-    assert found("[train=validation]").item.sizes == {"train": 6, "test": 6}
+    named().item.fetch()
+    with pytest.raises(DataError, match=message):
+        named(params).item.output  # noqa: B018
+    assert named("[train=validation]").item.sizes == {"train": 6, "test": 6}
 
 
 def test_a_data_set_without_a_training_split(hub):
     hub.names = ["test.parquet"]
-    found().item.fetch()
+    named().item.fetch()
     with pytest.raises(DataError, match="no split 'train'; name one"):
-        found().item.output  # noqa: B018
+        named().item.output  # noqa: B018
 
 
 def test_a_configuration_has_to_be_named(hub):
     hub.names = ["en/train.parquet", "en/test.parquet", "old/de/train.parquet", "old/de/test.parquet"]
-    with pytest.raises(DataError, match=r"several configurations have train: say \[config=...\]; there is en, old/de$"):
-        found().item.fetch()
+    with pytest.raises(DataError, match=r"several configurations have train: set \[config=...\] to one of en, old/de$"):
+        named().item.fetch()
     with pytest.raises(DataError, match=r"no table of a configuration 'fr' .*; there is en, old/de$"):
-        found("[config=fr]").item.fetch()
+        named("[config=fr]").item.fetch()
     assert not (hub.cache / "datasets--org--data" / "snapshots").exists()
     for config in ("en", "old/de"):
-        before = found(f"[config={config},test=test]").item
+        before = named(f"[config={config},test=test]").item
         assert before.missing().endswith(f"[config={config},test=test]'`")
         before.fetch()
-        assert {row.inputs[0].split("/t")[0] for row in found(f"[config={config}]").item.split("train")} == {config}
+        assert {row.inputs[0].split("/t")[0] for row in named(f"[config={config}]").item.split("train")} == {config}
     with pytest.raises(DataError, match="several configurations have train"):
-        found().item.output  # noqa: B018
+        named().item.output  # noqa: B018
 
 
 def test_a_fetch_that_was_cut_off_goes_on(hub):
     hub.names, hub.most = ["train.parquet", "test.parquet"], 1
-    with pytest.raises(UsageError, match="is not to be had: the line broke"):
-        found().item.fetch()
-    half = found().item
+    with pytest.raises(UsageError, match="cannot be downloaded: the line broke"):
+        named().item.fetch()
+    half = named().item
     with pytest.raises(DataError, match="is not in the local hub cache: run"):
         half.output  # noqa: B018
     hub.most = 99
@@ -128,6 +128,6 @@ def test_a_fetch_that_was_cut_off_goes_on(hub):
 def test_what_others_brought_is_taken_as_it_is(hub):
     hub.download("org/data", "main", ["*"])
     hub.dataset_info = None
-    task = found("[test=validation]").item
+    task = named("[test=validation]").item
     task.fetch()
     assert task.sizes == {"train": 20, "test": 6}

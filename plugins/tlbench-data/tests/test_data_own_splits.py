@@ -1,4 +1,4 @@
-"""The splits of one's own files: named, found by name, or drawn."""
+"""Splits of your own files: given as params, found by name, or drawn."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write_csv(path, rows):
     return path
 
 
-def made(catalog, path, params=""):
+def task_of(catalog, path, params=""):
     return catalog.task(f"csv:{path}{params}").item
 
 
@@ -35,42 +35,42 @@ def folder(tmp_path):
 
 
 def test_splits_of_a_folder(catalog, folder):
-    task = made(catalog, folder)
+    task = task_of(catalog, folder)
     assert task.sizes == {"train": 20, "validation": 6, "test": 8}
     assert task.split("test")[0].id == "test-0"
     (folder / "valid.csv").unlink()
-    without = made(Catalog.discover(), folder)
+    without = task_of(Catalog.discover(), folder)
     assert without.split("validation") is None
     assert without.name != task.name
 
 
 def test_splits_from_files_that_are_named(catalog, folder):
     (folder / "train.csv").rename(folder / "mine.csv")
-    found = catalog.task(f"csv:{folder}[train=mine.csv,test=valid.csv]")
+    named = catalog.task(f"csv:{folder}[train=mine.csv,test=valid.csv]")
     # valid.csv was named as the test: it is not the validation split too.
-    assert found.item.sizes == {"train": 20, "test": 6}
-    assert f"train={folder / 'mine.csv'}@" in found.ref.name
-    assert Catalog.discover().task(found.ref.name).item == found.item
+    assert named.item.sizes == {"train": 20, "test": 6}
+    assert f"train={folder / 'mine.csv'}@" in named.ref.name
+    assert Catalog.discover().task(named.ref.name).item == named.item
     one = catalog.task(f"csv:{folder / 'mine.csv'}[test=test.csv]")
     assert one.item.sizes == {"train": 20, "test": 8}
     write_csv(folder / "test.csv", [("new", "a"), ("newer", "b")])
-    with pytest.raises(UsageError, match="now; name it without @"):
+    with pytest.raises(UsageError, match="its digest is now"):
         Catalog.discover().task(one.ref.name)
 
 
 @pytest.mark.parametrize(
-    ("drop", "params", "said"),
+    ("drop", "params", "message"),
     [
         ("train", "", r"no file is called train\.\*"),
         ("test", "", r"no file is called test\.\*"),
-        ("", "[validation=test.csv,test=test.csv]", "one file is named for two splits"),
+        ("", "[validation=test.csv,test=test.csv]", "one file is given for two splits"),
     ],
 )
-def test_splits_that_cannot_be(catalog, folder, drop, params, said):
+def test_splits_that_cannot_be(catalog, folder, drop, params, message):
     if drop:
         (folder / f"{drop}.csv").unlink()
-    with pytest.raises(DataError, match=said):
-        made(catalog, folder, params=params).output  # noqa: B018
+    with pytest.raises(DataError, match=message):
+        task_of(catalog, folder, params=params).output  # noqa: B018
 
 
 def test_links_keep_their_name_and_are_seen_through(catalog, tmp_path):
@@ -82,30 +82,30 @@ def test_links_keep_their_name_and_are_seen_through(catalog, tmp_path):
         (blobs / f"{number}").write_bytes(gzip.compress(text.encode()))
         (snapshot / f"{split}.csv.gz").symlink_to(blobs / f"{number}")
     (snapshot / "again.csv.gz").symlink_to(blobs / "1")
-    found = catalog.task(f"csv:{snapshot}/train.csv.gz[test=test.csv.gz]")
-    assert found.ref.name.startswith(f"csv:{snapshot}/train.csv.gz@")
-    assert found.item.sizes == {"train": 20, "test": 20}
-    with pytest.raises(DataError, match="one file is named for two splits"):
-        made(catalog, snapshot / "train.csv.gz", "[validation=again.csv.gz,test=test.csv.gz]").output  # noqa: B018
+    named = catalog.task(f"csv:{snapshot}/train.csv.gz[test=test.csv.gz]")
+    assert named.ref.name.startswith(f"csv:{snapshot}/train.csv.gz@")
+    assert named.item.sizes == {"train": 20, "test": 20}
+    with pytest.raises(DataError, match="one file is given for two splits"):
+        task_of(catalog, snapshot / "train.csv.gz", "[validation=again.csv.gz,test=test.csv.gz]").output  # noqa: B018
     with pytest.raises(DataError, match=r"no file is called test\.\*"):
-        made(catalog, snapshot, "[validation=again.csv.gz]").output  # noqa: B018
+        task_of(catalog, snapshot, "[validation=again.csv.gz]").output  # noqa: B018
 
 
 def test_a_class_that_only_the_test_has(catalog, folder):
     write_csv(folder / "test.csv", [("x", "a"), ("y", "c")])
     with pytest.raises(DataError, match=r"test\.csv, line 3: label is 'c', which no training row has"):
-        made(catalog, folder).output  # noqa: B018
+        task_of(catalog, folder).output  # noqa: B018
 
 
 def test_an_empty_split(catalog, folder):
     write_csv(folder / "test.csv", [])
-    with pytest.raises(DataError, match=r"test\.csv: it has no row"):
-        made(catalog, folder).output  # noqa: B018
+    with pytest.raises(DataError, match=r"test\.csv: the file has no rows"):
+        task_of(catalog, folder).output  # noqa: B018
 
 
 def test_the_draw_keeps_what_is_the_same_on_one_side(catalog, tmp_path):
     path = write_csv(tmp_path / "a.csv", [(f"text {i % 15}", "ab"[i % 15 % 2]) for i in range(60)])
-    first, second = made(catalog, path), made(catalog, path, params="[seed=1]")
+    first, second = task_of(catalog, path), task_of(catalog, path, params="[seed=1]")
     shown = [{row.inputs for row in first.split(name)} for name in ("train", "validation", "test")]
     assert sum(map(len, shown)) == 15
     assert sum(first.sizes.values()) == 60

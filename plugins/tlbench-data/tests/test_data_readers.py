@@ -1,4 +1,4 @@
-"""The readers: what they read, and one line with file and row for what they refuse."""
+"""The readers of file formats: their rows, and one-line errors with file and row."""
 
 from __future__ import annotations
 
@@ -99,15 +99,15 @@ def test_json_lines_and_lists(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ('{"a": 1}\n{"a": \n', r"line 2: not JSON"),
-        ('{"a": 1}\n[1, 2]\n', r"line 2: \[1, 2\] is no JSON object"),
+        ('{"a": 1}\n[1, 2]\n', r"line 2: \[1, 2\] is not a JSON object"),
         ("[" * 100_000 + "\n", "nested too deeply"),
     ],
 )
-def test_json_lines_that_are_none(tmp_path, text, said):
-    with pytest.raises(DataError, match=said):
+def test_json_lines_that_are_none(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
         list(json_lines(write(tmp_path / "a.jsonl", text)))
 
 
@@ -143,7 +143,7 @@ def test_conll_columns_with_tabs_blank_lines_and_documents(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("a\tO\nb O x\n", r"line 2: 3 columns where 2 are expected"),
         ("word\n", "line 1: 1 columns where 2 are expected"),
@@ -151,8 +151,8 @@ def test_conll_columns_with_tabs_blank_lines_and_documents(tmp_path):
         ("a\tO\nb\t\n", "line 2: the tag is empty"),
     ],
 )
-def test_conll_rows_that_cannot_be(tmp_path, text, said):
-    with pytest.raises(DataError, match=said):
+def test_conll_rows_that_cannot_be(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
         list(conll(write(tmp_path / "a.conll", text)))
 
 
@@ -183,7 +183,7 @@ def test_squad_in_both_versions(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (
             question(answers=[{"text": "here", "answer_start": 5}]),
@@ -191,12 +191,12 @@ def test_squad_in_both_versions(tmp_path):
         ),
         (question(answers=[{"text": " ", "answer_start": 5}]), "question q: an answer is empty"),
         (question(question=" "), "question q: the question is empty"),
-        ('{"data": [{"paragraphs": [{}]}]}', "not in the form of SQuAD"),
-        ("[]", "not in the form of SQuAD"),
+        ('{"data": [{"paragraphs": [{}]}]}', "not in SQuAD's format"),
+        ("[]", "not in SQuAD's format"),
     ],
 )
-def test_squad_files_that_are_wrong(tmp_path, text, said):
-    with pytest.raises(DataError, match=said):
+def test_squad_files_that_are_wrong(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
         list(squad(write(tmp_path / "a.json", text)))
 
 
@@ -218,7 +218,7 @@ def test_parallel_files_compressed_and_not(tmp_path):
 @pytest.mark.parametrize("scheme", ["text", "texts"])
 def test_half_a_character_is_one_line(tmp_path, scheme):
     (row,) = json_lines(write(tmp_path / "a.jsonl", r'{"text": "ha \ud83d", "texts": ["\ud83d\ude00", "\ud83d"]}'))
-    with pytest.raises(DataError, match=rf"a\.jsonl, line 1: {scheme} holds half a character \(\\ud83d\)$"):
+    with pytest.raises(DataError, match=rf"a\.jsonl, line 1: {scheme} contains an unpaired surrogate \(\\ud83d\)$"):
         getattr(row, scheme)(scheme)
 
 
@@ -226,20 +226,20 @@ def test_half_a_character_is_one_line(tmp_path, scheme):
 def test_half_a_character_in_squad(tmp_path, place):
     text = question(**{} if place == "context" else {place: "\ud83d"})
     text = text.replace("It is here.", r"It is here. \ud83d") if place == "context" else text
-    with pytest.raises(DataError, match=r"a\.json.* holds half a character") as caught:
+    with pytest.raises(DataError, match=r"a\.json.* contains an unpaired surrogate") as caught:
         list(squad(write(tmp_path / "a.json", text)))
     assert str(caught.value).isascii()
 
 
 def test_a_row_says_what_is_wrong_with_it(tmp_path):
     (row,) = delimited(write(tmp_path / "a.csv", "text,label,score\n ,x,high\n"))
-    for call, said in (
+    for call, message in (
         (lambda: row.text("text"), "line 2: text is empty"),
-        (lambda: row.text("review"), "no column 'review'; there is text, label, score"),
+        (lambda: row.text("review"), "no column 'review'; the columns are text, label, score"),
         (lambda: row.index("label", ("a", "b")), "label is 'x', which is none of a, b"),
         (lambda: row.real("score"), "score is 'high', not a number"),
         (lambda: row.texts("label"), "label is 'x', not a list of texts"),
     ):
-        with pytest.raises(DataError, match=said) as caught:
+        with pytest.raises(DataError, match=message) as caught:
             call()
         assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""The named tasks whose files are on this machine: what every task must keep to, and how much their splits share."""
+"""The named tasks whose files are on this machine: conformance, and overlap between their splits."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tlbench.testing.conformance import TaskConformance
 
 
 class PublishedTask(TaskConformance):
-    """Published data repeats itself and overlaps: how much was counted once, and stands here for all to see."""
+    """Known numbers of repeated and overlapping examples in the published data."""
 
     task: ClassVar[FileTask]
     repeated: ClassVar[int] = 0
-    """Examples of the labelled splits that show what an earlier one of the same split shows."""
+    """Labelled examples whose inputs equal those of an earlier one in the same split."""
     shared: ClassVar[int] = 0
-    """Test examples that show what a training example shows."""
+    """Test examples whose inputs equal those of a training example."""
 
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
@@ -151,7 +151,7 @@ def test_tasks_whose_full_data_is_not_here_keep_their_name_for_it():
 
 @pytest.mark.parametrize("make", [Multi30k, AmazonReviews])
 def test_a_direction_that_cannot_be_is_one_line(make):
-    with pytest.raises(UsageError, match=r"no (language|domain) 'xx'; there is"):
+    with pytest.raises(UsageError, match=r"no (language|domain) 'xx'; choose"):
         make(src="xx")
     with pytest.raises(UsageError, match="src and tgt are both"):
         make(tgt=make().src)

@@ -1,4 +1,4 @@
-"""The baselines of tlbench-finetune: what they answer, on each kind of output."""
+"""The baselines of tlbench-finetune: their predictions for each kind of output."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ PROTOCOL = Protocol(max_steps=6, precision="fp32")
 TAGS = TokenClasses(("O", "B-place", "I-place"))
 
 
-def _answers(
-    strategy: Strategy, output: Any, train: Sequence[tuple[tuple[Any, ...], Any]], asked: Sequence[tuple[Any, ...]]
+def _predict(
+    strategy: Strategy, output: Any, train: Sequence[tuple[tuple[Any, ...], Any]], test: Sequence[tuple[Any, ...]]
 ) -> Predictions:
-    """Returns what the strategy says of `asked` after these inputs and targets."""
+    """Returns the strategy's predictions for the inputs `test`, after a fit on these inputs and targets."""
     job = make_job(Majority(), None, ToyTask(), protocol=PROTOCOL)
     data = bare(Examples(Example(str(i), inputs, target) for i, (inputs, target) in enumerate(train)))
     info = dataclasses.replace(job.task, output=output)
     predictor = strategy.fit(dataclasses.replace(job, train=data, task=info))
     assert data.meter.rows == len(train)
-    predictions = predictor.predict(bare(Examples(Example(f"asked-{i}", inputs) for i, inputs in enumerate(asked))))
-    assert predictions.ids == tuple(f"asked-{i}" for i in range(len(asked)))
+    predictions = predictor.predict(bare(Examples(Example(f"test-{i}", inputs) for i, inputs in enumerate(test))))
+    assert predictions.ids == tuple(f"test-{i}" for i in range(len(test)))
     return predictions
 
 
@@ -58,7 +58,7 @@ def _answers(
     ],
 )
 def test_majority_is_the_most_frequent_answer(output: Any, targets: list[Any], values: Any, scores: Any) -> None:
-    predictions = _answers(Majority(), output, [(("x",), target) for target in targets], [("y",), ("z",)])
+    predictions = _predict(Majority(), output, [(("x",), target) for target in targets], [("y",), ("z",)])
     np.testing.assert_allclose(predictions.values, values)
     if scores is None:
         assert predictions.scores is None
@@ -73,8 +73,8 @@ def test_majority_of_words_is_each_words_most_frequent_class() -> None:
         ((("to", "York"),), (0, 1)),
         ((("New",),), (0,)),
     ]
-    asked = [(("York", "New", "Berlin"),), ((),), (("is",),)]
-    predictions = _answers(Majority(), TAGS, train, asked)
+    test = [(("York", "New", "Berlin"),), ((),), (("is",),)]
+    predictions = _predict(Majority(), TAGS, train, test)
     # York: B twice, I once; New: B and O once each, and O comes first; Berlin was never seen, and most words are O.
     assert predictions.values.tolist() == [(1, 0, 0), (), (0,)]
     assert predictions.values.dtype == object
@@ -82,13 +82,13 @@ def test_majority_of_words_is_each_words_most_frequent_class() -> None:
 
 def test_words_that_training_never_showed_get_the_most_frequent_class_of_all() -> None:
     train = [((("a", "b", "c"),), (2, 2, 0))]
-    assert _answers(Majority(), TAGS, train, [(("d", "c"),)]).values.tolist() == [(2, 0)]
+    assert _predict(Majority(), TAGS, train, [(("d", "c"),)]).values.tolist() == [(2, 0)]
 
 
 def test_lead_is_as_many_words_as_the_training_texts_have_in_the_median() -> None:
     train = [(("x",), ("one two three",)), (("x",), ("one", "one two  three four five six")), (("x",), ("one two",))]
-    asked = [("A longer\ttext\n with lines",), ("short",), ("",), ("  two   words here",)]
-    predictions = _answers(Lead(), Text(), train, asked)
+    test = [("A longer\ttext\n with lines",), ("short",), ("",), ("  two   words here",)]
+    predictions = _predict(Lead(), Text(), train, test)
     # 3, 1, 6 and 2 words: 2.5 in the median, and Python rounds halves to even numbers
     assert predictions.values.tolist() == ["A longer", "short", "", "two   words"]
     assert predictions.values.dtype == object
@@ -96,18 +96,18 @@ def test_lead_is_as_many_words_as_the_training_texts_have_in_the_median() -> Non
 
 def test_lead_of_a_question_is_the_beginning_of_its_context() -> None:
     train = [(("who?", "Ada is here"), (Answer("Ada Moss Reed", 0),)), (("where?", "x"), (Answer("in Bree now", 0),))]
-    assert _answers(Lead(), Span(), train, [("who was it?", "It was Bruno Nash, of course")]).values.tolist() == [
+    assert _predict(Lead(), Span(), train, [("who was it?", "It was Bruno Nash, of course")]).values.tolist() == [
         "It was Bruno"
     ]
 
 
 def test_lead_says_nothing_where_most_questions_have_no_answer() -> None:
     train = [(("who?", "x"), ())] * 2 + [(("who?", "x"), (Answer("Ada Moss", 0),))]
-    assert _answers(Lead(), Span(), train, [("who?", "Ada is here")]).values.tolist() == [""]
+    assert _predict(Lead(), Span(), train, [("who?", "Ada is here")]).values.tolist() == [""]
 
 
 def test_a_kind_without_a_baseline_is_refused() -> None:
     with pytest.raises(PluginError, match="Span"):
-        _answers(Majority(), Span(), [(("q", "c"), ())], [("q", "c")])
+        _predict(Majority(), Span(), [(("q", "c"), ())], [("q", "c")])
     with pytest.raises(PluginError, match="Scalar"):
-        _answers(Lead(), Scalar(), [(("q",), 1.0)], [("q",)])
+        _predict(Lead(), Scalar(), [(("q",), 1.0)], [("q",)])

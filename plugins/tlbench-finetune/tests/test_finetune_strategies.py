@@ -1,4 +1,4 @@
-"""The strategies of tlbench-finetune on the toys: the conformance checks, and what is each one's own."""
+"""The strategies of tlbench-finetune on toy tasks: the conformance checks, and what each one does differently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where searches begin, by backbone and output."""
+"""Search ranges and first values of the learning rate, by backbone and output."""
 
 from __future__ import annotations
 

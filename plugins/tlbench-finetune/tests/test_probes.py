@@ -1,4 +1,4 @@
-"""The probes of tlbench-finetune over several settings and seeds at once."""
+"""The probes of tlbench-finetune, over several params and seeds in one pass."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tlbench_finetune.features import FeaturePredictor, sample_of
+from tlbench_finetune.features import FeaturePredictor
 from tlbench_finetune.mlp import MlpProbe
 from tlbench_finetune.probe import LinearProbe
+from tlbench_finetune.samples import sample_of
 
 import tlbench.training
 from tlbench import Diverged, Job, PluginError, Protocol, Scalar, Strategy, Task
@@ -54,7 +55,7 @@ def test_a_seed_without_features_costs_no_other_seed(
     whole = jobs[1].activations
 
     class Holed:
-        """Has no finite features for the second job's examples."""
+        """Returns features that are not finite for the second job's examples."""
 
         def features(self, encoder: Any, data: Data, precision: str) -> torch.Tensor:
             found = whole.features(encoder, data, precision)
@@ -200,5 +201,5 @@ def test_a_probe_of_words_needs_a_layer_on_words() -> None:
     job = _word_job()
     with pytest.raises(PluginError, match="PooledHead"):
         LinearProbe().fit(dataclasses.replace(job, head=PooledHead(16, ToyTask.output)))
-    with pytest.raises(PluginError, match="where words begin"):
+    with pytest.raises(PluginError, match="no alignment of words"):
         LinearProbe().fit(dataclasses.replace(job, train=dataclasses.replace(job.train, alignment=None)))

@@ -1,4 +1,4 @@
-"""Saved predictors: each is read again by the strategy that gave it, and by no other."""
+"""Saved predictors: each can be loaded by the strategy that saved it, and by no other."""
 
 from __future__ import annotations
 
@@ -110,14 +110,14 @@ def _renamed(job: Job, output: Any) -> Job:
 )
 def test_an_answer_that_the_task_does_not_have_is_refused(task: Task, settings: dict[str, Any], tmp_path: Path) -> None:
     _with_settings(_saved(Majority(), task, tmp_path), settings)
-    with pytest.raises(UsageError, match="holds no"):
+    with pytest.raises(UsageError, match="holds no valid"):
         Majority().load(_job(Majority(), task), tmp_path)
 
 
 @pytest.mark.parametrize("words", [-1, "2", None, True, 1.5])
 def test_no_number_of_words_is_refused(words: Any, tmp_path: Path) -> None:
     _with_settings(_saved(Lead(), ToySpanTask(), tmp_path), {"words": words})
-    with pytest.raises(UsageError, match="number of words"):
+    with pytest.raises(UsageError, match="whole number from 0"):
         Lead().load(_job(Lead(), ToySpanTask()), tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""The five generated tasks: sizes, balance, splits without a common word, and nothing that reads the label cheaply."""
+"""The five generated tasks: sizes, balance, disjoint vocabularies of splits, and no cheap cue for the label."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_two_thousand_can_be_drawn(name):
 
 def test_more_than_can_be_drawn_is_the_users_fault():
     frame = next(frame for frame in ColaLite.frames if frame.make.__name__ == "_self_noun")
-    with pytest.raises(UsageError, match=r"cola-lite: validation=999999 is more than can be drawn; there are \d+"):
+    with pytest.raises(UsageError, match=r"cola-lite: validation=999999 is too many; there are \d+"):
         draw("cola-lite", [replace(frame, new=False)], "validation", 999999, 0)
 
 

@@ -18,7 +18,7 @@ def strings(value: Any) -> list[str]:
 
 
 def forms(split: str) -> set[str]:
-    """Returns every form of every word of a lexicon, kinds included, as a noun, a verb and as it stands."""
+    """Returns every form of every word of a lexicon, kinds included, inflected as a noun, as a verb and not at all."""
     table = lexicon(split)
     entries = [entry for text in strings(table) for entry in text.split()]
     entries += [kind for group in table["kinds"].values() for kind in group]

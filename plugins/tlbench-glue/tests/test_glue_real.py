@@ -1,4 +1,4 @@
-"""GLUE's own tasks: on its files where they are here, on made-up excerpts in the same layout otherwise."""
+"""GLUE's own tasks, on its files where they are here, else on made-up excerpts in the same layout."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REAL = {task.name: task for task in tlbench_tasks() if isinstance(task, GlueTask
 
 
 class RealGlue(TaskConformance):
-    """Published data repeats itself and overlaps: how much was counted once, and stands here for all to see."""
+    """Known numbers of repeated and overlapping examples in the published data."""
 
     task: ClassVar[GlueTask]
     repeated: ClassVar[int] = 0
@@ -107,7 +107,7 @@ def root(tmp_path, monkeypatch):
 
 
 def small(task, **fields):
-    """Returns the task without its published sizes: an excerpt has others."""
+    """Returns the task without its published sizes, which an excerpt does not have."""
 
     @dataclass(frozen=True)
     class Small(type(task)):

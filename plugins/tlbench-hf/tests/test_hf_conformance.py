@@ -1,4 +1,4 @@
-"""The bundled backbones keep to what every backbone must keep to."""
+"""The bundled backbones pass the conformance checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One convention serves the families: the same bits at every cut, whatever their blocks take and answer."""
+"""One convention serves all families: equal bits at every cut, whichever arguments and outputs their blocks have."""
 
 from __future__ import annotations
 

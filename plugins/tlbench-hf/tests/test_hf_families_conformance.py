@@ -1,4 +1,4 @@
-"""Families of transformers as folders on disk, each with a tokenizer of its kind: what every backbone must keep to."""
+"""Tiny models of transformers families, saved as folders with tokenizers, pass the conformance checks."""
 
 from __future__ import annotations
 

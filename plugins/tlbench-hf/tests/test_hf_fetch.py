@@ -1,4 +1,4 @@
-"""Fetching from a hub: a server on this machine speaks as much of its language as a download needs."""
+"""Downloads from a hub: a local server implements the requests that a download makes."""
 
 from __future__ import annotations
 
@@ -135,8 +135,8 @@ def test_what_breaks_off_is_taken_up_again_and_is_then_there_offline(hub, tlbenc
     name = f"hf:{REPOSITORY}@main"
     first = tlbench("fetch", "-b", name)
     assert first.returncode == 2, first.stderr
-    assert f"{name}: failed: {name} is not in the local hub cache, nor to be had" in first.stdout
-    assert first.stderr == f"tlbench: 1 of 1 could not be had: {name}\n"
+    assert f"{name}: failed: {name} is not in the local hub cache and cannot be downloaded" in first.stdout
+    assert first.stderr == f"tlbench: 1 of 1 could not be fetched: {name}\n"
     assert {"config.json", "tokenizer.json"} <= set(hub.served), "the small files come first"
 
     hub.broken, hub.served = set(), []
@@ -148,7 +148,7 @@ def test_what_breaks_off_is_taken_up_again_and_is_then_there_offline(hub, tlbenc
     hub.served = []
     for pinned in (name, f"hf:{REPOSITORY}@{COMMIT}"):
         there = tlbench("fetch", "-b", pinned, offline=True)
-        assert there.stdout == f"hf:{REPOSITORY}@{COMMIT}: there\n", there.stderr
+        assert there.stdout == f"hf:{REPOSITORY}@{COMMIT}: on disk\n", there.stderr
     assert not hub.served
     shown = tlbench("show", f"hf:{REPOSITORY}", offline=True).stdout
     assert COMMIT in shown
@@ -171,7 +171,7 @@ def test_an_adapter_is_refused_before_any_weights_are_fetched(hub, tlbench):
     name = f"hf:{REPOSITORY}@{COMMIT}"
     failed = tlbench("fetch", "-b", name)
     assert failed.returncode == 2
-    assert failed.stdout.startswith(f"{name}: failed: {name}: holds an adapter (adapter_config.json)")
+    assert failed.stdout.startswith(f"{name}: failed: {name}: the folder has an adapter (adapter_config.json)")
     assert "model.safetensors" not in hub.served
 
 

@@ -1,4 +1,4 @@
-"""Models in local folders: what pins them, and what is refused."""
+"""Models in local folders: their revisions, and which folders are refused."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_folder_s_name_pins_its_content(bert_folder, rewrite, tmp_path, monkey
     changed = resolve(f"hf:{bert_folder}")
     assert changed.revision != backbone.revision
     assert changed.load().identity != identity
-    with pytest.raises(UsageError, match=f"holds {changed.revision} now"):
+    with pytest.raises(UsageError, match=f"digest is now {changed.revision}"):
         resolve(backbone.name)
 
 
@@ -71,7 +71,7 @@ def test_the_same_content_elsewhere_has_the_same_revision(bert_folder, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "message"),
     [
         ("hf:/no/such/folder", "neither a folder nor"),
         ("hf:./no-such-folder", "neither a folder nor"),
@@ -79,8 +79,8 @@ def test_the_same_content_elsewhere_has_the_same_revision(bert_folder, tmp_path)
         ("hf:", "neither a folder nor"),
     ],
 )
-def test_what_is_no_model_is_refused_by_name(name, words):
-    with pytest.raises(UsageError, match=words):
+def test_what_is_no_model_is_refused_by_name(name, message):
+    with pytest.raises(UsageError, match=message):
         resolve(name)
 
 
@@ -90,7 +90,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path, bert_folder):
     backbone = resolve(f"hf:{bert_folder}")
     shutil.rmtree(bert_folder)
     assert not backbone.card().on_disk
-    with pytest.raises(UsageError, match="no model in this folder any more"):
+    with pytest.raises(UsageError, match=r"the folder has no config\.json any more"):
         backbone.load()
 
 
@@ -106,7 +106,7 @@ WEIGHT = "encoder.layer.1.output.dense.weight"
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         (without(WEIGHT), f"missing from the checkpoint: {WEIGHT}"),
         (renamed(WEIGHT, "encoder.layer.1.output.thick.weight"), f"missing from the checkpoint: {WEIGHT}"),
@@ -116,9 +116,9 @@ WEIGHT = "encoder.layer.1.output.dense.weight"
     ],
     ids=["missing", "renamed", "another shape", "left over", "another prefix"],
 )
-def test_a_tensor_of_the_encoder_that_does_not_load_is_an_error(bert_folder, rewrite, change, words):
+def test_a_tensor_of_the_encoder_that_does_not_load_is_an_error(bert_folder, rewrite, change, message):
     rewrite(bert_folder, change)
-    with pytest.raises(PluginError, match=words) as raised:
+    with pytest.raises(PluginError, match=message) as raised:
         resolve(f"hf:{bert_folder}").load()
     assert "\n" not in str(raised.value)
 

@@ -1,4 +1,4 @@
-"""What a folder would have loaded beside its own weights is refused: no digest pins it."""
+"""Folders that would load anything beside their own weights are refused, since no digest pins it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tlbench_hf.plugin import tlbench_resolve
 
 from tlbench import UsageError
 
-TIMM = r"has timm make the model, or a part of it: use timm:<name>"
-ELSEWHERE = "names a backbone to be had elsewhere"
+TIMM = r"makes timm build the model or a part of it: use timm:<name>"
+ELSEWHERE = "refers to a backbone elsewhere"
 PICKLE = {"model_type": "timm_wrapper", "architecture": "resnet18", "model_args": {"checkpoint_path": "weights.pth"}}
 
 
@@ -24,7 +24,7 @@ def resolve(folder):
 def test_an_adapter_is_to_be_merged_first(bert_folder, later):
     backbone = resolve(bert_folder)
     (bert_folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 2}))
-    with pytest.raises(UsageError, match=r"holds an adapter \(adapter_config\.json\): merge it") as raised:
+    with pytest.raises(UsageError, match=r"has an adapter \(adapter_config\.json\): merge it") as raised:
         backbone.load() if later else resolve(bert_folder)
     assert str(raised.value).startswith(f"hf:{bert_folder}")
     assert "\n" not in str(raised.value)
@@ -32,12 +32,12 @@ def test_an_adapter_is_to_be_merged_first(bert_folder, later):
 
 def test_an_adapter_without_its_model_is_named_as_one(tmp_path):
     (tmp_path / "adapter_config.json").write_text("{}")
-    with pytest.raises(UsageError, match="holds an adapter"):
+    with pytest.raises(UsageError, match="has an adapter"):
         resolve(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("config", "words"),
+    ("config", "message"),
     [
         (PICKLE, TIMM),
         ({"model_type": "timm_backbone", "backbone": "hf-hub:org/name"}, TIMM),
@@ -50,9 +50,9 @@ def test_an_adapter_without_its_model_is_named_as_one(tmp_path):
         ({"_attn_implementation": {"text_config": "org/name"}}, r"code from the hub: remove _attn_implementation"),
     ],
 )
-def test_a_configuration_that_has_others_loaded_is_refused_before_it_is_read(bert_folder, rewrite, config, words):
+def test_a_configuration_that_has_others_loaded_is_refused_before_it_is_read(bert_folder, rewrite, config, message):
     rewrite(bert_folder, **config)
-    with pytest.raises(UsageError, match=words) as raised:
+    with pytest.raises(UsageError, match=message) as raised:
         resolve(bert_folder)
     assert "\n" not in str(raised.value)
 
@@ -71,7 +71,7 @@ def test_own_parts_are_no_business_of_others(bert_folder, rewrite):
 
 def test_a_configuration_that_is_no_json_is_one_line(bert_folder):
     (bert_folder / "config.json").write_text("{\n")
-    with pytest.raises(UsageError, match=r"config\.json is no JSON") as raised:
+    with pytest.raises(UsageError, match=r"config\.json is not valid JSON") as raised:
         resolve(bert_folder)
     assert "\n" not in str(raised.value)
 

@@ -1,4 +1,4 @@
-"""Models in the hub's cache, whoever filled it: the same name is the same model, or one line that says what to do."""
+"""Models in a hub cache filled by any program: an equal name is an equal model, or a one-line error."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def hub_cache(tmp_path, monkeypatch) -> Path:
 @pytest.fixture
 def cached(hub_cache, bert_folder, no_network) -> Callable[..., Path]:
     def fill(*known_not_to_be: str, without: tuple[str, ...] = ()) -> Path:
-        """Returns the snapshot of a repository in the cache, as one would leave it who never asked for some files."""
+        """Returns a repository's snapshot in the cache, as left by a program that requested only some files."""
         repository = hub_cache / "models--org--name"
         (repository / "refs").mkdir(parents=True)
         (repository / "refs" / "main").write_text(COMMIT)
@@ -65,7 +65,7 @@ def test_a_repository_that_is_nowhere_is_one_clear_line(hub_cache, no_network):
     assert not unpinned.card().on_disk
     with pytest.raises(UsageError, match=r"pin what to fetch, as hf:org/name@<commit>"):
         unpinned.load()
-    with pytest.raises(UsageError, match=f"{NAME} is not in the local hub cache, nor to be had") as raised:
+    with pytest.raises(UsageError, match=f"{NAME} is not in the local hub cache and cannot be downloaded") as raised:
         resolve(NAME).load()
     assert "\n" not in str(raised.value)
 
@@ -90,7 +90,7 @@ def test_how_a_repository_is_read_does_not_depend_on_who_cached_it(cached):
 def test_a_repository_that_was_cached_without_its_tokenizer_is_not_there(cached, without, lacks):
     cached(POOLING, without=(without,))
     assert not resolve(NAME).card().on_disk
-    with pytest.raises(UsageError, match=f"without asking for its {lacks}: run `tlbench fetch` online; it is not"):
+    with pytest.raises(UsageError, match=f"without checking for its {lacks}; run `tlbench fetch` online"):
         dataclasses.replace(resolve(NAME), readout="mean").load()
 
 
@@ -99,7 +99,7 @@ def test_a_cached_repository_with_an_adapter_is_refused_by_name(cached):
     backbone = resolve(NAME)
     (snapshot / "adapter_config.json").write_text("{}")
     for ask in (lambda: resolve("hf:org/name"), backbone.load):
-        with pytest.raises(UsageError, match=f"^{NAME}: holds an adapter"):
+        with pytest.raises(UsageError, match=f"^{NAME}: the folder has an adapter"):
             ask()
 
 

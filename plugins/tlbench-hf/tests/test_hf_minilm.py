@@ -1,4 +1,4 @@
-"""The backbones that need no hub, on their real weights."""
+"""The backbones that need no hub, with their real weights."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_inputs_of_another_kind_are_refused(backbones):
     backbone = backbones["minilm-l0"]
     mixed = Examples([Example("0", ("a",)), Example("1", ("a", "b"))])
     for examples in (mixed, Examples([Example("0", (3,))]), Examples([Example("0", ("a", "b", "c"))])):
-        with pytest.raises(PluginError, match="one text or two"):
+        with pytest.raises(PluginError, match="one or two texts"):
             backbone.featurize(examples, OUTPUT)
     with pytest.raises(PluginError, match="question and its context"):
         backbone.featurize(singles(), Span())
@@ -127,18 +127,18 @@ def test_inputs_of_another_kind_are_refused(backbones):
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
-        ({"depth": 7}, "cannot keep 7 blocks of 6"),
+        ({"depth": 7}, "depth is 7, but the model has 6 blocks"),
         ({"depth": -1}, "depth is -1"),
         ({"readout": "median"}, "no readout 'median'"),
         ({"max_length": 0}, "max_length is 0"),
     ],
 )
-def test_parameters_that_make_no_sense_are_refused(backbones, change, words):
+def test_parameters_that_make_no_sense_are_refused(backbones, change, message):
     import dataclasses
 
-    with pytest.raises(UsageError, match=words):
+    with pytest.raises(UsageError, match=message):
         dataclasses.replace(backbones["minilm-l6"], **change).load()
 
 

@@ -1,4 +1,4 @@
-"""Words of WNUT-17 and questions of SQuAD through a real encoder; skipped where the files are not here."""
+"""Token and span tasks (WNUT-17, SQuAD) through a real encoder; skipped where the files are not here."""
 
 from __future__ import annotations
 

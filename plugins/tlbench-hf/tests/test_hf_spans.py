@@ -1,4 +1,4 @@
-"""Questions and their contexts as tokens: windows, offsets and targets as in transformers' own example."""
+"""Questions and contexts as token rows: windows, offsets and targets equal those of transformers' example."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tlbench_hf.plugin import tlbench_backbones
 from tlbench_hf.sources import fetched_folder
 from tlbench_hf.text import tokenizing as tokens
-from tlbench_hf.text.span_rows import _readable, featurize
+from tlbench_hf.text.span_rows import _is_answerable, featurize
 
 from tlbench import Answer, Example, Examples, PluginError, UsageError
 from tlbench.modeling.heads import Outputs, SpanHead
@@ -29,7 +29,7 @@ def folder() -> Path:
     return fetched_folder(MINILM.source, MINILM.revision)
 
 
-def asked(*answers: str, question: str = "What is it then?") -> Examples:
+def question_about(*answers: str, question: str = "What is it then?") -> Examples:
     """Returns a question for each answer; an empty one is not in the context."""
     return Examples(
         Example(str(i), (question, CONTEXT), (Answer(text, CONTEXT.index(text)),) if text else ())
@@ -65,7 +65,7 @@ def official(library: object, examples: Examples, length: int, stride: int) -> t
 
 @pytest.mark.parametrize(("length", "stride"), [(128, 32), (40, 10), (24, 6)])
 def test_windows_and_targets_are_those_of_transformers_own_example(folder: Path, length: int, stride: int):
-    examples = asked(*ANSWERS, "")
+    examples = question_about(*ANSWERS, "")
     ids, starts, ends = official(tokens.load_tokenizer(folder).library, examples, length, stride)
     data = featurize(examples, folder, length)
     assert [row.ids.tolist() for row in data.rows] == ids
@@ -76,7 +76,7 @@ def test_windows_and_targets_are_those_of_transformers_own_example(folder: Path,
 
 def test_every_token_of_the_context_stands_for_its_own_characters(folder: Path):
     library = tokens.load_tokenizer(folder).library
-    data = featurize(asked("naïve"), folder, 24)
+    data = featurize(question_about("naïve"), folder, 24)
     covered = np.zeros(len(CONTEXT), dtype=bool)
     for row, offsets in zip(data.rows, data.alignment, strict=True):
         for token, (start, end) in zip(row.ids.tolist(), offsets.tolist(), strict=True):
@@ -91,7 +91,7 @@ def test_every_token_of_the_context_stands_for_its_own_characters(folder: Path):
 
 @pytest.mark.parametrize("length", [128, 24])
 def test_the_positions_of_an_answer_give_back_its_text(folder: Path, length: int):
-    examples = asked(*ANSWERS)
+    examples = question_about(*ANSWERS)
     data = featurize(examples, folder, length)
     head = SpanHead(4)
     rows = []
@@ -103,7 +103,7 @@ def test_the_positions_of_an_answer_give_back_its_text(folder: Path, length: int
 
 
 def test_a_long_question_leaves_half_of_the_row_to_the_context(folder: Path):
-    data = featurize(asked("naïve", question="why " * 200), folder, 43)
+    data = featurize(question_about("naïve", question="why " * 200), folder, 43)
     inside = [int((offsets[:, 0] >= 0).sum()) for offsets in data.alignment]
     assert max(inside) == 20
     assert max(len(row.ids) for row in data.rows) == 43
@@ -111,7 +111,7 @@ def test_a_long_question_leaves_half_of_the_row_to_the_context(folder: Path):
 
 
 def test_blanks_around_a_question_say_nothing(folder: Path):
-    plain, padded = asked("naïve"), asked("naïve", question="  What is it then? ")
+    plain, padded = question_about("naïve"), question_about("naïve", question="  What is it then? ")
     rows = [featurize(examples, folder, 64).rows for examples in (plain, padded)]
     assert [row.ids.tolist() for row in rows[0]] == [row.ids.tolist() for row in rows[1]]
 
@@ -120,8 +120,8 @@ def test_inputs_that_are_no_question_and_rows_without_room_are_refused(folder: P
     with pytest.raises(PluginError, match="question and its context"):
         featurize(Examples([Example("a", ("a text",), ())]), folder, 64)
     with pytest.raises(UsageError, match="max_length is 3"):
-        featurize(asked("naïve"), folder, 3)
-    assert len(featurize(asked("naïve"), folder, 4)) > 50
+        featurize(question_about("naïve"), folder, 3)
+    assert len(featurize(question_about("naïve"), folder, 4)) > 50
 
 
 def test_an_empty_context_is_a_row_without_an_answer(folder: Path):
@@ -140,4 +140,4 @@ def test_what_stands_for_white_space_alone_is_no_answer():
         parts=np.array([0, -1, 1, 1, 1, 1, 1, 1, -1], dtype=np.int8),
         offsets=np.array([[0, 2], [0, 0], [0, 2], [2, 3], [3, 9], [0, 2], [2, 4], [4, 4], [0, 0]], dtype=np.int32),
     )
-    assert _readable(found, contexts).tolist() == [False, False, True, False, True, True, False, False, False]
+    assert _is_answerable(found, contexts).tolist() == [False, False, True, False, True, True, False, False, False]

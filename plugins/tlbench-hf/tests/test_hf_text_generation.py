@@ -1,4 +1,4 @@
-"""Models that write: the same loss and the same texts as transformers' own, and every weight in one place."""
+"""Text-generating models: loss and texts equal those of transformers, and every weight belongs to one module."""
 
 from __future__ import annotations
 

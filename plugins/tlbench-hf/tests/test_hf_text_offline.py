@@ -1,4 +1,4 @@
-"""Texts are read, trained on and written: rows and prompts, the loop, and the backbones that need no hub."""
+"""Text generation without a hub: rows and prompts, training, and the bundled backbones."""
 
 from __future__ import annotations
 
@@ -129,27 +129,27 @@ def test_a_prompt_that_is_too_long_loses_the_end_of_its_source_alone():
     assert prompt.endswith("\nShort:")
     kept = prompt.removeprefix("Say it again: ").removesuffix("\nShort:")
     assert source.startswith(kept)
-    with pytest.raises(UsageError, match=r"alone takes \d+ tokens; there is room for 4"):
+    with pytest.raises(UsageError, match=r"alone takes \d+ tokens; shorten it to at most 4"):
         stories(prompt="Say it again: {source}\nShort:", max_length=4).featurize(single(source), OUTPUT)
-    with pytest.raises(UsageError, match="512 tokens and a prompt before it; the model takes 512"):
+    with pytest.raises(UsageError, match="512 tokens and a prompt before it, but the model takes 512"):
         stories().featurize(single(source), Text(512))
 
 
 @pytest.mark.parametrize(
-    ("example", "words"),
+    ("example", "message"),
     [
-        (Example("7", ("one", "two"), ("x",)), "example 7: a text is written from one text"),
-        (Example("8", ("one",), 3), "example 8: its target is no tuple of accepted texts"),
-        (Example("9", ("one",), ()), "example 9: its target is no tuple of accepted texts"),
+        (Example("7", ("one", "two"), ("x",)), "example 7: its inputs must be one text"),
+        (Example("8", ("one",), 3), "example 8: its target must be a non-empty tuple"),
+        (Example("9", ("one",), ()), "example 9: its target must be a non-empty tuple"),
     ],
 )
-def test_other_examples_are_refused_by_name(example, words):
-    with pytest.raises(PluginError, match=words):
+def test_other_examples_are_refused_by_name(example, message):
+    with pytest.raises(PluginError, match=message):
         a_tiny_t5().featurize(Examples([example]), OUTPUT)
 
 
 def test_parameters_that_cannot_be_are_the_user_s_mistake():
-    with pytest.raises(UsageError, match=r"has not exactly one \{source\}"):
+    with pytest.raises(UsageError, match=r"must contain \{source\} exactly once"):
         dataclasses.replace(a_tiny_t5(), prompt="no place for it")
     with pytest.raises(UsageError, match="beams is 0"):
         dataclasses.replace(a_tiny_t5(), beams=0)
@@ -165,7 +165,7 @@ def test_weights_that_are_not_there_are_said_in_one_line(monkeypatch, tmp_path):
     other = tmp_path / "weights" / "stories260k_llama"
     other.mkdir(parents=True)
     (other / "config.json").write_text('{"model_type": "llama"}')
-    with pytest.raises(UsageError, match=f"and not {backbone.revision}: name it hf:"):
+    with pytest.raises(UsageError, match=f"not {backbone.revision}: name it hf:"):
         backbone.load()
 
 

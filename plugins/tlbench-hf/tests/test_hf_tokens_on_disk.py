@@ -1,4 +1,4 @@
-"""Tokens kept on disk: the same rows as without, made once for all processes."""
+"""Cached token rows equal uncached ones, and are computed once for all processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def case(request, tmp_path: Path, bert_folder: Path, tokenizer_files: Callable[.
     """A folder with a tokenizer, and examples that are enough to be worth keeping."""
     if request.param == "without special tokens":
         tokenizer_files(bert_folder, bare=True)
-    texts = [" ".join(WORDS[: i % 17]) for i in range(tokens.WORTH_KEEPING)]
+    texts = [" ".join(WORDS[: i % 17]) for i in range(tokens.CACHED_FROM)]
     pairs = [(text, "it was far") if request.param == "two texts" else (text,) for text in texts]
     return bert_folder, Examples(Example(str(i), inputs, i % 2) for i, inputs in enumerate(pairs))
 
@@ -78,7 +78,7 @@ def test_tokens_are_the_same_with_and_without_a_cache(case, cache: Path, monkeyp
 def test_other_examples_lengths_and_tokenizers_are_other_tokens(
     bert_folder: Path, tokenizer_files: Callable[..., None], cache: Path, made: list[int]
 ) -> None:
-    examples = Examples(Example(str(i), ("the cat sat",), 0) for i in range(tokens.WORTH_KEEPING))
+    examples = Examples(Example(str(i), ("the cat sat",), 0) for i in range(tokens.CACHED_FROM))
     featurize(examples, OUTPUT, bert_folder, 12)
     featurize(examples, OUTPUT, bert_folder, 4)
     featurize(examples.take(range(1, len(examples))), OUTPUT, bert_folder, 12)
@@ -92,7 +92,7 @@ def test_other_examples_lengths_and_tokenizers_are_other_tokens(
 
 
 def test_rows_are_views_and_not_copies(bert_folder: Path, cache: Path) -> None:
-    examples = Examples(Example(str(i), ("the cat sat",), 0) for i in range(tokens.WORTH_KEEPING))
+    examples = Examples(Example(str(i), ("the cat sat",), 0) for i in range(tokens.CACHED_FROM))
     rows = featurize(examples, OUTPUT, bert_folder, 12).rows
     assert isinstance(rows, TokenRows)
     assert np.shares_memory(rows[3].ids, rows.arrays["ids"])

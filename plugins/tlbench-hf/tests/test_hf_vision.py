@@ -1,4 +1,4 @@
-"""Image models of transformers: one convention, cut at every block, with pixels as their own processors make them."""
+"""Image models of transformers: one convention, cuts at every block, and pixels of their own processors."""
 
 from __future__ import annotations
 

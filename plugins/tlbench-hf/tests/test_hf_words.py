@@ -1,4 +1,4 @@
-"""Sentences of words as tokens: every word is found, once, where most of its context is."""
+"""Tokenised sentences as token rows: every word is aligned once, where most of its context is."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_words_are_kept_on_disk_with_their_alignment(folder: Path, monkeypatch: 
     made: list[int] = []
     original = windows.windows
     monkeypatch.setattr("tlbench_hf.text.word_rows.windows", lambda *a: (made.append(1), original(*a))[1])
-    examples = sentences(*(SENTENCES[i % 2] + ["cat"] * (i % 30) for i in range(windows.WORTH_KEEPING)))
+    examples = sentences(*(SENTENCES[i % 2] + ["cat"] * (i % 30) for i in range(windows.CACHED_FROM)))
     first = featurize(examples, folder, 24)
     disk_cache._shared.clear()
     again = featurize(examples, folder, 24)

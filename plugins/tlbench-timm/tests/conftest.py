@@ -1,4 +1,4 @@
-"""Random weights in files, images, and the folder with real data."""
+"""Fixtures: random weights in files, images of noise, and the folder of real data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pre-training on fractals: what is rendered, how it is trained on, and the weights that come with the package."""
+"""Pre-training on fractals: rendering, training, and the weights of the package."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from tlbench_timm.fractals.backbones import FractalBackbone, backbones
 from tlbench_timm.fractals.recipe import RECIPES, Recipe
-from tlbench_timm.fractals.render import draw_systems, fractals, look, render
+from tlbench_timm.fractals.render import augment, draw_systems, fractals, render
 from tlbench_timm.fractals.train import pretrain
 from tlbench_timm.plugin import tlbench_backbones, tlbench_suites
 from torch import Generator
@@ -74,14 +74,14 @@ def test_systems_cover_neither_little_nor_all():
         assert 0.5 * recipe.coverage[0] < shown < 1.5 * recipe.coverage[1]
 
 
-def test_looks_are_many_and_in_range():
+def test_augmented_images_differ_and_are_in_range():
     images, _ = fractals(tiny())
-    first, second = (look(images, Generator().manual_seed(seed)) for seed in (0, 1))
+    first, second = (augment(images, Generator().manual_seed(seed)) for seed in (0, 1))
     assert first.shape == (12, 3, 32, 32)
     assert first.min() >= -1
     assert first.max() <= 1
     assert not torch.equal(first, second)
-    assert torch.equal(first, look(images, Generator().manual_seed(0)))
+    assert torch.equal(first, augment(images, Generator().manual_seed(0)))
     assert (first.std((2, 3)) > 0).any(1).all(), "an image without a trace of its fractal"
 
 
@@ -143,7 +143,7 @@ def test_a_checkpoint_of_another_recipe_is_not_taken(tmp_path, monkeypatch):
         pass
 
     def stop(line: str) -> None:
-        if "told apart" in line:
+        if "accuracy on held-out" in line:
             raise Stopped
 
     monkeypatch.setattr(train, "_EVERY", 2)
@@ -204,7 +204,7 @@ def test_random_weights_follow_their_seed(monkeypatch):
 
 
 def test_features_of_a_readout_with_weights_take_no_gradient():
-    """The transformer's last norm stands in its readout."""
+    """The transformer's last norm is part of its readout."""
     backbone = FractalBackbone("fractal-vit", random=0)
     encoder, (train, _) = backbone.load(), digits(5)
     data = backbone.featurize(train, Classes(tuple("0123456789")))
@@ -214,7 +214,7 @@ def test_features_of_a_readout_with_weights_take_no_gradient():
 
 def test_sizes_that_cannot_be_are_refused():
     assert FractalBackbone("fractal-resnet", size=32).data_config()["input_size"] == (3, 32, 32)
-    with pytest.raises(UsageError, match="positions for 64 pixels alone"):
+    with pytest.raises(UsageError, match="position embeddings are for 64 pixels"):
         FractalBackbone("fractal-vit", size=32)
     with pytest.raises(UsageError, match="at least 8"):
         FractalBackbone("fractal-resnet", size=4)
@@ -248,7 +248,7 @@ def digits(count: int) -> tuple[Examples, Examples]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_probe_on_digits_is_better_than_on_random_weights(name):
-    """What the fractals taught serves a task that has nothing to do with them."""
+    """Features learnt on fractals transfer to an unrelated task."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

@@ -1,4 +1,4 @@
-"""Every family is cut where timm says its blocks are: the same bits, the same gradients."""
+"""Every family is cut where timm groups its blocks, with equal bits and gradients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import timm
 import torch
 from timm.models.vgg import VGG
-from tlbench_timm.blocks import candidates, checked
+from tlbench_timm.blocks import candidates, verified_blocks
 from tlbench_timm.convention import ImageConvention
 from tlbench_timm.loading import staged
 from tlbench_timm.plugin import tlbench_resolve
@@ -132,11 +132,11 @@ def test_a_model_that_cannot_be_cut_is_one_stage():
     native = Skipping().eval()
     assert [len(paths) for paths in candidates(native)] == [3, 3, 0]
 
-    def make_of(blocks):
+    def build(blocks):
         return StagedEncoder(native, ImageConvention((8, 8)), blocks, readout="pooler", identity="x")
 
     before = copy.deepcopy(native.state_dict())
-    assert checked(native, (8, 8), make_of) == []
+    assert verified_blocks(native, (8, 8), build) == []
     assert all(torch.equal(before[name], value) for name, value in native.state_dict().items())
     encoder = staged(native, "skipping", (8, 8), "x")
     assert [stage.name for stage in encoder.stages] == ["embeddings"]

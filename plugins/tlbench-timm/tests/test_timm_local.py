@@ -1,4 +1,4 @@
-"""Small backbones with real weights: they are what they say, where their files are."""
+"""Small backbones with real weights predict as published, where their files are here."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_another_file_under_the_published_name_is_refused(tmp_path, monkeypatch)
     (tmp_path / CIFAR).parent.mkdir(parents=True)
     torch.save({"state_dict": {}}, tmp_path / CIFAR)
     monkeypatch.setenv("TLBENCH_DATA", str(tmp_path))
-    with pytest.raises(UsageError, match="not the file that was published"):
+    with pytest.raises(UsageError, match="not the published file"):
         backbone.load()
 
 

@@ -1,4 +1,4 @@
-"""Pixels are those of timm's own transform, at its own size or another."""
+"""Pixels equal those of timm's own transform, at its own size or another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The suites of images that come with the plugin."""
+"""The image suites of the plugin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where weights come from, and which are refused."""
+"""Sources of weights, and which files are refused."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def test_the_name_carries_the_files_digest(tmp_path, weights_file):
     assert found.ref.name.startswith(f"timm:test_vit[weights={path}@")
     assert Catalog.discover().backbone(found.ref.name).ref == found.ref
     weights_file(tmp_path, "test_vit", change=lambda state: {k: v + 1 for k, v in state.items()})
-    with pytest.raises(UsageError, match="name it without"):
+    with pytest.raises(UsageError, match=r"digest of .* is now"):
         Catalog.discover().backbone(found.ref.name)
-    with pytest.raises(UsageError, match="name it without"):
+    with pytest.raises(UsageError, match=r"digest of .* is now"):
         found.item.load()
     assert Catalog.discover().backbone(f"timm:test_vit[weights={path}]").ref != found.ref
 
@@ -106,12 +106,12 @@ def test_a_family_that_timm_loads_leniently_is_loaded_strictly(tmp_path, weights
 
 def test_pickles_and_files_that_are_not_there_are_refused(tmp_path):
     torch.save({"a": torch.zeros(1)}, tmp_path / "weights.pth")
-    with pytest.raises(UsageError, match="safetensors files alone"):
+    with pytest.raises(UsageError, match=r"only \.safetensors files"):
         resolved("timm:test_vit", weights=str(tmp_path / "weights.pth"))
     with pytest.raises(UsageError, match="no such file"):
         resolved("timm:test_vit", weights=str(tmp_path / "gone.safetensors"))
     (tmp_path / "weights.pth").rename(tmp_path / "pickle.safetensors")
-    with pytest.raises(UsageError, match="no safetensors file"):
+    with pytest.raises(UsageError, match="not a safetensors file"):
         resolved("timm:test_vit", weights=str(tmp_path / "pickle.safetensors")).load()
 
 
@@ -122,7 +122,7 @@ def test_weights_that_are_not_here_are_one_line():
     with pytest.raises(UsageError, match=r"pin what to fetch, as timm:test_vit\.r160_in1k@<commit>") as caught:
         backbone.load()
     assert "\n" not in str(caught.value)
-    with pytest.raises(UsageError, match="nor to be had"):
+    with pytest.raises(UsageError, match="cannot be downloaded"):
         resolved(f"timm:test_vit.r160_in1k@{COMMIT}").fetch()
     assert len(backbone.load(pretrained=False).stages) == 7
 
@@ -144,7 +144,7 @@ def test_weights_in_the_hubs_cache_are_pinned_and_loaded(hub, tmp_path, weights_
     ("name", "message"),
     [
         ("timm:test_vitt", "did you mean test_vit"),
-        ("timm:test_vit.nothing", r"no weights of the tag .* there is test_vit\."),
+        ("timm:test_vit.nothing", r"no weights with the tag .* available: test_vit\."),
         ("timm:vgg11_nothing", "timm has no model"),
     ],
 )
@@ -157,7 +157,7 @@ def test_an_unknown_model_is_one_line(name, message):
 
 @pytest.mark.parametrize("name", ["timm:", "timm:a/b", "timm:../x"])
 def test_what_is_no_name_is_refused(name):
-    with pytest.raises(UsageError, match="no name of a model"):
+    with pytest.raises(UsageError, match="not a timm model name"):
         tlbench_resolve("backbone", name)
     assert tlbench_resolve("task", name) is None
     assert tlbench_resolve("backbone", "hf:x") is None

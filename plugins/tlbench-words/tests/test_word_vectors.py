@@ -1,4 +1,4 @@
-"""Static word vectors: the files, the words, and the backbone that they make."""
+"""Static word vectors: files, splitting into words, and the backbone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import torch
 from tlbench_words.plugin import tlbench_resolve
 from tlbench_words.splitting import Splitter
-from tlbench_words.vector_files import facts, load_vectors
+from tlbench_words.vector_files import load_vectors, read_header
 
 from tlbench import (
     Classes,
@@ -82,7 +82,7 @@ def test_glove_and_word2vec_write_the_same_table(write):
     word2vec = write([f"4 {WIDTH}", *(f"{row} " for row in rows)], "vectors.vec")
     expected = np.array([[float(value) for value in row.split(" ")[-WIDTH:]] for row in rows], dtype=np.float32)
     for path in (glove, word2vec):
-        vectors = load_vectors(path, facts(path).digest)
+        vectors = load_vectors(path, read_header(path).digest)
         assert vectors.vocabulary == {"the": 1, "cat": 2, ". . .": 3, "état": 4}
         assert np.array_equal(vectors.table[1:], expected)
         assert not vectors.table[0].any()
@@ -90,24 +90,24 @@ def test_glove_and_word2vec_write_the_same_table(write):
 
 def test_only_line_feeds_and_spaces_divide(write):
     path = write(["a\u00a0b 1 2", "c\u0085d 3 4", "e 5 6"])
-    assert list(load_vectors(path, facts(path).digest).vocabulary) == ["a\u00a0b", "c\u0085d", "e"]
+    assert list(load_vectors(path, read_header(path).digest).vocabulary) == ["a\u00a0b", "c\u0085d", "e"]
 
 
 BROKEN = {
-    "a column too few": (["the 1 2 3", "cat 1 2"], r"row 2: 2 numbers, not 3"),
-    "a column too many": (["the 1 2 3", "cat 1 2 3 4"], r"row 2: 4 numbers, not 3"),
-    "an empty row": (["the 1 2 3", "", "cat 1 2 3"], r"row 2: 0 numbers, not 3"),
+    "a column too few": (["the 1 2 3", "cat 1 2"], r"row 2: 2 numbers where 3 are expected"),
+    "a column too many": (["the 1 2 3", "cat 1 2 3 4"], r"row 2: 4 numbers where 3 are expected"),
+    "an empty row": (["the 1 2 3", "", "cat 1 2 3"], r"row 2: 0 numbers where 3 are expected"),
     "no number": (["the 1 2 3", "cat 1 x 3"], r"row 2: 'x' is not a number"),
     "not finite": (["the 1 2 3", "cat 1 nan 3"], r"row 2: a number is not finite"),
     "not finite below a heading": (["2 3", "the 1 2 3", "cat 1 inf 3"], r"row 3: a number is not finite"),
-    "twice": (["the 1 2 3", "cat 1 2 3", "the 1 2 3"], r"row 3: 'the' stands in row 1 already"),
+    "twice": (["the 1 2 3", "cat 1 2 3", "the 1 2 3"], r"row 3: 'the' is in row 1 already"),
     "no word": (["the 1 2 3", " 1 2 3"], r"row 2: no word before"),
-    "a broken promise": (["3 3", "the 1 2 3", "cat 1 2 3"], r"row 1 promises 3 words, but there are 2"),
-    "a promise alone": (["0 3"], r"no word in it"),
-    "a text": (["it was a dark night", "and so on"], r"row 1: not a word and its vector"),
-    "nothing": (b"", r"row 1: not a word and its vector"),
+    "a wrong header": (["3 3", "the 1 2 3", "cat 1 2 3"], r"row 1 declares 3 words, but the file has 2"),
+    "a header alone": (["0 3"], r"has a header but no words"),
+    "a text": (["it was a dark night", "and so on"], r"row 1: neither a word with its vector"),
+    "nothing": (b"", r"row 1: neither a word with its vector"),
     "not UTF-8": (b"the 1 2 3\nc\xe4t 1 2 3\n", r"row 2: 'c\\\\xe4t' is not UTF-8"),
-    "binary": (b"3000000 300\n</s> \x8d\xc3\x91\x01\x00", r"row 2: 1 numbers, not 300"),
+    "binary": (b"3000000 300\n</s> \x8d\xc3\x91\x01\x00", r"row 2: 1 numbers where 300 are expected"),
 }  # fmt: skip
 
 
@@ -122,7 +122,7 @@ def test_a_broken_file_is_one_line_with_its_row(write, case):
 
 
 def test_columns_are_counted_before_anything_runs(write):
-    with pytest.raises(DataError, match="row 3: 2 numbers, not 3"):
+    with pytest.raises(DataError, match="row 3: 2 numbers where 3 are expected"):
         tlbench_resolve("backbone", f"words:{write(['the 1 2 3', 'cat 1 2 3', 'dog 1 2'])}")
 
 
@@ -137,7 +137,7 @@ def test_a_file_s_name_pins_its_content(write):
     assert resolve(path).revision != backbone.revision
     assert not backbone.card().on_disk
     for use in (lambda: tlbench_resolve("backbone", backbone.name), backbone.load):
-        with pytest.raises(UsageError, match=r"the file holds \w{12} now"):
+        with pytest.raises(UsageError, match=r"digest is now \w{12}"):
             use()
     path.unlink()
     with pytest.raises(UsageError, match="no such file"):
@@ -172,14 +172,14 @@ def test_the_numbers_are_kept_and_read_again_without_the_rows(write, monkeypatch
 def test_texts_are_split_as_the_table_was_made(write, text, found):
     words = ["the", "cat", ",", "sat", "do", "n't", "it", "'s", "well", "well-known", "u.s"]
     path = write(rows_of(words))
-    vectors = load_vectors(path, facts(path).digest)
+    vectors = load_vectors(path, read_header(path).digest)
     assert vectors.lower
     assert [words[row - 1] for row in Splitter(vectors).text(text)] == found
 
 
 def test_a_table_with_capitals_is_asked_for_them_first(write):
     path = write(rows_of(["Paris", "paris", "cat"]))
-    splitter = Splitter(load_vectors(path, facts(path).digest))
+    splitter = Splitter(load_vectors(path, read_header(path).digest))
     assert splitter.text("Paris paris PARIS Cat") == [1, 2, 2, 3]
 
 
@@ -225,13 +225,13 @@ def test_every_word_of_a_sentence_has_a_place(write):
 
 def test_what_words_cannot_do_is_refused(write):
     backbone = resolve(write(rows_of(["the"])))
-    assert "no Span" in backbone.supports(Span())
+    assert "cannot predict Span" in backbone.supports(Span())
     assert backbone.supports(Scalar()) is None
-    with pytest.raises(PluginError, match="no Span"):
+    with pytest.raises(PluginError, match="cannot predict Span"):
         backbone.featurize(Examples([Example("0", ("the", "the"))]), Span())
-    with pytest.raises(PluginError, match="one text or two"):
+    with pytest.raises(PluginError, match="one or two texts"):
         backbone.featurize(Examples([Example("0", (("the",),))]), Scalar())
-    with pytest.raises(PluginError, match="one tuple of texts"):
+    with pytest.raises(PluginError, match="one tuple of words"):
         backbone.featurize(Examples([Example("0", ("the",))]), TokenClasses(("O",)))
 
 

@@ -99,9 +99,10 @@ class Catalog:
         """Returns the strategy of this name; raises as `backbone` does."""
         return cast(Found[Strategy], self._find("strategy", name, Strategy))
 
-    def renderer(self, name: str) -> Renderer:
-        """Returns the renderer of this format; raises as `backbone` does."""
-        return cast(Renderer, self._registered("renderer", name).item)
+    def renderer(self, name: str) -> Found[Renderer]:
+        """Returns the renderer of this format, which takes no parameters; raises as `backbone` does."""
+        entry = self._registered("renderer", name)
+        return Found(cast(Renderer, entry.item), Ref(entry.name), entry.distribution, entry.version)
 
     def executor(self, name: str) -> Found[ExecutorPlugin]:
         """Returns the executor of this name; raises as `backbone` does."""

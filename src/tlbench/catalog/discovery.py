@@ -10,7 +10,7 @@ import importlib
 import inspect
 import os
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
@@ -20,6 +20,7 @@ from typing import Any
 import pluggy
 
 from tlbench.catalog import hookspecs
+from tlbench.catalog.names import fault_of_name
 from tlbench.catalog.objects import fault_of
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.executor import ExecutorPlugin
@@ -44,6 +45,12 @@ KINDS: dict[str, tuple[str, type]] = {
     "executor": ("tlbench_executors", ExecutorPlugin),
     "suite": ("tlbench_suites", Path),
 }
+
+OWN = "tlbench"
+"""The distribution of what tlbench brings itself."""
+_OF_TLBENCH = {"metric", "renderer", "executor"}
+"""The kinds of which tlbench brings some, whose names no plugin may take: a name must not mean something else, or
+nothing any more, because a plugin was installed."""
 
 _HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("tlbench_"))
 _LOADER_PATHS = (str(Path(importlib.__file__).parent), str(Path(pluggy.__file__).parent), __file__, "<frozen ")
@@ -202,20 +209,35 @@ def _is_unmarked(manager: pluggy.PluginManager, module: Any, hook: str) -> bool:
 
 def _collect(discovery: Discovery, kind: str, broken: list[Broken]) -> Iterator[PluginEntry]:
     hook, contract = KINDS[kind]
-    for plugin, function in discovery.hooks(hook):
+    own: set[str] = set()
+    # tlbench's own objects first, so that their names are known when those of plugins are checked.
+    for plugin, function in sorted(discovery.hooks(hook), key=lambda pair: pair[0].distribution != OWN):
         items = guarded(plugin.title, broken, partial(_items_and_names, function))
         for item, name in items or ():
             if not isinstance(item, contract) or not isinstance(name, str) or not name:
                 reason = f"{hook} returned a {type(item).__name__} {name!r}, not a {contract.__name__} with a name"
                 broken.append(Broken(plugin.title, reason))
                 continue
-            fault = guarded(plugin.title, broken, partial(fault_of, kind, item)) if contract is not Path else ""
+            fault = _fault_of_name(kind, item, name, own if plugin.distribution != OWN else ())
+            if not fault and contract is not Path:
+                fault = guarded(plugin.title, broken, partial(fault_of, kind, item))
             if fault:
                 broken.append(Broken(plugin.title, fault))
             # None: the check itself raised, which `guarded` has reported.
             if fault != "":
                 continue
+            if plugin.distribution == OWN and kind in _OF_TLBENCH:
+                own.add(name)
             yield PluginEntry(kind, name, item, plugin.distribution, plugin.version)
+
+
+def _fault_of_name(kind: str, item: object, name: str, own: Collection[str]) -> str | None:
+    title = f"the {kind} {name!r} ({type(item).__name__})"
+    if name in own:
+        return f"{title} has the name of one of tlbench's own: give it another"
+    # A suite has the name of its file, and can be given by its path instead.
+    fault = "" if kind == "suite" else fault_of_name(name)
+    return f"{title} has a name that a command cannot take: {fault}" if fault else ""
 
 
 def _items_and_names(function: Callable[[], Iterable[Any]]) -> list[tuple[Any, Any]]:

@@ -108,6 +108,18 @@ def parameters(item: object) -> dict[str, Any]:
     return {f.name: hints[f.name] for f in dataclasses.fields(item) if f.init and f.name not in _RESERVED}
 
 
+def fault_of_name(name: str) -> str:
+    """Returns why a plugin's object cannot have this name, in a suite or on the command line; empty if it can."""
+    if not name:
+        return "it is empty"
+    if name.startswith("-"):
+        return "it begins with a dash, as options do"
+    odd = sorted(
+        {character for character in name if character in "[]=," or not character.isprintable() or character.isspace()}
+    )
+    return f"it holds {', '.join(map(ascii, odd))}" if odd else ""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Returns the end of a message about an unknown name: similar names, or else the first of all names."""
     names = sorted(set(known))

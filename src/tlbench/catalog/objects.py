@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import math
 import types
+from collections.abc import Callable
+from typing import Any, get_args
 
+from tlbench.contracts.metric import LONGEST_NAME
+from tlbench.contracts.outputs import AnswerKind, Output
 from tlbench.metrics import METRICS
 
 _REQUIRED: dict[str, tuple[str, ...]] = {
@@ -36,11 +41,81 @@ def fault_of(kind: str, item: object) -> str:
             return f'{title} has the metrics {metrics!r}, which are no tuple of names such as ("accuracy",)'
     if kind == "metric":
         if METRICS.get(name, item) is not item:
-            return f"{title} has the name of one of tlbench's own"
-        outputs = getattr(item, "outputs", None)
-        if not isinstance(outputs, tuple) or not outputs or not all(isinstance(output, type) for output in outputs):
-            return f"{title} has the outputs {outputs!r}, which are no tuple of classes such as (Classes,)"
+            return f"{title} has the name of one of tlbench's own: give it another"
+        if fault := _fault_of_metric(item):
+            return f"{title} {fault}"
     return ""
+
+
+def _fault_of_metric(metric: Any) -> str:
+    """Returns which of the attributes that tables and records rely on a metric cannot have, and what it can."""
+    values: dict[str, Any] = {}
+    for attribute, (fits, asked) in _OF_METRICS.items():
+        try:
+            value = values[attribute] = getattr(metric, attribute)
+            if not fits(value):
+                return f"has the {attribute} {_short(repr(value))}, which {asked}"
+        except (Exception, SystemExit) as error:
+            return f"cannot say its {attribute}: {_short(f'{type(error).__name__}: {error}')}"
+    low = -math.inf if values["lowest"] is None else values["lowest"]
+    high = math.inf if values["highest"] is None else values["highest"]
+    if low >= high:
+        return f"has the lowest value {low}, which is not below its highest, {high}"
+    worst = values["worst"]
+    if worst is not None and not low <= worst <= high:
+        return f"has the worst value {worst}, which is not between its lowest and highest, {low} and {high}"
+    return ""
+
+
+def _are_outputs(value: Any) -> bool:
+    return isinstance(value, tuple) and bool(value) and all(map(_is_output, value))
+
+
+def _is_output(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, Output) and getattr(value, "answers", "") in _ANSWERS
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and value.isidentifier() and len(value) <= LONGEST_NAME
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_bound(value: Any) -> bool:
+    return value is None or _is_number(value)
+
+
+_ANSWERS = get_args(AnswerKind)
+_BOOL = _is_bool, "is neither True nor False"
+_BOUND = _is_bound, "is neither a finite number nor None"
+_OF_METRICS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "name": (_is_name, f"is no identifier of at most {LONGEST_NAME} characters such as within_half"),
+    "label": (lambda value: _is_text(value) and bool(value.strip()), "is no text"),
+    "outputs": (_are_outputs, "are no tuple of classes such as (Classes,)"),
+    "greater_is_better": _BOOL,
+    "lowest": _BOUND,
+    "highest": _BOUND,
+    "worst": _BOUND,
+    "reads_scores": _BOOL,
+    "in_points": _BOOL,
+    "points": (lambda value: _is_number(value) and value > 0, "is no number above 0"),
+    "citation": (_is_text, "is no text"),
+}
+"""Attribute to what it must be, and what is said of one that is not."""
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:200]
 
 
 def _computed(item: object, attribute: str) -> bool:

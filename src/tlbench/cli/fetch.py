@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from tlbench.catalog.catalog import Catalog, Found
 from tlbench.contracts.backbone import Backbone
-from tlbench.contracts.errors import UsageError
+from tlbench.contracts.errors import PluginError, UsageError
+from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
+from tlbench.planning.needs import declared_needs
 from tlbench.planning.suite import Suite
 from tlbench.results.render.escaping import printable
 
@@ -36,16 +38,23 @@ def names_in_suite(suite: Suite, catalog: Catalog) -> tuple[tuple[str, ...], tup
     """Returns the names of the backbones and tasks of a suite, including those that its strategies need.
 
     Raises:
-        UsageError: An unknown strategy.
+        UsageError: An unknown strategy, or one whose needs() are none.
     """
     # Dictionaries as ordered sets: things are fetched in the order of the suite.
     backbones = dict.fromkeys(name for block in suite.cells for name in block.backbones)
     tasks = dict.fromkeys(name for block in suite.cells for name in block.tasks)
     for strategy in dict.fromkeys(name for block in suite.cells for name in block.strategies):
-        for need in catalog.strategy(strategy).item.needs():
+        for need in _needs(catalog.strategy(strategy).item):
             kind, _, name = need.partition(":")
             (backbones if kind == "backbone" else tasks).setdefault(name)
     return tuple(backbones), tuple(tasks)
+
+
+def _needs(strategy: Strategy) -> tuple[str, ...]:
+    try:
+        return declared_needs(strategy)
+    except PluginError as error:
+        raise UsageError(str(error)) from error
 
 
 def _looked_up(

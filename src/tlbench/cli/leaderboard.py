@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -69,15 +70,7 @@ def show(table: Table, title: str, command: str, format_: str = "terminal") -> N
 
         print_table(Console(), table, title)
     else:
-        from tlbench.results.render.page import Limits, Page
-
-        renderer = _renderer(format_)
-        page = Page(table, title, command, limits=Limits() if renderer.is_short else None)
-        try:
-            text = renderer.render(page)
-        except Exception as error:
-            raise UsageError(f"--format {format_}: {type(error).__name__}: {error}") from error
-        sys.stdout.write(text)
+        sys.stdout.write(_rendered(table, title, command, format_))
     sys.stdout.flush()
 
 
@@ -89,15 +82,47 @@ def print_table(console: Console, table: pd.DataFrame | Table, title: str) -> No
     console.print(Leaderboard(Page(table, title, limits=Limits())))
 
 
-def _renderer(name: str) -> Renderer:
-    """Returns the renderer of a format; plugins are looked for only where it is not tlbench's own."""
+def _rendered(table: Table, title: str, command: str, format_: str) -> str:
+    """Returns a leaderboard in a format, as text that standard output can write.
+
+    Raises:
+        UsageError: There is no such format, or what is brought for it failed or made something else than text.
+    """
+    from tlbench.results.render.page import Limits, Page
+
+    renderer, brought_by = _renderer(format_)
+    fault = f"--format {format_}, brought by {brought_by}"
+    try:
+        page = Page(table, title, command, limits=Limits() if renderer.is_short else None)
+        text = renderer.render(page)
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{fault}, failed: {type(error).__name__}: {error}") from error
+    if not isinstance(text, str):
+        raise UsageError(f"{fault}, made {type(text).__name__} and not text: its `render` must return a str")
+    _check_encodable(text, "utf-8", f"{fault}, made text with", "its `render` must leave such characters out")
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    _check_encodable(text, encoding, f"--format {format_}: the text has", "set PYTHONIOENCODING=utf-8")
+    return text
+
+
+def _check_encodable(text: str, encoding: str, what: str, advice: str) -> None:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError as error:
+        character = f"U+{ord(text[error.start]):04X}"
+        raise UsageError(f"{what} the character {character}, which {encoding} cannot write: {advice}") from error
+
+
+def _renderer(name: str) -> tuple[Renderer, str]:
+    """Returns the renderer of a format, and who brings it; plugins are looked for only where tlbench has none."""
     from tlbench.results.render.formats import FORMATS
 
     if name in FORMATS:
-        return FORMATS[name]
+        return FORMATS[name], "tlbench"
     from tlbench.catalog.catalog import Catalog
 
-    return Catalog.discover().renderer(name)
+    found = Catalog.discover().renderer(name)
+    return found.item, f"{found.distribution} {found.version}".strip()
 
 
 def load(store: Store, cells: set[str] | None) -> list[Record]:
@@ -198,7 +223,10 @@ def _by_predictions(store: Store) -> Callable[[Metric, Sequence[CellSummary]], T
                 complaints.append(printable(f"tlbench: {path} cannot be read: {error}"))
                 return None
 
-        return by_answers(metric, lines, answers_of), complaints
+        def complain(text: str) -> None:
+            complaints.append(printable(f"tlbench: {text}"))
+
+        return by_answers(metric, lines, answers_of, complain), complaints
 
     return ranked
 
@@ -208,4 +236,6 @@ def _complain(file: Unreadable) -> None:
 
 
 def _command(suite: str | None, everything: bool) -> str:
-    return "tlbench leaderboard" + (f" --suite {suite}" if suite else "") + (" --all" if everything else "")
+    return (
+        "tlbench leaderboard" + (f" --suite {shlex.quote(suite)}" if suite else "") + (" --all" if everything else "")
+    )

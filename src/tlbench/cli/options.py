@@ -16,7 +16,8 @@ from tlbench.contracts.cell import Plan, Precision, Pruner, Sampler
 from tlbench.contracts.errors import UsageError
 from tlbench.modeling.disk import cache_settings
 from tlbench.planning.capacity import Room
-from tlbench.planning.plan import Selection, plan
+from tlbench.planning.plan import plan
+from tlbench.planning.selection import Selection
 from tlbench.planning.suite import Patch, Suite, SuiteBlock, read_suite
 from tlbench.system.machine import gpu_memory_bytes, gpus, memory_bytes
 

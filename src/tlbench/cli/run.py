@@ -20,7 +20,7 @@ from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
 from tlbench.running.dispatch import Progress
-from tlbench.running.run import Settings, attempts_of, run, started
+from tlbench.running.run import Settings, pending_attempts, run, started_executor
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -46,9 +46,9 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
     store = Store.create(out)
     # Saved before the first fit: `tlbench leaderboard` counts the missing cells of a run that goes on or was stopped.
     store.save_plan(plan)
-    with started(plan, store, catalog, settings) as executor:
+    with started_executor(plan, store, catalog, settings) as executor:
         capacity = executor.capacity()
-        attempts = attempts_of(plan, store, catalog, settings, capacity, _print_damaged)
+        attempts = pending_attempts(plan, store, catalog, settings, capacity, _print_damaged)
         _print_skips(plan)
         if attempts:
             view = LiveView(plan.suite, len(plan.cells), len(plan.cells) - len(attempts), attempts, capacity.workers)
@@ -119,6 +119,9 @@ def _standings(records: list[Record], plan: Plan) -> RenderableType | None:
 
 def _print_summary(plan: Plan, records: list[Record], out: Path, ran: set[str]) -> int:
     """Prints how many cells ran and failed, and returns the exit status; `ran` has the ids of this run's cells."""
+    # A cell may be "ok" and have a note, such as a secondary metric that could not be computed.
+    for record in [record for record in records if record.status == "ok" and record.reason][:10]:
+        print(f"{printable(record.cell.title)}: {printable(record.reason)}", file=sys.stderr)
     failed = [record for record in records if record.status != "ok"]
     for record in failed[:10]:
         print(f"{record.status}: {printable(record.cell.title)}: {printable(record.reason)}", file=sys.stderr)

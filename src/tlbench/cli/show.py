@@ -14,7 +14,7 @@ from tlbench.cli.plan import protocol_text
 from tlbench.cli.text_tables import print_facts
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Protocol
-from tlbench.contracts.errors import AmbiguousName, UnknownName, UsageError
+from tlbench.contracts.errors import AmbiguousName, PluginError, UnknownName, UsageError
 from tlbench.contracts.outputs import Classes, Output, Text
 from tlbench.contracts.resources import Trainable, estimated
 from tlbench.contracts.space import Choice, Domain, Float, Int, Override, Range
@@ -22,6 +22,7 @@ from tlbench.contracts.strategy import About, Strategy, TaskInfo
 from tlbench.contracts.task import Task
 from tlbench.modeling.disk.cache_settings import size_text
 from tlbench.planning.capacity import needed_bytes
+from tlbench.planning.needs import declared_needs
 from tlbench.planning.plan import plan
 from tlbench.planning.suite import read_suite
 
@@ -118,7 +119,10 @@ def _task(task: Task) -> Facts:
 
 def _strategy(strategy: Strategy) -> Facts:
     yield "backbone", "" if strategy.uses_backbone else "uses none"
-    yield "needs", ", ".join(strategy.needs())
+    try:
+        yield "needs", ", ".join(declared_needs(strategy))
+    except PluginError as error:
+        yield "needs", f"unknown: {error}"
     # A space may depend on the task and the backbone, of which there are none here: an example of two classes.
     about = About(TaskInfo("any", Classes(("0", "1")), ("accuracy",)), Protocol(), None)
     try:

@@ -33,7 +33,8 @@ def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
     """
     record = _newest_readable(Store.open(out), cell_id)
     rows = [("cell", record.cell.id), ("title", record.cell.title), ("protocol", protocol_text(record.cell.protocol))]
-    rows += [("status", record.status), ("reason", record.reason)] if record.status != "ok" else []
+    rows += [("status", record.status)] if record.status != "ok" else []
+    rows += [("reason" if record.status != "ok" else "note", record.reason)]
     rows += [("best params", ", ".join(f"{k}={v}" for k, v in record.best_params.items()) or "-")]
     rows += [("validation", "-" if record.validation is None else f"{record.validation:.4f}")]
     for score in record.scores:

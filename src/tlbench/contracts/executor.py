@@ -115,13 +115,15 @@ class OrderResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     energy_joules: float | None = None
     made_with: Provenance = Provenance()
     scores: tuple[TestScore, ...] = ()
-    """Set by a `score` order alone, like the four fields below."""
+    """Set by a `score` order alone, like the five fields below."""
+    left_out: str = ""
+    """One line on scores that could not be computed: of a metric that is not the primary one, or on a slice."""
     report: ClassReport = ClassReport()
     overlap: dict[str, int] = {}
     predictions: str = ""
     """Name of the file within `FitOrder.folder` that holds the predictions of all seeds."""
-    misfits: tuple[int, ...] = ()
-    """Seeds whose stored predictions belong to another test split; they are fitted again."""
+    misfits: dict[int, str] = {}
+    """Seed to the reason why its stored predictions cannot be scored; such seeds are fitted again."""
     error: str = ""
     """One line if the order failed as a whole, for example because its task cannot be loaded; else empty."""
     traceback: str = ""

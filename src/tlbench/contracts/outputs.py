@@ -57,7 +57,8 @@ class Output:
     def arrays(self, targets: Sequence[Any], predictions: Predictions) -> Arrays | None:
         """Returns targets and predictions as metrics read them, (N,) or (N, K) each, in one of the four shapes.
 
-        None, the default, stands for the usual conversion of that shape (`tlbench.metrics.scored_arrays`).
+        None, the default, stands for the usual conversion of that shape, which an override may call:
+        `tlbench.metrics.scored_arrays.usual_arrays`.
 
         Raises:
             PluginError: A prediction that is not what the output asks for; the message names the example.

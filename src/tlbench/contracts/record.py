@@ -192,6 +192,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attempt: int = 1
     """One higher after each `--fresh`; the newest attempt of a cell is the one that counts."""
     reason: str = ""
+    """One line: what ended the cell without scores; where the status is `ok`, which scores are left out and why."""
     traceback: str = ""
     metrics: tuple[str, ...] = ()
     """The task's metrics; the first is primary."""

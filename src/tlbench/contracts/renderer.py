@@ -13,8 +13,11 @@ class Renderer:
     r"""A format of the leaderboard, such as HTML or LaTeX: subclass it and return it from `tlbench_renderers`.
 
     A `Page` has every number both as a value and as a short text, so a renderer computes nothing. Every text of a page
-    is guaranteed to be one line of printable characters; escaping what its own format treats as markup is the
-    renderer's job.
+    is guaranteed to be one line of printable characters. Escaping what its own format treats as markup or commands,
+    such as a formula of a spreadsheet, is the renderer's job, which `tlbench.testing.conformance.RendererConformance`
+    checks. `frame()` and the values of a page are as they were recorded, and may hold any characters.
+
+        from tlbench.results.render.escaping import spreadsheet
 
         class Tsv(Renderer):
             name = "tsv"
@@ -23,8 +26,8 @@ class Renderer:
                 lines = ["\t".join(["task", *(column.name for column in page.columns)])]
                 for section in page.sections:
                     for line in section.lines:
-                        texts = [line.values[column.name].text for column in page.columns]
-                        lines.append("\t".join([section.task, *texts]))
+                        texts = [spreadsheet(line.values[column.name].text) for column in page.columns]
+                        lines.append("\t".join([spreadsheet(section.task), *texts]))
                 return "\n".join(lines) + "\n"
     """
 

@@ -204,7 +204,8 @@ class Strategy:
     def needs(self) -> tuple[str, ...]:
         """Returns what else a fit reads: "backbone:x" (a teacher, by `Job.backbone`), "task:mnli" (by `Job.other`).
 
-        It is part of the cell's identity, and `tlbench fetch` brings it. A plan skips the cell where it is missing.
+        It is part of the cell's identity, and `tlbench fetch` brings it. A plan skips the cell where it is missing, and
+        where it is the task of the cell itself.
         """
         return ()
 

@@ -77,7 +77,11 @@ def _scored(metric: Metric, kind: AnswerKind, references: Any, predictions: Any,
         values = (given > 0.5).astype(np.int64) if kind == "labels" else given.argmax(axis=1)
         return Scored(np.asarray(references), values, given, positive)
     if kind in {"numbers", "labels"}:
-        return Scored(np.asarray(references), np.asarray(predictions), positive=positive)
+        both = np.asarray(references), np.asarray(predictions)
+        if of_whole_numbers(metric) is None and all((part == np.round(part)).all() for part in both):
+            # The library has one type for all numbers of a metric of classes and of real numbers.
+            both = both[0].astype(np.int64), both[1].astype(np.int64)
+        return Scored(*both, positive=positive)
     accepted = [tuple(item) for item in references]
     answers = [tuple(item) for item in predictions] if kind == "tags" else list(predictions)
     return Scored(accepted, answers, positive=positive)  # type: ignore[arg-type]

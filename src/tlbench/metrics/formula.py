@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from tlbench.contracts.metric import EXACT, Metric
+from tlbench.contracts.metric import Metric, weighted_sums
 from tlbench.metrics.scored import Floats, Scored
 
 if TYPE_CHECKING:
@@ -28,11 +28,8 @@ class Sums:
 
     def resampler(self, metric: Metric, scored: Scored) -> Resampler:
         """Returns a function from weights (R, N) to the metric (R,)."""
-        parts = metric.parts(scored)
-        if self.counts and len(parts) * parts.max(initial=1) < EXACT:
-            # Twice as fast.
-            parts = parts.astype(np.float32)
-        return lambda weights: self.value(np.asarray(weights.astype(parts.dtype) @ parts, dtype=np.float64))
+        sums = weighted_sums(metric.parts(scored), self.counts)
+        return lambda weights: self.value(np.asarray(sums(weights), dtype=np.float64))
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,16 @@ and the area under a curve take the ranks of each resample, which weights give a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tlbench.contracts.errors import PluginError
-from tlbench.contracts.metric import EXACT, Metric
+from tlbench.contracts.errors import Diverged, PluginError
+from tlbench.contracts.metric import Metric, weighted_sums
 from tlbench.metrics import named
 from tlbench.metrics.builtin import BuiltIn
 from tlbench.metrics.formula import Sums
@@ -27,12 +28,13 @@ _KEPT_BYTES = 2**25
 
 
 def score(metric: str | Metric, scored: Scored) -> float:
-    """Returns the metric, given itself or as the name of one of tlbench's own; never NaN.
+    """Returns the metric, given itself or as the name of one of tlbench's own; always finite.
 
     Raises:
         KeyError: There is no such metric.
         ValueError: There are no examples, or they are not what the metric scores.
-        Diverged: A value is not finite.
+        Diverged: A predicted value is not finite, or so large that one of tlbench's own metrics is not.
+        PluginError: A plugin's metric raised, or gave something else than a finite number.
     """
     metric = named(metric)
     return float(resampled(metric, checked(metric, scored), np.ones((1, len(scored))))[0])
@@ -46,15 +48,13 @@ def bootstrap(
     Equal for equal input: the generator is seeded by `seed` alone.
 
     Raises:
-        KeyError: There is no such metric.
-        ValueError: There are no examples, or they are not what the metric scores.
-        Diverged: A value is not finite.
+        KeyError, ValueError, Diverged, PluginError: As `score`, of the metric on any of the resamples.
     """
     metric = named(metric)
     scored = checked(metric, scored)
     n = len(scored)
-    if scored.values.dtype == np.int64 and scored.kind == "numbers" and not metric.reads_scores:
-        # Examples with the same target and answer are interchangeable: draw how many of each kind there are.
+    if is_of_pairs(metric, scored):
+        # Draw how many of each pair there are.
         pairs, counts = np.unique(np.stack([scored.targets, scored.values]), axis=1, return_counts=True)
         scored = Scored(pairs[0], pairs[1], positive=scored.positive)
         drawn: Array = np.random.default_rng(seed).multinomial(n, counts / n, size=resamples)
@@ -63,6 +63,14 @@ def bootstrap(
     tail = 100 * (1 - confidence) / 2
     low, high = np.percentile(resampled(metric, scored, drawn), [tail, 100 - tail])
     return float(low), float(high)
+
+
+def is_of_pairs(metric: Metric, scored: Scored) -> bool:
+    """Says whether examples with the same target and answer are interchangeable, so that pairs can be drawn instead.
+
+    They are those that `checked` gives.
+    """
+    return scored.values.dtype == np.int64 and scored.kind == "numbers" and not metric.reads_scores
 
 
 def draw_weights(n: int, resamples: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -90,7 +98,8 @@ def resampled(metric: str | Metric, scored: Scored, weights: Array) -> Floats:
 
     Raises:
         KeyError: There is no such metric.
-        PluginError: The metric gave something else than a number for each resample.
+        Diverged: One of tlbench's own metrics that has no worst value is not finite: the predictions are too large.
+        PluginError: A plugin's metric raised, or gave something else than a finite number for each resample.
     """
     return resampled_alike(metric, [scored], weights)[0]
 
@@ -99,15 +108,15 @@ def resampled_alike(metric: str | Metric, answers: Sequence[Scored], weights: Ar
     """Returns (R,) for each of several answers to the same examples: what `resampled` gives of it, to the bit.
 
     Raises:
-        KeyError: There is no such metric.
-        PluginError: The metric gave something else than a number for each resample.
+        KeyError, Diverged, PluginError: As `resampled`.
     """
     metric = named(metric)
-    resamplers = _resamplers(metric, answers)
     start, blocks = 0, []
-    for size in _blocks(*weights.shape):
-        blocks.append([_checked(metric, part, size) for part in resamplers(weights[start : start + size])])
-        start += size
+    with _blaming(metric):
+        resamplers = _resamplers(metric, answers)
+        for size in _blocks(*weights.shape):
+            blocks.append([_checked(metric, part, size) for part in resamplers(weights[start : start + size])])
+            start += size
     return [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
 
 
@@ -134,22 +143,47 @@ def _resamplers(metric: Metric, answers: Sequence[Scored]) -> Callable[[Array], 
     formula = metric.formula if isinstance(metric, BuiltIn) else None
     if isinstance(formula, Sums) and formula.counts:
         parts = [metric.parts(scored) for scored in answers]
-        if all(len(one) * one.max(initial=1) < EXACT for one in parts):
-            # As sums are exact, all at once: making the weights floats takes longer than the sums do.
-            beside = np.concatenate(parts, axis=1).astype(np.float32)
-            ends = np.cumsum([one.shape[1] for one in parts])[:-1].tolist()
-            return lambda weights: [
-                from_statistics(metric, sums) for sums in np.split(weights.astype(np.float32) @ beside, ends, axis=1)
-            ]
+        # As sums are exact, all at once: making the weights floats takes longer than the sums do.
+        ends = np.cumsum([one.shape[1] for one in parts])[:-1].tolist()
+        of_all = weighted_sums(np.concatenate(parts, axis=1), counts=True)
+        return lambda weights: [from_statistics(metric, sums) for sums in np.split(of_all(weights), ends, axis=1)]
     each = [metric.resampler(scored) for scored in answers]
     return lambda weights: [one(weights) for one in each]
 
 
 def _checked(metric: Metric, values: Any, size: int) -> Floats:
-    found = np.asarray(values, dtype=np.float64)
-    if found.shape != (size,):
-        raise PluginError(f"the metric {metric.name} gave {found.shape} where ({size},) numbers are asked for")
-    return found if metric.worst is None else np.where(np.isfinite(found), found, metric.worst)
+    found = np.asarray(values)
+    if found.dtype.kind not in "biuf" or found.shape != (size,):
+        raise PluginError(
+            f"the metric {metric.name} gave {found.dtype} {found.shape} where ({size},) real numbers are asked for:"
+            " one for each resample"
+        )
+    found = found.astype(np.float64, copy=False)
+    finite = np.isfinite(found)
+    if metric.worst is not None:
+        return np.where(finite, found, metric.worst)
+    if not finite.all():
+        if isinstance(metric, BuiltIn):
+            raise Diverged(f"predictions so large that their {metric.label} is not finite")
+        raise PluginError(
+            f"the metric {metric.name} gave {found[~finite][0]}: return finite numbers, or say by `worst` what an"
+            " undefined score counts as"
+        )
+    return found
+
+
+@contextmanager
+def _blaming(metric: Metric) -> Iterator[None]:
+    """Names a plugin's metric in whatever its code raises."""
+    try:
+        yield
+    except (PluginError, MemoryError):
+        raise
+    except (Exception, SystemExit) as error:
+        if isinstance(metric, BuiltIn):
+            raise
+        what = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+        raise PluginError(f"the metric {metric.name} raised {what}") from error
 
 
 def _blocks(rows: int, width: int) -> list[int]:

@@ -61,7 +61,10 @@ class Scored:
 
 
 def checked(metric: Metric, scored: Scored) -> Scored:
-    """Returns the same as what the metric reads: integers for a metric of classes, floats for one of numbers.
+    """Returns the same as what the metric reads: integers for a metric of classes, floats for one of real numbers.
+
+    A metric of both reads integers where targets and values are integers, and floats everywhere else. Probabilities are
+    left out for a metric that does not say that it reads them.
 
     Raises:
         ValueError: There are no examples, they are of another kind, or their parts do not fit together.
@@ -79,17 +82,39 @@ def checked(metric: Metric, scored: Scored) -> Scored:
             raise Diverged("predictions that are not finite")
     elif kind == "tags" and any(len(t) != len(v) for t, v in zip(scored.targets, scored.values, strict=True)):
         raise ValueError("each word should have one tag")
-    if scored.scores is not None and metric.reads_scores:
-        _check_scores(scored)
-    dtype: Any = {"numbers": np.int64 if of_whole_numbers(metric) else np.float64, "labels": np.int64}.get(kind)
+    if scored.scores is not None:
+        if metric.reads_scores:
+            _check_scores(scored)
+        else:
+            scored = replace(scored, scores=None)
+    dtype = _dtype(metric, scored)
     if dtype is None or scored.targets.dtype == scored.values.dtype == dtype:
         return scored
-    return replace(scored, targets=scored.targets.astype(dtype), values=scored.values.astype(dtype))
+    return replace(scored, targets=_cast(metric, scored.targets, dtype), values=_cast(metric, scored.values, dtype))
 
 
-def of_whole_numbers(metric: Metric) -> bool:
-    """Says whether what the metric reads are whole numbers, such as indices of classes."""
-    return any(output.whole for output in metric.outputs if output.answers == "numbers")
+def of_whole_numbers(metric: Metric) -> bool | None:
+    """Says whether the numbers that the metric reads are whole, such as indices of classes; None where some are."""
+    whole = {output.whole for output in metric.outputs if output.answers == "numbers"}
+    return None if len(whole) > 1 else True in whole
+
+
+def _dtype(metric: Metric, scored: Scored) -> Any:
+    """Returns what numbers and labels are read as, or None for tags and texts."""
+    if scored.kind not in {"numbers", "labels"}:
+        return None
+    whole = scored.kind == "labels" or of_whole_numbers(metric)
+    if whole is None:
+        # Both kinds of task are its own, and only the data say which this is.
+        whole = scored.targets.dtype.kind in "biu" and scored.values.dtype.kind in "biu"
+    return np.int64 if whole else np.float64
+
+
+def _cast(metric: Metric, part: Array, dtype: Any) -> Array:
+    made: Array = part.astype(dtype)
+    if dtype == np.int64 and part.dtype.kind == "f" and not np.array_equal(made, part):
+        raise ValueError(f"{metric.name} scores whole numbers, and some of these are not: {part[made != part][0]}")
+    return made
 
 
 def probabilities(scored: Scored) -> Floats:

@@ -36,8 +36,11 @@ def arrays_of(output: Output, targets: Sequence[Any], predictions: Predictions) 
         PluginError: A prediction that is not what the output asks for; the message names the example.
     """
     own = output.arrays(targets, predictions)
-    if own is not None:
-        return own
+    return usual_arrays(output, targets, predictions) if own is None else own
+
+
+def usual_arrays(output: Output, targets: Sequence[Any], predictions: Predictions) -> Arrays:
+    """Returns what `arrays_of` does for an output that converts nothing itself; an output's `arrays` may call it."""
     if output.answers == "numbers":
         return numbers(targets, predictions, output.whole)
     if output.answers == "labels":

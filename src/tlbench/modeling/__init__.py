@@ -1,1 +1,1 @@
-"""Encoders, heads, data, activations and metrics: what backbones bring and strategies use. Needs torch."""
+"""Provides encoders, heads, data and activations, which backbones create and strategies use. Needs torch."""

@@ -1,4 +1,4 @@
-"""Batches for a pass without gradients: rows of like length together, within a budget of tokens."""
+"""Provides batches for inference: rows of similar length together, within a budget of tokens."""
 
 from __future__ import annotations
 
@@ -7,23 +7,28 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 CPU_TOKENS = 1024
-"""More does not raise the throughput of a CPU, and pads more."""
+"""A larger budget does not raise a CPU's throughput, and adds padding."""
 CUDA_TOKENS = 32768
 MAX_ROWS = 512
-"""Where a row's length says little of its cost, as with images, this bounds a batch."""
+"""Bounds batches of rows whose length says little about their cost, such as images."""
 
 
 def inference_batches(lengths: np.ndarray, token_budget: int = CPU_TOKENS, max_rows: int = MAX_ROWS) -> list[list[int]]:
-    """Returns every row's index once, longest rows first, so that no batch has more than `token_budget` tokens.
+    """Returns batches of row indices, each row once and longest first, with at most `token_budget` tokens per batch.
 
-    A batch costs its longest row times its number of rows; a row longer than the budget is a batch of its own.
-    Longest first, so that a batch that does not fit into memory fails at once.
+    Args:
+        lengths: The number of tokens of each row, (rows,).
+        token_budget: The most tokens in a batch, with padding; a row longer than that is a batch of its own.
+        max_rows: The most rows in a batch.
     """
     batches: list[list[int]] = []
     room = 0
+    # Longest first, so that a batch that does not fit into memory fails at once rather than after an hour. Stable,
+    # because batches decide the last bits of their rows and so are part of cache keys.
     for index in np.argsort(-lengths, kind="stable").tolist():
         if room < 1:
             batches.append([])
+            # padding makes every row of the batch as long as this one
             room = min(max_rows, max(1, token_budget // max(1, int(lengths[index]))))
         batches[-1].append(index)
         room -= 1
@@ -31,7 +36,7 @@ def inference_batches(lengths: np.ndarray, token_budget: int = CPU_TOKENS, max_r
 
 
 def padding_share(lengths: np.ndarray, batches: Iterable[Sequence[int]]) -> float:
-    """Returns which part of what batches compute is padding, 0 to 1: of their rows times their longest row."""
+    """Returns the share of padding, 0 to 1, among all tokens that these batches compute."""
     computed = real = 0
     for indices in batches:
         inside = lengths[indices]
@@ -41,5 +46,5 @@ def padding_share(lengths: np.ndarray, batches: Iterable[Sequence[int]]) -> floa
 
 
 def default_tokens(device_type: str) -> int:
-    """Returns a token budget that keeps this kind of device busy."""
+    """Returns a token budget that keeps a device of this type busy."""
     return CPU_TOKENS if device_type == "cpu" else CUDA_TOKENS

@@ -1,4 +1,4 @@
-"""Featurised examples: rows a backbone can read, with their targets, collated into batches on request."""
+"""Provides `Data`: featurised examples as rows that a backbone reads, with targets, batched on request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tlbench.contracts.task import Examples
 
 Row: TypeAlias = Any
 Batch: TypeAlias = dict[str, Any]
-"""Tensors by name, batch first; what it holds is between the backbone's `featurize` and its encoder."""
+"""Tensors by name, batch first; the names are agreed between a backbone's `featurize` and its encoder."""
 
 
 @dataclass
@@ -26,10 +26,10 @@ class Meter:
 
 @dataclass(frozen=True)
 class Data:
-    """Featurised examples: a length, random access, and batches.
+    """Featurised examples, with a length, random access to rows, and batches.
 
-    One example may stand behind several rows (windows); `owners` says which. Data made of cached activations
-    has the same rows with hidden states in place of the input.
+    One example may have several rows (windows); `owners` maps rows to examples. Data made of cached activations has
+    the same rows, with hidden states in place of inputs.
     """
 
     examples: Examples
@@ -37,19 +37,19 @@ class Data:
     collate: Callable[[Sequence[Row]], Batch]
     """Pads rows into one batch on the CPU."""
     lengths: np.ndarray
-    """(rows,) int: the cost of each row, such as its number of tokens; batches are made of rows of like length."""
+    """(rows,) int: the cost of each row, such as its number of tokens; rows of similar length are batched together."""
     owners: np.ndarray
-    """(rows,) int: the position in `examples` of each row's example."""
+    """(rows,) int: for each row the position of its example in `examples`."""
     fingerprint: str
-    """Equal for equal rows: over the examples and whatever turned them into rows."""
+    """Equal for equal rows: covers the examples and all settings of featurising them."""
     augmented: bool = False
-    """Rows differ from one look to the next: their activations are never cached."""
+    """Whether a row changes each time it is read; activations of such data are never cached."""
     meter: Meter = field(default_factory=Meter, compare=False)
     alignment: Sequence[np.ndarray] | None = None
-    """Where the positions of each row stand in its example, (T,) or (T, 2) int each, -1 where nowhere: the index of
-    the word that begins there for `TokenClasses`; first and one past the last character of the context for `Span`."""
+    """For each position of each row its place in the example, (T,) or (T, 2) int, -1 for none. For `TokenClasses`: the
+    index of the word that begins there; for `Span`: the first and one past the last character in the context."""
     shared: Shared | None = None
-    """Set where these rows are some of a larger data's, whose features are computed once for all who share it."""
+    """Set if these rows are part of a larger data, whose features are computed once for all its parts."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -61,7 +61,7 @@ class Data:
 
     @property
     def targets(self) -> np.ndarray:
-        """(rows,) the target of each row's example, (rows, K) where it is K labels; objects if it is no number.
+        """The target of each row's example: (rows,) numbers, (rows, K) for K labels, else (rows,) objects.
 
         Raises:
             ValueError: The examples are unlabelled.
@@ -72,7 +72,7 @@ class Data:
             raise ValueError("these examples are unlabelled")
         if not any(issubclass(kind, tuple | list | str) for kind in kinds) or _is_table(values):
             return np.asarray(values)
-        # one object each: numpy would make a table of tuples that happen to be of one length
+        # filled one by one: np.asarray would turn tuples of equal length into a table
         objects = np.empty(len(values), dtype=object)
         for row, value in enumerate(values):
             objects[row] = value
@@ -83,38 +83,40 @@ class Data:
         return self.collate([self.rows[i] for i in indices])
 
     def serve(self, indices: Sequence[int]) -> Batch:
-        """Returns these rows as one batch for training, and counts them."""
+        """Returns these rows as one batch on the CPU and counts them as used for training."""
         self.meter.rows += len(indices)
         return self.batch(indices)
 
     def take(self, positions: Sequence[int]) -> Data:
-        """Returns the data of the examples at these positions, in this order, with a meter of its own."""
-        return self._taken(positions)[0]
+        """Returns the data of the examples at these positions, in this order, with a new meter."""
+        return self._subset(positions)[0]
 
     def share(self, positions: Sequence[int]) -> Data:
-        """Returns what `take` returns, reading its features out of those of the whole.
+        """Returns the same subset as `take`, whose features will be read out of those of the whole data.
 
-        For subsets that together cover most of the whole: encoding it once then serves them all.
+        For subsets that together cover most of the whole, such as folds: one encoding serves them all.
         """
-        taken, order = self._taken(positions)
-        return replace(taken, shared=Shared(self, order))
+        subset, order = self._subset(positions)
+        return replace(subset, shared=Shared(self, order))
 
     def with_rows(self, rows: Sequence[Row], collate: Callable[[Sequence[Row]], Batch], fingerprint: str) -> Data:
-        """Returns the same examples with other rows behind them, such as hidden states; the meter is shared."""
+        """Returns the same examples with other rows, such as hidden states; the meter is shared with this data."""
         return replace(self, rows=rows, collate=collate, fingerprint=fingerprint, shared=None)
 
     def metered(self) -> Data:
-        """Returns the same data with a meter of its own."""
+        """Returns the same data with a new meter."""
         return replace(self, meter=Meter())
 
-    def _taken(self, positions: Sequence[int]) -> tuple[Data, np.ndarray]:
+    def _subset(self, positions: Sequence[int]) -> tuple[Data, np.ndarray]:
+        """Returns the data of these examples, and for each of its rows the row of this data."""
+        # windows: an example may have several rows, in any order
         rows_of: dict[int, list[int]] = {}
         for row, owner in enumerate(self.owners.tolist()):
             rows_of.setdefault(owner, []).append(row)
         order = [row for position in positions for row in rows_of.get(position, ())]
         owners = [new for new, position in enumerate(positions) for _ in rows_of.get(position, ())]
         examples = self.examples.take(positions)
-        taken = replace(
+        subset = replace(
             self,
             examples=examples,
             rows=[self.rows[i] for i in order],
@@ -123,16 +125,23 @@ class Data:
             owners=np.asarray(owners, dtype=np.int64),
             fingerprint=f"{self.fingerprint}/{examples.fingerprint}",
             meter=Meter(),
+            # positions in the whole no longer hold for a subset of a part
             shared=None,
         )
-        return taken, np.asarray(order, dtype=np.int64)
+        return subset, np.asarray(order, dtype=np.int64)
 
 
 class Ragged(Sequence[np.ndarray]):
-    """Rows of different lengths that lie one after the other in one array; a row is a view into it."""
+    """Rows of different lengths stored in one array; reading a row returns a view."""
 
+    # one array instead of a list of arrays: it is read from the disk cache without a copy
     def __init__(self, ends: np.ndarray, flat: np.ndarray) -> None:
-        """Takes where each row ends, (rows,) int, and what all rows hold, (positions, ...)."""
+        """Wraps two arrays.
+
+        Args:
+            ends: One past the last position of each row, (rows,) int.
+            flat: All rows, one after the other, (positions, ...).
+        """
         self.ends, self.flat = ends, flat
 
     def __len__(self) -> int:
@@ -145,6 +154,7 @@ class Ragged(Sequence[np.ndarray]):
     def __getitem__(self, index: int | slice) -> np.ndarray | list[np.ndarray]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
+        # a range resolves negative indices and raises IndexError, which ends iteration over a Sequence
         index = range(len(self))[index]
         row: np.ndarray = self.flat[self.ends[index - 1] if index else 0 : self.ends[index]]
         return row
@@ -152,11 +162,11 @@ class Ragged(Sequence[np.ndarray]):
 
 @dataclass(frozen=True)
 class Shared:
-    """Where rows stand in a larger data."""
+    """The position of a part's rows in a larger data."""
 
     whole: Data
     rows: np.ndarray
-    """(rows,) int: the row of the whole that each row is."""
+    """(rows,) int: for each row its index in `whole`."""
 
 
 def one_row_each(
@@ -167,14 +177,22 @@ def one_row_each(
     fingerprint: str,
     augmented: bool = False,
 ) -> Data:
-    """Returns data in which every example is one row; the examples' own fingerprint is added to `fingerprint`.
+    """Returns data with one row per example.
+
+    Args:
+        examples: The examples.
+        rows: One row per example, in order.
+        collate: Pads rows into one batch on the CPU.
+        lengths: The cost of each row, such as its number of tokens.
+        fingerprint: Covers all settings of featurising; the examples' own fingerprint is appended.
+        augmented: Whether a row changes each time it is read.
 
     Raises:
-        PluginError: Not as many rows and lengths as examples.
+        PluginError: The numbers of rows, lengths and examples differ.
     """
     if not len(rows) == len(lengths) == len(examples):
         counts = f"{len(rows)} rows and {len(lengths)} lengths for {len(examples)} examples"
-        raise PluginError(f"featurize made {counts}: each example needs one of both, in order")
+        raise PluginError(f"featurize has {counts}: return one of both per example, in order")
     return Data(
         examples=examples,
         rows=rows,
@@ -187,42 +205,45 @@ def one_row_each(
 
 
 def checked(data: Data, examples: Examples) -> Data:
-    """Returns what a backbone made of the examples, if it is all of them and its parts fit together.
+    """Returns the data that a backbone made of the examples, after checking that it is complete and consistent.
 
     Raises:
-        PluginError: An example without a row, or rows without a length or an owner.
+        PluginError: An example has no row, or rows lack a length, an owner or an alignment.
     """
     if len(data.examples) != len(examples):
         raise PluginError(f"featurize returned {len(data.examples)} of {len(examples)} examples")
     if not len(data.rows) == len(data.lengths) == len(data.owners):
         counts = f"{len(data.rows)} rows, {len(data.lengths)} lengths and {len(data.owners)} owners"
-        raise PluginError(f"featurize returned {counts}: each row needs one of both")
+        raise PluginError(f"featurize returned {counts}: return one of both per row")
     if data.alignment is not None and len(data.alignment) != len(data.rows):
-        raise PluginError(f"featurize returned {len(data.rows)} rows and the alignment of {len(data.alignment)}")
+        counts = f"{len(data.rows)} rows and the alignment of {len(data.alignment)}"
+        raise PluginError(f"featurize returned {counts}: return one array per row")
     unowned = np.setdiff1d(np.arange(len(examples)), data.owners)
     if len(unowned):
-        raise PluginError(f"featurize left {len(unowned)} examples without a row, first {data.ids[unowned[0]]!r}")
+        first = data.ids[unowned[0]]
+        raise PluginError(f"featurize left {len(unowned)} examples without a row, first {first!r}: return at least one")
     return data
 
 
 def bare(examples: Examples) -> Data:
-    """Returns data without features, for strategies that look through no backbone."""
+    """Returns data without features, for strategies that use no backbone."""
     return one_row_each(examples, list(examples), lambda rows: {"examples": list(rows)}, [1] * len(examples), "bare")
 
 
 def _is_table(values: Sequence[Any]) -> bool:
-    """Says whether all are as many numbers."""
+    """Returns whether all values are sequences of numbers of the same length."""
     numbers = (int, float, np.number)
     return len(set(map(len, values))) == 1 and all(isinstance(part, numbers) for value in values for part in value)
 
 
 def to_device(batch: Mapping[str, Any], device: torch.device) -> Batch:
-    """Returns the batch with its tensors on the device; what goes to a GPU does not make the host wait."""
+    """Returns the batch with its tensors on the device; copies to a GPU run in the background."""
     return {name: moved(value, device) if isinstance(value, torch.Tensor) else value for name, value in batch.items()}
 
 
 def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Returns a tensor on the device: to a GPU by way of pinned memory, which alone is copied in the background."""
+    """Returns the tensor on the device; a copy to a GPU runs in the background."""
+    # CUDA copies asynchronously from page-locked memory only: from ordinary memory non_blocking has no effect
     if device.type == "cuda" and tensor.device.type == "cpu":
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)

@@ -1,4 +1,4 @@
-"""The staged encoder: one ordered list of stages that can be cut anywhere and put together again."""
+"""Defines the staged encoder: a backbone as one ordered list of stages that can be cut anywhere and joined again."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from tlbench.modeling.data import Batch, moved
 
 @dataclass(frozen=True)
 class Hidden:
-    """What stands between two stages, or at the end of an encoder."""
+    """A batch of hidden states, between two stages or at the end of an encoder."""
 
     x: Tensor
     """(B, T, D) for sequences, (B, D, H, W) or the library's own order for feature maps."""
     mask: Tensor | None = None
-    """(B, T) bool, true where there is a token; None where every position counts."""
+    """(B, T) bool, True for tokens; None if every position counts."""
     extras: Mapping[str, Tensor] = field(default_factory=dict)
-    """Whatever else later stages of this encoder need, batch first."""
+    """Other tensors that later stages of this encoder need, batch first."""
 
     def to(self, device: torch.device) -> Hidden:
-        """Returns the same on another device."""
+        """Returns a copy on another device."""
         extras = {name: moved(value, device) for name, value in self.extras.items()}
         mask = None if self.mask is None else moved(self.mask, device)
         return Hidden(moved(self.x, device), mask, extras)
@@ -33,7 +33,7 @@ class Hidden:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of an encoder: the embeddings (or stem) are stage 0, each block is one more."""
+    """One stage of an encoder: stage 0 is the embeddings or the stem, and each block is one more."""
 
     name: str
     parameters: tuple[str, ...]
@@ -41,40 +41,46 @@ class Stage:
 
 
 class Encoder(nn.Module):
-    """A backbone's weights behind stages: `encoder(encoder(b, stop=k), start=k) == encoder(b)` for every k.
+    """A backbone as an ordered list of stages: `encoder(encoder(b, stop=k), start=k) == encoder(b)` for every k.
 
-    `stages[0]` is the embeddings or the stem, so stop=1 is their output; k runs from 1 to len(stages).
-    What stands above the last block (a final norm) belongs to the last stage.
+    `stages[0]` is the embeddings or the stem, so stop=1 returns their output; k runs from 1 to len(stages).
+    Modules above the last block, such as a final norm, belong to the last stage.
     """
 
     native: nn.Module
-    """The library's own module; peft, export and generation act on it."""
+    """The library's own module, for peft, export and generation."""
     width: int
-    """D of what `pool` returns."""
+    """The size D of the vectors that `pool` returns."""
     readout: str
-    """How `pool` reads: "mean", "first", "last", "pooler", ..."""
+    """The readout that `pool` uses: "mean", "first", "last", "pooler", ..."""
     identity: str
-    """Names the pretrained weights; equal for equal weights. Keys the activation cache."""
+    """A name for the pretrained weights, equal for equal weights; part of the activation cache's keys."""
 
     @property
     @abstractmethod
     def stages(self) -> Sequence[Stage]:
-        """The stages in order, as references into `native`."""
+        """The stages in order, with the names of their parameters in `native`."""
 
     @abstractmethod
     def forward(self, batch: Batch | Hidden, start: int = 0, stop: int | None = None) -> Hidden:
-        """Returns what stage `stop - 1` puts out (the last if None), beginning before stage `start`.
+        """Returns the output of stages[start:stop].
+
+        Args:
+            batch: A batch for start = 0, else the `Hidden` that stage `start - 1` returned.
+            start: The first stage to run.
+            stop: One past the last stage to run; None for all.
 
         Raises:
-            ValueError: start or stop out of range, or a Hidden where a batch belongs.
+            ValueError: start or stop is out of range, or a Hidden is given where a batch belongs.
         """
 
     @abstractmethod
     def pool(self, hidden: Hidden) -> Tensor:
-        """Returns (B, width): the readout of the last stage's output."""
+        """Returns the readout of the last stage's output, (B, width)."""
 
     def stage_parameters(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[str, nn.Parameter]]:
-        """Yields the named parameters of stages[start:stop], in order."""
+        """Yields the names and parameters of stages[start:stop], in order."""
+        # stages hold names, not a ModuleList: a second path to a tensor would make safetensors refuse to save it
         named = dict(self.native.named_parameters())
         for stage in self.stages[start:stop]:
             for name in stage.parameters:
@@ -82,16 +88,16 @@ class Encoder(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return next(self.native.parameters()).device
 
     def extra_repr(self) -> str:
-        """Returns what `print(encoder)` says beside its modules."""
+        """Returns the text that `print(encoder)` shows beside its modules."""
         return f"{self.identity}, stages={len(self.stages)}, width={self.width}, readout={self.readout}"
 
 
 def count_parameters(module: nn.Module, trainable: bool = False) -> int:
-    """Returns how many weights the module has; with `trainable`, those that take a gradient."""
+    """Returns the number of weights of a module; with `trainable`, of those that require a gradient."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad or not trainable)
 
 

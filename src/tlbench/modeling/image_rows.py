@@ -1,4 +1,4 @@
-"""Images as rows: resized once and kept as bytes, normalised when a batch is made of them."""
+"""Provides images as rows: resized once and stored as bytes, normalised when they are batched."""
 
 from __future__ import annotations
 
@@ -18,39 +18,40 @@ from tlbench.modeling.disk.disk_cache import kept_arrays
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-HELD_BYTES = 1 << 30
-"""Images that together take more are read anew for each batch."""
-WORTH_KEEPING = 200
-"""Fewer images are resized faster than a file is written."""
+MAX_MEMORY_BYTES = 1 << 30
+"""Data sets whose pixels take more than this are read from their files again for each batch."""
+MIN_CACHED_IMAGES = 200
+"""Resizing fewer images than this is faster than writing them to the cache."""
 PATCH = 16
-"""A row counts as many tokens as it has patches of this many pixels a side."""
+"""Side of a patch in pixels; the length of a row is its number of patches, as the tokens of a vision transformer."""
 
 Prepare: TypeAlias = "Callable[[Image], np.ndarray]"
 """Takes an image in RGB; returns (C, H, W) uint8."""
 
 
 @dataclass(frozen=True)
-class Unread:
-    """An image that is read when a batch is made of it."""
+class LazyImage:
+    """An image that is read and prepared each time it is batched."""
 
     item: Image | ImageFile
     prepare: Prepare
 
     def pixels(self) -> np.ndarray:
-        """Returns (C, H, W) uint8; raises as `ImageFile.open`."""
+        """Returns the prepared image, (C, H, W) uint8; raises as `ImageFile.open` does."""
         return self.prepare(rgb(self.item))
 
 
 @dataclass(frozen=True)
 class Normalise:
-    """Makes a batch of rows: pixels from 0 to 1, less the mean, over the standard deviation of each channel."""
+    """A collate function for images: scales pixels to [0, 1], then standardises each channel by `mean` and `std`."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
-    def __call__(self, rows: Sequence[np.ndarray | Unread]) -> Batch:
+    def __call__(self, rows: Sequence[np.ndarray | LazyImage]) -> Batch:
         """Returns {"pixel_values": (B, C, H, W) float32}."""
-        arrays = [row.pixels() if isinstance(row, Unread) else row for row in rows]
+        arrays = [row.pixels() if isinstance(row, LazyImage) else row for row in rows]
+        # in place: 512 images, as in an inference batch, take 300 MB
         pixels = torch.from_numpy(np.stack(arrays)).to(torch.float32).div_(255)
         mean, std = (torch.tensor(each, dtype=torch.float32).view(-1, 1, 1) for each in (self.mean, self.std))
         return {"pixel_values": pixels.sub_(mean).div_(std)}
@@ -66,40 +67,42 @@ def image_data(
     made: str,
     versions: Mapping[str, str],
 ) -> Data:
-    """Returns one row for each example, an image of three channels and one size.
+    """Returns data with one row per example, an image of three channels and one size.
 
     Args:
-        examples: Of one image each.
-        output: What is asked of them.
-        prepare: Resizes and crops; called once for each image, unless they are too many to be held.
-        size: Height and width of what it returns.
-        normalise: Makes batches of the rows.
-        made: Says all that `prepare` and `normalise` depend on, but for versions of libraries.
-        versions: Of the libraries that do the work.
+        examples: Examples whose input is one image each.
+        output: The task's output kind.
+        prepare: Resizes and crops an image; called once per image if all fit into memory, else for each batch.
+        size: Height and width of the images that `prepare` returns.
+        normalise: Collates rows into batches.
+        made: All settings that `prepare` and `normalise` depend on, as part of fingerprints and cache keys.
+        versions: Versions of the libraries that resize, by name; part of cache keys.
 
     Raises:
-        PluginError: Inputs that are not one image, or an output that needs more than one row each.
-        DataError: An image that cannot be read.
+        PluginError: An example's input is not one image, or the output kind needs several rows or positions.
+        DataError: An image cannot be read.
     """
     if output.reads != "example":
-        raise PluginError(f"an image has no answer of the kind {type(output).__name__}")
+        raise PluginError(f"a backbone for images cannot predict {type(output).__name__}: give it one target per image")
     for example in examples:
         if len(example.inputs) != 1 or isinstance(example.inputs[0], str | tuple):
-            raise PluginError(f"a backbone for images takes one image for each example, which {example.id} is not")
+            raise PluginError(f"a backbone for images takes one image per example: {example.id} has other inputs")
     shape = (3, *size)
+    # both divisions round up
     length = -(-size[0] // PATCH) * -(-size[1] // PATCH)
-    rows: Sequence[np.ndarray | Unread]
-    if len(examples) * 3 * size[0] * size[1] > HELD_BYTES:
-        rows = [Unread(example.inputs[0], prepare) for example in examples]
+    rows: Sequence[np.ndarray | LazyImage]
+    if len(examples) * 3 * size[0] * size[1] > MAX_MEMORY_BYTES:
+        rows = [LazyImage(example.inputs[0], prepare) for example in examples]
     else:
 
         def make() -> dict[str, np.ndarray]:
+            # one array for all, filled in place: a list and its stack would need twice the memory
             pixels = np.empty((len(examples), *shape), dtype=np.uint8)
             for i, example in enumerate(examples):
                 pixels[i] = prepare(rgb(example.inputs[0]))
             return {"pixels": pixels}
 
-        if len(examples) < WORTH_KEEPING:
+        if len(examples) < MIN_CACHED_IMAGES:
             rows = list(make()["pixels"])
         else:
             key = {"examples": examples.fingerprint, "made": made, **versions}

@@ -1,4 +1,4 @@
-"""Which numbers are computed in: resolving `auto`, the autocast region, weights in bf16, at least fp32."""
+"""Provides the precisions: resolving `auto`, the autocast region, weights in bf16, and conversion to fp32 or more."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from tlbench.system.processor import multiplies_bf16
 
 
 def resolve(precision: str, device: torch.device) -> str:
-    """Returns `fp32`, `bf16-autocast` or `bf16-weights`: what `auto` means on this device, anything else as it is.
+    """Returns the precision to use on a device: `fp32`, `bf16-autocast` or `bf16-weights`.
 
-    `auto` is bf16 autocast wherever the hardware multiplies bf16 itself; emulated, it is slower than fp32.
+    `auto` becomes `bf16-autocast` if the hardware multiplies bf16 natively, else `fp32`. Other names are returned
+    unchanged.
     """
     if precision != "auto":
         return precision
+    # emulated bf16 counts as none: it is slower than fp32
     if device.type == "cuda":
         with torch.cuda.device(device):
             return "bf16-autocast" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
@@ -26,31 +28,31 @@ def resolve(precision: str, device: torch.device) -> str:
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """Returns the region in which a resolved precision computes; `fp32` changes nothing.
-
-    Weights in bf16 need it too: a head, an adapter and whatever else is new is in fp32.
-    """
+    """Returns the context manager to run a model in under a resolved precision; for `fp32` it does nothing."""
     if precision != "fp32":
+        # `bf16-weights` too: heads and adapters stay in fp32, and torch does not multiply bf16 with fp32 by itself
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()
 
 
 def halve(module: nn.Module) -> None:
-    """Puts the matrices and tables of a module into bf16.
+    """Converts the matrices and embedding tables of a module to bf16, in place.
 
-    What has one dimension stays in fp32, and so do buffers: they take next to no memory, a normalisation computes
-    in no other numbers where its input is in fp32, and angles of a rotary embedding in bf16 are other angles.
+    Vectors and buffers stay in fp32. They take next to no memory, normalisation layers in bf16 refuse fp32 input on a
+    CPU, and the angles of a rotary embedding would lose their precision.
     """
     for weight in module.parameters():
         if weight.ndim > 1 and weight.dtype == torch.float32:
+            # through .data, so that the Parameter object, which optimisers and ties refer to, stays the same
             weight.data = weight.data.to(torch.bfloat16)
 
 
 def wide(dtype: torch.dtype) -> torch.dtype:
-    """Returns the type for what bf16 is too coarse for, losses and moments say: fp32, or fp64 where that is given."""
+    """Returns the dtype for losses and optimiser moments, for which bf16 is too coarse: fp32, or fp64 for fp64."""
     return torch.promote_types(dtype, torch.float32)
 
 
 def at_least_fp32(numbers: Tensor) -> Tensor:
-    """Returns the numbers in fp32, or as they are where they are fp64: who computes in doubles gets doubles."""
+    """Returns the numbers in fp32 if they have less precision; fp32 and fp64 are returned unchanged."""
+    # fp64 stays: tests compute in it to tell rounding from errors
     return numbers.to(wide(numbers.dtype))

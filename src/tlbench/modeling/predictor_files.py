@@ -1,9 +1,9 @@
-"""A predictor as files: settings in JSON, weights in safetensors, so that reading them executes nothing."""
+"""Saves and loads predictors: settings as JSON and weights as safetensors, so that loading never executes code."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 SETTINGS = "predictor.json"
 WEIGHTS = "model.safetensors"
 TRANSPOSED = ".transposed"
-"""Ends the name of a matrix that lies in memory column by column and is stored as its transpose: a product with a copy
-that lies otherwise may differ in the last bits."""
+"""Suffix of the name of a matrix that is column-major in memory and is stored as its transpose. Its layout is restored
+when it is read: a product with a row-major copy may differ in the last bits."""
 
 
 def write_predictor(
@@ -28,50 +28,59 @@ def write_predictor(
     settings: Mapping[str, Any] | None = None,
     weights: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Writes a predictor into a folder, which is made where there is none.
+    """Writes a predictor into a folder, which is created if needed.
 
     Args:
-        folder: Where to.
-        name: The predictor's class, by which it is known again.
-        output: What it answers with; None where nobody knows.
-        settings: Values that JSON has.
-        weights: On any device; without them there is no file of weights.
+        folder: The folder to write to.
+        name: The name of the predictor's class, checked when it is read.
+        output: The task's output kind; None if it is unknown.
+        settings: Values that JSON can represent.
+        weights: Tensors by name, on any device; without them no weights file is written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    written = {"predictor": name, "output": _described(output), "settings": settings or {}}
-    (folder / SETTINGS).write_text(json.dumps(written), encoding="utf-8")
+    # the output is stored as well, because a predictor of other classes may have weights of the same shapes
+    content = {"predictor": name, "output": _output_dict(output), "settings": settings or {}}
+    (folder / SETTINGS).write_text(json.dumps(content), encoding="utf-8")
     if weights is not None:
         from safetensors.torch import save_file
 
-        save_file(_stored(weights), str(folder / WEIGHTS))
+        save_file(_storable(weights), str(folder / WEIGHTS))
 
 
 def read_settings(folder: Path, name: str, output: Output | None) -> dict[str, Any]:
-    """Returns the settings of a predictor that was written under this name for this output.
+    """Returns the settings of a predictor that was written with this name and output kind.
 
     Raises:
-        UsageError: There is no such predictor in the folder, or its file is damaged.
+        UsageError: The folder holds no such predictor, or its file is damaged.
     """
     try:
-        found = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        content = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{folder / SETTINGS}: no predictor can be read from it: {error}") from error
-    settings = found.get("settings") if isinstance(found, dict) else None
+    settings = content.get("settings") if isinstance(content, dict) else None
     if not isinstance(settings, dict):
         raise UsageError(f"{folder / SETTINGS} does not describe a predictor")
-    if found.get("predictor") != name:
-        raise UsageError(f"{folder / SETTINGS} describes a {found.get('predictor')!s:.80}, not a {name}")
-    # what JSON makes of tuples are lists
-    if found.get("output") != json.loads(json.dumps(_described(output))):
+    if content.get("predictor") != name:
+        # cut to 80 characters: the name comes from a file
+        raise UsageError(f"{folder / SETTINGS} describes a {content.get('predictor')!s:.80}, not a {name}")
+    # through JSON and back, which turns tuples into lists
+    if content.get("output") != json.loads(json.dumps(_output_dict(output))):
         raise UsageError(f"{folder / SETTINGS} describes a predictor of another output than {type(output).__name__}")
     return settings
 
 
-def read_weights(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Returns the weights that were written, on the CPU, as they lay in memory.
+def read_weights(
+    folder: Path, shapes: Mapping[str, tuple[int, ...]], optional: Collection[str] = ()
+) -> dict[str, Tensor]:
+    """Returns the saved weights on the CPU, with the memory layout that they had.
+
+    Args:
+        folder: The folder that `write_predictor` wrote to.
+        shapes: The expected shape of each tensor, by name.
+        optional: Names of tensors that the file may lack.
 
     Raises:
-        UsageError: The file cannot be read, or has weights of other names or shapes than these.
+        UsageError: The file cannot be read, lacks a tensor that is not optional, or has other names or shapes.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -81,29 +90,30 @@ def read_weights(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
         stored = load_file(str(path))
     except (OSError, SafetensorError) as error:
         raise UsageError(f"{path}: no weights can be read from it: {error}") from error
-    found = {name.removesuffix(TRANSPOSED): w.T if name.endswith(TRANSPOSED) else w for name, w in stored.items()}
-    if found.keys() != shapes.keys():
-        names = sorted(found.keys() ^ shapes.keys())
+    weights = {name.removesuffix(TRANSPOSED): w.T if name.endswith(TRANSPOSED) else w for name, w in stored.items()}
+    if names := sorted((weights.keys() - shapes.keys()) | (shapes.keys() - weights.keys() - set(optional))):
         raise UsageError(f"{path} has other weights than this predictor: {', '.join(names[:3])}")
-    for name, weight in found.items():
+    for name, weight in weights.items():
         if tuple(weight.shape) != shapes[name]:
             raise UsageError(f"{path}: {name} is {tuple(weight.shape)}, not {shapes[name]}")
-    return found
+    return weights
 
 
-def _stored(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _storable(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Returns contiguous CPU tensors that share no memory, under the names they are stored by."""
     stored: dict[str, Tensor] = {}
-    places = set()
+    addresses = set()
     for name, weight in weights.items():
-        here = weight.detach().cpu()
-        by_column = here.ndim == 2 and not here.is_contiguous() and here.T.is_contiguous()
-        here = here.T if by_column else here.contiguous()
-        place = here.untyped_storage().data_ptr()
-        # safetensors refuses tensors that share memory
-        stored[name + TRANSPOSED if by_column else name] = here.clone() if place in places else here
-        places.add(place)
+        tensor = weight.detach().cpu()
+        # safetensors stores row-major only: a transpose that is contiguous is stored as such, and named so
+        column_major = tensor.ndim == 2 and not tensor.is_contiguous() and tensor.T.is_contiguous()
+        tensor = tensor.T if column_major else tensor.contiguous()
+        address = tensor.untyped_storage().data_ptr()
+        # safetensors refuses tensors that share memory, such as tied weights
+        stored[name + TRANSPOSED if column_major else name] = tensor.clone() if address in addresses else tensor
+        addresses.add(address)
     return stored
 
 
-def _described(output: Output | None) -> dict[str, Any] | None:
+def _output_dict(output: Output | None) -> dict[str, Any] | None:
     return None if output is None else {"kind": type(output).__name__, **asdict(output)}

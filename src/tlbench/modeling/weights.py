@@ -1,10 +1,11 @@
-"""Telling whether an encoder's weights changed: for certain by their bits, and at a glance in between.
+"""Detects whether an encoder's weights changed: exactly, by their bits, and cheaply in between.
 
-A fit may ask for activations hundreds of times, and all bits of a small encoder take some ten milliseconds to read. So
-they are read when a fit looks for the first time, and again after every step of an optimiser; in between, a tensor is
-taken for unchanged that is still the same object at the same address, of the same version, with the same sample of its
-elements. A fused optimiser moves no version, and neither does a write through `.data`: the first is counted, and the
-second goes unseen only in the middle of a fit and where it leaves the sampled elements alone.
+A fit may ask for activations hundreds of times, and reading all bits of a small encoder takes some ten milliseconds. So
+the bits are read when a fit asks for the first time, and again after each step of an optimiser. In between, a tensor
+counts as unchanged if it is the same object at the same address, with the same version counter and the same sample of
+its elements. Two kinds of writes leave the version counter alone: steps of a fused optimiser, which are therefore
+counted by a hook, and writes through `.data`, which stay undetected only in the middle of a fit and only if they miss
+all sampled elements.
 """
 
 from __future__ import annotations
@@ -22,19 +23,19 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from tlbench.modeling.encoder import Encoder
 
 SAMPLES = 16
-"""How many elements of a tensor a glance looks at."""
+"""Number of elements of a tensor that a quick check reads."""
 
-Place: TypeAlias = tuple[int, int, int]
-"""Identity, address and torch's version counter of a tensor."""
-Glance: TypeAlias = tuple[int, tuple[Place, ...], tuple[bytes, ...]]
-"""Optimiser steps so far, places, and samples of the tensors of a prefix."""
+TensorVersion: TypeAlias = tuple[int, int, int]
+"""The id, the memory address and torch's version counter of a tensor."""
+QuickState: TypeAlias = tuple[int, tuple[TensorVersion, ...], tuple[bytes, ...]]
+"""The number of optimiser steps so far, and the versions and samples of a prefix's tensors."""
 
 
 def prefix_tensors(encoder: Encoder, stop: int) -> Iterator[tuple[str, Tensor]]:
-    """Yields the named parameters and buffers that stages[:stop] may read.
+    """Yields the names and tensors of all parameters and buffers that stages[:stop] may read.
 
-    A buffer counts unless the parameters of its own module all belong to later stages, as those of a batch norm
-    further up do.
+    Stages do not list buffers. A buffer is left out only if all parameters of its own module belong to later stages, as
+    for a batch norm above the cut.
     """
     named = list(encoder.stage_parameters())
     inside = sum(len(stage.parameters) for stage in encoder.stages[:stop])
@@ -47,7 +48,7 @@ def prefix_tensors(encoder: Encoder, stop: int) -> Iterator[tuple[str, Tensor]]:
 
 
 def weights_digest(encoder: Encoder, stop: int) -> str:
-    """Returns sixteen hex digits over names, shapes and contents of the tensors that stages[:stop] read."""
+    """Returns a digest (16 hex digits) of names, dtypes, shapes and contents of the tensors of stages[:stop]."""
     digest = hashlib.sha256()
     for name, tensor in sorted(prefix_tensors(encoder, stop), key=lambda item: item[0]):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -56,75 +57,82 @@ def weights_digest(encoder: Encoder, stop: int) -> str:
 
 
 def stepped(*_: object) -> None:
-    """Says that an optimiser moved weights; torch's own are heard without it."""
+    """Counts a step of an optimiser. Call it in optimisers that do not inherit from torch's, whose steps are hooked."""
     _steps[0] += 1
 
 
-class Watch:
-    """Says which weights encoders have now: those they were trusted with, or others, by a digest."""
+class WeightTracker:
+    """Tells the trusted weights of encoders from changed ones, which it identifies by a digest."""
 
     def __init__(self) -> None:
+        # weak, so that tracking does not keep an encoder's memory alive
         self._known: WeakKeyDictionary[Encoder, _Known] = WeakKeyDictionary()
 
     def trust(self, encoder: Encoder) -> None:
-        """Takes the encoder's present weights for the ones that its identity names.
+        """Registers the encoder's present weights as those that its `identity` names.
 
-        All bits are summed once for each encoder: after it was put back, they are to be the same.
+        All bits are summed at the first call for an encoder only: when it is trusted again, after it was restored, the
+        sums of the first time must still hold.
         """
         tensors = dict(prefix_tensors(encoder, len(encoder.stages)))
         known = self._known.setdefault(encoder, _Known())
         if known.sums.keys() != tensors.keys():
             known.sums = {name: _bit_sum(tensor) for name, tensor in tensors.items()}
             known.digests.clear()
-        known.places = {name: _place(tensor) for name, tensor in tensors.items()}
-        known.seen.clear()
+        known.versions = {name: _version(tensor) for name, tensor in tensors.items()}
+        # the next look reads all bits again, so that a fit does not rely on the checks of the previous one
+        known.checks.clear()
 
-    def other_weights(self, encoder: Encoder, stop: int) -> str | None:
-        """Returns None where stages[:stop] have the weights that were trusted, else a digest of those they have."""
+    def changed_digest(self, encoder: Encoder, stop: int) -> str | None:
+        """Returns None if stages[:stop] have the trusted weights, else a digest of the weights that they have."""
         known = self._known.setdefault(encoder, _Known())
         tensors = list(prefix_tensors(encoder, stop))
-        glance = _glance([tensor for _, tensor in tensors])
-        if stop not in known.seen or known.seen[stop][0] != glance:
+        state = _quick_state([tensor for _, tensor in tensors])
+        if stop not in known.checks or known.checks[stop][0] != state:
             same = all(
-                known.places.get(name) == _place(tensor) and known.sums[name] == _bit_sum(tensor)
+                known.versions.get(name) == _version(tensor) and known.sums[name] == _bit_sum(tensor)
                 for name, tensor in tensors
             )
-            known.seen[stop] = glance, known.other(encoder, stop, same)
-        return known.seen[stop][1]
+            known.checks[stop] = state, known.changed_digest(encoder, stop, same)
+        return known.checks[stop][1]
 
 
 @dataclass
 class _Known:
-    """What is known of one encoder's tensors."""
+    """The tracked state of one encoder."""
 
-    places: dict[str, Place] = field(default_factory=dict)
-    """Where they were when they were trusted."""
+    versions: dict[str, TensorVersion] = field(default_factory=dict)
+    """Of each tensor when it was trusted."""
     sums: dict[str, int] = field(default_factory=dict)
+    """Of the bits of each tensor when it was first trusted."""
     digests: dict[int, str] = field(default_factory=dict)
-    """Of the trusted weights, for each stop."""
-    seen: dict[int, tuple[Glance, str | None]] = field(default_factory=dict)
-    """For each stop what the last look in full saw, and what it found."""
+    """Of the trusted weights, by stop."""
+    checks: dict[int, tuple[QuickState, str | None]] = field(default_factory=dict)
+    """The quick state at the last full check and the result of that check, by stop."""
 
-    def other(self, encoder: Encoder, stop: int, same: bool) -> str | None:
-        """Returns the digest of weights that are not the trusted ones; what was put back by hand is the same again."""
+    def changed_digest(self, encoder: Encoder, stop: int, same: bool) -> str | None:
+        """Returns None for the trusted weights, else a digest; `same` says whether versions and sums still match."""
         if same and stop in self.digests:
             return None
         digest = weights_digest(encoder, stop)
         if same:
             self.digests[stop] = digest
+        # weights that were changed and restored by hand have other versions but the trusted digest
         return None if digest == self.digests.get(stop) else digest
 
 
-def _glance(tensors: Sequence[Tensor]) -> Glance:
-    alike: dict[tuple[torch.dtype, torch.device], list[Tensor]] = {}
+def _quick_state(tensors: Sequence[Tensor]) -> QuickState:
+    # one transfer for each dtype and device, instead of one for each of some hundred tensors
+    groups: dict[tuple[torch.dtype, torch.device], list[Tensor]] = {}
     for tensor in tensors:
-        alike.setdefault((tensor.dtype, tensor.device), []).append(tensor)
+        groups.setdefault((tensor.dtype, tensor.device), []).append(tensor)
     with torch.no_grad():
-        samples = [_bytes(torch.cat([_sample(tensor) for tensor in group])) for group in alike.values()]
-    return _steps[0], tuple(_place(tensor) for tensor in tensors), tuple(s.cpu().numpy().tobytes() for s in samples)
+        samples = [_bytes(torch.cat([_sample(tensor) for tensor in group])) for group in groups.values()]
+    return _steps[0], tuple(_version(tensor) for tensor in tensors), tuple(s.cpu().numpy().tobytes() for s in samples)
 
 
-def _place(tensor: Tensor) -> Place:
+def _version(tensor: Tensor) -> TensorVersion:
+    # `_version` is torch's private counter of in-place writes, which autograd relies on
     return id(tensor), tensor.data_ptr(), tensor._version
 
 
@@ -136,9 +144,10 @@ def _sample(tensor: Tensor) -> Tensor:
 def _bit_sum(tensor: Tensor) -> int:
     flat = _bytes(tensor)
     whole = len(flat) // 8 * 8
+    # torch views bytes as int64 only at offsets that are multiples of 8
     if flat.storage_offset() % 8:
         return int(flat.sum(dtype=torch.int64))
-    # eight bytes at a time is some twenty times as fast
+    # eight bytes at a time is some twenty times as fast; the sum wraps around, which does no harm here
     return int(flat[:whole].view(torch.int64).sum()) + int(flat[whole:].sum(dtype=torch.int64))
 
 
@@ -146,5 +155,7 @@ def _bytes(tensor: Tensor) -> Tensor:
     return tensor.detach().contiguous().reshape(-1).view(torch.int8)
 
 
+# A list, so that `stepped` changes the count without a `global` statement. The hook is process-wide: it sees the steps
+# of all of torch's optimisers, whichever strategy created them.
 _steps = [0]
 register_optimizer_step_post_hook(stepped)

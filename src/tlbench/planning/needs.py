@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.cell import Ref
 from tlbench.contracts.errors import PluginError, UsageError
@@ -21,10 +23,10 @@ def needed_by(strategy: Strategy, task: Task, catalog: Catalog, here: bool) -> t
         here: Whether data that are not on this machine are a reason.
 
     Raises:
-        PluginError: A need that is neither a backbone nor a task.
+        PluginError: Its needs() raised, or names something that is neither a backbone nor a task.
     """
     refs = []
-    for need in strategy.needs():
+    for need in declared_needs(strategy):
         try:
             refs.append(need_ref(catalog, need))
         except UsageError as error:
@@ -34,16 +36,47 @@ def needed_by(strategy: Strategy, task: Task, catalog: Catalog, here: bool) -> t
     return None, tuple(refs)
 
 
+def own_task(needs: Sequence[Ref], task: str) -> str | None:
+    """Returns why a strategy cannot need the task that it is fitted on, or None where it does not.
+
+    Another task's data are given whole: a fit would see the labels that the protocol's `train_limit` keeps from it.
+    """
+    if f"task:{task}" not in {need.name for need in needs}:
+        return None
+    return f"it needs task:{task}, the task it is fitted on: its examples are in job.train, so let needs() name others"
+
+
+def declared_needs(strategy: Strategy) -> tuple[str, ...]:
+    """Returns what a strategy's needs() names.
+
+    Raises:
+        PluginError: It raised, or returned something else than names of backbones and tasks.
+    """
+    wanted = 'a tuple such as ("backbone:toy", "task:mnli")'
+    try:
+        needs = strategy.needs()
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"{strategy.name}: needs() raised {type(error).__name__}: {error}") from error
+    if not isinstance(needs, tuple | list) or not all(isinstance(need, str) for need in needs):
+        raise PluginError(f"{strategy.name}: needs() returned {needs!r:.80}, not {wanted}")
+    for need in needs:
+        kind, _, name = need.partition(":")
+        if kind not in KINDS or not name.strip():
+            raise PluginError(
+                f"{strategy.name}: needs() says {need!r:.80}, which is neither backbone:<name> nor task:<name>"
+            )
+        if not need.isprintable():
+            raise PluginError(f"{strategy.name}: needs() says {need!r:.80}, which holds control characters")
+    return tuple(needs)
+
+
 def need_ref(catalog: Catalog, need: str) -> Ref:
     """Returns a need as part of a cell's identity: "backbone:toy" with the version that it has.
 
     Raises:
-        PluginError: It is neither a backbone nor a task.
         UsageError: There is none of this name.
     """
     kind, _, name = need.partition(":")
-    if kind not in KINDS:
-        raise PluginError(f"needs() says {need!r}, which is neither backbone:<name> nor task:<name>")
     ref = catalog.backbone(name).ref if kind == "backbone" else catalog.task(name).ref
     return Ref(f"{kind}:{ref.name}", ref.version)
 

@@ -6,9 +6,7 @@ the run's concern. It loads no model, and takes seconds for a hundred thousand c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -16,30 +14,14 @@ from tlbench.catalog.catalog import Catalog, Found
 from tlbench.catalog.names import parse
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell, Plan, Protocol, Ref, Skip
-from tlbench.contracts.errors import SuiteError, UsageError
+from tlbench.contracts.errors import PluginError, SuiteError, UsageError
 from tlbench.contracts.space import Override, is_fixed, narrow
 from tlbench.contracts.strategy import About, Strategy, TaskInfo
 from tlbench.contracts.task import Task
 from tlbench.planning.capacity import Room, Sizes, too_large
-from tlbench.planning.needs import needed_by
+from tlbench.planning.needs import needed_by, own_task
+from tlbench.planning.selection import Selection, select_blocks
 from tlbench.planning.suite import Patch, Suite, SuiteBlock
-
-Canonical: TypeAlias = Callable[[str], str]
-"""Returns the canonical name of a task, backbone or strategy."""
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The names and the protocol fields that the command line applies to a suite.
-
-    On each axis (backbones, tasks, strategies) a name that is in the suite selects its cells, a name that is not
-    replaces the axis, and a name with a plus sign before it is added to the axis.
-    """
-
-    backbones: tuple[str, ...] = ()
-    tasks: tuple[str, ...] = ()
-    strategies: tuple[str, ...] = ()
-    protocol: Patch = field(default_factory=Patch)
 
 
 def plan(
@@ -64,7 +46,7 @@ def plan(
     """
     selection = selection or Selection()
     planner = _Planner(suite, catalog, selection.protocol, room, here)
-    blocks = _select(suite, catalog, selection)
+    blocks = select_blocks(suite, catalog, selection)
     # Dictionaries remove duplicates and keep the order: two blocks may contain the same combination.
     cells: dict[str, Cell] = {}
     skips: dict[Skip, None] = {}
@@ -144,14 +126,18 @@ class _Planner:
         try:
             reason = self._unsupported_metric(task.item) or _why_not(item, task.item, strategy.item, self._here)
             reason = reason or self._too_large(backbone, task, strategy)
-            reason, needs = (reason, ()) if reason else self._needs(strategy, task.item)
+            reason, needs = (reason, ()) if reason else self._needs(strategy, task)
             if space and not reason:
                 self._check_space(item, task, strategy, protocol, space)
         except UsageError:
             # A mistake in the suite, which ends the command; anything else is a plugin's, and costs its own cells.
             raise
+        except PluginError as error:
+            reason = str(error)
         except (Exception, SystemExit) as error:
-            reason = f"{strategy.distribution} failed while planning: {type(error).__name__}: {error}"
+            reason = (
+                f"{strategy.ref.name} ({strategy.distribution}) failed while planning: {type(error).__name__}: {error}"
+            )
         if reason:
             return Skip(title, " ".join(reason.split()))
         if protocol.is_searched and self._has_one_setting(item, task, strategy, protocol, space):
@@ -159,13 +145,14 @@ class _Planner:
             protocol = msgspec.structs.replace(protocol, trials=1)
         return Cell(task.ref, strategy.ref, protocol, backbone.ref if backbone else None, needs, space)
 
-    def _needs(self, strategy: Found[Strategy], task: Task) -> tuple[str | None, tuple[Ref, ...]]:
+    def _needs(self, strategy: Found[Strategy], task: Found[Task]) -> tuple[str | None, tuple[Ref, ...]]:
         """Returns the reason why a need of the strategy is not available, or None, and all its needs."""
         # Of a task `needed_by` reads the modality alone.
-        key = strategy.ref.name, task.modality
+        key = strategy.ref.name, task.item.modality
         if key not in self._needs_of:
-            self._needs_of[key] = needed_by(strategy.item, task, self._catalog, self._here)
-        return self._needs_of[key]
+            self._needs_of[key] = needed_by(strategy.item, task.item, self._catalog, self._here)
+        reason, needs = self._needs_of[key]
+        return reason or own_task(needs, task.ref.name), needs
 
     def _unsupported_metric(self, task: Task) -> str | None:
         """Returns why one of the task's metrics is unknown or cannot score its output, or None."""
@@ -174,7 +161,12 @@ class _Planner:
                 metric = self._catalog.metric(name)
             except UsageError as error:
                 return str(error)
-            if not metric.supports(task.output):
+            try:
+                supports = metric.supports(task.output)
+            except (Exception, SystemExit) as error:
+                why = " ".join(f"{type(error).__name__}: {error}".split())
+                return f"the metric {name} cannot say whether it scores {type(task.output).__name__}: {why}"
+            if not supports:
                 return f"the metric {name} does not score {type(task.output).__name__}"
         return None
 
@@ -241,76 +233,27 @@ class _Planner:
 
 def _why_not(backbone: Backbone | None, task: Task, strategy: Strategy, here: bool) -> str | None:
     """Returns why a combination cannot run, or None; the reason that the user can act on comes first."""
-    if here and (missing := task.missing()):
+    if here and (missing := _reason(task, "missing()", task.missing)):
         return missing
     if backbone is not None and backbone.modality != task.modality:
         return f"the backbone reads {backbone.modality} and the task is {task.modality}"
-    if backbone is not None and (reason := backbone.supports(task.output)):
+    if backbone is not None and (reason := _reason(backbone, "supports()", lambda: backbone.supports(task.output))):
         return reason
-    return strategy.supports(backbone, task)
+    return _reason(strategy, "supports()", lambda: strategy.supports(backbone, task))
 
 
-def _select(suite: Suite, catalog: Catalog, selection: Selection) -> list[SuiteBlock]:
-    blocks = list(suite.cells)
-    blocks = _choose(suite, blocks, "tasks", selection.tasks, lambda name: catalog.task(name).ref.name)
-    blocks = _choose(suite, blocks, "backbones", selection.backbones, lambda name: catalog.backbone(name).ref.name)
-    return _choose_strategies(suite, blocks, selection.strategies, lambda name: catalog.strategy(name).ref.name)
+def _reason(item: Backbone | Task | Strategy, method: str, call: Callable[[], object]) -> str | None:
+    """Returns the reason why not that a plugin's method returns, or None.
 
-
-def _choose(
-    suite: Suite, blocks: list[SuiteBlock], axis: str, chosen: Sequence[str], canonical: Canonical
-) -> list[SuiteBlock]:
-    """Returns the blocks with one axis, "tasks" or "backbones", replaced as `Selection` describes."""
-    named, added = _split_added(chosen)
-    keep, new = _split_known(suite, axis, named, canonical)
-    result = []
-    for block in blocks:
-        names: tuple[str, ...] = getattr(block, axis)
-        if axis == "backbones" and not names:
-            # A block of baselines: they are compared with whatever backbone is selected.
-            result.append(block)
-            continue
-        if named:
-            names = (*(name for name in names if canonical(name) in keep), *new)
-        names = (*names, *added)
-        if names:
-            result.append(msgspec.structs.replace(block, **{axis: names}))
-    return result
-
-
-def _choose_strategies(
-    suite: Suite, blocks: list[SuiteBlock], chosen: Sequence[str], canonical: Canonical
-) -> list[SuiteBlock]:
-    """Returns the blocks with their strategies replaced as `Selection` describes."""
-    named, added = _split_added(chosen)
-    keep, new = _split_known(suite, "strategies", named, canonical)
-    result = blocks
-    if named:
-        kept = ((block, tuple(n for n in block.strategies if canonical(n) in keep)) for block in blocks)
-        # Baselines, whose block has no backbones, are part of every comparison.
-        kept = ((block, names or (() if block.backbones else block.strategies)) for block, names in kept)
-        result = [msgspec.structs.replace(block, strategies=names) for block, names in kept if names]
-    if strategies := (*new, *added):
-        # No block of the suite says where a new strategy runs or how long: it gets a block of its own, with all the
-        # backbones and tasks that are left, under the suite's protocol.
-        backbones = tuple(dict.fromkeys(name for block in blocks for name in block.backbones))
-        tasks = tuple(dict.fromkeys(name for block in blocks for name in block.tasks))
-        result = [*result, SuiteBlock(tasks=tasks, strategies=strategies, backbones=backbones)]
-    return result
-
-
-def _split_added(chosen: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Returns the names without a plus sign, and those with one, without it."""
-    named = tuple(name for name in chosen if not name.startswith("+"))
-    return named, tuple(name[1:] for name in chosen if name.startswith("+"))
-
-
-def _split_known(
-    suite: Suite, axis: str, named: Sequence[str], canonical: Canonical
-) -> tuple[set[str], tuple[str, ...]]:
-    """Returns the canonical names that the suite has on an axis, and the other names as they were given."""
-    # Compared with the whole suite and not with the blocks that are left by other options: one option must not change
-    # whether a name of another selects or replaces.
-    known = {canonical(name) for block in suite.cells for name in getattr(block, axis)} if named else set()
-    wanted = {canonical(name): name for name in named}
-    return set(wanted) & known, tuple(name for ref, name in wanted.items() if ref not in known)
+    Raises:
+        PluginError: The method raised, or returned anything but text or None.
+    """
+    try:
+        reason = call()
+    except UsageError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"{item.name}: {method} raised {type(error).__name__}: {error}") from error
+    if reason is None or isinstance(reason, str):
+        return reason
+    raise PluginError(f"{item.name}: {method} returned {reason!r:.80}: it returns why not, in words, or None")

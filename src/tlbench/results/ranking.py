@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 AnswersOf: TypeAlias = "Callable[[CellSummary], Answers | None]"
 """Returns the stored predictions of a line, or None."""
+Complain: TypeAlias = Callable[[str], None]
+"""Is told in one line what is wrong with a ranking."""
 
 
 class Place(NamedTuple):
@@ -31,6 +33,8 @@ Ranked: TypeAlias = Callable[[Metric, Sequence[CellSummary]], list[Place]]
 """Returns the place of each of these lines of one task, which all have a score in this metric."""
 
 _AGREEMENT = 1e-6
+_RAISED = (Exception, SystemExit)
+"""What a plugin's metric may raise of predictions."""
 NOWHERE = Place(None, False, "")
 """Of what has no score."""
 
@@ -95,20 +99,45 @@ def by_intervals(metric: Metric, lines: Sequence[CellSummary]) -> list[Place]:
     return by_answers(metric, lines, lambda line: None)
 
 
-def by_answers(metric: Metric, lines: Sequence[CellSummary], answers_of: AnswersOf) -> list[Place]:
-    """Returns places by paired tests where there are predictions, else by whether intervals overlap."""
+def by_answers(
+    metric: Metric,
+    lines: Sequence[CellSummary],
+    answers_of: AnswersOf,
+    complain: Complain = lambda text: None,
+) -> list[Place]:
+    """Returns places by paired tests where there are predictions, else by whether intervals overlap.
+
+    Where the metric cannot be computed from the predictions, places are by intervals, and one line says so.
+    """
     from tlbench.results.stats import RankEntry, tied_ranks
 
-    entries = []
-    for line in lines:
-        answers = _fitting(metric, line, answers_of(line))
-        entries.append(RankEntry(*_ends(line, answers is not None), answers))
-    ranks = tied_ranks(metric, entries)
+    def entries(answers_of: AnswersOf) -> list[RankEntry]:
+        found = []
+        for line in lines:
+            answers = _fitting(metric, line, answers_of(line), failed)
+            found.append(RankEntry(*_ends(line, answers is not None), answers))
+        return found
+
+    failed: list[BaseException] = []
+    try:
+        ranks = tied_ranks(metric, entries(answers_of))
+    except _RAISED as error:
+        failed.append(error)
+        ranks = tied_ranks(metric, entries(lambda line: None))
+    if failed:
+        why = " ".join(f"{type(failed[0]).__name__}: {failed[0]}".split())
+        complain(
+            f"{lines[0].task}: the metric {metric.name} cannot be computed from stored predictions, and intervals rank"
+            f" what it cannot: {why}"
+        )
     return [Place(rank.place, rank.tied, "paired test" if rank.paired else "intervals") for rank in ranks]
 
 
-def _fitting(metric: Metric, line: CellSummary, answers: Answers | None) -> Answers | None:
-    """Returns the predictions, or None where they do not give the recorded score: no test may rest on those."""
+def _fitting(metric: Metric, line: CellSummary, answers: Answers | None, failed: list[BaseException]) -> Answers | None:
+    """Returns the predictions, or None where they do not give the recorded score: no test may rest on those.
+
+    What the metric raises of them is added to `failed`.
+    """
     if answers is None:
         return None
     from tlbench.results.stats import mean_score
@@ -118,7 +147,8 @@ def _fitting(metric: Metric, line: CellSummary, answers: Answers | None) -> Answ
     value = cast(float, line.value)  # what is ok has one
     try:
         agree = abs(mean_score(metric, answers) - value) <= _AGREEMENT * max(1.0, abs(value))
-    except Exception:  # a plugin's metric may raise anything of what it did not write
+    except _RAISED as error:
+        failed.append(error)
         return None
     return answers if agree else None
 

@@ -1,1 +1,1 @@
-"""From a cell to its record: search, winner, test, each measured, in processes that may die at any moment."""
+"""Runs a plan: searches, fits and scores each cell in worker processes that may die at any moment, and records it."""

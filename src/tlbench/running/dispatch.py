@@ -1,4 +1,4 @@
-"""Orders of many cells on their way through one executor: which comes next, who was lost, what took too long."""
+"""The dispatcher: sends orders of many cells to one executor, retries lost ones and enforces time limits."""
 
 from __future__ import annotations
 
@@ -14,193 +14,220 @@ from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.errors import StoreError, UsageError
 from tlbench.contracts.executor import Executor, FitOrder, Handle, OutOfTime, WorkerLost
 from tlbench.contracts.record import Record, Status
-from tlbench.running.cells.attempt import Attempt, Means
+from tlbench.running.cells.attempt import Attempt, OrderDefaults
 from tlbench.running.cells.cell_run import CellRun
 
-ATTEMPTS = 3
-"""A worker may be killed by anybody; only an order that loses as many in a row is given up, and its cell with it."""
-SPARE = 2
-"""Cells that may be open beyond the number of workers: others are left to a second run in the same folder."""
-LEASE_PAUSE_SECONDS = 0.5
-"""Between two tries to take a cell that another run has."""
-Delivered = Callable[[Record, Path], None]
+MAX_ATTEMPTS = 3
+"""A worker may be killed by anybody, so an order is given up, and its cell with it, only after this many losses."""
+EXTRA_OPEN_CELLS = 2
+"""Cells that may be open beyond the number of workers; the others are left to a second run in the same folder."""
+LEASE_RETRY_SECONDS = 0.5
+"""The pause before another try to take the lease of a cell that another run has open."""
+CommitRecord = Callable[[Record, Path], None]
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a cell in work is at."""
+    """The progress of a cell that a worker has an order of."""
 
     title: str
     phase: str
     since: float
-    """Seconds since it was taken up."""
+    """Seconds since the cell was opened."""
 
 
 @dataclass
-class _Sent:
+class _InFlight:
     run: CellRun
     order: FitOrder
     deadline: float | None
-    is_late: bool = False
+    is_cancelled: bool = False
 
 
 class Dispatcher:
-    """Keeps an executor busy with the fits of open cells, and opens no more cells than that takes."""
+    """Keeps an executor busy with the orders of open cells, and opens no more cells than that takes."""
 
-    def __init__(self, executor: Executor, catalog: Catalog, means: Means, deliver: Delivered) -> None:
-        self._executor, self._catalog, self._means, self._deliver = executor, catalog, means, deliver
+    def __init__(self, executor: Executor, catalog: Catalog, defaults: OrderDefaults, commit: CommitRecord) -> None:
+        self._executor, self._catalog, self._defaults, self._commit = executor, catalog, defaults, commit
         capacity = executor.capacity()
         self._workers, self._isolated = max(1, capacity.workers), capacity.isolated
-        self._waiting: deque[Attempt] = deque()
+        self._pending: deque[Attempt] = deque()
         self._open: list[CellRun] = []
-        self._since: dict[CellRun, float] = {}
-        self._sent: dict[Handle, _Sent] = {}
-        self._unlucky: set[CellRun] = set()
-        """Cells whose last order was lost: others go first, so that where kills come often, something gets done."""
+        self._opened_at: dict[CellRun, float] = {}
+        self._in_flight: dict[Handle, _InFlight] = {}
+        self._lost_worker: set[CellRun] = set()
+        """Cells whose last order lost its worker. They go last, so that frequent kills don't stop all progress."""
 
     def run(self, attempts: Sequence[Attempt]) -> None:
-        """Returns when every cell has its record.
+        """Runs the attempts, and returns when every cell has its record.
 
         Raises:
-            UsageError: Something that no cell is to blame for: a full disk, a device that is not there.
+            UsageError: An error that is no cell's fault, such as a full disk or a missing device.
         """
-        self._waiting.extend(attempts)
+        self._pending.extend(attempts)
         try:
-            while self._waiting or self._open:
-                self._fill()
-                self._settle()
-                if self._sent:
-                    self._collect(self._executor.wait(list(self._sent), self._patience()))
-                elif self._waiting and not self._open:
-                    time.sleep(LEASE_PAUSE_SECONDS)  # all that is left is another run's for now
-                self._stop_what_is_late()
-                self._settle()
+            while self._pending or self._open:
+                # Give each free worker an order: of open cells first, then of a cell that is opened for it.
+                self._submit_orders()
+                # Opening a cell or asking it for an order may already have ended it, for example by an error in a
+                # plugin. Such a record is committed before waiting, since nothing that is in flight announces it.
+                self._commit_finished()
+                if self._in_flight:
+                    # Wait until an order ends, or for a second: time limits and leases of other runs have to be looked
+                    # at now and then. Then pass each result on to its cell, or queue the order again.
+                    self._collect(self._executor.wait(list(self._in_flight), self._wait_seconds()))
+                elif self._pending and not self._open:
+                    # Other runs hold the leases of all cells that are left. They may finish them, or die, and a lease
+                    # can only be polled.
+                    time.sleep(LEASE_RETRY_SECONDS)
+                # Cancel orders over their time limit. `wait` returns them in one of the next rounds like any other.
+                self._cancel_overdue()
+                # Commit what has ended in this round before the free workers are filled again: a kill from now on costs
+                # none of it.
+                self._commit_finished()
         finally:
+            # Also after Ctrl-C or a full disk: a later run in this process must be able to take the leases.
             for run in self._open:
                 run.close()
 
     def progress(self) -> list[Progress]:
-        """Returns how far each cell is of which a worker has an order."""
+        """Returns the progress of each cell that a worker has an order of."""
         now = time.monotonic()
-        runs = list(dict.fromkeys(sent.run for sent in tuple(self._sent.values())))
-        return [Progress(run.cell.title, run.phase, now - self._since.get(run, now)) for run in runs]
+        # The live view calls this from its own thread, hence the copy.
+        runs = list(dict.fromkeys(one.run for one in tuple(self._in_flight.values())))
+        return [Progress(run.cell.title, run.phase, now - self._opened_at.get(run, now)) for run in runs]
 
-    def _fill(self) -> None:
-        """Sends orders until every worker has one: of open cells first, so that what they share is used."""
-        while len(self._sent) < self._workers:
-            if not (self._send_from(False) or self._open_one() or self._send_from(True)):
+    def _submit_orders(self) -> None:
+        """Submits orders until every worker has one, or no cell has any."""
+        while len(self._in_flight) < self._workers:
+            # Open cells come first, so that what their fits share is used: loaded weights, cached activations. Cells
+            # that lost a worker come only after a new one was tried.
+            if not (self._submit_of_open(False) or self._open_next() or self._submit_of_open(True)):
                 return
 
-    def _send_from(self, unlucky: bool) -> bool:
-        """Sends an order of an open cell; returns whether there was one."""
-        return any(self._send_one(run) for run in tuple(self._open) if (run in self._unlucky) == unlucky)
+    def _submit_of_open(self, lost_worker: bool) -> bool:
+        """Submits one order of an open cell; returns whether there was one."""
+        return any(self._submit_one(run) for run in tuple(self._open) if (run in self._lost_worker) == lost_worker)
 
-    def _send_one(self, run: CellRun) -> bool:
-        order = run.take()
+    def _submit_one(self, run: CellRun) -> bool:
+        order = run.next_order()
         if order is None:
             return False
         left = run.seconds_left
         if left is not None and left <= 0:
-            run.end("timeout", _too_long(run), order=order)
+            run.fail("timeout", _timeout_reason(run), order=order)
             return False
         order = msgspec.structs.replace(order, seconds=left)
-        run.sent(order)
+        run.before_submit(order)
+        # The cell's clock: an executor in this process carries the order out within `submit`. Others may start a first
+        # worker there, which takes seconds that no cell should pay for.
         if not self._isolated:
-            run.begin(order)  # it is carried out while it is submitted
+            run.start_clock(order)
         try:
             handle = self._executor.submit(order)
         except UsageError:
             raise
         except Exception as error:
-            run.end("crashed", f"the executor took no order: {type(error).__name__}: {error}", order=order)
+            # Executors come from plugins too; an error of one ends the cell, not the run.
+            run.fail("crashed", f"the executor took no order: {type(error).__name__}: {error}", order=order)
             return False
         if self._isolated:
-            run.begin(order)  # starting the first worker takes seconds that are no cell's
-        self._sent[handle] = _Sent(run, order, None if left is None else time.monotonic() + left)
+            run.start_clock(order)
+        self._in_flight[handle] = _InFlight(run, order, None if left is None else time.monotonic() + left)
         return True
 
-    def _open_one(self) -> bool:
-        """Opens the next cell that no other run has, if there are not enough; returns whether there was one."""
-        if len(self._open) > self._workers + SPARE:
+    def _open_next(self) -> bool:
+        """Opens the next cell that no other run has open, unless enough are; returns whether there was one."""
+        if len(self._open) > self._workers + EXTRA_OPEN_CELLS:
             return False
-        for _ in range(len(self._waiting)):
-            attempt = self._waiting.popleft()
+        for _ in range(len(self._pending)):
+            attempt = self._pending.popleft()
             try:
-                run = CellRun.open(attempt, self._catalog, self._means)
+                run = CellRun.open(attempt, self._catalog, self._defaults)
             except OSError as error:
                 raise StoreError(f"{attempt.folder}: {error.strerror or error}") from error
             if run is None:
-                self._waiting.append(attempt)
+                # Another run has it open; try again after all others.
+                self._pending.append(attempt)
                 continue
             self._open.append(run)
-            self._since[run] = time.monotonic()
+            self._opened_at[run] = time.monotonic()
             return True
         return False
 
     def _collect(self, handles: set[Handle]) -> None:
+        """Passes the results of orders that have ended to their cells."""
         for handle in handles:
-            sent = self._sent.pop(handle, None)
+            sent = self._in_flight.pop(handle, None)
             if sent is None:
-                continue  # an executor may name a handle twice
+                continue  # an executor may return a handle twice
             run, order = sent.run, sent.order
             try:
                 answer = handle.result()
             except OutOfTime:
-                run.end("timeout", _too_long(run), order=order)
+                run.fail("timeout", _timeout_reason(run), order=order)
             except WorkerLost as lost:
-                self._lost(sent, lost)
+                self._retry(sent, lost)
             except UsageError:
                 raise
             except Exception as error:
-                run.end("crashed", f"the executor broke: {type(error).__name__}: {error}", order=order)
+                run.fail("crashed", f"the executor broke: {type(error).__name__}: {error}", order=order)
             else:
                 if answer.ends_run:
                     raise StoreError(answer.error)
-                self._unlucky.discard(run)
+                self._lost_worker.discard(run)
                 run.tell(order, answer)
 
-    def _lost(self, sent: _Sent, lost: WorkerLost) -> None:
+    def _retry(self, sent: _InFlight, lost: WorkerLost) -> None:
+        """Queues an order again whose worker was lost, or ends its cell after too many losses."""
         run, order = sent.run, sent.order
-        if sent.is_late:
-            run.end("timeout", _too_long(run), order=order)
-        elif order.attempt >= ATTEMPTS:
+        if sent.is_cancelled:
+            # Cancelling kills the worker of an isolated executor, so this loss is the time limit's.
+            run.fail("timeout", _timeout_reason(run), order=order)
+        elif order.attempt >= MAX_ATTEMPTS:
             status: Status = "oom" if lost.oom else "crashed"
-            run.end(status, f"the worker {lost} {order.attempt} times without getting further", order=order)
+            run.fail(status, f"the worker {lost} {order.attempt} times without getting further", order=order)
         else:
-            run.give_back(order, in_parts=lost.oom)
-            self._unlucky.add(run)
+            # A lost worker says nothing about its fit, unless memory ran out: then smaller passes may fit into it.
+            run.requeue(order, in_halves=lost.oom)
+            self._lost_worker.add(run)
 
-    def _stop_what_is_late(self) -> None:
+    def _cancel_overdue(self) -> None:
         now = time.monotonic()
-        for handle, sent in self._sent.items():
-            if sent.deadline is not None and now >= sent.deadline and not sent.is_late:
-                sent.is_late = True
+        for handle, sent in self._in_flight.items():
+            if sent.deadline is not None and now >= sent.deadline and not sent.is_cancelled:
+                sent.is_cancelled = True
                 handle.cancel()
 
-    def _settle(self) -> None:
-        """Delivers the records of cells that have one; what is still in work for them is of no use any more."""
+    def _commit_finished(self) -> None:
+        """Commits and closes cells that have a record, after cancelling their orders that are still in flight."""
         for run in [run for run in self._open if run.record is not None]:
-            for handle, sent in self._sent.items():
-                if sent.run is run and not sent.is_late:
-                    sent.is_late = True
+            for handle, sent in self._in_flight.items():
+                if sent.run is run and not sent.is_cancelled:
+                    sent.is_cancelled = True
                     handle.cancel()
-            if any(sent.run is run for sent in self._sent.values()):
+            # The cell keeps its lease until its last worker is done: that one may still write to its folder.
+            if any(sent.run is run for sent in self._in_flight.values()):
                 continue
             self._open.remove(run)
-            self._unlucky.discard(run)
-            del self._since[run]
+            self._lost_worker.discard(run)
+            del self._opened_at[run]
             assert run.record is not None
             try:
-                self._deliver(run.record, Path(run.attempt.folder))
+                self._commit(run.record, Path(run.attempt.folder))
             finally:
                 run.close()
 
-    def _patience(self) -> float:
-        """Returns for how long to wait: not beyond the next deadline, nor for ever where cells may become free."""
+    def _wait_seconds(self) -> float:
+        """Returns how long to wait for results: until the next deadline, but at most a second."""
         now = time.monotonic()
-        until = [sent.deadline - now for sent in self._sent.values() if sent.deadline is not None and not sent.is_late]
+        until = [
+            sent.deadline - now
+            for sent in self._in_flight.values()
+            if sent.deadline is not None and not sent.is_cancelled
+        ]
         return max(0.0, min([1.0, *until]))
 
 
-def _too_long(run: CellRun) -> str:
+def _timeout_reason(run: CellRun) -> str:
     return f"stopped after {run.cell.protocol.max_seconds:g} s (max_seconds)"

@@ -1,4 +1,4 @@
-"""The order in which a run opens its cells: what takes long goes first, so that no worker waits at the end."""
+"""Sorts the cells of a run: long ones first, so that no worker is idle while another finishes a long cell."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from tlbench.contracts.resources import stage_count
 from tlbench.running.cells.attempt import Attempt
 
 BACKWARD = 2.0
-"""What the way back costs beside a forward pass."""
+"""The cost of a backward pass, in forward passes."""
 BACKWARD_FROZEN = 1.0
-"""The same through weights that are frozen: half of it is their gradients."""
+"""The cost of a backward pass through frozen weights, which saves the gradients of the weights."""
 
 
 def longest_first(attempts: Sequence[Attempt], catalog: Catalog, workers: int) -> list[Attempt]:
-    """Returns the attempts as several workers best take them; with one worker, as the plan has them.
+    """Returns the attempts in the order in which several workers should take them.
 
-    Baselines without a backbone come first, since they are done at once. Then come the largest backbones, each with
-    the strategies that train most of it first, and its probes last. Cells that are alike stay in the plan's order.
+    Baselines without a backbone come first, since they take no time. Then come the largest backbones, and of each the
+    strategies that train most of it first and probes last. Equal cells keep the plan's order, and with one worker the
+    plan's order is not changed.
     """
     if workers == 1:
         return list(attempts)
@@ -29,10 +30,11 @@ def longest_first(attempts: Sequence[Attempt], catalog: Catalog, workers: int) -
 
 
 def _rank(cell: Cell, catalog: Catalog) -> tuple[float, str, float]:
+    """Returns a sort key: minus the size of the backbone, its name, minus the estimated number of passes over it."""
     if cell.backbone is None:
         return -math.inf, "", 0.0
-    parameters = passes = math.inf  # of what nobody knows, the worst is expected
-    with suppress(Exception):  # a plugin's mistake, which its cell will tell
+    parameters = passes = math.inf  # unknown costs are taken for the highest
+    with suppress(Exception):  # a mistake in a plugin is reported when its cell is run
         backbone = catalog.backbone(cell.backbone.name).item
         card = backbone.card()
         parameters = math.inf if card.parameters is None else float(card.parameters)
@@ -40,9 +42,9 @@ def _rank(cell: Cell, catalog: Catalog) -> tuple[float, str, float]:
         trainable = strategy.trainable(backbone)
         stages = trainable.stages_of(card)
         if strategy.batch_size > 1 and stages == 0:
-            passes = 1.0  # over activations that are computed once
+            passes = 1.0  # probes train on activations that are computed once
         else:
             backward = BACKWARD if trainable.parameters is None else BACKWARD_FROZEN
             passes = (1 + backward * stages / stage_count(card)) * (cell.protocol.trials + len(cell.protocol.seeds))
-    # Cells of a backbone stay together: on a GPU its weights stay loaded.
+    # Cells of one backbone stay together, because a worker on a GPU keeps its weights loaded.
     return -parameters, cell.backbone.name, -passes

@@ -1,4 +1,4 @@
-"""A plan in, a full record folder out: what is finished stays, what is missing is run, each record is committed."""
+"""Runs a plan: finds the cells without a record, runs them and commits each record as it comes."""
 
 from __future__ import annotations
 
@@ -18,63 +18,66 @@ from tlbench.contracts.strategy import Strategy
 from tlbench.planning.capacity import Room, workers_in
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
-from tlbench.running.cells.attempt import Attempt, Means
-from tlbench.running.cells.related_cells import Kin, is_cut_short
+from tlbench.running.cells.attempt import Attempt, OrderDefaults
+from tlbench.running.cells.related_cells import RelatedCells, has_more_time
 from tlbench.running.dispatch import Dispatcher, Progress
 from tlbench.running.longest_first import longest_first
-from tlbench.running.staleness import Now
+from tlbench.running.staleness import StalenessChecker
 
 Fresh = Literal["none", "failed", "stale", "all"]
-Delivered = Callable[[Record], None]
-Watched = Callable[[Callable[[], list[Progress]]], None]
+"""Which records `--fresh` runs again."""
+OnRecord = Callable[[Record], None]
+OnStart = Callable[[Callable[[], list[Progress]]], None]
 LOG = "workers.log"
 MOST_ATTEMPTS = 999_999_998
-"""The files of more could not be told from others by their names."""
+"""The highest attempt that can be followed by another: file names have at most nine digits for it."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where and how a run's cells are run; none of it is part of their identity."""
+    """Where and how cells are run; nothing here is part of their identity."""
 
     executor: str = "isolated"
     jobs: int | None = None
     device: str = "auto"
     fresh: Fresh = "none"
     room: Room | None = None
-    """What the workers that nobody counted (`jobs`) may take together; None for no limit."""
+    """The memory for all workers, which limits their number unless `jobs` is given; None for no limit."""
 
 
 @dataclass
 class Summary:
-    """What a run found done, and what it did."""
+    """The outcome of a run."""
 
     total: int
     done_before: int
+    """Cells that had a record already."""
     records: list[Record] = field(default_factory=list)
+    """The records of this run."""
 
 
 @contextmanager
-def started(plan: Plan, store: Store, catalog: Catalog, settings: Settings) -> Iterator[Executor]:
-    """Yields the executor that a run asks for, and ends its workers.
+def started_executor(plan: Plan, store: Store, catalog: Catalog, settings: Settings) -> Iterator[Executor]:
+    """Yields the executor that the settings name, and closes it at the end.
 
     Raises:
-        UsageError: There is none of this name, or it cannot give what is asked.
+        UsageError: There is no executor of this name, or it cannot offer the workers or the device.
     """
-    asked = ExecutorRequest(
+    request = ExecutorRequest(
         settings.jobs,
-        useful(plan.cells, catalog, settings.room if settings.jobs is None else None),
+        useful_workers(plan.cells, catalog, settings.room if settings.jobs is None else None),
         settings.device,
         str((store.root / "work" / LOG).resolve()),
         _environment(),
     )
-    executor = catalog.executor(settings.executor).item.start(asked)
+    executor = catalog.executor(settings.executor).item.start(request)
     try:
         yield executor
     finally:
         executor.close()
 
 
-def attempts_of(
+def pending_attempts(
     plan: Plan,
     store: Store,
     catalog: Catalog,
@@ -82,55 +85,72 @@ def attempts_of(
     capacity: Capacity,
     unreadable: Callable[[Unreadable], None] = lambda file: None,
 ) -> list[Attempt]:
-    """Returns an attempt at each cell of the plan that has no record, or whose record is asked for anew.
+    """Returns an attempt for each cell of the plan that has no record, or whose record is to be replaced.
 
-    A damaged record is none: its cell is run again, under the next attempt, and `unreadable` is told. One that a newer
-    version made is a result, and is made again only where all are (`fresh="all"`).
+    A cell with a damaged record is run again, as the next attempt. A record written by a newer version of tlbench
+    counts as a result, and is replaced only by `fresh="all"`.
+
+    Args:
+        plan: The cells.
+        store: The results folder.
+        catalog: The installed plugins.
+        settings: Say which records are replaced.
+        capacity: What the executor offers; a record of another device or number of threads is stale.
+        unreadable: Called with each damaged record.
+
+    Raises:
+        StoreError: A record has an attempt number so high that the next one has no file name.
     """
     attempts = store.attempts()
-    # An interrupted --fresh is finished before another begins.
+    # An interrupted `--fresh` is finished first; otherwise each interruption would start it over.
     ids = {cell.id for cell in plan.cells}
     wanted = {cell_id: attempt for cell_id, attempt in store.wanted().items() if cell_id in ids}
     fresh: Fresh = "none" if wanted else settings.fresh
-    now = Now(catalog, capacity.device, capacity.cores)
-    kin = Kin(store, ids | attempts.keys(), attempts, now if settings.fresh == "stale" else None)
+    staleness = StalenessChecker(catalog, capacity.device, capacity.cores)
+    related = RelatedCells(store, ids | attempts.keys(), attempts, staleness if settings.fresh == "stale" else None)
     found = []
     for cell in plan.cells:
         cell_id = cell.id
         number = attempts.get(cell_id, 0)
         record = store.attempt(cell_id, number) if number else None
-        anew = fresh == "all" or cell_id in wanted or (isinstance(record, Record) and _wanted(record, fresh, now))
-        cut_short = isinstance(record, Record) and is_cut_short(record, cell)
+        afresh = (
+            fresh == "all"
+            or cell_id in wanted
+            or (isinstance(record, Record) and _is_replaced(record, fresh, staleness))
+        )
+        timed_out = isinstance(record, Record) and has_more_time(record, cell)
         if isinstance(record, Unreadable) and not record.is_newer:
             unreadable(record)
-        elif record is not None and not anew and not cut_short:
+        elif record is not None and not afresh and not timed_out:
             continue
         if number >= MOST_ATTEMPTS:
-            raise StoreError(f"{store.record_path(cell_id, number)}: no run makes so many attempts: remove it")
+            raise StoreError(f"{store.record_path(cell_id, number)}: no run makes so many attempts; remove this file")
         folder = store.work(cell_id, number + 1)
-        sources = () if anew else kin.sources(cell_id, number + 1)
+        # What is run afresh reuses nothing: its fits are what the user doubts.
+        sources = () if afresh else related.sources(cell_id, number + 1)
         found.append(Attempt(cell, str(folder.resolve()), number + 1, sources))
     return found
 
 
-def useful(cells: Sequence[Cell], catalog: Catalog, room: Room | None = None) -> int:
-    """Returns how many workers would find something to do, and memory."""
+def useful_workers(cells: Sequence[Cell], catalog: Catalog, room: Room | None = None) -> int:
+    """Returns how many workers the cells could keep busy, as far as their memory allows."""
     found = 0
     for cell in cells:
-        found += width(cell, catalog.strategy(cell.strategy.name).item)
+        found += parallel_fits(cell, catalog.strategy(cell.strategy.name).item)
     found = max(1, found)
     return found if room is None else min(found, workers_in(room, cells, catalog) or found)
 
 
-def width(cell: Cell, strategy: Strategy) -> int:
-    """Returns how many of a cell's fits can be in work at the same time."""
+def parallel_fits(cell: Cell, strategy: Strategy) -> int:
+    """Returns how many of a cell's fits can run at the same time."""
+    # A strategy that fits in passes has one pass in flight at a time.
     if strategy.batch_size > 1 or cell.backbone is None:
         return 1
-    return max(len(cell.protocol.seeds), together(cell.protocol))
+    return max(len(cell.protocol.seeds), parallel_trials(cell.protocol))
 
 
-def together(protocol: Protocol) -> int:
-    """Returns how many trials can be in work at the same time."""
+def parallel_trials(protocol: Protocol) -> int:
+    """Returns how many of a cell's trials can run at the same time."""
     if protocol.sampler in {"random", "grid"} and protocol.pruner == "none":
         return protocol.trials
     return min(protocol.trials, protocol.lag)
@@ -143,54 +163,56 @@ def run(
     catalog: Catalog,
     settings: Settings,
     executor: Executor,
-    delivered: Delivered = lambda record: None,
-    watched: Watched = lambda progress: None,
+    on_record: OnRecord = lambda record: None,
+    on_start: OnStart = lambda progress: None,
 ) -> Summary:
-    """Runs the attempts and commits every record as it comes; returns what was done.
+    """Runs attempts, commits each record as it comes, and returns a summary.
 
     Args:
-        plan: What they are of.
-        attempts: What is left of it.
-        store: Where records go.
-        catalog: What is installed.
-        settings: What was asked of the run.
-        executor: What carries out the fits.
-        delivered: Is told of each record.
-        watched: Is given, once, a function that says what is in work.
+        plan: The plan that the attempts belong to.
+        attempts: The cells to run.
+        store: The results folder.
+        catalog: The installed plugins.
+        settings: The settings of the run.
+        executor: Carries out the orders.
+        on_record: Called with each record once it is committed.
+        on_start: Called once, with a function that returns the progress of the open cells.
 
     Raises:
-        StoreError: A record could not be stored; what was stored before stays.
+        StoreError: A record could not be stored; those stored before are kept.
+        UsageError: An error that is no cell's fault, such as a missing device.
     """
     summary = Summary(len(plan.cells), len(plan.cells) - len(attempts))
-    wanted, asked = store.wanted(), {attempt.cell.id: attempt.number for attempt in attempts}
-    if settings.fresh != "none" and not wanted.keys() & asked.keys():
-        store.save_wanted(wanted | asked)  # another plan's, left unfinished, stays asked for
+    wanted, requested = store.wanted(), {attempt.cell.id: attempt.number for attempt in attempts}
+    if settings.fresh != "none" and not wanted.keys() & requested.keys():
+        # Merged, so that an unfinished `--fresh` of another plan is not forgotten.
+        store.save_wanted(wanted | requested)
 
-    def deliver(record: Record, folder: Path) -> None:
+    def commit(record: Record, folder: Path) -> None:
         if store.commit(record, folder):
-            # What a cell without a score has finished is there for a run that goes on with it.
+            # The files of a cell without scores are kept, for a run that continues it.
             if record.status == "ok":
                 store.tidy(folder)
             catalog.recorded(record.cell, record)
         summary.records.append(record)
-        delivered(record)
+        on_record(record)
 
     capacity = executor.capacity()
-    means = Means(capacity.device, capacity.bf16, capacity.cores, tuple(sorted(_environment().items())))
-    dispatcher = Dispatcher(executor, catalog, means, deliver)
-    watched(dispatcher.progress)
+    defaults = OrderDefaults(capacity.device, capacity.bf16, capacity.cores, tuple(sorted(_environment().items())))
+    dispatcher = Dispatcher(executor, catalog, defaults, commit)
+    on_start(dispatcher.progress)
     dispatcher.run(longest_first(attempts, catalog, capacity.workers))
     return summary
 
 
-def _wanted(record: Record, fresh: Fresh, now: Now) -> bool:
+def _is_replaced(record: Record, fresh: Fresh, staleness: StalenessChecker) -> bool:
     if fresh == "none":
         return False
     if fresh == "failed":
         return record.status != "ok"
-    return fresh == "all" or now.differs(record)
+    return fresh == "all" or staleness.is_stale(record)
 
 
 def _environment() -> dict[str, str]:
-    """Returns the variables that say where data and caches are and which plugins there are: a worker has its own."""
+    """Returns tlbench's environment variables, which workers on other machines don't inherit."""
     return {name: value for name, value in os.environ.items() if name.startswith("TLBENCH_")}

@@ -1,4 +1,7 @@
-"""Which records were made with something else than a run would use now. Imports no torch."""
+"""Finds stale records: those whose versions, data, threads or device differ from what a run would use now.
+
+Imports no torch. The test split is not compared, because reading it before a winner is frozen would break the seal.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from tlbench.running.splits import Splits
 from tlbench.system.measure import cpu_name
 
 
-class Now:
-    """What a run would use now; each part is looked up once."""
+class StalenessChecker:
+    """Compares records with what a run would use now; versions and data are looked up once."""
 
     def __init__(self, catalog: Catalog, device: str, threads: int) -> None:
         self._catalog, self._threads = catalog, threads
@@ -20,26 +23,31 @@ class Now:
         self._versions: dict[str, str | None] = {}
         self._data: dict[str, dict[str, str]] = {}
 
-    def differs(self, record: Record) -> bool:
-        """Says whether versions, train or validation data, threads or device are others than the record's.
+    def is_stale(self, record: Record) -> bool:
+        """Returns whether versions, train or validation data, threads or device differ from the record's.
 
-        What is not known of either side is no difference: data that is not here could not be run on anyway. Of GPUs
-        the name is not asked for, which would take a driver.
+        Whatever is unknown on either side counts as equal: data that are not on this machine could not be run on
+        anyway.
         """
         task = record.cell.task.name
-        return any(self._is_other(made, task) for made in (record.provenance, *record.also_made_with))
+        return any(self._differs(provenance, task) for provenance in (record.provenance, *record.also_made_with))
 
-    def _is_other(self, made: Provenance, task: str) -> bool:
-        if any(self._version(name) not in {None, version} for name, version in made.distributions.items()):
+    def _differs(self, provenance: Provenance, task: str) -> bool:
+        if any(self._version(name) not in {None, version} for name, version in provenance.distributions.items()):
             return True
-        if made.threads and made.threads != self._threads:
+        # Another number of threads changes the last bits of results.
+        if provenance.threads and provenance.threads != self._threads:
             return True
-        if made.device and (made.device != cpu_name() if self._on_cpu else made.device.startswith("cpu")):
+        # The name of a GPU would take a driver and torch, in a process that only plans; the leaderboard compares it.
+        recorded = provenance.device
+        if recorded and (recorded != cpu_name() if self._on_cpu else recorded.startswith("cpu")):
             return True
-        found = self._fingerprints(task) if made.data else {}
-        return any(found.get(split, known) != known for split, known in made.data.items())
+        # Data last: reading them is by far the slowest.
+        current = self._fingerprints(task) if provenance.data else {}
+        return any(current.get(split, fingerprint) != fingerprint for split, fingerprint in provenance.data.items())
 
     def _version(self, name: str) -> str | None:
+        """Returns the installed version of a distribution, or None if it is not installed."""
         if name not in self._versions:
             self._versions[name] = None
             with suppress(metadata.PackageNotFoundError):
@@ -47,6 +55,7 @@ class Now:
         return self._versions[name]
 
     def _fingerprints(self, task: str) -> dict[str, str]:
+        """Returns split to fingerprint of the current data; empty if they cannot be read."""
         if task not in self._data:
             self._data[task] = {}
             with suppress(Exception, SystemExit):

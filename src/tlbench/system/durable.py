@@ -1,4 +1,4 @@
-"""Files that are whole or absent, whenever the process or the machine dies."""
+"""Writes files that are complete or absent after a crash of the process or the machine."""
 
 from __future__ import annotations
 
@@ -9,45 +9,43 @@ from pathlib import Path
 from typing import TypeAlias
 
 Stamp: TypeAlias = tuple[int, int]
-"""The size of a file in bytes and the nanosecond in which it was last written."""
+"""The size of a file in bytes and its modification time in nanoseconds, to notice that it changed."""
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
-    """Returns what changes if a file does."""
+    """Returns the stamp of a file."""
     return status.st_size, status.st_mtime_ns
 
 
 def write_durably(path: Path, content: bytes) -> Stamp:
-    """Writes the file and returns its stamp; after a crash it holds either its old content or the new, never a part."""
-    temporary, stamp = _written(path, content)
+    """Writes a file atomically and returns its stamp: after a crash it holds either its old or its new content."""
+    temporary, stamp = _write_temporary(path, content)
     try:
         os.replace(temporary, path)
     except BaseException:
-        _forget(temporary)
+        _remove(temporary)
         raise
+    # a rename is on disk only once its folder is
     _sync_folder(path.parent)
     return stamp
 
 
 def create_durably(path: Path, content: bytes) -> Stamp | None:
-    """Creates the file and returns its stamp, or None where it exists already: of several writers one wins.
-
-    `link` refuses an existing name, which `rename` does not. The stamp is of what was written here, whatever somebody
-    has put in its place since.
-    """
-    temporary, stamp = _written(path, content)
+    """Creates a file atomically and returns its stamp, or None if it exists already; of several writers one wins."""
+    temporary, stamp = _write_temporary(path, content)
     try:
+        # link fails if the name exists, where rename would silently replace another writer's file
         os.link(temporary, path)
     except FileExistsError:
         return None
     finally:
-        _forget(temporary)
+        _remove(temporary)
     _sync_folder(path.parent)
     return stamp
 
 
 def link_durably(source: Path, path: Path) -> bool:
-    """Gives a finished file a second name, or returns False where that name exists already."""
+    """Gives a finished file a second name; returns False if that name exists already."""
     handle = os.open(source, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -58,27 +56,31 @@ def link_durably(source: Path, path: Path) -> bool:
     except FileExistsError:
         return False
     except OSError:
-        # Another file system, or one without links: copy.
+        # another file system, or one without hard links: copy
         return create_durably(path, source.read_bytes()) is not None
     _sync_folder(path.parent)
     return True
 
 
-def _written(path: Path, content: bytes) -> tuple[Path, Stamp]:
+def _write_temporary(path: Path, content: bytes) -> tuple[Path, Stamp]:
+    """Writes content to a synced temporary file beside `path`; returns its path and stamp."""
+    # in the same folder, because a rename or link cannot cross file systems
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         try:
             view = memoryview(content)
-            # A full disk writes a part and raises only at the next call.
+            # a nearly full disk accepts a part without an error and raises only at the next call
             while view:
                 view = view[os.write(handle, view) :]
+            # before the rename: otherwise the new name could reach the disk before the content
             os.fsync(handle)
+            # taken here: once the file has its name, another process may replace it
             stamp = stamp_of(os.fstat(handle))
         finally:
             os.close(handle)
     except BaseException:
-        _forget(temporary)
+        _remove(temporary)
         raise
     return temporary, stamp
 
@@ -91,6 +93,6 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _forget(path: Path) -> None:
+def _remove(path: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         path.unlink()

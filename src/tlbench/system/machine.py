@@ -1,4 +1,4 @@
-"""What the machine offers, found out without importing torch."""
+"""Detects cores, memory and GPUs of this machine. Imports no torch."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ from pathlib import Path
 
 _BYTES_PER_WORKER = 2 * 1024**3
 _CGROUP = Path("/sys/fs/cgroup")
-_PATIENCE_SECONDS = 20
+_TOOL_TIMEOUT_SECONDS = 20
 
 
 def cores(cgroup: Path = _CGROUP) -> int:
-    """Returns how many cores this process may use: a container may be granted fewer than it sees."""
+    """Returns the number of cores that this process may use, which a container may limit."""
     count = os.cpu_count() or 1
+    # macOS has no affinity
     with suppress(AttributeError):
         count = len(os.sched_getaffinity(0))
     with suppress(OSError, ValueError):
         quota, period = (cgroup / "cpu.max").read_text().split()
-        # "max" where there is no limit
+        # int("max") fails where there is no limit, and leaves the count as it is
         count = min(count, max(1, round(int(quota) / int(period))))
     return count
 
 
 def memory_bytes(cgroup: Path = _CGROUP) -> int | None:
-    """Returns how much memory this process may use, or None where the system does not tell."""
+    """Returns the memory in bytes that this process may use, or None if it cannot be determined."""
     total = None
     with suppress(OSError, ValueError, AttributeError):
         total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    # a container's limit, below the machine's memory; "max" without one
     with suppress(OSError, ValueError):
         limit = int((cgroup / "memory.max").read_text())
         total = limit if total is None else min(total, limit)
@@ -36,7 +38,8 @@ def memory_bytes(cgroup: Path = _CGROUP) -> int | None:
 
 
 def gpus() -> int:
-    """Returns how many NVIDIA GPUs this process may use."""
+    """Returns the number of NVIDIA GPUs that this process may use."""
+    # counted without CUDA: a process that has initialised it can no longer be forked
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return len([part for part in visible.split(",") if part.strip() and part.strip() != "-1"])
@@ -46,36 +49,37 @@ def gpus() -> int:
 
 
 def gpu_memory_bytes(device: str = "auto") -> int | None:
-    """Returns the memory of a GPU, of the smallest one for "auto" and "cuda"; None where there is none, or no tool."""
-    told = _asked_of_gpus(device, "memory.total")
+    """Returns the memory of a GPU in bytes, of the smallest for "auto" and "cuda"; None without a GPU or nvidia-smi."""
+    sizes = _query_gpus(device, "memory.total")
+    # nvidia-smi prints mebibytes, or "[N/A]", which is no number
     with suppress(ValueError):
-        return min(int(line) for line in told) * 1024**2 if told else None
+        return min(int(size) for size in sizes) * 1024**2 if sizes else None
     return None
 
 
-def _asked_of_gpus(device: str, what: str) -> list[str]:
-    """Returns what the driver's tool says of one GPU or of all that this process may use; nothing without it."""
-    query = ["nvidia-smi", f"--query-gpu={what}", "--format=csv,noheader,nounits"]
+def _query_gpus(device: str, column: str) -> list[str]:
+    """Returns a column of nvidia-smi for one GPU, or for all that this process may use; empty if the tool fails."""
+    query = ["nvidia-smi", f"--query-gpu={column}", "--format=csv,noheader,nounits"]
     visible = [part.strip() for part in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if part.strip()]
     index = device.partition(":")[2]
     with suppress(OSError, ValueError, IndexError, subprocess.SubprocessError):
-        # The tool counts all GPUs; a process counts those that it may see.
-        asked = [visible[int(index)] if visible else index] if index else visible
-        query += ["-i", ",".join(asked)] if asked else []
+        # nvidia-smi numbers all GPUs of the machine; "cuda:1" is the second of those visible to this process
+        requested = [visible[int(index)] if visible else index] if index else visible
+        query += ["-i", ",".join(requested)] if requested else []
         return subprocess.run(
-            query, capture_output=True, text=True, check=True, timeout=_PATIENCE_SECONDS
+            query, capture_output=True, text=True, check=True, timeout=_TOOL_TIMEOUT_SECONDS
         ).stdout.split()
     return []
 
 
 def gpu_multiplies_bf16(device: str = "auto") -> bool:
-    """Says whether a GPU multiplies bf16 itself: of all, the weakest, from compute capability 8.0 on."""
-    capability = _asked_of_gpus(device, "compute_cap")
-    return bool(capability) and min(float(one) for one in capability) >= 8.0
+    """Returns whether a GPU multiplies bf16 natively (compute capability 8.0 or later); for "auto", whether all do."""
+    capabilities = _query_gpus(device, "compute_cap")
+    return bool(capabilities) and min(float(capability) for capability in capabilities) >= 8.0
 
 
 def default_jobs(device: str) -> int:
-    """Returns how many workers fit: one a GPU, else one a core as far as the memory goes."""
+    """Returns the default number of workers: one per GPU, else one per core with at least 2 GiB of memory for each."""
     if device.startswith("cuda:"):
         return 1
     if device != "cpu" and gpus():

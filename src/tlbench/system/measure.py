@@ -1,4 +1,4 @@
-"""What a cell costs: seconds, peak bytes, energy; and what it was made with."""
+"""Measures the cost of a block of code (seconds, peak memory, energy), and collects provenance."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ if TYPE_CHECKING:
     import torch
 
 _LIBRARIES = ("torch", "transformers", "timm", "peft", "scikit-learn", "numpy", "optuna")
+# Running Average Power Limit: the energy counters of Intel and AMD processors, readable by root only on most systems
 _RAPL = Path("/sys/class/powercap")
 
 
 class Stopwatch:
-    """Wall-clock seconds; time spent in a nested watch can be taken out by the caller."""
+    """Accumulates wall-clock seconds over several blocks; a caller may subtract the time of nested watches."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Adds the time of the block."""
+        """Adds the duration of the block."""
         began = time.perf_counter()
         try:
             yield
@@ -43,7 +44,7 @@ class Stopwatch:
 
 @dataclass
 class ResourceUsage:
-    """What the machine was asked for between the beginning and the end of a cell."""
+    """The resources used by a block."""
 
     memory: Memory = Memory()
     energy_joules: float | None = None
@@ -52,7 +53,7 @@ class ResourceUsage:
 
 @contextmanager
 def metered(device: torch.device) -> Iterator[ResourceUsage]:
-    """Measures the block; the figures stand in the yielded value once it has ended."""
+    """Measures the block; the yielded value is filled in when the block ends."""
     usage = ResourceUsage()
     baseline = _reset_peak(device)
     energy = _energy_microjoules()
@@ -62,7 +63,7 @@ def metered(device: torch.device) -> Iterator[ResourceUsage]:
     finally:
         usage.seconds = time.perf_counter() - began
         after = _energy_microjoules()
-        # The counter wraps around; a cell that saw it wrap has no figure.
+        # the counter wraps around at a limit that differs by model: a difference below 0 is unknown energy
         if energy is not None and after is not None and after >= energy:
             usage.energy_joules = (after - energy) / 1e6
         usage.memory = _peak(baseline, device)
@@ -71,9 +72,18 @@ def metered(device: torch.device) -> Iterator[ResourceUsage]:
 def provenance(
     plugins: Iterable[tuple[str, str]], device: torch.device, precision: str, threads: int, data: dict[str, str]
 ) -> Provenance:
-    """Returns what a result was made with: plugins, the libraries that are loaded, the device, the data."""
+    """Returns the provenance of a result.
+
+    Args:
+        plugins: Distributions of the plugins in use and their versions.
+        device: The device of the fit.
+        precision: The resolved precision.
+        threads: The number of CPU threads.
+        data: Fingerprints of the data, by name.
+    """
     versions = {"tlbench": VERSION, **{name: version for name, version in plugins if version}}
     modules = {"scikit-learn": "sklearn"}
+    # only libraries that are loaded: others cannot have influenced the result
     for name in _LIBRARIES:
         if modules.get(name, name) in sys.modules:
             versions |= _version(name)
@@ -89,9 +99,10 @@ def provenance(
     )
 
 
+# cached: it is read after every fit, and reads files
 @cache
 def _version(name: str) -> dict[str, str]:
-    """Returns the version of a distribution by its name, or nothing where it is not installed; asked after each fit."""
+    """Returns the version of a distribution under its name; empty if it is not installed."""
     with suppress(metadata.PackageNotFoundError):
         return {name: metadata.version(name)}
     return {}
@@ -108,7 +119,8 @@ def device_name(device: torch.device) -> str:
 
 @cache
 def cpu_name() -> str:
-    """Returns the name of the CPU, behind "cpu: "."""
+    """Returns the name of the CPU, prefixed with "cpu: "."""
+    # `platform.processor` is empty or "x86_64" on Linux
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -117,7 +129,7 @@ def cpu_name() -> str:
 
 
 def is_lost(device: torch.device) -> bool:
-    """Says whether a GPU answers this process no more: after a fault in a kernel, all that follows fails as well."""
+    """Returns whether a GPU is lost to this process: after a fault in a kernel, every later CUDA call fails too."""
     if device.type != "cuda":
         return False
     import torch
@@ -130,12 +142,14 @@ def is_lost(device: torch.device) -> bool:
 
 
 def _reset_peak(device: torch.device) -> int | None:
+    """Resets the peak-memory counters; returns the host memory in use now, in bytes."""
     if device.type == "cuda":
         import torch
 
-        torch.cuda.init()  # without it there are no statistics to reset; before the clock, since it takes seconds
+        # without initialisation there are no statistics to reset; done before the clock starts, as it takes seconds
+        torch.cuda.init()
         torch.cuda.reset_peak_memory_stats(device)
-    # The high-water mark of a process never falls by itself.
+    # writing 5 to clear_refs resets the high-water mark (VmHWM) of the process, which never falls by itself
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     return _status_bytes("VmRSS")
@@ -149,14 +163,15 @@ def _peak(baseline: int | None, device: torch.device) -> Memory:
         allocated = int(torch.cuda.max_memory_allocated(device))
         reserved = int(torch.cuda.max_memory_reserved(device))
     peak = _status_bytes("VmHWM")
-    # The kernel counts pages in batches, so the mark can be a few pages below what was in use when it was reset.
+    # the kernel counts pages in batches, so the peak can be a few pages below the memory in use at the reset
     if peak is not None and baseline is not None:
         peak = max(peak, baseline)
     return Memory(baseline, peak, allocated, reserved)
 
 
 def _status_bytes(key: str) -> int | None:
-    # ru_maxrss counts what a forked child inherited from its parent; VmHWM does not.
+    """Returns a value of /proc/self/status in bytes; elsewhere the memory in use, or None without psutil."""
+    # not resource.getrusage: its ru_maxrss includes memory that a forked child inherited from its parent
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith(f"{key}:"):
@@ -169,7 +184,7 @@ def _status_bytes(key: str) -> int | None:
 
 
 def _energy_microjoules() -> int | None:
-    """Returns what the processor packages have used since some beginning, where the kernel tells."""
+    """Returns the energy counters of all processor packages, summed, or None if they cannot be read."""
     total = None
     with suppress(OSError, ValueError):
         for package in _RAPL.glob("intel-rapl:[0-9]"):

@@ -1,4 +1,4 @@
-"""What the processor can do; imports no torch."""
+"""Reads the features of the CPU. Imports no torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _FAST_BF16 = frozenset({"avx512_bf16", "amx_bf16"})
 
 @cache
 def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
-    """Returns the feature flags of the first processor; none where the kernel does not list them."""
+    """Returns the feature flags of the first processor; empty if the kernel does not list them."""
     try:
         lines = cpuinfo.read_text(errors="replace").splitlines()
     except OSError:
@@ -20,5 +20,5 @@ def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
 
 
 def multiplies_bf16() -> bool:
-    """Says whether the processor multiplies bf16 itself; emulated, it is slower than fp32."""
+    """Returns whether the CPU multiplies bf16 natively; emulated bf16 is slower than fp32."""
     return bool(cpu_flags() & _FAST_BF16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -12,6 +13,7 @@ import pluggy
 from tlbench.catalog import hookspecs
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import Discovery, PluginEntry, discover
+from tlbench.catalog.names import parse
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.errors import Pruned
@@ -20,7 +22,8 @@ from tlbench.contracts.space import Choice, Domain, Int, Space, Value
 from tlbench.contracts.strategy import About, Job, Predictor, Strategy
 from tlbench.contracts.task import Task
 from tlbench.metrics import METRICS
-from tlbench.planning.needs import need_ref
+from tlbench.planning.needs import declared_needs, need_ref, needed_by
+from tlbench.testing.toy_plugin import tlbench_backbones, tlbench_tasks
 
 if TYPE_CHECKING:
     import random
@@ -37,7 +40,8 @@ NOTHING: Mapping[int, float] = MappingProxyType({})
 class Rehearsal:
     """One strategy on one backbone and task, on the CPU, with all that a worker keeps between fits.
 
-    The test split is not read; asking for it raises `SealBroken`, as in a run.
+    The test split is not read; asking for it raises `SealBroken`, as in a run. What the strategy's needs() name is
+    found among the installed plugins and the toys.
     """
 
     def __init__(
@@ -53,7 +57,7 @@ class Rehearsal:
         if strategy.uses_backbone and backbone is None:
             raise ValueError(f"the strategy {strategy.name} looks through a backbone")
         used = backbone if strategy.uses_backbone else None
-        needs = strategy.needs()
+        needs = declared_needs(strategy)
         catalog = _catalog_of(
             {"backbone": used, "task": task, "strategy": strategy},
             with_installed=bool(needs) or not {*task.metrics} <= METRICS.keys(),
@@ -139,6 +143,23 @@ def make_job(
     return holder.job
 
 
+def why_not(strategy: Strategy, backbone: Backbone | None, tasks: Sequence[Task]) -> list[str | None]:
+    """Returns for each task why the strategy is not tried on it, or None: as it says itself, or for what it needs.
+
+    Raises:
+        PluginError: Its needs() are none.
+    """
+    reasons = [strategy.supports(backbone, task) for task in tasks]
+    if needs := declared_needs(strategy):
+        catalog = _catalog_of({}, with_installed=True)
+        for number, task in enumerate(tasks):
+            # by the bare name: which parameters a task was made with, its object does not say
+            own = any(need.startswith("task:") and parse(need.removeprefix("task:"))[0] == task.name for need in needs)
+            unmet = f"it needs the task {task.name} itself" if own else needed_by(strategy, task, catalog, here=True)[0]
+            reasons[number] = reasons[number] or unmet
+    return reasons
+
+
 def middle(space: Space) -> dict[str, Value]:
     """Returns the middle of each domain, on its own scale."""
     return {name: _between(domain, 0.5) for name, domain in space.items()}
@@ -161,6 +182,9 @@ class _Holder(Strategy):
     def space(self, about: About) -> Space:
         return self.inner.space(about)
 
+    def needs(self) -> tuple[str, ...]:
+        return self.inner.needs()
+
     def fit(self, job: Job) -> Predictor:
         self.job = job
         raise Pruned("the job is all that was wanted")
@@ -173,13 +197,19 @@ class _BlindHolder(_Holder):
 def _catalog_of(items: Mapping[str, Backbone | Task | Strategy | None], with_installed: bool) -> Catalog:
     """Returns a catalog of these objects, each under the name of its kind: their own may have a scheme.
 
-    What is installed stands beside them where it is needed: looking for it takes a tenth of a second.
+    What is installed and the toys stand beside them where they are needed: looking for it takes a tenth of a second.
     """
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
     entries = tuple(PluginEntry(kind, kind, item, "rehearsal", "0") for kind, item in items.items() if item is not None)
     if with_installed:
-        entries += tuple(entry for entry in discover().entries if entry.name not in items)
+        found = discover()
+        entries += tuple(entry for entry in found.entries if entry.name not in items)
+        toys = [PluginEntry("backbone", toy.name, toy, "tlbench", "0") for toy in tlbench_backbones()]
+        toys += [PluginEntry("task", toy.name, toy, "tlbench", "0") for toy in tlbench_tasks()]
+        there = {(entry.kind, entry.name) for entry in entries}
+        entries += tuple(toy for toy in toys if (toy.kind, toy.name) not in there)
+        return Catalog(dataclasses.replace(found, entries=entries))
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
     return Catalog(Discovery(entries, (), (), manager))
 
 

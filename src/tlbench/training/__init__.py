@@ -13,7 +13,9 @@ from tlbench.training.fused import (
     solve_logistic,
     solve_ridge,
 )
-from tlbench.training.loop import Model, ModelPredictor, step_count, train
+from tlbench.training.loop import step_count, train
+from tlbench.training.model import Model
+from tlbench.training.model_predictor import ModelPredictor
 from tlbench.training.parameters import Group, freeze, groups_of, layer_decayed
 from tlbench.training.stacked import HeadSetting, Layers, train_heads
 from tlbench.training.steps import AfterStep, Loss, NewOptimizer, Step

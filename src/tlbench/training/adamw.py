@@ -18,6 +18,7 @@ from torch.optim.adamw import adamw
 
 from tlbench.modeling.precision import at_least_fp32, wide
 from tlbench.modeling.weights import stepped
+from tlbench.training.parameters import checked_groups
 
 BETAS = (0.9, 0.999)
 EPS = 1e-8
@@ -34,8 +35,12 @@ class AdamW:
         """Takes groups of params, lr and weight_decay; `max_grad_norm` holds for all of them together.
 
         Gradients are dropped as soon as they have served, or kept, clipped or not, until `drop_gradients`.
+
+        Raises:
+            PluginError: A group lacks a part, or a weight stands in two groups or twice in one.
         """
-        self.groups = [(list(group["params"]), float(group["lr"]), float(group["weight_decay"])) for group in groups]
+        listed = checked_groups(groups, ("lr", "weight_decay"))
+        self.groups = [(group["params"], float(group["lr"]), float(group["weight_decay"])) for group in listed]
         self.max_grad_norm = max_grad_norm
         self.keeps_gradients = keeps_gradients
         self._states: dict[nn.Parameter, _State] = {}
@@ -91,6 +96,15 @@ class AdamW:
         for weight in self.weights:
             weight.grad = None
 
+    @torch.no_grad()
+    def adopt_changes(self) -> None:
+        """Goes on from weights that somebody else has changed since the last step.
+
+        Weights in bf16 are rounded copies of fp32 ones, which the next step would otherwise write over the change.
+        """
+        for weight, state in self._states.items():
+            state.adopt(weight)
+
     def _state(self, weight: nn.Parameter, weight_decay: float) -> _State:
         state = self._states.get(weight)
         if state is None:
@@ -126,6 +140,9 @@ class _State:
     def close(self, weight: nn.Parameter, part: _Part) -> None:
         """Puts what was moved where it belongs."""
 
+    def adopt(self, weight: nn.Parameter) -> None:
+        """Takes over what was changed of a weight whose fp32 copy is kept here."""
+
 
 class _Whole(_State):
     def __init__(self, weight: nn.Parameter) -> None:
@@ -143,6 +160,10 @@ class _Whole(_State):
     def close(self, weight: nn.Parameter, part: _Part) -> None:
         if self.master is not None:
             weight.copy_(self.master)
+
+    def adopt(self, weight: nn.Parameter) -> None:
+        if self.master is not None:
+            self.master = _adopted(self.master, weight)
 
 
 class _ByRow(_State):
@@ -174,6 +195,16 @@ class _ByRow(_State):
 
     def close(self, weight: nn.Parameter, part: _Part) -> None:
         weight.index_copy_(0, self.rows, part.weight.to(weight.dtype))
+
+    def adopt(self, weight: nn.Parameter) -> None:
+        if weight.dtype != self.mean.dtype:
+            self.master = _adopted(self.master, weight[self.rows])
+
+
+def _adopted(master: Tensor, weight: Tensor) -> Tensor:
+    """Returns the wide copy of a weight, with the weight's own numbers where it is no longer the rounded copy."""
+    # without a branch on the result, so that the host need not wait for a GPU
+    return torch.where(master.to(weight.dtype) == weight, master, weight.to(master.dtype))
 
 
 def gradient_length(weights: Sequence[nn.Parameter]) -> Tensor:

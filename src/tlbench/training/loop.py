@@ -6,24 +6,19 @@ import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
 
-from tlbench.contracts.errors import Diverged, PluginError, UsageError
-from tlbench.contracts.outputs import Output, Predictions
-from tlbench.modeling.activations.activation_cache import Activations
-from tlbench.modeling.activations.encoding import resting
+from tlbench.contracts.errors import Diverged, PluginError
 from tlbench.modeling.batches import default_tokens, inference_batches, padding_share
-from tlbench.modeling.data import Batch, Data, moved, to_device
-from tlbench.modeling.encoder import Encoder, Hidden, count_parameters
-from tlbench.modeling.heads import Head, Outputs
+from tlbench.modeling.data import Data, moved
 from tlbench.modeling.precision import autocast
-from tlbench.modeling.predictor_files import read_settings, read_weights, write_predictor
 from tlbench.training.adamw import AdamW, embeddings_by_row
-from tlbench.training.parameters import Group, freeze, groups_of
+from tlbench.training.checks import GroupCheck, check_loss, made_optimizer
+from tlbench.training.model import Model, placed
+from tlbench.training.model_predictor import ModelPredictor
+from tlbench.training.parameters import Group, checked_groups, groups_of
 from tlbench.training.steps import AfterStep, Loss, NewOptimizer, Step, TorchOptimizer
 from tlbench.training.training_batches import train_batches
 
@@ -36,117 +31,6 @@ REPORTS = 4
 """A fit that may be pruned is scored after each of so many equal parts, but for the last: the runner scores that."""
 CHECK_EVERY = {"cpu": 1, "cuda": 25}
 """Steps between two looks at whether the loss was finite; a look makes the host wait for a GPU."""
-
-
-class Model(nn.Module):
-    """An encoder from stage `start` up and a head; the stages below are frozen."""
-
-    def __init__(self, encoder: Encoder, head: Head, start: int = 0) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.head = head
-        self.start = start
-        freeze(encoder, start)
-
-    def forward(self, batch: Batch) -> Any:
-        """Returns the head's logits for a batch of raw rows, or of the hidden states that stages[:start] put out.
-
-        Training sees the same of both: a frozen prefix rests as a whole, even where a dropout without weights of its
-        own stands in a module that trains.
-        """
-        hidden = batch.get("hidden")
-        if not isinstance(hidden, Hidden):
-            if not (self.training and self.start):
-                return self.head(self.encoder, self.encoder(batch))
-            with resting(self.encoder), torch.no_grad():
-                hidden = self.encoder(batch, stop=self.start)
-        if self.start < len(self.encoder.stages):
-            hidden = self.encoder(hidden, start=self.start)
-        return self.head(self.encoder, hidden)
-
-    def train(self, mode: bool = True) -> Model:
-        """Puts the model into train mode, but for what is frozen: its dropout and its running statistics rest."""
-        super().train(mode)
-        if mode:
-            _rest(self.encoder, inherited=False)
-        return self
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.encoder.device
-
-
-class ModelPredictor:
-    """Answers with a trained model; hidden states of a frozen prefix come from the activations, if given."""
-
-    def __init__(self, model: Model, precision: str = "fp32", activations: Activations | None = None) -> None:
-        self.model = model
-        self.precision = precision
-        self.activations = activations
-        self.trainable_parameters = count_parameters(model, trainable=True)
-
-    def predict(self, data: Data) -> Predictions:
-        """Returns an answer for each example of the data, in order.
-
-        Raises:
-            Diverged: An answer is not finite.
-        """
-        model, device = self.model, self.model.device
-        data = model.head.asked(data)
-        cached = model.start > 0 and not data.augmented and not model.head.reads_batch
-        if self.activations is not None and cached:
-            data = self.activations.hidden(model.encoder, data, model.start, self.precision)
-        model.eval()
-        order: list[int] = []
-        parts: list[Outputs] = []
-        for indices in inference_batches(data.lengths, default_tokens(device.type)):
-            with torch.inference_mode(), autocast(device, self.precision):
-                outputs = self._answer(placed(data.batch(indices), device))
-            if not outputs.is_finite:
-                raise Diverged("an answer is not finite")
-            order += indices
-            parts.append(outputs)
-        return model.head.merge([Outputs.joined(parts, order)], data)
-
-    def save(self, folder: Path) -> None:
-        """Writes what training may have changed, trained weights and all buffers, and what the model answers with."""
-        write_predictor(folder, type(self).__name__, output_of(self.model.head), weights=_changed(self.model))
-
-    @classmethod
-    def load(cls, model: Model, job: Job, folder: Path) -> ModelPredictor:
-        """Returns the predictor that `save` wrote, on a model that was built as the saved one was.
-
-        Raises:
-            UsageError: The folder holds no such predictor, or one of a model with other weights or another output.
-        """
-        read_settings(folder, cls.__name__, output_of(model.head))
-        tensors = _changed(model)
-        saved = read_weights(folder, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
-        for name, tensor in tensors.items():
-            if saved[name].dtype != tensor.dtype:
-                raise UsageError(f"{folder}: the saved {name} is {saved[name].dtype}, not {tensor.dtype}")
-        with torch.no_grad():
-            for name, tensor in tensors.items():
-                tensor.copy_(saved[name])
-        return cls(model, job.precision, job.activations)
-
-    def _answer(self, batch: Batch) -> Outputs:
-        hidden = batch.get("hidden")
-        if isinstance(hidden, Hidden):
-            return self.model.head.outputs(self.model(batch))
-        return self.model.head.decode(self.model.encoder, batch)
-
-
-def output_of(head: Head) -> Output | None:
-    """Returns what a head answers with, where it says so as the package's own do."""
-    output = getattr(head, "output", None)
-    return output if isinstance(output, Output) else None
-
-
-def _changed(model: nn.Module) -> dict[str, torch.Tensor]:
-    trained = {name: tensor for name, tensor in model.named_parameters() if tensor.requires_grad}
-    return {**trained, **dict(model.named_buffers())}
 
 
 def train(
@@ -172,7 +56,8 @@ def train(
         model: What to train; whatever takes a gradient is.
         data: Raw rows.
         job: Gives seed, protocol, precision, the study to report to, and `lr` where no groups are given.
-        groups: Weights with their lr and weight_decay; by default all at `job.params["lr"]`.
+        groups: Weights with their lr and weight_decay, each that will ever be trained in one of them; by default all
+            that are trainable now, at `job.params["lr"]`.
         batch_size: Rows in one step.
         weight_decay: For the default groups.
         warmup: The share of steps over which the learning rate rises; after it, it falls to nothing.
@@ -184,7 +69,8 @@ def train(
 
     Raises:
         Diverged: A loss, a gradient or a weight is not finite.
-        PluginError: Nothing of the model takes a gradient.
+        PluginError: Nothing of the model takes a gradient, or something that is in no group does, be it after a step;
+            or a loss, an optimiser or groups that are none.
         Pruned: The study stopped the trial.
     """
     device = model.device
@@ -194,8 +80,7 @@ def train(
     if model.start > 0 and not data.augmented:
         data = job.activations.hidden(model.encoder, data, model.start, job.precision)
     total = step_count(len(data), batch_size, job.protocol.max_steps, job.protocol.epochs)
-    given = groups or groups_of(model, float(job.params["lr"]), weight_decay)
-    given = [{**group, "params": list(group["params"])} for group in given]
+    given = checked_groups(groups or groups_of(model, float(job.params["lr"]), weight_decay))
     if not any(group["params"] for group in given):
         raise PluginError("nothing is left to train: the encoder is frozen and the head has no weight of its own")
     mover: AdamW | TorchOptimizer
@@ -204,7 +89,9 @@ def train(
         mover, by_row = AdamW(given, max_grad_norm, keeps_gradients=after_step is not None), embeddings_by_row(model)
     else:
         # most of torch's optimisers take no sparse gradients
-        mover, by_row = TorchOptimizer(optimizer(given), max_grad_norm), nullcontext()
+        mover, by_row = TorchOptimizer(made_optimizer(optimizer, given), max_grad_norm), nullcontext()
+    check_groups = GroupCheck(model, lambda: mover.weights)
+    check_groups()
     check_every = CHECK_EVERY.get(device.type, 1)
     reports = _report_steps(total) if job.protocol.pruner != "none" else set()
     finite = torch.ones((), dtype=torch.bool, device=device)
@@ -218,7 +105,7 @@ def train(
             wanted = moved(targets[indices], device)
             step = Step(model, batch, wanted, indices, number, total)
             with autocast(device, job.precision):
-                value = step.task_loss() if loss is None else loss(step)
+                value = check_loss(step.task_loss() if loss is None else loss(step), loss, model)
             value.backward()
             norm = mover.step(rate(number - 1, total, warmup))
             finite &= torch.isfinite(value.detach()) & torch.isfinite(norm)
@@ -226,6 +113,8 @@ def train(
                 raise Diverged(f"the loss or its gradient is not finite by step {number} of {total}")
             if after_step is not None:
                 after_step(step)
+                check_groups()
+                mover.adopt_changes()
                 # what takes gradients from now on rests no more
                 model.train()
             if after_step is not None or optimizer is not None:
@@ -236,7 +125,7 @@ def train(
     if not (finite and all(bool(torch.isfinite(p).all()) for p in mover.weights)):
         raise Diverged(f"a weight is not finite after {total} steps")
     model.eval()
-    predictor.trainable_parameters = count_parameters(model, trainable=True)
+    predictor.note_trained(grouped=mover.weights)
     job.notes["steps"] = total
     served = islice(train_batches(data.lengths, batch_size, job.seed), total)
     job.notes["padding_share"] = padding_share(data.lengths, served)
@@ -260,23 +149,5 @@ def rate(step: int, total: int, warmup: float) -> float:
     return max(0.0, (total - step) / max(1, total - rising + 1))
 
 
-def placed(batch: Batch, device: torch.device) -> Batch:
-    """Returns the batch on the device, hidden states too."""
-    hidden = batch.get("hidden")
-    if isinstance(hidden, Hidden):
-        return {**to_device(batch, device), "hidden": hidden.to(device)}
-    return to_device(batch, device)
-
-
 def _report_steps(total: int) -> set[int]:
     return {total * part // REPORTS for part in range(1, REPORTS)} - {0, total}
-
-
-def _rest(module: nn.Module, inherited: bool) -> None:
-    """Puts into eval mode what has nothing to train; a module without weights goes by the nearest one around it."""
-    weights = list(module.parameters())
-    resting = not any(p.requires_grad for p in weights) if weights else inherited
-    if resting:
-        module.training = False
-    for child in module.children():
-        _rest(child, resting)

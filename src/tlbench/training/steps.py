@@ -14,7 +14,7 @@ from tlbench.training.adamw import gradient_length
 from tlbench.training.parameters import Group
 
 if TYPE_CHECKING:
-    from tlbench.training.loop import Model
+    from tlbench.training.model import Model
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ Loss: TypeAlias = Callable[[Step], Tensor]
 """Returns the scalar that is made less; it may pass the model over the batch as often as it likes."""
 AfterStep: TypeAlias = Callable[[Step], None]
 """Is called when the weights have moved and before the gradients are dropped. It may change weights, and which of them
-take a gradient."""
+take a gradient; what it changes is saved where it stands in a group or was ever trainable."""
 NewOptimizer: TypeAlias = Callable[[list[Group]], torch.optim.Optimizer]
 """Returns an optimiser of groups of params, lr and weight_decay; one that needs no closure."""
 
@@ -66,6 +66,8 @@ class TorchOptimizer:
 
         The gradients stay until they are dropped.
         """
+        # a strategy may add groups on the way
+        self._rates += [group["lr"] for group in self.optimizer.param_groups[len(self._rates) :]]
         for group, lr in zip(self.optimizer.param_groups, self._rates, strict=True):
             group["lr"] = lr * factor
         norm = gradient_length(self.weights)
@@ -79,3 +81,6 @@ class TorchOptimizer:
     def drop_gradients(self) -> None:
         """Drops all gradients."""
         self.optimizer.zero_grad()
+
+    def adopt_changes(self) -> None:
+        """Goes on from weights that somebody else has changed: torch's optimisers keep no copy of them."""

@@ -1,4 +1,4 @@
-"""Activations on disk: the same bits as computed ones, for other processes too, and never those of other weights."""
+"""Activations on disk have the same bits as computed ones, in other processes too, and belong to the same weights."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _data(task: ToyTask) -> Data:
 
 
 def _process(folder: Path, memory: int = LARGE, disk: int = LARGE) -> tuple[Activations, ToyEncoder, list[int]]:
-    """Returns what another process would have: empty memory, a fresh encoder, and a list that grows with its passes."""
+    """Returns the state of a new process: an empty cache, a fresh encoder, and a list of its batch sizes."""
     activations = Activations(memory, DiskCache(folder, disk, reserve_bytes=0))
     encoder = ToyBackbone().load()
     activations.trust(encoder)
@@ -61,12 +61,12 @@ def test_features_have_the_same_bits_from_disk(folder: Path, data: Data, precisi
     computed = activations.features(encoder, data, precision)
     assert sum(rows) >= len(data)
     again, encoder, rows = _process(folder)
-    found = again.features(encoder, data, precision)
-    assert torch.equal(found, computed)
-    assert found.data_ptr() % 64 == 0, "kernels may take another way for data that is not aligned"
-    assert sum(rows) == 2, "two rows are computed to be sure; the others were to be read"
+    stored = again.features(encoder, data, precision)
+    assert torch.equal(stored, computed)
+    assert stored.data_ptr() % 64 == 0, "kernels may take another path for unaligned data"
+    assert sum(rows) == 2, "only the two rows of the witness are computed"
     assert again.size_bytes == 0
-    assert again.features(encoder, data, precision) is found
+    assert again.features(encoder, data, precision) is stored
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16-autocast"])
@@ -74,20 +74,20 @@ def test_hidden_states_have_the_same_bits_from_disk(folder: Path, data: Data, pr
     activations, encoder, _ = _process(folder)
     computed = activations.hidden(encoder, data, 2, precision)
     again, encoder, rows = _process(folder)
-    found = again.hidden(encoder, data, 2, precision)
+    stored = again.hidden(encoder, data, 2, precision)
     assert sum(rows) == 2
-    assert found.fingerprint == computed.fingerprint
-    assert [row.dtype for row in found.rows] == [row.dtype for row in computed.rows]
-    assert all(torch.equal(a, b) for a, b in zip(_bits(found), _bits(computed), strict=True))
-    one, other = (hidden.batch([5, 0, 30])["hidden"] for hidden in (found, computed))
+    assert stored.fingerprint == computed.fingerprint
+    assert [row.dtype for row in stored.rows] == [row.dtype for row in computed.rows]
+    assert all(torch.equal(a, b) for a, b in zip(_bits(stored), _bits(computed), strict=True))
+    one, other = (hidden.batch([5, 0, 30])["hidden"] for hidden in (stored, computed))
     assert torch.equal(one.x, other.x)
     assert torch.equal(one.mask, other.mask)
-    trained = encoder(found.batch([0, 1])["hidden"], start=2)
+    trained = encoder(stored.batch([0, 1])["hidden"], start=2)
     encoder.pool(trained).sum().backward()
     assert all(p.grad is not None for _, p in encoder.stage_parameters(2))
 
 
-def test_what_memory_does_not_hold_stays_on_disk(folder: Path, data: Data) -> None:
+def test_hidden_states_beyond_the_memory_limit_are_read_from_disk(folder: Path, data: Data) -> None:
     in_memory = Activations().hidden(ToyBackbone().load(), data, 2)
     activations, encoder, rows = _process(folder, memory=1000)
     hidden = activations.hidden(encoder, data, 2)
@@ -99,21 +99,23 @@ def test_what_memory_does_not_hold_stays_on_disk(folder: Path, data: Data) -> No
     assert sum(rows) == before
 
 
-def test_who_waits_sees_features_being_encoded(folder: Path, data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_partial_file_is_touched_after_each_batch(
+    folder: Path, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(batches, "CPU_TOKENS", 64)
     activations, encoder, _ = _process(folder)
     forward, moved = encoder.forward, []
 
     def watching(batch: Batch | Hidden, start: int = 0, stop: int | None = None) -> Hidden:
-        (draft,) = folder.glob(".*.draft")
-        moved.append(draft.stat().st_mtime_ns > 0)
-        os.utime(draft, ns=(0, 0))
+        (partial,) = folder.glob(".*.draft")
+        moved.append(partial.stat().st_mtime_ns > 0)
+        os.utime(partial, ns=(0, 0))
         return forward(batch, start=start, stop=stop)
 
     monkeypatch.setattr(encoder, "forward", watching)
     activations.features(encoder, data)
     assert len(moved) > 2
-    assert all(moved), "as if nothing had happened since the last batch"
+    assert all(moved), "the file was not touched after a batch"
 
 
 def test_reading_a_row_copies_nothing(folder: Path, data: Data) -> None:
@@ -124,7 +126,7 @@ def test_reading_a_row_copies_nothing(folder: Path, data: Data) -> None:
     assert first.untyped_storage().data_ptr() == last.untyped_storage().data_ptr()
 
 
-def test_what_fits_neither_memory_nor_disk_is_left_to_the_model_and_not_tried_again(folder: Path, data: Data) -> None:
+def test_hidden_states_that_fit_neither_memory_nor_disk_are_tried_once_and_not_cached(folder: Path, data: Data) -> None:
     activations, encoder, rows = _process(folder, memory=1000, disk=8000)
     with activations.metering() as usage:
         assert activations.hidden(encoder, data, 2) is data
@@ -136,7 +138,7 @@ def test_what_fits_neither_memory_nor_disk_is_left_to_the_model_and_not_tried_ag
     assert disk_folder.entries(folder) == []
 
 
-def test_a_disk_that_gives_up_halfway_leaves_what_memory_holds(
+def test_activations_in_memory_survive_a_disk_that_fails_halfway(
     folder: Path, data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = DiskCache(folder, LARGE, reserve_bytes=1 << 62)
@@ -160,7 +162,7 @@ def test_the_standalone_cost_is_kept_with_the_entry(folder: Path, data: Data) ->
         again.features(encoder, data)
         again.hidden(encoder, data, 1)
     assert reading.encode_seconds == computing.encode_seconds
-    assert reading.encode_paid_seconds > 0, "opening and checking is paid for"
+    assert reading.encode_paid_seconds > 0, "opening and checking take time too"
     with again.metering() as remembering:
         again.features(encoder, data)
     assert remembering.encode_paid_seconds == 0
@@ -203,23 +205,23 @@ def test_trained_and_random_weights_are_never_written(folder: Path, data: Data) 
     assert len(disk_folder.entries(folder)) == 1
 
 
-def test_an_encoder_whose_code_changed_is_not_served_what_the_old_code_computed(folder: Path, data: Data) -> None:
+def test_an_encoder_whose_code_changed_does_not_get_the_old_activations(folder: Path, data: Data) -> None:
     activations, encoder, _ = _process(folder)
     activations.features(encoder, data)
     activations.hidden(encoder, data, 2)
     again, encoder, rows = _process(folder)
     encoder.native.blocks[0].mlp.append(nn.Tanh())
-    found = again.features(encoder, data)
+    stored = again.features(encoder, data)
     hidden = again.hidden(encoder, data, 2)
     assert sum(rows) > 2 * len(data)
     fresh = Activations()
-    assert torch.equal(found, fresh.features(encoder, data))
+    assert torch.equal(stored, fresh.features(encoder, data))
     assert all(torch.equal(a, b) for a, b in zip(hidden.rows, fresh.hidden(encoder, data, 2).rows, strict=True))
-    assert len(disk_folder.entries(folder)) == 2, "the new entries take the place of the old"
+    assert len(disk_folder.entries(folder)) == 2, "the new entries replace the old ones"
 
 
 @pytest.mark.parametrize("what", ["threads", "precision", "readout", "data", "stop", "batches"])
-def test_what_the_bits_depend_on_is_part_of_the_key(
+def test_each_setting_that_changes_the_bits_is_part_of_the_key(
     folder: Path, data: Data, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     activations, encoder, _ = _process(folder)
@@ -243,7 +245,7 @@ def test_what_the_bits_depend_on_is_part_of_the_key(
     assert len(disk_folder.entries(folder)) == 3
 
 
-def test_maps_in_another_order_of_memory_are_the_same_from_disk(folder: Path) -> None:
+def test_channels_last_feature_maps_are_stored_contiguously(folder: Path) -> None:
     rows = HiddenRows(2, masked=False)
     maps = torch.randn(2, 4, 3, 3).to(memory_format=torch.channels_last)
     rows.add([1, 0], Hidden(maps))
@@ -251,7 +253,7 @@ def test_maps_in_another_order_of_memory_are_the_same_from_disk(folder: Path) ->
     assert torch.equal(rows.collate(rows[:])["hidden"].x, maps[[1, 0]])
 
 
-def test_no_rows_are_kept_as_well(folder: Path, data: Data) -> None:
+def test_data_without_rows_is_cached_too(folder: Path, data: Data) -> None:
     nothing = data.take([])
     for _ in range(2):
         activations, encoder, _ = _process(folder)
@@ -259,7 +261,7 @@ def test_no_rows_are_kept_as_well(folder: Path, data: Data) -> None:
         assert len(activations.hidden(encoder, nothing, 1)) == 0
 
 
-def test_a_damaged_entry_is_computed_anew(folder: Path, data: Data) -> None:
+def test_a_damaged_entry_is_computed_again(folder: Path, data: Data) -> None:
     activations, encoder, _ = _process(folder)
     computed = activations.features(encoder, data)
     (entry,) = disk_folder.entries(folder)

@@ -1,4 +1,4 @@
-"""Arrays on disk: whole or absent, made once, believed only when the digest fits, bounded, and never fatal."""
+"""Arrays on disk: complete or absent, computed once, verified by a digest, bounded, and never an error."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from tlbench.modeling.disk import cache_folder as disk_folder
-from tlbench.modeling.disk import disk_cache
-from tlbench.modeling.disk import writing as disk_draft
+from tlbench.modeling.disk import disk_cache, writing
 from tlbench.modeling.disk.disk_cache import DiskCache, kept_arrays, shared
 from tlbench.modeling.disk.file_format import canonical
 
@@ -21,7 +20,7 @@ ARRAYS = {"ends": np.arange(5), "ids": np.arange(1000, dtype=np.int32).reshape(5
 
 
 class Maker:
-    """Makes arrays and counts how often."""
+    """Creates arrays and counts its calls."""
 
     def __init__(self, size: int = 0) -> None:
         self.count, self.size = 0, size
@@ -32,19 +31,21 @@ class Maker:
 
 
 def keep(cache: DiskCache, key: dict[str, object] = KEY) -> Path:
-    """Puts an entry in; returns its file."""
+    """Stores an entry and returns its file."""
     before = {entry.path for entry in disk_folder.entries(cache.folder)}
     cache.arrays("toys", key, Maker())
     (path,) = {entry.path for entry in disk_folder.entries(cache.folder)} - before
     return path
 
 
-def equal(found, expected) -> bool:
-    same = [found[name].dtype == array.dtype and np.array_equal(found[name], array) for name, array in expected.items()]
-    return found.keys() == expected.keys() and all(same)
+def equal(stored, expected) -> bool:
+    same = [
+        stored[name].dtype == array.dtype and np.array_equal(stored[name], array) for name, array in expected.items()
+    ]
+    return stored.keys() == expected.keys() and all(same)
 
 
-def test_what_was_kept_is_found_by_another_process_too(cache: DiskCache, folder: Path) -> None:
+def test_an_entry_is_computed_once_and_found_by_other_caches(cache: DiskCache, folder: Path) -> None:
     make = Maker()
     assert equal(cache.arrays("toys", KEY, make), ARRAYS)
     assert equal(cache.arrays("toys", KEY, make), ARRAYS)
@@ -55,13 +56,15 @@ def test_what_was_kept_is_found_by_another_process_too(cache: DiskCache, folder:
     assert (folder / "CACHEDIR.TAG").read_text().startswith("Signature: 8a477f597d28d172789f06886806bc55")
 
 
-def test_who_waits_sees_arrays_being_made(cache: DiskCache, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk_draft, "BEAT_SECONDS", 1e-3)
+def test_the_partial_file_is_touched_while_arrays_are_computed(
+    cache: DiskCache, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "HEARTBEAT_SECONDS", 1e-3)
 
     def make() -> dict[str, np.ndarray]:
-        (draft,) = folder.glob(".*.draft")
-        os.utime(draft, ns=(0, 0))
-        assert any(draft.stat().st_mtime_ns for _ in range(10**6)), "no sign of life"
+        (partial,) = folder.glob(".*.draft")
+        os.utime(partial, ns=(0, 0))
+        assert any(partial.stat().st_mtime_ns for _ in range(10**6)), "the file was not touched"
         return ARRAYS
 
     assert equal(cache.arrays("toys", KEY, make), ARRAYS)
@@ -72,14 +75,14 @@ def test_any_tool_that_reads_safetensors_reads_the_file(cache: DiskCache) -> Non
     assert equal(numpys.load_file(keep(cache)), ARRAYS)
 
 
-def test_parts_are_appended_and_bits_of_other_types_stand_as_they_are(cache: DiskCache) -> None:
-    with cache.draft("toys", KEY) as draft:
-        draft.add("x", np.array([[1, 2]], np.int16), "BF16")
-        draft.add("x", np.array([[3, 4], [5, 6]], np.int16), "BF16")
-        draft.add("odd", np.array([7], np.int8))
-        draft.add("ends", np.array([1, 3]))
-        draft.add("empty", np.empty((0, 4), np.float32))
-        assert draft.commit({"seconds": 1.5})
+def test_parts_are_appended_and_bits_of_other_dtypes_are_kept(cache: DiskCache) -> None:
+    with cache.writer("toys", KEY) as writer:
+        writer.add("x", np.array([[1, 2]], np.int16), "BF16")
+        writer.add("x", np.array([[3, 4], [5, 6]], np.int16), "BF16")
+        writer.add("odd", np.array([7], np.int8))
+        writer.add("ends", np.array([1, 3]))
+        writer.add("empty", np.empty((0, 4), np.float32))
+        assert writer.commit({"seconds": 1.5})
     stored = cache.find("toys", KEY)
     assert stored is not None
     assert stored.array("x").tolist() == [[1, 2], [3, 4], [5, 6]]
@@ -88,20 +91,20 @@ def test_parts_are_appended_and_bits_of_other_types_stand_as_they_are(cache: Dis
     assert stored.array("ends").flags.aligned
     assert stored.array("ends").tolist() == [1, 3]
     assert stored.array("empty").shape == (0, 4)
-    assert stored.about == {"seconds": 1.5}
+    assert stored.metadata == {"seconds": 1.5}
 
 
 @pytest.mark.parametrize("parts", [[np.zeros((1, 2)), np.zeros((1, 3))], [np.array(["text"])]])
-def test_what_does_not_fit_together_is_not_kept(cache: DiskCache, parts: list[np.ndarray]) -> None:
-    with cache.draft("toys", KEY) as draft:
+def test_parts_of_different_shapes_and_unknown_dtypes_are_not_stored(cache: DiskCache, parts: list[np.ndarray]) -> None:
+    with cache.writer("toys", KEY) as writer:
         for part in parts:
-            draft.add("x", part)
-        assert not draft.alive
-        assert not draft.commit({})
+            writer.add("x", part)
+        assert not writer.active
+        assert not writer.commit({})
     assert list(cache.folder.glob("*.safetensors*")) == []
 
 
-def test_a_view_of_an_entry_is_not_the_entry(cache: DiskCache, folder: Path) -> None:
+def test_writing_into_an_array_does_not_change_the_file(cache: DiskCache, folder: Path) -> None:
     keep(cache)
     cache.arrays("toys", KEY, Maker())["ids"][:] = 0
     assert equal(DiskCache(folder, 1 << 20).arrays("toys", KEY, Maker()), ARRAYS)
@@ -126,7 +129,7 @@ def _emptied(path: Path) -> None:
 
 
 def _zeroed(path: Path) -> None:
-    # what a power cut leaves of a file that was never synced
+    # a file that was never synced may hold zeros after a power failure
     path.write_bytes(bytes(path.stat().st_size))
 
 
@@ -152,13 +155,13 @@ def _negative(path: Path) -> None:
 @pytest.mark.parametrize(
     "damage", [_flipped, _truncated, _foreign, _emptied, _zeroed, _edited, _another, _huge, _negative]
 )
-def test_a_damaged_or_foreign_file_is_dropped_and_made_anew(
+def test_a_damaged_or_foreign_file_is_dropped_and_computed_again(
     cache: DiskCache, folder: Path, damage, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = keep(cache)
     before = path.read_bytes()
     damage(path)
-    assert path.read_bytes() != before, "the case damages nothing"
+    assert path.read_bytes() != before, "the case does not change the file"
     fresh = DiskCache(folder, 1 << 20, reserve_bytes=0)
     with caplog.at_level(logging.WARNING):
         assert fresh.find("toys", KEY) is None
@@ -170,33 +173,33 @@ def test_a_damaged_or_foreign_file_is_dropped_and_made_anew(
     assert equal(fresh.arrays("toys", KEY, make), ARRAYS)
 
 
-def test_a_file_is_digested_once_a_process(cache: DiskCache, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_digest_of_a_file_is_checked_once_per_process(
+    cache: DiskCache, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keep(cache)
     checked = []
     check = disk_cache.check_digest
     monkeypatch.setattr(disk_cache, "check_digest", lambda *a: (checked.append(1), check(*a)))
     cache.find("toys", KEY)
-    assert checked == [], "who wrote it need not read it"
+    assert checked == [], "the writer read its own file again"
     fresh = DiskCache(folder, 1 << 20)
     fresh.find("toys", KEY)
     fresh.find("toys", KEY)
     assert checked == [1]
 
 
-def test_who_has_stopped_writing_is_not_waited_for(
-    cache: DiskCache, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(disk_draft, "PATIENCE_SECONDS", 0.0)
-    with cache.draft("toys", KEY) as draft:
-        draft.add("x", np.zeros(4))
+def test_a_stuck_writer_is_not_waited_for(cache: DiskCache, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "STALE_AFTER_SECONDS", 0.0)
+    with cache.writer("toys", KEY) as writer:
+        writer.add("x", np.zeros(4))
         make = Maker()
         assert equal(DiskCache(folder, 1 << 20, reserve_bytes=0).arrays("toys", KEY, make), ARRAYS)
         assert make.count == 1
-        assert disk_folder.sweep(folder).entries == 0, "a draft in the making was swept away"
-        assert draft.commit({})
+        assert disk_folder.sweep(folder).entries == 0, "the partial file of a live writer was removed"
+        assert writer.commit({})
 
 
-def test_the_longest_unused_go_where_the_limit_is_passed(folder: Path) -> None:
+def test_the_least_recently_used_entries_are_removed_beyond_the_limit(folder: Path) -> None:
     cache = DiskCache(folder, 300_000, reserve_bytes=0)
     paths = {}
     for number in range(3):
@@ -211,15 +214,15 @@ def test_the_longest_unused_go_where_the_limit_is_passed(folder: Path) -> None:
     assert [paths[n].exists() for n in range(3)] == [True, False, True]
     assert sum(entry.size_bytes for entry in disk_folder.entries(folder)) <= 300_000
     assert held is not None
-    assert not held.array("x").any(), "who has it open keeps it"
+    assert not held.array("x").any(), "a process that has it open lost its data"
 
 
-def test_what_was_just_made_stays_while_others_write_much(folder: Path) -> None:
+def test_a_new_entry_stays_even_if_partial_files_exceed_the_limit(folder: Path) -> None:
     cache = DiskCache(folder, 300_000, reserve_bytes=0)
     other = DiskCache(folder, 300_000, reserve_bytes=0)
     keep(cache)
-    with other.draft("toys", {"n": 1}) as draft:
-        draft.add("x", np.zeros(200_000, dtype=np.int8))
+    with other.writer("toys", {"n": 1}) as writer:
+        writer.add("x", np.zeros(200_000, dtype=np.int8))
         make = Maker(150_000)
         cache.arrays("toys", {"n": 2}, make)
         assert len(disk_folder.entries(folder)) == 1, "an older entry stayed beyond the limit"
@@ -227,16 +230,16 @@ def test_what_was_just_made_stays_while_others_write_much(folder: Path) -> None:
         assert make.count == 1
 
 
-def test_an_entry_beyond_the_limit_is_given_and_not_kept(folder: Path) -> None:
+def test_an_entry_larger_than_the_limit_is_returned_but_not_stored(folder: Path) -> None:
     cache = DiskCache(folder, 50_000, reserve_bytes=0)
     keep(cache)
     make = Maker(60_000)
     assert len(cache.arrays("toys", {"n": 1}, make)["x"]) == 60_000
-    assert len(disk_folder.entries(folder)) == 1, "an entry that does not fit drove out one that does"
+    assert len(disk_folder.entries(folder)) == 1, "an entry that does not fit pushed out one that does"
     assert list(folder.glob(".*.draft")) == []
 
 
-def test_a_full_disk_is_said_once_and_costs_nothing_else(
+def test_a_full_disk_is_logged_once_and_does_not_raise(
     cache: DiskCache, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     keep(cache, {"data": "before"})
@@ -256,17 +259,17 @@ def test_a_full_disk_is_said_once_and_costs_nothing_else(
     assert list(folder.glob(".*.draft")) == []
     make = Maker()
     assert equal(cache.arrays("toys", {"data": "before"}, make), ARRAYS)
-    assert make.count == 0, "what is there already can still be read"
+    assert make.count == 0, "existing entries can no longer be read"
 
 
-def test_the_disk_is_left_room_for_the_records(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_free_space_is_reserved_on_the_disk(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     cache = DiskCache(folder, 1 << 20, reserve_bytes=1 << 62)
     assert equal(cache.arrays("toys", KEY, Maker()), ARRAYS)
     assert disk_folder.entries(folder) == []
     assert "nearly full" in caplog.text
 
 
-def test_a_folder_that_cannot_be_is_done_without(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_folder_that_cannot_be_created_disables_the_cache(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("")
     cache = DiskCache(tmp_path / "file" / "cache", 1 << 20)
     for _ in range(2):
@@ -275,12 +278,12 @@ def test_a_folder_that_cannot_be_is_done_without(tmp_path: Path, caplog: pytest.
 
 
 @pytest.mark.parametrize("kind", ["Toys", "../toys", "a b", ""])
-def test_a_kind_that_no_listing_would_show_is_refused(cache: DiskCache, kind: str) -> None:
+def test_a_kind_that_is_not_a_short_word_is_refused(cache: DiskCache, kind: str) -> None:
     with pytest.raises(ValueError, match="short word"):
         cache.find(kind, KEY)
 
 
-def test_links_are_not_followed(cache: DiskCache, folder: Path, tmp_path: Path) -> None:
+def test_symbolic_links_are_not_followed(cache: DiskCache, folder: Path, tmp_path: Path) -> None:
     path = keep(cache)
     (tmp_path / "victim").write_text("mine")
     path.unlink()
@@ -289,13 +292,13 @@ def test_links_are_not_followed(cache: DiskCache, folder: Path, tmp_path: Path) 
     assert (tmp_path / "victim").read_text() == "mine"
 
 
-def test_the_environment_says_where_and_how_much(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_folder_and_limit_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TLBENCH_CACHE", str(tmp_path / "here"))
     monkeypatch.setenv("TLBENCH_CACHE_LIMIT", "3MiB")
-    found = shared()
-    assert found is not None
-    assert (found.folder, found.limit_bytes) == (tmp_path / "here", 3 << 20)
-    assert shared() is found
+    stored = shared()
+    assert stored is not None
+    assert (stored.folder, stored.limit_bytes) == (tmp_path / "here", 3 << 20)
+    assert shared() is stored
     make = Maker()
     kept_arrays("toys", KEY, make)
     kept_arrays("toys", KEY, make)

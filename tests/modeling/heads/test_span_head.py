@@ -25,12 +25,12 @@ def offsets(context: str, first: int = 0, last: int | None = None) -> np.ndarray
     return np.array([*[outside] * QUESTION, *places[first:last], outside])
 
 
-def made(examples: Examples, owners: list[int], alignment: list[np.ndarray]) -> Data:
+def span_data(examples: Examples, owners: list[int], alignment: list[np.ndarray]) -> Data:
     lengths = np.array([len(row) for row in alignment])
     return Data(examples, alignment, list, lengths, np.array(owners), "made", alignment=alignment)
 
 
-def asked(*targets: tuple[Answer, ...] | None) -> Examples:
+def questions(*targets: tuple[Answer, ...] | None) -> Examples:
     return Examples(Example(f"q{i}", ("where then", CONTEXT), target) for i, target in enumerate(targets))
 
 
@@ -57,11 +57,11 @@ def official(rows: list[tuple[np.ndarray, np.ndarray]], context: str, may_be_emp
 
 
 @pytest.mark.parametrize("may_be_empty", [False, True])
-def test_answers_are_those_of_transformers_own_postprocessing(may_be_empty):
+def test_answers_equal_those_of_the_postprocessing_in_transformers(may_be_empty):
     draw = np.random.default_rng(0)
     windows = [offsets(CONTEXT, 0, 6), offsets(CONTEXT, 4, 10), offsets(CONTEXT, 8)]
-    examples = asked(*[()] * 40) if may_be_empty else asked(*[(answer("Bree"),)] * 40)
-    data = made(examples, [i for i in range(40) for _ in windows], windows * 40)
+    examples = questions(*[()] * 40) if may_be_empty else questions(*[(answer("Bree"),)] * 40)
+    data = span_data(examples, [i for i in range(40) for _ in windows], windows * 40)
     head = SpanHead(4)
     head.prepare(data)
     # rows come padded to the longest of their batch, which no answer may reach into
@@ -69,16 +69,16 @@ def test_answers_are_those_of_transformers_own_postprocessing(may_be_empty):
     for row in rows:
         row[-2:] = -1e4
         row[0] += 4
-    found = head.merge([Outputs(rows[:50]), Outputs(rows[50:])], data).values.tolist()
+    predicted = head.merge([Outputs(rows[:50]), Outputs(rows[50:])], data).values.tolist()
     pairs = list(zip(windows * 40, rows, strict=True))
     expected = [official(pairs[3 * i : 3 * i + 3], CONTEXT, may_be_empty) for i in range(40)]
-    assert found == expected
-    assert ("" in found) == may_be_empty
-    assert len(set(found)) > 15
+    assert predicted == expected
+    assert ("" in predicted) == may_be_empty
+    assert len(set(predicted)) > 15
 
 
-def test_an_answer_is_cut_out_of_the_text_as_it_was_written():
-    data = made(asked((answer("Bree"),)), [0], [offsets(CONTEXT)])
+def test_an_answer_is_a_substring_of_the_original_context():
+    data = span_data(questions((answer("Bree"),)), [0], [offsets(CONTEXT)])
     logits = np.zeros((len(data.alignment[0]), 2), dtype=np.float32)
     logits[QUESTION, 0] = logits[QUESTION + 1, 1] = 5.0
     assert SpanHead(4).merge([Outputs([logits])], data).values.tolist() == ["Ada Moss"]
@@ -86,24 +86,24 @@ def test_an_answer_is_cut_out_of_the_text_as_it_was_written():
 
 def test_a_question_gets_an_answer_even_where_the_best_starts_come_after_the_best_ends():
     words = " ".join(f"w{i}" for i in range(60))
-    data = made(Examples([Example("q", ("where then", words), ())]), [0], [offsets(words)])
+    data = span_data(Examples([Example("q", ("where then", words), ())]), [0], [offsets(words)])
     logits = np.zeros((len(data.alignment[0]), 2), dtype=np.float32)
     logits[-25:, 0], logits[QUESTION : QUESTION + 25, 1] = 5.0, 5.0
-    found = SpanHead(4).merge([Outputs([logits])], data).values[0]
-    assert found
-    assert found in words
-    assert len(found.split()) <= 30
+    predicted = SpanHead(4).merge([Outputs([logits])], data).values[0]
+    assert predicted
+    assert predicted in words
+    assert len(predicted.split()) <= 30
 
 
 def test_a_context_without_a_token_has_no_answer():
-    data = made(asked(()), [0], [np.full((5, 2), -1)])
+    data = span_data(questions(()), [0], [np.full((5, 2), -1)])
     assert SpanHead(4).merge([Outputs([np.zeros((5, 2), np.float32)])], data).values.tolist() == [""]
 
 
 def test_targets_are_first_and_last_position_in_the_windows_that_hold_the_answer():
     born, mill = answer("Bree"), answer("the old mill")
-    data = made(
-        asked((born,), (mill, born), ()),
+    data = span_data(
+        questions((born,), (mill, born), ()),
         [0, 0, 1, 1, 2],
         [offsets(CONTEXT, 0, 6), offsets(CONTEXT, 6), offsets(CONTEXT, 0, 7), offsets(CONTEXT, 6), offsets(CONTEXT)],
     )
@@ -129,15 +129,15 @@ def test_the_loss_is_the_mean_of_both_ends_and_padding_does_not_count():
     assert torch.equal(head.loss(head(None, Hidden(x, mask)), targets), loss)
 
 
-def test_questions_go_unanswered_only_if_some_of_training_do():
+def test_answers_are_empty_only_if_a_training_question_has_none():
     head = SpanHead(4)
     places = offsets(CONTEXT)
     logits = np.zeros((len(places), 2), dtype=np.float32)
     logits[0], logits[QUESTION] = 9.0, 1.0
-    data = made(asked((answer("Ada"),)), [0], [places])
+    data = span_data(questions((answer("Ada"),)), [0], [places])
     head.prepare(data)
     assert head.merge([Outputs([logits])], data).values.tolist() == ["Ada"]
-    head.prepare(made(asked((answer("Ada"),), ()), [0, 1], [places, places]))
+    head.prepare(span_data(questions((answer("Ada"),), ()), [0, 1], [places, places]))
     assert head.merge([Outputs([logits])], data).values.tolist() == [""]
     restored = SpanHead(4)
     restored.load_state_dict(head.state_dict())
@@ -151,7 +151,7 @@ def test_logits_that_are_not_finite_are_noticed():
 
 
 def test_data_without_answers_or_alignment_is_refused():
-    data = made(asked(None), [0], [offsets(CONTEXT)])
+    data = span_data(questions(None), [0], [offsets(CONTEXT)])
     with pytest.raises(ValueError, match="unlabelled"):
         SpanHead(4).targets(data)
     with pytest.raises(PluginError, match="alignment"):

@@ -25,11 +25,11 @@ def aligned(examples: Examples, owners: list[int], alignment: list[list[int]] | 
     )  # fmt: skip
 
 
-def told(*rows: list[float]) -> Outputs:
+def outputs_of(*rows: list[float]) -> Outputs:
     return Outputs([np.array(row, dtype=np.float32) for row in rows])
 
 
-def test_targets_stand_where_words_begin_and_nowhere_else():
+def test_targets_are_set_where_words_begin_and_ignored_elsewhere():
     data = aligned(words((0, 1, 2), (1,)), [0, 0, 1], [[-1, 0, -1, 1, -1], [-1, 2, -1], [0]])
     assert TokenHead(4, OUTPUT).targets(data).tolist() == [
         [-100, 0, -100, 1, -100],
@@ -38,20 +38,20 @@ def test_targets_stand_where_words_begin_and_nowhere_else():
     ]
 
 
-def test_answers_of_windows_become_one_class_for_each_word():
+def test_outputs_of_windows_are_merged_into_one_class_per_word():
     data = aligned(words((0, 1, 2), (1,)), [0, 0, 1], [[-1, 0, -1, 1, -1], [-1, 2, -1], [0]])
     # rows come padded to the longest of their batch
-    answers = TokenHead(4, OUTPUT).merge([told([2, 0, 2, 1, 2], [2, 0, 2, 2, 2]), told([1, 0])], data)
-    assert answers.ids == ("e0", "e1")
-    assert answers.values.dtype == object
-    assert answers.values.tolist() == [(0, 1, 0), (1,)]
+    predictions = TokenHead(4, OUTPUT).merge([outputs_of([2, 0, 2, 1, 2], [2, 0, 2, 2, 2]), outputs_of([1, 0])], data)
+    assert predictions.ids == ("e0", "e1")
+    assert predictions.values.dtype == object
+    assert predictions.values.tolist() == [(0, 1, 0), (1,)]
 
 
-def test_a_word_without_a_token_is_outside_every_entity():
+def test_a_word_without_a_token_is_predicted_as_outside():
     data = aligned(words((0, 1, 0), ()), [0, 1], [[-1, 0, 2, -1], [-1]])
-    assert TokenHead(4, OUTPUT).merge([told([1, 1, 0, 1], [0])], data).values.tolist() == [(1, 2, 0), ()]
+    assert TokenHead(4, OUTPUT).merge([outputs_of([1, 1, 0, 1], [0])], data).values.tolist() == [(1, 2, 0), ()]
     without = TokenHead(4, TokenClasses(("noun", "verb")))
-    assert without.merge([told([1, 1, 1, 1], [0])], data).values.tolist() == [(1, 0, 1), ()]
+    assert without.merge([outputs_of([1, 1, 1, 1], [0])], data).values.tolist() == [(1, 0, 1), ()]
 
 
 def test_the_loss_is_the_mean_over_words_and_padding_does_not_count():
@@ -65,7 +65,7 @@ def test_the_loss_is_the_mean_over_words_and_padding_does_not_count():
     assert torch.isclose(head.loss(logits, targets), expected)
 
 
-def test_a_batch_without_words_has_a_loss_of_nothing():
+def test_the_loss_of_a_batch_without_words_is_zero_and_not_nan():
     logits = torch.randn(1, 2, 3, requires_grad=True)
     loss = TokenHead(4, OUTPUT).loss(logits, torch.full((1, 4), -100))
     loss.backward()
@@ -99,11 +99,11 @@ def test_the_class_of_each_position_comes_from_its_own_hidden_state():
         (words((0, 1, 1), counts=(2,)), "e0 has 2 words and 3 classes"),
     ],
 )
-def test_targets_that_do_not_fit_are_refused(examples, message):
+def test_missing_targets_and_targets_of_another_length_are_refused(examples, message):
     with pytest.raises(ValueError, match=message):
         TokenHead(4, OUTPUT).targets(aligned(examples, [0], [[-1, 0, 1]]))
 
 
-def test_a_backbone_that_gives_no_alignment_is_named_as_the_fault():
+def test_data_without_an_alignment_is_an_error_of_the_plugin():
     with pytest.raises(PluginError, match="alignment"):
         TokenHead(4, OUTPUT).targets(aligned(words((0,)), [0], None))

@@ -1,4 +1,4 @@
-"""The core's executors, and one that is written as a third party would, keep the contract."""
+"""The core's executors and a third-party one pass the conformance suite."""
 
 import textwrap
 

@@ -1,4 +1,4 @@
-"""Processes that die, hang or are killed: every cell once, none lost."""
+"""The isolated executor: workers that die or hang, capacity, imports of backbones."""
 
 import pytest
 
@@ -47,10 +47,10 @@ def test_a_pruned_search_uses_every_worker(runs, met):
 
 
 def test_more_workers_are_useful_where_there_are_more_fits(runs):
-    from tlbench.running.run import useful
+    from tlbench.running.run import useful_workers
 
     def count(strategy, **protocol):
-        return useful(runs.plan([strategy], **protocol).cells, runs.catalog)
+        return useful_workers(runs.plan([strategy], **protocol).cells, runs.catalog)
 
     assert count("toy-fit", trials=1, seeds=1) == 1
     assert count("toy-fit", trials=1, seeds=3) == 3
@@ -84,14 +84,14 @@ def test_an_executor_shares_the_cores_of_its_machine(monkeypatch):
 
 def test_no_more_workers_are_useful_than_find_memory(runs, monkeypatch):
     from tlbench.planning.capacity import WORKER_BYTES, Room
-    from tlbench.running.run import useful
+    from tlbench.running.run import useful_workers
     from tlbench.testing.toys import ToyBackbone
 
     monkeypatch.setattr(ToyBackbone, "card", lambda self: Card(parameters=WORKER_BYTES // 4))
     cells = runs.plan(["toy-fit"], trials=8).cells
     needed = 6 * WORKER_BYTES  # itself, weights, their gradients and two moments, a pristine copy
     for room, count in ((None, 8), (Room(2 * needed), 2), (Room(needed), 1), (Room(9 * needed), 8)):
-        assert useful(cells, runs.catalog, room) == count
+        assert useful_workers(cells, runs.catalog, room) == count
 
 
 def test_a_crash_takes_no_other_cell_with_it(runs, tmp_path, monkeypatch):
@@ -117,7 +117,7 @@ def test_a_hang_is_stopped(runs):
 def test_a_cell_that_is_taken_up_again_has_what_is_left_of_its_time(runs, monkeypatch, limit, spent, status):
     from tlbench.running.cells.cell_folder import CellFolder
 
-    monkeypatch.setattr(CellFolder, "spent", lambda self: spent)
+    monkeypatch.setattr(CellFolder, "seconds_spent", lambda self: spent)
     assert runs.one("toy-majority", max_seconds=limit).status == status
 
 

@@ -1,4 +1,4 @@
-"""An executor as a third party would write it: a subprocess for each order, and tlbench's public names alone."""
+"""A third-party executor: one subprocess per order, written with tlbench's public API alone."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ sys.stdout.buffer.write(b"ANSWER" + msgspec.json.encode(carry_out(order, isolate
 
 
 class Running:
-    """An order in a process of its own."""
+    """The handle of an order that a subprocess carries out."""
 
     def __init__(self, order: FitOrder, log: str, ended: threading.Condition) -> None:
         environment = {**os.environ, **order.environment, "OMP_NUM_THREADS": str(order.threads)}
@@ -53,7 +53,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Subprocesses:
-    """Runs each order in a process of its own."""
+    """Runs each order in a subprocess."""
 
     name: str = "subprocesses"
 

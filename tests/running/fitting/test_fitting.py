@@ -1,4 +1,4 @@
-"""What a worker keeps between fits, and fits that go wrong in a way that is not the strategy's."""
+"""State that a worker keeps between fits, and errors that are not the strategy's."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_winner_that_lost_its_encoder_is_fitted_again(runs, essence, monkeypat
 
 
 @pytest.mark.parametrize("isolated", [True, False])
-def test_a_worker_whose_gpu_is_lost_ends_and_its_order_is_anothers(runs, monkeypatch, isolated):
+def test_a_worker_whose_gpu_is_lost_ends_without_an_answer(runs, monkeypatch, isolated):
     class Gone(BaseException):
         pass
 
@@ -62,7 +62,7 @@ def test_a_worker_whose_gpu_is_lost_ends_and_its_order_is_anothers(runs, monkeyp
     monkeypatch.setattr(worker.Worker, "isolated", property(lambda self: True, lambda self, value: None), raising=False)
     with pytest.raises(Gone):
         runs.one("toy-failing", trials=2)
-    assert ends == [worker.LOST]
+    assert ends == [worker.DEVICE_LOST]
     assert not list(runs.folder.glob("work/*/trials-0.json"))
 
 
@@ -91,7 +91,7 @@ def test_a_seed_is_not_charged_for_what_another_seed_encoded():
     assert alone(0, {})[0] == 7.0
 
 
-def test_on_a_gpu_one_backbone_has_all_the_room(monkeypatch):
+def test_on_a_gpu_other_cells_models_are_freed(monkeypatch):
     emptied = []
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(True))
 
@@ -104,7 +104,7 @@ def test_on_a_gpu_one_backbone_has_all_the_room(monkeypatch):
         one._encoders.update({("a", "fp32"): None, ("b", "fp32"): None, ("b", "bf16-weights"): None})
         one.activations._entries["something"] = StoredActivations(torch.zeros(3), 0.0, 12)
         for cell in cells:
-            one.make_room(cell)
+            one.release_other_cells(cell)
         return sorted(one._encoders), one.activations.size_bytes
 
     assert left("cpu", cell("b")) == ([("a", "fp32"), ("b", "bf16-weights"), ("b", "fp32")], 12)

@@ -1,4 +1,4 @@
-"""What a fit makes of an encoder's structure is undone, and loaded anew only where that is not enough."""
+"""Structural changes of an encoder are undone after a fit; it is loaded again only if that fails."""
 
 from __future__ import annotations
 

@@ -7,11 +7,11 @@ import psutil
 import pytest
 
 from tlbench.running.forking import Answered, ForkServer, SpawnServer, Start
-from tlbench.running.forking.workers import NOTHING
+from tlbench.running.forking.workers import NO_ENVIRONMENT
 
 HERE = Path(__file__).parent
 DEADLINE = 120
-"""Seconds after which a test fails; none of what is waited for takes one on an idle machine."""
+"""Seconds after which a waiting test fails; on an idle machine nothing here takes one second."""
 
 
 def is_alive(process):
@@ -36,7 +36,7 @@ def until(condition):
 
 
 def events_of(workers, count=1):
-    """Returns that many events, or fails."""
+    """Waits for this many events and returns them; fails after the deadline."""
     events, deadline = [], time.monotonic() + DEADLINE
     while len(events) < count:
         assert time.monotonic() < deadline, events
@@ -46,7 +46,7 @@ def events_of(workers, count=1):
 
 
 def ask(workers, worker, request):
-    """Returns what a worker answers."""
+    """Sends a worker a request and returns its answer."""
     worker.send(request)
     [event] = events_of(workers)
     assert isinstance(event, Answered), event
@@ -60,7 +60,7 @@ def server_of(worker):
 
 @pytest.fixture(autouse=True)
 def nothing_left(tmp_path):
-    """Fails a test that leaves a process."""
+    """Fails a test that leaves a process running."""
     before = {process.pid for process in psutil.Process().children(recursive=True)}
     yield
     after = [process for process in psutil.Process().children(recursive=True) if process.pid not in before]
@@ -74,9 +74,9 @@ def start(tmp_path, monkeypatch):
 
 
 class Branches(ForkServer):
-    """Forks every worker from a branch, if nothing else is said."""
+    """A fork server that forks workers from a branch by default."""
 
-    def fork(self, name="", environment=NOTHING, modules=("wave",)):
+    def fork(self, name="", environment=NO_ENVIRONMENT, modules=("wave",)):
         return super().fork(name, environment, modules)
 
 
@@ -88,20 +88,20 @@ def workers(request, start):
 
 @pytest.fixture(params=[ForkServer, Branches, SpawnServer])
 def any_workers(request, start):
-    """Workers of either kind: what is promised of both is tested of both."""
+    """A pool of either kind, for tests of their common contract."""
     with request.param(start) as workers:
         yield workers
 
 
 def default_signals():
-    """Undoes what `nohup`, or a shell that starts the tests in the background, has set to be ignored."""
+    """Resets signals that `nohup`, or a shell that runs the tests in the background, has set to be ignored."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture
 def driver(tmp_path):
-    """Runs a script as another driver; returns its process and what it has printed until `ready`."""
+    """Runs a script as a driver process; returns the process and its output up to `ready`."""
     import os
     import subprocess
 

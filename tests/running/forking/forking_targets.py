@@ -1,4 +1,4 @@
-"""What workers of these tests do: a request is the name of a function here and its argument."""
+"""The target functions of test workers: a request is the name of a function here and its argument."""
 
 import ctypes
 import json
@@ -74,7 +74,7 @@ def nothing(argument):
 
 
 def escape(argument):
-    """Leaves a process in a session of its own, whose parent is gone, and answers when that has written its pid."""
+    """Starts an orphan in its own session, and answers once it has written its pid."""
     path = Path(argument.decode())
     if not os.fork():
         os.setsid()
@@ -100,7 +100,7 @@ def escape_and_hang(argument):
 
 
 def escape_by_exec(argument):
-    """Leaves a program, not only a fork, in a session of its own."""
+    """Starts a program in its own session."""
     code = (
         f"import os, signal, pathlib; pathlib.Path({argument.decode()!r}).write_text(str(os.getpid())); signal.pause()"
     )
@@ -111,7 +111,7 @@ def escape_by_exec(argument):
 
 
 def start_program(argument):
-    """Starts a program in the worker's own group, and answers with its pid."""
+    """Starts a program in the worker's process group, and answers with its pid."""
     return str(subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]).pid).encode()
 
 
@@ -128,7 +128,7 @@ def write_lines(argument):
 
 
 def write_to_every_handle(argument):
-    """Writes what is no frame to whatever is open, the worker's socket included."""
+    """Writes bytes that are not a frame to all open descriptors, the worker's socket included."""
     for handle in range(3, 64):
         with suppress(OSError):
             os.write(handle, b"garbage " * 10)
@@ -145,7 +145,7 @@ def draw(argument):
 
 
 def about(argument):
-    """Answers with what a worker can see of how it was started."""
+    """Answers with the worker's signals, environment and descriptors."""
     handles = {}
     for handle in os.listdir("/proc/self/fd"):
         with suppress(OSError):

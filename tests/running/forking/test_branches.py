@@ -1,4 +1,4 @@
-"""Workers whose modules were imported once for all of them, by a fork server that was forked for that."""
+"""Branches: fork servers that import modules for the workers of one backbone."""
 
 import select
 
@@ -112,7 +112,7 @@ def test_an_import_that_never_ends_is_an_error_and_holds_up_nobody_for_ever(star
         assert "wave" in imported(workers, workers.fork(modules=("wave",)))
 
 
-def test_what_a_branch_had_told_before_it_was_killed_counts(branching):
+def test_reports_of_a_branch_before_its_death_count(branching):
     left, other = branching.fork(modules=("wave",)), branching.fork(modules=("wave",))
     branch = server_of(left)
     left.send(b"leave 3")
@@ -125,11 +125,11 @@ def test_what_a_branch_had_told_before_it_was_killed_counts(branching):
     }
 
 
-def test_warm_up_begins_the_imports_and_close_does_not_wait_for_them(start, tmp_path, monkeypatch):
+def test_prestart_begins_the_imports_and_close_does_not_wait_for_them(start, tmp_path, monkeypatch):
     (tmp_path / "endless.py").write_text("import time; time.sleep(600)")
     monkeypatch.syspath_prepend(str(tmp_path))
     workers = ForkServer(Start(start.target, start.log, preload=("endless",)))
-    workers.warm_up()
+    workers.prestart()
     [server] = psutil.Process().children()
     workers.close()
     assert not is_alive(server)

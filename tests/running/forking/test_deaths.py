@@ -1,4 +1,4 @@
-"""Whatever ends a worker is one event that says how, and nothing that it has started is left."""
+"""Deaths of workers and servers: one event each, and no process is left behind."""
 
 import os
 import select
@@ -61,7 +61,7 @@ def test_a_death_spares_the_others(any_workers):
     assert ask(any_workers, witness, b"echo 2") == b"2"
 
 
-def test_an_idle_worker_that_is_killed_is_told_of(any_workers):
+def test_the_death_of_an_idle_worker_is_reported(any_workers):
     worker = any_workers.fork()
     ask(any_workers, worker, b"echo 1")
     os.kill(worker.pid, signal.SIGTERM)
@@ -119,7 +119,7 @@ def test_stopped_workers_can_be_killed(any_workers):
 
 @pytest.mark.parametrize("escape", [b"escape", b"escape_by_exec"])
 @pytest.mark.parametrize("end", ["end", "kill", "status 0", "signal"])
-def test_what_a_worker_has_started_is_gone_when_its_end_is_told(workers, tmp_path, escape, end):
+def test_a_workers_processes_are_gone_when_its_end_is_reported(workers, tmp_path, escape, end):
     worker, other = workers.fork(), workers.fork()
     for number, one in enumerate((worker, other)):
         ask(workers, one, escape + b" " + bytes(tmp_path / str(number)))
@@ -160,7 +160,7 @@ def test_a_server_that_is_killed_takes_its_workers_along_and_is_started_again(wo
     assert ask(workers, worker, b"echo 1") == b"1"
 
 
-def test_the_next_fork_starts_a_new_server_before_the_old_ones_end_is_told(workers):
+def test_the_next_fork_starts_a_new_server_before_the_old_ones_end_is_reported(workers):
     old = workers.fork()
     server = server_of(old)
     server.kill()
@@ -180,7 +180,7 @@ def test_an_answer_that_was_written_is_not_lost_with_the_server(workers):
     assert [type(event).__name__ for event in events] == ["Answered", "Died"]
 
 
-def test_an_answer_comes_before_a_death_that_was_told_first(workers):
+def test_an_answer_comes_before_a_death_that_was_reported_first(workers):
     worker = workers.fork()
     worker.send(b"echo 1")
     select.select([workers], [], [], DEADLINE)
@@ -260,7 +260,7 @@ def test_without_control_groups_nothing_is_counted(tmp_path):
 
 @pytest.fixture
 def little_memory():
-    """A control group with room for little, or a skip where this process may not make one."""
+    """A control group with a small memory limit; skips the test if this process may not create one."""
     group = Path(f"/sys/fs/cgroup/memory/tlbench-{os.urandom(4).hex()}")
     limits = ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes")
     if not group.parent.is_dir():

@@ -1,4 +1,4 @@
-"""A driver that dies, at any moment and in any way, leaves no process."""
+"""A driver that dies at any moment leaves no process behind."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Requests and answers, and what a worker is started with."""
+"""Requests, answers and the settings of workers."""
 
 import json
 import os
@@ -99,7 +99,7 @@ def test_one_request_at_a_time_and_none_to_the_dead(any_workers):
     assert any_workers.wait(0.1) == []
 
 
-def test_a_request_to_a_worker_whose_death_was_not_told_is_no_error(workers):
+def test_a_request_to_a_worker_whose_death_is_not_reported_yet_is_no_error(workers):
     worker = workers.fork()
     os.kill(worker.pid, signal.SIGKILL)
     until(lambda: not pid_is_alive(worker.pid))

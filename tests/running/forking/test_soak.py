@@ -1,4 +1,4 @@
-"""Workers and servers that are killed at random: each request has one answer or one death, and the work goes on."""
+"""Workers and servers are killed at random: each request gets one answer or one death."""
 
 import os
 import random
@@ -14,7 +14,7 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGHUP)
 
 
 def hurt(workers, draw, victim):
-    """Does something bad to a worker, or to the server that it came from."""
+    """Kills or stops a worker, or its server."""
     bad = draw.choice(["kill", "signal", "signal", "server", "stop", "end"])
     # What it was is gone by now, perhaps.
     try:
@@ -36,7 +36,7 @@ def hurt(workers, draw, victim):
 
 
 def run(workers, draw, requests):
-    """Has that many requests answered by workers that are hurt all the time; returns deaths."""
+    """Gets this many requests answered while workers are being killed; returns the number of deaths."""
     left, at, answers, gone = list(range(requests)), {}, {}, []
     pids = set()
     while len(answers) < requests:

@@ -1,4 +1,4 @@
-"""Searches of a toy function, by hand or by simulated workers that take any time, die and are started again."""
+"""Searches of a toy function, by hand or by simulated workers that take random times and die."""
 
 import hashlib
 import heapq
@@ -11,7 +11,7 @@ import pytest
 from tlbench import Choice, Float, Int
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.record import FitResult, Point
-from tlbench.running.search.pruners import falls_short
+from tlbench.running.search.pruners import should_prune
 from tlbench.running.search.study import Search
 
 SPACE = {
@@ -40,7 +40,7 @@ def result(trial, status="ok", validation=None, history=()):
 
 
 def fit(trial, stop_below):
-    """Returns what a fit gives, and how much of a whole one it was; it depends on its setting and thresholds alone."""
+    """Returns the result of a simulated fit and its share of a whole one; they depend only on params and thresholds."""
     rng = random.Random(hashlib.sha256(repr(trial.params).encode()).digest())
     if rng.random() < 0.1:
         return result(trial, "diverged"), rng.random()
@@ -50,20 +50,20 @@ def fit(trial, stop_below):
         now = score(trial.params) - late / step + rng.gauss(0, 0.02)
         best = max(best, now)
         history.append(Point(step, now, 1.0))
-        if falls_short(stop_below, step, best):
+        if should_prune(stop_below, step, best):
             return result(trial, "pruned", history=tuple(history)), step / WHOLE
     return result(trial, history=tuple(history)), 1.0
 
 
 @dataclass
 class Run:
-    """What became of a simulated search."""
+    """The outcome of a simulated search."""
 
     settings: dict = field(default_factory=dict)
     thresholds: dict = field(default_factory=dict)
     results: dict = field(default_factory=dict)
     idle: float = 0.0
-    """The share of the workers' time that they waited, until the last trial was asked for."""
+    """The share of time that workers were idle, until the last trial was asked for."""
 
     @property
     def way(self):
@@ -113,14 +113,14 @@ def simulate(workers=1, seed=0, kills=0.0, restarts=0.0, **protocol):
 
 
 class Searches:
-    """What tests of searches share."""
+    """Helpers for tests of searches."""
 
     SPACE, WHOLE = SPACE, WHOLE
     new, score, result, fit, simulate = map(staticmethod, (new, score, result, fit, simulate))
 
     @staticmethod
     def all_of(search, fitted=result):
-        """Returns the settings of a search that is run to its end, one trial after the other."""
+        """Runs a search to its end, one trial after the other; returns all params."""
         settings = {}
         while (trial := search.ask()) is not None:
             settings[trial.number] = trial.params

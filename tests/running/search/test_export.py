@@ -64,7 +64,7 @@ def test_values_are_the_metrics_own(searches, tmp_path):
     assert all(trial.params["kind"] in ("a", False, 3) for trial in study.trials)
 
 
-def test_what_is_inserted_is_what_optuna_would_write(mixed, tmp_path, monkeypatch):
+def test_inserted_rows_equal_those_that_optuna_writes(mixed, tmp_path, monkeypatch):
     (tmp_path / "ours").mkdir()
     (tmp_path / "optunas").mkdir()
     inserted = plain(exported(mixed, tmp_path / "ours"))
@@ -72,7 +72,7 @@ def test_what_is_inserted_is_what_optuna_would_write(mixed, tmp_path, monkeypatc
     assert plain(exported(mixed, tmp_path / "optunas")) == inserted
 
 
-def test_a_study_that_was_there_is_replaced(searches, mixed, tmp_path):
+def test_an_existing_study_is_replaced(searches, mixed, tmp_path):
     assert len(exported(mixed, tmp_path).trials) == 6
     (path,) = tmp_path.iterdir()
     whole = path.read_bytes()
@@ -81,7 +81,7 @@ def test_a_study_that_was_there_is_replaced(searches, mixed, tmp_path):
         assert reading.read() == whole, "who reads the old file goes on reading it"
 
 
-def test_of_a_study_that_cannot_be_written_nothing_is_left(mixed, tmp_path, monkeypatch):
+def test_a_failed_export_leaves_no_file(mixed, tmp_path, monkeypatch):
     mixed.export(tmp_path / "s.sqlite")
     before = (tmp_path / "s.sqlite").read_bytes()
 
@@ -95,7 +95,7 @@ def test_of_a_study_that_cannot_be_written_nothing_is_left(mixed, tmp_path, monk
     assert (tmp_path / "s.sqlite").read_bytes() == before
 
 
-def test_a_stored_setting_outside_the_space_is_left_out(searches, tmp_path):
+def test_stored_params_outside_the_space_are_left_out(searches, tmp_path):
     stored = {0: searches.result(Trial(0, {"lr": 7.0, "n": 3, "kind": "z"}), validation=1.0)}
     (trial,) = exported(searches.new(stored), tmp_path).trials
     assert trial.params == {"n": 3}

@@ -11,7 +11,7 @@ def cell(**protocol):
     return Cell(Ref("sst2-lite"), Ref("linear-probe"), Protocol(**protocol), Ref("minilm-l6"))
 
 
-def test_the_lag_is_of_the_search_and_of_no_fit():
+def test_the_lag_is_part_of_the_search_identity_and_not_of_the_fits():
     searched = cell(trials=16)
     assert cell(trials=16, lag=8).id == searched.id
     assert cell(trials=16, lag=32).search_id != searched.search_id

@@ -5,17 +5,17 @@ from collections import Counter
 import pytest
 
 from tlbench.contracts.record import Point
-from tlbench.running.search.pruners import BRACKETS, falls_short, rule
-from tlbench.running.search.told_trials import Told
+from tlbench.running.search.pruners import BRACKETS, pruning_rule, should_prune
+from tlbench.running.search.trial_outcomes import TrialOutcome
 
 
 def ended(*scores, state="complete", every=10):
     curve = tuple((every * (i + 1), score) for i, score in enumerate(scores))
-    return Told(state, scores[-1] if state == "complete" else None, curve)
+    return TrialOutcome(state, scores[-1] if state == "complete" else None, curve)
 
 
 def fed(name, *ends, max_steps=None):
-    made = rule(name, max_steps)
+    made = pruning_rule(name, max_steps)
     for number, end in enumerate(ends):
         made.add(number, end)
     return made.thresholds(len(ends))
@@ -23,12 +23,12 @@ def fed(name, *ends, max_steps=None):
 
 def test_a_fit_is_compared_with_the_last_threshold_it_has_passed():
     stop_below = {10: 0.5, 30: 0.7}
-    assert not falls_short(stop_below, 9, 0.0)
-    assert falls_short(stop_below, 10, 0.4)
-    assert not falls_short(stop_below, 10, 0.5)
-    assert not falls_short(stop_below, 29, 0.6)
-    assert falls_short(stop_below, 31, 0.6)
-    assert not falls_short({}, 31, 0.0)
+    assert not should_prune(stop_below, 9, 0.0)
+    assert should_prune(stop_below, 10, 0.4)
+    assert not should_prune(stop_below, 10, 0.5)
+    assert not should_prune(stop_below, 29, 0.6)
+    assert should_prune(stop_below, 31, 0.6)
+    assert not should_prune({}, 31, 0.0)
 
 
 def test_the_median_is_of_the_best_scores_so_far():
@@ -55,16 +55,16 @@ def test_halving_lets_the_top_third_go_on():
     assert fed("halving", *ends[:1], max_steps=90) == {}
 
 
-def test_halving_counts_those_that_were_stopped_at_a_rung_there_and_not_beyond():
+def test_halving_counts_a_pruned_trial_at_its_rung_and_not_beyond():
     ends = [ended(0.5, 0.5, 0.5), ended(0.6, state="pruned"), ended(0.4, state="pruned"), ended(state="failed")]
     assert fed("halving", *ends, max_steps=90) == {4: 0.6, 10: 0.6}
     assert fed("halving", *ends, ended(0.7, 0.7, 0.7), max_steps=90) == {4: 0.7, 10: 0.7, 30: 0.7}
 
 
-def test_a_whole_fit_is_learnt_where_the_protocol_does_not_say():
+def test_the_length_of_a_fit_is_learned_without_max_steps():
     ends = [ended(*[s] * 9) for s in (0.1, 0.2, 0.3)]
     assert fed("halving", *ends) == fed("halving", *ends, max_steps=90)
-    assert rule("halving", None).thresholds(0) == {}
+    assert pruning_rule("halving", None).thresholds(0) == {}
 
 
 def test_brackets_have_the_papers_sizes_and_are_spread():
@@ -74,7 +74,7 @@ def test_brackets_have_the_papers_sizes_and_are_spread():
 
 
 def test_hyperband_compares_within_a_bracket():
-    made = rule("hyperband", 90)
+    made = pruning_rule("hyperband", 90)
     for number, rungs in enumerate(BRACKETS):
         made.add(number, ended(*[float(rungs)] * 5))
     steps = {3: [4, 10, 30], 2: [10, 30], 1: [30], 0: []}
@@ -83,8 +83,8 @@ def test_hyperband_compares_within_a_bracket():
         assert made.thresholds(number) == dict.fromkeys(steps[rungs], float(rungs))
 
 
-def test_no_pruner_is_no_rule():
-    assert rule("none", 90) is None
+def test_pruner_none_has_no_rule():
+    assert pruning_rule("none", 90) is None
 
 
 def test_thresholds_of_a_search_come_from_the_trials_before_the_lag(searches):

@@ -16,7 +16,7 @@ def asked(search):
     return list(iter(search.ask, None))
 
 
-def test_a_trial_waits_for_those_that_lie_the_lag_and_more_before_it(searches):
+def test_a_trial_waits_for_results_the_lag_or_more_before_it(searches):
     search = searches.new(lag=3)
     first = asked(search)
     assert [trial.number for trial in first] == [0, 1, 2]
@@ -35,7 +35,7 @@ def test_random_and_grid_wait_only_for_a_pruner(searches, sampler, pruner):
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "gp"])
-def test_results_within_the_lag_are_not_looked_at(searches, sampler):
+def test_results_within_the_lag_are_ignored(searches, sampler):
     def last(better):
         search = searches.new(sampler=sampler, trials=14, lag=3)
         while (trial := search.ask()).number < 13:
@@ -47,7 +47,7 @@ def test_results_within_the_lag_are_not_looked_at(searches, sampler):
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "gp"])
-def test_results_before_the_lag_are_looked_at(searches, sampler):
+def test_results_before_the_lag_are_used(searches, sampler):
     def last(better):
         search = searches.new(sampler=sampler, trials=16, lag=3)
         while (trial := search.ask()).number < 15:
@@ -58,7 +58,7 @@ def test_results_before_the_lag_are_looked_at(searches, sampler):
     assert last(better=0.0) != last(better=5.0)
 
 
-def test_settings_of_trials_in_work_are_avoided(searches):
+def test_params_of_running_trials_are_avoided(searches):
     """The trials within the lag are shown as running: their settings count."""
     stored = {}
     search = searches.new(trials=20, lag=4)
@@ -73,7 +73,7 @@ def test_settings_of_trials_in_work_are_avoided(searches):
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "random", "grid"])
-def test_more_trials_are_asked_for_where_the_fewer_ended(searches, sampler):
+def test_a_larger_budget_continues_the_smaller_search(searches, sampler):
     many = searches.all_of(searches.new(sampler=sampler, trials=15))
     few = searches.new(sampler=sampler, trials=6)
     stored = {}
@@ -97,7 +97,7 @@ def test_results_with_gaps_are_filled_up(searches, sampler, there):
     assert search.is_complete
 
 
-def test_a_stored_setting_counts_where_another_would_be_drawn(searches):
+def test_stored_params_replace_sampled_ones(searches):
     calm = searches.all_of(searches.new(trials=25))
     stored = {n: searches.result(Trial(n, calm[n])) for n in range(20)}
     stored[4] = searches.result(Trial(4, {**calm[4], "lr": 0.01, "n": 1, "kind": True}))
@@ -109,7 +109,7 @@ def test_a_stored_setting_counts_where_another_would_be_drawn(searches):
 
 @pytest.mark.parametrize("params", [{"lr": 7.0, "n": 1, "kind": "a"}, {"lr": 0.01, "n": 1, "kind": "z"}, {"lr": 0.01}])
 @pytest.mark.parametrize("number", [2, 19])
-def test_a_stored_setting_outside_the_space_is_not_learnt_from(searches, params, number):
+def test_stored_params_outside_the_space_are_not_learned_from(searches, params, number):
     calm = searches.all_of(searches.new(trials=25))
     stored = {n: searches.result(Trial(n, calm[n])) for n in range(20)}
     worst = {**stored, number: searches.result(Trial(number, params), validation=-9.0)}
@@ -120,7 +120,7 @@ def test_a_stored_setting_outside_the_space_is_not_learnt_from(searches, params,
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "gp"])
-def test_the_strategys_own_setting_is_tried_first(searches, sampler):
+def test_the_defaults_are_tried_first(searches, sampler):
     whole = {"lr": 0.02, "n": 5, "kind": 1}
     assert searches.new(sampler=sampler, defaults=whole).ask().params == {"fixed": 3, **whole}
     first = searches.new(sampler=sampler).ask().params
@@ -149,7 +149,7 @@ def test_numbers_keep_their_types(searches):
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "random", "grid"])
-def test_one_trial_is_drawn_the_same_by_any_sampler_and_stopped_by_no_pruner(searches, sampler):
+def test_a_single_trial_is_the_same_with_any_sampler_and_never_pruned(searches, sampler):
     search = searches.new(sampler=sampler, pruner="median", trials=1)
     trial = search.ask()
     assert trial == searches.new(trials=1).ask()
@@ -159,7 +159,7 @@ def test_one_trial_is_drawn_the_same_by_any_sampler_and_stopped_by_no_pruner(sea
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "random", "grid"])
-def test_where_nothing_is_free_there_is_one_trial(searches, sampler):
+def test_a_fixed_space_has_one_trial(searches, sampler):
     space = {"a": Choice((1,)), "b": Float(0.5, 0.5)}
     assert searches.all_of(searches.new(space=space, sampler=sampler, trials=9)) == {0: {"a": 1, "b": 0.5}}
     assert searches.all_of(searches.new(space={}, sampler=sampler, trials=9)) == {0: {}}
@@ -171,7 +171,7 @@ def test_a_grid_may_be_smaller_than_asked_for(searches):
     assert search.is_complete
 
 
-def test_what_gave_no_finite_score_counts_as_a_trial_and_is_not_learnt_from(searches):
+def test_a_trial_without_a_finite_score_counts_but_is_not_learned_from(searches):
     def ended(search, spoiled):
         return searches.all_of(search, lambda t: spoiled(t) if t.number % 3 == 0 else searches.result(t))
 
@@ -187,7 +187,7 @@ def test_what_gave_no_finite_score_counts_as_a_trial_and_is_not_learnt_from(sear
         assert ended(searches.new(trials=30), spoiled) == calm
 
 
-def test_pruned_trials_are_learnt_from_by_their_curves(searches):
+def test_pruned_trials_are_learned_from_by_their_curves(searches):
     """Where too few trials ran to their end, a model takes those that came far and were good there."""
 
     def stopped(sign):
@@ -208,7 +208,7 @@ def test_pruned_trials_are_learnt_from_by_their_curves(searches):
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "random"])
-def test_another_search_draws_other_settings(searches, sampler):
+def test_another_search_samples_other_params(searches, sampler):
     mine, others = asked(searches.new(sampler=sampler)), asked(searches.new(sampler=sampler, identity="another"))
     for one, other in zip(mine, others, strict=True):
         assert one.number == other.number
@@ -223,19 +223,19 @@ def test_smaller_scores_may_be_better(searches):
     assert up == down
 
 
-def test_a_model_finds_more_than_chance(searches):
+def test_model_based_samplers_beat_random_search(searches):
     def best(sampler):
         return max(map(searches.score, searches.all_of(searches.new(sampler=sampler, trials=40)).values()))
 
     assert best("tpe") > best("random")
 
 
-def test_what_is_told_has_been_asked_for(searches):
+def test_tell_rejects_unknown_trials_and_other_params(searches):
     search = searches.new()
     trial = search.ask()
     with pytest.raises(ValueError, match="trial 1 was not asked for"):
         search.tell(1, searches.result(Trial(1, trial.params)))
-    with pytest.raises(ValueError, match="trial 0 is"):
+    with pytest.raises(ValueError, match="trial 0 has params"):
         search.tell(0, searches.result(Trial(0, {**trial.params, "lr": 0.5})))
     search.tell(0, searches.result(trial))
 
@@ -253,18 +253,18 @@ def test_of_two_results_of_one_trial_the_first_counts(searches, tmp_path):
     assert [trial.value for trial in study.trials] == [1.0, 0.0]
 
 
-def test_tpe_draws_what_optunas_own_would(searches, monkeypatch):
+def test_tpe_samples_as_optunas_own_sampler(searches, monkeypatch):
     """Shortcuts past what optuna does again at every draw change no suggestion."""
     from tlbench.running.search import samplers
 
     mixed = searches.simulate(trials=40, pruner="median").way
     assert {status for *_, status in mixed} == {"ok", "pruned", "diverged"}
-    monkeypatch.delattr(samplers._Tpe, "_get_internal_repr")
-    monkeypatch.delattr(samplers._Tpe, "infer_relative_search_space")
+    monkeypatch.delattr(samplers._FixedSpaceTPE, "_get_internal_repr")
+    monkeypatch.delattr(samplers._FixedSpaceTPE, "infer_relative_search_space")
     assert searches.simulate(trials=40, pruner="median").way == mixed
 
 
-def test_optuna_is_not_imported_before_something_is_drawn_by_it():
+def test_optuna_is_not_imported_before_params_are_sampled():
     code = (
         "import sys; from tlbench.running.search.study import Search; from tlbench.contracts.cell import Protocol\n"
         "from tlbench import Int\n"

@@ -1,1 +1,1 @@
-"""Named public tasks and your own files for tlbench; the readers of their formats."""
+"""Named public tasks, tasks made of your own files, and the readers of their formats, as a plugin of tlbench."""

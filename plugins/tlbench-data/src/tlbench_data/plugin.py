@@ -1,4 +1,4 @@
-"""The plugin's hooks: named tasks read from local files, and tasks made of your own (`csv:`, `imagefolder:`, ...)."""
+"""The plugin's hooks: named public tasks, and tasks made of your own data (`csv:`, `imagefolder:`, ...)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FORMATS = ("csv", "tsv", "jsonl", "parquet", "conll", "squad")
 
 @hookimpl
 def tlbench_tasks() -> Iterable[Task]:
-    """Returns the named tasks, whether their files are on this machine or not."""
+    """Returns the named tasks, whether or not their files are on this machine."""
     from tlbench_data.images.image_tasks import tasks as image_tasks
     from tlbench_data.tasks import tasks as text_tasks
 
@@ -21,23 +21,23 @@ def tlbench_tasks() -> Iterable[Task]:
 
 @hookimpl
 def tlbench_suites() -> Iterable[Path]:
-    """Returns the suite files that come with the package."""
+    """Returns the suite files of this package."""
     return sorted((Path(__file__).parent / "suites").glob("*.toml"))
 
 
 @hookimpl
 def tlbench_schemes() -> Mapping[str, str]:
-    """Returns how files, folders and data sets of yours are named."""
+    """Returns the name patterns of tasks made of your own files, folders and hub data sets."""
     own = {f"{name}:<file>": "task" for name in FORMATS}
     return {**own, "imagefolder:<folder>": "task", "hub:<org/name>@<commit>": "task"}
 
 
 @hookimpl
 def tlbench_resolve(kind: str, name: str) -> Task | None:
-    """Returns the task made of a file or folder of yours, or of a data set on the hub.
+    """Returns the task made of your own file, folder or hub data set.
 
     Raises:
-        UsageError: It is not there, or cannot be used; the message names file and row.
+        UsageError: The data is missing or cannot be used; the message names file and row.
     """
     scheme, colon, rest = name.partition(":")
     if kind != "task" or not colon:

@@ -1,4 +1,4 @@
-"""The baseline of tasks that ask for a text: the first words of what there is to read."""
+"""The lead baseline: answers a text or span task with the first words of the source or context."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _WORD = re.compile(r"\S+")
 
 @dataclass(frozen=True)
 class Lead(Strategy):
-    """The first words of the source, or of a question's context: as many as the answers of the training data have.
+    """Predicts the first words of the source, or of a question's context, without training.
 
-    Of a news text or a dialogue that is a summary which is hard to beat; of a translation a copy, of a question a
-    guess. The number is the median over all accepted answers; a question without any has an answer of no words.
+    The number of words is the median over all accepted targets of the training split, counting an unanswerable question
+    as 0. This is hard to beat for summaries of news, a copy of the source for translation, and a guess for questions.
     """
 
     name: ClassVar[str] = "lead"
@@ -44,78 +44,88 @@ class Lead(Strategy):
     uses_backbone: ClassVar[bool] = False
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
-        """Returns why not: the answer must be a text."""
+        """Returns why not: the output must be a text or a span."""
         if isinstance(task.output, Text | Span):
             return None
-        return f"no first words answer {type(task.output).__name__}"
+        return f"lead predicts a text or a span, not {type(task.output).__name__}"
 
     def fit(self, job: Job) -> Predictor:
-        """Returns a predictor of the first words of each example."""
+        """Returns a predictor of the first words of each example.
+
+        Raises:
+            PluginError: The output is neither a text nor a span.
+        """
         import numpy as np
 
         output = job.task.output
         if not isinstance(output, Text | Span):
-            raise PluginError(f"no first words answer {type(output).__name__}")
+            raise PluginError(f"lead predicts a text or a span, not {type(output).__name__}")
         job.train.meter.rows += len(job.train)
         counts = [count for example in job.train.examples for count in _word_counts(example.target)]
+        # Python rounds halves to even: a median of 2.5 words becomes 2.
         return FirstWords(output, round(float(np.median(counts))))
 
     def load(self, job: Job, folder: Path) -> Predictor:
-        """Returns the predictor that was saved.
+        """Returns the predictor saved in a folder.
 
         Raises:
-            UsageError: The folder holds none that answers with the job's output.
+            UsageError: The folder holds no such predictor for the job's output.
         """
         return FirstWords.load(job.task.output, folder)
 
 
 @dataclass(frozen=True)
 class FirstWords:
-    """Answers every example with the beginning of what it has to read."""
+    """Predicts the first `words` words of every example's source or context."""
 
     output: Output
     words: int
     trainable_parameters: int = 0
 
     def predict(self, data: Data) -> Predictions:
-        """Returns a text for each example of the data, as it stands there."""
+        """Returns the beginning of each example's source, white space unchanged."""
         import numpy as np
 
+        # NumPy's own string arrays have a fixed width and would cut longer texts.
         values = np.empty(len(data.examples), dtype=object)
         for i, example in enumerate(data.examples):
             values[i] = _beginning(self._source(example), self.words)
         return Predictions(data.ids, values)
 
     def save(self, folder: Path) -> None:
-        """Writes how many words an answer has."""
+        """Writes the number of words."""
         from tlbench.modeling.predictor_files import write_predictor
 
         write_predictor(folder, type(self).__name__, self.output, {"words": self.words})
 
     @classmethod
     def load(cls, output: Output, folder: Path) -> FirstWords:
-        """Returns the predictor that was saved.
+        """Returns the predictor saved in a folder.
 
         Raises:
-            UsageError: The folder holds none that answers with this output.
+            UsageError: The folder holds no such predictor for this output.
         """
         from tlbench.modeling.predictor_files import read_settings
 
         words = read_settings(folder, cls.__name__, output).get("words")
+        # bool is a subclass of int, and JSON's true is no number of words.
         if not isinstance(words, int) or isinstance(words, bool) or words < 0:
-            raise UsageError(f"{folder} holds no number of words: {words!s:.80}")
+            raise UsageError(f"{folder}: the saved `words` is not a whole number from 0: {words!s:.80}; fit lead again")
         return cls(output, words)
 
     def _source(self, example: Example) -> str:
+        # Span tasks have (question, context); an answer is a substring of the context.
         source: str = example.inputs[1 if isinstance(self.output, Span) else 0]
         return source
 
 
 def _word_counts(accepted: Sequence[str | Answer]) -> list[int]:
     texts: list[Any] = [item.text if isinstance(item, Answer) else item for item in accepted]
+    # A SQuAD 2 question without an answer counts as an answer of no words.
     return [len(_WORD.findall(text)) for text in texts] or [0]
 
 
 def _beginning(text: str, words: int) -> str:
-    found = list(islice(_WORD.finditer(text), words))
-    return text[found[0].start() : found[-1].end()] if found else ""
+    # Sliced from the text, not joined: a span answer must be an exact substring, line breaks included.
+    first = list(islice(_WORD.finditer(text), words))
+    return text[first[0].start() : first[-1].end()] if first else ""

@@ -1,4 +1,4 @@
-"""The baseline that stands in every table: the most frequent answer."""
+"""The majority baseline: the most frequent class, the mean target, or each word's most frequent class."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Majority(Strategy):
-    """The most frequent class, or the mean: what a score is worth that takes no learning.
+    """Predicts the most frequent class or the mean target: the score that needs no learning.
 
-    Of words, each one's most frequent class in the training data: what a score is worth that takes no context.
+    For token classification it predicts each word's most frequent class: the score that needs no context.
     """
 
     name: ClassVar[str] = "majority"
     uses_backbone: ClassVar[bool] = False
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
-        """Returns why not: there must be a most frequent answer."""
+        """Returns why not: the output must have a most frequent value."""
         if isinstance(task.output, Classes | MultiLabel | Scalar | TokenClasses):
             return None
-        return f"no most frequent answer to {type(task.output).__name__}"
+        return f"majority has no most frequent value of {type(task.output).__name__}"
 
     def fit(self, job: Job) -> Predictor:
-        """Returns a predictor of one answer, with the frequency of each class as its probability, or of one a word."""
+        """Returns a constant predictor whose scores are class frequencies, or one that looks up each word's class."""
         job.train.meter.rows += len(job.train)
         targets = [example.target for example in job.train.examples]
         if isinstance(job.task.output, TokenClasses):
@@ -56,10 +56,10 @@ class Majority(Strategy):
         return ConstantAnswer(job.task.output, *_most_likely(job.task.output, targets, job.task.positive))
 
     def load(self, job: Job, folder: Path) -> Predictor:
-        """Returns the predictor that was saved.
+        """Returns the predictor saved in a folder.
 
         Raises:
-            UsageError: The folder holds none that answers with the job's output.
+            UsageError: The folder holds no such predictor for the job's output.
         """
         if isinstance(job.task.output, TokenClasses):
             return WordByWord.load(job.task.output, folder)
@@ -68,24 +68,25 @@ class Majority(Strategy):
 
 @dataclass(frozen=True)
 class ConstantAnswer:
-    """Gives every example the same answer."""
+    """Predicts the same value for every example."""
 
     output: Output
     value: Any
     scores: np.ndarray | None = None
-    """(K,) probabilities."""
+    """(K,) class probabilities; None for numbers."""
     trainable_parameters: int = 0
 
     def predict(self, data: Data) -> Predictions:
-        """Returns the answer for each example of the data."""
+        """Returns the same prediction for each example of the data."""
         import numpy as np
 
         count = len(data.examples)
         scores = None if self.scores is None else np.tile(self.scores, (count, 1))
+        # `[None]` adds the axis of examples, for a single class as for a vector of labels.
         return Predictions(data.ids, np.repeat(np.asarray(self.value)[None], count, axis=0), scores)
 
     def save(self, folder: Path) -> None:
-        """Writes the answer and its probabilities."""
+        """Writes the predicted value and its class probabilities."""
         import numpy as np
 
         from tlbench.modeling.predictor_files import write_predictor
@@ -96,51 +97,40 @@ class ConstantAnswer:
 
     @classmethod
     def load(cls, output: Output, folder: Path) -> ConstantAnswer:
-        """Returns the predictor that was saved.
+        """Returns the predictor saved in a folder.
 
         Raises:
-            UsageError: The folder holds none that answers with this output.
+            UsageError: The folder holds no such predictor for this output.
         """
         import numpy as np
 
-        from tlbench.modeling.predictor_files import read_settings
-
-        settings = read_settings(folder, cls.__name__, output)
-        value, scores = settings.get("value"), settings.get("scores")
-        count = len(getattr(output, "names", ()))
-        if isinstance(output, Scalar):
-            fits = isinstance(value, float) and scores is None
-        elif isinstance(output, MultiLabel):
-            fits = _are(value, count, lambda label: _is_class(label, 2)) and _are(scores, count, _is_number)
-        else:
-            fits = _is_class(value, count) and _are(scores, count, _is_number)
-        if not fits:
-            raise UsageError(f"{folder} holds no answer to {type(output).__name__}: {settings!s:.80}")
-        answer = np.array(value, dtype=np.int64) if isinstance(output, MultiLabel) else value
-        return cls(output, answer, None if scores is None else np.array(scores, dtype=np.float64))
+        value, scores = _read(folder, cls, output, ("value", "scores"), _is_constant)
+        prediction = np.array(value, dtype=np.int64) if isinstance(output, MultiLabel) else value
+        return cls(output, prediction, None if scores is None else np.array(scores, dtype=np.float64))
 
 
 @dataclass(frozen=True)
 class WordByWord:
-    """Gives every word the class that it most often had."""
+    """Predicts for every word the class that it most often had in training, regardless of context."""
 
     output: Output
     known: Mapping[str, int]
     other: int
-    """The class of words that training never showed."""
+    """Class of words that are not in the training split."""
     trainable_parameters: int = 0
 
     def predict(self, data: Data) -> Predictions:
-        """Returns a tuple of classes for each example of the data."""
+        """Returns a tuple of class indices, one per word, for each example of the data."""
         import numpy as np
 
+        # Sentences differ in length, so np.array would make a ragged array or fail.
         values = np.empty(len(data.examples), dtype=object)
         for i, example in enumerate(data.examples):
             values[i] = tuple(self.known.get(word, self.other) for word in example.inputs[0])
         return Predictions(data.ids, values)
 
     def save(self, folder: Path) -> None:
-        """Writes each word's class."""
+        """Writes the class of each word."""
         from tlbench.modeling.predictor_files import write_predictor
 
         settings = {"known": {word: int(index) for word, index in self.known.items()}, "other": int(self.other)}
@@ -148,26 +138,60 @@ class WordByWord:
 
     @classmethod
     def load(cls, output: TokenClasses, folder: Path) -> WordByWord:
-        """Returns the predictor that was saved.
+        """Returns the predictor saved in a folder.
 
         Raises:
-            UsageError: The folder holds none that answers with this output.
+            UsageError: The folder holds no such predictor for this output.
         """
-        from tlbench.modeling.predictor_files import read_settings
-
-        settings = read_settings(folder, cls.__name__, output)
-        known, other, count = settings.get("known"), settings.get("other"), len(output.names)
-        if not isinstance(known, dict) or not all(_is_class(index, count) for index in (other, *known.values())):
-            raise UsageError(f"{folder} holds no classes of words: {settings!s:.80}")
+        known, other = _read(folder, cls, output, ("known", "other"), _is_word_table)
         return cls(output, known, other)
 
 
+def _read(
+    folder: Path,
+    predictor: type,
+    output: Output,
+    names: Sequence[str],
+    is_valid: Callable[[Output, Any, Any], bool],
+) -> list[Any]:
+    """Returns the named values that a predictor saved in a folder, once they are checked against the output.
+
+    Raises:
+        UsageError: The folder holds no such predictor, or its values do not fit the output.
+    """
+    from tlbench.modeling.predictor_files import read_settings
+
+    settings = read_settings(folder, predictor.__name__, output)
+    values = [settings.get(name) for name in names]
+    # A saved file is input like any other: a class index out of range would fail far from here, in a metric.
+    if not is_valid(output, *values):
+        raise UsageError(
+            f"{folder} holds no valid {predictor.__name__} for {type(output).__name__}: {settings!s:.80}; fit it again"
+        )
+    return values
+
+
+def _is_constant(output: Output, value: Any, scores: Any) -> bool:
+    count = len(getattr(output, "names", ()))
+    if isinstance(output, Scalar):
+        return isinstance(value, float) and scores is None
+    if isinstance(output, MultiLabel):
+        return _are(value, count, lambda label: _is_class(label, 2)) and _are(scores, count, _is_number)
+    return _is_class(value, count) and _are(scores, count, _is_number)
+
+
+def _is_word_table(output: Output, known: Any, other: Any) -> bool:
+    count = len(getattr(output, "names", ()))
+    return isinstance(known, dict) and all(_is_class(index, count) for index in (other, *known.values()))
+
+
 def _is_class(value: object, count: int) -> bool:
-    # of Python's, True is a whole number too
+    # bool is a subclass of int, and JSON's true is no class index.
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < count
 
 
 def _is_number(value: object) -> bool:
+    # Not int: probabilities and means are always written with a decimal point.
     return isinstance(value, float)
 
 
@@ -176,7 +200,7 @@ def _are(values: object, count: int, is_one: Callable[[object], bool]) -> bool:
 
 
 def _most_frequent(sentences: Sequence[Sequence[str]], targets: Sequence[Sequence[int]]) -> tuple[dict[str, int], int]:
-    """Returns each word's most frequent class, and that of all words; of equally frequent ones the lower index."""
+    """Returns each word's most frequent class and the most frequent class of all words; ties go to the lower index."""
     pairs: Counter[tuple[str, int]] = Counter()
     for words, classes in zip(sentences, targets, strict=True):
         pairs.update(zip(words, classes, strict=True))
@@ -184,22 +208,26 @@ def _most_frequent(sentences: Sequence[Sequence[str]], targets: Sequence[Sequenc
     best: dict[str, tuple[int, int]] = {}
     for (word, index), count in pairs.items():
         overall[index] += count
+        # The index is negated so that `max` prefers the lower index among equal counts.
         best[word] = max(best.get(word, (0, 0)), (count, -index))
+    # A training split without words has no most frequent class; 0 is as good as any.
     other = min(overall, key=lambda index: (-overall[index], index), default=0)
     return {word: -index for word, (_, index) in best.items()}, other
 
 
 def _most_likely(output: Output, targets: Sequence[Any], positive: int) -> tuple[Any, np.ndarray | None]:
+    """Returns the constant prediction for these targets and, for classes and labels, the frequency of each."""
     import numpy as np
 
     if isinstance(output, Scalar):
         return float(np.mean(targets)), None
     if isinstance(output, Classes):
         frequencies = np.bincount(targets, minlength=len(output.names)) / len(targets)
-        # Of equally frequent classes the positive one, if it is among them: always "yes" is what F1 has to beat.
+        # Of equally frequent classes the positive one wins: always predicting it is the constant that F1 must beat.
         tied = np.flatnonzero(frequencies == frequencies.max())
         return positive if positive in tied else int(tied[0]), frequencies
     if isinstance(output, MultiLabel):
         frequencies = np.mean(targets, axis=0)
+        # Each label by its own majority, not the most frequent combination; an exact half counts as absent.
         return (frequencies > 0.5).astype(np.int64), frequencies
-    raise PluginError(f"no most frequent answer to {type(output).__name__}")
+    raise PluginError(f"majority has no most frequent value of {type(output).__name__}")

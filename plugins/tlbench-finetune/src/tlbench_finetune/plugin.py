@@ -1,4 +1,4 @@
-"""The strategies that this distribution brings. Imports nothing heavy."""
+"""The plugin's hook: the strategies of this distribution. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tlbench_finetune.probe import LinearProbe
 
 @hookimpl
 def tlbench_strategies() -> Iterable[Strategy]:
-    """Returns one of each, with its parameters' defaults."""
+    """Returns one instance of each strategy, with default parameters."""
     return [
         Majority(),
         Lead(),

@@ -1,4 +1,4 @@
-"""A linear map on what a frozen encoder puts out, in closed form or by a convex solver."""
+"""The linear probe: ridge or logistic regression on the frozen encoder's features, solved to convergence."""
 
 from __future__ import annotations
 
@@ -20,22 +20,26 @@ from tlbench import (
     TokenClasses,
     Value,
 )
-from tlbench_finetune.features import FeatureStrategy, Sample, sample_of
+from tlbench_finetune.features import FeatureStrategy
+from tlbench_finetune.samples import Sample, sample_of
 
 if TYPE_CHECKING:
     from tlbench.training import Linear
 
 L2 = Float(1e-5, 10.0, log=True)
-"""Beside a mean loss on standardised features: for 1,000 examples, C from 100 to 0.0001 in scikit-learn's terms."""
+"""Range of the L2 penalty added to the mean loss on standardised features.
+
+For 1,000 examples this is scikit-learn's C from 100 down to 0.0001.
+"""
 DEFAULT_L2 = 0.1
 
 
 @dataclass(frozen=True)
 class LinearProbe(FeatureStrategy):
-    """Logistic or ridge regression on standardised features of the frozen encoder; no weight of it moves.
+    """Logistic or ridge regression on standardised features of the frozen encoder.
 
-    Labels that do not exclude each other have a regression each. Of words, the features are those of their first
-    sub-word. All `l2` of all seeds are solved in one pass over features that are computed once.
+    Multi-label tasks get one independent regression per label; token classification reads the first sub-word of each
+    word. All penalties of all seeds are solved in one pass over features that are computed once.
     """
 
     name: ClassVar[str] = "linear-probe"
@@ -43,35 +47,37 @@ class LinearProbe(FeatureStrategy):
     batch_size: ClassVar[int] = 64
 
     def space(self, about: About) -> Space:
-        """Returns the penalty on the weights."""
+        """Returns the range of the L2 penalty."""
         return {"l2": L2}
 
     def defaults(self, about: About) -> dict[str, Value]:
-        """Returns a penalty that suits about 1,000 examples."""
+        """Returns a penalty that suits about 1,000 training examples."""
         return {"l2": DEFAULT_L2}
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
-        """Returns why not: there must be one vector for each answer."""
+        """Returns why not: the output needs one feature vector per prediction."""
         if isinstance(task.output, Classes | MultiLabel | Scalar | TokenClasses):
             return None
-        return f"a linear probe reads one vector an example or a word; {type(task.output).__name__} needs more"
+        return f"linear-probe reads one vector per example or word, but {type(task.output).__name__} needs more"
 
     def heads(self, jobs: Sequence[Job], samples: Sequence[Sample]) -> list[Linear]:
-        """Returns a linear map for each setting and seed, all solved at once."""
-        wanted: dict[Sample, set[float]] = {}
+        """Returns one solved linear map per job, all solved together."""
+        # Jobs that differ only in seed and see the same rows have the same optimum: solved once per penalty.
+        penalties: dict[Sample, set[float]] = {}
         for job, sample in zip(jobs, samples, strict=True):
             job.train.meter.rows += len(job.train)
-            wanted.setdefault(sample, set()).add(float(job.params["l2"]))
-        solved = _solve_all(wanted, jobs[0].task.output)
+            penalties.setdefault(sample, set()).add(float(job.params["l2"]))
+        solved = _solve_all(penalties, jobs[0].task.output)
+        # By identity: `Sample` has eq=False, since comparing tensors with == gives a tensor.
         return [solved[sample][float(job.params["l2"])] for job, sample in zip(jobs, samples, strict=True)]
 
 
 def solve(job: Job, penalties: Sequence[float]) -> list[Linear]:
-    """Returns a linear map of the job's features to logits, or to real numbers, for each penalty.
+    """Returns a linear map from the job's features to logits, or to numbers in task units, for each penalty.
 
     Raises:
         Diverged: A feature is not finite.
-        PluginError: There are no features for this output.
+        PluginError: The output has no per-example or per-word features.
     """
     sample = sample_of(job)
     (maps,) = _solve_all({sample: set(penalties)}, job.task.output).values()
@@ -81,7 +87,7 @@ def solve(job: Job, penalties: Sequence[float]) -> list[Linear]:
 def _solve_all(wanted: Mapping[Sample, set[float]], output: Output) -> dict[Sample, dict[float, Linear]]:
     from tlbench.training import Regression, solve_labels, solve_logistic, solve_ridge
 
-    # like penalties converge together, whatever the sample
+    # Sorted so that penalties next to each other, which need about as many iterations, share a batch of the solver.
     penalties = {sample: sorted(values) for sample, values in wanted.items()}
     problems = [Regression(sample.features, sample.targets, values) for sample, values in penalties.items()]
     if isinstance(output, Classes | TokenClasses):

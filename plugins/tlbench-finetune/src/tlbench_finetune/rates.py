@@ -1,4 +1,4 @@
-"""Learning rates: where a search looks and what the first trial takes, by what is adapted; what a recipe may be."""
+"""Search ranges and defaults of AdamW's learning rate, by modality, output and width; checks of training parameters."""
 
 from __future__ import annotations
 
@@ -7,31 +7,34 @@ from dataclasses import dataclass
 from tlbench import About, Card, Float, Text, UsageError
 
 SMALL_WIDTH = 512
-"""Models up to this width want a higher learning rate than those of BERT's size."""
-_ATTENTION = ("former", "vit", "swin", "deit", "beit", "dino", "eva", "clip", "mixer", "convnext")
-"""Parts of the names of image families that are trained by AdamW at small rates from the start; those of the others,
-convolutions between batch normalisations, stand and want higher ones."""
+"""Models up to this hidden width get a higher default learning rate than those of BERT's size."""
+_ADAMW_FAMILIES = ("former", "vit", "swin", "deit", "beit", "dino", "eva", "clip", "mixer", "convnext")
+"""Parts of the names of image families that are pretrained with AdamW at small learning rates.
+
+All other families count as convolutional networks with batch normalisation, which need higher rates.
+"""
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Learning rates of AdamW over a few hundred steps."""
+    """Learning rates of AdamW for fits of a few hundred steps."""
 
     whole: Float
-    """For all of a pretrained model."""
+    """Range for training the whole pretrained model."""
     top: Float
-    """For its top alone: higher, since the frozen stages keep what they know."""
+    """Range for training only its top; higher, since frozen stages cannot be forgotten."""
     default: float
-    """For all of a model of this width."""
+    """First value to try for training the whole model."""
 
 
 def rates(about: About) -> Rates:
     """Returns the learning rates for this kind of backbone and output."""
     backbone = about.backbone
+    # A card may lack the width when the weights are not on this machine; the model then counts as large.
     card = backbone.card() if backbone else Card()
     small = card.width is not None and card.width <= SMALL_WIDTH
     if backbone is not None and backbone.modality == "image":
-        if any(part in card.family.lower() for part in _ATTENTION):
+        if any(part in card.family.lower() for part in _ADAMW_FAMILIES):
             return Rates(Float(1e-5, 1e-3, log=True), Float(5e-5, 5e-3, log=True), 3e-4 if small else 5e-5)
         return Rates(Float(1e-4, 1e-2, log=True), Float(3e-4, 3e-2, log=True), 2e-3 if small else 5e-4)
     if isinstance(about.task.output, Text):
@@ -40,12 +43,12 @@ def rates(about: About) -> Rates:
 
 
 def check_recipe(name: str, train_batch_size: int, warmup: float) -> None:
-    """Checks what a strategy's name says of how it trains.
+    """Checks the batch size and the warm-up fraction of a strategy.
 
     Raises:
-        UsageError: No row in a batch, or a warm-up that is no share of the steps.
+        UsageError: The batch size is below 1, or the warm-up is not between 0 and 1.
     """
     if train_batch_size < 1:
-        raise UsageError(f"{name}[train_batch_size={train_batch_size}]: there is at least 1 row in a batch")
+        raise UsageError(f"{name}[train_batch_size={train_batch_size}]: a batch needs at least 1 row")
     if not 0 <= warmup <= 1:
-        raise UsageError(f"{name}[warmup={warmup}]: the learning rate rises over a share of the steps, 0 to 1")
+        raise UsageError(f"{name}[warmup={warmup}]: warmup is a fraction of the steps, from 0 to 1")

@@ -1,1 +1,1 @@
-"""GLUE for tlbench, and generated tasks in its shapes, whose scores are not GLUE scores."""
+"""GLUE's nine tasks, and five small generated tasks with the same outputs, as a plugin of tlbench."""

@@ -1,4 +1,4 @@
-"""The plugin's hooks: GLUE's nine tasks, five generated ones in its shapes, and their suites."""
+"""The plugin's hooks: GLUE's nine tasks, five generated ones with the same outputs, and their suites."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def tlbench_tasks() -> Iterable[Task]:
 
 @hookimpl
 def tlbench_suites() -> Iterable[Path]:
-    """Returns the suite files that come with the package."""
+    """Returns the suite files of this package."""
     return sorted((Path(__file__).parent / "suites").glob("*.toml"))

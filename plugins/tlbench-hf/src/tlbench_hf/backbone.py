@@ -1,4 +1,4 @@
-"""A transformers model as a backbone. Light: transformers is imported when weights or tokens are asked for."""
+"""Text models of transformers as backbones. Light: transformers is imported to load or featurize only."""
 
 from __future__ import annotations
 
@@ -23,71 +23,77 @@ READOUTS = ("mean", "first", "last", "pooler")
 
 @dataclass(frozen=True)
 class HFBackbone(Backbone):
-    """A text encoder of transformers, with its tokenizer."""
+    """A text model of transformers with its tokenizer."""
 
     name: str
     source: str
-    """A repository on the hub, an absolute folder, or "package:<module>/<folder>"."""
+    """A hub repository, an absolute folder, "package:<module>/<folder>" or "data:<folder>"."""
     revision: str | None = None
     """A commit of the repository, a digest of the folder, or the package's version."""
     depth: int | None = None
-    """How many blocks are kept, from the bottom; None for all, 0 for the embeddings alone."""
+    """Number of lowest blocks to keep; None for all, 0 for the embeddings alone."""
     readout: str | None = None
-    """"mean", "first", "last" or "pooler"; None for what the model's family declares."""
+    """"mean", "first", "last" or "pooler"; None for the default of the model's family."""
     max_length: int = 128
-    """Tokens in a row, special ones included, less where the model takes less: texts are cut to it, and what is read
-    word by word stands in several rows that overlap."""
+    """Most tokens per row, special tokens included; lowered to the model's own limit.
+
+    Texts are truncated to it. Tokenised sentences and question contexts are split into overlapping rows instead.
+    """
     prefix: str = ""
-    """For an encoder-decoder that is to write: what it reads before each source, with a space between them."""
+    """For text generation by an encoder-decoder: text put before each source, with a space between them."""
     prompt: str = SOURCE + "\n=>"
-    """For a decoder alone that is to write: what it goes on from."""
+    """For text generation by a decoder-only model: the template that contains the source."""
     beams: int = 1
-    """How many beginnings are pursued where a text is written; 1 is greedy."""
+    """For text generation: width of the beam search; 1 is greedy decoding."""
 
     modality = "text"
     imports: ClassVar[tuple[str, ...]] = ("tlbench_hf.preloaded",)
 
     def __post_init__(self) -> None:
         if self.readout is not None and self.readout not in READOUTS:
-            raise UsageError(f"{self.name}: no readout {self.readout!r}; there is {', '.join(READOUTS)}")
+            raise UsageError(f"{self.name}: no readout {self.readout!r}; choose {', '.join(READOUTS)}")
         if self.depth is not None and self.depth < 0:
-            raise UsageError(f"{self.name}: depth is {self.depth}, but no fewer than 0 blocks can be kept")
+            raise UsageError(f"{self.name}: depth is {self.depth}, but must be at least 0")
         if self.max_length < 1:
-            raise UsageError(f"{self.name}: max_length is {self.max_length}, but an input has at least 1 token")
+            raise UsageError(f"{self.name}: max_length is {self.max_length}, but must be at least 1")
         if self.prompt.count(SOURCE) != 1:
-            raise UsageError(f"{self.name}: the prompt {self.prompt!r} has not exactly one {SOURCE}")
+            raise UsageError(f"{self.name}: the prompt {self.prompt!r} must contain {SOURCE} exactly once")
         if self.beams < 1:
-            raise UsageError(f"{self.name}: beams is {self.beams}, but at least 1 beginning is pursued")
+            raise UsageError(f"{self.name}: beams is {self.beams}, but must be at least 1")
 
     def card(self) -> Card:
-        """Returns what configuration and weights say without being loaded; little if they are not on this machine."""
+        """Returns the metadata in configuration and weight headers, without loading weights.
+
+        Little is known of a model that is not on this machine.
+        """
         from tlbench_hf.cards import read_card
 
-        known = Card(source=self.source, revision=self.revision or "", on_disk=False)
+        unloaded = Card(source=self.source, revision=self.revision or "", on_disk=False)
         try:
-            folder = self._local()
+            folder = self._local_folder()
             readout = self._readout(folder) if folder else None
+        # A card is shown in lists, where a model that cannot be used must not stop the others.
         except UsageError:
-            return known
+            return unloaded
         if folder is None:
-            return known
+            return unloaded
         return dataclasses.replace(
             read_card(folder, self.depth, pooler=readout == "pooler", writes=self._writer(folder) is not None),
             source=self.source,
-            revision=known.revision,
+            revision=unloaded.revision,
             positions=self.max_length,
         )
 
     def load(self, *, pretrained: bool = True) -> Encoder:
-        """Returns a fresh staged encoder; with random weights from torch's global generator if not `pretrained`.
+        """Returns a fresh staged encoder; not `pretrained`, its weights come from torch's global generator.
 
         Raises:
-            UsageError: The model is not here and cannot be fetched, or cannot be cut to this depth.
+            UsageError: The model is not here and cannot be fetched, or has fewer blocks than `depth`.
             PluginError: A tensor of the encoder did not load.
         """
         from tlbench_hf.loading import load_encoder
 
-        folder = self._fetched()
+        folder = self._fetched_folder()
         return load_encoder(
             folder,
             title=self.name,
@@ -97,57 +103,60 @@ class HFBackbone(Backbone):
         )
 
     def fetch(self) -> None:
-        """Brings the files of a repository to the local hub cache; a download that broke off is taken up again.
+        """Downloads the repository's files to the local hub cache, resuming an interrupted download.
 
         Raises:
-            UsageError: They cannot be had, or nothing says which revision to fetch.
+            UsageError: They cannot be downloaded, or no revision is given.
         """
-        self._fetched()
+        self._fetched_folder()
 
     def supports(self, output: Output) -> str | None:
-        """Returns why not: a text needs a model with a decoder. Nothing is said of one that is not on this machine."""
+        """Returns why not: text generation needs a decoder. Models that are not on this machine count as supported."""
         if output.reads != "prompt":
             return None
         try:
-            folder = self._local()
+            folder = self._local_folder()
         except UsageError as error:
             return f"{self.name}: {error}"
-        return None if folder is None or self._writer(folder) else self._no_writer(folder)
+        return None if folder is None or self._writer(folder) else self._no_decoder(folder)
 
     def head(self, output: Output, encoder: Encoder) -> Head | None:
-        """Returns a new head: for a text the pretrained decoder, or the output layer of a model that is one.
+        """Returns a new head: the pretrained decoder or output layer for text generation, else None for the default.
 
-        It is as random as the encoder.
+        Its weights are random if the encoder's are.
 
         Raises:
-            PluginError: A text is wanted of a model without a decoder, or a tensor of it did not load.
+            PluginError: The model has no decoder, or a tensor of it did not load.
         """
         if output.reads != "prompt":
             return super().head(output, encoder)
-        from tlbench_hf.generation.writing_head import Writing, text_head
+        from tlbench_hf.generation.choose_head import text_head
+        from tlbench_hf.generation.writing_head import GenerationSettings
 
-        folder = self._fetched()
+        folder = self._fetched_folder()
         kind = self._writer(folder)
         if kind is None:
-            raise PluginError(self._no_writer(folder))
+            raise PluginError(self._no_decoder(folder))
+        # `load_encoder` begins the identity of random weights with this word.
         weights = None if encoder.identity.startswith("random") else self._content(folder)
-        return text_head(kind, folder, self.name, weights, encoder, Writing(folder, output.max_length, self.beams))
+        generation = GenerationSettings(folder, output.max_length, self.beams)
+        return text_head(kind, folder, self.name, weights, encoder, generation)
 
     def featurize(self, examples: Examples, output: Output) -> Data:
-        """Returns one row of token ids for each example, of one text or two, cut at the longer one first.
+        """Returns token ids for each example; of a pair of texts that is too long, the longer text is truncated first.
 
-        Sentences of words, and contexts with their questions, are not cut: what does not fit has more rows.
+        Tokenised sentences and questions with contexts are split into several rows instead of truncated.
 
         Raises:
-            PluginError: Inputs that are not what the output asks for.
+            PluginError: The inputs do not fit the output kind.
         """
         from tlbench_hf.text import span_rows as spans
         from tlbench_hf.text import tokenizing as tokens
         from tlbench_hf.text import word_rows as words
 
-        folder = self._fetched()
+        folder = self._fetched_folder()
         if output.reads == "prompt":
-            return self._texts(examples, output, folder)
+            return self._featurize_texts(examples, output, folder)
         if output.reads == "words":
             return words.featurize(examples, folder, self.max_length)
         if output.reads == "context":
@@ -155,25 +164,25 @@ class HFBackbone(Backbone):
         return tokens.featurize(examples, output, folder, self.max_length)
 
     @property
-    def _known(self) -> tuple[str, ...]:
-        """The files that decide how a text is tokenised and read, if the repository has them."""
+    def _optional_files(self) -> tuple[str, ...]:
+        """Optional files that decide tokenisation and readout, whose absence must be certain."""
         return (TOKENIZER,) if self.readout else (TOKENIZER, POOLING)
 
-    def _local(self) -> Path | None:
-        return local_folder(self.source, self.revision, self._known)
+    def _local_folder(self) -> Path | None:
+        return local_folder(self.source, self.revision, self._optional_files)
 
-    def _fetched(self) -> Path:
-        return fetched_folder(self.source, self.revision, self._known)
+    def _fetched_folder(self) -> Path:
+        return fetched_folder(self.source, self.revision, self._optional_files)
 
     def _content(self, folder: Path) -> str:
-        """Returns what names the weights; equal for equal ones."""
+        """Returns an identifier of the weights, equal for equal weights."""
         return content(self.source, self.revision, folder)
 
-    def _texts(self, examples: Examples, output: Text, folder: Path) -> Data:
-        from tlbench_hf.generation.prompt_rows import Reading, featurize_texts
+    def _featurize_texts(self, examples: Examples, output: Text, folder: Path) -> Data:
+        from tlbench_hf.generation.prompt_rows import PromptFormat, featurize_texts
 
-        reading = Reading(self._writer(folder) == "decoder", self.max_length, self.prefix, self.prompt)
-        return featurize_texts(examples, output, folder, reading)
+        prompt_format = PromptFormat(self._writer(folder) == "decoder", self.max_length, self.prefix, self.prompt)
+        return featurize_texts(examples, output, folder, prompt_format)
 
     def _readout(self, folder: Path) -> str:
         if self.readout is not None:
@@ -183,22 +192,24 @@ class HFBackbone(Backbone):
     def _writer(self, folder: Path) -> Literal["encoder-decoder", "decoder"] | None:
         return writer(_config(folder))
 
-    def _no_writer(self, folder: Path) -> str:
+    def _no_decoder(self, folder: Path) -> str:
         family = _config(folder).get("model_type", "unknown")
-        return f"{self.name}: the family {family} has no decoder that writes a text, as T5, BART, GPT-2 and Llama have"
+        return (
+            f"{self.name}: the family {family} has no decoder to generate text with; T5, BART, GPT-2 and Llama have one"
+        )
 
 
 @dataclass(frozen=True)
 class MiniLM(HFBackbone):
-    """all-MiniLM-L6-v2 or its lower blocks, from files that come as a Python package.
+    """all-MiniLM-L6-v2 or its lower blocks, from files of an installed Python package.
 
-    The mean over tokens is what it was trained with; its pooler came untrained and probes some 15 points worse.
+    Mean pooling is what it was trained with; its pooler is untrained and scores about 15 points lower as a probe.
     """
 
     paper = "Wang et al. 2020, arXiv:2002.10957; Reimers & Gurevych 2019, arXiv:1908.10084"
 
     def card(self) -> Card:
-        """Returns what its files say, with the licence and the data that they do not name."""
+        """Returns the files' metadata, completed by licence and pretraining data."""
         return dataclasses.replace(
             super().card(),
             licence="Apache-2.0",

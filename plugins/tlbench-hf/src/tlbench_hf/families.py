@@ -1,4 +1,4 @@
-"""What is declared of each family of models, by the `model_type` of its configuration."""
+"""What tlbench knows about each family of models, by the `model_type` of its configuration."""
 
 from __future__ import annotations
 
@@ -22,40 +22,44 @@ stablelm starcoder2 xglm xlnet
 """
 
 _TEXT_TO_TEXT = frozenset({"bart", "marian", "mt5", "pegasus", "t5", "umt5"})
-"""Families with a decoder that reads nothing but the encoder's states and its own words."""
+"""Families whose decoder reads nothing but the encoder's states and its own earlier tokens."""
 _NO_PROMPT = frozenset({"xlnet"})
-"""Families that read in one direction and yet do not write on from a prompt as it stands."""
+"""Causal families that cannot simply continue a prompt (XLNet needs a permutation mask)."""
 
 READOUTS = {family: "mean" for family in _BIDIRECTIONAL.split()} | {family: "last" for family in _CAUSAL.split()}
-"""The mean over tokens fits trained and untrained poolers alike; where attention is causal (or, in XLNet, the class
-token stands at the end) only the last token has seen all the others."""
+"""Default readout by family.
+
+The mean over tokens works for trained and untrained poolers alike. With causal attention, only the last token has
+attended to all others; XLNet has its class token at the end.
+"""
 
 OFFSET_POSITIONS = frozenset(
     {"camembert", "data2vec-text", "ibert", "mpnet", "roberta", "roberta-prelayernorm"}
     | {"xlm-roberta", "xlm-roberta-xl", "xmod"}
 )
-"""Positions are counted from the padding token's id + 1, so the table of positions is longer than the text may be."""
+"""Families that count positions from the padding id + 1, so the table has more rows than a text may have tokens."""
 
 SOURCE = "{source}"
-"""Where the source stands in a prompt."""
+"""Placeholder of the source in a prompt template."""
 
 BLOCK_LISTS = {"albert": "encoder.albert_layer_groups"}
-"""Where the blocks are, for families whose list is not as long as the number of layers."""
+"""Paths of the block lists whose length is not the number of layers."""
 
 
 OLD_OUTPUT_LAYER = "embed_out."
-"""What checkpoints of GPT-NeoX call what transformers calls `lm_head`."""
+"""Prefix that GPT-NeoX checkpoints use for what transformers calls `lm_head`."""
 
 ENCODER_DECODERS = frozenset({"bart", "marian", "mbart", "pegasus"})
-"""Their encoder is no model of its own in transformers, but a part of one that also wants decoder inputs."""
+"""Families whose encoder has no model class of its own in transformers and is taken out of the whole model."""
 
 
 def default_readout(folder: Path, config: Mapping[str, Any]) -> str:
-    """Returns the readout that the folder's own sentence-transformers file or its family declares.
+    """Returns the readout that the folder's sentence-transformers file, or else the family, declares.
 
     Raises:
-        UsageError: Neither does.
+        UsageError: Neither declares one.
     """
+    # How the weights were trained counts more than the family's default.
     pooling = folder / POOLING
     if pooling.is_file():
         declared = json.loads(pooling.read_text(encoding="utf-8"))
@@ -65,20 +69,20 @@ def default_readout(folder: Path, config: Mapping[str, Any]) -> str:
     family = str(config.get("model_type", ""))
     if family in READOUTS:
         return READOUTS[family]
-    raise UsageError(f"no readout is declared for the family {family!r}: add [readout=mean], first, last or pooler")
+    raise UsageError(f"no default readout for the family {family!r}: add [readout=mean], or first, last or pooler")
 
 
 def writer(config: Mapping[str, Any]) -> Literal["encoder-decoder", "decoder"] | None:
-    """Returns what a model of this configuration writes texts with, or None if it cannot."""
+    """Returns the kind of decoder that a model can generate text with, or None if it has none."""
     family = str(config.get("model_type", ""))
     if family in _TEXT_TO_TEXT:
-        # an encoder that was saved alone says so
+        # An encoder that was saved without its decoder has is_encoder_decoder false.
         return "encoder-decoder" if config.get("is_encoder_decoder", True) else None
     return "decoder" if family in _CAUSAL.split() and family not in _NO_PROMPT else None
 
 
 def longest_input(config: Any) -> int | None:
-    """Returns how many tokens the positions of a transformers configuration allow, or None if any number."""
+    """Returns the most tokens that the model's position table allows, or None if it has no such limit."""
     positions = getattr(config, "max_position_embeddings", None)
     if not isinstance(positions, int) or positions < 1:
         return None

@@ -1,4 +1,4 @@
-"""Loads a transformers model from a folder into a staged encoder, and refuses weights that do not all arrive."""
+"""Loads a transformers model from a folder as a staged encoder; refuses weights that do not load completely."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from tlbench_hf.foreign_files import refuse_foreign_parts
 from tlbench_hf.text.text_convention import TextConvention
 from tlbench_hf.weight_headers import TABLES, stored_tensors
 
+# LayerDrop skips blocks at random in training, which breaks cuts between stages.
 _LAYER_DROPS = ("layerdrop", "encoder_layerdrop", "decoder_layerdrop", "layer_drop")
 
 
@@ -34,23 +35,23 @@ def load_encoder(
     convention: Callable[[Any], Convention] = TextConvention,
     find: Callable[[Any, str], list[str]] = find_blocks,
 ) -> StagedEncoder:
-    """Returns the encoder in a folder on the CPU in fp32, in eval mode.
+    """Returns the folder's encoder on the CPU in fp32, in eval mode.
 
     Args:
-        folder: Holds config.json and safetensors weights.
+        folder: Contains config.json and safetensors weights.
         title: The backbone's name, for messages.
-        content: Names the weights; None for random ones.
-        depth: How many blocks to keep.
-        readout: How `pool` reads.
-        convention: Says how the model is called.
-        find: Finds its blocks.
+        content: Identifier of the weights; None for random ones.
+        depth: Number of blocks to keep.
+        readout: Readout of the encoder's `pool`.
+        convention: Builds the convention by which the model is called.
+        find: Returns the paths of its blocks.
 
     Raises:
-        UsageError: The folder's model cannot be used, or not at this depth.
+        UsageError: The model cannot be used, or not at this depth.
         PluginError: A tensor of the encoder did not load.
     """
     with quiet():
-        native = _loaded(folder, title, readout) if content else _random(folder, title, readout)
+        native = _load_pretrained(folder, title, readout) if content else _build_random(folder, title, readout)
     blocks = find(native, title)
     if depth is not None:
         blocks = cut(native, blocks, depth, title)
@@ -61,6 +62,7 @@ def load_encoder(
         return StagedEncoder(native, convention(native), blocks, readout=readout, identity=identity)
     except PluginError as error:
         raise PluginError(f"{title}: {error}") from error
+    # A truncated model may fail in any way: some families' code relies on their full number of blocks.
     except Exception as error:
         if depth is None:
             raise
@@ -68,17 +70,17 @@ def load_encoder(
 
 
 @contextmanager
-def drawn_with(seed: int) -> Iterator[None]:
-    """Seeds what is drawn in the block, and leaves the global generator as it was."""
+def seeded(seed: int) -> Iterator[None]:
+    """Seeds torch's CPU generator within the block and restores its state afterwards."""
     with torch.random.fork_rng(devices=[]):
-        # torch.manual_seed would seed the GPUs' generators too, and those are not put back.
+        # torch.manual_seed would also seed the GPU generators, which fork_rng(devices=[]) does not restore.
         torch.default_generator.manual_seed(seed)
         yield
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps the library from printing reports, warnings and progress bars."""
+    """Silences the library's loading reports, warnings and progress bars within the block."""
     logging: Any = transformers.utils.logging
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
@@ -92,16 +94,16 @@ def quiet() -> Iterator[None]:
 
 
 def load_config(folder: Path, title: str) -> Any:
-    """Returns the folder's configuration, set for plain passes: no cache, no dropped layers, no extra outputs.
+    """Returns the folder's configuration with key-value cache, LayerDrop and extra outputs turned off.
 
     Raises:
-        UsageError: It is of no kind that the library knows, wants code of its own to be run, or has others loaded.
+        UsageError: The library does not know the model type, or the files need code or models from elsewhere.
     """
     try:
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise UsageError(f"{title}: {_one_line(error)}") from error
-    # once more: what the file left out, the library may have filled in
+    # Checked again, because the library may have filled in values that the file does not have.
     refuse_foreign_parts(config.to_dict(), title)
     config.use_cache = config.output_hidden_states = config.output_attentions = False
     for name in _LAYER_DROPS:
@@ -111,11 +113,11 @@ def load_config(folder: Path, title: str) -> Any:
 
 
 def load_whole(folder: Path, title: str, auto: Any, *, pretrained: bool) -> Any:
-    """Returns the model in a folder with all that it writes with, of one of the library's auto classes.
+    """Returns the folder's complete model, decoder included, by one of the library's auto classes.
 
     Raises:
-        UsageError: The folder's model cannot be used.
-        PluginError: A tensor did not load.
+        UsageError: The model cannot be used.
+        PluginError: A tensor did not load, or the family has no such class.
     """
     config = load_config(folder, title)
     if type(config) not in auto._model_mapping:
@@ -123,20 +125,20 @@ def load_whole(folder: Path, title: str, auto: Any, *, pretrained: bool) -> Any:
     with quiet():
         if not pretrained:
             return auto.from_config(config, dtype=torch.float32, trust_remote_code=False)
-        native, report = _read(folder, title, auto, config, {})
-    _refuse_gaps(native, report, folder, title, pooler=True, what="model")
+        native, report = _from_pretrained(folder, title, auto, config, {})
+    _refuse_incomplete(native, report, folder, title, pooler=True, what="model")
     return native
 
 
-def _loaded(folder: Path, title: str, readout: str) -> Any:
+def _load_pretrained(folder: Path, title: str, readout: str) -> Any:
     config = load_config(folder, title)
     auto, options = _model_class(config, title, readout)
-    native, report = _read(folder, title, auto, config, options)
-    _refuse_gaps(native, report, folder, title, pooler=readout == "pooler")
+    native, report = _from_pretrained(folder, title, auto, config, options)
+    _refuse_incomplete(native, report, folder, title, pooler=readout == "pooler")
     return _encoder_of(native)
 
 
-def _read(folder: Path, title: str, auto: Any, config: Any, options: Mapping[str, Any]) -> tuple[Any, Any]:
+def _from_pretrained(folder: Path, title: str, auto: Any, config: Any, options: Mapping[str, Any]) -> tuple[Any, Any]:
     try:
         native, report = auto.from_pretrained(
             folder,
@@ -144,9 +146,11 @@ def _read(folder: Path, title: str, auto: Any, config: Any, options: Mapping[str
             dtype=torch.float32,
             local_files_only=True,
             trust_remote_code=False,
+            # Never a pickle, and never the repository's own code.
             use_safetensors=True,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # they are refused below, by name
+            # Otherwise the library raises without naming them; `_refuse_incomplete` does.
+            ignore_mismatched_sizes=True,
             **options,
         )
     except OSError as error:
@@ -156,20 +160,21 @@ def _read(folder: Path, title: str, auto: Any, config: Any, options: Mapping[str
     return native, report
 
 
-def _random(folder: Path, title: str, readout: str) -> Any:
+def _build_random(folder: Path, title: str, readout: str) -> Any:
     config = load_config(folder, title)
     auto, options = _model_class(config, title, readout)
     return _encoder_of(auto.from_config(config, dtype=torch.float32, trust_remote_code=False, **options))
 
 
 def _model_class(config: Any, title: str, readout: str) -> tuple[Any, dict[str, bool]]:
-    # T5 and its like have their encoder as a model of its own; of BART and its like it is taken out of the whole.
-    families: Any = transformers.AutoModelForTextEncoding, transformers.AutoModel
-    auto = next((auto for auto in families if type(config) in auto._model_mapping), None)
-    whole = auto is families[1] and config.is_encoder_decoder
+    # T5's encoder has a model class of its own; BART's is taken out of the whole model.
+    auto_classes: Any = transformers.AutoModelForTextEncoding, transformers.AutoModel
+    auto = next((auto for auto in auto_classes if type(config) in auto._model_mapping), None)
+    whole = auto is auto_classes[1] and config.is_encoder_decoder
     if auto is None or (whole and config.model_type not in ENCODER_DECODERS):
         raise UsageError(f"{title}: transformers has no text encoder for the family {config.model_type!r}")
     model = auto._model_mapping[type(config)]
+    # BERT's and others' poolers are optional; one that is not read would only add untrained parameters.
     takes = inspect.signature(model).parameters
     return auto, {"add_pooling_layer": readout == "pooler"} if "add_pooling_layer" in takes else {}
 
@@ -178,20 +183,27 @@ def _encoder_of(native: Any) -> Any:
     return native.get_encoder() if native.config.model_type in ENCODER_DECODERS else native
 
 
-def _refuse_gaps(
+def _refuse_incomplete(
     native: nn.Module, report: Mapping[str, Any], folder: Path, title: str, *, pooler: bool, what: str = "encoder"
 ) -> None:
+    """Refuses a model of which tensors are missing, mismatched or left over, by the library's loading report.
+
+    Raises:
+        PluginError: It is so.
+    """
     missing = {key for key in report["missing_keys"] if pooler or not key.startswith("pooler.")}
     mismatched = {entry[0] if isinstance(entry, tuple) else str(entry) for entry in report["mismatched_keys"]}
     prefix = f"{getattr(native, 'base_model_prefix', '')}."
     parts = {name for name, _ in native.named_children()} - (set() if pooler else {"pooler"})
+    # Position indices and masks in older files are computed by newer code, and are not left-over weights.
     tables = {tensor.name.removeprefix(prefix) for tensor in stored_tensors(folder) if tensor.is_table}
     unexpected = {key: key.removeprefix(prefix) for key in report["unexpected_keys"] if not key.endswith(TABLES)}
+    # Left-over tensors of other modules, such as a pretraining head, are expected; those of the encoder are not.
     left_over = {key for key, own in unexpected.items() if own.partition(".")[0] in parts and own not in tables}
-    for keys, how in ((missing, "missing from"), (mismatched, "of another shape in"), (left_over, "left over in")):
+    for keys, problem in ((missing, "missing from"), (mismatched, "of another shape in"), (left_over, "left over in")):
         if keys:
             names = ", ".join(sorted(keys)[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
-            raise PluginError(f"{title}: tensors of the {what} are {how} the checkpoint: {names}")
+            raise PluginError(f"{title}: tensors of the {what} are {problem} the checkpoint: {names}")
     if report.get("error_msgs"):
         raise PluginError(f"{title}: {_one_line(report['error_msgs'][0])}")
 

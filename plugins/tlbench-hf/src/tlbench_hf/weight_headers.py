@@ -1,4 +1,4 @@
-"""What the headers of a folder's weights say, read without torch: which tensors there are, and which are no weights."""
+"""Reads the headers of a folder's safetensors files, without torch."""
 
 from __future__ import annotations
 
@@ -10,30 +10,32 @@ from typing import NamedTuple
 from tlbench_hf.sources import weight_files
 
 TABLES = ("position_ids", "inv_freq", "masked_bias", ".attn.causal_mask")
-"""Ends of names of what older checkpoints carry and newer code computes."""
+"""Suffixes of tensors that older checkpoints store and newer code computes."""
+# GPT-2 and its relatives store the causal mask of attention under the name of a bias.
 _MASKS = (".attn.bias", ".attn.attention.bias", ".attention.bias")
+# The limit of the safetensors library itself: a larger number means that the file is something else.
 _LARGEST_HEADER = 100_000_000
 
 
 class StoredTensors(NamedTuple):
-    """A tensor in a file."""
+    """Name, dtype and shape of a tensor in a file."""
 
     name: str
     dtype: str
-    """As safetensors names it: F32, BF16, I64, BOOL."""
+    """safetensors' name: F32, BF16, I64, BOOL."""
     shape: tuple[int, ...]
 
     @property
     def is_table(self) -> bool:
-        """Whether newer code computes it: positions, frequencies, masks.
+        """Whether newer code computes the tensor (positions, frequencies, masks) instead of loading it.
 
-        GPT-2 and its like called the mask of their attention a bias; what is one has a single dimension.
+        A mask that is named as a bias has several dimensions; a true bias has one.
         """
         return self.name.endswith(TABLES) or (self.name.endswith(_MASKS) and len(self.shape) > 1)
 
 
 def stored_tensors(folder: Path) -> Iterator[StoredTensors]:
-    """Yields the tensors of a folder's weights; none of a file whose header is too large to be one."""
+    """Yields the tensors of a folder's weights, skipping files whose header is too large to be one."""
     for path in weight_files(folder):
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")

@@ -1,1 +1,1 @@
-"""Vision backbones of timm, as a plugin of tlbench."""
+"""Image backbones of timm, and small image networks of our own, as a plugin of tlbench."""

@@ -1,4 +1,4 @@
-"""Image backbones that timm can run. Light: timm is imported when weights or pixels are asked for."""
+"""Image backbones that follow timm's interface. Light: timm and torch are imported to load or featurize only."""
 
 from __future__ import annotations
 
@@ -16,44 +16,46 @@ if TYPE_CHECKING:
     from tlbench.modeling.encoder import Encoder
 
 SMALLEST = 8
-"""Pixels a side; less is a mistake."""
+"""Least side of an image in pixels; anything smaller is taken for a typing error."""
 
 
 class ImageBackbone(Backbone):
-    """An image encoder with timm's two methods, `forward_features` and `forward_head`.
+    """Base class of image encoders with timm's methods `forward_features` and `forward_head`.
 
-    Subclass it as a frozen dataclass, and say where the weights are, how the module is built of them, and how images
-    are prepared.
+    Subclasses are frozen dataclasses that implement `data_config`, `read` and `build`.
     """
 
     modality = "image"
     imports: ClassVar[tuple[str, ...]] = ("timm.models", "timm.data", "safetensors.torch")
 
     def data_config(self) -> Mapping[str, Any]:
-        """Returns what timm's `create_transform` takes: input_size, crop_pct, crop_mode, interpolation, mean, std."""
+        """Returns the arguments of timm's `create_transform`.
+
+        They are input_size, crop_pct, crop_mode, interpolation, mean and std.
+        """
         raise NotImplementedError
 
     def read(self) -> tuple[str, Mapping[str, Tensor]]:
-        """Returns what names the pretrained weights, equal for equal weights, and the weights.
+        """Returns an identifier of the pretrained weights, equal for equal weights, and the tensors by name.
 
         Raises:
-            UsageError: They are not here and cannot be fetched.
+            UsageError: The weights are not on this machine and cannot be fetched.
         """
         raise NotImplementedError
 
     def build(self, weights: Mapping[str, Tensor] | None) -> nn.Module:
-        """Returns the module with these weights, or with random ones, without a classifier.
+        """Returns the module without a classifier, with these weights or, for None, with random ones.
 
         Raises:
-            PluginError: A tensor of the encoder is missing, left over or of another shape.
+            PluginError: A tensor of the encoder is missing, unexpected or of another shape.
         """
         raise NotImplementedError
 
     def load(self, *, pretrained: bool = True) -> Encoder:
-        """Returns a fresh staged encoder; with random weights from torch's global generator if not `pretrained`.
+        """Returns a fresh staged encoder; not `pretrained`, its weights come from torch's global generator.
 
         Raises:
-            UsageError: The weights are not here and cannot be fetched.
+            UsageError: The weights are not on this machine and cannot be fetched.
             PluginError: A tensor of the encoder did not load.
         """
         from tlbench_timm.loading import staged
@@ -62,11 +64,11 @@ class ImageBackbone(Backbone):
         return staged(self.build(weights), self.name, self.data_config()["input_size"][1:], content)
 
     def featurize(self, examples: Examples, output: Output) -> Data:
-        """Returns one row of pixels for each example: resized and cropped as timm does for evaluation.
+        """Returns one row of pixels per example, resized and cropped by timm's evaluation transform.
 
         Raises:
-            PluginError: Inputs that are not one image.
-            DataError: An image that cannot be read.
+            PluginError: The inputs are not one image per example.
+            DataError: An image cannot be read.
         """
         from tlbench_timm.pixels import featurize
 
@@ -75,41 +77,42 @@ class ImageBackbone(Backbone):
 
 @dataclass(frozen=True)
 class TimmBackbone(ImageBackbone):
-    """A model of timm by its name there, with the weights that the hub has for it or that a file holds."""
+    """A timm model by its name, with the hub's weights or those of a local file."""
 
     name: str
     architecture: str
-    """As in `timm.list_models()`, with or without the tag of its weights."""
+    """Name as in `timm.list_models()`, with or without the tag of its weights."""
     revision: str | None = None
-    """A commit of the repository on the hub."""
+    """Commit of the weights' repository on the hub."""
     weights: str | None = None
-    """A safetensors file to take in place of the hub's; completed by a digest of its content, as <file>@<digest>."""
+    """A safetensors file to load instead of the hub's weights; stored as "<file>@<digest>" to pin its content."""
     size: int | None = None
-    """Pixels a side of the images; None for what the weights were made for."""
+    """Side of the images in pixels; None for the size that the weights were trained on."""
 
     def __post_init__(self) -> None:
         if self.size is not None and self.size < SMALLEST:
-            raise UsageError(f"{self.name}: size is {self.size}, but images have at least {SMALLEST} pixels a side")
+            raise UsageError(f"{self.name}: size is {self.size}, but must be at least {SMALLEST} pixels a side")
         if self.weights is not None:
+            # The only way to complete a field of a frozen dataclass; the digest must be part of the cell's identity.
             object.__setattr__(self, "weights", sources.pinned_file(self.weights, self.name))
 
     def card(self) -> Card:
-        """Returns what the headers of the weights say without being loaded; little if they are not here."""
+        """Returns the metadata in the weights' headers, without loading them; little if they are not here."""
         from tlbench_timm.cards import read_card
 
         return read_card(self.architecture, self.revision, self.weights, self.size)
 
     def fetch(self) -> None:
-        """Brings the hub's weights to this machine.
+        """Downloads the hub's weights to this machine; does nothing for a local file.
 
         Raises:
-            UsageError: They cannot be had.
+            UsageError: The weights cannot be downloaded.
         """
         if self.weights is None:
             sources.fetched_file(self.architecture, self.revision)
 
     def data_config(self) -> Mapping[str, Any]:
-        """Returns timm's own settings for these weights, at the size asked for.
+        """Returns timm's data config for these weights, at the chosen size.
 
         Raises:
             UsageError: timm has no model of this name.
@@ -119,7 +122,11 @@ class TimmBackbone(ImageBackbone):
         return library_config(self.architecture, self.size)
 
     def read(self) -> tuple[str, Mapping[str, Tensor]]:
-        """Returns the tensors of the file, classifier included, and the file's digest or the hub's commit."""
+        """Returns an identifier (the file's digest or the hub's commit) and all tensors, the classifier's included.
+
+        Raises:
+            UsageError: The weights are not on this machine and cannot be fetched, or the file has changed.
+        """
         from tlbench_timm.loading import read_tensors
 
         if self.weights is not None:
@@ -129,7 +136,11 @@ class TimmBackbone(ImageBackbone):
         return f"timm:{self.architecture}@{sources.commit_of(path)}", read_tensors(path, self.name)
 
     def build(self, weights: Mapping[str, Tensor] | None) -> nn.Module:
-        """Returns the library's model."""
+        """Returns timm's model without its classifier.
+
+        Raises:
+            PluginError: A tensor of the encoder is missing, unexpected or of another shape.
+        """
         from tlbench_timm.loading import library_model
 
         return library_model(self.architecture, weights, self.size, self.name)

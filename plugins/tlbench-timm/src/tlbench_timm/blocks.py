@@ -1,4 +1,4 @@
-"""Finds where a model of timm can be cut: by the library's own groups of parameters, believed only after a check."""
+"""Finds where a timm model can be cut into stages: timm's groups propose cuts, a test pass verifies them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from torch import Tensor, nn
 
 from tlbench.modeling.encoder import Encoder
 
-_FAINT = 1e-2
+_NEAR_ZERO = 1e-2
+"""Parameters whose largest absolute value is below this may make a block's contribution vanish in rounding."""
+_ROWS = 3
+"""One more than the rows of `ImageConvention`'s stand-in batch, so that a block that reads its row count is refused."""
 
 
 def candidates(native: Any) -> Iterator[list[str]]:
-    """Yields lists of paths of blocks, finest first; the last is empty: a model that cannot be cut is one stage."""
+    """Yields lists of block paths, finest first; the last is empty, for a model that stays one stage."""
     for coarse in (False, True):
         paths = _grouped(native, coarse) if hasattr(native, "group_matcher") else []
         if paths:
@@ -24,32 +27,32 @@ def candidates(native: Any) -> Iterator[list[str]]:
     yield []
 
 
-def checked(native: nn.Module, size: tuple[int, int], make: Callable[[list[str]], Encoder]) -> list[str]:
-    """Returns the finest list of blocks at whose every call the model can be cut.
+def verified_blocks(native: nn.Module, size: tuple[int, int], build: Callable[[list[str]], Encoder]) -> list[str]:
+    """Returns the finest list of blocks such that a cut before every block reproduces the whole pass to the bit.
 
     Args:
         native: The model, in eval mode.
         size: Height and width of its images.
-        make: Returns a staged encoder of these blocks.
+        build: Builds a staged encoder from a list of block paths.
     """
+    # A generator of its own, so that loading a model leaves the global random state alone.
     noise = torch.randn((_ROWS, 3, *size), generator=torch.Generator().manual_seed(0))
     for paths in candidates(native):
         if not paths:
             break
         try:
-            with torch.random.fork_rng(devices=[]), torch.no_grad(), _audible(native):
-                if _holds(make(paths), noise):
+            with torch.random.fork_rng(devices=[]), torch.no_grad(), _amplified(native):
+                if _is_exact(build(paths), noise):
                     return paths
-        except Exception:  # models of many authors, called in a manner that they were not made for
+        # Hundreds of architectures by many authors raise any exception when called block by block; fall back to the
+        # next.
+        except Exception:
             continue
     return []
 
 
-_ROWS = 3
-"""One more than the images that stand in: a block that counts rows before it is called is found out."""
-
-
 def _grouped(native: Any, coarse: bool) -> list[str]:
+    # timm gives one pattern, or (pattern, order) pairs; a pair with an order names a fixed group such as the norm.
     rules = native.group_matcher(coarse=coarse).get("blocks", [])
     rules = [(rules, None)] if isinstance(rules, str) else rules
     patterns = [re.compile(rule[0]) for rule in rules if len(rule) < 2 or rule[1] is None]
@@ -57,34 +60,41 @@ def _grouped(native: Any, coarse: bool) -> list[str]:
         path
         for path, module in native.named_modules()
         if any(pattern.fullmatch(path) for pattern in patterns)
-        # VGG's list holds norms, activations and pooling beside the convolutions that they belong to.
+        # VGG's pattern also matches norms, activations and pooling; only modules with a weight matrix are blocks.
         and any(parameter.ndim > 1 for parameter in module.parameters())
     ]
+    # A network that begins with a bare convolution has no stem below it: the first convolution becomes the stem.
     if paths and isinstance(native.get_submodule(paths[0]), nn.Conv2d):
         return paths[1:]
     return paths
 
 
-def _holds(encoder: Encoder, pixels: Tensor) -> bool:
-    """Says whether passes of one stage each, one after the other, give the bits of a whole pass."""
+def _is_exact(encoder: Encoder, pixels: Tensor) -> bool:
+    """Returns whether passes of one stage each, chained, give the same bits as the whole pass."""
     whole = encoder({"pixel_values": pixels}).x
     hidden = encoder({"pixel_values": pixels}, stop=1)
     for stage in range(1, len(encoder.stages)):
+        # Some models move or merge the batch dimension between blocks; their rows could not be cached one by one.
         if hidden.x.shape[0] != len(pixels):
             return False
         hidden = encoder(hidden, start=stage, stop=stage + 1)
+    # A constant output would equal itself under any cut.
     return torch.equal(hidden.x, whole) and bool(whole.std() > 0)
 
 
 @contextmanager
-def _audible(native: nn.Module) -> Iterator[None]:
-    """Turns up weights that are all next to nothing: behind a block that adds nothing a wrong cut would go unseen."""
-    faint = [p for p in native.parameters() if p.numel() and float(p.abs().max()) < _FAINT]
-    before = [p.clone() for p in faint]
+def _amplified(native: nn.Module) -> Iterator[None]:
+    """Sets near-zero parameters to 0.5 within the block, because a block that adds nothing would hide a wrong cut.
+
+    Layer-scale and zero-initialised residual weights are such parameters.
+    """
+    near_zero = [p for p in native.parameters() if p.numel() and float(p.abs().max()) < _NEAR_ZERO]
+    originals = [p.clone() for p in near_zero]
     try:
-        for parameter in faint:
+        for parameter in near_zero:
+            # In place, since the optimiser and the encoder hold references to the parameters.
             parameter.fill_(0.5)
         yield
     finally:
-        for parameter, values in zip(faint, before, strict=True):
+        for parameter, values in zip(near_zero, originals, strict=True):
             parameter.copy_(values)

@@ -1,4 +1,4 @@
-"""What weights say of themselves: read from the header of the file and the hub's configuration, without torch."""
+"""Reads a timm model's metadata from its safetensors header and hub configuration, without torch."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from tlbench_timm.sources import cached_file, unchanged_file
 
 _CLASSIFIER = re.compile(r"(fc|classifier|last_linear|head|head\.fc|head_dist)\.(weight|bias)")
 _BUFFER = re.compile(r".*(running_mean|running_var|attn_mask|relative_position_bias|relative_coords_table)")
+# The limit of the safetensors library itself: a larger number means that the file is something else.
 _LARGEST_HEADER = 100_000_000
-_DATA = {
+# Parts of the tags that timm gives to pretrained weights, as in resnet18.a1_in1k.
+_PRETRAINING_DATA = {
     "in1k": "ImageNet-1k",
     "in12k": "ImageNet-12k",
     "in21k": "ImageNet-21k",
@@ -28,7 +30,7 @@ _DATA = {
 
 
 def read_card(architecture: str, revision: str | None, weights: str | None, size: int | None) -> Card:
-    """Returns family, size, licence and data of a model of timm, as far as files on this machine tell."""
+    """Returns family, size, licence and pretraining data of a timm model, as far as local files give them."""
     model, _, tag = architecture.partition(".")
     if weights is not None:
         try:
@@ -36,24 +38,25 @@ def read_card(architecture: str, revision: str | None, weights: str | None, size
         except UsageError:
             return Card(family=_family(model), source=weights.rpartition("@")[0], on_disk=False)
         return Card(family=_family(model), parameters=count(file, size), source=str(file), revision=weights[-12:])
-    found = cached_file(architecture, revision)
+    cached = cached_file(architecture, revision)
     config = cached_file(architecture, revision, "config.json")
-    said: dict[str, Any] = json.loads(config.read_text(encoding="utf-8")) if config else {}
-    pretrained: dict[str, Any] = said.get("pretrained_cfg") or {}
+    published: dict[str, Any] = json.loads(config.read_text(encoding="utf-8")) if config else {}
+    pretrained: dict[str, Any] = published.get("pretrained_cfg") or {}
     return Card(
         family=_family(model),
-        parameters=count(found, size) if found else None,
+        parameters=count(cached, size) if cached else None,
         licence=str(pretrained.get("license") or ""),
-        pretraining_data=" and ".join(_DATA[part] for part in tag.split("_") if part in _DATA),
+        pretraining_data=" and ".join(_PRETRAINING_DATA[part] for part in tag.split("_") if part in _PRETRAINING_DATA),
         source=f"timm/{architecture}" if tag else "",
         revision=revision or "",
-        on_disk=found is not None,
+        on_disk=cached is not None,
     )
 
 
 def count(file: Path, size: int | None) -> int | None:
-    """Returns how many parameters an encoder takes out of a file, or None where its size changes their number."""
+    """Returns the number of encoder parameters in a file, or None where another image size changes it."""
     shapes = dict(_tensors(file))
+    # Position tables are resized for another image size, so their number in the file is not the model's.
     if size is not None and any("pos_embed" in name or "relative_position" in name for name in shapes):
         return None
     wanted = (n for n in shapes if not _CLASSIFIER.fullmatch(n) and not _BUFFER.fullmatch(n))
@@ -61,16 +64,18 @@ def count(file: Path, size: int | None) -> int | None:
 
 
 def _family(model: str) -> str:
+    # Letters before the first digit: vit_tiny_patch16_224 -> vit, resnet18 -> resnet.
     return re.match(r"(test_)?([a-z]*)", model)[2] or model  # type: ignore[index]
 
 
 def _tensors(file: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
     with file.open("rb") as opened:
+        # safetensors: 8 bytes of header length, then the header in JSON, then the tensors.
         size = int.from_bytes(opened.read(8), "little")
         if size > _LARGEST_HEADER:
             return
         header = json.loads(opened.read(size))
     for name, tensor in header.items():
-        # Integers are positions and the like, not weights.
+        # Integer tensors are position indices and counters, not parameters.
         if name != "__metadata__" and tensor["dtype"].startswith(("F", "BF")):
             yield name, tuple(tensor["shape"])

@@ -1,4 +1,4 @@
-"""How a model of timm is called."""
+"""How tlbench calls a timm model and reads its output."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ _ROWS = 2
 
 
 class ImageConvention(Convention):
-    """Pixels in, `forward_features` out; `forward_head` without its last layer is the readout."""
+    """Calls `forward_features` on pixels; the readout is `forward_head` without its last layer."""
 
     def __init__(self, size: tuple[int, int]) -> None:
-        """Takes height and width of the images."""
+        """Takes the height and width of the images."""
         self._size = size
 
     def run(self, native: Any, batch: Batch) -> Tensor:
-        """Returns feature maps or tokens, in whatever order of dimensions the model has them."""
+        """Returns feature maps or tokens, batch first, with the other dimensions in the model's own order."""
+        # Cast for models in bf16; pixels are prepared in fp32.
         output: Tensor = native.forward_features(batch["pixel_values"].to(next(native.parameters()).dtype))
         return output
 
@@ -32,14 +33,14 @@ class ImageConvention(Convention):
         return self._black(next(native.parameters()).device)
 
     def standin(self, hidden: Hidden) -> Batch:
-        """Returns two black images, however many rows there are: no block reads more than what stands before it.
+        """Returns two black images for any number of rows, because no block reads more than its own input.
 
-        That this is so of a model is checked before its blocks are believed (`blocks.py`).
+        `blocks.verified_blocks` checks that this holds for a model before its blocks are used.
         """
         return self._black(hidden.x.device)
 
     def pooler(self, native: Any) -> Callable[[Tensor], Tensor]:
-        """Returns the library's readout, up to its last linear layer."""
+        """Returns timm's readout up to its last linear layer."""
         return lambda x: native.forward_head(x, pre_logits=True)
 
     def _black(self, device: torch.device) -> Batch:

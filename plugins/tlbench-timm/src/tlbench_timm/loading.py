@@ -1,4 +1,4 @@
-"""Builds models of timm, refuses weights that do not all arrive, and puts stages over them."""
+"""Builds timm models, loads their weights strictly, and wraps them in staged encoders."""
 
 from __future__ import annotations
 
@@ -13,47 +13,49 @@ from torch import Tensor, nn
 
 from tlbench import PluginError, UsageError
 from tlbench.modeling.stages.staged_encoder import StagedEncoder
-from tlbench_timm.blocks import checked
+from tlbench_timm.blocks import verified_blocks
 from tlbench_timm.convention import ImageConvention
 
+# Finding the blocks takes several test passes; it depends on the architecture alone, not on the weights.
 _blocks: dict[tuple[str, tuple[int, int]], list[str]] = {}
 
 
 def staged(native: nn.Module, title: str, size: tuple[int, int], content: str | None) -> StagedEncoder:
-    """Returns a staged encoder over a module that was just built.
+    """Returns a staged encoder over a newly built module.
 
     Args:
         native: The module, on the CPU.
-        title: The backbone's name.
+        title: The backbone's name, for messages.
         size: Height and width of its images.
-        content: Names the weights; None for random ones.
+        content: Identifier of the weights; None for random ones.
 
     Raises:
         UsageError: The module does not run on images of this size.
     """
     native.requires_grad_(True).eval()
     for module in native.modules():
-        # A first layer that writes into its input would write into the hidden state that a later pass begins with.
+        # An in-place activation at the start of a block would overwrite the cached hidden state that it is given.
         if getattr(module, "inplace", False) is True:
             module.inplace = False  # type: ignore[assignment]
     size = (int(size[0]), int(size[1]))
     identity = f"{content or f'random-{uuid.uuid4().hex}'}#{size[0]}x{size[1]}"
     convention = ImageConvention(size)
 
-    def make(blocks: list[str]) -> StagedEncoder:
+    def build(blocks: list[str]) -> StagedEncoder:
         return StagedEncoder(native, convention, blocks, readout="pooler", identity=identity)
 
     key = (title, size)
     if key not in _blocks:
-        _blocks[key] = checked(native, size, make)
+        _blocks[key] = verified_blocks(native, size, build)
     try:
-        return make(_blocks[key])
-    except Exception as error:  # models of many authors raise what they like
+        return build(_blocks[key])
+    # Architectures by many authors raise any exception for a size that they do not support.
+    except Exception as error:
         raise UsageError(f"{title}: does not run on images of {size[0]}x{size[1]}: {_one_line(error)}") from error
 
 
 def library_config(architecture: str, size: int | None) -> dict[str, Any]:
-    """Returns timm's data config of a model, at its own size or another.
+    """Returns timm's data config of a model, at its own image size or another.
 
     Raises:
         UsageError: timm has no such model.
@@ -64,41 +66,44 @@ def library_config(architecture: str, size: int | None) -> dict[str, Any]:
 
 
 def library_model(architecture: str, weights: Mapping[str, Tensor] | None, size: int | None, title: str) -> nn.Module:
-    """Returns a model of timm without its classifier, with these weights or random ones.
+    """Returns a timm model without its classifier, with these weights or random ones.
 
     Raises:
-        UsageError: timm has no such model, or not at this size.
-        PluginError: A tensor is missing, left over or of another shape.
+        UsageError: timm has no such model, or not at this image size.
+        PluginError: A tensor is missing, unexpected or of another shape.
     """
     settings = _pretrained_config(architecture)
+    # Convolutional networks take any size and have no such argument.
     options: dict[str, Any] = {"img_size": size} if size is not None and settings.get("fixed_input_size") else {}
     if weights is None:
-        return _created(architecture, title, num_classes=0, **options)
-    # With a classifier as large as the file's, all of the file is loaded strictly; what is not wanted goes after that.
+        return _create(architecture, title, num_classes=0, **options)
+    # timm loads strictly only if the classifier fits too, so the model is built with the file's number of classes and
+    # the classifier is removed afterwards.
     classes = _classes(weights, settings)
     source = {"url": None, "file": None, "hf_hub_id": None, "source": None, "custom_load": False, "label_offset": None}
+    # All sources of weights are cleared, so that timm neither downloads nor converts anything.
     overlay = {**source, "state_dict": dict(weights), "num_classes": classes}
-    native = _created(
+    native = _create(
         architecture, title, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=classes, **options
     )
-    # Some families are loaded less strictly than that, and would keep random weights where the file has none.
-    there = set(native.state_dict())
-    missing = sorted(name for name in there - set(weights) if not name.endswith("num_batches_tracked"))
-    if missing and not set(weights) - there:
+    # Some families have a filter that loads with strict=False and would keep random weights where the file has none.
+    expected = set(native.state_dict())
+    missing = sorted(name for name in expected - set(weights) if not name.endswith("num_batches_tracked"))
+    if missing and not set(weights) - expected:
         raise PluginError(f"{title}: tensors of the encoder are missing from the file: {', '.join(missing[:3])}")
     if classes:
         native.reset_classifier(0)
-    # The tensors were copied into the model; its settings would keep them alive.
+    # The model's settings would otherwise keep a second copy of all tensors in memory.
     for config in (native.pretrained_cfg, native.default_cfg):
         config.pop("state_dict", None)
     return native
 
 
 def read_tensors(path: Path, title: str) -> dict[str, Tensor]:
-    """Returns the tensors of a safetensors file.
+    """Returns the tensors of a safetensors file by name.
 
     Raises:
-        UsageError: It is none.
+        UsageError: The file is not safetensors, or cannot be read.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -106,11 +111,11 @@ def read_tensors(path: Path, title: str) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise UsageError(f"{title}: {path} is no safetensors file: {_one_line(error)}") from error
+        raise UsageError(f"{title}: {path} is not a safetensors file: {_one_line(error)}") from error
 
 
 def hub_place(architecture: str) -> tuple[str, str]:
-    """Returns the repository and the file of the weights that timm names for a model.
+    """Returns the hub repository and the file name of a timm model's weights.
 
     Raises:
         UsageError: timm has no such model, or no weights for it.
@@ -121,15 +126,16 @@ def hub_place(architecture: str) -> tuple[str, str]:
         raise UsageError(
             f"timm has no weights for {architecture}: give timm:{architecture}[weights=<file.safetensors>]"
         )
+    # Some entries name a .bin file, a pickle; their repositories have the same weights as safetensors.
     filename = str(settings.get("hf_hub_filename") or "model.safetensors")
     return str(repository), f"{filename.rpartition('.')[0]}.safetensors"
 
 
 def load_strictly(native: nn.Module, weights: Mapping[str, Tensor], title: str) -> nn.Module:
-    """Returns the module with these weights in it.
+    """Returns the module after loading these weights into it.
 
     Raises:
-        PluginError: A tensor is missing, left over or of another shape.
+        PluginError: A tensor is missing, unexpected or of another shape.
     """
     try:
         native.load_state_dict(weights)
@@ -140,29 +146,33 @@ def load_strictly(native: nn.Module, weights: Mapping[str, Tensor], title: str) 
 
 def _pretrained_config(architecture: str) -> dict[str, Any]:
     if not timm.is_model(architecture):
-        near = difflib.get_close_matches(architecture.partition(".")[0], timm.list_models(), n=3)
-        raise UsageError(f"timm has no model {architecture!r}" + (f"; did you mean {', '.join(near)}?" if near else ""))
+        similar = difflib.get_close_matches(architecture.partition(".")[0], timm.list_models(), n=3)
+        raise UsageError(
+            f"timm has no model {architecture!r}" + (f"; did you mean {', '.join(similar)}?" if similar else "")
+        )
     try:
         settings: Any = timm.get_pretrained_cfg(architecture, allow_unregistered=False)
     except RuntimeError:
         tags = ", ".join(timm.list_pretrained(f"{architecture.partition('.')[0]}.*")[:3]) or "none"
-        raise UsageError(f"timm has no weights of the tag in {architecture!r}; there is {tags}") from None
+        raise UsageError(f"timm has no weights with the tag in {architecture!r}; available: {tags}") from None
     config: dict[str, Any] = settings.to_dict()
     return config
 
 
-def _created(architecture: str, title: str, **options: Any) -> Any:
+def _create(architecture: str, title: str, **options: Any) -> Any:
     try:
         return timm.create_model(architecture, **options)
     except RuntimeError as error:
+        # torch's message for weights that do not fit begins "Error(s) in loading state_dict".
         if "state_dict" in str(error):
             raise PluginError(f"{title}: the weights do not fit the model: {_one_line(error)}") from error
-        raise UsageError(f"{title}: timm does not build it: {_one_line(error)}") from error
+        raise UsageError(f"{title}: timm cannot build this model: {_one_line(error)}") from error
     except (AssertionError, ValueError, TypeError) as error:
-        raise UsageError(f"{title}: timm does not build it: {_one_line(error)}") from error
+        raise UsageError(f"{title}: timm cannot build this model: {_one_line(error)}") from error
 
 
 def _classes(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> int:
+    """Returns the number of classes of the classifier in the weights, or 0 if they have none."""
     classifiers = settings.get("classifier") or ()
     for name in (classifiers,) if isinstance(classifiers, str) else classifiers:
         tensor = weights.get(f"{name}.weight")

@@ -1,4 +1,4 @@
-"""Small backbones with real weights that lie in files below `TLBENCH_DATA`, for work without a hub."""
+"""Small backbones whose weights are files below `TLBENCH_DATA`, for use without the hub."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class LocalBackbone(ImageBackbone):
-    """A backbone whose weights are one file below `TLBENCH_DATA`."""
+    """Base class of backbones whose weights are one file below `TLBENCH_DATA`."""
 
     @property
     def file(self) -> str:
-        """The file's path below the folder that the variable names."""
+        """Path of the weights, relative to a folder in `TLBENCH_DATA`."""
         raise NotImplementedError
 
     def located(self) -> Path:
-        """Returns the file.
+        """Returns the absolute path of the weights.
 
         Raises:
-            UsageError: It is not there.
+            UsageError: The file is missing.
         """
         path = sources.local_file(self.file)
         if path is None:
@@ -40,32 +40,36 @@ class LocalBackbone(ImageBackbone):
         return path
 
     def fetch(self) -> None:
-        """Does nothing but look: the file is had from nowhere else."""
+        """Checks that the file is there, since it cannot be downloaded.
+
+        Raises:
+            UsageError: The file is missing.
+        """
         self.located()
 
 
 @dataclass(frozen=True)
 class CifarResNet(LocalBackbone):
-    """A residual network for images of 32x32, trained on CIFAR-10 by Y. Idelbayev; three groups of blocks."""
+    """A residual network for 32x32 images, trained on CIFAR-10 by Y. Idelbayev."""
 
     name: str
     depth: int = 20
 
     paper = "He et al. 2016, arXiv:1512.03385"
     files: ClassVar[Mapping[int, str]] = {20: "12fca82f", 32: "d509ac18", 44: "014dd654", 56: "4bfd9763"}
-    """Depth to the first digits of the sha256 of its weights."""
+    """Maps a depth to the first digits of its weights' SHA-256."""
 
     def __post_init__(self) -> None:
         if self.depth not in self.files:
-            raise UsageError(f"{self.name}: depth is {self.depth}, but there are {', '.join(map(str, self.files))}")
+            raise UsageError(f"{self.name}: depth is {self.depth}, but must be {', '.join(map(str, self.files))}")
 
     @property
     def file(self) -> str:
-        """The file of this depth."""
+        """Path of the weights of this depth."""
         return f"weights/cifar10_resnet/resnet{self.depth}-{self.files[self.depth]}.th"
 
     def card(self) -> Card:
-        """Returns what is known of all four."""
+        """Returns the known metadata of the network."""
         return Card(
             family="cifar-resnet",
             parameters=_parameters((self.depth - 2) // 6),
@@ -79,7 +83,7 @@ class CifarResNet(LocalBackbone):
         )
 
     def data_config(self) -> Mapping[str, Any]:
-        """Returns images as they are, if they are of 32x32."""
+        """Returns a transform that leaves 32x32 images as they are and resizes others."""
         return {
             "input_size": (3, 32, 32),
             "interpolation": "bilinear",
@@ -90,28 +94,38 @@ class CifarResNet(LocalBackbone):
         }
 
     def read(self) -> tuple[str, Mapping[str, Tensor]]:
-        """Returns the encoder's tensors; the classifier of CIFAR-10's own classes is left behind.
+        """Returns an identifier and the encoder's tensors, without CIFAR-10's classifier.
 
         Raises:
-            UsageError: The file is not there, or is not the one that was published.
+            UsageError: The file is missing, or is not the published one.
         """
         weights = self.checkpoint()
         return f"{self.name}@{self.files[self.depth]}", {k: v for k, v in weights.items() if not k.startswith("linear")}
 
     def checkpoint(self) -> Mapping[str, Tensor]:
-        """Returns all tensors of the file, the classifier's among them; raises as `read`."""
+        """Returns all tensors of the file, classifier included.
+
+        Raises:
+            UsageError: The file is missing, or is not the published one.
+        """
         import torch
 
         path = self.located()
         with path.open("rb") as opened:
-            found = hashlib.file_digest(opened, "sha256").hexdigest()
-        if not found.startswith(self.files[self.depth]):
-            raise UsageError(f"{self.name}: {path} is not the file that was published: its sha256 is {found[:8]}")
+            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+        if not sha256.startswith(self.files[self.depth]):
+            raise UsageError(f"{self.name}: {path} is not the published file: its sha256 begins {sha256[:8]}")
+        # A .th file is a pickle: weights_only, since its code would run even though the digest was checked.
         state: Mapping[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+        # Saved from DataParallel, which prefixes every name.
         return {key.removeprefix("module."): value for key, value in state.items()}
 
     def build(self, weights: Mapping[str, Tensor] | None) -> nn.Module:
-        """Returns the network."""
+        """Returns the network without a classifier.
+
+        Raises:
+            PluginError: A tensor of the encoder is missing, unexpected or of another shape.
+        """
         from tlbench_timm.cifar_resnet import ResNet
         from tlbench_timm.loading import load_strictly
 
@@ -121,25 +135,25 @@ class CifarResNet(LocalBackbone):
 
 @dataclass(frozen=True)
 class MobileNetV1(LocalBackbone):
-    """MobileNet v1 of a quarter of its width, trained on ImageNet; converted from TensorFlow."""
+    """MobileNet v1 with width multiplier 0.25, trained on ImageNet; converted from TensorFlow."""
 
     name: str
     size: int = 224
-    """Pixels a side."""
+    """Side of the images in pixels."""
 
     paper = "Howard et al. 2017, arXiv:1704.04861"
 
     def __post_init__(self) -> None:
         if self.size < 32:
-            raise UsageError(f"{self.name}: size is {self.size}, but images are halved five times: at least 32")
+            raise UsageError(f"{self.name}: size is {self.size}, but must be at least 32: images are halved five times")
 
     @property
     def file(self) -> str:
-        """The only file."""
+        """Path of the weights."""
         return "weights/mobilenetv1_025_imagenet/model.safetensors"
 
     def card(self) -> Card:
-        """Returns what is known of it."""
+        """Returns the known metadata of the network."""
         path = sources.local_file(self.file)
         return Card(
             family="mobilenetv1",
@@ -154,7 +168,7 @@ class MobileNetV1(LocalBackbone):
         )
 
     def data_config(self) -> Mapping[str, Any]:
-        """Returns what the weights were trained with: pixels from -1 to 1."""
+        """Returns the transform that the weights were trained with: pixels in [-1, 1]."""
         return {
             "input_size": (3, self.size, self.size),
             "interpolation": "bilinear",
@@ -165,31 +179,42 @@ class MobileNetV1(LocalBackbone):
         }
 
     def read(self) -> tuple[str, Mapping[str, Tensor]]:
-        """Returns the tensors and the file's digest."""
+        """Returns an identifier with the file's digest, and its tensors."""
         from tlbench_timm.loading import read_tensors
 
         path = self.located()
         return f"mobilenetv1-025@{sources.digest_of(path)}", read_tensors(path, self.name)
 
     def build(self, weights: Mapping[str, Tensor] | None) -> nn.Module:
-        """Returns timm's network by the builder that it has for wider ones; it has no name for this width."""
+        """Returns timm's network, by its private builder, since timm registers no model of this width.
+
+        Raises:
+            PluginError: A tensor of the encoder is missing, unexpected or of another shape.
+        """
         from timm.models.efficientnet import _gen_mobilenet_v1
 
         from tlbench_timm.loading import load_strictly
 
         native: nn.Module = _gen_mobilenet_v1(
-            "mobilenetv1_025", 0.25, pad_type="same", bn_eps=0.001, num_classes=0, pretrained_cfg={"num_classes": 0}
+            # Padding and epsilon as in TensorFlow, where the weights come from.
+            "mobilenetv1_025",
+            0.25,
+            pad_type="same",
+            bn_eps=0.001,
+            num_classes=0,
+            pretrained_cfg={"num_classes": 0},
         )
         return native if weights is None else load_strictly(native, weights, self.name)
 
 
 def _parameters(blocks: int) -> int:
-    """Returns how many parameters a CIFAR ResNet has, of so many blocks in each of three groups."""
+    """Returns the number of parameters of a CIFAR ResNet with this many blocks in each of its three groups."""
 
-    def layer(taken: int, given: int) -> int:
-        return 9 * taken * given + 2 * given
+    def layer(in_channels: int, out_channels: int) -> int:
+        # A 3x3 convolution without bias, and a batch norm's scale and shift.
+        return 9 * in_channels * out_channels + 2 * out_channels
 
     widths = (16, 16, 32, 64)
-    firsts = sum(layer(taken, given) for taken, given in pairwise(widths))
+    firsts = sum(layer(in_channels, out_channels) for in_channels, out_channels in pairwise(widths))
     rest = sum((2 * blocks - 1) * layer(width, width) for width in widths[1:])
     return layer(3, 16) + firsts + rest

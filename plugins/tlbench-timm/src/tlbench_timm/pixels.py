@@ -1,4 +1,4 @@
-"""Images to rows of pixels, by timm's own transform for evaluation."""
+"""Turns images into rows of pixels with timm's evaluation transform."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
     from tlbench.modeling.data import Data
 
 VERSION = 1
-"""Raise it when the same settings' rows change."""
+"""Increase it when the same settings give other pixels; it is part of the cache key."""
 
 
 def featurize(examples: Examples, output: Output, config: Mapping[str, Any]) -> Data:
-    """Returns one row of pixels for each example.
+    """Returns one row of pixels per example.
 
     Args:
-        examples: Of one image each.
-        output: What is asked of them.
-        config: What timm's `create_transform` takes.
+        examples: Examples of one image each.
+        output: The task's output kind.
+        config: Arguments of timm's `create_transform`.
 
     Raises:
-        PluginError: Inputs that are not one image.
-        DataError: An image that cannot be read.
+        PluginError: The inputs are not one image per example.
+        DataError: An image cannot be read.
     """
     import PIL
     import timm
     import torchvision
 
-    # With the prefetcher's transform pixels stay bytes, and are normalised when a batch is made.
+    # timm's prefetcher variant returns uint8, a quarter of the memory; pixels are normalised when a batch is built.
     transform: Any = timm.data.create_transform(**config, is_training=False, use_prefetcher=True)
 
     def prepare(image: Image) -> np.ndarray:
@@ -50,5 +50,6 @@ def featurize(examples: Examples, output: Output, config: Mapping[str, Any]) -> 
         size=config["input_size"][1:],
         normalise=Normalise(tuple(config["mean"]), tuple(config["std"])),
         made=json.dumps({**config, "timm": VERSION}, sort_keys=True),
+        # Resizing differs in the last bit between releases, so cached pixels are keyed by them.
         versions={"timm": timm.__version__, "torchvision": torchvision.__version__, "pillow": PIL.__version__},
     )

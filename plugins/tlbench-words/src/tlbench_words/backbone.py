@@ -1,4 +1,4 @@
-"""Static word vectors as a backbone. Light: the numbers are read when weights or rows are asked for."""
+"""Static word vectors (GloVe, word2vec, fastText) as a backbone. Light: torch and the vectors are loaded on demand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tlbench import Backbone, Card, Examples, Output, PluginError, UsageError
-from tlbench_words.vector_files import VERSION, facts, load_vectors
+from tlbench_words.vector_files import VERSION, load_vectors, read_header
 
 if TYPE_CHECKING:
     from tlbench.modeling.data import Data
@@ -18,34 +18,37 @@ SCHEME = "words:"
 
 @dataclass(frozen=True)
 class WordVectors(Backbone):
-    """A vector for each word, whatever stands around it: what contextual encoders are to be better than."""
+    """Static word vectors: one vector per word, regardless of context; a baseline for contextual encoders."""
 
     name: str
     source: str
-    """The file, an absolute path."""
+    """Absolute path of the file of vectors."""
     revision: str
-    """A digest of its content."""
+    """Digest of the file's content."""
     readout: Literal["mean", "first", "last"] = "mean"
     max_length: int = 512
-    """Known words that a text is cut to; the words of a sentence are never cut."""
+    """Known words that a text is truncated to; sentences for token classification are never truncated."""
 
     modality = "text"
     paper = "Pennington et al. 2014 (GloVe); Mikolov et al. 2013, arXiv:1301.3781 (word2vec)"
 
     def __post_init__(self) -> None:
         if self.max_length < 2:
-            raise UsageError(f"{self.name}: max_length is {self.max_length}, but a pair of texts has at least 2 words")
+            raise UsageError(
+                f"{self.name}: max_length is {self.max_length}, but a pair of texts needs at least 2 words"
+            )
 
     def card(self) -> Card:
-        """Returns the size of the table; of a file that is gone or changed, only its name."""
+        """Returns the size of the table, or only its name if the file is missing or has changed."""
         path = Path(self.source)
-        if not path.is_file() or facts(path).digest != self.revision:
+        if not path.is_file() or read_header(path).digest != self.revision:
             return Card(family="static", source=self.source, revision=self.revision, on_disk=False)
-        known = facts(path)
+        header = read_header(path)
         return Card(
             family="static",
-            parameters=(known.words + 1) * known.width,
-            width=known.width,
+            # One more row than words: row 0 is the unknown word.
+            parameters=(header.words + 1) * header.width,
+            width=header.width,
             stages=0,
             source=self.source,
             revision=self.revision,
@@ -53,35 +56,35 @@ class WordVectors(Backbone):
         )
 
     def supports(self, output: Output) -> str | None:
-        """Returns why not: neither an answer's place nor a text can be read off single words."""
+        """Returns why not: spans and generated texts need context, which single words lack."""
         if output.reads in {"context", "prompt"}:
-            return f"word vectors know nothing of what stands around a word, so no {type(output).__name__}"
+            return f"word vectors ignore a word's context, so they cannot predict {type(output).__name__}"
         return None
 
     def load(self, *, pretrained: bool = True) -> Encoder:
-        """Returns the table as an encoder of one stage; random of the same spread if not `pretrained`.
+        """Returns the table as an encoder of one stage, or a random one of equal deviation if not `pretrained`.
 
         Raises:
-            UsageError: The file is gone, or changed.
-            DataError: A row of it that cannot be used.
+            UsageError: The file is missing or has changed.
+            DataError: A row of the file is malformed.
         """
         from tlbench_words.word_encoder import encoder
 
         return encoder(load_vectors(Path(self.source), self.revision), self.revision, self.readout, pretrained)
 
     def featurize(self, examples: Examples, output: Output) -> Data:
-        """Returns one row for each example: the known words of a text, or every word of a sentence of words.
+        """Returns one row of word ids per example: the known words of a text, or every word of a tokenised sentence.
 
         Raises:
-            PluginError: An output that needs more than words, or inputs that are no texts.
+            PluginError: The output needs context, or the inputs are not texts.
         """
         from tlbench_words.splitting import Splitter
-        from tlbench_words.word_encoder import sentences, texts
+        from tlbench_words.word_encoder import featurize_sentences, featurize_texts
 
         if reason := self.supports(output):
             raise PluginError(reason)
         splitter = Splitter(load_vectors(Path(self.source), self.revision))
         fingerprint = f"{self.revision}:{VERSION}"
         if output.reads == "words":
-            return sentences(examples, splitter, fingerprint)
-        return texts(examples, splitter, self.max_length, fingerprint)
+            return featurize_sentences(examples, splitter, fingerprint)
+        return featurize_texts(examples, splitter, self.max_length, fingerprint)

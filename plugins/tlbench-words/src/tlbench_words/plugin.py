@@ -11,16 +11,17 @@ from tlbench_words.vector_files import pin
 
 @hookimpl
 def tlbench_schemes() -> Mapping[str, str]:
-    """Returns how files of vectors are named."""
+    """Returns the name pattern of files of vectors."""
     return {f"{SCHEME}<file of vectors>": "backbone"}
 
 
 @hookimpl
 def tlbench_resolve(kind: str, name: str) -> Backbone | None:
-    """Returns the backbone of a file of vectors, pinned to what it holds now.
+    """Returns the backbone for a file of vectors, pinned to its present content.
 
     Raises:
-        UsageError: No such file, one of another format, or one that changed since it was pinned.
+        UsageError: The file is missing, or has changed since it was pinned.
+        DataError: The file is not a table of word vectors.
     """
     if kind != "backbone" or not name.startswith(SCHEME):
         return None

@@ -1,4 +1,4 @@
-"""Texts to the rows of a table of word vectors."""
+"""Splits texts into words and looks up their rows in a table of word vectors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tlbench_words.vector_files import Vectors
 UNKNOWN = 0
 _TOKENS = re.compile(r"\w+(?:[-'.]\w+)*|[^\w\s]")
 _PIECES = re.compile(r"\w+?(?=n't$)|n't$|'\w+|\w+|[^\w\s]")
-"""Don't, it's and well-known in the parts that GloVe's tokenizer makes of them (as the Penn Treebank does)."""
+"""Splits contractions as GloVe's training tokenizer (Penn Treebank) does: don't -> do n't, it's -> it 's."""
 
 
 @dataclass(frozen=True)
@@ -20,24 +20,27 @@ class Splitter:
     vectors: Vectors
 
     def text(self, text: str) -> list[int]:
-        """Returns the rows of the known words, in order; the others are left out."""
-        return [row for token in _TOKENS.findall(_plain(text)) for row in self._rows(token)]
+        """Returns the table rows of a text's known words, in order; unknown words are skipped."""
+        return [row for token in _TOKENS.findall(_straighten(text)) for row in self._rows(token)]
 
     def word(self, word: str) -> list[int]:
-        """Returns the rows of a word or of its known parts; row 0 where there is none."""
-        return self._rows(_plain(word)) or self.text(word) or [UNKNOWN]
+        """Returns the table rows of a word, or of its known parts, or row 0 if nothing is known."""
+        return self._rows(_straighten(word)) or self.text(word) or [UNKNOWN]
 
     def _rows(self, token: str) -> list[int]:
+        # The whole word first: the vocabulary may have "well-known" itself.
         if row := self._row(token):
             return [row]
         pieces = _PIECES.findall(token)
         return [row for piece in pieces if (row := self._row(piece))] if len(pieces) > 1 else []
 
     def _row(self, token: str) -> int:
-        known = self.vectors.vocabulary
-        found = UNKNOWN if self.vectors.lower else known.get(token, UNKNOWN)
-        return found or known.get(token.lower(), UNKNOWN)
+        vocabulary = self.vectors.vocabulary
+        # `or` works because row 0 is reserved for unknown words, so that no known word has a falsy row.
+        exact = UNKNOWN if self.vectors.lower else vocabulary.get(token, UNKNOWN)
+        return exact or vocabulary.get(token.lower(), UNKNOWN)
 
 
-def _plain(text: str) -> str:
+def _straighten(text: str) -> str:
+    # Vocabularies have "don't" with an ASCII apostrophe only; texts often have the typographic one.
     return text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")

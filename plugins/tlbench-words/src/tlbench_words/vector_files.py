@@ -1,7 +1,7 @@
-"""Files of word vectors: a word and its numbers in each row, with a space between any two.
+"""Reads text files of word vectors: one word and its numbers per line, separated by single spaces.
 
-GloVe's have no heading; word2vec's and fastText's text formats begin with the number of words and of dimensions.
-Rows end at a line feed and columns at a space and at nothing else: words may hold what Unicode takes for either.
+GloVe's files have no header; word2vec's and fastText's begin with the number of words and dimensions. Lines are split
+at line feeds and columns at ASCII spaces only, because words may contain other Unicode white space.
 """
 
 from __future__ import annotations
@@ -19,150 +19,159 @@ if TYPE_CHECKING:
     import numpy as np
 
 VERSION = 1
-"""Raise it when the same file gives other vectors."""
+"""Increase it when the same file yields other vectors; it is part of the cache key."""
+# A binary file may have no line feed at all: read no more than this to find the first one.
 _LONGEST_ROW = 1 << 20
 _ENDS = b" \r\n"
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What a file says of itself before its numbers are read."""
+class VectorFileHeader:
+    """A file's digest and table size, known from one pass before any number is parsed."""
 
     digest: str
-    """Twelve hex digits over its content."""
+    """First twelve hex digits of the content's SHA-256."""
     words: int
     width: int
     heading: bool
-    """Whether the first row is the number of words and of dimensions."""
+    """Whether the first line is a header with the number of words and dimensions."""
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """The words of a file and their vectors."""
+    """A file's vocabulary and vectors."""
 
     table: np.ndarray
-    """(words + 1, D) float32; row 0 is zero and stands for every unknown word."""
+    """(words + 1, D) float32; row 0 is zero and is used for every unknown word."""
     vocabulary: Mapping[str, int]
-    """Word to row."""
+    """Maps a word to its row."""
     lower: bool
-    """Whether all words are in lower case."""
+    """Whether all words are lower-case."""
 
 
 def pin(text: str) -> tuple[Path, str]:
-    """Returns the file and the digest of its content that "<file>[@digest]" stands for.
+    """Returns the path and content digest of "<file>[@digest]".
 
     Raises:
-        UsageError: No such file, or one that holds something else than the digest says.
-        DataError: It is no file of vectors.
+        UsageError: The file is missing, or its content does not match the digest.
+        DataError: The file is not a table of word vectors.
     """
+    # The whole text first: a file's name may itself contain an @.
     whole = Path(text).expanduser()
     if whole.is_file():
-        return whole.resolve(), facts(whole.resolve()).digest
+        return whole.resolve(), read_header(whole.resolve()).digest
     source, at, digest = text.rpartition("@")
     path = Path(source).expanduser()
     if not at or not path.is_file():
-        raise UsageError(f"words:{text}: no such file; give one of vectors in text, such as glove.6B.100d.txt")
-    found = facts(path.resolve()).digest
-    if found != digest:
-        raise UsageError(f"words:{text}: the file holds {found} now; name it without @{digest} to use that")
+        raise UsageError(f"words:{text}: no such file; give a text file of vectors, such as glove.6B.100d.txt")
+    current = read_header(path.resolve()).digest
+    if current != digest:
+        raise UsageError(f"words:{text}: the file's digest is now {current}; drop @{digest} to use it as it is")
     return path.resolve(), digest
 
 
-def facts(path: Path) -> Facts:
-    """Returns what can be known of a file by reading it once; it is not read again while it stays the same.
+def read_header(path: Path) -> VectorFileHeader:
+    """Returns the digest and size of a file; read once while its size and modification time stay the same.
 
     Raises:
-        DataError: A row with too few columns.
+        DataError: A line has too few columns, or the header does not match the number of lines.
     """
     state = path.stat()
-    return _facts(path, state.st_size, state.st_mtime_ns)
+    return _read_header(path, state.st_size, state.st_mtime_ns)
 
 
 @lru_cache(maxsize=2)
 def load_vectors(path: Path, digest: str) -> Vectors:
-    """Returns the words and vectors of a file; parsed once a machine, and kept beside tlbench's other caches.
+    """Returns the vocabulary and vectors of a file, parsed once per machine and then read from the disk cache.
 
     Raises:
-        UsageError: The file is gone, or holds something else than the digest says.
-        DataError: A row that is not a word with as many numbers as the first has.
+        UsageError: The file is missing, or its content does not match the digest.
+        DataError: A line is not a word followed by as many numbers as in the first line.
     """
     from tlbench.modeling.disk.disk_cache import kept_arrays
 
+    # Raises if the file changed since it was named: the cache entry is for the digest, not for the path.
     pin(f"{path}@{digest}")
     key = {"digest": digest, "version": str(VERSION)}
-    arrays = kept_arrays("words", key, lambda: read_vectors(path, facts(path)))
+    arrays = kept_arrays("words", key, lambda: read_vectors(path, read_header(path)))
     words = bytes(arrays["words"]).decode().split("\n")
     vocabulary = {word: row for row, word in enumerate(words, start=1)}
     return Vectors(arrays["table"], vocabulary, lower=all(word == word.lower() for word in words))
 
 
-def read_vectors(path: Path, known: Facts) -> dict[str, np.ndarray]:
-    """Returns the table, (words + 1, D) float32, and the words, joined by line feeds in UTF-8, as bytes.
+def read_vectors(path: Path, header: VectorFileHeader) -> dict[str, np.ndarray]:
+    """Returns the table, (words + 1, D) float32, and the words as UTF-8 bytes joined by line feeds.
 
     Raises:
-        DataError: A row that is not a word with as many numbers as the first has; or a word that stands twice.
+        DataError: A line is not a word followed by as many numbers as in the first line, or repeats a word.
     """
     import numpy as np
 
-    table = np.zeros((known.words + 1, known.width), dtype=np.float32)
+    table = np.zeros((header.words + 1, header.width), dtype=np.float32)
     rows: dict[bytes, int] = {}
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            if number == 1 and known.heading:
+            if number == 1 and header.heading:
                 continue
             columns = line.rstrip(_ENDS).split(b" ")
-            words, numbers = columns[: -known.width], columns[-known.width :]
-            # A word may hold spaces (". . ."), but a number within one is a number too many.
+            words, numbers = columns[: -header.width], columns[-header.width :]
+            # GloVe has words with spaces (". . ."), so the numbers are counted from the right; a number among the
+            # word's parts means that the line has too many.
             if any(_is_number(part) for part in words[1:]):
-                raise DataError(f"{path}: row {number}: {len(columns) - 1} numbers, not {known.width}")
+                raise DataError(f"{path}: row {number}: {len(columns) - 1} numbers where {header.width} are expected")
             word = b" ".join(words)
             if not word:
                 raise DataError(f"{path}: row {number}: no word before its numbers")
             if word in rows:
-                raise DataError(f"{path}: row {number}: {_text(word)} stands in row {rows[word]} already")
+                raise DataError(f"{path}: row {number}: {_shown(word)} is in row {rows[word]} already")
             rows[word] = number
             try:
+                # Decoded only to check it: the cache stores bytes.
                 word.decode()
                 table[len(rows)] = [float(value) for value in numbers]
             except UnicodeDecodeError:
-                raise DataError(f"{path}: row {number}: {_text(word)} is not UTF-8") from None
+                raise DataError(f"{path}: row {number}: {_shown(word)} is not UTF-8") from None
             except ValueError:
                 wrong = next(value for value in numbers if not _is_number(value))
-                raise DataError(f"{path}: row {number}: {_text(wrong)} is not a number") from None
+                raise DataError(f"{path}: row {number}: {_shown(wrong)} is not a number") from None
     finite = np.isfinite(table).all(1)
     if not finite.all():
-        number = int(finite.argmin()) + known.heading
+        # Table row i comes from line i, or i + 1 where there is a header.
+        number = int(finite.argmin()) + header.heading
         raise DataError(f"{path}: row {number}: a number is not finite")
     return {"table": table, "words": np.frombuffer(b"\n".join(rows), dtype=np.uint8)}
 
 
 @lru_cache(maxsize=64)
-def _facts(path: Path, size: int, changed: int) -> Facts:
-    whole, rows, width, promised = hashlib.sha256(), 0, 0, None
+def _read_header(path: Path, size: int, changed: int) -> VectorFileHeader:
+    sha256, rows, width, declared = hashlib.sha256(), 0, 0, None
     with path.open("rb") as file:
         first = file.readline(_LONGEST_ROW)
         columns = first.rstrip(_ENDS).split(b" ")
+        # Two whole numbers are word2vec's header; a vector of one dimension after a numeric word would look the same.
         heading = len(columns) == 2 and all(column.isdigit() for column in columns)
         if heading:
-            promised, width = int(columns[0]), int(columns[1])
+            declared, width = int(columns[0]), int(columns[1])
         else:
             width = len(columns) - 1
         if not width or not first.endswith(b"\n") or not all(map(_is_number, columns[1:])):
-            raise DataError(f"{path}: row 1: not a word and its vector, nor the size of a table of vectors")
-        whole.update(first)
+            raise DataError(
+                f"{path}: row 1: neither a word with its vector nor a header with the number of words and dimensions"
+            )
+        sha256.update(first)
         rows = 1
         for line in file:
-            whole.update(line)
+            sha256.update(line)
             rows += 1
-            there = line.rstrip(_ENDS).count(b" ")
-            if there < width:
-                raise DataError(f"{path}: row {rows}: {there} numbers, not {width}")
+            numbers = line.rstrip(_ENDS).count(b" ")
+            if numbers < width:
+                raise DataError(f"{path}: row {rows}: {numbers} numbers where {width} are expected")
     words = rows - heading
     if not words:
-        raise DataError(f"{path}: no word in it")
-    if promised not in (None, words):
-        raise DataError(f"{path}: row 1 promises {promised} words, but there are {words}")
-    return Facts(whole.hexdigest()[:12], words, width, heading)
+        raise DataError(f"{path}: the file has a header but no words")
+    if declared not in (None, words):
+        raise DataError(f"{path}: row 1 declares {declared} words, but the file has {words}; is it complete?")
+    return VectorFileHeader(sha256.hexdigest()[:12], words, width, heading)
 
 
 def _is_number(text: bytes) -> bool:
@@ -173,5 +182,5 @@ def _is_number(text: bytes) -> bool:
     return True
 
 
-def _text(raw: bytes) -> str:
+def _shown(raw: bytes) -> str:
     return repr(raw.decode(errors="backslashreplace")[:40])

@@ -1,4 +1,4 @@
-"""Word vectors as an encoder of one stage, and examples as rows for it."""
+"""The encoder over a table of word vectors, and the functions that turn examples into rows of word ids."""
 
 from __future__ import annotations
 
@@ -18,76 +18,79 @@ from tlbench_words.vector_files import Vectors
 
 
 class WordTable(nn.Module):
-    """One vector for each word."""
+    """An embedding table: one vector per word."""
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
         self.embedding = nn.Embedding.from_pretrained(weight, freeze=False)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Maps ids (B, T) to vectors (B, T, D)."""
+        """Returns the vectors (B, T, D) of ids (B, T)."""
         vectors: Tensor = self.embedding(ids)
         return vectors
 
 
 class WordConvention(Convention):
-    """Rows of the table in, their vectors out."""
+    """Calls the table on word ids and returns their vectors."""
 
     def run(self, native: nn.Module, batch: Batch) -> Tensor:
-        """Returns (B, T, D)."""
+        """Returns vectors, (B, T, D)."""
         vectors: Tensor = native(batch["ids"])
         return vectors
 
     def sample(self, native: nn.Module) -> Batch:
-        """Returns (2, 3) unknown words."""
+        """Returns a batch of unknown words, (2, 3)."""
         ids = torch.zeros((2, 3), dtype=torch.long, device=next(native.parameters()).device)
         return {"ids": ids, "mask": torch.ones_like(ids, dtype=torch.bool)}
 
     def standin(self, hidden: Hidden) -> Batch:
-        """Returns unknown words in the shape of the batch."""
+        """Returns a batch of unknown words of the hidden states' shape."""
         return {"ids": torch.zeros(hidden.x.shape[:2], dtype=torch.long, device=hidden.x.device), "mask": hidden.mask}
 
     def mask(self, batch: Batch) -> Tensor | None:
-        """Returns (B, T) bool."""
+        """Returns (B, T) bool, False at padding."""
         mask: Tensor = batch["mask"]
         return mask
 
 
 def encoder(vectors: Vectors, digest: str, readout: str, pretrained: bool) -> StagedEncoder:
-    """Returns an encoder whose only stage is the table; random of the same spread if not `pretrained`."""
+    """Returns an encoder whose only stage is the table, randomly drawn with the same deviation if not `pretrained`."""
+    # Copied: the cached table is memory-mapped read-only, and fine-tuning writes into the weight.
     weight = torch.from_numpy(np.array(vectors.table))
     identity = f"words:{digest}"
     if not pretrained:
-        spread = float(weight[1:].std(unbiased=False))
-        weight = nn.init.normal_(torch.empty_like(weight), std=spread)
+        # Row 0 (unknown) is all zeros and would bias the deviation.
+        deviation = float(weight[1:].std(unbiased=False))
+        weight = nn.init.normal_(torch.empty_like(weight), std=deviation)
         weight[UNKNOWN] = 0
         identity = f"random:words:{tuple(weight.shape)}"
     return StagedEncoder(WordTable(weight).eval(), WordConvention(), (), readout=readout, identity=identity)
 
 
-def texts(examples: Examples, splitter: Splitter, length: int, fingerprint: str) -> Data:
-    """Returns a row of known words for each example, of one text or two, cut at the longer one first.
+def featurize_texts(examples: Examples, splitter: Splitter, length: int, fingerprint: str) -> Data:
+    """Returns a row of known words per example, truncated to `length`; of a pair, the longer text is truncated first.
 
     Raises:
-        PluginError: Inputs that are not one or two texts.
+        PluginError: The inputs are not one or two texts.
     """
     if not all(len(e.inputs) in (1, 2) and all(isinstance(text, str) for text in e.inputs) for e in examples):
-        raise PluginError("tlbench-words takes one text or two for each example")
+        raise PluginError("tlbench-words takes one or two texts per example")
     rows = [_row(_cut([splitter.text(text) for text in example.inputs], length)) for example in examples]
     return one_row_each(examples, rows, collate, [len(row) for row in rows], f"texts:{fingerprint}:{length}")
 
 
-def sentences(examples: Examples, splitter: Splitter, fingerprint: str) -> Data:
-    """Returns a row for each sentence, with every word of it or its parts; the alignment says where a word begins.
+def featurize_sentences(examples: Examples, splitter: Splitter, fingerprint: str) -> Data:
+    """Returns a row with all words of a sentence; the alignment marks the first vector of each word.
 
     Raises:
-        PluginError: Inputs that are not the words of one sentence.
+        PluginError: The inputs are not one tuple of words.
     """
     if not all(len(e.inputs) == 1 and isinstance(e.inputs[0], tuple | list) for e in examples):
-        raise PluginError("tlbench-words takes the words of a sentence as one tuple of texts")
+        raise PluginError("tlbench-words takes a sentence as one tuple of words per example")
     rows, alignment = [], []
     for example in examples:
         parts = [splitter.word(word) for word in example.inputs[0]]
+        # A word's index at the first of its parts, -1 at the others; a sentence without words has one padding row.
         begins = [[index, *[-1] * (len(part) - 1)] for index, part in enumerate(parts)]
         rows.append(_row(parts))
         alignment.append(np.array([place for part in begins for place in part] or [-1], dtype=np.int64))
@@ -106,13 +109,14 @@ def collate(rows: Sequence[np.ndarray]) -> Batch:
 
 
 def _row(parts: Sequence[Sequence[int]]) -> np.ndarray:
-    # A text without a known word is one unknown word: the mean of nothing would be 0/0.
+    # A text without any known word becomes one unknown word, because the mean over no rows is 0/0.
     return np.array([row for part in parts for row in part] or [UNKNOWN], dtype=np.int32)
 
 
 def _cut(parts: list[list[int]], length: int) -> list[list[int]]:
     if len(parts) == 1:
         return [parts[0][:length]]
+    # As the longest_first truncation of tokenizers does: the shorter text is cut only below half of the length.
     first, second = parts
     first = first[: max(length - len(second), length // 2)]
     return [first, second[: length - len(first)]]

@@ -1,1 +1,1 @@
-"""Activations of a frozen encoder prefix: computed once and shared, in memory and on disk."""
+"""Provides the activations of frozen encoder prefixes, computed once and shared, in memory and on disk."""

@@ -1,4 +1,4 @@
-"""Activations in the cache on disk: under which key, and what is checked before they are believed."""
+"""Stores activations in the disk cache: defines their keys, and verifies stored entries against the encoder."""
 
 from __future__ import annotations
 
@@ -14,65 +14,73 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tlbench.modeling.activations.encoding import batches_of, witness
+from tlbench.modeling.activations.encoding import encoding_batches, witness
 from tlbench.modeling.activations.hidden_rows import HiddenRows
 from tlbench.modeling.data import Data
 from tlbench.modeling.disk.disk_cache import DiskCache, StoredArrays
 from tlbench.modeling.disk.file_format import JSON
-from tlbench.modeling.disk.writing import Draft
+from tlbench.modeling.disk.writing import EntryWriter
 from tlbench.modeling.encoder import Encoder
 
-UNNAMED = "random-"
-"""How the identity begins of weights that will never be met again: they would only fill the disk."""
+RANDOM_WEIGHTS = "random-"
+"""Prefix of the identity of randomly initialised weights, which no other run has: storing them would waste the disk."""
 
 
 @dataclass(frozen=True)
 class StoredActivations:
-    """Activations and what they cost."""
+    """Activations with their cost in time and memory."""
 
     value: Tensor | HiddenRows
-    """(rows, D) of features, or rows of hidden states."""
+    """Features (rows, D), or the rows of hidden states."""
     encode_seconds: float
-    """What computing them took, on its own."""
+    """Seconds that encoding took when it was done."""
     size_bytes: int
-    """How much memory they hold: none where they stay on disk and are read when they are looked at."""
+    """Memory in use: 0 if the values are mapped from disk and loaded on access."""
 
 
 class ActivationFile:
-    """The place on disk for what one encoder computes of one data: features, or hidden states where `stop` is said."""
+    """The cache entry for one encoder and one data: features, or hidden states if `stop` is given."""
 
     def __init__(self, disk: DiskCache, encoder: Encoder, data: Data, stop: int | None, precision: str) -> None:
         self._disk, self._encoder, self._data, self._stop, self._precision = disk, encoder, data, stop, precision
         self._kind = "features" if stop is None else "hidden"
+        # A cached run must give the same bits as a computed one, so the key has all that the bits depend on: kernels
+        # differ between processors, torch versions and numbers of threads, and a row's last bits even depend on the
+        # rows that share its batch.
         self._key: dict[str, JSON] = {
             "weights": encoder.identity,
             "data": data.fingerprint,
-            "batches": hashlib.sha256(repr(batches_of(encoder, data)).encode()).hexdigest()[:16],
+            "batches": hashlib.sha256(repr(encoding_batches(encoder, data)).encode()).hexdigest()[:16],
             "stop": stop,
             "readout": encoder.readout if stop is None else None,
             "precision": precision,
-            **_machine(encoder.device),
-            **_libraries(encoder),
+            **_numerics(encoder.device),
+            **_library_versions(encoder),
         }
 
-    def entry(self, make: Callable[[Draft], StoredActivations | None]) -> StoredActivations | None:
-        """Returns what is on disk, or what `make` makes and, if it is to stay on disk, adds to the draft as "x".
+    def load_or_create(self, make: Callable[[EntryWriter], StoredActivations | None]) -> StoredActivations | None:
+        """Returns the stored activations, or computes them with `make` and stores them; other processes wait meanwhile.
 
-        Of several processes one makes it, and the others wait. None where `make` returns it, or gave the rows to a
-        draft that could not be kept in the end.
+        Args:
+            make: Computes the activations and adds them to the writer as "x"; None if they cannot be cached.
+
+        Returns:
+            The activations; None if `make` returned None, or if its rows were only on disk and could not be stored.
         """
-        if (found := self._read()) is not None:
-            return found
-        with self._disk.draft(self._kind, self._key) as draft:
-            if (found := self._read()) is not None:
-                return found
-            made = make(draft)
-            if made is None:
+        if (entry := self._read()) is not None:
+            return entry
+        with self._disk.writer(self._kind, self._key) as writer:
+            # the lock may have been waited for: look again before encoding
+            if (entry := self._read()) is not None:
+                return entry
+            created = make(writer)
+            if created is None:
                 return None
-            kept = self._commit(draft, made)
-        if not isinstance(made.value, HiddenRows) or made.value.complete:
-            return made
-        return self._read() if kept else None
+            stored = self._commit(writer, created)
+        if not isinstance(created.value, HiddenRows) or created.value.complete:
+            return created
+        # the rows exceeded the memory limit and were written only: map them from the file
+        return self._read() if stored else None
 
     @cached_property
     def _witness(self) -> str:
@@ -82,50 +90,55 @@ class ActivationFile:
         stored = self._disk.find(self._kind, self._key)
         if stored is None:
             return None
-        if stored.about.get("witness") != self._witness:
-            # something changed that the key does not name
+        if stored.metadata.get("witness") != self._witness:
+            # the code changed without a new version, as in a plugin under development: no key can name that
             self._disk.drop(self._kind, self._key)
             return None
-        return _entry(stored, self._encoder.device)
+        return _activations_of(stored, self._encoder.device)
 
-    def _commit(self, draft: Draft, made: StoredActivations) -> bool:
-        about: dict[str, JSON] = {"encode_seconds": made.encode_seconds, "witness": self._witness}
-        if isinstance(made.value, HiddenRows):
-            draft.add("places", made.value.places)
-            about["masked"] = made.value.masked
-        return draft.commit(about)
-
-
-def worth_keeping(encoder: Encoder) -> bool:
-    """Says whether another run may meet these weights again."""
-    return not encoder.identity.startswith(UNNAMED)
+    def _commit(self, writer: EntryWriter, created: StoredActivations) -> bool:
+        details: dict[str, JSON] = {"encode_seconds": created.encode_seconds, "witness": self._witness}
+        if isinstance(created.value, HiddenRows):
+            # "places" and "masked" are names on disk: files of earlier versions are read by them
+            writer.add("places", created.value.bounds)
+            details["masked"] = created.value.masked
+        return writer.commit(details)
 
 
-def _entry(stored: StoredArrays, device: torch.device) -> StoredActivations:
-    seconds = float(stored.about["encode_seconds"])
-    if stored.about.get("masked") is None:
+def should_store(encoder: Encoder) -> bool:
+    """Returns whether another run can have these weights, so that their activations are worth storing on disk."""
+    return not encoder.identity.startswith(RANDOM_WEIGHTS)
+
+
+def _activations_of(stored: StoredArrays, device: torch.device) -> StoredActivations:
+    seconds = float(stored.metadata["encode_seconds"])
+    # features: small, and moved to the encoder's device as a whole
+    if stored.metadata.get("masked") is None:
         features = torch.from_numpy(stored.array("x")).to(device)
         return StoredActivations(
             features, seconds, 0 if device.type == "cpu" else features.numel() * features.element_size()
         )
+    # data without rows: encoding never ran, so no array was written
     if "x" not in stored.header.arrays:
         return StoredActivations(HiddenRows(0, masked=False), seconds, 0)
     x = torch.from_numpy(stored.array("x"))
     if stored.header.arrays["x"].dtype == "BF16":
+        # numpy lacks bfloat16: the array holds its bits as int16
         x = x.view(torch.bfloat16)
-    return StoredActivations(HiddenRows.mapped(x, stored.array("places"), bool(stored.about["masked"])), seconds, 0)
+    return StoredActivations(HiddenRows.mapped(x, stored.array("places"), bool(stored.metadata["masked"])), seconds, 0)
 
 
-def _machine(device: torch.device) -> dict[str, JSON]:
-    """Returns what the bits depend on besides weights and data."""
-    said: dict[str, JSON] = {"torch": torch.__version__, "matmul": torch.get_float32_matmul_precision()}
+def _numerics(device: torch.device) -> dict[str, JSON]:
+    """Returns the parts of software and hardware that decide which kernels run, and so the last bits."""
+    common: dict[str, JSON] = {"torch": torch.__version__, "matmul": torch.get_float32_matmul_precision()}
     if device.type == "cuda":
         capability = torch.cuda.get_device_capability(device)
-        return {**said, "device": f"{torch.cuda.get_device_name(device)} {capability}"}
+        return {**common, "device": f"{torch.cuda.get_device_name(device)} {capability}"}
     if device.type != "cpu":
-        return {**said, "device": f"{device.type} {platform.platform()}"}
+        return {**common, "device": f"{device.type} {platform.platform()}"}
+    # a CPU's sums are split by the number of threads and by the vector width
     vectors = torch.backends.cpu.get_cpu_capability()
-    return {**said, "device": f"{_processor()} {vectors}", "threads": torch.get_num_threads()}
+    return {**common, "device": f"{_processor()} {vectors}", "threads": torch.get_num_threads()}
 
 
 @cache
@@ -137,17 +150,18 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _libraries(encoder: Encoder) -> dict[str, JSON]:
+def _library_versions(encoder: Encoder) -> dict[str, JSON]:
     """Returns the versions of the distributions that the encoder's classes come from."""
-    found: dict[str, JSON] = {}
+    versions: dict[str, JSON] = {}
     for kind in (type(encoder), type(encoder.native)):
         module = kind.__module__.partition(".")[0]
-        found[f"code:{module}"] = _version(module)
-    return found
+        versions[f"code:{module}"] = _version(module)
+    return versions
 
 
 @cache
 def _version(module: str) -> str:
+    # a module that is not installed as a distribution, such as a test's, has no version: the witness covers it
     with suppress(metadata.PackageNotFoundError):
         return metadata.version(module.replace("_", "-"))
     return ""

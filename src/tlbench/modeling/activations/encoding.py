@@ -1,4 +1,4 @@
-"""Running a frozen encoder over data, in batches of like length, in eval mode and without gradients."""
+"""Runs a frozen encoder over data: in batches of similar length, in eval mode and without gradients."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from torch import Tensor, nn
 from tlbench.modeling.activations.hidden_rows import HiddenRows
 from tlbench.modeling.batches import default_tokens, inference_batches
 from tlbench.modeling.data import Data, to_device
-from tlbench.modeling.disk.writing import Draft
+from tlbench.modeling.disk.writing import EntryWriter
 from tlbench.modeling.encoder import Encoder, Hidden
 from tlbench.modeling.precision import at_least_fp32, autocast
 
-WITNESSES = 2
-"""Rows that say whether an encoder still computes what it did."""
+WITNESS_ROWS = 2
+"""Number of rows that are encoded again to verify a stored entry."""
 
 
-def batches_of(encoder: Encoder, data: Data) -> list[list[int]]:
-    """Returns the rows that are encoded together: the last bits of a row depend on it."""
+def encoding_batches(encoder: Encoder, data: Data) -> list[list[int]]:
+    """Returns the row indices of each batch; the last bits of a row depend on the rows it is batched with."""
     return inference_batches(data.lengths, default_tokens(encoder.device.type))
 
 
 @contextmanager
 def resting(module: nn.Module) -> Iterator[None]:
-    """Puts a module into eval mode, all of it, until the block ends."""
+    """Puts a module and all its submodules into eval mode for the block, then restores the mode of each."""
+    # not module.train(): a strategy may have frozen parts of the module in eval mode
     modes = {part: part.training for part in module.modules()}
     module.eval()
     try:
@@ -38,65 +39,86 @@ def resting(module: nn.Module) -> Iterator[None]:
             part.training = training
 
 
-def encode_features(encoder: Encoder, data: Data, precision: str, draft: Draft | None = None) -> Tensor:
-    """Returns (rows, D) in fp32 at least, on the encoder's device: the readout of every row.
+def encode_features(encoder: Encoder, data: Data, precision: str, writer: EntryWriter | None = None) -> Tensor:
+    """Returns the encoder's readout of every row, (rows, D) in fp32 or fp64 on the encoder's device.
 
-    Those who wait for the draft, to which nothing is added before all are there, see that it is being worked on.
+    Args:
+        encoder: The encoder; it is run in eval mode.
+        data: The rows to encode.
+        precision: The resolved precision to compute in.
+        writer: Touched after every batch, so that processes waiting for the entry see progress. Nothing is added to it.
     """
     features = torch.empty(0, encoder.width, device=encoder.device)
-    for indices, hidden in _passes(encoder, data, batches_of(encoder, data), None, precision):
+    for indices, hidden in _encoded(encoder, data, encoding_batches(encoder, data), None, precision):
         read = _readout(encoder, hidden, precision)
         if not len(features):
+            # allocated by the first batch, whose dtype may be fp64
             features = read.new_empty(len(data), encoder.width)
         features[indices] = read
-        if draft is not None:
-            draft.touch()
-    _wait(encoder.device)
+        if writer is not None:
+            writer.touch()
+    _synchronize(encoder.device)
     return features
 
 
 def encode_hidden(
-    encoder: Encoder, data: Data, stop: int, precision: str, limit_bytes: int, draft: Draft
+    encoder: Encoder, data: Data, stop: int, precision: str, limit_bytes: int, writer: EntryWriter
 ) -> HiddenRows | None:
-    """Returns what stages[:stop] put out, or None where it cannot be cut to rows, or is too much to keep.
+    """Returns the outputs of stages[:stop] for every row, or None if they cannot be split into rows or are too large.
 
-    The rows go into the draft as they come, as "x". Where they pass `limit_bytes` they stay there alone: the rows
-    that come back are then not complete.
+    Args:
+        encoder: The encoder; it is run in eval mode.
+        data: The rows to encode.
+        stop: The number of stages to run.
+        precision: The resolved precision to compute in.
+        limit_bytes: The most memory to use. Beyond it, rows are kept in the writer only, and the result is not
+            `complete`.
+        writer: Receives all rows as the array "x", batch by batch.
     """
     rows: HiddenRows | None = None
     total = max(1, data.lengths.sum())
-    for indices, hidden in _passes(encoder, data, batches_of(encoder, data), stop, precision):
+    for indices, hidden in _encoded(encoder, data, encoding_batches(encoder, data), stop, precision):
         if hidden.extras or not _is_contiguous(hidden.mask):
             return None
         if rows is None:
             rows = HiddenRows(len(data), masked=hidden.mask is not None)
         chunk = rows.add(indices, hidden)
         size = rows.size_bytes
+        # After the first batch the total is extrapolated from the batch's share of all lengths: data that would need
+        # more than twice the room is not encoded any further.
         share = data.lengths[indices].sum() / total
-        room = max(limit_bytes, draft.limit_bytes)
+        room = max(limit_bytes, writer.limit_bytes)
         if size > room or (size == _size(chunk) and len(rows) > len(indices) and size / share > 2 * room):
             return None
         if chunk.dtype == torch.bfloat16:
-            draft.add("x", chunk.view(torch.int16).numpy(), "BF16")
+            # numpy has no bfloat16: its bits are written as int16
+            writer.add("x", chunk.view(torch.int16).numpy(), "BF16")
         else:
-            draft.add("x", chunk.numpy())
+            writer.add("x", chunk.numpy())
         if size > limit_bytes:
-            if not draft.alive:
+            # too large for memory: go on only if all rows so far are on disk
+            if not writer.active:
                 return None
-            rows.let_go()
-    _wait(encoder.device)
+            rows.release()
+    _synchronize(encoder.device)
     return rows if rows is not None else HiddenRows(0, masked=False)
 
 
 def witness(encoder: Encoder, data: Data, stop: int | None, precision: str) -> str:
-    """Returns a digest of what the encoder computes of the two shortest rows; the readout where `stop` is None.
+    """Returns a digest of the encoder's output for the two shortest rows, to detect changes that no key names.
 
-    Names and versions say much of what numbers depend on, but not all: a plugin that is being written changes under
-    one version. Two rows tell for next to nothing.
+    Names and versions do not cover everything that outputs depend on: the code of a plugin under development changes
+    without a new version. Encoding two short rows takes next to no time.
+
+    Args:
+        encoder: The encoder; it is run in eval mode.
+        data: The rows to encode.
+        stop: The number of stages to run; None for the readout.
+        precision: The resolved precision to compute in.
     """
     digest = hashlib.sha256()
-    rows = np.argsort(data.lengths, kind="stable")[:WITNESSES].tolist()
-    for _, hidden in _passes(encoder, data, [rows] if rows else [], stop, precision):
+    rows = np.argsort(data.lengths, kind="stable")[:WITNESS_ROWS].tolist()
+    for _, hidden in _encoded(encoder, data, [rows] if rows else [], stop, precision):
         value = hidden.x if stop is not None else _readout(encoder, hidden, precision)
         digest.update(f"{value.dtype}{tuple(value.shape)}".encode())
         digest.update(value.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
@@ -104,12 +126,13 @@ def witness(encoder: Encoder, data: Data, stop: int | None, precision: str) -> s
 
 
 def _readout(encoder: Encoder, hidden: Hidden, precision: str) -> Tensor:
-    """Returns (B, D) in fp32 at least; a readout may have weights of its own, which must not meet another precision."""
+    """Returns the readout of a batch, (B, D) in fp32 or fp64."""
+    # under autocast, because a readout with weights in fp32 (a pooler) cannot multiply a bf16 hidden state
     with torch.no_grad(), autocast(encoder.device, precision):
         return at_least_fp32(encoder.pool(hidden))
 
 
-def _passes(
+def _encoded(
     encoder: Encoder, data: Data, batches: list[list[int]], stop: int | None, precision: str
 ) -> Iterator[tuple[list[int], Hidden]]:
     """Yields the indices and hidden states of each batch, computed in eval mode and without gradients."""
@@ -117,16 +140,17 @@ def _passes(
     with resting(encoder):
         for indices in batches:
             batch = to_device(data.batch(indices), device)
-            # not inference_mode: what is cached here is trained on later
+            # not inference_mode: autograd refuses its tensors, and cached activations are trained on later
             with torch.no_grad(), autocast(device, precision):
                 hidden = encoder(batch, stop=stop)
             yield indices, hidden
 
 
 def _is_contiguous(mask: Tensor | None) -> bool:
-    """Says whether the tokens of each row stand together, so that cutting off the padding moves none of them."""
+    """Returns whether the tokens of each row are adjacent, so that removing the padding keeps their distances."""
     if mask is None:
         return True
+    # a row's tokens are adjacent if they start once: count starts (at the left edge, or after a gap) and filled rows
     starts = mask[:, :1].sum() + (mask[:, 1:] & ~mask[:, :-1]).sum()
     return bool(starts == mask.any(1).sum())
 
@@ -135,7 +159,7 @@ def _size(chunk: Tensor) -> int:
     return chunk.numel() * chunk.element_size()
 
 
-def _wait(device: torch.device) -> None:
-    """Waits for the device, so that a clock read next tells the truth."""
+def _synchronize(device: torch.device) -> None:
+    """Waits until the device has finished: CUDA kernels run in the background, and the caller reads a clock next."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

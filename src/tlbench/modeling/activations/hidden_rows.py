@@ -1,4 +1,4 @@
-"""Hidden states as rows: what stands between two stages, one entry an example, without padding."""
+"""Provides `HiddenRows`: hidden states between two stages as one tensor per row, without padding."""
 
 from __future__ import annotations
 
@@ -14,69 +14,85 @@ from tlbench.modeling.encoder import Hidden
 
 
 class HiddenRows(Sequence[Tensor]):
-    """Rows cut out of batches of hidden states: padding is dropped, nothing is copied when a row is read."""
+    """A sequence of rows cut out of batches of hidden states. Padding is dropped; reading a row copies nothing."""
 
     def __init__(self, count: int, masked: bool) -> None:
         self.masked = masked
-        """Whether a row is (T, D) of its own length; else all have the same shape."""
+        """Whether rows are (T, D) with T of their own; otherwise all rows have the same shape."""
         self.complete = True
-        """Whether the rows are here; not after `let_go`."""
+        """Whether the rows are in memory; False after `release`."""
         self._chunks: list[Tensor] = []
         self._starts: list[int] = []
-        self._places = np.zeros((count, 3), dtype=np.int64)
-        self._taken = self._size = 0
+        # for each row: its chunk, and its first and one past its last position among all that was added
+        self._index = np.zeros((count, 3), dtype=np.int64)
+        self._added = self._size = 0
 
     @classmethod
-    def mapped(cls, x: Tensor, places: np.ndarray, masked: bool) -> HiddenRows:
-        """Returns rows that lie one after the other in `x`, at `places` (rows, 2): the first and one past the last."""
-        rows = cls(len(places), masked)
+    def mapped(cls, x: Tensor, bounds: np.ndarray, masked: bool) -> HiddenRows:
+        """Returns rows that lie in one tensor.
+
+        Args:
+            x: All rows, one after the other in the first dimension.
+            bounds: For each row its first and one past its last position in `x`, (rows, 2).
+            masked: Whether rows have lengths of their own.
+        """
+        rows = cls(len(bounds), masked)
         rows._chunks, rows._starts = [x], [0]
-        rows._places[:, 1:] = places
+        rows._index[:, 1:] = bounds
         return rows
 
     def take(self, indices: Sequence[int] | np.ndarray) -> HiddenRows:
-        """Returns these rows, in this order; nothing is copied."""
+        """Returns these rows in this order, without copying."""
         rows = HiddenRows(0, self.masked)
-        rows._chunks, rows._starts, rows._places = self._chunks, self._starts, self._places[indices]
+        rows._chunks, rows._starts, rows._index = self._chunks, self._starts, self._index[indices]
         return rows
 
     @property
     def size_bytes(self) -> int:
-        """How much memory the rows take that were added."""
+        """The size in bytes of all rows that were added."""
         return self._size
 
     @property
-    def places(self) -> np.ndarray:
-        """(rows, 2): where each row begins and ends among all that was added, one after the other."""
-        return self._places[:, 1:]
+    def bounds(self) -> np.ndarray:
+        """For each row its first and one past its last position among all that was added, (rows, 2)."""
+        return self._index[:, 1:]
 
     def add(self, indices: Sequence[int], hidden: Hidden) -> Tensor:
-        """Takes in the rows of one batch of an encoder's output; returns them as they are kept, without padding."""
+        """Adds the rows of one batch.
+
+        Args:
+            indices: The row of the data that each row of the batch is.
+            hidden: The encoder's output for the batch.
+
+        Returns:
+            The rows as stored: on the CPU, one after the other, without padding.
+        """
         if hidden.mask is None:
             ends = np.arange(1, len(indices) + 1)
             chunk = hidden.x
         else:
             ends = hidden.mask.sum(1).cpu().numpy().cumsum()
             chunk = hidden.x[hidden.mask]
-        # in one order of memory, whatever the encoder's was: kernels are chosen by it, and the file has but one
+        # Contiguous even if the encoder's output is channels-last: torch chooses kernels by memory layout, so rows from
+        # memory and rows from a file, which has one layout, would differ in their last bits.
         chunk = chunk.cpu().contiguous()
-        self._places[indices, 0] = len(self._chunks)
-        self._places[indices, 1] = self._taken + np.concatenate([[0], ends[:-1]])
-        self._places[indices, 2] = self._taken + ends
+        self._index[indices, 0] = len(self._chunks)
+        self._index[indices, 1] = self._added + np.concatenate([[0], ends[:-1]])
+        self._index[indices, 2] = self._added + ends
         if self.complete:
             self._chunks.append(chunk)
-            self._starts.append(self._taken)
-        self._taken += len(chunk)
+            self._starts.append(self._added)
+        self._added += len(chunk)
         self._size += chunk.numel() * chunk.element_size()
         return chunk
 
-    def let_go(self) -> None:
-        """Forgets the rows, and those that come, but not where they stand: they are kept somewhere else."""
+    def release(self) -> None:
+        """Frees the rows, and keeps only the bounds of these and of later ones, for rows that are on disk."""
         self.complete = False
         self._chunks.clear()
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._index)
 
     @overload
     def __getitem__(self, index: int) -> Tensor: ...
@@ -85,7 +101,7 @@ class HiddenRows(Sequence[Tensor]):
     def __getitem__(self, index: int | slice) -> Tensor | list[Tensor]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        number, first, last = self._places[index].tolist()
+        number, first, last = self._index[index].tolist()
         chunk, start = self._chunks[number], self._starts[number]
         first, last = first - start, last - start
         rows: Tensor = chunk[first:last] if self.masked else chunk[first]

@@ -1,1 +1,1 @@
-"""Files that processes and runs share: what was computed once, under a size limit, checked before it is believed."""
+"""Provides the cache on disk: files shared by processes and runs, bounded in size and verified before they are used."""

@@ -1,8 +1,8 @@
-"""The folder of the cache as anybody may look at it: which entries there are, how large and how old; what may go.
+"""Lists, sizes and removes the entries of the cache folder, by file names and states alone.
 
-An entry is a file `<kind>-<32 hex digits>.safetensors`; while it is being written it is `.<name>.draft`, and whoever
-writes it holds a lock on that file. So a draft that can be locked was left behind by a process that died.
-Other files are nobody's business here. Imports nothing heavy.
+An entry is a file `<kind>-<32 hex digits>.safetensors`. While it is being written it is the partial file
+`.<name>.draft`, locked by its writer; a partial file that can be locked was abandoned by a process that died.
+All other files in the folder are left alone. Imports nothing heavy, so that the command line stays fast.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _ENTRY = re.compile(r"([a-z][a-z0-9-]*)-[0-9a-f]{32}\.safetensors")
-_DRAFT = re.compile(r"\.[a-z][a-z0-9-]*-[0-9a-f]{32}\.safetensors\.draft")
+_PARTIAL = re.compile(r"\.[a-z][a-z0-9-]*-[0-9a-f]{32}\.safetensors\.draft")
 
 
 @dataclass(frozen=True)
 class EntryFile:
-    """One entry, as its file's name and state tell."""
+    """The file of one entry."""
 
     path: Path
     kind: str
@@ -32,46 +32,55 @@ class EntryFile:
 
 @dataclass(frozen=True)
 class Freed:
-    """What was removed."""
+    """The number and total size of removed files."""
 
     entries: int = 0
     size_bytes: int = 0
 
 
 def entry_path(folder: Path, kind: str, digest: str) -> Path:
-    """Returns where the entry of this kind is whose key has this digest.
+    """Returns the path of the entry of this kind whose key has this digest.
 
     Raises:
-        ValueError: The kind is no word in lower case.
+        ValueError: The kind is not a short word in lower case.
     """
     path = folder / f"{kind}-{digest}.safetensors"
+    # the second test catches a kind with a slash in it, which would leave the folder
     if not _ENTRY.fullmatch(path.name) or path.parent != folder:
         raise ValueError(f"{kind!r}: the kind of an entry is a short word in lower case")
     return path
 
 
 def entries(folder: Path) -> list[EntryFile]:
-    """Returns the entries of a folder, the longest unused first; none if there is no such folder."""
-    found = []
+    """Returns the entries of a folder, least recently used first; empty if the folder does not exist."""
+    result = []
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as files:
         for file in files:
             if match := _ENTRY.fullmatch(file.name):
+                # another process may remove the file while the folder is read
                 with suppress(FileNotFoundError):
                     state = file.stat(follow_symlinks=False)
-                    found.append(EntryFile(Path(file.path), match[1], state.st_size, state.st_mtime))
-    return sorted(found, key=lambda entry: (entry.used, entry.path.name))
+                    # the modification time, which readers set: many file systems do not keep access times
+                    result.append(EntryFile(Path(file.path), match[1], state.st_size, state.st_mtime))
+    return sorted(result, key=lambda entry: (entry.used, entry.path.name))
 
 
 def prune(folder: Path, limit_bytes: int, unused_since: float | None = None, spare: Path | None = None) -> Freed:
-    """Removes the longest unused entries until the rest fits the limit, and all that were last used before a time.
+    """Removes the least recently used entries until the rest fits the limit, and all entries unused since a time.
 
-    A process that has a removed entry open keeps what it has. What others are writing counts towards the limit, so
-    that even the newest entry could go: `spare` stays.
+    A process that has a removed entry open keeps its data.
+
+    Args:
+        folder: The folder of the cache.
+        limit_bytes: The total size to get below; partial files count towards it.
+        unused_since: Entries last used before this time (seconds since 1970) are removed whatever their size.
+        spare: An entry to keep in any case.
     """
-    found = entries(folder)
-    total = sum(entry.size_bytes for entry in found) + sum(_size(draft) for draft in _drafts(folder))
+    stored = entries(folder)
+    total = sum(entry.size_bytes for entry in stored) + sum(_size(partial) for partial in _partial_files(folder))
     removed = size = 0
-    for entry in found:
+    for entry in stored:
+        # partial files can exceed the limit on their own, and would push out even the entry just written
         if entry.path == spare:
             continue
         if total - size <= limit_bytes and (unused_since is None or entry.used >= unused_since):
@@ -79,26 +88,28 @@ def prune(folder: Path, limit_bytes: int, unused_since: float | None = None, spa
         with suppress(FileNotFoundError):
             entry.path.unlink()
             removed += 1
-        # whoever removed it, it takes no room any more
+        # counted even if another process removed it first: the space is free either way
         size += entry.size_bytes
     return Freed(removed, size)
 
 
 def sweep(folder: Path) -> Freed:
-    """Removes the drafts that nobody is writing any more."""
+    """Removes partial files that were abandoned by their writers."""
     count = size = 0
-    for draft in _drafts(folder):
-        with suppress(OSError), _opened(draft) as handle:
+    for partial in _partial_files(folder):
+        # a live writer holds the lock: flock raises BlockingIOError, an OSError, and the file is skipped
+        with suppress(OSError), _opened(partial) as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if is_at(handle, draft):
-                found = os.fstat(handle).st_size
-                draft.unlink()
-                count, size = count + 1, size + found
+            # since it was opened it may have been committed, and the name given to a new file
+            if is_at(handle, partial):
+                freed = os.fstat(handle).st_size
+                partial.unlink()
+                count, size = count + 1, size + freed
     return Freed(count, size)
 
 
 def is_at(handle: int, path: Path) -> bool:
-    """Says whether an open file is still the one at this path."""
+    """Returns whether an open file is still the one at this path."""
     try:
         there = os.stat(path, follow_symlinks=False)
     except OSError:
@@ -107,9 +118,9 @@ def is_at(handle: int, path: Path) -> bool:
     return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
 
 
-def _drafts(folder: Path) -> list[Path]:
+def _partial_files(folder: Path) -> list[Path]:
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as files:
-        return [Path(file.path) for file in files if _DRAFT.fullmatch(file.name)]
+        return [Path(file.path) for file in files if _PARTIAL.fullmatch(file.name)]
     return []
 
 

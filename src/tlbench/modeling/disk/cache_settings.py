@@ -1,4 +1,4 @@
-"""Where the cache on disk is and how large it may grow; sizes and ages as people write them. Imports nothing heavy."""
+"""Reads the cache's settings from the environment, and parses and prints sizes and ages. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -15,56 +15,64 @@ DEFAULT_LIMIT = "10GiB"
 _NUMBER = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)", re.IGNORECASE)
 _SIZES = {"": 1, "b": 1}
 for _power, _letter in enumerate("kmgt", start=1):
-    # `G` alone is what `du` and `docker` mean by it
+    # a bare letter is binary (1G = 1 GiB), as in `du` and `docker`
     _SIZES |= {f"{_letter}b": 1000**_power, f"{_letter}ib": 1024**_power, _letter: 1024**_power}
 _AGES = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def folder() -> Path:
-    """Returns the folder of the cache: as TLBENCH_CACHE says, else below the user's folder for caches."""
-    said = os.environ.get(FOLDER_VARIABLE)
-    if said:
-        return Path(said).expanduser().absolute()
+    """Returns the folder of the cache: TLBENCH_CACHE, else `tlbench` in the user's cache folder (XDG)."""
+    value = os.environ.get(FOLDER_VARIABLE)
+    if value:
+        return Path(value).expanduser().absolute()
     home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(home).expanduser().absolute() / "tlbench"
 
 
 def limit_bytes() -> int:
-    """Returns how large the cache may grow: as TLBENCH_CACHE_LIMIT says, or 10 GiB; 0 switches it off.
+    """Returns the largest total size of the cache: TLBENCH_CACHE_LIMIT, else 10 GiB; 0 disables the cache.
 
     Raises:
-        UsageError: The variable holds no size.
+        UsageError: The variable is not a size.
     """
-    said = os.environ.get(LIMIT_VARIABLE)
-    return parse_size(said, LIMIT_VARIABLE) if said else parse_size(DEFAULT_LIMIT, "")
+    value = os.environ.get(LIMIT_VARIABLE)
+    return parse_size(value, LIMIT_VARIABLE) if value else parse_size(DEFAULT_LIMIT, "")
 
 
 def parse_size(text: str, source: str) -> int:
-    """Returns the bytes that "20GiB", "500MB", "1.5G" or "0" stand for; `source` is who said so.
+    """Returns the number of bytes in a text such as "20GiB", "500MB", "1.5G" or "0".
+
+    Args:
+        text: A number with an optional unit, in any case.
+        source: The option or variable that holds the text, for the error message.
 
     Raises:
-        UsageError: It is no size.
+        UsageError: The text is not a size.
     """
     match = _NUMBER.fullmatch(text.strip())
     if match is None or match[2].lower() not in _SIZES:
-        raise UsageError(f"{source} {text}: a size such as 20GiB, 500MB, or 0 for none")
+        raise UsageError(f"{source} {text}: a size such as 20GiB, 500MB, or 0 for none is expected")
     return int(float(match[1]) * _SIZES[match[2].lower()])
 
 
 def parse_age(text: str, source: str) -> float:
-    """Returns the seconds that "30d", "12h", "90m" or "2w" stand for; `source` is who said so.
+    """Returns the number of seconds in a text such as "30d", "12h", "90m" or "2w".
+
+    Args:
+        text: A number with a unit.
+        source: The option or variable that holds the text, for the error message.
 
     Raises:
-        UsageError: It is no age.
+        UsageError: The text is not an age.
     """
     match = _NUMBER.fullmatch(text.strip())
     if match is None or match[2].lower() not in _AGES:
-        raise UsageError(f"{source} {text}: an age such as 30d, 12h, 90m or 2w")
+        raise UsageError(f"{source} {text}: an age such as 30d, 12h, 90m or 2w is expected")
     return float(match[1]) * _AGES[match[2].lower()]
 
 
 def size_text(count: int) -> str:
-    """Returns a number of bytes for people: 12 bytes, 3.4 MiB."""
+    """Returns a number of bytes in a readable form: 12 bytes, 3.4 MiB."""
     if count < 1024:
         return f"{count} bytes"
     value = float(count)

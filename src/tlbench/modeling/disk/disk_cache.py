@@ -1,8 +1,8 @@
-"""Arrays on disk, found by all that they depend on: shared by workers and by runs, bounded, and never trusted unread.
+"""Provides `DiskCache`: arrays on disk, shared by workers and runs, found by all that they depend on.
 
-Whoever asks for an entry that another process is making waits for it. An entry appears whole or not at all, by a
-rename; no `fsync`, since what a power cut leaves is found out by its digest. Nothing here raises because of the disk:
-where it cannot be written the caller goes on without, and the log says so once.
+An entry is computed by one process while others wait for it, and appears complete or not at all, by a rename. There is
+no `fsync`: a file damaged by a power failure is detected by its digest. Disk errors never propagate: the caller goes on
+without the cache, and one warning is logged.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any
 from tlbench.modeling.disk import cache_folder as disk_folder
 from tlbench.modeling.disk import cache_settings
 from tlbench.modeling.disk.file_format import Damaged, Header, Key, canonical, check_digest, read_header, view
-from tlbench.modeling.disk.writing import Draft, claimed
+from tlbench.modeling.disk.writing import EntryWriter, lock_partial_file
 
 if TYPE_CHECKING:
     import numpy as np
 
 RESERVE_BYTES = 1 << 29
-"""The disk is left so much free space: the records of the run may be on it too."""
+"""Free space to leave on the disk, since the run's records may be on it too."""
+# the standard tag by which backup programs recognise a folder to leave out
 _TAG = "CACHEDIR.TAG"
 _TAG_TEXT = "Signature: 8a477f597d28d172789f06886806bc55\n# Made by tlbench; `tlbench cache` looks after it.\n"
 
@@ -35,112 +36,118 @@ log = logging.getLogger("tlbench.cache")
 
 @dataclass(frozen=True)
 class StoredArrays:
-    """An entry that was found whole: its arrays are views into the file, read when they are looked at.
+    """A verified entry. Its arrays are views into the mapped file, loaded on access.
 
-    Writing into them changes this process's view alone.
+    Writing into an array changes this process's copy only, never the file.
     """
 
     header: Header
     _mapped: mmap.mmap
 
     @property
-    def about(self) -> dict[str, Any]:
-        """What was said of the entry when it was made."""
-        return self.header.about
+    def metadata(self) -> dict[str, Any]:
+        """The metadata that was stored with the entry."""
+        return self.header.metadata
 
     def array(self, name: str) -> np.ndarray:
         """Returns an array; bfloat16, which numpy lacks, as int16.
 
         Raises:
-            KeyError: The entry has none of this name.
+            KeyError: The entry has no array of this name.
         """
         return view(self._mapped, self.header, name)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Returns all arrays."""
+        """Returns all arrays by name."""
         return {name: self.array(name) for name in self.header.arrays}
 
 
 class DiskCache:
-    """A folder of entries, which together take no more than `limit_bytes`: the longest unused go first."""
+    """A folder of entries bounded to `limit_bytes` in total; the least recently used are removed first."""
 
     def __init__(self, folder: Path, limit_bytes: int, reserve_bytes: int = RESERVE_BYTES) -> None:
         self.folder = folder
         self.limit_bytes = limit_bytes
         self.reserve_bytes = reserve_bytes
-        self._checked: set[tuple[object, ...]] = set()
+        self._verified: set[tuple[object, ...]] = set()
         self._writable = True
 
     def find(self, kind: str, key: Key) -> StoredArrays | None:
-        """Returns the entry of this key, or None; one that is damaged is removed."""
+        """Returns the entry of this key, or None; a damaged entry is removed."""
         path = self._path(kind, key)
         try:
             handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
             return None
         try:
-            return self._opened(handle, key)
+            return self._load(handle, key)
         except Damaged as error:
             log.warning("%s is dropped: %s", path, error)
             with suppress(OSError):
+                # another process may have replaced it with a good one meanwhile
                 if disk_folder.is_at(handle, path):
                     path.unlink()
         except (OSError, ValueError) as error:
             log.warning("%s cannot be read: %s", path, error)
         finally:
+            # the mapping keeps the file open by itself
             os.close(handle)
         return None
 
     def drop(self, kind: str, key: Key) -> None:
-        """Removes an entry, as one whose content turned out to be another."""
+        """Removes an entry, for example one that turned out to be outdated."""
         with suppress(OSError):
             self._path(kind, key).unlink()
 
     @contextmanager
-    def draft(self, kind: str, key: Key) -> Iterator[Draft]:
-        """Yields a new entry to be written; while another process writes the same one, waits for it.
+    def writer(self, kind: str, key: Key) -> Iterator[EntryWriter]:
+        """Yields a writer for a new entry; first waits while another process writes the same entry.
 
-        So look once more with `find` before making anything. What is not committed in the block is removed.
+        Call `find` again inside the block: the other process may have stored the entry meanwhile. An entry that is not
+        committed in the block is removed.
         """
         path = self._path(kind, key)
-        draft = Draft(
+        writer = EntryWriter(
             path,
             dict(key),
-            self._claimed(path),
+            self._lock(path),
             self.limit_bytes,
             self.reserve_bytes,
-            stopped=self._give_up,
-            committed=lambda header, handle: self._committed(path, header, handle),
+            on_error=self._disable_writing,
+            on_commit=lambda header, handle: self._after_commit(path, header, handle),
         )
         try:
-            yield draft
+            yield writer
         finally:
-            draft.close()
+            writer.close()
 
     def arrays(self, kind: str, key: Key, make: Callable[[], Mapping[str, np.ndarray]]) -> Mapping[str, np.ndarray]:
-        """Returns the arrays of this key; `make` makes them, once for all processes, where there are none."""
-        if (found := self.find(kind, key)) is not None:
-            return found.arrays()
-        with self.draft(kind, key) as draft:
-            if (found := self.find(kind, key)) is not None:
-                return found.arrays()
-            with draft.beating():
-                made = make()
-            for name, array in made.items():
-                draft.add(name, array)
-            kept = draft.commit({})
-        found = self.find(kind, key) if kept else None
-        return made if found is None else found.arrays()
+        """Returns the arrays of this key; if they are not stored, calls `make` in one process and stores them."""
+        if (entry := self.find(kind, key)) is not None:
+            return entry.arrays()
+        with self.writer(kind, key) as writer:
+            # the writer's lock may have been waited for: look again before computing
+            if (entry := self.find(kind, key)) is not None:
+                return entry.arrays()
+            with writer.heartbeat():
+                created = make()
+            for name, array in created.items():
+                writer.add(name, array)
+            stored = writer.commit({})
+        # the mapped file replaces the arrays in memory: its pages are shared by all processes
+        entry = self.find(kind, key) if stored else None
+        return created if entry is None else entry.arrays()
 
-    def _give_up(self, reason: object) -> None:
-        """Writes no more in this process, and says why, once."""
+    def _disable_writing(self, reason: object) -> None:
+        """Stops writing in this process; logs the reason the first time."""
         if self._writable:
             log.warning("the cache in %s cannot be written (%s): going on in memory", self.folder, reason)
         self._writable = False
 
-    def _committed(self, path: Path, header: Header, handle: int) -> None:
-        """Takes note of an entry that was just written, and makes room where the limit is passed."""
-        self._checked.add(_identity(handle, header))
+    def _after_commit(self, path: Path, header: Header, handle: int) -> None:
+        """Registers an entry that was just written, and removes old ones if the limit is exceeded."""
+        # this process computed the digest itself: no need to read the file back
+        self._verified.add(_identity(handle, header))
         with suppress(OSError):
             disk_folder.sweep(self.folder)
             disk_folder.prune(self.folder, self.limit_bytes, spare=path)
@@ -149,62 +156,70 @@ class DiskCache:
         digest = hashlib.sha256(canonical(dict(key)).encode()).hexdigest()[:32]
         return disk_folder.entry_path(self.folder, kind, digest)
 
-    def _opened(self, handle: int, key: Key) -> StoredArrays:
+    def _load(self, handle: int, key: Key) -> StoredArrays:
+        """Verifies an open file, marks it as used and maps it.
+
+        Raises:
+            Damaged: The file is damaged, or belongs to another key.
+        """
         header = read_header(handle)
         if header.key != dict(key):
             raise Damaged("it is the entry of another key")
+        # the digest takes a pass over the whole file, so it is checked once per process and file
         identity = _identity(handle, header)
-        if identity not in self._checked:
+        if identity not in self._verified:
             check_digest(handle, header)
-            self._checked.add(identity)
+            self._verified.add(identity)
         with suppress(OSError):
-            # a folder of somebody else's may be readable alone
+            # the modification time is the time of last use; in another user's folder it cannot be set
             os.utime(handle)
         return StoredArrays(header, mmap.mmap(handle, 0, access=mmap.ACCESS_COPY))
 
-    def _claimed(self, path: Path) -> int | None:
-        """Returns a handle on the entry's draft, locked, or None where it cannot be written."""
+    def _lock(self, path: Path) -> int | None:
+        """Returns the descriptor of the entry's locked partial file, or None if it cannot be written."""
         if not self._writable:
             return None
         try:
-            self._make_folder()
-            return claimed(path)
+            self._create_folder()
+            return lock_partial_file(path)
         except OSError as error:
-            self._give_up(error.strerror or error)
+            self._disable_writing(error.strerror or error)
             return None
 
-    def _make_folder(self) -> None:
+    def _create_folder(self) -> None:
         if not self.folder.is_dir():
+            # readable by its owner only, since entries are derived from the user's data
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             (self.folder / _TAG).write_text(_TAG_TEXT)
 
 
 def shared() -> DiskCache | None:
-    """Returns this process's cache in the folder that the environment names, or None where it is switched off.
+    """Returns this process's cache as configured by the environment, or None if it is disabled.
 
     Raises:
-        UsageError: The environment holds no size where one belongs.
+        UsageError: The size limit in the environment is not a size.
     """
-    where = cache_settings.folder(), cache_settings.limit_bytes()
-    if not where[1]:
+    # read at every call: `--cache-limit` and tests change the environment of a running process
+    location = cache_settings.folder(), cache_settings.limit_bytes()
+    if not location[1]:
         return None
-    if where not in _shared:
-        _shared[where] = DiskCache(*where)
-    return _shared[where]
+    if location not in _shared:
+        _shared[location] = DiskCache(*location)
+    return _shared[location]
 
 
 def kept_arrays(kind: str, key: Key, make: Callable[[], Mapping[str, np.ndarray]]) -> Mapping[str, np.ndarray]:
-    """Returns arrays that were made before on this machine under the same key, or what `make` makes now.
+    """Returns the arrays cached under this key on this machine; calls `make` if they are not cached yet.
 
-    For what a plugin would else make anew in each process, such as tokens. Treat the arrays as read-only.
+    For anything a plugin would otherwise compute anew in each process, such as tokens. Treat the arrays as read-only.
 
     Args:
-        kind: What they are, as a short word in lower case: `tlbench cache info` shows it.
-        key: All that they depend on: fingerprints, settings, versions of libraries.
-        make: Makes them; called in one process at a time.
+        kind: A short word in lower case that names the sort of data; `tlbench cache info` shows it.
+        key: All that the arrays depend on: fingerprints, settings, versions of libraries.
+        make: Computes the arrays by name; called in one process at a time.
 
     Raises:
-        ValueError: The kind is no such word.
+        ValueError: `kind` is not a short word in lower case.
     """
     cache = shared()
     return make() if cache is None else cache.arrays(kind, key, make)
@@ -214,6 +229,6 @@ _shared: dict[tuple[Path, int], DiskCache] = {}
 
 
 def _identity(handle: int, header: Header) -> tuple[object, ...]:
-    # Times say nothing: they change with every use.
+    # without the modification time, which changes with every use
     state = os.fstat(handle)
     return state.st_dev, state.st_ino, state.st_size, header.digest

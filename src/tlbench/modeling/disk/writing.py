@@ -1,7 +1,7 @@
-"""Writing an entry of the cache: in a draft beside it, which is its own lock, and which is renamed when it is whole.
+"""Writes cache entries atomically: into a locked partial file beside the entry, renamed when it is complete.
 
-The kernel frees the lock of a process that dies, so a draft that nobody holds was left behind; whoever wants the entry
-next takes it over.
+The partial file is its own lock. The kernel releases the lock of a process that dies, so an unlocked partial file was
+abandoned, and the next process that needs the entry takes it over.
 """
 
 from __future__ import annotations
@@ -18,26 +18,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlbench.modeling.disk import cache_folder as disk_folder
-from tlbench.modeling.disk.file_format import Array, Damaged, Header, Key, dtype_name, packed, read_header, room_for
+from tlbench.modeling.disk.file_format import (
+    Array,
+    Damaged,
+    Header,
+    Key,
+    dtype_name,
+    header_size_for,
+    pack_header,
+    read_header,
+)
 
 if TYPE_CHECKING:
     import numpy as np
 
-PATIENCE_SECONDS = 300.0
-"""A process that makes an entry and has shown no sign of life for so long (stopped, or stuck) is not waited for."""
-BEAT_SECONDS = 30.0
-"""Between two signs of life of a process that makes an entry in one piece."""
-_LOOK_AGAIN_SECONDS = 0.05
-_BUSY = 0.001
-"""The share of a core that is used by whoever works, be it on a slow disk or behind others; beating takes less."""
+STALE_AFTER_SECONDS = 300.0
+"""Another process is no longer waited for once its partial file has not been modified for this long."""
+HEARTBEAT_SECONDS = 30.0
+"""Interval between heartbeats of a process that computes an entry in one piece."""
+_POLL_SECONDS = 0.05
+_MIN_CPU_SHARE = 0.001
+"""Below this share of a core a process counts as stuck. Slow disks and busy cores leave more; heartbeats use less."""
 
 log = logging.getLogger("tlbench.cache")
 
 
-class Draft:
-    """An entry that is being written: nobody reads it before it is committed, and this process alone writes it.
+class EntryWriter:
+    """A cache entry being written by this process; readers see it only after `commit`.
 
-    Once something is in the way (the disk, the limit) it takes whatever is added and keeps nothing.
+    A failure (full disk, size limit) never raises: the writer becomes inactive, and what is added later is discarded.
     """
 
     def __init__(
@@ -47,42 +56,52 @@ class Draft:
         handle: int | None,
         limit_bytes: int,
         reserve_bytes: int,
-        stopped: Callable[[object], None],
-        committed: Callable[[Header, int], None],
+        on_error: Callable[[object], None],
+        on_commit: Callable[[Header, int], None],
     ) -> None:
-        """Takes the handle that `claimed` gave, and what to tell when the disk is in the way and when it is done."""
+        """Wraps an open partial file.
+
+        Args:
+            path: Where the finished entry goes.
+            key: All that the entry depends on.
+            handle: The descriptor that `lock_partial_file` returned; None for a writer that discards everything.
+            limit_bytes: The largest size of the entry.
+            reserve_bytes: The free space to leave on the disk.
+            on_error: Called with the reason if the disk cannot be written.
+            on_commit: Called with the header and the descriptor after the entry was renamed into place.
+        """
         self.seconds = 0.0
         """Time spent on writing."""
         self._path, self._key, self._handle = path, key, handle
         self._limit_bytes, self._reserve_bytes = limit_bytes, reserve_bytes
-        self._stopped, self._committed = stopped, committed
+        self._on_error, self._on_commit = on_error, on_commit
         self._arrays: dict[str, Array] = {}
         self._digest = hashlib.sha256()
-        self._room = room_for(key)
+        self._header_size = header_size_for(key)
         self._size = 0
 
     @classmethod
-    def dead(cls) -> Draft:
-        """Returns a draft that keeps nothing."""
+    def disabled(cls) -> EntryWriter:
+        """Returns a writer that discards everything, for callers without a cache on disk."""
         return cls(Path(), {}, None, 0, 0, lambda reason: None, lambda header, handle: None)
 
     @property
-    def alive(self) -> bool:
-        """Whether what is added is kept."""
+    def active(self) -> bool:
+        """Whether added arrays are written."""
         return self._handle is not None
 
     @property
     def limit_bytes(self) -> int:
-        """How large the entry may become."""
-        return self._limit_bytes if self.alive else 0
+        """The largest size of the entry in bytes; 0 if the writer is inactive."""
+        return self._limit_bytes if self.active else 0
 
     def add(self, name: str, part: np.ndarray, dtype: str | None = None) -> None:
-        """Appends rows to an array: the parts of one array come one after the other and differ in their first size.
+        """Appends rows to an array. All parts of one array come in sequence and may differ in the first dimension only.
 
         Args:
-            name: The array's.
-            part: At least one-dimensional.
-            dtype: As safetensors names it, where numpy has no such type and the part holds its bits.
+            name: The name of the array.
+            part: The rows, (n, ...).
+            dtype: The safetensors dtype if `part` holds the bits of a type that numpy lacks, such as "BF16".
         """
         if self._handle is None:
             return
@@ -93,31 +112,32 @@ class Draft:
             self._extend(name, part.shape, dtype or dtype_name(part.dtype))
             self._write(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
         except TypeError:
+            # the caller's arrays cannot be stored; the disk is fine, so the cache stays writable
             self.close()
         except OSError as error:
-            self._stop(error)
+            self._fail(error)
         self.seconds += time.perf_counter() - began
 
     def touch(self) -> None:
-        """Tells those who wait for the entry that it is being worked on: what is written tells them by itself."""
+        """Updates the modification time, so that waiting processes see progress; writing does so by itself."""
         if self._handle is not None:
             with suppress(OSError):
                 os.utime(self._handle)
 
     @contextmanager
-    def beating(self) -> Iterator[None]:
-        """Touches the draft from time to time until the block ends, for as long as this process computes."""
+    def heartbeat(self) -> Iterator[None]:
+        """Touches the partial file at intervals while the block runs and this process uses the CPU."""
         ended = threading.Event()
 
         def beat() -> None:
             computed = time.process_time()
-            while not ended.wait(BEAT_SECONDS):
-                # what is stuck computes nothing, and is not to be waited for
-                if (now := time.process_time()) - computed > BEAT_SECONDS * _BUSY:
+            while not ended.wait(HEARTBEAT_SECONDS):
+                # a deadlocked process uses no CPU: without heartbeats the others stop waiting for it
+                if (now := time.process_time()) - computed > HEARTBEAT_SECONDS * _MIN_CPU_SHARE:
                     self.touch()
                 computed = now
 
-        thread = threading.Thread(target=beat, name="tlbench-draft", daemon=True)
+        thread = threading.Thread(target=beat, name="tlbench-cache-heartbeat", daemon=True)
         thread.start()
         try:
             yield
@@ -125,48 +145,52 @@ class Draft:
             ended.set()
             thread.join()
 
-    def commit(self, about: Key) -> bool:
-        """Makes the entry what others find, with what is to be said of it; returns whether it was kept."""
+    def commit(self, metadata: Key) -> bool:
+        """Publishes the entry under its final name, with metadata; returns whether it was stored."""
         if self._handle is None:
             return False
         began = time.perf_counter()
         try:
-            packed_header = packed(self._key, about, self._arrays, self._digest, self._room)
-            os.pwrite(self._handle, packed_header, 0)
+            # the header goes in last: until now these bytes are zeros, which no reader accepts
+            header_bytes = pack_header(self._key, metadata, self._arrays, self._digest, self._header_size)
+            os.pwrite(self._handle, header_bytes, 0)
             header = read_header(self._handle)
-            os.replace(self._draft, self._path)
-            self._committed(header, self._handle)
+            os.replace(self._partial, self._path)
+            self._on_commit(header, self._handle)
         except OSError as error:
-            self._stop(error)
+            self._fail(error)
             return False
         except (Damaged, ValueError) as error:
-            log.warning("%s is not kept: %s", self._path, error)
+            log.warning("%s is not cached: %s", self._path, error)
             self.close()
             return False
+        # closing releases the lock: processes that waited now find the entry
         os.close(self._handle)
         self._handle = None
         self.seconds += time.perf_counter() - began
         return True
 
     def close(self) -> None:
-        """Removes what was not committed."""
+        """Removes the partial file unless it was committed."""
         if self._handle is None:
             return
         with suppress(OSError):
-            if disk_folder.is_at(self._handle, self._draft):
-                self._draft.unlink()
+            # unlink goes by name, and the name may belong to another process's file by now
+            if disk_folder.is_at(self._handle, self._partial):
+                self._partial.unlink()
         os.close(self._handle)
         self._handle = None
 
     @property
-    def _draft(self) -> Path:
-        return draft_of(self._path)
+    def _partial(self) -> Path:
+        return partial_path(self._path)
 
     def _extend(self, name: str, shape: tuple[int, ...], dtype: str) -> None:
         known = self._arrays.get(name)
         if known is None:
             self._arrays[name] = Array(dtype, shape, self._size)
             return
+        # bytes are only ever appended, so only the last array can grow
         if known.dtype != dtype or known.shape[1:] != shape[1:] or name != next(reversed(self._arrays)):
             raise TypeError("the parts do not fit together")
         self._arrays[name] = Array(dtype, (known.shape[0] + shape[0], *shape[1:]), known.first)
@@ -174,40 +198,42 @@ class Draft:
     def _write(self, part: memoryview) -> None:
         assert self._handle is not None
         self._size += len(part)
-        if self._room + self._size > self._limit_bytes:
+        if self._header_size + self._size > self._limit_bytes:
             self.close()
             return
         space = os.fstatvfs(self._handle)
         if space.f_bavail * space.f_frsize - len(part) < self._reserve_bytes:
-            self._stop("the disk is nearly full")
+            self._fail("the disk is nearly full")
             return
         self._digest.update(part)
-        position = self._room + self._size - len(part)
+        position = self._header_size + self._size - len(part)
         while part:
-            # a full disk writes a part and raises only at the next call
+            # a nearly full disk accepts a part without an error and raises only at the next call
             written = os.pwrite(self._handle, part, position)
             part, position = part[written:], position + written
 
-    def _stop(self, reason: OSError | str) -> None:
+    def _fail(self, reason: OSError | str) -> None:
         self.close()
-        self._stopped(reason.strerror or reason if isinstance(reason, OSError) else reason)
+        self._on_error(reason.strerror or reason if isinstance(reason, OSError) else reason)
 
 
-def claimed(path: Path) -> int | None:
-    """Returns a handle on the empty draft of an entry, locked for this process alone; waits while another has it.
+def lock_partial_file(path: Path) -> int | None:
+    """Opens and locks an entry's partial file, emptied; waits while another process holds the lock.
 
-    None where the one that has it shows no sign of life.
+    Returns:
+        The file descriptor, or None if the other process made no progress for `STALE_AFTER_SECONDS`.
 
     Raises:
-        OSError: Nothing can be written there, or not be locked.
+        OSError: The file cannot be created or locked.
     """
-    draft = draft_of(path)
+    partial = partial_path(path)
     while True:
-        handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        # O_NOFOLLOW: a symbolic link in the folder must not direct our writes to another file
+        handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
             locked = _lock(handle)
-            # it may have been renamed or removed meanwhile
-            current = disk_folder.is_at(handle, draft)
+            # between open and lock the previous holder may have renamed or removed this file: then open a new one
+            current = disk_folder.is_at(handle, partial)
             if locked and current:
                 os.ftruncate(handle, 0)
                 return handle
@@ -219,23 +245,26 @@ def claimed(path: Path) -> int | None:
             return None
 
 
-def draft_of(path: Path) -> Path:
-    """Returns where an entry is written before it is whole."""
+def partial_path(path: Path) -> Path:
+    """Returns the path of an entry's partial file."""
+    # the suffix is shared with other versions of tlbench that use the same folder: they must lock the same file
     return path.with_name(f".{path.name}.draft")
 
 
 def _lock(handle: int) -> bool:
-    """Locks a draft; returns False where whoever holds the lock shows no sign of life."""
-    moved, waited = -1, 0.0
+    """Locks a partial file; returns False if its holder makes no progress."""
+    last_modified, waited = -1, 0.0
     while True:
         try:
+            # polled, because a blocking flock could not give up on a stuck holder
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
             state = os.fstat(handle)
-            if state.st_mtime_ns != moved or not state.st_nlink:
-                moved, waited = state.st_mtime_ns, 0.0
-            if waited >= PATIENCE_SECONDS:
+            # a file without a name was committed or removed: its lock is about to be released
+            if state.st_mtime_ns != last_modified or not state.st_nlink:
+                last_modified, waited = state.st_mtime_ns, 0.0
+            if waited >= STALE_AFTER_SECONDS:
                 return False
-            time.sleep(_LOOK_AGAIN_SECONDS)
-            waited += _LOOK_AGAIN_SECONDS
+            time.sleep(_POLL_SECONDS)
+            waited += _POLL_SECONDS

@@ -1,4 +1,4 @@
-"""Heads: what turns an encoder's output into a task's answer, with its loss and its decoding."""
+"""Provides heads, which map an encoder's output to a task's predictions, with their loss and decoding."""
 
 from __future__ import annotations
 

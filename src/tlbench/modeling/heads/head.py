@@ -1,4 +1,4 @@
-"""The contract of a head, and what it decodes."""
+"""Defines the interface of a head, and the outputs that it decodes."""
 
 from __future__ import annotations
 
@@ -21,23 +21,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a head decodes from rows, on the CPU: one entry for each row."""
+    """The decoded outputs of a batch, on the CPU, with one entry per row."""
 
     values: Tensor | Sequence[Any]
-    """(B,) class indices or real numbers, (B, K) labels; or a sequence of whatever `merge` reads, one for each row."""
+    """(B,) class indices or real numbers, or (B, K) labels; else a sequence of B objects that `Head.merge` reads."""
     scores: Tensor | None = None
     """(B, K) probabilities."""
 
     @property
     def is_finite(self) -> bool:
-        """Says whether every number is finite."""
+        """Whether all numbers are finite."""
         numbers = [self.values] if isinstance(self.values, Tensor) else list(self.values)
         numbers += [self.scores]
         return all(_finite(part) for part in numbers)
 
     @staticmethod
     def joined(parts: Sequence[Outputs], order: Sequence[int]) -> Outputs:
-        """Returns the rows of all parts as one; `order` says which row of the data each of theirs is."""
+        """Returns the outputs of several batches as one, in the order of the data.
+
+        Args:
+            parts: The outputs of all batches.
+            order: The row of the data that each row of the parts is; a permutation of all rows.
+        """
+        # batches go by length; argsort of a permutation is its inverse
         back = np.argsort(order)
         scores = [part.scores for part in parts if part.scores is not None]
         joined_scores = torch.cat(scores)[torch.from_numpy(back)] if scores else None
@@ -49,69 +55,81 @@ class Outputs:
 
 
 class Head(nn.Module):
-    """Maps an encoder's output to a task's answer. Its parameters are the stage above the encoder's last."""
+    """Maps an encoder's output to predictions. Its parameters count as the stage above the encoder's last."""
 
     reads_batch: ClassVar[bool] = False
-    """True for a head that decodes from the rows themselves (a decoder that writes on from a prompt): its predictions
-    are never made from cached hidden states."""
+    """True for a head that decodes from the batch itself, such as a causal decoder that continues a prompt; its
+    predictions are never made from cached hidden states."""
 
     def prepare(self, data: Data) -> None:
-        """Learns of the training data what must be known before any weight is trained; by default nothing."""
+        """Sets what depends on the training data but is not trained, such as the scale of targets; by default nothing.
+
+        Args:
+            data: The labelled training data.
+        """
 
     def asked(self, data: Data) -> Data:
-        """Returns the data as it is read where answers are wanted: a decoder leaves out what it is to write.
+        """Returns the data to use for inference; by default the data itself.
 
-        The examples stay the same, in the same order; by default so does everything else.
+        A decoder that reads its target as part of a row removes it here, so that predictions cannot depend on it. The
+        examples and their order must stay the same.
         """
         return data
 
     @abstractmethod
     def forward(self, encoder: Encoder, hidden: Hidden) -> Any:
-        """Returns logits (B, K), (B, T, K), or whatever `loss` and `outputs` read."""
+        """Returns logits, (B, K) or (B, T, K), or any object that `loss` and `outputs` read."""
 
     @abstractmethod
     def loss(self, logits: Any, targets: Tensor) -> Tensor:
-        """Returns the mean loss over the batch, a scalar in fp32 at least.
+        """Returns the mean loss over the batch, a scalar in fp32 or fp64.
 
-        `targets` are rows of what `targets` returned; those that are sequences are padded to the longest row of the
-        data: cut them to the batch.
+        Args:
+            logits: The result of `forward`.
+            targets: These rows of the result of `targets`. Sequences are padded to the longest row of all the data, so
+                cut them to the length of the batch.
         """
 
     @abstractmethod
     def outputs(self, logits: Any) -> Outputs:
-        """Returns the answers for a batch of logits."""
+        """Decodes the logits of a batch."""
 
     def decode(self, encoder: Encoder, batch: Batch | Hidden, start: int = 0) -> Outputs:
-        """Returns the answers for a batch; a generating head goes through `encoder.native` instead."""
+        """Runs the encoder from stage `start` and decodes a batch; override it to generate with `encoder.native`."""
         return self.outputs(self(encoder, encoder(batch, start=start)))
 
     @abstractmethod
     def merge(self, outputs: list[Outputs], data: Data) -> Predictions:
-        """Returns one answer per example from the answers per row, in the order of the rows.
+        """Returns one prediction per example from the outputs per row.
 
-        Where an example has several rows (windows), or a row several answers (sub-words), `data.owners` and
-        `data.alignment` lead back to the example.
+        Several rows (windows) may belong to one example, and several positions (sub-words) to one word: map them back
+        by `data.owners` and `data.alignment`.
+
+        Args:
+            outputs: The outputs of all rows, in the order of the rows.
+            data: The rows.
         """
 
     @abstractmethod
     def targets(self, data: Data) -> Tensor:
-        """Returns the targets of the rows as `loss` wants them, (rows, ...)."""
+        """Returns the targets of all rows in the form that `loss` takes, (rows, ...)."""
 
 
-def aligned(data: Data) -> Sequence[np.ndarray]:
+def required_alignment(data: Data) -> Sequence[np.ndarray]:
     """Returns the data's alignment.
 
     Raises:
-        PluginError: It has none.
+        PluginError: The data has none.
     """
     if data.alignment is None:
-        raise PluginError("the backbone's featurize gives no alignment, which TokenClasses and Span are read by")
+        raise PluginError("the backbone's featurize gives no alignment: TokenClasses and Span need one array per row")
     return data.alignment
 
 
 def _finite(part: Any) -> bool:
     if isinstance(part, Tensor):
         return bool(torch.isfinite(part).all())
+    # numpy's isfinite refuses objects, such as generated texts
     if isinstance(part, np.ndarray) and part.dtype.kind == "f":
         return bool(np.isfinite(part).all())
     return True

@@ -1,4 +1,4 @@
-"""A linear layer on the encoder's readout: one of several classes, any of several labels, or a real number."""
+"""Provides `PooledHead`: a linear layer on the readout, for classes, multi-label and regression tasks."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class PooledHead(Head):
-    """A linear layer on the encoder's readout: one class of several, any of several labels, or a number.
+    """Dropout and a linear layer on the encoder's readout; predicts one class, several labels or a real number.
 
-    A real number is learnt in units of the training targets (their mean and standard deviation, set by
-    `fit_scale`), so that one learning rate serves tasks of any range.
+    Regression targets are standardised by the mean and standard deviation of the training targets, so that one learning
+    rate suits tasks of any range.
     """
 
     def __init__(self, width: int, output: Classes | MultiLabel | Scalar, dropout: float = 0.1) -> None:
@@ -33,27 +33,34 @@ class PooledHead(Head):
         nn.init.zeros_(self.linear.bias)
         self.mean: Tensor
         self.scale: Tensor
+        # buffers, so that a saved predictor has them too
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("scale", torch.ones(()))
 
     def prepare(self, data: Data) -> None:
-        """Sets mean and scale of a real-numbered output from the training data."""
+        """Sets mean and scale from the training data if the output is a real number."""
         if isinstance(self.output, Scalar):
             self.fit_scale(self.targets(data))
 
     def fit_scale(self, targets: Tensor) -> None:
-        """Sets mean and scale of a real-numbered output from the training targets (N,)."""
+        """Sets mean and scale from the training targets (N,) if the output is a real number."""
         if isinstance(self.output, Scalar):
             self.mean.copy_(targets.mean())
+            # constant targets would be divided by 0; the deviation of a single one is NaN
             self.scale.copy_(targets.std().clamp(min=1e-6) if len(targets) > 1 else torch.ones(()))
 
     def forward(self, encoder: Encoder, hidden: Hidden) -> Tensor:
-        """Returns logits (B, K); K = 1 for a real number, in units of the training targets."""
+        """Returns logits (B, K), or the standardised prediction (B, 1) of a real number."""
         logits: Tensor = self.linear(self.dropout(encoder.pool(hidden)))
         return logits
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Returns cross-entropy against indices (B,) or labels (B, K), or squared error against numbers (B,)."""
+        """Returns the mean loss: cross-entropy for classes and labels, squared error for standardised numbers.
+
+        Args:
+            logits: (B, K).
+            targets: Class indices (B,), labels (B, K) or real numbers (B,).
+        """
         logits = at_least_fp32(logits)
         if isinstance(self.output, Classes):
             return nn.functional.cross_entropy(logits, targets)
@@ -62,7 +69,7 @@ class PooledHead(Head):
         return nn.functional.mse_loss(logits.squeeze(-1), (targets - self.mean) / self.scale)
 
     def outputs(self, logits: Tensor) -> Outputs:
-        """Returns class indices (B,) or labels (B, K), both with probabilities, or real numbers."""
+        """Returns class indices (B,) or labels (B, K), both with probabilities, or real numbers (B,)."""
         logits = at_least_fp32(logits)
         if isinstance(self.output, Classes):
             return Outputs(logits.argmax(-1).cpu(), logits.softmax(-1).cpu())
@@ -71,14 +78,14 @@ class PooledHead(Head):
         return Outputs((logits.squeeze(-1) * self.scale + self.mean).cpu())
 
     def merge(self, outputs: list[Outputs], data: Data) -> Predictions:
-        """Returns the rows' answers as the examples' answers: one row each."""
+        """Returns the outputs of the rows as predictions of the examples, which have one row each."""
         values = torch.cat([torch.as_tensor(o.values) for o in outputs]).numpy()
         scores = [o.scores for o in outputs]
         probabilities = None if scores[0] is None else torch.cat([s for s in scores if s is not None]).numpy()
         return Predictions(data.ids, values, probabilities)
 
     def targets(self, data: Data) -> Tensor:
-        """Returns indices (N,) int64, labels (N, K) or numbers (N,), both in fp32; of a head in fp64, in that."""
+        """Returns class indices (N,) int64; labels (N, K) or numbers (N,) in fp32, or in fp64 if the head is."""
         if isinstance(self.output, Classes):
             return torch.from_numpy(data.targets.astype(np.int64))
         return torch.from_numpy(data.targets.astype(np.float64)).to(wide(self.mean.dtype))

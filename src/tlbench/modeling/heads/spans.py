@@ -1,4 +1,4 @@
-"""A stretch of the context that answers a question: a start and an end among its positions."""
+"""Provides `SpanHead`: extractive question answering by a start and an end position in the context."""
 
 from __future__ import annotations
 
@@ -11,25 +11,24 @@ from torch import Tensor, nn
 
 from tlbench.contracts.outputs import Answer, Predictions
 from tlbench.modeling.data import Data
-from tlbench.modeling.heads.head import Head, Outputs, aligned
+from tlbench.modeling.heads.head import Head, Outputs, required_alignment
 from tlbench.modeling.precision import at_least_fp32
 
 if TYPE_CHECKING:
     from tlbench.modeling.encoder import Encoder, Hidden
 
-CANDIDATES = 20
-"""How many of the best starts of a window are combined with as many of its best ends."""
-LONGEST_ANSWER = 30
-"""Tokens."""
-OUTSIDE = -1e4
-"""The logit of padding: its softmax is 0, and sums of it are finite."""
+N_BEST = 20
+"""Number of best starts of a window that are combined with as many best ends, as in transformers' example."""
+MAX_ANSWER_TOKENS = 30
+PADDING_LOGIT = -1e4
+"""Its softmax is 0, and unlike minus infinity it passes the check for finite outputs."""
 
 
 class SpanHead(Head):
-    """A linear layer on every position: is it the answer's first, is it its last (Devlin et al. 2019, section 4.2).
+    """Predicts an answer's start and end by a linear layer on every position (Devlin et al. 2019, section 4.2).
 
-    The first position (the class token, where there is one) stands for "not here". Whether a question may go
-    unanswered is learnt from the training data: if none does, each gets the best stretch that there is.
+    The first position (the class token, if there is one) stands for "no answer in this window". The head predicts empty
+    answers only if some training question has none; otherwise each question gets its best span.
     """
 
     def __init__(self, width: int, dropout: float = 0.1) -> None:
@@ -38,37 +37,45 @@ class SpanHead(Head):
         self.linear = nn.Linear(width, 2)
         nn.init.normal_(self.linear.weight, std=0.02)
         nn.init.zeros_(self.linear.bias)
+        # a buffer, so that a saved predictor has it too
         self.may_be_empty: Tensor
         self.register_buffer("may_be_empty", torch.zeros((), dtype=torch.bool))
 
     def prepare(self, data: Data) -> None:
-        """Notes whether any training question has no answer."""
+        """Sets whether answers may be empty: if any training question has no answer."""
         self.may_be_empty.fill_(any(example.target == () for example in data.examples))
 
     def forward(self, encoder: Encoder, hidden: Hidden) -> Tensor:
-        """Returns logits (B, T, 2) of starts and ends."""
+        """Returns logits of starts and ends, (B, T, 2)."""
         logits: Tensor = self.linear(self.dropout(hidden.x))
-        return logits if hidden.mask is None else logits.masked_fill(~hidden.mask[..., None], OUTSIDE)
+        return logits if hidden.mask is None else logits.masked_fill(~hidden.mask[..., None], PADDING_LOGIT)
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Returns the mean of the cross-entropies of starts and ends; `targets` are positions (B, 2)."""
-        # (B, T, 2): the positions are the classes, and start and end two problems beside each other
+        """Returns the mean cross-entropy of starts and ends.
+
+        Args:
+            logits: (B, T, 2).
+            targets: First and last position of the answer, (B, 2) int64.
+        """
+        # Cross-entropy takes classes from dimension 1: the T positions are the classes, and the last dimension holds
+        # two independent problems, start and end.
         return nn.functional.cross_entropy(at_least_fp32(logits), targets)
 
     def outputs(self, logits: Tensor) -> Outputs:
         """Returns the logits of each row, (T, 2)."""
+        # spans are searched in `merge`, where the windows of an example are together
         return Outputs(list(at_least_fp32(logits).cpu().numpy()))
 
     def merge(self, outputs: list[Outputs], data: Data) -> Predictions:
-        """Returns a text for each example: the best stretch of all its windows, or none if that is likelier still.
+        """Returns the answer to each question: the text of the best span among all its windows, or "".
 
-        As transformers' question-answering example: the sum of both logits counts; where a question may go
-        unanswered, the stretch has to beat the first position in the window that denies it least.
+        As in transformers' question-answering example, a span's score is the sum of its start and end logits. If
+        answers may be empty, the span must beat the lowest no-answer score among the windows.
         """
         best = [(-np.inf, 0, 0)] * len(data.examples)
         empty = [np.inf] * len(data.examples)
         rows = (row for part in outputs for row in part.values)
-        for owner, offsets, logits in zip(data.owners.tolist(), aligned(data), rows, strict=True):
+        for owner, offsets, logits in zip(data.owners.tolist(), required_alignment(data), rows, strict=True):
             empty[owner] = min(empty[owner], float(logits[0].sum()))
             score, first, last = _best_span(logits, offsets)
             if score > best[owner][0]:
@@ -81,46 +88,54 @@ class SpanHead(Head):
         return Predictions(data.ids, values)
 
     def targets(self, data: Data) -> Tensor:
-        """Returns (rows, 2) int64: first and last position of an answer in the window, (0, 0) where it has none.
+        """Returns the first and last position of an answer within each row's window, (rows, 2) int64; else (0, 0).
 
         Raises:
             ValueError: The examples are unlabelled.
         """
         targets = torch.zeros((len(data), 2), dtype=torch.int64)
-        for row, (owner, offsets) in enumerate(zip(data.owners.tolist(), aligned(data), strict=True)):
+        for row, (owner, offsets) in enumerate(zip(data.owners.tolist(), required_alignment(data), strict=True)):
             answers = data.examples[owner].target
             if answers is None:
                 raise ValueError("these examples are unlabelled")
-            targets[row] = torch.tensor(_places(answers, offsets))
+            targets[row] = torch.tensor(_target_positions(answers, offsets))
         return targets
 
 
 def _best_span(logits: np.ndarray, offsets: np.ndarray) -> tuple[float, int, int]:
-    """Returns score, first and last position of the best valid stretch; minus infinity where the row has none."""
+    """Returns score, first and last position of a window's best valid span; minus infinity if it shows no context.
+
+    Args:
+        logits: Of starts and ends, (T or more, 2).
+        offsets: The characters of the context at each position, (T, 2), -1 outside the context.
+    """
     context = np.flatnonzero(offsets[:, 0] >= 0)
     if not len(context):
         return -np.inf, 0, 0
-    # the window's context stands together, so that distances among its positions are those in the row
+    # context positions are adjacent, so a difference of indices into `context` is a length in tokens
     starts, ends = logits[context, 0], logits[context, 1]
-    firsts, lasts = (np.argsort(-part, kind="stable")[:CANDIDATES] for part in (starts, ends))
-    scores, valid = _combined(starts, ends, firsts, lasts)
+    # only the n best are combined, instead of all T x T pairs
+    firsts, lasts = (np.argsort(-part, kind="stable")[:N_BEST] for part in (starts, ends))
+    scores, valid = _pair_scores(starts, ends, firsts, lasts)
+    # no valid pair, for example if all the best ends come before the best starts: then try all pairs
     if not valid.any():
         firsts = lasts = np.arange(len(context))
-        scores, valid = _combined(starts, ends, firsts, lasts)
+        scores, valid = _pair_scores(starts, ends, firsts, lasts)
     at = np.where(valid, scores, -np.inf).argmax()
     first, last = firsts[at // len(lasts)], lasts[at % len(lasts)]
     return float(starts[first] + ends[last]), int(context[first]), int(context[last])
 
 
-def _combined(
+def _pair_scores(
     starts: np.ndarray, ends: np.ndarray, firsts: np.ndarray, lasts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the score of every pair of a start and an end, and whether its length is valid, (firsts, lasts) each."""
     length = lasts[None] - firsts[:, None] + 1
-    return starts[firsts][:, None] + ends[lasts][None], (length >= 1) & (length <= LONGEST_ANSWER)
+    return starts[firsts][:, None] + ends[lasts][None], (length >= 1) & (length <= MAX_ANSWER_TOKENS)
 
 
-def _places(answers: Sequence[Answer], offsets: np.ndarray) -> tuple[int, int]:
-    """Returns the positions of the first of the answers that lies within the window."""
+def _target_positions(answers: Sequence[Answer], offsets: np.ndarray) -> tuple[int, int]:
+    """Returns the first and last position of the first answer that lies within the window; (0, 0) if none does."""
     context = np.flatnonzero(offsets[:, 0] >= 0)
     if not len(context):
         return 0, 0
@@ -128,6 +143,7 @@ def _places(answers: Sequence[Answer], offsets: np.ndarray) -> tuple[int, int]:
     for answer in answers:
         stop = answer.start + len(answer.text)
         if starts[0] <= answer.start and stop <= ends[-1]:
+            # an answer may begin or end within a token: the tokens that cover it are the target
             first = int(np.searchsorted(starts, answer.start, side="right")) - 1
             last = max(first, int(np.searchsorted(ends, stop, side="left")))
             return int(context[first]), int(context[last])

@@ -1,4 +1,4 @@
-"""A class for each word: a linear layer on every position, read at each word's first sub-word."""
+"""Provides `TokenHead`: a linear layer on every position, which predicts a class for each word."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from torch import Tensor, nn
 
 from tlbench.contracts.outputs import Predictions, TokenClasses
 from tlbench.modeling.data import Data
-from tlbench.modeling.heads.head import Head, Outputs, aligned
+from tlbench.modeling.heads.head import Head, Outputs, required_alignment
 from tlbench.modeling.precision import at_least_fp32
 
 if TYPE_CHECKING:
     from tlbench.modeling.encoder import Encoder, Hidden
 
 IGNORED = -100
-"""The target of positions that no word begins at; what torch's cross-entropy leaves out by default."""
+"""The target of positions where no word begins; torch's cross-entropy ignores it by default."""
 
 
 class TokenHead(Head):
-    """A linear layer on every position: the class of the word that begins there (Devlin et al. 2019, section 5.3).
+    """Predicts the class of each word at its first sub-word (Devlin et al. 2019, section 5.3, arXiv:1810.04805).
 
-    `Data.alignment` says where each word begins: once in all rows of its example, in the window that shows most of
-    what stands around it. A word that has no position at all is taken for "O".
+    `Data.alignment` gives the word that begins at each position. A word begins once among all rows of its example: in
+    the window that shows most of its context. A word without a position (one that the tokeniser drops) gets "O".
     """
 
     def __init__(self, width: int, output: TokenClasses, dropout: float = 0.1) -> None:
@@ -37,46 +37,54 @@ class TokenHead(Head):
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, encoder: Encoder, hidden: Hidden) -> Tensor:
-        """Returns logits (B, T, K)."""
+        """Returns logits of every position, (B, T, K)."""
         logits: Tensor = self.linear(self.dropout(hidden.x))
         return logits
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Returns the mean cross-entropy over the words of the batch; `targets` are (B, longest of the data)."""
+        """Returns the mean cross-entropy over the words of the batch.
+
+        Args:
+            logits: (B, T, K).
+            targets: (B, longest row of the data) int64, `IGNORED` where no word begins.
+        """
         wanted = targets[:, : logits.shape[1]].flatten()
         flat = at_least_fp32(logits).flatten(0, 1)
         total = nn.functional.cross_entropy(flat, wanted, ignore_index=IGNORED, reduction="sum")
-        # a batch of windows that no word falls to would be 0/0
+        # not reduction="mean", which is 0/0 for a batch of windows in which no word begins
         return total / (wanted != IGNORED).sum().clamp(min=1)
 
     def outputs(self, logits: Tensor) -> Outputs:
-        """Returns the class of every position of each row, (T,) of real numbers: NaN where a logit is not finite."""
+        """Returns the class of every position, (T,) per row, as floats: NaN if a logit is not finite."""
         logits = at_least_fp32(logits)
+        # argmax of NaN is a valid index: without the NaN in its place a diverged fit would go unnoticed
         finite = torch.isfinite(logits).all(-1)
         classes = torch.where(finite, logits.argmax(-1).float(), torch.nan)
         return Outputs(list(classes.cpu().numpy()))
 
     def merge(self, outputs: list[Outputs], data: Data) -> Predictions:
-        """Returns a tuple of class indices for each example, one for each of its words."""
+        """Returns a tuple of class indices for each example, one per word."""
         other = self.output.names.index("O") if "O" in self.output.names else 0
-        answers = [[other] * len(example.inputs[0]) for example in data.examples]
+        predictions = [[other] * len(example.inputs[0]) for example in data.examples]
         rows = (row for part in outputs for row in part.values)
-        for owner, words, classes in zip(data.owners.tolist(), aligned(data), rows, strict=True):
+        for owner, words, classes in zip(data.owners.tolist(), required_alignment(data), rows, strict=True):
+            # a row of outputs may be longer than its alignment: it is padded to the longest row of its batch
             places = np.flatnonzero(words >= 0)
-            for word, found in zip(words[places].tolist(), classes[places].tolist(), strict=True):
-                answers[owner][word] = int(found)
-        values = np.empty(len(answers), dtype=object)
-        for i, answer in enumerate(answers):
-            values[i] = tuple(answer)
+            for word, predicted in zip(words[places].tolist(), classes[places].tolist(), strict=True):
+                predictions[owner][word] = int(predicted)
+        # filled one by one: numpy would turn tuples of equal length into a table
+        values = np.empty(len(predictions), dtype=object)
+        for i, prediction in enumerate(predictions):
+            values[i] = tuple(prediction)
         return Predictions(data.ids, values)
 
     def targets(self, data: Data) -> Tensor:
-        """Returns (rows, longest row) int64: the word's class where one begins, -100 elsewhere.
+        """Returns (rows, longest row) int64: a word's class where it begins, `IGNORED` elsewhere.
 
         Raises:
             ValueError: The examples are unlabelled, or have not one class for each word.
         """
-        alignment = aligned(data)
+        alignment = required_alignment(data)
         targets = torch.full((len(data), max((len(words) for words in alignment), default=0)), IGNORED)
         classes = [_classes(example.id, example.inputs[0], example.target) for example in data.examples]
         for row, (owner, words) in enumerate(zip(data.owners.tolist(), alignment, strict=True)):
@@ -89,5 +97,5 @@ def _classes(name: str, words: Sequence[str], target: Sequence[int] | None) -> n
     if target is None:
         raise ValueError("these examples are unlabelled")
     if len(target) != len(words):
-        raise ValueError(f"{name} has {len(words)} words and {len(target)} classes")
+        raise ValueError(f"{name} has {len(words)} words and {len(target)} classes: give one class per word")
     return np.asarray(target, dtype=np.int64)

@@ -1,1 +1,1 @@
-"""Cutting any library's model into an ordered list of stages, without changing its code."""
+"""Provides `StagedEncoder`: any library's model as an ordered list of stages, without changing its code."""

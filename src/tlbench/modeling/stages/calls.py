@@ -1,4 +1,4 @@
-"""Calls of blocks: what one takes and answers, and how to stand in for the blocks during a pass."""
+"""Describes calls of a model's blocks (`Call`), and intercepts them during a pass (`patched`)."""
 
 from __future__ import annotations
 
@@ -10,48 +10,47 @@ from typing import Any
 from torch import Tensor, nn
 
 Slot = int | str
-"""Where an argument stands: its position, or its name."""
+"""The position or the name of an argument."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a block, as the trace saw it."""
+    """One call of a block, as recorded by `trace`."""
 
     path: str
     """The block, as in `native.get_submodule(path)`."""
     hidden: Slot
     """The argument that holds the hidden state."""
-    answer: type | None = None
-    """tuple or list if the block answers in one, hidden state first; None for the bare hidden state."""
+    container: type | None = None
+    """tuple or list if the block returns one, hidden state first; None if it returns the hidden state alone."""
     rest: tuple[Slot | None, ...] = ()
-    """What follows the hidden state in the answer: an argument handed through, or None."""
+    """For each element after the hidden state in the result: the argument it was passed through from, or None."""
     live: bool = False
-    """The answer holds something new that a later call reads, or a shape that is needed: never bypassed."""
+    """Whether the block runs even below `start`: a later call reads a new part of its result, or needs its shape."""
 
     def incoming(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-        """Returns the hidden state that this call was given."""
+        """Returns the hidden state among the arguments."""
         x: Tensor = _at(self.hidden, args, kwargs)
         return x
 
     def bypass(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Returns the incoming hidden state in the shape of answer that the block gives."""
+        """Returns the incoming hidden state unchanged, in the structure that the block would return."""
         x = self.incoming(args, kwargs)
-        if self.answer is None:
+        if self.container is None:
             return x
-        return self.answer([x, *(None if slot is None else _at(slot, args, kwargs) for slot in self.rest)])
+        return self.container([x, *(None if slot is None else _at(slot, args, kwargs) for slot in self.rest)])
 
     def substitute(
         self, given: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Returns the arguments with the hidden state replaced.
-
-        It is written into the incoming tensor where that is safe, for others may hold it too: DeBERTa's convolution
-        reads the embeddings again after block 1. What is, or may be a view of, a parameter is left alone. Its dtype
-        stays what it is: under autocast what stands below the blocks may end in another than they do.
-        """
+        """Returns the arguments with the hidden state replaced by `given`, which keeps its own dtype."""
         incoming = self.incoming(args, kwargs)
+        # Written in place if that is safe, because other code may hold the same tensor: DeBERTa's convolution reads the
+        # embeddings again after block 1. It is not safe for a parameter or a view, which may be one of a parameter:
+        # the library's weights would be overwritten.
         owned = incoming.is_leaf and not incoming.requires_grad and not incoming._is_view()
         owned = owned and not isinstance(incoming, nn.Parameter)
+        # under autocast the embeddings may return another dtype than the blocks: copy_ would round `given` to it
         same = incoming.shape == given.shape and incoming.dtype == given.dtype
         given = incoming.copy_(given) if owned and same else given
         if isinstance(self.hidden, int):
@@ -59,22 +58,23 @@ class Call:
         return args, {**kwargs, self.hidden: given}
 
 
-Handle = Callable[[str, nn.Module, tuple[Any, ...], dict[str, Any]], Any]
-"""Takes a block's path, the block and the arguments of a call; returns the answer."""
+Handler = Callable[[str, nn.Module, tuple[Any, ...], dict[str, Any]], Any]
+"""Takes a block's path, the block, and a call's positional and keyword arguments; returns the result of the call."""
 
 
 class _StandIn(nn.Module):
-    """Takes the calls of a block; in all else it is the block.
+    """Replaces a block: calls go to the handler, and all attributes are the block's.
 
-    `nn.Module.__init__` is not called: there is no state here, so all of it is looked up in the block.
+    `nn.Module.__init__` is not called: it would create parameters and hooks of its own, which would hide the block's.
     """
 
-    def __init__(self, path: str, block: nn.Module, handle: Handle) -> None:
-        self.__dict__.update(_path=path, _block=block, _handle=handle)
+    def __init__(self, path: str, block: nn.Module, handler: Handler) -> None:
+        # through __dict__, since __setattr__ below writes to the block
+        self.__dict__.update(_path=path, _block=block, _handler=handler)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         own = self.__dict__
-        return own["_handle"](own["_path"], own["_block"], args, kwargs)
+        return own["_handler"](own["_path"], own["_block"], args, kwargs)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["_block"], name)
@@ -84,19 +84,25 @@ class _StandIn(nn.Module):
 
 
 @contextmanager
-def patched(native: nn.Module, paths: Iterable[str], handle: Handle) -> Iterator[None]:
-    """Has the calls of these blocks taken by `handle`, until the context ends in whatever way.
+def patched(native: nn.Module, paths: Iterable[str], handler: Handler) -> Iterator[None]:
+    """Sends the calls of these blocks to `handler` for the block of the `with` statement.
 
-    The block itself is not touched, so its hooks, its checkpointing and its offloading see only real calls.
+    The blocks themselves are not modified: their hooks, checkpointing and offloading only see calls that really run.
+
+    Args:
+        native: The library's module.
+        paths: Paths of the blocks in `native`.
+        handler: Takes each call, and decides whether the block runs.
     """
     replaced: list[tuple[dict[str, nn.Module | None], str, nn.Module]] = []
     try:
         for path in paths:
             parent, _, child = path.rpartition(".")
+            # torch looks children up in this dictionary; replacing a value keeps their order
             siblings = native.get_submodule(parent)._modules
             block = siblings[child]
             assert block is not None
-            siblings[child] = _StandIn(path, block, handle)
+            siblings[child] = _StandIn(path, block, handler)
             replaced.append((siblings, child, block))
         yield
     finally:

@@ -1,13 +1,14 @@
-"""A staged encoder over any module whose blocks are calls: it is patched during a pass and at no other time.
+"""Provides `StagedEncoder`, which splits any model with blocks into stages by patching it during a pass only.
 
-A cut is a *call* of a block, not a module: ALBERT calls one module many times. The replay of a suffix runs the
-library's own forward on a stand-in batch, so masks, rotary embeddings and position biases are made by the library:
+A cut is a *call* of a block, not a module: ALBERT calls one module many times. To run a suffix of the stages, the
+library's own forward runs on a stand-in batch, so that masks, rotary embeddings and position biases are computed by the
+library. During that pass
 
-- a call before `start` gives its incoming hidden state back in the shape of answer that the block gives;
-- unless a later call reads more of that answer (T5's position bias), or what stands between needs its shape (the
-  norm after a convolution): then it runs, without gradients;
-- call `start` is given the hidden state to go on from;
-- the call after the last stage wanted ends the pass.
+- a call before `start` returns its incoming hidden state, in the structure that the block would return;
+- unless a later call reads more of its result (T5's position bias), or a module between blocks needs its shape (a norm
+  after a convolution): then the block runs, without gradients;
+- call `start` gets the given hidden state;
+- the call after the last requested stage ends the pass.
 """
 
 from __future__ import annotations
@@ -30,41 +31,41 @@ from tlbench.modeling.stages.virtual_tokens import with_virtual, without_virtual
 
 
 class Convention(ABC):
-    """How a library's module is called, and what it answers."""
+    """How a library's modules are called and what they return; implement it once per library and modality."""
 
     @abstractmethod
     def run(self, native: nn.Module, batch: Batch) -> Tensor:
-        """Returns what the last stage puts out, batch first, with what stands above the last block."""
+        """Runs the whole module and returns its last hidden state, batch first, after any final norm."""
 
     @abstractmethod
     def sample(self, native: nn.Module) -> Batch:
-        """Returns a tiny batch of two rows to trace the module with; a sequence has three tokens."""
+        """Returns a tiny batch to trace the module with: two rows, and three tokens each if they are sequences."""
 
     @abstractmethod
     def standin(self, hidden: Hidden) -> Batch:
-        """Returns a batch that makes the module do for `hidden` what it did for the batch it came from.
+        """Returns a batch for which the module computes the same masks and position biases as for that of `hidden`.
 
-        Contents do not matter, shape, mask and extras do.
+        Its contents do not matter; its shape, mask and extras do.
         """
 
     def mask(self, batch: Batch) -> Tensor | None:
-        """Returns (B, T) bool, or None where every position counts."""
+        """Returns the attention mask, (B, T) bool; None (the default) if every position counts."""
         return None
 
     def extras(self, batch: Batch) -> Mapping[str, Tensor]:
-        """Returns what else of the batch `standin` will need, batch first."""
+        """Returns the other tensors of the batch that `standin` will need, batch first; none by default."""
         return {}
 
     def pooler(self, native: nn.Module) -> Callable[[Tensor], Tensor] | None:
-        """Returns the library's own readout, or None if the module has none."""
+        """Returns the library's own readout, from the last hidden state to (B, D); None (the default) without one."""
         return None
 
 
 class StagedEncoder(Encoder):
-    """An encoder whose stages are the embeddings and the calls of its blocks.
+    """An encoder whose stages are the embeddings and the calls of a model's blocks.
 
-    Nothing but plain values is kept beside `native`: stages are names, found anew in whatever an adapter library
-    has made of the module.
+    It keeps no references into `native`: stages hold names, which are looked up again at each pass, because an adapter
+    library may replace modules.
     """
 
     def __init__(
@@ -76,17 +77,17 @@ class StagedEncoder(Encoder):
         readout: str,
         identity: str,
     ) -> None:
-        """Traces one tiny pass to learn in which order and in what manner the blocks are called.
+        """Traces one tiny pass to find the order and the manner in which blocks are called.
 
         Args:
             native: The library's module, in eval mode.
-            convention: How to call it.
-            blocks: Paths of the modules that are blocks; none for embeddings alone.
+            convention: How the library's modules are called.
+            blocks: Paths of the modules that are blocks; empty for embeddings alone.
             readout: "mean", "first", "last", or "pooler".
-            identity: Names the weights; equal for equal weights.
+            identity: A name for the pretrained weights, equal for equal weights.
 
         Raises:
-            PluginError: A block is never called, or answers in no known manner; no such readout.
+            PluginError: A block is never called, or returns neither a tensor nor a tuple; the readout does not exist.
         """
         super().__init__()
         self.native = native
@@ -95,13 +96,13 @@ class StagedEncoder(Encoder):
         self.identity = identity
         self._convention = convention
         sample = convention.sample(native)
-        # A pooler that the module does not call by itself is read above the last block.
-        above = convention.pooler(native) if readout == "pooler" else None
+        # Traced too: the parameters of a pooler that the model does not call itself belong to the last stage.
+        pooler = convention.pooler(native) if readout == "pooler" else None
 
         def run() -> Tensor:
             x = convention.run(native, sample)
-            if above is not None:
-                above(x)
+            if pooler is not None:
+                pooler(x)
             return x
 
         self._trace, output = trace(native, blocks, run)
@@ -114,27 +115,32 @@ class StagedEncoder(Encoder):
 
     @property
     def stages(self) -> Sequence[Stage]:
-        """The embeddings, then one stage for each call of a block, with the parameters as they are now.
+        """The embeddings, then one stage for each call of a block, with the parameters that `native` has now.
 
-        What a library that wraps the module keeps outside it, such as virtual tokens, belongs to the embeddings.
+        Parameters that a wrapping library keeps outside the traced module, such as virtual tokens, are in stage 0.
 
         Raises:
-            PluginError: A parameter was added where no stage is.
+            PluginError: A parameter was added outside all modules that the trace saw.
         """
-        around = self._around()
+        prefix = self._wrapper_prefix()
         names: list[list[str]] = [[] for _ in range(len(self._calls) + 1)]
         for name, _ in self.native.named_parameters():
-            inside = name.startswith(around)
-            names[self._trace.stage_of(name.removeprefix(around)) if inside else 0].append(name)
+            inside = name.startswith(prefix)
+            names[self._trace.stage_of(name.removeprefix(prefix)) if inside else 0].append(name)
         titles = ["embeddings", *(f"block-{i}" for i in range(1, len(names)))]
         return [Stage(title, tuple(own)) for title, own in zip(titles, names, strict=True)]
 
     def forward(self, batch: Batch | Hidden, start: int = 0, stop: int | None = None) -> Hidden:
-        """Returns what stage `stop - 1` puts out (the last if None), beginning before stage `start`.
+        """Returns the output of stages[start:stop].
+
+        Args:
+            batch: A batch for start = 0, else the `Hidden` that stage `start - 1` returned.
+            start: The first stage to run.
+            stop: One past the last stage to run; None for all.
 
         Raises:
-            ValueError: start or stop out of range, or a Hidden where a batch belongs.
-            PluginError: The blocks were not called as they were when traced.
+            ValueError: start or stop is out of range, or a Hidden is given where a batch belongs.
+            PluginError: The blocks were not called in the order that was traced.
         """
         end = len(self._calls) + 1
         stop = end if stop is None else stop
@@ -143,6 +149,7 @@ class StagedEncoder(Encoder):
         if start == 0:
             if isinstance(batch, Hidden):
                 raise ValueError("stage 0 needs a batch, not the Hidden that an earlier stage put out")
+            # a whole pass needs no patching: the library runs as it is
             x = self._convention.run(self.native, batch) if stop == end else self._run(batch, None, 0, stop)
             mask, extras = self._convention.mask(batch), self._convention.extras(batch)
             hidden = with_virtual(Hidden(x, mask, extras))
@@ -150,16 +157,16 @@ class StagedEncoder(Encoder):
         given = as_hidden(batch)
         if start == stop:
             return given
-        # The module puts its virtual tokens before those of the batch again.
+        # The stand-in has no virtual tokens: the module adds its own again.
         x = self._run(self._convention.standin(without_virtual(given)), given.x, start, stop)
         hidden = Hidden(x, given.mask, given.extras)
         return without_virtual(hidden) if stop == end else hidden
 
     def pool(self, hidden: Hidden) -> Tensor:
-        """Returns (B, width): the readout of the last stage's output.
+        """Returns the readout of the last stage's output, (B, width).
 
         Raises:
-            PluginError: The readout is the pooler, and it is gone.
+            PluginError: The readout is the pooler, and the module has none any more.
         """
         if self.readout != "pooler":
             return READOUTS[self.readout](hidden)
@@ -172,34 +179,44 @@ class StagedEncoder(Encoder):
     def _calls(self) -> Sequence[Call]:
         return self._trace.calls
 
-    def _around(self) -> str:
-        """Returns the path to the traced module and a dot: a library may have put another around it; else nothing.
+    def _wrapper_prefix(self) -> str:
+        """Returns the path of the traced module within `native`, with a dot; "" unless a library has wrapped it.
 
         Raises:
-            PluginError: Its blocks are gone.
+            PluginError: The blocks are gone.
         """
         paths = {call.path for call in self._calls}
         if all(_has(self.native, path) for path in paths):
             return ""
+        # peft, for one, returns a new module that holds the old one: search for the module that has all blocks
         for prefix, module in self.native.named_modules():
             if prefix and all(_has(module, path) for path in paths):
                 return f"{prefix}."
         raise PluginError(f"{type(self.native).__name__} has no block {min(paths)} any more")
 
     def _run(self, batch: Batch, given: Tensor | None, start: int, stop: int) -> Tensor:
-        """Returns what stage stop-1 puts out, by a pass in which some calls of blocks are not what they seem."""
-        batch_dim, around = self._trace.batch_dim, self._around()
+        """Runs stages[start:stop] in one patched pass and returns the hidden state, batch first.
+
+        Args:
+            batch: The batch, or its stand-in.
+            given: The hidden state that stage `start` takes, batch first; None if start is 0.
+            start: The first stage to run.
+            stop: One past the last stage to run.
+        """
+        batch_dim, prefix = self._trace.batch_dim, self._wrapper_prefix()
         if given is not None:
             given = given.transpose(0, batch_dim)
-        calls = [replace(call, path=f"{around}{call.path}") for call in self._calls] if around else self._calls
+        calls = [replace(call, path=f"{prefix}{call.path}") for call in self._calls] if prefix else self._calls
         running = _Pass(calls, start, stop, given)
-        # Calls up to this one are counted; what comes after runs as it always does.
+        # Only blocks up to the horizon are patched: beyond it they run as they always do.
         paths = {call.path for call in calls[: running.horizon]}
         try:
+            # Below `start` the stand-in batch is computed, whose gradients would be meaningless.
             with torch.set_grad_enabled(running.grad and start == 0), patched(self.native, paths, running):
                 x = self._convention.run(self.native, batch)
         except _Stop as ended:
             return ended.x.transpose(0, batch_dim)
+        # The pass ran to its end: right if the last stage was requested and the hidden state was used.
         if running.count < running.horizon:
             lost = "the hidden state was never used" if running.count < start else "the pass did not stop"
             raise PluginError(
@@ -218,7 +235,7 @@ def _has(module: nn.Module, path: str) -> bool:
 
 
 class _Stop(BaseException):
-    """Ends a pass from within; no Exception, so that no library's own handler keeps it."""
+    """Ends a pass from within. Not an Exception, so that a library's own `except Exception` does not catch it."""
 
     def __init__(self, x: Tensor) -> None:
         super().__init__()
@@ -226,18 +243,20 @@ class _Stop(BaseException):
 
 
 class _Pass:
-    """What becomes of each call of a block during one pass."""
+    """Handles the calls of blocks during one pass: bypasses, substitutes, runs, or stops."""
 
     def __init__(self, calls: Sequence[Call], start: int, stop: int, given: Tensor | None) -> None:
         self.calls = calls
         self.start = start
         self.stop = stop
         self.given = given
+        # the last call that needs handling: the one that ends the pass, else the one that takes the hidden state
         self.horizon = stop if stop <= len(calls) else start
         self.count = 0
         self.grad = torch.is_grad_enabled()
 
     def __call__(self, path: str, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        # call number n is stage n: stage 0 is the embeddings, which is no call
         self.count += 1
         if self.count > self.horizon:
             return block(*args, **kwargs)
@@ -249,6 +268,7 @@ class _Pass:
         if self.count < self.start:
             return block(*args, **kwargs) if call.live else call.bypass(args, kwargs)
         if self.count == self.start and self.given is not None:
+            # from here on the real hidden state is computed, with gradients if the caller wants them
             torch.set_grad_enabled(self.grad)
             args, kwargs = call.substitute(self.given, args, kwargs)
         return block(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Traces one tiny pass: in which order blocks are called, what they answer, and which stage reads each parameter."""
+"""Traces one tiny pass through a model: the order of block calls, their results, and the stage of each parameter."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from tlbench.modeling.stages.calls import Call, Slot, patched
 
 @dataclass(frozen=True)
 class Trace:
-    """What a pass over a tiny batch showed."""
+    """The result of tracing a model on a tiny batch."""
 
     calls: tuple[Call, ...]
+    """The calls of blocks, in order."""
     stages: Mapping[str, int] = field(repr=False)
-    """The lowest stage that reads a parameter, or runs a module, by path; the root is ""."""
+    """The lowest stage that reads a parameter or runs a module, by path; the root is ""."""
     batch_dim: int = 0
-    """Which dimension of the hidden state between blocks is the batch."""
+    """The batch dimension of the hidden state between blocks."""
 
     def stage_of(self, name: str) -> int:
-        """Returns the stage of a parameter; one that an adapter library added goes with the module around it.
+        """Returns the stage of a parameter; one added by an adapter library has the stage of the enclosing module.
 
         Raises:
-            PluginError: It stands in a new part of the whole module, of which nobody knows where it is read.
+            PluginError: The parameter is in a new part at the top of the model, so its stage is unknown.
         """
         known = name
         while known not in self.stages:
@@ -39,18 +40,23 @@ class Trace:
 
 
 def trace(native: nn.Module, blocks: Sequence[str], run: Callable[[], Tensor]) -> tuple[Trace, Tensor]:
-    """Returns what one pass shows, and what it put out; `run` runs it on a batch of two rows.
+    """Runs the model once and returns the trace and the output.
+
+    Args:
+        native: The library's module.
+        blocks: Paths of its blocks.
+        run: Runs it on a batch of two rows.
 
     Raises:
-        PluginError: A block is never called, or answers with something unknown.
+        PluginError: A block is never called, or returns neither a tensor nor a tuple.
     """
     recorder = _Recorder()
     with ExitStack() as stack:
-        # The global generator belongs to the caller: a module that draws in eval mode must not move it.
+        # The global generator belongs to the caller: a module that draws in eval mode must not advance it.
         stack.enter_context(torch.random.fork_rng(devices=[]))
         stack.enter_context(torch.no_grad())
         for module in native.modules():
-            stack.callback(module.register_forward_pre_hook(recorder.see).remove)
+            stack.callback(module.register_forward_pre_hook(recorder.before_module).remove)
         stack.enter_context(patched(native, blocks, recorder.call))
         output = run()
     for path in blocks:
@@ -60,85 +66,93 @@ def trace(native: nn.Module, blocks: Sequence[str], run: Callable[[], Tensor]) -
 
 
 class _Recorder:
-    """Notes calls of blocks and first uses of modules and parameters during a pass."""
+    """Records calls of blocks and first uses of modules and parameters during a pass."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.batch_dim = 0
         self._modules: dict[int, int] = {}
         self._parameters: dict[int, int] = {}
-        # Everything that calls took and answered is kept until the end, so that identities stay unique.
-        self._taken: list[list[Any]] = []
-        self._fresh: list[list[Any]] = []
-        self._answers: list[Tensor] = []
-        # Calls that change the shape of the hidden state, and calls whose answer something other than a block took.
+        # Inputs and results of all calls are kept until the end: Python reuses the id of an object that was freed.
+        self._inputs: list[list[Any]] = []
+        self._new_extras: list[list[Any]] = []
+        self._outputs: list[Tensor] = []
+        # Calls that change the shape of the hidden state, and calls whose result goes to something other than a block.
         self._reshaping: set[int] = set()
-        self._taken_between: set[int] = set()
+        self._read_between: set[int] = set()
 
-    def see(self, module: nn.Module, args: Any) -> None:
-        """Notes the stage of a module that is about to run, and of the parameters that are its own."""
+    def before_module(self, module: nn.Module, args: Any) -> None:
+        """Records the stage of a module that is about to run, and of its own parameters; the first use counts."""
+        # the calls so far are the stage: 0 before the first block, which is the embeddings
         stage = len(self.calls)
         self._modules.setdefault(id(module), stage)
         for parameter in module.parameters(recurse=False):
             self._parameters.setdefault(id(parameter), stage)
 
     def call(self, path: str, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Runs a block and notes what it took and what it answered."""
+        """Runs a block and records its arguments and its result."""
         slots: dict[Slot, Any] = dict(enumerate(args))
         slots.update(kwargs)
+        # assumed of every block: the first tensor among the arguments is the hidden state
         hidden = next((slot for slot, value in slots.items() if isinstance(value, Tensor)), None)
         if hidden is None:
             raise PluginError(f"the block {path} takes no tensor")
+        # the batch has two rows and three tokens, so the dimension of size 2 is the batch (XLNet puts time first)
         if not self.calls and slots[hidden].shape[0] != 2 and slots[hidden].shape[1] == 2:
             self.batch_dim = 1
         index, shape = len(self.calls), slots[hidden].shape
-        if self._answers and slots[hidden] is not self._answers[-1]:
-            self._taken_between.add(index - 1)
+        if self._outputs and slots[hidden] is not self._outputs[-1]:
+            self._read_between.add(index - 1)
         call = Call(path, hidden)
+        # before the block runs, so that its own modules and parameters are counted in its stage
         self.calls.append(call)
-        answer = block(*args, **kwargs)
+        result = block(*args, **kwargs)
+        # For each extra element of the result: was it passed through from an argument, or is it new?
         rest: list[Slot | None] = []
-        fresh: list[Any] = []
-        if type(answer) in (tuple, list) and answer and isinstance(answer[0], Tensor):
-            for extra in answer[1:]:
+        new_extras: list[Any] = []
+        if type(result) in (tuple, list) and result and isinstance(result[0], Tensor):
+            for extra in result[1:]:
                 through = [slot for slot, value in slots.items() if extra is not None and value is extra]
                 rest.append(through[0] if through else None)
                 if extra is not None and not through:
-                    fresh.append(extra)
-            call = replace(call, answer=type(answer), rest=tuple(rest))
-        elif not isinstance(answer, Tensor):
-            raise PluginError(f"the block {path} answers with a {type(answer).__name__}: neither a tensor nor a tuple")
+                    new_extras.append(extra)
+            call = replace(call, container=type(result), rest=tuple(rest))
+        elif not isinstance(result, Tensor):
+            raise PluginError(f"the block {path} returns a {type(result).__name__}: neither a tensor nor a tuple")
         self.calls[-1] = call
-        self._answers.append(answer if isinstance(answer, Tensor) else answer[0])
-        if self._answers[-1].shape != shape:
+        self._outputs.append(result if isinstance(result, Tensor) else result[0])
+        if self._outputs[-1].shape != shape:
             self._reshaping.add(index)
-        self._taken.append([value for slot, value in slots.items() if slot != hidden])
-        self._fresh.append(fresh)
-        return answer
+        self._inputs.append([value for slot, value in slots.items() if slot != hidden])
+        self._new_extras.append(new_extras)
+        return result
 
     def finished(self) -> tuple[Call, ...]:
-        """Returns the calls, marked live where more of the answer is read than a hidden state like the one taken."""
+        """Returns the calls, with `live` set on those whose block cannot be bypassed."""
+        # First, blocks with a new extra that a later call reads, such as T5's position bias.
         live = [self._is_read_later(i) for i in range(len(self.calls))]
+        # Second, blocks that change the shape. Anything above that really runs, a live block or a module between
+        # blocks such as a norm after a convolution, needs the shape that it was made for.
         needed = False
         for i in reversed(range(len(live) - 1)):
-            # What really runs further up, a block or what stands between blocks, needs the shape it was made for.
-            needed = needed or live[i + 1] or i in self._taken_between
+            needed = needed or live[i + 1] or i in self._read_between
             live[i] = live[i] or (needed and i in self._reshaping)
         return tuple(replace(call, live=flag) for call, flag in zip(self.calls, live, strict=True))
 
     def stages(self, native: nn.Module) -> dict[str, int]:
-        """Returns the stage of each module and each parameter, by path."""
-        found: dict[str, int] = {}
+        """Returns the stage of each module and each parameter by path."""
+        result: dict[str, int] = {}
         for path, module in native.named_modules(remove_duplicate=False):
-            # What was never called itself (a container, a bare table of weights) goes with what holds it.
-            around = found.get(path.rpartition(".")[0], 0)
-            found[path] = self._modules.get(id(module), around)
+            # A module that is never called itself (a container, a bare table of weights) has the stage of its parent.
+            parent = result.get(path.rpartition(".")[0], 0)
+            result[path] = self._modules.get(id(module), parent)
         for name, parameter in native.named_parameters():
-            found[name] = self._parameters.get(id(parameter), found[name.rpartition(".")[0]])
-        return found
+            result[name] = self._parameters.get(id(parameter), result[name.rpartition(".")[0]])
+        return result
 
     def _is_read_later(self, index: int) -> bool:
-        # Numbers are rebuilt on their way (Swin's sizes), so only tensors can be told apart by identity.
-        later = {id(value) for taken in self._taken[index + 1 :] for value in taken}
+        # Only tensors can be recognised by identity: numbers, such as Swin's sizes, are new objects on their way, so
+        # they are assumed to be read unless this is the last call.
+        later = {id(value) for inputs in self._inputs[index + 1 :] for value in inputs}
         last = index == len(self.calls) - 1
-        return any(id(extra) in later if isinstance(extra, Tensor) else not last for extra in self._fresh[index])
+        return any(id(extra) in later if isinstance(extra, Tensor) else not last for extra in self._new_extras[index])

@@ -1,4 +1,4 @@
-"""Virtual tokens: what prompt tuning puts before the tokens of every row (Lester et al. 2021, arXiv:2104.08691)."""
+"""Handles virtual tokens, which prompt tuning puts before each row's tokens (Lester et al. 2021, arXiv:2104.08691)."""
 
 from __future__ import annotations
 
@@ -7,21 +7,27 @@ import torch
 from tlbench.modeling.encoder import Hidden
 
 _COUNT = "virtual_tokens"
-"""The extra that says how many there are, (B,) int64."""
+"""The extra that holds the number of virtual tokens of each row, (B,) int64."""
 
 
 def with_virtual(hidden: Hidden) -> Hidden:
-    """Returns the hidden state with a mask of its own length; what it has more than the batch stands first."""
+    """Returns the hidden state with a mask as long as `x`: positions that the batch lacks are virtual tokens in front.
+
+    Args:
+        hidden: `x` is (B, V + T, D) and `mask` is the batch's own, (B, T).
+    """
     x, mask = hidden.x, hidden.mask
+    # feature maps, and hidden states without virtual tokens, are returned unchanged
     if mask is None or x.ndim != 3 or x.shape[1] <= mask.shape[1]:
         return hidden
     count = x.shape[1] - mask.shape[1]
     longer = torch.cat([mask.new_ones(len(mask), count), mask], dim=1)
+    # one count per row, since extras are batch first and may be taken apart by rows
     return Hidden(x, longer, {**hidden.extras, _COUNT: torch.full((len(mask),), count, device=mask.device)})
 
 
 def without_virtual(hidden: Hidden) -> Hidden:
-    """Returns the hidden state of the tokens of the batch alone."""
+    """Returns the hidden state of the batch's own tokens, (B, T, D), with a mask to match."""
     if _COUNT not in hidden.extras:
         return hidden
     count = int(hidden.extras[_COUNT][0])

@@ -24,6 +24,7 @@ import msgspec
 from tlbench.contracts.cell import Plan
 from tlbench.contracts.errors import StoreError
 from tlbench.contracts.record import FORMAT, Record
+from tlbench.results.records.finite_numbers import not_finite
 from tlbench.results.records.journal import Journal
 from tlbench.results.records.record_files import Unreadable, attempts_in, content_of, newest_attempts, read_record
 from tlbench.results.records.summaries import CellSummary
@@ -162,9 +163,15 @@ class Store:
         """Stores a finished record with its predictions; False where that attempt was committed before.
 
         Raises:
-            StoreError: The disk is full or the folder cannot be written; earlier records stay as they were.
+            StoreError: The disk is full, the folder cannot be written, or the record has a number that is not finite;
+                earlier records stay as they were.
         """
         name = f"{record.cell.id}.{record.attempt}"
+        if fault := not_finite(record):
+            raise StoreError(
+                f"{self._records}: could not store {record.cell.title}: {fault}, and records hold finite numbers alone;"
+                " mend the plugin that gave it, and run the cell again"
+            )
         try:
             if record.predictions:
                 if Path(record.predictions).name != record.predictions:

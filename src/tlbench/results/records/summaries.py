@@ -12,15 +12,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from tlbench.contracts.cell import Cell, Protocol, Ref
+from tlbench.contracts.metric import LONGEST_NAME
 from tlbench.contracts.record import Provenance, Record, TestScore
 from tlbench.contracts.space import Override
 from tlbench.results.columns import OK, PENDING
 from tlbench.results.provenance_notes import mixture
 
 _T = TypeVar("_T")
-
-
-_LONGEST_NAME = 80
 
 
 class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
@@ -219,7 +217,7 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
         means = {
             name: _mean([score.value for score in scores])
             for name, scores in sorted(of_metric.items())
-            if name.isidentifier() and len(name) <= _LONGEST_NAME
+            if name.isidentifier() and len(name) <= LONGEST_NAME
         }
         metric = record.metrics[0] if record.metrics else ""
         scored: dict[str, Any] = {"metric": metric, "scores": tuple(means.values())}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LIMIT = 500
 """How many characters of one string are shown."""
 
-_ESCAPES = re.compile(
+ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # control sequences: colours, moves of the cursor
     r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"  # links, titles, device strings
     r"|\x1b[ -/]*[0-~]"
@@ -25,6 +25,9 @@ _SEPARATORS = {"Zl", "Zp", "Zs"}
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn"}
 _FORMULA = re.compile(r"[=+\-@\t\r\n|%\uff1d\uff0b\uff0d\uff20]")
 _MOST_MARKS = 3
+_MARKDOWN = r"(?:[\\`*_\[\]<>&|~@#$]|:\w+:|://|www\.)"
+# Of words that only a line's beginning makes a list or a rule, those at the beginning.
+_MARKDOWN_WORDS = re.compile(rf"\S*{_MARKDOWN}\S*(?: \S*{_MARKDOWN}\S*)*|^(?:[-+]\S*|\d+[.)])(?= |$)|^[-=]+$")
 
 
 def printable(value: object, limit: int = LIMIT) -> str:
@@ -37,7 +40,7 @@ def printable(value: object, limit: int = LIMIT) -> str:
     if len(text) <= limit and text.isascii() and text.isprintable():
         return " ".join(text.split())
     # Before the scan, so that a name of a million characters costs nothing.
-    text = _ESCAPES.sub("", text[: 8 * limit])
+    text = ESCAPES.sub("", text[: 8 * limit])
     kept: list[str] = []
     marks = 0
     for character in text:
@@ -49,6 +52,12 @@ def printable(value: object, limit: int = LIMIT) -> str:
             kept.append(character)
     line = " ".join("".join(kept).split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def is_invisible(character: str) -> bool:
+    """Says whether no reader could see the character, or it would end a line."""
+    category = unicodedata.category(character)
+    return category in _INVISIBLE or category in {"Zl", "Zp"}
 
 
 def plain_text(value: object, style: str = "") -> Text:
@@ -77,6 +86,14 @@ def code_span(value: object) -> str:
     # In a table a bar ends the cell unless a backslash stands before it, and not one that is itself escaped.
     text = re.sub(r"\\(?=\||$)", r"\\ ", text).replace("|", r"\|")
     return f"`{text}`" if text.strip() else ""
+
+
+def markdown_text(value: object, limit: int = LIMIT) -> str:
+    """Returns the value as Markdown text: words that Markdown would take for markup stand as code, others as they are.
+
+    It may begin a paragraph or an item of a list.
+    """
+    return _MARKDOWN_WORDS.sub(lambda words: code_span(words[0]), printable(value, limit))
 
 
 def spreadsheet(value: object) -> str:

@@ -33,13 +33,23 @@ def legend(rows: Sequence[Row]) -> list[str]:
         "memory is the worker's peak."
     )
     if any(row["status"] not in {OK, PENDING} for row in rows):
-        lines.append(
-            "What ended without a score stands last with its status, and in a mean over tasks as what knows nothing: "
-            "0, or 50 where that is ROC AUC's."
-            if any(row["metric"] == "roc_auc" for row in rows)
-            else "What ended without a score stands last with its status, and is 0 in a mean over tasks."
-        )
+        lines.append(f"What ended without a score stands last with its status{_in_means(rows)}.")
     return lines
+
+
+def _in_means(rows: Sequence[Row]) -> str:
+    """Returns what the failures count as in a mean over tasks; empty where none of their tasks is in one."""
+    # What failed names no metric: another row of its task does.
+    of_task = {row["task"]: row for row in rows if row["metric"]}
+    failed = [of_task.get(row["task"], row) for row in rows if row["status"] not in {OK, PENDING}]
+    averaged = [row for row in failed if row["greater_is_better"] and row["in_points"]]
+    worst = sorted({(row["metric_worst"], row["metric_label"]) for row in averaged if row["metric_worst"]})
+    texts = ["0"] if any(row["metric_worst"] == 0 for row in averaged) else []
+    texts += [f"{100 * value:g} where the metric is {label}" for value, label in worst]
+    said = f", and is {', or '.join(texts)} in a mean over tasks" if texts else ""
+    if without := sorted({row["metric_label"] for row in averaged if row["metric_worst"] is None}):
+        said += f", and is left out of a mean over tasks where the metric is {' or '.join(without)}"
+    return said
 
 
 def _ties(tests: Iterable[str], done: Sequence[Row]) -> str:

@@ -12,7 +12,7 @@ from tlbench.results.columns import COLUMNS, OK, PENDING, Row, columns_of, rows_
 from tlbench.results.leaderboard import Table
 from tlbench.results.over_tasks import NEEDED, summed
 from tlbench.results.render import value_texts as cells
-from tlbench.results.render.escaping import printable
+from tlbench.results.render.escaping import LIMIT, printable
 from tlbench.results.render.legend import legend
 from tlbench.results.render.page_columns import RANKING, SUMMARY, Column, Value
 
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 
 _OF_A_SECTION = ("task", "status", "metric", "metric_label", "greater_is_better", "n")
 _F1 = ("metric.f1", "metric.f1_macro")
+_LEGEND_LIMIT = 4 * LIMIT
+"""How many characters of a sentence of the legend are shown: it may name many metrics."""
 _OF_THE_LEGEND = (
-    "status", "metric", "metric_label", "greater_is_better", "in_points", "tied", "ranked_by", "searched", "seeds",
+    "task", "status", "metric", "metric_label", "greater_is_better", "in_points", "metric_worst", "tied",
+    "ranked_by", "searched", "seeds",
 )  # fmt: skip
 
 
@@ -174,7 +177,9 @@ class Page:
         columns |= {name: [value is not None or None for value in self._every[name]] for name in _F1}
         kinds = dict.fromkeys(zip(*columns.values(), strict=True))
         rows = [dict(zip(columns, kind, strict=True)) for kind in kinds]
-        return tuple(legend([row for row in rows if row["status"] != PENDING]))
+        return tuple(
+            printable(sentence, _LEGEND_LIMIT) for sentence in legend([row for row in rows if row["status"] != PENDING])
+        )
 
     @property
     def is_shortened(self) -> bool:

@@ -15,7 +15,8 @@ class Value:
     """One cell of a table."""
 
     value: Any
-    """As measured, in full precision: a number, a text, a pair of numbers, or None for what is missing."""
+    """As measured, in full precision: a number, a text as it was recorded, which may hold anything, a pair
+    of numbers, or None for what is missing."""
     text: str
     """As people read it: rounded, in points or with a unit; "-" for what is missing."""
     note: str = ""

@@ -1,4 +1,4 @@
-"""One attempt at a cell: what a run is to do."""
+"""Attempts at cells, and what all orders of a run have in common."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from tlbench.contracts.cell import Cell
 
 @dataclass(frozen=True)
 class Attempt:
-    """A cell, and where its files are."""
+    """One attempt to run a cell."""
 
     cell: Cell
     folder: str
-    """The cell's own: finished fits, winner, predictions."""
+    """The attempt's own folder, for finished fits, the winner and predictions."""
     number: int = 1
-    """Raised by `--fresh`: the newest attempt of a cell is the one that counts."""
+    """Counted from 1 and raised by `--fresh`: only a cell's newest attempt counts."""
     sources: tuple[str, ...] = ()
-    """Folders and files of records, there or to come, of cells with the same fits, which may be taken over."""
+    """Folders and record files, which may not exist yet, of cells with the same fits, which this one may reuse."""
 
 
 @dataclass(frozen=True)
-class Means:
-    """What the orders of a run have in common: resolved once, so that no worker decides for itself."""
+class OrderDefaults:
+    """The fields that all orders of a run share; resolved once in the driver, so that no worker decides for itself."""
 
     device: str = "cpu"
     bf16: bool = False
-    """Whether the device multiplies bf16 itself: what the precision `auto` means."""
+    """Whether the device has bf16 arithmetic, which is what the precision `auto` depends on."""
     threads: int = 1
     environment: tuple[tuple[str, str], ...] = ()
 
-    def precision(self, asked: str) -> str:
-        """Returns `fp32`, `bf16-autocast` or `bf16-weights`."""
-        if asked != "auto":
-            return asked
+    def precision(self, requested: str) -> str:
+        """Returns the resolved precision: `fp32`, `bf16-autocast` or `bf16-weights`."""
+        if requested != "auto":
+            return requested
         return "bf16-autocast" if self.bf16 else "fp32"

@@ -1,17 +1,17 @@
-"""A cell's folder: what it has finished, kept so that a kill loses at most the fits in progress.
+"""The folder of an attempt at a cell: finished work is on disk, so that a kill loses only the fits in progress.
 
-lock                held (flock) by the process that drives the cell; the kernel frees it
+lock                locked (flock) by the process that runs the cell; the kernel unlocks it when the process dies
 trials-<n>.json     finished fits of the search, by the first trial of their order
-winner.json         the frozen params and seeds; no test split is opened before it is on disk
-saved-<n>/          the predictor of the best trial so far, where its strategy can save it
-final-<s>.json      a finished final fit, with its predictions in seed-<s>.parquet
-test-reads          one byte for each order that opens the test split, before it is sent
-began               when each process took up the cell, in Unix time, a line each
-cell.json           the cell, for others that ask for the same fits
-made-with.json      what the fits here were made with: versions, data, threads, device
-memory.json         the highest memory that a worker needed
+winner.json         the frozen params and seeds; no test split is opened before this file is on disk
+saved-<n>/          the predictor of the best trial so far, if its strategy can save it
+final-<s>.json      a finished final fit; its predictions are in seed-<s>.parquet
+test-reads          one byte per order that opens the test split, written before the order is submitted
+began               the start times of the processes that ran the cell, in Unix time, one per line
+cell.json           the cell, for other cells that have the same fits
+made-with.json      the provenances of the fits: versions, data, threads, device
+memory.json         the highest memory use of a worker
 record.json         the finished record, until it is committed
-study.sqlite        the search, for dashboards
+study.sqlite        the search as an Optuna study, for dashboards
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from tlbench.contracts.record import FitResult, Memory, Provenance, Record
 from tlbench.contracts.space import Value
 from tlbench.system.durable import write_durably
 
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
-"""What the system says of a disk that takes no more: no cell's fault."""
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+"""Error numbers of a disk that is full or read-only, for which no cell is to blame."""
 
 
 class Winner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is frozen before the test split is opened."""
+    """The outcome of a search, frozen before the test split is opened."""
 
     params: dict[str, Value]
     seeds: tuple[int, ...]
@@ -48,27 +48,29 @@ class Winner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Lease:
-    """A hold on a cell."""
+    """The exclusive right to run a cell."""
 
     def __init__(self, handle: int) -> None:
         self._handle: int | None = handle
 
     def release(self) -> None:
-        """Lets another process have the cell."""
+        """Lets other processes take the lease."""
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
 
 
 class CellFolder:
-    """The files of one cell at work."""
+    """Reads and writes the files of one attempt at a cell."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         root.mkdir(parents=True, exist_ok=True)
 
     def lease(self) -> Lease | None:
-        """Returns a hold on the cell, or None while another process has it; the kernel frees it on any death."""
+        """Takes the cell's lease and returns it, or None while another process holds it."""
+        # A lock of the kernel ends with its process, however that dies: no lock file is left behind that somebody would
+        # have to judge. O_CLOEXEC keeps programs that this process starts from holding it on.
         handle = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -79,11 +81,11 @@ class CellFolder:
 
     @property
     def study(self) -> Path:
-        """The study's sqlite file."""
+        """The path of the SQLite study."""
         return self.root / "study.sqlite"
 
     def trials(self) -> dict[int, FitResult]:
-        """Returns the finished fits of the search, by trial; a damaged file is none, and its fits are made again."""
+        """Returns the finished fits of the search by trial number; fits in damaged files are left out."""
         found: dict[int, FitResult] = {}
         for path in self.root.glob("trials-*.json"):
             with suppress(OSError, ValueError):
@@ -92,29 +94,31 @@ class CellFolder:
         return dict(sorted(found.items()))
 
     def save_trials(self, results: Sequence[FitResult]) -> None:
-        """Keeps the fits of one order, all or none; what a power cut costs is made again."""
-        self._put(f"trials-{results[0].trial}.json", msgspec.json.encode(results))
+        """Stores the fits of one order, all or none; after a power cut they may be missing and are fitted again."""
+        self._write(f"trials-{results[0].trial}.json", msgspec.json.encode(results))
 
     def winner(self) -> Winner | None:
-        """Returns the frozen winner, or None while the search goes on."""
+        """Returns the frozen winner, or None while the search is running."""
         with suppress(FileNotFoundError, msgspec.DecodeError):
             return msgspec.json.decode((self.root / "winner.json").read_bytes(), type=Winner)
         return None
 
     def freeze(self, winner: Winner) -> None:
-        """Puts the winner on disk; from here on the test split may be opened."""
+        """Writes the winner; after that the test split may be opened."""
+        # Flushed to disk, unlike fits: if a power cut took it, another winner could be chosen after the test split was
+        # opened.
         write_durably(self.root / "winner.json", msgspec.json.encode(winner))
 
     def save_final(self, result: FitResult) -> None:
-        """Keeps a final fit; its predictions must be on disk."""
-        self._put(f"final-{result.seed}.json", msgspec.json.encode(result))
+        """Stores a final fit; its predictions must be on disk already."""
+        self._write(f"final-{result.seed}.json", msgspec.json.encode(result))
 
     def drop_final(self, seed: int) -> None:
-        """Forgets a final fit, which is then to be made again."""
+        """Removes a final fit, so that it is fitted again."""
         (self.root / f"final-{seed}.json").unlink(missing_ok=True)
 
     def finals(self) -> list[FitResult]:
-        """Returns the finished final fits whose predictions are there; a damaged file is none."""
+        """Returns the finished final fits whose predictions exist; damaged files are left out."""
         found = []
         for path in self.root.glob("final-*.json"):
             with suppress(OSError, ValueError):
@@ -124,61 +128,66 @@ class CellFolder:
         return found
 
     def predictions(self, seed: int) -> Path:
-        """The file of a seed's test predictions."""
+        """Returns the path of a seed's test predictions."""
         return self.root / f"seed-{seed}.parquet"
 
-    def begin(self, cell: Cell) -> None:
-        """Notes that a process takes up the cell."""
-        self._put("cell.json", msgspec.json.encode(cell))
+    def record_start(self, cell: Cell) -> None:
+        """Stores the cell, and the time at which this process starts to run it."""
+        self._write("cell.json", msgspec.json.encode(cell))
         with (self.root / "began").open("a", encoding="ascii") as file:
             file.write(f"{now()}\n")
 
     def cell(self) -> Cell | None:
-        """Returns the cell whose folder it is, or None where nobody has taken it up."""
+        """Returns the cell of this folder, or None if no process has started it."""
         with suppress(OSError, msgspec.DecodeError):
             return msgspec.json.decode((self.root / "cell.json").read_bytes(), type=Cell)
         return None
 
-    def made_with(self) -> list[Provenance]:
-        """Returns what the fits in this folder were made with: more than one if a version, say, changed meanwhile."""
+    def provenances(self) -> list[Provenance]:
+        """Returns the provenances of the fits here: several if, for example, a version changed between two runs."""
         with suppress(OSError, msgspec.DecodeError):
             return msgspec.json.decode((self.root / "made-with.json").read_bytes(), type=list[Provenance])
         return []
 
-    def note_made_with(self, made_with: Provenance) -> None:
-        """Notes what fits in this folder are made with; what agrees with what is known already adds to it."""
-        known = self.made_with()
-        alike = next((one for one in known if not one.differing(made_with)), None)
-        if alike is not None:
-            made_with = msgspec.structs.replace(
-                made_with,
-                distributions={**alike.distributions, **made_with.distributions},
-                data={**alike.data, **made_with.data},
+    def add_provenance(self, provenance: Provenance) -> None:
+        """Adds the provenance of a fit; it is merged with a known one that it does not contradict."""
+        known = self.provenances()
+        match = next((one for one in known if not one.differing(provenance)), None)
+        if match is not None:
+            # Fits load different libraries and read different splits, so each adds what the others lack.
+            provenance = msgspec.structs.replace(
+                provenance,
+                distributions={**match.distributions, **provenance.distributions},
+                data={**match.data, **provenance.data},
             )
-            if msgspec.structs.replace(made_with, started=alike.started) == alike:
-                return  # nothing that is not known: fits are many
-        self._put("made-with.json", msgspec.json.encode([*(one for one in known if one is not alike), made_with]))
+            # Most fits add nothing new, and a write for each would cost time.
+            if msgspec.structs.replace(provenance, started=match.started) == match:
+                return
+        self._write("made-with.json", msgspec.json.encode([*(one for one in known if one is not match), provenance]))
 
-    def start_anew(self) -> None:
-        """Forgets all that is finished here."""
+    def reset(self) -> None:
+        """Removes all finished work."""
+        # Not `test-reads` and `began`: the record counts all reads of the test split, and all time.
         for pattern in ("trials-*", "final-*", "seed-*", "winner.json", "made-with.json", "memory.json"):
             for path in self.root.glob(pattern):
                 path.unlink(missing_ok=True)
         self.drop_saved()
 
     def drop_saved(self, trial: int | None = None) -> None:
-        """Removes the saved predictor of a trial, or of all, with what a kill has left half written."""
+        """Removes the saved predictor of a trial; without a trial, all of them and unfinished ones that a kill left."""
         for name in ("saved-*", ".saved-*.tmp") if trial is None else (f"saved-{trial}",):
             for path in self.root.glob(name) if trial is None else [self.root / name]:
                 shutil.rmtree(path, ignore_errors=True)
 
-    def forget_test(self, test: str) -> None:
-        """Forgets what fits of any other test split were made with."""
-        kept = [one for one in self.made_with() if one.data.get("test", test) == test]
-        self._put("made-with.json", msgspec.json.encode(kept))
+    def drop_other_tests(self, test: str) -> None:
+        """Removes provenances of fits on another test split than the one with this fingerprint."""
+        kept = [one for one in self.provenances() if one.data.get("test", test) == test]
+        self._write("made-with.json", msgspec.json.encode(kept))
 
-    def spent(self) -> float:
-        """Returns the seconds of those who took up the cell before, each until the last thing that it finished."""
+    def seconds_spent(self) -> float:
+        """Returns the seconds that earlier processes worked on the cell, each until the last file that it finished."""
+        # A process that was killed could not write down when it ended. What it did after its last file is lost, and so
+        # isn't charged.
         try:
             began = [float(line) for line in (self.root / "began").read_text(encoding="ascii").split()]
         except (OSError, ValueError):
@@ -189,8 +198,9 @@ class CellFolder:
             total += max((time - start for time in finished if start <= time < end), default=0.0)
         return total
 
-    def note_test_read(self) -> None:
+    def count_test_read(self) -> None:
         """Counts one opening of the test split."""
+        # Appended and flushed before the order is submitted: a count may be too high after a kill, but never too low.
         with (self.root / "test-reads").open("ab") as file:
             file.write(b".")
             file.flush()
@@ -198,42 +208,44 @@ class CellFolder:
 
     @property
     def test_reads(self) -> int:
-        """How often the test split was opened, over all processes that worked on the cell."""
+        """How often the test split was opened by all processes that ran the cell."""
         with suppress(FileNotFoundError):
             return (self.root / "test-reads").stat().st_size
         return 0
 
     def record(self, cell_id: str, attempt: int) -> Record | None:
-        """Returns the finished record of this attempt that was not committed yet, or None."""
+        """Returns the finished but uncommitted record of this attempt, or None."""
         with suppress(FileNotFoundError, msgspec.DecodeError):
             record = msgspec.json.decode((self.root / "record.json").read_bytes(), type=Record)
             return record if (record.cell.id, record.attempt) == (cell_id, attempt) else None
         return None
 
     def save_record(self, record: Record) -> None:
-        """Keeps the finished record until it is committed."""
+        """Stores the finished record until it is committed."""
         write_durably(self.root / "record.json", msgspec.json.encode(record))
 
     def memory(self) -> Memory:
-        """Returns the highest memory that a worker has needed for the cell so far."""
+        """Returns the highest memory use of a worker on the cell so far."""
         with suppress(OSError, msgspec.DecodeError):
             return msgspec.json.decode((self.root / "memory.json").read_bytes(), type=Memory)
         return Memory()
 
-    def note_memory(self, memory: Memory) -> None:
-        """Notes what a worker needed for an order of the cell."""
+    def add_memory(self, memory: Memory) -> None:
+        """Adds the memory use of one order; the highest is kept."""
         known = self.memory()
-        if (highest := most([known, memory])) != known:
-            self._put("memory.json", msgspec.json.encode(highest))
+        if (highest := peak_memory([known, memory])) != known:
+            self._write("memory.json", msgspec.json.encode(highest))
 
-    def _put(self, name: str, content: bytes) -> None:
-        """Writes a file, whole or not at all while the machine runs: it is not needed to go on."""
+    def _write(self, name: str, content: bytes) -> None:
+        """Writes a file atomically, but without flushing it to disk."""
+        # Readers never see half a file. Without fsync a power cut may lose or damage it, which costs only another fit:
+        # damaged files are ignored.
         temporary = self.root / f".{name}.{secrets.token_hex(6)}.tmp"
         temporary.write_bytes(content)
         temporary.replace(self.root / name)
 
     def finished(self) -> int:
-        """Returns how many files of finished work there are: what tells a cell that moves on from one that cannot."""
+        """Returns the number of files of finished work, which grows as long as the cell makes progress."""
         return sum(1 for _ in self._finished())
 
     def _finished(self) -> Iterator[Path]:
@@ -242,15 +254,15 @@ class CellFolder:
 
 
 def now() -> float:
-    """Returns the wall-clock time in seconds."""
+    """Returns the wall-clock time in Unix seconds."""
     return time.time()
 
 
-def most(memories: Sequence[Memory]) -> Memory:
-    """Returns the highest of what each process needed: they are not added up.
+def peak_memory(memories: Sequence[Memory]) -> Memory:
+    """Returns the highest memory use of several processes, field by field.
 
-    Of the machine's own memory that of the process that needed most beyond what it had when it began, so that what is
-    added to a baseline is never another's.
+    Baseline and peak of the host's memory are those of the process with the largest difference between them, so that
+    they always belong together.
     """
     host = max(memories, key=_added)
     return Memory(
@@ -262,7 +274,8 @@ def most(memories: Sequence[Memory]) -> Memory:
 
 
 def _added(memory: Memory) -> int:
-    # A process that needed nothing beyond its baseline was measured; an empty Memory was not.
+    """Returns the bytes of host memory beyond the baseline; -1 if they were not measured."""
+    # Unmeasured memory ranks below that of a process that needed nothing beyond its baseline.
     if memory.host_peak_bytes is None:
         return -1
     return max(0, memory.host_peak_bytes - (memory.host_baseline_bytes or 0))

@@ -1,4 +1,4 @@
-"""From finished fits and scores to a record."""
+"""Builds the record of a cell from its fits and scores."""
 
 from __future__ import annotations
 
@@ -12,33 +12,35 @@ from tlbench.running.cells.cell_folder import Winner
 
 
 @dataclass(frozen=True)
-class Finished:
-    """All fits of a cell, and the winner."""
+class CellFits:
+    """All fits of a cell, and its winner."""
 
     trials: tuple[FitResult, ...]
     finals: tuple[FitResult, ...]
     winner: Winner
 
 
-def record_of(attempt: Attempt, info: TaskInfo, finished: Finished, scored: OrderResult) -> Record:
-    """Returns the record of a cell with scores, but for what is measured of the cell as a whole."""
-    finals = finished.finals
+def build_record(attempt: Attempt, info: TaskInfo, fits: CellFits, scored: OrderResult) -> Record:
+    """Returns the record of a cell with scores; total time, memory and energy are left for the caller to fill in."""
+    finals = fits.finals
     first = finals[0]
     return Record(
         cell=attempt.cell,
         status="ok",
         attempt=attempt.number,
+        reason=scored.left_out,
         metrics=info.metrics,
         positive=info.positive,
-        best_params=finished.winner.params,
-        trials=finished.trials,
+        best_params=fits.winner.params,
+        trials=fits.trials,
         fits=finals,
-        validation=first.validation if finished.winner.validation is None else finished.winner.validation,
+        # Without a search nothing chose the winner by its score; the final fit of the first seed has one.
+        validation=first.validation if fits.winner.validation is None else fits.winner.validation,
         scores=scored.scores,
         report=scored.report,
         overlap=scored.overlap,
         predictions=scored.predictions,
-        seconds=_seconds(finished.trials, finals),
+        seconds=_seconds(fits.trials, finals),
         parameters=first.parameters,
         trainable_parameters=first.trainable_parameters,
         examples_seen=round(sum(fit.examples_seen for fit in finals) / len(finals)),
@@ -47,6 +49,8 @@ def record_of(attempt: Attempt, info: TaskInfo, finished: Finished, scored: Orde
 
 
 def _seconds(trials: tuple[FitResult, ...], finals: tuple[FitResult, ...]) -> Seconds:
+    """Returns the mean costs of one final fit, and the total costs of the search and of encoding."""
+
     def mean(field: str) -> float:
         return float(sum(getattr(fit, field) for fit in finals)) / len(finals)
 

@@ -6,16 +6,21 @@ from tlbench.contracts.record import FitResult, Record, Status
 from tlbench.running.cells.attempt import Attempt
 
 
-class CellEnded(Exception):
-    """A cell that ends without scores, with what its record will say."""
+class CellFailed(Exception):
+    """Ends a cell without scores; it carries what the record will show."""
 
     def __init__(self, status: Status, reason: str, traceback: str = "") -> None:
         super().__init__(reason)
         self.status, self.reason, self.traceback = status, reason, traceback
 
 
-def ended(attempt: Attempt, end: CellEnded, trials: tuple[FitResult, ...] = ()) -> Record:
+def failure_record(attempt: Attempt, failure: CellFailed, trials: tuple[FitResult, ...] = ()) -> Record:
     """Returns the record of a cell that ended without scores."""
     return Record(
-        attempt.cell, end.status, attempt=attempt.number, reason=end.reason, traceback=end.traceback, trials=trials
-    )  # fmt: skip
+        attempt.cell,
+        failure.status,
+        attempt=attempt.number,
+        reason=failure.reason,
+        traceback=failure.traceback,
+        trials=trials,
+    )

@@ -1,4 +1,4 @@
-"""What the driver must know of a cell's plugins: its space, its defaults, its only setting; imports no torch."""
+"""The search space, defaults and batch size of a cell, as its plugins declare them. Imports no torch."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from tlbench.contracts.record import Provenance
 from tlbench.contracts.space import Choice, Float, Int, Space, Value, is_fixed, narrow
 from tlbench.contracts.strategy import TaskInfo
 from tlbench.planning.plan import space_about
-from tlbench.running.cells.attempt import Means
+from tlbench.running.cells.attempt import OrderDefaults
 from tlbench.running.splits import Splits
 
 
 @dataclass(frozen=True)
 class CellSettings:
-    """What a search chooses from, and how many fits a strategy takes in one pass."""
+    """A cell's search space and metric, and how many fits its strategy takes in one pass."""
 
     info: TaskInfo
     metric: Metric
-    """The task's primary one."""
+    """The task's primary metric."""
     space: Space
     defaults: dict[str, Value]
     batch_size: int
     imports: tuple[str, ...] = ()
-    """What loading the backbone takes long to import."""
+    """Modules that loading the backbone imports and that take long to import."""
 
     @property
     def usable_defaults(self) -> dict[str, Value]:
-        """The defaults that the suite's narrowing leaves possible."""
+        """The defaults that are still in the space after the suite narrowed it."""
         return {name: value for name, value in self.defaults.items() if _allows(self.space, name, value)}
 
 
@@ -43,7 +43,7 @@ def settings_of(catalog: Catalog, cell: Cell) -> CellSettings:
     """Returns the settings of a cell.
 
     Raises:
-        PluginError: The strategy's space is none, or its defaults do not belong to it.
+        PluginError: The strategy's space or defaults, or the backbone's imports, are not what the contract demands.
     """
     strategy = catalog.strategy(cell.strategy.name).item
     backbone = catalog.backbone(cell.backbone.name).item if cell.backbone else None
@@ -67,34 +67,35 @@ def settings_of(catalog: Catalog, cell: Cell) -> CellSettings:
         max(1, strategy.batch_size),
         imports,
     )
-    # Said before anything is fitted.
+    # Evaluated here so that defaults outside the space are reported before anything is fitted.
     _ = settings.usable_defaults
     return settings
 
 
-def only_setting(settings: CellSettings, protocol: Protocol) -> dict[str, Value] | None:
-    """Returns the one setting there is to try, or None where there is something to draw or to compare."""
+def only_params(settings: CellSettings, protocol: Protocol) -> dict[str, Value] | None:
+    """Returns the only params there are to fit, or None if params have to be sampled or compared."""
     space = settings.space
     fixed = {name: _fixed_value(domain) for name, domain in space.items() if is_fixed(domain)}
     if len(fixed) == len(space):
         return fixed
+    # A strategy that is not searched is fitted with its defaults, if these are complete.
     complete = {**settings.usable_defaults, **fixed}
     if protocol.is_searched or len(complete) < len(space):
         return None
     return {name: complete[name] for name in space}
 
 
-def made_with(catalog: Catalog, cell: Cell, means: Means, precision: str) -> Provenance:
-    """Returns what fits of a cell are made with, as far as it can be told before a library is loaded."""
+def expected_provenance(catalog: Catalog, cell: Cell, defaults: OrderDefaults, precision: str) -> Provenance:
+    """Returns the provenance that fits of a cell will have, as far as it is known without loading a library."""
     found: list[Found[Any]] = [catalog.task(cell.task.name), catalog.strategy(cell.strategy.name)]
     if cell.backbone:
         found.append(catalog.backbone(cell.backbone.name))
     data: dict[str, str] = {}
-    with suppress(Exception, SystemExit):  # a cell may fail for want of its data
+    with suppress(Exception, SystemExit):  # data that cannot be read are reported by the cell's first fit
         splits = Splits(catalog.task(cell.task.name).item)
         data = {"train": splits.train.fingerprint, "validation": splits.validation.fingerprint}
     versions = {item.distribution: item.version for item in found if item.version}
-    return Provenance(distributions=versions, precision=precision, threads=means.threads, data=data)
+    return Provenance(distributions=versions, precision=precision, threads=defaults.threads, data=data)
 
 
 def _fixed_value(domain: object) -> Value:

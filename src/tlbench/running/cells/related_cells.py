@@ -1,4 +1,4 @@
-"""Where cells with the same fits have what they finished: what an order may take over."""
+"""Finds cells with the same fits, whose finished fits an attempt may reuse."""
 
 from __future__ import annotations
 
@@ -11,60 +11,68 @@ from tlbench.contracts.errors import StoreError
 from tlbench.contracts.record import Record
 from tlbench.results.records.record_files import attempts_in
 from tlbench.results.records.store import Store
-from tlbench.running.staleness import Now
+from tlbench.running.staleness import StalenessChecker
 
 
-class Kin:
-    """Work folders and records of a folder of results, by what the ids of cells with the same fits begin with."""
+class RelatedCells:
+    """The attempts in a results folder, grouped by the prefix that ids of cells with the same fits share."""
 
-    def __init__(self, store: Store, ids: Iterable[str], attempts: Mapping[str, int], now: Now | None = None) -> None:
-        """Looks through a folder.
+    def __init__(
+        self,
+        store: Store,
+        ids: Iterable[str],
+        attempts: Mapping[str, int],
+        staleness: StalenessChecker | None = None,
+    ) -> None:
+        """Lists the attempts in a results folder.
 
         Args:
-            store: The folder.
-            ids: Of the cells that have a record there, or are to have one.
-            attempts: The newest attempt of each cell that has a record.
-            now: What a record must have been made with; None where that does not matter.
+            store: The results folder.
+            ids: Ids of the cells that have a record there, or are going to have one.
+            attempts: Cell id to the newest attempt with a record.
+            staleness: If given, only records that are not stale are used, and no unfinished cells.
         """
-        self._store, self._now = store, now
-        self._places: dict[str, set[tuple[str, int]]] = defaultdict(set)
+        self._store, self._staleness = store, staleness
+        # Ids begin with a digest of what identifies the fits, so that a listing is enough and no index is needed.
+        self._attempts: dict[str, set[tuple[str, int]]] = defaultdict(set)
         for cell_id in ids:
             newest = attempts.get(cell_id, 0)
-            # The next one is that of a run which is on its way, or was interrupted.
-            self._places[cell_id[:KIN]] |= {(cell_id, newest), (cell_id, newest + 1)}
-        for cell_id, attempt in _at_work(store):
-            # What a newer attempt has taken the place of serves nobody: it was asked for anew.
+            # The attempt after the newest record may be running, or have been interrupted.
+            self._attempts[cell_id[:KIN]] |= {(cell_id, newest), (cell_id, newest + 1)}
+        for cell_id, attempt in _work_folders(store):
+            # Older attempts are not reused: somebody asked for the cell to be run afresh.
             if attempt >= attempts.get(cell_id, 0):
-                self._places[cell_id[:KIN]].add((cell_id, attempt))
+                self._attempts[cell_id[:KIN]].add((cell_id, attempt))
 
     def sources(self, cell_id: str, attempt: int) -> tuple[str, ...]:
-        """Returns the work folders and records, there or to come, that this attempt at a cell may take fits from."""
+        """Returns the work folders and record files that this attempt may reuse fits from; some may not exist yet."""
         found: list[str] = []
-        for place in sorted(self._places[cell_id[:KIN]]):
-            if place[1] > 0 and place != (cell_id, attempt):
-                found += self._of(*place)
+        for other in sorted(self._attempts[cell_id[:KIN]]):
+            if other[1] > 0 and other != (cell_id, attempt):
+                found += self._paths(*other)
         return tuple(found)
 
-    def _of(self, cell_id: str, attempt: int) -> list[str]:
+    def _paths(self, cell_id: str, attempt: int) -> list[str]:
         record = self._store.record_path(cell_id, attempt).resolve()
-        if self._now is not None:
-            made = self._store.attempt(cell_id, attempt)
-            return [str(record)] if isinstance(made, Record) and not self._now.differs(made) else []
+        if self._staleness is not None:
+            stored = self._store.attempt(cell_id, attempt)
+            return [str(record)] if isinstance(stored, Record) and not self._staleness.is_stale(stored) else []
         try:
-            # First the folder: what is committed while it is read is found in the record then.
+            # The folder comes first: a cell that is committed while its folder is read is then found in its record.
             return [str(self._store.work(cell_id, attempt).resolve()), str(record)]
         except StoreError:
             return [str(record)]
 
 
-def is_cut_short(record: Record, cell: Cell) -> bool:
-    """Says whether a record is of a cell that ran out of time, and has more of it now."""
+def has_more_time(record: Record, cell: Cell) -> bool:
+    """Returns whether the record is of a cell that ran out of time and now has a greater limit."""
     before, limit = record.cell.protocol.max_seconds, cell.protocol.max_seconds
     return record.status == "timeout" and before is not None and (limit is None or limit > before)
 
 
-def _at_work(store: Store) -> list[tuple[str, int]]:
+def _work_folders(store: Store) -> list[tuple[str, int]]:
     try:
+        # Work folders are named as records are, without the suffix.
         return list(attempts_in(f"{name}.json" for name in os.listdir(store.root / "work")))
     except OSError:
         return []

@@ -1,8 +1,9 @@
-"""Fits that other cells have finished and this one asks for too: taken over, and not made again.
+"""Reuses fits that other cells have finished instead of fitting them again.
 
-A cell with more trials, more seeds or another sampler is another cell, but its fits are the same, by `Cell.fit_id`.
-They are read out of records and of the work folders of cells that are not recorded yet, and are taken only where data
-and precision are this run's. Whatever else they were made with is noted, and the record says so.
+A cell with more trials, more seeds or another sampler is a different cell, but some of its fits are the same, by
+`Cell.fit_id`. They are read from records, and from the work folders of cells without a record yet, and are reused only
+if data and precision are those of this run. Versions, threads and devices may differ: refusing such fits would repeat a
+night's work after a patch release. The record lists all provenances.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ from tlbench.running.scoring.prediction_files import of_seed, write_table
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# Everything else may differ, and is reported by the record.
 _MUST_AGREE = ("train data", "validation data", "precision")
 _LONGEST_SECONDS = 1e9
-"""Thirty years: what claims to have taken longer was not measured."""
+"""Thirty years: a longer time in a file was not measured."""
 
 
 @dataclass(frozen=True)
 class _Source:
-    """One cell's finished fits."""
+    """The finished fits of another cell."""
 
     trials: tuple[FitResult, ...]
     finals: tuple[FitResult, ...]
@@ -39,111 +41,122 @@ class _Source:
     made_with: tuple[Provenance, ...]
     memory: Memory
     folder: Path
-    """Of the predictions."""
+    """The folder of the prediction files."""
     predictions: str | None = None
-    """The file of all seeds; None where each has its own."""
+    """The file with all seeds; None if each seed has its own."""
 
     def table(self, result: FitResult) -> pa.Table | None:
-        """Returns the test predictions of a final fit, or None where they cannot be read."""
+        """Returns the test predictions of a final fit, or None if they cannot be read."""
         name = self.predictions or result.predictions
+        # The name comes from a file that somebody may have sent: it must not lead out of the folder.
         if not name or Path(name).name != name:
             return None
         return of_seed(self.folder / name, result.seed)
 
 
 @dataclass(frozen=True)
-class TakenFinal:
-    """A final fit of another cell."""
+class ReusedFinal:
+    """A final fit of another cell, taken over by this one."""
 
     result: FitResult
     test: str
-    """The fingerprint of the test split that it answered."""
+    """The fingerprint of the test split that was predicted."""
 
 
-class FinishedFits:
-    """What other cells have finished of a cell's fits, by the identity of each."""
+class ReusedFits:
+    """Finished fits of other cells that this cell needs too, by their identity."""
 
-    def __init__(self, attempt: Attempt, made_with: Callable[[], Provenance], folder: CellFolder) -> None:
-        """Reads the sources of an attempt; `made_with`, which reads data, says with what the attempt is run."""
+    def __init__(self, attempt: Attempt, provenance: Callable[[], Provenance], folder: CellFolder) -> None:
+        """Reads the finished fits of an attempt's sources.
+
+        Args:
+            attempt: The attempt whose fits are looked up.
+            provenance: Returns this run's provenance; called only if there are sources, since it reads the data.
+            folder: The cell's folder, which keeps the provenance of the fits that are reused.
+        """
         self._cell, self._folder = attempt.cell, folder
         self._search: dict[str, tuple[FitResult, _Source]] = {}
         self._final: dict[str, list[tuple[FitResult, _Source]]] = {}
         sources = list(_sources(attempt))
-        mine = made_with() if sources else Provenance()
+        mine = provenance() if sources else Provenance()
         for source in sources:
-            if not all(alike(mine, one) for one in source.made_with):
+            if not all(has_same_data(mine, one) for one in source.made_with):
                 continue
             for result in (*source.trials, *source.finals):
-                if self._serves_search(result, source):
+                if self._is_usable_trial(result, source):
                     self._search.setdefault(self._id(result), (result, source))
             for result in source.finals:
-                if result.status == "ok" and _is_sane(result):
+                if result.status == "ok" and _is_plausible(result):
                     self._final.setdefault(self._id(result), []).append((result, source))
 
     def trial(self, fit: Fit) -> FitResult | None:
-        """Returns a trial of this cell that another has finished, or None."""
+        """Returns the result of a trial that another cell has finished, or None."""
         found = self._search.get(self._id(fit))
         if found is None:
             return None
         result, source = found
-        self._note(source)
+        self._add_source(source)
+        # The fit may have been a final one there, so what belongs to its test predictions is removed.
         return msgspec.structs.replace(
             result, purpose="search", trial=fit.trial, taken_over=True, predict_seconds=0.0, predictions=None
         )
 
-    def final(self, fit: Fit, path: Path) -> TakenFinal | None:
-        """Returns a final fit that another cell has finished, with its predictions put at the path; or None."""
+    def final(self, fit: Fit, path: Path) -> ReusedFinal | None:
+        """Returns a final fit that another cell has finished, or None; its predictions are written to the path."""
         for result, source in self._final.get(self._id(fit), ()):
             tests = {one.data["test"] for one in source.made_with if "test" in one.data}
             table = source.table(result)
+            # With several test splits in one source, it is not known which one this fit predicted.
             if table is None or len(tests) != 1:
                 continue
             write_table(path, table)
-            self._note(source)
+            self._add_source(source)
             taken = msgspec.structs.replace(result, trial=fit.trial, taken_over=True, predictions=path.name)
-            return TakenFinal(taken, tests.pop())
+            return ReusedFinal(taken, tests.pop())
         return None
 
     def forget_finals(self) -> None:
-        """Takes over no final fits any more: they answered another test split."""
+        """Stops reusing final fits, because their predictions are of another test split."""
         self._final.clear()
 
-    def _serves_search(self, result: FitResult, source: _Source) -> bool:
-        # Where trials are pruned, whether one is, and what it reports, depends on the trials before it.
+    def _is_usable_trial(self, result: FitResult, source: _Source) -> bool:
+        # Whether and when a trial is pruned depends on the trials before it, so with a pruner only trials of the same
+        # search are reused.
         is_same = source.search_id == self._cell.search_id
         kinds = {"ok", "diverged"} | ({"pruned"} if is_same else set())
         serves = is_same or not self._cell.protocol.is_searched or self._cell.protocol.pruner == "none"
-        return serves and result.status in kinds and _is_sane(result)
+        return serves and result.status in kinds and _is_plausible(result)
 
-    def _note(self, source: _Source) -> None:
+    def _add_source(self, source: _Source) -> None:
+        """Adds the source's provenance and memory to the cell's, which its record then includes."""
         for made_with in source.made_with:
-            self._folder.note_made_with(made_with)
-        self._folder.note_memory(source.memory)
+            self._folder.add_provenance(made_with)
+        self._folder.add_memory(source.memory)
 
     def _id(self, fit: Fit | FitResult) -> str:
         return self._cell.fit_id(fit.params, fit.seed)
 
 
-def alike(mine: Provenance, other: Provenance) -> bool:
-    """Says whether fits are of the same data and in the same numbers: others are other fits, though the cell is one."""
+def has_same_data(mine: Provenance, other: Provenance) -> bool:
+    """Returns whether two provenances have the same train and validation data and the same precision."""
     ours, theirs = mine.aspects(), other.aspects()
     return all(ours.get(aspect) == theirs.get(aspect) for aspect in _MUST_AGREE)
 
 
-def _is_sane(result: FitResult) -> bool:
-    """Says whether a result may be one that a run has made: a folder may have been sent."""
+def _is_plausible(result: FitResult) -> bool:
+    """Returns whether a run can have produced this result; files may come from other people."""
     seconds = (getattr(result, name) for name in result.__struct_fields__ if name.endswith("_seconds"))
     scored = result.status != "ok" or result.validation is not None
     return scored and all(0 <= value < _LONGEST_SECONDS for value in seconds)
 
 
-def taken_seconds(trials: Sequence[FitResult], finals: Sequence[FitResult]) -> float:
-    """Returns the seconds that those of a cell's fits took which were made for another cell."""
+def reused_seconds(trials: Sequence[FitResult], finals: Sequence[FitResult]) -> float:
+    """Returns the seconds that the reused fits of a cell took where they were run."""
     searched = [trial for trial in trials if trial.taken_over]
     total = sum(getattr(trial, field) for trial in searched for field in PAID)
     for final in finals:
         if final.taken_over:
-            # The winner's own fit of the search counts as that of its seed, and was paid for once.
+            # The fit of the search may have served as the final fit of its seed; then its time counts once.
             once = any((trial.params, trial.seed) == (final.params, final.seed) for trial in searched)
             fields = ("predict_seconds", "encode_paid_seconds") if once else ("predict_seconds", *PAID)
             total += sum(getattr(final, field) for field in fields)
@@ -153,15 +166,17 @@ def taken_seconds(trials: Sequence[FitResult], finals: Sequence[FitResult]) -> f
 def _sources(attempt: Attempt) -> Iterator[_Source]:
     for place in map(Path, attempt.sources):
         if place.is_dir():
-            found = _at_work(CellFolder(place))
+            # A cell without a record: interrupted, or run by another process right now.
+            found = _from_folder(CellFolder(place))
         else:
             record = read_record(place) if place.is_file() else None
-            found = _recorded(record, place.parent) if isinstance(record, Record) else None
+            found = _from_record(record, place.parent) if isinstance(record, Record) else None
+        # Sources are chosen by a prefix of the id, which other fits may share.
         if found is not None and found[0] == attempt.cell.fits_id:
             yield found[1]
 
 
-def _recorded(record: Record, folder: Path) -> tuple[str, _Source]:
+def _from_record(record: Record, folder: Path) -> tuple[str, _Source]:
     return record.cell.fits_id, _Source(
         record.trials,
         record.fits,
@@ -173,9 +188,9 @@ def _recorded(record: Record, folder: Path) -> tuple[str, _Source]:
     )
 
 
-def _at_work(work: CellFolder) -> tuple[str, _Source] | None:
-    """Returns what a cell without a record has finished, or None where its folder does not say enough of itself."""
-    cell, made_with = work.cell(), work.made_with()
+def _from_folder(work: CellFolder) -> tuple[str, _Source] | None:
+    """Returns the finished fits of a cell without a record, or None if its folder lacks the cell or a provenance."""
+    cell, made_with = work.cell(), work.provenances()
     if cell is None or not made_with:
         return None
     try:

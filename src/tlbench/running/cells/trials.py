@@ -1,4 +1,4 @@
-"""The search of one cell: which trials come next, what they gave, and which one wins."""
+"""The trials of one cell: which fits come next, their results, and the winner."""
 
 from __future__ import annotations
 
@@ -10,63 +10,71 @@ from tlbench.contracts.cell import Cell
 from tlbench.contracts.executor import Fit
 from tlbench.contracts.record import FitResult
 from tlbench.running.cells.cell_folder import CellFolder, Winner
-from tlbench.running.cells.failures import CellEnded
+from tlbench.running.cells.failures import CellFailed
 from tlbench.running.cells.hyperparameters import CellSettings
-from tlbench.running.cells.reused_fits import FinishedFits
+from tlbench.running.cells.reused_fits import ReusedFits
 from tlbench.running.search.study import Search
 
 
 class CellSearch:
-    """The trials of a cell; whatever it is told is in the cell's folder before it goes on."""
+    """The trials of a cell; every result is written to the cell's folder before it is used."""
 
-    def __init__(self, cell: Cell, settings: CellSettings, folder: CellFolder, elsewhere: FinishedFits) -> None:
-        self._cell, self._settings, self._folder, self._elsewhere = cell, settings, folder, elsewhere
+    def __init__(self, cell: Cell, settings: CellSettings, folder: CellFolder, reused: ReusedFits) -> None:
+        self._cell, self._settings, self._folder, self._reused = cell, settings, folder, reused
         self._sign = 1.0 if settings.metric.greater_is_better else -1.0
         self._trials = folder.trials()
         self._best: FitResult | None = None
         for trial in self._trials.values():
-            self._compare(trial)
-        self._gathered: list[Fit] = []
-        self.holders: dict[int, str] = {}
-        """Trial to the worker that still has its predictor."""
+            self._update_best(trial)
+        self._batch: list[Fit] = []
+        """Fits that wait until there are enough of them for one pass."""
+        self.predictor_workers: dict[int, str] = {}
+        """Trial number to the worker that still holds its predictor."""
         protocol = cell.protocol
         if settings.batch_size > protocol.lag:
-            # Fits of one pass are drawn without a look at each other's scores.
+            # The fits of one pass cannot learn from each other's scores. With a lag below the batch size, the search
+            # would wait for results of a pass that it has not filled yet.
             protocol = msgspec.structs.replace(protocol, lag=settings.batch_size)
         self._search = Search(
             cell.search_id, protocol, settings.space, settings.usable_defaults, self._sign, self._trials
         )
 
     def ask(self) -> list[Fit]:
-        """Returns the fits of the next order: none where results have to come first, or where all are there.
+        """Returns the fits of the next order; empty if results have to come first or no trial is left.
 
-        Of a strategy that fits several in one pass, as many as it takes: whether other fits are in work must not
-        matter, for what is fitted together differs in the last bits.
+        For a strategy that fits several trials in one pass these are always a full batch, except for the last one. The
+        number of other orders in flight must not matter, because results of a pass differ in the last bits with what
+        else is in it.
         """
         size = self._settings.batch_size
-        while len(self._gathered) < size and (trial := self._search.ask()) is not None:
+        while len(self._batch) < size and (trial := self._search.ask()) is not None:
+            # The search compares params at the first seed only.
             fit = Fit(trial.number, self._cell.protocol.seeds[0], trial.params)
-            taken = self._elsewhere.trial(fit)
-            if taken is None:
-                self._gathered.append(fit)
+            reused = self._reused.trial(fit)
+            if reused is None:
+                self._batch.append(fit)
             else:
-                self.tell([taken])
-        if len(self._gathered) < size and not self._search.is_exhausted:
+                self.tell([reused])
+        if len(self._batch) < size and not self._search.is_exhausted:
             return []
-        asked, self._gathered = self._gathered, []
-        return asked
+        fits, self._batch = self._batch, []
+        return fits
 
     def stop_below(self, fits: list[Fit]) -> dict[int, float]:
-        """Returns step to the least score, as greater is better, with which a fit goes on; none where passes are."""
+        """Returns step to the least score, signed so that greater is better, with which a fit goes on.
+
+        It is empty for fits of one pass, which all run to its end.
+        """
         return self._search.stop_below(fits[0].trial) if self._settings.batch_size == 1 else {}
 
     def tell(self, results: list[FitResult]) -> None:
-        """Notes what the fits of one order gave."""
+        """Adds the results of one order."""
         self._folder.save_trials(results)
         for result in results:
             self._trials[result.trial] = result
             best = self._best
-            self._compare(result)
+            self._update_best(result)
+            # Only the best trial's predictor stays on disk: drop this one's, or that of the trial it beats.
             beaten = result if self._best is best else best
             if beaten is not None:
                 self._folder.drop_saved(beaten.trial)
@@ -74,17 +82,18 @@ class CellSearch:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all trials are there."""
+        """Whether all trials have results."""
         return self._search.is_complete
 
     @property
     def best(self) -> FitResult | None:
-        """The trial with the best validation score so far; of equals the first."""
+        """The trial with the best validation score so far; the lowest number among equals."""
         return self._best
 
-    def _compare(self, trial: FitResult) -> None:
+    def _update_best(self, trial: FitResult) -> None:
         if trial.status == "ok" and trial.validation is not None:
             both = [one for one in (self._best, trial) if one is not None]
+            # The number breaks ties, so that the winner does not depend on which fit finished first.
             self._best = max(both, key=lambda one: (self._sign * (one.validation or 0.0), -one.trial))
 
     @property
@@ -93,18 +102,18 @@ class CellSearch:
         return [self._trials[number] for number in sorted(self._trials)]
 
     def export(self) -> None:
-        """Writes the search into the folder as an optuna study, for dashboards; nothing else reads it."""
-        with suppress(Exception):  # a failed export costs no result
+        """Writes the search into the cell's folder as an Optuna study, for dashboards; tlbench never reads it."""
+        with suppress(Exception):  # a failed export must not cost the results
             self._search.export(self._folder.study)
 
     def winner(self) -> Winner:
-        """Returns the best setting.
+        """Returns the best trial's params.
 
         Raises:
-            Ended: No trial gave a score.
+            CellFailed: No trial has a score.
         """
         if (best := self.best) is not None:
             return Winner(best.params, self._cell.protocol.seeds, best.trial, best.validation)
         last, count = self.trials[-1], len(self._trials)
         reason = last.reason if count == 1 else f"no trial of {count} gave a score; {last.reason}"
-        raise CellEnded("failed" if last.status == "pruned" else last.status, reason, last.traceback)
+        raise CellFailed("failed" if last.status == "pruned" else last.status, reason, last.traceback)

@@ -1,6 +1,6 @@
-"""What the core brings through the hooks that plugins use: its metrics, renderers and executors.
+"""The core's own executors, registered with its metrics and renderers through the same hooks as plugins.
 
-`inline` carries out orders in this process, `isolated` in processes that may die alone.
+`inline` carries out orders in this process, `isolated` in worker processes.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from tlbench.running.executors.isolated import Isolated
 
 @hookimpl
 def tlbench_metrics() -> list[Metric]:
-    """Brings tlbench's own metrics."""
+    """Registers the core's metrics."""
     return list(METRICS.values())
 
 
 @hookimpl
 def tlbench_renderers() -> list[Renderer]:
-    """Brings tlbench's own ways to write a leaderboard."""
+    """Registers the core's leaderboard formats."""
     return list(FORMATS.values())
 
 
 @hookimpl
 def tlbench_executors() -> list[ExecutorPlugin]:
-    """Brings the core's own executors, through the hook that others use."""
+    """Registers the core's executors."""
     return [Inline(), Isolated()]

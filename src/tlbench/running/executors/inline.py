@@ -1,4 +1,4 @@
-"""Carries out orders in this process: for debugging, and where processes cannot be started."""
+"""The executor `inline`: carries out orders in this process, for debugging and where no processes can be started."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tlbench.contracts.executor import Capacity, Executor, ExecutorRequest, FitOrder, Handle, OrderResult, OutOfTime
 from tlbench.running.executors.local_capacity import local_capacity
-from tlbench.running.fitting.libraries import prepare
+from tlbench.running.fitting.libraries import configure_libraries
 
 if TYPE_CHECKING:
     from tlbench.running.fitting.worker import Worker
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Inline:
-    """Carries out one order after the other, in the thread that asks."""
+    """Carries out each order when it is submitted, in the calling thread."""
 
     name: str = "inline"
 
-    def start(self, asked: ExecutorRequest) -> Executor:
-        """Returns an executor; libraries are imported with the first order."""
-        return _InlineExecutor(asked)
+    def start(self, request: ExecutorRequest) -> Executor:
+        """Returns an executor, which imports libraries with its first order."""
+        return _InlineExecutor(request)
 
 
 class Alarm(BaseException):
-    """Raised wherever the fit happens to be; no `except Exception` of a plugin may swallow it."""
+    """Raised by the signal handler at the time limit; a BaseException, so that no `except Exception` swallows it."""
 
 
 class _Done:
-    """An order that has ended."""
+    """The handle of an order, which has ended when it is returned."""
 
     def __init__(self, answer: OrderResult | None) -> None:
         self._answer = answer
@@ -44,13 +44,13 @@ class _Done:
         return self._answer
 
     def cancel(self) -> None:
-        """Does nothing: it has ended."""
+        """Does nothing, since the order has ended."""
 
 
 class _InlineExecutor:
-    def __init__(self, asked: ExecutorRequest) -> None:
-        self._capacity = local_capacity(asked, workers=1)
-        self._index = asked.device.partition(":")[2]
+    def __init__(self, request: ExecutorRequest) -> None:
+        self._capacity = local_capacity(request, workers=1)
+        self._index = request.device.partition(":")[2]
         self._worker: Worker | None = None
 
     def capacity(self) -> Capacity:
@@ -59,8 +59,8 @@ class _InlineExecutor:
     def submit(self, order: FitOrder) -> Handle:
         import msgspec
 
-        prepare(order.threads)
-        # An alarm in the middle of an import would leave half a module behind.
+        configure_libraries(order.threads)
+        # Before the alarm is set: raised in the middle of an import, it would leave half a module behind.
         _import_libraries()
         if self._worker is None:
             from tlbench.running.fitting.worker import Worker
@@ -72,6 +72,7 @@ class _InlineExecutor:
             with _alarm(order.seconds):
                 return _Done(self._worker.carry_out(order))
         except Alarm:
+            # The fit was interrupted at any point, so nothing that it used can be trusted.
             self._worker.forget()
             return _Done(None)
 
@@ -84,6 +85,8 @@ class _InlineExecutor:
 
 @contextmanager
 def _alarm(seconds: float | None) -> Iterator[None]:
+    """Raises `Alarm` in the block after so many seconds; without a limit, or outside the main thread, never."""
+    # Python runs signal handlers in the main thread only, and lets no other thread set one.
     if seconds is None or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -91,13 +94,14 @@ def _alarm(seconds: float | None) -> Iterator[None]:
     def ring(signum: int, frame: object) -> None:
         raise Alarm
 
-    before = signal.signal(signal.SIGALRM, ring)
+    previous = signal.signal(signal.SIGALRM, ring)
+    # Zero would turn the timer off.
     signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGALRM, previous)
 
 
 def _import_libraries() -> None:

@@ -1,4 +1,4 @@
-"""Carries out orders in processes of their own: a crash, a hang or a leak stays in one of them."""
+"""The executor `isolated`: carries out orders in worker processes, so that a crash or a hang ends only one of them."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ from tlbench.running.forking import (
 
 @dataclass(frozen=True)
 class Isolated:
-    """Carries out orders in worker processes, forked from one that has imported the libraries."""
+    """Carries out orders in worker processes, which are forked from a process that has imported the libraries."""
 
     name: str = "isolated"
     jobs: int | None = None
-    """How many workers; None for one a GPU or core, as far as the memory goes."""
+    """The number of workers; None for one per GPU or core, as far as memory allows."""
 
-    def start(self, asked: ExecutorRequest) -> Executor:
-        """Returns an executor; its first worker starts with the first order."""
-        return _IsolatedExecutor(asked, local_capacity(asked, self.jobs, isolated=True))
+    def start(self, request: ExecutorRequest) -> Executor:
+        """Returns an executor, which starts its first worker with the first order."""
+        return _IsolatedExecutor(request, local_capacity(request, self.jobs, isolated=True))
 
 
-class _Way:
-    """An order on a worker."""
+class _Handle:
+    """An order that a worker carries out."""
 
     def __init__(self, worker: WorkerProcess) -> None:
         self.worker = worker
         self.outcome: OrderResult | WorkerLost | None = None
 
     def result(self) -> OrderResult:
-        assert self.outcome is not None, "asked for before `wait` named it"
+        assert self.outcome is not None, "result() was called before wait() returned the handle"
         if isinstance(self.outcome, WorkerLost):
             raise self.outcome
         return self.outcome
@@ -58,102 +58,114 @@ class _Way:
 
 
 @dataclass
-class _Place:
-    """A worker that lives, and what it is used to."""
+class _Worker:
+    """A worker process and its state."""
 
-    worker: WorkerProcess
+    process: WorkerProcess
     slot: int
+    """A number below the number of workers, which selects the GPU."""
     key: str = ""
+    """The cell that it serves; on a GPU the backbone."""
     name: str = ""
+    """Its own name, as orders for the worker that holds a predictor use it."""
     keeps: bool = False
-    way: _Way | None = None
+    """Whether it holds the predictor of the best trial."""
+    handle: _Handle | None = None
+    """The order that it carries out; None while it is idle."""
     used: float = 0.0
+    """When it last got an order."""
 
 
 class _IsolatedExecutor:
-    """On a CPU a worker serves one cell, so that nothing a fit leaves behind reaches another; on a GPU one backbone."""
+    """A worker serves one cell on a CPU, so that cells cannot affect each other, and one backbone on a GPU."""
 
-    def __init__(self, asked: ExecutorRequest, capacity: Capacity) -> None:
-        self._asked, self._capacity = asked, capacity
-        environment = {**QUIET, **ALLOCATOR, **dict.fromkeys(THREADS, str(capacity.cores)), **asked.environment}
+    def __init__(self, request: ExecutorRequest, capacity: Capacity) -> None:
+        self._request, self._capacity = request, capacity
+        environment = {**QUIET, **ALLOCATOR, **dict.fromkeys(THREADS, str(capacity.cores)), **request.environment}
         preload = (*PRELOADED, *plugin_modules(), DISCOVERED)
-        start = Start("tlbench.running.fitting.process:answer", Path(asked.log), preload, environment)
-        self._workers: WorkerPool = open_workers(start)
-        self._workers.warm_up()
-        self._places: dict[WorkerProcess, _Place] = {}
+        start = Start("tlbench.running.fitting.process:answer", Path(request.log), preload, environment)
+        self._pool: WorkerPool = open_workers(start)
+        # Imports run while the driver reads the plan and opens the first cells.
+        self._pool.prestart()
+        self._workers: dict[WorkerProcess, _Worker] = {}
         self._fatal_imports: set[tuple[str, ...]] = set()
+        """Modules that killed the process which imported them for several workers."""
 
     def capacity(self) -> Capacity:
         return self._capacity
 
     def submit(self, order: FitOrder) -> Handle:
-        place = self._place_for(order)
-        place.way, place.used = _Way(place.worker), time.monotonic()
-        place.worker.send(msgspec.json.encode(order))
-        return place.way
+        worker = self._worker_for(order)
+        worker.handle, worker.used = _Handle(worker.process), time.monotonic()
+        worker.process.send(msgspec.json.encode(order))
+        return worker.handle
 
     def wait(self, handles: Iterable[Handle], timeout: float | None = None) -> set[Handle]:
-        asked = {handle for handle in handles if isinstance(handle, _Way)}
+        waited = {handle for handle in handles if isinstance(handle, _Handle)}
         deadline = None if timeout is None else time.monotonic() + timeout
-        while not (done := {way for way in asked if way.outcome is not None}):
+        while not (done := {handle for handle in waited if handle.outcome is not None}):
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
                 break
-            self._note(left)
+            self._take_events(left)
         return set(done)
 
     def close(self) -> None:
-        self._workers.close(0.0)
-        self._places.clear()
+        self._pool.close(0.0)
+        self._workers.clear()
 
-    def _note(self, timeout: float | None) -> None:
-        for event in self._workers.wait(timeout):
-            place = self._places.get(event.worker)
-            if place is None:
-                continue
-            way, place.way = place.way, None
+    def _take_events(self, timeout: float | None) -> None:
+        """Waits for events of worker processes, and sets the outcomes of the orders that they end."""
+        for event in self._pool.wait(timeout):
+            worker = self._workers.get(event.worker)
+            if worker is None:
+                continue  # it was replaced, and has now ended
+            handle, worker.handle = worker.handle, None
             if isinstance(event, Answered):
-                if way is None:
+                if handle is None:
                     continue
                 try:
                     answer = msgspec.json.decode(event.answer, type=OrderResult)
                 except msgspec.DecodeError as error:
-                    way.outcome = WorkerLost(f"answered what is no answer: {error}")
+                    handle.outcome = WorkerLost(f"answered what is no answer: {error}")
                     event.worker.kill()
                     continue
-                place.name, place.keeps = answer.worker, answer.keeps
-                way.outcome = answer
+                worker.name, worker.keeps = answer.worker, answer.keeps
+                handle.outcome = answer
                 continue
-            del self._places[event.worker]
-            if way is not None:
-                way.outcome = WorkerLost(event.how, event.oom) if isinstance(event, Died) else WorkerLost("ended")
+            del self._workers[event.worker]
+            if handle is not None:
+                handle.outcome = WorkerLost(event.how, event.oom) if isinstance(event, Died) else WorkerLost("ended")
 
-    def _place_for(self, order: FitOrder) -> _Place:
+    def _worker_for(self, order: FitOrder) -> _Worker:
+        """Returns an idle worker of the order's cell (on a GPU: of its backbone), or a new one."""
         key = order.cell.id if order.device == "cpu" else (order.cell.backbone.name if order.cell.backbone else "")
-        idle = [place for place in self._places.values() if place.way is None]
-        used_to_it = [place for place in idle if place.key == key]
-        if used_to_it:
-            return min(used_to_it, key=lambda place: (place.name != order.worker, place.keeps, place.used))
-        if len(self._places) >= self._capacity.workers and idle:
-            # One that keeps no predictor, and has been idle longest.
-            gone = min(idle, key=lambda place: (place.keeps, place.used))
-            del self._places[gone.worker]
-            gone.worker.end()
-        taken = {place.slot for place in self._places.values()}
+        idle = [worker for worker in self._workers.values() if worker.handle is None]
+        matching = [worker for worker in idle if worker.key == key]
+        if matching:
+            # Best the one that holds the predictor; else one that holds none, so that none is overwritten needlessly.
+            return min(matching, key=lambda worker: (worker.name != order.worker, worker.keeps, worker.used))
+        if len(self._workers) >= self._capacity.workers and idle:
+            # Replace a worker that holds no predictor, and of these the one that has been idle longest.
+            replaced = min(idle, key=lambda worker: (worker.keeps, worker.used))
+            del self._workers[replaced.process]
+            replaced.process.end()
+        taken = {worker.slot for worker in self._workers.values()}
         slot = next(number for number in range(len(taken) + 1) if number not in taken)
-        environment = {} if order.device == "cpu" else {"CUDA_VISIBLE_DEVICES": gpu_of(self._asked, slot)}
-        worker = self._forked(order, environment)
-        place = self._places[worker] = _Place(worker, slot, key)
-        return place
+        environment = {} if order.device == "cpu" else {"CUDA_VISIBLE_DEVICES": gpu_of(self._request, slot)}
+        process = self._fork(order, environment)
+        worker = self._workers[process] = _Worker(process, slot, key)
+        return worker
 
-    def _forked(self, order: FitOrder, environment: dict[str, str]) -> WorkerProcess:
+    def _fork(self, order: FitOrder, environment: dict[str, str]) -> WorkerProcess:
         try:
             if order.imports not in self._fatal_imports:
                 try:
-                    return self._workers.fork(order.cell.title, environment, order.imports)
+                    return self._pool.fork(order.cell.title, environment, order.imports)
                 except ImportsFailedError:
-                    # Let a worker import them, whose death or time limit is its own cell's.
+                    # Let the worker import them itself from now on, so that its death or time limit ends its own cell
+                    # and not the run.
                     self._fatal_imports.add(order.imports)
-            return self._workers.fork(order.cell.title, environment)
+            return self._pool.fork(order.cell.title, environment)
         except StartError as error:
             raise UsageError(f"the workers could not start: {error}") from None

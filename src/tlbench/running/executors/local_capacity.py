@@ -1,4 +1,4 @@
-"""What this machine offers to an executor that runs on it."""
+"""The workers, cores and devices of this machine."""
 
 from __future__ import annotations
 
@@ -8,26 +8,30 @@ from tlbench.system.machine import cores, default_jobs, gpu_multiplies_bf16, gpu
 from tlbench.system.processor import multiplies_bf16
 
 
-def local_capacity(asked: ExecutorRequest, workers: int | None = None, isolated: bool = False) -> Capacity:
-    """Returns this machine's workers, and the cores and device of each.
+def local_capacity(request: ExecutorRequest, workers: int | None = None, isolated: bool = False) -> Capacity:
+    """Returns the capacity of this machine.
 
-    Without a number of workers there are as many as are asked for and useful.
+    Args:
+        request: The run's request.
+        workers: The executor's own number of workers; None for the requested one, or as many as are useful.
+        isolated: Whether workers are processes of their own.
 
     Raises:
-        UsageError: A GPU that this machine lacks.
+        UsageError: This machine lacks the requested GPU.
     """
-    there = gpus()
-    if asked.device.startswith("cuda") and there <= int(asked.device.partition(":")[2] or 0):
-        raise UsageError(f"--device {asked.device}: this machine has {there} GPUs")
-    on_gpu = asked.device != "cpu" and there > 0
-    count = workers or min(asked.workers or default_jobs(asked.device), max(1, asked.useful))
-    # Asked for several, one worker gets the threads of one of so many, and so computes what they do.
-    share = max(1, cores() // (asked.workers if workers and asked.workers else count))
-    bf16 = gpu_multiplies_bf16(asked.device) if on_gpu else multiplies_bf16()
+    gpu_count = gpus()
+    if request.device.startswith("cuda") and gpu_count <= int(request.device.partition(":")[2] or 0):
+        raise UsageError(f"--device {request.device}: this machine has {gpu_count} GPUs")
+    on_gpu = request.device != "cpu" and gpu_count > 0
+    count = workers or min(request.workers or default_jobs(request.device), max(1, request.useful))
+    # Results depend on the number of threads. If one worker runs where several were requested, it gets the threads of
+    # one of them, and so the same results.
+    share = max(1, cores() // (request.workers if workers and request.workers else count))
+    bf16 = gpu_multiplies_bf16(request.device) if on_gpu else multiplies_bf16()
     return Capacity(count, share, "cuda" if on_gpu else "cpu", bf16, isolated)
 
 
-def gpu_of(asked: ExecutorRequest, slot: int) -> str:
-    """Returns the number of the GPU that the worker of a slot has to itself."""
-    index = asked.device.partition(":")[2]
+def gpu_of(request: ExecutorRequest, slot: int) -> str:
+    """Returns the index of the GPU for the worker in a slot."""
+    index = request.device.partition(":")[2]
     return index or str(slot % max(1, gpus()))

@@ -1,1 +1,1 @@
-"""What a worker does with one order: fit, predict, measure."""
+"""What a worker does with one order: load, fit, predict and measure."""

@@ -1,4 +1,4 @@
-"""What the fits of one cell are made from, out of a session."""
+"""The data, models and metadata of one cell, taken from a session."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class CellContext:
-    """Everything that one cell's fits are made from."""
+    """Gives the fits of one cell their data, encoder and head, and describes their provenance."""
 
     def __init__(self, cell: Cell, session: Session, precision: str) -> None:
         self.cell, self.session, self.precision = cell, session, precision
@@ -39,9 +39,9 @@ class CellContext:
         self.backbone = catalog.backbone(cell.backbone.name) if cell.backbone else None
         self.splits = session.splits(cell.task.name)
         self.about: About = space_about(self.task.item, cell.protocol, self.backbone.item if self.backbone else None)
-        self._made: dict[tuple[int, str], object] = {}
+        self._once_values: dict[tuple[int, str], object] = {}
         self.once_seconds: dict[tuple[int, str], float] = {}
-        """What making each took, by seed and key."""
+        """(seed, key) to the seconds that computing the value took."""
         self._test: Examples | None = None
 
     @property
@@ -56,7 +56,7 @@ class CellContext:
 
     @property
     def encoder(self) -> ReusableEncoder | None:
-        """The encoder, or None for a strategy that looks through no backbone."""
+        """The encoder, or None for a strategy without a backbone."""
         return self.session.encoder(self.cell.backbone.name, self.precision) if self.cell.backbone else None
 
     def head(self, encoder: Encoder) -> Head:
@@ -66,18 +66,18 @@ class CellContext:
         return new_head(self.backbone.item, self.task.item.output, encoder).to(self.session.device)
 
     def load(self, pretrained: bool = True) -> Encoder:
-        """Returns the cell's backbone loaded anew."""
+        """Loads the cell's backbone again and returns its encoder."""
         if self.cell.backbone is None:
             raise PluginError("this strategy looks through no backbone")
         return self.session.load(self.cell.backbone.name, self.precision, pretrained)
 
     def data(self, examples: Examples) -> Data:
-        """Returns featurised examples with a meter of their own."""
+        """Returns featurised examples that count their own reads."""
         backbone = self.cell.backbone.name if self.cell.backbone else None
         return self.session.data(backbone, self.cell.task.name, examples).metered()
 
     def train(self, seed: int) -> Data:
-        """Returns the training subset of a seed; its features are read out of those of all the cell's seeds."""
+        """Returns the training subset of a seed, as a part of the featurised subsets of all the cell's seeds."""
         limit = self.cell.protocol.train_limit
         if limit is None or limit >= len(self.splits.train):
             return self.data(self.splits.train)
@@ -86,7 +86,7 @@ class CellContext:
         return self.data(pool).share(positions[seed])
 
     def examples(self, seed: int) -> Callable[[SplitName], Examples | None]:
-        """Returns the function `Job.examples`: it gives the raw examples of any split but the test."""
+        """Returns the function `Job.examples`, which gives the raw examples of any split except the test split."""
         limit = self.cell.protocol.train_limit
 
         def get(split: SplitName) -> Examples | None:
@@ -96,15 +96,16 @@ class CellContext:
                 return self.splits.validation
             if split == "unlabeled":
                 return self.splits.unlabeled(seed, limit)
+            # The seal: a strategy never gets the test split, however it asks.
             raise SealBroken(f"a strategy asked for the {split} split")
 
         return get
 
     def other_backbone(self, name: str) -> LoadedBackbone:
-        """Returns another backbone, loaded anew.
+        """Loads another backbone and returns it.
 
         Raises:
-            PluginError: The strategy's needs do not name it.
+            PluginError: The strategy's `needs()` does not name it.
         """
         self._check_declared("backbone", name)
         session, task = self.session, self.task.item
@@ -117,16 +118,22 @@ class CellContext:
         )
 
     def other_task(self, name: str, encoder: Encoder | None) -> OtherTask:
-        """Returns another task's labelled data as this cell's backbone reads them.
+        """Returns another task's labelled data, featurised by this cell's backbone.
 
         Raises:
-            PluginError: The strategy's needs do not name it, or there is no backbone.
+            PluginError: The strategy's `needs()` does not name it, the cell has no backbone, or it is the cell's own
+                task under another name.
         """
         self._check_declared("task", name)
         if self.backbone is None or encoder is None:
             raise PluginError("another task's data are read by a backbone, and this strategy looks through none")
         backbone, found = self.backbone, self.session.catalog.task(name)
         splits = self.session.splits(found.ref.name)
+        if splits.train.fingerprint == self.splits.train.fingerprint:
+            raise PluginError(
+                f"the strategy reads task:{name}, whose training examples are those of {self.cell.task.name} itself:"
+                " they are in job.train, as far as the protocol's train_limit allows"
+            )
 
         def data(examples: Examples) -> Data:
             return self.session.data(backbone.ref.name, found.ref.name, examples).metered()
@@ -139,23 +146,24 @@ class CellContext:
         )
 
     def _check_declared(self, kind: str, name: str) -> None:
+        # Needs are part of the cell's identity, so reading anything else would give one id to different results.
         declared = {need.name for need in self.cell.needs}
         ref = need_ref(self.session.catalog, f"{kind}:{name}")
         if ref.name not in declared:
             raise PluginError(f"the strategy reads {kind}:{name}, which its needs() do not name")
 
     def once(self, seed: int, key: str, make: Callable[[], object]) -> tuple[object, bool]:
-        """Returns the value that `make` gave for this cell, seed and key, and whether it was called just now."""
-        if (seed, key) in self._made:
-            return self._made[seed, key], False
-        self._made[seed, key] = make()
-        return self._made[seed, key], True
+        """Returns the value of `make` for this cell, seed and key, and whether it was computed by this call."""
+        if (seed, key) in self._once_values:
+            return self._once_values[seed, key], False
+        self._once_values[seed, key] = make()
+        return self._once_values[seed, key], True
 
     def test(self) -> Examples:
-        """Returns the test split. Only what carries out a `final` or a `score` asks for it.
+        """Returns the test split. Only orders with the purpose `final` or `score` call this.
 
         Raises:
-            PluginError: It is empty.
+            PluginError: The split is empty.
         """
         if self._test is None:
             examples = self.task.item.split("test")
@@ -165,7 +173,7 @@ class CellContext:
         return self._test
 
     def overlap(self) -> dict[str, int]:
-        """Returns split to how many test examples stand in it too; nothing before the test split is opened."""
+        """Returns split to the number of test examples that are in it too; empty before the test split is opened."""
         if self._test is None:
             return {}
         found = overlap(self._test, self.splits)
@@ -175,7 +183,7 @@ class CellContext:
         return found
 
     def fingerprints(self) -> dict[str, str]:
-        """Returns split to fingerprint, of the splits that were used."""
+        """Returns split to fingerprint, for the splits that were used."""
         found = {"train": self.splits.train.fingerprint, "validation": self.splits.validation.fingerprint}
         if self._test is not None:
             found["test"] = self._test.fingerprint
@@ -185,10 +193,10 @@ class CellContext:
         return [need.name.removeprefix("task:") for need in self.cell.needs if need.name.startswith("task:")]
 
     def provenance(self) -> Provenance:
-        """Returns versions, device, precision, threads and data fingerprints."""
+        """Returns the versions, device, precision, threads and data fingerprints of the cell's fits."""
         found: list[Found[Any]] = [self.task, self.strategy, *([self.backbone] if self.backbone else [])]
         plugins = [(item.distribution, item.version) for item in found]
         data: dict[str, str] = {}
-        with suppress(Exception, SystemExit):  # a cell may have failed for want of its data
+        with suppress(Exception, SystemExit):  # the cell may have failed because its data cannot be read
             data = self.fingerprints()
         return provenance(plugins, self.session.device, self.precision, self.session.threads, data)

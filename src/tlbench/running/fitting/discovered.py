@@ -1,4 +1,7 @@
-"""Imported once for all workers: runs the plugins' hooks, so that what these import is in memory before a fork."""
+"""Runs the plugins' hooks when it is imported.
+
+A fork server imports it, so that what the hooks import is in memory before workers are forked.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One fit, or several settings fitted in one pass."""
+"""Runs one fit, or several fits in one pass."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from tlbench.contracts.errors import Diverged, PluginError
+from tlbench.contracts.errors import PluginError
 from tlbench.contracts.executor import Fit
 from tlbench.contracts.record import FitResult
 from tlbench.contracts.strategy import Job, Predictor
@@ -19,14 +19,14 @@ from tlbench.modeling.data import Data
 from tlbench.modeling.encoder import count_parameters
 from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.fit_status import status_of
-from tlbench.running.fitting.job import Reports, job_of, seed_everything
-from tlbench.running.fitting.session import Faults
-from tlbench.running.fitting.timing import Watches
+from tlbench.running.fitting.job import ProgressReporter, build_job, seed_everything
+from tlbench.running.fitting.session import CaughtErrors
+from tlbench.running.fitting.timing import FitTimers
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a fit gave: its result, and the predictor while it is alive."""
+    """The result of a fit, with its predictor."""
 
     result: FitResult
     predictor: Predictor | None = None
@@ -38,68 +38,79 @@ def run_fits(
     purpose: Literal["search", "final"] = "search",
     stop_below: Mapping[int, float] = MappingProxyType({}),
 ) -> list[Fitted]:
-    """Returns what each fit gave; several go through the strategy's `fit_batch` together, where it takes several.
+    """Runs fits and returns their results; several go through the strategy's `fit_batch` in one pass if it has one.
 
-    Nothing that a strategy raises leaves this function, but for an interrupt where the process is a person's own.
+    Errors of the strategy become results. Only an interrupt (Ctrl-C) passes through, in a process that is not a worker.
 
     Args:
-        fits: Of one cell.
-        context: What they are made from.
-        purpose: Noted in the results.
-        stop_below: Step to the least score, as greater is better, with which a fit goes on.
+        fits: Fits of one cell.
+        context: The cell's data and models.
+        purpose: Stored in the results.
+        stop_below: Step to the least score, signed so that greater is better, with which a fit goes on.
     """
     if len(fits) > 1 and context.strategy.item.batch_size == 1:
-        # One after the other, each on a fresh encoder.
+        # The strategy takes one job at a time: one fit after the other, each on a fresh encoder.
         return [one for fit in fits for one in run_fits([fit], context, purpose, stop_below)]
-    reports = [Reports(context, stop_below) for _ in fits]
+    reports = [ProgressReporter(context, stop_below) for _ in fits]
     activations = context.session.activations
-    watches = Watches(activations)
+    timers = FitTimers(activations)
     jobs: list[Job] = []
     train: dict[int, Data] = {}
     outcomes: Sequence[Predictor | BaseException]
     with activations.metering() as usage:
         try:
+            # 1. Give every fit the same encoder, reset to its pretrained weights, and a job of its own.
             encoder = context.encoder.fresh() if context.encoder else None
             if encoder is not None:
+                # The weights are those of the file, so cached activations can be used without a digest of them.
                 activations.trust(encoder)
             train = {seed: context.train(seed) for seed in {fit.seed for fit in fits}}
             validation = context.data(context.splits.validation)
             for fit, report in zip(fits, reports, strict=True):
-                jobs.append(job_of(fit, context, encoder, train[fit.seed].metered(), validation, report, watches))
+                jobs.append(build_job(fit, context, encoder, train[fit.seed].metered(), validation, report, timers))
+            # Building jobs has used random numbers; the fit starts from its own.
             seed_everything(fits[0].seed)
-            with watches.charging(watches.fit):
+            # 2. Fit. Only this is charged to the strategy, without encoding, set-up and validation within it.
+            with timers.timing(timers.fit):
                 strategy = context.strategy.item
                 outcomes = [strategy.fit(jobs[0])] if len(jobs) == 1 else strategy.fit_batch(jobs)
-                _wait(context.session.device)
+                _synchronize(context.session.device)
             if len(outcomes) != len(fits):
                 raise PluginError(f"fit_batch gave {len(outcomes)} results for {len(fits)} jobs")
-        except context.session.faults as error:
+        except context.session.caught as error:
             outcomes = [error] * len(fits)
-        # A fault before the first fit leaves some without a job.
-        made = [*jobs, *[None] * (len(fits) - len(jobs))]
-        scored = [_scored(job, outcome, context.session.faults) for job, outcome in zip(made, outcomes, strict=True)]
+        # An error while jobs are built leaves the rest without one.
+        padded = [*jobs, *[None] * (len(fits) - len(jobs))]
+        # 3. Score each predictor on the validation split, whatever the strategy reported.
+        validated = [
+            _validated(job, outcome, context.session.caught) for job, outcome in zip(padded, outcomes, strict=True)
+        ]
+    # The time of a pass is shared equally: nobody can tell whose it was.
     share = 1 / len(fits)
     common: dict[str, Any] = {
-        "fit_seconds": watches.fit.seconds * share,
-        "setup_paid_seconds": watches.setup.seconds * share,
-        "validate_seconds": watches.validate.seconds * share,
+        "fit_seconds": timers.fit.seconds * share,
+        "setup_paid_seconds": timers.setup.seconds * share,
+        "validate_seconds": timers.validate.seconds * share,
         "encode_paid_seconds": usage.encode_paid_seconds * share,
     }
     named = {"purpose": purpose, **common}
     return [
-        _finished(
-            fit, job, outcome, {**named, "history": report.points, **_standalone(fit.seed, usage, train, watches.once)}
+        _fitted(
+            fit,
+            job,
+            outcome,
+            {**named, "history": report.points, **_standalone(fit.seed, usage, train, timers.once_seconds)},
         )
-        for fit, job, outcome, report in zip(fits, made, scored, reports, strict=True)
+        for fit, job, outcome, report in zip(fits, padded, validated, reports, strict=True)
     ]
 
 
 def _standalone(
     seed: int, usage: EncodeUsage, train: Mapping[int, Data], once: Mapping[tuple[int, str], float]
 ) -> dict[str, float]:
-    """Returns the seconds of encoding and set-up that a fit of this seed would have taken, had it been alone.
+    """Returns the seconds of encoding and set-up that a fit of this seed would take alone, without a cache.
 
-    What only the other seeds' subsets and keys took is not among them.
+    Encoding of other seeds' training subsets, and their set-up, is left out.
     """
     subsets = {one: data.fingerprint for one, data in train.items()}
     others = {data for data in subsets.values() if data != subsets.get(seed)}
@@ -110,39 +121,37 @@ def _standalone(
 
 
 @dataclass(frozen=True)
-class _Scored:
+class _Validated:
     outcome: Predictor | BaseException
     validation: float | None = None
 
 
-def _scored(job: Job | None, outcome: Any, faults: Faults) -> _Scored:
+def _validated(job: Job | None, outcome: Any, caught: CaughtErrors) -> _Validated:
     if job is None or isinstance(outcome, BaseException):
-        return _Scored(outcome)
+        return _Validated(outcome)
     try:
         validation = float(job.score(outcome))
-        if not np.isfinite(validation):
-            raise Diverged("the validation score is not finite")
-    except faults as error:
-        return _Scored(error)
-    return _Scored(outcome, validation)
+    except caught as error:
+        return _Validated(error)
+    return _Validated(outcome, validation)
 
 
-def _finished(fit: Fit, job: Job | None, scored: _Scored, common: dict[str, Any]) -> Fitted:
+def _fitted(fit: Fit, job: Job | None, validated: _Validated, common: dict[str, Any]) -> Fitted:
     named: dict[str, Any] = {"params": fit.params, "seed": fit.seed, "trial": fit.trial, **common}
     if job is not None:
         named |= {"examples_seen": job.train.meter.rows, "notes": _finite(job.notes)}
-    if isinstance(scored.outcome, BaseException):
-        status, reason, trace = status_of(scored.outcome)
+    if isinstance(validated.outcome, BaseException):
+        status, reason, trace = status_of(validated.outcome)
         return Fitted(FitResult(**named, status=status, reason=reason, traceback=trace))
-    total, trained = _parameters(scored.outcome, job)
+    total, trained = _parameters(validated.outcome, job)
     result = FitResult(
-        **named, status="ok", validation=scored.validation, parameters=total, trainable_parameters=trained
+        **named, status="ok", validation=validated.validation, parameters=total, trainable_parameters=trained
     )
-    return Fitted(result, scored.outcome)
+    return Fitted(result, validated.outcome)
 
 
 def _parameters(predictor: Any, job: Job | None) -> tuple[int, int]:
-    """Returns all weights and the trained ones: as the predictor says, or of the job's encoder and head."""
+    """Returns the numbers of all and of trained parameters: the predictor's own, or else those of encoder and head."""
     if job is None or job.encoder is None:
         return 0, 0
     total = count_parameters(job.encoder) + count_parameters(job.head)
@@ -153,10 +162,11 @@ def _parameters(predictor: Any, job: Job | None) -> tuple[int, int]:
 
 
 def _finite(notes: dict[str, float]) -> dict[str, float]:
-    # JSON has no NaN.
+    # Records are JSON, which has no NaN.
     return {name: float(value) for name, value in notes.items() if np.isfinite(value)}
 
 
-def _wait(device: torch.device) -> None:
+def _synchronize(device: torch.device) -> None:
+    # Kernels run asynchronously: without this, the end of a fit would be timed as part of what comes next.
     if device.type == "cuda":
         torch.cuda.synchronize(device)

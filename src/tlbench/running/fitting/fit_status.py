@@ -1,4 +1,4 @@
-"""How a fit ended, from what it raised."""
+"""The status of a fit that raised an error."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ FitStatus = Literal["ok", "pruned", "diverged", "oom", "failed"]
 
 
 def status_of(error: BaseException) -> tuple[FitStatus, str, str]:
-    """Returns status, one-line reason and traceback of what a fit raised."""
+    """Returns the status, one-line reason and traceback for an error; pruning and divergence have no traceback."""
     reason = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
     trace = "".join(traceback.format_exception(error))
     if isinstance(error, Pruned):
         return "pruned", " ".join(str(error).split()), ""
     if isinstance(error, Diverged):
         return "diverged", " ".join(str(error).split()), ""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in _NO_MEMORY):
+    # Not all libraries that torch calls raise its own error when memory runs out.
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        message in str(error) for message in _OUT_OF_MEMORY
+    ):
         return "oom", reason, trace
     return "failed", reason, trace
 
 
-_NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
-"""What torch says where it has no type for it."""
+_OUT_OF_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+"""Messages of torch for errors that have no type of their own."""

@@ -1,4 +1,4 @@
-"""Everything that one fit may see."""
+"""Builds the `Job` of a fit: everything that the strategy may see."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tlbench.contracts.errors import Diverged, Pruned
+from tlbench.contracts.errors import Diverged, PluginError, Pruned
 from tlbench.contracts.executor import Fit
 from tlbench.contracts.record import Point
 from tlbench.contracts.strategy import Job, LoadedBackbone, OtherTask, Predictor
@@ -19,12 +19,12 @@ from tlbench.metrics.resampling import score
 from tlbench.metrics.scored_arrays import scored_of
 from tlbench.modeling.data import Data
 from tlbench.running.fitting.context import CellContext
-from tlbench.running.fitting.timing import Watches, predict
-from tlbench.running.search.pruners import falls_short
+from tlbench.running.fitting.timing import FitTimers, predict
+from tlbench.running.search.pruners import should_prune
 
 
-class Reports:
-    """What a fit reports on its way: kept as its history, and held against what the search demands."""
+class ProgressReporter:
+    """The function `Job.report`: keeps the history of a fit and prunes it where it is below the search's threshold."""
 
     def __init__(self, context: CellContext, stop_below: Mapping[int, float]) -> None:
         self._sign = 1.0 if context.metric.greater_is_better else -1.0
@@ -33,54 +33,65 @@ class Reports:
 
     @property
     def points(self) -> tuple[Point, ...]:
-        """What was reported so far."""
+        """The reports so far."""
         return tuple(self._points)
 
     def __call__(self, step: int, score: float, loss: float | None = None) -> None:
-        """Takes a validation score.
+        """Adds a validation score.
+
+        Args:
+            step: The step of training.
+            score: The validation score of the primary metric, with the metric's own sign.
+            loss: The training loss.
 
         Raises:
-            Diverged: It is not finite.
-            Pruned: It is lower than the search demands at this step.
+            Diverged: The score is not finite.
+            Pruned: The best score so far is below the search's threshold at this step.
         """
         if not np.isfinite(score):
             raise Diverged(f"the validation score at step {step} is not finite")
         self._points.append(Point(int(step), float(score), loss if loss is not None and np.isfinite(loss) else None))
         best = max(self._sign * point.score for point in self._points if point.score is not None)
-        if falls_short(self._stop_below, step, best):
+        if should_prune(self._stop_below, step, best):
             raise Pruned(f"pruned at step {step}")
 
 
-def job_of(
+def build_job(
     fit: Fit,
     context: CellContext,
     encoder: Any,
     train: Data,
     validation: Data,
-    report: Reports,
-    watches: Watches,
+    report: ProgressReporter,
+    timers: FitTimers,
 ) -> Job:
-    """Returns the job of a fit, with a new head and this fit's own meters."""
+    """Returns the job of a fit, with a new head."""
     seed, limit = fit.seed, context.cell.protocol.train_limit
     targets, info = [example.target for example in validation.examples], context.info
-    # Every setting of a seed starts from the same head.
+    # All params of a seed start from the same head, so that they differ in nothing else.
     seed_everything(seed)
     head = context.head(encoder) if encoder is not None else None
 
-    def validated(predictor: Predictor) -> float:
-        with watches.charging(watches.validate):
+    def score_validation(predictor: Predictor) -> float:
+        with timers.timing(timers.validate):
             predictions = predict(predictor, validation)
-            return score(context.metric, scored_of(info.output, targets, predictions, info.positive))
+            scored = scored_of(info.output, targets, predictions, info.positive)
+            try:
+                return score(context.metric, scored)
+            except PluginError as error:
+                raise PluginError(f"validation split: {error}") from error
 
     def once(key: str, make: Callable[[], Any]) -> Any:
-        before = watches.setup.seconds
-        with watches.charging(watches.setup), _own_random_numbers(seed):
-            made, is_new = context.once(seed, key, make)
+        before = timers.setup.seconds
+        with timers.timing(timers.setup), _own_random_numbers(seed):
+            value, is_new = context.once(seed, key, make)
+        # A value from an earlier fit is charged too: the fit's set-up time is what it would take alone.
         if is_new:
-            context.once_seconds[seed, key] = watches.setup.seconds - before
-        watches.once[seed, key] = context.once_seconds[seed, key]
-        return made
+            context.once_seconds[seed, key] = timers.setup.seconds - before
+        timers.once_seconds[seed, key] = context.once_seconds[seed, key]
+        return value
 
+    # Each of these seeds again, since what a strategy did before must not change what it gets.
     def load(pretrained: bool = True) -> Any:
         seed_everything(seed)
         return context.load(pretrained)
@@ -105,7 +116,7 @@ def job_of(
 
     return Job(
         encoder=encoder,
-        head=head,  # type: ignore[arg-type]  # a strategy that looks through no backbone has none
+        head=head,  # type: ignore[arg-type]  # a strategy without a backbone has no head
         train=train,
         validation=validation,
         unlabeled=unlabeled,
@@ -120,7 +131,7 @@ def job_of(
         load=load,
         new_head=new_head,
         examples=context.examples(seed),
-        score=validated,
+        score=score_validation,
         report=report,
         once=once,
         backbone=backbone,
@@ -130,7 +141,7 @@ def job_of(
 
 @contextmanager
 def _own_random_numbers(seed: int) -> Iterator[None]:
-    """Seeds the block and puts the generators back: who comes later must not see whether it ran."""
+    """Seeds the block and restores the generators after it, so that later code is the same whether or not it ran."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     seed_everything(seed)
@@ -145,11 +156,12 @@ def _own_random_numbers(seed: int) -> Iterator[None]:
 
 
 def seed_everything(seed: int) -> None:
-    """Seeds every generator of random numbers that a fit may use."""
+    """Seeds Python, NumPy and torch."""
     random.seed(seed)
     np.random.seed(seed)
     if torch.accelerator.is_available():
         torch.manual_seed(seed)
     else:
-        # torch.manual_seed notes, with the whole stack and for good, what every kind of device it lacks should do.
+        # For each kind of device that is not there, torch.manual_seed would queue a call with its whole stack trace,
+        # for ever.
         torch.default_generator.manual_seed(seed)

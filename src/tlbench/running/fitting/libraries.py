@@ -1,4 +1,4 @@
-"""How the libraries of a worker are set up: quiet, on its share of the cores, imported before any clock starts."""
+"""Sets up a worker's libraries: quiet, with its share of the cores, and imported before anything is timed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ QUIET = {
     "TRANSFORMERS_VERBOSITY": "error",
 }
 ALLOCATOR = {
-    # A training step frees and takes the same large blocks again and again; kept, they cost no page faults.
+    # A training step frees and allocates the same large blocks again and again. If malloc keeps them instead of
+    # returning them to the system, they cost no page faults.
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
     "MALLOC_TOP_PAD_": str(2**26),
-    # Arrow's allocator would start a thread where it is imported, and a process with threads cannot be forked safely.
+    # Arrow's allocator would start a thread when it is imported, and a process with threads cannot be forked safely.
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
@@ -27,21 +28,21 @@ PRELOADED = (
     "tlbench.running.fitting.process", "pyarrow.dataset", "pyarrow.parquet", "pandas", "tlbench.training",
     "torch._dynamo",
 )  # fmt: skip
-"""What every cell's orders need and what takes long to import; `torch._dynamo` is what torch's optimizers import."""
+"""Modules that every order needs and that take long to import; torch's optimizers import `torch._dynamo`."""
 DISCOVERED = "tlbench.running.fitting.discovered"
-"""Runs the plugins' hooks; imported after the plugins themselves, whose errors are then told by name."""
+"""The module that runs the plugins' hooks; imported after the plugins, so that their errors name them."""
 
 
-def prepare(threads: int) -> None:
-    """Sets what must be set before torch and the model libraries are imported."""
+def configure_libraries(threads: int) -> None:
+    """Sets the environment variables that torch and the model libraries read when they are imported."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     for name in THREADS:
         os.environ[name] = str(threads)
-    hush()
+    silence_warnings()
 
 
-def hush() -> None:
-    """Keeps warnings of libraries from the screen."""
+def silence_warnings() -> None:
+    """Turns off warnings, which would go through the live view."""
     warnings.simplefilter("ignore")
     logging.captureWarnings(True)

@@ -5,22 +5,27 @@ from __future__ import annotations
 import msgspec
 
 from tlbench.contracts.executor import FitOrder, OrderResult
-from tlbench.running.fitting.libraries import hush
+from tlbench.running.fitting.libraries import silence_warnings
 from tlbench.running.fitting.worker import Worker
 
 _worker: Worker | None = None
-"""What this process keeps between orders."""
+"""The worker of this process, which keeps models and data between orders."""
 
 
 def answer(request: bytes) -> bytes:
-    """Returns the answer to an order, both as JSON, in a process that is a worker and nothing else."""
+    """Carries out an order in a worker process; order and result are JSON."""
     return msgspec.json.encode(carry_out(msgspec.json.decode(request, type=FitOrder), isolated=True))
 
 
 def carry_out(order: FitOrder, isolated: bool = False) -> OrderResult:
-    """Returns the answer to an order; `isolated` where no Ctrl-C reaches the process and another may replace it."""
+    """Carries out an order.
+
+    Args:
+        order: The order.
+        isolated: Whether this process is only a worker: Ctrl-C does not reach it, and another one may replace it.
+    """
     global _worker
     if _worker is None:
-        hush()
+        silence_warnings()
         _worker = Worker(isolated)
     return _worker.carry_out(order)

@@ -1,4 +1,4 @@
-"""An encoder that stays loaded between fits: after any strategy, the next fit gets it as freshly loaded."""
+"""An encoder that stays loaded between fits and is reset before each, whatever the last strategy did to it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ import torch
 from torch import Tensor, nn
 
 from tlbench.modeling.encoder import Encoder
+from tlbench.modeling.trained_weights import forget_trained
 
 
-class Structure:
-    """A module's parts, weights and settings as they are now, as objects; values of weights are not among them."""
+class ModuleSnapshot:
+    """The submodules, tensors, hooks and attributes of a module, by reference: values of weights are not copied."""
 
     def __init__(self, module: nn.Module) -> None:
         self._parts = [(part, type(part), _shallow(vars(part))) for part in module.modules()]
 
     def restore(self) -> None:
-        """Puts the same parts, weights, hooks and settings back into the same modules.
+        """Restores the attributes of every submodule in place.
 
-        A part that an adapter library has wrapped is where it was, and what was added is gone from the module.
+        A layer that an adapter library has wrapped is unwrapped, and whatever was added to a module is removed.
         """
         for part, kind, attributes in self._parts:
             if type(part) is not kind:
-                part.__class__ = kind  # a parametrisation makes a class of its own for a module
+                part.__class__ = kind  # torch's parametrizations replace a module's class
             now = vars(part)
             for name in now.keys() - attributes.keys():
                 del now[name]
@@ -32,7 +33,7 @@ class Structure:
 
 
 def _shallow(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Returns the attributes with copies of what is changed in place: dictionaries of parts, weights, hooks; sets."""
+    """Returns the attributes, with copies of the dictionaries and sets that torch changes in place."""
     return {
         name: type(value)(value) if type(value).__name__ in {"dict", "OrderedDict", "set"} else value
         for name, value in attributes.items()
@@ -43,10 +44,10 @@ Signature = tuple[tuple[str, str, int], ...]
 
 
 class ReusableEncoder:
-    """Keeps a pristine copy of an encoder's tensors on the CPU and puts them back in place.
+    """Keeps a copy of an encoder's tensors on the CPU, and restores the encoder in place before each fit.
 
-    Weights, buffers, `requires_grad`, modes and gradients are restored, and so is the structure where a fit changed it
-    (adapters injected, modules swapped, hooks left behind). What cannot be undone is loaded anew.
+    It restores weights, buffers, `requires_grad`, train/eval modes and gradients, and also the structure if a fit
+    changed it (injected adapters, replaced modules, hooks left behind). If that fails, the encoder is loaded again.
     """
 
     def __init__(self, load: Callable[[], Encoder]) -> None:
@@ -55,15 +56,15 @@ class ReusableEncoder:
         self._pristine: dict[str, Tensor] = {}
         self._trainable: set[str] = set()
         self._signature: Signature = ()
-        self._structure: Structure | None = None
+        self._structure: ModuleSnapshot | None = None
 
     def fresh(self) -> Encoder:
-        """Returns the encoder with weights, buffers, flags and modes equal to a fresh load."""
+        """Returns the encoder with weights, buffers, flags and modes as after loading."""
         if self._encoder is not None:
             known = _tensors(self._encoder)
             tensors: dict[str, Tensor] | None = known
             if _signature(self._encoder, known) != self._signature:
-                tensors = self._undone(self._encoder)
+                tensors = self._undo_structure(self._encoder)
             if tensors is not None:
                 _restore(self._encoder, tensors, self._pristine, self._trainable)
                 return self._encoder
@@ -72,11 +73,11 @@ class ReusableEncoder:
         self._signature = _signature(self._encoder, tensors)
         self._pristine = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
         self._trainable = {name for name, tensor in tensors.items() if tensor.requires_grad}
-        self._structure = Structure(self._encoder)
+        self._structure = ModuleSnapshot(self._encoder)
         return self._encoder
 
-    def _undone(self, encoder: Encoder) -> dict[str, Tensor] | None:
-        """Undoes what a fit has made of the structure; returns the tensors, or None where something is left of it."""
+    def _undo_structure(self, encoder: Encoder) -> dict[str, Tensor] | None:
+        """Undoes changes of the structure; returns the tensors, or None if it still differs."""
         if self._structure is None:
             return None
         self._structure.restore()
@@ -84,18 +85,19 @@ class ReusableEncoder:
         return tensors if _signature(encoder, tensors) == self._signature else None
 
     def keep(self) -> Callable[[], bool]:
-        """Returns a function that puts the encoder back as it is now, for a predictor that will be used later.
+        """Returns a function that restores the encoder's present state, for a predictor that is used later.
 
-        It says False where that cannot be done any more: a later fit has changed the structure in place.
+        The function returns False if it cannot, because a later fit has changed the structure in place.
         """
         encoder = self._encoder
         if encoder is None:
             return lambda: True
         tensors = _tensors(encoder)
         if _signature(encoder, tensors) != self._signature:
-            # The predictor holds on to it; the next fit gets another.
+            # The fit changed the structure, so the encoder is left to the predictor and the next fit loads another.
             self._encoder = None
             return lambda: True
+        # Only tensors that differ are copied: for a frozen encoder that is none.
         changed = {
             name: tensor.detach().cpu().clone()
             for name, tensor in tensors.items()
@@ -121,24 +123,27 @@ def _restore(encoder: Encoder, tensors: dict[str, Tensor], values: dict[str, Ten
         if isinstance(tensor, nn.Parameter):
             tensor.requires_grad_(name in trainable)
             tensor.grad = None
+    forget_trained(encoder)
     encoder.eval()
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
-    """Returns parameters and buffers; no two have one name. A walk over all modules, which costs a fit most here."""
+    """Returns all parameters and buffers by name. Walking over all modules is the main cost of `fresh`."""
     return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
 def _signature(module: nn.Module, tensors: dict[str, Tensor]) -> Signature:
-    """Returns what a restored copy of the tensors does not restore: modules, hooks, settings, shapes."""
+    """Returns all that copying tensors does not restore: classes, attributes, hooks, shapes and dtypes."""
     modules = tuple((name, *_structure(part)) for name, part in module.named_modules())
     return modules + tuple((name, f"{tuple(t.shape)} {t.dtype} {t.device}", _hooks(t)) for name, t in tensors.items())
 
 
 def _structure(part: nn.Module) -> tuple[str, int]:
+    # Private in torch, which has no public list of hooks.
     hooks = (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks)
     settings = sorted((k, v) for k, v in vars(part).items() if k != "training" and isinstance(v, int | float | str))
     kind = f"{type(part).__module__}.{type(part).__qualname__} {settings}"
+    # Some adapter libraries replace the method `forward` of a single module.
     return kind, sum(len(registered) for registered in hooks) + ("forward" in part.__dict__)
 
 

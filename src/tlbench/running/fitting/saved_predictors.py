@@ -1,4 +1,4 @@
-"""The predictor of a search's best trial on disk, so that a kill does not cost another fit of the winner."""
+"""Saves the predictor of a search's best trial, so that the winner need not be fitted again after a kill."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tlbench.contracts.record import FitResult
 from tlbench.running.cells.cell_folder import CellFolder
 from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.fit import Fitted
-from tlbench.running.fitting.job import Reports, job_of
-from tlbench.running.fitting.session import Faults
-from tlbench.running.fitting.timing import Watches
+from tlbench.running.fitting.job import ProgressReporter, build_job
+from tlbench.running.fitting.session import CaughtErrors
+from tlbench.running.fitting.timing import FitTimers
 
 BYTES_PER_SECOND, FILE_SECONDS = 200e6, 0.05
-"""What a slow disk writes, and takes for a file."""
+"""The speed of a slow disk, and its time per file."""
 SHARE = 0.02
-"""A fit is saved where writing its weights takes at most this share of its seconds; else it is as quickly made anew."""
+"""The share of a fit's time that saving it may take; a shorter fit is repeated in about the same time."""
 WEIGHT_BYTES = 4
 
 
@@ -32,47 +32,48 @@ class _Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     result: FitResult
 
 
-def folder_of(cell_folder: Path, fit: Fit) -> Path:
-    """Returns where the predictor of a trial is kept."""
+def saved_folder(cell_folder: Path, fit: Fit) -> Path:
+    """Returns the folder of a trial's predictor."""
     return cell_folder / f"saved-{fit.trial}"
 
 
-def is_worth_it(result: FitResult) -> bool:
-    """Says whether a fit took long enough for its weights to be written."""
+def is_worth_saving(result: FitResult) -> bool:
+    """Returns whether a fit took long enough for saving its weights to pay off."""
     seconds = FILE_SECONDS + result.trainable_parameters * WEIGHT_BYTES / BYTES_PER_SECOND
     return seconds <= SHARE * result.fit_seconds
 
 
-def save(order: FitOrder, fit_id: str, fitted: Fitted, faults: Faults) -> None:
-    """Writes a predictor to the cell's folder, whole or not at all; one that has no `save` will be fitted again."""
+def save(order: FitOrder, fit_id: str, fitted: Fitted, caught: CaughtErrors) -> None:
+    """Writes a predictor atomically to the cell's folder, if it has a `save` method and that pays off."""
     write = getattr(fitted.predictor, "save", None)
-    if write is None or not order.folder or not is_worth_it(fitted.result):
+    if write is None or not order.folder or not is_worth_saving(fitted.result):
         return
-    target = folder_of(Path(order.folder), order.fits[0])
+    target = saved_folder(Path(order.folder), order.fits[0])
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
     try:
         temporary.mkdir()
         write(temporary / "predictor")
         (temporary / "result.json").write_bytes(msgspec.json.encode(_Result(fit_id, fitted.result)))
-        shutil.rmtree(target, ignore_errors=True)  # of a process that was killed before it could tell of its fit
+        shutil.rmtree(target, ignore_errors=True)  # left by a process that was killed before its result was stored
         temporary.rename(target)
-    except faults as error:
-        # A full disk, or a plugin's mistake: the fit is finished all the same.
+    except caught as error:
+        # A full disk or a mistake in a plugin. The fit itself is finished, so it is only not saved.
         print(f"{order.cell.title}: the predictor was not saved: {type(error).__name__}: {error}", file=sys.stderr)
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def load(order: FitOrder, fit_id: str, context: CellContext) -> Fitted | None:
-    """Returns the fit that was saved, or None where there is none.
+    """Returns the saved fit of the winner, or None if there is none that can be trusted.
 
-    It is that of the trial which won, told by all that was measured of it, and scores on the validation split what it
-    did then.
+    It must be the winning trial's, with an equal result down to its timings, and must give the same validation score as
+    before.
     """
     fit = order.fits[0]
     cell_folder = CellFolder(Path(order.folder))
-    folder = folder_of(cell_folder.root, fit)
+    folder = saved_folder(cell_folder.root, fit)
     with suppress(OSError, msgspec.DecodeError):
-        if not _holds_files_alone(folder):
+        # Loading may follow links or read pipes, and the folder may come from somebody else.
+        if not _has_only_regular_files(folder):
             return None
         saved = msgspec.json.decode((folder / "result.json").read_bytes(), type=_Result)
         if saved.fit_id == fit_id and cell_folder.trials().get(fit.trial) == saved.result:
@@ -80,8 +81,8 @@ def load(order: FitOrder, fit_id: str, context: CellContext) -> Fitted | None:
     return None
 
 
-def _holds_files_alone(folder: Path) -> bool:
-    """Says whether there is nothing but files and folders: a folder may have been sent."""
+def _has_only_regular_files(folder: Path) -> bool:
+    """Returns whether the folder holds nothing but regular files and folders."""
     modes = [path.lstat().st_mode for path in (folder, *folder.rglob("*"))]
     return all(stat.S_ISREG(mode) or stat.S_ISDIR(mode) for mode in modes)
 
@@ -91,14 +92,17 @@ def _loaded(folder: Path, fit: Fit, result: FitResult, context: CellContext) -> 
     try:
         encoder = context.encoder.fresh() if context.encoder else None
         if encoder is not None:
+            # As in a fit: its weights have just been restored.
             activations.trust(encoder)
         train, validation = context.train(fit.seed), context.data(context.splits.validation)
-        job = job_of(fit, context, encoder, train.metered(), validation, Reports(context, {}), Watches(activations))
+        job = build_job(
+            fit, context, encoder, train.metered(), validation, ProgressReporter(context, {}), FitTimers(activations)
+        )
         predictor = context.strategy.item.load(job, folder)
         if float(job.score(predictor)) == result.validation:
             return Fitted(result, predictor)
-        problem = "scores another validation score than when it was saved"
-    except context.session.faults as error:
+        problem = "its validation score differs from the one when it was saved"
+    except context.session.caught as error:
         problem = f"{type(error).__name__}: {error}"
     print(f"{context.cell.title}: the saved predictor is not used: {problem}", file=sys.stderr)
     return None

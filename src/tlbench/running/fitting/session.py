@@ -1,4 +1,4 @@
-"""What a worker keeps between fits: weights, splits, tokens and activations."""
+"""What a worker process keeps between orders: models, splits, featurised data and activations."""
 
 from __future__ import annotations
 
@@ -28,49 +28,50 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-Faults: TypeAlias = tuple[type[BaseException], ...]
+CaughtErrors: TypeAlias = tuple[type[BaseException], ...]
 
 
-def faults_in(isolated: bool) -> Faults:
-    """Returns what of a plugin's errors is its own: in a process that no Ctrl-C reaches, an interrupt as well."""
+def caught_errors(isolated: bool) -> CaughtErrors:
+    """Returns the exceptions that count as a plugin's errors; in a worker process, where Ctrl-C never arrives, all."""
     return (BaseException,) if isolated else (Exception, SystemExit, GeneratorExit)
 
 
 class Session:
-    """Weights, splits, tokens and activations that the fits of one process share."""
+    """The models, splits, featurised data and activations that all fits of one process share."""
 
     def __init__(self, catalog: Catalog, device: torch.device, threads: int, isolated: bool = False) -> None:
         self.catalog = catalog
-        self.faults = faults_in(isolated)
+        self.caught = caught_errors(isolated)
         self.device = device
         self.threads = threads
         self.activations = Activations(disk=disk_cache.shared())
-        self._room_for = ""
+        self._current_cell = ""
         self._encoders: OrderedDict[tuple[str, str], ReusableEncoder] = OrderedDict()
         self._splits: OrderedDict[str, Splits] = OrderedDict()
         self._data: OrderedDict[tuple[str, str, Output], Data] = OrderedDict()
 
     def encoder(self, backbone: str, precision: str) -> ReusableEncoder:
-        """Returns a backbone's encoder, as freshly loaded; two are kept."""
+        """Returns a backbone's encoder; the last two are kept."""
 
         def load() -> Encoder:
             return self.load(backbone, precision, pretrained=True)
 
         return _cached(self._encoders, (backbone, _weights(precision)), lambda: ReusableEncoder(load), 2)
 
-    def make_room(self, cell: Cell) -> None:
-        """Lets go of what other cells left on a GPU: a cell is promised, and charged, all of it.
+    def release_other_cells(self, cell: Cell) -> None:
+        """Frees the GPU memory of other cells' models and activations when the cell changes.
 
-        Pretrained weights' activations are on disk as well. Nothing happens while the cell stays the same.
+        A cell's memory estimate and measurement assume a GPU of its own. Activations of pretrained weights are on disk
+        too, so that little is lost.
         """
-        if self.device.type != "cuda" or cell.id == self._room_for:
+        if self.device.type != "cuda" or cell.id == self._current_cell:
             return
-        self._room_for = cell.id
+        self._current_cell = cell.id
         needed = (cell.backbone.name, _weights(cell.protocol.precision)) if cell.backbone else None
         for key in [key for key in self._encoders if key != needed]:
             del self._encoders[key]
         self.activations.clear()
-        with suppress(RuntimeError):  # a GPU that is lost says so at the first fit
+        with suppress(RuntimeError):  # a lost GPU is reported by the first fit
             torch.cuda.empty_cache()
 
     def load(self, backbone: str, precision: str, pretrained: bool) -> Encoder:
@@ -85,10 +86,10 @@ class Session:
         return _cached(self._splits, task, lambda: Splits(self.catalog.task(task).item), 4)
 
     def data(self, backbone: str | None, task: str, examples: Examples) -> Data:
-        """Returns featurised examples.
+        """Returns the examples featurised by a backbone, or as they are without one.
 
         Raises:
-            PluginError: The backbone lost some, or made rows that do not fit together.
+            PluginError: The backbone dropped examples, or returned rows that do not fit together.
         """
         if backbone is None:
             return bare(examples)
@@ -101,7 +102,7 @@ class Session:
 
 
 def _weights(precision: str) -> str:
-    """Returns what the weights are kept in; "auto" never means the weights."""
+    """Returns the precision of the stored weights, which `auto` never changes."""
     return precision if precision == "bf16-weights" else "fp32"
 
 
@@ -115,10 +116,10 @@ def _cached(cache: OrderedDict[K, V], key: K, make: Callable[[], V], limit: int)
 
 
 def resolve_device(name: str) -> torch.device:
-    """Returns the device of a name: `cpu`, `cuda` or `cuda:<n>`.
+    """Returns the torch device for `cpu`, `cuda` or `cuda:<n>`.
 
     Raises:
-        UsageError: A device that torch does not see, or cannot use.
+        UsageError: torch does not see the device, or cannot use it.
     """
     device = torch.device(name)
     if device.type == "cuda":
@@ -126,7 +127,7 @@ def resolve_device(name: str) -> torch.device:
         if (device.index or 0) >= count:
             raise UsageError(f"device {name}: torch sees {count} GPUs")
         try:
-            # GPUs are counted without a driver that works
+            # `device_count` works without a working driver; only this finds out.
             torch.cuda.init()
         except Exception as error:
             raise UsageError(f"device {name}: {' '.join(str(error).split())} (--device cpu does without)") from None
@@ -134,11 +135,14 @@ def resolve_device(name: str) -> torch.device:
 
 
 @contextmanager
-def restored() -> Iterator[None]:
-    """Puts back, after the block, what libraries keep for the whole process: modes, default type, threads, folder."""
+def restored_globals() -> Iterator[None]:
+    """Restores process-wide state after the block: torch's modes, default dtype and threads, and the working directory.
+
+    Strategies may change it, and the next fit in this process must not depend on that.
+    """
     folder, limit = os.getcwd(), sys.getrecursionlimit()
     grad, dtype, threads = torch.is_grad_enabled(), torch.get_default_dtype(), torch.get_num_threads()
-    exact = _exactness()
+    deterministic = _determinism()
     matmul = torch.get_float32_matmul_precision()
     try:
         yield
@@ -150,14 +154,14 @@ def restored() -> Iterator[None]:
         if (
             torch.are_deterministic_algorithms_enabled(),
             torch.is_deterministic_algorithms_warn_only_enabled(),
-        ) != exact:
-            # Setting it imports torch's compiler, which takes seconds.
-            torch.use_deterministic_algorithms(exact[0], warn_only=exact[1])
+        ) != deterministic:
+            # Only if it changed, because this call imports torch's compiler, which takes seconds.
+            torch.use_deterministic_algorithms(deterministic[0], warn_only=deterministic[1])
         torch.set_float32_matmul_precision(matmul)
         sys.setrecursionlimit(limit)
         with suppress(OSError):
             os.chdir(folder)
 
 
-def _exactness() -> tuple[bool, bool]:
+def _determinism() -> tuple[bool, bool]:
     return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()

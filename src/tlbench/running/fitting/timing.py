@@ -1,4 +1,4 @@
-"""Where the time of a fit goes."""
+"""Timers of a fit, and timed and checked predictions."""
 
 from __future__ import annotations
 
@@ -15,32 +15,39 @@ from tlbench.modeling.data import Data
 from tlbench.system.measure import Stopwatch
 
 
-class Watches:
-    """Where the time of a fit goes; what is nested (set-up, scoring, encoding) is taken out of what encloses it."""
+class FitTimers:
+    """Times the parts of a fit; nested parts (set-up, validation, encoding) are subtracted from the enclosing one."""
 
     def __init__(self, activations: Activations) -> None:
         self._activations = activations
         self.fit, self.setup, self.validate = Stopwatch(), Stopwatch(), Stopwatch()
-        self.once: dict[tuple[int, str], float] = {}
-        """What each thing that was made once, now or before, took to make."""
+        self.once_seconds: dict[tuple[int, str], float] = {}
+        """(seed, key) to the seconds that computing a value of `Job.once` took, in this fit or an earlier one."""
+        # A stack: for each open block, the seconds of the blocks within it.
         self._nested = [0.0]
 
     @contextmanager
-    def charging(self, watch: Stopwatch) -> Iterator[None]:
-        """Adds the time of the block, without what it encoded and what was charged within it."""
+    def timing(self, watch: Stopwatch) -> Iterator[None]:
+        """Adds the time of the block to a stopwatch, without encoding and without blocks that are timed within it."""
         block = Stopwatch()
         self._nested.append(0.0)
         try:
             with self._activations.metering() as usage, block.running():
                 yield
         finally:
+            # Encoding is charged separately, because its cost depends on what was cached and not on the strategy.
             within = self._nested.pop()
             self._nested[-1] += block.seconds - usage.encode_paid_seconds
             watch.seconds += max(0.0, block.seconds - usage.encode_paid_seconds - within)
 
 
 def predict_timed(predictor: Predictor, data: Data, activations: Activations) -> tuple[Predictions, float, float]:
-    """Returns the answers, what they cost on their own, and what was paid for encoding; raises as `predict`."""
+    """Returns predictions, the seconds they would take without any cache, and the seconds spent on encoding.
+
+    Raises:
+        PluginError: As `predict`.
+        Diverged: As `predict`.
+    """
     watch = Stopwatch()
     with activations.metering() as usage, watch.running():
         predictions = predict(predictor, data)
@@ -49,11 +56,11 @@ def predict_timed(predictor: Predictor, data: Data, activations: Activations) ->
 
 
 def predict(predictor: Predictor, data: Data) -> Predictions:
-    """Returns the predictor's answers, checked.
+    """Returns the predictor's predictions after checking them.
 
     Raises:
-        PluginError: No predictor, no `Predictions`, or not one answer for each example, in order.
-        Diverged: An answer that is not finite.
+        PluginError: The predictor has no `predict`, or did not return `Predictions` with one for each example, in
+        order. Diverged: A prediction is not finite.
     """
     if not callable(getattr(predictor, "predict", None)):
         raise PluginError(f"fit returned {type(predictor).__name__}, which has no predict")

@@ -1,4 +1,4 @@
-"""What a worker does with an order, whichever executor brought it."""
+"""Carries out orders: the part of a worker that is the same for every executor."""
 
 from __future__ import annotations
 
@@ -19,72 +19,77 @@ from tlbench.contracts.record import FitResult, Memory
 from tlbench.contracts.strategy import Predictor
 from tlbench.metrics.scored import Scored
 from tlbench.metrics.scored_arrays import scored_of
-from tlbench.running.cells.cell_folder import FULL
+from tlbench.running.cells.cell_folder import DISK_FULL
 from tlbench.running.fitting import saved_predictors as saved
 from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.fit import Fitted, run_fits
 from tlbench.running.fitting.fit_status import status_of
-from tlbench.running.fitting.session import Session, faults_in, resolve_device, restored
+from tlbench.running.fitting.session import Session, caught_errors, resolve_device, restored_globals
 from tlbench.running.fitting.timing import predict_timed
 from tlbench.running.scoring import scores
 from tlbench.running.scoring.prediction_files import of_seed, predictions_path
 from tlbench.system.measure import ResourceUsage, is_lost, metered
 
-LOST = 70
+DEVICE_LOST = 70
 """The exit status of a worker whose device is lost (EX_SOFTWARE)."""
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """The best predictor of a search so far, and how its encoder is put back as the fit left it."""
+class _KeptPredictor:
+    """The best predictor of a search so far, and a function that restores its encoder as the fit left it."""
 
     fit_id: str
     score: float
     predictor: Predictor
     result: FitResult
-    put_back: Callable[[], bool]
+    restore_encoder: Callable[[], bool]
 
 
 class Worker:
-    """Carries out orders in this process, one after the other."""
+    """Carries out orders in this process, one at a time."""
 
     def __init__(self, isolated: bool) -> None:
-        """Says whether the process is a worker's own, which no Ctrl-C reaches and which another may replace."""
+        """Creates a worker.
+
+        Args:
+            isolated: Whether this process is only a worker: Ctrl-C does not reach it, and another one may replace it.
+        """
         self.isolated = isolated
-        self._faults = faults_in(isolated)
+        self._caught = caught_errors(isolated)
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._session: Session | None = None
         self._environment: dict[str, str] = {}
         self._context: CellContext | None = None
-        self._kept: _Kept | None = None
+        self._kept: _KeptPredictor | None = None
         self._baseline: int | None = None
 
     def carry_out(self, order: FitOrder) -> OrderResult:
-        """Returns the answer to an order; nothing that a plugin raises leaves this function."""
+        """Carries out an order and returns its result; errors of plugins become part of it."""
         usage = ResourceUsage()
         try:
             session = self._session_for(order)
-            with restored(), metered(session.device) as usage:
+            with restored_globals(), metered(session.device) as usage:
                 answer = self._answer(order, self._context_for(order, session))
         except OSError as error:
-            if error.errno not in FULL:
+            # No cell is to blame for a full disk, so the run ends instead of failing cell after cell.
+            if error.errno not in DISK_FULL:
                 return self._failed(error)
             reason = f"{order.folder}: {' '.join(str(error).split())[:200]}"
             return OrderResult(worker=self.name, error=reason, ends_run=True)
         except UsageError as error:
             return OrderResult(worker=self.name, error=str(error), ends_run=True)
-        except self._faults as error:
+        except self._caught as error:
             return self._failed(error)
         return msgspec.structs.replace(
             answer,
             worker=self.name,
-            memory=self._since_the_beginning(usage.memory),
+            memory=self._with_first_baseline(usage.memory),
             energy_joules=usage.energy_joules,
             made_with=self._context.provenance() if self._context else answer.made_with,
         )
 
     def forget(self) -> None:
-        """Drops what is kept between orders."""
+        """Drops everything that is kept between orders."""
         self._session = self._context = self._kept = None
 
     def _failed(self, error: BaseException) -> OrderResult:
@@ -93,22 +98,23 @@ class Worker:
 
     def _answer(self, order: FitOrder, context: CellContext) -> OrderResult:
         if order.purpose == "score":
-            return _scored(order, context)
+            return _score_cell(order, context)
         fitted = self._reused(order, context) or run_fits(order.fits, context, order.purpose, order.stop_below)
         if order.purpose == "final":
-            results = [one.result if one.predictor is None else _tested(one, order, context) for one in fitted]
+            results = [one.result if one.predictor is None else _predict_test(one, order, context) for one in fitted]
         else:
             results = [one.result for one in fitted]
             self._keep(order, context, fitted)
         if self.isolated and any(one.status == "failed" for one in results) and is_lost(context.session.device):
-            # A GPU that answers nothing any more fails all that follows: another worker takes the order.
-            os._exit(LOST)
+            # After some errors a GPU is unusable for the rest of the process. Without an answer the order is given to
+            # another worker; `_exit`, because an orderly exit would wait for the device.
+            os._exit(DEVICE_LOST)
         keeps = self._kept is not None and len(order.fits) == 1 and self._kept.fit_id == _fit_id(order)
         return OrderResult(tuple(results), keeps=keeps)
 
     def _keep(self, order: FitOrder, context: CellContext, fitted: Sequence[Fitted]) -> None:
-        # What was fitted in one pass with others may differ in the last bit from a fit on its own, which is what a
-        # resumed cell would make of the winner: so only single fits are kept.
+        # Only single fits are kept: results of a pass may differ in the last bit from those of a fit on its own, which
+        # is what a resumed cell would use for the winner.
         result, predictor = fitted[0].result, fitted[0].predictor
         if len(fitted) > 1 or predictor is None or result.validation is None or order.cell.protocol.refit:
             return
@@ -118,28 +124,29 @@ class Worker:
         score = sign * result.validation
         if any(other is not None and score <= other for other in (best, mine)):
             return
-        put_back = context.encoder.keep() if context.encoder else _nothing
-        self._kept = _Kept(_fit_id(order), score, predictor, result, put_back)
-        saved.save(order, _fit_id(order), fitted[0], context.session.faults)
+        restore_encoder = context.encoder.keep() if context.encoder else _nothing
+        self._kept = _KeptPredictor(_fit_id(order), score, predictor, result, restore_encoder)
+        saved.save(order, _fit_id(order), fitted[0], context.session.caught)
 
     def _reused(self, order: FitOrder, context: CellContext) -> list[Fitted] | None:
-        """Returns the winner's own fit of the search, if it is still alive here or was saved."""
+        """Returns the winner's fit of the search if its predictor is still in memory or was saved."""
         if order.purpose != "final" or len(order.fits) > 1 or order.cell.protocol.refit:
             return None
         kept = self._kept
-        if kept is not None and kept.fit_id == _fit_id(order) and kept.put_back():
+        if kept is not None and kept.fit_id == _fit_id(order) and kept.restore_encoder():
             found: Fitted | None = Fitted(kept.result, kept.predictor)
         else:
             found = saved.load(order, _fit_id(order), context)
         if found is None:
             return None
-        # What the fit paid for encoding and set-up stands with the trial; it was not paid again.
+        # Encoding and set-up were paid for once, and are charged to the trial.
         unpaid = msgspec.structs.replace(found.result, purpose="final", encode_paid_seconds=0.0, setup_paid_seconds=0.0)
         return [Fitted(unpaid, found.predictor)]
 
     def _session_for(self, order: FitOrder) -> Session:
         device = resolve_device(order.device)
         if self._environment != order.environment:
+            # Data roots and plugin modules may have changed, so nothing that was loaded before is valid.
             os.environ.update(order.environment)
             self._environment = dict(order.environment)
             self.forget()
@@ -148,20 +155,21 @@ class Worker:
             self.forget()
             torch.set_num_threads(order.threads)
             session = self._session = Session(Catalog.discover(), device, order.threads, self.isolated)
-        session.make_room(order.cell)
+        session.release_other_cells(order.cell)
         return session
 
     def _context_for(self, order: FitOrder, session: Session) -> CellContext:
         known = self._context
         if known is None or known.cell != order.cell or known.precision != order.precision:
             self._kept = None
+            # Dropped first, so that the old cell's data and the new one's are never in memory together.
             self._context = None
             self._context = CellContext(order.cell, session, order.precision)
         assert self._context is not None
         return self._context
 
-    def _since_the_beginning(self, memory: Memory) -> Memory:
-        """Returns the memory with the baseline of the process's first order: what it had before it did anything."""
+    def _with_first_baseline(self, memory: Memory) -> Memory:
+        """Returns the memory with the baseline of the process's first order, from before it loaded anything."""
         if not self.isolated:
             return memory
         if self._baseline is None:
@@ -169,16 +177,17 @@ class Worker:
         return msgspec.structs.replace(memory, host_baseline_bytes=self._baseline)
 
 
-def _tested(fitted: Fitted, order: FitOrder, context: CellContext) -> FitResult:
+def _predict_test(fitted: Fitted, order: FitOrder, context: CellContext) -> FitResult:
+    """Predicts the test split, stores the predictions and returns the completed result."""
     assert fitted.predictor is not None
     result, info = fitted.result, context.info
     try:
         examples = context.test()
-        # The labels stay behind: a predictor is asked, not told.
+        # A predictor never sees the labels.
         data = context.data(examples.without_targets())
         predictions, seconds, paid = predict_timed(fitted.predictor, data, context.session.activations)
         scored = scored_of(info.output, [example.target for example in examples], predictions, info.positive)
-    except context.session.faults as error:
+    except context.session.caught as error:
         status, reason, trace = status_of(error)
         return msgspec.structs.replace(result, status=status, reason=reason, traceback=trace)
     path = predictions_path(Path(order.folder), result.seed)
@@ -187,19 +196,29 @@ def _tested(fitted: Fitted, order: FitOrder, context: CellContext) -> FitResult:
     return msgspec.structs.replace(result, predict_seconds=seconds, encode_paid_seconds=paid, predictions=path.name)
 
 
-def _scored(order: FitOrder, context: CellContext) -> OrderResult:
+def _score_cell(order: FitOrder, context: CellContext) -> OrderResult:
+    """Scores the stored predictions of all seeds, or returns the seeds whose predictions don't fit the test split."""
     folder, seeds, test = Path(order.folder), [fit.seed for fit in order.fits], context.test()
     answers: dict[int, Scored] = {}
+    misfits: dict[int, str] = {}
     metrics = [context.session.catalog.metric(name) for name in context.info.metrics]
     for seed in seeds:
-        stored = scores.stored_answers(of_seed(predictions_path(folder, seed), seed), test, context.info, metrics)
-        if stored is not None:
-            answers[seed] = stored
-    if bad := tuple(seed for seed in seeds if seed not in answers):
-        return OrderResult(misfits=bad)
-    found, report = scores.scores(answers, test, context.task.item, metrics)
+        table = of_seed(predictions_path(folder, seed), seed)
+        try:
+            answers[seed] = scores.stored_answers(table, test, context.info, metrics)
+        except scores.Misfit as misfit:
+            misfits[seed] = str(misfit)
+    if misfits:
+        return OrderResult(misfits=misfits)
+    made = scores.scores(answers, test, context.task.item, metrics, context.session.caught)
     gathered = scores.gather(folder, answers, test)
-    return OrderResult(scores=found, report=report, overlap=context.overlap(), predictions=gathered)
+    return OrderResult(
+        scores=made.scores,
+        report=made.report,
+        left_out=made.left_out,
+        overlap=context.overlap(),
+        predictions=gathered,
+    )
 
 
 def _fit_id(order: FitOrder) -> str:
@@ -208,5 +227,5 @@ def _fit_id(order: FitOrder) -> str:
 
 
 def _nothing() -> bool:
-    """Puts nothing back where there is no encoder."""
+    """Does nothing, for a predictor without an encoder."""
     return True

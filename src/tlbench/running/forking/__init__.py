@@ -1,4 +1,4 @@
-"""Processes that answer requests and may die alone, started in milliseconds from one that has imported what they need.
+"""Worker processes that answer requests, forked in milliseconds from a process that has imported their libraries.
 
     with open_workers(Start("package.module:function", Path("workers.log"), preload=("torch",))) as workers:
         worker = workers.fork()
@@ -6,7 +6,7 @@
         for event in workers.wait():
             ...  # Answered, Died or Ended
 
-Nothing here knows what a request is, and nothing beside the standard library is needed.
+Requests and answers are bytes. This package depends on the standard library alone.
 """
 
 import sys
@@ -34,5 +34,5 @@ __all__ = [
 
 
 def open_workers(start: Start) -> WorkerPool:
-    """Returns what starts workers here: a fork server where forking is safe, and fresh processes elsewhere."""
+    """Returns a pool that forks its workers on Linux, and starts fresh processes on other systems."""
     return ForkServer(start) if sys.platform == "linux" else SpawnServer(start)

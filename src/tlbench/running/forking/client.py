@@ -1,4 +1,4 @@
-"""Workers that are forked, in milliseconds, from a process that has imported what they need (Linux)."""
+"""The driver's side of a fork server (Linux): starts it and has it fork workers and branches."""
 
 from __future__ import annotations
 
@@ -9,107 +9,89 @@ import selectors
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from tlbench.running.forking import frames
 from tlbench.running.forking import linux as system
+from tlbench.running.forking.server_process import MARK, ServerProcess, end_server, was_killed
 from tlbench.running.forking.start import ImportsFailedError, Start, StartError, started_interpreter
-from tlbench.running.forking.workers import NOTHING, WorkerPool, WorkerProcess
+from tlbench.running.forking.workers import NO_ENVIRONMENT, WorkerPool, WorkerProcess
 
-_MARK = "TLBENCH_FORK_SERVER"
-"""What a server, and by that all it starts, has in its environment: how a driver knows its orphans."""
 _ATTEMPTS = 3
-"""Of a fork: a branch may be dead, and after that the server that it is forked from."""
+"""Tries to fork a worker: a branch may turn out to be dead, and then the server that it is forked from."""
 _KILLED_ATTEMPTS = 10
-"""Of a fork whose server is killed from outside, which says nothing against what it imports."""
+"""Tries if the server is killed from outside, which says nothing about the modules that it imports."""
 IMPORT_SECONDS = 120.0
-"""How long a branch may import, while the driver waits."""
+"""How long a branch may import; the driver waits for it."""
 _adopting, _adopted_before = 0, False
-"""How many fork servers need this process to adopt orphans, and whether it did without them."""
-
-
-@dataclass
-class _Server:
-    """A fork server, seen from the driver."""
-
-    process: subprocess.Popen[bytes] | None
-    """None for a branch."""
-    control: socket.socket
-    mark: str
-    pid: int
-    parent: _Server | None = None
-    """What a branch was forked from: it tells of a branch's end when nothing of it is left."""
-    is_ready: bool = False
-    """Whether it has answered, and so imported what it was told to."""
-    workers: dict[int, WorkerProcess] = field(default_factory=dict)
+"""The number of pools that need this process to adopt orphans, and whether it did so before them."""
 
 
 class ForkServer(WorkerPool):
-    """Workers from a fork server, which is started with the first worker and again where it has died.
+    """A pool whose workers are forked from a server, which is started with the first worker and again after its death.
 
-    Workers with modules of their own come from a branch: a fork server for these modules, forked from the first. What
-    a worker has in memory when it starts so depends on what was asked for it alone, and not on what came before.
+    Workers with modules of their own come from a branch, which is a server with these modules, forked from the first
+    one. So a worker's initial memory depends on its own modules alone, and not on what ran before it.
     """
 
     def __init__(self, start: Start) -> None:
         super().__init__(start)
-        self._server: _Server | None = None
-        self._branches: dict[tuple[str, ...], _Server] = {}
-        self._servers: list[_Server] = []
-        """All whose end was not noticed: one that is replaced has workers whose deaths are still to be told."""
+        self._server: ServerProcess | None = None
+        self._branches: dict[tuple[str, ...], ServerProcess] = {}
+        self._servers: list[ServerProcess] = []
+        """All servers whose end was not noticed; a discarded one still has workers whose deaths it reports."""
         self._adopting = False
 
-    def warm_up(self) -> None:
-        """Starts the server, which then imports while the driver does other things."""
+    def prestart(self) -> None:
+        """Starts the server, which imports while the driver goes on."""
         if self._server is None and not self._closed:
-            self._server = self._started()
+            self._server = self._start_server()
 
     def fork(
-        self, name: str = "", environment: Mapping[str, str] = NOTHING, modules: Sequence[str] = ()
+        self, name: str = "", environment: Mapping[str, str] = NO_ENVIRONMENT, modules: Sequence[str] = ()
     ) -> WorkerProcess:
-        """Returns a new worker; waits for the server's imports where there is none yet.
+        """Forks a worker; the first one waits until the server has imported its modules.
 
         Raises:
-            ImportsFailedError: A branch ended again and again before it had imported the modules, or took too long.
-            StartError: The same of the first server, or there is no room for a process.
+            ImportsFailedError: Importing the modules killed the branch several times, or took too long.
+            StartError: The first server died several times, or the system could not start a process.
         """
         if self._closed:
             raise RuntimeError("the fork server is closed")
         ended = killed = 0
         while ended < _ATTEMPTS and killed < _KILLED_ATTEMPTS:
             server = self._server_with(tuple(modules))
-            if server is not None and (worker := self._forked(server, name)) is not None:
-                told = {"target": self._start.target, "name": name, "environment": dict(environment)}
-                self._begin(worker, json.dumps(told).encode())
+            if server is not None and (worker := self._fork_from(server, name)) is not None:
+                settings = {"target": self._start.target, "name": name, "environment": dict(environment)}
+                self._begin(worker, json.dumps(settings).encode())
                 return worker
-            # It is dead, or as good as that. What became of its workers is told by `wait`.
-            if _was_killed(server or self._server):
+            # The server is dead or broken; discard it and try again. `wait` will return the deaths of its workers.
+            if was_killed(server or self._server):
                 killed += 1
             else:
                 ended += 1
-            self._replace(server or self._server)
+            self._discard(server or self._server)
         if modules and self._server is not None:
             raise ImportsFailedError(f"{', '.join(modules)} cannot be imported; see {self._start.log}")
         raise StartError(f"the fork server ended before it had forked a worker; see {self._start.log}")
 
-    def _server_with(self, modules: tuple[str, ...]) -> _Server | None:
-        """Returns the server that has imported the modules, or None where the first one is dead."""
+    def _server_with(self, modules: tuple[str, ...]) -> ServerProcess | None:
+        """Returns the server for these modules, or None if the first one is dead."""
         if self._server is None:
-            self._server = self._started()
+            self._server = self._start_server()
         if not modules:
             return self._server
         if modules not in self._branches:
-            branch = self._branched(self._server, modules)
+            branch = self._fork_branch(self._server, modules)
             if branch is None:
                 return None
-            self._branches[modules] = self._watched(branch)
+            self._branches[modules] = self._register(branch)
         return self._branches[modules]
 
-    def _branched(self, server: _Server, modules: tuple[str, ...]) -> _Server | None:
-        """Returns a fork server with more modules, forked from this one, or None where this one is dead."""
+    def _fork_branch(self, server: ServerProcess, modules: tuple[str, ...]) -> ServerProcess | None:
+        """Forks a branch that imports more modules; returns None if the server is dead."""
+        # SEQPACKET keeps messages apart, so that the control socket needs no frames.
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs:
@@ -124,36 +106,36 @@ class ForkServer(WorkerPool):
             ours.close()
             return None
         server.is_ready = True
-        told = json.loads(answer)
-        if "refused" in told:
+        reply = json.loads(answer)
+        if "refused" in reply:
             ours.close()
-            raise StartError(told["refused"])
-        return _Server(None, ours, server.mark, told["pid"], server)
+            raise StartError(reply["refused"])
+        return ServerProcess(None, ours, server.mark, reply["pid"], server)
 
-    def _replace(self, server: _Server | None) -> None:
-        """Sees to it that a server is started anew when it is needed."""
+    def _discard(self, server: ServerProcess | None) -> None:
+        """Stops using a server, so that the next fork starts another."""
         if server is self._server:
             self._server = None
         self._branches = {modules: other for modules, other in self._branches.items() if other is not server}
         if server is not None and server.process is not None:
             server.process.kill()
 
-    def _watched(self, server: _Server) -> _Server:
+    def _register(self, server: ServerProcess) -> ServerProcess:
         self._servers.append(server)
         self._selector.register(server.control, selectors.EVENT_READ, lambda mask: self._on_control(server))
         return server
 
-    def _started(self) -> _Server:
-        # Whatever a server that is killed leaves behind comes here, and not to the system's first process.
+    def _start_server(self) -> ServerProcess:
+        # If the server is killed, the driver adopts its orphans and can kill them; otherwise process 1 would get them.
         self._adopt(True)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         mark = secrets.token_hex(8)
         try:
-            told = {"as": "server", "handle": theirs.fileno(), "driver": os.getpid(), "preload": self._start.preload}
+            message = {"as": "server", "handle": theirs.fileno(), "driver": os.getpid(), "preload": self._start.preload}
             process = started_interpreter(
                 self._start,
-                told,
-                environment={_MARK: mark},
+                message,
+                environment={MARK: mark},
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
             )
@@ -162,27 +144,28 @@ class ForkServer(WorkerPool):
             raise
         finally:
             theirs.close()
-        return self._watched(_Server(process, ours, f"{_MARK}={mark}", process.pid))
+        return self._register(ServerProcess(process, ours, f"{MARK}={mark}", process.pid))
 
-    def _forked(self, server: _Server, name: str) -> WorkerProcess | None:
-        """Returns a worker of this server, or None where the server is dead."""
+    def _fork_from(self, server: ServerProcess, name: str) -> WorkerProcess | None:
+        """Has a server fork a worker; returns None if the server is dead."""
         ours, theirs = socket.socketpair()
         worker = WorkerProcess(self, next(self._numbers), name, ours)
         try:
             with theirs:
                 socket.send_fds(server.control, [json.dumps(["fork", worker.id]).encode()], [theirs.fileno()])
+            # Only a branch has a limit: what the first server imports does not depend on the cell.
             if server.process is None and not server.is_ready:
                 ours.settimeout(IMPORT_SECONDS)
             answer = frames.read(ours)
         except TimeoutError:
             ours.close()
-            self._replace(server)
+            self._discard(server)
             with suppress(OSError):
                 os.kill(server.pid, signal.SIGKILL)
             raise ImportsFailedError(f"a worker's imports took more than {IMPORT_SECONDS:g} s") from None
         except ConnectionError:
             answer = None
-        except BaseException:
+        except BaseException:  # Ctrl-C too
             ours.close()
             raise
         if answer is None or answer[0] != frames.FORKED:
@@ -191,22 +174,22 @@ class ForkServer(WorkerPool):
                 return None
             raise StartError(answer[1].decode(errors="replace"))
         server.is_ready = True
-        told = json.loads(answer[1])
-        worker.pid, self.failed = told["pid"], told["failed"]
+        reply = json.loads(answer[1])
+        worker.pid, self.failed = reply["pid"], reply["failed"]
         server.workers[worker.id] = worker
         return worker
 
-    def _on_control(self, server: _Server) -> None:
-        if self._told_by(server) is None:
+    def _on_control(self, server: ServerProcess) -> None:
+        if self._receive_from(server) is None:
             self._selector.unregister(server.control)
             server.control.close()
-            self._replace(server)
+            self._discard(server)
             if server.process is not None:
-                _end(server, self._branches_of(server), 0.0)
-                self._lose(server)
+                end_server(server, self._branches_of(server), 0.0)
+                self._report_death(server)
 
-    def _told_by(self, server: _Server) -> bool | None:
-        """Takes one message of a server; False where there is none now, None where there will be no more."""
+    def _receive_from(self, server: ServerProcess) -> bool | None:
+        """Handles one message of a server; returns False if there is none now, None if the server is dead."""
         try:
             message = server.control.recv(65536, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -215,61 +198,62 @@ class ForkServer(WorkerPool):
             message = b""
         if not message:
             return None
-        told = json.loads(message)
-        if "branch" in told:
+        report = json.loads(message)
+        if "branch" in report:
             for branch in self._branches_of(server):
-                if branch.pid == told["branch"]:
-                    self._lose(branch)
+                if branch.pid == report["branch"]:
+                    self._report_death(branch)
             return True
-        # One that `fork` was interrupted in the middle of is not known.
-        if (worker := server.workers.pop(told["id"], None)) is not None:
-            how = "closed its connection and was killed" if told["closed"] else None
-            self._gone(worker, told["status"], oom=told["oom"], how=how)
+        # A worker is unknown if `fork` was interrupted before it returned.
+        if (worker := server.workers.pop(report["id"], None)) is not None:
+            how = "closed its connection and was killed" if report["closed"] else None
+            self._record_exit(worker, report["status"], oom=report["oom"], how=how)
         return True
 
-    def _lose(self, server: _Server) -> None:
-        """Tells of the death of every worker of a server that is dead, and of those of its branches."""
+    def _report_death(self, server: ServerProcess) -> None:
+        """Reports the death of all workers of a dead server and of its branches."""
         for branch in self._branches_of(server):
-            self._lose(branch)
+            self._report_death(branch)
         if server.control.fileno() >= 0:
-            while self._told_by(server):
+            # Deaths that the server reported before its own come first: they say how the workers died.
+            while self._receive_from(server):
                 pass
             self._selector.unregister(server.control)
             server.control.close()
         self._servers.remove(server)
-        self._replace(server)
+        self._discard(server)
         for worker in server.workers.values():
-            self._gone(worker, -signal.SIGKILL, how="lost its fork server")
+            self._record_exit(worker, -signal.SIGKILL, how="lost its fork server")
         server.workers.clear()
 
-    def _branches_of(self, server: _Server) -> list[_Server]:
+    def _branches_of(self, server: ServerProcess) -> list[ServerProcess]:
         return [other for other in self._servers if other.parent is server]
 
     def _kill(self, worker: WorkerProcess) -> None:
-        self._tell(worker, "kill")
+        self._request(worker, "kill")
 
-    def _is_lost(self, worker: WorkerProcess) -> None:
-        self._tell(worker, "lost")
+    def _on_disconnect(self, worker: WorkerProcess) -> None:
+        self._request(worker, "lost")
 
-    def _tell(self, worker: WorkerProcess, what: str) -> None:
-        # A server that is dead has taken its workers with it.
+    def _request(self, worker: WorkerProcess, what: str) -> None:
+        # The workers of a dead server are dead too, so that it need not be asked.
         for server in self._servers:
             if worker.id in server.workers:
-                with suppress(OSError):  # closed here, or at its other end
+                with suppress(OSError):  # the socket is closed, here or at the other end
                     server.control.send(json.dumps([what, worker.id]).encode())
 
-    def _shut(self) -> None:
+    def _shut_down(self) -> None:
         for server in self._servers:
             server.control.close()
             if server.process is not None and not server.is_ready:
-                server.process.kill()  # it would not see the end before it has imported everything
+                server.process.kill()  # it reads nothing before it has imported everything
         for server in self._servers:
-            _end(server, self._branches_of(server), 10.0)
+            end_server(server, self._branches_of(server), 10.0)
         self._adopt(False)
 
     def _adopt(self, wanted: bool) -> None:
-        """Makes this process adopt orphans from the first server's start to the last one's end."""
-        global _adopting, _adopted_before
+        """Makes this process adopt orphans as long as any pool has a server."""
+        global _adopting, _adopted_before  # the setting is the process's, and there may be several pools
         if wanted == self._adopting:
             return
         if wanted and not _adopting:
@@ -279,42 +263,3 @@ class ForkServer(WorkerPool):
         _adopting += 1 if wanted else -1
         if not _adopting:
             system.adopt_orphans(_adopted_before)
-
-
-def _was_killed(server: _Server | None) -> bool:
-    """Says whether the first server was killed by somebody, where this one or the one it was forked from is dead."""
-    first = server.parent if server is not None and server.parent is not None else server
-    if first is None or first.process is None:
-        return False
-    try:
-        return first.process.wait(1.0 if first is server else 0.1) == -signal.SIGKILL
-    except subprocess.TimeoutExpired:
-        return False
-
-
-def _end(server: _Server, branches: Sequence[_Server], seconds: float) -> None:
-    """Waits for a server to end, kills it after that, and kills what has come to this process from it."""
-    if server.process is None:
-        return  # ends with the server that it was forked from
-    try:
-        server.process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        server.process.kill()
-        server.process.wait()
-    pids = {worker.pid for one in (server, *branches) for worker in one.workers.values()}
-    pids |= {branch.pid for branch in branches}
-    deadline = time.monotonic() + 5.0
-    while time.monotonic() < deadline:
-        # Not by number alone: a number is given again.
-        left = system.children(os.getpid())
-        left = {pid for pid in left if pid in pids or system.environment_has(pid, server.mark)}
-        for pid in left:
-            with suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
-            pids.add(pid)
-        for pid in tuple(pids):
-            with suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
-        if not left:
-            return
-        time.sleep(0.002)

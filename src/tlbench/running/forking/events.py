@@ -1,4 +1,4 @@
-"""What becomes of workers."""
+"""The events of worker processes: answers, deaths and orderly ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answered:
-    """A worker has answered its request and is free for another."""
+    """A worker has answered its request and is idle."""
 
     worker: WorkerProcess
     answer: bytes
@@ -20,20 +20,20 @@ class Answered:
 
 @dataclass(frozen=True)
 class Died:
-    """A worker is gone, and whatever it had started is gone too."""
+    """A worker process has died, and so have the processes that it started."""
 
     worker: WorkerProcess
     how: str
-    """Goes on from "the worker": `was killed by SIGKILL`, `exited with status 0 before it answered`."""
+    """Completes a sentence about the worker: `was killed by SIGKILL`, `exited with status 0 before it answered`."""
     status: int
-    """The exit status; of a signal, the negative number."""
+    """The exit status, or the negative number of the signal that killed it."""
     oom: bool = False
     """Whether the kernel killed it because memory ran out."""
 
 
 @dataclass(frozen=True)
 class WorkerEnded:
-    """A worker that was asked to end has done so, and whatever it had started is gone."""
+    """A worker has ended as requested, and so have the processes that it started."""
 
     worker: WorkerProcess
 
@@ -41,8 +41,8 @@ class WorkerEnded:
 Event = Answered | Died | WorkerEnded
 
 
-def manner(status: int, busy: bool) -> str:
-    """Returns in words how a process ended, from its exit status and whether it had a request."""
+def describe_exit(status: int, busy: bool) -> str:
+    """Returns in words how a process ended, from its exit status and whether it was working on a request."""
     if status >= 0:
         return f"exited with status {status}" + (" before it answered" if busy else "")
     try:

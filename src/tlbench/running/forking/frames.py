@@ -1,4 +1,4 @@
-"""Frames: bytes with a kind and a length, over a stream socket."""
+"""The wire format: frames of bytes with a kind and a length, over a stream socket."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from socket import socket
 
 BEGIN, REQUEST, ANSWER, RAISED, FORKED, REFUSED = b"B", b"Q", b"A", b"X", b"F", b"N"
-"""To a worker: what it is, a request. From it: an answer, what it raised. From the server: its pid, or why not."""
+"""Kinds of frames. To a worker: settings, a request. From it: an answer, an error. From the server: a pid, an error."""
 
 _HEADER = struct.Struct("!4scQ")
-# Whatever a target writes to a wrong descriptor must not pass for a length.
+# A target may write to the socket by mistake; such bytes must not be taken for a length.
 _MAGIC = b"\xf1\x00fk"
 _CHUNK, _SMALL = 2**20, 2**15
 
 
 class FrameError(Exception):
-    """What was read is no frame."""
+    """Bytes that are not a frame."""
 
 
 def header(kind: bytes, length: int) -> bytes:
-    """Returns what goes before the content of a frame."""
+    """Returns the header of a frame."""
     return _HEADER.pack(_MAGIC, kind, length)
 
 
@@ -28,7 +28,7 @@ def write(sock: socket, kind: bytes, content: bytes | bytearray | memoryview) ->
     """Writes a frame to a blocking socket."""
     length = memoryview(content).nbytes
     if length < _SMALL:
-        # In one piece, so that whoever is killed has written all of it or nothing.
+        # In one call, so that a process that is killed has written either all of it or nothing.
         sock.sendall(header(kind, length) + content)
     else:
         sock.sendall(header(kind, length))
@@ -36,10 +36,10 @@ def write(sock: socket, kind: bytes, content: bytes | bytearray | memoryview) ->
 
 
 def read(sock: socket) -> tuple[bytes, bytes] | None:
-    """Returns kind and content of the next frame of a blocking socket, and reads nothing behind it; None at its end.
+    """Reads one frame from a blocking socket, and no byte after it; returns its kind and content, or None at the end.
 
     Raises:
-        FrameError: There is something else, or a part of a frame.
+        FrameError: The bytes are not a frame, or the stream ends within one.
     """
     first = _exactly(sock, _HEADER.size)
     if not first:
@@ -52,16 +52,16 @@ def read(sock: socket) -> tuple[bytes, bytes] | None:
 
 
 class Reader:
-    """Puts frames together from the pieces in which they come."""
+    """Assembles frames from the pieces that a non-blocking socket delivers."""
 
     def __init__(self) -> None:
         self._data = bytearray()
 
     def feed(self, piece: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Yields kind and content of each frame that is complete with this piece.
+        """Adds a piece, and yields kind and content of each frame that is complete now.
 
         Raises:
-            FrameError: What came is no frame.
+            FrameError: The bytes are not a frame.
         """
         self._data += piece
         while len(self._data) >= _HEADER.size:
@@ -69,6 +69,7 @@ class Reader:
             end = _HEADER.size + length
             if len(self._data) < end:
                 return
+            # The view must be released before the buffer can shrink.
             with memoryview(self._data) as view:
                 content = bytes(view[_HEADER.size : end])
             del self._data[:end]
@@ -85,7 +86,7 @@ def _kind_and_length(data: bytes | bytearray) -> tuple[bytes, int]:
 
 
 def _exactly(sock: socket, length: int) -> bytes:
-    """Returns that many bytes, or fewer where the stream ends before."""
+    """Returns that many bytes, or fewer if the stream ends before."""
     data = bytearray()
     while len(data) < length:
         piece = sock.recv(min(_CHUNK, length - len(data)))

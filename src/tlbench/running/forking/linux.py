@@ -1,4 +1,4 @@
-"""What Linux is asked for: prctl, children of a process and their ends, kills for want of memory."""
+"""Linux system calls and files: prctl, child processes, and the count of out-of-memory kills."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ _SET_PDEATHSIG, _SET_NAME, _SET_SUBREAPER, _GET_SUBREAPER = 1, 15, 36, 37
 
 
 def _prctl(option: int, value: object) -> bool:
-    """Returns whether the call succeeded; a system without it says no."""
+    """Calls prctl; returns whether it succeeded, which is False on systems without it."""
     try:
         import ctypes
 
+        # Python has no prctl of its own.
         return bool(ctypes.CDLL(None).prctl(option, value, 0, 0, 0) == 0)
     except (ImportError, OSError, AttributeError, TypeError):
         return False
 
 
 def die_with_parent(signal_number: int) -> None:
-    """Has the kernel send this process the signal when the thread that started it ends; 0 takes that back."""
+    """Has the kernel send this process the signal when the thread that started it ends; 0 cancels that."""
     _prctl(_SET_PDEATHSIG, signal_number)
 
 
 def adopt_orphans(wanted: bool = True) -> None:
-    """Makes this process the new parent of descendants whose parent ends."""
+    """Makes this process the new parent of descendants whose parent ends, instead of process 1."""
     _prctl(_SET_SUBREAPER, int(wanted))
 
 
 def adopts_orphans() -> bool:
-    """Returns whether this process is the new parent of such descendants."""
+    """Returns whether this process adopts orphaned descendants."""
     with suppress(ImportError, OSError, AttributeError, TypeError):
         import ctypes
 
@@ -50,22 +51,23 @@ def name_process(name: str) -> None:
 
 
 def children(pid: int) -> set[int]:
-    """Returns the pids of the children of a process, those that have ended and were not waited for included."""
+    """Returns the pids of a process's children, zombies included."""
     found: set[int] = set()
     try:
         for thread in os.listdir(f"/proc/{pid}/task"):
-            # A thread that ended meanwhile has left its children to another one.
+            # When a thread ends, its children go to another thread of the process.
             with suppress(ProcessLookupError):
                 found.update(map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split()))
     except FileNotFoundError:
-        # A kernel without CONFIG_PROC_CHILDREN
+        # The kernel was built without CONFIG_PROC_CHILDREN.
         return {int(other) for other in os.listdir("/proc") if other.isdigit() and _parent(other) == pid}
     return found
 
 
 def ended() -> int | None:
-    """Returns the pid of a child that has ended and was not waited for."""
+    """Returns the pid of a child that has ended, without reaping it; None if there is none."""
     try:
+        # WNOWAIT leaves the zombie, whose pid and group cannot be given to another process yet.
         found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
         return None
@@ -82,15 +84,15 @@ def kill(pid: int, *, group: bool = True) -> None:
 
 
 def watch_on(driver: int) -> int | None:
-    """Returns a handle that is readable once the driver is gone, where there is such a thing."""
+    """Returns a file descriptor that is readable once the driver has ended; None on kernels without pidfd."""
     with suppress(OSError):
-        # A child of the driver may hold the other end of the control socket, and its end would never be seen.
+        # The control socket is not enough: a child of the driver may have inherited the other end and keep it open.
         return os.pidfd_open(driver)
     return None
 
 
 def environment_has(pid: int, setting: str) -> bool:
-    """Returns whether a process was started with this `NAME=value` in its environment; no where that cannot be read."""
+    """Returns whether a process was started with this `NAME=value` in its environment; False if that cannot be read."""
     try:
         return setting.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
@@ -98,7 +100,7 @@ def environment_has(pid: int, setting: str) -> bool:
 
 
 class MemoryKills:
-    """Counts what the kernel has killed in this process's control group because memory ran out."""
+    """Watches the kernel's count of out-of-memory kills in this process's control group."""
 
     def __init__(self, root: Path = Path("/")) -> None:
         self._root = root
@@ -106,7 +108,7 @@ class MemoryKills:
         self._seen = self._count()
 
     def rose(self) -> bool:
-        """Returns whether there were any since the last call."""
+        """Returns whether there was a kill since the last call."""
         before, self._seen = self._seen, self._count()
         return self._seen > before
 
@@ -121,7 +123,7 @@ class MemoryKills:
             return None
 
     def _candidates(self) -> list[Path]:
-        """Returns where the count may be: version 2 and version 1 of control groups, seen from a container or not."""
+        """Returns the files that may have the count: for control groups version 1 and 2, in a container or outside."""
         try:
             lines = (self._root / "proc/self/cgroup").read_text().splitlines()
         except OSError:
@@ -138,7 +140,7 @@ class MemoryKills:
 
 def _parent(pid: str) -> int | None:
     try:
-        # The name, in brackets, may hold anything.
+        # The second field is the process name in brackets, which may contain blanks and brackets itself.
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     except (OSError, ValueError, IndexError):
         return None

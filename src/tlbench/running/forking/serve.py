@@ -1,4 +1,4 @@
-"""The worker's side: requests in, answers out, until the driver has no more."""
+"""The worker process: answers requests until the driver closes the connection."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ from tlbench.running.forking import linux as system
 
 
 def serve(sock: socket) -> NoReturn:
-    """Answers requests until the socket's end, then ends this process; nothing registered with `atexit` is run.
+    """Answers requests until the socket is closed, then ends this process without running `atexit` handlers.
 
-    What `atexit` holds in a forked process was registered by modules that its siblings go on using.
+    In a forked process these were registered by modules that its siblings still use.
     """
     status, pid = 1, os.getpid()
     try:
         _answer_requests(sock, pid)
         status = 0
     except BaseException as error:
+        # In a child that the target forked, the socket still belongs to its parent.
         _report(error, sock if os.getpid() == pid else None)
     finally:
+        # `_exit` does not flush them.
         for stream in (sys.stdout, sys.stderr):
             with suppress(BaseException):
                 stream.flush()
@@ -38,19 +40,19 @@ def serve(sock: socket) -> NoReturn:
 
 
 def preload(modules: Sequence[str]) -> dict[str, str]:
-    """Imports modules and returns what was raised by those that cannot be: whoever needs them will say so again."""
+    """Imports modules and returns name to error for those that cannot be imported; the errors are logged too."""
     failed = {}
     for module in modules:
         try:
             importlib.import_module(module)
         except BaseException as error:
-            failed[module] = _named(error)
+            failed[module] = _error_line(error)
             traceback.print_exc()
     return failed
 
 
 def prepare_streams() -> None:
-    """Has lines printed when they are complete, and the stack of a process that crashes."""
+    """Flushes output after each line, and prints the stack if the process crashes."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
@@ -58,25 +60,28 @@ def prepare_streams() -> None:
 
 
 def run_spawned(handle: int, modules: Sequence[str]) -> NoReturn:
-    """Makes this process a worker that was not forked."""
+    """Makes this process, which was not forked, a worker."""
+    # Ctrl-C is for the driver, which ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # As in a fork server: of a driver that `nohup` started they are ignored.
+    # As in a fork server: a driver that was started with `nohup` ignores them, and children inherit that.
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
     prepare_streams()
-    lifeline = os.dup(0)
+    # Standard input is a pipe from the driver, which closes when the driver dies. It is moved away, so that a target
+    # that reads from standard input gets nothing.
+    driver_pipe = os.dup(0)
     if sys.platform == "win32":
         from socket import fromshare
 
-        sock = fromshare(os.read(lifeline, handle))
+        sock = fromshare(os.read(driver_pipe, handle))
     else:
         sock = socket(fileno=handle)
         sock.set_inheritable(False)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    threading.Thread(target=_end_with_driver, args=(lifeline,), name="driver-watch", daemon=True).start()
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    threading.Thread(target=_end_with_driver, args=(driver_pipe,), name="driver-watch", daemon=True).start()
     preload(modules)
     serve(sock)
 
@@ -85,32 +90,33 @@ def _answer_requests(sock: socket, pid: int) -> None:
     frame = frames.read(sock)
     if frame is None:
         return
-    told = json.loads(frame[1])
-    os.environ.update(told["environment"])
-    if told["name"]:
-        system.name_process(told["name"])
-    module, _, name = told["target"].partition(":")
+    settings = json.loads(frame[1])
+    os.environ.update(settings["environment"])
+    if settings["name"]:
+        system.name_process(settings["name"])
+    module, _, name = settings["target"].partition(":")
     target: Callable[[bytes], object] = getattr(importlib.import_module(module), name)
+    # The requests follow, until the driver closes its end.
     while (frame := frames.read(sock)) is not None:
         answer = target(frame[1])
         if os.getpid() != pid:
-            raise RuntimeError(f"{told['target']} forked, and the child came back from it")
+            raise RuntimeError(f"{settings['target']} forked, and the child process returned from it")
         if not isinstance(answer, bytes | bytearray | memoryview):
-            raise TypeError(f"{told['target']} returned {type(answer).__name__}, not bytes")
+            raise TypeError(f"{settings['target']} returned {type(answer).__name__}, not bytes")
         frames.write(sock, frames.ANSWER, answer)
 
 
 def _report(error: BaseException, sock: socket | None) -> None:
-    """Writes what was raised to the log, and names it to the driver; neither may raise in turn."""
+    """Writes the error to the log and sends it to the driver; neither may raise."""
     with suppress(BaseException):
         traceback.print_exception(error)
     if sock is not None:
         with suppress(BaseException):
-            frames.write(sock, frames.RAISED, _named(error).encode(errors="replace"))
+            frames.write(sock, frames.RAISED, _error_line(error).encode(errors="replace"))
 
 
-def _named(error: BaseException) -> str:
-    """Returns the type and what it says, on one short line."""
+def _error_line(error: BaseException) -> str:
+    """Returns the type and message of an error on one short line."""
     try:
         message = " ".join(str(error).split())[:300]
     except BaseException:
@@ -118,13 +124,13 @@ def _named(error: BaseException) -> str:
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
-def _end_with_driver(lifeline: int) -> None:
-    """Kills this process and its group once the other end of the lifeline is closed."""
+def _end_with_driver(driver_pipe: int) -> None:
+    """Kills this process and its group once the driver's end of the pipe is closed."""
     try:
-        while os.read(lifeline, 1):
+        while os.read(driver_pipe, 1):
             pass
     except OSError:
-        # A target has closed what is not its own; the driver will see that.
+        # The target closed a descriptor that is not its own. The driver notices its socket, which is closed as well.
         return
     if sys.platform != "win32":
         os.killpg(0, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Workers that are started as fresh processes, in seconds, where forking is not safe (macOS, Windows)."""
+"""Workers that are started as new processes, which takes seconds, where forking is not safe (macOS, Windows)."""
 
 from __future__ import annotations
 
@@ -16,53 +16,56 @@ from dataclasses import dataclass
 from typing import IO
 
 from tlbench.running.forking.start import Start, StartError, started_interpreter
-from tlbench.running.forking.workers import NOTHING, WorkerPool, WorkerProcess
+from tlbench.running.forking.workers import NO_ENVIRONMENT, WorkerPool, WorkerProcess
 
 _CLOSED_SECONDS = 1.0
+"""How long a worker whose socket is closed has to end by itself."""
 
 
 @dataclass
 class _Process:
     process: subprocess.Popen[bytes]
-    lifeline: IO[bytes]
-    """A worker kills itself when the driver's end of this is closed, and so when the driver is dead."""
+    pipe: IO[bytes]
+    """The driver's end of a pipe: a worker kills itself when it is closed, and so when the driver dies."""
     closed: bool = False
 
 
 class SpawnServer(WorkerPool):
-    """Workers that each import what they need; what one starts in a group of its own outlives it."""
+    """A pool whose workers each import their modules; a process that has its own group outlives its worker."""
 
     def __init__(self, start: Start) -> None:
         super().__init__(start)
         self._processes: dict[WorkerProcess, _Process] = {}
         self._ended: dict[int, WorkerProcess] = {}
-        self._bell, self._rope = socket.socketpair()
-        self._bell.setblocking(False)
-        self._selector.register(self._bell, selectors.EVENT_READ, lambda mask: self._on_bell())
+        # A thread per worker waits for its end, and wakes up the selector through this pair.
+        self._wakeup_read, self._wakeup_write = socket.socketpair()
+        self._wakeup_read.setblocking(False)
+        self._selector.register(self._wakeup_read, selectors.EVENT_READ, lambda mask: self._on_exits())
 
     def fork(
-        self, name: str = "", environment: Mapping[str, str] = NOTHING, modules: Sequence[str] = ()
+        self, name: str = "", environment: Mapping[str, str] = NO_ENVIRONMENT, modules: Sequence[str] = ()
     ) -> WorkerProcess:
-        """Returns a new worker, which will be ready when it has imported what is preloaded and the modules.
+        """Starts a new worker, which answers once it has imported the preloaded modules and its own.
 
         Raises:
-            StartError: The system did not start a process.
+            StartError: The system could not start a process.
         """
         if self._closed:
             raise RuntimeError("the workers are closed")
         ours, theirs = socket.socketpair()
         worker = WorkerProcess(self, next(self._numbers), name, ours)
-        told = {"as": "worker", "handle": theirs.fileno(), "preload": (*self._start.preload, *modules)}
+        message = {"as": "worker", "handle": theirs.fileno(), "preload": (*self._start.preload, *modules)}
         how = {"stdin": subprocess.PIPE, "environment": environment}
         try:
             if sys.platform == "win32":
-                # The length of what Windows makes of a socket for another process is always the same.
-                told["handle"] = len(theirs.share(os.getpid()))
-                process = started_interpreter(self._start, told, **how)
+                # Windows duplicates a socket for a pid, which is known only after the start. The duplicate's length is
+                # always the same, so it can be announced before.
+                message["handle"] = len(theirs.share(os.getpid()))
+                process = started_interpreter(self._start, message, **how)
                 process.stdin.write(theirs.share(process.pid))
                 process.stdin.flush()
             else:
-                process = started_interpreter(self._start, told, pass_fds=[theirs.fileno()], **how)
+                process = started_interpreter(self._start, message, pass_fds=[theirs.fileno()], **how)
         except OSError as error:
             ours.close()
             raise StartError(str(error)) from None
@@ -79,24 +82,25 @@ class SpawnServer(WorkerPool):
     def _watch(self, id: int, process: subprocess.Popen[bytes]) -> None:
         process.wait()
         with suppress(OSError):
-            self._rope.sendall(id.to_bytes(8, "big"))
+            self._wakeup_write.sendall(id.to_bytes(8, "big"))
 
-    def _on_bell(self) -> None:
+    def _on_exits(self) -> None:
+        # Eight bytes are the id of a worker that has ended.
         with suppress(BlockingIOError):
-            while len(number := self._bell.recv(8)) == 8:
+            while len(number := self._wakeup_read.recv(8)) == 8:
                 worker = self._ended.pop(int.from_bytes(number, "big"))
                 started = self._processes.pop(worker)
                 _kill_group(started.process)
-                started.lifeline.close()
+                started.pipe.close()
                 how = "closed its connection and was killed" if started.closed else None
-                self._gone(worker, started.process.returncode, how=how)
+                self._record_exit(worker, started.process.returncode, how=how)
 
     def _kill(self, worker: WorkerProcess) -> None:
         if (started := self._processes.get(worker)) is not None:
             started.process.kill()
             _kill_group(started.process)
 
-    def _is_lost(self, worker: WorkerProcess) -> None:
+    def _on_disconnect(self, worker: WorkerProcess) -> None:
         if (started := self._processes.get(worker)) is None:
             return
 
@@ -109,11 +113,11 @@ class SpawnServer(WorkerPool):
         timer.daemon = True
         timer.start()
 
-    def _shut(self) -> None:
+    def _shut_down(self) -> None:
         for started in self._processes.values():
-            started.lifeline.close()
-        self._bell.close()
-        self._rope.close()
+            started.pipe.close()
+        self._wakeup_read.close()
+        self._wakeup_write.close()
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

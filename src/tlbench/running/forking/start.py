@@ -1,4 +1,4 @@
-"""What workers are started with, and the interpreter that they are started in."""
+"""The settings of workers, and the interpreter that they start in."""
 
 from __future__ import annotations
 
@@ -17,38 +17,44 @@ class StartError(Exception):
 
 
 class ImportsFailedError(StartError):
-    """A worker's own modules end the process that imports them, or never come to an end."""
+    """Importing a worker's own modules killed the process, or took too long."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """What workers are started with."""
+    """The settings that all workers of a pool share."""
 
     target: str
-    """`module:function`, from `bytes` to `bytes`; a worker calls it for each request."""
+    """`module:function`, called by a worker with each request; takes and returns bytes."""
     log: Path
-    """Gets what the server and the workers print, from C as well; lines are appended."""
+    """The file to which the output of the server and of the workers is appended, that of C code included."""
     preload: tuple[str, ...] = ()
-    """Modules that are imported before there are workers; what cannot be imported is logged and left out."""
+    """Modules that are imported before workers are forked; those that cannot be imported are logged and skipped."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Set before the interpreter starts, which is when threads and allocators read theirs."""
+    """Environment variables; set before the interpreter starts, when thread pools and allocators read them."""
 
 
-def started_interpreter(start: Start, told: dict[str, Any], **how: Any) -> subprocess.Popen[bytes]:
-    """Returns a fresh interpreter that becomes what it is told to, without the working directory in its sys.path."""
+def started_interpreter(start: Start, message: dict[str, Any], **how: Any) -> subprocess.Popen[bytes]:
+    """Starts an interpreter that runs `boot.py`, without the working directory in its sys.path.
+
+    Args:
+        start: The settings of the pool.
+        message: Tells `boot.py` what to become.
+        how: Further arguments of `subprocess.Popen`; `environment` is added to that of the settings.
+    """
     environment = {**os.environ, **start.environment, **how.pop("environment", {}), "PYTHONSAFEPATH": "1"}
     if "PYTHONPATH" in environment:
-        # An empty entry, such as a variable that was not set leaves behind, would name the working directory.
+        # An empty entry, as in "$UNSET:/path", would mean the working directory.
         named = [entry for entry in environment["PYTHONPATH"].split(os.pathsep) if entry]
         environment["PYTHONPATH"] = os.pathsep.join(named)
     if sys.platform != "win32":
-        # What a terminal sends to the driver's group is the driver's.
+        # In a group of its own, so that Ctrl-C in a terminal reaches only the driver, which then ends its workers.
         how["process_group"] = 0
     path = [entry for entry in sys.path if isinstance(entry, str) and entry]
     script = str(Path(__file__).with_name("boot.py"))
     with open(start.log, "ab") as log:
         process: subprocess.Popen[bytes] = subprocess.Popen(
-            [sys.executable, "-P", script, json.dumps({**told, "path": path})],
+            [sys.executable, "-P", script, json.dumps({**message, "path": path})],
             stdout=log,
             stderr=log,
             env=environment,

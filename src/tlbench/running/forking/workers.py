@@ -1,4 +1,4 @@
-"""The driver's side of workers, however they are started: requests to them, answers and deaths from them."""
+"""The driver's side of workers, however they are started: sends requests and receives answers and deaths."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from types import TracebackType
 from typing import Self
 
 from tlbench.running.forking import frames
-from tlbench.running.forking.events import Answered, Died, Event, WorkerEnded, manner
+from tlbench.running.forking.events import Answered, Died, Event, WorkerEnded, describe_exit
 from tlbench.running.forking.start import Start
 
 KILL_SECONDS = 15.0
-"""How long `close` waits for what was killed."""
+"""How long `close` waits for killed workers to end."""
 _CHUNK = 2**20
-NOTHING: Mapping[str, str] = {}
+NO_ENVIRONMENT: Mapping[str, str] = {}
 
 
 class WorkerProcess:
-    """A process that answers requests, one at a time."""
+    """A worker process, which answers one request at a time."""
 
     def __init__(self, owner: WorkerPool, id: int, name: str, sock: socket.socket) -> None:
         self.id, self.name, self.pid = id, name, 0
@@ -32,7 +32,7 @@ class WorkerProcess:
         self._sock = sock
         self._read = frames.Reader()
         self._unsent: deque[memoryview] = deque()
-        self._busy = self._ending = self._lost = False
+        self._busy = self._ending = self._disconnected = False
         self._raised: str | None = None
         self._fault: str | None = None
 
@@ -41,16 +41,16 @@ class WorkerProcess:
 
     @property
     def is_busy(self) -> bool:
-        """Whether it has a request that it has not answered."""
+        """Whether it is working on a request."""
         return self._busy
 
     def send(self, request: bytes) -> None:
-        """Sends a request; what does not fit at once goes on its way while `wait` runs.
+        """Sends a request without blocking; `wait` sends the rest of a long one.
 
-        To a worker whose death was not told yet this does nothing: its `Died` is on its way.
+        If the worker has died but `wait` has not returned its `Died` yet, this does nothing.
 
         Raises:
-            RuntimeError: The worker has a request already, was asked to end, or was told to be gone.
+            RuntimeError: The worker has a request already, was asked to end, or `wait` has returned its end.
         """
         if self._busy or self._ending or self not in self._owner.workers:
             raise RuntimeError(f"{self!r} takes no request now")
@@ -58,26 +58,26 @@ class WorkerProcess:
         self._owner._send(self, frames.REQUEST, request)
 
     def kill(self) -> None:
-        """Kills the process, its group and all that it has started; a `Died` follows."""
+        """Kills the process, its group and the processes that it started; `wait` returns a `Died`."""
         if self in self._owner.workers:
             self._owner._kill(self)
 
     def end(self) -> None:
-        """Lets the process end by itself once it has answered what it was sent; an `WorkerEnded` follows."""
+        """Lets the process end once it has answered its request; `wait` returns a `WorkerEnded`."""
         if not self._ending:
             self._ending = True
             self._owner._flush(self)
 
 
 class WorkerPool(ABC):
-    """Starts workers and waits for what becomes of them; used from one thread, and as a context."""
+    """Starts workers and waits for their events; to be used from one thread, as a context manager."""
 
     def __init__(self, start: Start) -> None:
         self._start = start
         self.workers: set[WorkerProcess] = set()
-        """Those that are not known to be gone."""
+        """Workers whose end `wait` has not returned yet."""
         self.failed: dict[str, str] = {}
-        """What was raised by modules that could not be preloaded."""
+        """Module name to error, for modules that could not be preloaded."""
         self._events: list[Event] = []
         self._numbers = count(1)
         self._closed = False
@@ -91,45 +91,45 @@ class WorkerPool(ABC):
 
     @abstractmethod
     def fork(
-        self, name: str = "", environment: Mapping[str, str] = NOTHING, modules: Sequence[str] = ()
+        self, name: str = "", environment: Mapping[str, str] = NO_ENVIRONMENT, modules: Sequence[str] = ()
     ) -> WorkerProcess:
-        """Returns a new worker that has imported the modules, beside those that every worker has.
+        """Starts a worker that has imported these modules, besides those that all workers have.
 
         Args:
-            name: Shown by `ps`.
-            environment: Added to the worker's.
-            modules: What takes long to import; workers for which the same is asked share it in memory.
+            name: The process name that `ps` shows.
+            environment: Variables added to the worker's environment.
+            modules: Modules that take long to import; workers with the same modules share their memory.
 
         Raises:
-            StartError: There is none, twice in a row.
+            StartError: No worker could be started.
         """
 
-    def warm_up(self) -> None:  # noqa: B027
-        """Begins what the first `fork` would wait for, where there is such a thing."""
+    def prestart(self) -> None:  # noqa: B027
+        """Starts imports in the background that the first `fork` would otherwise wait for."""
 
     @abstractmethod
     def _kill(self, worker: WorkerProcess) -> None: ...
 
     @abstractmethod
-    def _is_lost(self, worker: WorkerProcess) -> None:
-        """Sees to it that a worker whose socket is closed ends: now by itself, or killed."""
+    def _on_disconnect(self, worker: WorkerProcess) -> None:
+        """Kills a worker whose socket is closed, unless it soon ends by itself."""
 
     @abstractmethod
-    def _shut(self) -> None:
-        """Ends what started the workers, when there are none left."""
+    def _shut_down(self) -> None:
+        """Ends the process that starts workers, once no worker is left."""
 
     def fileno(self) -> int:
-        """Returns a descriptor that is readable when `wait` has something to do (not on Windows)."""
+        """Returns a file descriptor that is readable when `wait` has something to do (not on Windows)."""
         return self._selector.fileno()
 
     def wait(self, timeout: float | None = None) -> list[Event]:
-        """Returns what has happened as soon as anything has, or nothing after so many seconds or without workers."""
+        """Waits for events and returns them; an empty list after the timeout in seconds, or if there are no workers."""
         deadline = None if timeout is None else monotonic() + timeout
         while self.workers and not self._events:
             left = None if deadline is None else max(0.0, deadline - monotonic())
             ready = self._selector.select(left)
             for key, mask in ready:
-                # What was handled before it may have closed it.
+                # Handling an earlier event may have closed this socket, and another may even have its number.
                 if self._selector.get_map().get(key.fd) is key:
                     key.data(mask)
             if not ready and left is not None and left <= 0:
@@ -139,7 +139,7 @@ class WorkerPool(ABC):
         return events
 
     def close(self, grace_seconds: float = 0.0) -> list[Event]:
-        """Ends all workers, kills those that have not ended in time, and returns what was not waited for."""
+        """Ends all workers, kills those that take longer than the grace period, and returns the remaining events."""
         if self._closed:
             return []
         self._closed = True
@@ -148,36 +148,36 @@ class WorkerPool(ABC):
             if grace_seconds > 0:
                 for worker in self.workers:
                     worker.end()
-                events += self._waited(grace_seconds)
+                events += self._events_within(grace_seconds)
             for worker in self.workers:
                 worker.kill()
-            events += self._waited(KILL_SECONDS)
+            events += self._events_within(KILL_SECONDS)
         finally:
-            self._shut()
+            self._shut_down()
             for worker in self.workers:
                 worker._sock.close()
             self.workers.clear()
             self._selector.close()
         return events
 
-    def _waited(self, seconds: float) -> Iterator[Event]:
+    def _events_within(self, seconds: float) -> Iterator[Event]:
         deadline = monotonic() + seconds
         while self.workers and (left := deadline - monotonic()) > 0:
             yield from self.wait(left)
 
-    def _begin(self, worker: WorkerProcess, told: bytes) -> None:
-        """Makes a worker that was just started one of those waited for, and tells it what it is."""
+    def _begin(self, worker: WorkerProcess, settings: bytes) -> None:
+        """Registers a worker that was just started, and sends it its settings."""
         worker._sock.setblocking(False)
         self.workers.add(worker)
         self._selector.register(worker._sock, selectors.EVENT_READ, lambda mask: self._on_socket(worker, mask))
-        self._send(worker, frames.BEGIN, told)
+        self._send(worker, frames.BEGIN, settings)
 
     def _send(self, worker: WorkerProcess, kind: bytes, content: bytes) -> None:
         worker._unsent += [memoryview(frames.header(kind, len(content))), memoryview(content)]
         self._flush(worker)
 
     def _flush(self, worker: WorkerProcess) -> None:
-        if worker._lost:
+        if worker._disconnected:
             return
         try:
             while worker._unsent:
@@ -188,9 +188,11 @@ class WorkerPool(ABC):
         except BlockingIOError:
             pass
         except OSError:
-            # It will not be read; what it has written may still come.
+            # The worker reads no more, but answers that it has written can still be read.
             worker._unsent.clear()
         if worker._ending and not worker._unsent:
+            # Closing one direction is the request to end: the worker reads the end of the stream, and its last answer
+            # still comes through the other.
             with suppress(OSError):
                 worker._sock.shutdown(socket.SHUT_WR)
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if worker._unsent else 0)
@@ -199,14 +201,14 @@ class WorkerPool(ABC):
     def _on_socket(self, worker: WorkerProcess, mask: int) -> None:
         if mask & selectors.EVENT_WRITE:
             self._flush(worker)
-        if mask & selectors.EVENT_READ and not self._take(worker):
-            # That is no death yet: a target may have closed what is not its own.
-            worker._lost = True
+        if mask & selectors.EVENT_READ and not self._receive(worker):
+            # Not a death yet: a target may have closed descriptors that are not its own.
+            worker._disconnected = True
             self._selector.unregister(worker._sock)
-            self._is_lost(worker)
+            self._on_disconnect(worker)
 
-    def _take(self, worker: WorkerProcess) -> bool:
-        """Takes one piece of what a worker has written; returns whether more may come."""
+    def _receive(self, worker: WorkerProcess) -> bool:
+        """Reads once from a worker's socket; returns False at its end."""
         try:
             piece = worker._sock.recv(_CHUNK)
         except BlockingIOError:
@@ -229,22 +231,25 @@ class WorkerPool(ABC):
         elif kind == frames.RAISED:
             worker._raised = content.decode(errors="replace")
         else:
-            raise frames.FrameError("an answer that nothing had asked for")
+            raise frames.FrameError("an answer without a request")
 
-    def _gone(self, worker: WorkerProcess, status: int, *, oom: bool = False, how: str | None = None) -> None:
-        """Makes events of a worker that is gone: an answer that was on its way, then its end."""
-        if not worker._lost:
-            # Not registered yet where `fork` was interrupted.
+    def _record_exit(self, worker: WorkerProcess, status: int, *, oom: bool = False, how: str | None = None) -> None:
+        """Adds the events of a worker that has ended: an answer that was still in the socket, then its end."""
+        if not worker._disconnected:
+            # If `fork` was interrupted, it is not registered yet.
             with suppress(KeyError):
                 self._selector.unregister(worker._sock)
-            while self._unread(worker) and self._take(worker):
+            while self._unread(worker) and self._receive(worker):
                 pass
-        worker._lost = True
+        worker._disconnected = True
         worker._sock.close()
         if worker._ending and not worker._busy and status == 0:
             self._events.append(WorkerEnded(worker))
             return
-        how = worker._fault or (f"raised {worker._raised}" if worker._raised else how or manner(status, worker._busy))
+        # The most specific cause comes first: what the worker did, then what it raised, then how its process ended.
+        how = worker._fault or (
+            f"raised {worker._raised}" if worker._raised else how or describe_exit(status, worker._busy)
+        )
         self._events.append(Died(worker, how, status, oom))
 
     def _unread(self, worker: WorkerProcess) -> bool:

@@ -1,1 +1,1 @@
-"""The search of one cell: which settings are tried, what each gave, and when a fit is stopped early."""
+"""Hyperparameter search of one cell: proposes params, records scores and decides when a fit is pruned."""

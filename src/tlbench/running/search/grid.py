@@ -1,4 +1,4 @@
-"""An even grid of settings."""
+"""Grid search: an even grid over a search space."""
 
 from __future__ import annotations
 
@@ -8,21 +8,33 @@ from tlbench.contracts.space import Choice, Domain, Float, Space, Value
 
 
 def grid(space: Space, trials: int) -> list[dict[str, Value]]:
-    """Returns an even grid of at most `trials` settings: every choice, and as many points a number as fit."""
+    """Returns an even grid of at most `trials` params: every choice, and as many points per number as the rest allows.
+
+    Args:
+        space: The domains of the hyperparameters.
+        trials: The budget, in trials.
+    """
     choices = {name: domain.values for name, domain in space.items() if isinstance(domain, Choice)}
     numbers = [name for name in space if name not in choices]
-    room = trials
+    budget = trials
     for values in choices.values():
-        room //= len(values)
-    points = max(1, int(room ** (1 / len(numbers)) + 1e-9)) if numbers else 1
+        budget //= len(values)
+    # The small addend undoes rounding: 27 ** (1 / 3) is a little less than 3, which would cost a point.
+    points = max(1, int(budget ** (1 / len(numbers)) + 1e-9)) if numbers else 1
     axes = [choices[name] if name in choices else _points(space[name], points) for name in space]
-    settings = list(itertools.islice(itertools.product(*axes), 1_000_000))
-    # More choices than trials: spread over all of them rather than keep to one corner.
-    chosen = [settings[i * len(settings) // trials] for i in range(trials)] if len(settings) > trials else settings
-    return [dict(zip(space, setting, strict=True)) for setting in chosen]
+    # A space of many choices has more combinations than memory has room for.
+    combinations = list(itertools.islice(itertools.product(*axes), 1_000_000))
+    # With more combinations than trials, the trials are spread over all of them rather than fill one corner.
+    chosen = (
+        [combinations[i * len(combinations) // trials] for i in range(trials)]
+        if len(combinations) > trials
+        else combinations
+    )
+    return [dict(zip(space, values, strict=True)) for values in chosen]
 
 
 def _points(domain: Domain, count: int) -> tuple[Value, ...]:
+    """Returns evenly spaced values of a number, on its log scale if it has one; the middle where only one fits."""
     assert not isinstance(domain, Choice)
     values: list[Value] = []
     for i in range(count):
@@ -31,6 +43,8 @@ def _points(domain: Domain, count: int) -> tuple[Value, ...]:
             value = float(domain.low) ** (1 - share) * float(domain.high) ** share
         else:
             value = domain.low + (domain.high - domain.low) * share
+        # Powers of the bounds may round to just outside them.
         value = min(max(value, domain.low), domain.high)
         values.append(float(value) if isinstance(domain, Float) else round(value))
+    # A narrow range of integers has fewer values than points.
     return tuple(dict.fromkeys(values))

@@ -1,7 +1,8 @@
-"""When a fit is stopped early: thresholds on its scores, from those of the trials before it.
+"""Pruning: score thresholds below which a fit stops early, computed from the trials before it.
 
-The driver computes them when it orders a fit and the fit compares itself, so that nothing has to be sent between them
-while it runs. Scores are such that greater is better. In all rules a trial counts with its best score so far.
+The driver computes the thresholds when it orders a fit, and the fit compares itself with them, so that nothing has to
+be sent between them while it runs. Scores are signed so that greater is better. In every rule a trial counts with its
+best score so far.
 
 - `median` (the rule of Golovin et al. 2017, Google Vizier, doi:10.1145/3097983.3098043, with the best score so far of
   the others too, where theirs has the average): a trial stops at a step where it is below the median of those trials
@@ -11,7 +12,7 @@ while it runs. Scores are such that greater is better. In all rules a trial coun
 - `hyperband` (Li et al. 2018, arXiv:1603.06560): four brackets, from one with all three rungs to one with none, so that
   trials that begin slowly have a chance; trial n's bracket depends on n alone, and it is compared within its bracket.
 
-A fit that is stopped here isn't gone on with later, as in the papers: a trial that has once fallen behind is lost.
+Unlike in the papers, a pruned fit is never resumed: a trial that has once fallen behind is lost.
 """
 
 from __future__ import annotations
@@ -23,37 +24,45 @@ from statistics import median
 from typing import Protocol
 
 from tlbench.contracts.cell import Pruner
-from tlbench.running.search.told_trials import Curve, Told
+from tlbench.running.search.trial_outcomes import Curve, TrialOutcome
 
 ETA = 3
-"""One in so many goes on beyond a rung."""
+"""The reduction factor: one in three trials goes on beyond a rung."""
 RUNGS = 3
-"""Rungs of the bracket that has most of them; below 1/27 of a fit a score tells little, and few fits report there."""
-STARTUP = 5
-"""Trials that run to their end before a median is taken."""
+"""Rungs of the bracket with the most rungs; below 1/27 of a fit a score says little, and few fits report there."""
+STARTUP_TRIALS = 5
+"""Trials that must run to their end before a median is used."""
 
 
-def falls_short(stop_below: Mapping[int, float], step: int, best: float) -> bool:
-    """Says whether a fit with this best score so far is to stop at this step.
+def should_prune(stop_below: Mapping[int, float], step: int, best: float) -> bool:
+    """Returns whether a fit with this best score so far stops at this step.
 
-    The threshold that counts is that of the last step that is not after this one.
+    Args:
+        stop_below: Step to the least score with which a fit goes on. The last threshold up to this step counts.
+        step: The step at which the fit reports.
+        best: The fit's best score so far, signed so that greater is better.
     """
     passed = max((known for known in stop_below if known <= step), default=None)
     return passed is not None and best < stop_below[passed]
 
 
-class Rule(Protocol):
-    """One way to stop fits early; trials are added in order of number."""
+class PruningRule(Protocol):
+    """A rule that stops fits early; trials are added in order of their numbers."""
 
-    def add(self, number: int, end: Told) -> None:
-        """Notes how a trial ended."""
+    def add(self, number: int, outcome: TrialOutcome) -> None:
+        """Adds a finished trial."""
 
     def thresholds(self, number: int) -> dict[int, float]:
-        """Returns step to the score below which a trial is stopped there, from the trials that were added so far."""
+        """Returns step to the score below which this trial stops there, from the trials added so far."""
 
 
-def rule(name: Pruner, max_steps: int | None) -> Rule | None:
-    """Returns the rule of that name, None for "none"; `max_steps` is a whole fit, or None to learn it from trials."""
+def pruning_rule(name: Pruner, max_steps: int | None) -> PruningRule | None:
+    """Returns the rule with this name, or None for "none".
+
+    Args:
+        name: The pruner of the protocol.
+        max_steps: The length of a whole fit in steps; None to learn it from the longest trial.
+    """
     if name == "median":
         return _Median()
     if name == "halving":
@@ -61,101 +70,116 @@ def rule(name: Pruner, max_steps: int | None) -> Rule | None:
     return _Halving(max_steps, BRACKETS) if name == "hyperband" else None
 
 
-class _Scores:
+class _BestScores:
     """The best scores so far of several trials, by step."""
 
     def __init__(self) -> None:
         self._curves: list[Curve] = []
-        self._at: dict[int, list[float]] = {}
+        # Sorted lists, kept up to date for each step that was asked for once: recomputing them for every trial would be
+        # quadratic in the number of trials.
+        self._by_step: dict[int, list[float]] = {}
 
     def __len__(self) -> int:
         return len(self._curves)
 
     def add(self, curve: Curve) -> None:
+        """Adds the curve of one trial."""
         self._curves.append(curve)
-        for step, scores in self._at.items():
-            _put(scores, curve, step)
+        for step, scores in self._by_step.items():
+            _insert_best(scores, curve, step)
 
     def at(self, step: int) -> list[float]:
-        """Returns the scores, from low to high, of the trials that reported at this step or after it."""
-        if step not in self._at:
-            self._at[step] = []
+        """Returns the scores, in ascending order, of the trials that reported at this step or later."""
+        if step not in self._by_step:
+            self._by_step[step] = []
             for curve in self._curves:
-                _put(self._at[step], curve, step)
-        return self._at[step]
+                _insert_best(self._by_step[step], curve, step)
+        return self._by_step[step]
 
 
-def _put(scores: list[float], curve: Curve, step: int) -> None:
+def _insert_best(scores: list[float], curve: Curve, step: int) -> None:
+    """Inserts a trial's best score up to its first report at this step or later, if it has one."""
     best = -math.inf
-    for known, score in curve:
+    for reported, score in curve:
         best = max(best, score)
-        # Compared where a fit reports for the first time from this step on: so does the fit itself.
-        if known >= step:
+        # Trials report at different steps. A fit compares itself at its first report from the threshold's step on, so
+        # the others count with theirs.
+        if reported >= step:
             insort(scores, best)
             return
 
 
 class _Median:
     def __init__(self) -> None:
-        self._scores = _Scores()
+        self._scores = _BestScores()
         self._steps: set[int] = set()
 
-    def add(self, number: int, end: Told) -> None:
-        if end.state == "complete":
-            self._scores.add(end.curve)
-            self._steps.update(step for step, _ in end.curve)
+    def add(self, number: int, outcome: TrialOutcome) -> None:
+        # Curves of pruned trials end early, so that later medians would be of the good trials alone.
+        if outcome.state == "complete":
+            self._scores.add(outcome.curve)
+            self._steps.update(step for step, _ in outcome.curve)
 
     def thresholds(self, number: int) -> dict[int, float]:
-        if len(self._scores) < STARTUP:
+        if len(self._scores) < STARTUP_TRIALS:
             return {}
         return {step: median(self._scores.at(step)) for step in sorted(self._steps)}
 
 
 class _Halving:
-    """Rungs; each bracket of trials has so many of them as `brackets` says, in turn."""
+    """Successive halving in one or several brackets; trial n is in bracket n modulo their number.
+
+    Args:
+        max_steps: The length of a whole fit; None to learn it.
+        brackets: The number of rungs of each bracket.
+    """
 
     def __init__(self, max_steps: int | None, brackets: tuple[int, ...]) -> None:
-        self._whole, self._learns, self._brackets = max_steps or 0, max_steps is None, brackets
-        self._scores = {rungs: _Scores() for rungs in brackets}
+        self._whole_steps, self._learns_length, self._brackets = max_steps or 0, max_steps is None, brackets
+        self._scores = {rungs: _BestScores() for rungs in brackets}
 
-    def add(self, number: int, end: Told) -> None:
-        if end.state == "failed" or not end.curve:
+    def add(self, number: int, outcome: TrialOutcome) -> None:
+        if outcome.state == "failed" or not outcome.curve:
             return
-        if self._learns:
-            self._whole = max(self._whole, end.curve[-1][0])
-        self._of(number).add(end.curve)
+        if self._learns_length:
+            self._whole_steps = max(self._whole_steps, outcome.curve[-1][0])
+        self._bracket_scores(number).add(outcome.curve)
 
     def thresholds(self, number: int) -> dict[int, float]:
         found = {}
-        for rung in _rungs(self._whole, self._brackets[number % len(self._brackets)]):
-            scores = self._of(number).at(rung)
-            stay = (len(scores) + 1) // ETA
-            if stay:
-                found[rung] = scores[-stay]
+        for rung in _rungs(self._whole_steps, self._brackets[number % len(self._brackets)]):
+            scores = self._bracket_scores(number).at(rung)
+            # The trial itself is counted among those at the rung, hence the + 1.
+            promoted = (len(scores) + 1) // ETA
+            # With no trial to promote yet, there is no threshold: asynchronous halving never waits for a rung to fill.
+            if promoted:
+                found[rung] = scores[-promoted]
         return found
 
-    def _of(self, number: int) -> _Scores:
+    def _bracket_scores(self, number: int) -> _BestScores:
         return self._scores[self._brackets[number % len(self._brackets)]]
 
 
-def _rungs(whole: int, count: int) -> Iterable[int]:
-    """Returns the steps of the rungs, from low to high."""
-    steps = (math.ceil(whole / ETA**power) for power in range(count, 0, -1))
-    return dict.fromkeys(step for step in steps if step < whole)
+def _rungs(whole_steps: int, count: int) -> Iterable[int]:
+    """Returns the steps of the rungs, in ascending order."""
+    steps = (math.ceil(whole_steps / ETA**power) for power in range(count, 0, -1))
+    # Rungs of a short fit may fall on the same step.
+    return dict.fromkeys(step for step in steps if step < whole_steps)
 
 
-def _spread(rungs: int) -> tuple[int, ...]:
-    """Returns a period of brackets, by their number of rungs: the paper's numbers of trials, spread evenly."""
+def _bracket_schedule(rungs: int) -> tuple[int, ...]:
+    """Returns one period of brackets, by their number of rungs: the paper's numbers of trials, spread evenly."""
     sizes = {s: math.ceil((rungs + 1) / (s + 1) * ETA**s) for s in range(rungs, -1, -1)}
-    whole = sum(sizes.values())
-    given = dict.fromkeys(sizes, 0)
+    period = sum(sizes.values())
+    assigned = dict.fromkeys(sizes, 0)
     order = []
-    for number in range(whole):
-        chosen = max(sizes, key=lambda s: sizes[s] * (number + 1) / whole - given[s])
-        given[chosen] += 1
+    for number in range(period):
+        # The bracket that is furthest behind its share comes next.
+        chosen = max(sizes, key=lambda s: sizes[s] * (number + 1) / period - assigned[s])
+        assigned[chosen] += 1
         order.append(chosen)
     return tuple(order)
 
 
-BRACKETS = _spread(RUNGS)
-"""How many rungs trial n has under hyperband: the entry at n modulo the length."""
+BRACKETS = _bracket_schedule(RUNGS)
+"""The number of rungs of trial n under hyperband: the entry at n modulo the length."""

@@ -1,6 +1,6 @@
-"""Draws settings by optuna's samplers, from an optuna study in memory that shows a sampler what it may see.
+"""Samples params with Optuna's samplers, from an in-memory study that holds only the trials a sampler may see.
 
-Imports optuna, which takes most of a second: imported where the first setting is drawn.
+This module imports Optuna, which takes most of a second, so it is imported when the first params are sampled.
 """
 
 from __future__ import annotations
@@ -17,117 +17,134 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState
 
 from tlbench.contracts.space import Choice, Domain, Float, Space, Value
-from tlbench.running.search.told_trials import Told
+from tlbench.running.search.trial_outcomes import TrialOutcome
 
 Distributions = dict[str, BaseDistribution]
 Rows = dict[int, list[float]]
-"""Number of a trial to its setting as TPE reckons with it."""
-STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+"""Trial number to its params in TPE's internal representation."""
+TRIAL_STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
 
-class Draws:
-    """Draws the settings of one search, in order of number.
+class ParamsSampler:
+    """Samples the params of one search, trial by trial in order of their numbers.
 
-    What a sampler sees when it draws a trial: how those within its horizon ended, and the settings of those after
-    them as running, even if some have finished. Each draw has a sampler of its own, seeded by the identity and number.
+    When a trial is sampled, the sampler sees the outcomes of the trials in its lag window, and the params of later
+    trials as running ones, even if some have finished.
     """
 
     def __init__(self, kind: Literal["tpe", "gp", "random"], identity: str, free: Space) -> None:
         self._kind, self._identity, self._free = kind, identity, free
         self._distributions = {name: _distribution(domain) for name, domain in free.items()}
+        # Optuna would otherwise log every trial to stderr.
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._storage = optuna.storages.InMemoryStorage()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            # Trials are pruned by tlbench's own rules, which need no message from a running fit.
             self._study = optuna.create_study(
                 storage=self._storage, direction="maximize", pruner=optuna.pruners.NopPruner()
             )
         self._rows: Rows = {}
-        self._shown = 0
+        self._added = 0
+        """How many trials are in the study: trial n is number n there too."""
         self._running: deque[int] = deque()
 
-    def draw(
+    def sample(
         self,
         number: int,
-        seen: int,
+        visible: int,
         fixed: Mapping[str, Value],
-        settings: Mapping[int, Mapping[str, Value]],
-        ends: Mapping[int, Told],
+        params: Mapping[int, Mapping[str, Value]],
+        outcomes: Mapping[int, TrialOutcome],
     ) -> dict[str, Value]:
-        """Returns values for the free hyperparameters, those of `fixed` as they are.
+        """Returns values for the free hyperparameters, with those of `fixed` kept.
 
         Args:
-            number: Of the trial; greater than that of the draw before.
-            seen: How many trials, from the first one on, it may learn from.
-            fixed: Values that are not to be drawn.
-            settings: Those of all trials before this one, by number.
-            ends: How trials ended, at least those that are seen; others are not looked at.
+            number: The trial's number, greater than in the call before.
+            visible: How many trials, counted from the first one, it may learn from.
+            fixed: Values that are not sampled.
+            params: The params of all trials before this one, by number.
+            outcomes: Outcomes of finished trials; those beyond `visible` are ignored.
         """
+        # A random sampler ignores earlier trials, so the study stays empty for it.
         if self._kind != "random":
-            self._show(number, seen, settings, ends)
+            self._update_study(number, visible, params, outcomes)
         self._study.sampler = self._sampler(number)
         if fixed:
-            self._study.enqueue_trial({name: _shown(self._free[name], value) for name, value in fixed.items()})
-        drawn = self._study.ask(self._distributions).params
+            # Optuna takes enqueued values as they are and samples the others.
+            self._study.enqueue_trial({name: _to_optuna(self._free[name], value) for name, value in fixed.items()})
+        # `ask` adds the trial to the study, as a running one.
+        sampled = self._study.ask(self._distributions).params
         if self._kind != "random":
             self._running.append(number)
-            self._shown += 1
-        return {name: _value(domain, drawn[name]) for name, domain in self._free.items()}
+            self._added += 1
+        return {name: _from_optuna(domain, sampled[name]) for name, domain in self._free.items()}
 
-    def _show(
-        self, number: int, seen: int, settings: Mapping[int, Mapping[str, Value]], ends: Mapping[int, Told]
+    def _update_study(
+        self,
+        number: int,
+        visible: int,
+        params: Mapping[int, Mapping[str, Value]],
+        outcomes: Mapping[int, TrialOutcome],
     ) -> None:
-        while self._running and self._running[0] < seen:
-            self._end(self._running[0], ends[self._running.popleft()])
-        for other in range(self._shown, number):
-            end = ends[other] if other < seen else None
-            self._study.add_trial(self._frozen(settings[other], end))
-            if end is None:
+        """Finishes the study's trials that have come into view, and adds the trials of earlier processes."""
+        while self._running and self._running[0] < visible:
+            self._finish(self._running[0], outcomes[self._running.popleft()])
+        for other in range(self._added, number):
+            outcome = outcomes[other] if other < visible else None
+            self._study.add_trial(self._frozen_trial(params[other], outcome))
+            if outcome is None:
                 self._running.append(other)
-        self._shown = number
+        self._added = number
 
-    def _frozen(self, setting: Mapping[str, Value], end: Told | None) -> FrozenTrial:
+    def _frozen_trial(self, params: Mapping[str, Value], outcome: TrialOutcome | None) -> FrozenTrial:
         try:
-            params = {name: _shown(domain, setting[name]) for name, domain in self._free.items()}
+            values = {name: _to_optuna(domain, params[name]) for name, domain in self._free.items()}
         except (KeyError, ValueError):
-            # Of a space that was another one then: nothing can be learnt from it, and it keeps its number.
+            # The trial is from another search space and cannot be learned from. Samplers skip failed trials, and
+            # adding one keeps the numbers of the others.
             return optuna.trial.create_trial(state=TrialState.FAIL)
         return optuna.trial.create_trial(
-            state=STATES[end.state] if end else TrialState.RUNNING,
-            value=known_value(end) if end else None,
-            params=params,
+            state=TRIAL_STATES[outcome.state] if outcome else TrialState.RUNNING,
+            value=study_value(outcome) if outcome else None,
+            params=values,
             distributions=self._distributions,
-            intermediate_values=dict(end.curve) if end else None,
+            intermediate_values=dict(outcome.curve) if outcome else None,
         )
 
-    def _end(self, number: int, end: Told) -> None:
+    def _finish(self, number: int, outcome: TrialOutcome) -> None:
+        # Written to the storage directly, since `Study.tell` takes no intermediate values.
         trial = self._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
         if self._storage.get_trial(trial).state.is_finished():
-            return
-        for step, score in end.curve:
+            return  # of another search space, and added as failed
+        for step, score in outcome.curve:
             self._storage.set_trial_intermediate_value(trial, step, score)
-        value = known_value(end)
-        self._storage.set_trial_state_values(trial, STATES[end.state], None if value is None else [value])
+        value = study_value(outcome)
+        self._storage.set_trial_state_values(trial, TRIAL_STATES[outcome.state], None if value is None else [value])
 
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
+        # Each trial has a sampler of its own, seeded by the search and the number. The random state of a shared one
+        # would depend on how many trials this process has sampled, and a resumed search would go another way.
         digest = hashlib.sha256(f"{self._identity}/{number}".encode()).digest()
         seed = int.from_bytes(digest[:4], "big")
         if self._kind == "random":
             return optuna.samplers.RandomSampler(seed=seed)
         if self._kind == "gp":
-            return _Gp(seed, self._distributions)
-        return _Tpe(seed, self._distributions, self._rows)
+            return _FixedSpaceGP(seed, self._distributions)
+        return _FixedSpaceTPE(seed, self._distributions, self._rows)
 
 
-class _Tpe(optuna.samplers.TPESampler):
-    """Optuna's, told which hyperparameters there are, which it would look for in all trials at every draw.
+class _FixedSpaceTPE(optuna.samplers.TPESampler):
+    """Optuna's TPE sampler with a search space that is known in advance, and a cache of params.
 
-    It is also spared to translate every trial's setting at every draw: with 1,000 trials a third of all its work.
+    Optuna would intersect the search spaces of all trials each time, and translate every trial's params again: with
+    1,000 trials that is a third of all its work.
     """
 
     def __init__(self, seed: int, space: Distributions, rows: Rows) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            # The constant liar takes running trials for bad ones, so that parallel workers don't get the same params.
             super().__init__(seed=seed, multivariate=True, constant_liar=True)
         self._known_space, self._known_rows = space, rows
 
@@ -137,6 +154,8 @@ class _Tpe(optuna.samplers.TPESampler):
     def _get_internal_repr(
         self, trials: list[FrozenTrial], search_space: Distributions, study: optuna.Study
     ) -> dict[str, np.ndarray]:
+        # A private method of Optuna, which a test compares with the original. `rows` is shared by the samplers of all
+        # trials; params of a trial never change, so that a row stays valid.
         rows = self._known_rows
         for trial in trials:
             if trial.number not in rows:
@@ -145,8 +164,8 @@ class _Tpe(optuna.samplers.TPESampler):
         return {name: table[:, column].copy() for column, name in enumerate(search_space)}
 
 
-class _Gp(optuna.samplers.GPSampler):
-    """Optuna's, told which hyperparameters there are."""
+class _FixedSpaceGP(optuna.samplers.GPSampler):
+    """Optuna's Gaussian process sampler with a search space that is known in advance."""
 
     def __init__(self, seed: int, space: Distributions) -> None:
         with warnings.catch_warnings():
@@ -158,13 +177,13 @@ class _Gp(optuna.samplers.GPSampler):
         return self._known_space
 
 
-def known_value(end: Told) -> float | None:
-    """Returns the value of a trial in an optuna study; of a pruned one its last score."""
-    return end.curve[-1][1] if end.state == "pruned" and end.curve else end.value
+def study_value(outcome: TrialOutcome) -> float | None:
+    """Returns the value of a trial in an Optuna study: its score, or the last reported one if it was pruned."""
+    return outcome.curve[-1][1] if outcome.state == "pruned" and outcome.curve else outcome.value
 
 
 def _distribution(domain: Domain) -> BaseDistribution:
-    # Choices by their place: optuna takes True and 1 for the same.
+    # Choices are represented by their index, because Optuna compares values and takes True and 1 for the same choice.
     if isinstance(domain, Choice):
         return CategoricalDistribution(range(len(domain.values)))
     if isinstance(domain, Float):
@@ -172,22 +191,23 @@ def _distribution(domain: Domain) -> BaseDistribution:
     return IntDistribution(domain.low, domain.high, log=domain.log)
 
 
-def _shown(domain: Domain, value: Value) -> int | float:
-    """Returns a value as optuna has it.
+def _to_optuna(domain: Domain, value: Value) -> int | float:
+    """Returns the value's representation in the study: a number, or the index of a choice.
 
     Raises:
-        ValueError: It is not in the domain.
+        ValueError: The value is not in the domain.
     """
     if isinstance(domain, Choice):
         same = [i for i, known in enumerate(domain.values) if known == value]
         if same:
+            # Among equal choices, such as True and 1, the one of the same type.
             return next((i for i in same if type(domain.values[i]) is type(value)), same[0])
     elif not isinstance(value, str) and domain.low <= value <= domain.high:
         return float(value) if isinstance(domain, Float) else int(value)
     raise ValueError(f"{value!r} is not in {domain}")
 
 
-def _value(domain: Domain, shown: Any) -> Value:
+def _from_optuna(domain: Domain, value: Any) -> Value:
     if isinstance(domain, Choice):
-        return domain.values[int(shown)]
-    return float(shown) if isinstance(domain, Float) else int(shown)
+        return domain.values[int(value)]
+    return float(value) if isinstance(domain, Float) else int(value)

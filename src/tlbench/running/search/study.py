@@ -1,9 +1,9 @@
-"""The search of one cell: asks for settings, is told what they gave, and goes the same way however it is run.
+"""The search of one cell: an ask-and-tell interface whose trials are the same however the search is run.
 
-It lives in memory and is rebuilt from the results of finished fits, which are all that has to be kept. What is drawn
-for a trial depends on the search's identity, the trial's number and the results within its `Horizon`, which ends
-`Protocol.lag` or more trials before it: on nothing else, so neither on how many workers fit, nor on which of them ends
-first, nor on kills between.
+It lives in memory and is rebuilt from the results of finished fits, which are all that has to be stored. The params of
+a trial depend only on the search's identity, the trial's number and the results in its `LagWindow`, which ends
+`Protocol.lag` or more trials before it. They don't depend on the number of workers, on which fit finishes first, or on
+interruptions.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from tlbench.contracts.record import FitResult
 from tlbench.contracts.space import Choice, Domain, Space, Value, is_fixed
 from tlbench.running.search import pruners
 from tlbench.running.search.grid import grid
-from tlbench.running.search.horizon import Horizon
-from tlbench.running.search.told_trials import Told, told
+from tlbench.running.search.lag_window import LagWindow
+from tlbench.running.search.trial_outcomes import TrialOutcome, outcome_of
 
 if TYPE_CHECKING:
-    from tlbench.running.search.samplers import Draws
+    from tlbench.running.search.samplers import ParamsSampler
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A setting to try."""
+    """Params to fit."""
 
     number: int
     params: dict[str, Value]
 
 
 class Search:
-    """Asks for settings in order of number, as far as the results that each may depend on have been told.
+    """Proposes trials in order of their numbers, as soon as the results that each may depend on have come.
 
-    A search of one trial is TPE's, whatever the protocol says, for the sampler is then in no identity (and no pruner
-    has anything to compare). Where nothing is free there is one setting, and so one trial.
+    A search of one trial uses TPE and no pruner, whatever its protocol has: its identity names no sampler, and there is
+    nothing to compare with. If no hyperparameter is free, there is only one trial.
     """
 
     def __init__(
@@ -49,73 +49,82 @@ class Search:
         sign: float,
         finished: Mapping[int, FitResult] | None = None,
     ) -> None:
-        """Begins a search, or takes one up again.
+        """Starts a search, or resumes one.
 
         Args:
-            identity: The cell's `search_id`; searches with the same one go the same way.
-            protocol: How many trials, by which sampler and pruner, at which lag.
-            space: What may be chosen; what is fixed in it is in every setting.
-            defaults: Values within the space that are tried first, what they leave out being drawn; a grid has none.
+            identity: The cell's `search_id`; searches with the same identity propose the same trials.
+            protocol: The number of trials, the sampler, the pruner and the lag.
+            space: The search space; fixed values in it are part of all params.
+            defaults: Values within the space that are tried first; those left out are sampled. A grid ignores them.
             sign: 1.0 where greater scores are better, -1.0 where smaller ones are.
-            finished: Results of earlier processes by number, with or without gaps. These trials aren't asked for, and
-                have the setting that their result has, whether or not it would be drawn now; one that is outside the
-                space keeps its number, and no later setting is drawn from it.
+            finished: Results of earlier processes by number, with or without gaps. These trials are not proposed again,
+                and keep the params of their result, whether or not these would be sampled now. One outside the space
+                keeps its number, and no later trial learns from it.
         """
         self._identity, self._protocol, self._space, self._sign = identity, protocol, space, sign
         self._free = {name: domain for name, domain in space.items() if not is_fixed(domain)}
-        self._fixed = {name: _only(domain) for name, domain in space.items() if is_fixed(domain)}
+        self._fixed = {name: _fixed_value(domain) for name, domain in space.items() if is_fixed(domain)}
         self._first = {name: value for name, value in defaults.items() if name in self._free}
-        self._sampler: Sampler = protocol.sampler if protocol.is_searched else "tpe"
-        self._rule = pruners.rule(protocol.pruner, protocol.max_steps)
-        self._points = grid(self._free, protocol.trials) if self._sampler == "grid" else []
-        self.total = len(self._points) if self._points else protocol.trials if self._free else 1
-        self._waits = self._sampler in {"tpe", "gp"} or self._rule is not None
-        self._horizon = Horizon(protocol.lag, protocol.max_steps)
-        self._draws: Draws | None = None
-        self._settings: dict[int, dict[str, Value]] = {}
+        self._sampler_kind: Sampler = protocol.sampler if protocol.is_searched else "tpe"
+        self._rule = pruners.pruning_rule(protocol.pruner, protocol.max_steps)
+        self._grid = grid(self._free, protocol.trials) if self._sampler_kind == "grid" else []
+        self.total = len(self._grid) if self._grid else protocol.trials if self._free else 1
+        # Random and grid trials without a pruner depend on no results, so they can all run at the same time.
+        self._depends_on_results = self._sampler_kind in {"tpe", "gp"} or self._rule is not None
+        self._window = LagWindow(protocol.lag, protocol.max_steps)
+        self._sampler: ParamsSampler | None = None
+        self._params: dict[int, dict[str, Value]] = {}
         self._results: dict[int, FitResult] = {}
-        self._ends: dict[int, Told] = {}
+        self._outcomes: dict[int, TrialOutcome] = {}
         self._thresholds: dict[int, dict[int, float]] = {}
-        self._next = self._in_order = self._judged = 0
+        self._next = 0
+        self._finished_in_order = 0
+        """How many trials, counted from the first one, have finished without a gap."""
+        self._added_to_rule = 0
         for number, result in (finished or {}).items():
             if 0 <= number < self.total:
-                self._settings[number] = result.params
-                self._note(number, result)
-        self._skip()
+                self._params[number] = result.params
+                self._add_result(number, result)
+        self._skip_finished()
 
     def ask(self) -> Trial | None:
-        """Returns the next trial; None where results have to be told first, or where there are no more trials."""
+        """Returns the next trial, or None if results have to come first or no trial is left."""
         number = self._next
         if self.is_exhausted:
             return None
-        seen = self._horizon.of(number, self._ends, self._in_order) if self._waits else 0
-        if seen is None:
+        visible = (
+            self._window.visible(number, self._outcomes, self._finished_in_order) if self._depends_on_results else 0
+        )
+        if visible is None:
             return None
-        drawn = self._drawn(number, seen)
-        params = {name: drawn[name] if name in drawn else self._fixed[name] for name in self._space}
+        sampled = self._sample(number, visible)
+        # In the order of the space, which is the order of columns and of identities.
+        params = {name: sampled[name] if name in sampled else self._fixed[name] for name in self._space}
         if self._rule is not None:
-            for other in range(self._judged, seen):
-                self._rule.add(other, self._ends[other])
-            self._judged = seen
+            # Trials join the rule in order of number and only once in view: thresholds must not depend on which fit
+            # happened to finish first.
+            for other in range(self._added_to_rule, visible):
+                self._rule.add(other, self._outcomes[other])
+            self._added_to_rule = visible
             self._thresholds[number] = self._rule.thresholds(number)
-        self._settings[number] = params
+        self._params[number] = params
         self._next += 1
-        self._skip()
+        self._skip_finished()
         return Trial(number, params)
 
     def tell(self, number: int, result: FitResult) -> None:
-        """Notes what a trial gave, in whatever order trials end; of two results of one trial the first one counts.
+        """Adds the result of a trial; trials may finish in any order, and a second result of a trial is ignored.
 
         Raises:
-            ValueError: The trial was not asked for, or the result is of another setting.
+            ValueError: The trial was not asked for, or the result has other params.
         """
-        if number not in self._settings:
+        if number not in self._params:
             raise ValueError(f"trial {number} was not asked for")
         if number in self._results:
             return
-        if result.params != self._settings[number]:
-            raise ValueError(f"trial {number} is {self._settings[number]}, not {result.params}")
-        self._note(number, result)
+        if result.params != self._params[number]:
+            raise ValueError(f"trial {number} has params {self._params[number]}, and its result {result.params}")
+        self._add_result(number, result)
 
     @property
     def is_exhausted(self) -> bool:
@@ -124,47 +133,48 @@ class Search:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all trials were told."""
+        """Whether all trials have results."""
         return len(self._results) == self.total
 
     def stop_below(self, number: int) -> dict[int, float]:
-        """Returns at which steps a trial that was asked for is stopped below which score; empty without a pruner.
+        """Returns step to the score below which this trial is pruned there; empty without a pruner.
 
-        Scores have the sign under which greater is better: it is the fit's best score so far, times the sign, that
-        `pruners.falls_short` compares with them.
+        Scores are signed so that greater is better: `pruners.should_prune` compares them with the fit's best score so
+        far, times the sign.
         """
         return self._thresholds.get(number, {})
 
     def export(self, path: Path) -> None:
-        """Writes the search as an optuna study in a sqlite file, for dashboards: whole, or not at all."""
+        """Writes the search to a SQLite file as an Optuna study, for dashboards."""
         from tlbench.running.search.export import export
 
         rows = [
-            (self._settings.get(number), self._results.get(number))
-            for number in range(max(self._settings, default=-1) + 1)
+            (self._params.get(number), self._results.get(number)) for number in range(max(self._params, default=-1) + 1)
         ]
         export(path, self._identity, self._sign, self._free, rows)
 
-    def _drawn(self, number: int, seen: int) -> dict[str, Value]:
-        if self._sampler == "grid":
-            return self._points[number]
+    def _sample(self, number: int, visible: int) -> dict[str, Value]:
+        if self._sampler_kind == "grid":
+            return self._grid[number]
         if not self._free:
             return {}
-        if self._draws is None:
-            from tlbench.running.search.samplers import Draws
+        if self._sampler is None:
+            # Imported late: a grid, or a search that has all its results, needs no Optuna.
+            from tlbench.running.search.samplers import ParamsSampler
 
-            self._draws = Draws(self._sampler, self._identity, self._free)
-        return self._draws.draw(number, seen, self._first if number == 0 else {}, self._settings, self._ends)
+            self._sampler = ParamsSampler(self._sampler_kind, self._identity, self._free)
+        fixed = self._first if number == 0 else {}
+        return self._sampler.sample(number, visible, fixed, self._params, self._outcomes)
 
-    def _note(self, number: int, result: FitResult) -> None:
-        self._results[number], self._ends[number] = result, told(result, self._sign)
-        while self._in_order in self._results:
-            self._in_order += 1
+    def _add_result(self, number: int, result: FitResult) -> None:
+        self._results[number], self._outcomes[number] = result, outcome_of(result, self._sign)
+        while self._finished_in_order in self._results:
+            self._finished_in_order += 1
 
-    def _skip(self) -> None:
+    def _skip_finished(self) -> None:
         while self._next in self._results:
             self._next += 1
 
 
-def _only(domain: Domain) -> Value:
+def _fixed_value(domain: Domain) -> Value:
     return domain.values[0] if isinstance(domain, Choice) else domain.low

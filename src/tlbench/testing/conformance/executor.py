@@ -39,8 +39,8 @@ class ExecutorConformance:
     @contextmanager
     def started(self, folder: Path) -> Iterator[Executor]:
         """Yields the executor, started for toys, and closes it."""
-        asked = ExecutorRequest(self.workers, self.workers, "cpu", str(folder / "log"), PLUGINS)
-        executor = self.executor.start(asked)
+        request = ExecutorRequest(self.workers, self.workers, "cpu", str(folder / "log"), PLUGINS)
+        executor = self.executor.start(request)
         try:
             yield executor
         finally:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterable
 
+from tlbench.catalog.names import fault_of_name
+
 HEAVY = ("torch", "transformers", "timm", "optuna", "evaluate", "datasets", "peft", "sklearn")
 
 _SCRIPT = """
@@ -52,5 +54,5 @@ def check_light(item: object, heavy: Iterable[str] = HEAVY) -> None:
 def check_name(name: object) -> None:
     """Asserts that the name can stand in a suite and on the command line."""
     assert isinstance(name, str)
-    assert name, "the name is empty"
-    assert not set(name) & set("[]=, \t\n"), f"{name!r} has a character that names cannot have"
+    fault = fault_of_name(name)
+    assert not fault, f"{name!r} is no name: {fault}"

@@ -10,13 +10,15 @@ import pytest
 
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.outputs import Classes, MultiLabel, Scalar, Span, Text, TokenClasses
-from tlbench.metrics.resampling import bootstrap, draw_weights, resampled, score
-from tlbench.metrics.scored import Scored
+from tlbench.metrics.resampling import bootstrap, draw_weights, is_of_pairs, resampled, score
+from tlbench.metrics.scored import Scored, checked
 from tlbench.testing.conformance.imports import check_light
 
 _TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 _WORDS = ("the", "cat", "sat", "Sat.", "on", "a", "mat", "running", "ran", ",", "")
 _SEEDS = range(12)
+_FEW, _MANY = 100, 70_000
+"""Examples of one sample, and of one in which each of them stands 700 times."""
 
 
 class MetricConformance:
@@ -65,6 +67,41 @@ class MetricConformance:
             for row, value in zip(weights, resampled(self.metric, scored, weights), strict=True):
                 repeated = scored.take(np.repeat(np.arange(len(scored)), row))
                 assert value == pytest.approx(score(self.metric, repeated), abs=self.tolerance)
+
+    def test_many_examples_are_summed_as_few_are(self) -> None:
+        """Of 70,000 examples, 100 that stand 700 times each, the score is that of the 100 with weights of 700.
+
+        Sums in a narrow type, such as float16 or uint8, overflow here. The statistics of texts and tags, which take
+        long, are computed once for the 100.
+        """
+        for output in self.metric.outputs:
+            few = checked(self.metric, self.answers(output, 0, _FEW))
+            many = few.take(np.tile(np.arange(_FEW), _MANY // _FEW))
+            if few.kind in {"tags", "texts"}:
+                if type(self.metric).statistics is Metric.statistics:
+                    continue
+                many.known[self.metric.name] = np.tile(self.metric.parts(few), (_MANY // _FEW, 1))
+            expected = resampled(self.metric, few, np.full((1, _FEW), _MANY // _FEW))[0]
+            whole = self.metric.resampler(many)(np.ones((1, _MANY)))
+            assert np.isfinite(whole).all(), f"{whole} of {_MANY:,} examples: does a sum overflow?"
+            assert score(self.metric, many) == pytest.approx(expected, rel=1e-6, abs=self.tolerance)
+            assert np.isfinite(bootstrap(self.metric, many, resamples=3)).all()
+
+    def test_examples_that_are_alike_are_interchangeable(self) -> None:
+        """Where pairs of a class and an answer are drawn in place of examples, a resample scores the same either way.
+
+        A metric that needs more of an example than that, such as probabilities, says so by `reads_scores`.
+        """
+        for seed, sample in enumerate(self._samples()):
+            scored = checked(self.metric, sample)
+            if not is_of_pairs(self.metric, scored):
+                continue
+            both = np.stack([scored.targets, scored.values])
+            pairs, of_example = np.unique(both, axis=1, return_inverse=True)
+            weights = draw_weights(len(scored), 5, seed)
+            of_pairs = weights.astype(np.int64) @ np.eye(pairs.shape[1], dtype=np.int64)[of_example.reshape(-1)]
+            drawn = resampled(self.metric, Scored(pairs[0], pairs[1], positive=scored.positive), of_pairs)
+            assert drawn == pytest.approx(resampled(self.metric, scored, weights), abs=self.tolerance)
 
     def test_the_order_of_examples_does_not_matter(self) -> None:
         """The same examples in another order have the same score."""

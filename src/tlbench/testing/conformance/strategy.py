@@ -22,7 +22,7 @@ from tlbench.contracts.task import Examples, SplitName, Task
 from tlbench.planning.plan import space_about
 from tlbench.testing.conformance.backbone import FP32_EPS
 from tlbench.testing.conformance.imports import check_light, check_name
-from tlbench.testing.jobs import Rehearsal, draw, make_job, middle
+from tlbench.testing.jobs import Rehearsal, draw, make_job, middle, why_not
 from tlbench.testing.toy_kinds import ToyLabelsTask, ToySpanTask, ToyWordsTask
 from tlbench.testing.toys import ToyBackbone, ToyScalarTask, ToyTask
 
@@ -232,8 +232,9 @@ class StrategyConformance:
 
     def _supported(self) -> list[Task]:
         backbone = self.backbone if self.strategy.uses_backbone else None
-        supported = [task for task in self.tasks if self.strategy.supports(backbone, task) is None]
-        assert supported, "the strategy supports none of the tasks that it is to be tried on"
+        reasons = why_not(self.strategy, backbone, self.tasks)
+        supported = [task for task, reason in zip(self.tasks, reasons, strict=True) if reason is None]
+        assert supported, f"it supports none of the tasks to try it on: {'; '.join(map(str, reasons))}"
         return supported
 
     def _fitted(self, rehearsal: Rehearsal, params: Mapping[str, Value] | None = None, seed: int = 0) -> Fitted:

@@ -1,1 +1,1 @@
-"""Images: folders of them, the IDX and CIFAR files that they are published in, and the tasks read from those."""
+"""Image data: folders of images, IDX and CIFAR files, and the tasks read from them."""

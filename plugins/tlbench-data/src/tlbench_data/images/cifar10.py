@@ -1,4 +1,7 @@
-"""CIFAR-10's binary version: rows of one label and 3,072 bytes. The Python version is pickles, which are never read."""
+"""Reads CIFAR-10's binary version: rows of one label and 3,072 pixel bytes.
+
+The Python version is a pickle, which could run code, and is never read.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,10 @@ _ROW = 1 + 3 * SIDE * SIDE
 
 
 def read_cifar(paths: Sequence[Path], classes: int = 10) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (N, 32, 32, 3) uint8 images and (N,) uint8 labels of the files, one after the other.
+    """Returns images (N, 32, 32, 3) uint8 and labels (N,) uint8 of the files, concatenated.
 
     Raises:
-        DataError: A file that does not consist of whole rows, or a label that is no class.
+        DataError: A file is not made of whole rows, or a label is not a class index.
     """
     import numpy as np
 
@@ -30,12 +33,15 @@ def read_cifar(paths: Sequence[Path], classes: int = 10) -> tuple[np.ndarray, np
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from error
         if not content or len(content) % _ROW:
-            raise DataError(f"{path}: {len(content)} bytes, which is not a number of rows of {_ROW}")
+            raise DataError(
+                f"{path}: {len(content)} bytes, which is not a number of rows of {_ROW} bytes; is the file complete?"
+            )
         rows = np.frombuffer(content, dtype=np.uint8).reshape(-1, _ROW)
         wrong = (rows[:, 0] >= classes).nonzero()[0]
         if len(wrong):
             row = int(wrong[0])
             raise DataError(f"{path}, row {row + 1}: label {rows[row, 0]}, but there are {classes} classes")
         batches.append(rows)
-    whole = np.concatenate(batches)
-    return whole[:, 1:].reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1), whole[:, 0]
+    rows_of_all = np.concatenate(batches)
+    # Stored as three colour planes; PIL wants the colours of a pixel together.
+    return rows_of_all[:, 1:].reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1), rows_of_all[:, 0]

@@ -1,4 +1,4 @@
-"""IDX files, as MNIST and its family are published in: a magic number, the sizes, then bytes."""
+"""Reads IDX files, the format of MNIST and its relatives: magic number, sizes, then bytes."""
 
 from __future__ import annotations
 
@@ -14,41 +14,42 @@ if TYPE_CHECKING:
     import numpy as np
 
 _BYTES = 0x08
-"""The code of unsigned bytes, the only kind of number that these data sets hold."""
-_MOST = 1 << 30
-"""Bytes that a file may unpack to; the largest of the family holds 0.2 of it."""
+"""Type code of unsigned bytes, the only one that these data sets use."""
+_MOST_BYTES = 1 << 30
+"""Most bytes that a file may unpack to; the family's largest has a fifth of that."""
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """Returns an array of uint8 in the shape that the file says; a name that ends in `.gz` is unpacked.
+    """Returns an array of uint8 in the shape that the file declares; `.gz` files are unpacked.
 
     Raises:
-        DataError: Not an IDX file of bytes, or shorter or longer than it says.
+        DataError: The file is not IDX of bytes, or its length differs from the declared one.
     """
     import numpy as np
 
     try:
-        with _opened(path) as file:
-            zero, kind, axes = struct.unpack(">HBB", _exactly(file, 4, path))
+        with _open(path) as file:
+            zero, kind, axes = struct.unpack(">HBB", _read_exactly(file, 4, path))
             if zero or kind != _BYTES or not 1 <= axes <= 4:
                 raise DataError(f"{path}: not an IDX file of bytes: it begins with {zero:04x}{kind:02x}{axes:02x}")
-            shape = struct.unpack(f">{axes}I", _exactly(file, 4 * axes, path))
+            shape = struct.unpack(f">{axes}I", _read_exactly(file, 4 * axes, path))
+            # Checked before reading: a header is 20 bytes, but could ask for any amount of memory.
             count = math.prod(shape)
-            if count > _MOST:
-                raise DataError(f"{path}: says that it holds {shape}, more than {_MOST} bytes")
-            content = _exactly(file, count, path)
+            if count > _MOST_BYTES:
+                raise DataError(f"{path}: declares the shape {shape}, more than {_MOST_BYTES} bytes")
+            content = _read_exactly(file, count, path)
             if file.read(1):
-                raise DataError(f"{path}: longer than the {shape} that it says it holds")
+                raise DataError(f"{path}: longer than its declared shape {shape}")
     except (OSError, EOFError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     return np.frombuffer(content, dtype=np.uint8).reshape(shape)
 
 
 def read_labelled(images: Path, labels: Path, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (N, H, W) uint8 images and (N,) uint8 labels of two files that belong together.
+    """Returns images (N, H, W) uint8 and labels (N,) uint8 of two matching files.
 
     Raises:
-        DataError: A file that cannot be used, unequal numbers, or a label that is no class.
+        DataError: A file cannot be used, their lengths differ, or a label is not a class index.
     """
     pixels, targets = read_idx(images), read_idx(labels)
     if pixels.ndim != 3 or targets.ndim != 1:
@@ -61,12 +62,13 @@ def read_labelled(images: Path, labels: Path, classes: int) -> tuple[np.ndarray,
     return pixels, targets
 
 
-def _opened(path: Path) -> BinaryIO:
+def _open(path: Path) -> BinaryIO:
+    # By the suffix alone: some mirrors publish the unpacked files under the same stems.
     return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
 
 
-def _exactly(file: BinaryIO, count: int, path: Path) -> bytes:
+def _read_exactly(file: BinaryIO, count: int, path: Path) -> bytes:
     content = file.read(count)
     if len(content) != count:
-        raise DataError(f"{path}: ends too early: {len(content)} bytes where {count} were due")
+        raise DataError(f"{path}: ends too early: {len(content)} bytes where {count} are expected")
     return content

@@ -1,4 +1,4 @@
-"""Image files in folders named by their classes: what there is, and whether it can be read."""
+"""Lists image files in class folders, and checks that they can be decoded."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
-    """An image file, its class, and what names it within its data set."""
+class LabelledFile:
+    """An image file with its class and its id within the data set."""
 
     path: Path
     label: str
@@ -27,78 +27,80 @@ class Labelled:
 
 
 def class_folders(folder: Path) -> tuple[str, ...]:
-    """Returns the names of the folders in a folder, in alphabetical order; hidden ones do not count."""
+    """Returns the names of the subfolders in alphabetical order, without hidden ones."""
     with os.scandir(folder) as entries:
         return tuple(sorted(entry.name for entry in entries if entry.is_dir() and not _is_hidden(entry.name)))
 
 
-def listed(folder: Path, prefix: str = "") -> list[Labelled]:
-    """Returns the image files of every class folder, in order of class and name; what lies deeper belongs too.
+def list_images(folder: Path, prefix: str = "") -> list[LabelledFile]:
+    """Returns the image files of every class folder, nested ones included, sorted by class and path.
 
-    Hidden files and folders do not count.
+    Hidden files and folders are skipped.
 
     Raises:
-        DataError: No class folder, or one that holds no image.
+        DataError: There is no class folder, or one without images.
     """
-    found = []
+    files = []
     classes = class_folders(folder)
     if not classes:
-        raise DataError(f"{folder}: holds no folders; there should be one for each class, with its images in it")
+        raise DataError(f"{folder}: contains no folders; make one for each class, with its images in it")
     for label in classes:
         paths = sorted(path for path in (folder / label).rglob("*") if path.suffix.lower() in ImageFile.suffixes)
         paths = [path for path in paths if not any(map(_is_hidden, path.relative_to(folder).parts))]
         if not paths:
-            raise DataError(f"{folder / label}: holds no image ({', '.join(sorted(ImageFile.suffixes))})")
-        found += [Labelled(path, label, f"{prefix}{path.relative_to(folder).as_posix()}") for path in paths]
-    return found
+            raise DataError(f"{folder / label}: contains no image ({', '.join(sorted(ImageFile.suffixes))})")
+        files += [LabelledFile(path, label, f"{prefix}{path.relative_to(folder).as_posix()}") for path in paths]
+    return files
 
 
-def examples_of(files: Sequence[Labelled], names: Sequence[str], *, skip_unreadable: bool = False) -> list[Example]:
-    """Returns an example for each file, once every one of them has been read.
+def examples_of(files: Sequence[LabelledFile], names: Sequence[str], *, skip_unreadable: bool = False) -> list[Example]:
+    """Returns one example per file, after decoding every image once to check it.
 
     Args:
-        files: What to read.
-        names: The classes, by whose order labels are numbered.
-        skip_unreadable: Leave out, and count in a warning, what cannot be read.
+        files: The files to read.
+        names: Class names, whose order numbers the labels.
+        skip_unreadable: Skip files that cannot be decoded, and log how many, instead of raising.
 
     Raises:
-        DataError: Files that cannot be read, counted, the first one by name; or a class without a place in `names`.
+        DataError: Files cannot be decoded (with their number and the first one), or a class is not in `names`.
     """
     numbers = {name: number for number, name in enumerate(names)}
+    # A class that only the test folder has cannot be predicted.
     unknown = sorted({file.label for file in files} - set(names))
     if unknown:
         raise DataError(f"{files[0].path.parent.parent}: {unknown[0]!r} is none of the classes {', '.join(names)}")
+    # Threads suffice: Pillow and hashlib release the GIL.
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        checked = list(pool.map(_checked, [file.path for file in files]))
-    problems = [result for result in checked if isinstance(result, DataError)]
+        results = list(pool.map(_decoded, [file.path for file in files]))
+    problems = [result for result in results if isinstance(result, DataError)]
     if problems and not skip_unreadable:
         raise DataError(
             f"{len(problems)} of {len(files)} images cannot be read ([skip_unreadable=true] leaves them out), "
             f"the first is {problems[0]}"
         )
     if problems:
-        # As Python would write it: a log goes to a terminal as it is, and names may hold what one obeys.
+        # As a repr: the log goes to a terminal unescaped, and file names may contain control sequences.
         _log.warning("left out %d of %d images that cannot be read: %r", len(problems), len(files), str(problems[0]))
     return [
         Example(file.id, (image,), numbers[file.label])
-        for file, image in zip(files, checked, strict=True)
+        for file, image in zip(files, results, strict=True)
         if isinstance(image, ImageFile)
     ]
 
 
-def digest(files: Sequence[Labelled]) -> str:
-    """Returns twelve hex digits over the names and contents of the files."""
-    whole = hashlib.sha256()
+def digest(files: Sequence[LabelledFile]) -> str:
+    """Returns twelve hex digits of a digest of the files' ids and contents."""
+    sha256 = hashlib.sha256()
     for file in files:
-        whole.update(f"{file.id}\0{content_of(file.path)}\n".encode())
-    return whole.hexdigest()[:12]
+        sha256.update(f"{file.id}\0{content_of(file.path)}\n".encode())
+    return sha256.hexdigest()[:12]
 
 
 def content_of(path: Path) -> str:
-    """Returns the sha256 of a file, computed once for each state of it.
+    """Returns the SHA-256 of a file, cached while its size and modification time stay the same.
 
     Raises:
-        DataError: It cannot be read.
+        DataError: The file cannot be read.
     """
     return _content(path, *_stamp(path))
 
@@ -107,8 +109,8 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name == MACOS_FOLDER
 
 
-def _checked(path: Path) -> ImageFile | DataError:
-    return _readable(path, *_stamp(path))
+def _decoded(path: Path) -> ImageFile | DataError:
+    return _decoded_once(path, *_stamp(path))
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -119,12 +121,14 @@ def _stamp(path: Path) -> tuple[int, int]:
     return state.st_size, state.st_mtime_ns
 
 
+# `size` and `changed` only serve as the cache key; so does `changed` below.
 @lru_cache(maxsize=200_000)
-def _readable(path: Path, size: int, changed: int) -> ImageFile | DataError:
+def _decoded_once(path: Path, size: int, changed: int) -> ImageFile | DataError:
     image = ImageFile(path, _content(path, size, changed)[:16])
     try:
         image.open()
     except DataError as error:
+        # Returned, not raised, so that lru_cache remembers it too.
         return error
     return image
 

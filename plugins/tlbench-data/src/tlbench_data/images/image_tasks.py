@@ -1,4 +1,4 @@
-"""The named image tasks."""
+"""The named public image tasks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tlbench_data import places
 from tlbench_data.drawing import check_seed, draw
 from tlbench_data.images.cifar10 import read_cifar
 from tlbench_data.images.idx import read_labelled
-from tlbench_data.images.image_folders import content_of, examples_of, listed
+from tlbench_data.images.image_folders import content_of, examples_of, list_images
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,29 +23,30 @@ _CIFAR_FILES: Mapping[str, tuple[str, ...]] = {
     "train": tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
     "test": ("test_batch.bin",),
 }
+# A smaller copy of CIFAR-10 that was compressed as JPEG.
 _JPEG = "cifar10_jpg"
 
 
 @dataclass(frozen=True)
 class ImageTask(Task):
-    """What the named image tasks share."""
+    """Base class of the named image tasks."""
 
     modality = "image"
     metrics = ("accuracy", "f1_macro")
 
-    def check_size(self, name: str, found: int) -> None:
-        """Refuses a split that does not have its published size.
+    def check_size(self, name: str, count: int) -> None:
+        """Refuses a split whose number of images is not the published one.
 
         Raises:
-            DataError: It has another.
+            DataError: The numbers differ.
         """
-        if found != self.sizes.get(name, found):
-            raise DataError(f"{self.name}: {found} images in {name}, where {self.sizes[name]} are published")
+        if count != self.sizes.get(name, count):
+            raise DataError(f"{self.name}: {count} images in {name}, where {self.sizes[name]} are published")
 
 
 @dataclass(frozen=True)
 class Cifar10(ImageTask):
-    """CIFAR-10 as published, from the binary version's files."""
+    """CIFAR-10 as published, read from the binary version's files (Krizhevsky 2009)."""
 
     name = "cifar10"
     output = Classes(("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"))
@@ -54,23 +55,23 @@ class Cifar10(ImageTask):
     sizes: ClassVar[Mapping[str, int]] = MappingProxyType({"train": 50_000, "test": 10_000})
 
     def split(self, name: SplitName) -> Examples | None:
-        """Returns the images of train or test.
+        """Returns the examples of train or test.
 
         Raises:
-            DataError: The files are not here, cannot be used, or do not hold what was published.
+            DataError: The files are missing, cannot be used, or are not as published.
         """
         if name not in _CIFAR_FILES:
             return None
-        folder = _original()
+        folder = _original_folder()
         if folder is None:
             raise DataError(self.missing() or self.name)
         pixels, labels = self._read(folder, name)
         return _examples(name, pixels, labels)
 
     def missing(self) -> str | None:
-        """Returns where the files should be, if they are not."""
+        """Returns which files are missing and how to get them, or None."""
         files = [file for names in _CIFAR_FILES.values() for file in names]
-        return None if _original() else places.advice(self.name, _CIFAR_FOLDERS[0], files)
+        return None if _original_folder() else places.advice(self.name, _CIFAR_FOLDERS[0], files)
 
     def _read(self, folder: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
         pixels, labels = read_cifar([folder / file for file in _CIFAR_FILES[name]])
@@ -80,11 +81,11 @@ class Cifar10(ImageTask):
 
 @dataclass(frozen=True)
 class Cifar10OnePercent(Cifar10):
-    """500 of CIFAR-10's training images, 50 a class; tested on its test images.
+    """500 of CIFAR-10's training images, 50 per class, tested on its test images (Krizhevsky 2009).
 
-    Read from the files as published where they are, and otherwise from a copy of 300 training and 100 test images a
-    class that was compressed as JPEG and lost detail in it: scores on the copy are lower, and comparable with each
-    other alone. Which one a record saw is in its data's fingerprint.
+    Read from the published files if they are there, else from a copy of 300 training and 100 test images per class in
+    JPEG. The copy lost detail: its scores are lower, and comparable only with each other. A record's data fingerprint
+    tells which one was used.
     """
 
     name = "cifar10-1pct"
@@ -94,63 +95,65 @@ class Cifar10OnePercent(Cifar10):
     )
     sizes: ClassVar[Mapping[str, int]] = MappingProxyType({"train": 500})
     copies: ClassVar[Mapping[str, int]] = MappingProxyType({"train": 3_000, "test": 1_000})
-    """The sizes of the JPEG copy."""
+    """Sizes of the JPEG copy."""
 
     draw_seed: int = 0
-    """Which 500."""
+    """Seed that selects the 500 images."""
     files: Literal["any", "original", "jpeg"] = "any"
-    """Which files to read; any: the original ones where they are."""
+    """Which files to read; "any" prefers the original ones."""
 
     def __post_init__(self) -> None:
         check_seed(self.name, "draw_seed", self.draw_seed)
 
     def split(self, name: SplitName) -> Examples | None:
-        """Returns the drawn training images, or all test images.
+        """Returns the drawn training examples, or all test examples.
 
         Raises:
-            DataError: The files are not here, cannot be used, or do not hold what was published.
+            DataError: The files are missing, cannot be used, or are not as published.
         """
         if name not in _CIFAR_FILES:
             return None
         missing = self.missing()
         if missing:
             raise DataError(missing)
-        original = _original() if self.files != "jpeg" else None
+        original = _original_folder() if self.files != "jpeg" else None
         if original is None:
-            return self._copied(name)
+            return self._split_of_copy(name)
+        # By Cifar10 itself, since this class's sizes are those of the subset.
         pixels, labels = Cifar10()._read(original, name)
         if name == "test":
             return _examples(name, pixels, labels)
-        chosen = self._chosen(range(len(labels)), labels.tolist())
+        chosen = self._drawn(range(len(labels)), labels.tolist())
         return _examples(name, pixels, labels, chosen)
 
     def missing(self) -> str | None:
-        """Returns where the files should be, if they are not."""
-        if (self.files != "jpeg" and _original()) or (self.files != "original" and _copy()):
+        """Returns which files are missing and how to get them, or None."""
+        if (self.files != "jpeg" and _original_folder()) or (self.files != "original" and _copy_folder()):
             return None
         if self.files == "original":
             return Cifar10().missing()
         return places.advice(self.name, _JPEG, ["train/<class>/", "test/<class>/"])
 
-    def _copied(self, name: str) -> Examples:
-        folder = _copy()
+    def _split_of_copy(self, name: str) -> Examples:
+        folder = _copy_folder()
         assert folder is not None
-        files = listed(folder / name, f"{name}/")
+        files = list_images(folder / name, f"{name}/")
         if len(files) != self.copies[name]:
             raise DataError(f"{folder}: {len(files)} images in {name}, where the copy has {self.copies[name]}")
+        # Keyed by content, because the JPEG copy may contain an image twice.
         if name == "train":
             keys = [content_of(file.path) for file in files]
-            files = [files[position] for position in self._chosen(keys, [file.label for file in files])]
+            files = [files[position] for position in self._drawn(keys, [file.label for file in files])]
         return Examples(examples_of(files, self.output.names))
 
-    def _chosen(self, keys: Sequence[Any], labels: Sequence[Any]) -> list[int]:
+    def _drawn(self, keys: Sequence[Any], labels: Sequence[Any]) -> list[int]:
         share = self.sizes["train"] / len(labels)
         return draw(keys, labels, {"rest": 1 - share, "drawn": share}, self.draw_seed)["drawn"]
 
 
 @dataclass(frozen=True)
 class FashionMnist(ImageTask):
-    """Fashion-MNIST as published, from its four IDX files."""
+    """Fashion-MNIST as published, read from its four IDX files (Xiao et al. 2017, arXiv:1708.07747)."""
 
     name = "fashion-mnist"
     output = Classes(
@@ -164,10 +167,10 @@ class FashionMnist(ImageTask):
     stems: ClassVar[Mapping[str, str]] = MappingProxyType({"train": "train", "test": "t10k"})
 
     def split(self, name: SplitName) -> Examples | None:
-        """Returns the images of train or test.
+        """Returns the examples of train or test.
 
         Raises:
-            DataError: The files are not here, cannot be used, or do not hold what was published.
+            DataError: The files are missing, cannot be used, or are not as published.
         """
         if name not in self.stems:
             return None
@@ -182,7 +185,7 @@ class FashionMnist(ImageTask):
         return _examples(name, pixels, targets)
 
     def missing(self) -> str | None:
-        """Returns where the files should be, if they are not."""
+        """Returns which files are missing and how to get them, or None."""
         files = [names[0] for stem in self.stems.values() for names in self._names(stem)]
         return None if self._folder() else places.advice(self.name, self.folders[0], files)
 
@@ -192,12 +195,13 @@ class FashionMnist(ImageTask):
     @staticmethod
     def _names(stem: str) -> list[tuple[str, str]]:
         parts = (f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte")
+        # Published compressed; torchvision keeps the files unpacked.
         return [(f"{part}.gz", part) for part in parts]
 
 
 @dataclass(frozen=True)
 class Hymenoptera(ImageTask):
-    """Ants and bees: the PyTorch tutorial's pictures, or the smaller copy of the first of them."""
+    """Ants and bees: the images of PyTorch's transfer-learning tutorial, or a smaller copy of them."""
 
     name = "hymenoptera"
     output = Classes(("ants", "bees"))
@@ -213,27 +217,28 @@ class Hymenoptera(ImageTask):
     """Sizes as published, and of the smaller copy."""
 
     def split(self, name: SplitName) -> Examples | None:
-        """Returns the images of train, or of the folder `val` as the test.
+        """Returns the examples of train, or of the folder `val` as the test split.
 
         Raises:
-            DataError: The files are not here, cannot be read, or are not the published or the smaller set.
+            DataError: The files are missing, cannot be decoded, or are neither the published nor the smaller set.
         """
         if name not in self.places_of:
             return None
         folder = self._folder()
         if folder is None:
             raise DataError(self.missing() or self.name)
-        files = {split: listed(folder / place, f"{split}/") for split, place in self.places_of.items()}
-        found = {split: len(rows) for split, rows in files.items()}
-        if found not in self.copies:
+        # Both splits are listed, because only their two sizes together tell the published set from the smaller copy.
+        files = {split: list_images(folder / place, f"{split}/") for split, place in self.places_of.items()}
+        sizes = {split: len(rows) for split, rows in files.items()}
+        if sizes not in self.copies:
             raise DataError(
-                f"{folder}: {found['train']} and {found['test']} images, where 244 and 153 are published "
+                f"{folder}: {sizes['train']} and {sizes['test']} images, where 244 and 153 are published "
                 "(100 and 50 in the smaller copy)"
             )
         return Examples(examples_of(files[name], self.output.names))
 
     def missing(self) -> str | None:
-        """Returns where the files should be, if they are not."""
+        """Returns which files are missing and how to get them, or None."""
         files = [f"{split}/{label}/" for split in self.places_of.values() for label in self.output.names]
         return None if self._folder() else places.advice(self.name, self.folders[0], files)
 
@@ -244,9 +249,9 @@ class Hymenoptera(ImageTask):
 
 @dataclass(frozen=True)
 class Digits(ImageTask):
-    """Handwritten digits of 8x8 pixels that come with scikit-learn; always here.
+    """Handwritten digits of 8x8 pixels, which come with scikit-learn (Alpaydin and Kaynak 1998).
 
-    They are the published test part of a larger set, so nobody's split is official: this one is drawn by seed 0.
+    They are the test part of a larger set, so there is no official split: this one is drawn with a seed.
     """
 
     name = "digits"
@@ -257,49 +262,51 @@ class Digits(ImageTask):
     sizes: ClassVar[Mapping[str, int]] = MappingProxyType({"train": 1079, "validation": 359, "test": 359})
 
     split_seed: int = 0
-    """Draws the splits: 60/20/20."""
+    """Seed of the 60/20/20 split."""
 
     def __post_init__(self) -> None:
         check_seed(self.name, "split_seed", self.split_seed)
 
     def split(self, name: SplitName) -> Examples | None:
-        """Returns the drawn images of a split.
+        """Returns the examples of a drawn split.
 
         Raises:
-            DataError: scikit-learn brings other images than it did.
+            DataError: The installed scikit-learn has a different number of images.
         """
         if name not in self.sizes:
             return None
         import numpy as np
         from sklearn.datasets import load_digits
 
-        found = load_digits()
-        pixels = np.round(found.images * (255 / 16)).astype(np.uint8)
+        digits = load_digits()
+        # scikit-learn's pixels go from 0 to 16.
+        pixels = np.round(digits.images * (255 / 16)).astype(np.uint8)
         keys = [image.tobytes() for image in pixels]
         shares = {"train": 0.6, "validation": 0.2, "test": 0.2}
-        chosen = draw(keys, found.target.tolist(), shares, self.split_seed)[name]
+        chosen = draw(keys, digits.target.tolist(), shares, self.split_seed)[name]
         self.check_size(name, len(chosen))
-        return _examples("digit", pixels, found.target, chosen)
+        return _examples("digit", pixels, digits.target, chosen)
 
 
 def tasks() -> list[Task]:
-    """Returns the named image tasks, whether their files are here or not."""
+    """Returns the named image tasks, whether or not their files are on this machine."""
     return [Cifar10(), Cifar10OnePercent(), Digits(), FashionMnist(), Hymenoptera()]
 
 
 def _examples(prefix: str, pixels: Any, labels: Any, chosen: Sequence[int] | None = None) -> Examples:
-    """Returns an example for each row of (N, H, W) grey or (N, H, W, 3) coloured bytes, or for the chosen ones."""
+    """Returns one example per row, or per chosen row, of pixels (N, H, W) grey or (N, H, W, 3) colour in uint8."""
     from PIL import Image
 
     rows = range(len(labels)) if chosen is None else chosen
+    # Copied, so that an image does not keep the whole array in memory.
     return Examples(
         Example(f"{prefix}-{row}", (Image.fromarray(pixels[row].copy()),), int(labels[row])) for row in rows
     )
 
 
-def _original() -> Path | None:
+def _original_folder() -> Path | None:
     return places.find(_CIFAR_FOLDERS, [(file,) for files in _CIFAR_FILES.values() for file in files])
 
 
-def _copy() -> Path | None:
+def _copy_folder() -> Path | None:
     return places.find((_JPEG,), [("train",), ("test",)])

@@ -1,4 +1,4 @@
-"""Which columns hold the text and the label, where the name does not say."""
+"""Finds the text and label columns of a table by their usual names."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tlbench import DataError
 from tlbench_data.readers.rows import Row, listed
 
+# In order of preference: a table with several of these is read by the first.
 _PAIRS = (
     ("sentence1", "sentence2"),
     ("text1", "text2"),
@@ -44,41 +45,43 @@ _LABELS = (
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """The columns of the inputs and of the label."""
+class ChosenColumns:
+    """The names of the input columns and of the label column."""
 
     texts: tuple[str, ...]
     label: str
 
 
-def choose(row: Row, text: str = "", text2: str = "", label: str = "") -> Chosen:
-    """Returns the columns that were said, and for the others those with a usual name.
+def choose(row: Row, text: str = "", text2: str = "", label: str = "") -> ChosenColumns:
+    """Returns the given columns, and for the others those with a usual name, or the only one left.
 
     Raises:
-        DataError: One that was said is not there, or nothing tells which is meant.
+        DataError: A given column does not exist, or the choice is ambiguous.
     """
-    there = {name.casefold(): name for name in row.values}
+    # Headers are often capitalised, as in "Text,Label".
+    by_name = {name.casefold(): name for name in row.values}
     for name in filter(None, (text, text2, label)):
         if name not in row.values:
-            raise DataError(f"{row.path}: no column {name!r}; there is {listed(row.values)}")
+            raise DataError(f"{row.path}: no column {name!r}; the columns are {listed(row.values)}")
     if text2 and not text:
-        raise DataError(f"{row.path}: text2={text2} needs text= beside it")
-    texts = (text, text2) if text2 else (text,) if text else _usual_texts(there, label)
-    label = label or next((there[name] for name in _LABELS if name in there and there[name] not in texts), "")
-    left = [name for name in row.values if name not in (*texts, label)]
-    if not texts and label and len(left) == 1:
-        texts = (left[0],)
-    elif texts and not label and len(left) == 1:
-        label = left[0]
+        raise DataError(f"{row.path}: text2={text2} needs text= too")
+    texts = (text, text2) if text2 else (text,) if text else _usual_texts(by_name, label)
+    label = label or next((by_name[name] for name in _LABELS if name in by_name and by_name[name] not in texts), "")
+    # With one of two columns known, the remaining one must be the other.
+    unused = [name for name in row.values if name not in (*texts, label)]
+    if not texts and label and len(unused) == 1:
+        texts = (unused[0],)
+    elif texts and not label and len(unused) == 1:
+        label = unused[0]
     if not texts or not label:
-        raise DataError(f"{row.path}: say which columns, as [text=...,label=...]; there is {listed(row.values)}")
+        raise DataError(f"{row.path}: name the columns, as [text=...,label=...]; there are {listed(row.values)}")
     if label in texts:
-        raise DataError(f"{row.path}: {label!r} is the text and the label")
-    return Chosen(texts, label)
+        raise DataError(f"{row.path}: {label!r} is both the text and the label: name two columns")
+    return ChosenColumns(texts, label)
 
 
-def _usual_texts(there: dict[str, str], label: str) -> tuple[str, ...]:
+def _usual_texts(by_name: dict[str, str], label: str) -> tuple[str, ...]:
     for first, second in _PAIRS:
-        if first in there and second in there and label not in (there[first], there[second]):
-            return there[first], there[second]
-    return next(((there[name],) for name in _TEXTS if name in there and there[name] != label), ())
+        if first in by_name and second in by_name and label not in (by_name[first], by_name[second]):
+            return by_name[first], by_name[second]
+    return next(((by_name[name],) for name in _TEXTS if name in by_name and by_name[name] != label), ())

@@ -1,4 +1,4 @@
-"""A task made of a data set on the hub: `hub:<org>/<name>[@revision]`, read from the local hub cache."""
+"""`hub:<org>/<name>[@revision]`: a task made of a hub data set, read from the local hub cache."""
 
 from __future__ import annotations
 
@@ -11,72 +11,73 @@ from tlbench_data.own.own_task import OwnTask
 from tlbench_data.readers import Hub
 
 _REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
-_USUAL = {"train": ("train",), "validation": ("validation", "valid", "dev", "val"), "test": ("test",)}
+_SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "valid", "dev", "val"), "test": ("test",)}
 
 
 @dataclass(frozen=True)
 class HubTask(OwnTask):
-    """A task made of a data set on the hub; `train`, `validation` and `test` name its splits where they differ."""
+    """A task made of a hub data set; `train`, `validation` and `test` give its split names if they are unusual."""
 
     config: str = ""
-    """A configuration of the data set, where it has several."""
+    """Configuration (subset) of the data set, if it has several."""
 
     source = "the Hugging Face hub"
     licence = "as its card on the hub says"
 
     def missing(self) -> str | None:
-        """Returns that the data set is not all in the local hub cache and how to get it, or None.
+        """Returns that the data set is not completely in the local hub cache and how to fetch it, or None.
 
         Raises:
-            DataError: It has several configurations, and none is named.
+            DataError: The data set has several configurations, and none is given.
         """
         if self._hub.is_here(self.train or "train"):
             return None
+        # The first field is the name itself; the command must repeat the others to fetch the same tables.
         _, *parameters = fields(self)
-        said = [f"{p.name}={value}" for p in parameters if (value := getattr(self, p.name)) != p.default]
-        called = f"{self.name}[{','.join(sorted(said))}]" if said else self.name
-        return f"{called} is not in the local hub cache: run `tlbench fetch --task '{called}'`"
+        given = [f"{p.name}={value}" for p in parameters if (value := getattr(self, p.name)) != p.default]
+        name = f"{self.name}[{','.join(sorted(given))}]" if given else self.name
+        return f"{name} is not in the local hub cache: run `tlbench fetch --task '{name}'`"
 
     def fetch(self) -> None:
-        """Brings the tables into the hub cache; what is there is left alone.
+        """Downloads missing tables to the hub cache.
 
         Raises:
-            UsageError: They cannot be had.
+            UsageError: They cannot be downloaded.
         """
         if self.missing():
-            self._hub.fetch([name for split in _USUAL for name in self._names(split)])
+            self._hub.fetch([name for split in _SPLIT_NAMES for name in self._split_names(split)])
 
     def parts(self) -> list[Part]:
-        """Returns the tables of each split that there is.
+        """Returns the tables of each existing split.
 
         Raises:
-            DataError: They are not here, one would serve two splits, or the test split is not there.
+            DataError: Tables are missing, or would serve two splits, or there is no train or test split.
         """
         if reason := self.missing():
             raise DataError(reason)
-        found = {}
-        for split in _USUAL:
-            files = next((files for name in self._names(split) if (files := self._hub.files(name))), [])
+        files_of = {}
+        for split in _SPLIT_NAMES:
+            files = next((files for name in self._split_names(split) if (files := self._hub.files(name))), [])
             if getattr(self, split) and not files:
                 raise DataError(f"{self.name}: no split {getattr(self, split)!r}")
             if files:
-                found[split] = files
-        others = contents(*(files for split, files in found.items() if split != "validation"))
-        if not self.validation and others & contents(found.get("validation", ())):
-            # With [test=validation] the validation split is the test: validation is carved from train.
-            del found["validation"]
-        if twice := shared(found):
-            raise DataError(f"{self.name}: the same tables would be {' and '.join(twice)}: name another split")
-        if set(found) == {"train"}:
-            return [Part(ALL, found["train"])]
+                files_of[split] = files
+        others = contents(*(files for split, files in files_of.items() if split != "validation"))
+        if not self.validation and others & contents(files_of.get("validation", ())):
+            # With [test=validation], the validation split is the test split, and validation is carved from train.
+            del files_of["validation"]
+        if twice := shared(files_of):
+            raise DataError(f"{self.name}: {' and '.join(twice)} would be the same tables: name another split")
+        if set(files_of) == {"train"}:
+            return [Part(ALL, files_of["train"])]
         for split in ("train", "test"):
-            if split not in found:
+            if split not in files_of:
                 raise DataError(f"{self.name}: no split {split!r}; name one, as [{split}=validation]")
-        return [Part(split, files) for split, files in found.items()]
+        return [Part(split, files) for split, files in files_of.items()]
 
-    def _names(self, split: str) -> tuple[str, ...]:
-        said: str = getattr(self, split)
-        return (said,) if said else _USUAL[split]
+    def _split_names(self, split: str) -> tuple[str, ...]:
+        given: str = getattr(self, split)
+        return (given,) if given else _SPLIT_NAMES[split]
 
     @property
     def _hub(self) -> Hub:
@@ -85,14 +86,15 @@ class HubTask(OwnTask):
 
 
 def resolve(text: str) -> HubTask:
-    """Returns the task of a data set, pinned to the commit that the local hub cache has for it, if any.
+    """Returns the task of a data set, pinned to the commit in the local hub cache, if any.
 
     Raises:
-        UsageError: No such name can be.
+        UsageError: The name is not that of a repository.
     """
     repository, _, revision = text.partition("@")
+    # The name becomes a path in the cache.
     if not _REPOSITORY.fullmatch(repository) or ".." in text:
-        raise UsageError(f"hub:{text}: not the id of a data set such as org/name")
+        raise UsageError(f"hub:{text}: not a data set name such as org/name")
     commit = Hub(repository, revision=revision or "main").commit()
     pinned = commit or revision
     return HubTask(f"hub:{repository}@{pinned}" if pinned else f"hub:{repository}")

@@ -1,4 +1,4 @@
-"""Which files a name stands for, and what pins them: a digest of their content is part of the task's name."""
+"""Finds the files that a task's name refers to, and pins them by a digest of their content."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     "conll": (".conll", ".bio", ".iob", ".txt"),
     "squad": (".json",),
 }
-"""Scheme to what its files end with, where a folder is named."""
+"""File suffixes of each scheme, to find the splits in a folder."""
 STEMS = {
     "train": ("train",),
     "validation": ("validation", "valid", "val", "dev"),
@@ -30,64 +30,65 @@ _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
 
 def pin(scheme: str, text: str) -> str:
-    """Returns "<absolute path>@<digest>" for a file or folder, which may be pinned already.
+    """Returns "<absolute path>@<digest>" for a file or folder, pinned already or not.
 
-    The digest of a folder is over its files that are called as splits are; there is none where no file is.
+    A folder's digest covers the files named like splits; a folder without such files is not pinned.
 
     Raises:
-        UsageError: Not there, or of other content than the digest says.
+        UsageError: The path does not exist, or its content does not match the digest.
     """
-    path, said = _taken_apart(text)
+    path, given = _path_and_digest(text)
     if path is None:
         raise UsageError(f"{scheme}:{text}: no such file or folder")
-    files = [file for files in standard(scheme, path).values() for file in files] if path.is_dir() else [path]
-    found = digest(files)
-    if said and (found != said or not files):
-        raise UsageError(f"{scheme}:{text}: it holds {found} now; name it without @{said} to use that")
-    return f"{path}@{found}" if files else str(path)
+    files = [file for files in split_files(scheme, path).values() for file in files] if path.is_dir() else [path]
+    current = digest(files)
+    if given and (current != given or not files):
+        raise UsageError(f"{scheme}:{text}: its digest is now {current}; drop @{given} to use it as it is")
+    # Without split files there is nothing to pin; the task itself then says which files it lacks.
+    return f"{path}@{current}" if files else str(path)
 
 
 def pinned_path(text: str) -> Path:
-    """Returns the path of what `pin` returned; an archive is unpacked into the cache first.
+    """Returns the path in a result of `pin`; an archive is unpacked into the cache first.
 
     Raises:
-        UsageError: An archive that cannot be unpacked safely.
+        DataError: The archive cannot be unpacked safely.
     """
     path = Path(_PIN.sub("", text))
     return unpacked(path) if is_archive(path) else path
 
 
 def beside(folder: Path, text: str) -> str:
-    """Returns a path that was given as a parameter: absolute, or beside the data, or from the working directory."""
-    path, _ = _taken_apart(str(folder / Path(text).expanduser()))
+    """Returns the path of a file given as a parameter: absolute, else relative to the data, else as given."""
+    path, _ = _path_and_digest(str(folder / Path(text).expanduser()))
     return str(folder / Path(text).expanduser()) if path else text
 
 
 def absolute(path: Path) -> Path:
-    """Returns the path from the root, with links followed; a file that is a link keeps its own name.
+    """Returns the absolute path with links resolved, except that a file keeps its own name.
 
-    A link's name says what the file is: caches link to names that are digests alone.
+    A linked file's suffix tells its format, and the hub cache links to files that are named by digests.
     """
     return path.resolve() if path.is_dir() else path.parent.resolve() / path.name
 
 
-def standard(scheme: str, folder: Path) -> dict[str, list[Path]]:
-    """Returns the files of a folder that are called as splits are; several where a split is in numbered parts."""
-    found: dict[str, list[Path]] = {}
+def split_files(scheme: str, folder: Path) -> dict[str, list[Path]]:
+    """Returns the files of a folder that are named like splits; several for a split in numbered shards."""
+    files_of: dict[str, list[Path]] = {}
     for split, stems in STEMS.items():
         for stem in stems:
-            files = sorted(file for file in folder.iterdir() if _is_called(file, stem, SUFFIXES[scheme]))
+            files = sorted(file for file in folder.iterdir() if _is_split_file(file, stem, SUFFIXES[scheme]))
             if files:
-                found[split] = files
+                files_of[split] = files
                 break
-    return found
+    return files_of
 
 
 def digest(files: Sequence[Path]) -> str:
-    """Returns twelve hex digits over the contents of the files.
+    """Returns twelve hex digits of a digest of the files' names and contents.
 
     Raises:
-        UsageError: One cannot be read.
+        UsageError: A file cannot be read.
     """
     try:
         stats = [(file, file.stat()) for file in files]
@@ -96,27 +97,31 @@ def digest(files: Sequence[Path]) -> str:
         raise UsageError(f"{error.filename}: {error.strerror}") from None
 
 
-def _taken_apart(text: str) -> tuple[Path | None, str]:
+def _path_and_digest(text: str) -> tuple[Path | None, str]:
+    """Returns the absolute path, or None, and the digest, or "", of `<path>[@digest]`."""
+    # The whole text first: a file's name may itself contain an @.
     whole = Path(text).expanduser()
     if text and whole.exists():
         return absolute(whole), ""
-    path, at, said = text.rpartition("@")
+    path, at, digest = text.rpartition("@")
     if at and path and Path(path).expanduser().exists():
-        return absolute(Path(path).expanduser()), said
+        return absolute(Path(path).expanduser()), digest
     return None, ""
 
 
-def _is_called(file: Path, stem: str, suffixes: tuple[str, ...]) -> bool:
+def _is_split_file(file: Path, stem: str, suffixes: tuple[str, ...]) -> bool:
     for suffix in suffixes:
         if file.name.endswith(suffix) and _SHARD.sub("", file.name.removesuffix(suffix)) == stem:
             return file.is_file()
     return False
 
 
+# Sizes and modification times in `files` only serve as the cache key.
 @lru_cache(maxsize=64)
 def _digest(files: tuple[tuple[str, int, int], ...]) -> str:
-    whole = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for name, _, _ in files:
         with Path(name).open("rb") as file:
-            whole.update(f"{Path(name).name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return whole.hexdigest()[:12]
+            # The file's name alone, so that a moved folder keeps its digest.
+            sha256.update(f"{Path(name).name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return sha256.hexdigest()[:12]

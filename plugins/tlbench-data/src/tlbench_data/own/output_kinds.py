@@ -1,4 +1,4 @@
-"""What is asked of a column: the kind of output, inferred from its values or set, and the targets that it holds."""
+"""Infers the kind of output from a label column, and reads the targets in it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from tlbench_data.readers.rows import Row, shown
 
 KINDS = ("classes", "multilabel", "scalar", "text", "tokens")
 FEW_NUMBERS = 20
-"""So many different whole numbers are taken for classes; more for a quantity."""
+"""Most distinct whole numbers that are taken for classes; more are a quantity."""
+# More distinct labels than this are hardly classes; a column with more than this share of numbers is hardly text.
 _MOST_NAMES = 1000
-_SURELY = 0.9
+_MOSTLY = 0.9
 
 METRICS: dict[type, tuple[str, ...]] = {
     Classes: ("accuracy", "f1_macro", "matthews"),
@@ -23,82 +24,85 @@ METRICS: dict[type, tuple[str, ...]] = {
     Text: ("rougeL", "chrf", "bleu"),
 }
 OF_ONE_CLASS = ("f1", "precision", "recall")
-"""Metrics of the class that counts as found, which of more than two has to be named."""
+"""Metrics of one positive class, which must be named if there are more than two classes."""
 
 
 @dataclass(frozen=True)
 class TargetColumn:
-    """The column of labels, and how it is read."""
+    """The label column, and how it is read."""
 
     name: str
     kind: str = ""
     separator: str = ";"
-    """Stands between the labels of a cell that holds several."""
+    """Separates the labels in one cell of a multi-label column."""
     max_length: int = 64
 
 
 def infer(rows: Sequence[Row], column: TargetColumn, worded: bool) -> str:
-    """Returns the kind of output that the values ask for; `worded` says that the inputs are lists of words.
+    """Returns the kind of output that the values suggest; `worded` tells that the inputs are lists of words.
 
     Raises:
-        DataError: They fit none, or might be classes as well as texts.
+        DataError: A value is empty, or the values could be classes or texts.
     """
-    values = [_filled(row, column.name) for row in rows]
+    values = [_non_empty(row, column.name) for row in rows]
     if worded:
         return "tokens"
     if isinstance(values[0], list | tuple):
         return "multilabel"
-    words = [_word(value) for value in values]
+    words = [_as_text(value) for value in values]
     numbers = [number for word in words if (number := _number(word)) is not None]
-    different = len(set(words))
+    distinct = len(set(words))
     if len(numbers) < len(words):
-        if len(numbers) > _SURELY * len(words) and different > FEW_NUMBERS:
+        if len(numbers) > _MOSTLY * len(words) and distinct > FEW_NUMBERS:
+            # Numbers with a few stray words: later, the stray words raise an error with their line.
             return "scalar"
-        if different > _MOST_NAMES or different > max(FEW_NUMBERS, len(words) / 2):
+        if distinct > _MOST_NAMES or distinct > max(FEW_NUMBERS, len(words) / 2):
             raise DataError(
-                f"{rows[0].path}: {column.name} has {different} different values in {len(words)} rows: "
-                "say kind=classes or kind=text"
+                f"{rows[0].path}: {column.name} has {distinct} different values in {len(words)} rows: "
+                "set kind=classes or kind=text"
             )
         return "classes"
+    # Ratings and class codes are few whole numbers; any fraction, or many values, is a quantity.
     whole = all(number == int(number) for number in numbers)
-    return "classes" if whole and different <= FEW_NUMBERS else "scalar"
+    return "classes" if whole and distinct <= FEW_NUMBERS else "scalar"
 
 
 def output_of(rows: Sequence[Row], column: TargetColumn) -> Output:
-    """Returns the output that the training rows ask for, with the names that stand in them.
+    """Returns the output kind of the training rows, with the label names in them.
 
     Raises:
-        DataError: A value that is none of its kind.
+        DataError: A value does not fit the kind.
     """
     if column.kind == "scalar":
         return Scalar()
     if column.kind == "text":
         return Text(column.max_length)
     if column.kind == "multilabel":
-        return MultiLabel(_ordered({name for row in rows for name in _several(row, column)}))
+        # Names of the training rows only: a label that only the test split has could not be learnt.
+        return MultiLabel(_sorted_names({name for row in rows for name in _labels(row, column)}))
     if column.kind == "tokens":
         return TokenClasses(_tags({tag for row in rows for tag in row.texts(column.name)}))
-    return Classes(_ordered({_word(_filled(row, column.name)) for row in rows}))
+    return Classes(_sorted_names({_as_text(_non_empty(row, column.name)) for row in rows}))
 
 
 def target_of(output: Output, column: TargetColumn) -> Callable[[Row], Any]:
-    """Returns what makes a target of a row; it raises a `DataError` for a value that is none of its kind."""
+    """Returns a function from a row to its target; it raises a DataError for a value that does not fit."""
     if isinstance(output, Scalar):
         return lambda row: row.real(column.name)
     if isinstance(output, Text):
         return lambda row: _references(row, column.name)
     assert isinstance(output, Classes | MultiLabel | TokenClasses)
-    place = {name: index for index, name in enumerate(output.names)}
+    index_of = {name: index for index, name in enumerate(output.names)}
     if isinstance(output, MultiLabel):
 
-        def several(row: Row) -> tuple[int, ...]:
-            held = {_index(row, name, place, column.name) for name in _several(row, column)}
-            return tuple(int(index in held) for index in range(len(place)))
+        def label_vector(row: Row) -> tuple[int, ...]:
+            present = {_index(row, name, index_of, column.name) for name in _labels(row, column)}
+            return tuple(int(index in present) for index in range(len(index_of)))
 
-        return several
+        return label_vector
     if isinstance(output, TokenClasses):
-        return lambda row: tuple(_index(row, tag, place, column.name) for tag in row.texts(column.name))
-    return lambda row: _index(row, _word(_filled(row, column.name)), place, column.name)
+        return lambda row: tuple(_index(row, tag, index_of, column.name) for tag in row.texts(column.name))
+    return lambda row: _index(row, _as_text(_non_empty(row, column.name)), index_of, column.name)
 
 
 def metrics_of(output: Output) -> tuple[str, ...]:
@@ -109,37 +113,38 @@ def metrics_of(output: Output) -> tuple[str, ...]:
     return METRICS[type(output)]
 
 
-def _filled(row: Row, column: str) -> Any:
+def _non_empty(row: Row, column: str) -> Any:
     value = row.value(column)
     if value is None or (isinstance(value, str) and not value.strip()):
         raise row.error(f"{column} is empty")
-    return row.whole(column, value) if isinstance(value, str) else value
+    return row.checked(column, value) if isinstance(value, str) else value
 
 
-def _several(row: Row, column: TargetColumn) -> list[str]:
+def _labels(row: Row, column: TargetColumn) -> list[str]:
     value = row.value(column.name)
     if isinstance(value, str):
         value = value.split(column.separator)
     if value is None or not isinstance(value, list | tuple):
         raise row.error(f"{column.name} is {shown(value)}, not a list of labels")
-    return [row.whole(column.name, word) for item in value if (word := _word(item))]
+    return [row.checked(column.name, word) for item in value if (word := _as_text(item))]
 
 
 def _references(row: Row, column: str) -> tuple[str, ...]:
-    value = _filled(row, column)
+    value = _non_empty(row, column)
     texts = row.texts(column) if isinstance(value, list | tuple) else (row.text(column),)
     if not texts or not all(text.strip() for text in texts):
         raise row.error(f"{column} holds an empty text")
     return texts
 
 
-def _index(row: Row, name: str, place: Mapping[str, int], column: str) -> int:
-    if name not in place:
+def _index(row: Row, name: str, index_of: Mapping[str, int], column: str) -> int:
+    if name not in index_of:
         raise row.error(f"{column} is {shown(name)}, which no training row has")
-    return place[name]
+    return index_of[name]
 
 
-def _word(value: Any) -> str:
+def _as_text(value: Any) -> str:
+    # As JSON and CSV write them, so that one data set gives the same names in either format.
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value).strip()
@@ -153,13 +158,14 @@ def _number(word: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _ordered(names: Iterable[str]) -> tuple[str, ...]:
-    every = list(names)
-    if all(_number(name) is not None for name in every):
-        return tuple(sorted(every, key=lambda name: (float(name), name)))
-    return tuple(sorted(every))
+def _sorted_names(names: Iterable[str]) -> tuple[str, ...]:
+    all_names = list(names)
+    # Numbers in numeric order: "10" after "9".
+    if all(_number(name) is not None for name in all_names):
+        return tuple(sorted(all_names, key=lambda name: (float(name), name)))
+    return tuple(sorted(all_names))
 
 
 def _tags(names: set[str]) -> tuple[str, ...]:
-    """Returns the tags with O first and B-x before I-x."""
+    """Returns the tags sorted with O first and B-x before I-x."""
     return tuple(sorted(names, key=lambda name: (name != "O", name[2:] if name[1:2] == "-" else name, name)))

@@ -1,4 +1,4 @@
-"""From files to splits: columns chosen, kind inferred, every row checked, and a split drawn where there is none."""
+"""Builds a task's splits from its files: chooses columns, infers the output kind, checks every row, draws splits."""
 
 from __future__ import annotations
 
@@ -11,39 +11,40 @@ from typing import Any
 
 from tlbench import Classes, DataError, Example, Examples, MultiLabel, Output, Scalar, Span, TokenClasses
 from tlbench_data.drawing import draw
-from tlbench_data.own.column_choice import Chosen, choose
+from tlbench_data.own.column_choice import ChosenColumns, choose
 from tlbench_data.own.output_kinds import TargetColumn, infer, metrics_of, output_of, target_of
 from tlbench_data.own.schemes import Format, questions_of, rows_of
 from tlbench_data.readers.rows import Row, listed, shown
 
 _SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
+# Regression targets are stratified by deciles.
 _STRATA = 10
 ALL = "all"
-"""The name of a part that holds every split."""
+"""Name of a part that contains all splits."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Files that hold one split, or all of them."""
+    """Files that contain one split, or all splits."""
 
     split: str
     files: Sequence[Path]
 
 
 def contents(*splits: Sequence[Path]) -> set[Path]:
-    """Returns the files behind the names, since two links may lead to one."""
+    """Returns the resolved paths of all files, since two links may point to one file."""
     return {file.resolve() for files in splits for file in files}
 
 
 def shared(splits: Mapping[str, Sequence[Path]]) -> tuple[str, str] | None:
-    """Returns the first two splits that have a file in common, or None."""
+    """Returns the first two splits that share a file, or None."""
     pairs = combinations(splits, 2)
     return next((pair for pair in pairs if contents(splits[pair[0]]) & contents(splits[pair[1]])), None)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What was made of the files."""
+    """Output, metrics and splits of a task made of files."""
 
     output: Output
     metrics: tuple[str, ...]
@@ -52,70 +53,76 @@ class Prepared:
 
 
 def prepare(parts: Sequence[Part], form: Format, column: TargetColumn, texts: tuple[str, str], seed: int) -> Prepared:
-    """Returns the splits, with every row read and checked.
+    """Returns the task's splits, with every row read and checked.
 
     Raises:
-        DataError: A file or a row that cannot be used; one line that names them.
-        UsageError: Columns that are not there.
+        DataError: A file or row cannot be used (one line that names it), or a named column does not exist.
     """
-    read = _questions(parts) if form.scheme == "squad" else _table(parts, form, column, texts)
+    read = _read_questions(parts) if form.scheme == "squad" else _read_table(parts, form, column, texts)
     output, splits, path = read.output, dict(read.splits), parts[0].files[0]
-    drawn = ALL in splits
-    if drawn:
-        splits = _drawn(splits[ALL], output, seed, path)
+    is_drawn = ALL in splits
+    if is_drawn:
+        splits = _draw_splits(splits[ALL], output, seed, path)
     _check(output, splits["train"], path)
-    counts = ", ".join(f"{len(found)} {split}" for split, found in splits.items())
-    by = f" (drawn by seed {seed}{', stratified' if isinstance(output, Classes | Scalar) else ''})" if drawn else ""
-    examples = {split: Examples(found) for split, found in splits.items()}
-    return Prepared(output, read.metrics, examples, f"{read.how}; {counts}{by}")
+    counts = ", ".join(f"{len(rows)} {split}" for split, rows in splits.items())
+    draw_note = (
+        f" (drawn by seed {seed}{', stratified' if isinstance(output, Classes | Scalar) else ''})" if is_drawn else ""
+    )
+    examples = {split: Examples(rows) for split, rows in splits.items()}
+    return Prepared(output, read.metrics, examples, f"{read.summary}; {counts}{draw_note}")
 
 
 @dataclass(frozen=True)
-class _Read:
+class _ReadFiles:
     output: Output
     metrics: tuple[str, ...]
     splits: Mapping[str, list[Example]]
-    how: str
+    summary: str
 
 
-def _questions(parts: Sequence[Part]) -> _Read:
+def _read_questions(parts: Sequence[Part]) -> _ReadFiles:
     splits = {part.split: questions_of(part.files) for part in parts}
-    return _Read(Span(), ("answer_f1", "exact_match"), splits, "answers to questions")
+    return _ReadFiles(Span(), ("answer_f1", "exact_match"), splits, "answers to questions")
 
 
-def _table(parts: Sequence[Part], form: Format, column: TargetColumn, texts: tuple[str, str]) -> _Read:
+def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, texts: tuple[str, str]) -> _ReadFiles:
     rows = {part.split: rows_of(part.files, form) for part in parts}
+    # The first part is train or all: its rows decide columns, kind and label names for every split.
     first = next(iter(rows.values()))
     chosen = _columns(first, form, texts, column.name)
     column = replace(column, name=chosen.label)
-    worded = isinstance(first[0].value(chosen.texts[0]), list | tuple)
-    said = column.kind
-    column = replace(column, kind=said or infer(first, column, worded))
-    if worded != (column.kind == "tokens"):
-        what = "a list of words" if worded else "a text"
-        raise first[0].error(f"{chosen.texts[0]} is {what}, which is not for kind={column.kind}")
+    has_words = isinstance(first[0].value(chosen.texts[0]), list | tuple)
+    given_kind = column.kind
+    column = replace(column, kind=given_kind or infer(first, column, has_words))
+    if has_words != (column.kind == "tokens"):
+        what = "a list of words" if has_words else "a text"
+        raise first[0].error(f"{chosen.texts[0]} is {what}, which does not fit kind={column.kind}")
     output = output_of(first, column)
-    splits = {split: _examples(split, found, chosen, output, column) for split, found in rows.items()}
-    how = f"{column.kind}{'' if said else ' (inferred)'}: {' and '.join(chosen.texts)} -> {column.name}"
+    splits = {split: _examples(split, split_rows, chosen, output, column) for split, split_rows in rows.items()}
+    summary = f"{column.kind}{'' if given_kind else ' (inferred)'}: {' and '.join(chosen.texts)} -> {column.name}"
     if isinstance(output, Classes | MultiLabel | TokenClasses):
-        how += f" ({len(output.names)}: {listed(output.names)})"
-    return _Read(output, metrics_of(output), splits, how)
+        summary += f" ({len(output.names)}: {listed(output.names)})"
+    return _ReadFiles(output, metrics_of(output), splits, summary)
 
 
-def _columns(rows: Sequence[Row], form: Format, texts: tuple[str, str], label: str) -> Chosen:
+def _columns(rows: Sequence[Row], form: Format, texts: tuple[str, str], label: str) -> ChosenColumns:
+    # The reader names its columns itself.
     if form.scheme == "conll":
-        return Chosen(("words",), "tags")
+        return ChosenColumns(("words",), "tags")
     return choose(rows[0], *texts, label)
 
 
-def _examples(split: str, rows: Sequence[Row], chosen: Chosen, output: Output, column: TargetColumn) -> list[Example]:
+def _examples(
+    split: str, rows: Sequence[Row], chosen: ChosenColumns, output: Output, column: TargetColumn
+) -> list[Example]:
     target = target_of(output, column)
-    found = []
+    examples = []
     for number, row in enumerate(rows):
         inputs: tuple[Any, ...]
         if isinstance(output, TokenClasses):
             words = row.texts(chosen.texts[0])
             tags = row.texts(column.name)
+            # Checked here, with the line: a metric would only see that lengths differ.
             if len(words) != len(tags) or not words:
                 raise row.error(f"{len(tags)} tags for {len(words)} words")
             if not all(word.strip() for word in words):
@@ -123,16 +130,16 @@ def _examples(split: str, rows: Sequence[Row], chosen: Chosen, output: Output, c
             inputs = (words,)
         else:
             inputs = tuple(row.text(text) for text in chosen.texts)
-        found.append(Example(f"{'row' if split == ALL else split}-{number}", inputs, target(row)))
-    return found
+        examples.append(Example(f"{'row' if split == ALL else split}-{number}", inputs, target(row)))
+    return examples
 
 
-def _drawn(examples: Sequence[Example], output: Output, seed: int, path: Path) -> dict[str, list[Example]]:
-    # Questions about one paragraph are on one side, and so are rows that show the same.
+def _draw_splits(examples: Sequence[Example], output: Output, seed: int, path: Path) -> dict[str, list[Example]]:
+    # Questions about one paragraph stay in one split, as do rows with equal inputs.
     keys = [e.inputs[1] if isinstance(output, Span) else e.inputs for e in examples]
     parts = draw(keys, _strata(examples, output), _SHARES, seed)
-    if short := [split for split, rows in parts.items() if not rows]:
-        raise DataError(f"{path}: {len(examples)} rows are too few to be split: {short[0]} would be empty")
+    if empty := [split for split, rows in parts.items() if not rows]:
+        raise DataError(f"{path}: {len(examples)} rows are too few to split: {empty[0]} would be empty")
     return {split: [examples[row] for row in rows] for split, rows in parts.items()}
 
 
@@ -140,6 +147,7 @@ def _strata(examples: Sequence[Example], output: Output) -> list[Hashable]:
     targets = [example.target for example in examples]
     if isinstance(output, Classes):
         return list(targets)
+    # Rank of a value, so that equal targets are in one stratum.
     if isinstance(output, Scalar):
         ranks = {target: rank for rank, target in enumerate(sorted(targets))}
         return [ranks[target] * _STRATA // len(targets) for target in targets]
@@ -151,6 +159,6 @@ def _check(output: Output, train: Sequence[Example], path: Path) -> None:
         counts = Counter(example.target for example in train)
         if len(counts) < 2:
             only = output.names[train[0].target] if isinstance(output, Classes) else train[0].target
-            raise DataError(f"{path}: every training row has the label {shown(only)}: there is nothing to tell apart")
+            raise DataError(f"{path}: every training row has the label {shown(only)}, so there is nothing to learn")
     if isinstance(output, MultiLabel | TokenClasses) and len(output.names) < 2:
-        raise DataError(f"{path}: one label alone, {listed(output.names)}: there is nothing to tell apart")
+        raise DataError(f"{path}: the only label is {listed(output.names)}, so there is nothing to learn")

@@ -1,4 +1,4 @@
-"""A task made of your own file or folder: read and checked whole when somebody first asks what it is."""
+"""`csv:`, `jsonl:`, ...: a task made of your own file or folder, read and checked completely on first use."""
 
 from __future__ import annotations
 
@@ -10,58 +10,58 @@ from pathlib import Path
 from tlbench import METRICS, Classes, DataError, Examples, Metric, Output, SplitName, Task, UsageError
 from tlbench_data.drawing import check_seed
 from tlbench_data.own import output_kinds as kinds
-from tlbench_data.own.named_files import beside, pin, pinned_path, standard
+from tlbench_data.own.named_files import beside, pin, pinned_path, split_files
 from tlbench_data.own.own_splits import ALL, Part, Prepared, contents, prepare, shared
 from tlbench_data.own.schemes import Format
 from tlbench_data.readers.rows import listed, shown
 
 _SPLITS = ("train", "validation", "test")
-_OF_COLUMNS = ("text", "text2", "label", "header", "quotes", "separator", "kind", "max_length", "positive_class")
-_READ_BY: dict[str, tuple[str, ...]] = {
-    "conll": _OF_COLUMNS,
-    "squad": (*_OF_COLUMNS, "encoding"),
+_COLUMN_PARAMETERS = ("text", "text2", "label", "header", "quotes", "separator", "kind", "max_length", "positive_class")
+_UNUSED_PARAMETERS: dict[str, tuple[str, ...]] = {
+    "conll": _COLUMN_PARAMETERS,
+    "squad": (*_COLUMN_PARAMETERS, "encoding"),
     "jsonl": ("header", "quotes"),
     "parquet": ("header", "quotes", "encoding"),
     "hub": ("header", "quotes", "encoding"),
 }
-"""Scheme to the parameters that mean nothing to it."""
+"""Parameters that each scheme ignores, and which are refused there."""
 
 
 @dataclass(frozen=True)
 class OwnTask(Task):
-    """A task made of files: `<scheme>:<absolute path>@<digest of the content>`.
+    """A task made of files, named `<scheme>:<absolute path>@<digest of the content>`.
 
     Raises:
-        UsageError: A parameter that cannot be, or a file that is not there.
+        UsageError: A parameter is not valid, or a file does not exist.
     """
 
     name: str
     text: str = ""
-    """The column of the text; found by its name where empty, as are the others."""
+    """Column of the text; found by a usual name if empty, like the other columns."""
     text2: str = ""
-    """The column of a second text, for pairs."""
+    """Column of the second text, for tasks on pairs."""
     label: str = ""
     kind: str = ""
-    """classes, multilabel, scalar, text or tokens; inferred where empty."""
+    """classes, multilabel, scalar, text or tokens; inferred if empty."""
     train: str = ""
-    """A file for this split, where it is not called train.*; the same for the other two."""
+    """File of this split if it is not called train.*; `validation` and `test` likewise."""
     validation: str = ""
     test: str = ""
     header: bool = True
-    """Whether the first line names the columns; without it they are called 0, 1, ..."""
+    """Whether the first line names the columns; otherwise they are 0, 1, ..."""
     quotes: bool = True
-    """Whether a quoted field may hold separators and line ends."""
+    """Whether quoted fields may contain separators and line ends."""
     encoding: str = "utf-8"
     separator: str = ";"
-    """Between the labels of one cell, for kind=multilabel."""
+    """Separates the labels of one cell, for kind=multilabel."""
     metric: str = ""
-    """The primary metric, where it is not the usual one of the kind."""
+    """Primary metric, if not the default of the kind."""
     positive_class: str = ""
-    """The class that counts as found, for metric=f1, precision or recall; the second of two where empty."""
+    """Positive class of metric=f1, precision or recall; the second of two classes if empty."""
     max_length: int = 64
-    """Tokens of a text to write, for kind=text."""
+    """Most tokens of a generated text, for kind=text."""
     seed: int = 0
-    """Of the 80/10/10 split, where the files are not split."""
+    """Seed of the 80/10/10 split of files that are not split."""
 
     modality = "text"
     source = "your own files"
@@ -69,33 +69,35 @@ class OwnTask(Task):
 
     def __post_init__(self) -> None:
         if self.kind not in ("", *kinds.KINDS):
-            raise UsageError(f"{self.name}: kind={self.kind}: there is {', '.join(kinds.KINDS)}")
+            raise UsageError(f"{self.name}: kind={self.kind}: choose {', '.join(kinds.KINDS)}")
+        # Plugins are searched only for a name that is not built in: discovery imports every installed plugin.
         if self.metric and self.metric not in METRICS and self.metric not in (known := _all_metrics()):
-            raise UsageError(f"{self.name}: metric={self.metric}: there is {', '.join(known)}")
+            raise UsageError(f"{self.name}: metric={self.metric}: choose {', '.join(known)}")
         if self.positive_class and self.metric not in kinds.OF_ONE_CLASS:
-            raise UsageError(f"{self.name}: positive_class= is for metric={', '.join(kinds.OF_ONE_CLASS)} alone")
+            raise UsageError(f"{self.name}: positive_class= needs metric={', '.join(kinds.OF_ONE_CLASS)}")
         if not self.separator:
-            raise UsageError(f"{self.name}: separator= is empty: say what stands between the labels of a cell")
+            raise UsageError(f"{self.name}: separator= is empty: give the character between the labels of a cell")
         if self.max_length < 1:
-            raise UsageError(f"{self.name}: max_length={self.max_length}: a text to write has 1 token or more")
+            raise UsageError(f"{self.name}: max_length={self.max_length}: must be at least 1")
         check_seed(self.name, "seed", self.seed)
-        unset = {f.name: f.default for f in fields(self)}
-        for parameter in _READ_BY.get(self.scheme, ()):
-            if getattr(self, parameter) != unset[parameter]:
-                raise UsageError(f"{self.name}: {self.scheme}: has no use for {parameter}=")
+        defaults = {f.name: f.default for f in fields(self)}
+        for parameter in _UNUSED_PARAMETERS.get(self.scheme, ()):
+            if getattr(self, parameter) != defaults[parameter]:
+                raise UsageError(f"{self.name}: {self.scheme}: does not use {parameter}=; leave it out")
         if self.scheme != "hub":
             for split in _SPLITS:
                 if given := getattr(self, split):
+                    # Pinned, because the task's name, its identity, must fix the content of every file.
                     object.__setattr__(self, split, pin(self.scheme, beside(self._folder, given)))
 
     @property
     def scheme(self) -> str:
-        """What stands before the colon."""
+        """The part of the name before the colon."""
         return self.name.partition(":")[0]
 
     @property
     def output(self) -> Output:  # type: ignore[override]
-        """What the labels ask for.
+        """The output kind with its label names.
 
         Raises:
             DataError: The files cannot be used.
@@ -104,13 +106,21 @@ class OwnTask(Task):
 
     @property
     def metrics(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The metrics of the kind of output, the chosen one first; raises as `output`."""
+        """Metrics of the output kind, the chosen one first.
+
+        Raises:
+            DataError: The files cannot be used.
+        """
         usual = self._prepared().metrics
         return (self.metric, *(name for name in usual if name != self.metric)) if self.metric else usual
 
     @property
     def positive(self) -> int:  # type: ignore[override]
-        """The index of the class that F1, precision and recall are of; raises as `output`."""
+        """Index of the positive class of F1, precision and recall.
+
+        Raises:
+            DataError: The files cannot be used.
+        """
         if not self.positive_class:
             return Task.positive
         output = self.output
@@ -118,43 +128,55 @@ class OwnTask(Task):
 
     @property
     def description(self) -> str:  # type: ignore[override]
-        """What was made of the files: kind, columns and splits; raises as `output`."""
+        """Kind, columns and splits in one line.
+
+        Raises:
+            DataError: The files cannot be used.
+        """
         return self._prepared().description
 
     @property
     def sizes(self) -> Mapping[str, int]:  # type: ignore[override]
-        """How many examples each split has; raises as `output`."""
+        """Number of examples in each split.
+
+        Raises:
+            DataError: The files cannot be used.
+        """
         return {split: len(examples) for split, examples in self._prepared().splits.items()}
 
     def split(self, name: SplitName) -> Examples | None:
-        """Returns the examples of a split, or None where there is none; raises as `output`."""
+        """Returns the examples of a split, or None if there is no such split.
+
+        Raises:
+            DataError: The files cannot be used.
+        """
         return self._prepared().splits.get(name)
 
     def parts(self) -> list[Part]:
-        """Returns the files, and the split that each holds; one part called `all` where they are not split.
+        """Returns the files of each split, or one part called `all` if they are not split.
 
         Raises:
-            DataError: Files that do not make up a task.
+            DataError: The files do not make up a task.
         """
         given = {split: [pinned_path(getattr(self, split))] for split in _SPLITS if getattr(self, split)}
         path = self._path
         if path.is_dir():
             named = contents(*given.values())
-            # A file that was named for one split stands for no other.
-            usual = standard(self.scheme, path).items()
-            given = {**{split: files for split, files in usual if not named & contents(files)}, **given}
+            standard_files = split_files(self.scheme, path).items()
+            # A file that is given for one split is not used for another.
+            given = {**{split: files for split, files in standard_files if not named & contents(files)}, **given}
         elif given:
             given = {"train": [path], **given}
         else:
             return [Part(ALL, [path])]
         if shared(given):
-            raise DataError(f"{path}: one file is named for two splits")
+            raise DataError(f"{path}: one file is given for two splits")
         if not given.get("train"):
-            raise DataError(f"{path}: no file is called train.*; name one, as [train=...,test=...]")
+            raise DataError(f"{path}: no file is called train.*; give one, as [train=...,test=...]")
         if set(given) == {"train"}:
             return [Part(ALL, given["train"])]
         if "test" not in given:
-            raise DataError(f"{path}: no file is called test.*; name one, as [test=...]")
+            raise DataError(f"{path}: no file is called test.*; give one, as [test=...]")
         return [Part(split, given[split]) for split in _SPLITS if split in given]
 
     @property
@@ -171,39 +193,45 @@ class OwnTask(Task):
 
 
 def _all_metrics() -> Mapping[str, Metric]:
-    """Returns tlbench's metrics and those of plugins, which are looked for only where a name is not tlbench's own."""
+    """Returns the built-in metrics and those of plugins."""
     from tlbench.catalog.catalog import Catalog
 
     return Catalog.discover().metrics
 
 
 def resolve(scheme: str, text: str) -> Task:
-    """Returns the task of a file or folder, pinned to what it holds now.
+    """Returns the task of a file or folder, pinned to its present content.
 
     Raises:
-        UsageError: Not there, or changed since it was pinned.
+        UsageError: The path does not exist, or has changed since it was pinned.
     """
+    # TSV files usually have bare quotation marks in their texts.
     return OwnTask(f"{scheme}:{pin(scheme, text)}", quotes=scheme != "tsv")
 
 
+# Every property of the task reads the files; they are pinned by the name, so one pass per process is enough.
 @lru_cache(maxsize=8)
 def _read(task: OwnTask) -> Prepared:
     column = kinds.TargetColumn(task.label, task.kind, task.separator, task.max_length)
     form = Format(task.scheme, task.header, task.quotes, task.encoding)
     prepared = prepare(task.parts(), form, column, (task.text, task.text2), task.seed)
-    return replace(prepared, description=prepared.description + _of_one_class(task, prepared.output))
+    return replace(prepared, description=prepared.description + _positive_class_note(task, prepared.output))
 
 
-def _of_one_class(task: OwnTask, output: Output) -> str:
-    """Returns what a description adds of a metric of one class: which one it is."""
+def _positive_class_note(task: OwnTask, output: Output) -> str:
+    """Returns the end of the description of a one-class metric: the positive class.
+
+    Raises:
+        DataError: The class is not one of the task's, or must be given and is not.
+    """
     if task.metric not in kinds.OF_ONE_CLASS or not isinstance(output, Classes):
         return ""
     names = output.names
     if not task.positive_class and len(names) > 2:
         raise DataError(
-            f"{task.name}: {task.metric} is of one class, and there are {len(names)}: "
-            f"say metric={task.metric}_macro or positive_class="
+            f"{task.name}: {task.metric} is of one class, but there are {len(names)}: "
+            f"set metric={task.metric}_macro or positive_class="
         )
     if task.positive_class and task.positive_class not in names:
-        raise DataError(f"{task.name}: positive_class={task.positive_class}: there is {listed(names)}")
+        raise DataError(f"{task.name}: positive_class={task.positive_class}: choose {listed(names)}")
     return f"; {task.metric} of {shown(task.positive_class or names[Task.positive])}"

@@ -1,4 +1,4 @@
-"""The rows of a task's files, by scheme."""
+"""Reads the rows of a task's files by the scheme of its name."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ def rows_of(files: Sequence[Path], form: Format) -> list[Row]:
     """Returns the rows of the files, in order.
 
     Raises:
-        DataError: Not readable, or no row.
+        DataError: A file cannot be read, or there are no rows.
     """
-    found = list(chain.from_iterable(_reader(form)(file) for file in files))
-    if not found:
-        raise DataError(f"{files[0]}: it has no row")
-    return found
+    rows = list(chain.from_iterable(_reader(form)(file) for file in files))
+    if not rows:
+        raise DataError(f"{files[0]}: the file has no rows")
+    return rows
 
 
 def questions_of(files: Sequence[Path]) -> list[Example]:
-    """Returns the questions of SQuAD files under their own ids.
+    """Returns the questions of SQuAD files, with their own ids.
 
     Raises:
-        DataError: Not readable, or no question.
+        DataError: A file cannot be read, or there are no questions.
     """
     items = list(chain.from_iterable(squad(file) for file in files))
     if not items:
-        raise DataError(f"{files[0]}: it has no question")
+        raise DataError(f"{files[0]}: the file has no questions")
     return [Example(item.id, (item.question, item.context), item.answers) for item in items]
 
 
@@ -59,5 +59,5 @@ def _reader(form: Format) -> Callable[[Path], Iterator[Row]]:
 
 
 def _json(file: Path, encoding: str) -> Iterator[Row]:
-    # A list in one piece is called .json too.
+    # Both a JSON list and JSON lines are published as .json.
     return json_list(file) if decoded(file, encoding).lstrip()[:1] == "[" else json_lines(file, encoding)

@@ -1,4 +1,4 @@
-"""Readers of file formats: each gives rows that know their file and line, and refuses what it cannot read."""
+"""Strict readers of file formats: they yield rows that know their file and line."""
 
 from tlbench_data.readers.conll import conll, to_bio
 from tlbench_data.readers.hub_files import Hub

@@ -1,4 +1,4 @@
-"""Words in columns, as the CoNLL shared tasks write them: a word on each line, an empty line after each sentence."""
+"""Reads CoNLL files: one word per line with its tags in columns, an empty line after each sentence."""
 
 from __future__ import annotations
 
@@ -21,47 +21,53 @@ class _Sentence:
 
 
 def conll(path: Path, word: int = 0, tag: int = -1, encoding: str = "utf-8") -> Iterator[Row]:
-    """Yields sentences as rows with the columns `words` and `tags`; lines that begin a document are left out.
+    """Yields one row per sentence with the columns `words` and `tags`; document markers are skipped.
 
-    Columns stand apart by tabs where a line has one, else by white space. A line of white space alone ends a
-    sentence too: published files have them.
+    Columns are separated by tabs on lines that have one, else by white space. A line of only white space ends a
+    sentence too, since published files have them.
 
     Raises:
-        DataError: Not readable, or a line with another number of columns than the first.
+        DataError: The file cannot be read, or a line has another number of columns than the first.
     """
-    now = _Sentence()
+    sentence = _Sentence()
     width: int | None = None
     for number, line in lines(path, encoding):
         if not line.strip():
-            if now.words:
-                yield _row(path, now)
-            now = _Sentence()
+            if sentence.words:
+                yield _row(path, sentence)
+            sentence = _Sentence()
             continue
+        # Words of social-media text may contain spaces, which only tabs can separate from tags.
         cells = line.split("\t") if "\t" in line else line.split()
         if cells[0] == _DOCUMENT:
             continue
+        # One broken line shifts words and tags, and every later score would be of the wrong tags.
         width = width or len(cells)
         if len(cells) != width or len(cells) < 2:
             raise DataError(f"{path}, line {number}: {len(cells)} columns where {max(width, 2)} are expected")
-        chosen, label = cells[word].strip(), cells[tag].strip()
-        if not chosen or not label:
-            raise DataError(f"{path}, line {number}: {'the tag' if chosen else 'the word'} is empty")
-        now.line = now.line or number
-        now.words.append(chosen)
-        now.tags.append(label)
-    if now.words:
-        yield _row(path, now)
+        word_text, label = cells[word].strip(), cells[tag].strip()
+        if not word_text or not label:
+            raise DataError(f"{path}, line {number}: {'the tag' if word_text else 'the word'} is empty")
+        sentence.line = sentence.line or number
+        sentence.words.append(word_text)
+        sentence.tags.append(label)
+    # The last sentence of many files has no empty line after it.
+    if sentence.words:
+        yield _row(path, sentence)
 
 
 def to_bio(tags: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns the tags so that every entity begins with B-; older files write B- between like neighbours only."""
-    found = []
-    before = "O"
+    """Returns the tags in the BIO scheme, in which every entity begins with B-.
+
+    The older IOB scheme of CoNLL 2003 uses B- only between neighbouring entities of one type.
+    """
+    bio = []
+    previous = "O"
     for tag in tags:
-        begins = tag.startswith("I-") and before[2:] != tag[2:]
-        found.append(f"B-{tag[2:]}" if begins else tag)
-        before = tag
-    return tuple(found)
+        begins = tag.startswith("I-") and previous[2:] != tag[2:]
+        bio.append(f"B-{tag[2:]}" if begins else tag)
+        previous = tag
+    return tuple(bio)
 
 
 def _row(path: Path, sentence: _Sentence) -> Row:

@@ -1,4 +1,4 @@
-"""Tables: CSV, TSV, JSON lines, JSON lists and Parquet, read whole and strictly."""
+"""Reads tables (CSV, TSV, JSON lines, JSON lists, Parquet) completely and strictly."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tlbench import DataError
 from tlbench_data.readers.rows import Row, shown
 from tlbench_data.readers.text_lines import decoded, lines
 
+# The csv module's default of 128 KiB is less than some documents.
 _FIELD_LIMIT = 2**30
 
 
@@ -29,18 +30,18 @@ def delimited(
     """Yields the rows of a file with separated columns.
 
     Args:
-        path: The file; a `.gz` is unpacked.
-        delimiter: What stands between columns.
-        quotes: Whether a quoted field may hold delimiters and line ends; GLUE's files have bare quotes instead.
-        columns: Their names where there is no header.
-        header: Whether the first line names the columns; without it and `columns` they are called 0, 1, ...
-        encoding: Of the file.
-        skip_short: Leave out rows that lack columns, as is usual for some published files.
+        path: The file; `.gz` files are unpacked.
+        delimiter: Separates columns.
+        quotes: Whether quoted fields may contain delimiters and line ends; GLUE's files have bare quotes instead.
+        columns: Column names of a file without a header.
+        header: Whether the first line names the columns; without it and `columns` they are 0, 1, ...
+        encoding: Encoding of the file.
+        skip_short: Skip rows with too few columns, as is usual for some published files.
 
     Raises:
-        DataError: Not readable, a row with another number of columns, or a header that names one twice.
+        DataError: The file cannot be read, a row has another number of columns, or the header repeats a name.
     """
-    cells = _quoted(path, delimiter, encoding) if quotes else _bare(path, delimiter, encoding)
+    cells = _quoted_cells(path, delimiter, encoding) if quotes else _bare_cells(path, delimiter, encoding)
     names = list(columns)
     for number, fields in cells:
         if not names and header:
@@ -49,6 +50,7 @@ def delimited(
                 twice = next(name for name in names if names.count(name) > 1)
                 raise DataError(f"{path}, line {number}: the header names {shown(twice)} twice")
             continue
+        # The first row decides the number of columns of a file without names.
         names = names or [str(index) for index in range(len(fields))]
         if len(fields) != len(names):
             if skip_short and len(fields) < len(names):
@@ -58,10 +60,10 @@ def delimited(
 
 
 def json_lines(path: Path, encoding: str = "utf-8") -> Iterator[Row]:
-    """Yields the objects of a file with one on each line; empty lines are left out.
+    """Yields the objects of a file with one JSON object per line; empty lines are skipped.
 
     Raises:
-        DataError: Not readable, or a line that is no JSON object.
+        DataError: The file cannot be read, or a line is not a JSON object.
     """
     for number, line in lines(path, encoding):
         if line.strip():
@@ -72,14 +74,14 @@ def json_list(path: Path) -> Iterator[Row]:
     """Yields the objects of a file that is one JSON list.
 
     Raises:
-        DataError: Not readable, or no list of objects.
+        DataError: The file cannot be read, or is not a list of objects.
     """
-    whole = load_json(path)
-    if not isinstance(whole, list):
+    items = load_json(path)
+    if not isinstance(items, list):
         raise DataError(f"{path}: not a JSON list")
-    for number, item in enumerate(whole, 1):
+    for number, item in enumerate(items, 1):
         if not isinstance(item, dict):
-            raise DataError(f"{path}, row {number}: {shown(item)} is no JSON object")
+            raise DataError(f"{path}, row {number}: {shown(item)} is not a JSON object")
         yield Row(path, number, item, "row")
 
 
@@ -88,11 +90,10 @@ def parquet(path: Path, *, named: bool = False) -> Iterator[Row]:
 
     Args:
         path: The file.
-        named: Put the names in place of class indices where the file's own description (as the datasets library
-            writes it) has them.
+        named: Replace class indices by the names in the file's metadata, which the datasets library writes.
 
     Raises:
-        DataError: Not there, or not Parquet.
+        DataError: The file is missing or not Parquet.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -101,6 +102,7 @@ def parquet(path: Path, *, named: bool = False) -> Iterator[Row]:
         with pq.ParquetFile(path) as file:
             renamed = _class_names(file.schema_arrow.metadata) if named else {}
             number = 0
+            # In batches, so that a large file is not in memory twice as Arrow and Python objects.
             for batch in file.iter_batches():
                 for values in batch.to_pylist():
                     number += 1
@@ -112,10 +114,10 @@ def parquet(path: Path, *, named: bool = False) -> Iterator[Row]:
 
 
 def table(path: Path, *, named: bool = False) -> Iterator[Row]:
-    """Yields the rows of a file whose name says its format: .csv, .tsv, .jsonl, .json or .parquet.
+    """Yields the rows of a file by its suffix: .csv, .tsv, .jsonl, .json or .parquet.
 
     Raises:
-        DataError: Another name, or not readable.
+        DataError: The suffix is another, or the file cannot be read.
     """
     readers: dict[str, Callable[[Path], Iterator[Row]]] = {
         ".csv": delimited,
@@ -131,23 +133,23 @@ def table(path: Path, *, named: bool = False) -> Iterator[Row]:
 
 
 def load_json(path: Path) -> Any:
-    """Returns what a JSON file holds.
+    """Returns the content of a JSON file.
 
     Raises:
-        DataError: Not readable, or not JSON.
+        DataError: The file cannot be read, or is not JSON.
     """
     return _parsed(decoded(path), str(path))
 
 
 def _json(path: Path) -> Iterator[Row]:
-    # Files of either kind are called .json.
+    # Both a JSON list and JSON lines are published as .json.
     return json_list(path) if decoded(path).lstrip()[:1] == "[" else json_lines(path)
 
 
 def _object(text: str, where: str) -> dict[str, Any]:
     item = _parsed(text, where)
     if not isinstance(item, dict):
-        raise DataError(f"{where}: {shown(item)} is no JSON object")
+        raise DataError(f"{where}: {shown(item)} is not a JSON object")
     return item
 
 
@@ -156,47 +158,52 @@ def _parsed(text: str, where: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise DataError(f"{where}: not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
+    # A few kilobytes of brackets exceed Python's stack.
     except RecursionError:
         raise DataError(f"{where}: nested too deeply") from None
 
 
-def _quoted(path: Path, delimiter: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
+def _quoted_cells(path: Path, delimiter: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
+    # newline="" keeps line ends inside quoted fields; strict, or stray quotes would be accepted.
     csv.field_size_limit(_FIELD_LIMIT)
     reader = csv.reader(io.StringIO(decoded(path, encoding), newline=""), delimiter=delimiter, strict=True)
-    begin = 1
+    first_line = 1
     while True:
         try:
             fields = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            raise DataError(f"{path}, line {begin}: {error}") from None
+            raise DataError(f"{path}, line {first_line}: {error}") from None
         if fields:
-            yield begin, fields
-        begin = reader.line_num + 1
+            yield first_line, fields
+        first_line = reader.line_num + 1
 
 
-def _bare(path: Path, delimiter: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
+def _bare_cells(path: Path, delimiter: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
     for number, line in lines(path, encoding):
         if line:
             yield number, line.split(delimiter)
 
 
 def _class_names(metadata: dict[bytes, bytes] | None) -> dict[str, Callable[[Any], Any]]:
+    """Returns, for each column of class indices, a function from index to name."""
+    # The metadata is from a file that anybody may have written: whatever it lacks means no names.
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
     except (KeyError, ValueError, TypeError):
         return {}
-    found: dict[str, Callable[[Any], Any]] = {}
+    renamers: dict[str, Callable[[Any], Any]] = {}
     for column, feature in features.items():
         inner = feature.get("feature", feature) if isinstance(feature, dict) else {}
         names = inner.get("names") if isinstance(inner, dict) and inner.get("_type") == "ClassLabel" else None
         if isinstance(names, list) and names:
-            found[column] = _renamer([str(name) for name in names])
-    return found
+            renamers[column] = _renamer([str(name) for name in names])
+    return renamers
 
 
 def _renamer(names: Sequence[str]) -> Callable[[Any], Any]:
+    # -1 marks unlabelled rows and stays as it is.
     def rename(value: Any) -> Any:
         if isinstance(value, list):
             return [rename(item) for item in value]

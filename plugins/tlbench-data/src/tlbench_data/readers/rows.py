@@ -1,4 +1,4 @@
-"""A row of a file: its values, and what is wrong with them said with file and line."""
+"""A row of a file, with checked access to its values and errors that name file and line."""
 
 from __future__ import annotations
 
@@ -16,69 +16,75 @@ _WIDTH = 60
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row, and where it stands."""
+    """One row and its position."""
 
     path: Path
     number: int
-    """From 1: the line on which it begins, or its row where a file has no lines."""
+    """From 1: the line on which the row begins, or its index in formats without lines."""
     values: Mapping[str, Any]
     unit: Literal["line", "row"] = "line"
 
     def error(self, message: str) -> DataError:
-        """Returns the complaint, with file and line."""
+        """Returns an error with file and line."""
         return DataError(f"{self.path}, {self.unit} {self.number}: {message}")
 
     def value(self, column: str) -> Any:
-        """Returns what stands in a column.
+        """Returns the value in a column.
 
         Raises:
             DataError: There is no such column.
         """
         if column not in self.values:
-            raise self.error(f"no column {column!r}; there is {listed(self.values)}")
+            raise self.error(f"no column {column!r}; the columns are {listed(self.values)}")
         return self.values[column]
 
     def text(self, column: str, *, may_be_empty: bool = False) -> str:
-        """Returns the text in a column, without the white space around it.
+        """Returns the text in a column, stripped of surrounding white space.
 
         Raises:
-            DataError: No such column, no text, half a character in it, or an empty one where it may not be.
+            DataError: There is no such column, or no valid text in it, or it is empty and must not be.
         """
         value = self.value(column)
         if not isinstance(value, str):
             raise self.error(f"{column} is {shown(value)}, not a text")
         if not value.strip() and not may_be_empty:
             raise self.error(f"{column} is empty")
-        return self.whole(column, value).strip()
+        return self.checked(column, value).strip()
 
     def texts(self, column: str) -> tuple[str, ...]:
-        """Returns the list of texts in a column; raises as `text` does."""
+        """Returns the list of texts in a column.
+
+        Raises:
+            DataError: There is no such column, or no list of valid texts in it.
+        """
         value = self.value(column)
         if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
             raise self.error(f"{column} is {shown(value)}, not a list of texts")
-        return tuple(self.whole(column, item) for item in value)
+        return tuple(self.checked(column, item) for item in value)
 
-    def whole(self, column: str, text: str) -> str:
-        """Returns a text that stands in a column as it is.
+    def checked(self, column: str, text: str) -> str:
+        """Returns the text unchanged, once it is known to be valid Unicode.
 
         Raises:
-            DataError: It holds half a character.
+            DataError: It contains an unpaired surrogate.
         """
-        if half := half_character(text):
-            raise self.error(f"{column} holds half a character ({half})")
+        if surrogate := unpaired_surrogate(text):
+            raise self.error(f"{column} contains an unpaired surrogate ({surrogate})")
         return text
 
     def index(self, column: str, names: Sequence[str]) -> int:
-        """Returns which of the names stands in a column: by name, or as a whole number that counts from 0.
+        """Returns the index of the name in a column, which may be a name or an index from 0.
 
         Raises:
-            DataError: No such column, or none of these.
+            DataError: There is no such column, or another value in it.
         """
         value = self.value(column)
+        # bool is a subclass of int.
         if isinstance(value, int) and not isinstance(value, bool):
             if 0 <= value < len(names):
                 return value
         elif isinstance(value, str) and value.strip() in names:
+            # Stripped, since many CSV writers pad cells.
             return names.index(value.strip())
         raise self.error(f"{column} is {shown(value)}, which is none of {listed(names)}")
 
@@ -86,24 +92,26 @@ class Row:
         """Returns the number in a column.
 
         Raises:
-            DataError: No such column, or no finite number.
+            DataError: There is no such column, or no finite number in it.
         """
         value = self.value(column)
         try:
             number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
         except ValueError:
             number = math.nan
+        # Text such as "nan" parses as a float, and would make every mean in a metric NaN.
         if not math.isfinite(number):
             raise self.error(f"{column} is {shown(value)}, not a number")
         return number
 
 
-def half_character(text: str) -> str:
-    r"""Returns the first half of a surrogate pair that stands alone, as \ud83d; empty where there is none.
+def unpaired_surrogate(text: str) -> str:
+    r"""Returns the first unpaired surrogate, as \ud83d, or "" if there is none.
 
-    JSON can write one, and no file can hold it.
+    JSON escapes can produce one, but no file or terminal can encode it.
     """
     try:
+        # UTF-8 cannot encode surrogates, and its error has the position of the first one.
         text.encode()
     except UnicodeEncodeError as error:
         return f"\\u{ord(text[error.start]):04x}"
@@ -111,12 +119,13 @@ def half_character(text: str) -> str:
 
 
 def listed(names: Mapping[str, Any] | Sequence[str]) -> str:
-    """Returns the first few of the names, for a message."""
+    """Returns the first few names joined by commas, for a message."""
     some = [str(name) for name in names][:_SHOWN]
+    # `+` binds before `or`: no names at all are shown as "nothing".
     return ", ".join(some) + (", ..." if len(names) > _SHOWN else "") or "nothing"
 
 
 def shown(value: Any) -> str:
-    """Returns a value as one short line, for a message."""
+    """Returns the value's repr, shortened to one line, for a message."""
     text = " ".join(repr(value).split())
     return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."

@@ -1,4 +1,4 @@
-"""Text files: decoded strictly, line by line, and in parallel."""
+"""Reads text files strictly: whole, line by line, or two in parallel."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from tlbench import DataError
 from tlbench_data.readers.rows import Row
 
 MOST_BYTES = 4 * 2**30
-"""What a compressed file may hold: more is taken for a bomb."""
+"""Most bytes that a compressed file may unpack to; more is taken for a decompression bomb."""
 
 
 def content(path: Path) -> bytes:
-    """Returns the bytes of a file, unpacked where it is a `.gz`.
+    """Returns the bytes of a file; `.gz` files are unpacked.
 
     Raises:
-        DataError: It is not there, or cannot be unpacked.
+        DataError: The file is missing, or cannot be unpacked.
     """
     try:
         if path.suffix != ".gz":
             return path.read_bytes()
         with gzip.open(path) as file:
+            # One byte more than allowed is enough to see that there are too many.
             data = file.read(MOST_BYTES + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: not a whole gzip file: {error}") from None
@@ -39,30 +40,32 @@ def decoded(path: Path, encoding: str = "utf-8") -> str:
     """Returns the text of a file, without a byte order mark.
 
     Raises:
-        DataError: Not there, or not of this encoding; the message says at which byte and line.
+        DataError: The file is missing, or not in this encoding (with byte and line).
     """
     raw = content(path)
     try:
+        # Excel writes a byte order mark, which would become part of the first column's name.
         return raw.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         name = "UTF-8" if encoding == "utf-8" else encoding
         raise DataError(
-            f"{path}, line {line}: not {name} (byte {error.start}); say encoding= if it is another"
+            f"{path}, line {line}: not {name} (byte {error.start}); set encoding= if it is another"
         ) from None
     except LookupError:
-        raise DataError(f"{path}: there is no encoding {encoding!r}") from None
+        raise DataError(f"{path}: Python has no encoding {encoding!r}") from None
 
 
 def lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
-    """Yields the lines with their numbers from 1; the empty one that ends a file is left out.
+    """Yields the lines with their numbers from 1, without an empty last one.
 
-    Only a line feed ends a line: texts hold other characters that Unicode counts as line ends.
+    Only a line feed ends a line, because texts contain other characters that `str.splitlines` splits at.
     """
     whole = decoded(path, encoding).split("\n")
     if whole and not whole[-1]:
         whole.pop()
     for number, line in enumerate(whole, 1):
+        # A carriage return is left over from Windows line ends.
         yield number, line.removesuffix("\r")
 
 
@@ -70,11 +73,13 @@ def parallel(source: Path, target: Path) -> Iterator[Row]:
     """Yields pairs of lines as rows with the columns `source` and `target`.
 
     Raises:
-        DataError: The files are not of the same length, or a line is empty.
+        DataError: The files have different numbers of lines.
     """
     for left, right in zip_longest(lines(source), lines(target)):
         if left is None or right is None:
             longer, shorter = (target, source) if left is None else (source, target)
             number = (left or right or (0, ""))[0]
-            raise DataError(f"{shorter}: ends before line {number}, which {longer} has; they should be of one length")
+            raise DataError(
+                f"{shorter}: ends before line {number}, which {longer} has; they must have equally many lines"
+            )
         yield Row(source, left[0], {"source": left[1], "target": right[1]})

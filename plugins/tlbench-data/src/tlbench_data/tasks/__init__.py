@@ -1,4 +1,4 @@
-"""Named public tasks, read from local files in their usual layout or from the hub cache."""
+"""Named public text tasks, read from local files in their usual layout or from the hub cache."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tlbench import Task
 
 
 def tasks() -> list[Task]:
-    """Returns the named text tasks."""
+    """Returns one instance of each named text task."""
     from tlbench_data.tasks.amazon import AmazonReviews
     from tlbench_data.tasks.dialogue_summaries import DialogSum, DialogSumSmall, SamSum
     from tlbench_data.tasks.named_entities import Conll2003, Wnut17

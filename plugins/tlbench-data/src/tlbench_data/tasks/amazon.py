@@ -1,4 +1,4 @@
-"""Domain adaptation: reviews of one kind of product train, reviews of another test."""
+"""Domain adaptation on product reviews: trained on one product category, tested on another."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ _LABELS = ("negative", "positive")
 
 @dataclass(frozen=True)
 class AmazonReviews(FileTask):
-    """Sentiment across domains: 2,000 reviews of `src` train and validate, 2,000 of `tgt` are unlabelled and tested.
+    """Sentiment across domains: labelled reviews of `src`; unlabelled and test reviews of `tgt`; 2,000 each.
+
+    Blitzer, Dredze and Pereira, ACL 2007.
 
     Raises:
-        UsageError: Not a domain of the data set.
+        UsageError: `src` or `tgt` is not a domain of the data set, or both are the same.
     """
 
     src: str = "books"
@@ -42,9 +44,9 @@ class AmazonReviews(FileTask):
     def __post_init__(self) -> None:
         for domain in (self.src, self.tgt):
             if domain not in _FOLDERS:
-                raise UsageError(f"{self.name}: no domain {domain!r}; there is {', '.join(_FOLDERS)}")
+                raise UsageError(f"{self.name}: no domain {domain!r}; choose {', '.join(_FOLDERS)}")
         if self.src == self.tgt:
-            raise UsageError(f"{self.name}: src and tgt are both {self.src}")
+            raise UsageError(f"{self.name}: src and tgt are both {self.src}: choose two domains")
 
     def needed(self) -> Mapping[str, tuple[str, ...]]:
         """Returns the two files of each of the two domains."""
@@ -52,33 +54,36 @@ class AmazonReviews(FileTask):
         return {name: (name,) for name in names}
 
     def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
-        """Yields the reviews that the draw gave to the split."""
+        """Yields the examples drawn for the split."""
         from_source = split in ("train", "validation")
         domain = self.src if from_source else self.tgt
-        every = [
+        # All reviews of the domain, for every split, because the draw must see the same rows each time.
+        examples = [
             Example(f"{domain}-{label}-{number}", (text,), target)
             for target, label in enumerate(_LABELS)
             for number, text in enumerate(reviews(folder / _FOLDERS[domain] / f"{label}.review"))
         ]
         shares = {"train": 0.8, "validation": 0.2} if from_source else {"unlabeled": 0.5, "test": 0.5}
-        parts = draw([e.inputs for e in every], [e.target for e in every], shares, seed=0)
+        # The seed is fixed, since the splits are part of the task's definition.
+        parts = draw([e.inputs for e in examples], [e.target for e in examples], shares, seed=0)
         for position in parts[split]:
-            yield replace(every[position], target=None) if split == "unlabeled" else every[position]
+            yield replace(examples[position], target=None) if split == "unlabeled" else examples[position]
 
 
 def reviews(path: Path) -> Iterator[str]:
-    """Yields the title and text of each `<review>` of a file. It looks like XML and is none: `&` stands bare in it.
+    """Yields the title and text of each `<review>` of a file.
 
     Raises:
-        DataError: A review without a text.
+        DataError: A review has no text.
     """
+    # Looks like XML but is not: ampersands are not escaped, so an XML parser would fail.
     for number, block in enumerate(decoded(path).split("<review>\n")[1:], 1):
-        title, text = (_inside(block, tag) for tag in ("title", "review_text"))
+        title, text = (_tag_content(block, tag) for tag in ("title", "review_text"))
         if not text:
             raise DataError(f"{path}, review {number}: review_text is empty")
         yield f"{title}\n{text}" if title else text
 
 
-def _inside(block: str, tag: str) -> str:
+def _tag_content(block: str, tag: str) -> str:
     _, _, rest = block.partition(f"<{tag}>")
     return rest.partition(f"</{tag}>")[0].strip()

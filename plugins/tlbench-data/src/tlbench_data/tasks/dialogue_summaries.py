@@ -1,4 +1,4 @@
-"""Dialogues and their summaries."""
+"""Summarisation of dialogues."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from tlbench_data.tasks.published_files import FileTask, fixed
 _METRICS = ("rougeL", "rouge1", "rouge2")
 
 
-def _summarised(identity: str, row: Row) -> Example:
+def _example(identity: str, row: Row) -> Example:
+    # Test rows have summary1 to summary3, all others one summary; without any, the error names "summary".
     columns = [name for name in ("summary", "summary1", "summary2", "summary3") if name in row.values] or ["summary"]
     return Example(identity, (row.text("dialogue"),), tuple(row.text(column) for column in columns))
 
 
 @dataclass(frozen=True)
 class DialogSum(FileTask):
-    """Summaries of everyday dialogues; each of the test has three, and the best match counts."""
+    """DialogSum: summaries of everyday dialogues, with three references per test dialogue (Chen et al. 2021)."""
 
     name = "dialogsum"
     output = Text(max_length=96)
@@ -36,12 +37,15 @@ class DialogSum(FileTask):
     def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
         """Yields the dialogues of the split's file."""
         for number, row in enumerate(json_lines(self.path(folder, split))):
-            yield _summarised(f"{split}-{number}", row)
+            yield _example(f"{split}-{number}", row)
 
 
 @dataclass(frozen=True)
 class DialogSumSmall(DialogSum):
-    """DialogSum without its training split: 400 dialogues of the dev split train and 100 validate, by a fixed seed."""
+    """DialogSum without its training split: the dev split is drawn into 400 train and 100 validation dialogues.
+
+    Chen et al., Findings of ACL 2021.
+    """
 
     name = "dialogsum-small"
     description = (
@@ -51,18 +55,19 @@ class DialogSumSmall(DialogSum):
     sizes = fixed(train=400, validation=100, test=500)
 
     def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
-        """Yields the dialogues that the draw gave to the split, or those of the test file."""
+        """Yields the dialogues drawn for the split, or those of the test file."""
         if split == "test":
             return super().read(split, folder)
         rows = json_lines(self.path(folder, "dev"))
-        every = [_summarised(f"dev-{number}", row) for number, row in enumerate(rows)]
-        parts = draw([e.inputs for e in every], [0] * len(every), {"train": 0.8, "validation": 0.2}, seed=0)
-        return (every[position] for position in parts[split])
+        examples = [_example(f"dev-{number}", row) for number, row in enumerate(rows)]
+        # Summaries have no classes, so all rows are one stratum.
+        parts = draw([e.inputs for e in examples], [0] * len(examples), {"train": 0.8, "validation": 0.2}, seed=0)
+        return (examples[position] for position in parts[split])
 
 
 @dataclass(frozen=True)
 class SamSum(FileTask):
-    """Summaries of messenger dialogues; the one of train that is empty is left out."""
+    """SAMSum: summaries of messenger dialogues (Gliwa et al. 2019, arXiv:1911.12237)."""
 
     name = "samsum"
     output = Text(max_length=96)
@@ -81,6 +86,7 @@ class SamSum(FileTask):
 
     def read_hub(self, split: SplitName, rows: Iterator[Row]) -> Iterator[Example]:
         """Yields the dialogues of the rows that have one."""
-        filled = (row for row in rows if str(row.value("dialogue") or "").strip())
-        for number, row in enumerate(filled):
-            yield _summarised(f"{split}-{number}", row)
+        # One training dialogue was published empty.
+        non_empty = (row for row in rows if str(row.value("dialogue") or "").strip())
+        for number, row in enumerate(non_empty):
+            yield _example(f"{split}-{number}", row)

@@ -1,4 +1,4 @@
-"""Long lists of label names, in the order of the class indices."""
+"""Long lists of label names, in order of their class indices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Named entities in BIO tags, a tag for each word."""
+"""Named-entity recognition tasks, with one BIO tag per word."""
 
 from __future__ import annotations
 
@@ -26,21 +26,23 @@ def tagged(identity: str, row: Row, output: TokenClasses, words: str = "words", 
     """Returns the example of a sentence whose tags are names or class indices.
 
     Raises:
-        DataError: Another tag, or not one tag for each word.
+        DataError: A tag is unknown, or there is not one tag per word.
     """
-    found, labels = row.texts(words), row.value(tags)
-    if len(found) != len(labels) or not found:
-        raise row.error(f"{len(labels)} tags for {len(found)} words")
-    named = [output.names[tag] if isinstance(tag, int) and 0 <= tag < len(output.names) else tag for tag in labels]
-    bio = to_bio(tuple(str(tag) for tag in named))
+    sentence, labels = row.texts(words), row.value(tags)
+    if len(sentence) != len(labels) or not sentence:
+        raise row.error(f"{len(labels)} tags for {len(sentence)} words")
+    # The hub's tables have class indices, CoNLL files have names.
+    names = [output.names[tag] if isinstance(tag, int) and 0 <= tag < len(output.names) else tag for tag in labels]
+    # Files of CoNLL 2003 use the older IOB scheme; BIO tags stay as they are.
+    bio = to_bio(tuple(str(tag) for tag in names))
     if unknown := [tag for tag in bio if tag not in output.names]:
         raise row.error(f"the tag {shown(unknown[0])} is none of {listed(output.names)}")
-    return Example(identity, (found,), tuple(output.names.index(tag) for tag in bio))
+    return Example(identity, (sentence,), tuple(output.names.index(tag) for tag in bio))
 
 
 @dataclass(frozen=True)
 class EntityTask(FileTask):
-    """A task in columns: the word first, its tag last."""
+    """Base class of tasks in CoNLL files, with the word in the first column and its tag in the last."""
 
     metrics = ("entity_f1", "entity_precision", "entity_recall", "accuracy")
 
@@ -51,15 +53,15 @@ class EntityTask(FileTask):
 
     def read_hub(self, split: SplitName, rows: Iterator[Row]) -> Iterator[Example]:
         """Yields the sentences of the hub's table."""
-        # The hub's copies hold a few sentences without a word, which the published counts leave out.
-        filled = (row for row in rows if row.value("tokens"))
-        for number, row in enumerate(filled):
+        # The hub's copies have a few sentences without words, which the published counts exclude.
+        non_empty = (row for row in rows if row.value("tokens"))
+        for number, row in enumerate(non_empty):
             yield tagged(f"{split}-{number}", row, _tags(self), "tokens", "ner_tags")
 
 
 @dataclass(frozen=True)
 class Wnut17(EntityTask):
-    """Rare and emerging entities in posts."""
+    """Rare and emerging entities in social-media texts (Derczynski et al., W-NUT 2017)."""
 
     name = "wnut17"
     output = _bio("corporation", "creative-work", "group", "location", "person", "product")
@@ -74,7 +76,10 @@ class Wnut17(EntityTask):
 
 @dataclass(frozen=True)
 class Conll2003(EntityTask):
-    """Entities in Reuters news; document marks are left out, tags are turned into BIO where they are not."""
+    """Entities in Reuters news (Tjong Kim Sang and De Meulder, CoNLL 2003).
+
+    Document markers are skipped, and tags in the IOB scheme are converted to BIO.
+    """
 
     name = "conll2003"
     output = _bio("PER", "ORG", "LOC", "MISC")

@@ -1,4 +1,4 @@
-"""What tasks read from files share: where the files are, how many rows were published, and what to say without them."""
+"""Base classes of tasks that are read from published files: locations, sizes, and messages on missing files."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ T = TypeVar("T")
 
 
 def fixed(**entries: T) -> Mapping[str, T]:
-    """Returns a mapping that cannot be changed."""
+    """Returns a read-only mapping of the keyword arguments."""
     return MappingProxyType(entries)
 
 
 @dataclass(frozen=True)
 class FileTask(Task):
-    """A task whose splits lie in one folder below the data root, or in the hub cache."""
+    """A task whose splits are in one folder below the data root, or in the hub cache."""
 
     modality = "text"
     folders: ClassVar[tuple[str, ...]]
-    """Where the folder may be below the data root; the first is the one to tell of."""
+    """Possible paths of the folder below a data root; messages name the first."""
     files: ClassVar[Mapping[str, tuple[str, ...]]]
-    """A name for each file that is read, and the file names that it may have. Named as splits where each has one."""
+    """The alternative names of each file, by a key: the split's name where each split has one file."""
     splits: ClassVar[tuple[SplitName, ...]] = ("train", "validation", "test")
     hub: ClassVar[Hub | None] = None
     hub_splits: ClassVar[Mapping[str, str]] = fixed(train="train", validation="validation", test="test")
-    """Ours to the hub's."""
+    """Maps a split to its name on the hub."""
 
     def needed(self) -> Mapping[str, tuple[str, ...]]:
-        """Returns the files to read, as `files`; override it where parameters choose them."""
+        """Returns the files to read, by default `files`; override it where params choose them."""
         return self.files
 
     def read(self, split: SplitName, folder: Path) -> Iterable[Example]:
@@ -48,21 +48,23 @@ class FileTask(Task):
         raise NotImplementedError
 
     def split(self, name: SplitName) -> Examples | None:
-        """Returns the examples of a split, or None where there is no such split.
+        """Returns the examples of a split, or None if the task has no such split.
 
         Raises:
-            DataError: Files that are not here, cannot be used, or do not hold what was published.
+            DataError: Files are missing, cannot be used, or are not as published.
         """
         if name not in self.splits:
             return None
         folder = self._folder()
+        # Local files come first: setting TLBENCH_DATA is a choice, while anything may have filled the hub cache.
         if folder is not None:
             examples, where = Examples(self.read(name, folder)), str(folder)
         elif files := self._hub_files(name):
             rows = chain.from_iterable(table(path) for path in files)
             examples, where = Examples(self.read_hub(name, rows)), str(files[0].parent)
         else:
-            raise DataError(self.missing() or f"{self.name}: the {name} split is not here")
+            raise DataError(self.missing() or f"{self.name}: the {name} split is not on this machine")
+        # A truncated or edited file would give scores that look comparable with published ones and are not.
         expected = self.sizes.get(name, len(examples))
         if len(examples) != expected or not examples:
             raise DataError(
@@ -71,17 +73,18 @@ class FileTask(Task):
         return examples
 
     def missing(self) -> str | None:
-        """Returns what is not on this machine and how to get it, or None."""
+        """Returns which files are missing and how to get them, or None."""
         if self._folder() is not None or self._on_hub():
             return None
         files = [names[0] for names in self.needed().values()]
         return places.advice(self.name, self.folders[0], files, fetchable=self.hub is not None)
 
     def fetch(self) -> None:
-        """Brings the files of the hub into its cache; what is there is left alone.
+        """Downloads the hub's files to its cache, unless the task can be read already.
 
         Raises:
-            UsageError: They are on no hub, or cannot be had.
+            DataError: The task is not on the hub.
+            UsageError: The files cannot be downloaded.
         """
         if self._folder() is not None or self._on_hub():
             return
@@ -92,12 +95,14 @@ class FileTask(Task):
     def path(self, folder: Path, key: str) -> Path:
         """Returns one of the files in a folder that has them all."""
         names = self.needed()[key]
+        # Never None, so that a reader's error can name the missing file.
         return places.pick(folder, names) or folder / names[0]
 
     def _folder(self) -> Path | None:
         return places.find(self.folders, self.needed().values())
 
     def _on_hub(self) -> bool:
+        # All splits, or a run could train for hours and then miss its test split.
         return self.hub is not None and all(self._hub_files(split) for split in self.splits)
 
     def _hub_files(self, split: SplitName) -> list[Path]:
@@ -106,41 +111,42 @@ class FileTask(Task):
 
 @dataclass(frozen=True)
 class TableTask(FileTask):
-    """A task with a row for each example: one text or two, and a class or a number."""
+    """A task with one row per example: one or two texts, and a class or a number."""
 
     texts: ClassVar[tuple[str, ...]] = ("text",)
     may_be_empty: ClassVar[tuple[str, ...]] = ()
-    """Those of `texts` that are empty in some of the published rows."""
+    """The columns of `texts` that are empty in some published rows."""
     label: ClassVar[str] = "label"
     codes: ClassVar[tuple[str, ...]] = ()
-    """What stands in the files for each class, in order; the names themselves where empty."""
+    """The files' value of each class, in order; the class names if empty."""
     renames: ClassVar[Mapping[str, str]] = fixed()
-    """Columns of the files or of the hub to the names above, where they differ."""
+    """Maps the files' or the hub's column names to the names used here."""
 
     def rows(self, path: Path) -> Iterator[Row]:
-        """Yields the rows of a file; override it where the name of the file does not say its format."""
+        """Yields the rows of a file; override it where the suffix does not tell the format."""
         return table(path)
 
     def slices_of(self, row: Row, inputs: tuple[str, ...]) -> dict[str, str]:
-        """Returns the slices that a row belongs to."""
+        """Returns the slices that a row belongs to, by slice dimension; none by default."""
         return {}
 
     def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
-        """Yields an example for each row of the split's file."""
+        """Yields one example per row of the split's file."""
         return self.read_hub(split, self.rows(self.path(folder, split)))
 
     def read_hub(self, split: SplitName, rows: Iterator[Row]) -> Iterator[Example]:
-        """Yields an example for each row; its id is made of the split and its place."""
+        """Yields one example per row; its id is the split and the row's index."""
         for number, row in enumerate(rows):
             yield self.example(f"{split}-{number}", row)
 
     def example(self, identity: str, row: Row) -> Example:
-        """Returns the example that a row holds.
+        """Returns the example in a row.
 
         Raises:
-            DataError: A column is missing or holds what it should not.
+            DataError: A column is missing, or has an invalid value.
         """
         if self.renames:
+            # Before anything is read, so that errors name the columns as the task does.
             row = replace(row, values={self.renames.get(name, name): value for name, value in row.values.items()})
         inputs = tuple(row.text(column, may_be_empty=column in self.may_be_empty) for column in self.texts)
         return Example(identity, inputs, self._target(row), self.slices_of(row, inputs))
@@ -154,6 +160,6 @@ class TableTask(FileTask):
 
 
 def by_length(text: str, short: int, long: int) -> str:
-    """Returns the length bucket of a text: up to `short` words, more than `long`, or between."""
+    """Returns the length slice of a text: "short" up to `short` words, "long" above `long`, else "middle"."""
     words = len(text.split())
     return "short" if words <= short else "long" if words > long else "middle"

@@ -1,4 +1,4 @@
-"""Questions about a paragraph, answered by a stretch of it."""
+"""Extractive question answering: the answer is a span of the context."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from tlbench_data.tasks.published_files import FileTask, fixed
 
 @dataclass(frozen=True)
 class Squad(FileTask):
-    """SQuAD 1.1. Its test split is not public: the official dev set stands for it, validation is carved from train."""
+    """SQuAD 1.1 (Rajpurkar et al., EMNLP 2016).
+
+    The test split is not public: the official dev set replaces it, and validation is carved from train.
+    """
 
     name = "squad"
     output = Span()
@@ -30,23 +33,24 @@ class Squad(FileTask):
     hub_splits = fixed(train="train", test="validation")
 
     def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
-        """Yields the questions of the split's file under their own ids."""
+        """Yields the questions of the split's file, with their own ids."""
         for item in squad(self.path(folder, split)):
             yield Example(item.id, (item.question, item.context), item.answers)
 
     def read_hub(self, split: SplitName, rows: Iterator[Row]) -> Iterator[Example]:
-        """Yields the questions of the hub's table under their own ids."""
+        """Yields the questions of the hub's table, with their own ids."""
         for row in rows:
+            # Not `text`, which strips: answers are character positions in the context as published.
             question, context = row.text("question"), row.value("context")
-            given = row.value("answers")
-            found = list(zip(given["text"], given["answer_start"], strict=True))
-            answers = answers_in(context, found, f"{row.path}, row {row.number}")
+            accepted = row.value("answers")
+            spans = list(zip(accepted["text"], accepted["answer_start"], strict=True))
+            answers = answers_in(context, spans, f"{row.path}, row {row.number}")
             yield Example(row.text("id"), (question, context), answers)
 
 
 @dataclass(frozen=True)
 class SquadV2(Squad):
-    """SQuAD 2.0, which has questions that the paragraph does not answer; splits as `squad`."""
+    """SQuAD 2.0, with questions that the context does not answer; splits as in `squad` (Rajpurkar et al., ACL 2018)."""
 
     name = "squad-v2"
     description = "As squad, with questions that have no answer; test is the official dev set"
@@ -59,7 +63,10 @@ class SquadV2(Squad):
 
 @dataclass(frozen=True)
 class SquadDevParts(FileTask):
-    """The official dev set of SQuAD 1.1 in two parts: one trains, the other tests. Its scores are not SQuAD's."""
+    """SQuAD 1.1's dev set in two parts, one for training and one for test; not comparable with SQuAD.
+
+    Rajpurkar et al., EMNLP 2016.
+    """
 
     name = "squad-dev-parts"
     output = Span()
@@ -75,8 +82,9 @@ class SquadDevParts(FileTask):
     sizes = fixed(train=4697, validation=912, test=4961)
 
     def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
-        """Yields the questions of a split under their own ids."""
+        """Yields the questions of a split, with their own ids."""
         items = list(squad(self.path(folder, "second" if split == "test" else "first")))
+        # Whole articles are held out: questions on one paragraph would otherwise be in two splits.
         held_out = set(list(dict.fromkeys(item.article for item in items))[-5:])
         for item in items:
             if split == "test" or (item.article in held_out) == (split == "validation"):

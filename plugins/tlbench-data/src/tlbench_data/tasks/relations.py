@@ -1,4 +1,4 @@
-"""Relations between two marked spans of a sentence."""
+"""Relation classification between two marked spans of a sentence."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ _MARK = re.compile(r"<(/?)e([12])>")
 
 @dataclass(frozen=True)
 class SemEval2010Task8(TableTask):
-    """The relation of two nominals: a sentence with both marked, nine relations in either direction, or none of them.
+    """SemEval-2010 Task 8: nine relations between two nominals, in either direction, or none of them.
 
-    The spans stand between `[E1] [/E1]` and `[E2] [/E2]` in the text (entity markers, Baldini Soares et al. 2019).
+    The spans are between `[E1] [/E1]` and `[E2] [/E2]` (entity markers, Baldini Soares et al. 2019, arXiv:1906.03158).
+    Hendrickx et al., SemEval 2010.
     """
 
     name = "semeval2010-task8"
@@ -62,7 +63,7 @@ class SemEval2010Task8(TableTask):
         return relations(path)
 
     def read_hub(self, split: SplitName, rows: Iterator[Row]) -> Iterator[Example]:
-        """Yields the sentences with their spans between entity markers."""
+        """Yields the sentences of the hub's table, with entity markers."""
         for number, row in enumerate(rows):
             values = {**row.values, "sentence": marked(row)}
             yield self.example(f"{split}-{number}", Row(row.path, row.number, values, row.unit))
@@ -71,15 +72,17 @@ class SemEval2010Task8(TableTask):
 def relations(path: Path) -> Iterator[Row]:
     """Yields rows with the columns `sentence` and `relation`.
 
-    A block is a number, a tab and the quoted sentence; the relation on the next line; an optional comment.
+    A block is a number, a tab and the quoted sentence, then the relation on the next line, then an optional comment.
 
     Raises:
-        DataError: A sentence without its relation.
+        DataError: A sentence is not followed by its relation.
     """
+    # A comment is any line between a relation and the next numbered sentence; it is skipped.
     sentence: tuple[int, str] | None = None
     for number, line in lines(path):
         if match := _NUMBERED.fullmatch(line.strip()):
             if sentence is not None:
+                # Two sentences in a row: the error below names the one without a relation.
                 break
             text = match["sentence"].strip()
             sentence = number, text[1:-1] if text[:1] == text[-1:] == '"' else text
@@ -87,17 +90,18 @@ def relations(path: Path) -> Iterator[Row]:
             yield Row(path, sentence[0], {"sentence": sentence[1], "relation": line.strip()})
             sentence = None
     if sentence is not None:
-        raise Row(path, sentence[0], {}).error("no relation stands below this sentence")
+        raise Row(path, sentence[0], {}).error("no relation follows this sentence")
 
 
 def marked(row: Row) -> str:
-    """Returns the sentence with `[E1] [/E1]` and `[E2] [/E2]` for its tags.
+    """Returns the sentence with `[E1] [/E1]` and `[E2] [/E2]` in place of its XML tags.
 
     Raises:
-        DataError: Not each of the four tags once.
+        DataError: The four tags do not occur exactly once each.
     """
     text = row.text("sentence")
     if sorted(_MARK.findall(text)) != [("", "1"), ("", "2"), ("/", "1"), ("/", "2")]:
-        raise row.error("the sentence should hold <e1>...</e1> and <e2>...</e2>, each once")
+        raise row.error("the sentence must contain <e1>...</e1> and <e2>...</e2>, once each")
     spaced = _MARK.sub(lambda match: f" [{match[1]}E{match[2]}] ", text)
+    # The added spaces double those that were there already.
     return " ".join(spaced.split())

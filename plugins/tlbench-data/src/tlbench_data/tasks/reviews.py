@@ -1,4 +1,4 @@
-"""Longer texts and their class: film reviews, news."""
+"""Classification of longer texts: film reviews and news."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TOPICS = Classes(("World", "Sports", "Business", "Sci/Tech"))
 
 @dataclass(frozen=True)
 class Imdb(TableTask):
-    """Film reviews, in the official split, with 50,000 more that have no label."""
+    """IMDb film reviews in the official split, with 50,000 unlabelled ones (Maas et al., ACL 2011)."""
 
     name = "imdb"
     output = _SENTIMENT
@@ -33,28 +33,30 @@ class Imdb(TableTask):
     hub_splits = fixed(train="train", unlabeled="unsupervised", test="test")
 
     def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
-        """Yields the reviews of `train/pos`, `train/neg` and so on, a file each."""
+        """Yields the reviews of `train/pos`, `train/neg` and so on, one file each."""
         part, kinds = ("train", ("unsup",)) if split == "unlabeled" else (split, ("neg", "pos"))
+        # Sorted, because the order of a folder's files differs between file systems.
         paths = [
             (label, path) for label, kind in enumerate(kinds) for path in sorted((folder / part / kind).glob("*.txt"))
         ]
         return self.read_hub(split, (Row(path, 1, {"text": decoded(path), "label": label}) for label, path in paths))
 
     def read_hub(self, split: SplitName, rows: Iterator[Row]) -> Iterator[Example]:
-        """Yields the reviews; those without a label have -1 on the hub."""
+        """Yields the reviews of the hub's table."""
         if split != "unlabeled":
             return super().read_hub(split, rows)
+        # Unlabelled reviews have -1 on the hub, which is no class: replaced to pass the check, and then removed.
         unlabelled = (replace(row, values={**row.values, "label": 0}) for row in rows)
         return (replace(example, target=None) for example in super().read_hub(split, unlabelled))
 
     def slices_of(self, row: Row, inputs: tuple[str, ...]) -> dict[str, str]:
-        """Returns the length bucket."""
+        """Returns the length slice."""
         return {"length": by_length(inputs[0], 120, 240)}
 
 
 @dataclass(frozen=True)
 class Imdb2k(TableTask):
-    """A subset of the film reviews; not the official split."""
+    """1,999 of the IMDb film reviews; not the official split (Maas et al., ACL 2011)."""
 
     name = "imdb-2k"
     output = _SENTIMENT
@@ -73,7 +75,7 @@ class Imdb2k(TableTask):
 
 @dataclass(frozen=True)
 class AgNews(TableTask):
-    """News by topic: title and description as one text."""
+    """AG News: the topic of a news item from its title and description (Zhang et al., NIPS 2015)."""
 
     name = "ag-news"
     output = _TOPICS
@@ -89,15 +91,16 @@ class AgNews(TableTask):
     hub = Hub("fancyzhx/ag_news", revision="eb185aade064a813bc0b7f42de02595523103ca4")
 
     def rows(self, path: Path) -> Iterator[Row]:
-        """Yields the rows of the file, which has no header, with the text in one column."""
+        """Yields the rows of the file, which has no header, with title and description in one column."""
         for row in delimited(path, columns=("label", "title", "description")):
+            # Joined as in the hub's copy. Not `row.text`, which refuses an empty title.
             text = f"{row.values['title']} {row.text('description')}"
             yield replace(row, values={"label": row.values["label"], "text": text})
 
 
 @dataclass(frozen=True)
 class AgNews8k(TableTask):
-    """8,000 of the training items and the whole official test split, both by their description alone."""
+    """8,000 training items of AG News and the official test split, descriptions only (Zhang et al., NIPS 2015)."""
 
     name = "ag-news-8k"
     output = _TOPICS

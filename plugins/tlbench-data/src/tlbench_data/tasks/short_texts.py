@@ -1,4 +1,4 @@
-"""Short texts and their class: question types, intents, spam."""
+"""Classification of short texts: question types, intents and spam."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tlbench_data.tasks.published_files import TableTask, fixed
 
 @dataclass(frozen=True)
 class Trec(TableTask):
-    """The type of a question: six coarse classes, or the fifty fine ones with `fine=true`."""
+    """TREC question types: six coarse classes, or fifty with `fine=true` (Li and Roth, COLING 2002)."""
 
     fine: bool = False
 
@@ -38,11 +38,12 @@ class Trec(TableTask):
 
     @property
     def label(self) -> str:  # type: ignore[override]
-        """The column of the class."""
+        """The label column."""
         return "fine_label" if self.fine else "coarse_label"
 
     def rows(self, path: Path) -> Iterator[Row]:
-        """Yields lines of the form `COARSE:fine question text`, which are Latin-1."""
+        """Yields the rows of a file with lines of the form `COARSE:fine question text`."""
+        # Published in Latin-1: one training question has a byte that is not UTF-8.
         for number, line in lines(path, "latin-1"):
             if line.strip():
                 fine, _, text = line.partition(" ")
@@ -52,7 +53,7 @@ class Trec(TableTask):
 
 @dataclass(frozen=True)
 class Banking77(TableTask):
-    """The intent of a customer's question to a bank."""
+    """Banking77: the intent of a bank customer's question (Casanueva et al. 2020, arXiv:2003.04807)."""
 
     name = "banking77"
     output = Classes(BANKING77)
@@ -71,7 +72,10 @@ class Banking77(TableTask):
 
 @dataclass(frozen=True)
 class SmsSpam(TableTask):
-    """Spam among text messages. No split was published: 80/10/10 by a fixed seed, stratified, repeats on one side."""
+    """Spam among text messages (Almeida et al., DocEng 2011).
+
+    There is no published split: 80/10/10 with seed 0, stratified, repeated messages in one split.
+    """
 
     name = "sms-spam"
     output = Classes(("ham", "spam"))
@@ -83,17 +87,19 @@ class SmsSpam(TableTask):
     files = fixed(all=("SMSSpamCollection", "SMSSpamCollection.txt"))
     sizes = fixed(train=4461, validation=546, test=567)
     hub = Hub("ucirvine/sms_spam", "plain_text")
+    # The hub has one split, from which all three are drawn.
     hub_splits = fixed(train="train", validation="train", test="train")
     renames = fixed(sms="text")
 
     def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
-        """Yields the messages of a split out of the one file."""
+        """Yields the messages of a split from the single file."""
         path = self.path(folder, "all")
         return self.read_hub(split, delimited(path, "\t", quotes=False, columns=("label", "text")))
 
     def read_hub(self, split: SplitName, rows: Iterator[Row]) -> Iterator[Example]:
-        """Yields the messages that the draw gave to the split."""
-        every = [self.example(f"message-{number}", row) for number, row in enumerate(rows)]
+        """Yields the messages drawn for the split."""
+        examples = [self.example(f"message-{number}", row) for number, row in enumerate(rows)]
         shares = {"train": 0.8, "validation": 0.1, "test": 0.1}
-        parts = draw([e.inputs for e in every], [e.target for e in every], shares, seed=0)
-        return (every[position] for position in parts[split])
+        # The seed is fixed, since the splits are part of the task's definition.
+        parts = draw([e.inputs for e in examples], [e.target for e in examples], shares, seed=0)
+        return (examples[position] for position in parts[split])

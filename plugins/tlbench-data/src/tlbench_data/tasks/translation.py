@@ -1,4 +1,4 @@
-"""Sentences and their translation."""
+"""Translation of sentences."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _LANGUAGES = ("cs", "de", "en", "fr")
 
 @dataclass(frozen=True)
 class Multi30k(FileTask):
-    """Captions of photographs, from English into German; `src` and `tgt` choose other languages that the folder has.
+    """Multi30K: photograph captions, by default from English to German (Elliott et al. 2016, arXiv:1605.00459).
 
     Raises:
-        UsageError: Not two different languages of the data set.
+        UsageError: `src` or `tgt` is not a language of the data set, or both are the same.
     """
 
     src: str = "en"
@@ -38,12 +38,12 @@ class Multi30k(FileTask):
     def __post_init__(self) -> None:
         for language in (self.src, self.tgt):
             if language not in _LANGUAGES:
-                raise UsageError(f"{self.name}: no language {language!r}; there is {', '.join(_LANGUAGES)}")
+                raise UsageError(f"{self.name}: no language {language!r}; choose {', '.join(_LANGUAGES)}")
         if self.src == self.tgt:
-            raise UsageError(f"{self.name}: src and tgt are both {self.src}")
+            raise UsageError(f"{self.name}: src and tgt are both {self.src}: choose two languages")
 
     def needed(self) -> Mapping[str, tuple[str, ...]]:
-        """Returns two files for each split, compressed or not."""
+        """Returns the two files of each split, compressed or not."""
         stems = {"train": "train", "validation": "val", "test": "test_2016_flickr"}
         sides = [(f"{split}.{side}", f"{stems[split]}.{side}") for split in stems for side in (self.src, self.tgt)]
         return {key: (f"{name}.gz", name) for key, name in sides}
@@ -55,6 +55,6 @@ class Multi30k(FileTask):
             yield Example(f"{split}-{number}", (row.text("source"),), (row.text("target"),))
 
     def read_hub(self, split: SplitName, rows: Iterator[Row]) -> Iterator[Example]:
-        """Yields the pairs of the hub's table, which has English and German."""
+        """Yields the pairs of the hub's table, which has English and German only."""
         for number, row in enumerate(rows):
             yield Example(f"{split}-{number}", (row.text(self.src),), (row.text(self.tgt),))

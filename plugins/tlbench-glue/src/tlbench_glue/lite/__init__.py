@@ -1,1 +1,1 @@
-"""Five tasks in GLUE's shapes. Their sentences are generated, not copied: scores on them are not GLUE scores."""
+"""Generated tasks with the outputs of GLUE's, for use without its data."""

@@ -1,7 +1,7 @@
-"""`cola-lite`: is the sentence acceptable English? Minimal pairs in the manner of BLiMP (Warstadt et al. 2020).
+"""`cola-lite`: grammatical acceptability of generated minimal pairs, after BLiMP (Warstadt et al. 2020).
 
-Both members of a pair are made of the same words, or stand in a square of four sentences in which every word form
-is as often right as wrong, so that only their combination tells. Scores on it are not GLUE scores.
+Both sentences of a pair have the same words, or are in a square of four sentences in which every form is as often right
+as wrong, so that only their combination decides. Scores are not GLUE scores.
 """
 
 from __future__ import annotations
@@ -21,7 +21,14 @@ def _pair(good: str, bad: str) -> Pair:
 
 
 def _square(a: str, b: str, forms: tuple[tuple[str, str], tuple[str, str]], template: str) -> list[Pair]:
-    """Returns two pairs: slot {x} is a or b, and {y} the two forms that fit it (first) and do not."""
+    """Returns two pairs of a template, in which {x} is `a` or `b` and {y} a form.
+
+    Args:
+        a: First word.
+        b: Second word.
+        forms: For each of the two words, the form that agrees with it and the one that does not.
+        template: Sentence with the slots {x} and {y}.
+    """
     return [
         _pair(template.format(x=x, y=right), template.format(x=x, y=wrong))
         for x, (right, wrong) in zip((a, b), forms, strict=True)
@@ -29,7 +36,8 @@ def _square(a: str, b: str, forms: tuple[tuple[str, str], tuple[str, str]], temp
 
 
 def _number_square(w: Words, head: Noun, template: str) -> list[Pair]:
-    """Returns a square over the head's number ({x}) and the verb's ({y})."""
+    """Returns a square over the number of the head noun, {x}, and of the verb, {y}."""
+    # Copula, perfect or full verb, so that agreement is tested on more than one verb form.
     if w.chance(0.5):
         one, many = w.pick([("is", "are"), ("was", "were")])
         mood = w.text("moods")
@@ -48,12 +56,13 @@ def _agree_simple(w: Words) -> list[Pair]:
 
 
 def _agree_when(w: Words) -> list[Pair]:
-    """New: the time comes first."""
+    """New frame: an adverbial of time comes first."""
     return _number_square(w, w.noun("people"), f"{w.text('times')}, the {{x}} {{y}}")
 
 
 def _agree_near(w: Words) -> list[Pair]:
     head, other = w.nouns("people", 2)
+    # An attractor of either number between head and verb.
     form = w.pick([other.one, other.many])
     return _number_square(w, head, f"the {{x}} {w.pick(NEAR)} the {form} {{y}}")
 
@@ -65,7 +74,7 @@ def _agree_relative(w: Words) -> list[Pair]:
 
 
 def _agree_coordinate(w: Words) -> list[Pair]:
-    """Two joined heads are plural, a head with a companion is not."""
+    """New frame: coordinated heads are plural, a head with a companion is singular."""
     a, b = w.names(2)
     mood = w.text("moods")
     one, many = w.pick([("is", "are"), ("was", "were")])
@@ -82,7 +91,7 @@ def _self_name(w: Words) -> list[Pair]:
 
 
 def _self_will(w: Words) -> list[Pair]:
-    """New: another tense."""
+    """New frame: another tense."""
     m, f, verb = w.person(False), w.person(True), w.verb("social").base
     helper = w.pick(["will", "can", "did not"])
     return _square(m.name, f.name, ((m.self, f.self), (f.self, m.self)), f"{{x}} {helper} {verb} {{y}}")
@@ -102,7 +111,7 @@ def _self_of(w: Words) -> list[Pair]:
 
 
 def _self_clause(w: Words) -> list[Pair]:
-    """New: the reflexive belongs to the nearest subject."""
+    """New frame: the reflexive is bound by the nearest subject."""
     m, f, verb, claim = w.person(False), w.person(True), w.verb("social").past, w.verb("claim").past
     return [
         _pair(f"{f.name} {claim} that {m.name} {verb} himself", f"{f.name} {claim} that {m.name} {verb} herself"),
@@ -113,6 +122,7 @@ def _self_clause(w: Words) -> list[Pair]:
 def _wh_adjunct(w: Words) -> list[Pair]:
     a, b = w.nouns("people", 2)
     verb, alone = w.verb("handle").base, w.verb("alone").base
+    # A question word cannot be moved out of an adverbial clause: the gap must be in the main clause.
     link = w.pick(["if", "when", "while", "because"])
     return [
         _pair(
@@ -125,11 +135,12 @@ def _wh_adjunct(w: Words) -> list[Pair]:
 def _wh_coordinate(w: Words) -> list[Pair]:
     a, b = w.names(2)
     verb = w.verb("social").base
+    # A question word cannot be moved out of one half of a coordination.
     return [_pair(f"who did {a} and {b} {verb}?", f"who did {a} {verb} {b} and?")]
 
 
 def _wh_complex(w: Words) -> list[Pair]:
-    """New: no gap inside a relative clause."""
+    """New frame: no gap inside a relative clause (complex noun phrase constraint)."""
     noun, name = w.noun("people").one, w.person().name
     inner, outer = w.verbs("social", 2)
     return [
@@ -144,11 +155,12 @@ def _wh_inversion(w: Words) -> list[Pair]:
     who, verb = w.noun("people").one, w.verb("handle").base
     wh, helper = w.pick(["what", "why", "when", "how"]), w.pick(["did", "will", "can"])
     rest = verb if wh == "what" else f"{verb} the {w.noun('things').one}"
+    # Questions invert subject and auxiliary.
     return [_pair(f"{wh} {helper} the {who} {rest}?", f"{wh} the {who} {helper} {rest}?")]
 
 
 def _wh_which(w: Words) -> list[Pair]:
-    """New: the question word has a noun."""
+    """New frame: a question word with a noun."""
     who, verb, what = w.noun("people").one, w.verb("handle").base, w.noun("things").one
     helper = w.pick(["did", "will", "can"])
     return [_pair(f"which {what} {helper} the {who} {verb}?", f"which {what} the {who} {helper} {verb}?")]
@@ -175,37 +187,39 @@ def _npi_near(w: Words) -> list[Pair]:
     a, b = (n.one for n in w.nouns("people", 2))
     verb, thing = w.verb("handle").past, w.noun("things").many
     near = w.pick(NEAR)
+    # "no" licenses "any" only from the subject itself, not from a phrase inside it.
     return [_pair(f"no {a} {near} the {b} {verb} any {thing}", f"the {a} {near} no {b} {verb} any {thing}")]
 
 
 def _npi_few(w: Words) -> list[Pair]:
-    """New: "few" licenses in the same place as "no"."""
+    """New frame: "few" licenses a negative polarity item where "no" does."""
     a, b = (n.many for n in w.nouns("people", 2))
     inner, done = w.verb("social").past, w.verb("alone").done
     return [_pair(f"few {a} who the {b} {inner} have ever {done}", f"the {a} who few {b} {inner} have ever {done}")]
 
 
 def _animate(w: Words) -> list[Pair]:
+    # Only people handle things, so the swapped sentence is odd though it has the same words.
     who, what, verb = w.noun("people").one, w.noun("things").one, w.verb("handle").past
     look = w.text("looks")
     return [_pair(f"the {who} {verb} the {look} {what}", f"the {look} {what} {verb} the {who}")]
 
 
 def _animate_will(w: Words) -> list[Pair]:
-    """New: another tense."""
+    """New frame: another tense."""
     who, what, verb = w.noun("people").one, w.noun("things").one, w.verb("handle").base
     helper = w.pick(["will", "can", "must"])
     return [_pair(f"the {who} {helper} {verb} the {what}", f"the {what} {helper} {verb} the {who}")]
 
 
 def _animate_to(w: Words) -> list[Pair]:
-    """New: the receiver is somebody, the gift is not."""
+    """New frame: the recipient is a person and the gift is not."""
     a, who, what, verb = w.person().name, w.noun("people").one, w.noun("things").one, w.verb("give").past
     return [_pair(f"{a} {verb} the {who} the {what}", f"{a} {verb} the {what} the {who}")]
 
 
 def _object_relative(w: Words) -> list[Pair]:
-    """New: the same need for an object, inside a relative clause."""
+    """New frame: a transitive verb needs its object in a relative clause too."""
     who, what = w.noun("people").one, w.noun("things").one
     needs, alone = w.verb("handle").past, w.verb("alone").past
     look = w.text("looks")
@@ -217,7 +231,7 @@ def _object_relative(w: Words) -> list[Pair]:
 
 @dataclass(frozen=True)
 class ColaLite(LiteTask):
-    """Acceptability of generated sentences, in the shape of CoLA; not CoLA."""
+    """Acceptability of generated sentences with CoLA's labels; not CoLA (Warstadt et al. 2020, arXiv:1912.00582)."""
 
     name = "cola-lite"
     output = Classes(("unacceptable", "acceptable"))

@@ -1,4 +1,4 @@
-"""Drawing a split: distinct, balanced over labels and phenomena, and the same on every machine."""
+"""Draws distinct examples, balanced over labels and phenomena, reproducibly on every machine."""
 
 from __future__ import annotations
 
@@ -11,47 +11,48 @@ from tlbench_glue.lite.lexicon import Split, Words
 
 Inputs = tuple[str, ...]
 Pair = tuple[tuple[Inputs, float], tuple[Inputs, float]]
-"""Two examples of opposite label (or of different grade) made of the same words."""
+"""Two examples with opposite labels, or different grades, made of the same words."""
 Make = Callable[[Words], list[Pair]]
 
 PATIENCE = 400
-"""How many draws in a row may bring nothing new before a frame counts as used up."""
+"""Consecutive draws without a new example after which a frame counts as exhausted."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A way to make sentences: what it tests, how, and whether the train split has it."""
+    """A sentence template with the phenomenon that it tests."""
 
     phenomenon: str
     make: Make
     new: bool = False
     weight: int = 1
-    """How often it is used beside the other frames; of a new frame, beside the new ones of its phenomenon."""
+    """Relative frequency among the phenomenon's frames; of a new frame, among its new ones."""
 
 
 def draw(task: str, frames: Sequence[Frame], split: Split, n: int, seed: int) -> Examples:
-    """Returns n distinct examples, the labels as often as each other in every phenomenon.
+    """Returns n distinct examples with balanced labels in every phenomenon.
 
-    Train and validation use the frames that are not new; in the test split a third of the draws are from a new
-    frame, where the phenomenon has one. A frame's pairs stay together, so words and lengths tell nothing.
+    Train and validation use only frames that are not new. In the test split a third of the draws is from new frames,
+    where the phenomenon has any. Pairs of a frame stay together, so words and lengths do not predict the label.
 
     Raises:
-        UsageError: So many distinct examples cannot be made of these words.
+        UsageError: The words and frames give fewer distinct examples than n.
     """
+    # Seeded by a text: Random hashes it with SHA-512, which is the same in every process and Python version.
     rng = Random(f"{task}/{split}/{seed}")
     words = Words(split, rng)
-    wheels = _wheels(frames, split)
+    cycles = _cycles(frames, split)
     seen: set[Inputs] = set()
     rows: list[Example] = []
     turn = 0
-    while len(rows) < n and wheels:
-        wheel = wheels[turn % len(wheels)]
+    while len(rows) < n and cycles:
+        cycle = cycles[turn % len(cycles)]
         turn += 1
-        frame = wheel.next()
-        pairs = _fresh(frame, words, seen)
+        frame = cycle.next()
+        pairs = _new_pairs(frame, words, seen)
         if not pairs:
-            wheel.drop(frame)
-            wheels = [w for w in wheels if w.frames]
+            cycle.drop(frame)
+            cycles = [cycle for cycle in cycles if cycle.frames]
             continue
         for pair in pairs:
             for inputs, target in pair:
@@ -59,48 +60,56 @@ def draw(task: str, frames: Sequence[Frame], split: Split, n: int, seed: int) ->
                 rows.append(Example(f"{split}-{len(rows):05d}", inputs, target, slices))
                 seen.add(inputs)
     if len(rows) < n:
-        raise UsageError(f"{task}: {split}={n} is more than can be drawn; there are {len(rows)} distinct examples")
+        raise UsageError(f"{task}: {split}={n} is too many; there are {len(rows)} distinct examples")
+    # The last frame may have given more examples than were needed.
     del rows[n:]
+    # After cutting to size, since the draws are in a fixed rotation of phenomena.
     rng.shuffle(rows)
     return Examples(rows)
 
 
-class _Wheel:
-    """The frames of one phenomenon, taken in turn; with new frames, every third turn is a new one."""
+class _FrameCycle:
+    """Cycles through the frames of one phenomenon; with new frames, every third turn is a new one."""
 
     def __init__(self, frames: Sequence[Frame]) -> None:
         seen = [f for f in frames if not f.new for _ in range(f.weight)]
         new = [f for f in frames if f.new for _ in range(f.weight)]
         self.share = max(1, len(seen))
+        # Enough turns for each frame to occur at least once.
         turns = max(len(seen), 2 * len(new)) if seen else len(new)
         self.frames = []
         for turn in range(turns):
             self.frames += seen[turn % len(seen) :][:1] if seen else []
+            # After every second frame that is not new.
             if new and (turn % 2 or not seen):
                 self.frames.append(new[turn // 2 % len(new)])
         self._at = -1
 
     def next(self) -> Frame:
-        """Returns the frame whose turn it is."""
+        """Returns the next frame."""
         self._at = (self._at + 1) % len(self.frames)
         return self.frames[self._at]
 
     def drop(self, frame: Frame) -> None:
-        """Leaves a frame out from now on."""
+        """Removes an exhausted frame."""
         self.frames = [f for f in self.frames if f is not frame]
 
 
-def _wheels(frames: Sequence[Frame], split: Split) -> list[_Wheel]:
+def _cycles(frames: Sequence[Frame], split: Split) -> list[_FrameCycle]:
+    """Returns one round of turns, each with the cycle of its phenomenon."""
     usable = [f for f in frames if split == "test" or not f.new]
     phenomena = dict.fromkeys(f.phenomenon for f in usable)
-    wheels = [_Wheel([f for f in usable if f.phenomenon == p]) for p in phenomena]
-    return [wheel for turn in range(max(w.share for w in wheels)) for wheel in wheels if turn < wheel.share]
+    cycles = [_FrameCycle([f for f in usable if f.phenomenon == p]) for p in phenomena]
+    # A phenomenon with more weight has more turns per round, spread over the round.
+    return [cycle for turn in range(max(cycle.share for cycle in cycles)) for cycle in cycles if turn < cycle.share]
 
 
-def _fresh(frame: Frame, words: Words, seen: set[Inputs]) -> list[Pair]:
+def _new_pairs(frame: Frame, words: Words, seen: set[Inputs]) -> list[Pair]:
+    """Returns pairs without repeated inputs, or none if the frame is exhausted."""
     for _ in range(PATIENCE):
         pairs = frame.make(words)
         inputs = [i for pair in pairs for i, _ in pair]
+        # All pairs of a frame or none: a lone pair would let single words predict the label.
         if len(set(inputs)) == len(inputs) and not seen.intersection(inputs):
             return pairs
     return []

@@ -1,7 +1,6 @@
-"""The words of a split: three lexicons without a word in common, and how a word is inflected.
+"""Three lexicons without common content words, one per split, and English inflection.
 
-What a task's sentences say stands in `lexicon/<split>.toml`, one file for each split. What holds sentences together,
-the function words below, is shared by all.
+Content words are in `lexicon/<split>.toml`; the function words below are shared by all splits.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ FUNCTION = frozenset(
     exactly up out first off again same own t s
     """.split()
 )
-"""Words that every split shares."""
+"""Function words, which all splits share."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +41,13 @@ class Noun:
     many: str
 
     def a(self, adjective: str = "") -> str:
-        """Returns the noun with its indefinite article, and an adjective between them."""
+        """Returns the noun with its indefinite article and an optional adjective."""
         return article(f"{adjective} {self.one}".strip())
 
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb in its five forms."""
+    """A verb in its five forms, as in "see, sees, saw, seen, seeing"."""
 
     base: str
     s: str
@@ -59,47 +58,51 @@ class Verb:
 
 @dataclass(frozen=True)
 class Person:
-    """A first name and the pronouns that go with it."""
+    """A first name and its gender."""
 
     name: str
     female: bool
 
     @property
     def self(self) -> str:
-        """Returns "herself" or "himself"."""
+        """The reflexive pronoun, "herself" or "himself"."""
         return "herself" if self.female else "himself"
 
 
 def article(phrase: str) -> str:
-    """Returns the phrase behind "a" or "an"."""
+    """Returns the phrase with "a" or "an" before it."""
+    # By sound: "a unicorn", "an hour".
     return f"an {phrase}" if re.match(r"(?!uni|use|one|eu)[aeiou]|hour|honest", phrase) else f"a {phrase}"
 
 
 def sentence(text: str) -> str:
-    """Returns the text with a capital letter and, if it has no end mark, a full stop."""
+    """Returns the text with a capital first letter and a final full stop, if it has no end mark."""
     text = text[0].upper() + text[1:]
     return text if text[-1] in ".?!" else f"{text}."
 
 
 def noun(entry: str) -> Noun:
-    """Returns the noun of a lexicon entry, "dog" or "wolf/wolves"."""
+    """Returns the noun of a lexicon entry such as "dog" or "wolf/wolves"."""
     one, _, many = entry.partition("/")
     return Noun(one, many or _plural(one))
 
 
 def verb(entry: str) -> Verb:
-    """Returns the verb of a lexicon entry, "paint" or "see/saw/seen/seeing"; missing forms are regular."""
+    """Returns the verb of a lexicon entry such as "paint" or "see/saw/seen/seeing"; missing forms are regular."""
     forms = entry.split("/")
     base = forms[0]
     past = forms[1] if len(forms) > 1 else _past(base)
     done = forms[2] if len(forms) > 2 else past
+    # A silent e is dropped (bake, baking), but not that of "see" or "agree".
     ing = forms[3] if len(forms) > 3 else (base[:-1] if re.search(r"[^eo]e$", base) else base) + "ing"
+    # The third person takes the same endings as a plural.
     return Verb(base, _plural(base), past, done, ing)
 
 
 def _plural(word: str) -> str:
     if re.search(r"[^aeiou]y$", word):
         return word[:-1] + "ies"
+    # Sibilants take an extra syllable: box, boxes.
     return word + ("es" if re.search(r"(s|x|z|ch|sh)$", word) else "s")
 
 
@@ -116,9 +119,10 @@ def lexicon(split: Split) -> Mapping[str, Any]:
 
 
 class Words:
-    """Draws words of one split; every draw comes from the generator it was given."""
+    """Draws random words of one split's lexicon."""
 
     def __init__(self, split: Split, rng: Random) -> None:
+        # All randomness is from this generator, in a fixed order of calls: one more call changes every later example.
         self.rng = rng
         self._table = lexicon(split)
 
@@ -131,26 +135,28 @@ class Words:
         return self.rng.random() < p
 
     def order(self, *items: Any) -> list[Any]:
-        """Returns the items in a random order."""
+        """Returns the items in random order."""
+        # Not `shuffle`, which would change the caller's list.
         return self.rng.sample(items, len(items))
 
     def entries(self, key: str) -> list[str]:
-        """Returns the raw entries of a list in the lexicon; "kinds.foods" reaches into tables."""
+        """Returns the raw entries of a list; a dotted key such as "kinds.foods" reaches into tables."""
         value: Any = self._table
         for part in key.split("."):
             value = value[part]
+        # Lists are written as one text of words, or as TOML lists where entries have several words.
         return value.split() if isinstance(value, str) else list(value)
 
     def text(self, key: str) -> str:
-        """Returns one entry as it stands."""
+        """Returns a random raw entry."""
         return str(self.pick(self.entries(key)))
 
     def texts(self, key: str, n: int) -> list[str]:
-        """Returns n different entries as they stand."""
+        """Returns n different raw entries."""
         return self.rng.sample(self.entries(key), n)
 
     def noun(self, key: str) -> Noun:
-        """Returns one noun."""
+        """Returns a random noun."""
         return noun(self.text(key))
 
     def nouns(self, key: str, n: int) -> list[Noun]:
@@ -158,7 +164,7 @@ class Words:
         return [noun(entry) for entry in self.texts(key, n)]
 
     def verb(self, key: str) -> Verb:
-        """Returns one verb."""
+        """Returns a random verb."""
         return verb(self.text(key))
 
     def verbs(self, key: str, n: int) -> list[Verb]:
@@ -166,7 +172,7 @@ class Words:
         return [verb(entry) for entry in self.texts(key, n)]
 
     def person(self, female: bool | None = None) -> Person:
-        """Returns a first name."""
+        """Returns a random first name, of either gender or the given one."""
         female = self.chance(0.5) if female is None else female
         return Person(self.text("women" if female else "men"), female)
 
@@ -175,33 +181,34 @@ class Words:
         return self.rng.sample(self.entries("men") + self.entries("women"), n)
 
     def number(self) -> str:
-        """Returns a number word."""
+        """Returns a random number word."""
         return self.text("numbers")
 
     def numbers(self) -> tuple[str, str]:
         """Returns two number words, the smaller first."""
         entries = self.entries("numbers")
+        # By position, since the entries are sorted by size and not alphabetically.
         low, high = sorted(self.rng.sample(range(len(entries)), 2))
         return entries[low], entries[high]
 
     def kind(self, *groups: str) -> tuple[str, Noun, list[Noun]]:
-        """Returns a group ("animals", "foods", ...), a kind's own noun and two different nouns of that kind."""
+        """Returns a group such as "animals", the noun of a kind in it, and two different nouns of that kind."""
         options = [(group, name) for group in groups for name in self._table["kinds"].get(group, {})]
         group, name = self.pick(options)
         return group, noun(name), self.nouns(f"kinds.{group}.{name}", 2)
 
     def synonyms(self, key: str) -> tuple[tuple[str, str], tuple[str, str]]:
-        """Returns the raw entries of two pairs of words, each pair of one meaning, in random order."""
+        """Returns the raw entries of two pairs of synonyms, each pair in random order."""
         a, b = (self.order(*pair.split()) for pair in self.texts(key, 2))
         return (a[0], a[1]), (b[0], b[1])
 
     def implied(self) -> tuple[tuple[str, str], tuple[str, str]]:
-        """Returns two pairs of praise and blame that say neither."""
+        """Returns two pairs of a positive and a negative clause without evaluative words."""
         (a, b), (c, d) = self.rng.sample(self._table["verdicts"]["implied"], 2)
         return (a, b), (c, d)
 
     def verdict(self) -> tuple[str, str, str, str]:
-        """Returns what is judged, a part of it, a word of praise and a word of blame that fit it."""
+        """Returns a subject, a part of it, and a positive and a negative adjective that fit it."""
         domain = self.pick(list(self._table["verdicts"]["domains"].values()))
         subject, part, good, bad = (self.pick(domain[k].split()) for k in ("subjects", "parts", "good", "bad"))
         return subject, part, good, bad

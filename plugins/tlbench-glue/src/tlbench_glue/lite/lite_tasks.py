@@ -1,4 +1,4 @@
-"""What the five tasks share: sizes, seed, and the splits drawn from their frames."""
+"""Base class of the generated tasks: split sizes, the seed, and the frames that examples are drawn from."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tlbench_glue.lite.draw import Frame, draw
 
 @dataclass(frozen=True)
 class LiteTask(Task):
-    """A generated task; its fields are how many examples of each split are drawn, and with which seed.
+    """A generated task; its params are the number of examples of each split and the seed.
 
     Raises:
-        UsageError: A size that is not positive.
+        UsageError: A size is not positive.
     """
 
     train: int = 1024
@@ -33,10 +33,10 @@ class LiteTask(Task):
                 raise UsageError(f"{self.name}: {field} must be at least 1, not {getattr(self, field)}")
 
     def split(self, name: SplitName) -> Examples | None:
-        """Returns the drawn examples of a split; there is no unlabelled one.
+        """Returns the examples of a split; there is no unlabelled one.
 
         Raises:
-            UsageError: More examples than these words and frames can make.
+            UsageError: The frames cannot give so many distinct examples.
         """
         if name == "unlabeled":
             return None

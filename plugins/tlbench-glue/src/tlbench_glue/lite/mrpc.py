@@ -1,6 +1,6 @@
-"""`mrpc-lite`: do two sentences say the same? Alternations and synonyms against swapped roles and changed numbers.
+"""`mrpc-lite`: paraphrase detection; alternations and synonyms against swapped roles and changed numbers.
 
-In the manner of PAWS (Zhang et al. 2019): the near miss has the words of the paraphrase. Scores on it are not GLUE
+In the manner of PAWS (Zhang et al. 2019): the negative example has the words of the paraphrase. Scores are not GLUE
 scores.
 """
 
@@ -15,7 +15,7 @@ from tlbench_glue.lite.lite_tasks import LiteTask
 
 
 def _pair(first: str, same: str, other: str) -> Pair:
-    """Returns the paraphrase and the near miss of a sentence."""
+    """Returns the paraphrase and the near miss of a sentence as two examples."""
     start = sentence(first)
     return ((start, sentence(same)), 1), ((start, sentence(other)), 0)
 
@@ -29,17 +29,17 @@ def _two(w: Words) -> tuple[str, str]:
     return a, b
 
 
-def _synonym_square(w: Words, key: str, template: str, again: str = "") -> list[Pair]:
-    """Returns two pairs over two meanings: every word is as often in a paraphrase as in a near miss."""
+def _synonym_square(w: Words, key: str, template: str, second: str = "") -> list[Pair]:
+    """Returns two pairs over two meanings, in which every word is as often in a paraphrase as in a near miss."""
     (a, b), (c, d) = w.synonyms(key)
-    again = again or template
+    second = second or template
 
-    def say(template: str, entry: str) -> str:
+    def fill(template: str, entry: str) -> str:
         return template.format(noun=noun(entry), verb=verb(entry), entry=entry)
 
     return [
-        _pair(say(template, a), say(again, b), say(again, d)),
-        _pair(say(template, c), say(again, d), say(again, b)),
+        _pair(fill(template, a), fill(second, b), fill(second, d)),
+        _pair(fill(template, c), fill(second, d), fill(second, b)),
     ]
 
 
@@ -53,7 +53,7 @@ def _synonym_social(w: Words) -> list[Pair]:
 
 
 def _synonym_passive(w: Words) -> list[Pair]:
-    """New: a synonym in a passive."""
+    """New frame: a synonym in a passive."""
     a, b = w.names(2)
     return _synonym_square(w, "same_social", f"{a} {{verb.past}} {b}", f"{b} was {{verb.done}} by {a}")
 
@@ -67,12 +67,12 @@ def _synonym_thing(w: Words) -> list[Pair]:
 
 
 def _synonym_subject(w: Words) -> list[Pair]:
-    """New: the synonym is the subject."""
+    """New frame: the synonym is the subject."""
     return _synonym_square(w, "same_people", f"the {{noun.one}} {w.verb('alone').past}")
 
 
 def _who(w: Words) -> list[Pair]:
-    """Returns two pairs: somebody else did it, or it was done to somebody else."""
+    """Returns a pair whose near miss has another agent or another patient."""
     a, b, c = w.names(3) if w.chance(0.5) else [f"the {n.one}" for n in w.nouns("people", 3)]
     v = w.verb("social")
     if w.chance(0.5):
@@ -85,6 +85,7 @@ def _who(w: Words) -> list[Pair]:
 def _what(w: Words) -> list[Pair]:
     who, v, (x, y) = w.person().name, w.verb("handle"), w.nouns("things", 2)
     again = w.pick([f"the {{}} was {v.done} by {who}", f"it was the {{}} that {who} {v.past}"])
+    # Both things serve as the original once, so that neither predicts a label.
     return [
         _pair(f"{who} {v.past} the {x.one}", again.format(x.one), again.format(y.one)),
         _pair(f"{who} {v.past} the {y.one}", again.format(y.one), again.format(x.one)),
@@ -92,7 +93,7 @@ def _what(w: Words) -> list[Pair]:
 
 
 def _whom(w: Words) -> list[Pair]:
-    """New: somebody else received it."""
+    """New frame: another recipient."""
     a, b, c = w.names(3)
     v, thing = w.verb("give"), w.noun("things").a()
     return [_pair(f"{a} {v.past} {b} {thing}", f"{a} {v.past} {thing} to {b}", f"{a} {v.past} {thing} to {c}")]
@@ -102,6 +103,7 @@ def _number(w: Words) -> list[Pair]:
     n, m = w.order(*w.numbers())
     who, things, v = w.person().name, w.noun("things").many, w.verb("handle")
     again = w.pick([f"{{}} {things} were {v.done} by {who}", f"it was {{}} {things} that {who} {v.past}"])
+    # Both numbers serve as the original once, so that neither predicts a label.
     return [
         _pair(f"{who} {v.past} {n} {things}", again.format(n), again.format(m)),
         _pair(f"{who} {v.past} {m} {things}", again.format(m), again.format(n)),
@@ -109,7 +111,7 @@ def _number(w: Words) -> list[Pair]:
 
 
 def _two_numbers(w: Words) -> list[Pair]:
-    """New: two numbers change places."""
+    """New frame: two numbers are swapped."""
     n, m = w.order(*w.numbers())
     who, v = w.person().name, w.verb("handle").past
     x, y = (t.many for t in w.nouns("things", 2))
@@ -118,6 +120,7 @@ def _two_numbers(w: Words) -> list[Pair]:
 
 def _voice(w: Words) -> list[Pair]:
     (a, b), v = _two(w), w.verb("social")
+    # From active to passive or back, so that the voice of a sentence does not tell its label.
     if w.chance(0.5):
         return [_pair(f"{a} {v.past} {b}", f"{b} was {v.done} by {a}", f"{a} was {v.done} by {b}")]
     return [_pair(f"{b} was {v.done} by {a}", f"{a} {v.past} {b}", f"{b} {v.past} {a}")]
@@ -129,13 +132,14 @@ def _cleft(w: Words) -> list[Pair]:
 
 
 def _object_cleft(w: Words) -> list[Pair]:
-    """New: a cleft that puts the object first."""
+    """New frame: a cleft that puts the object first."""
     (a, b), v = _two(w), w.verb("social").past
     return [_pair(f"{a} {v} {b}", f"it was {b} that {a} {v}", f"it was {a} that {b} {v}")]
 
 
 def _dative(w: Words) -> list[Pair]:
     (a, b), v, thing = w.names(2), w.verb("give").past, w.noun("things").a()
+    # The dative alternation: "gave Ann a book", "gave a book to Ann".
     double, to = f"{{}} {v} {{}} {thing}", f"{{}} {v} {thing} to {{}}"
     first, other = w.order(double, to)
     return [_pair(first.format(a, b), other.format(a, b), other.format(b, a))]
@@ -143,13 +147,14 @@ def _dative(w: Words) -> list[Pair]:
 
 def _converse(w: Words) -> list[Pair]:
     a, b = w.names(2)
+    # Opposite comparatives, such as "older younger": swapping both is a paraphrase, swapping one is not.
     more, less = w.order(*w.text("opposite").split())
     return [_pair(f"{a} is {more} than {b}", f"{b} is {less} than {a}", f"{a} is {less} than {b}")]
 
 
 @dataclass(frozen=True)
 class MrpcLite(LiteTask):
-    """Paraphrase or near miss, in the shape of MRPC; not MRPC."""
+    """Paraphrase or near miss with MRPC's labels; not MRPC (in the manner of Zhang et al. 2019, arXiv:1904.01130)."""
 
     name = "mrpc-lite"
     output = Classes(("not_equivalent", "equivalent"))

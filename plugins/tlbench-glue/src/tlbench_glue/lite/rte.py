@@ -1,7 +1,7 @@
-"""`rte-lite`: does the first sentence entail the second? Quantifiers, hypernyms and lexical-overlap traps.
+"""`rte-lite`: textual entailment with quantifiers, hypernyms and lexical-overlap traps.
 
-In the manner of HANS (McCoy et al. 2019) and MED (Yanaka et al. 2019). A quantifier alone, or the frame alone, decides
-nothing: one must also know which word is the wider one, or who did what. Scores on it are not GLUE scores.
+In the manner of HANS (McCoy et al. 2019) and MED (Yanaka et al. 2019). Neither a quantifier nor a template alone
+decides the label: it takes knowing which word is the hypernym, or who did what. Scores are not GLUE scores.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _pair(entailed: tuple[str, str], other: tuple[str, str]) -> Pair:
 
 
 def _direction(upward: bool, narrow: str, wide: str) -> Pair:
-    """Returns the pair that goes from narrow to wide (entailed if upward) and back."""
+    """Returns the two directions between a narrow and a wide sentence; narrow entails wide if `upward`."""
     return _pair((narrow, wide), (wide, narrow)) if upward else _pair((wide, narrow), (narrow, wide))
 
 
@@ -44,6 +44,7 @@ def _mono_object(w: Words) -> list[Pair]:
 def _mono_quantifier(w: Words) -> list[Pair]:
     _, narrow, wide = _hypernym(w)
     who, v = w.noun("people"), w.verb("perceive").past
+    # Upward-entailing quantifiers keep an inference from narrow to wide, downward-entailing ones reverse it.
     up, down = w.pick([("some", "no"), ("several", "no"), ("many", "few")])
     return [
         _direction(q == up, f"{q} {who.many} {v} {narrow.a()}", f"{q} {who.many} {v} {wide.a()}") for q in (up, down)
@@ -53,6 +54,7 @@ def _mono_quantifier(w: Words) -> list[Pair]:
 def _mono_subject(w: Words) -> list[Pair]:
     _, wide, (narrow, _) = w.kind("people")
     v = w.verb("alone").past
+    # "all" is downward-entailing in its subject, as "no" is.
     up, down = w.pick([("some", "all"), ("several", "no"), ("some", "no")])
     return [_direction(q == up, f"{q} {narrow.many} {v}", f"{q} {wide.many} {v}") for q in (up, down)]
 
@@ -60,6 +62,7 @@ def _mono_subject(w: Words) -> list[Pair]:
 def _numbers(w: Words) -> list[Pair]:
     low, high = w.numbers()
     who, things, v = w.person().name, w.noun("things").many, w.verb("handle").past
+    # "at least five" entails "at least three"; "at most three" entails "at most five".
     least, most = f"{who} {v} at least {{}} {things}", f"{who} {v} at most {{}} {things}"
     return [
         _direction(True, least.format(high), least.format(low)),
@@ -68,7 +71,7 @@ def _numbers(w: Words) -> list[Pair]:
 
 
 def _siblings(w: Words) -> list[Pair]:
-    """New: the same in the plural."""
+    """New frame: nouns of one kind in the plural."""
     _, wide, (narrow, other) = w.kind("animals", "foods", "things", "people", "plants")
     who, v, n = w.person().name, w.verb("perceive").past, w.number()
     premise = f"{who} {v} {n} {narrow.many}"
@@ -78,6 +81,7 @@ def _siblings(w: Words) -> list[Pair]:
 def _quantified(w: Words) -> list[Pair]:
     a, b = w.nouns("people", 2)
     v = w.verb("alone").past
+    # A stronger quantifier entails a weaker one: all, many, some.
     strong, weak = w.pick([("all", "some"), ("all", "several"), ("both", "some"), ("many", "some"), ("most", "some")])
     premise = f"{strong} {a.many} {v}"
     return [_pair((premise, f"{weak} {a.many} {v}"), (premise, f"{w.pick([weak, strong])} {b.many} {v}"))]
@@ -91,7 +95,7 @@ def _joined(w: Words) -> list[Pair]:
 
 
 def _listed(w: Words) -> list[Pair]:
-    """New: things are listed."""
+    """New frame: two things are listed."""
     who, v, (x, y, z) = w.person().name, w.verb("handle").past, w.nouns("things", 3)
     premise = f"{who} {v} {x.a()} and {y.a()}"
     return [_pair((premise, f"{who} {v} {w.pick([x, y]).a()}"), (premise, f"{who} {v} {z.a()}"))]
@@ -100,6 +104,7 @@ def _listed(w: Words) -> list[Pair]:
 def _overlap_near(w: Words) -> list[Pair]:
     a, b = (n.one for n in w.nouns("people", 2))
     v = w.verb("alone").past
+    # The premise contains "the b v" as a substring, but does not entail it.
     premise = f"the {a} {w.pick(NEAR)} the {b} {v}"
     return [_pair((premise, f"the {a} {v}"), (premise, f"the {b} {v}"))]
 
@@ -112,9 +117,10 @@ def _overlap_relative(w: Words) -> list[Pair]:
 
 
 def _overlap_object(w: Words) -> list[Pair]:
-    """New: the object of one clause stands before the verb of the next."""
+    """New frame: the object of one clause precedes the verb of the next."""
     a, b = (n.one for n in w.nouns("people", 2))
     v, inner = w.verb("alone").past, w.verb("social").past
+    # Read without its comma, the premise seems to say that the first person did the second deed.
     premise = f"after the {a} {inner} {w.person().name}, the {b} {v}"
     return [_pair((premise, f"the {b} {v}"), (premise, f"the {a} {v}"))]
 
@@ -132,6 +138,7 @@ def _roles(w: Words) -> list[Pair]:
 def _factive(w: Words) -> list[Pair]:
     a = w.person().name
     b = w.noun("people").one
+    # "know" presupposes that its clause is true, "claim" does not.
     know, claim, v = w.verb("know").past, w.verb("claim").past, w.verb("alone").past
     return [_pair((f"{a} {know} that the {b} {v}", f"the {b} {v}"), (f"{a} {claim} that the {b} {v}", f"the {b} {v}"))]
 
@@ -150,6 +157,7 @@ def _opposite(w: Words) -> list[Pair]:
 def _synonym(w: Words) -> list[Pair]:
     (a, b), (c, d) = (tuple(verb(entry).past for entry in pair) for pair in w.synonyms("same_handle"))
     who, thing = w.person().name, w.noun("things").one
+    # Each verb is once in an entailed hypothesis and once in one that is not.
     say = f"{who} {{}} the {thing}"
     return [
         _pair((say.format(a), say.format(b)), (say.format(a), say.format(d))),
@@ -166,7 +174,7 @@ def _sibling(w: Words) -> list[Pair]:
 
 @dataclass(frozen=True)
 class RteLite(LiteTask):
-    """Entailment between generated sentences, in the shape of RTE; not RTE."""
+    """Entailment between generated sentences with RTE's labels; not RTE (arXiv:1902.01007, arXiv:1906.06448)."""
 
     name = "rte-lite"
     output = Classes(("entailment", "not_entailment"))

@@ -1,7 +1,7 @@
-"""`sst2-lite`: is the sentence positive or negative? Negation, contrast, intensity, in the manner of CheckList.
+"""`sst2-lite`: sentiment of generated sentences with negation, contrast and intensity.
 
-CheckList (Ribeiro et al. 2020) tests one ability at a time: what a negation turns round, which clause counts, what a
-degree does, and what praise or blame sounds like without a word of praise or blame. Scores on it are not GLUE scores.
+In the manner of CheckList (Ribeiro et al. 2020), each frame tests one ability: the scope of a negation, which clause
+decides, degrees, and sentiment without evaluative words. Scores are not GLUE scores.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ def _pair(positive: str, negative: str) -> Pair:
     return ((sentence(positive),), 1), ((sentence(negative),), 0)
 
 
-def _square(w: Words, straight: Sequence[str], turned: Sequence[str]) -> list[Pair]:
-    """Returns a pair that keeps the adjective's polarity and a pair that turns it round."""
+def _square(w: Words, keeping: Sequence[str], reversing: Sequence[str]) -> list[Pair]:
+    """Returns one pair that keeps the adjective's polarity and one pair that reverses it."""
     it, _, good, bad = w.verdict()
-    keep, turn = w.pick(straight), w.pick(turned)
+    # Both pairs have both adjectives, once on each side, so that neither predicts the label.
+    keep, turn = w.pick(keeping), w.pick(reversing)
     return [
         _pair(keep.format(it=it, how=good), keep.format(it=it, how=bad)),
         _pair(turn.format(it=it, how=bad), turn.format(it=it, how=good)),
@@ -43,7 +44,7 @@ def _negation(w: Words) -> list[Pair]:
 
 
 def _negation_far(w: Words) -> list[Pair]:
-    """New: the negation stands further off, or is no "not"."""
+    """New frame: the negation is further away, or is not the word "not"."""
     return _square(
         w,
         [
@@ -61,6 +62,7 @@ def _negation_far(w: Words) -> list[Pair]:
 
 def _contrast(w: Words) -> list[Pair]:
     it, part, good, bad = w.verdict()
+    # Slot y is always the verdict that counts, whichever clause comes first.
     template = w.pick(
         [
             "the {part} was {x}, but the {it} was {y}",
@@ -75,7 +77,7 @@ def _contrast(w: Words) -> list[Pair]:
 
 
 def _contrast_report(w: Words) -> list[Pair]:
-    """New: the writer's own verdict counts, not the others'."""
+    """New frame: the writer's own opinion counts, not that of others."""
     it, part, good, bad = w.verdict()
     template = w.pick(
         [
@@ -105,7 +107,7 @@ def _intensity(w: Words) -> list[Pair]:
 
 
 def _intensity_degree(w: Words) -> list[Pair]:
-    """New: other degrees."""
+    """New frame: other expressions of degree."""
     return _square(
         w,
         ["rarely has a {it} been so {how}", "the {it} was every bit as {how} as I had dreamt"],
@@ -123,6 +125,7 @@ def _unreal(w: Words) -> list[Pair]:
 
 def _implied(w: Words) -> list[Pair]:
     (a, b), (c, d) = w.implied()
+    # Single clauses are few, and would be exhausted soon; two together give many more examples.
     if w.chance(0.3):
         return [_pair(a, b)]
     return [_pair(f"{a} and {c}", f"{b} and {d}")]
@@ -130,7 +133,7 @@ def _implied(w: Words) -> list[Pair]:
 
 @dataclass(frozen=True)
 class Sst2Lite(LiteTask):
-    """Sentiment of generated sentences, in the shape of SST-2; not SST-2."""
+    """Sentiment of generated sentences with SST-2's labels; not SST-2 (Ribeiro et al. 2020, arXiv:2005.04118)."""
 
     name = "sst2-lite"
     output = Classes(("negative", "positive"))

@@ -1,9 +1,8 @@
-"""`stsb-lite`: how similar are two sentences, from 0 to 5? The grade follows from what was changed.
+"""`stsb-lite`: similarity of two sentences from 0 to 5, graded by what was changed.
 
-A sentence says who did what to what, and when. What the second sentence keeps adds up: the agent 1.5, the action 1,
-the object 2, the detail 0.5; of an object that became a related one 0.5 or, a wider one, 1.5. Another wording (a
-passive, a synonym, another order) changes nothing. In the shape of STS-B (Cer et al. 2017). Scores on it are not GLUE
-scores.
+A sentence has an agent, an action, an object and a time. The grade is the sum of what the second sentence keeps: 1.5
+for the agent, 1 for the action, 2 for the object, 0.5 for the time, and 0.5 for an object of the same kind instead.
+Rewording (a passive, another order) changes nothing. Scores are not those of STS-B (Cer et al. 2017).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from tlbench_glue.lite.lite_tasks import LiteTask
 
 AGENT, ACTION, OBJECT, DETAIL = 1.5, 1.0, 2.0, 0.5
 RELATED = 0.5
-"""What a related object keeps, and what a wider word loses."""
+"""Grade of an object that was replaced by one of the same kind."""
 GROUPS = ("animals", "foods", "things")
 
 
@@ -30,8 +29,8 @@ class _Event:
     object: str
     when: str
 
-    def say(self, form: str) -> str:
-        """Returns the event as a sentence of this form."""
+    def sentence_as(self, form: str) -> str:
+        """Returns the event as a sentence of the given form."""
         a, v, o, t = self.agent, self.action, self.object, self.when
         if form == "active":
             return sentence(f"the {a} {v.past} the {o} {t}")
@@ -47,9 +46,9 @@ class _Event:
 def _pair(
     w: Words, events: tuple[_Event, _Event], keeps: tuple[bool, ...], forms: tuple[str, ...], related: bool
 ) -> Pair:
-    """Returns two examples on the first event: one keeps these parts, the other keeps the rest."""
+    """Returns two examples on the first event: one keeps the given parts, the other keeps the remaining ones."""
     base, other = events
-    first = base.say("active")
+    first = base.sentence_as("active")
     rows = []
     for kept in (keeps, tuple(not keep for keep in keeps)):
         agent, action, thing, when = kept
@@ -59,16 +58,19 @@ def _pair(
             base.object if thing else other.object,
             base.when if when else other.when,
         )
+        # bools count as 0 and 1; a related object earns its grade only where the object was replaced.
         grade = AGENT * agent + ACTION * action + OBJECT * thing + DETAIL * when + RELATED * (related and not thing)
-        second = event.say(w.pick(forms))
+        second = event.sentence_as(w.pick(forms))
+        # Two equal strings would be trivial; another word order keeps the meaning.
         if second == first:
-            second = event.say("fronted")
+            second = event.sentence_as("fronted")
         rows.append(((first, second), grade))
     return rows[0], rows[1]
 
 
 def _keeps(w: Words) -> tuple[bool, ...]:
-    """Returns which of the four parts stay; any number of them is as likely as any other, so grades spread out."""
+    """Returns which of the four parts are kept."""
+    # Every number of kept parts is equally likely; four independent coins would make middling grades too frequent.
     count = w.rng.randrange(5)
     return tuple(w.order(*(i < count for i in range(4))))
 
@@ -76,8 +78,10 @@ def _keeps(w: Words) -> tuple[bool, ...]:
 def _events(w: Words, related: bool) -> tuple[_Event, _Event]:
     agents, actions, whens = w.nouns("people", 2), w.verbs("deeds", 2), w.texts("times", 2)
     if related:
+        # Two nouns of one kind, such as two animals.
         _, _, (a, b) = w.kind(*GROUPS)
     else:
+        # From two groups, so that the replaced object is unrelated.
         a = w.kind("animals", "foods")[2][0]
         b = w.kind("things")[2][0]
         a, b = w.order(a, b)
@@ -86,7 +90,7 @@ def _events(w: Words, related: bool) -> tuple[_Event, _Event]:
     return first, second
 
 
-def _plain(w: Words) -> list[Pair]:
+def _base_form(w: Words) -> list[Pair]:
     return [_pair(w, _events(w, False), _keeps(w), ("active", "fronted"), False)]
 
 
@@ -98,42 +102,43 @@ def _related(w: Words) -> list[Pair]:
     return [_pair(w, _events(w, True), _keeps(w), ("active", "fronted", "passive"), True)]
 
 
-def _plain_cleft(w: Words) -> list[Pair]:
-    """New: the second sentence is a cleft."""
+def _base_form_cleft(w: Words) -> list[Pair]:
+    """New frame: the second sentence is a cleft."""
     return [_pair(w, _events(w, False), _keeps(w), ("cleft",), False)]
 
 
 def _voice_fronted(w: Words) -> list[Pair]:
-    """New: a passive with the time in front."""
+    """New frame: a passive with the time first."""
     return [_pair(w, _events(w, False), _keeps(w), ("fronted passive",), False)]
 
 
 def _related_cleft(w: Words) -> list[Pair]:
-    """New: the second sentence is a cleft, or a passive with the time in front."""
+    """New frame: the second sentence is a cleft, or a passive with the time first."""
     return [_pair(w, _events(w, True), _keeps(w), ("cleft", "fronted passive"), True)]
 
 
 def _roles(w: Words) -> list[Pair]:
-    """Swapped roles keep the action, the detail and 1.5 for the people named."""
+    """Returns pairs with swapped roles, which keep the action, the time and 1.5 for the same people."""
     a, b, c, d = (n.one for n in w.nouns("people", 4))
     v, u = w.verbs("social", 2)
     s, t = w.texts("times", 2)
-    form, again = w.pick(["active", "passive", "fronted"]), w.pick(["passive", "fronted"])
-    first = _Event(a, v, b, s).say("active")
+    form, reworded = w.pick(["active", "passive", "fronted"]), w.pick(["passive", "fronted"])
+    first = _Event(a, v, b, s).sentence_as("active")
     near: Pair = (
-        ((first, _Event(b, v, a, s).say(form)), ACTION + DETAIL + 1.5),
-        ((first, _Event(a, u, c, s).say(form)), AGENT + DETAIL),
+        ((first, _Event(b, v, a, s).sentence_as(form)), ACTION + DETAIL + 1.5),
+        ((first, _Event(a, u, c, s).sentence_as(form)), AGENT + DETAIL),
     )
     far: Pair = (
-        ((first, _Event(a, v, b, s).say(again)), AGENT + ACTION + OBJECT + DETAIL),
-        ((first, _Event(c, u, d, t).say(again)), 0.0),
+        ((first, _Event(a, v, b, s).sentence_as(reworded)), AGENT + ACTION + OBJECT + DETAIL),
+        ((first, _Event(c, u, d, t).sentence_as(reworded)), 0.0),
     )
+    # Swapped roles are graded in the middle; the far pair adds both ends of the scale.
     return [near] if w.chance(0.5) else [near, far]
 
 
 @dataclass(frozen=True)
 class StsbLite(LiteTask):
-    """Graded similarity of generated sentences, in the shape of STS-B; not STS-B."""
+    """Graded similarity of generated sentences, as in STS-B; not STS-B (Cer et al. 2017, arXiv:1708.00055)."""
 
     name = "stsb-lite"
     output = Scalar()
@@ -141,8 +146,8 @@ class StsbLite(LiteTask):
     description = "Generated pairs graded 0 to 5 by what was changed: agent, action, object, detail, roles"
     source = "shape of STS-B, Cer et al. 2017, arXiv:1708.00055"
     frames = (
-        Frame("plain", _plain),
-        Frame("plain", _plain_cleft, new=True),
+        Frame("plain", _base_form),
+        Frame("plain", _base_form_cleft, new=True),
         Frame("voice", _voice),
         Frame("voice", _voice_fronted, new=True),
         Frame("related", _related),

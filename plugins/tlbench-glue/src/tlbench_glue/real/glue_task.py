@@ -1,4 +1,4 @@
-"""What the nine tasks share: GLUE's files, and what stands for its unlabelled test split."""
+"""Base class of GLUE's tasks (Wang et al. 2019, arXiv:1804.07461)."""
 
 from __future__ import annotations
 
@@ -17,26 +17,29 @@ DEV = "GLUE's test labels are not public: test is the official dev set, and vali
 
 @dataclass(frozen=True)
 class GlueTask(TableTask):
-    """A task of GLUE: train as published, the dev set in place of the test, validation carved by the runner."""
+    """A GLUE task: train as published, the dev set as test split, validation carved from train by the runner."""
 
     files = fixed(train=("train.tsv",), test=("dev.tsv",))
     splits: ClassVar[tuple[SplitName, ...]] = ("train", "test")
     texts: ClassVar[tuple[str, ...]] = ("sentence1", "sentence2")
     codes: ClassVar[tuple[str, ...]] = ("0", "1")
+    # The hub's test split has label -1 in every row.
     hub_splits = fixed(train="train", test="validation")
     columns: ClassVar[tuple[str, ...]] = ()
-    """Their names where the files have no header."""
+    """Column names of files without a header."""
 
     def rows(self, path: Path) -> Iterator[Row]:
-        """Yields the rows of a TSV file, in which quotation marks are plain characters."""
+        """Yields the rows of a TSV file."""
+        # GLUE's files have bare quotation marks in their texts, so csv's quoting would join rows.
         return delimited(path, "\t", quotes=False, columns=self.columns)
 
 
 def on_hub(config: str) -> Hub:
-    """Returns the place of a task's tables on the hub."""
+    """Returns the configuration of GLUE's hub data set."""
+    # Pinned, because the hub's maintainers may convert the tables again.
     return Hub("nyu-mll/glue", config, "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c")
 
 
 def folders(name: str) -> tuple[str, ...]:
-    """Returns where a task's folder may be."""
+    """Returns the possible paths of a task's folder below the data root."""
     return (f"glue/{name}", f"glue_data/{name}", f"GLUE/{name}", name)

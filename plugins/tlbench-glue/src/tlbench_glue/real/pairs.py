@@ -1,4 +1,4 @@
-"""The seven tasks of two sentences."""
+"""GLUE's seven sentence-pair tasks."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from tlbench_data.tasks.published_files import fixed
 from tlbench import Classes, Scalar
 from tlbench_glue.real.glue_task import DEV, GlueTask, folders, on_hub
 
+# In this order in the hub's tables, where labels are indices.
 _ENTAILMENT = ("entailment", "not_entailment")
 
 
 @dataclass(frozen=True)
 class Mrpc(GlueTask):
-    """Do two sentences mean the same? The one task of GLUE whose test labels are public."""
+    """MRPC: whether two sentences are paraphrases (Dolan and Brockett, IWP 2005)."""
 
     name = "mrpc"
     output = Classes(("not_equivalent", "equivalent"))
@@ -26,6 +27,7 @@ class Mrpc(GlueTask):
     source = "Dolan and Brockett, Automatically Constructing a Corpus of Sentential Paraphrases, IWP 2005"
     licence = "Microsoft Research licence, research use"
     folders = folders("MRPC")
+    # The only GLUE task whose test labels are public, in Microsoft's own file.
     files = fixed(train=("train.tsv",), validation=("dev.tsv",), test=("msr_paraphrase_test.txt",))
     splits = ("train", "validation", "test")
     sizes = fixed(train=3668, validation=408, test=1725)
@@ -36,7 +38,7 @@ class Mrpc(GlueTask):
 
 @dataclass(frozen=True)
 class Stsb(GlueTask):
-    """How alike in meaning are two sentences, from 0 to 5?"""
+    """STS-B: the similarity of two sentences from 0 to 5 (Cer et al. 2017, arXiv:1708.00055)."""
 
     name = "stsb"
     output = Scalar()
@@ -51,13 +53,14 @@ class Stsb(GlueTask):
     hub = on_hub("stsb")
 
     def slices_of(self, row: Row, inputs: tuple[str, ...]) -> dict[str, str]:
-        """Returns the genre, which the hub's copy does not say."""
+        """Returns the genre, if the row has one."""
+        # The hub's copy has no genres.
         return {"genre": row.text("genre")} if "genre" in row.values else {}
 
 
 @dataclass(frozen=True)
 class Rte(GlueTask):
-    """Does the first text entail the second?"""
+    """RTE: whether the first text entails the second (Dagan, Glickman and Magnini 2005, and successors)."""
 
     name = "rte"
     output = Classes(_ENTAILMENT)
@@ -76,7 +79,10 @@ class Rte(GlueTask):
 
 @dataclass(frozen=True)
 class Wnli(GlueTask):
-    """Does the sentence with its pronoun resolved follow? Dev is adversarial to train: below the majority is usual."""
+    """WNLI: whether a sentence with its pronoun resolved follows from the original (Levesque et al. 2011).
+
+    The dev set contradicts train: its sentences recur with the opposite label, so scores below the majority are usual.
+    """
 
     name = "wnli"
     output = Classes(("not_entailment", "entailment"))
@@ -91,7 +97,7 @@ class Wnli(GlueTask):
 
 @dataclass(frozen=True)
 class Qnli(GlueTask):
-    """Does the sentence answer the question?"""
+    """QNLI: whether a sentence answers a question (Rajpurkar et al. 2016; Wang et al. 2019, arXiv:1804.07461)."""
 
     name = "qnli"
     output = Classes(_ENTAILMENT)
@@ -109,7 +115,7 @@ class Qnli(GlueTask):
 
 @dataclass(frozen=True)
 class Qqp(GlueTask):
-    """Do two questions ask the same?"""
+    """QQP: whether two questions on Quora are duplicates (Iyer, Dandekar and Csernai 2017)."""
 
     name = "qqp"
     output = Classes(("not_duplicate", "duplicate"))
@@ -128,13 +134,17 @@ class Qqp(GlueTask):
     hub = on_hub("qqp")
 
     def rows(self, path: Path) -> Iterator[Row]:
-        """Yields the whole rows: a few of the published ones are cut off."""
+        """Yields the complete rows of a file."""
+        # A few published rows are cut off by line ends inside a question; other readers skip them too.
         return delimited(path, "\t", quotes=False, skip_short=True)
 
 
 @dataclass(frozen=True)
 class Mnli(GlueTask):
-    """Does the premise entail the hypothesis, contradict it, or neither? `matched=false` tests on other genres."""
+    """MNLI: entailment, contradiction or neither; `matched=false` tests on genres that train does not have.
+
+    Williams, Nangia and Bowman, NAACL 2018, arXiv:1704.05426.
+    """
 
     matched: bool = True
 
@@ -152,27 +162,28 @@ class Mnli(GlueTask):
     source = "Williams, Nangia and Bowman, A Broad-Coverage Challenge Corpus, NAACL 2018, arXiv:1704.05426"
     licence = "mixed: OANC, CC BY-SA 3.0 and others, by genre"
     folders = folders("MNLI")
+    # The files have `gold_label` beside `label1` of a single annotator; the hub calls the former `label`.
     renames = fixed(sentence1="premise", sentence2="hypothesis", label="gold_label")
     hub = on_hub("mnli")
 
     @property
     def sizes(self) -> Mapping[str, int]:  # type: ignore[override]
-        """The published sizes, of the dev set that is meant."""
+        """Published sizes, with the chosen dev set as test."""
         return fixed(train=392702, test=9815 if self.matched else 9832)
 
     @property
     def hub_splits(self) -> Mapping[str, str]:  # type: ignore[override]
         """The hub's names of the splits."""
-        return fixed(train="train", test=f"validation_{self._which}")
+        return fixed(train="train", test=f"validation_{self._dev_set}")
 
     def needed(self) -> Mapping[str, tuple[str, ...]]:
-        """Returns the files to read."""
-        return fixed(train=("train.tsv",), test=(f"dev_{self._which}.tsv",))
+        """Returns the files of train and of the chosen dev set."""
+        return fixed(train=("train.tsv",), test=(f"dev_{self._dev_set}.tsv",))
 
     def slices_of(self, row: Row, inputs: tuple[str, ...]) -> dict[str, str]:
-        """Returns the genre, which the hub's copy does not say."""
+        """Returns the genre, if the row has one."""
         return {"genre": row.text("genre")} if "genre" in row.values else {}
 
     @property
-    def _which(self) -> str:
+    def _dev_set(self) -> str:
         return "matched" if self.matched else "mismatched"

@@ -1,4 +1,4 @@
-"""The two tasks of one sentence."""
+"""GLUE's two single-sentence tasks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tlbench_glue.real.glue_task import DEV, GlueTask, folders, on_hub
 
 @dataclass(frozen=True)
 class Cola(GlueTask):
-    """Is the sentence acceptable English?"""
+    """CoLA: whether a sentence is acceptable English (Warstadt, Singh and Bowman 2019, arXiv:1805.12471)."""
 
     name = "cola"
     output = Classes(("unacceptable", "acceptable"))
@@ -21,6 +21,7 @@ class Cola(GlueTask):
     source = "Warstadt, Singh and Bowman, Neural Network Acceptability Judgments, TACL 2019, arXiv:1805.12471"
     licence = "released for research; the sentences belong to their authors and publishers"
     folders = folders("CoLA")
+    # The files have no header; `mark` is the linguist's own mark, a star for unacceptable sentences.
     columns = ("source", "label", "mark", "sentence")
     texts = ("sentence",)
     sizes = fixed(train=8551, test=1043)
@@ -29,7 +30,7 @@ class Cola(GlueTask):
 
 @dataclass(frozen=True)
 class Sst2(GlueTask):
-    """Is the sentence of a film review positive?"""
+    """SST-2: whether a sentence from a film review is positive (Socher et al., EMNLP 2013)."""
 
     name = "sst2"
     output = Classes(("negative", "positive"))

@@ -1,1 +1,1 @@
-"""Pretrained decoders as heads that write text."""
+"""Heads that generate text with pretrained decoders."""

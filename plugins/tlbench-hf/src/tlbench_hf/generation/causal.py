@@ -1,4 +1,4 @@
-"""Decoders alone: the pretrained output layer as a head that writes on from a prompt."""
+"""The head of decoder-only models (GPT-2, Llama): generates a continuation of a prompt."""
 
 from __future__ import annotations
 
@@ -20,161 +20,189 @@ from tlbench.modeling.heads import Outputs
 from tlbench_hf.families import OLD_OUTPUT_LAYER
 from tlbench_hf.generation.prompt_rows import IGNORED
 from tlbench_hf.generation.writing_head import (
-    Absent,
+    GenerationSettings,
+    RemovedEncoder,
     SourceStates,
     TextHead,
-    Writing,
     cross_entropy,
-    cut_to_batch,
     dtype_of,
-    leave_gaps,
-    take_out,
+    remove_shared_weights,
+    replace_module,
+    trim_targets,
 )
 from tlbench_hf.loading import load_config, quiet
 from tlbench_hf.sources import weight_files
 
 
 class CausalHead(TextHead):
-    """The output layer of a decoder alone; where it is tied to the table of words, it has no weight of its own.
+    """The output layer of a decoder-only model; without weights of its own where it is tied to the input embeddings.
 
-    A row is a prompt and what is to be written after it. The loss is taken on the latter; what is written is written
-    from the prompt, with keys and values kept from one token to the next.
+    A row is a prompt followed by its target. The loss covers the target's tokens only; generation starts from the
+    prompt and caches keys and values between tokens.
     """
 
     reads_batch: ClassVar[bool] = True
 
-    def __init__(self, native: Any, base: str, gaps: tuple[str, ...], writing: Writing, config: Any) -> None:
-        """Takes a model without its blocks, which were at the path `base`, and the configuration of those it gets."""
-        super().__init__(native, gaps, writing)
+    def __init__(
+        self, native: Any, base: str, gaps: tuple[str, ...], generation: GenerationSettings, config: Any
+    ) -> None:
+        """Takes a model without its blocks, their path `base`, and the configuration of the blocks to use."""
+        super().__init__(native, gaps, generation)
         self.base = base
         native.config = config
         self.pad: int = native.generation_config.pad_token_id
 
     def loss(self, logits: SourceStates, targets: Tensor) -> Tensor:
-        """Returns the mean loss a token of the targets (B, L), which are the last tokens of their rows."""
-        labels = cut_to_batch(targets)
-        there = labels != IGNORED
+        """Returns the mean loss per token of the targets (B, L), which are the last tokens of their rows.
+
+        Args:
+            logits: Last hidden states (B, T, D) of prompt and target together.
+            targets: Token ids, -100 beyond the end of a target.
+        """
+        labels = trim_targets(targets)
+        is_target = labels != IGNORED
         batch, length = logits.x.shape[:2]
         ends = torch.full((batch,), length, device=labels.device) if logits.mask is None else logits.mask.sum(1)
-        # what stands before a token says which it is
-        before = (ends - there.sum(1) - 1)[:, None] + torch.arange(labels.shape[1], device=labels.device)
-        rows = torch.arange(batch, device=labels.device)[:, None].expand_as(before)
-        said = logits.x[rows[there], before[there]]
-        with self.lent(logits.table), self._on(_Said(said[None])):
+        # The hidden state at position t predicts token t + 1, so a target's states begin one position before it.
+        positions = (ends - is_target.sum(1) - 1)[:, None] + torch.arange(labels.shape[1], device=labels.device)
+        rows = torch.arange(batch, device=labels.device)[:, None].expand_as(positions)
+        states = logits.x[rows[is_target], positions[is_target]]
+        with self.lent(logits.table), self._with_blocks(_GivenStates(states[None])):
+            # The model's own forward, because families scale or cap logits after the output layer. The ids only pass
+            # its shape checks: `_GivenStates` ignores them.
             answer = self.native(input_ids=labels[:1, :1].clamp(min=0), use_cache=False)
-        return cross_entropy(answer.logits[0], labels[there])
+        return cross_entropy(answer.logits[0], labels[is_target])
 
     def outputs(self, logits: SourceStates) -> Outputs:
-        """Raises: what is written depends on keys and values, not on the last hidden states.
+        """Raises an error, because generation needs keys and values of every block, not the last hidden states.
 
         Raises:
             PluginError: Always.
         """
-        raise PluginError("a decoder alone writes from the rows, not from hidden states")
+        raise PluginError("a decoder-only model generates from token ids, not from cached hidden states")
 
     def decode(self, encoder: Encoder, batch: Batch | Hidden, start: int = 0) -> Outputs:
-        """Returns the texts that are written after the prompts.
+        """Returns the texts generated after each prompt.
 
         Raises:
-            PluginError: Hidden states in place of rows.
+            PluginError: Hidden states were given instead of token ids.
         """
         if isinstance(batch, Hidden):
-            raise PluginError("a decoder alone writes from the rows, not from hidden states")
+            raise PluginError("a decoder-only model generates from token ids, not from cached hidden states")
         native: Any = encoder.native
         prompts = _prompts(batch, self.pad)
-        with self.lent(native.get_input_embeddings().weight), self._on(native):
+        with self.lent(native.get_input_embeddings().weight), self._with_blocks(native):
             ids = self.write(**prompts)
+        # `generate` returns the prompt too; prompts are padded on the left, so all end at the same column.
         return Outputs(self.texts(ids[:, prompts["input_ids"].shape[1] :]))
 
     @contextmanager
-    def _on(self, blocks: nn.Module) -> Iterator[None]:
-        """Puts a module where the model's blocks belong until the block ends; it never becomes a part of the head."""
+    def _with_blocks(self, blocks: nn.Module) -> Iterator[None]:
+        """Puts a module in place of the model's blocks until the block ends.
+
+        Written into `_modules` directly and removed again: registered as a child, the encoder's weights would become
+        the head's own.
+        """
         parent, _, name = self.base.rpartition(".")
         siblings = self.native.get_submodule(parent)._modules
-        absent = siblings[name]
+        placeholder = siblings[name]
         siblings[name] = blocks
         try:
             yield
         finally:
-            siblings[name] = absent
+            siblings[name] = placeholder
 
 
-class _Said(nn.Module):
-    """Stands where the blocks belong and says what they said."""
+class _GivenStates(nn.Module):
+    """Replaces a model's blocks and returns given hidden states, so that only the output layer is computed."""
 
     def __init__(self, x: Tensor) -> None:
         super().__init__()
         self.x = x
 
-    def forward(self, *args: Any, **kwargs: Any) -> _Answer:
-        return _Answer(last_hidden_state=self.x)
+    def forward(self, *args: Any, **kwargs: Any) -> _BlocksOutput:
+        return _BlocksOutput(last_hidden_state=self.x)
 
     @property
-    def decoder(self) -> _Said:
-        """Itself: OPT does not call its blocks but the decoder in them."""
+    def decoder(self) -> _GivenStates:
+        """Itself, because OPT calls the `decoder` inside its blocks instead of the blocks."""
         return self
 
 
-class _Answer(BaseModelOutputWithPast):
-    """Has None of whatever else a family's blocks answer with: attentions, routes, states of its own."""
+class _BlocksOutput(BaseModelOutputWithPast):
+    """A blocks' output whose other attributes are None: attentions, routing logits and the like of any family."""
 
     def __getattr__(self, name: str) -> None:
+        # copy and pickle probe for special methods, and would call None.
         if name.startswith("__"):
             raise AttributeError(name)
 
 
-def causal_head(folder: Path, title: str, pretrained: bool, encoder: Encoder, writing: Writing) -> CausalHead:
-    """Returns a new head with the output layer in a folder, in the encoder's dtype.
+def causal_head(
+    folder: Path, title: str, pretrained: bool, encoder: Encoder, generation: GenerationSettings
+) -> CausalHead:
+    """Returns a new head with the output layer of a folder's model, in the encoder's dtype.
 
-    The blocks are the encoder's own, and are not loaded again.
+    The blocks are the encoder's own and are not loaded again.
 
     Raises:
-        PluginError: A tensor of the output layer did not load.
+        PluginError: A tensor of the output layer did not load, or the model has no separable blocks.
     """
     auto: Any = transformers.AutoModelForCausalLM
     config = load_config(folder, title)
+    # On the meta device, so that the blocks, which are dropped below, take neither memory nor time.
     with quiet(), torch.device("meta"):
         native = auto.from_config(config, dtype=torch.float32, trust_remote_code=False)
     blocks = native.base_model
     if blocks is native:
-        raise PluginError(f"{title}: {type(native).__name__} has no blocks that could be taken out")
+        raise PluginError(f"{title}: {type(native).__name__} has no separate blocks, so it cannot get an output head")
     owned = {id(weight) for weight in blocks.parameters()}
-    base = take_out(native, blocks, Absent())
-    gaps = leave_gaps(native, owned)
+    base = replace_module(native, blocks, RemovedEncoder())
+    gaps = remove_shared_weights(native, owned)
     native.to_empty(device="cpu")
     if pretrained:
-        _fill(native, folder, title)
+        _load_output_layer(native, folder, title)
     else:
         for module in native.modules():
             native._init_weights(module)
     native.to(dtype_of(encoder))
-    return CausalHead(native, base, gaps, writing, encoder.native.config).eval()
+    return CausalHead(native, base, gaps, generation, encoder.native.config).eval()
 
 
-def _fill(native: nn.Module, folder: Path, title: str) -> None:
-    wanted = dict(native.named_parameters())
-    for path in weight_files(folder) if wanted else ():
+def _load_output_layer(native: nn.Module, folder: Path, title: str) -> None:
+    """Copies the output layer's tensors from the folder's weights into the model.
+
+    Raises:
+        PluginError: A tensor is missing from the checkpoint or of another shape.
+    """
+    missing = dict(native.named_parameters())
+    for path in weight_files(folder) if missing else ():
         with safe_open(path, framework="pt") as file:
-            stored = {_present_name(name): name for name in file.keys()}  # noqa: SIM118 - a file is no mapping
-            for name in wanted.keys() & stored.keys():
+            # Opened lazily, so that only the output layer is read from a file with all blocks.
+            stored = {_current_name(name): name for name in file.keys()}  # noqa: SIM118 - a file is no mapping
+            for name in missing.keys() & stored.keys():
                 tensor = file.get_tensor(stored[name])
-                if tensor.shape != wanted[name].shape:
-                    raise PluginError(f"{title}: the output layer's {name} is of another shape in the checkpoint")
+                if tensor.shape != missing[name].shape:
+                    raise PluginError(f"{title}: the output layer's {name} has another shape in the checkpoint")
                 with torch.no_grad():
-                    wanted.pop(name).copy_(tensor)
-    if wanted:
-        raise PluginError(f"{title}: tensors of the output layer are missing from the checkpoint: {sorted(wanted)[0]}")
+                    missing.pop(name).copy_(tensor)
+    if missing:
+        raise PluginError(f"{title}: tensors of the output layer are missing from the checkpoint: {sorted(missing)[0]}")
 
 
-def _present_name(name: str) -> str:
+def _current_name(name: str) -> str:
+    """Returns the tensor's name in current transformers, for checkpoints that name the output layer otherwise."""
     return f"lm_head.{name.removeprefix(OLD_OUTPUT_LAYER)}" if name.startswith(OLD_OUTPUT_LAYER) else name
 
 
 def _prompts(batch: Batch, pad: int) -> dict[str, Tensor]:
-    """Returns input_ids and attention_mask (B, P) of the prompts alone, padded on the left so that all end together."""
-    ends: Tensor = batch["prompt_lengths"]
-    longest = int(ends.max())
-    places = torch.arange(longest, device=ends.device) - (longest - ends)[:, None]
-    mask = places >= 0
-    ids = batch["input_ids"].gather(1, places.clamp(min=0))
+    """Returns input_ids and attention_mask (B, P) of the prompts without targets, padded on the left.
+
+    `generate` appends to the last column, so all prompts must end there.
+    """
+    lengths: Tensor = batch["prompt_lengths"]
+    longest = int(lengths.max())
+    positions = torch.arange(longest, device=lengths.device) - (longest - lengths)[:, None]
+    mask = positions >= 0
+    ids = batch["input_ids"].gather(1, positions.clamp(min=0))
     return {"input_ids": ids.where(mask, torch.full_like(ids, pad)), "attention_mask": mask.long()}

@@ -1,4 +1,4 @@
-"""Backbones that write texts and need no hub."""
+"""Text-generating backbones that need no hub."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ if TYPE_CHECKING:
     from tlbench.modeling.encoder import Encoder
 
 STORIES_REVISION = "a8a8ca02f83e"
-"""A digest of configuration, weights and tokenizer, as `hf:<folder>` has it."""
+"""Digest of configuration, weights and tokenizer, as computed for `hf:<folder>`."""
 
 
 @dataclass(frozen=True)
 class RandomT5(HFBackbone):
-    """An encoder-decoder that was trained on nothing: what stands for its pretrained weights is drawn by a fixed seed.
+    """A small T5 with random weights from a fixed seed, which stand in for pretrained ones.
 
-    It is there to be trained from scratch where no pretrained one is at hand. Its tokenizer covers English and German,
-    and anything else byte by byte.
+    It serves for training from scratch where no pretrained model is available. Its tokenizer covers English and German,
+    and encodes everything else as bytes.
     """
 
     weights_seed: int = 0
-    """Draws the weights."""
+    """Seed of the weights."""
 
     paper = "Raffel et al. 2020, arXiv:1910.10683 (the architecture)"
 
     def card(self) -> Card:
-        """Returns what its files say, and that nothing was learnt."""
+        """Returns the files' metadata, with the counts of parameters that no weight file could give."""
         return dataclasses.replace(
             super().card(),
+            # Counted once: there are no weights whose header could be read.
             parameters=2_726_784 if self.depth is None else None,
             decoder_parameters=2_165_376,
             licence="Apache-2.0",
@@ -43,13 +44,14 @@ class RandomT5(HFBackbone):
         )
 
     def load(self, *, pretrained: bool = True) -> Encoder:
-        """Returns the encoder with the weights of its seed, or others from torch's global generator."""
+        """Returns the encoder with its seed's weights; not `pretrained`, with weights from torch's global generator."""
         if not pretrained:
             return super().load(pretrained=False)
-        from tlbench_hf.loading import drawn_with
+        from tlbench_hf.loading import seeded
 
-        with drawn_with(self.weights_seed):
+        with seeded(self.weights_seed):
             encoder = super().load(pretrained=False)
+        # `load_encoder` names random weights uniquely; these are reproducible and may share cached activations.
         encoder.identity = f"{self.name}:seed={self.weights_seed}#blocks={len(encoder.stages) - 1}"
         return encoder
 
@@ -59,13 +61,13 @@ class RandomT5(HFBackbone):
 
 @dataclass(frozen=True)
 class Stories(HFBackbone):
-    """A Llama of 260,000 parameters that tells small stories; found in a folder of data.
+    """A Llama with 260,000 parameters trained on TinyStories; a folder below `TLBENCH_DATA`.
 
-    Its features are weak: it is there to exercise a real decoder where no larger one is at hand.
+    Its features are weak: it exercises a real decoder where no larger one is available.
     """
 
     paper = "Eldan & Li 2023, arXiv:2305.07759 (the texts); Karpathy, llama2.c (the weights)"
 
     def card(self) -> Card:
-        """Returns what its files say, with the licence and the data that they do not name."""
+        """Returns the files' metadata, completed by family, licence and pretraining data."""
         return dataclasses.replace(super().card(), family="llama", licence="MIT", pretraining_data="TinyStories")

@@ -1,4 +1,4 @@
-"""Texts to write from texts: sources or prompts as rows of tokens, with the tokens of what is to be written."""
+"""Featurizes text-generation examples: sources or prompts as rows of token ids, with the target's token ids."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from tlbench import Examples, PluginError, Text, UsageError
 from tlbench.modeling.data import Batch, Data, Ragged, one_row_each
 from tlbench.modeling.disk.disk_cache import kept_arrays
 from tlbench_hf.families import SOURCE
-from tlbench_hf.text.tokenizing import WORTH_KEEPING, Tokenizer, load_tokenizer, versions
+from tlbench_hf.text.tokenizing import CACHED_FROM, Tokenizer, load_tokenizer, versions
 
 VERSION = 1
-"""Raise it when the same tokenizer's rows change."""
+"""Increase it when the same tokenizer gives other rows; it is part of the cache key."""
 IGNORED = -100
-"""What fills up rows of targets; no loss is taken there."""
+"""Padding of targets, which torch's cross-entropy ignores."""
 
 
 class TextRow(NamedTuple):
-    """One example as tokens."""
+    """One example as token ids."""
 
     ids: np.ndarray
-    """(T,) int32: the source, or the prompt."""
+    """(T,) int32: the source or prompt."""
     target: np.ndarray
-    """(L,) int32: the first accepted text and its end; empty where the example is unlabelled or only asked."""
+    """(L,) int32: the first accepted target and its end token; empty if unlabelled or removed for prediction."""
 
 
 class TextRows(Sequence[TextRow]):
-    """Rows of tokens in flat arrays."""
+    """A sequence of rows stored in flat arrays."""
 
     def __init__(self, ids: Ragged, targets: Ragged) -> None:
         self._ids, self._targets = ids, targets
 
     @property
     def lengths(self) -> np.ndarray:
-        """(rows,) int64: what is read and written of each row where both are computed."""
+        """(rows,) int64: tokens of source and target together, the cost of a training step."""
         return np.diff(self._ids.ends, prepend=0) + np.diff(self._targets.ends, prepend=0)
 
     def __len__(self) -> int:
@@ -57,22 +57,22 @@ class TextRows(Sequence[TextRow]):
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How a backbone that writes reads."""
+class PromptFormat:
+    """How a text-generating backbone's inputs are built."""
 
     joined: bool
-    """True for a decoder alone, which reads what it writes after the prompt, in one row."""
+    """True for decoder-only models, which read prompt and target in one row."""
     max_length: int
-    """Tokens that a source or a prompt is cut to."""
+    """Most tokens of a source or prompt; longer ones are truncated."""
     prefix: str = ""
-    """What an encoder-decoder reads before each source, with a space between them."""
+    """Text put before each source of an encoder-decoder, with a space between them."""
     prompt: str = SOURCE
-    """What a decoder alone reads, with the source in it."""
+    """Prompt template of a decoder-only model, containing the source's placeholder."""
 
 
 @dataclass(frozen=True)
-class Sources:
-    """Pads sources on the right; targets reach the loss in another way."""
+class SourceCollator:
+    """Collates an encoder-decoder's sources, padded on the right; targets reach the loss separately."""
 
     token: int
 
@@ -82,54 +82,57 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class Continued:
-    """Puts what is to be written after each prompt and pads on the right."""
+class PromptCollator:
+    """Collates prompts with their targets appended, padded on the right."""
 
     token: int
 
     def __call__(self, rows: Sequence[TextRow]) -> Batch:
-        """Returns input_ids and attention_mask, (B, T) int64, and prompt_lengths (B,), where a prompt ends."""
+        """Returns input_ids and attention_mask, (B, T) int64, and prompt_lengths, (B,) int64."""
         batch = _padded([np.concatenate(row) for row in rows], self.token)
         return {**batch, "prompt_lengths": torch.tensor([len(row.ids) for row in rows])}
 
 
-def featurize_texts(examples: Examples, output: Text, folder: Path, reading: Reading) -> Data:
-    """Returns one row for each example; its length counts what is read and what is written.
+def featurize_texts(examples: Examples, output: Text, folder: Path, prompt_format: PromptFormat) -> Data:
+    """Returns one row per example, whose length counts source and target.
 
     Raises:
-        PluginError: Inputs that are not one text, or targets that are no texts.
-        UsageError: The folder has no fast tokenizer with a token that ends a text, or too little room for a prompt.
+        PluginError: The inputs are not one text each, or a target is not a tuple of texts.
+        UsageError: The folder has no fast tokenizer with an end-of-text token, or no room for the prompt.
     """
     _check(examples)
     tokenizer = load_tokenizer(folder)
     if tokenizer.library.eos_token_id is None:
-        raise UsageError(f"{folder}: its tokenizer has no token that ends a text, so nothing can be written with it")
-    limit = _limit(tokenizer, output, reading)
-    made = f"{tokenizer.identity}:{limit}:{output.max_length}:{reading.joined}:{reading.prefix!r}:{reading.prompt!r}"
+        raise UsageError(f"{folder}: its tokenizer has no end-of-text token, so it cannot generate text")
+    limit = _limit(tokenizer, output, prompt_format)
+    # Everything that the rows depend on; part of the cache key and of the data's fingerprint.
+    parts = f"{prompt_format.joined}:{prompt_format.prefix!r}:{prompt_format.prompt!r}"
+    fingerprint = f"{tokenizer.identity}:{limit}:{output.max_length}:{parts}"
 
-    def arrays() -> dict[str, np.ndarray]:
+    def featurize() -> dict[str, np.ndarray]:
         texts = [example.inputs[0] for example in examples]
-        read = _prompts(tokenizer, texts, reading.prompt, limit) if reading.joined else None
-        if read is None:
-            before = f"{reading.prefix} " if reading.prefix else ""
-            read = _encoded(tokenizer, [before + text for text in texts], max_length=limit, truncation=True)
-        # a text without any token would be a row without any
-        read = [ids or [tokenizer.library.eos_token_id] for ids in read]
-        written = _targets(tokenizer, examples, output.max_length, joined=reading.joined)
-        return {**_flat(read, ""), **_flat(written, "target_")}
+        source_ids = _prompts(tokenizer, texts, prompt_format.prompt, limit) if prompt_format.joined else None
+        if source_ids is None:
+            prefix = f"{prompt_format.prefix} " if prompt_format.prefix else ""
+            source_ids = _encode(tokenizer, [prefix + text for text in texts], max_length=limit, truncation=True)
+        # An empty text without special tokens would give a row without tokens, whose mean is 0/0.
+        source_ids = [ids or [tokenizer.library.eos_token_id] for ids in source_ids]
+        target_ids = _targets(tokenizer, examples, output.max_length, joined=prompt_format.joined)
+        return {**_flattened(source_ids, ""), **_flattened(target_ids, "target_")}
 
-    if len(examples) < WORTH_KEEPING:
-        kept: Any = arrays()
+    if len(examples) < CACHED_FROM:
+        arrays: Any = featurize()
     else:
-        key = {"examples": examples.fingerprint, "made": made, **versions(), "texts": str(VERSION)}
-        kept = kept_arrays("texts", key, arrays)
-    rows = TextRows(Ragged(kept["ends"], kept["ids"]), Ragged(kept["target_ends"], kept["target_ids"]))
-    collate = Continued(tokenizer.pad.token) if reading.joined else Sources(tokenizer.pad.token)
-    return one_row_each(examples, rows, collate, rows.lengths, f"texts:{made}")
+        key = {"examples": examples.fingerprint, "made": fingerprint, **versions(), "texts": str(VERSION)}
+        arrays = kept_arrays("texts", key, featurize)
+    rows = TextRows(Ragged(arrays["ends"], arrays["ids"]), Ragged(arrays["target_ends"], arrays["target_ids"]))
+    collate = PromptCollator(tokenizer.pad.token) if prompt_format.joined else SourceCollator(tokenizer.pad.token)
+    return one_row_each(examples, rows, collate, rows.lengths, f"texts:{fingerprint}")
 
 
-def asked(data: Data) -> Data:
-    """Returns the data without what is to be written, neither in its rows nor in their lengths."""
+def without_targets(data: Data) -> Data:
+    """Returns the data with empty targets, whose row lengths count the source alone."""
+    # Rows of cached hidden states have no targets in them.
     if not all(isinstance(row, TextRow) for row in data.rows[:1]):
         return data
     rows = [TextRow(row.ids, row.target[:0]) for row in data.rows]
@@ -138,91 +141,106 @@ def asked(data: Data) -> Data:
 
 
 def padded_targets(data: Data) -> torch.Tensor:
-    """Returns (rows, L) int64, filled up with -100.
+    """Returns target token ids, (rows, L) int64, padded with -100.
 
     Raises:
         ValueError: A row has no target.
     """
     targets = [row.target for row in data.rows]
     if not all(len(target) for target in targets):
-        raise ValueError("these examples are unlabelled")
-    filled = np.full((len(targets), max(map(len, targets), default=1)), IGNORED, dtype=np.int64)
-    for row, target in zip(filled, targets, strict=True):
+        raise ValueError("the data has unlabelled examples, which cannot be trained on")
+    padded = np.full((len(targets), max(map(len, targets), default=1)), IGNORED, dtype=np.int64)
+    for row, target in zip(padded, targets, strict=True):
         row[: len(target)] = target
-    return torch.from_numpy(filled)
+    return torch.from_numpy(padded)
 
 
 def _check(examples: Examples) -> None:
     for example in examples:
         if len(example.inputs) != 1 or not isinstance(example.inputs[0], str):
-            raise PluginError(f"example {example.id}: a text is written from one text, not from {example.inputs!r:.60}")
+            raise PluginError(f"example {example.id}: its inputs must be one text, not {example.inputs!r:.60}")
         target = example.target
-        texts = isinstance(target, tuple | list) and target and all(isinstance(text, str) for text in target)
-        if target is not None and not texts:
-            raise PluginError(f"example {example.id}: its target is no tuple of accepted texts")
+        has_texts = isinstance(target, tuple | list) and target and all(isinstance(text, str) for text in target)
+        if target is not None and not has_texts:
+            raise PluginError(f"example {example.id}: its target must be a non-empty tuple of accepted texts")
 
 
-def _limit(tokenizer: Tokenizer, output: Text, reading: Reading) -> int:
+def _limit(tokenizer: Tokenizer, output: Text, prompt_format: PromptFormat) -> int:
+    """Returns the most tokens that a source or prompt may have.
+
+    Raises:
+        UsageError: The model's positions have no room for a target of the task's length.
+    """
     if tokenizer.limit is None:
-        return reading.max_length
-    # a decoder alone has source and target in one row of positions
-    room = tokenizer.limit - (output.max_length if reading.joined else 0)
+        return prompt_format.max_length
+    # A decoder-only model has prompt and target in one row of positions.
+    room = tokenizer.limit - (output.max_length if prompt_format.joined else 0)
     if room < 1 or output.max_length > tokenizer.limit:
-        beside = " and a prompt before it" if reading.joined else ""
+        prompt = " and a prompt before it" if prompt_format.joined else ""
         raise UsageError(
-            f"the task wants a text of up to {output.max_length} tokens{beside}; the model takes {tokenizer.limit}"
+            f"the task generates up to {output.max_length} tokens{prompt}, but the model takes {tokenizer.limit}: "
+            "choose a smaller max_length of the task"
         )
-    return min(reading.max_length, room)
+    return min(prompt_format.max_length, room)
 
 
 def _targets(tokenizer: Tokenizer, examples: Examples, limit: int, *, joined: bool) -> list[list[int]]:
+    """Returns each example's target ids, truncated to `limit` and ended by the end token; empty where unlabelled."""
     end = tokenizer.library.eos_token_id
     labelled = [i for i, example in enumerate(examples) if example.target is not None]
     texts = [examples[i].target[0] for i in labelled]
+    # A continuation gets no begin token; an encoder-decoder's tokenizer may treat targets apart (`text_target`).
     if joined:
-        encoded = _encoded(tokenizer, texts, add_special_tokens=False)
+        encoded = _encode(tokenizer, texts, add_special_tokens=False)
     else:
         encoded = tokenizer.library(text_target=texts, return_attention_mask=False)["input_ids"] if texts else []
-    written: list[list[int]] = [[] for _ in examples]
+    targets: list[list[int]] = [[] for _ in examples]
     for i, ids in zip(labelled, encoded, strict=True):
-        ended = len(ids) <= limit and ids[-1:] == [end]
-        written[i] = ids if ended else [*ids[: limit - 1], end]
-    return written
+        is_complete = len(ids) <= limit and ids[-1:] == [end]
+        targets[i] = ids if is_complete else [*ids[: limit - 1], end]
+    return targets
 
 
 def _prompts(tokenizer: Tokenizer, texts: Sequence[str], template: str, limit: int) -> list[list[int]]:
-    """Returns each prompt as at most `limit` tokens; where it is too long, the source loses its end, nothing else."""
+    """Returns each prompt as at most `limit` token ids; where it is too long, only the source loses its end.
+
+    Raises:
+        UsageError: The template alone has more tokens than `limit`.
+    """
     before, _, after = template.partition(SOURCE)
     prompts = _open_ended(tokenizer, [before + text + after for text in texts])
     for i, ids in enumerate(prompts):
         text, excess = texts[i], len(ids) - limit
+        # Repeated, because the tokens of a shortened source and its surroundings may merge differently.
         while excess > 0 and text:
             spans = tokenizer.library(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-            kept = len(spans) - excess
-            text = text[: min(spans[kept - 1][1], len(text) - 1)] if kept > 0 else ""
+            remaining = len(spans) - excess
+            text = text[: min(spans[remaining - 1][1], len(text) - 1)] if remaining > 0 else ""
             (prompts[i],) = _open_ended(tokenizer, [before + text + after])
             excess = len(prompts[i]) - limit
         if excess > 0:
-            raise UsageError(f"the prompt {template!r} alone takes {len(prompts[i])} tokens; there is room for {limit}")
+            tokens = len(prompts[i])
+            raise UsageError(f"the prompt {template!r} alone takes {tokens} tokens; shorten it to at most {limit}")
     return prompts
 
 
 def _open_ended(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
-    """Returns the tokens of texts that go on: without the end that some tokenizers put after a text."""
+    """Returns token ids without the end token that some tokenizers append, since the text is to be continued."""
     end = tokenizer.library.eos_token_id
     begin = tokenizer.library.bos_token_id
-    encoded = _encoded(tokenizer, texts)
+    encoded = _encode(tokenizer, texts)
+    # GPT-2's begin and end are one token: a last token equal to both may be the begin token of an empty text.
     return [ids[:-1] if len(ids) > 1 and ids[-1] == end and end != begin else ids for ids in encoded]
 
 
-def _encoded(tokenizer: Tokenizer, texts: list[str], **options: Any) -> list[list[int]]:
+def _encode(tokenizer: Tokenizer, texts: list[str], **options: Any) -> list[list[int]]:
     if not texts:
         return []
     ids: list[list[int]] = tokenizer.library(texts, padding=False, return_attention_mask=False, **options)["input_ids"]
     return ids
 
 
-def _flat(rows: Sequence[list[int]], name: str) -> dict[str, np.ndarray]:
+def _flattened(rows: Sequence[list[int]], name: str) -> dict[str, np.ndarray]:
     return {
         f"{name}ends": np.cumsum([len(row) for row in rows], dtype=np.int64),
         f"{name}ids": np.fromiter(chain.from_iterable(rows), np.int32),

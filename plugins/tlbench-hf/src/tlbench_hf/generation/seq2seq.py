@@ -1,4 +1,4 @@
-"""Encoder-decoders: the pretrained decoder as a head on the encoder."""
+"""The head of encoder-decoder models (T5, BART): the pretrained decoder on the encoder's states."""
 
 from __future__ import annotations
 
@@ -15,84 +15,90 @@ from tlbench import PluginError
 from tlbench.modeling.encoder import Encoder
 from tlbench.modeling.heads import Outputs
 from tlbench_hf.generation.writing_head import (
-    Absent,
+    GenerationSettings,
+    RemovedEncoder,
     SourceStates,
     TextHead,
-    Writing,
     cross_entropy,
-    cut_to_batch,
     dtype_of,
-    leave_gaps,
-    take_out,
+    remove_shared_weights,
+    replace_module,
+    trim_targets,
 )
-from tlbench_hf.loading import drawn_with, load_whole
+from tlbench_hf.loading import load_whole, seeded
 from tlbench_hf.sources import SEED
 
 
 class Seq2SeqHead(TextHead):
-    """A decoder and its output layer; it reads the encoder's states, so cached ones serve as well."""
+    """A pretrained decoder with its output layer; reads only the encoder's states, so cached ones work too."""
 
     def loss(self, logits: SourceStates, targets: Tensor) -> Tensor:
-        """Returns the mean loss a token, each being shown those before it; targets are (B, L), -100 beyond the end."""
-        labels = cut_to_batch(targets)
+        """Returns the mean loss per token under teacher forcing; targets are (B, L) token ids, -100 beyond the end."""
+        labels = trim_targets(targets)
         with self.lent(logits.table):
             answer = self.native(
-                **_read(logits),
+                **_encoder_inputs(logits),
+                # The library's own shift, because families differ in the token that a decoder starts with.
                 decoder_input_ids=self.native.prepare_decoder_input_ids_from_labels(labels),
                 use_cache=False,
             )
         return cross_entropy(answer.logits.flatten(0, 1), labels.flatten())
 
     def outputs(self, logits: SourceStates) -> Outputs:
-        """Returns the texts that are written from the encoder's states."""
+        """Returns the texts generated from the encoder's states."""
         with self.lent(logits.table):
-            return Outputs(self.texts(self.write(**_read(logits))))
+            return Outputs(self.texts(self.write(**_encoder_inputs(logits))))
 
 
-def seq2seq_head(folder: Path, title: str, content: str | None, encoder: Encoder, writing: Writing) -> Seq2SeqHead:
-    """Returns a new head with the pretrained decoder in a folder, in the encoder's dtype.
+def seq2seq_head(
+    folder: Path, title: str, content: str | None, encoder: Encoder, generation: GenerationSettings
+) -> Seq2SeqHead:
+    """Returns a new head with the pretrained decoder of a folder's model, in the encoder's dtype.
 
     Args:
-        folder: Holds configuration, weights and tokenizer.
+        folder: Contains configuration, weights and tokenizer.
         title: The backbone's name, for messages.
-        content: Names the weights, maybe by the seed that draws them; None for random ones.
-        encoder: What the head is to stand on.
-        writing: How texts are written.
+        content: Identifier of the weights, or "seed:<n>" for seeded ones; None for random ones.
+        encoder: The encoder that the head reads.
+        generation: Length and beams.
 
     Raises:
-        PluginError: A tensor of the decoder did not load, or is shared with the encoder in an unknown manner.
+        PluginError: A tensor of the decoder did not load, or shares more than the input embeddings with the encoder.
     """
-    native, gaps = copy.deepcopy(_pristine(folder, title, content)) if content else _decoder(folder, title, None)
-    return Seq2SeqHead(native.to(dtype_of(encoder)), gaps, writing).eval()
+    native, gaps = copy.deepcopy(_cached_decoder(folder, title, content)) if content else _decoder(folder, title, None)
+    return Seq2SeqHead(native.to(dtype_of(encoder)), gaps, generation).eval()
 
 
 @lru_cache(maxsize=2)
-def _pristine(folder: Path, title: str, content: str) -> tuple[Any, tuple[str, ...]]:
-    # every fit gets a new head, and reading a decoder takes longer than copying it
+def _cached_decoder(folder: Path, title: str, content: str) -> tuple[Any, tuple[str, ...]]:
+    # Every fit needs a new head, and reading a decoder from disk takes longer than copying it.
     return _decoder(folder, title, content)
 
 
 def _decoder(folder: Path, title: str, content: str | None) -> tuple[Any, tuple[str, ...]]:
     auto = transformers.AutoModelForSeq2SeqLM
     if content is not None and content.startswith(SEED):
-        with drawn_with(int(content.removeprefix(SEED))):
+        with seeded(int(content.removeprefix(SEED))):
             native = load_whole(folder, title, auto, pretrained=False)
     else:
         native = load_whole(folder, title, auto, pretrained=content is not None)
     encoder = native.get_encoder()
+    # Only the input embeddings may be shared: the head borrows them from the encoder while it runs.
     table = native.get_input_embeddings().weight
     owned = {id(weight) for weight in encoder.parameters()}
-    take_out(native, encoder, Absent())
+    replace_module(native, encoder, RemovedEncoder())
     try:
         shared = {id(weight) for weight in native.parameters()} & owned
         if not shared <= {id(table)}:
-            raise ValueError(f"{len(shared)} weights are shared with the encoder")
-        gaps = leave_gaps(native, owned)
+            raise ValueError(f"it shares {len(shared)} weights with the encoder")
+        gaps = remove_shared_weights(native, owned)
     except ValueError as error:
-        raise PluginError(f"{title}: its decoder cannot stand alone: {error}") from error
+        raise PluginError(f"{title}: its decoder cannot be separated from the encoder: {error}") from error
     return native, gaps
 
 
-def _read(memory: SourceStates) -> dict[str, Any]:
-    mask = None if memory.mask is None else memory.mask.long()
-    return {"encoder_outputs": BaseModelOutput(last_hidden_state=memory.x), "attention_mask": mask}
+def _encoder_inputs(states: SourceStates) -> dict[str, Any]:
+    """Returns the encoder's states as keyword arguments of the library's model."""
+    # transformers takes attention masks as integers.
+    mask = None if states.mask is None else states.mask.long()
+    return {"encoder_outputs": BaseModelOutput(last_hidden_state=states.x), "attention_mask": mask}

@@ -1,7 +1,7 @@
-"""Heads that write: what pretrained decoders have in common, whether they stand on an encoder or alone.
+"""Base class of text-generating heads, and the functions that separate a decoder from its encoder.
 
-A weight that the encoder has too (its table of words, tied to the decoder's and to the output layer) belongs to the
-encoder's lowest stage. The head's modules have a gap in its place, and are lent it while they run.
+A weight that the encoder has too (input embeddings tied to the decoder's and to the output layer) belongs to the
+encoder's lowest stage. It is removed from the head's modules, which borrow it while they run.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,61 +22,70 @@ from tlbench.modeling.data import Data
 from tlbench.modeling.encoder import Encoder, Hidden
 from tlbench.modeling.heads import Head, Outputs
 from tlbench.modeling.precision import at_least_fp32
-from tlbench_hf.generation.prompt_rows import IGNORED, asked, padded_targets
+from tlbench_hf.generation.prompt_rows import IGNORED, padded_targets, without_targets
 from tlbench_hf.loading import quiet
 from tlbench_hf.text.tokenizing import load_tokenizer
 
-_KEPT = ("bos_token_id", "decoder_start_token_id", "forced_bos_token_id", "forced_eos_token_id", "bad_words_ids")
-"""What a checkpoint's own settings say of its format. The rest is taste (beams, penalties, least lengths), and would
-make backbones incomparable."""
+_FORMAT_SETTINGS = (
+    "bos_token_id",
+    "decoder_start_token_id",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "bad_words_ids",
+)
+"""Generation settings that belong to a checkpoint's format and are kept.
+
+All others (beams, penalties, minimum lengths) are the checkpoint author's preference and would make backbones
+incomparable.
+"""
 
 
 @dataclass(frozen=True)
-class Writing:
-    """How texts are written."""
+class GenerationSettings:
+    """How texts are generated."""
 
     folder: Path
-    """Holds the tokenizer."""
+    """Folder with the tokenizer."""
     max_length: int
-    """The most tokens of a text."""
+    """Most tokens of a generated text."""
     beams: int = 1
-    """How many beginnings of a text are pursued; 1 is greedy."""
+    """Width of the beam search; 1 is greedy decoding."""
 
 
 class SourceStates(NamedTuple):
-    """What a head that writes has of a batch before a word is written."""
+    """A text head's view of an encoded batch, before decoding."""
 
     x: Tensor
-    """(B, T, D), the encoder's last output."""
+    """(B, T, D), the encoder's last hidden states."""
     mask: Tensor | None
-    """(B, T) bool."""
+    """(B, T) bool, or None where every position counts."""
     table: Tensor
-    """(V, D), the encoder's own table of words."""
+    """(V, D), the encoder's input embeddings."""
 
 
 class TextHead(Head):
-    """Writes a text for each row by a model of transformers that lacks what the encoder has."""
+    """Generates one text per row with a transformers model from which the encoder's part was removed."""
 
-    def __init__(self, native: Any, gaps: Sequence[str], writing: Writing) -> None:
-        """Takes a model with gaps: the modules of these paths lack their `weight`."""
+    def __init__(self, native: Any, gaps: Sequence[str], generation: GenerationSettings) -> None:
+        """Takes a model in which the modules at the paths `gaps` lack their `weight`."""
         super().__init__()
         self.native = native
         self.gaps = tuple(gaps)
-        self.writing = writing
-        tokenizer = load_tokenizer(writing.folder)
+        self.generation = generation
+        tokenizer = load_tokenizer(generation.folder)
         self._set_generation(tokenizer.library.eos_token_id, tokenizer.pad.token)
 
     def asked(self, data: Data) -> Data:
-        """Returns the data without what is to be written."""
-        return asked(data)
+        """Returns the data without targets, for prediction."""
+        return without_targets(data)
 
     def forward(self, encoder: Encoder, hidden: Hidden) -> SourceStates:
-        """Returns the encoder's states, and its table of words as it is now."""
+        """Returns the encoder's states and its present input embeddings."""
         native: Any = encoder.native
         return SourceStates(hidden.x, hidden.mask, native.get_input_embeddings().weight)
 
     def targets(self, data: Data) -> Tensor:
-        """Returns the tokens to write, (rows, L) int64, filled up with -100.
+        """Returns target token ids, (rows, L) int64, padded with -100.
 
         Raises:
             ValueError: A row has no target.
@@ -84,30 +93,31 @@ class TextHead(Head):
         return padded_targets(data)
 
     def merge(self, outputs: list[Outputs], data: Data) -> Predictions:
-        """Returns the rows' texts as the examples': one row each."""
+        """Returns the texts of all batches as the examples' predictions, one row each."""
         texts = [text for part in outputs for text in part.values]
+        # Filled in place: np.array(texts) would make a fixed-width string array.
         values = np.empty(len(texts), dtype=object)
         values[:] = texts
         return Predictions(data.ids, values)
 
     def write(self, **inputs: Any) -> Tensor:
-        """Returns what the model writes, (B, L) token ids; gaps must have been filled."""
+        """Returns the token ids (B, L) that the model generates; called inside `lent`."""
         with quiet():
             ids: Tensor = self.native.generate(**inputs)
         return ids
 
     def texts(self, ids: Tensor) -> list[str]:
-        """Returns the texts of written tokens (B, L)."""
-        library = load_tokenizer(self.writing.folder).library
+        """Returns the decoded texts of token ids (B, L), without special tokens."""
+        library = load_tokenizer(self.generation.folder).library
         texts = library.batch_decode(ids.cpu(), skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return [text.strip() for text in texts]
 
     @contextmanager
     def lent(self, table: Tensor) -> Iterator[None]:
-        """Fills the gaps with the encoder's table of words until the block ends."""
+        """Gives the modules at `gaps` the encoder's input embeddings as their weight until the block ends."""
         modules = [self.native.get_submodule(path) for path in self.gaps]
         for module in modules:
-            # a plain attribute hides the gap without becoming a weight of the head
+            # An instance attribute is found before nn.Module.__getattr__, and is no parameter of the head.
             module.__dict__["weight"] = table
         try:
             yield
@@ -116,74 +126,50 @@ class TextHead(Head):
                 del module.__dict__["weight"]
 
     def _set_generation(self, end: int, pad: int) -> None:
-        make: Any = transformers.GenerationConfig
+        config: Any = transformers.GenerationConfig
         own = getattr(self.native, "generation_config", None)
-        kept = {name: value for name in _KEPT if (value := getattr(own, name, None)) is not None}
-        # what is not set here is looked up in the model's own settings, so these take their place
-        self.native.generation_config = make(
+        kept = {name: value for name in _FORMAT_SETTINGS if (value := getattr(own, name, None)) is not None}
+        # The model's own generation config is replaced, because `generate` falls back to it for unset values.
+        self.native.generation_config = config(
             **kept,
             eos_token_id=end,
             pad_token_id=pad,
-            max_new_tokens=self.writing.max_length,
-            num_beams=self.writing.beams,
+            max_new_tokens=self.generation.max_length,
+            num_beams=self.generation.beams,
             do_sample=False,
             use_cache=True,
         )
 
 
-def text_head(
-    kind: Literal["encoder-decoder", "decoder"],
-    folder: Path,
-    title: str,
-    content: str | None,
-    encoder: Encoder,
-    writing: Writing,
-) -> TextHead:
-    """Returns a new head that writes, in the encoder's dtype.
+class RemovedEncoder(nn.Module):
+    """Placeholder for the encoder that was removed from a library's model."""
 
-    Args:
-        kind: What the folder's model is.
-        folder: Holds configuration, weights and tokenizer.
-        title: The backbone's name, for messages.
-        content: Names the weights; None for random ones.
-        encoder: What the head is to stand on.
-        writing: How texts are written.
-
-    Raises:
-        PluginError: A tensor of the decoder did not load.
-    """
-    if kind == "decoder":
-        from tlbench_hf.generation.causal import causal_head
-
-        return causal_head(folder, title, content is not None, encoder, writing)
-    from tlbench_hf.generation.seq2seq import seq2seq_head
-
-    return seq2seq_head(folder, title, content, encoder, writing)
-
-
-class Absent(nn.Module):
-    """Stands where the encoder was in its library's model."""
-
+    # `generate` reads this of the encoder even where its states are given.
     main_input_name = "input_ids"
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Is never called: what the encoder says is given."""
-        raise RuntimeError("the encoder's states were to be given")
+        """Raises an error, because the encoder's states are always passed in.
+
+        Raises:
+            RuntimeError: Always.
+        """
+        raise RuntimeError("the removed encoder was called: pass encoder_outputs to the model")
 
 
-def take_out(native: Any, part: nn.Module, put: nn.Module) -> str:
-    """Puts a module in the place of a part of the model; returns its path."""
-    path: str = next(path for path, module in native.named_modules() if module is part)
+def replace_module(native: Any, module_to_replace: nn.Module, replacement: nn.Module) -> str:
+    """Replaces a submodule of the model and returns its path."""
+    path: str = next(path for path, module in native.named_modules() if module is module_to_replace)
     parent, _, name = path.rpartition(".")
-    setattr(native.get_submodule(parent), name, put)
+    # setattr, so that nn.Module registers the replacement.
+    setattr(native.get_submodule(parent), name, replacement)
     return path
 
 
-def leave_gaps(native: nn.Module, owned: Container[int]) -> tuple[str, ...]:
-    """Takes weights, named by their `id`, out of a model; returns the paths of the modules that lack theirs now.
+def remove_shared_weights(native: nn.Module, owned: Container[int]) -> tuple[str, ...]:
+    """Removes the weights whose `id` is in `owned` and returns the paths of the modules that now lack theirs.
 
     Raises:
-        ValueError: What is shared is no module's `weight`.
+        ValueError: A shared parameter is not named `weight`.
     """
     gaps = []
     for path, module in native.named_modules():
@@ -199,16 +185,16 @@ def leave_gaps(native: nn.Module, owned: Container[int]) -> tuple[str, ...]:
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Returns the mean loss, in fp32 at least, over the labels (N,) that are not -100, of logits (N, V)."""
+    """Returns the mean loss, in fp32 or wider, of logits (N, V) over the labels (N,) that are not -100."""
     return nn.functional.cross_entropy(at_least_fp32(logits), labels, ignore_index=IGNORED)
 
 
-def cut_to_batch(targets: Tensor) -> Tensor:
-    """Returns the targets (B, L) cut to the longest of them."""
+def trim_targets(targets: Tensor) -> Tensor:
+    """Returns the targets (B, L) without the columns that are padding in every row."""
     longest = int((targets != IGNORED).sum(1).max())
     return targets[:, : max(1, longest)]
 
 
 def dtype_of(encoder: Encoder) -> torch.dtype:
-    """Returns what an encoder's weights are."""
+    """Returns the dtype of the encoder's weights."""
     return next(encoder.native.parameters()).dtype

@@ -1,1 +1,1 @@
-"""Texts, questions and sentences of words as rows of token ids."""
+"""Featurization of texts, tokenised sentences and questions with contexts as rows of token ids."""

@@ -1,4 +1,4 @@
-"""Questions and contexts to rows of tokens, with the characters of the context that each token stands for."""
+"""Featurizes questions with contexts as rows of token ids, aligned with the context's characters."""
 
 from __future__ import annotations
 
@@ -13,39 +13,41 @@ from tlbench_hf.text.windows import Windows, longest_question, windowed_data, wi
 
 
 def featurize(examples: Examples, folder: Path, max_length: int) -> Data:
-    """Returns the question with a window of its context in each row; the alignment has the context's characters.
+    """Returns rows of a question and a window of its context; the alignment has each token's character range.
 
-    A question that takes more than half of a row is cut.
+    A question longer than half of a row is truncated.
 
     Raises:
-        PluginError: Inputs that are not a question and its context.
-        UsageError: The folder has no fast tokenizer, or `max_length` has no room for a context.
+        PluginError: The inputs are not a question and its context.
+        UsageError: The folder has no fast tokenizer, or `max_length` leaves no room for a context.
     """
     if not all(len(e.inputs) == 2 and all(isinstance(text, str) for text in e.inputs) for e in examples):
-        raise PluginError("tlbench-hf takes a question and its context, as two texts")
+        raise PluginError("tlbench-hf takes a question and its context as two texts per example")
     tokenizer = load_tokenizer(folder)
     length = tokenizer.length(max_length)
 
-    def make() -> dict[str, np.ndarray]:
-        questions = _cut(tokenizer, [example.inputs[0].strip() for example in examples], length)
+    def build_arrays() -> dict[str, np.ndarray]:
+        questions = _truncated(tokenizer, [example.inputs[0].strip() for example in examples], length)
         contexts = [example.inputs[1] for example in examples]
-        found = windows(tokenizer, questions, contexts, length)
-        return found.arrays(np.where(_readable(found, contexts)[:, None], found.offsets, np.int32(-1)))
+        split = windows(tokenizer, questions, contexts, length)
+        # -1 marks tokens that cannot begin or end an answer.
+        return split.arrays(np.where(_is_answerable(split, contexts)[:, None], split.offsets, np.int32(-1)))
 
-    made = f"span2:{tokenizer.identity}:{length}:{int(tokenizer.types)}"
-    return windowed_data(examples, tokenizer, made, make)
+    fingerprint = f"span2:{tokenizer.identity}:{length}:{int(tokenizer.types)}"
+    return windowed_data(examples, tokenizer, fingerprint, build_arrays)
 
 
-def _readable(found: Windows, contexts: list[str]) -> np.ndarray:
-    """Returns (tokens,) whether each is of a context and stands for more than white space, which answers nothing."""
-    owners = np.repeat(found.owners, found.rows.lengths).tolist()
-    tokens = zip(owners, found.parts.tolist(), found.offsets.tolist(), strict=True)
+def _is_answerable(split: Windows, contexts: list[str]) -> np.ndarray:
+    """Returns (tokens,) bool: whether a token is of a context and not only white space, which answers nothing."""
+    owners = np.repeat(split.owners, split.rows.lengths).tolist()
+    tokens = zip(owners, split.parts.tolist(), split.offsets.tolist(), strict=True)
     return np.array(
         [part == 1 and bool(contexts[owner][first:last].strip()) for owner, part, (first, last) in tokens], dtype=bool
     )
 
 
-def _cut(tokenizer: Tokenizer, questions: list[str], length: int) -> list[str]:
+def _truncated(tokenizer: Tokenizer, questions: list[str], length: int) -> list[str]:
+    """Returns the questions truncated to the tokens that `longest_question` allows, as texts."""
     longest = longest_question(tokenizer, length)
     if not questions or not longest:
         return ["" for _ in questions]
@@ -58,5 +60,6 @@ def _cut(tokenizer: Tokenizer, questions: list[str], length: int) -> list[str]:
         return_attention_mask=False,
         return_token_type_ids=False,
     )
+    # Cut in characters, because `windows` tokenises question and context together.
     ends = (row[-1][1] if len(row) == longest else None for row in encoded["offset_mapping"])
     return [question[:end] for question, end in zip(questions, ends, strict=True)]

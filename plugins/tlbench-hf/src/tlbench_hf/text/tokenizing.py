@@ -1,4 +1,4 @@
-"""Texts to token ids, and rows of token ids to padded batches."""
+"""Featurizes texts as rows of token ids, and collates rows into padded batches."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ from tlbench.modeling.disk.disk_cache import kept_arrays
 from tlbench_hf.families import longest_input
 from tlbench_hf.loading import load_config, quiet
 
-WORTH_KEEPING = 200
-"""Tokenising fewer examples takes some 20 ms: not worth a file, though reading one takes less than 1 ms."""
+CACHED_FROM = 200
+"""Fewest examples whose token ids are cached on disk: tokenising fewer takes about 20 ms."""
 VERSION = 1
-"""Raise it when the same tokenizer's rows change."""
+"""Increase it when the same tokenizer gives other rows; it is part of the cache key."""
 
 
 class TokenRow(NamedTuple):
-    """One example as tokens."""
+    """One example as token ids."""
 
     ids: np.ndarray
-    """(T,) int32."""
+    """(T,) int32 token ids."""
     types: np.ndarray | None
-    """(T,) int8, which of two texts a token is from; None for models that do not ask."""
+    """(T,) int8, which of two texts a token is from; None for models without token types."""
 
 
 class TokenRows(Sequence[TokenRow]):
-    """Rows of tokens in flat arrays: a row is a view into them, wherever they are."""
+    """A sequence of rows stored in flat arrays; a row is a view, also of memory-mapped arrays."""
 
     def __init__(self, ends: np.ndarray, ids: np.ndarray, types: np.ndarray | None = None) -> None:
-        """Takes where each row ends, (rows,) int64, and the tokens of all rows, one row after the other."""
+        """Takes the end of each row, (rows,) int64, and all rows' tokens concatenated."""
         self._ends, self._ids, self._types = ends, ids, types
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays by the names that the constructor takes."""
+        """The flat arrays, by the names of the constructor's arguments."""
         types = {} if self._types is None else {"types": self._types}
         return {"ends": self._ends, "ids": self._ids, **types}
 
     @property
     def lengths(self) -> np.ndarray:
-        """(rows,) int64."""
+        """(rows,) int64 tokens per row."""
         return np.diff(self._ends, prepend=0)
 
     def __len__(self) -> int:
@@ -63,6 +63,7 @@ class TokenRows(Sequence[TokenRow]):
     def __getitem__(self, index: int | slice) -> TokenRow | list[TokenRow]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
+        # Resolves negative indices and raises IndexError, which ends iteration.
         index = range(len(self))[index]
         place = slice(self._ends[index - 1] if index else 0, self._ends[index])
         return TokenRow(self._ids[place], None if self._types is None else self._types[place])
@@ -70,13 +71,13 @@ class TokenRows(Sequence[TokenRow]):
 
 @dataclass(frozen=True)
 class Pad:
-    """Pads rows on the right to the longest of them."""
+    """Collates rows, padded on the right to the longest of them."""
 
     token: int
-    """What fills a row up; the mask hides it."""
+    """Id that fills a row up; masked out."""
 
     def __call__(self, rows: Sequence[TokenRow]) -> Batch:
-        """Returns input_ids, attention_mask and, where the model takes them, token_type_ids: (B, T) int64."""
+        """Returns input_ids, attention_mask and, for models that take them, token_type_ids: (B, T) int64 each."""
         shape = (len(rows), max(len(row.ids) for row in rows))
         ids = np.full(shape, self.token, dtype=np.int64)
         mask = np.zeros(shape, dtype=np.int64)
@@ -94,54 +95,55 @@ class Pad:
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """A folder's tokenizer, and what its model takes of what it gives."""
+    """A folder's tokenizer with the settings that its model needs."""
 
     library: Any
     identity: str
-    """Sixteen hex digits over vocabulary, merges, normalisation and special tokens."""
+    """Sixteen hex digits of a digest over vocabulary, merges, normalisation and special tokens."""
     pad: Pad
     types: bool
+    """Whether the model reads token types."""
     limit: int | None
-    """How many tokens the model takes."""
+    """Most tokens that the model takes, or None."""
 
     def length(self, max_length: int) -> int:
-        """Returns how many tokens a row may have."""
+        """Returns the most tokens that a row may have."""
         return max_length if self.limit is None else min(max_length, self.limit)
 
 
 def featurize(examples: Examples, output: Output, folder: Path, max_length: int) -> Data:
-    """Returns one row of tokens for each example.
+    """Returns token ids for each example, truncated to `max_length` or the model's limit.
 
     Raises:
-        PluginError: Inputs that are not one or two texts, or an output that is not of the text as a whole.
+        PluginError: The inputs are not one or two texts, or the output is not of the text as a whole.
         UsageError: The folder has no fast tokenizer.
     """
     if output.reads != "example":
-        raise PluginError(f"tlbench-hf has no tokens for the output {type(output).__name__}")
+        raise PluginError(f"tlbench-hf cannot featurize examples for the output {type(output).__name__}")
     arity = {len(example.inputs) for example in examples}
     if not arity <= {1, 2} or len(arity) > 1 or not all(isinstance(t, str) for e in examples for t in e.inputs):
-        raise PluginError("tlbench-hf takes one text or two for each example, and the same number for all")
+        raise PluginError("tlbench-hf takes one or two texts per example, and as many for all examples")
     tokenizer = load_tokenizer(folder)
     length = tokenizer.length(max_length)
     fingerprint = f"tokens:{tokenizer.identity}:{length}:{int(tokenizer.types)}"
 
-    def rows() -> TokenRows:
+    def tokenized() -> TokenRows:
         return _rows(tokenizer, [list(texts) for texts in zip(*(e.inputs for e in examples), strict=True)], length)
 
-    if len(examples) < WORTH_KEEPING:
-        tokens = rows()
+    if len(examples) < CACHED_FROM:
+        tokens = tokenized()
     else:
         key = {"examples": examples.fingerprint, "made": fingerprint, **versions()}
-        tokens = TokenRows(**kept_arrays("tokens", key, lambda: rows().arrays))
+        tokens = TokenRows(**kept_arrays("tokens", key, lambda: tokenized().arrays))
     return one_row_each(examples, tokens, tokenizer.pad, tokens.lengths, fingerprint)
 
 
 @lru_cache(maxsize=8)
 def load_tokenizer(folder: Path) -> Tokenizer:
-    """Returns the fast tokenizer in a folder; each is loaded once a process.
+    """Returns the folder's fast tokenizer; each is loaded once per process.
 
     Raises:
-        UsageError: There is none.
+        UsageError: The folder has no fast tokenizer.
     """
     with quiet():
         config = load_config(folder, str(folder))
@@ -150,15 +152,16 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         except (OSError, ValueError, ImportError) as error:
             raise UsageError(f"{folder}: no tokenizer: {' '.join(str(error).split())[:200]}") from error
     if not library.is_fast:
-        raise UsageError(f"{folder}: {type(library).__name__} is no fast tokenizer")
-    # GPT-2 and its like have no token for padding; under the mask any will do.
-    pads = (library.pad_token_id, library.eos_token_id, 0)
+        # Slow tokenizers give no character offsets, which words and spans need.
+        raise UsageError(f"{folder}: {type(library).__name__} is not a fast tokenizer: save one as tokenizer.json")
+    # GPT-2 and its relatives have no padding token; any token will do, since it is masked.
+    pad_candidates = (library.pad_token_id, library.eos_token_id, 0)
     limits = [n for n in (longest_input(config), library.model_max_length) if n]
     return Tokenizer(
         library,
         identity=hashlib.sha256(library.backend_tokenizer.to_str().encode()).hexdigest()[:16],
-        pad=Pad(next(token for token in pads if token is not None)),
-        # Tokenizers say by default that they give types; GPT-2 would add embeddings of token 0 for them.
+        pad=Pad(next(token for token in pad_candidates if token is not None)),
+        # Tokenizers claim to give token types by default; GPT-2 would add the embedding of token 0 for them.
         types="token_type_ids" in library.model_input_names and bool(getattr(config, "type_vocab_size", 0)),
         limit=min(limits, default=None),
     )
@@ -179,8 +182,8 @@ def _rows(tokenizer: Tokenizer, columns: list[list[str]], length: int) -> TokenR
 
 
 def flat_rows(tokenizer: Tokenizer, encoded: Mapping[str, Sequence[list[int]]]) -> TokenRows:
-    """Returns what the library's tokenizer gave as rows in flat arrays."""
-    # An empty text without special tokens would be a row without tokens, and its mean 0/0.
+    """Returns the output of the library's tokenizer as rows in flat arrays."""
+    # An empty text without special tokens would give a row without tokens, whose mean is 0/0.
     ids = [row or [tokenizer.pad.token] for row in encoded["input_ids"]]
     types = [row or [0] for row in encoded["token_type_ids"]] if tokenizer.types else None
     return TokenRows(
@@ -191,7 +194,7 @@ def flat_rows(tokenizer: Tokenizer, encoded: Mapping[str, Sequence[list[int]]]) 
 
 
 def versions() -> dict[str, str]:
-    """Returns what tokens depend on beside their tokenizer."""
+    """Returns the versions, beside the tokenizer's identity, that token ids depend on."""
     import tokenizers
 
     return {"version": str(VERSION), "transformers": transformers.__version__, "tokenizers": tokenizers.__version__}

@@ -1,4 +1,4 @@
-"""Inputs that do not fit into one row: windows that overlap, and which characters their tokens stand for."""
+"""Splits inputs that exceed a row into overlapping windows, with the character range of each token."""
 
 from __future__ import annotations
 
@@ -11,36 +11,41 @@ import numpy as np
 from tlbench import Examples, UsageError
 from tlbench.modeling.data import Data, Ragged
 from tlbench.modeling.disk.disk_cache import kept_arrays
-from tlbench_hf.text.tokenizing import WORTH_KEEPING, Tokenizer, TokenRows, flat_rows, versions
+from tlbench_hf.text.tokenizing import CACHED_FROM, Tokenizer, TokenRows, flat_rows, versions
 
 LONGEST_OVERLAP = 64
-"""Tokens that two windows of one text share; a quarter of a window where that is less."""
+"""Most tokens that neighbouring windows share; a quarter of a window where that is less."""
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Texts, or pairs of texts, as rows of tokens; a text that does not fit has several rows."""
+    """Texts or pairs of texts as rows of token ids; a text that is too long has several rows."""
 
     rows: TokenRows
     owners: np.ndarray
-    """(rows,) int64: which text, or pair, each row is a window of."""
+    """(rows,) int64: index of the text or pair that a row is a window of."""
     parts: np.ndarray
-    """(tokens,) int8: which text of a pair each token is from, 0 or 1; -1 for special tokens."""
+    """(tokens,) int8: which text of a pair a token is from, 0 or 1; -1 for special tokens."""
     offsets: np.ndarray
-    """(tokens, 2) int32: the first and one past the last character of its text that a token stands for."""
+    """(tokens, 2) int32: first character and one past the last character of a token in its text."""
 
     def arrays(self, alignment: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns what `windowed_data` reads; the alignment is of all tokens, row after row."""
+        """Returns the arrays that `windowed_data` reads; the alignment is of all tokens, row after row."""
         return {**self.rows.arrays, "owners": self.owners, "alignment": alignment}
 
 
 def windows(tokenizer: Tokenizer, texts: list[str], contexts: list[str] | None, length: int) -> Windows:
-    """Returns windows of at most `length` tokens over the texts, or over the contexts behind the whole of each text."""
+    """Returns windows of at most `length` tokens over the texts or, behind each whole text, over its context.
+
+    Raises:
+        UsageError: Special tokens and the question leave no room in a row.
+    """
     room = length - tokenizer.library.num_special_tokens_to_add(pair=contexts is not None)
     if contexts is not None:
         room -= longest_question(tokenizer, length)
+    # Checked here, where the message can name max_length.
     if room < 1:
-        raise UsageError(f"max_length is {length}, which leaves no room beside special tokens and the question")
+        raise UsageError(f"max_length is {length}, which leaves no room beside special tokens and question: raise it")
     if not texts:
         rows = flat_rows(tokenizer, {"input_ids": [], "token_type_ids": []})
         return Windows(rows, np.empty(0, np.int64), np.empty(0, np.int8), np.empty((0, 2), np.int32))
@@ -49,6 +54,7 @@ def windows(tokenizer: Tokenizer, texts: list[str], contexts: list[str] | None, 
         contexts,
         truncation=True if contexts is None else "only_second",
         max_length=length,
+        # At most a quarter, and less than a row, or the tokenizer would never advance.
         stride=min(LONGEST_OVERLAP, length // 4, room - 1),
         return_overflowing_tokens=True,
         return_offsets_mapping=True,
@@ -56,6 +62,7 @@ def windows(tokenizer: Tokenizer, texts: list[str], contexts: list[str] | None, 
         return_token_type_ids=tokenizer.types,
         padding=False,
     )
+    # None marks special tokens; an empty row gets the padding token that `flat_rows` puts there.
     parts = [[-1 if part is None else part for part in row.sequence_ids] or [-1] for row in encoded.encodings]
     offsets = [row or [(0, 0)] for row in encoded["offset_mapping"]]
     return Windows(
@@ -67,26 +74,27 @@ def windows(tokenizer: Tokenizer, texts: list[str], contexts: list[str] | None, 
 
 
 def longest_question(tokenizer: Tokenizer, length: int) -> int:
-    """Returns how many tokens of a row a question may take: half of what special tokens leave."""
+    """Returns the most tokens that a question may take: half of a row without special tokens."""
     room: int = length - tokenizer.library.num_special_tokens_to_add(pair=True)
     return max(0, room // 2)
 
 
 def windowed_data(
-    examples: Examples, tokenizer: Tokenizer, made: str, make: Callable[[], Mapping[str, np.ndarray]]
+    examples: Examples, tokenizer: Tokenizer, fingerprint: str, build_arrays: Callable[[], Mapping[str, np.ndarray]]
 ) -> Data:
-    """Returns the data of windows with their alignment, from disk where they are kept there.
+    """Returns the windows as data with their alignment, from the disk cache where it is used.
 
     Args:
-        examples: What the windows are of.
-        tokenizer: Pads the rows.
-        made: Says how they are made.
-        make: Makes their arrays.
+        examples: The examples that the windows belong to.
+        tokenizer: Collates the rows.
+        fingerprint: Everything that the windows depend on; part of the cache key.
+        build_arrays: Computes the arrays.
     """
-    if len(examples) < WORTH_KEEPING:
-        arrays = make()
+    if len(examples) < CACHED_FROM:
+        arrays = build_arrays()
     else:
-        arrays = kept_arrays("tokens", {"examples": examples.fingerprint, "made": made, **versions()}, make)
+        key = {"examples": examples.fingerprint, "made": fingerprint, **versions()}
+        arrays = kept_arrays("tokens", key, build_arrays)
     rows = TokenRows(arrays["ends"], arrays["ids"], arrays.get("types"))
     return Data(
         examples=examples,
@@ -94,6 +102,6 @@ def windowed_data(
         collate=tokenizer.pad,
         lengths=rows.lengths,
         owners=arrays["owners"],
-        fingerprint=f"{made}:{examples.fingerprint}",
+        fingerprint=f"{fingerprint}:{examples.fingerprint}",
         alignment=Ragged(arrays["ends"], arrays["alignment"]),
     )

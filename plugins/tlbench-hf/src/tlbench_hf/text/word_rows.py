@@ -1,4 +1,4 @@
-"""Sentences of words to rows of tokens, with the token at which each word begins."""
+"""Featurizes tokenised sentences as rows of token ids, aligned with the first token of each word."""
 
 from __future__ import annotations
 
@@ -23,49 +23,50 @@ def featurize(examples: Examples, folder: Path, max_length: int) -> Data:
         UsageError: The folder has no fast tokenizer, or `max_length` has no room for a word.
     """
     if not all(len(e.inputs) == 1 and isinstance(e.inputs[0], tuple | list) for e in examples):
-        raise PluginError("tlbench-hf takes the words of a sentence as one tuple of texts")
+        raise PluginError("tlbench-hf takes a sentence as one tuple of words per example")
     tokenizer = load_tokenizer(folder)
     length = tokenizer.length(max_length)
     sentences = [example.inputs[0] for example in examples]
 
-    def make() -> dict[str, np.ndarray]:
-        found = windows(tokenizer, [" ".join(words) for words in sentences], None, length)
-        return found.arrays(_first_tokens(found, sentences))
+    def build_arrays() -> dict[str, np.ndarray]:
+        split = windows(tokenizer, [" ".join(words) for words in sentences], None, length)
+        return split.arrays(_first_tokens(split, sentences))
 
-    made = f"words:{tokenizer.identity}:{length}:{int(tokenizer.types)}"
-    return windowed_data(examples, tokenizer, made, make)
+    fingerprint = f"words:{tokenizer.identity}:{length}:{int(tokenizer.types)}"
+    return windowed_data(examples, tokenizer, fingerprint, build_arrays)
 
 
-def _first_tokens(found: Windows, sentences: list[tuple[str, ...]]) -> np.ndarray:
-    """Returns (tokens,) int32: the index of the word that begins at each token, -1 elsewhere.
+def _first_tokens(split: Windows, sentences: list[tuple[str, ...]]) -> np.ndarray:
+    """Returns (tokens,) int32: the index of the word that begins at a token, -1 elsewhere.
 
-    A word that several windows show counts in the one that has most tokens on its shorter side: there the encoder
-    sees most of what stands around it.
+    A word that several windows contain is aligned in the window with most tokens on its shorter side, where the encoder
+    sees most of its context.
     """
     counts = np.array([len(words) for words in sentences], dtype=np.int64)
     first_words = np.cumsum(counts) - counts
     sizes = np.array([len(word) + 1 for words in sentences for word in words], dtype=np.int64)
-    # All sentences on one axis of characters, each followed by a space: a word takes the space before it as its own,
-    # as byte-level tokens do.
+    # All sentences are put on one axis of characters, each followed by a space. A word includes the space before it, as
+    # tokens of byte-level vocabularies do.
     word_ends = np.cumsum(sizes)
     text_starts = np.concatenate([[0], word_ends])[first_words]
 
-    lengths = found.rows.lengths
+    lengths = split.rows.lengths
     row = np.repeat(np.arange(len(lengths)), lengths)
     position = np.arange(len(row)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    owner = found.owners[row]
-    begins = text_starts[owner] + found.offsets[:, 0]
+    owner = split.owners[row]
+    begins = text_starts[owner] + split.offsets[:, 0]
     word = np.searchsorted(word_ends - 1, begins, side="right")
-    inside = (found.parts == 0) & (counts[owner] > 0)
+    inside = (split.parts == 0) & (counts[owner] > 0)
     word[~inside] = -1
 
-    # A window may begin within a word: only the token of its earliest character is its first.
+    # A window may begin inside a word: only the token at the word's earliest character is its first token.
     earliest = np.full(len(sizes), np.iinfo(np.int64).max)
     np.minimum.at(earliest, word[inside], begins[inside])
     same_as_before = (np.diff(word, prepend=-2) == 0) & (position > 0)
     first = np.flatnonzero(inside & ~same_as_before)
     first = first[begins[first] == earliest[word[first]]]
 
+    # Tokens of context on the shorter side; np.unique then takes each word's first row in order of falling context.
     context = np.minimum(position, lengths[row] - 1 - position)[first]
     order = first[np.lexsort((-context, word[first]))]
     _, chosen = np.unique(word[order], return_index=True)

@@ -1,1 +1,1 @@
-"""Image models of transformers, and images as their rows of pixels."""
+"""Image models of transformers, and featurization of images as rows of pixels."""

@@ -1,4 +1,4 @@
-"""An image model of transformers as a backbone. Light: the library is imported when it is asked for pixels."""
+"""Image models of transformers as backbones. Light: transformers is imported to load or featurize only."""
 
 from __future__ import annotations
 
@@ -19,55 +19,60 @@ if TYPE_CHECKING:
 READOUTS: Mapping[str, str] = {
     **dict.fromkeys("deit dinov2 dinov2_with_registers dinov3_vit vit vit_msn".split(), "first"),
     **dict.fromkeys("ijepa swin swinv2".split(), "mean"),
-    # What these families pool is normed once more, by weights that were trained with it.
+    # These families normalise the pooled vector once more, with weights that were trained for it.
     **dict.fromkeys("beit convnext convnextv2 data2vec-vision".split(), "pooler"),
 }
-"""How a vector is read off the families that are known to be encoders of images."""
+"""Default readout of the families that are image encoders."""
 
 
 @dataclass(frozen=True)
 class HFVision(Backbone):
-    """An image encoder of transformers, with its image processor."""
+    """An image encoder of transformers with its image processor."""
 
     name: str
     source: str
-    """A repository on the hub, or an absolute folder."""
+    """A hub repository, or an absolute folder."""
     revision: str | None = None
     """A commit of the repository, or a digest of the folder."""
     readout: str | None = None
-    """"mean" over positions, "first" token, or the model's own "pooler"; None for what its family was trained with."""
+    """"mean" over positions, "first" token, or the model's own "pooler"; None for the default of its family."""
 
     modality = "image"
 
     def __post_init__(self) -> None:
         if self.readout is not None and self.readout not in ("mean", "first", "pooler"):
-            raise UsageError(f"{self.name}: no readout {self.readout!r}; there is mean, first, pooler")
+            raise UsageError(f"{self.name}: no readout {self.readout!r}; choose mean, first or pooler")
 
     def card(self) -> Card:
-        """Returns what configuration and weights say without being loaded; little if they are not on this machine."""
+        """Returns the metadata in configuration and weight headers, without loading weights.
+
+        Little is known of a model that is not on this machine.
+        """
         from tlbench_hf.cards import read_card
 
-        known = Card(source=self.source, revision=self.revision or "")
+        unloaded = Card(source=self.source, revision=self.revision or "")
         try:
             folder = local_folder(self.source, self.revision)
         except UsageError:
+            # A card is shown in lists, where a model that cannot be used must not stop the others.
             folder = None
         if folder is None:
-            return dataclasses.replace(known, on_disk=False)
+            return dataclasses.replace(unloaded, on_disk=False)
         config = read_config(folder)
         read = read_card(folder, None, pooler=self._readout(config) == "pooler")
         depths, widths = config.get("depths"), config.get("hidden_sizes")
+        # Hierarchical models (Swin, ConvNeXt) list blocks and widths per stage; the last width is the output's.
         return dataclasses.replace(
             read,
             stages=sum(depths) if depths else read.stages,
             width=widths[-1] if widths else read.width,
-            source=known.source,
-            revision=known.revision,
+            source=unloaded.source,
+            revision=unloaded.revision,
             positions=_patches(config),
         )
 
     def load(self, *, pretrained: bool = True) -> Encoder:
-        """Returns a fresh staged encoder; with random weights from torch's global generator if not `pretrained`.
+        """Returns a fresh staged encoder; not `pretrained`, its weights come from torch's global generator.
 
         Raises:
             UsageError: The model is not here and cannot be fetched.
@@ -89,19 +94,19 @@ class HFVision(Backbone):
         )
 
     def fetch(self) -> None:
-        """Brings the files of a repository to the local hub cache.
+        """Downloads the repository's files to the local hub cache.
 
         Raises:
-            UsageError: They cannot be had, or nothing says which revision to fetch.
+            UsageError: They cannot be downloaded, or no revision is given.
         """
         fetched_folder(self.source, self.revision)
 
     def featurize(self, examples: Examples, output: Output) -> Data:
-        """Returns one row of pixels for each example, resized and cropped as the folder's image processor does.
+        """Returns one row of pixels per example, resized and cropped by the folder's image processor.
 
         Raises:
-            PluginError: Inputs that are not one image.
-            DataError: An image that cannot be read.
+            PluginError: The inputs are not one image per example.
+            DataError: An image cannot be read.
         """
         from tlbench_hf.vision.image_pixels import featurize
 
@@ -112,20 +117,22 @@ class HFVision(Backbone):
 
 
 def is_vision(source: str, revision: str | None) -> bool:
-    """Says whether a source whose configuration is on this machine holds an encoder of images."""
+    """Returns whether a source on this machine is an image encoder of a known family."""
     try:
         folder = held_folder(source, revision)
         return folder is not None and read_config(folder).get("model_type") in READOUTS
-    except (UsageError, ValueError):  # whoever loads it says what is wrong with it
+    # The error is raised again, with its message, when the model is loaded.
+    except (UsageError, ValueError):
         return False
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Returns a folder's configuration as it is written."""
+    """Returns the folder's config.json."""
     config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     return config
 
 
 def _patches(config: Mapping[str, Any]) -> int | None:
+    """Returns the number of patches of an image and one class token, or None for models without patches."""
     size, patch = config.get("image_size"), config.get("patch_size")
     return (size // patch) ** 2 + 1 if isinstance(size, int) and isinstance(patch, int) and patch else None

@@ -1,4 +1,4 @@
-"""Images to rows of pixels by a folder's image processor, and how image models of transformers are called and cut."""
+"""Featurizes images as pixels with a folder's image processor; calls image models and finds their blocks."""
 
 from __future__ import annotations
 
@@ -24,45 +24,48 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 VERSION = 1
-"""Raise it when the same processor's rows change."""
+"""Increase it when the same processor gives other pixels; it is part of the cache key."""
+# Names that families give to the outermost list of blocks or of groups of blocks.
 _LISTS = ("layer", "layers", "stages")
 _ROWS = 2
 
 
 @dataclass(frozen=True)
 class Processor:
-    """A folder's image processor, taken apart: what makes pixels of an image, and what norms them."""
+    """A folder's image processor, separated into resizing and normalisation."""
 
     library: Any
     identity: str
-    """All that it was set to."""
+    """All of its settings, as JSON."""
     size: tuple[int, int]
-    """Height and width of what it makes."""
+    """Height and width of its output."""
     normalise: Normalise
 
     def prepare(self, image: Image) -> np.ndarray:
-        """Returns (3, H, W) uint8."""
-        # Bytes are kept until a batch is made; the rest of the library's work is `normalise`.
-        made = self.library(images=image, do_rescale=False, do_normalize=False, return_tensors="np")["pixel_values"]
-        pixels: np.ndarray = np.asarray(made[0]).astype(np.uint8)
+        """Returns the image's pixels, (3, H, W) uint8, before rescaling and normalisation."""
+        # uint8 takes a quarter of the memory; rescaling and normalisation happen when a batch is built.
+        batch = self.library(images=image, do_rescale=False, do_normalize=False, return_tensors="np")["pixel_values"]
+        pixels: np.ndarray = np.asarray(batch[0]).astype(np.uint8)
         return pixels
 
 
 @lru_cache(maxsize=8)
 def load_processor(folder: Path) -> Processor:
-    """Returns the image processor in a folder; each is loaded once a process.
+    """Returns the folder's image processor; each is loaded once per process.
 
     Raises:
-        UsageError: There is none, or one that does not make images of one size.
+        UsageError: The folder has none, or its output size depends on the image.
     """
     from PIL import Image
 
     try:
         with quiet():
-            # Named, or it would be torchvision's where that is installed, whose pixels differ by one here and there.
+            # Fixed to PIL: with torchvision installed the library would choose that, whose pixels differ by one here
+            # and there.
             library: Any = transformers.AutoImageProcessor.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False, backend="pil"
             )
+            # Two aspect ratios: a processor that keeps them gives two shapes.
             shapes = {
                 library(images=Image.new("RGB", size), return_tensors="np")["pixel_values"].shape[1:]
                 for size in ((64, 48), (48, 80))
@@ -71,9 +74,10 @@ def load_processor(folder: Path) -> Processor:
         raise UsageError(f"{folder}: no image processor: {' '.join(str(error).split())[:200]}") from error
     if len(shapes) > 1:
         raise UsageError(
-            f"{folder}: its image processor makes images of several sizes, which cannot stand in one batch"
+            f"{folder}: its image processor keeps the aspect ratio, so images cannot be batched: give it a fixed size"
         )
     _, height, width = shapes.pop()
+    # Pixels reach `Normalise` as v = x / 255, and (v * factor - mean) / std = (v - mean / factor) / (std / factor).
     factor = 255 * (library.rescale_factor if library.do_rescale else 1.0)
     mean, std = (library.image_mean, library.image_std) if library.do_normalize else ((0.0,) * 3, (1.0,) * 3)
     return Processor(
@@ -85,11 +89,11 @@ def load_processor(folder: Path) -> Processor:
 
 
 def featurize(examples: Examples, output: Output, folder: Path) -> Data:
-    """Returns one row of pixels for each example.
+    """Returns one row of pixels per example.
 
     Raises:
-        PluginError: Inputs that are not one image.
-        DataError: An image that cannot be read.
+        PluginError: The inputs are not one image per example.
+        DataError: An image cannot be read.
         UsageError: The folder has no image processor.
     """
     import PIL
@@ -107,14 +111,14 @@ def featurize(examples: Examples, output: Output, folder: Path) -> Data:
 
 
 class VisionConvention(Convention):
-    """Pixels in, `last_hidden_state` out: tokens (B, T, D), or a feature map (B, D, H, W)."""
+    """Calls the model on pixels and returns `last_hidden_state`: tokens (B, T, D) or a feature map (B, D, H, W)."""
 
     def __init__(self, size: tuple[int, int]) -> None:
-        """Takes height and width of the images."""
+        """Takes the height and width of the images."""
         self._size = size
 
     def run(self, native: nn.Module, batch: Batch) -> Tensor:
-        """Returns tokens or a feature map."""
+        """Returns tokens (B, T, D) or a feature map (B, D, H, W)."""
         pixels = batch["pixel_values"].to(next(native.parameters()).dtype)
         output: Tensor = native(pixel_values=pixels).last_hidden_state
         return output
@@ -124,15 +128,16 @@ class VisionConvention(Convention):
         return self._black(next(native.parameters()).device)
 
     def standin(self, hidden: Hidden) -> Batch:
-        """Returns two black images, however many rows there are: no block reads more than what stands before it."""
+        """Returns two black images for any number of rows, because no block reads more than its own input."""
         return self._black(hidden.x.device)
 
     def pooler(self, native: Any) -> Callable[[Tensor], Tensor] | None:
-        """Returns the library's own readout of the families that have one."""
+        """Returns the library's own readout, or None for families without a trained one."""
         if native.config.model_type.startswith("convnext"):
+            # The model applies it inside forward, out of reach of `last_hidden_state`.
             return lambda x: native.layernorm(x.mean((2, 3)))
         pooler = getattr(native, "pooler", None)
-        # Without weights it is a mean, and wants another order of dimensions.
+        # A pooler without weights is a plain mean that expects another order of dimensions.
         return None if pooler is None or not any(True for _ in pooler.parameters()) else pooler
 
     def _black(self, device: torch.device) -> Batch:
@@ -140,15 +145,15 @@ class VisionConvention(Convention):
 
 
 def convention_for(size: tuple[int, int]) -> Callable[[Any], Convention]:
-    """Returns what makes the convention of a model that takes images of this height and width."""
+    """Returns a factory of conventions for models that take images of this height and width."""
     return lambda native: VisionConvention(size)
 
 
 def find_blocks(native: Any, title: str) -> list[str]:
-    """Returns the paths of the modules that are blocks, in order; where there are stages, of the blocks in them.
+    """Returns the module paths of the blocks in order; in hierarchical models, of the blocks in every stage.
 
     Raises:
-        PluginError: There is no list of blocks.
+        PluginError: The model has no list of blocks.
     """
     lists = (path for path, module in native.named_modules() if isinstance(module, nn.ModuleList))
     outer = next((path for path in lists if path.rpartition(".")[2] in _LISTS), None)

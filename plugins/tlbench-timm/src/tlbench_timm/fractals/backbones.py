@@ -1,4 +1,4 @@
-"""Small backbones pretrained on rendered fractals, whose weights come with the package."""
+"""Small backbones pretrained on rendered fractals; their weights are part of the package."""
 
 from __future__ import annotations
 
@@ -24,31 +24,32 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 @dataclass(frozen=True)
 class FractalBackbone(ImageBackbone):
-    """A small model of timm that learned to tell iterated function systems apart; it has seen no natural image."""
+    """A small timm model pretrained to classify iterated function systems; it has seen no natural image."""
 
     name: str
     size: int = 64
-    """Pixels a side of the images; a transformer takes those of its pre-training alone."""
+    """Side of the images in pixels; the transformer takes only the size of its pre-training."""
     random: int | None = None
-    """The seed of random weights to have in place of the pretrained ones: what to compare a probe with."""
+    """Seed of random weights to use instead of the pretrained ones, as a baseline for probes."""
 
     paper = "Kataoka et al. 2020, arXiv:2101.08515; Anderson & Farrell 2022, arXiv:2110.03091"
 
     def __post_init__(self) -> None:
         if self.size < SMALLEST:
-            raise UsageError(f"{self.name}: size is {self.size}, but images have at least {SMALLEST} pixels a side")
+            raise UsageError(f"{self.name}: size is {self.size}, but must be at least {SMALLEST} pixels a side")
         if "vit" in self.name and self.size != type(self).size:
             raise UsageError(
-                f"{self.name}: size is {self.size}, but it has positions for {type(self).size} pixels alone"
+                f"{self.name}: size is {self.size}, but its position embeddings are for {type(self).size} pixels: "
+                "leave size out"
             )
 
     @property
     def file(self) -> Path:
-        """The weights."""
+        """Path of the weights."""
         return WEIGHTS / f"{self.name}.safetensors"
 
     def card(self) -> Card:
-        """Returns what the header of the weights says."""
+        """Returns the metadata in the header of the weights."""
         header = _header(self.file)
         recipe: dict[str, Any] = json.loads(header["__metadata__"]["recipe"])
         return Card(
@@ -57,13 +58,13 @@ class FractalBackbone(ImageBackbone):
             width=96 if "resnet" in self.name else 64,
             stages=4 if "resnet" in self.name else 6,
             licence="Apache-2.0",
-            pretraining_data="" if self.random is not None else _rendered(recipe),
+            pretraining_data="" if self.random is not None else _pretraining_data(recipe),
             source="tlbench-timm",
             revision=header["__metadata__"]["recipe_digest"],
         )
 
     def data_config(self) -> Mapping[str, Any]:
-        """Returns images squeezed to the size, pixels from -1 to 1."""
+        """Returns a transform that resizes to a square without cropping and scales pixels to [-1, 1]."""
         return {
             "input_size": (3, self.size, self.size),
             "interpolation": "bilinear",
@@ -74,7 +75,7 @@ class FractalBackbone(ImageBackbone):
         }
 
     def load(self, *, pretrained: bool = True) -> Encoder:
-        """Returns a fresh staged encoder; with weights drawn by the seed `random`, where there is one.
+        """Returns a fresh staged encoder, with weights drawn by the seed `random` if there is one.
 
         Raises:
             PluginError: A tensor of the encoder did not load.
@@ -87,14 +88,15 @@ class FractalBackbone(ImageBackbone):
         from tlbench_timm.loading import staged
 
         with torch.random.fork_rng(devices=[]):
-            # torch.manual_seed would seed the GPUs' generators too, and those are not put back.
+            # torch.manual_seed would also seed the GPU generators, which fork_rng(devices=[]) does not restore.
             torch.default_generator.manual_seed(self.random)
             native = self.build(None)
-        drawn = f"{self._architecture}-drawn-{self.random}-timm-{timm.__version__}-torch-{torch.__version__}"
-        return staged(native, self.name, (self.size, self.size), drawn)
+        # Library versions are part of the identity, since initialisation schemes change between releases.
+        identity = f"{self._architecture}-drawn-{self.random}-timm-{timm.__version__}-torch-{torch.__version__}"
+        return staged(native, self.name, (self.size, self.size), identity)
 
     def read(self) -> tuple[str, Mapping[str, Tensor]]:
-        """Returns the file's digest and its tensors."""
+        """Returns an identifier with the file's digest, and its tensors."""
         from tlbench_timm.loading import read_tensors
 
         return f"{self.name}@{_digest(self.file)}", read_tensors(self.file, self.name)
@@ -103,7 +105,7 @@ class FractalBackbone(ImageBackbone):
         """Returns timm's model without a classifier.
 
         Raises:
-            PluginError: A tensor of the encoder is missing, left over or of another shape.
+            PluginError: A tensor of the encoder is missing, unexpected or of another shape.
         """
         from tlbench_timm.fractals.train import create
         from tlbench_timm.loading import load_strictly
@@ -116,16 +118,17 @@ class FractalBackbone(ImageBackbone):
         return self.name.replace("fractal-", "test_")
 
 
-def _rendered(recipe: Mapping[str, Any]) -> str:
+def _pretraining_data(recipe: Mapping[str, Any]) -> str:
     return f"rendered fractals ({recipe['classes']} systems, {recipe['steps']} steps of {recipe['batch_size']})"
 
 
 def _is_weight(name: str) -> bool:
+    # Batch-norm statistics are buffers, not parameters.
     return name != "__metadata__" and not name.endswith(("running_mean", "running_var", "num_batches_tracked"))
 
 
 def backbones() -> list[FractalBackbone]:
-    """Returns the backbones whose weights are there."""
+    """Returns the backbones whose weights are installed; a checkout may lack the files."""
     return [backbone for name in ("fractal-resnet", "fractal-vit") if (backbone := FractalBackbone(name)).file.exists()]
 
 

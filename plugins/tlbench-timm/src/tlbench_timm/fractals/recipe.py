@@ -1,4 +1,4 @@
-"""What fixes a pre-training on fractals: every number that its weights depend on, and a digest of them."""
+"""The params of a pre-training on fractals: everything that its weights depend on, and a digest of it."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from dataclasses import asdict, dataclass
 from tlbench import UsageError
 
 RENDERER = 1
-"""Raised when the same recipe would render other images or train otherwise."""
+"""Increase it when the same recipe renders other images or trains otherwise."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One pre-training: which fractals are drawn, and how one network is trained to tell them apart.
+    """The params of one pre-training: which fractals are rendered, and how a network is trained to classify them.
 
     Raises:
-        UsageError: A number that is not positive.
+        UsageError: A number is not positive, or `held_out` leaves no instance for training.
     """
 
     architecture: str
-    """A model of timm, made without its classifier."""
+    """Name of a timm model."""
     steps: int
     learning_rate: float
     batch_size: int = 64
     weight_decay: float = 0.05
     warmup: float = 0.1
-    """The share of steps over which the learning rate rises; it falls along a cosine afterwards."""
+    """Fraction of the steps over which the learning rate rises, before it falls along a cosine."""
     label_smoothing: float = 0.1
     classes: int = 96
-    """How many iterated function systems; each is a class."""
+    """Number of iterated function systems; each is one class."""
     instances: int = 36
-    """How many images of each system are rendered, its maps disturbed a little each time."""
+    """Images rendered per class, each with its maps perturbed a little."""
     held_out: int = 4
-    """How many of them are kept from training, to see whether the systems are told apart."""
+    """Instances per class kept out of training, for a validation accuracy."""
     size: int = 64
-    """Pixels on a side."""
+    """Side of an image in pixels."""
     points: int = 16_384
-    """Points that the chaos game sets down in an image."""
+    """Points that the chaos game plots in an image."""
     disturbance: float = 0.1
-    """The largest relative change of a number of a map from one instance to the next."""
+    """Largest relative perturbation of a map's coefficients between instances."""
     coverage: tuple[float, float] = (0.12, 0.6)
-    """Systems whose image leaves this share of the pixels empty or full are drawn again."""
+    """Least and largest fraction of non-empty pixels; systems outside are drawn again."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -54,12 +54,12 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """Sixteen hex digits, equal for recipes that give equal weights."""
+        """Sixteen hex digits of a SHA-256, equal for recipes that give equal weights."""
         return hashlib.sha256(self.json.encode()).hexdigest()[:16]
 
     @property
     def json(self) -> str:
-        """The recipe as one line, keys in order; what the digest is taken of."""
+        """The recipe as one line of JSON with sorted keys, from which the digest is computed."""
         return json.dumps({**asdict(self), "renderer": RENDERER}, sort_keys=True)
 
 
@@ -67,4 +67,4 @@ RECIPES = {
     "fractal-vit": Recipe("test_vit", steps=8000, learning_rate=3e-3),
     "fractal-resnet": Recipe("test_resnet", steps=300, learning_rate=3e-3),
 }
-"""By the name of the backbone."""
+"""Recipes by backbone name."""

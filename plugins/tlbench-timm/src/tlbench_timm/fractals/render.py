@@ -1,9 +1,9 @@
-"""Renders fractals by iterated function systems, many images at a time.
+"""Renders fractals with iterated function systems, many images at a time.
 
-A system is a handful of affine maps of the plane; the chaos game applies one at random, again and again, and what the
-point visits is the image. Systems are drawn by their singular values, so that nearly all have an image worth the name
-(Anderson & Farrell 2022, arXiv:2110.03091); a class is a system, and its instances are small disturbances of its maps
-(Kataoka et al. 2020, arXiv:2101.08515).
+A system is a few affine maps of the plane. The chaos game applies a random one again and again, and the visited points
+are the image. Systems are drawn by their singular values, so that nearly all give a visible image (Anderson & Farrell
+2022, arXiv:2110.03091); a class is a system, and its instances are small perturbations of its maps (Kataoka et al.
+2020, arXiv:2101.08515).
 """
 
 from __future__ import annotations
@@ -17,48 +17,48 @@ from torch import Generator, Tensor
 from tlbench_timm.fractals.recipe import Recipe
 
 _MAPS = (2, 3, 4)
-"""How many maps a system may have; more of them fill the plane."""
-_WARM_UP = 16
-"""Steps of the chaos game before a point has come near enough to the image to be counted."""
+"""Numbers of maps per system, taken in turn; more maps fill the plane."""
+_BURN_IN = 16
+"""Steps of the chaos game that are discarded, until a point is close to the attractor."""
 _WALKERS = 512
-"""Points that play the game side by side in one image."""
+"""Points that play the chaos game in parallel in one image."""
 _CHUNK = 64
-"""Images rendered at once."""
-_PROBE = 3
-"""Systems drawn for one that is kept, in one go."""
+"""Images rendered at once, which bounds memory."""
+_CANDIDATES = 3
+"""Systems drawn together, of which the first with a good image is kept."""
 
 
 def fractals(recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """Returns (classes * instances, size, size) uint8 densities and (classes * instances,) int64 classes."""
+    """Returns densities (classes * instances, size, size) uint8 and labels (classes * instances,) int64."""
     generator = Generator().manual_seed(recipe.seed)
     systems = draw_systems(recipe, generator)
     images = []
     for system in systems:
         repeated = system.expand(recipe.instances, *system.shape)
-        images.append(render(_disturbed(repeated, recipe.disturbance, generator), recipe, generator))
+        images.append(render(_perturbed(repeated, recipe.disturbance, generator), recipe, generator))
     labels = torch.arange(recipe.classes).repeat_interleave(recipe.instances)
     return torch.cat(images), labels
 
 
 def draw_systems(recipe: Recipe, generator: Generator) -> list[Tensor]:
-    """Returns as many systems as there are classes, (maps, 2, 3) each, whose images cover neither little nor all."""
+    """Returns one system per class, each (maps, 2, 3), whose image has a coverage within the recipe's bounds."""
     low, high = recipe.coverage
     kept: list[Tensor] = []
     while len(kept) < recipe.classes:
         maps = _MAPS[len(kept) % len(_MAPS)]
-        drawn = torch.stack([_system(maps, generator) for _ in range(_PROBE)])
-        covered = (render(drawn, recipe, generator) > 0).float().mean((1, 2))
+        candidates = torch.stack([_system(maps, generator) for _ in range(_CANDIDATES)])
+        covered = (render(candidates, recipe, generator) > 0).float().mean((1, 2))
         good = ((covered >= low) & (covered <= high)).nonzero().flatten().tolist()
-        kept += [drawn[good[0]]] if good else []
+        kept += [candidates[good[0]]] if good else []
     return kept
 
 
 def render(systems: Tensor, recipe: Recipe, generator: Generator) -> Tensor:
-    """Returns (B, size, size) uint8: how often a point of each system's chaos game came by, on a logarithmic scale.
+    """Returns (B, size, size) uint8: how often the chaos game visits each pixel, on a logarithmic scale.
 
     Args:
         systems: (B, maps, 2, 3) affine maps.
-        recipe: How large, and how many points.
+        recipe: Gives the image size and the number of points.
         generator: Chooses the maps that are applied.
     """
     chunks = [_densities(chunk, recipe.size, recipe.points, generator) for chunk in systems.split(_CHUNK)]
@@ -68,17 +68,20 @@ def render(systems: Tensor, recipe: Recipe, generator: Generator) -> Tensor:
 def _densities(systems: Tensor, size: int, points: int, generator: Generator) -> Tensor:
     count, maps = systems.shape[:2]
     flat = systems.reshape(count * maps, 6)
+    # Maps are chosen in proportion to the area they cover, so that points spread evenly; a map that flattens the plane
+    # still needs a chance above 0.
     areas = torch.linalg.det(systems[..., :2]).abs().clamp(min=1e-2)
     chances = areas / areas.sum(1, keepdim=True)
+    # Index of each image's first map in `flat`, so that one gather serves all images.
     first = torch.arange(count).unsqueeze(1) * maps
     x = torch.zeros(count, _WALKERS)
     y = torch.zeros(count, _WALKERS)
     visited = []
-    for step in range(_WARM_UP + math.ceil(points / _WALKERS)):
+    for step in range(_BURN_IN + math.ceil(points / _WALKERS)):
         chosen = torch.multinomial(chances, _WALKERS, replacement=True, generator=generator) + first
         a, b, e, c, d, f = flat[chosen].unbind(-1)
         x, y = a * x + b * y + e, c * x + d * y + f
-        if step >= _WARM_UP:
+        if step >= _BURN_IN:
             visited.append(torch.stack((x, y), -1))
     where = torch.cat(visited, 1)
     low, high = where.amin(1, keepdim=True), where.amax(1, keepdim=True)
@@ -86,6 +89,7 @@ def _densities(systems: Tensor, size: int, points: int, generator: Generator) ->
     # The longer side fills the image and the shorter is centred, so that shapes keep their proportions.
     centred = (where - (low + high) / 2) / scale + 0.5
     pixels = (centred * size).long().clamp(0, size - 1)
+    # One bincount over all images: each image's pixels are offset to a range of their own.
     cells = pixels[..., 1] * size + pixels[..., 0] + torch.arange(count).unsqueeze(1) * size * size
     counts = torch.bincount(cells.flatten(), minlength=count * size * size).view(count, size, size).float()
     tones = counts.log1p() / counts.log1p().amax((1, 2), keepdim=True)
@@ -93,11 +97,12 @@ def _densities(systems: Tensor, size: int, points: int, generator: Generator) ->
 
 
 def _system(maps: int, generator: Generator) -> Tensor:
-    """Returns (maps, 2, 3): rotations and reflections at random, singular values that sum to what looks well."""
+    """Returns a random system, (maps, 2, 3), whose singular values have a sum that gives dense but not full images."""
 
     def between(low: float, high: float) -> float:
         return low + (high - low) * float(torch.rand((), generator=generator))
 
+    # Algorithm 1 of Anderson & Farrell: sum over maps of (larger + 2 * smaller singular value) lies in this range.
     budget = between((5 + maps) / 2, (6 + maps) / 2)
     low, high = budget - 3 * maps + 3, budget
     system = torch.empty(maps, 2, 3)
@@ -123,21 +128,22 @@ def _rotation(angle: float) -> Tensor:
     return torch.tensor([[cosine, -sine], [sine, cosine]])
 
 
-def _disturbed(systems: Tensor, amount: float, generator: Generator) -> Tensor:
-    """Returns the systems with every number changed a little, and maps that would no longer contract held back."""
+def _perturbed(systems: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Returns the systems with every coefficient perturbed, and scaled back where a map would stop contracting."""
     factors = 1 + amount * (2 * torch.rand(systems.shape, generator=generator) - 1)
     changed = systems * factors
     largest = torch.linalg.matrix_norm(changed[..., :2], ord=2)
+    # A largest singular value of 1 or more would let points escape to infinity.
     shrink = (0.98 / largest).clamp(max=1.0)[..., None, None]
     return torch.cat((changed[..., :2] * shrink, changed[..., 2:]), -1)
 
 
-def look(densities: Tensor, generator: Generator) -> Tensor:
-    """Returns (B, 3, size, size) in [-1, 1]: each image turned, moved, scaled and coloured at random.
+def augment(densities: Tensor, generator: Generator) -> Tensor:
+    """Returns training views (B, 3, size, size) in [-1, 1]: randomly rotated, shifted, scaled and coloured.
 
-    A fractal has two colours of its own, blended by density, on a background that is plain or cloudy. How far an
-    image goes from white on black, upright and in the middle, is drawn too: networks need easy ones to begin with.
-    None is mirrored: what tells left from right is worth keeping for shapes such as digits.
+    Each fractal gets two colours, blended by density, on a uniform or cloudy background. The strength of the
+    augmentation is random too, because networks need easy images to start with. Images are not mirrored, so that
+    features can tell left from right, as digits require.
     """
     count, size = densities.shape[0], densities.shape[-1]
 
@@ -155,6 +161,8 @@ def look(densities: Tensor, generator: Generator) -> Tensor:
     cover = (tones * uniform(1, 1, 1, low=1.0, high=4.0)).clamp(max=1.0)
     ink = 1 - strength * (1 - torch.lerp(uniform(3, 1, 1), uniform(3, 1, 1), tones))
     clouds = F.interpolate(uniform(3, 4, 4), size=(size, size), mode="bilinear", align_corners=False)
-    plain = torch.where(uniform(1, 1, 1) < 0.3, 0.0, uniform(3, 1, 1))
-    ground = torch.lerp(plain.expand_as(clouds), clouds, torch.where(uniform(1, 1, 1) < 0.5, 0.0, uniform(1, 1, 1)))
-    return torch.lerp(strength * ground, ink, cover) * 2 - 1
+    uniform_background = torch.where(uniform(1, 1, 1) < 0.3, 0.0, uniform(3, 1, 1))
+    background = torch.lerp(
+        uniform_background.expand_as(clouds), clouds, torch.where(uniform(1, 1, 1) < 0.5, 0.0, uniform(1, 1, 1))
+    )
+    return torch.lerp(strength * background, ink, cover) * 2 - 1

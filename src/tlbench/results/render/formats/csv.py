@@ -27,5 +27,7 @@ class Csv(Renderer):
         for name in whole.columns:
             if whole[name].dtype.kind not in "fiub":
                 whole[name] = whole[name].map(spreadsheet)
+        # Names of metrics are in the header.
+        whole.columns = [spreadsheet(name) for name in whole.columns]
         # All text is quoted, since a spreadsheet may split at a semicolon that stands in a name.
         return whole.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench.contracts.renderer import Renderer
+from tlbench.results.render.escaping import is_invisible
 
 if TYPE_CHECKING:
     from tlbench.results.render.page import Page, PageRow, Section
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """The version of what is written; raised when a reader of the old would be wrong."""
+_ODD = re.compile(r"[\x7f-\U0010ffff]")
 
 
 class Json(Renderer):
@@ -40,7 +43,17 @@ class Json(Renderer):
             "notes": dict(page.notes),
             "legend": list(page.legend),
         }
-        return json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+        return _shown(json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1)) + "\n"
+
+
+def _shown(text: str) -> str:
+    """Returns JSON with escapes in place of characters that no reader could see; only strings hold such."""
+    return _ODD.sub(lambda odd: _escaped(odd[0]) if is_invisible(odd[0]) else odd[0], text)
+
+
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
 
 
 def _headings(columns: Iterable[Column]) -> dict[str, str]:

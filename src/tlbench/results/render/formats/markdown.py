@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from tlbench.contracts.renderer import Renderer
-from tlbench.results.render.escaping import code_span
+from tlbench.results.render.escaping import code_span, markdown_text
 
 if TYPE_CHECKING:
     from tlbench.results.render.page import Failure, Page, PageRow, Section
@@ -33,13 +33,14 @@ class Markdown(Renderer):
                 parts += _section(section, columns)
         if page.failures:
             parts += ["## Without a score", "\n".join(_failure(one) for one in page.failures)]
+        legend = [markdown_text(sentence, len(sentence)) for sentence in page.legend]
         notes = [f"({mark}) unlike most of this table: {code_span(note)}." for mark, note in page.notes]
-        parts += ["## How to read this", "\n".join(f"- {line}" for line in [*notes, *page.legend])]
+        parts += ["## How to read this", "\n".join(f"- {line}" for line in [*notes, *legend])]
         return "\n\n".join(parts) + "\n"
 
 
 def _section(section: Section, columns: Sequence[Column]) -> list[str]:
-    about = ", ".join(text for text in (section.metric, section.examples) if text)
+    about = ", ".join(text for text in (markdown_text(section.metric), section.examples) if text)
     parts = [f"## {code_span(section.task)}", f"{about or 'Nothing was scored'}.", _table(section.lines, columns)]
     return parts + ([f"Overlap: {section.overlap}"] if section.overlap else [])
 

@@ -1,31 +1,32 @@
-"""Which results a trial may depend on."""
+"""The lag window: which results a trial may depend on."""
 
-from tlbench.running.search.horizon import MOST, Horizon
-from tlbench.running.search.told_trials import Told
+from tlbench.running.search.lag_window import MAX_LAG_FACTOR, LagWindow
+from tlbench.running.search.trial_outcomes import TrialOutcome
 
 LAG = 4
 
 
 def whole(step=90):
-    return Told("complete", 1.0, ((step, 1.0),))
+    return TrialOutcome("complete", 1.0, ((step, 1.0),))
 
 
 def pruned(step):
-    return Told("pruned", None, ((step, 1.0),))
+    return TrialOutcome("pruned", None, ((step, 1.0),))
 
 
 def seen(ends, max_steps=90, told=None):
     """Returns what each trial sees, one after the other."""
-    horizon = Horizon(LAG, max_steps)
+    window = LagWindow(LAG, max_steps)
     return [
-        horizon.of(number, dict(enumerate(ends)), len(ends) if told is None else told) for number in range(len(ends))
+        window.visible(number, dict(enumerate(ends)), len(ends) if told is None else told)
+        for number in range(len(ends))
     ]
 
 
-def test_whole_fits_are_seen_once_they_are_the_lag_behind():
+def test_whole_fits_come_into_view_after_the_lag():
     expected = [max(0, number + 1 - LAG) for number in range(12)]
     assert seen([whole()] * 12) == expected
-    assert seen([Told("failed", None)] * 12) == expected
+    assert seen([TrialOutcome("failed", None)] * 12) == expected
     assert seen([pruned(90)] * 12) == expected
 
 
@@ -34,22 +35,22 @@ def test_where_trials_are_pruned_the_lag_is_in_whole_fits():
     assert seen([pruned(60)] * 12) == [0, 0, 0, 0, 1, 1, 1, 2, 3, 4, 5, 6]
 
 
-def test_a_trial_that_failed_before_it_said_anything_counts_for_nothing():
-    failed = Told("failed", None)
+def test_a_trial_that_failed_before_its_first_report_is_ignored():
+    failed = TrialOutcome("failed", None)
     assert seen([pruned(60), failed, failed, *[pruned(60)] * 9]) == seen([pruned(60)] * 12)
 
 
-def test_the_lag_has_a_limit_and_what_was_seen_once_stays_seen():
+def test_the_lag_has_a_limit_and_the_window_never_shrinks():
     found = seen([pruned(1)] * 24)
     assert found == sorted(found)
     assert found[4] == 1
-    assert found[-1] == 24 - MOST * LAG
+    assert found[-1] == 24 - MAX_LAG_FACTOR * LAG
 
 
-def test_a_trial_waits_for_what_it_would_see_and_for_nothing_else():
+def test_a_trial_waits_only_for_results_in_its_window():
     assert seen([whole()] * 12, told=3) == [0, 0, 0, 0, 1, 2, 3, *[None] * 5]
 
 
-def test_a_whole_fit_is_the_longest_that_was_seen_where_nobody_says_how_long_it_is():
+def test_without_max_steps_a_whole_fit_is_the_longest_in_view():
     assert seen([whole(90), *[pruned(60)] * 11], max_steps=None)[-1] == 6
     assert seen([pruned(60)] * 12, max_steps=None) == [max(0, number + 1 - LAG) for number in range(12)]

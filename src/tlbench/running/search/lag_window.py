@@ -1,0 +1,68 @@
+"""Which earlier trials a new trial's params and pruning thresholds may depend on."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+
+from tlbench.running.search.trial_outcomes import TrialOutcome
+
+MAX_LAG_FACTOR = 3
+"""The lag grows to at most this many times the protocol's lag; with a greater one the search would learn too little."""
+
+
+class LagWindow:
+    """Computes, trial by trial, how many of the first trials the next one may learn from.
+
+    If trials run to their end, a trial sees all trials before it but the last `lag`. If some are pruned, the lag is
+    counted in whole fits: when the last trials in view took two thirds of a whole fit on average, it is half as many
+    trials again. Otherwise one trial that runs to its end would leave the other workers idle, because the few trials
+    that may run beside it are soon pruned. The window depends only on results that are in view, so it is the same on
+    any number of workers.
+    """
+
+    def __init__(self, lag: int, max_steps: int | None) -> None:
+        # Without `max_steps` the length of a whole fit is learned: it is the longest fit in view.
+        self._lag, self._whole_steps, self._learns_length = lag, max_steps or 0, max_steps is None
+        self._number = self._visible = 0
+        self._last_steps: deque[int | None] = deque(maxlen=lag)
+        """The steps at which the last trials in view were pruned or failed; None for one that ran to its end."""
+
+    def visible(self, number: int, outcomes: Mapping[int, TrialOutcome], finished_in_order: int) -> int | None:
+        """Returns how many of the first trials this one may learn from, or None if one of them is not finished yet.
+
+        Args:
+            number: The trial's number, not less than in the call before.
+            outcomes: Outcomes of finished trials, by number.
+            finished_in_order: How many trials, counted from the first one, have finished without a gap.
+        """
+        # Numbers that were skipped (trials of an earlier process) move the window too. Otherwise a search that is
+        # resumed would see other trials than one that ran through.
+        while self._number <= number:
+            # The window never shrinks: a longer lag must not hide trials that were already used.
+            visible = max(self._visible, self._number + 1 - self._trials_behind())
+            if visible > finished_in_order:
+                return None
+            for other in range(self._visible, visible):
+                self._add(outcomes[other])
+            self._visible = visible
+            self._number += 1
+        return self._visible
+
+    def _trials_behind(self) -> int:
+        """Returns the lag in trials: as many as have the cost of `lag` whole fits."""
+        shares = [1.0 if step is None else min(1.0, step / self._whole_steps) for step in self._last_steps]
+        if not shares:
+            return self._lag
+        return min(MAX_LAG_FACTOR * self._lag, math.ceil(self._lag * len(shares) / sum(shares)))
+
+    def _add(self, outcome: TrialOutcome) -> None:
+        last = outcome.curve[-1][0] if outcome.curve else 0
+        if self._learns_length:
+            self._whole_steps = max(self._whole_steps, last)
+        if outcome.state == "complete":
+            self._last_steps.append(None)
+        elif last and self._whole_steps:
+            # A trial that failed before its first report says nothing about the cost of a trial, and isn't counted.
+            self._last_steps.append(last)
