@@ -1,8 +1,26 @@
-"""tlbench: which pretrained backbone, adapted in which way, is best for this task at this budget?
+"""tlbench compares pretrained backbones and ways to adapt them on your tasks, at an equal budget.
 
-This is the public API for plugins; it imports nothing heavy. What needs torch lives in `tlbench.modeling`
-(encoders, heads, data) and `tlbench.training` (a training loop that strategies may call), and what tests a plugin
-in `tlbench.testing`.
+This module is the public API for plugins, and imports nothing heavy. Code that needs torch is in `tlbench.modeling`
+(encoders, heads, data) and `tlbench.training` (a training loop for strategies); `tlbench.testing` has conformance
+tests for plugins. A plugin that adds a task:
+
+    from tlbench import Classes, Example, Examples, Task, hookimpl
+
+    class Parity(Task):
+        name, modality, metrics = "parity", "text", ("accuracy",)
+        output = Classes(("even", "odd"))
+
+        def split(self, name):
+            ranges = {"train": range(100), "test": range(100, 200)}
+            if name not in ranges:
+                return None
+            return Examples(Example(str(n), (f"the number {n}",), n % 2) for n in ranges[name])
+
+    @hookimpl
+    def tlbench_tasks():
+        return [Parity()]
+
+The hooks are described in `tlbench.catalog.hookspecs`.
 """
 
 from tlbench.catalog.hookspecs import hookimpl
@@ -10,9 +28,9 @@ from tlbench.contracts.backbone import Backbone, Card
 from tlbench.contracts.cell import Cell, Protocol
 from tlbench.contracts.errors import DataError, Diverged, FitEnded, PluginError, Pruned, TlbenchError, UsageError
 from tlbench.contracts.executor import (
-    Asked,
     Capacity,
     Executor,
+    ExecutorRequest,
     Fit,
     FitOrder,
     Handle,
@@ -45,7 +63,6 @@ __all__ = [
     "METRICS",
     "About",
     "Answer",
-    "Asked",
     "Backbone",
     "Capacity",
     "Card",
@@ -57,6 +74,7 @@ __all__ = [
     "Example",
     "Examples",
     "Executor",
+    "ExecutorRequest",
     "Fit",
     "FitEnded",
     "FitOrder",
@@ -99,18 +117,22 @@ __all__ = [
     "hookimpl",
 ]
 
+# From the lowest layer, since records of a fit have the version too and no layer may import this module.
 __version__ = VERSION
 
 
 def carry_out(order: FitOrder, isolated: bool = False) -> OrderResult:
-    """Carries out an order in this process and returns its result; a worker of any executor calls it.
+    """Runs an order in this process and returns its result; the workers of every executor call it.
 
-    Weights, tokens and activations are kept for the next order. Nothing that a plugin raises leaves it. Imports torch.
+    An exception of a plugin becomes part of the result and is never raised. Weights, tokens and activations are kept in
+    memory for the next order. Imports torch.
 
     Args:
-        order: What to do.
-        isolated: Whether the process is a worker's own, so that an interrupt can only be a plugin's.
+        order: The fits to run, or the predictions to score.
+        isolated: Whether this process belongs to a worker alone. A KeyboardInterrupt is then a plugin's failure, while
+            in the user's own process it ends the run.
     """
+    # Imported here, so that `import tlbench` does not import torch.
     from tlbench.running.fitting.process import carry_out
 
     return carry_out(order, isolated)

@@ -62,7 +62,7 @@ def test_an_unknown_hook_is_a_broken_plugin():
     assert catalog.task("toy-tone")
 
 
-def test_what_is_no_task_is_named():
+def test_an_object_that_is_not_a_task_is_named():
     catalog = Catalog.discover([plugin("odd", tlbench_tasks=lambda: ["not a task", ToyTask()])])
     assert catalog.task("toy-tone").distribution == "odd"
     assert any("odd" in broken.plugin for broken in catalog.broken)
@@ -72,6 +72,7 @@ BARE = {"name": "bare", "modality": "text", "output": Classes(("no", "yes")), "m
 
 
 def task(**changes):
+    # None leaves an attribute out.
     attributes = {name: value for name, value in {**BARE, **changes}.items() if value is not None}
     return type("Made", (Task,), attributes)()
 
@@ -88,7 +89,7 @@ def task(**changes):
         ({"version": True}, "has the version True"),
     ],
 )
-def test_an_object_that_lacks_what_is_required_is_named_and_left_out(changes, reason):
+def test_an_object_without_a_required_attribute_is_named_and_left_out(changes, reason):
     catalog = Catalog.discover([plugin("odd", tlbench_tasks=lambda: [task(**changes), ToyTask()])])
     assert [entry.name for entry in catalog.entries("task") if entry.distribution == "odd"] == ["toy-tone"]
     (broken,) = [b for b in catalog.broken if b.plugin.startswith("odd")]
@@ -149,7 +150,7 @@ def test_a_metric_whose_label_cannot_be_shown_is_refused(label):
     assert f"the metric 'mine' (Made) has the label {label!a}, which is no line" in broken.reason
 
 
-def test_versions_and_modalities_of_the_other_kinds_are_asked_for_too():
+def test_versions_and_modalities_of_other_kinds_are_checked_too():
     backbone = type("Made", (Backbone,), {"name": "bare"})()
     strategy = type("Made", (ToyFit,), {"version": "1.0"})()
     catalog = Catalog.discover(
@@ -197,14 +198,14 @@ def test_a_broken_plugin_says_where(tmp_path, monkeypatch, body, line):
 
 
 @pytest.mark.parametrize("name", ["toy-fit", "twice/toy-fit"])
-def test_a_name_twice_in_one_distribution_is_its_author_s_mistake(name):
+def test_a_name_twice_in_one_distribution_is_the_authors_mistake(name):
     twice = plugin("twice", tlbench_strategies=lambda: [ToyFit(), ToyFit()])
-    with pytest.raises(UsageError, match="twice brings two strategies named 'toy-fit'"):
+    with pytest.raises(UsageError, match="twice has two strategies named 'toy-fit'"):
         Catalog.discover([twice]).strategy(name)
     both = Catalog.discover([twice, TOYS])
-    with pytest.raises(AmbiguousName, match=r"say twice/toy-fit or toys/toy-fit$"):
+    with pytest.raises(AmbiguousName, match=r"use twice/toy-fit or toys/toy-fit$"):
         both.strategy("toy-fit")
-    with pytest.raises(UsageError, match="twice brings two"):
+    with pytest.raises(UsageError, match="twice has two"):
         both.strategy("twice/toy-fit")
     assert both.strategy("toys/toy-fit").ref.name == "toys/toy-fit"
 
@@ -242,10 +243,10 @@ def test_a_failing_observer_is_not_fatal(caplog):
     from tlbench.contracts.cell import Cell, Protocol, Ref
     from tlbench.contracts.record import Record
 
-    heard = []
+    seen = []
     bad = plugin("bad", tlbench_recorded=lambda cell, record: 1 / 0)
-    good = plugin("good", tlbench_recorded=lambda cell, record: heard.append(record.status))
+    good = plugin("good", tlbench_recorded=lambda cell, record: seen.append(record.status))
     cell = Cell(Ref("t"), Ref("s"), Protocol())
     Catalog.discover([bad, good]).recorded(cell, Record(cell, "ok"))
-    assert heard == ["ok"]
+    assert seen == ["ok"]
     assert "bad" in caplog.text

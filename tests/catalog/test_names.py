@@ -22,11 +22,11 @@ class Thing:
 def test_parses_parameters():
     assert parse("a[x=1, y=b]") == ("a", {"x": "1", "y": "b"})
     assert parse("hf:org/name@rev[readout=mean]") == ("hf:org/name@rev", {"readout": "mean"})
-    assert parse("plain") == ("plain", {})
+    assert parse("no-brackets") == ("no-brackets", {})
 
 
 @pytest.mark.parametrize("text", ["a[x=1", "a[x]", "a[=1]", "a[x=1,x=2]", "[x=1]", "a]b[", ""])
-def test_refuses_what_it_cannot_read(text):
+def test_refuses_malformed_names(text):
     with pytest.raises(UsageError):
         parse(text)
 
@@ -58,7 +58,7 @@ def test_a_canonical_name_gives_the_same_object_again(stages, rate, deep):
     assert configure(Thing(), params, base) == thing
 
 
-def test_nearest_says_what_there_is():
+def test_nearest_suggests_similar_names_or_lists_all():
     assert "linear-probe" in nearest("liner-prob", ["linear-probe", "majority"])
     assert "majority" in nearest("zzz", ["majority"])
     assert "none is installed" in nearest("zzz", [])

@@ -100,18 +100,22 @@ def zoo(tmp_path, monkeypatch):
     """Installs the plugin, beside the toys."""
     (tmp_path / "zoo_of_tests.py").write_text(ZOO)
     monkeypatch.syspath_prepend(tmp_path)
+    # An earlier test's module is of another folder.
     monkeypatch.delitem(sys.modules, "zoo_of_tests", raising=False)
+    # For commands in processes of their own, which do not see sys.path.
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setenv("TLBENCH_PLUGINS", "tlbench.testing.toy_plugin,zoo_of_tests")
+    # rich takes the width of tables from it, so that no cell wraps.
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("TLBENCH_DATA", str(tmp_path))
 
 
 @pytest.fixture
-def said(capsys):
-    """Returns what the command prints, its whitespace made single spaces."""
+def output_of(capsys):
+    """Returns a command's stdout with runs of spaces collapsed, or the one line on stderr of a user's mistake."""
 
     def call(*arguments, status=0):
+        # Drops what fixtures have printed.
         capsys.readouterr()
         assert _main([str(argument) for argument in arguments]) == status
         captured = capsys.readouterr()

@@ -56,7 +56,7 @@ def test_info_of_nothing_says_so_and_makes_nothing(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("TLBENCH_CACHE_LIMIT", "0")
     assert _main(["cache", "info"]) == 0
     shown = capsys.readouterr().out
-    assert "not made yet" in shown
+    assert "not created yet" in shown
     assert "switched off" in shown
     assert not (tmp_path / "none").exists()
     assert _main(["cache", "prune", "--all"]) == 0
@@ -106,7 +106,7 @@ def test_prune_sweeps_what_a_killed_writer_left(folder: Path, capsys) -> None:
     [
         (["cache", "prune", "--older-than", "soon"], "--older-than soon: an age such as 30d"),
         (["cache", "prune", "--limit", "much"], "--limit much: a size such as 20GiB"),
-        (["cache", "prune", "--all", "--limit", "1GiB"], "give it alone"),
+        (["cache", "prune", "--all", "--limit", "1GiB"], "leave out --older-than and --limit"),
         (["cache"], "Missing command"),
         (["cache", "empty"], "empty"),
         (["run", "--suite", "glue-lite", "--cache-limit", "lots"], "--cache-limit lots: a size such as"),

@@ -86,6 +86,7 @@ def test_what_is_recorded_is_shown_where_its_data_are_not(tlbench, done, suite, 
         assert tlbench("leaderboard", "--suite", suite, "--out", done, "-f", "csv") == 0
         shown.append(capsys.readouterr().out)
     assert shown[0] == shown[1]
+    # The plan skips the tasks, as the other command shows, so an empty table would be equal too.
     assert shown[1].count("toy-fit") == 2
     assert tlbench("plan", "--suite", suite, "--out", done) == 0
     assert "no such file" in capsys.readouterr().out
@@ -101,7 +102,7 @@ def test_other_formats_are_the_same_bytes_twice(tlbench, done, capsys, format_):
     assert "toy-majority" in first
 
 
-def test_a_failing_cell_is_exit_status_1_and_stands_in_the_table(tlbench, out, monkeypatch, capsys):
+def test_a_failing_cell_is_exit_status_1_and_is_in_the_table(tlbench, out, monkeypatch, capsys):
     arguments = ("run", "-t", "toy-tone", "-b", "toy", "-S", "toy-failing", "-S", "toy-fit", "--executor", "inline")
     assert tlbench(*arguments, "--out", out) == 1
     captured = capsys.readouterr()
@@ -111,6 +112,7 @@ def test_a_failing_cell_is_exit_status_1_and_stands_in_the_table(tlbench, out, m
     assert f"`tlbench show {failed.cell.id} --out {out}` says why" in captured.err
     assert tlbench("show", failed.cell.id, "--out", out) == 0
     assert "RuntimeError" in capsys.readouterr().out
+    # With the folder as the default, the command to copy needs no --out.
     monkeypatch.setenv("TLBENCH_OUT", str(out))
     assert tlbench(*arguments) == 1
     assert f"`tlbench show {failed.cell.id}` says why" in capsys.readouterr().err
@@ -122,7 +124,7 @@ MISTAKES = [
     (["run", "-t", "toy-tune", "-S", "toy-fit", "-b", "toy"], "unknown task 'toy-tune'; did you mean toy-tone"),
     (["run", "-t", "toy-tone", "-S", "toy-fit", "-b", "toyy"], "unknown backbone 'toyy'"),
     (["run", "-t", "toy-tone", "-S", "toy-fit"], "needs a backbone"),
-    (["run"], "say what to run"),
+    (["run"], "nothing to run"),
     (["run", "--suite", "SUITE", "--trials", "-1"], "--trials"),
     (["run", "--suite", "SUITE", "--seeds", "a"], "--seeds a"),
     (["run", "--suite", "SUITE", "--max-seconds", "0"], "--max-seconds 0"),
@@ -170,11 +172,11 @@ def test_a_plugin_that_exits_at_import_leaves_list_working_and_is_named(tlbench,
     assert "toy-tone" in captured.out
     assert "exits_at_import" in captured.err
     assert "no licence" in captured.err
-    for asked in (["show", "bitfit"], ["show", "gone:bitfit"], ["plan", "-t", "toy-tone", "-S", "gone:bitfit"]):
-        assert tlbench(*asked) == 2
-        said = capsys.readouterr().err
-        assert "bitfit'" in said
-        assert "(a plugin failed to load: TLBENCH_PLUGINS=exits_at_import; `tlbench list plugins` says why)" in said
+    for arguments in (["show", "bitfit"], ["show", "gone:bitfit"], ["plan", "-t", "toy-tone", "-S", "gone:bitfit"]):
+        assert tlbench(*arguments) == 2
+        error = capsys.readouterr().err
+        assert "bitfit'" in error
+        assert "(a plugin failed to load: TLBENCH_PLUGINS=exits_at_import; `tlbench list plugins` says why)" in error
 
 
 def test_a_broken_plugin_is_listed_with_the_line_that_raised(tlbench, tmp_path, monkeypatch, capsys):
@@ -250,6 +252,7 @@ def test_what_only_looks_imports_nothing_heavy(arguments, suite, done):
     )
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     last = finished.stdout.splitlines()[-1]
+    # Exit status 2, an unknown suite.
     if arguments[-1] == "glue-lite" and last.startswith("2"):
         pytest.skip("tlbench-glue is not installed")
     assert last == "0 []"
@@ -258,9 +261,11 @@ def test_what_only_looks_imports_nothing_heavy(arguments, suite, done):
 def test_hostile_names_reach_no_terminal(tlbench, done, capsys):
     store = Store.open(done)
     path = next((done / "records").glob("*.json"))
+    # An escape sequence that sets a terminal's title, and markup that rich would refuse for its closing tag.
     text = path.read_text().replace('"reason":""', '"reason":"\\u001b]0;owned\\u0007[red]x[/nope]"')
     path.unlink()
     path.write_text(text.replace('"status":"ok"', '"status":"failed"'))
+    # It is still a valid record, and not skipped as a damaged one.
     assert len(list(store.records())) == 4
     capsys.readouterr()
     assert tlbench("leaderboard", "--out", done) == 0

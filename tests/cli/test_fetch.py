@@ -95,18 +95,18 @@ def test_a_suite_s_weights_and_data_are_brought_with_what_its_strategies_need(su
     (folder / "near").touch()
     status, lines, _ = fetch(capsys, "--suite", suite)
     assert status == 0
-    assert lines == ["near: there", "teacher: fetched", "far: fetched", "lesson: fetched"]
+    assert lines == ["near: on disk", "teacher: fetched", "far: fetched", "lesson: fetched"]
     assert {path.name for path in folder.iterdir()} == {"near", "teacher", "far", "lesson"}
 
 
-def test_what_is_there_is_left_alone(suite, folder, capsys):
+def test_what_is_on_disk_is_not_fetched_again(suite, folder, capsys):
     fetch(capsys, "--suite", suite)
     status, lines, _ = fetch(capsys, "--suite", suite)
     assert status == 0
-    assert all(line.endswith(": there") for line in lines)
+    assert all(line.endswith(": on disk") for line in lines)
 
 
-def test_what_cannot_be_had_costs_the_others_nothing(folder, capsys):
+def test_a_failed_download_does_not_stop_the_others(folder, capsys):
     status, lines, error = fetch(
         capsys, "-b", "absent-net", "-b", "buggy-net", "-b", "empty-net", "-b", "near", "-t", "empty-data", "-t", "far"
     )
@@ -119,10 +119,10 @@ def test_what_cannot_be_had_costs_the_others_nothing(folder, capsys):
         "empty-data: failed: empty-data is not here",
         "far: fetched",
     ]
-    assert error == "tlbench: 4 of 6 could not be had: absent-net, buggy-net, empty-net, empty-data\n"
+    assert error == "tlbench: 4 of 6 could not be fetched: absent-net, buggy-net, empty-net, empty-data\n"
 
 
-def test_a_wrong_name_is_said_before_anything_is_fetched(folder, capsys):
+def test_an_unknown_name_is_refused_before_anything_is_fetched(folder, capsys):
     status, lines, error = fetch(capsys, "-b", "near", "-t", "nowhere")
     assert (status, lines) == (2, [])
     assert "unknown task 'nowhere'" in error
@@ -133,20 +133,21 @@ def test_a_name_twice_is_fetched_once(suite, folder, capsys):
     assert fetch(capsys, "--suite", suite, "-b", "near", "-t", "far")[1].count("near: fetched") == 1
 
 
-def test_too_little_said_is_one_line(capsys):
+def test_no_option_at_all_is_one_line(capsys):
     status, _, error = fetch(capsys)
     assert status == 2
-    assert error == "tlbench: say what to fetch: --suite NAME, --backbone NAME or --task NAME\n"
+    assert error == "tlbench: nothing to fetch: give --suite NAME, --backbone NAME or --task NAME\n"
 
 
-def test_an_interruption_keeps_what_was_brought(folder, capsys, monkeypatch):
+def test_an_interruption_keeps_what_was_fetched(folder, capsys, monkeypatch):
     import tlbench.cli.fetch as fetching
 
-    fetched = fetching._fetched
-    monkeypatch.setattr(fetching, "_fetched", lambda item: fetched(item) if item.name == "near" else _interrupt())
+    fetch_one = fetching._fetch_one
+    # Ctrl-C during the second download.
+    monkeypatch.setattr(fetching, "_fetch_one", lambda item: fetch_one(item) if item.name == "near" else _interrupt())
     status, lines, error = fetch(capsys, "-b", "near", "-b", "teacher")
     assert (status, lines) == (130, ["near: fetched"])
-    assert "what was brought stays" in error
+    assert "what was fetched is kept" in error
     assert (folder / "near").exists()
 
 

@@ -20,8 +20,8 @@ from tlbench.testing.conformance.imports import HEAVY
 pytestmark = pytest.mark.usefixtures("zoo")
 
 
-def test_a_backbone_is_shown_with_all_that_its_card_says(said):
-    shown = said("show", "large-bert")
+def test_a_backbone_is_shown_with_its_card(output_of):
+    shown = output_of("show", "large-bert")
     for line in (
         "family roberta-BERT", "parameters 340,000,000 (340.0M)", "width 64", "stages 3", "positions 77", "licence MIT",
         "pre-trained on a shelf of books", "source org/shelf", "revision abc",
@@ -29,10 +29,10 @@ def test_a_backbone_is_shown_with_all_that_its_card_says(said):
         assert line in shown.splitlines()
     assert "on disk no: `tlbench fetch`" in shown
     assert "memory about 3.5 GiB frozen, 7.4 GiB with all of it trained" in shown
-    assert "memory" not in said("show", "unsized")
+    assert "memory" not in output_of("show", "unsized")
 
 
-def test_what_its_user_pins_is_to_be_pinned_before_it_is_fetched():
+def test_a_backbone_with_a_scheme_must_be_pinned_to_be_fetched():
     @dataclasses.dataclass(frozen=True)
     class Unpinned(Backbone):
         name: str = "zoo:net"
@@ -42,39 +42,41 @@ def test_what_its_user_pins_is_to_be_pinned_before_it_is_fetched():
         def card(self):
             return Card(revision=self.revision, on_disk=False)
 
-    assert dict(_backbone(Unpinned()))["on disk"].startswith("no: name it zoo:net@<commit>, and `tlbench fetch` brings")
+    assert dict(_backbone(Unpinned()))["on disk"].startswith(
+        "no: name it zoo:net@<commit>, and `tlbench fetch` downloads"
+    )
     for known in (Unpinned(revision="abc"), Unpinned("net")):
-        assert dict(_backbone(known))["on disk"].startswith("no: `tlbench fetch` brings")
+        assert dict(_backbone(known))["on disk"].startswith("no: `tlbench fetch` downloads")
 
 
-def test_a_task_is_shown_with_its_labels_sizes_and_what_is_missing(said):
-    shown = said("show", "zoo-tags")
+def test_a_task_is_shown_with_its_labels_sizes_and_what_is_missing(output_of):
+    shown = output_of("show", "zoo-tags")
     for line in (
         "output token-classes: 3: O, B-PER, I-PER", "metrics entity_f1", "splits train 3,394, test 1,287",
         "source Zoo et al. 2020", "licence CC BY 4.0", "here no: zoo-tags is not here: set TLBENCH_DATA",
     ):  # fmt: skip
         assert line in shown.splitlines()
-    assert "classes: 77: class0, class1," in said("show", "zoo-many")
-    assert "class19, and 57 more" in " ".join(said("show", "zoo-many").split())
+    assert "classes: 77: class0, class1," in output_of("show", "zoo-many")
+    assert "class19, and 57 more" in " ".join(output_of("show", "zoo-many").split())
 
 
-def test_a_strategy_is_shown_with_its_space_and_paper(said):
-    shown = said("show", "zoo-tune").splitlines()
+def test_a_strategy_is_shown_with_its_space_and_paper(output_of):
+    shown = output_of("show", "zoo-tune").splitlines()
     assert "paper Zoo 2021" in shown
     assert "lr 1e-05 to 0.001, log; first 0.0001" in shown
     assert "how one of all, some" in shown
     assert "n 1 to 4" in shown
-    assert "backbone looks through none" in said("show", "toy-majority")
+    assert "backbone uses none" in output_of("show", "toy-majority")
 
 
-def test_a_suite_is_shown_with_its_cells_and_protocols(said, tmp_path):
+def test_a_suite_is_shown_with_its_cells_and_protocols(output_of, tmp_path):
     suite = tmp_path / "zoo.toml"
     suite.write_text(
         'description = "of the zoo"\n[protocol]\nseeds = 2\n[[cells]]\ntasks = ["toy-tone", "zoo-tags"]\n'
         'backbones = ["toy"]\nstrategies = ["toy-fit"]\nprotocol = {max_steps = 3}\n[[cells]]\ntasks = ["toy-tone"]\n'
         'strategies = ["toy-majority"]\n[space.toy-fit]\nlr = {low = 0.01, high = 0.02}\nsteps = [4, 8]\n'
     )
-    shown = said("show", suite).splitlines()
+    shown = output_of("show", suite).splitlines()
     for line in (
         "about of the zoo", "cells 1 tasks toy-tone, zoo-tags", "strategies toy-fit", "backbones toy",
         "not searched, 2 seeds, 3 steps", "cells 2 tasks toy-tone",
@@ -83,35 +85,35 @@ def test_a_suite_is_shown_with_its_cells_and_protocols(said, tmp_path):
         assert line in shown
     assert any(line.startswith("plan 2 cells, 1 skipped") for line in shown)
     suite.write_text(suite.read_text().replace('["toy"]', '["toyy"]'))
-    assert "plan none here: unknown backbone 'toyy'" in said("show", suite)
+    assert "plan not possible here: unknown backbone 'toyy'" in output_of("show", suite)
 
 
 def test_a_record_shows_what_was_measured_beside_the_estimate():
     cell = Cell(Ref("t"), Ref("s"), Protocol(), Ref("b"))
     record = Record(cell, "ok", memory=Memory(host_baseline_bytes=1 << 20, host_peak_bytes=3 << 30))
     estimate = Resources(memory_bytes=1 << 30, host_bytes=1 << 29)
-    assert memory_text(record, estimate) == "3.0 GiB at its highest, 1.0 MiB when the cell began; estimated 2.5 GiB"
-    assert memory_text(record, None) == "3.0 GiB at its highest, 1.0 MiB when the cell began"
+    assert memory_text(record, estimate) == "3.0 GiB at its peak, 1.0 MiB when the cell began; estimated 2.5 GiB"
+    assert memory_text(record, None) == "3.0 GiB at its peak, 1.0 MiB when the cell began"
     on_device = msgspec.structs.replace(record, memory=Memory(0, 3 << 30, 1 << 29, 1 << 30))
-    assert memory_text(on_device, estimate) == "512.0 MiB at its highest on the device; estimated 1.0 GiB"
+    assert memory_text(on_device, estimate) == "512.0 MiB at its peak on the device; estimated 1.0 GiB"
     assert memory_text(msgspec.structs.replace(record, memory=Memory()), estimate) == ""
 
 
-def test_a_finished_cell_is_shown_and_outlives_its_plugins(said, tmp_path, monkeypatch, finished):
+def test_a_finished_cell_is_shown_and_outlives_its_plugins(output_of, tmp_path, monkeypatch, finished):
     arguments = ("show", finished.id, "--out", tmp_path / "out")
     for plugins in ("tlbench.testing.toy_plugin", ""):
         monkeypatch.setenv("TLBENCH_PLUGINS", plugins)
-        shown = said(*arguments)
+        shown = output_of(*arguments)
         for line in (
-            "what toy | toy-tone | toy-fit",
+            "title toy | toy-tone | toy-fit",
             "test reads 1",
-            "test examples 3 stand in train too",
+            "test examples 3 are also in train",
             "parameters 1,000, 34 of them trained",
-            "memory 1.0 GiB at its highest, 512.0 MiB when the cell began",
+            "memory 1.0 GiB at its peak, 512.0 MiB when the cell began",
         ):
             assert line in shown.splitlines()
         assert "unfriendly" in shown, "the report on classes"
-    assert "no record of the cell 0123456789abcdef" in said(
+    assert "no record of the cell 0123456789abcdef" in output_of(
         "show", "0123456789abcdef", "--out", tmp_path / "out", status=2
     )
 

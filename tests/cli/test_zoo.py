@@ -18,7 +18,7 @@ def names(listed):
 
 
 @pytest.mark.parametrize(
-    ("options", "found"),
+    ("options", "expected"),
     [
         ([], ["small-bert", "large-bert", "little-net", "unsized"]),
         (["--modality", "image"], ["little-net"]),
@@ -29,24 +29,24 @@ def names(listed):
     ],
     ids=" ".join,
 )
-def test_backbones_are_narrowed(said, options, found):
-    listed = said("list", "backbones", *options)
-    assert names(listed) == set(found)
+def test_backbones_are_narrowed(output_of, options, expected):
+    listed = output_of("list", "backbones", *options)
+    assert names(listed) == set(expected)
     assert "zoo:<shelf>" in listed
     assert "zoofile:" not in listed
     if "--max-parameters" in options:
         assert "more of unknown size" in listed
 
 
-def test_backbones_stand_in_columns(said):
-    listed = said("list", "backbones").splitlines()
+def test_backbones_are_printed_in_columns(output_of):
+    listed = output_of("list", "backbones").splitlines()
     assert listed[0] == "backbones family modality parameters width stages licence on disk from"
     assert "small-bert bert text 11.0M 64 3 MIT yes zoo_of_tests" in listed
     assert "large-bert roberta-BERT text 340.0M 64 3 MIT no zoo_of_tests" in listed
 
 
 @pytest.mark.parametrize(
-    ("options", "found"),
+    ("options", "expected"),
     [
         (["--kind", "token-classes"], ["zoo-tags"]),
         (["--kind", "classes"], ["zoo-many", "toy-tone"]),
@@ -55,12 +55,12 @@ def test_backbones_stand_in_columns(said):
     ],
     ids=" ".join,
 )
-def test_tasks_are_narrowed(said, options, found):
-    assert names(said("list", "tasks", *options)) == set(found)
+def test_tasks_are_narrowed(output_of, options, expected):
+    assert names(output_of("list", "tasks", *options)) == set(expected)
 
 
-def test_tasks_say_what_they_ask_and_whether_they_are_here(said):
-    listed = said("list", "tasks").splitlines()
+def test_tasks_are_listed_with_their_kind_and_whether_data_is_here(output_of):
+    listed = output_of("list", "tasks").splitlines()
     assert "zoo-tags text token-classes (3) entity_f1 no who is who zoo_of_tests" in listed
     assert "zoo-many text classes (77) accuracy yes who is who zoo_of_tests" in listed
     (named,) = [line for line in listed if line.startswith("and by name: ")]
@@ -73,7 +73,7 @@ def test_tasks_say_what_they_ask_and_whether_they_are_here(said):
         (["list", "tasks", "--family", "bert"], "--family narrows `tlbench list backbones`, not `tlbench list tasks`"),
         (["list", "--modality", "text"], "--modality narrows `tlbench list backbones` or `tlbench list tasks`"),
         (["list", "backbones", "--kind", "span"], "--kind narrows `tlbench list tasks`"),
-        (["list", "backbones", "--max-parameters", "many"], "--max-parameters many: a number such as 30M"),
+        (["list", "backbones", "--max-parameters", "many"], "--max-parameters many: not a number; write it as 30M"),
         (["list", "backbones", "--modality", "smell"], "--modality"),
         (["list", "--data-root", "/no/such/folder"], "--data-root /no/such/folder: no such folder"),
         (["show", "toy", "--data-root", "/no/such/folder"], "--data-root /no/such/folder: no such folder"),
@@ -81,24 +81,24 @@ def test_tasks_say_what_they_ask_and_whether_they_are_here(said):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_the_users_mistake_is_one_line(said, arguments, message):
-    assert message in said(*arguments, status=2)
+def test_the_users_mistake_is_one_line(output_of, arguments, message):
+    assert message in output_of(*arguments, status=2)
 
 
-def test_what_would_not_fit_is_skipped_by_name_and_not_without_a_limit(said):
+def test_what_would_not_fit_is_skipped_by_name_and_not_without_a_limit(output_of):
     arguments = ("plan", "-t", "toy-tone", "-b", "small-bert", "-S", "zoo-tune")
-    assert "needs about 1.3 GiB of 1.0 GiB: all of 11.0 million" in said(*arguments, "--max-memory", "1GiB")
+    assert "needs about 1.3 GiB of 1.0 GiB: all of 11.0 million" in output_of(*arguments, "--max-memory", "1GiB")
     for limit in ("0", "2GiB"):
-        assert "1 cells, 0 done, 0 skipped" in said(*arguments, "--max-memory", limit)
+        assert "1 cells, 0 done, 0 skipped" in output_of(*arguments, "--max-memory", limit)
 
 
-def test_the_data_root_is_set_for_this_process_and_its_workers(said, tmp_path, monkeypatch):
+def test_the_data_root_is_set_for_this_process_and_its_workers(output_of, tmp_path, monkeypatch):
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
     monkeypatch.chdir(tmp_path)
-    said("list", "tasks", "--data-root", f"one{os.pathsep}{tmp_path / 'two'}")
+    output_of("list", "tasks", "--data-root", f"one{os.pathsep}{tmp_path / 'two'}")
     assert os.environ["TLBENCH_DATA"] == f"{tmp_path / 'one'}{os.pathsep}{tmp_path / 'two'}"
-    said("list", "tasks")
+    output_of("list", "tasks")
     assert os.environ["TLBENCH_DATA"].startswith(f"{tmp_path / 'one'}")
 
 

@@ -13,20 +13,20 @@ from tlbench.contracts.cell import DEFAULTS, KIN, Cell, Protocol, Ref
 from tlbench.contracts.space import Range
 
 ROOT = Path(__file__).parents[2]
-PLAIN = Cell(Ref("sst2-lite"), Ref("linear-probe"), Protocol(), Ref("minilm-l6"))
+BASE = Cell(Ref("sst2-lite"), Ref("linear-probe"), Protocol(), Ref("minilm-l6"))
 
 
 def like(**fields):
-    return msgspec.structs.replace(PLAIN, **fields)
+    return msgspec.structs.replace(BASE, **fields)
 
 
-def under(cell=PLAIN, **protocol):
+def under(cell=BASE, **protocol):
     return msgspec.structs.replace(cell, protocol=msgspec.structs.replace(cell.protocol, **protocol))
 
 
-# Everything in somebody's results folder is found by these digits: a change of one voids records.
+# Records are looked up by these ids: if one of them changes, every result of users is lost.
 GOLDEN = {
-    "64642781beb9319c": PLAIN,
+    "64642781beb9319c": BASE,
     "d4ad8346f879b1d1": like(backbone=None, strategy=Ref("majority")),
     "137115f3d16b08c2": like(strategy=Ref("linear-probe", 2)),
     "defad7d07cca1408": like(backbone=Ref("hf:FacebookAI/roberta-base@e2da8e2f811d1448a5b465c236feacd80ffbac7b")),
@@ -47,23 +47,23 @@ def test_every_field_of_a_protocol_is_in_the_table():
     assert set(DEFAULTS) == set(Protocol.__struct_fields__)
 
 
-def test_what_means_the_same_has_one_id():
+def test_equal_values_in_different_forms_have_one_id():
     assert like(space={"lr": 1.0, "k": [3]}).id == like(space={"k": 3, "lr": 1}).id
     assert like(space={"lr": Range(low=1.0, high=2.0)}).id == like(space={"lr": Range(low=1, high=2)}).id
     assert under(epochs=3.0).id == under(epochs=3).id
     assert like(space={"flag": True}).id != like(space={"flag": 1}).id
 
 
-def test_what_can_only_stop_work_is_in_no_identity():
+def test_time_limits_are_in_no_identity():
     limited = under(max_seconds=5.0)
-    assert (limited.id, limited.search_id, limited.fits_id) == (PLAIN.id, PLAIN.search_id, PLAIN.fits_id)
+    assert (limited.id, limited.search_id, limited.fits_id) == (BASE.id, BASE.search_id, BASE.fits_id)
     searched = under(trials=4)
     assert under(searched, max_seconds=5.0).id == searched.id
 
 
 @pytest.mark.parametrize("changed", [{"sampler": "random"}, {"pruner": "median"}, {"sampler": "grid"}])
-def test_how_a_search_goes_is_nothing_to_a_cell_that_is_not_searched(changed):
-    assert under(**changed).id == PLAIN.id
+def test_sampler_and_pruner_do_not_matter_without_a_search(changed):
+    assert under(**changed).id == BASE.id
     searched = under(trials=4)
     other = under(searched, **changed)
     assert other.id != searched.id
@@ -71,7 +71,7 @@ def test_how_a_search_goes_is_nothing_to_a_cell_that_is_not_searched(changed):
     assert other.fits_id == searched.fits_id
 
 
-def test_trials_and_later_seeds_are_of_the_cell_alone():
+def test_trials_and_later_seeds_belong_to_the_cell_alone():
     base = under(trials=4, seeds=(0,))
     for larger in (
         under(base, trials=8),
@@ -95,21 +95,21 @@ def test_trials_and_later_seeds_are_of_the_cell_alone():
         under(train_limit=100), under(precision="fp32"),
     ],
 )  # fmt: skip
-def test_whatever_a_fit_depends_on_is_in_all_three_identities(other):
-    assert other.fits_id != PLAIN.fits_id
-    assert other.search_id != PLAIN.search_id
-    assert other.id != PLAIN.id
-    assert other.fit_id({"l2": 0.1}, 0) != PLAIN.fit_id({"l2": 0.1}, 0)
+def test_everything_a_fit_depends_on_is_in_all_three_identities(other):
+    assert other.fits_id != BASE.fits_id
+    assert other.search_id != BASE.search_id
+    assert other.id != BASE.id
+    assert other.fit_id({"l2": 0.1}, 0) != BASE.fit_id({"l2": 0.1}, 0)
 
 
 def test_a_fit_is_its_params_and_seed():
-    known = PLAIN.fit_id({"lr": 0.1, "steps": 3}, 0)
+    known = BASE.fit_id({"lr": 0.1, "steps": 3}, 0)
     assert under(trials=9, seeds=(0, 4)).fit_id({"steps": 3.0, "lr": 0.1}, 0) == known
-    assert PLAIN.fit_id({"lr": 0.1, "steps": 3}, 1) != known
-    assert PLAIN.fit_id({"lr": 0.2, "steps": 3}, 0) != known
+    assert BASE.fit_id({"lr": 0.1, "steps": 3}, 1) != known
+    assert BASE.fit_id({"lr": 0.2, "steps": 3}, 0) != known
 
 
-def test_a_fit_is_told_nothing_of_what_its_identity_leaves_out():
+def test_a_fits_protocol_has_only_what_its_identity_has():
     one = Protocol(trials=8, seeds=(0, 1), max_seconds=9.0, refit=True, sampler="random", max_steps=5)
     other = Protocol(trials=2, seeds=(1,), max_steps=5)
     assert one.of_fit(1) == other.of_fit(1)
@@ -149,7 +149,7 @@ def grown(tmp_path):
 
 
 def test_a_new_field_of_a_protocol_leaves_every_id_and_every_committed_table(grown):
-    said = grown(
+    pages_checked = grown(
         f"""
 import importlib.util, io, sys
 from contextlib import redirect_stdout
@@ -177,4 +177,4 @@ for folder in sorted(Path({str(ROOT / "leaderboards")!r}).glob("*/tlbench.json")
 print(pages)
 """
     )
-    assert int(said) == len(list((ROOT / "leaderboards").glob("*/tlbench.json"))) >= 10
+    assert int(pages_checked) == len(list((ROOT / "leaderboards").glob("*/tlbench.json"))) >= 10

@@ -47,11 +47,12 @@ def test_no_other_format_is_read_under_the_name_of_one(tmp_path, form):
 
 
 def test_an_image_of_too_many_pixels_is_not_decoded(tmp_path):
+    # A header that claims one row too many, and no pixels: decoding it would fail with another message.
     head = b"IHDR" + struct.pack(">IIBBBBB", 8192, 8193, 8, 2, 0, 0, 0)
     head = struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
     body = struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
     (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + head + body)
-    assert "8192 x 8193 pixels, more than the 67108864" in refused(tmp_path / "x.png")
+    assert "8192 x 8193 pixels, but the limit is 67108864" in refused(tmp_path / "x.png")
 
 
 def test_the_limit_itself_is_read(tmp_path, monkeypatch):
@@ -66,6 +67,7 @@ def test_a_ruin_for_which_pillow_raises_a_syntax_error(tmp_path):
     NOISE.save(tmp_path / "x.png")
     content = bytearray((tmp_path / "x.png").read_bytes())
     at = content.index(b"IDAT")
+    # The length of the chunk before its name, too small for its data: the next chunk is read from inside of it.
     content[at - 4 : at] = struct.pack(">I", 1000)
     (tmp_path / "x.png").write_bytes(content)
     with Image.open(tmp_path / "x.png") as image, pytest.raises(SyntaxError):

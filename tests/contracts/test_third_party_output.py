@@ -61,4 +61,4 @@ def test_tasks_are_listed_by_its_kind(capsys):
     assert _main(["list", "tasks", "--kind", "ordinal"]) == 0
     assert "ordinal (4)" in capsys.readouterr().out
     assert _main(["list", "tasks", "--kind", "ordinals"]) == 2
-    assert "--kind ordinals: no task asks for it; did you mean ordinal" in capsys.readouterr().err
+    assert "--kind ordinals: no task has this kind of output; did you mean ordinal" in capsys.readouterr().err

@@ -43,13 +43,14 @@ def test_narrows_and_fixes():
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ({"speed": 1}, "speed: no such hyperparameter; there is kind, lr, n"),
+        ({"speed": 1}, "speed: no such hyperparameter; the strategy has kind, lr, n"),
         ({"n": 1.5}, "n: 1.5 is not a whole number"),
         ({"lr": "fast"}, "lr: 'fast' is not a number"),
-        ({"kind": 3}, "kind: 3 is not of the kind"),
+        ({"kind": 3}, "kind: 3 is not of the type"),
         ({"lr": Range(low=0.0)}, "lr: a log scale needs low above 0"),
         ({"n": Range(low=10)}, "n: low 10 is above high 9"),
         ({"kind": Range(low=1)}, "kind: a choice takes"),
+        # True is an int to Python.
         ({"n": True}, "n: True is not a number"),
         ({"lr": float("nan")}, "lr: nan is not finite"),
     ],

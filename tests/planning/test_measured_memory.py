@@ -33,5 +33,5 @@ def test_an_estimate_is_within_30_percent_of_the_peak(strategy: str, rows: int) 
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert 0.7 < found["estimate"] / found["measured"] < 1.3, found
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert 0.7 < result["estimate"] / result["measured"] < 1.3, result

@@ -61,6 +61,7 @@ class Few(Strategy):
         return Trainable(parameters=1_000_000)
 
 
+# A strategy may override the estimate, here as if its weights were loaded in half precision.
 class Own(Strategy):
     """An adapter on weights of half the size."""
 
@@ -146,27 +147,27 @@ def test_a_few_parameters_keep_the_activations_of_all_stages_that_gradients_run_
 def test_attention_with_dropout_keeps_matrices_on_a_cpu():
     card = Card(parameters=1, stages=3, width=10, positions=100)
     kept = Card(parameters=1, stages=3, width=10, positions=100, dropped_heads=2)
-    plain, with_matrices = (estimated(one, Trainable(), 8) for one in (card, kept))
-    assert plain.cpu_bytes == 0
-    assert with_matrices.cpu_bytes == 4 * 8 * MATRICES * 2 * 100 * 100 * 4
-    assert plain.memory_bytes == with_matrices.memory_bytes, "a GPU has none"
-    added = needed_bytes(with_matrices, host=True) - needed_bytes(plain, host=True)
-    assert added == with_matrices.cpu_bytes
+    without, with_dropout = (estimated(one, Trainable(), 8) for one in (card, kept))
+    assert without.cpu_bytes == 0
+    assert with_dropout.cpu_bytes == 4 * 8 * MATRICES * 2 * 100 * 100 * 4
+    assert without.memory_bytes == with_dropout.memory_bytes, "a GPU has none"
+    added = needed_bytes(with_dropout, host=True) - needed_bytes(without, host=True)
+    assert added == with_dropout.cpu_bytes
     longer = estimated(dataclasses.replace(kept, positions=200), Trainable(), 8)
-    assert longer.cpu_bytes == 4 * with_matrices.cpu_bytes, "by the square of the length"
+    assert longer.cpu_bytes == 4 * with_dropout.cpu_bytes, "by the square of the length"
 
 
-def test_less_than_nothing_is_not_trained():
+def test_negative_numbers_are_refused():
     for wrong in ({"stages": -1}, {"parameters": -1}):
-        with pytest.raises(ValueError, match="less than nothing"):
+        with pytest.raises(ValueError, match="must not be negative"):
             Trainable(**wrong)
 
 
 def test_an_adapter_is_not_skipped_where_its_backbone_has_room(catalog):
     room = Room(24 * GIB, host=False)
     assert skips(catalog, "toy-everything", "toy-few", room=room).keys() == {"toy-everything"}
-    found = skips(catalog, "toy-few", room=Room(GIB, host=False))
-    assert found["toy-few"].endswith("1.0 million parameters trained in a backbone of 2.1 billion")
+    skipped = skips(catalog, "toy-few", room=Room(GIB, host=False))
+    assert skipped["toy-few"].endswith("1.0 million parameters trained in a backbone of 2.1 billion")
 
 
 def test_what_is_unknown_is_not_estimated(catalog):
@@ -191,18 +192,18 @@ def skips(catalog, *strategies, room, backbone="large-decoder"):
     return {skip.title.rpartition(" | ")[2]: skip.reason for skip in planned.skips}
 
 
-def test_what_finds_no_room_is_skipped_with_its_estimate(catalog):
+def test_what_is_too_large_is_skipped_with_its_estimate(catalog):
     everything = ("toy-frozen", "toy-everything", "toy-top", "toy-own", "toy-silent")
     assert skips(catalog, *everything, room=None) == {}
-    found = skips(catalog, *everything, room=Room(24 * GIB, host=False))
-    assert found == {
+    skipped = skips(catalog, *everything, room=Room(24 * GIB, host=False))
+    assert skipped == {
         "toy-everything": "needs about 46.9 GiB of 24.0 GiB: all of 2.1 billion parameters trained",
     }
-    found = skips(catalog, *everything, room=Room(4 * GIB, host=False))
-    assert found.keys() == {"toy-frozen", "toy-everything", "toy-top", "toy-own"}
-    assert found["toy-frozen"] == "needs about 8.4 GiB of 4.0 GiB: none of 2.1 billion parameters trained"
-    assert found["toy-top"].endswith("4.0 GiB: 1 of 25 stages of 2.1 billion parameters trained")
-    assert found["toy-own"] == "needs about 5.0 GiB of 4.0 GiB: half-size weights"
+    skipped = skips(catalog, *everything, room=Room(4 * GIB, host=False))
+    assert skipped.keys() == {"toy-frozen", "toy-everything", "toy-top", "toy-own"}
+    assert skipped["toy-frozen"] == "needs about 8.4 GiB of 4.0 GiB: none of 2.1 billion parameters trained"
+    assert skipped["toy-top"].endswith("4.0 GiB: 1 of 25 stages of 2.1 billion parameters trained")
+    assert skipped["toy-own"] == "needs about 5.0 GiB of 4.0 GiB: half-size weights"
 
 
 def test_a_card_is_read_once_for_all_tasks(catalog, monkeypatch):
@@ -213,6 +214,7 @@ def test_a_card_is_read_once_for_all_tasks(catalog, monkeypatch):
         (SuiteBlock(tasks=("toy-tone", "toy-count"), strategies=("toy-everything",), backbones=names),), name="s"
     )
     planned = plan(suite, catalog, room=Room(GIB, host=False))
+    # The large one is skipped for both tasks, the one of five parameters is run.
     assert len(planned.skips) == len(planned.cells) == 2, "each setting of a backbone has a size of its own"
     assert read == [2_100_000_000, 5]
 
@@ -233,7 +235,7 @@ def test_a_decoder_counts_where_texts_are_written_and_nowhere_else():
     assert estimated(Card(parameters=5), Trainable(0), writes=True) == estimated(Card(parameters=5), Trainable(0))
 
 
-def test_a_task_of_texts_is_reckoned_with_the_decoder_beside_one_of_classes(catalog, monkeypatch):
+def test_a_task_of_texts_is_estimated_with_the_decoder_and_one_of_classes_without(catalog, monkeypatch):
     size = 2_100_000_000
     monkeypatch.setattr(Large, "card", lambda self: Card(parameters=size, decoder_parameters=size))
     monkeypatch.setattr(Large, "supports", lambda self, output: None)
@@ -270,25 +272,25 @@ def test_fewer_rows_in_a_step_take_less():
 
 def test_a_strategy_whose_estimate_fails_skips_its_cells_alone(catalog, monkeypatch):
     monkeypatch.setattr(Everything, "resources", lambda *_: 1 / 0)
-    found = skips(catalog, "toy-frozen", "toy-everything", room=Room(24 * GIB, host=False))
-    assert found.keys() == {"toy-everything"}
-    assert "failed while planning: ZeroDivisionError" in found["toy-everything"]
+    skipped = skips(catalog, "toy-frozen", "toy-everything", room=Room(24 * GIB, host=False))
+    assert skipped.keys() == {"toy-everything"}
+    assert "failed while planning: ZeroDivisionError" in skipped["toy-everything"]
 
 
 @pytest.mark.parametrize(
     ("count", "text"), [(2.1e9, "2.1 billion"), (22_565_376, "22.6 million"), (1500, "1.5 thousand"), (12, "12")]
 )
-def test_counts_are_for_people(count, text):
+def test_counts_are_written_in_words(count, text):
     assert count_text(int(count)) == text
 
 
-def test_a_gpu_s_memory_is_asked_of_the_tool(monkeypatch):
+def test_a_gpus_memory_is_read_from_nvidia_smi(monkeypatch):
     from tlbench.system import machine
 
-    asked = []
+    queries = []
 
     def tool(query, **settings):
-        asked.append(query[3:])
+        queries.append(query[3:])
         return SimpleNamespace(stdout="24576\n16384\n")
 
     monkeypatch.setattr(machine.subprocess, "run", tool)
@@ -298,7 +300,7 @@ def test_a_gpu_s_memory_is_asked_of_the_tool(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
     machine.gpu_memory_bytes("cuda:1")
     machine.gpu_memory_bytes("cuda")
-    assert asked == [[], ["-i", "1"], ["-i", "5"], ["-i", "3,5"]]
+    assert queries == [[], ["-i", "1"], ["-i", "5"], ["-i", "3,5"]]
     monkeypatch.setattr(machine.subprocess, "run", lambda *_, **__: (_ for _ in ()).throw(FileNotFoundError()))
     assert machine.gpu_memory_bytes() is None
     assert machine.gpu_memory_bytes("cuda:9") is None

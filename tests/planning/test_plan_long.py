@@ -23,16 +23,16 @@ def suite():
     return Suite((SuiteBlock(tasks=tasks, strategies=("toy-fit", "toy-tune"), backbones=backbones),), name="long")
 
 
-def test_what_a_strategy_needs_is_asked_once(suite, catalog, monkeypatch):
-    asked = []
+def test_needs_of_a_strategy_are_read_once(suite, catalog, monkeypatch):
+    calls = []
 
     def needs(self):
-        asked.append(self.name)
+        calls.append(self.name)
         return ("backbone:toy",)
 
     monkeypatch.setattr(ToyFit, "needs", needs)
     cells = plan(suite, catalog).cells
-    assert sorted(asked) == ["toy-fit", "toy-tune"]
+    assert sorted(calls) == ["toy-fit", "toy-tune"]
     assert {cell.needs[0].name for cell in cells} == {"backbone:toy"}
     assert len({cell.id for cell in cells}) == 404
 

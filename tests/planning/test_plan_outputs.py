@@ -64,7 +64,7 @@ def planned(tmp_path):
 
 def test_a_backbone_without_a_decoder_is_skipped_for_texts(planned):
     assert [(skip.title, skip.reason) for skip in planned.skips] == [
-        ("toy | writing | toy-fit", "toy brings no decoder, which a text needs")
+        ("toy | writing | toy-fit", "toy has no decoder, which a task with texts as answers needs")
     ]
     assert [cell.title for cell in planned.cells] == ["writer | writing | toy-fit"]
 

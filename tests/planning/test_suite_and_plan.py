@@ -7,7 +7,8 @@ from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import Plugin
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import SuiteError, UnknownName, UsageError
-from tlbench.planning.plan import Selection, plan
+from tlbench.planning.plan import plan
+from tlbench.planning.selection import Selection
 from tlbench.planning.suite import Patch, read_suite
 from tlbench.testing import toy_plugin
 
@@ -66,7 +67,7 @@ BLOCK = '[[cells]]\ntasks=["t"]\nstrategies=["s"]\n'
         ("x=", "not TOML"),
         ("", "missing required field cells"),
         ("[protocol]\nmax_steps=1\nepochs=2\n" + BLOCK, "max_steps or epochs"),
-        ("[protocol]\nseeds=[1,1]\n" + BLOCK, "a seed stands twice"),
+        ("[protocol]\nseeds=[1,1]\n" + BLOCK, "a seed is repeated"),
     ],
 )
 def test_refuses_with_the_path_of_the_key(read, text, message):
@@ -88,14 +89,16 @@ def test_plans_the_cross_product_and_each_baseline_once(read, catalog):
     assert len({cell.id for cell in cells}) == 5
 
 
-def test_identity_is_what_was_asked_and_nothing_else(read, catalog):
+def test_ids_depend_on_the_suite_alone(read, catalog):
     first = plan(read(SUITE), catalog).cells
     assert first == plan(read(SUITE), catalog).cells
     other = plan(read(SUITE.replace("trials = 4", "trials = 5")), catalog).cells
+    # The baseline's block sets its own trials.
     assert {c.id for c in first} & {c.id for c in other} == {first[-1].id}
 
 
 def test_parameters_in_names_are_part_of_identity(read, catalog):
+    # 3 is the default of `blocks`.
     same = plan(read(SUITE.replace('"toy"]', '"toy[blocks=3]"]')), catalog).cells
     other = plan(read(SUITE.replace('"toy"]', '"toy[blocks=2]"]')), catalog).cells
     assert same == plan(read(SUITE), catalog).cells
@@ -161,10 +164,10 @@ def test_the_command_line_selects_replaces_and_adds(read, catalog):
 
 def test_the_command_lines_protocol_wins(read, catalog):
     cells = plan(read(SUITE), catalog, Selection(protocol=Patch(trials=2, seeds=(5,), max_steps=3))).cells
-    said = Protocol(trials=2, seeds=(5,), max_steps=3)
-    settled = msgspec.structs.replace(said, trials=1)
+    protocol = Protocol(trials=2, seeds=(5,), max_steps=3)
+    one_trial = msgspec.structs.replace(protocol, trials=1)
     assert {(cell.strategy.name, cell.protocol) for cell in cells} == {
-        ("toy-fit", said), ("toy-tune", said), ("toy-majority", settled),
+        ("toy-fit", protocol), ("toy-tune", protocol), ("toy-majority", one_trial),
     }  # fmt: skip
 
 
@@ -181,7 +184,7 @@ def test_trials_make_no_other_cell_where_there_is_nothing_to_search(read, catalo
 
 
 def test_a_protocol_that_cannot_be_is_the_users_mistake(read, catalog):
-    with pytest.raises(UsageError, match="a seed stands twice"):
+    with pytest.raises(UsageError, match="a seed is repeated"):
         plan(read(SUITE), catalog, Selection(protocol=Patch(seeds=(5, 5))))
 
 
@@ -190,11 +193,11 @@ def test_a_plan_survives_json(read, catalog):
     assert msgspec.json.decode(msgspec.json.encode(planned), type=type(planned)) == planned
 
 
-def test_a_name_means_the_same_whatever_stands_beside_it(read, catalog):
+def test_a_name_means_the_same_beside_any_other_option(read, catalog):
     # toy-majority is the suite's: naming it beside a backbone must not move it into another block's protocol.
     cells = plan(read(SUITE), catalog, Selection(backbones=("toy",), strategies=("toy-majority",))).cells
     assert {cell.protocol for cell in cells} == {Protocol(trials=1, seeds=(0, 1, 2), epochs=2)}
-    with pytest.raises(UsageError, match="no cell of this selection"):
+    with pytest.raises(UsageError, match="no cell matches this selection"):
         plan(read(SUITE), catalog, Selection(tasks=("toy-count",), strategies=("toy-majority",)))
 
 
@@ -203,10 +206,10 @@ def test_a_space_of_an_unknown_strategy_is_refused(read, catalog):
         plan(read(SUITE.replace("[space.toy-fit]", "[space.toy-fti]")), catalog)
 
 
-@pytest.mark.parametrize("said", ["toy-fit", "toys/toy-fit"])
-@pytest.mark.parametrize("asked", ["toy-fit", "toys/toy-fit"])
-def test_a_space_may_be_given_with_the_distribution_or_without(read, catalog, said, asked):
-    text = SUITE.replace('"toy-fit"', f'"{asked}"').replace("[space.toy-fit]", f'[space."{said}"]')
+@pytest.mark.parametrize("in_space", ["toy-fit", "toys/toy-fit"])
+@pytest.mark.parametrize("in_block", ["toy-fit", "toys/toy-fit"])
+def test_a_space_may_be_given_with_the_distribution_or_without(read, catalog, in_space, in_block):
+    text = SUITE.replace('"toy-fit"', f'"{in_block}"').replace("[space.toy-fit]", f'[space."{in_space}"]')
     assert plan(read(text), catalog).cells[0].space == {"lr": 0.5}
 
 

@@ -3,9 +3,13 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+import time
 from contextlib import contextmanager
 
 import msgspec
+import psutil
 import pytest
 
 from tlbench.cli import leaderboard as board
@@ -131,3 +135,22 @@ def test_a_damaged_file_is_named_by_this_process(tmp_path, made, capfd, monkeypa
         shown.append(capfd.readouterr())
     assert shown[0] == shown[1]
     assert shown[0].err.count("cannot be read") == 4
+
+
+def test_no_process_outlasts_a_parent_that_is_killed(tmp_path):
+    script = (
+        "import os, signal, time\n"
+        "from tlbench.results import parallel_ranks\n"
+        "parallel_ranks.process_count = lambda: 2\n"
+        "ranks = parallel_ranks.ParallelRanks(lambda *group: None)\n"
+        "ranks.start(10**6)\n"
+        "print(*(process.pid for process in ranks._processes), flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)
+    pids = [int(pid) for pid in done.stdout.split()]
+    assert len(pids) == 2
+    deadline = time.monotonic() + 60
+    while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

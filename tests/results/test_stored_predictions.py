@@ -105,7 +105,7 @@ def test_probabilities_are_read_where_a_metric_needs_them(tmp_path):
 
 @pytest.mark.parametrize(
     "column",
-    [[[1], [1, 2]], [None, 1], ["a", None], [[None], [1]], [{"a": 1}, {"a": 2}], [b"a", b"b"]],
+    [[[1], [1, 2]], [[1], [1, 2, 3]], [None, 1], ["a", None], [[None], [1]], [{"a": 1}, {"a": 2}], [b"a", b"b"]],
 )
 def test_columns_that_are_not_predictions_are_not_read(column, tmp_path):
     table = pa.table({"seed": [0, 0], "id": ["a", "b"], "target": [0, 1], "value": column})

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from tlbench import WorkerLost
-from tlbench.contracts.executor import Asked, Capacity
+from tlbench.contracts.executor import Capacity, ExecutorRequest
 from tlbench.contracts.record import FitResult
 from tlbench.running.cells.attempt import OrderDefaults
 from tlbench.running.dispatch import MAX_ATTEMPTS, Dispatcher
@@ -28,7 +28,7 @@ class Scripted:
     """Carries out orders inline through `fault`, which may raise or change results; keeps all orders."""
 
     def __init__(self, fault=lambda order, answer: answer(), workers=1):
-        self._inline = Inline().start(Asked(device="cpu"))
+        self._inline = Inline().start(ExecutorRequest(device="cpu"))
         self._fault, self._count = fault, workers
         self.sent = []
         self.most = 0

@@ -13,7 +13,8 @@ from tlbench_data.plugin import tlbench_resolve
 
 from tlbench import Classes, DataError, MultiLabel, Scalar, Span, Text, TokenClasses, UsageError
 from tlbench.catalog.catalog import Catalog
-from tlbench.planning.plan import Selection, plan
+from tlbench.planning.plan import plan
+from tlbench.planning.selection import Selection
 from tlbench.planning.suite import Suite, SuiteBlock
 from tlbench.testing.conformance import TaskConformance
 

@@ -136,7 +136,7 @@ def test_what_breaks_off_is_taken_up_again_and_is_then_there_offline(hub, tlbenc
     first = tlbench("fetch", "-b", name)
     assert first.returncode == 2, first.stderr
     assert f"{name}: failed: {name} is not in the local hub cache and cannot be downloaded" in first.stdout
-    assert first.stderr == f"tlbench: 1 of 1 could not be had: {name}\n"
+    assert first.stderr == f"tlbench: 1 of 1 could not be fetched: {name}\n"
     assert {"config.json", "tokenizer.json"} <= set(hub.served), "the small files come first"
 
     hub.broken, hub.served = set(), []
@@ -148,7 +148,7 @@ def test_what_breaks_off_is_taken_up_again_and_is_then_there_offline(hub, tlbenc
     hub.served = []
     for pinned in (name, f"hf:{REPOSITORY}@{COMMIT}"):
         there = tlbench("fetch", "-b", pinned, offline=True)
-        assert there.stdout == f"hf:{REPOSITORY}@{COMMIT}: there\n", there.stderr
+        assert there.stdout == f"hf:{REPOSITORY}@{COMMIT}: on disk\n", there.stderr
     assert not hub.served
     shown = tlbench("show", f"hf:{REPOSITORY}", offline=True).stdout
     assert COMMIT in shown

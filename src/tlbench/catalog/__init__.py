@@ -1,1 +1,1 @@
-"""Which plugins are installed, and which object a name stands for."""
+"""Discovery of plugins, and lookup of their objects by name."""

@@ -1,4 +1,4 @@
-"""The catalog: a name on the command line or in a suite -> one object, its canonical name, and who brought it."""
+"""The catalog looks up names of the command line and of suites among the objects of all plugins."""
 
 from __future__ import annotations
 
@@ -31,16 +31,26 @@ _PLURALS = {"strategy": "strategies"}
 
 @dataclass(frozen=True)
 class Found(Generic[T]):
-    """What a name stands for."""
+    """The result of a lookup: the configured object, its canonical name, and its distribution."""
 
     item: T
+    """The plugin's object with the parameters of the name applied."""
     ref: Ref
+    """Canonical name and the object's own version, as they enter a cell's identity."""
     distribution: str
     version: str
+    """Version of the distribution."""
 
 
 class Catalog:
-    """What is installed, as a value: nothing global, nothing changed after it was made."""
+    """The objects of all installed plugins, by kind and name.
+
+        catalog = Catalog.discover()
+        catalog.backbone("hf:org/name@revision[readout=mean]").item.load()
+
+    There is no global catalog: a command creates one and passes it on, so that tests can create their own. It does not
+    change after it was created.
+    """
 
     def __init__(self, discovery: Discovery) -> None:
         self._discovery = discovery
@@ -48,35 +58,36 @@ class Catalog:
 
     @classmethod
     def discover(cls, extra: Iterable[Plugin] = ()) -> Catalog:
-        """Returns the catalog of the installed plugins, and of the given ones beside them."""
+        """Returns the catalog of the installed plugins and of the given ones."""
         return cls(discover(extra))
 
     @property
     def broken(self) -> tuple[Broken, ...]:
-        """Plugins, or objects of theirs, that could not be used."""
+        """Plugins and objects of plugins that cannot be used, with the reason."""
         return self._discovery.broken
 
     @property
     def plugins(self) -> tuple[Plugin, ...]:
-        """The plugins that loaded."""
+        """The plugins that were loaded."""
         return self._discovery.plugins
 
     def broken_hint(self) -> str:
-        """Returns what to add where a name is unknown: which plugins are broken, one of which may have brought it."""
+        """Returns the end of a message about an unknown name, which names broken plugins: one may have had the name."""
         names = ", ".join(sorted({broken.plugin for broken in self.broken}))
         return f" (a plugin failed to load: {names}; `tlbench list plugins` says why)" if names else ""
 
     def entries(self, kind: str) -> tuple[PluginEntry, ...]:
-        """Returns everything of a kind, in order of name."""
-        mine = (entry for entry in self._discovery.entries if entry.kind == kind)
-        return tuple(sorted(mine, key=lambda entry: (entry.name, entry.distribution)))
+        """Returns all objects of a kind, such as "task", sorted by name."""
+        entries = (entry for entry in self._discovery.entries if entry.kind == kind)
+        return tuple(sorted(entries, key=lambda entry: (entry.name, entry.distribution)))
 
     def backbone(self, name: str) -> Found[Backbone]:
-        """Returns the backbone of this name.
+        """Returns the backbone of this name, which may have parameters, a scheme or its distribution before it.
 
         Raises:
-            UnknownName, AmbiguousName, UsageError: Nothing, more than one thing (of two distributions, or of one),
-                or no such parameter.
+            UnknownName: No plugin has such a backbone.
+            AmbiguousName: Two distributions have one, and the name is without its distribution.
+            UsageError: A parameter that the backbone does not have, or a plugin that uses the name twice.
         """
         return cast(Found[Backbone], self._find("backbone", name, Backbone))
 
@@ -99,34 +110,37 @@ class Catalog:
 
     @cached_property
     def metrics(self) -> Mapping[str, Metric]:
-        """The metrics that tasks may name: tlbench's own, and those of plugins that have a name of their own."""
+        """All metrics by name: tlbench's own and those of plugins, without the names that two plugins use."""
         entries = self._by_name("metric").values()
         return MappingProxyType({**METRICS, **{one[0].name: one[0].item for one in entries if len(one) == 1}})
 
     def metric(self, name: str) -> Metric:
-        """Returns the metric of this name.
+        """Returns the metric of this name; a metric has no parameters.
 
         Raises:
-            UnknownName, AmbiguousName: Nothing, or more than one thing.
+            UnknownName: There is no such metric.
+            AmbiguousName: Two distributions have one.
         """
         return METRICS[name] if name in METRICS else cast(Metric, self._registered("metric", name).item)
 
     def schemes(self, kind: str) -> tuple[str, ...]:
-        """Returns the forms of names, such as "hf:<org/name>", by which plugins make a thing of this kind."""
+        """Returns the forms of names with a scheme, such as "hf:<org/name>", that plugins resolve to this kind."""
         forms: set[str] = set()
         for plugin, function in self._discovery.hooks("tlbench_schemes"):
             try:
-                forms |= {form for form, made in function().items() if made == kind}
+                forms |= {form for form, resolved in function().items() if resolved == kind}
             except (Exception, SystemExit):
                 _log.warning("the schemes of %s cannot be listed", plugin.title, exc_info=True)
         return tuple(sorted(forms))
 
     def suite(self, name: str) -> Path:
-        """Returns the file of a suite, by name or by path.
+        """Returns the path of a suite file, given its name or its path.
 
         Raises:
-            UnknownName, AmbiguousName: Nothing or more than one thing.
+            UnknownName: No plugin has a suite of this name, or no file has this path.
+            AmbiguousName: Two distributions have a suite of this name.
         """
+        # A slash alone does not make a path: `distribution/name` has one too, and needs no suffix.
         if name.endswith(".toml") or ("/" in name and ":" not in name and Path(name).suffix):
             path = Path(name)
             if not path.is_file():
@@ -135,7 +149,7 @@ class Catalog:
         return cast(Path, self._registered("suite", name).item)
 
     def recorded(self, cell: Cell, record: Record) -> None:
-        """Tells every observer of a finished cell; a failing one is logged."""
+        """Calls `tlbench_recorded` of every plugin; an exception is logged and does not end the run."""
         for plugin, function in self._discovery.hooks("tlbench_recorded"):
             try:
                 function(cell=cell, record=record)
@@ -143,6 +157,7 @@ class Catalog:
                 _log.warning("the observer of %s failed", plugin.title, exc_info=True)
 
     def _find(self, kind: str, text: str, contract: type) -> Found[Any]:
+        # Cached: a plan looks up the same names for every cell, and resolving a scheme may read files.
         key = (kind, text)
         if key not in self._found:
             base, params = parse(text)
@@ -158,6 +173,8 @@ class Catalog:
         if not matches and "/" in name:
             distribution, _, rest = name.partition("/")
             matches = tuple(entry for entry in named.get(rest, ()) if entry.distribution == distribution)
+            # The distribution stays in the canonical name only if the name needs it: installing a second plugin that
+            # uses the name gives new cells a new id, and removing it gives them the old one.
             if len(matches) == 1 and len(named[rest]) > 1:
                 return replace(matches[0], name=name)
         if not matches:
@@ -167,21 +184,23 @@ class Catalog:
             distributions = list(dict.fromkeys(entry.distribution for entry in matches))
             if len(distributions) == 1:
                 raise UsageError(
-                    f"{distributions[0]} brings two {_PLURALS.get(kind, f'{kind}s')} named {matches[0].name!r}:"
-                    " one of them must be renamed there"
+                    f"{distributions[0]} has two {_PLURALS.get(kind, f'{kind}s')} named {matches[0].name!r}:"
+                    " its author must rename one of them"
                 )
-            who = " or ".join(f"{distribution}/{name}" for distribution in distributions)
-            raise AmbiguousName(f"the {kind} {name!r} is brought by more than one distribution: say {who}")
+            choices = " or ".join(f"{distribution}/{name}" for distribution in distributions)
+            raise AmbiguousName(f"the {kind} {name!r} is in more than one distribution: use {choices}")
         return matches[0]
 
     def _resolved(self, kind: str, name: str, contract: type) -> PluginEntry | None:
         scheme, colon, _ = name.partition(":")
+        # With a slash before the colon it is `distribution/name`, whose name may have a colon.
         if not colon or "/" in scheme:
             return None
         for plugin, function in self._discovery.hooks("tlbench_resolve"):
             try:
                 item = function(kind=kind, name=name)
             except TlbenchError:
+                # Meant for the user, such as a revision that does not exist.
                 raise
             except (Exception, SystemExit) as error:
                 raise UsageError(f"{plugin.title} could not resolve {name!r}: {error}") from error
@@ -190,13 +209,14 @@ class Catalog:
                     raise UsageError(f"{plugin.title} resolved {name!r} to a {type(item).__name__}, not a {kind}")
                 if fault := fault_of(kind, item):
                     raise UsageError(f"{plugin.title} resolved {name!r}: {fault}")
-                # Its own name counts: a plugin pins what the user left open, such as a revision.
+                # The object's own name is used: a plugin may pin what the user left open, such as a revision.
                 return PluginEntry(kind, cast(Any, item).name, item, plugin.distribution, plugin.version)
         raise UnknownName(
             f"no plugin resolves the {kind} {name!r}; is the plugin for {scheme!r} installed?{self.broken_hint()}"
         )
 
     def _by_name(self, kind: str) -> dict[str, tuple[PluginEntry, ...]]:
+        """Returns name to entries; more than one entry makes the name ambiguous, which is an error only when used."""
         return self._index.get(kind, {})
 
     @cached_property

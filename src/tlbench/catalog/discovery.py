@@ -1,7 +1,7 @@
-"""Finds installed plugins, each guarded: one that is broken disables itself alone, and is named.
+"""Discovery of installed plugins: a plugin that fails to load disables only itself, and its error is reported.
 
-pluggy's own loading stops at the first import error and one raising hook loses the answers of all the others, so
-entry points are walked and hook implementations called one by one.
+pluggy's `load_setuptools_entrypoints` stops at the first import error, and in a call of a hook one exception discards
+the results of all plugins. So entry points are loaded and hook implementations called one at a time.
 """
 
 from __future__ import annotations
@@ -31,8 +31,11 @@ from tlbench.contracts.task import Task
 
 GROUP = "tlbench"
 MODULES_VARIABLE = "TLBENCH_PLUGINS"
-"""Modules to load as plugins without installing them, separated by commas; worker processes inherit it."""
+"""Environment variable with modules to load as plugins without installing them, separated by commas.
 
+It is an environment variable so that worker processes inherit it."""
+
+# Kind of object -> hook that lists such objects, and the class or protocol that each of them is checked against.
 KINDS: dict[str, tuple[str, type]] = {
     "backbone": ("tlbench_backbones", Backbone),
     "task": ("tlbench_tasks", Task),
@@ -50,13 +53,13 @@ _OF_TLBENCH = {"metric", "renderer", "executor"}
 nothing any more, because a plugin was installed."""
 
 _HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("tlbench_"))
-_MACHINERY = (str(Path(importlib.__file__).parent), str(Path(pluggy.__file__).parent), __file__, "<frozen ")
-"""Where the files begin that stand between a plugin's code and whoever loads it."""
+_LOADER_PATHS = (str(Path(importlib.__file__).parent), str(Path(pluggy.__file__).parent), __file__, "<frozen ")
+"""Prefixes of the files whose stack frames are skipped to find the line of a plugin that raised."""
 
 
 @dataclass(frozen=True)
 class PluginEntry:
-    """One object that a plugin brings."""
+    """One object of a plugin, with the distribution that it comes from."""
 
     kind: str
     name: str
@@ -67,14 +70,15 @@ class PluginEntry:
 
 @dataclass(frozen=True)
 class Broken:
-    """A plugin, or one object of it, that could not be used."""
+    """A plugin, or one of its objects, that cannot be used."""
 
     plugin: str
-    """Distribution and entry point."""
+    """Distribution, version and entry point."""
     reason: str
+    """One line."""
     traceback: str = ""
     where: str = ""
-    """File and line that raised, where something did."""
+    """File and line that raised; empty if nothing did."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +92,13 @@ class Plugin:
 
     @property
     def title(self) -> str:
-        """Distribution and entry point, for people."""
+        """Distribution, version and entry point, for messages."""
         return f"{self.distribution} {self.version} ({self.entry_point})"
 
 
 @dataclass(frozen=True)
 class Discovery:
-    """All that was found: what plugins bring, what is broken, and the hooks to ask further."""
+    """The objects of all plugins, the errors of broken ones, and the hooks that are called later."""
 
     entries: tuple[PluginEntry, ...]
     broken: tuple[Broken, ...]
@@ -102,14 +106,14 @@ class Discovery:
     manager: pluggy.PluginManager
 
     def hooks(self, hook: str) -> Iterator[tuple[Plugin, Callable[..., Any]]]:
-        """Yields the implementations of a hook, plugin by plugin, to be called one by one."""
-        titles = {f"{p.distribution}:{p.entry_point}": p for p in self.plugins}
+        """Yields each plugin that implements a hook with its function, to be called and guarded one at a time."""
+        plugins = {_registered_name(plugin): plugin for plugin in self.plugins}
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
-            yield titles[implementation.plugin_name], implementation.function
+            yield plugins[implementation.plugin_name], implementation.function
 
 
 def discover(extra: Iterable[Plugin] = ()) -> Discovery:
-    """Returns what the installed plugins bring, and the given ones beside them."""
+    """Returns the objects of the installed plugins, of those in `TLBENCH_PLUGINS`, and of the given ones."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     broken: list[Broken] = []
@@ -117,15 +121,16 @@ def discover(extra: Iterable[Plugin] = ()) -> Discovery:
     for plugin in (*_installed(broken), *_from_environment(broken), *extra):
         if _register(manager, plugin, broken):
             plugins.append(plugin)
-    found = Discovery((), (), tuple(plugins), manager)
-    entries = [entry for kind in KINDS for entry in _collect(found, kind, broken)]
+    registered = Discovery((), (), tuple(plugins), manager)
+    entries = [entry for kind in KINDS for entry in _collect(registered, kind, broken)]
     return Discovery(tuple(entries), tuple(broken), tuple(plugins), manager)
 
 
 def guarded(plugin: str, broken: list[Broken], call: Callable[[], Any]) -> Any:
-    """Returns what the call returns; what it raises is noted as the plugin's fault, and None returned."""
+    """Returns the result of a call, or None if it raised; the exception is then added to `broken`."""
     try:
         return call()
+    # SystemExit too, since some libraries exit where a licence or a driver is missing; Ctrl-C still ends the command.
     except (Exception, SystemExit) as error:
         broken.append(Broken(plugin, _one_line(error), traceback.format_exc(), _where(error)))
         return None
@@ -133,9 +138,10 @@ def guarded(plugin: str, broken: list[Broken], call: Callable[[], Any]) -> Any:
 
 def _installed(broken: list[Broken]) -> Iterator[Plugin]:
     seen: set[tuple[str, str, str]] = set()
+    # Sorted, because the order of entry points depends on the file system.
     for point in sorted(metadata.entry_points(group=GROUP), key=lambda p: (p.dist.name if p.dist else "", p.name)):
         distribution = point.dist.name if point.dist else "unknown"
-        # An editable install beside a stale one shows the same entry point twice.
+        # An editable install beside a stale one lists the same entry point twice.
         if (distribution, point.name, point.value) in seen:
             continue
         seen.add((distribution, point.name, point.value))
@@ -146,27 +152,34 @@ def _installed(broken: list[Broken]) -> Iterator[Plugin]:
 
 
 def plugin_modules() -> tuple[str, ...]:
-    """Returns the names of the modules that `discover` imports."""
+    """Returns the names of the modules that `discover` imports, without importing them."""
     installed = (point.module for point in metadata.entry_points(group=GROUP))
-    return tuple(dict.fromkeys((*sorted(installed), *_named_by_environment())))
+    return tuple(dict.fromkeys((*sorted(installed), *_modules_in_environment())))
 
 
-def _named_by_environment() -> list[str]:
+def _modules_in_environment() -> list[str]:
     return [name for part in os.environ.get(MODULES_VARIABLE, "").split(",") if (name := part.strip())]
 
 
 def _from_environment(broken: list[Broken]) -> Iterator[Plugin]:
-    for name in _named_by_environment():
+    for name in _modules_in_environment():
         module = guarded(f"{MODULES_VARIABLE}={name}", broken, partial(importlib.import_module, name))
         if module is not None:
+            # There is no distribution: the top-level package takes its place in `distribution/name`.
             yield Plugin(name.partition(".")[0], "", name, module)
+
+
+def _registered_name(plugin: Plugin) -> str:
+    return f"{plugin.distribution}:{plugin.entry_point}"
 
 
 def _register(manager: pluggy.PluginManager, plugin: Plugin, broken: list[Broken]) -> bool:
     def register() -> bool:
-        name = f"{plugin.distribution}:{plugin.entry_point}"
+        name = _registered_name(plugin)
         manager.register(plugin.module, name=name)
         try:
+            # Raises for a hookimpl of an unknown hook, such as a misspelt name. It checks all registered plugins, so it
+            # is called after each of them and the plugin at fault is removed.
             manager.check_pending()
         except pluggy.PluginValidationError:
             manager.unregister(name=name)
@@ -179,6 +192,7 @@ def _register(manager: pluggy.PluginManager, plugin: Plugin, broken: list[Broken
         manager.unregister(plugin.module)
         broken.append(Broken(plugin.title, "it implements no hook; is @hookimpl missing?"))
         return False
+    # pluggy ignores a function without the marker, so its objects would be missing without a message.
     for hook in _HOOKS:
         if _is_unmarked(manager, plugin.module, hook):
             broken.append(Broken(plugin.title, f"its {hook} is not marked as a hook; is @hookimpl missing?"))
@@ -186,21 +200,22 @@ def _register(manager: pluggy.PluginManager, plugin: Plugin, broken: list[Broken
 
 
 def _is_unmarked(manager: pluggy.PluginManager, module: Any, hook: str) -> bool:
+    # getattr_static, because a module or an object may compute attributes on access (PEP 562).
     return (
         inspect.isroutine(inspect.getattr_static(module, hook, None))
         and manager.parse_hookimpl_opts(module, hook) is None
     )
 
 
-def _collect(found: Discovery, kind: str, broken: list[Broken]) -> Iterator[PluginEntry]:
+def _collect(discovery: Discovery, kind: str, broken: list[Broken]) -> Iterator[PluginEntry]:
     hook, contract = KINDS[kind]
     own: set[str] = set()
-    # tlbench's own first, so that their names are known.
-    for plugin, function in sorted(found.hooks(hook), key=lambda brought: brought[0].distribution != OWN):
-        items = guarded(plugin.title, broken, partial(_listed, function))
+    # tlbench's own objects first, so that their names are known when those of plugins are checked.
+    for plugin, function in sorted(discovery.hooks(hook), key=lambda pair: pair[0].distribution != OWN):
+        items = guarded(plugin.title, broken, partial(_items_and_names, function))
         for item, name in items or ():
             if not isinstance(item, contract) or not isinstance(name, str) or not name:
-                reason = f"{hook} brought {type(item).__name__} {name!r}, which is no {contract.__name__} with a name"
+                reason = f"{hook} returned a {type(item).__name__} {name!r}, not a {contract.__name__} with a name"
                 broken.append(Broken(plugin.title, reason))
                 continue
             fault = _fault_of_name(kind, item, name, own if plugin.distribution != OWN else ())
@@ -208,6 +223,7 @@ def _collect(found: Discovery, kind: str, broken: list[Broken]) -> Iterator[Plug
                 fault = guarded(plugin.title, broken, partial(fault_of, kind, item))
             if fault:
                 broken.append(Broken(plugin.title, fault))
+            # None: the check itself raised, which `guarded` has reported.
             if fault != "":
                 continue
             if plugin.distribution == OWN and kind in _OF_TLBENCH:
@@ -219,13 +235,13 @@ def _fault_of_name(kind: str, item: object, name: str, own: Collection[str]) -> 
     title = f"the {kind} {name!r} ({type(item).__name__})"
     if name in own:
         return f"{title} has the name of one of tlbench's own: give it another"
-    # A suite is named as its file, which may be given by its path instead.
+    # A suite has the name of its file, and can be given by its path instead.
     fault = "" if kind == "suite" else fault_of_name(name)
     return f"{title} has a name that a command cannot take: {fault}" if fault else ""
 
 
-def _listed(function: Callable[[], Iterable[Any]]) -> list[tuple[Any, Any]]:
-    # The name too is the plugin's code: a property may raise.
+def _items_and_names(function: Callable[[], Iterable[Any]]) -> list[tuple[Any, Any]]:
+    # A list, so that a generator runs here, where it is guarded. So is reading the name, which may be a property.
     return [(item, item.stem if isinstance(item, Path) else getattr(item, "name", None)) for item in function()]
 
 
@@ -235,7 +251,9 @@ def _one_line(error: BaseException) -> str:
 
 
 def _where(error: BaseException) -> str:
+    # A module with a syntax error never runs, so no frame of the traceback is in it.
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_MACHINERY)]
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(_LOADER_PATHS)]
+    return f"{own[-1].filename}:{own[-1].lineno}" if own else ""

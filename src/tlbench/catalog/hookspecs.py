@@ -1,9 +1,30 @@
-"""The hooks that a plugin may implement. Hooks return lists; nothing is mutated.
+"""The hooks that a plugin can implement.
 
-A plugin is a module named by an entry point of the group `tlbench`:
+A plugin is a module whose functions are marked with `hookimpl` and named by an entry point of the group `tlbench`:
 
+    # my_package/plugin.py
+    from tlbench import hookimpl
+    from my_package.parity import Parity
+
+    @hookimpl
+    def tlbench_tasks():
+        return [Parity()]
+
+    # pyproject.toml
     [project.entry-points.tlbench]
     my-plugin = "my_package.plugin"
+
+A module that is not installed can be loaded with the environment variable `TLBENCH_PLUGINS=my_package.plugin`.
+
+Guarantees:
+
+- A hook that raises, or an object that is invalid, disables nothing but itself; `tlbench list plugins` names it.
+- A plugin may implement any number of hooks. The order in which plugins are called is not specified.
+- A hook that lists objects is called when a command starts and again in worker processes, where it must return objects
+  of the same names. So it must be fast, and must not import torch or read weights.
+- An object of a name that another distribution also uses is available as `distribution/name`.
+
+tlbench's own executors and renderers are registered by these hooks too.
 """
 
 from __future__ import annotations
@@ -27,52 +48,67 @@ PROJECT = "tlbench"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
+# The functions below are signatures and are never called: they raise, so that calling one by mistake does not pass.
+
 
 @hookspec
 def tlbench_backbones() -> Iterable[Backbone]:
-    """Returns backbones."""
+    """Called when the catalog is built. Returns backbone objects, each with a `name` and a `modality`.
+
+    For an open-ended family, such as all models of a hub, implement `tlbench_resolve` instead.
+    """
     raise NotImplementedError
 
 
 @hookspec
 def tlbench_tasks() -> Iterable[Task]:
-    """Returns tasks."""
+    """Called when the catalog is built. Returns task objects, each with `name`, `modality`, `output` and `metrics`."""
     raise NotImplementedError
 
 
 @hookspec
 def tlbench_strategies() -> Iterable[Strategy]:
-    """Returns strategies."""
+    """Called when the catalog is built. Returns strategy objects, each with a `name`."""
     raise NotImplementedError
 
 
 @hookspec
 def tlbench_suites() -> Iterable[Path]:
-    """Returns suite files; a suite's name is the file's stem."""
+    """Called when the catalog is built. Returns paths of suite files (TOML).
+
+    The stem of the file is the name for `--suite`. The files are read only when a suite is used.
+    """
     raise NotImplementedError
 
 
 @hookspec
 def tlbench_metrics() -> Iterable[Metric]:
-    """Returns metrics, which tasks name."""
+    """Called when the catalog is built. Returns metric objects, which tasks then refer to by `name`.
+
+    A name of tlbench's own metrics is refused.
+    """
     raise NotImplementedError
 
 
 @hookspec
 def tlbench_renderers() -> Iterable[Renderer]:
-    """Returns ways to write a leaderboard."""
+    """Called when the catalog is built. Returns renderer objects; `name` is the value for `--format`."""
     raise NotImplementedError
 
 
 @hookspec
 def tlbench_executors() -> Iterable[ExecutorPlugin]:
-    """Returns executors."""
+    """Called when the catalog is built. Returns objects with a `name` and `start`; no process may be started here."""
     raise NotImplementedError
 
 
 @hookspec(firstresult=True)
 def tlbench_resolve(kind: str, name: str) -> Backbone | Task | Strategy | None:
-    """Returns the object for a name with a scheme, such as "hf:org/name@revision", or None if it is not yours.
+    """Called for each name with a scheme, such as "hf:org/name@revision", that a suite or the command line uses.
+
+    Return a new object of this kind, or None if another plugin handles the scheme. The first result that is not None
+    is used. The object's own `name` becomes part of the cell's identity, so it may pin what the user left open, such as
+    a revision. Raise `UsageError` for a name of your scheme that is invalid.
 
     Args:
         kind: "backbone", "task" or "strategy".
@@ -83,14 +119,21 @@ def tlbench_resolve(kind: str, name: str) -> Backbone | Task | Strategy | None:
 
 @hookspec
 def tlbench_schemes() -> Mapping[str, str]:
-    """Returns the forms of the names that `tlbench_resolve` takes, each with its kind, to be shown by `tlbench list`.
+    """Called by `tlbench list`. Returns the forms of the names that `tlbench_resolve` accepts, each with its kind.
 
-    Such as {"hf:<org/name|folder>[@revision]": "backbone"}.
+    Example: `{"hf:<org/name|folder>[@revision]": "backbone"}`.
     """
     raise NotImplementedError
 
 
 @hookspec
 def tlbench_recorded(cell: Cell, record: Record) -> None:
-    """Is told of each finished cell; a failing observer is logged, never fatal."""
+    """Called in the process of `tlbench run` after each record is stored, for trackers and dashboards.
+
+    Returns nothing. An exception is logged, and neither the run nor other plugins notice it.
+
+    Args:
+        cell: The cell that has ended.
+        record: Its result; `record.status` is "ok" or says how it failed.
+    """
     raise NotImplementedError

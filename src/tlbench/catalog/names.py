@@ -1,4 +1,7 @@
-"""Names with parameters: `partial-finetune[stages=2]`, parsed strictly and written canonically."""
+"""Names with parameters, such as `partial-finetune[stages=2]`: parsing, conversion by type, and the canonical form.
+
+A canonical name is part of a cell's identity, so that two ways to write the same object must give one name.
+"""
 
 from __future__ import annotations
 
@@ -16,36 +19,45 @@ from tlbench.contracts.errors import UsageError
 T = TypeVar("T")
 
 _NAME = re.compile(r"(?P<base>[^\[\]]+)(?:\[(?P<params>[^\[\]]*)\])?")
+# A dataclass may have its name as a field; setting it in brackets would give an object a name of no plugin.
 _RESERVED = {"name"}
 
 
 def parse(text: str) -> tuple[str, dict[str, str]]:
-    """Returns the name and its parameters as text.
+    """Splits a name into its base and its parameters, whose values stay text.
+
+        >>> parse("partial-finetune[stages=2]")
+        ('partial-finetune', {'stages': '2'})
 
     Raises:
-        UsageError: Brackets or parameters that cannot be read.
+        UsageError: Unbalanced brackets, a parameter without a value, or one that is repeated.
     """
     match = _NAME.fullmatch(text.strip())
     if not match:
         raise UsageError(f"cannot read the name {text!r}: it should look like name or name[key=value,key=value]")
     params: dict[str, str] = {}
     for part in (match["params"] or "").split(","):
-        if not part.strip():
+        if not part.strip():  # a trailing comma
             continue
         key, equals, value = part.partition("=")
         if not equals or not key.strip():
             raise UsageError(f"cannot read {part.strip()!r} in {text!r}: a parameter is key=value")
         if key.strip() in params:
-            raise UsageError(f"{key.strip()!r} stands twice in {text!r}")
+            raise UsageError(f"the parameter {key.strip()!r} is repeated in {text!r}")
         params[key.strip()] = value.strip()
     return match["base"].strip(), params
 
 
 def configure(item: T, params: Mapping[str, str], name: str) -> T:
-    """Returns the object with these fields of its frozen dataclass replaced, converted strictly.
+    """Returns a copy of a frozen dataclass with the given fields replaced, each converted to the field's type.
+
+    Args:
+        item: The object as its plugin registered it.
+        params: Field to value as text.
+        name: The object's name, for messages.
 
     Raises:
-        UsageError: A parameter that the object does not have, or a value of the wrong type.
+        UsageError: A parameter that the object does not have, or a value that the object refuses.
     """
     if not params:
         return item
@@ -60,13 +72,18 @@ def configure(item: T, params: Mapping[str, str], name: str) -> T:
         except msgspec.ValidationError as error:
             raise UsageError(f"{name}[{key}={text}]: {str(error)[0].lower()}{str(error)[1:]}") from None
     try:
+        # mypy cannot know that T is a dataclass; `parameters` is empty for anything else.
         return dataclasses.replace(item, **changes)  # type: ignore[type-var]
     except (ValueError, TypeError) as error:
+        # From the plugin's __post_init__, which checks what a type cannot.
         raise UsageError(f"{name}: {error}") from None
 
 
 def canonical(base: str, registered: object, configured: object) -> str:
-    """Returns the name with those parameters, sorted, in which the object differs from the registered one."""
+    """Returns the name with the parameters that differ from the registered object, sorted by key.
+
+    So `a[x=1,y=2]`, `a[y=2, x=1]` and, if 1 is the default of x, `a[y=2]` have one canonical name and one identity.
+    """
     changed = []
     for key in sorted(parameters(registered)):
         value = getattr(configured, key)
@@ -76,10 +93,15 @@ def canonical(base: str, registered: object, configured: object) -> str:
 
 
 def parameters(item: object) -> dict[str, Any]:
-    """Returns the parameters that a name may carry: field to type; empty where it is no dataclass."""
+    """Returns the fields of a dataclass that can be set in a name, each with its type; empty for other objects.
+
+    Raises:
+        UsageError: The annotations of the plugin's class cannot be evaluated.
+    """
     if not dataclasses.is_dataclass(item):
         return {}
     try:
+        # The types of dataclasses.fields are text under `from __future__ import annotations`.
         hints = get_type_hints(type(item))
     except Exception as error:
         raise UsageError(f"the types of the fields of {type(item).__qualname__} cannot be read: {error}") from error
@@ -99,9 +121,10 @@ def fault_of_name(name: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Returns "; did you mean ...?" for an unknown name, or a list of what there is, or nothing."""
+    """Returns the end of a message about an unknown name: similar names, or else the first of all names."""
     names = sorted(set(known))
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    # difflib misses a short part of a long name, such as "minilm" for "minilm-l6-h384-uncased".
     close += [n for n in names if n not in close and (name in n or n in name)][: 3 - len(close)]
     if close:
         return f"; did you mean {', '.join(close)}?"
@@ -110,15 +133,17 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return "; none is installed"
 
 
-def _converted(text: str, kind: Any) -> Any:
+def _converted(text: str, type_: Any) -> Any:
     if text == "null":
-        # A str | None would take the word itself.
+        # Tried first, since the type str | None would also accept the word itself.
         with suppress(msgspec.ValidationError):
-            return msgspec.convert(None, kind)
-    return msgspec.convert(text, kind, strict=False)
+            return msgspec.convert(None, type_)
+    # Not strict, since every value is text here: "2" becomes an int, "true" a bool.
+    return msgspec.convert(text, type_, strict=False)
 
 
 def _text(value: object) -> str:
+    # As `_converted` reads it: str(True) would be "True", which is no bool to msgspec.
     if isinstance(value, bool):
         return "true" if value else "false"
     return "null" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""The command line: parse, call, print."""
+"""The command line: one module per command, which parses options, calls the library and prints."""
 
 from tlbench.cli.app import main
 

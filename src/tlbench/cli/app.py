@@ -1,4 +1,8 @@
-"""The commands, each a few lines, and what becomes of errors: the user's is one line and exit status 2."""
+"""The commands and their options, and the exit status of errors.
+
+A user's mistake is one line on stderr and exit status 2; anything unexpected is a traceback. Modules that take long to
+import are imported inside the commands, so that `tlbench --help` and completion stay fast.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +17,20 @@ from tlbench.cli import options as o
 from tlbench.contracts.errors import UsageError
 
 app = typer.Typer(
-    help="Which pretrained backbone, adapted in which way, is best for this task at this budget?",
+    help="Compare pretrained backbones and ways to adapt them on your tasks, at an equal budget.",
     no_args_is_help=True,
+    # Help texts have brackets, as in name[key=value], which rich would read as markup.
     rich_markup_mode=None,
+    # typer's own tracebacks can print local variables, with the data and tokens that are in them.
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cache.app, name="cache")
 Fresh = Literal["none", "failed", "stale", "all"]
-FRESH = "Which finished cells to run again; stale: made with other versions, data, threads or device."
+FRESH = "Finished cells to run again; stale: their versions, data, threads or device differ from this run's."
+
+# The docstrings below are the help texts of the commands. typer evaluates the annotations, so their types cannot be
+# imported under TYPE_CHECKING.
 
 
 @app.command()
@@ -39,16 +48,21 @@ def run(
     train_limit: o.TrainLimit = None,
     max_seconds: o.MaxSeconds = None,
     precision: o.PrecisionOption = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Workers; one a GPU or core.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Number of workers; by default one per GPU or core.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    executor: Annotated[str, typer.Option(help="Where cells run.")] = "isolated",
+    executor: Annotated[str, typer.Option(help="How workers run; see `tlbench list executors`.")] = "isolated",
     fresh: Annotated[Fresh, typer.Option(help=FRESH)] = "none",
     cache_limit: o.CacheLimit = None,
     max_memory: o.MaxMemory = None,
     data_root: o.DataRoot = None,
     out: o.Out = None,
 ) -> None:
-    """Run a suite, or what is left of it, and show the leaderboard."""
+    """Run a suite and show its leaderboard.
+
+    Cells that are finished are not run again, so the same command goes on after an interruption.
+    """
     from tlbench.catalog.catalog import Catalog
     from tlbench.cli.plan import print_inferred
     from tlbench.cli.run import run_plan
@@ -65,7 +79,8 @@ def run(
     try:
         status = run_plan(plan, catalog, Settings(executor, jobs, device, fresh, room), o.out_folder(out))
     except KeyboardInterrupt:
-        status = _say("interrupted; nothing finished is lost, and the same command does the rest", 130)
+        # 128 + SIGINT, as a shell reports a process that Ctrl-C has ended.
+        status = _print_error("interrupted; nothing finished is lost, and the same command does the rest", 130)
     raise typer.Exit(status)
 
 
@@ -84,12 +99,15 @@ def plan(
     train_limit: o.TrainLimit = None,
     max_seconds: o.MaxSeconds = None,
     precision: o.PrecisionOption = None,
-    cells: Annotated[bool, typer.Option("--cells", help="Cell by cell, with their ids.")] = False,
+    cells: Annotated[bool, typer.Option("--cells", help="List every cell with its id.")] = False,
     max_memory: o.MaxMemory = None,
     data_root: o.DataRoot = None,
     out: o.Out = None,
 ) -> None:
-    """Show what a run would do: its cells, what is skipped and why, what is done already."""
+    """List the cells that a run would run or skip.
+
+    Shows how many of them are finished, and why combinations are skipped.
+    """
     from tlbench.catalog.catalog import Catalog
     from tlbench.cli.plan import print_inferred, print_plan
 
@@ -105,21 +123,29 @@ def plan(
 def list_(
     kind: Annotated[
         Literal["all", "backbones", "tasks", "strategies", "metrics", "suites", "renderers", "executors", "plugins"],
-        typer.Argument(help="What to list."),
+        typer.Argument(help="Kind of object to list."),
     ] = "all",
-    modality: Annotated[Literal["text", "image"] | None, typer.Option(help="Backbones or tasks of this.")] = None,
-    family: Annotated[str | None, typer.Option(metavar="NAME", help="Backbones of this family: bert.")] = None,
-    max_parameters: Annotated[str | None, typer.Option(metavar="N", help="Backbones up to this size: 30M.")] = None,
-    kind_of_output: Annotated[str | None, typer.Option("--kind", help="Tasks that ask for this.")] = None,
+    modality: Annotated[
+        Literal["text", "image"] | None, typer.Option(help="List backbones or tasks of this modality.")
+    ] = None,
+    family: Annotated[
+        str | None, typer.Option(metavar="NAME", help="List backbones of this family, such as bert.")
+    ] = None,
+    max_parameters: Annotated[
+        str | None, typer.Option(metavar="N", help="List backbones with at most so many parameters, such as 30M.")
+    ] = None,
+    kind_of_output: Annotated[
+        str | None, typer.Option("--kind", help="List tasks with this kind of output, such as classes.")
+    ] = None,
     data_root: o.DataRoot = None,
 ) -> None:
-    """List what the installed plugins bring."""
+    """List the objects of the installed plugins."""
     from tlbench.catalog.catalog import Catalog
-    from tlbench.cli.list import Wanted, parse_count, print_list
+    from tlbench.cli.list import Filter, parse_count, print_list
 
     o.set_data_root(data_root)
-    most = None if max_parameters is None else parse_count(max_parameters, "--max-parameters")
-    print_list(Catalog.discover(), kind, Wanted(modality, family, most, kind_of_output))
+    limit = None if max_parameters is None else parse_count(max_parameters, "--max-parameters")
+    print_list(Catalog.discover(), kind, Filter(modality, family, limit, kind_of_output))
 
 
 @app.command()
@@ -128,7 +154,7 @@ def show(
     data_root: o.DataRoot = None,
     out: o.Out = None,
 ) -> None:
-    """Show all that is known of one thing."""
+    """Show one backbone, task, strategy, suite or cell."""
     from tlbench.catalog.catalog import Catalog
     from tlbench.cli.show import print_one
 
@@ -140,38 +166,46 @@ def show(
 def fetch(
     suite: o.SuiteName = None,
     backbone: Annotated[
-        list[str] | None, typer.Option("--backbone", "-b", metavar="NAME", help="A backbone. Repeatable.")
+        list[str] | None, typer.Option("--backbone", "-b", metavar="NAME", help="Backbone to fetch. Repeatable.")
     ] = None,
-    task: Annotated[list[str] | None, typer.Option("--task", "-t", metavar="NAME", help="A task. Repeatable.")] = None,
+    task: Annotated[
+        list[str] | None, typer.Option("--task", "-t", metavar="NAME", help="Task to fetch. Repeatable.")
+    ] = None,
     data_root: o.DataRoot = None,
 ) -> None:
-    """Bring the weights and the data of a suite to this machine, so that its run needs no network."""
+    """Download the weights and data of a suite.
+
+    Its run then needs no network.
+    """
     from tlbench.catalog.catalog import Catalog
-    from tlbench.cli.fetch import fetch_all, named_by
+    from tlbench.cli.fetch import fetch_all, names_in_suite
     from tlbench.planning.suite import read_suite
 
     o.set_data_root(data_root)
     if not (suite or backbone or task):
-        raise UsageError("say what to fetch: --suite NAME, --backbone NAME or --task NAME")
+        raise UsageError("nothing to fetch: give --suite NAME, --backbone NAME or --task NAME")
     catalog = Catalog.discover()
-    backbones, tasks = named_by(read_suite(catalog.suite(suite)), catalog) if suite else ((), ())
+    backbones, tasks = names_in_suite(read_suite(catalog.suite(suite)), catalog) if suite else ((), ())
     try:
         fetch_all(catalog, (*backbones, *(backbone or ())), (*tasks, *(task or ())))
     except KeyboardInterrupt:
-        raise typer.Exit(_say("interrupted; what was brought stays, the same command brings the rest", 130)) from None
+        message = "interrupted; what was fetched is kept, and the same command fetches the rest"
+        raise typer.Exit(_print_error(message, 130)) from None
 
 
 @app.command()
 def leaderboard(
     suite: o.SuiteName = None,
     task: o.Tasks = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every record in the folder, not the last run's.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show every record in the folder, not only those of the last run.")
+    ] = False,
     format_: Annotated[
         str, typer.Option("--format", "-f", help="terminal, markdown, csv, json, svg, or a plugin's.")
     ] = "terminal",
     out: o.Out = None,
 ) -> None:
-    """Show the results so far: the last run's, a suite's, or all."""
+    """Show the results of the last run, a suite or all runs."""
     from tlbench.cli.leaderboard import print_board
 
     print_board(o.out_folder(out), suite, tuple(task or ()), everything, format_)
@@ -187,34 +221,42 @@ def version() -> None:
 
 
 def main() -> None:
-    """Runs the command line and exits: 0 all well, 1 a cell without a score, 2 the user's mistake, 130 interrupted."""
+    """Runs the command line and exits with a status.
+
+    0: success. 1: a cell has no score. 2: the user's mistake. 130: interrupted by Ctrl-C. 141: the reader of a pipe,
+    such as `head`, has closed it.
+    """
     sys.exit(_main(sys.argv[1:]))
 
 
 def _main(arguments: list[str]) -> int:
     try:
+        # Not standalone: click would print errors in its own form and exit, and tests call this function many times.
         return int(app(arguments or ["--help"], prog_name="tlbench", standalone_mode=False) or 0)
     except typer.Exit as end:
         return end.exit_code
     except UsageError as error:
-        return _say(str(error), 2)
+        return _print_error(str(error), 2)
     except (KeyboardInterrupt, typer.Abort):
-        return _say("interrupted", 130)
+        return _print_error("interrupted", 130)
     except BrokenPipeError:
-        # The reader of a pipe has gone; Python would complain once more when it closes stdout.
+        # Python flushes stdout when it exits, and would print a second BrokenPipeError: it flushes into /dev/null
+        # instead. 141 is 128 + SIGPIPE, as for a C program whose reader has gone.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (OSError, UnicodeError) as error:
-        return _say(f"{type(error).__name__}: {error}", 2)
+        return _print_error(f"{type(error).__name__}: {error}", 2)
     except Exception as error:
-        # The parser's own errors: typer may carry its own copy of click, so they are known by what they can do.
+        # Errors of click's parser. Newer versions of typer contain their own copy of click, so that there is no one
+        # class to catch: they are recognised by their attributes.
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
-            return _say(error.format_message(), int(error.exit_code))
+            return _print_error(error.format_message(), int(error.exit_code))
         raise
 
 
-def _say(message: str, status: int) -> int:
+def _print_error(message: str, status: int) -> int:
     from tlbench.results.render.escaping import printable
 
+    # One line, without control characters: the message may quote a file name or a plugin's text.
     print(f"tlbench: {printable(' '.join(message.split()))}", file=sys.stderr)
     return status

@@ -1,4 +1,4 @@
-"""`tlbench cache`: what the cache on disk holds, and making room. Reads names and sizes of files alone."""
+"""`tlbench cache`: shows and prunes the cache of activations and tokens, from the names and sizes of its files."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from tlbench.modeling.disk import cache_folder as disk_folder
 from tlbench.modeling.disk import cache_settings as settings
 from tlbench.results.render.escaping import printable
 
-app = typer.Typer(help="Look into the cache of activations and tokens, and make room.", rich_markup_mode=None)
+app = typer.Typer(help="Show or prune the cache of activations and tokens.", rich_markup_mode=None)
 
 
 @app.command()
 def info() -> None:
-    """Show where the cache is, how large it may grow, what is in it and when it was used."""
+    """Show the folder, size limit, entries and last use of the cache."""
     folder, limit = settings.folder(), settings.limit_bytes()
     entries = disk_folder.entries(folder)
-    print(f"folder     {printable(folder)}" + ("" if folder.is_dir() else " (not made yet)"))
+    # The folder is created by the first run that stores something, and not by looking at it.
+    print(f"folder     {printable(folder)}" + ("" if folder.is_dir() else " (not created yet)"))
     print(f"limit      {settings.size_text(limit) if limit else '0: switched off'}")
     print(f"entries    {len(entries)}, {settings.size_text(sum(entry.size_bytes for entry in entries))}")
     for kind in sorted({entry.kind for entry in entries}):
@@ -35,31 +36,35 @@ def info() -> None:
 @app.command()
 def prune(
     older_than: Annotated[
-        str | None, typer.Option(metavar="AGE", help="Remove what was last used longer ago: 30d, 12h.")
+        str | None, typer.Option(metavar="AGE", help="Remove entries last used longer ago than this: 30d, 12h.")
     ] = None,
     limit: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Remove the longest unused until the rest fits: 1GiB.")
+        str | None, typer.Option(metavar="SIZE", help="Remove the least recently used entries down to this size: 1GiB.")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Remove all of it.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Remove all entries.")] = False,
 ) -> None:
-    """Remove what was not used for longest, down to the limit; nothing that a run has open is lost to it."""
+    """Remove the least recently used entries.
+
+    By default down to the size limit. It is safe during a run.
+    """
     if everything and (older_than is not None or limit is not None):
-        raise UsageError("--all removes everything: give it alone")
+        raise UsageError("--all removes everything: leave out --older-than and --limit")
     folder = settings.folder()
     if limit is not None:
         bytes_left = settings.parse_size(limit, "--limit")
     elif everything:
         bytes_left = 0
     else:
-        # a cache that is switched off keeps what it has, and an age alone is no size
+        # A limit of 0 switches the cache off, which removes nothing by itself; nor does --older-than set a size.
         bytes_left = (settings.limit_bytes() if older_than is None else 0) or sys.maxsize
     since = None if older_than is None else time.time() - settings.parse_age(older_than, "--older-than")
-    left_over = disk_folder.sweep(folder)
+    # Files that a killed worker left half written; they are no entries, so that pruning would not see them.
+    unfinished = disk_folder.sweep(folder)
     freed = disk_folder.prune(folder, bytes_left, since)
     remaining = disk_folder.entries(folder)
-    drafts = f" and {left_over.entries} unfinished" if left_over.entries else ""
-    size = settings.size_text(freed.size_bytes + left_over.size_bytes)
-    print(f"removed {_count(freed.entries)}{drafts}: {size} freed in {printable(folder)}")
+    unfinished_text = f" and {unfinished.entries} unfinished" if unfinished.entries else ""
+    size = settings.size_text(freed.size_bytes + unfinished.size_bytes)
+    print(f"removed {_count(freed.entries)}{unfinished_text}: {size} freed in {printable(folder)}")
     print(f"left: {_count(len(remaining))}, {settings.size_text(sum(entry.size_bytes for entry in remaining))}")
 
 

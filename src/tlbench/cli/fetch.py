@@ -1,4 +1,4 @@
-"""`tlbench fetch`: brings weights and data to this machine, so that a run needs no network."""
+"""`tlbench fetch`: downloads weights and data, so that a run needs no network."""
 
 from __future__ import annotations
 
@@ -15,30 +15,32 @@ from tlbench.results.render.escaping import printable
 
 
 def fetch_all(catalog: Catalog, backbones: Iterable[str], tasks: Iterable[str]) -> None:
-    """Brings what is not there, one after the other, and prints a line for each.
+    """Downloads backbones and tasks one after the other, and prints a line for each.
 
-    What was brought before a failure or an interruption stays, and the same command brings the rest.
+    Files fetched before a failure or an interruption are kept, and the same command fetches the rest.
 
     Raises:
-        UsageError: Something cannot be had; the others were brought all the same.
+        UsageError: An unknown name, before anything is fetched; or some downloads failed, after all were tried.
     """
     failed, count = [], 0
-    for found in _found(catalog, backbones, tasks):
+    for named in _looked_up(catalog, backbones, tasks):
         count += 1
-        became = _fetched(found.item)
-        print(f"{printable(found.ref.name)}: {printable(became)}", flush=True)
-        if became.startswith("failed"):
-            failed.append(found.ref.name)
+        outcome = _fetch_one(named.item)
+        # Flushed, since a download takes minutes and the output may be a pipe or a log file.
+        print(f"{printable(named.ref.name)}: {printable(outcome)}", flush=True)
+        if outcome.startswith("failed"):
+            failed.append(named.ref.name)
     if failed:
-        raise UsageError(f"{len(failed)} of {count} could not be had: {', '.join(failed)}")
+        raise UsageError(f"{len(failed)} of {count} could not be fetched: {', '.join(failed)}")
 
 
-def named_by(suite: Suite, catalog: Catalog) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Returns the backbones and the tasks that a suite names, and those that its strategies need.
+def names_in_suite(suite: Suite, catalog: Catalog) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Returns the names of the backbones and tasks of a suite, including those that its strategies need.
 
     Raises:
         UsageError: An unknown strategy, or one whose needs() are none.
     """
+    # Dictionaries as ordered sets: things are fetched in the order of the suite.
     backbones = dict.fromkeys(name for block in suite.cells for name in block.backbones)
     tasks = dict.fromkeys(name for block in suite.cells for name in block.tasks)
     for strategy in dict.fromkeys(name for block in suite.cells for name in block.strategies):
@@ -55,29 +57,33 @@ def _needs(strategy: Strategy) -> tuple[str, ...]:
         raise UsageError(str(error)) from error
 
 
-def _found(catalog: Catalog, backbones: Iterable[str], tasks: Iterable[str]) -> Iterator[Found[Backbone] | Found[Task]]:
-    # Every name is looked up before anything is fetched: a mistake in the last must not cost the first its hour.
-    things: list[Found[Backbone] | Found[Task]] = [catalog.backbone(name) for name in backbones]
-    things += [catalog.task(name) for name in tasks]
-    yield from {thing.ref.name: thing for thing in things}.values()
+def _looked_up(
+    catalog: Catalog, backbones: Iterable[str], tasks: Iterable[str]
+) -> Iterator[Found[Backbone] | Found[Task]]:
+    # All names are looked up before anything is fetched: a misspelt last name must not fail after hours of downloads.
+    named: list[Found[Backbone] | Found[Task]] = [catalog.backbone(name) for name in backbones]
+    named += [catalog.task(name) for name in tasks]
+    # By canonical name, since a suite and an option may write one name in two ways.
+    yield from {one.ref.name: one for one in named}.values()
 
 
-def _fetched(item: Backbone | Task) -> str:
+def _fetch_one(item: Backbone | Task) -> str:
     try:
-        if _there(item):
-            return "there"
+        if _is_on_disk(item):
+            return "on disk"
         item.fetch()
-        return "fetched" if _there(item) else f"failed: {_what_is_missing(item)}"
+        # Checked again: a plugin without a `fetch` of its own inherits one that does nothing.
+        return "fetched" if _is_on_disk(item) else f"failed: {_reason_missing(item)}"
     except UsageError as error:
         return f"failed: {error}"
     except Exception as error:
-        # A plugin's fault must not cost the others.
+        # A bug of one plugin must not stop the other downloads.
         return f"failed: {type(error).__name__}: {error}"
 
 
-def _there(item: Backbone | Task) -> bool:
+def _is_on_disk(item: Backbone | Task) -> bool:
     return item.missing() is None if isinstance(item, Task) else item.card().on_disk
 
 
-def _what_is_missing(item: Backbone | Task) -> str:
+def _reason_missing(item: Backbone | Task) -> str:
     return (item.missing() if isinstance(item, Task) else None) or "its plugin fetched nothing"

@@ -1,4 +1,4 @@
-"""`tlbench list` and `tlbench version`: what is installed, narrowed to what one is looking for."""
+"""`tlbench list` and `tlbench version`: the objects of the installed plugins, filtered by a few properties."""
 
 from __future__ import annotations
 
@@ -23,39 +23,41 @@ PLURALS = {
     "renderers": "renderer", "executors": "executor",
 }  # fmt: skip
 _COUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmb]?)", re.IGNORECASE)
-_FITS = {
+# Field of Filter -> the listings that have this property.
+_APPLIES_TO = {
     "modality": ("backbones", "tasks"), "family": ("backbones",), "max_parameters": ("backbones",), "kind": ("tasks",),
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a listed thing must be; None where it may be anything."""
+class Filter:
+    """The properties that listed backbones or tasks must have; None accepts any."""
 
     modality: str | None = None
     family: str | None = None
-    """A part of the family's name, in any case."""
+    """Part of the family's name, in any case."""
     max_parameters: int | None = None
     kind: str | None = None
-    """Of a task's output, as `Output.kind` names it."""
+    """Kind of a task's output, as in `Output.kind`."""
 
     def check(self, plural: str) -> None:
-        """Refuses a condition that these things do not have.
+        """Checks that all properties that are set apply to a listing, such as "tasks".
 
         Raises:
-            UsageError: There is one.
+            UsageError: One of them does not.
         """
+        # An option that does nothing would look as if everything matched it.
         for field in fields(self):
-            if getattr(self, field.name) is not None and plural not in _FITS[field.name]:
-                fits = " or ".join(f"`tlbench list {name}`" for name in _FITS[field.name])
-                raise UsageError(f"--{field.name.replace('_', '-')} narrows {fits}, not `tlbench list {plural}`")
+            if getattr(self, field.name) is not None and plural not in _APPLIES_TO[field.name]:
+                listings = " or ".join(f"`tlbench list {name}`" for name in _APPLIES_TO[field.name])
+                raise UsageError(f"--{field.name.replace('_', '-')} narrows {listings}, not `tlbench list {plural}`")
 
 
-def print_list(catalog: Catalog, kind: str, wanted: Wanted = Wanted()) -> None:
-    """Prints what the plugins bring, and which of them are broken.
+def print_list(catalog: Catalog, kind: str, wanted: Filter = Filter()) -> None:
+    """Prints the objects of a kind, or of all kinds, and the broken plugins on stderr.
 
     Raises:
-        UsageError: A condition that does not fit what is listed.
+        UsageError: A filter that does not apply to the kind.
     """
     wanted.check(kind)
     for plural, singular in PLURALS.items():
@@ -74,6 +76,7 @@ def print_list(catalog: Catalog, kind: str, wanted: Wanted = Wanted()) -> None:
             print()
     if kind == "plugins":
         print_rows(("plugin", "version"), [(p.distribution, p.version) for p in catalog.plugins])
+    # On stderr, so that the listing can be piped; still exit status 0, since the other plugins work.
     for broken in catalog.broken:
         where = f" ({broken.where})" if broken.where else ""
         print(printable(f"broken plugin: {broken.plugin}: {broken.reason}{where}"), file=sys.stderr)
@@ -92,19 +95,23 @@ def print_versions(catalog: Catalog) -> None:
 
 
 def parse_count(text: str, source: str) -> int:
-    """Returns the number that "30M", "1.5B", "200k" or "1000" stands for; `source` is who said so.
+    """Returns "30M", "1.5B", "200k" or "1000" as a number.
+
+    Args:
+        text: The number with an optional k, M or B, in any case.
+        source: The option it comes from, for the message.
 
     Raises:
-        UsageError: It is none.
+        UsageError: Any other text.
     """
     match = _COUNT.fullmatch(text.strip())
     if match is None:
-        raise UsageError(f"{source} {text}: a number such as 30M, 1.5B or 200k")
+        raise UsageError(f"{source} {text}: not a number; write it as 30M, 1.5B or 200k")
     return int(float(match[1]) * {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}[match[2].lower()])
 
 
 def short_count(count: int | None) -> str:
-    """Returns a number of parameters in a column's width: 22.6M; nothing where it is not known."""
+    """Returns a number of parameters for a narrow column, such as 22.6M; empty for None."""
     for size, letter in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
         if count is not None and count >= size:
             return f"{count / size:.1f}{letter}"
@@ -112,19 +119,20 @@ def short_count(count: int | None) -> str:
 
 
 def from_text(entry: Any) -> str:
-    """Returns the distribution that brings a thing, with its version."""
+    """Returns the distribution of an object with its version."""
+    # Modules from TLBENCH_PLUGINS have no version.
     return f"{entry.distribution} {entry.version}".strip()
 
 
 def missing_text(task: Task) -> str | None:
-    """Returns what is missing of a task, whatever its plugin does when it is asked."""
+    """Returns the data that a task lacks on this machine, or None; an exception of its plugin counts as missing."""
     try:
         return task.missing()
     except Exception as error:
         return f"missing() failed: {type(error).__name__}: {error}"
 
 
-def _print_backbones(entries: Sequence[PluginEntry], wanted: Wanted) -> None:
+def _print_backbones(entries: Sequence[PluginEntry], wanted: Filter) -> None:
     rows, unknown = [], 0
     for entry in entries:
         backbone: Backbone = entry.item
@@ -133,12 +141,13 @@ def _print_backbones(entries: Sequence[PluginEntry], wanted: Wanted) -> None:
         try:
             card = backbone.card()
         except Exception as error:
-            # One bad plugin must not hide the others.
+            # Listed with its error: one broken plugin must not hide the others.
             rows.append((entry.name, f"card() failed: {type(error).__name__}: {error}", *[""] * 6, from_text(entry)))
             continue
         if wanted.family is not None and wanted.family.lower() not in card.family.lower():
             continue
         if wanted.max_parameters is not None and card.parameters is None:
+            # Counted below the table: some of them may be small enough.
             unknown += 1
             continue
         if wanted.max_parameters is not None and (card.parameters or 0) > wanted.max_parameters:
@@ -156,7 +165,7 @@ def _columns(backbone: Backbone, card: Card) -> tuple[str, ...]:
     return card.family, backbone.modality, short_count(card.parameters), *numbers, card.licence, disk
 
 
-def _print_tasks(entries: Sequence[PluginEntry], wanted: Wanted) -> None:
+def _print_tasks(entries: Sequence[PluginEntry], wanted: Filter) -> None:
     rows, kinds = [], set()
     for entry in entries:
         try:
@@ -164,14 +173,14 @@ def _print_tasks(entries: Sequence[PluginEntry], wanted: Wanted) -> None:
             if (columns := _task_columns(entry.item, wanted)) is not None:
                 rows.append((entry.name, *columns, from_text(entry)))
         except Exception as error:
-            # What a task computes of itself may fail, and must not hide the others.
+            # A task's attributes may be properties that raise, which must not hide the other tasks.
             rows.append((entry.name, f"failed: {type(error).__name__}: {error}", *[""] * 4, from_text(entry)))
     if wanted.kind is not None and not rows:
-        raise UsageError(f"--kind {wanted.kind}: no task asks for it{nearest(wanted.kind, kinds)}")
+        raise UsageError(f"--kind {wanted.kind}: no task has this kind of output{nearest(wanted.kind, kinds)}")
     print_rows(("tasks", "modality", "kind", "metrics", "here", "", "from"), rows)
 
 
-def _task_columns(task: Task, wanted: Wanted) -> tuple[str, ...] | None:
+def _task_columns(task: Task, wanted: Filter) -> tuple[str, ...] | None:
     if wanted.modality not in {None, task.modality} or wanted.kind not in {None, task.output.kind}:
         return None
     count = len(task.output.classes)
@@ -181,10 +190,11 @@ def _task_columns(task: Task, wanted: Wanted) -> tuple[str, ...] | None:
 
 
 def _about(item: Any) -> str:
-    if isinstance(item, Path):
+    if isinstance(item, Path):  # a suite
         import tomllib
 
         try:
+            # Not read_suite, which would refuse a suite with a mistake in it: here its description is enough.
             return str(tomllib.loads(item.read_text(encoding="utf-8")).get("description", ""))
         except (OSError, ValueError):
             return "cannot be read"

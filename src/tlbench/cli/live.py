@@ -1,4 +1,4 @@
-"""The live view of a run: cells done, what each worker does, time left, the standings so far."""
+"""The live view of a run: finished cells, the work of each worker, the time left, and the standings so far."""
 
 from __future__ import annotations
 
@@ -17,50 +17,57 @@ if TYPE_CHECKING:
 
 
 class Estimate:
-    """How long the rest takes, from what finished cells took: per strategy where one finished, else on average."""
+    """Estimates the time left as the mean time of finished cells, of the same strategy if there are any."""
 
     def __init__(self, attempts: Sequence[Attempt], jobs: int) -> None:
-        self._left = {one.cell.id: one.cell.strategy.name for one in attempts}
+        self._strategies_left = {attempt.cell.id: attempt.cell.strategy.name for attempt in attempts}
         self._jobs = max(1, jobs)
-        self._took: dict[str, list[float]] = defaultdict(list)
+        self._seconds: dict[str, list[float]] = defaultdict(list)
 
     def add(self, record: Record) -> None:
-        """Notes a finished cell."""
-        self._left.pop(record.cell.id, None)
-        self._took[record.cell.strategy.name].append(record.seconds.total)
+        """Counts a finished cell."""
+        self._strategies_left.pop(record.cell.id, None)
+        self._seconds[record.cell.strategy.name].append(record.seconds.total)
 
     def seconds_left(self, running: Iterable[float] = ()) -> float | None:
-        """Returns the seconds that the rest takes, less what the running cells (seconds so far) have had."""
-        everything = [seconds for took in tuple(self._took.values()) for seconds in took]
-        if not everything:
+        """Returns the estimated seconds until all cells are finished; None before the first one is.
+
+        Args:
+            running: Seconds since each of the running cells began.
+        """
+        # The refreshing thread of rich calls this while records are added: tuples are copied in one step.
+        finished = [seconds for of_strategy in tuple(self._seconds.values()) for seconds in of_strategy]
+        if not finished:
             return None
-        average = sum(everything) / len(everything)
+        average = sum(finished) / len(finished)
         cost = 0.0
-        for strategy in tuple(self._left.values()):
-            took = self._took.get(strategy)
-            cost += sum(took) / len(took) if took else average
-        # A cell that takes longer than others did is as good as unstarted, not done already.
-        had = sum(seconds for seconds in running if seconds < average)
-        return max(0.0, cost - had) / self._jobs
+        for strategy in tuple(self._strategies_left.values()):
+            of_strategy = self._seconds.get(strategy)
+            cost += sum(of_strategy) / len(of_strategy) if of_strategy else average
+        # Of a cell that has run longer than the average the rest is unknown: counted as a whole cell, not as finished.
+        spent = sum(seconds for seconds in running if seconds < average)
+        return max(0.0, cost - spent) / self._jobs
 
 
 class LiveView:
-    """A rich renderable, made anew at each refresh from what is in work and the records so far."""
+    """A rich renderable of the run, built anew at each refresh from the current orders and records."""
 
     def __init__(self, title: str, total: int, done: int, attempts: Sequence[Attempt], jobs: int) -> None:
         self.title, self.total, self.done = title, total, done
         self.began = time.time()
         self.estimate = Estimate(attempts, jobs)
         self.workers: Callable[[], list[Progress]] = list
-        """Returns the cells that are being worked on."""
+        """Returns the cells that workers are fitting; the dispatcher replaces it when it starts."""
         self.standings: RenderableType | None = None
+        """The leaderboard so far, below the workers."""
 
     def add(self, record: Record) -> None:
-        """Notes a finished cell."""
+        """Counts a finished cell."""
         self.done += 1
         self.estimate.add(record)
 
     def __rich__(self) -> RenderableType:
+        # rich is imported here, since a run without a terminal does not need it.
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -91,20 +98,21 @@ class LiveView:
 
 
 def line(record: Record, done: int, total: int) -> str:
-    """Returns one plain line about a finished cell, for where there is no terminal."""
+    """Returns one line about a finished cell, for output that is not a terminal, such as a log file."""
     width = len(str(total))
     head = f"[{done:>{width}}/{total}] {printable(record.cell.title)}"
     if record.status != "ok":
         return f"{head}  {record.status}: {printable(record.reason)}"
     metric = record.metrics[0]
-    whole = [score for score in record.scores if score.metric == metric and score.slice is None]
-    value = sum(score.value for score in whole) / len(whole)
-    seeds = f" over {len(whole)} seeds" if len(whole) > 1 else ""
+    # Slices of the test split have scores of the same metric.
+    scores = [score for score in record.scores if score.metric == metric and score.slice is None]
+    value = sum(score.value for score in scores) / len(scores)
+    seeds = f" over {len(scores)} seeds" if len(scores) > 1 else ""
     return f"{head}  {printable(metric)} {value:.3f}{seeds}  {duration(record.seconds.total)}"
 
 
 def duration(seconds: float) -> str:
-    """Returns seconds for people: 3.2 s, 4 min 05 s, 2 h 07 min."""
+    """Returns a duration in readable units: 3.2 s, 4 min 05 s, 2 h 07 min."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 60:

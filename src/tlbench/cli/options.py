@@ -1,4 +1,4 @@
-"""What several commands take, and how it becomes a selection of a suite."""
+"""Options that several commands share, and the plan, memory limit and environment that they are turned into."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from tlbench.contracts.cell import Plan, Precision, Pruner, Sampler
 from tlbench.contracts.errors import UsageError
 from tlbench.modeling.disk import cache_settings
 from tlbench.planning.capacity import Room
-from tlbench.planning.plan import Selection, plan
+from tlbench.planning.plan import plan
+from tlbench.planning.selection import Selection
 from tlbench.planning.suite import Patch, Suite, SuiteBlock, read_suite
 from tlbench.system.machine import gpu_memory_bytes, gpus, memory_bytes
 
@@ -24,29 +25,35 @@ OUT_VARIABLE = "TLBENCH_OUT"
 DEFAULT_OUT = "tlbench-results"
 DATA_VARIABLE = "TLBENCH_DATA"
 
-_ADDS = "One the suite has selects its cells, another replaces the axis, +NAME adds to it. Repeatable."
+_SELECTS = "A name in the suite selects its cells, another name replaces the axis, +NAME adds to it. Repeatable."
 
-SuiteName = Annotated[str | None, typer.Option("--suite", "-s", metavar="NAME|FILE", help="A suite, by name or file.")]
+# All default to None, which keeps what the suite or the environment has.
+SuiteName = Annotated[
+    str | None, typer.Option("--suite", "-s", metavar="NAME|FILE", help="Suite: a name, or the path of a TOML file.")
+]
 Backbones = Annotated[
-    list[str] | None, typer.Option("--backbone", "-b", metavar="NAME", help=f"A backbone. {_ADDS}", show_default=False)
+    list[str] | None,
+    typer.Option("--backbone", "-b", metavar="NAME", help=f"Backbone. {_SELECTS}", show_default=False),
 ]
 Tasks = Annotated[
-    list[str] | None, typer.Option("--task", "-t", metavar="NAME", help="A task; as --backbone.", show_default=False)
+    list[str] | None, typer.Option("--task", "-t", metavar="NAME", help="Task; like --backbone.", show_default=False)
 ]
 Strategies = Annotated[
     list[str] | None,
-    typer.Option("--strategy", "-S", metavar="NAME", help="A strategy; as --backbone.", show_default=False),
+    typer.Option("--strategy", "-S", metavar="NAME", help="Strategy; like --backbone.", show_default=False),
 ]
-Trials = Annotated[int | None, typer.Option(min=1, metavar="N", help="Settings to try in a cell, in total.")]
-SamplerOption = Annotated[Sampler | None, typer.Option("--sampler", help="How settings are drawn.", show_default=False)]
+Trials = Annotated[int | None, typer.Option(min=1, metavar="N", help="Settings of hyperparameters to try per cell.")]
+SamplerOption = Annotated[
+    Sampler | None, typer.Option("--sampler", help="How hyperparameters are sampled.", show_default=False)
+]
 PrunerOption = Annotated[
-    Pruner | None, typer.Option("--pruner", help="How trials that fall behind are stopped.", show_default=False)
+    Pruner | None, typer.Option("--pruner", help="How unpromising trials are stopped early.", show_default=False)
 ]
-Seeds = Annotated[str | None, typer.Option(metavar="N|LIST", help="How many seeds, or which: 3 or 0,7,8.")]
+Seeds = Annotated[str | None, typer.Option(metavar="N|LIST", help="Number of seeds, or a list: 3 or 0,7,8.")]
 Steps = Annotated[int | None, typer.Option(min=1, metavar="N", help="Optimiser steps of a fit.")]
 Epochs = Annotated[float | None, typer.Option(metavar="N", help="Passes over the training examples of a fit.")]
 TrainLimit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Training examples that a fit may see.")]
-MaxSeconds = Annotated[float | None, typer.Option(metavar="SECONDS", help="Time after which a cell is stopped.")]
+MaxSeconds = Annotated[float | None, typer.Option(metavar="SECONDS", help="Time limit of a cell.")]
 PrecisionOption = Annotated[
     Literal["auto", "fp32", "bf16-autocast", "bf16-weights"] | None, typer.Option(help="Arithmetic of a fit.")
 ]
@@ -54,7 +61,7 @@ CacheLimit = Annotated[
     str | None,
     typer.Option(
         metavar="SIZE",
-        help=f"Most that activations and tokens may take on disk: 20GiB; 0 for none"
+        help=f"Size limit of the cache of activations and tokens on disk: 20GiB; 0 switches it off"
         f" (${cache_settings.LIMIT_VARIABLE}; {cache_settings.DEFAULT_LIMIT}).",
     ),
 ]
@@ -62,20 +69,21 @@ MaxMemory = Annotated[
     str | None,
     typer.Option(
         metavar="SIZE",
-        help="Skip what needs more memory by estimate, and start no more workers than find room: 24GiB; 0 for no limit."
-        " Default: all there is.",
+        help="Skip fits that need more memory by estimate, and start only the workers that fit in it: 24GiB; 0 for no"
+        " limit. Default: all memory of the machine, or of its GPU.",
     ),
 ]
 DataRoot = Annotated[
-    str | None, typer.Option(metavar="FOLDER", help=f"Where files of data are (${DATA_VARIABLE}).", show_default=False)
+    str | None, typer.Option(metavar="FOLDER", help=f"Folder of data files (${DATA_VARIABLE}).", show_default=False)
 ]
 Out = Annotated[
-    Path | None, typer.Option("--out", "-o", metavar="FOLDER", help=f"Results (${OUT_VARIABLE}; {DEFAULT_OUT}).")
+    Path | None,
+    typer.Option("--out", "-o", metavar="FOLDER", help=f"Folder of results (${OUT_VARIABLE}; {DEFAULT_OUT})."),
 ]
 
 
 def out_folder(out: Path | None) -> Path:
-    """Returns the folder of results: as said, as the environment says, or the default."""
+    """Returns the folder of results: from `--out`, the environment or the default, in this order."""
     return out or Path(os.environ.get(OUT_VARIABLE) or DEFAULT_OUT)
 
 
@@ -90,12 +98,12 @@ def patch(
     sampler: Sampler | None = None,
     pruner: Pruner | None = None,
 ) -> Patch:
-    """Returns what the command line says of the protocol.
+    """Returns the fields of the protocol that the command line sets.
 
     Raises:
-        UsageError: A number that cannot be.
+        UsageError: A number out of range, or both `--max-steps` and `--epochs`.
     """
-    said: dict[str, Any] = {
+    options: dict[str, Any] = {
         "trials": trials,
         "seeds": None if seeds is None else _seeds(seeds),
         "max_steps": max_steps,
@@ -108,7 +116,7 @@ def patch(
     }
     if max_steps is not None and epochs is not None:
         raise UsageError("give --max-steps or --epochs, not both")
-    return Patch(**{name: value for name, value in said.items() if value is not None})
+    return Patch(**{name: value for name, value in options.items() if value is not None})
 
 
 def planned(
@@ -120,14 +128,15 @@ def planned(
     protocol: Patch,
     room: Room | None = None,
 ) -> Plan:
-    """Returns the plan of a suite as selected, or of what is named where no suite is.
+    """Returns the plan of a suite narrowed by the other options; without a suite, of the names in them.
 
     Raises:
-        UsageError: Unknown names, a suite that cannot be read, or too little said.
+        UsageError: An unknown name, an invalid suite, or neither a suite nor a task with a strategy.
     """
     if suite is None:
         if not tasks or not strategies:
-            raise UsageError("say what to run: --suite NAME, or --task and --strategy (and --backbone)")
+            raise UsageError("nothing to run: give --suite NAME, or --task and --strategy (and --backbone)")
+        # Without a suite there is nothing to add to: +NAME is as good as NAME.
         names = tuple(tuple(name.removeprefix("+") for name in axis or ()) for axis in (tasks, strategies, backbones))
         block = SuiteBlock(tasks=names[0], strategies=names[1], backbones=names[2])
         return plan(Suite((block,), name="command line"), catalog, Selection(protocol=protocol), room)
@@ -136,21 +145,22 @@ def planned(
 
 
 def room(size: str | None, device: str = "auto") -> Room | None:
-    """Returns how much memory a worker may take: as said, or all of the GPU's or the machine's; None for no limit.
+    """Returns the memory that a worker may use, by default all of the machine's or of its GPU's; None for no limit.
 
     Raises:
-        UsageError: No size.
+        UsageError: `size` is not a size such as 24GiB.
     """
     gpu = device != "cpu" and gpus() > 0
     if size is not None:
         count: int | None = cache_settings.parse_size(size, "--max-memory")
     else:
         count = gpu_memory_bytes(device) if gpu else memory_bytes()
+    # Also None where the memory cannot be measured: nothing is skipped by a guess.
     return Room(count, host=not gpu) if count else None
 
 
 def set_data_root(folders: str | None) -> None:
-    """Sets where files of data are looked for, for this process and the workers that it starts.
+    """Sets the folders of data files for this process and its workers; several are separated as in PATH.
 
     Raises:
         UsageError: A folder that does not exist.
@@ -160,40 +170,42 @@ def set_data_root(folders: str | None) -> None:
     for folder in folders.split(os.pathsep):
         if not Path(folder).expanduser().is_dir():
             raise UsageError(f"--data-root {folder}: no such folder")
+    # In the environment, which workers inherit; absolute, since they may have another working directory.
     os.environ[DATA_VARIABLE] = os.pathsep.join(
         str(Path(folder).expanduser().resolve()) for folder in folders.split(os.pathsep)
     )
 
 
 def limit_cache(size: str | None) -> None:
-    """Sets how large the cache on disk may grow, for this process and the workers that it starts.
+    """Sets the size limit of the cache on disk for this process and its workers; None keeps the environment's.
 
     Raises:
-        UsageError: No size, here or in the environment.
+        UsageError: Not a size such as 20GiB, here or in the environment.
     """
     if size is not None:
         cache_settings.parse_size(size, "--cache-limit")
         os.environ[cache_settings.LIMIT_VARIABLE] = size
+    # Read once, so that a mistake in the environment is reported here and not by every worker.
     cache_settings.limit_bytes()
 
 
 def check_device(device: str) -> None:
-    """Refuses a device that cannot be.
+    """Checks the form of a device; whether this machine has it is checked by the executor, which may run elsewhere.
 
     Raises:
-        UsageError: Not the name of a device, or a GPU that this machine lacks.
+        UsageError: Not the name of a device.
     """
     if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", device):
-        raise UsageError(f"--device {device}: auto, cpu, cuda or cuda:N")
+        raise UsageError(f"--device {device}: not a device; give auto, cpu, cuda or cuda:N")
 
 
 def _seeds(text: str) -> int | tuple[int, ...]:
     try:
         numbers = [int(part) for part in text.split(",")]
     except ValueError:
-        raise UsageError(f"--seeds {text}: a number of seeds, or seeds separated by commas") from None
+        raise UsageError(f"--seeds {text}: not a number of seeds, nor seeds separated by commas") from None
     if any(number < 0 for number in numbers) or (len(numbers) == 1 and numbers[0] == 0):
-        raise UsageError(f"--seeds {text}: seeds are not negative, and there is at least one")
+        raise UsageError(f"--seeds {text}: give at least one seed, and none below 0")
     return numbers[0] if len(numbers) == 1 and "," not in text else tuple(numbers)
 
 

@@ -1,4 +1,4 @@
-"""`tlbench plan`: what a run would do."""
+"""`tlbench plan`: lists the cells that a run would run, and those that it would skip."""
 
 from __future__ import annotations
 
@@ -16,27 +16,36 @@ from tlbench.results.render.escaping import printable
 
 
 def print_plan(plan: Plan, out: Path, cells: bool = False) -> None:
-    """Prints what a plan runs, which of it is done, and what is skipped; with `cells`, cell by cell."""
-    done = _attempts(out)
-    finished = [bool(done) and cell.id in done for cell in plan.cells]
+    """Prints a plan with the number of finished cells, and the combinations that are skipped.
+
+    Args:
+        plan: The plan.
+        out: Folder of results, which may not exist yet.
+        cells: Whether to print every cell with its id instead of one row per backbone, strategy and protocol.
+    """
+    recorded = _attempts(out)
+    # Computing the ids of a large plan takes a while, and they are not needed where nothing is recorded.
+    finished = [bool(recorded) and cell.id in recorded for cell in plan.cells]
     if cells:
         rows = [
-            (cell.task.name, _backbone(cell), cell.strategy.name, cell.id, "done" if ready else "")
-            for cell, ready in zip(plan.cells, finished, strict=True)
+            (cell.task.name, _backbone(cell), cell.strategy.name, cell.id, "done" if is_finished else "")
+            for cell, is_finished in zip(plan.cells, finished, strict=True)
         ]
         print_rows(("task", "backbone", "strategy", "cell", ""), rows)
     else:
         groups: dict[tuple[str, str, str], list[tuple[Cell, bool]]] = {}
-        said = cache(protocol_text)
-        for cell, ready in zip(plan.cells, finished, strict=True):
-            groups.setdefault((_backbone(cell), cell.strategy.name, said(cell.protocol)), []).append((cell, ready))
+        # Thousands of cells have a handful of protocols.
+        cached_text = cache(protocol_text)
+        for cell, is_finished in zip(plan.cells, finished, strict=True):
+            key = (_backbone(cell), cell.strategy.name, cached_text(cell.protocol))
+            groups.setdefault(key, []).append((cell, is_finished))
         rows = [
             (
                 backbone,
                 strategy,
                 _tasks([cell for cell, _ in group]),
                 protocol,
-                f"{sum(ready for _, ready in group)}/{len(group)}",
+                f"{sum(is_finished for _, is_finished in group)}/{len(group)}",
             )
             for (backbone, strategy, protocol), group in groups.items()
         ]
@@ -47,14 +56,15 @@ def print_plan(plan: Plan, out: Path, cells: bool = False) -> None:
 
 
 def print_inferred(plan: Plan, catalog: Catalog) -> None:
-    """Says on stderr what was made of the user's own files: their tasks are named by a scheme, such as `csv:`."""
+    """Prints to stderr how the user's own files were read: the columns, classes and splits that were inferred."""
+    # Tasks from files have a scheme in their name, such as csv:; those of plugins have a fixed description.
     for name in dict.fromkeys(cell.task.name for cell in plan.cells):
         if ":" in name and (description := catalog.task(name).item.description):
             print(f"{printable(name)}: {printable(description)}", file=sys.stderr)
 
 
 def protocol_text(protocol: Protocol) -> str:
-    """Returns a protocol in a few words."""
+    """Returns a summary of a protocol: "16 trials (tpe), 3 seeds, 200 steps"."""
     parts = ["not searched" if protocol.trials == 1 else f"{protocol.trials} trials ({protocol.sampler})"]
     parts.append("1 seed" if len(protocol.seeds) == 1 else f"{len(protocol.seeds)} seeds")
     if protocol.max_steps:
@@ -81,4 +91,5 @@ def _attempts(out: Path) -> dict[str, int]:
     try:
         return Store.open(out).attempts()
     except StoreError:
+        # No results yet, or a folder of something else: a plan can be shown, and `tlbench run` reports the error.
         return {}

@@ -1,4 +1,4 @@
-"""`tlbench run`: the plan, the run with its live view, the leaderboard."""
+"""`tlbench run`: runs a plan with a live view, and prints its leaderboard."""
 
 from __future__ import annotations
 
@@ -26,56 +26,67 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 STANDINGS_PAUSES = 20
-"""How many times as long as it took to make the standings they stay as they are."""
+"""Pause before the standings are computed again, in multiples of the time that it took: 5% of the time at most."""
 
 
 def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int:
-    """Runs what is left of a plan and prints its leaderboard; returns the exit status."""
+    """Runs the cells of a plan that have no record yet, and prints the leaderboard.
+
+    Returns:
+        The exit status: 0, or 1 if a cell has no score.
+
+    Raises:
+        UsageError: An unknown executor or device, or a folder that cannot be written.
+    """
     from rich.console import Console
 
+    # Looked up before the folder is created, so that a misspelt --executor leaves nothing behind.
     catalog.executor(settings.executor)
     console = Console()
     store = Store.create(out)
+    # Saved before the first fit: `tlbench leaderboard` counts the missing cells of a run that goes on or was stopped.
     store.save_plan(plan)
     with started_executor(plan, store, catalog, settings) as executor:
         capacity = executor.capacity()
-        attempts = pending_attempts(plan, store, catalog, settings, capacity, _tell_damaged)
-        _tell_skips(plan)
+        attempts = pending_attempts(plan, store, catalog, settings, capacity, _print_damaged)
+        _print_skips(plan)
         if attempts:
             view = LiveView(plan.suite, len(plan.cells), len(plan.cells) - len(attempts), attempts, capacity.workers)
 
             def watch(progress: Callable[[], list[Progress]]) -> None:
                 view.workers = progress
 
-            with _shown(view, console, store, plan) as delivered:
-                run(plan, attempts, store, catalog, settings, executor, delivered, watch)
+            with _live_view(view, console, store, plan) as on_record:
+                run(plan, attempts, store, catalog, settings, executor, on_record, watch)
     ids = {cell.id for cell in plan.cells}
     records = board.load(store, ids)
     board.print_table(console, board.frame(store, records, plan.cells), plan.suite)
-    return _farewell(plan, records, out, {attempt.cell.id for attempt in attempts})
+    return _print_summary(plan, records, out, {attempt.cell.id for attempt in attempts})
 
 
-def _tell_skips(plan: Plan) -> None:
+def _print_skips(plan: Plan) -> None:
     for skip in plan.skips[:10]:
         print(f"skipped: {printable(skip.title)}: {printable(skip.reason)}", file=sys.stderr)
     if len(plan.skips) > 10:
         print(f"skipped: {len(plan.skips) - 10} more; `tlbench plan` lists them", file=sys.stderr)
 
 
-def _tell_damaged(file: Unreadable) -> None:
+def _print_damaged(file: Unreadable) -> None:
     print(printable(f"tlbench: {file.message}; its cell is run again"), file=sys.stderr)
 
 
 @contextmanager
-def _shown(view: LiveView, console: Console, store: Store, plan: Plan) -> Iterator[Callable[[Record], None]]:
+def _live_view(view: LiveView, console: Console, store: Store, plan: Plan) -> Iterator[Callable[[Record], None]]:
+    """Yields the function that shows a finished cell: in the live view, or as a line if stdout is not a terminal."""
     if not console.is_terminal:
 
-        def tell(record: Record) -> None:
+        def print_line(record: Record) -> None:
             view.add(record)
+            # Flushed, so that a log file shows how far the run is.
             print(line(record, view.done, view.total), flush=True)
 
         print(f"{printable(plan.suite)}: {view.done} of {view.total} cells done before", flush=True)
-        yield tell
+        yield print_line
         return
     from rich.live import Live
 
@@ -91,9 +102,10 @@ def _shown(view: LiveView, console: Console, store: Store, plan: Plan) -> Iterat
         view.add(record)
         if (began := time.monotonic()) >= due:
             view.standings = _standings(records, plan)
-            # Making the table of very many cells takes longer than some of them.
+            # For thousands of cells the table takes longer than a small cell, and would keep the workers waiting.
             due = began + STANDINGS_PAUSES * (time.monotonic() - began)
 
+    # Transient: the live view is erased at the end, and the final leaderboard printed in its place.
     with Live(view, console=console, refresh_per_second=4, transient=True):
         yield update
 
@@ -105,28 +117,32 @@ def _standings(records: list[Record], plan: Plan) -> RenderableType | None:
     return standings(frame(records, expected=plan.cells)) if records else None
 
 
-def _farewell(plan: Plan, records: list[Record], out: Path, ran: set[str]) -> int:
+def _print_summary(plan: Plan, records: list[Record], out: Path, ran: set[str]) -> int:
+    """Prints how many cells ran and failed, and returns the exit status; `ran` has the ids of this run's cells."""
+    # A cell may be "ok" and have a note, such as a secondary metric that could not be computed.
     for record in [record for record in records if record.status == "ok" and record.reason][:10]:
         print(f"{printable(record.cell.title)}: {printable(record.reason)}", file=sys.stderr)
     failed = [record for record in records if record.status != "ok"]
     for record in failed[:10]:
         print(f"{record.status}: {printable(record.cell.title)}: {printable(record.reason)}", file=sys.stderr)
     if failed:
+        # The command is meant to be copied, so it names the folder unless it is the default one.
         where = "" if out == out_folder(None) else f" --out {shlex.quote(printable(str(out)))}"
         print(
             f"{len(failed)} of {len(plan.cells)} cells have no score: `tlbench show {failed[0].cell.id}{where}` says"
             " why, `tlbench run --fresh failed ...` runs them again",
             file=sys.stderr,
         )
+    # Written by this run, and damaged since: another process or a full disk.
     if lost := len(plan.cells) - len(records):
         print(f"{lost} of {len(plan.cells)} cells have no record in {out} that can be read", file=sys.stderr)
     if not ran:
         print(f"nothing left to run: {len(records)} of {len(plan.cells)} cells were done before; results in {out}")
     else:
         total = sum(record.seconds.total for record in records)
-        taken = sum(
+        reused = sum(
             fit.taken_over for record in records if record.cell.id in ran for fit in (*record.trials, *record.fits)
         )
-        over = f", {taken} {'fit' if taken == 1 else 'fits'} taken over from before" if taken else ""
-        print(f"{len(records)} of {len(plan.cells)} cells, {duration(total)} of work{over}; results in {out}")
+        reused_text = f", {reused} {'fit' if reused == 1 else 'fits'} reused from other cells" if reused else ""
+        print(f"{len(records)} of {len(plan.cells)} cells, {duration(total)} of work{reused_text}; results in {out}")
     return 1 if failed or lost else 0

@@ -1,4 +1,4 @@
-"""`tlbench show`: all that is known of one thing without loading it."""
+"""`tlbench show`: the details of a backbone, task, strategy or suite, without loading it."""
 
 from __future__ import annotations
 
@@ -27,45 +27,55 @@ from tlbench.planning.plan import plan
 from tlbench.planning.suite import read_suite
 
 Facts: TypeAlias = Iterator[tuple[str, str]]
+"""Pairs of a label and a value; pairs with an empty value are not printed."""
 
-_MOST_LABELS = 20
+_MAX_CLASSES = 20
 
 
 def print_one(catalog: Catalog, name: str, out: Path) -> None:
-    """Prints all that is known of a backbone, task, strategy, suite, or the record of a cell.
+    """Prints the details of a backbone, task, strategy or suite, or the record of a cell.
+
+    Args:
+        catalog: The installed plugins.
+        name: A name, the path of a suite file, or the id of a cell.
+        out: Folder of results, for the id of a cell.
 
     Raises:
-        UnknownName: There is nothing of this name.
+        UnknownName: Nothing has this name.
+        AmbiguousName: Two distributions have something of this kind and name.
     """
+    # The form of a cell's id; names of plugins are in kebab-case, and one of 16 hex digits is not expected.
     if re.fullmatch(r"[0-9a-f]{16}", name):
         from tlbench.cli.show_cell import print_record
 
         print_record(catalog, name, out)
         return
-    found = False
+    is_known = False
+    # A task and a suite may have the same name: everything of that name is shown.
     for kind, facts in _KINDS.items():
         try:
-            thing: Found[Any] = getattr(catalog, kind)(name)
+            named: Found[Any] = getattr(catalog, kind)(name)
         except AmbiguousName:
             raise
         except UnknownName:
             continue
-        found = True
-        print_facts([*_common(kind, thing), *facts(thing.item), ("settable", _settable(thing.item))])
+        is_known = True
+        print_facts([*_common(kind, named), *facts(named.item), ("settable", _settable(named.item))])
     if name in {entry.name for entry in catalog.entries("suite")} or name.endswith(".toml"):
-        found = True
+        is_known = True
         print_facts(_suite(catalog, name))
-    if not found:
+    if not is_known:
         kinds = (*_KINDS, "suite")
         names = [entry.name for kind in kinds for entry in catalog.entries(kind)]
         raise UnknownName(f"unknown name {name!r}{nearest(parse(name)[0], names)}{catalog.broken_hint()}")
 
 
-def _common(kind: str, found: Found[Any]) -> Facts:
-    item = found.item
-    yield kind, found.ref.name
-    yield "version", str(found.ref.version)
-    yield "from", from_text(found)
+def _common(kind: str, named: Found[Any]) -> Facts:
+    item = named.item
+    yield kind, named.ref.name
+    yield "version", str(named.ref.version)
+    yield "from", from_text(named)
+    # Without a description, the first paragraph of the class's docstring.
     yield "about", getattr(item, "description", "") or " ".join((item.__doc__ or "").split("\n\n")[0].split())
     yield "paper", getattr(item, "paper", "")
 
@@ -86,9 +96,10 @@ def _backbone(backbone: Backbone) -> Facts:
     yield "licence", card.licence
     yield "source", card.source
     yield "revision", card.revision
-    # Only what is named by a scheme, as hf:org/name, is pinned by its user.
+    # A backbone with a scheme, such as hf:org/name, has no fixed revision, and only a pinned one can be fetched.
     pin = f"name it {backbone.name}@<commit>, and " if ":" in backbone.name and not card.revision else ""
-    yield "on disk", "yes" if card.on_disk else f"no: {pin}`tlbench fetch` brings it, where it can be had"
+    yield "on disk", "yes" if card.on_disk else f"no: {pin}`tlbench fetch` downloads it if it is available"
+    # The two ends of what a strategy may need: no stage trained, and all of them.
     frozen, trained = (needed_bytes(estimated(card, Trainable(stages)), host=True) for stages in (0, None))
     if frozen is not None and trained is not None:
         yield "memory", f"about {size_text(frozen)} frozen, {size_text(trained)} with all of it trained"
@@ -107,12 +118,12 @@ def _task(task: Task) -> Facts:
 
 
 def _strategy(strategy: Strategy) -> Facts:
-    yield "backbone", "" if strategy.uses_backbone else "looks through none"
+    yield "backbone", "" if strategy.uses_backbone else "uses none"
     try:
         yield "needs", ", ".join(declared_needs(strategy))
     except PluginError as error:
         yield "needs", f"unknown: {error}"
-    # What a space depends on is not known here: two classes, and no particular backbone.
+    # A space may depend on the task and the backbone, of which there are none here: an example of two classes.
     about = About(TaskInfo("any", Classes(("0", "1")), ("accuracy",)), Protocol(), None)
     try:
         space, defaults = strategy.space(about), strategy.defaults(about)
@@ -121,6 +132,7 @@ def _strategy(strategy: Strategy) -> Facts:
         return
     yield "space", "" if space else "nothing to search"
     for name, domain in space.items():
+        # The first trial tries the defaults, unless a suite narrows the space.
         default = f"; first {_value(defaults[name])}" if name in defaults else ""
         yield f"  {name}", f"{_domain(domain)}{default}"
 
@@ -146,13 +158,14 @@ def _suite(catalog: Catalog, name: str) -> Facts:
         planned = plan(suite, catalog)
         yield "plan", f"{len(planned.cells)} cells, {len(planned.skips)} skipped: `tlbench plan --suite {name}`"
     except UsageError as error:
-        yield "plan", f"none here: {error}"
+        # A suite of plugins that are not installed can be read, though not planned.
+        yield "plan", f"not possible here: {error}"
 
 
 def _output(output: Output) -> str:
     if classes := output.classes:
-        more = len(classes) - _MOST_LABELS
-        names = [*classes[:_MOST_LABELS], *([f"and {more} more"] if more > 0 else [])]
+        more = len(classes) - _MAX_CLASSES
+        names = [*classes[:_MAX_CLASSES], *([f"and {more} more"] if more > 0 else [])]
         return f"{output.kind}: {len(classes)}: {', '.join(names)}"
     if isinstance(output, Text):
         return f"{output.kind}, at most {output.max_length} tokens"
@@ -160,6 +173,7 @@ def _output(output: Output) -> str:
 
 
 def _settable(item: object) -> str:
+    """Returns the parameters that a name can set in brackets, with their values."""
     settings = (f"{key}={getattr(item, key)}" for key in sorted(parameters(item)))
     return ", ".join(settings) or "nothing"
 
@@ -168,6 +182,7 @@ def _domain(domain: Domain) -> str:
     if isinstance(domain, Choice):
         return "one of " + ", ".join(map(_value, domain.values))
     if not isinstance(domain, Float | Int):
+        # A plugin may return anything; the strategy's conformance test names it too.
         return f"a {type(domain).__name__}, which is not Float, Int or Choice"
     scale = ", log" if domain.log else ""
     return f"{_value(domain.low)} to {_value(domain.high)}{scale}"

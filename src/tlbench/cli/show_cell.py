@@ -1,4 +1,4 @@
-"""`tlbench show <cell>`: what became of one cell."""
+"""`tlbench show <cell>`: the record of one cell, given its id."""
 
 from __future__ import annotations
 
@@ -20,14 +20,19 @@ from tlbench.results.render.escaping import printable
 
 
 def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
-    """Prints the newest record of a cell that can be read; of newer ones it says on stderr why they cannot.
+    """Prints the newest readable record of a cell; if there is a newer one, why it is not readable, on stderr.
+
+    Args:
+        catalog: The installed plugins, for the estimate of memory.
+        cell_id: The id of the cell.
+        out: Folder of results.
 
     Raises:
-        UnknownName: There is none.
-        StoreError: None can be read.
+        UnknownName: The cell has no record.
+        StoreError: It has records, and none of them is readable.
     """
-    record = _newest(Store.open(out), cell_id)
-    rows = [("cell", record.cell.id), ("what", record.cell.title), ("protocol", protocol_text(record.cell.protocol))]
+    record = _newest_readable(Store.open(out), cell_id)
+    rows = [("cell", record.cell.id), ("title", record.cell.title), ("protocol", protocol_text(record.cell.protocol))]
     rows += [("status", record.status)] if record.status != "ok" else []
     rows += [("reason" if record.status != "ok" else "note", record.reason)]
     rows += [("best params", ", ".join(f"{k}={v}" for k, v in record.best_params.items()) or "-")]
@@ -36,19 +41,19 @@ def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
         where = f" on {score.slice}" if score.slice else ""
         rows.append((f"{score.metric}{where}", f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"
                      f"  n={score.n}  seed {score.seed}"))  # fmt: skip
-    made = record.provenance
-    taken = sum(fit.taken_over for fit in (*record.trials, *record.fits))
+    provenance = record.provenance
+    reused = sum(fit.taken_over for fit in (*record.trials, *record.fits))
     rows.append(("trials", f"{len(record.trials)}, {sum(t.status != 'ok' for t in record.trials)} without a score"))
-    rows.append(("taken over", f"{taken} fits that other cells had finished" if taken else ""))
+    rows.append(("reused", f"{reused} fits of other cells" if reused else ""))
     rows.append(("parameters", f"{record.parameters:,}, {record.trainable_parameters:,} of them trained"))
     rows.append(("memory", memory_text(record, _resources(catalog, record))))
     rows.append(("test reads", str(record.test_reads)))
-    seen = ", ".join(f"{count} stand in {split} too" for split, count in record.overlap.items() if count)
-    rows.append(("test examples", seen))
-    rows.append(("made with", ", ".join(f"{k} {v}" for k, v in made.distributions.items())))
-    rows.append(("on", f"{made.device}, {made.threads} threads, {made.precision}"))
-    rows.append(("made otherwise", mixed_provenance(record)))
-    rows.append(("data", ", ".join(f"{k} {v}" for k, v in made.data.items())))
+    overlap = ", ".join(f"{count} are also in {split}" for split, count in record.overlap.items() if count)
+    rows.append(("test examples", overlap))
+    rows.append(("versions", ", ".join(f"{k} {v}" for k, v in provenance.distributions.items())))
+    rows.append(("device", f"{provenance.device}, {provenance.threads} threads, {provenance.precision}"))
+    rows.append(("some fits", mixed_provenance(record)))
+    rows.append(("data", ", ".join(f"{k} {v}" for k, v in provenance.data.items())))
     print_facts(rows)
     if record.report.classes:
         from rich.console import Console
@@ -57,15 +62,16 @@ def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
 
         Console().print("", report(record))
     if record.traceback:
+        # Line by line, since `printable` gives one line; and untrusted, since records can be copied from elsewhere.
         print("\n".join(printable(line, 2000) for line in record.traceback.splitlines()))
 
 
-def _newest(store: Store, cell_id: str) -> Record:
+def _newest_readable(store: Store, cell_id: str) -> Record:
     newest, record = store.newest(cell_id), store.record(cell_id)
     if isinstance(newest, Unreadable):
         if record is None:
-            again = "upgrade tlbench to read it" if newest.is_newer else "`tlbench run` makes it again"
-            raise StoreError(f"{store.root}: {newest.message}; {again}")
+            remedy = "upgrade tlbench to read it" if newest.is_newer else "`tlbench run` runs the cell again"
+            raise StoreError(f"{store.root}: {newest.message}; {remedy}")
         print(printable(f"tlbench: {newest.message}; this is attempt {record.attempt}"), file=sys.stderr)
     if record is None:
         raise UnknownName(f"{store.root}: no record of the cell {cell_id}")
@@ -73,13 +79,14 @@ def _newest(store: Store, cell_id: str) -> Record:
 
 
 def memory_text(record: Record, resources: Resources | None) -> str:
-    """Returns the highest that was measured beside what was estimated; empty where nothing was measured."""
+    """Returns the measured peak of memory and the estimate for it; empty if nothing was measured."""
     memory = record.memory
+    # A fit on a GPU is limited by the GPU's memory; the machine's is measured too, but is not what runs out.
     on_device = memory.device_allocated_bytes is not None
     peak = memory.device_allocated_bytes if on_device else memory.host_peak_bytes
     if peak is None:
         return ""
-    text = f"{size_text(peak)} at its highest" + (" on the device" if on_device else "")
+    text = f"{size_text(peak)} at its peak" + (" on the device" if on_device else "")
     if not on_device and memory.host_baseline_bytes is not None:
         text += f", {size_text(memory.host_baseline_bytes)} when the cell began"
     needed = needed_bytes(resources, host=not on_device) if resources else None
@@ -92,5 +99,5 @@ def _resources(catalog: Catalog, record: Record) -> Resources | None:
         backbone = catalog.backbone(cell.backbone.name).item if cell.backbone else None
         return catalog.strategy(cell.strategy.name).item.resources(backbone, catalog.task(cell.task.name).item)
     except Exception:
-        # A record outlives the plugins that it was made with.
+        # The record may be of a plugin that is not installed any more: there is no estimate then.
         return None

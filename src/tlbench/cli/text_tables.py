@@ -1,4 +1,4 @@
-"""Tables that fit any terminal, and plain columns for other programs."""
+"""Tables for the terminal, and unwrapped columns for pipes and long listings."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from tlbench.results.render.escaping import printable
 if TYPE_CHECKING:
     from rich.table import Table
 
-_LONG = 200
+_MAX_TABLE_ROWS = 200
 
 
 def print_rows(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints a table; a long one, or one for another program, as plain columns: sooner, and never folded."""
-    if len(rows) <= _LONG and sys.stdout.isatty():
+    """Prints rows as a table that wraps to the terminal's width; for a pipe, or if they are many, one line per row."""
+    # rich takes seconds to lay out thousands of rows, and wrapped cells are of no use to grep.
+    if len(rows) <= _MAX_TABLE_ROWS and sys.stdout.isatty():
         _print(_table(headings, rows))
         return
     from rich.cells import cell_len
 
     texts = [headings, *([printable(cell) for cell in row] for row in rows)]
+    # cell_len and not len: a Chinese character takes two columns of a terminal, a combining accent none.
     widths = [max(map(cell_len, column)) for column in zip(*texts, strict=True)]
     for line in texts:
         padded = (text + " " * (width - cell_len(text)) for text, width in zip(line, widths, strict=True))
@@ -29,7 +31,7 @@ def print_rows(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def print_facts(rows: Iterable[tuple[str, str]]) -> None:
-    """Prints what is known of one thing: a name and a text in each row; rows without a text are left out."""
+    """Prints pairs of a label and a text as two columns; pairs without a text are left out."""
     _print(_table(("", ""), [row for row in rows if row[1]]))
 
 
@@ -42,6 +44,7 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     for i, heading in enumerate(headings):
         table.add_column(heading, overflow="fold", no_wrap=i == 0 and len(headings) > 2)
     for row in rows:
+        # As Text, since rich would read brackets in a str as markup and drop them.
         table.add_row(*(Text(printable(cell)) for cell in row))
     return table
 

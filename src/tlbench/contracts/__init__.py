@@ -1,1 +1,4 @@
-"""The plain values and the contracts that every other folder speaks. Free of torch, numpy and I/O."""
+"""The base classes and protocols that plugins implement, and the values that all folders exchange.
+
+Nothing here imports torch or NumPy, or reads a file.
+"""

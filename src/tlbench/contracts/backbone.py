@@ -1,4 +1,4 @@
-"""The backbone contract: weights that load into a staged encoder, and how examples become its input."""
+"""The backbone contract: a pretrained model that loads as a staged encoder, with its own tokeniser or transform."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from tlbench.contracts.outputs import Output
 from tlbench.contracts.task import Examples, Modality
 
+# For the type checker alone: these modules import torch, and a plugin that imports this one must stay light.
 if TYPE_CHECKING:
     from tlbench.modeling.data import Data
     from tlbench.modeling.encoder import Encoder
@@ -16,81 +17,98 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Card:
-    """What can be said of a backbone without loading it; what is not known is None or empty."""
+    """Facts about a backbone that are known without loading it; unknown ones are None or empty.
+
+    `tlbench list` and `tlbench show` print them, and the memory of a fit is estimated from them.
+    """
 
     family: str = ""
+    """The architecture, such as "bert"."""
     parameters: int | None = None
     width: int | None = None
+    """Dimension of the hidden states."""
     stages: int | None = None
-    """How many stages above the embeddings (or the stem) can be frozen or cut."""
+    """Number of stages above the embeddings (or the stem) that can be frozen or cut."""
     licence: str = ""
     pretraining_data: str = ""
     source: str = ""
+    """Where the weights come from, such as a repository of the Hugging Face Hub."""
     revision: str = ""
+    """The pinned commit of the source."""
     on_disk: bool = True
+    """Whether the weights are on this machine, so that a run needs no network."""
     positions: int | None = None
-    """How many positions an input has at most: tokens, words, patches."""
+    """Longest input, in tokens, words or patches."""
     dropped_heads: int | None = None
-    """How many attention heads a block has, where dropout is applied to their weights in training; else None."""
+    """Attention heads per block if training applies dropout to attention weights, which then take memory; else None."""
     decoder_parameters: int | None = None
-    """Of what its head for texts brings, which no frozen stage holds; None where it writes none."""
+    """Parameters of its decoder for tasks whose answers are texts; None if it cannot generate text."""
 
 
 class Backbone:
-    """A pretrained model: subclass it as a frozen dataclass whose fields are its parameters.
+    """Base class of backbones: implement `load` and `featurize`, as a frozen dataclass whose fields are its parameters.
 
-    A backbone object is light: torch and the model's library are imported in `load` and `featurize`.
+    Almost every command creates all backbones, so torch and the model's library are imported inside `load` and
+    `featurize` alone. `tlbench.testing.toys.ToyBackbone` is a complete example that loads in milliseconds. Test a
+    backbone with `tlbench.testing.conformance.BackboneConformance`.
     """
 
+    # Not a ClassVar, like `version`: a subclass may have one object per model and make the name a field.
     name: str
+    """In kebab-case; suites and the command line use it."""
     modality: Modality
     version: ClassVar[int] = 1
-    """Raise it when the results change: other weights, another preprocessing."""
+    """Raise it when results change, because weights or preprocessing changed: it is part of cell ids."""
     paper: str = ""
     imports: ClassVar[tuple[str, ...]] = ()
-    """Modules that `load` and `featurize` take long to import, such as "timm": imported once for all workers."""
+    """Modules that are slow to import in `load` and `featurize`, such as "timm": imported once for all workers."""
 
     def card(self) -> Card:
-        """Returns what is known of the backbone without loading it."""
+        """Returns facts about the backbone; called for every backbone that is listed, so it must load no weights."""
         return Card()
 
     def load(self, *, pretrained: bool = True) -> Encoder:
-        """Returns a fresh encoder on the CPU in fp32, in eval mode; with random weights if not `pretrained`.
+        """Returns a new encoder on the CPU in fp32 and eval mode; with random weights unless `pretrained`.
 
-        The runner moves it to the device and applies the protocol's precision. Random weights are drawn
-        from torch's global generator, which the runner has seeded.
+        Called in a worker, which moves the encoder to the device and applies the protocol's precision. Random weights
+        must be drawn from torch's global generator, which is seeded before the call.
 
         Raises:
-            Exception: A pretrained tensor did not load into the encoder; never a warning.
+            Exception: A pretrained tensor is missing or was not loaded; a warning is not enough.
         """
         raise NotImplementedError
 
     def fetch(self) -> None:
-        """Brings weights and tokenizer to this machine for offline use; what is there is left alone.
+        """Downloads weights and tokenizer for offline use; called by `tlbench fetch`.
+
+        Files that are already on this machine must be left unchanged.
 
         Raises:
-            UsageError: They cannot be had.
+            UsageError: They cannot be downloaded; the message says why.
         """
 
     def supports(self, output: Output) -> str | None:
-        """Returns why the backbone cannot answer with this output, or None; a plan skips such a cell.
+        """Returns why the backbone cannot solve tasks with this output, or None if it can.
 
-        Quick and light. By default a text is refused where no decoder is brought by a `head` of the backbone's own.
+        A plan skips the cell with this text as the reason, so the method must load nothing. By default only text
+        generation is refused, and only if `head` is not overridden.
         """
+        # Compares the functions, since calling `head` would need a loaded encoder.
         if output.reads == "prompt" and type(self).head is Backbone.head:
-            return f"{self.name} brings no decoder, which a text needs"
+            return f"{self.name} has no decoder, which a task with texts as answers needs"
         return None
 
     def featurize(self, examples: Examples, output: Output) -> Data:
-        """Returns tokenised or transformed examples; one example may become several rows (windows).
+        """Returns tokenised or transformed examples; a long example may become several rows (windows).
 
-        For `TokenClasses` and `Span` the data carries an `alignment`.
+        Called in a worker. For `TokenClasses` and `Span` the data must have an `alignment`, which maps positions back
+        to the words or characters of the example.
         """
         raise NotImplementedError
 
     def head(self, output: Output, encoder: Encoder) -> Head | None:
-        """Returns a new head for this output; override it to bring a pretrained decoder.
+        """Returns a new head for this output; override it to provide a pretrained decoder.
 
-        None, the default, stands for the output's own head or tlbench's for outputs of its kind.
+        None selects tlbench's own head for this kind of output. By default the output decides.
         """
         return output.head(encoder)

@@ -1,15 +1,19 @@
-"""A cell: one backbone, task and strategy under a protocol; and what makes two cells, searches or fits the same.
+"""A cell is one backbone, task and strategy under one protocol: the unit of identity, search and record.
 
-An id is a digest of what differs from `DEFAULTS`, a table that is never changed but by adding a row. So a new field
-leaves every id, and with it every record, as it is: its row holds the value that does what was done before.
+    >>> cell = Cell(Ref("sst2-lite"), Ref("linear-probe"), Protocol(), Ref("minilm-l6"))
+    >>> cell.id
+    '64642781beb9319c'
 
-There are three identities, each with all of the one before it:
+There are three nested identities, each of which contains the one before it:
 
-- a *fit* is a backbone, task and strategy with one setting of the hyperparameters, a seed, a budget, a training subset;
-- a *search* adds how settings are drawn and compared, and the seed that it runs at;
-- a *cell* adds how many settings are tried and at which seeds the winner is fitted.
+- a *fit* is a backbone, task and strategy with one setting of the params, a seed, a budget and a training subset;
+- a *search* adds the sampler, the pruner and the seed at which the search runs;
+- a *cell* adds the number of trials and the seeds at which the winner is fitted.
 
-A cell with more trials or more seeds is another cell with the same fits, and takes over those that are finished.
+So a cell with more trials or more seeds is a different cell with the same fits, and reuses those that are finished.
+
+Guarantee: an id is a digest of the fields that differ from the frozen table `DEFAULTS`, so adding a field to `Protocol`
+changes no existing id. The row of a new field holds the value that keeps the behaviour from before the field existed.
 """
 
 from __future__ import annotations
@@ -26,8 +30,10 @@ from msgspec import Meta
 from tlbench.contracts.space import Override, Value
 
 KIN = 6
-"""Hex digits at the beginning of a cell's id that are equal for cells with the same fits, so that a list of ids says
-where to look for them. They may be equal by chance: `fits_id` is what decides."""
+"""Number of leading hex digits of a cell's id that cells with the same fits share.
+
+A directory listing is therefore enough to look up related cells, without an index. Two unrelated cells may share these
+digits by chance: only `fits_id` decides."""
 Precision = Literal["auto", "fp32", "bf16-autocast", "bf16-weights"]
 Sampler = Literal["tpe", "random", "grid", "gp"]
 Pruner = Literal["none", "median", "hyperband", "halving"]
@@ -36,38 +42,41 @@ Seed = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
 class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is held equal between strategies.
+    """The budget and the rules of a comparison, which are equal for all strategies.
 
     Raises:
-        ValueError: No seeds, a seed twice, or both `max_steps` and `epochs`.
+        ValueError: A seed is repeated, a number is not finite, or both `max_steps` and `epochs` are set.
     """
 
     trials: PositiveInt = 1
-    """How many settings the study tries in total; one is "not searched"."""
+    """Number of settings that the search tries in total; with one there is no search."""
     seeds: Annotated[tuple[Seed, ...], Meta(min_length=1)] = (0,)
-    """The winner is fitted once for each; seed s draws training subset s, the same for every strategy."""
+    """The winner is fitted once per seed; seed s draws training subset s, the same for every strategy."""
     max_steps: PositiveInt | None = None
     """Optimiser steps of a gradient-trained fit."""
     epochs: Annotated[float, Meta(gt=0)] | None = None
     """Passes over the training examples of a gradient-trained fit."""
     train_limit: PositiveInt | None = None
-    """How many training examples a fit may see; None for all."""
+    """Number of training examples that a fit may see; None for all."""
     max_seconds: Annotated[float, Meta(gt=0)] | None = None
-    """Wall-clock time of the whole cell, after which it is stopped and recorded as `timeout`."""
+    """Wall-clock seconds of the whole cell, after which it is stopped and recorded as `timeout`."""
     precision: Precision = "auto"
     refit: bool = False
-    """False: the search runs at `seeds[0]` and the winner's own fit counts as that seed's."""
+    """Whether the winner is fitted again at `seeds[0]`; if False, its fit of the search counts as that seed's."""
     sampler: Sampler = "tpe"
     pruner: Pruner = "none"
     lag: PositiveInt = 8
-    """Trial n of a search is drawn from what trials 0 to n - lag gave, and so is when to stop it; as many trials are
-    fitted at the same time, and all draws are the same on any number of workers. Twice the workers keeps them busy.
-    Where trials are pruned it is counted in whole fits, and so is up to three times as many trials."""
+    """Trial n is sampled, and pruned, from the results of trials 0 to n - lag alone.
+
+    So `lag` trials can be fitted at the same time, and the search is the same on any number of workers; twice the
+    number of workers keeps them busy. With a pruner it is counted in whole fits, up to three times as many trials."""
 
     def __post_init__(self) -> None:
+        # The constraints of the annotations are msgspec's and hold for files alone; these hold for every Protocol.
         if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError("a seed stands twice")
+            raise ValueError("a seed is repeated")
         for name in ("epochs", "max_seconds"):
+            # TOML has inf, which satisfies gt=0.
             if not math.isfinite(getattr(self, name) or 0.0):
                 raise ValueError(f"{name} must be finite")
         if self.max_steps is not None and self.epochs is not None:
@@ -75,13 +84,14 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def is_searched(self) -> bool:
-        """Whether several settings are compared."""
+        """Whether more than one setting is tried."""
         return self.trials > 1
 
     def of_fit(self, seed: int) -> Protocol:
-        """Returns the protocol as a fit may know it: without what does not belong to the identity of a fit.
+        """Returns the protocol that a fit may read: fields outside the identity of a fit have their defaults.
 
-        The pruner stays, since it says whether a fit is to report; reporting changes no weight.
+        A strategy therefore cannot depend on anything that would make its fit wrong for another cell. The pruner stays,
+        since it decides whether a fit reports intermediate scores; reporting changes no weight.
         """
         return msgspec.structs.replace(
             self, trials=1, seeds=(seed,), max_seconds=None, refit=False, sampler="tpe", pruner=self.pruner, lag=8
@@ -89,72 +99,78 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Ref(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A plugin's object: its canonical name with its parameters and pinned revision, and its own version."""
+    """A plugin's object by its canonical name (with parameters and pinned revision) and its own version number."""
 
     name: str
     version: int = 1
 
 
 class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The unit of identity, of search and of record. Nothing measured is in it."""
+    """One backbone, task and strategy under one protocol.
+
+    Nothing measured is part of it, so a plan knows every id before anything has run.
+    """
 
     task: Ref
     strategy: Ref
     protocol: Protocol
     backbone: Ref | None = None
-    """None for a strategy that looks through no backbone."""
+    """None for a strategy that uses no backbone, such as a majority baseline."""
     needs: tuple[Ref, ...] = ()
+    """Other backbones and tasks that the strategy reads, named "backbone:x" and "task:x"."""
     space: dict[str, Override] = {}
-    """The suite's fixed and narrowed hyperparameters."""
+    """The hyperparameters that the suite fixes or narrows."""
 
     @property
     def id(self) -> str:
-        """Sixteen hex digits; the first six (`KIN`) are those of every cell with the same fits."""
-        fits = self._fits()
-        whole = fits + _part(self.protocol, "search") + _part(self.protocol, "cell")
-        return _digest(fits)[:KIN] + _digest(whole)[: 16 - KIN]
+        """Sixteen hex digits; the first `KIN` of them are shared by all cells with the same fits."""
+        # Two digests, so that the beginning depends on the fits alone.
+        fits = self._fit_fields()
+        everything = fits + _changed_fields(self.protocol, "search") + _changed_fields(self.protocol, "cell")
+        return _digest(fits)[:KIN] + _digest(everything)[: 16 - KIN]
 
     @property
     def fits_id(self) -> str:
-        """Sixteen hex digits, equal for cells that differ in nothing that a fit depends on but params and seed."""
-        return _digest(self._fits())
+        """Sixteen hex digits, equal for cells whose fits can differ only in params and seed."""
+        return _digest(self._fit_fields())
 
     @property
     def search_id(self) -> str:
-        """Sixteen hex digits, equal for cells whose searches go the same way, however far.
+        """Sixteen hex digits, equal for cells whose searches try the same settings in the same order.
 
-        A study's suggestions are drawn from it: the first 16 of 32 trials are those of 16. Not so for a grid, whose
-        points lie the closer the more there are.
+        It seeds the sampler, and the number of trials is not part of it: the first 16 of 32 trials are the trials of a
+        search of 16. A grid is the exception, since its points depend on how many there are.
         """
-        return _digest(self._fits() + _part(self.protocol, "search") + _encoded(self.protocol.seeds[0]))
+        return _digest(self._fit_fields() + _changed_fields(self.protocol, "search") + _encoded(self.protocol.seeds[0]))
 
     def fit_id(self, params: Mapping[str, Value], seed: int) -> str:
-        """Returns sixteen hex digits, equal for fits that are the same: what one cell has fitted serves another."""
-        return _digest(self._fits() + _encoded([_plain(dict(params)), seed]))
+        """Returns sixteen hex digits, equal for the same fit of two cells: one of them can reuse the other's result."""
+        return _digest(self._fit_fields() + _encoded([_normalised(dict(params)), seed]))
 
-    def _fits(self) -> bytes:
-        known: dict[str, Any] = {"task": _named(self.task), "strategy": _named(self.strategy)}
+    def _fit_fields(self) -> bytes:
+        # Empty fields are left out, like a protocol's defaults: a field that is added later must not change old ids.
+        fields: dict[str, Any] = {"task": _ref_key(self.task), "strategy": _ref_key(self.strategy)}
         if self.backbone is not None:
-            known["backbone"] = _named(self.backbone)
+            fields["backbone"] = _ref_key(self.backbone)
         if self.needs:
-            known["needs"] = [_named(need) for need in self.needs]
+            fields["needs"] = [_ref_key(need) for need in self.needs]
         if self.space:
-            known["space"] = {name: _plain(override) for name, override in self.space.items()}
-        return _encoded(known) + _part(self.protocol, "fit")
+            fields["space"] = {name: _normalised(override) for name, override in self.space.items()}
+        return _encoded(fields) + _changed_fields(self.protocol, "fit")
 
     @property
     def title(self) -> str:
-        """Returns "backbone | task | strategy" for people."""
+        """The text "backbone | task | strategy", for messages and tables."""
         backbone = self.backbone.name if self.backbone else "-"
         return f"{backbone} | {self.task.name} | {self.strategy.name}"
 
 
 Part = Literal["fit", "search", "cell", "limit"]
-"""The smallest identity that a field belongs to; a `limit` can only stop work, and belongs to none."""
+"""The smallest identity that a field belongs to; a `limit` can only stop work, so it belongs to none."""
 
 
 class Default(NamedTuple):
-    """The value that a field of the protocol is left out of an id with, and the identity it belongs to."""
+    """The value at which a field of the protocol is omitted from ids, and the identity that the field belongs to."""
 
     value: Any
     part: Part
@@ -166,6 +182,7 @@ DEFAULTS: dict[str, Default] = {
     "max_steps": Default(None, "fit"),
     "epochs": Default(None, "fit"),
     "train_limit": Default(None, "fit"),
+    # A cell that runs out of time is recorded with its limit, and run again by a run that grants more.
     "max_seconds": Default(None, "limit"),
     "precision": Default("auto", "fit"),
     "refit": Default(False, "cell"),
@@ -173,45 +190,50 @@ DEFAULTS: dict[str, Default] = {
     "pruner": Default("none", "search"),
     "lag": Default(8, "search"),
 }
-"""Every field of `Protocol`, once and for all: a row may be added, and none changed, even if a field's own default is.
+"""One row per field of `Protocol`. Rows may be added but never changed, even if the default in `Protocol` changes.
 
-What draws the training examples differently (shots, groups, folds) will be of the fit; training the winner on
-validation too is of the cell, and of the identity of its final fits where it is done.
+A future field that changes which examples are trained on (shots, groups, folds) belongs to the fit. A field for
+training the winner on validation too belongs to the cell, and to its final fits where it is switched on.
 """
 
 
+# Cached: a plan may have a hundred thousand cells, but it has only a few protocols and names.
 @lru_cache(maxsize=4096)
-def _part(protocol: Protocol, part: Part) -> bytes:
-    """Returns those fields of one identity that differ from the table, as JSON."""
+def _changed_fields(protocol: Protocol, part: Part) -> bytes:
+    """Returns the fields of one identity that differ from the table, as JSON."""
     if part == "search" and not protocol.is_searched:
-        # Nothing is drawn or compared.
+        # With one setting the sampler and the pruner have no effect, so they must not make another cell.
         return _encoded({})
     values = {name: getattr(protocol, name) for name, default in DEFAULTS.items() if default.part == part}
-    return _encoded({name: _plain(value) for name, value in values.items() if value != DEFAULTS[name].value})
+    return _encoded({name: _normalised(value) for name, value in values.items() if value != DEFAULTS[name].value})
 
 
 @lru_cache(maxsize=65536)
-def _named(ref: Ref) -> str | list[str | int]:
+def _ref_key(ref: Ref) -> str | list[str | int]:
+    # Version 1 is left out, so that an object that has never changed has a name alone as its key.
     return ref.name if ref.version == 1 else [ref.name, ref.version]
 
 
-def _plain(value: Any) -> Any:
-    """Returns a value in the one form of all those that mean the same: 1.0 as 1, [x] as x, no empty ends of a range."""
+def _normalised(value: Any) -> Any:
+    """Returns one form for all values that mean the same: 1 for 1.0, x for [x], and no open ends of a range."""
     if isinstance(value, msgspec.Struct):
-        return {name: _plain(part) for name, part in msgspec.structs.asdict(value).items() if part is not None}
+        return {name: _normalised(part) for name, part in msgspec.structs.asdict(value).items() if part is not None}
     if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
+        return {name: _normalised(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value] if len(value) != 1 else _plain(value[0])
+        return [_normalised(part) for part in value] if len(value) != 1 else _normalised(value[0])
+    # Above 2**53 a float no longer holds every integer, so that two different numbers could become one.
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
     return value
 
 
+# Deterministic order: dictionaries are encoded by sorted key, so that equal values give equal bytes.
 _encoded = msgspec.json.Encoder(order="deterministic").encode
 
 
 def _digest(content: bytes) -> str:
+    # 64 bits: two of a million cells get the same id with a probability of 3e-8.
     return hashlib.sha256(content).hexdigest()[:16]
 
 
@@ -223,7 +245,7 @@ class Skip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a run will do, in the order to do it."""
+    """The cells that a run fits, in that order, and the combinations that it skips."""
 
     suite: str
     cells: tuple[Cell, ...]

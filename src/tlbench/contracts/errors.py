@@ -1,62 +1,65 @@
-"""What can go wrong, and whose fault it is.
+"""The exceptions of tlbench, grouped by who can fix them.
 
 TlbenchError
-├── UsageError            the user's mistake: one line, exit status 2
-│   ├── UnknownName       no plugin brings this name; carries the nearest names
-│   ├── AmbiguousName     two distributions bring this name
-│   ├── SuiteError        a suite file that is not one; carries the path of the offending key
-│   ├── DataError         a file of data that cannot be used; carries file and row
+├── UsageError            the user's mistake: one line on stderr, exit status 2
+│   ├── UnknownName       no plugin has this name; the message suggests similar names
+│   ├── AmbiguousName     two distributions have this name
+│   ├── SuiteError        an invalid suite file; the message has the path of the key
+│   ├── DataError         an invalid data file; the message has file and row
 │   └── StoreError        an output folder that cannot be used
 ├── PluginError           a plugin broke its contract: the cell fails, the run goes on
-├── SealBroken            the test split was asked for before the winner was frozen
-└── FitEnded              a fit that ended without a predictor, on purpose
-    ├── Pruned            the study's pruner stopped this trial
-    └── Diverged          a loss, a weight or an output that is not finite
+├── SealBroken            the test split was requested before the winner was frozen
+└── FitEnded              a fit that ends without a predictor, on purpose
+    ├── Pruned            the pruner stopped this trial
+    └── Diverged          a loss, a weight or an output is not finite
+
+A plugin raises `UsageError` or `DataError` where the user can fix the cause, `Diverged` in a fit, and lets everything
+else pass: what it raises in a fit becomes a `failed` record with its traceback.
 """
 
 
 class TlbenchError(Exception):
-    """Whatever tlbench raises on purpose."""
+    """Base class of all exceptions that tlbench raises on purpose."""
 
 
 class UsageError(TlbenchError):
-    """The user's mistake; its message is one line: what, where, and what to do."""
+    """The user's mistake; its message is one line that says what is wrong, where, and what to do next."""
 
 
 class UnknownName(UsageError):
-    """No plugin brings this name."""
+    """No installed plugin has an object of this name."""
 
 
 class AmbiguousName(UsageError):
-    """Two distributions bring this name, and it was used without saying which."""
+    """Two distributions have an object of this name, and the name was used without its distribution."""
 
 
 class SuiteError(UsageError):
-    """A suite that cannot be read; the message holds the file and the path of the key."""
+    """A suite file that is missing or invalid; the message has the file and the path of the key."""
 
 
 class DataError(UsageError):
-    """A file of data that cannot be used; the message is one line that names file and row."""
+    """A data file that cannot be read; the message is one line with file and row."""
 
 
 class StoreError(UsageError):
-    """An output folder that cannot be used: not writable, or of another format."""
+    """An output folder that is not writable, or that has an unknown format."""
 
 
 class PluginError(TlbenchError):
-    """A plugin broke its contract."""
+    """A plugin broke its contract, for example by returning a value of the wrong type."""
 
 
 class SealBroken(TlbenchError):
-    """The test split was asked for before the winner was frozen on disk."""
+    """The test split was requested before the winner of the search was frozen on disk."""
 
 
 class FitEnded(TlbenchError):
-    """A fit that ended without a predictor, on purpose."""
+    """A fit that ends without a predictor, on purpose."""
 
 
 class Pruned(FitEnded):
-    """The study's pruner stopped this trial."""
+    """The pruner stopped this trial, since it was worse than others at the same step."""
 
 
 class Diverged(FitEnded):

@@ -1,16 +1,18 @@
-"""The executor contract: where and how fits are run.
+"""The executor contract: an executor decides where orders run, such as in this process, in workers or on a cluster.
 
-A run turns cells into orders and answers into records. An executor only has orders carried out, each by
-`carry_out(order)` in whatever process: it knows nothing of searches, records or the test split. Attempts, deaths and
-time limits are the run's. A whole one, which needs no second process:
+A run turns cells into orders and results into records. An executor takes each order to some process, calls
+`carry_out(order)` there and returns the result. It knows nothing of searches, records or the test split: the run
+repeats orders whose worker died, enforces time limits and gives up after too many attempts.
+
+A complete executor plugin, which runs each order in the calling process:
 
     from dataclasses import dataclass
 
     from tlbench import Capacity, carry_out, hookimpl
 
     class Done:
-        def __init__(self, answer):
-            self.result = lambda: answer
+        def __init__(self, result):
+            self.result = lambda: result
             self.cancel = lambda: None
 
     @dataclass(frozen=True)
@@ -19,7 +21,7 @@ time limits are the run's. A whole one, which needs no second process:
 
         name: str = "direct"
 
-        def start(self, asked):
+        def start(self, request):
             return self
 
         def capacity(self):
@@ -37,6 +39,8 @@ time limits are the run's. A whole one, which needs no second process:
     @hookimpl
     def tlbench_executors():
         return [Direct()]
+
+`tlbench.testing.conformance.ExecutorConformance` tests an executor, kills of its workers included.
 """
 
 from __future__ import annotations
@@ -51,168 +55,188 @@ from tlbench.contracts.cell import Cell
 from tlbench.contracts.record import ClassReport, FitResult, Memory, Provenance, TestScore
 from tlbench.contracts.space import Value
 
+# Scoring is an order of its own because it reads the test split and imports libraries that the driver must not.
 Purpose = Literal["search", "final", "score"]
 
 
 class Fit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One setting of the hyperparameters at a seed."""
+    """One setting of the hyperparameters at one seed."""
 
     trial: int
-    """The study's number; for a final fit that of the winner."""
+    """Number of the trial in the search; for a final fit that of the winner."""
     seed: int
     params: dict[str, Value]
 
 
 class FitOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All that a worker is told: plain JSON, so that it can travel to another process or machine."""
+    """Everything that a worker needs for one piece of work, as JSON that can travel to another process or machine."""
 
+    # A mutable default such as {} is safe below: msgspec gives every object an empty one of its own.
     cell: Cell
     purpose: Purpose
-    """A `search` sees train and validation. A `final` also answers the test split. A `score` has no fits: it scores the
-    answers of the final fits, which lie in the folder."""
+    """`search` reads train and validation; `final` also predicts the test split; `score` has no fits and scores the
+    predictions that the final fits wrote to `folder`."""
     fits: tuple[Fit, ...] = ()
-    """Several are fitted in one pass."""
+    """More than one are fitted together, in one pass over the data."""
     folder: str = ""
-    """Where the test predictions go."""
+    """Folder for the test predictions."""
     attempt: int = 1
-    """How often the order was given, this time included."""
+    """1 the first time that the order is submitted, and one more after each lost worker."""
     device: str = "cpu"
-    """Resolved: `cpu`, `cuda` or `cuda:<n>`; a worker that does not have it refuses."""
+    """Resolved: `cpu`, `cuda` or `cuda:<n>`; a worker without this device refuses the order."""
     precision: str = "fp32"
     """Resolved: `fp32`, `bf16-autocast` or `bf16-weights`."""
     threads: int = 1
     environment: dict[str, str] = {}
-    """Environment variables of tlbench: where data and caches are, which plugin modules to load."""
+    """Environment variables of tlbench: the folders of data and caches, and the plugin modules to load."""
     imports: tuple[str, ...] = ()
-    """Modules that the backbone takes long to import: an executor may start its worker from a process that has them."""
+    """Modules of the backbone that are slow to import: an executor may fork its worker from a process that has them."""
     keep_above: float | None = None
-    """The best validation score so far: a predictor that does better is kept for the final fit; None keeps any."""
+    """Best validation score so far: a predictor above it is kept for the final fit; None keeps every predictor."""
     stop_below: dict[int, float] = {}
-    """Step to the validation score that a fit must reach at it, or else it is pruned."""
+    """Step to the lowest score with which a fit goes on at that step, as greater is better; below it it is pruned."""
+    # A short fit is not saved to disk, since fitting it again is as quick: its predictor is in that worker alone.
     worker: str = ""
-    """The worker that still has the predictor that is asked for, if it lives."""
+    """Name of the worker that has the winner's predictor in memory; a hint, since that worker may have ended."""
     seconds: float | None = None
-    """After so many the order is stopped; None for no limit."""
+    """Time limit of the order in seconds; None for no limit."""
 
 
 class OrderResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All that a worker answers to an order."""
+    """Everything that a worker returns for one order."""
 
     results: tuple[FitResult, ...] = ()
-    """One for each fit, in the same order."""
+    """One per fit, in the order of `FitOrder.fits`."""
     worker: str = ""
+    """Name of the worker, for `FitOrder.worker` of a later order."""
     keeps: bool = False
-    """Whether the worker still has the predictor of the order's only fit."""
+    """Whether the worker still has the predictor of the order's only fit in memory."""
     memory: Memory = Memory()
     energy_joules: float | None = None
     made_with: Provenance = Provenance()
     scores: tuple[TestScore, ...] = ()
-    """Of a `score` order, as the fields below."""
+    """Set by a `score` order alone, like the five fields below."""
     left_out: str = ""
-    """One line on scores that could not be computed, of a metric that is not the primary one or on a slice."""
+    """One line on scores that could not be computed: of a metric that is not the primary one, or on a slice."""
     report: ClassReport = ClassReport()
     overlap: dict[str, int] = {}
     predictions: str = ""
-    """The file within the folder that holds the predictions of all seeds."""
+    """Name of the file within `FitOrder.folder` that holds the predictions of all seeds."""
     misfits: dict[int, str] = {}
-    """Seeds whose stored predictions cannot be scored, so that they must be fitted again: why, in one line."""
+    """Seed to the reason why its stored predictions cannot be scored; such seeds are fitted again."""
     error: str = ""
-    """One line where nothing could be done at all, such as a task that cannot be loaded."""
+    """One line if the order failed as a whole, for example because its task cannot be loaded; else empty."""
     traceback: str = ""
     ends_run: bool = False
-    """Whether the error is no cell's fault: a full disk, a device that is not there."""
+    """Whether the error would hit every cell, such as a full disk or a missing device, so that the run stops."""
 
 
 class WorkerLost(Exception):
-    """A worker ended before it answered; the message says how: "was killed by SIGKILL"."""
+    """A worker ended before it returned a result; the message completes "the worker ...": "was killed by SIGKILL".
+
+    Attributes:
+        oom: Whether the operating system killed it because memory ran out.
+    """
 
     def __init__(self, how: str, oom: bool = False) -> None:
         super().__init__(how)
         self.oom = oom
-        """Whether the system ended it for want of memory."""
 
 
 class OutOfTime(WorkerLost):
-    """An order took longer than its `seconds`."""
+    """An order exceeded its time limit, `FitOrder.seconds`."""
 
     def __init__(self) -> None:
         super().__init__("ran out of time")
 
 
+# A protocol and not a base class: any hashable object with these two methods will do.
 class Handle(Protocol):
-    """An order on its way."""
+    """A submitted order, like a `concurrent.futures.Future`."""
 
     def result(self) -> OrderResult:
-        """Returns the answer, once `Executor.wait` has named the handle.
+        """Returns the result; called only after `Executor.wait` has returned this handle.
 
         Raises:
-            WorkerLost: The worker ended before it answered, or was cancelled.
+            WorkerLost: The worker ended before it returned a result, or the order was cancelled.
         """
 
     def cancel(self) -> None:
-        """Stops the work on the order, whatever it is doing; `wait` names the handle soon after."""
+        """Stops the order even in the middle of a fit; `Executor.wait` returns the handle soon after."""
 
 
 @dataclass(frozen=True)
 class Capacity:
-    """What an executor offers. It is asked for, and not the machine on which a run is started."""
+    """Number of workers and their hardware, which may differ from the machine that the run was started on."""
 
     workers: int = 1
-    """How many orders are carried out at the same time."""
+    """Number of orders that run at the same time."""
     cores: int = 1
-    """Of one worker."""
+    """CPU cores of one worker."""
     device: str = "cpu"
-    """What one worker computes on: `cpu`, or `cuda` for a GPU of its own."""
+    """Device of one worker: `cpu`, or `cuda` for a GPU of its own."""
     bf16: bool = False
-    """Whether the device multiplies bf16 itself."""
+    """Whether the device has bf16 arithmetic in hardware."""
     isolated: bool = False
-    """Whether a worker can die, or be stopped, alone."""
+    """Whether a worker can crash or be killed without ending the run."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a run asks of an executor when it starts it."""
+class ExecutorRequest:
+    """The options that a run passes to `ExecutorPlugin.start`."""
 
     workers: int | None = None
-    """As many as the user said; None for as many as it has, up to `useful`."""
+    """Number of workers from `--jobs`; None leaves it to the executor, up to `useful`."""
     useful: int = 1
-    """More workers than this would find nothing to do, or no memory."""
+    """Number of workers above which some would be idle or run out of memory."""
     device: str = "auto"
-    """`auto`, `cpu`, `cuda` or `cuda:<n>`."""
+    """`auto`, `cpu`, `cuda` or `cuda:<n>`, from `--device`."""
     log: str = ""
-    """The file for what workers print."""
+    """File to which workers redirect their stdout and stderr."""
     environment: dict[str, str] = field(default_factory=dict)
-    """That of every order of the run."""
+    """`FitOrder.environment` of all orders of the run."""
 
 
 @runtime_checkable
 class Executor(Protocol):
-    """Has orders carried out; used from one thread."""
+    """A started executor, ready for orders.
+
+    The run calls all methods from one thread, has at most `capacity().workers` orders submitted at a time, and calls
+    `close` after errors too.
+
+    An executor guarantees that `wait` returns every submitted order in the end, also one whose worker died or that was
+    cancelled. Retrying is the run's job: an executor reports a lost worker and never submits an order again itself.
+    """
 
     def capacity(self) -> Capacity:
-        """Returns its number of workers, and the cores and device of each."""
+        """Returns the number of workers, and the cores and device of each."""
 
     def submit(self, order: FitOrder) -> Handle:
-        """Takes an order; no more than `capacity().workers` are on their way at a time."""
+        """Starts an order and returns its handle; there is always a free worker for it."""
 
     def wait(self, handles: Iterable[Handle], timeout: float | None = None) -> set[Handle]:
-        """Returns those that have ended: at least one, or none after `timeout` seconds."""
+        """Returns the handles that have ended: at least one of them, or none after `timeout` seconds."""
 
     def close(self) -> None:
-        """Ends all workers, whatever they are doing."""
+        """Ends all workers at once; orders that still run are lost."""
 
 
+# Discovery checks a plugin's object with isinstance, which compares the names of methods and not their signatures.
 @runtime_checkable
 class ExecutorPlugin(Protocol):
-    """What a plugin brings: a frozen dataclass whose fields are its settings."""
+    """The object that a plugin returns from `tlbench_executors`: a frozen dataclass whose fields are its options.
 
+    A user sets the fields on the command line, as in `--executor 'name[jobs=2]'`.
+    """
+
+    # A property, because a protocol's attribute could be assigned, which a field of a frozen dataclass cannot.
     @property
     def name(self) -> str:
-        """The name on the command line."""
+        """The name for `--executor`, in kebab-case."""
 
-    def start(self, asked: Asked) -> Executor:
-        """Returns an executor that is ready for orders; nothing is connected or started before.
+    def start(self, request: ExecutorRequest) -> Executor:
+        """Returns an executor that is ready for orders; processes and connections begin here and not earlier.
 
         Raises:
-            UsageError: It cannot give what is asked.
+            UsageError: The request cannot be met, for example because the machine has no such GPU.
         """

@@ -1,6 +1,7 @@
-"""Results: what one fit was asked for and gave, and what was measured of a cell.
+"""The results of fits and cells, as they are stored.
 
-Everything here is a value on disk: frozen, strict about unknown fields, and JSON both ways.
+Every class here is a file format: frozen, strict about unknown fields, and equal after a round trip through JSON. A
+field can only be added with a default that older records have had; anything else raises `FORMAT`.
 """
 
 from __future__ import annotations
@@ -13,26 +14,26 @@ from tlbench.contracts.cell import Cell
 from tlbench.contracts.space import Value
 
 FORMAT = 1
-"""The version of the record folder; raised when old records can no longer be read."""
+"""Version of the results folder; raised only when older records can no longer be read."""
 
 Status = Literal["ok", "diverged", "oom", "timeout", "failed", "crashed"]
-"""How a cell ended: `failed` raised, `crashed` lost its process again and again."""
+"""How a cell ended: `failed` if a plugin raised, `crashed` if its worker died in every attempt."""
 
+# Unlike an order's purpose it is never "score", since scoring fits nothing.
 Purpose = Literal["search", "final"]
 
 
 class Point(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What was known of a fit at one of its steps."""
+    """The validation score and the training loss that a fit reported at one step."""
 
     step: int
     score: float | None = None
     """The primary metric on the validation split."""
     loss: float | None = None
-    """The training loss."""
 
 
 class FitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one fit gave."""
+    """The scores, times and counts of one fit. Times are wall-clock seconds."""
 
     params: dict[str, Value]
     seed: int
@@ -40,43 +41,46 @@ class FitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trial: int
     status: Literal["ok", "pruned", "diverged", "oom", "failed"]
     reason: str = ""
-    """One line; empty where the status is `ok`."""
+    """One line; empty if the status is `ok`."""
     traceback: str = ""
     validation: float | None = None
     """The primary metric on the validation split."""
     fit_seconds: float = 0.0
-    """Training alone: without encoding, set-up and scoring. Trials fused in one pass share it equally."""
+    """Training alone, without encoding, set-up and scoring. Trials fitted in one pass share it equally."""
     validate_seconds: float = 0.0
     setup_seconds: float = 0.0
-    """What making all that this fit took from `once` took, whichever fit it was made in."""
+    """Standalone cost of the objects that this fit read from `Job.once`, even if another fit computed them."""
     setup_paid_seconds: float = 0.0
-    """What this fit itself took to make it."""
+    """The part of `setup_seconds` that was spent in this fit."""
     encode_seconds: float = 0.0
-    """What the activations this fit read would have cost on their own, whoever computed them."""
+    """Standalone cost of the activations that this fit read, even if they came from a cache."""
     encode_paid_seconds: float = 0.0
-    """What this fit paid for encoding."""
+    """Time spent on encoding in this fit."""
     predict_seconds: float = 0.0
     """Predicting the test split; 0 for a fit of the search."""
     examples_seen: int = 0
+    """Number of training examples served to the fit, repetitions included."""
     parameters: int = 0
     trainable_parameters: int = 0
     notes: dict[str, float] = {}
+    """`Job.notes` of the strategy."""
     history: tuple[Point, ...] = ()
-    """How it went, in order of steps, as far as the strategy reports."""
+    """Learning curve in order of steps, if the strategy reports one."""
     predictions: str | None = None
-    """The file with the test predictions, within the cell's work folder."""
+    """File of the test predictions within the cell's work folder."""
+    # Known as reuse in messages; the name is part of the file format.
     taken_over: bool = False
-    """Whether it was made for another cell, which asks for the same fit, and not again for this one."""
+    """Whether the result was reused from another cell that has the same fit."""
 
 
 PAID = ("fit_seconds", "setup_paid_seconds", "encode_paid_seconds", "validate_seconds")
-"""Fields of a fit's result that add up to what it took."""
+"""Fields of `FitResult` whose sum is the time that the fit really took."""
 
 
 class TestScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One metric of one seed on the test split, or on one slice of it."""
 
-    __test__ = False  # pytest must not collect it
+    __test__ = False  # pytest collects classes whose names begin with "Test"
 
     metric: str
     seed: int
@@ -84,125 +88,131 @@ class TestScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     low: float
     """Lower end of the 95% bootstrap interval over examples."""
     high: float
+    """Upper end of the interval."""
     n: int
-    """How many examples."""
+    """Number of examples."""
     slice: str | None = None
     """"column=value", or None for the whole split."""
 
 
 class ClassScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How well one class, label or type of entity is found on the test split, counted over all seeds."""
+    """Precision, recall and F1 of one class, label or entity type on the test split, counted over all seeds."""
 
     name: str
     precision: float
     recall: float
     f1: float
     support: int
-    """How many test examples (of words: entities or words) are of it."""
+    """Number of test examples of this class (of entities or words for a task of words)."""
 
 
 class ClassReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is told apart and what is confused; empty where a task does not classify."""
+    """Scores per class and the confusion matrix; empty for tasks that are not classification."""
 
     classes: tuple[ClassScore, ...] = ()
     names: tuple[str, ...] = ()
-    """Of the rows and columns of the confusion matrix; empty for labels, of which an example may have several."""
+    """Rows and columns of the confusion matrix; empty for multi-label tasks, which have none."""
     confusion: tuple[tuple[int, int, int], ...] = ()
-    """The entries that are not 0, summed over seeds: index of what is true, of what is said, and how often."""
+    """Sparse confusion matrix, summed over seeds: (index of the target, index of the prediction, count)."""
 
 
 class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Bytes; None where it could not be measured."""
+    """Memory of a worker during a cell, in bytes; None if it could not be measured."""
 
     host_baseline_bytes: int | None = None
-    """Resident memory of the worker when the cell began."""
+    """Resident memory when the cell began."""
     host_peak_bytes: int | None = None
-    """High-water mark of resident memory during the cell (reset when it began, where the kernel allows)."""
+    """Peak of resident memory during the cell, or of the whole process on kernels that cannot reset the peak."""
     device_allocated_bytes: int | None = None
+    """Peak of the memory of tensors on the GPU."""
     device_reserved_bytes: int | None = None
+    """Peak of the memory that the allocator holds on the GPU, free blocks included."""
 
 
 class Seconds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the wall-clock time of a cell went."""
+    """Wall-clock seconds of a cell by stage."""
 
     setup: float = 0.0
-    """Standalone cost of what the final fits took from `once`, per seed."""
+    """Standalone cost of the objects that the final fits read from `Job.once`, per seed."""
     encode: float = 0.0
-    """Standalone cost of all encoding that the final fits read, per seed; rankings use this."""
+    """Standalone cost of the activations that the final fits read, per seed; leaderboards compare this one."""
     encode_paid: float = 0.0
-    """What the cell really paid for encoding, the test split's included."""
+    """Time that the cell really spent on encoding, the test split included."""
     fit: float = 0.0
     """One final fit, averaged over seeds."""
     search: float = 0.0
-    """All fits of the search, scoring included."""
+    """All fits of the search, including validation."""
     predict: float = 0.0
     """Predicting the test split once, averaged over seeds."""
     total: float = 0.0
-    """The cell from start to record, over all processes that worked on it one after the other."""
+    """From the start of the cell to its record, summed over interrupted runs."""
 
 
 class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a result was made with; what differs between rows of a table is marked there."""
+    """The versions, hardware and data that produced a result; a leaderboard marks rows in which they differ."""
 
     distributions: dict[str, str] = {}
-    """Distribution to version: tlbench, the plugins that took part, torch and the libraries they load."""
+    """Distribution to version: tlbench, the plugins involved, torch and the libraries that they import."""
     python: str = ""
     platform: str = ""
     device: str = ""
     precision: str = ""
-    """Resolved."""
+    """Resolved: `fp32`, `bf16-autocast` or `bf16-weights`."""
     threads: int = 0
     data: dict[str, str] = {}
-    """Split to fingerprint."""
+    """Split to the fingerprint of its examples."""
     started: str = ""
-    """UTC, ISO 8601."""
+    """Start of the fit in UTC, ISO 8601."""
 
     def aspects(self) -> dict[str, str]:
-        """Returns what results may depend on, by name, as far as it is known: device, versions, data, ..."""
-        found = {
+        """Returns the known facts on which scores may depend: device, precision, threads, versions and data."""
+        # Python and platform are left out: they are kept for bug reports, and change without changing a score.
+        values = {
             "device": self.device,
             "precision": self.precision,
             "threads": str(self.threads) if self.threads else "",
             **self.distributions,
             **{f"{split} data": digest for split, digest in self.data.items()},
         }
-        return {aspect: value for aspect, value in found.items() if value}
+        return {aspect: value for aspect, value in values.items() if value}
 
     def differing(self, other: Provenance) -> dict[str, str]:
-        """Returns the aspects of the other that are known here too, and differ."""
+        """Returns the aspects of `other` that are known to both and have different values."""
         mine = self.aspects()
         return {aspect: value for aspect, value in other.aspects().items() if mine.get(aspect, value) != value}
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What became of one cell. Immutable once stored."""
+    """The result of one cell; stored once and never changed."""
 
+    # The whole cell and not its id alone: a leaderboard needs no plugin and no suite to read a record.
     cell: Cell
     status: Status
     format: int = FORMAT
     attempt: int = 1
-    """Raised by `--fresh`: the newest attempt of a cell is the one that counts."""
+    """One higher after each `--fresh`; the newest attempt of a cell is the one that counts."""
     reason: str = ""
     """One line: what ended the cell without scores; where the status is `ok`, which scores are left out and why."""
     traceback: str = ""
     metrics: tuple[str, ...] = ()
     """The task's metrics; the first is primary."""
     positive: int = 1
-    """The task's positive class, for binary F1: a leaderboard scores resamples without the task's plugin."""
+    """The task's positive class, for binary F1: a leaderboard scores bootstrap samples without the task's plugin."""
     best_params: dict[str, Value] = {}
     trials: tuple[FitResult, ...] = ()
-    """Every fit of the search."""
+    """All fits of the search; empty if there was one setting, which needs no search."""
     fits: tuple[FitResult, ...] = ()
-    """The winner, once per seed."""
+    """The final fits: the winner, once per seed."""
+    # Not derived from `trials`, which may be empty.
     validation: float | None = None
     """The winner's validation score at `seeds[0]`."""
     scores: tuple[TestScore, ...] = ()
     report: ClassReport = ClassReport()
     overlap: dict[str, int] = {}
-    """Split to how many test examples show exactly what one of its examples shows: train, validation beyond it, and
-    "task:x", the training examples of another task that the strategy reads."""
+    """Number of test examples whose inputs also occur in another split, by split: "train", "validation" (those that are
+    not in train), and "task:x" for the training examples of another task that the strategy reads."""
     predictions: str | None = None
-    """The Parquet file beside the records: seed, id, target, value, scores, and a column for each slice."""
+    """Parquet file beside the record, with the columns seed, id, target, value, scores and one per slice."""
     seconds: Seconds = Seconds()
     memory: Memory = Memory()
     energy_joules: float | None = None
@@ -211,8 +221,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     examples_seen: int = 0
     """Training examples served to the final fits, averaged over seeds."""
     test_reads: int = 0
-    """How many orders that open the test split were given (final fits, scoring), none before the winner was frozen."""
+    """Number of orders that opened the test split (final fits and scoring), all after the winner was frozen."""
     provenance: Provenance = Provenance()
     also_made_with: tuple[Provenance, ...] = ()
-    """What some of the fits were made with, where that is something else: those that were taken over from another cell,
-    or finished before an interruption."""
+    """Other provenances among the fits: of fits reused from another cell or finished before an interruption."""

@@ -1,20 +1,21 @@
-"""The renderer contract: a way to write a leaderboard."""
+"""The renderer contract: a renderer writes a leaderboard in one format."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+# For the type checker alone: contracts are the lowest layer and import no results.
 if TYPE_CHECKING:
     from tlbench.results.render.page import Page
 
 
 class Renderer:
-    r"""A way to write a leaderboard, such as HTML or LaTeX: subclass it and bring it by the hook `tlbench_renderers`.
+    r"""A format of the leaderboard, such as HTML or LaTeX: subclass it and return it from `tlbench_renderers`.
 
-    A page has everything as values and as short texts; a renderer only draws it. Every text of a page is one line of
-    visible characters, but may hold what its format takes for a command, such as a formula: a renderer escapes that,
-    and `tlbench.testing.conformance.RendererConformance` checks it. What stands in `frame()` and in the values of a
-    page is as it was recorded, and may hold anything.
+    A `Page` has every number both as a value and as a short text, so a renderer computes nothing. Every text of a page
+    is guaranteed to be one line of printable characters. Escaping what its own format treats as markup or commands,
+    such as a formula of a spreadsheet, is the renderer's job, which `tlbench.testing.conformance.RendererConformance`
+    checks. `frame()` and the values of a page are as they were recorded, and may hold any characters.
 
         from tlbench.results.render.escaping import spreadsheet
 
@@ -31,11 +32,12 @@ class Renderer:
     """
 
     name: ClassVar[str]
-    """What `tlbench leaderboard --format` takes."""
+    """The name for `tlbench leaderboard --format`, in kebab-case."""
     description: ClassVar[str] = ""
+    """One line for `tlbench list renderers`."""
     is_short: ClassVar[bool] = False
-    """Whether it is for reading at a glance: of long rankings its page has the best rows alone."""
+    """Whether the format is read at a glance: its page then has only the best rows of a long ranking."""
 
     def render(self, page: Page) -> str:
-        """Returns the page as text: the same for the same page."""
+        """Returns the page as text; equal pages must give equal text, so that a committed table does not change."""
         raise NotImplementedError

@@ -1,4 +1,10 @@
-"""How much memory a fit is expected to take: reckoned from a backbone's card, before anything is loaded."""
+"""Estimates of the memory of a fit, computed from a backbone's card before anything is loaded.
+
+    >>> estimated(Card(parameters=22_600_000, stages=6, width=384), Trainable(2)).reason
+    '2 of 7 stages of 22.6 million parameters trained'
+
+An estimate that is too high costs the user a flag (`--max-memory 0`), one that is too low costs the time of a cell.
+"""
 
 from __future__ import annotations
 
@@ -7,114 +13,123 @@ from dataclasses import dataclass
 from tlbench.contracts.backbone import Card
 
 NUMBER_BYTES = 4
-"""Weights and activations are reckoned in fp32: what a fit takes at most."""
+"""Bytes of a weight or an activation in fp32, the largest precision."""
 TRAINED_COPIES = 4
-"""A weight that AdamW trains stands there with its gradient and two moments."""
+"""Copies of a weight that AdamW trains: the weight, its gradient and two moments."""
 NUMBERS_A_POSITION = 20
-"""What a block of a transformer takes of a position, in widths, beside its attention matrices. It keeps 17 for the way
-back (Korthikanti et al. 2022, arXiv:2205.05198), or some 10 where its own weights are frozen; with what is in work
-between and what the allocator holds, the measured peak was about 20 of both."""
+"""Activations that a transformer block keeps per position, in multiples of its width, without attention matrices.
+
+17 are kept for the backward pass (Korthikanti et al. 2022, arXiv:2205.05198), or about 10 if the block's weights are
+frozen. The measured peak is about 20 in both cases, with intermediate results and what the allocator holds back."""
 MATRICES = 4
-"""Attention matrices that a block takes on a CPU where attention has dropout: weights before and after it, what is
-dropped, and one in work. A GPU's kernels compute them anew."""
+"""Attention matrices per head that a block keeps on a CPU if attention has dropout: the weights before and after
+dropout, the dropout mask, and one intermediate result. The kernels of a GPU recompute them."""
 POSITIONS = 128
-"""Of an input whose backbone does not say how long it may be."""
+"""Length of an input, in positions, of a backbone whose card has none."""
 ROWS = 32
-"""Of a step of a strategy that does not say how many rows it takes."""
+"""Rows in a step of a strategy without a `train_batch_size`."""
 
 
 @dataclass(frozen=True)
 class Trainable:
-    """What of a backbone a fit trains: by default all of it.
+    """The part of a backbone that a fit trains; by default all of it.
 
     `Trainable(2)` is the top two stages, `Trainable(parameters=73_728)` a LoRA in all stages, and
-    `Trainable(2, 24_576)` one in the top two.
+    `Trainable(2, 24_576)` a LoRA in the top two.
+
+    Raises:
+        ValueError: A negative number.
     """
 
     stages: int | None = None
-    """Through how many of the top stages gradients run; 0 for none, None for all of them."""
+    """Number of top stages that gradients pass through; 0 for none, None for all."""
     parameters: int | None = None
-    """How many parameters are trained in these stages, their own or added ones; None for all of theirs."""
+    """Number of parameters trained in these stages, existing or added ones; None for all existing ones."""
 
     def __post_init__(self) -> None:
+        # None means all, and is allowed.
         if min(self.stages or 0, self.parameters or 0) < 0:
-            raise ValueError(f"{self} is less than nothing")
+            raise ValueError(f"{self}: stages and parameters must not be negative")
 
     def stages_of(self, card: Card) -> int:
-        """Returns through how many stages of a backbone gradients run, its embeddings counted as one."""
-        there = stage_count(card)
-        return there if self.stages is None else min(self.stages, there)
+        """Returns the number of a backbone's stages that gradients pass through, its embeddings counted as one."""
+        total = stage_count(card)
+        return total if self.stages is None else min(self.stages, total)
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What one fit asks of the machine."""
+    """The devices and the memory that one fit needs."""
 
     devices: int = 1
     memory_bytes: int | None = None
-    """On the device that it runs on; None where nobody knows: such a fit is never skipped for its size."""
+    """Memory on the fit's own device; None if unknown, and a fit of unknown size is never skipped."""
     host_bytes: int = 0
-    """In the machine's own memory beside that, whatever the device: a pristine copy of the weights."""
+    """Additional memory of the machine on any device: a pristine copy of the weights."""
     cpu_bytes: int = 0
-    """Beside both where the device is the CPU: what a GPU's kernels do without."""
+    """Additional memory if the device is the CPU, which the kernels of a GPU do not need."""
     reason: str = ""
-    """What takes the memory, for people: "all of 2.1 billion parameters trained"."""
+    """The largest part of the memory in words, for messages: "all of 2.1 billion parameters trained"."""
 
 
 def estimated(card: Card, trainable: Trainable, rows: int = ROWS, *, writes: bool = False) -> Resources:
-    """Returns what a fit takes that trains this much of a backbone, and all of its decoder, by AdamW in fp32.
+    """Returns the estimated resources of a fit that trains part of a backbone with AdamW in fp32.
 
-    Reckoned are every weight once, a gradient and two moments of each trained one, and what the stages that gradients
-    run through take of a step whose rows are all as long as the backbone reads them. Shorter rows take less. Of MiniLM,
-    fully trained and with a LoRA, 8 to 32 rows of 32 to 512 tokens, it was 0.9 to 1.2 of what a worker's peak rose by.
+    The estimate is the sum of all weights, the gradients and moments of the trained ones, and the activations of a step
+    in the stages that gradients pass through, at the longest input that the backbone reads. For MiniLM, fully trained
+    and with a LoRA, with 8 to 32 rows of 32 to 512 tokens, it was 0.9 to 1.2 times the measured peak.
 
     Args:
-        card: The backbone's; where it does not say how many parameters there are, nothing is estimated.
-        trainable: What of it is trained.
+        card: The backbone's card; without a number of parameters nothing is estimated.
+        trainable: The part of the backbone that is trained.
         rows: Rows in a step.
-        writes: Whether the answers are texts, for which the head is a decoder, trained whole.
+        writes: Whether the task's answers are texts: the head is then a decoder, and all of it is trained.
     """
     if card.parameters is None:
         return Resources()
-    there, stages = stage_count(card), trainable.stages_of(card)
+    total, stages = stage_count(card), trainable.stages_of(card)
+    # A decoder serves as the head, and a head is never frozen.
     decoder = (card.decoder_parameters or 0) if writes else 0
     numbers = card.parameters + TRAINED_COPIES * decoder
     if trainable.parameters is None:
-        numbers += (TRAINED_COPIES - 1) * round(card.parameters * stages / there)
+        # The weights themselves are counted above: what training adds is a gradient and two moments.
+        numbers += (TRAINED_COPIES - 1) * round(card.parameters * stages / total)
     else:
-        # most of them are added to the backbone's own
+        # Four copies and not three: most of these parameters, such as a LoRA's, are not among the backbone's own.
         numbers += TRAINED_COPIES * trainable.parameters
-    # A stage without gradients keeps nothing for the way back: one at a time is in work.
+    # Without gradients a stage's activations are freed when the next one has read them, so that one stage counts.
     positions = (card.positions or POSITIONS) * rows * max(stages, 1)
     numbers += positions * NUMBERS_A_POSITION * (card.width or 0)
     matrices = positions * MATRICES * (card.dropped_heads or 0) * (card.positions or POSITIONS)
+    # Not counted: the logits of a decoder (rows x tokens x vocabulary), since nobody knows the length of answers.
     return Resources(
         memory_bytes=numbers * NUMBER_BYTES,
         host_bytes=(card.parameters + decoder) * NUMBER_BYTES,
         cpu_bytes=matrices * NUMBER_BYTES,
-        reason=_reason(card.parameters, there, stages, trainable.parameters, decoder),
+        reason=_reason(card.parameters, total, stages, trainable.parameters, decoder),
     )
 
 
 def stage_count(card: Card) -> int:
-    """Returns how many stages a backbone has with its embeddings, as far as it says: at least that one."""
+    """Returns the number of a backbone's stages, its embeddings counted as one; 1 if its card has no number."""
     return 1 + (card.stages or 0)
 
 
 def count_text(count: int) -> str:
-    """Returns a number of parameters as people say it: "22.6 million"."""
+    """Returns a number of parameters in words: "22.6 million"."""
     for size, word in ((10**9, " billion"), (10**6, " million"), (10**3, " thousand")):
         if count >= size:
             return f"{count / size:.1f}{word}"
     return str(count)
 
 
-def _reason(parameters: int, there: int, stages: int, trained: int | None, decoder: int) -> str:
+def _reason(parameters: int, total: int, stages: int, trained: int | None, decoder: int) -> str:
+    head, size = _decoder_text(decoder), count_text(parameters)
     if trained is not None:
-        return f"{count_text(trained)} parameters{_and(decoder)} trained in a backbone of {count_text(parameters)}"
-    share = "all of" if stages == there else f"{stages} of {there} stages of" if stages else "none of"
-    return f"{share} {count_text(parameters)} parameters{_and(decoder)} trained"
+        return f"{count_text(trained)} parameters{head} trained in a backbone of {size}"
+    share = "all of" if stages == total else f"{stages} of {total} stages of" if stages else "none of"
+    return f"{share} {size} parameters{head} trained"
 
 
-def _and(decoder: int) -> str:
+def _decoder_text(decoder: int) -> str:
     return f" and a decoder of {count_text(decoder)}" if decoder else ""

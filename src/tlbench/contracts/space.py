@@ -1,6 +1,10 @@
-"""A search space: what a strategy lets the study choose, and how a suite narrows it.
+"""Search spaces: the hyperparameters that a strategy declares, and how a suite fixes or narrows them.
 
-Free of optuna, so that plugins that only declare a space import nothing heavy.
+    >>> space = {"lr": Float(1e-5, 1e-3, log=True), "depth": Int(1, 4), "pooling": Choice(("mean", "cls"))}
+    >>> narrow(space, {"depth": 2})["depth"]
+    Choice(values=(2,))
+
+Optuna is not imported here, so a plugin that only declares a space stays light.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import msgspec
 Value: TypeAlias = bool | int | float | str
 
 
+# The domains have tags, since JSON could not tell a Float from an Int with the same ends.
 class Float(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="float"):
     """A real number in [low, high], drawn on a log scale if `log`.
 
@@ -47,10 +52,10 @@ class Int(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="int"):
 
 
 class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="choice"):
-    """One of several values; of one value, it is fixed.
+    """One of several values; with a single value the hyperparameter is fixed.
 
     Raises:
-        ValueError: There is nothing to choose from.
+        ValueError: There are no values.
     """
 
     values: tuple[Value, ...]
@@ -65,7 +70,7 @@ Space: TypeAlias = dict[str, Domain]
 
 
 class Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a suite file narrows a number: `{low, high, log}`, each optional."""
+    """A narrowed number in a suite file: `{low, high, log}`, each optional and by default as the strategy has it."""
 
     low: float | None = None
     high: float | None = None
@@ -73,19 +78,21 @@ class Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 Override: TypeAlias = Value | Range | list[Value]
-"""What may stand under `[space.<strategy>]`: a fixed value, a range, or a list to choose from."""
+"""A value under `[space.<strategy>]` of a suite: a fixed value, a range, or a list of choices."""
 
 
 def narrow(space: Space, overrides: Mapping[str, Override]) -> Space:
-    """Returns the space with a suite's fixed and narrowed domains put in.
+    """Returns the space with the overrides of a suite applied.
 
     Raises:
-        ValueError: A name that the space lacks, or a domain that does not fit; the message names it.
+        ValueError: A hyperparameter that the space does not have, or an override of the wrong type or range; the
+            message begins with the hyperparameter's name.
     """
+    # Refused, not ignored: a misspelt name in a suite would otherwise run the strategy's whole space.
     unknown = sorted(set(overrides) - set(space))
     if unknown:
         known = ", ".join(sorted(space)) or "nothing"
-        raise ValueError(f"{unknown[0]}: no such hyperparameter; there is {known}")
+        raise ValueError(f"{unknown[0]}: no such hyperparameter; the strategy has {known}")
     narrowed = dict(space)
     for name, override in overrides.items():
         try:
@@ -96,7 +103,7 @@ def narrow(space: Space, overrides: Mapping[str, Override]) -> Space:
 
 
 def is_fixed(domain: Domain) -> bool:
-    """Says whether there is nothing to search."""
+    """Returns whether a domain has a single value, so that there is nothing to search."""
     if isinstance(domain, Choice):
         return len(domain.values) == 1
     return domain.low == domain.high
@@ -115,6 +122,7 @@ def _narrow_one(domain: Domain, override: Override) -> Domain:
             raise ValueError("a choice takes a value or a list, not a range")
         changes: dict[str, Any] = {k: v for k, v in msgspec.structs.asdict(override).items() if v is not None}
         fields = {**msgspec.structs.asdict(domain), **changes}
+        # Not strict, since a Range holds floats and 1.0 is a valid end of an Int.
         return msgspec.convert(fields, type(domain), strict=False)
     values = tuple(override) if isinstance(override, list) else (override,)
     return Choice(tuple(_typed(domain, value) for value in values))
@@ -122,12 +130,13 @@ def _narrow_one(domain: Domain, override: Override) -> Domain:
 
 def _typed(domain: Domain, value: Value) -> Value:
     if isinstance(domain, Choice):
-        kinds = {type(known) for known in domain.values}
-        if type(value) in kinds:
+        types = {type(known) for known in domain.values}
+        # type(), not isinstance(): a bool is an int to Python, and True must not replace 1.
+        if type(value) in types:
             return value
-        if float in kinds and type(value) is int:
+        if float in types and type(value) is int:
             return float(value)
-        raise ValueError(f"{value!r} is not of the kind of {domain.values[0]!r}")
+        raise ValueError(f"{value!r} is not of the type of {domain.values[0]!r}")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{value!r} is not a number")
     if not math.isfinite(value):

@@ -1,4 +1,4 @@
-"""The task contract: named splits of examples, an output, and the metrics that score it."""
+"""The task contract: splits of examples, the kind of output to predict, and the metrics that score it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 from tlbench.contracts.errors import DataError
 from tlbench.contracts.outputs import Output
 
+# For the type checker alone: a task of texts needs no Pillow.
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -28,50 +29,54 @@ FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "WEBP": (".webp",),
     }
 )
-"""The formats that are read, whatever a file is called, to the usual endings of their names.
+"""Image formats that are read, each with its usual file name suffixes.
 
-Pillow knows more, and goes by content: some run programs on what they read, as Ghostscript for PostScript.
+Pillow detects the format by content and knows more of them, some of which start other programs on a file, such as
+Ghostscript for PostScript. So the formats are listed here and the suffix decides nothing.
 """
 MOST_PIXELS = 2**26
-"""An image of more pixels (8192 x 8192) is not read: a file of a few bytes may stand for any number of them."""
+"""Largest image that is decoded, in pixels (8192 x 8192): a file of a few bytes can claim any number of pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """An image file; two are equal if their contents are."""
+    """An image file, decoded when it is opened; two are equal if their contents are."""
 
     suffixes: ClassVar[frozenset[str]] = frozenset(suffix for each in FORMATS.values() for suffix in each)
-    """What the names of images end with, in lower case."""
+    """The usual suffixes of image file names, in lower case, such as ".png"."""
 
+    # The same images in another folder must give the same fingerprint of the data, so the path is not compared.
     path: Path = field(compare=False)
     digest: str
-    """Names the content of the file: sixteen hex digits of its sha256."""
+    """The first sixteen hex digits of the sha256 of the file's content."""
 
     def open(self) -> Image:
-        """Returns the image, read and in RGB.
+        """Returns the decoded image in RGB.
 
         Raises:
-            DataError: The file is gone, is no image that can be read, or is one of too many pixels.
+            DataError: The file is missing, is not a readable image, or has too many pixels.
         """
         from PIL import Image, UnidentifiedImageError
 
         try:
+            # Opening reads the header alone, so an image that claims too many pixels is refused before it is decoded.
             with Image.open(self.path, formats=tuple(FORMATS)) as image:
                 width, height = image.size
                 if width * height <= MOST_PIXELS:
                     return image.convert("RGB")
         except MemoryError:
+            # Not the file's fault: the fit is recorded as out of memory.
             raise
         except UnidentifiedImageError as error:
             raise DataError(f"{self.path}: not an image that can be read ({', '.join(FORMATS)})") from error
         except Exception as error:
-            # For a ruined file Pillow's readers raise nearly any kind: SyntaxError and TypeError have been seen.
+            # For a damaged file Pillow raises almost any exception: SyntaxError and TypeError have been seen.
             raise DataError(f"{self.path}: not an image that can be read: {' '.join(str(error).split())}") from error
-        raise DataError(f"{self.path}: {width} x {height} pixels, more than the {MOST_PIXELS} that are read; shrink it")
+        raise DataError(f"{self.path}: {width} x {height} pixels, but the limit is {MOST_PIXELS}; scale the image down")
 
 
 def rgb(item: Image | ImageFile) -> Image:
-    """Returns an example's image in RGB, wherever it is; raises as `ImageFile.open`."""
+    """Returns the image of an example in RGB, from memory or from its file; raises as `ImageFile.open`."""
     return item.open() if isinstance(item, ImageFile) else item.convert("RGB")
 
 
@@ -79,23 +84,27 @@ SplitName = Literal["train", "validation", "unlabeled", "test"]
 Modality = Literal["text", "image"]
 
 
+# With slots, since a task may have a million of them in memory.
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One example: what is shown, what is asked, and the slices that it belongs to."""
+    """One example: its inputs, its target, and the slices that it belongs to.
+
+    Example("dev-17", ("A warm, funny film.",), target=1, slices={"length": "short"})
+    """
 
     id: str
     """Unique within its task."""
     inputs: tuple[Any, ...]
-    """What the output asks for: one text, or two (a pair); a tuple of words for `TokenClasses`; a question and its
-    context for `Span`; or one image. Texts and words are `str`, images `PIL.Image.Image` or `ImageFile`."""
+    """One text, or a pair of texts; a tuple of words for `TokenClasses`; a question and its context for `Span`; or one
+    image. Texts and words are `str`, images are `PIL.Image.Image` or `ImageFile`."""
     target: Any = None
-    """As the task's output says: an index for `Classes`, a float for `Scalar`, ...; None where unlabelled."""
+    """The label in the form of the task's output: an index for `Classes`, a float for `Scalar`; None if unlabelled."""
     slices: Mapping[str, str] = field(default_factory=dict)
-    """Column to value, such as `{"phenomenon": "agreement"}`; the columns are the task's `slices`."""
+    """Column to value, such as `{"phenomenon": "agreement"}`; the columns are listed in `Task.slices`."""
 
 
 class Examples(Sequence[Example]):
-    """An immutable sequence of examples with a fingerprint."""
+    """An immutable sequence of examples with a fingerprint of their content."""
 
     def __init__(self, rows: Iterable[Example]) -> None:
         self._rows = tuple(rows)
@@ -114,77 +123,99 @@ class Examples(Sequence[Example]):
         return Examples(self._rows[index]) if isinstance(index, slice) else self._rows[index]
 
     def take(self, indices: Iterable[int]) -> Examples:
-        """Returns the examples at these positions, in this order."""
+        """Returns the examples at these indices, in the order given."""
         return Examples(self._rows[i] for i in indices)
 
     def without_targets(self) -> Examples:
-        """Returns the same examples with their labels removed."""
+        """Returns the same examples with their targets set to None."""
         return Examples(replace(row, target=None) for row in self._rows)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Sixteen hex digits over ids, inputs, targets and slices, equal for equal examples."""
+        """Sixteen hex digits of a digest of ids, inputs, targets and slices; equal for equal examples."""
         digest = hashlib.sha256()
         for row in self._rows:
             inputs = [item if isinstance(item, str | tuple | list) else _image_digest(item) for item in row.inputs]
             line = [row.id, inputs, row.target, dict(sorted(row.slices.items()))]
+            # default=str: a target may be of any type that a plugin's own kind of output accepts.
             digest.update(json.dumps(line, ensure_ascii=False, default=str).encode())
             digest.update(b"\n")
         return digest.hexdigest()[:16]
 
 
 class Task:
-    """A task: subclass it as a frozen dataclass, or set the class attributes below.
+    """Base class of tasks: set the attributes below and implement `split`.
 
-    A task is torch-free and cheap to make: a split is read or generated when it is asked for.
+        class Parity(Task):
+            name, modality, metrics = "parity", "text", ("accuracy",)
+            output = Classes(("even", "odd"))
+
+            def split(self, name):
+                ranges = {"train": range(100), "test": range(100, 200)}
+                if name not in ranges:
+                    return None
+                return Examples(Example(str(n), (f"the number {n}",), n % 2) for n in ranges[name])
+
+    A subclass that is a frozen dataclass has parameters: its fields can be set in a name, as in `parity[digits=3]`.
+
+    Almost every command creates all tasks, so creating one must be fast and must not import torch; data is read or
+    generated in `split`. Test a task with `tlbench.testing.conformance.TaskConformance`.
     """
 
+    # Not ClassVars: one class may serve several tasks and have these as fields of its dataclass.
     name: str
-    """In kebab-case; the name that suites and the command line use."""
+    """In kebab-case; suites and the command line use it."""
     modality: Modality
     output: Output
+    """The kind of answer, with the names of the classes where it has some."""
     metrics: tuple[str, ...]
-    """Names from `tlbench.METRICS`; the first is primary. Its direction belongs to the metric."""
+    """Names from `tlbench.METRICS` or of a plugin's metrics; the first is the primary metric."""
     slices: tuple[str, ...] = ()
-    """Columns that a score can be broken down by, such as "phenomenon"."""
+    """Columns by which scores are broken down, such as "phenomenon"."""
     positive: int = 1
-    """For binary F1: the index of the class that counts as found."""
+    """Index of the positive class, for binary F1."""
     version: ClassVar[int] = 1
-    """Raise it when the results change: a different draw, another split, another preprocessing."""
+    """Raise it when results change, because examples, splits or preprocessing changed: it is part of cell ids."""
     description: str = ""
+    """One line for `tlbench list` and `tlbench show`."""
     source: str = ""
-    """The paper or page that the data comes from."""
+    """The paper or web page of the data."""
     licence: str = ""
     sizes: ClassVar[Mapping[str, int]] = MappingProxyType({})
-    """Split to its published number of examples; whoever reads the split asserts it."""
+    """Split to its published number of examples, which a task that reads files checks."""
 
     def split(self, name: SplitName) -> Examples | None:
-        """Returns the examples of a split, or None where the task has no such split.
+        """Returns the examples of a split, or None if the task has no such split.
 
-        `validation` may be None: the runner then carves it out of `train` by a fixed seed.
-        The runner asks for `test` once, after the winner of the search is frozen on disk.
+        Called in a worker, and again in every worker that needs the split: it must return equal examples every time.
+        `train` and `test` are required. Without `validation`, 20% of `train` (at most 2,000 examples) are held out by a
+        fixed seed. `test` is requested only after the winner of the search is frozen on disk.
 
         Raises:
-            DataError: A file that cannot be used; the message names file and row.
+            DataError: A file that cannot be read; the message has file and row.
         """
         raise NotImplementedError
 
     def missing(self) -> str | None:
-        """Returns what is not on this machine and how to get it, or None; a plan skips the task with this reason.
+        """Returns which data is not on this machine and how to get it, or None if all of it is.
 
-        Quick: it looks whether files are there, and reads none.
+        A plan skips the task with this text as the reason. It is called for every task that is listed or planned, so it
+        should check that files exist and not read them.
         """
         return None
 
     def fetch(self) -> None:
-        """Brings what is missing to this machine, so that it can be read offline; what is there is left alone.
+        """Downloads the data that is missing, so that later runs work offline; called by `tlbench fetch`.
+
+        Files that are already on this machine must be left unchanged.
 
         Raises:
-            UsageError: It cannot be had.
+            UsageError: The data cannot be downloaded; the message says where to get it.
         """
 
 
 def _image_digest(image: Any) -> str:
     if isinstance(image, ImageFile):
         return image.digest
+    # Mode and size count too: the same bytes are another image at another width.
     return f"{image.mode}{image.size}{hashlib.sha256(image.tobytes()).hexdigest()}"

@@ -1,1 +1,1 @@
-"""From a suite file to the cells to run and the combinations to skip. Pure: nothing is measured or loaded."""
+"""Reads suites and turns them into plans: cells to run and combinations to skip, without loading a model."""

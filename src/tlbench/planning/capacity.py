@@ -1,4 +1,4 @@
-"""Whether a fit would find room, before anything is loaded, and how many of them at once."""
+"""Memory limits of a plan: which fits are too large for this machine, and how many workers fit side by side."""
 
 from __future__ import annotations
 
@@ -15,59 +15,64 @@ from tlbench.contracts.task import Task
 from tlbench.modeling.disk.cache_settings import size_text
 
 WORKER_BYTES = 1 << 30
-"""What a worker takes of the machine's own memory before a fit begins: interpreter, libraries, examples."""
+"""Memory of a worker before a fit begins, 1 GiB: the interpreter, the libraries and the examples."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """How much memory one worker may take."""
+    """The memory that one worker may use."""
 
     bytes: int
     host: bool = True
-    """Whether it is the machine's own memory and not a GPU's."""
+    """Whether it is the machine's memory; False for a GPU's."""
 
 
 def needed_bytes(resources: Resources, host: bool) -> int | None:
-    """Returns what a worker takes for such a fit, of the machine's own memory or a GPU's; None where unknown."""
+    """Returns the memory that a worker needs for a fit, of the machine (`host`) or of its GPU; None if unknown."""
     if resources.memory_bytes is None:
         return None
     return resources.memory_bytes + (WORKER_BYTES + resources.host_bytes + resources.cpu_bytes if host else 0)
 
 
 def workers_in(room: Room, cells: Iterable[Cell], catalog: Catalog) -> int | None:
-    """Returns how many workers find room side by side, whichever fits of these cells they meet; None for any number.
-
-    A GPU has one worker, which the plan has found room for.
-    """
+    """Returns the number of workers that fit in memory if each ran the largest fit of the cells; None for no limit."""
     if not room.host:
+        # A GPU has one worker, and the plan has skipped what is too large for it.
         return None
     sizes, largest = Sizes(), 0
     for backbone, task, strategy in {(cell.backbone, cell.task, cell.strategy) for cell in cells}:
         if backbone is not None:
-            with suppress(Exception):  # a plugin's mistake, which the plan has told
-                found = catalog.backbone(backbone.name), catalog.task(task.name), catalog.strategy(strategy.name)
-                largest = max(largest, needed_bytes(sizes.of(*found), host=True) or 0)
+            with suppress(Exception):  # a plugin's mistake, which the plan has reported as a skip
+                items = catalog.backbone(backbone.name), catalog.task(task.name), catalog.strategy(strategy.name)
+                largest = max(largest, needed_bytes(sizes.of(*items), host=True) or 0)
+    # At least one: what the plan did not skip is run.
     return max(1, room.bytes // largest) if largest else None
 
 
 class Sizes:
-    """What fits ask of the machine, looked up once for all tasks between which it does not differ."""
+    """A cache of the resources of fits, shared by all tasks for which they are the same."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str, str | bool], Resources] = {}
+        self._resources: dict[tuple[str, str, str | bool], Resources] = {}
 
     def of(self, backbone: Found[Backbone], task: Found[Task], strategy: Found[Strategy]) -> Resources:
-        """Returns what a strategy says that a fit takes; a card may be read from files, which takes a while."""
-        own = type(strategy.item).resources is not Strategy.resources
-        key = (backbone.ref.name, strategy.ref.name, task.ref.name if own else task.item.output.reads)
-        if key not in self._known:
-            self._known[key] = strategy.item.resources(backbone.item, task.item)
-        return self._known[key]
+        """Returns the resources that a fit of the strategy needs; slow at first, since a card may be read from files.
+
+        Raises:
+            Exception: A plugin's `card`, `trainable` or `resources` raised.
+        """
+        # The default estimate reads the kind of input alone of a task; a strategy's own may read anything of it.
+        overridden = type(strategy.item).resources is not Strategy.resources
+        key = (backbone.ref.name, strategy.ref.name, task.ref.name if overridden else task.item.output.reads)
+        if key not in self._resources:
+            self._resources[key] = strategy.item.resources(backbone.item, task.item)
+        return self._resources[key]
 
 
 def too_large(resources: Resources, room: Room) -> str | None:
-    """Returns why such a fit finds no room, or None if it does or nobody knows."""
+    """Returns why a fit does not fit in memory, or None if it does or its size is unknown."""
     needed = needed_bytes(resources, room.host)
+    # A wrong skip would hide a result, so a fit of unknown size is tried.
     if needed is None or needed <= room.bytes:
         return None
     reason = f"needs about {size_text(needed)} of {size_text(room.bytes)}"

@@ -1,10 +1,12 @@
-"""suite x catalog -> cells and skips. Pure, and quick: a hundred thousand cells in seconds."""
+"""Turns a suite into a plan: the cells to run in their order, and the combinations to skip with a reason.
+
+A plan depends on the suite, the installed plugins and the command line, and on no results: what is already finished is
+the run's concern. It loads no model, and takes seconds for a hundred thousand cells.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -18,23 +20,8 @@ from tlbench.contracts.strategy import About, Strategy, TaskInfo
 from tlbench.contracts.task import Task
 from tlbench.planning.capacity import Room, Sizes, too_large
 from tlbench.planning.needs import needed_by, own_task
+from tlbench.planning.selection import Selection, select_blocks
 from tlbench.planning.suite import Patch, Suite, SuiteBlock
-
-Canonical: TypeAlias = Callable[[str], str]
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What the command line adds to a suite or puts in place of it.
-
-    A name that the suite has on that axis selects its cells; a name that it lacks takes the place of the axis; a name
-    with a plus sign before it is added to the axis.
-    """
-
-    backbones: tuple[str, ...] = ()
-    tasks: tuple[str, ...] = ()
-    strategies: tuple[str, ...] = ()
-    protocol: Patch = field(default_factory=Patch)
 
 
 def plan(
@@ -45,21 +32,22 @@ def plan(
     *,
     here: bool = True,
 ) -> Plan:
-    """Returns the cells of the suite in the order to run them, and the combinations that cannot be run.
+    """Returns the cells of a suite in the order to run them, and the combinations that cannot be run.
 
     Args:
-        suite: What is asked.
-        catalog: What is installed.
-        selection: What the command line says of it.
-        room: How much memory there is; None where nothing is to be skipped for its size.
-        here: Whether a task whose data are not on this machine is skipped.
+        suite: Blocks, protocol and spaces.
+        catalog: The installed plugins.
+        selection: Options of the command line; None to plan the suite as it is.
+        room: Memory of a worker; None to skip nothing because of its size.
+        here: Whether to skip tasks whose data is not on this machine.
 
     Raises:
-        UsageError: An unknown or ambiguous name, or a space that does not fit.
+        UsageError: An unknown or ambiguous name, an invalid protocol or space, or a selection without any cell.
     """
     selection = selection or Selection()
     planner = _Planner(suite, catalog, selection.protocol, room, here)
-    blocks = _select(suite, catalog, selection)
+    blocks = select_blocks(suite, catalog, selection)
+    # Dictionaries remove duplicates and keep the order: two blocks may contain the same combination.
     cells: dict[str, Cell] = {}
     skips: dict[Skip, None] = {}
     for block in blocks:
@@ -69,28 +57,29 @@ def plan(
             else:
                 cells.setdefault(planned.id, planned)
     if not cells and not skips:
-        raise UsageError(f"suite {suite.name}: it has no cell of this selection; +NAME adds one to an axis")
+        raise UsageError(f"suite {suite.name}: no cell matches this selection; +NAME adds a name to an axis")
     return Plan(suite.name, tuple(cells.values()), tuple(skips))
 
 
 def task_info(task: Task) -> TaskInfo:
-    """Returns what a strategy may know of a task."""
+    """Returns the facts about a task that a strategy may read: nothing of its examples."""
     return TaskInfo(task.name, task.output, task.metrics, task.positive)
 
 
 def space_about(task: Task, protocol: Protocol, backbone: Backbone | None) -> About:
-    """Returns what a strategy's space may depend on."""
+    """Returns the argument of `Strategy.space` and `Strategy.defaults`."""
     return About(task_info(task), protocol, backbone)
 
 
 class _Planner:
-    """Looks every name up once and every combination of it checked once."""
+    """Plans the blocks of one suite; caches each check, since most cells differ from their neighbours in one name."""
 
     def __init__(self, suite: Suite, catalog: Catalog, last: Patch, room: Room | None, here: bool) -> None:
         self._suite, self._catalog, self._last, self._room, self._here = suite, catalog, last, room, here
-        self._narrowed: dict[tuple[str, str, str], None] = {}
-        self._needed: dict[tuple[str, str], tuple[str | None, tuple[Ref, ...]]] = {}
+        self._checked_spaces: set[tuple[str, str, str]] = set()
+        self._needs_of: dict[tuple[str, str], tuple[str | None, tuple[Ref, ...]]] = {}
         self._sizes = Sizes()
+        # Also for a strategy that no block uses: a misspelt [space.x] must not be ignored.
         for name in suite.space:
             try:
                 catalog.strategy(name)
@@ -106,13 +95,14 @@ class _Planner:
         tasks = [catalog.task(name) for name in block.tasks]
         strategies = [(catalog.strategy(name), parse(name)[0]) for name in block.strategies]
         backbones = [catalog.backbone(name) for name in block.backbones]
-        spaces = {found.ref.name: self._space(found.ref.name, base) for found, base in strategies}
+        spaces = {strategy.ref.name: self._overrides(strategy.ref.name, base) for strategy, base in strategies}
         for strategy, _ in strategies:
             if strategy.item.uses_backbone and not backbones:
                 raise SuiteError(
                     f"suite {self._suite.name}: {strategy.ref.name} needs a backbone, and its block has none"
                 )
-        # Neighbours share a backbone and a task, so that a warm worker keeps weights, tokens and activations.
+        # Baselines first, once per task and not once per backbone. Then neighbours share a backbone and a task, so that
+        # a worker can keep weights, tokens and activations from one cell to the next.
         for task in tasks:
             for strategy, _ in strategies:
                 if not strategy.item.uses_backbone:
@@ -134,12 +124,13 @@ class _Planner:
         item = backbone.item if backbone else None
         title = f"{backbone.ref.name if backbone else '-'} | {task.ref.name} | {strategy.ref.name}"
         try:
-            reason = self._unscored(task.item) or _why_not(item, task.item, strategy.item, self._here)
+            reason = self._unsupported_metric(task.item) or _why_not(item, task.item, strategy.item, self._here)
             reason = reason or self._too_large(backbone, task, strategy)
             reason, needs = (reason, ()) if reason else self._needs(strategy, task)
             if space and not reason:
                 self._check_space(item, task, strategy, protocol, space)
         except UsageError:
+            # A mistake in the suite, which ends the command; anything else is a plugin's, and costs its own cells.
             raise
         except PluginError as error:
             reason = str(error)
@@ -149,21 +140,22 @@ class _Planner:
             )
         if reason:
             return Skip(title, " ".join(reason.split()))
-        if protocol.is_searched and self._is_settled(item, task, strategy, protocol, space):
-            # However many trials were granted there is one: more of them make no other cell of it.
+        if protocol.is_searched and self._has_one_setting(item, task, strategy, protocol, space):
+            # With one setting, more trials change nothing: `--trials` must not give a baseline another identity.
             protocol = msgspec.structs.replace(protocol, trials=1)
         return Cell(task.ref, strategy.ref, protocol, backbone.ref if backbone else None, needs, space)
 
     def _needs(self, strategy: Found[Strategy], task: Found[Task]) -> tuple[str | None, tuple[Ref, ...]]:
-        """Returns why a strategy cannot have what it needs, or None, and what that is."""
+        """Returns the reason why a need of the strategy is not available, or None, and all its needs."""
+        # Of a task `needed_by` reads the modality alone.
         key = strategy.ref.name, task.item.modality
-        if key not in self._needed:
-            self._needed[key] = needed_by(strategy.item, task.item, self._catalog, self._here)
-        reason, needs = self._needed[key]
+        if key not in self._needs_of:
+            self._needs_of[key] = needed_by(strategy.item, task.item, self._catalog, self._here)
+        reason, needs = self._needs_of[key]
         return reason or own_task(needs, task.ref.name), needs
 
-    def _unscored(self, task: Task) -> str | None:
-        """Returns why the task's metrics cannot score it, or None."""
+    def _unsupported_metric(self, task: Task) -> str | None:
+        """Returns why one of the task's metrics is unknown or cannot score its output, or None."""
         for name in task.metrics:
             try:
                 metric = self._catalog.metric(name)
@@ -183,21 +175,26 @@ class _Planner:
             return None
         return too_large(self._sizes.of(backbone, task, strategy), self._room)
 
-    def _space(self, strategy: str, base: str) -> dict[str, Override]:
-        """Returns a strategy's overrides; those under its full name win over those under its base name.
+    def _overrides(self, strategy: str, base: str) -> dict[str, Override]:
+        """Returns the suite's overrides of a strategy's space.
 
-        Either may stand with its distribution or without.
+        Those for the strategy with exactly these parameters win over those for its name without parameters.
+
+        Args:
+            strategy: Canonical name, with parameters.
+            base: Name as the suite has it, without parameters.
         """
         general: dict[str, Override] = {}
-        full: dict[str, Override] = {}
-        plain = self._catalog.strategy(base).ref.name
+        specific: dict[str, Override] = {}
+        # Canonical names are compared, since a suite may write one strategy with its distribution and without.
+        canonical_base = self._catalog.strategy(base).ref.name
         for name, overrides in self._suite.space.items():
-            found = self._catalog.strategy(name).ref.name
-            if name == parse(name)[0] and found == plain:
+            canonical_name = self._catalog.strategy(name).ref.name
+            if name == parse(name)[0] and canonical_name == canonical_base:
                 general |= overrides
-            elif found == strategy:
-                full |= overrides
-        return {**general, **full}
+            elif canonical_name == strategy:
+                specific |= overrides
+        return {**general, **specific}
 
     def _check_space(
         self,
@@ -208,16 +205,16 @@ class _Planner:
         space: dict[str, Override],
     ) -> None:
         key = (backbone.name if backbone else "", task.ref.name, strategy.ref.name)
-        if key in self._narrowed:
+        if key in self._checked_spaces:
             return
         about = space_about(task.item, protocol, backbone)
         try:
             narrow(strategy.item.space(about), space)
         except ValueError as error:
             raise SuiteError(f"suite {self._suite.name}: space.{strategy.ref.name}.{error}") from None
-        self._narrowed[key] = None
+        self._checked_spaces.add(key)
 
-    def _is_settled(
+    def _has_one_setting(
         self,
         backbone: Backbone | None,
         task: Found[Task],
@@ -225,32 +222,34 @@ class _Planner:
         protocol: Protocol,
         space: dict[str, Override],
     ) -> bool:
-        """Says whether a strategy has one setting and no other, so that there is nothing to search."""
+        """Returns whether all hyperparameters are fixed, so that there is nothing to search."""
         try:
             domains = narrow(strategy.item.space(space_about(task.item, protocol, backbone)), space)
             return all(is_fixed(domain) for domain in domains.values())
         except (Exception, SystemExit):
-            return False  # the cell reports it when it runs
+            # A plugin's mistake in `space`: the cell runs, and its record reports the exception.
+            return False
 
 
 def _why_not(backbone: Backbone | None, task: Task, strategy: Strategy, here: bool) -> str | None:
-    if here and (missing := _answer(task, "missing()", task.missing)):
+    """Returns why a combination cannot run, or None; the reason that the user can act on comes first."""
+    if here and (missing := _reason(task, "missing()", task.missing)):
         return missing
     if backbone is not None and backbone.modality != task.modality:
         return f"the backbone reads {backbone.modality} and the task is {task.modality}"
-    if backbone is not None and (reason := _answer(backbone, "supports()", lambda: backbone.supports(task.output))):
+    if backbone is not None and (reason := _reason(backbone, "supports()", lambda: backbone.supports(task.output))):
         return reason
-    return _answer(strategy, "supports()", lambda: strategy.supports(backbone, task))
+    return _reason(strategy, "supports()", lambda: strategy.supports(backbone, task))
 
 
-def _answer(item: Backbone | Task | Strategy, method: str, ask: Callable[[], object]) -> str | None:
-    """Returns the reason that a plugin's method gives, or None.
+def _reason(item: Backbone | Task | Strategy, method: str, call: Callable[[], object]) -> str | None:
+    """Returns the reason why not that a plugin's method returns, or None.
 
     Raises:
-        PluginError: It raised, or gave something that is no reason.
+        PluginError: The method raised, or returned anything but text or None.
     """
     try:
-        reason = ask()
+        reason = call()
     except UsageError:
         raise
     except (Exception, SystemExit) as error:
@@ -258,60 +257,3 @@ def _answer(item: Backbone | Task | Strategy, method: str, ask: Callable[[], obj
     if reason is None or isinstance(reason, str):
         return reason
     raise PluginError(f"{item.name}: {method} returned {reason!r:.80}: it returns why not, in words, or None")
-
-
-def _select(suite: Suite, catalog: Catalog, selection: Selection) -> list[SuiteBlock]:
-    blocks = list(suite.cells)
-    blocks = _choose(suite, blocks, "tasks", selection.tasks, lambda name: catalog.task(name).ref.name)
-    blocks = _choose(suite, blocks, "backbones", selection.backbones, lambda name: catalog.backbone(name).ref.name)
-    return _choose_strategies(suite, blocks, selection.strategies, lambda name: catalog.strategy(name).ref.name)
-
-
-def _choose(
-    suite: Suite, blocks: list[SuiteBlock], axis: str, chosen: Sequence[str], canonical: Canonical
-) -> list[SuiteBlock]:
-    named, added = _split(chosen)
-    keep, new = _known(suite, axis, named, canonical)
-    result = []
-    for block in blocks:
-        names: tuple[str, ...] = getattr(block, axis)
-        if axis == "backbones" and not names:
-            result.append(block)  # the block of a baseline, which stands in every table
-            continue
-        if named:
-            names = (*(name for name in names if canonical(name) in keep), *new)
-        names = (*names, *added)
-        if names:
-            result.append(msgspec.structs.replace(block, **{axis: names}))
-    return result
-
-
-def _choose_strategies(
-    suite: Suite, blocks: list[SuiteBlock], chosen: Sequence[str], canonical: Canonical
-) -> list[SuiteBlock]:
-    named, added = _split(chosen)
-    keep, new = _known(suite, "strategies", named, canonical)
-    result = blocks
-    if named:
-        kept = ((block, tuple(n for n in block.strategies if canonical(n) in keep)) for block in blocks)
-        # A trivial baseline stands in every table.
-        kept = ((block, names or (() if block.backbones else block.strategies)) for block, names in kept)
-        result = [msgspec.structs.replace(block, strategies=names) for block, names in kept if names]
-    if strategies := (*new, *added):
-        # What the suite has no block for runs on all it names, under the suite's own protocol.
-        backbones = tuple(dict.fromkeys(name for block in blocks for name in block.backbones))
-        tasks = tuple(dict.fromkeys(name for block in blocks for name in block.tasks))
-        result = [*result, SuiteBlock(tasks=tasks, strategies=strategies, backbones=backbones)]
-    return result
-
-
-def _split(chosen: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    named = tuple(name for name in chosen if not name.startswith("+"))
-    return named, tuple(name[1:] for name in chosen if name.startswith("+"))
-
-
-def _known(suite: Suite, axis: str, named: Sequence[str], canonical: Canonical) -> tuple[set[str], tuple[str, ...]]:
-    # Of the whole suite, whatever the other axes have left of it: a name must not mean another thing beside others.
-    known = {canonical(name) for block in suite.cells for name in getattr(block, axis)} if named else set()
-    wanted = {canonical(name): name for name in named}
-    return set(wanted) & known, tuple(name for ref, name in wanted.items() if ref not in known)

@@ -1,4 +1,17 @@
-"""A suite: blocks of backbones x tasks x strategies, with a protocol and narrowed spaces, read strictly from TOML."""
+"""Suite files: blocks of backbones x tasks x strategies with a protocol and narrowed spaces, in TOML.
+
+[protocol]
+trials = 16
+max_steps = 200
+
+[[cells]]
+tasks = ["sst2-lite"]
+backbones = ["minilm-l6"]
+strategies = ["linear-probe", "full-finetune"]
+
+[space.full-finetune]
+lr = { low = 1e-5, high = 1e-4 }
+"""
 
 from __future__ import annotations
 
@@ -17,11 +30,14 @@ Names = Annotated[tuple[Annotated[str, Meta(min_length=1)], ...], Meta(max_lengt
 
 
 class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Those fields of a protocol that a suite, a block or the command line sets; the others stay as they were."""
+    """The fields of a protocol that a suite, a block or the command line sets; the others are UNSET.
+
+    UNSET and not None, because None is a value: `max_steps` is None in a protocol that counts epochs.
+    """
 
     trials: PositiveInt | UnsetType = UNSET
     seeds: Annotated[int, Meta(ge=1, le=10_000)] | tuple[Seed, ...] | UnsetType = UNSET
-    """A number n stands for the seeds 0 to n - 1."""
+    """A list of seeds, or a number n for the seeds 0 to n - 1."""
     max_steps: PositiveInt | UnsetType = UNSET
     epochs: Annotated[float, Meta(gt=0)] | UnsetType = UNSET
     train_limit: PositiveInt | UnsetType = UNSET
@@ -33,53 +49,65 @@ class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     lag: PositiveInt | UnsetType = UNSET
 
     def apply(self, protocol: Protocol) -> Protocol:
-        """Returns the protocol with these fields replaced; steps replace epochs, and epochs steps.
+        """Returns the protocol with these fields replaced; `max_steps` unsets `epochs`, and the other way round.
 
         Raises:
-            ValueError: The result is no protocol.
+            ValueError: The result is not a valid protocol.
         """
         changes: dict[str, Any] = {f: v for f in self.__struct_fields__ if (v := getattr(self, f)) is not UNSET}
         if isinstance(changes.get("seeds"), int):
             changes["seeds"] = tuple(range(changes["seeds"]))
+        # A suite that counts steps can have a block, or a command line, that counts epochs.
         if "max_steps" in changes and "epochs" not in changes:
             changes["epochs"] = None
         if "epochs" in changes and "max_steps" not in changes:
             changes["max_steps"] = None
         fields = {**msgspec.structs.asdict(protocol), **changes}
+        # Not structs.replace, which would check none of the annotations.
         return msgspec.convert(fields, Protocol)
 
 
 class SuiteBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One cross-product of a suite, with its own overrides of the suite's protocol."""
+    """One `[[cells]]` table: every combination of its backbones, tasks and strategies."""
 
     tasks: Names
     strategies: Names
     backbones: Names = ()
-    """May be empty where no strategy of the block looks through a backbone."""
+    """May be empty if no strategy of the block uses a backbone."""
     protocol: Patch = Patch()
+    """Overrides of the suite's protocol."""
 
 
 class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a suite file says."""
+    """The content of a suite file; its classes have the keys of the file as fields."""
 
     cells: Annotated[tuple[SuiteBlock, ...], Meta(min_length=1)]
     name: str = ""
-    """As the file's stem where the file does not say."""
+    """The stem of the file, unless the file sets it."""
     description: str = ""
     protocol: Patch = Patch()
     space: dict[str, dict[str, Override]] = {}
-    """By strategy, with or without its parameters: fixed or narrowed hyperparameters."""
+    """Strategy to its fixed or narrowed hyperparameters; a name without parameters covers all its variants."""
 
     def protocol_of(self, block: SuiteBlock, last: Patch = Patch()) -> Protocol:  # noqa: B008 - frozen
-        """Returns the protocol of a block: the suite's, the block's overrides, then `last`."""
+        """Returns the protocol of a block.
+
+        Args:
+            block: A block of this suite, whose fields override the suite's.
+            last: Fields that override both: those of the command line.
+
+        Raises:
+            ValueError: The combination is not a valid protocol.
+        """
         return last.apply(block.protocol.apply(self.protocol.apply(Protocol())))
 
 
 def read_suite(path: Path) -> Suite:
-    """Returns the suite in a TOML file.
+    """Returns the suite in a TOML file; names of plugins' objects are not looked up yet.
 
     Raises:
-        SuiteError: Not a file, not TOML, an unknown key, or a value of the wrong type; one line with its path.
+        SuiteError: No such file, not TOML, an unknown key, or a value of the wrong type; the message has the path of
+            the key.
     """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -90,10 +118,12 @@ def read_suite(path: Path) -> Suite:
     except tomllib.TOMLDecodeError as error:
         raise SuiteError(f"{path}: not TOML: {error}") from None
     except RecursionError:
+        # tomllib recurses for nested arrays, so a small file can exhaust the stack.
         raise SuiteError(f"{path}: nested too deeply") from None
     try:
         _check_space(raw.get("space"))
         suite = msgspec.convert(raw, Suite)
+        # Merged only to be checked: each table alone can be valid and their combination not.
         for block in suite.cells:
             suite.protocol_of(block)
     except (msgspec.ValidationError, ValueError) as error:
@@ -102,7 +132,7 @@ def read_suite(path: Path) -> Suite:
 
 
 def _check_space(space: Any) -> None:
-    # msgspec names no dictionary key in its paths, so each is looked at alone.
+    # In its error paths msgspec writes [...] for any key of a dictionary, so each value is converted on its own.
     if not isinstance(space, dict):
         return
     for strategy, domains in space.items():
@@ -114,7 +144,10 @@ def _check_space(space: Any) -> None:
 
 
 def readable(error: Exception) -> str:
-    """Returns a validation error as `cells[0].protocol.trials: expected int >= 1`."""
+    """Returns a validation error as `cells[0].protocol.trials: expected int >= 1`.
+
+    msgspec writes "Expected `int` >= 1 - at `$.cells[0].protocol.trials`".
+    """
     text = str(error)
     message, separator, where = text.partition(" - at `")
     message = message.replace("`", "")

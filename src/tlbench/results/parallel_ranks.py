@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -68,7 +69,8 @@ class ParallelRanks:
             for _ in range(number):
                 ours, theirs = context.Pipe()
                 # A daemon: terminated when this process exits, even if `__exit__` never runs.
-                process = context.Process(target=_rank, args=(self._ranked, theirs), daemon=True)
+                inherited = [*self._connections, ours]
+                process = context.Process(target=_rank, args=(self._ranked, theirs, inherited), daemon=True)
                 process.start()
                 # With the only other copy of this end in the child, its death closes the connection and `recv` raises.
                 theirs.close()
@@ -115,14 +117,24 @@ class ParallelRanks:
             process.join()
 
 
-def _rank(ranked: Callable[[Metric, Sequence[CellSummary]], Tested], connection: Connection) -> None:
+def _rank(
+    ranked: Callable[[Metric, Sequence[CellSummary]], Tested], connection: Connection, inherited: Sequence[Connection]
+) -> None:
+    # The fork copied the parent's ends: left open here, the death of the parent would never be noticed.
+    for other in inherited:
+        other.close()
     # Summaries hold no reference cycles, and a collection would copy every page of objects shared with the parent.
     gc.disable()
     # The parent's handler, inherited by the fork, would raise KeyboardInterrupt and print a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # The parent ranks a group again if its result does not arrive, so an error is raised there, where it is handled.
     with suppress(Exception):
+        # There is a process for each core, so several threads of NumPy's would only wait for each other.
+        os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         # Imported while the parent still reads records.
+        import pyarrow.parquet  # noqa: F401
+        import scipy.special  # noqa: F401
+
         import tlbench.results.stats  # noqa: F401
 
         for name, group in _decode_groups(connection.recv_bytes()):

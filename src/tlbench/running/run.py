@@ -12,7 +12,7 @@ from typing import Literal
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.cell import Cell, Plan, Protocol
 from tlbench.contracts.errors import StoreError
-from tlbench.contracts.executor import Asked, Capacity, Executor
+from tlbench.contracts.executor import Capacity, Executor, ExecutorRequest
 from tlbench.contracts.record import Record
 from tlbench.contracts.strategy import Strategy
 from tlbench.planning.capacity import Room, workers_in
@@ -63,7 +63,7 @@ def started_executor(plan: Plan, store: Store, catalog: Catalog, settings: Setti
     Raises:
         UsageError: There is no executor of this name, or it cannot offer the workers or the device.
     """
-    request = Asked(
+    request = ExecutorRequest(
         settings.jobs,
         useful_workers(plan.cells, catalog, settings.room if settings.jobs is None else None),
         settings.device,

@@ -62,7 +62,7 @@ def test_more_workers_are_useful_where_there_are_more_fits(runs):
 
 
 def test_an_executor_shares_the_cores_of_its_machine(monkeypatch):
-    from tlbench.contracts.executor import Asked
+    from tlbench.contracts.executor import ExecutorRequest
     from tlbench.running.executors import local_capacity as local
     from tlbench.system import machine
 
@@ -71,7 +71,7 @@ def test_an_executor_shares_the_cores_of_its_machine(monkeypatch):
     monkeypatch.setattr(machine, "memory_bytes", lambda: None)
 
     def offers(own, **asked):
-        found = local.local_capacity(Asked(device="cpu", **asked), own)
+        found = local.local_capacity(ExecutorRequest(device="cpu", **asked), own)
         return found.workers, found.cores
 
     assert offers(None, useful=100) == (8, 1)

@@ -166,6 +166,9 @@ def _numpy(column: pa.ChunkedArray) -> np.ndarray:
     if pa.types.is_list(kind) and not pa.types.is_string(kind.value_type):
         # Far faster than going through Python lists.
         rows = column.combine_chunks()
+        if len(rows.value_lengths().unique()) > 1:
+            # By chance their number may be divisible, and rows would be cut where there are none.
+            raise ValueError("lists of different lengths")
         return _numbers(rows.flatten()).reshape(len(rows), -1)
     if pa.types.is_string(kind) and not column.null_count:
         from tlbench.metrics.scored import objects

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tlbench.contracts.executor import Asked, Capacity, Executor, FitOrder, Handle, OrderResult, OutOfTime
+from tlbench.contracts.executor import Capacity, Executor, ExecutorRequest, FitOrder, Handle, OrderResult, OutOfTime
 from tlbench.running.executors.local_capacity import local_capacity
 from tlbench.running.fitting.libraries import configure_libraries
 
@@ -23,9 +23,9 @@ class Inline:
 
     name: str = "inline"
 
-    def start(self, asked: Asked) -> Executor:
+    def start(self, request: ExecutorRequest) -> Executor:
         """Returns an executor, which imports libraries with its first order."""
-        return _InlineExecutor(asked)
+        return _InlineExecutor(request)
 
 
 class Alarm(BaseException):
@@ -48,9 +48,9 @@ class _Done:
 
 
 class _InlineExecutor:
-    def __init__(self, asked: Asked) -> None:
-        self._capacity = local_capacity(asked, workers=1)
-        self._index = asked.device.partition(":")[2]
+    def __init__(self, request: ExecutorRequest) -> None:
+        self._capacity = local_capacity(request, workers=1)
+        self._index = request.device.partition(":")[2]
         self._worker: Worker | None = None
 
     def capacity(self) -> Capacity:

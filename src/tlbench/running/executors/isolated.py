@@ -11,7 +11,7 @@ import msgspec
 
 from tlbench.catalog.discovery import plugin_modules
 from tlbench.contracts.errors import UsageError
-from tlbench.contracts.executor import Asked, Capacity, Executor, FitOrder, Handle, OrderResult, WorkerLost
+from tlbench.contracts.executor import Capacity, Executor, ExecutorRequest, FitOrder, Handle, OrderResult, WorkerLost
 from tlbench.running.executors.local_capacity import gpu_of, local_capacity
 from tlbench.running.fitting.libraries import ALLOCATOR, DISCOVERED, PRELOADED, QUIET, THREADS
 from tlbench.running.forking import (
@@ -34,9 +34,9 @@ class Isolated:
     jobs: int | None = None
     """The number of workers; None for one per GPU or core, as far as memory allows."""
 
-    def start(self, asked: Asked) -> Executor:
+    def start(self, request: ExecutorRequest) -> Executor:
         """Returns an executor, which starts its first worker with the first order."""
-        return _IsolatedExecutor(asked, local_capacity(asked, self.jobs, isolated=True))
+        return _IsolatedExecutor(request, local_capacity(request, self.jobs, isolated=True))
 
 
 class _Handle:
@@ -79,11 +79,11 @@ class _Worker:
 class _IsolatedExecutor:
     """A worker serves one cell on a CPU, so that cells cannot affect each other, and one backbone on a GPU."""
 
-    def __init__(self, asked: Asked, capacity: Capacity) -> None:
-        self._asked, self._capacity = asked, capacity
-        environment = {**QUIET, **ALLOCATOR, **dict.fromkeys(THREADS, str(capacity.cores)), **asked.environment}
+    def __init__(self, request: ExecutorRequest, capacity: Capacity) -> None:
+        self._request, self._capacity = request, capacity
+        environment = {**QUIET, **ALLOCATOR, **dict.fromkeys(THREADS, str(capacity.cores)), **request.environment}
         preload = (*PRELOADED, *plugin_modules(), DISCOVERED)
-        start = Start("tlbench.running.fitting.process:answer", Path(asked.log), preload, environment)
+        start = Start("tlbench.running.fitting.process:answer", Path(request.log), preload, environment)
         self._pool: WorkerPool = open_workers(start)
         # Imports run while the driver reads the plan and opens the first cells.
         self._pool.prestart()
@@ -152,7 +152,7 @@ class _IsolatedExecutor:
             replaced.process.end()
         taken = {worker.slot for worker in self._workers.values()}
         slot = next(number for number in range(len(taken) + 1) if number not in taken)
-        environment = {} if order.device == "cpu" else {"CUDA_VISIBLE_DEVICES": gpu_of(self._asked, slot)}
+        environment = {} if order.device == "cpu" else {"CUDA_VISIBLE_DEVICES": gpu_of(self._request, slot)}
         process = self._fork(order, environment)
         worker = self._workers[process] = _Worker(process, slot, key)
         return worker

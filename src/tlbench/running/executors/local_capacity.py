@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from tlbench.contracts.errors import UsageError
-from tlbench.contracts.executor import Asked, Capacity
+from tlbench.contracts.executor import Capacity, ExecutorRequest
 from tlbench.system.machine import cores, default_jobs, gpu_multiplies_bf16, gpus
 from tlbench.system.processor import multiplies_bf16
 
 
-def local_capacity(asked: Asked, workers: int | None = None, isolated: bool = False) -> Capacity:
+def local_capacity(request: ExecutorRequest, workers: int | None = None, isolated: bool = False) -> Capacity:
     """Returns the capacity of this machine.
 
     Args:
-        asked: The run's request.
+        request: The run's request.
         workers: The executor's own number of workers; None for the requested one, or as many as are useful.
         isolated: Whether workers are processes of their own.
 
@@ -20,18 +20,18 @@ def local_capacity(asked: Asked, workers: int | None = None, isolated: bool = Fa
         UsageError: This machine lacks the requested GPU.
     """
     gpu_count = gpus()
-    if asked.device.startswith("cuda") and gpu_count <= int(asked.device.partition(":")[2] or 0):
-        raise UsageError(f"--device {asked.device}: this machine has {gpu_count} GPUs")
-    on_gpu = asked.device != "cpu" and gpu_count > 0
-    count = workers or min(asked.workers or default_jobs(asked.device), max(1, asked.useful))
+    if request.device.startswith("cuda") and gpu_count <= int(request.device.partition(":")[2] or 0):
+        raise UsageError(f"--device {request.device}: this machine has {gpu_count} GPUs")
+    on_gpu = request.device != "cpu" and gpu_count > 0
+    count = workers or min(request.workers or default_jobs(request.device), max(1, request.useful))
     # Results depend on the number of threads. If one worker runs where several were requested, it gets the threads of
     # one of them, and so the same results.
-    share = max(1, cores() // (asked.workers if workers and asked.workers else count))
-    bf16 = gpu_multiplies_bf16(asked.device) if on_gpu else multiplies_bf16()
+    share = max(1, cores() // (request.workers if workers and request.workers else count))
+    bf16 = gpu_multiplies_bf16(request.device) if on_gpu else multiplies_bf16()
     return Capacity(count, share, "cuda" if on_gpu else "cpu", bf16, isolated)
 
 
-def gpu_of(asked: Asked, slot: int) -> str:
+def gpu_of(request: ExecutorRequest, slot: int) -> str:
     """Returns the index of the GPU for the worker in a slot."""
-    index = asked.device.partition(":")[2]
+    index = request.device.partition(":")[2]
     return index or str(slot % max(1, gpus()))

@@ -10,7 +10,16 @@ from typing import ClassVar
 import pytest
 
 from tlbench.contracts.cell import Cell, Protocol, Ref
-from tlbench.contracts.executor import Asked, Executor, ExecutorPlugin, Fit, FitOrder, Handle, OrderResult, WorkerLost
+from tlbench.contracts.executor import (
+    Executor,
+    ExecutorPlugin,
+    ExecutorRequest,
+    Fit,
+    FitOrder,
+    Handle,
+    OrderResult,
+    WorkerLost,
+)
 from tlbench.contracts.space import Value
 from tlbench.testing.conformance.imports import check_light, check_name
 
@@ -30,8 +39,8 @@ class ExecutorConformance:
     @contextmanager
     def started(self, folder: Path) -> Iterator[Executor]:
         """Yields the executor, started for toys, and closes it."""
-        asked = Asked(self.workers, self.workers, "cpu", str(folder / "log"), PLUGINS)
-        executor = self.executor.start(asked)
+        request = ExecutorRequest(self.workers, self.workers, "cpu", str(folder / "log"), PLUGINS)
+        executor = self.executor.start(request)
         try:
             yield executor
         finally:
