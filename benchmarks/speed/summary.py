@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.speed.contest import Side
 from benchmarks.speed.ledger import Measurement, Pair
 from benchmarks.speed.sides.job import CellReport
-from tlbench.results.stats import Answers, Difference, holm, paired_difference
+from tlbench.results.stats import CellPredictions, Difference, holm, paired_difference
 
 RESAMPLES = 10_000
 
@@ -128,7 +128,7 @@ def scores(row: Measurement) -> Scores:
     )
 
 
-def _answers(row: Measurement, rounds: Sequence[Sequence[CellReport]], cell: int) -> Answers:
+def _answers(row: Measurement, rounds: Sequence[Sequence[CellReport]], cell: int) -> CellPredictions:
     """Returns a strategy's answers: rounds count as seeds, unless each round ran the same seeds."""
     found: dict[int, list[int]] = {}
     for cells in rounds:
@@ -136,7 +136,7 @@ def _answers(row: Measurement, rounds: Sequence[Sequence[CellReport]], cell: int
             found.setdefault(int(seed), [int(one) for one in predictions])
     ids = tuple(str(i) for i in range(len(row.targets)))
     targets = np.array([int(one) for one in row.targets])
-    return Answers(ids, targets, np.array([found[seed] for seed in sorted(found)]), tuple(sorted(found)))
+    return CellPredictions(ids, targets, np.array([found[seed] for seed in sorted(found)]), tuple(sorted(found)))
 
 
 def _validation(rounds: Sequence[Sequence[CellReport]]) -> float:

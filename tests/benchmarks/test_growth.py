@@ -10,7 +10,7 @@ from tlbench.catalog.discovery import Plugin
 from tlbench.cli import leaderboard as board
 from tlbench.planning.plan import plan
 from tlbench.planning.suite import read_suite
-from tlbench.results.index import NAME, WORTH
+from tlbench.results.index import MIN_RECORDS, NAME
 from tlbench.results.records.store import Store
 from tlbench.testing import toy_plugin
 
@@ -37,11 +37,11 @@ def test_a_suite_has_as_many_cells_as_it_should(tmp_path):
 
 def test_a_folder_is_one_that_a_leaderboard_reads_and_indexes(tmp_path, capsys):
     root = tmp_path / "out"
-    folders.make_folder(root, WORTH, predicted=0.5)
-    assert len(list(Store.open(root).records(pytest.fail))) == WORTH
+    folders.make_folder(root, MIN_RECORDS, predicted=0.5)
+    assert len(list(Store.open(root).records(pytest.fail))) == MIN_RECORDS
     board.print_board(root, None, (), False, "csv")
     table = capsys.readouterr().out
-    assert table.count("\n") == WORTH + 1
+    assert table.count("\n") == MIN_RECORDS + 1
     assert "paired test" in table
     assert (root / NAME).exists()
     folders.forget_index(root)

@@ -1,4 +1,4 @@
-"""Small hand-built records and predictions, as a run of the runner would leave them."""
+"""Small records and predictions, built by hand in the form that a run writes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def cell(task="sst2-lite", strategy="linear-probe", backbone="minilm-l6", **prot
 
 
 def answers(task="sst2-lite", accuracy=0.9, seeds=(0, 1), n=400, draw=0, scalar=False):
-    """Returns predictions in which about this share is right, the harder examples wrong first."""
+    """Returns predictions with about this accuracy; the same examples are hard for every draw."""
     # Not hash(), which differs between processes.
     base = sum(map(ord, task))
     rng = np.random.default_rng(base)
@@ -79,7 +79,7 @@ def record(of, predictions=None, metrics=("accuracy",), status="ok", trials=1, p
 
 
 def suite():
-    """Returns (cells, records, predictions by cell) of two tasks: ties, a failure, a cell to come, odd provenance."""
+    """Returns (cells, records, predictions by cell id) of two tasks, with ties, a failure and a pending cell."""
     cells, records, kept = [], [], {}
     for task, metrics in (("sst2-lite", ("accuracy", "f1")), ("cola-lite", ("matthews", "accuracy", "f1"))):
         for strategy, backbone, share, seeds in (
@@ -104,7 +104,7 @@ def suite():
 
 @pytest.fixture(scope="session")
 def made():
-    """Makers of small records: `cell`, `answers`, `record`, `suite`, and the usual `provenance`."""
+    """Functions that build small records (`cell`, `answers`, `record`, `suite`) and the usual `provenance`."""
     return SimpleNamespace(cell=cell, answers=answers, record=record, suite=suite, provenance=PROVENANCE)
 
 
@@ -115,7 +115,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def kept(store):
-    """Three records, and the journal that they leave."""
+    """Commits three records and returns the path of their journal."""
     for n in range(3):
         assert store.commit(small.record(n), store.root)
     return store.root / "work" / journal.NAME
@@ -123,7 +123,7 @@ def kept(store):
 
 @pytest.fixture
 def counted(monkeypatch):
-    """Names of the records that are read from now on."""
+    """A list that gets the file name of each record read during the test."""
     names = []
     read = Store.read
     monkeypatch.setattr(Store, "read", lambda self, name: names.append(name) or read(self, name))

@@ -1,4 +1,4 @@
-"""Small records without predictions, and what an index is to say of a folder of them."""
+"""Small records without predictions, and the summaries that an index of them must return."""
 
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.record import Provenance, Record, TestScore
@@ -16,15 +16,15 @@ def record(n, **changes):
 
 
 def truth(store):
-    """Returns what an index is to say, by the records alone."""
+    """Returns the summaries computed from the records alone."""
     return summaries_of(store.records())
 
 
-def lines(store):
-    """Returns what it says, and checks that nothing else is different."""
-    found, wanted = Index(store).lines(lambda file: None), truth(store)
-    assert (found.settings, found.made, found.metrics) == (wanted.settings, wanted.made, wanted.metrics)
-    return found.rows
+def indexed_summaries(store):
+    """Returns the summaries from an index, and checks that the shared values are those of the records."""
+    found, wanted = Index(store).summaries(lambda file: None), truth(store)
+    assert (found.settings, found.provenances, found.metrics) == (wanted.settings, wanted.provenances, wanted.metrics)
+    return found.cells
 
 
 def file_of(store, n):

@@ -1,4 +1,4 @@
-"""The committed pages are those that the committed records make."""
+"""The committed pages are rebuilt from the committed records byte for byte."""
 
 from pathlib import Path
 

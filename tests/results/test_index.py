@@ -1,4 +1,4 @@
-"""The index spares reading records again, and is believed in nothing that they do not say."""
+"""The index saves reading records again, and an outdated, damaged or forged one never changes a table."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ COUNT = 12
 
 @pytest.fixture
 def store(tmp_path, made, monkeypatch):
-    monkeypatch.setattr(index, "WORTH", 1)
+    monkeypatch.setattr(index, "MIN_RECORDS", 1)
     store = Store.create(tmp_path / "out")
     cells = [made.cell(strategy=f"s{i:02}") for i in range(COUNT)]
     for i, cell in enumerate(cells):
@@ -50,9 +50,9 @@ def csv(store, capsys, *tasks):
 
 @pytest.fixture
 def counted(monkeypatch):
-    """Names of the records, and of the predictions, that are read from now on."""
+    """A list that gets the file name of each record read during the test, and "ranks" for each ranking."""
     names = []
-    read, ranked = Store.read, board.by_answers
+    read, ranked = Store.read, board.by_predictions
 
     def reads(self, name):
         names.append(name)
@@ -63,7 +63,7 @@ def counted(monkeypatch):
         return ranked(*args)
 
     monkeypatch.setattr(Store, "read", reads)
-    monkeypatch.setattr(board, "by_answers", ranks)
+    monkeypatch.setattr(board, "by_predictions", ranks)
     return names
 
 
@@ -77,16 +77,16 @@ def indexed(store, capsys, counted):
     return first
 
 
-def test_what_is_indexed_is_not_read_again_and_gives_the_same_bytes(store, indexed, counted, capsys):
+def test_indexed_records_are_not_read_again_and_gives_the_same_bytes(store, indexed, counted, capsys):
     assert csv(store, capsys) == indexed
     assert counted == []
 
 
 def test_an_index_says_what_the_records_say(store, indexed):
-    lines = Index(store).lines(pytest.fail)
-    assert lines.rows == summaries_of(store.records()).rows
-    assert lines.settings == summaries_of(store.records()).settings
-    assert lines.made == summaries_of(store.records()).made
+    summaries = Index(store).summaries(pytest.fail)
+    assert summaries.cells == summaries_of(store.records()).cells
+    assert summaries.settings == summaries_of(store.records()).settings
+    assert summaries.provenances == summaries_of(store.records()).provenances
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_an_index_says_what_the_records_say(store, indexed):
     ],
     ids=["empty", "half", "a flipped bit", "another head", "a head alone", "of another shape", "with a tail"],
 )
-def test_a_damaged_index_is_made_again(store, indexed, counted, capsys, damage):
+def test_a_damaged_index_is_rebuilt(store, indexed, counted, capsys, damage):
     path = store.root / NAME
     whole = path.read_bytes()
     path.write_bytes(damage(whole))
@@ -114,22 +114,28 @@ def test_a_damaged_index_is_made_again(store, indexed, counted, capsys, damage):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda lines: lines.settings.clear(),
-        lambda lines: lines.made.update({key: Provenance(device="another") for key in lines.made}),
-        lambda lines: lines.metrics.update({key: ("f1", "accuracy") for key in lines.metrics}),
-        lambda lines: lines.rows.__setitem__(0, msgspec.structs.replace(lines.rows[0], scores=())),
-        lambda lines: lines.rows.__setitem__(0, msgspec.structs.replace(lines.rows[0], value=float("nan"))),
-        lambda lines: lines.rows.__setitem__(0, msgspec.structs.replace(lines.rows[0], low=None)),
-        lambda lines: lines.rows.__setitem__(0, msgspec.structs.replace(lines.rows[0], total_seconds=None)),
-        lambda lines: lines.rows.__setitem__(0, lines.rows[1]),
+        lambda summaries: summaries.settings.clear(),
+        lambda summaries: summaries.provenances.update(
+            {key: Provenance(device="another") for key in summaries.provenances}
+        ),
+        lambda summaries: summaries.metrics.update({key: ("f1", "accuracy") for key in summaries.metrics}),
+        lambda summaries: summaries.cells.__setitem__(0, msgspec.structs.replace(summaries.cells[0], scores=())),
+        lambda summaries: summaries.cells.__setitem__(
+            0, msgspec.structs.replace(summaries.cells[0], value=float("nan"))
+        ),
+        lambda summaries: summaries.cells.__setitem__(0, msgspec.structs.replace(summaries.cells[0], low=None)),
+        lambda summaries: summaries.cells.__setitem__(
+            0, msgspec.structs.replace(summaries.cells[0], total_seconds=None)
+        ),
+        lambda summaries: summaries.cells.__setitem__(0, summaries.cells[1]),
     ],
     ids=["lacking", "made otherwise", "other metrics", "no scores", "no number", "no end", "no seconds", "twice"],
 )
-def test_an_index_that_no_records_can_have_made_is_made_again(store, indexed, capsys, change):
+def test_an_index_that_no_records_can_have_produced_is_rebuilt(store, indexed, capsys, change):
     path = store.root / NAME
     whole = path.read_bytes()
     content = index._decoded(path, len(whole))
-    change(content.lines)
+    change(content.summaries)
     packed = msgspec.msgpack.encode(content)
     path.write_bytes(index._head(packed) + packed)
     assert csv(store, capsys) == indexed
@@ -146,7 +152,7 @@ def test_a_pipe_or_a_file_of_any_size_in_place_of_the_index_stops_nothing(store,
     assert path.stat().st_size < 2**20
 
 
-def test_an_index_of_other_code_is_made_again(store, indexed, counted, capsys, monkeypatch):
+def test_an_index_of_other_code_is_rebuilt(store, indexed, counted, capsys, monkeypatch):
     monkeypatch.setattr(index, "code_version", lambda: 1)
     assert csv(store, capsys) == indexed
     assert len(counted) == COUNT + 1
@@ -157,7 +163,7 @@ def test_a_new_attempt_is_read_alone_and_counts(store, indexed, counted, capsys,
     remove_journal(store.root)
     assert csv(store, capsys) != indexed
     assert counted == [f"{made.cell(strategy='s03').id}.2.json", "ranks"]
-    assert max(Index(store).lines(pytest.fail).rows, key=lambda line: line.value).strategy == "s03"
+    assert max(Index(store).summaries(pytest.fail).cells, key=lambda summary: summary.value).strategy == "s03"
 
 
 def test_a_record_that_was_changed_is_read_again(store, indexed, counted, capsys, made):
@@ -187,7 +193,7 @@ def test_predictions_that_were_damaged_since_are_noticed_each_time(store, indexe
     assert counted == ["ranks", "ranks"]
 
 
-def test_what_is_no_record_is_named_each_time(store, indexed, capsys):
+def test_an_unreadable_record_is_named_each_time(store, indexed, capsys):
     (store.root / "records" / f"{'0' * 16}.1.json").write_text("{")
     (store.root / "records" / f"{'1' * 16}.1.json").symlink_to("nowhere")
     for _ in range(2):
@@ -210,14 +216,14 @@ def test_a_folder_that_cannot_be_written_is_shown_all_the_same(store, counted, c
 
 
 def test_a_few_records_leave_no_index(store, capsys, monkeypatch):
-    monkeypatch.setattr(index, "WORTH", COUNT + 1)
+    monkeypatch.setattr(index, "MIN_RECORDS", COUNT + 1)
     csv(store, capsys)
     assert not (store.root / NAME).exists()
 
 
 def test_many_processes_at_once_all_show_the_same(store, tmp_path, capsys):
     code = (
-        "import sys; from tlbench.results import index; index.WORTH = 1\n"
+        "import sys; from tlbench.results import index; index.MIN_RECORDS = 1\n"
         "from tlbench.cli.app import _main\n"
         f"sys.exit(_main(['leaderboard', '-f', 'csv', '--out', {str(store.root)!r}]))"
     )
@@ -250,12 +256,15 @@ def test_the_end_of_a_run_leaves_an_index_and_reads_nothing_twice(store, counted
 
 def test_records_read_in_processes_are_those_read_alone(store, monkeypatch):
     monkeypatch.setattr(bulk, "_CHUNK", 5)
-    monkeypatch.setattr(bulk, "processes", lambda: 2)
+    monkeypatch.setattr(bulk, "process_count", lambda: 2)
     (store.root / "records" / f"{'0' * 16}.1.json").write_text("{")
     names = sorted(path.name for path in (store.root / "records").glob("*.json"))
-    alone, together = bulk.read_lines(store, names, enough=99), bulk.read_lines(store, names, enough=1)
+    alone, together = (
+        bulk.read_summaries(store, names, min_records=99),
+        bulk.read_summaries(store, names, min_records=1),
+    )
     assert alone == together
-    assert [line.cell for line in together[0].rows] == [name[:16] for name in names[1:]]
+    assert [summary.cell for summary in together[0].cells] == [name[:16] for name in names[1:]]
     assert [file.path.name for file in together[1]] == [names[0]]
 
 
@@ -263,10 +272,10 @@ def test_a_process_that_is_ended_while_it_reads_costs_time_alone(store, monkeypa
     names = sorted(path.name for path in (store.root / "records").glob("*.json"))
     parent = os.getpid()
     read = Store.read
-    monkeypatch.setattr(bulk, "processes", lambda: 2)
+    monkeypatch.setattr(bulk, "process_count", lambda: 2)
     monkeypatch.setattr(Store, "read", lambda self, name: read(self, name) if os.getpid() == parent else os._exit(9))
-    lines, bad = bulk.read_lines(store, names, enough=1)
-    assert (len(lines.rows), bad) == (COUNT, [])
+    summaries, bad = bulk.read_summaries(store, names, min_records=1)
+    assert (len(summaries.cells), bad) == (COUNT, [])
 
 
 def test_lines_make_the_frame_that_records_make(store, made):

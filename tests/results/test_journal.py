@@ -1,4 +1,4 @@
-"""The journal spares the first table reading records, and is believed in nothing that they do not say."""
+"""The first table is built from the journal, not from records, and a damaged or outdated entry never changes it."""
 
 import errno
 import itertools
@@ -11,7 +11,7 @@ import sys
 import msgspec
 import pytest
 
-from tests.results.small import MOST, file_of, lines, record, truth
+from tests.results.small import MOST, file_of, indexed_summaries, record, truth
 from tlbench.contracts.cell import Plan
 from tlbench.contracts.record import TestScore
 from tlbench.results.index import NAME as INDEX
@@ -22,10 +22,10 @@ from tlbench.results.records.store import Store
 
 
 def test_the_first_lines_are_those_of_the_records_and_none_is_read(store, kept, counted):
-    found = Index(store).lines(pytest.fail)
+    found = Index(store).summaries(pytest.fail)
     assert counted == []
     assert found == truth(store)
-    assert len(found.rows) == 3
+    assert len(found.cells) == 3
 
 
 def test_the_ids_of_the_plan_are_there_without_reading_it(store, monkeypatch):
@@ -43,16 +43,16 @@ def test_a_plan_that_was_changed_since_is_read(store):
 
 
 def test_the_entry_of_another_plan_does_not_hide_the_one_that_is_known(store, kept, monkeypatch):
-    monkeypatch.setattr("tlbench.results.index.WORTH", 1)
+    monkeypatch.setattr("tlbench.results.index.MIN_RECORDS", 1)
     store.save_plan(Plan("grown", (record(0).cell,)))
     index = Index(store)
-    index.lines(pytest.fail)
+    index.summaries(pytest.fail)
     index.save()
     Journal(store.root).add_plan(Plan("other", (record(1).cell,)), (1, 1))
     store.commit(record(3), store.root)
     monkeypatch.setattr(Store, "plan", lambda self: pytest.fail("the plan is read"))
     again = Index(store)
-    again.lines(pytest.fail)
+    again.summaries(pytest.fail)
     assert again.planned() == ("grown", [record(0).cell.id])
 
 
@@ -75,7 +75,7 @@ def test_a_kill_at_any_byte_of_an_entry_costs_reading_one_record(store, kept, co
     for length in range(last, len(whole)):
         kept.write_bytes(whole[:length])
         counted.clear()
-        assert Index(store).lines(pytest.fail) == expected
+        assert Index(store).summaries(pytest.fail) == expected
         assert counted == [file_of(store, 2).name]
 
 
@@ -86,7 +86,7 @@ def test_what_comes_after_an_entry_that_was_cut_short_is_found(store, kept, coun
         kept.write_bytes(whole[:length])
         Store.open(store.root).commit(record(n), store.root)
         counted.clear()
-        found = Index(store).lines(pytest.fail)
+        found = Index(store).summaries(pytest.fail)
         assert counted == [file_of(store, 2).name]
         assert found == truth(store)
         file_of(store, n).unlink()
@@ -100,7 +100,7 @@ def test_a_kill_before_the_entry_costs_reading_one_record(store, kept, counted, 
         patched.setattr(Journal, "add", killed)
         with pytest.raises(KeyboardInterrupt):
             store.commit(record(3), store.root)
-    assert len(Index(store).lines(pytest.fail).rows) == 4
+    assert len(Index(store).summaries(pytest.fail).cells) == 4
     assert counted == [file_of(store, 3).name]
 
 
@@ -110,7 +110,7 @@ def test_any_byte_that_is_wrong_changes_nothing_that_is_shown(store, kept, count
     for place in range(0, len(whole), 3):
         kept.write_bytes(whole[:place] + bytes([whole[place] ^ 0x11]) + whole[place + 1 :])
         counted.clear()
-        assert Index(store).lines(pytest.fail) == expected
+        assert Index(store).summaries(pytest.fail) == expected
         assert counted
 
 
@@ -122,17 +122,17 @@ from tlbench.contracts.record import Record
 from tlbench.results.records.store import Store
 store = Store.open(pathlib.Path(sys.argv[1]))
 for n in range(80):
-    # Every other cell is committed by both: only the one that wins adds its line.
+    # Every other cell is committed by both: only the one that wins adds its summary.
     name = f"s{n}" if n % 2 else f"s{n}-{sys.argv[2]}"
     store.commit(Record(Cell(Ref("t"), Ref(name), Protocol()), "failed", reason=sys.argv[2] * 100), store.root)
 """
     drivers = [subprocess.Popen([sys.executable, "-c", code, str(store.root), str(i)]) for i in range(2)]
     assert [driver.wait() for driver in drivers] == [0, 0]
-    found = Index(store).lines(pytest.fail)
+    found = Index(store).summaries(pytest.fail)
     assert counted == []
     assert found == truth(store)
-    assert len(found.rows) == 120
-    assert len(read_journal(store.root, MOST).lines.rows) == 120
+    assert len(found.cells) == 120
+    assert len(read_journal(store.root, MOST).summaries.cells) == 120
 
 
 def deleted(store):
@@ -183,23 +183,23 @@ CHANGES = [deleted, replaced, damaged, exchanged, copied_in, copied_from_a_folde
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("is_indexed", [False, True])
 def test_records_that_are_changed_by_hand_are_shown_as_they_are(store, kept, monkeypatch, change, is_indexed):
-    monkeypatch.setattr("tlbench.results.index.WORTH", 1)
+    monkeypatch.setattr("tlbench.results.index.MIN_RECORDS", 1)
     if is_indexed:
         first = Index(store)
-        first.lines(pytest.fail)
+        first.summaries(pytest.fail)
         first.save()
         assert not kept.exists()
     change(store)
     for _ in range(2):
         again = Index(store)
-        assert again.lines(lambda file: None).rows == truth(store).rows
+        assert again.summaries(lambda file: None).cells == truth(store).cells
         again.save()
 
 
 def test_a_damaged_record_is_named_though_the_journal_knows_it(store, kept):
     damaged(store)
     bad = []
-    Index(store).lines(bad.append)
+    Index(store).summaries(bad.append)
     assert [file.path for file in bad] == [file_of(store, 1)]
 
 
@@ -212,7 +212,7 @@ def test_where_no_journal_can_be_written_records_are_committed_all_the_same(stor
         patched.setattr(Journal, "_append", refused)
         assert store.commit(record(0), store.root)
         store.save_plan(Plan("grown", (record(0).cell,)))
-    assert len(Index(store).lines(pytest.fail).rows) == 1
+    assert len(Index(store).summaries(pytest.fail).cells) == 1
     assert counted == [file_of(store, 0).name]
 
 
@@ -222,7 +222,7 @@ def test_a_disk_that_is_full_in_the_midst_of_an_entry_stops_nothing(store, kept,
         patched.setattr(journal.os, "write", lambda handle, content: write(handle, content[:40] or content))
         assert store.commit(record(3), store.root)
     assert store.commit(record(4), store.root)
-    assert len(Index(store).lines(pytest.fail).rows) == 5
+    assert len(Index(store).summaries(pytest.fail).cells) == 5
     assert counted == [file_of(store, 3).name]
 
 
@@ -230,27 +230,27 @@ def test_in_a_folder_that_cannot_be_written_the_journal_serves_each_time(store, 
     def refused(*args):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("tlbench.results.index.WORTH", 1)
+    monkeypatch.setattr("tlbench.results.index.MIN_RECORDS", 1)
     monkeypatch.setattr("pathlib.Path.write_bytes", refused)
     for _ in range(2):
         index = Index(store)
-        assert len(index.lines(pytest.fail).rows) == 3
+        assert len(index.summaries(pytest.fail).cells) == 3
         index.save()
     assert counted == []
     assert not (store.root / INDEX).exists()
 
 
-def test_the_journal_begins_anew_once_an_index_says_what_it_said(store, kept, counted, monkeypatch):
-    monkeypatch.setattr("tlbench.results.index.WORTH", 1)
+def test_the_journal_starts_anew_once_an_index_holds_its_entries(store, kept, counted, monkeypatch):
+    monkeypatch.setattr("tlbench.results.index.MIN_RECORDS", 1)
     index = Index(store)
     store.commit(record(3), store.root)
-    assert len(index.lines(pytest.fail).rows) == 3
+    assert len(index.summaries(pytest.fail).cells) == 3
     index.save()
     assert not kept.exists()
-    # The same writer says again what lines have in common.
+    # The same writer says again what summaries share.
     store.commit(record(4), store.root)
-    assert [line.strategy for line in read_journal(store.root, MOST).lines.rows] == ["s04"]
-    assert len(Index(store).lines(pytest.fail).rows) == 5
+    assert [summary.strategy for summary in read_journal(store.root, MOST).summaries.cells] == ["s04"]
+    assert len(Index(store).summaries(pytest.fail).cells) == 5
     assert counted == [file_of(store, 3).name]
 
 
@@ -270,20 +270,20 @@ def test_numbers_that_are_none_are_shown_as_the_record_has_them(store, number):
     store.commit(record(0), store.root)
     sent = record(1, scores=(TestScore("accuracy", 0, number, 0.1, 0.2, 5),))
     file_of(store, 1).write_bytes(msgspec.json.encode(sent))
-    assert lines(store) == truth(store).rows
+    assert indexed_summaries(store) == truth(store).cells
     bad = []
-    Index(store).lines(bad.append)
+    Index(store).summaries(bad.append)
     assert [file.path for file in bad] == [file_of(store, 1)]
 
 
 def test_a_record_of_which_no_line_can_be_made_is_committed(store):
     scores = tuple(TestScore("accuracy", seed, 1e308, 0.1, 0.2, 5) for seed in (0, 1))
     assert store.commit(record(0, scores=scores), store.root)
-    assert read_journal(store.root, MOST).lines.rows == []
+    assert read_journal(store.root, MOST).summaries.cells == []
 
 
 def test_a_folder_without_a_journal_is_none_the_worse(store, kept, counted):
     remove_journal(store.root)
     remove_journal(store.root)
-    assert len(Index(store).lines(pytest.fail).rows) == 3
+    assert len(Index(store).summaries(pytest.fail).cells) == 3
     assert len(counted) == 3

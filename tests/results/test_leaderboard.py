@@ -1,4 +1,4 @@
-"""The frame: what stands in each row, in what order, and what is said of rows that cannot be compared."""
+"""The leaderboard frame: values, order of rows, ranks, gains, and notes on rows that cannot be compared."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_the_gain_is_over_the_best_from_scratch(made):
     assert rows["linear-probe"]["gain"] == pytest.approx(expected)
 
 
-def test_no_gain_goes_between_training_sets_or_test_splits_and_their_size_is_said(made):
+def test_no_gain_goes_between_training_sets_or_test_splits_and_their_size_is_shown(made):
     def cell(strategy, limit):
         return made.cell(strategy=strategy, train_limit=limit)
 
@@ -111,13 +111,13 @@ def test_no_gain_goes_between_training_sets_or_test_splits_and_their_size_is_sai
 
 
 def test_intervals_that_stand_in_for_a_test_know_of_the_seeds(made):
-    line, apart = summaries_of([made.record(made.cell(), made.answers(accuracy=0.9))]).rows[0], 0.1
-    line = msgspec.structs.replace(line, value=0.6, low=0.57, high=0.63, seed_std=0.0, seeds=3)
-    other = msgspec.structs.replace(line, cell="other", value=0.6 - apart, low=0.57 - apart, high=0.63 - apart)
-    assert [place.rank for place in by_intervals("accuracy", [line, other])] == [1, 2]
+    summary, apart = summaries_of([made.record(made.cell(), made.answers(accuracy=0.9))]).cells[0], 0.1
+    summary = msgspec.structs.replace(summary, value=0.6, low=0.57, high=0.63, seed_std=0.0, seeds=3)
+    other = msgspec.structs.replace(summary, cell="other", value=0.6 - apart, low=0.57 - apart, high=0.63 - apart)
+    assert [place.rank for place in by_intervals("accuracy", [summary, other])] == [1, 2]
     noisy = msgspec.structs.replace(other, seed_std=0.3)
-    assert [place.rank for place in by_intervals("accuracy", [line, noisy])] == [1, 1]
-    assert [place.rank for place in by_intervals("accuracy", [noisy, line])] == [1, 1]
+    assert [place.rank for place in by_intervals("accuracy", [summary, noisy])] == [1, 1]
+    assert [place.rank for place in by_intervals("accuracy", [noisy, summary])] == [1, 1]
 
 
 def test_rows_made_differently_are_marked(table, made):
@@ -245,7 +245,7 @@ def test_a_metric_of_the_future_does_not_break_the_table(made):
     assert found["value"] > 0.8
 
 
-def test_the_summary_counts_failures_as_nothing_and_says_what_is_missing(table):
+def test_the_summary_counts_failures_as_worst_and_missing_tasks(table):
     rows = {r["strategy"]: r for r in rows_of(summary(table))}
     assert list(rows)[-1] == "from-scratch"
     tuned = rows["full-finetune"]

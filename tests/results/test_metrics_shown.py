@@ -1,4 +1,4 @@
-"""Metrics of which less is better, or that are no share of 1, in tables; and what is said of overlap."""
+"""Metrics of which less is better, or that are not a share of 1, in tables; and the sentence on overlap."""
 
 import io
 from dataclasses import replace
@@ -135,21 +135,21 @@ def test_columns_are_those_of_the_metrics_that_there_are(record):
 
 
 def test_names_of_metrics_are_kept_once(record):
-    lines = summaries_of([record(f"s{i}", 0.5) for i in range(20)])
-    assert list(lines.metrics.values()) == [("accuracy", "log_loss")]
-    assert lines.scores("log_loss", lines.rows[:2]) == [pytest.approx(0.505)] * 2
-    assert lines.scores("bleu", lines.rows[:2]) == [None, None]
-    kept = lines.of(lines.rows[:0])
+    summaries = summaries_of([record(f"s{i}", 0.5) for i in range(20)])
+    assert list(summaries.metrics.values()) == [("accuracy", "log_loss")]
+    assert summaries.scores("log_loss", summaries.cells[:2]) == [pytest.approx(0.505)] * 2
+    assert summaries.scores("bleu", summaries.cells[:2]) == [None, None]
+    kept = summaries.subset(summaries.cells[:0])
     kept.prune()
-    assert (kept.metrics, kept.made, kept.settings) == ({}, {}, {})
+    assert (kept.metrics, kept.provenances, kept.settings) == ({}, {}, {})
 
 
 @pytest.mark.parametrize(
-    ("found", "said"), [({}, False), ({"train": 0, "validation": 0}, False), ({"train": 1499, "validation": 1}, True)]
+    ("found", "noted"), [({}, False), ({"train": 0, "validation": 0}, False), ({"train": 1499, "validation": 1}, True)]
 )
-def test_overlap_is_said_under_the_table(record, found, said):
+def test_overlap_is_noted_under_the_table(record, found, noted):
     table = frame([record("a", 0.5, overlap=found), record("b", 0.6)])
     sentence = "1,500 of 500 test examples show exactly what an example of train or validation shows"
-    assert (sentence in markdown(table)) is said
-    assert ("overlap: 1,500 of 500" in text_of(leaderboard(table))) is said
+    assert (sentence in markdown(table)) is noted
+    assert ("overlap: 1,500 of 500" in text_of(leaderboard(table))) is noted
     assert rows_of(table)[0]["overlap"] == (sum(found.values()) if found else None)

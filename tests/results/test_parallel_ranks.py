@@ -1,4 +1,4 @@
-"""Ranks that other processes make are those made alone, whatever becomes of the processes."""
+"""Ranks from other processes equal those from this one, even if the processes are killed."""
 
 import multiprocessing
 import os
@@ -11,7 +11,7 @@ import pytest
 from tlbench.cli import leaderboard as board
 from tlbench.metrics import METRICS
 from tlbench.results import parallel_ranks
-from tlbench.results.leaderboard import Table, compared
+from tlbench.results.leaderboard import Table, comparable_groups
 from tlbench.results.parallel_ranks import ParallelRanks
 from tlbench.results.ranking import Place
 from tlbench.results.records.summaries import CellSummary, summaries_of
@@ -22,13 +22,13 @@ GROUPS = [
 ]
 
 
-def ranked(metric, lines):
-    places = [Place(i + 1, i > 1, lines[0].task) for i in range(len(lines))]
-    return places, [f"{metric.name} of {line.cell}" for line in lines]
+def ranked(metric, summaries):
+    places = [Place(i + 1, i > 1, summaries[0].task) for i in range(len(summaries))]
+    return places, [f"{metric.name} of {summary.cell}" for summary in summaries]
 
 
-def told(metric, lines):
-    """The same, and which process it was."""
+def ranked_by_process(metric, summaries):
+    """Returns the id and name of the process instead of ranks."""
     return [Place(os.getpid(), False, "")], [multiprocessing.current_process().name]
 
 
@@ -41,8 +41,8 @@ def announced(ranked, groups):
 
 @pytest.fixture(autouse=True)
 def two_processes(monkeypatch):
-    monkeypatch.setattr(parallel_ranks, "ENOUGH", 1)
-    monkeypatch.setattr(parallel_ranks, "processes", lambda: 2)
+    monkeypatch.setattr(parallel_ranks, "MIN_FILES", 1)
+    monkeypatch.setattr(parallel_ranks, "process_count", lambda: 2)
 
 
 @pytest.mark.parametrize("order", [GROUPS, GROUPS[::-1], GROUPS[1::2] + GROUPS[::2]])
@@ -53,40 +53,40 @@ def test_groups_come_in_any_order(order):
 
 
 def test_they_are_made_in_two_other_processes():
-    with announced(told, GROUPS) as ranks:
+    with announced(ranked_by_process, GROUPS) as ranks:
         made_by = [ranks(*group)[0][0].rank for group in GROUPS]
     assert len(set(made_by)) == 2
     assert os.getpid() not in made_by
 
 
-def test_what_was_not_said_to_come_is_made_here():
-    with announced(told, GROUPS[:2]) as ranks:
+def test_a_group_that_was_not_announced_is_ranked_here():
+    with announced(ranked_by_process, GROUPS[:2]) as ranks:
         assert ranks(*GROUPS[3])[0][0].rank == os.getpid()
-        # Of the same task, but of fewer lines.
+        # Of the same task, but of fewer summaries.
         assert ranks(ACCURACY, GROUPS[0][1][:2])[0][0].rank == os.getpid()
 
 
 def test_few_files_are_not_worth_a_process(monkeypatch):
-    monkeypatch.setattr(parallel_ranks, "ENOUGH", 13)
-    with announced(told, GROUPS) as ranks:
+    monkeypatch.setattr(parallel_ranks, "MIN_FILES", 13)
+    with announced(ranked_by_process, GROUPS) as ranks:
         assert ranks(*GROUPS[0])[0][0].rank == os.getpid()
 
 
 def test_a_process_that_is_ended_costs_time_alone():
     parent = os.getpid()
 
-    def ends(metric, lines):
-        if os.getpid() != parent and lines[0].task in "yz":
+    def ends(metric, summaries):
+        if os.getpid() != parent and summaries[0].task in "yz":
             os.kill(os.getpid(), signal.SIGKILL)
-        return ranked(metric, lines)
+        return ranked(metric, summaries)
 
     with announced(ends, GROUPS) as ranks:
         assert [ranks(*group) for group in GROUPS] == [ranked(*group) for group in GROUPS]
 
 
-def test_what_is_raised_is_raised_where_it_is_asked_for():
-    def raises(metric, lines):
-        raise KeyError(lines[0].task)
+def test_an_error_is_raised_where_the_ranks_are_requested():
+    def raises(metric, summaries):
+        raise KeyError(summaries[0].task)
 
     with announced(raises, GROUPS) as ranks, pytest.raises(KeyError, match="x"):
         ranks(*GROUPS[1])
@@ -103,15 +103,17 @@ def test_where_no_process_can_be_had_everything_is_made_here(monkeypatch):
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(multiprocessing.get_context("fork").Process, "start", refused)
-    with announced(told, GROUPS) as ranks:
+    with announced(ranked_by_process, GROUPS) as ranks:
         assert ranks(*GROUPS[0])[0][0].rank == os.getpid()
 
 
-def test_what_is_compared_is_what_a_table_ranks(made):
+def test_comparable_groups_are_those_that_a_table_ranks(made):
     _, records, _ = made.suite()
-    lines, asked = summaries_of(records), []
-    Table(lines, ranked=lambda metric, group: asked.append((metric, list(group))) or [Place(1, True, "")] * len(group))
-    assert sorted(compared(lines), key=str) == sorted(asked, key=str)
+    summaries, asked = summaries_of(records), []
+    Table(
+        summaries, ranked=lambda metric, group: asked.append((metric, list(group))) or [Place(1, True, "")] * len(group)
+    )
+    assert sorted(comparable_groups(summaries), key=str) == sorted(asked, key=str)
     assert asked
 
 
@@ -124,7 +126,7 @@ def test_a_damaged_file_is_named_by_this_process(tmp_path, made, capfd, monkeypa
         assert store.commit(msgspec.structs.replace(record, predictions="predictions.parquet"), tmp_path)
     shown = []
     for number in (2, 1):
-        monkeypatch.setattr(parallel_ranks, "processes", lambda number=number: number)
+        monkeypatch.setattr(parallel_ranks, "process_count", lambda number=number: number)
         board.print_board(store.root, None, (), True, "csv")
         shown.append(capfd.readouterr())
     assert shown[0] == shown[1]

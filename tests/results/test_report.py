@@ -1,4 +1,4 @@
-"""The report on classes, as a terminal shows it."""
+"""The report on classes in a terminal."""
 
 import io
 

@@ -9,25 +9,25 @@ from hypothesis import strategies as st
 
 from tlbench.metrics.resampling import score
 from tlbench.metrics.scored import Scored
-from tlbench.results.stats import Answers, Rank, RankEntry, holm, mean_score, paired_difference, tied_ranks
+from tlbench.results.stats import CellPredictions, Rank, RankEntry, holm, mean_score, paired_difference, tied_ranks
 
 TARGETS = np.random.default_rng(0).integers(0, 2, 400)
 IDS = tuple(map(str, range(400)))
 
 
-def answering(share, seeds=(0,), draw=0, noise=0.1, targets=TARGETS, ids=IDS):
-    """Returns answers of which about this share is right; the same examples are hard for everybody."""
+def predicting(share, seeds=(0,), draw=0, noise=0.1, targets=TARGETS, ids=IDS):
+    """Returns predictions with about this accuracy; the same examples are hard for every draw."""
     hardness = np.random.default_rng(1).random(len(targets))
     rows = []
     for seed in seeds:
         wobble = np.random.default_rng([draw, seed]).normal(size=len(targets)) * noise
         rows.append(np.where(hardness + wobble < share, targets, 1 - targets))
-    return Answers(ids, targets, np.array(rows), tuple(seeds))
+    return CellPredictions(ids, targets, np.array(rows), tuple(seeds))
 
 
-def entry(answers, metric="accuracy"):
-    value = mean_score(metric, answers)
-    return RankEntry(value, value - 0.03, value + 0.03, answers)
+def entry(predictions, metric="accuracy"):
+    value = mean_score(metric, predictions)
+    return RankEntry(value, value - 0.03, value + 0.03, predictions)
 
 
 def places(ranks):
@@ -36,7 +36,7 @@ def places(ranks):
 
 @pytest.mark.parametrize("metric", ["accuracy", "f1", "f1_macro", "matthews", "pearson", "spearman"])
 def test_a_real_difference_is_found_and_no_difference_is_not(metric):
-    good, same, bad = answering(0.9, (0, 1)), answering(0.9, (0, 1), draw=1), answering(0.8, (0, 1), draw=2)
+    good, same, bad = predicting(0.9, (0, 1)), predicting(0.9, (0, 1), draw=1), predicting(0.8, (0, 1), draw=2)
     found = paired_difference(metric, good, bad)
     assert found.p < 0.01
     assert 0 < found.low < found.value < found.high
@@ -45,8 +45,8 @@ def test_a_real_difference_is_found_and_no_difference_is_not(metric):
 
 
 def test_pairs_find_what_intervals_that_overlap_do_not():
-    a = answering(0.90, noise=0.005)
-    b = answering(0.86, noise=0.005)
+    a = predicting(0.90, noise=0.005)
+    b = predicting(0.86, noise=0.005)
     assert paired_difference("accuracy", a, b).p < 0.05
     assert places(tied_ranks("accuracy", [entry(a), entry(b)])) == [(1, False), (2, False)]
     apart = [RankEntry(e.value, e.low, e.high) for e in (entry(a), entry(b))]
@@ -54,7 +54,7 @@ def test_pairs_find_what_intervals_that_overlap_do_not():
 
 
 def test_a_difference_is_antisymmetric_and_repeats():
-    a, b = answering(0.9, (0, 1, 2)), answering(0.85, (0, 1, 2), draw=1)
+    a, b = predicting(0.9, (0, 1, 2)), predicting(0.85, (0, 1, 2), draw=1)
     there, back = paired_difference("matthews", a, b), paired_difference("matthews", b, a)
     assert there == paired_difference("matthews", a, b)
     assert there.value == -back.value
@@ -62,8 +62,8 @@ def test_a_difference_is_antisymmetric_and_repeats():
     assert (there.low, there.high) == pytest.approx((-back.high, -back.low))
 
 
-def test_equal_answers_are_never_told_apart():
-    a = answering(0.9)
+def test_equal_predictions_never_differ():
+    a = predicting(0.9)
     found = paired_difference("accuracy", a, a)
     assert (found.value, found.low, found.high, found.p) == (0, 0, 0, 1)
 
@@ -71,43 +71,50 @@ def test_equal_answers_are_never_told_apart():
 @pytest.mark.parametrize(("n", "differ"), [(10, 4), (2, 2), (1, 1)])
 def test_of_few_examples_no_more_is_claimed_than_a_sign_test_could(n, differ):
     targets, ids = np.ones(n, dtype=int), tuple(map(str, range(n)))
-    right = Answers(ids, targets, np.ones((1, n), dtype=int), (0,))
-    wrong = Answers(ids, targets, (np.arange(n) >= differ).astype(int)[None], (0,))
+    right = CellPredictions(ids, targets, np.ones((1, n), dtype=int), (0,))
+    wrong = CellPredictions(ids, targets, (np.arange(n) >= differ).astype(int)[None], (0,))
     assert paired_difference("accuracy", right, wrong).p >= 2.0 ** (1 - differ)
     assert places(tied_ranks("accuracy", [entry(right), entry(wrong)])) == [(1, True), (1, True)]
-    two = Answers(ids, targets, np.concatenate([right.values, wrong.values]), (0, 1))
+    two = CellPredictions(ids, targets, np.concatenate([right.values, wrong.values]), (0, 1))
     assert paired_difference("accuracy", two, wrong).p >= 2.0 ** (1 - differ)
 
 
-def test_answers_that_are_texts_labels_or_probabilities_are_counted_as_they_are():
+def test_predictions_that_differ_are_counted_for_texts_labels_and_probabilities():
     texts = np.array(["a", "b", "c", "d"], dtype=object)
     ids = tuple("wxyz")
-    said = [Answers(ids, texts, np.array([values], dtype=object), (0,)) for values in (list("abcd"), list("abxx"))]
-    assert paired_difference("exact_match", *said).p >= 0.5
+    texts_of = [
+        CellPredictions(ids, texts, np.array([values], dtype=object), (0,)) for values in (list("abcd"), list("abxx"))
+    ]
+    assert paired_difference("exact_match", *texts_of).p >= 0.5
     labels = np.ones((4, 3), dtype=int)
     off = labels.copy()
     off[0, 0] = off[0, 1] = off[2, 2] = 0
-    tagged = [Answers(ids, labels, values[None], (0,)) for values in (labels, off)]
+    tagged = [CellPredictions(ids, labels, values[None], (0,)) for values in (labels, off)]
     assert paired_difference("f1_micro", *tagged).p >= 0.5
     sure = np.tile([0.1, 0.9], (1, 12, 1))
-    asked = np.ones(12, dtype=int)
-    told = [Answers(tuple(map(str, range(12))), asked, asked[None], (0,), scores) for scores in (sure, sure[..., ::-1])]
-    assert paired_difference("log_loss", *told).p < 0.01, "the classes are the same and the probabilities are not"
+    ones = np.ones(12, dtype=int)
+    probabilities = [
+        CellPredictions(tuple(map(str, range(12))), ones, ones[None], (0,), scores)
+        for scores in (sure, sure[..., ::-1])
+    ]
+    assert paired_difference("log_loss", *probabilities).p < 0.01, (
+        "the classes are the same and the probabilities are not"
+    )
 
 
 def test_a_constant_answer_is_compared_without_nan():
-    constant = Answers(IDS, TARGETS, np.zeros((1, 400), dtype=int), (0,))
-    found = paired_difference("matthews", answering(0.9), constant)
+    constant = CellPredictions(IDS, TARGETS, np.zeros((1, 400), dtype=int), (0,))
+    found = paired_difference("matthews", predicting(0.9), constant)
     assert found.p < 0.01
     assert np.isfinite([found.value, found.low, found.high]).all()
 
 
 def test_the_spread_over_seeds_counts():
-    """Ten points between seeds: two seeds each cannot tell five points apart; single seeds think that they can."""
-    a = Answers(IDS, TARGETS, np.vstack([answering(x, (0,), draw=1).values for x in (0.95, 0.85)]), (0, 1))
-    b = Answers(IDS, TARGETS, np.vstack([answering(x, (0,), draw=2).values for x in (0.80, 0.90)]), (2, 3))
+    """With ten points between seeds, two seeds each cannot show a difference of five points; one seed each seems to."""
+    a = CellPredictions(IDS, TARGETS, np.vstack([predicting(x, (0,), draw=1).values for x in (0.95, 0.85)]), (0, 1))
+    b = CellPredictions(IDS, TARGETS, np.vstack([predicting(x, (0,), draw=2).values for x in (0.80, 0.90)]), (2, 3))
     assert paired_difference("accuracy", a, b).p > 0.05
-    alone = [Answers(IDS, TARGETS, x.values[:1], (0,)) for x in (a, b)]
+    alone = [CellPredictions(IDS, TARGETS, x.values[:1], (0,)) for x in (a, b)]
     assert paired_difference("accuracy", *alone).p < 0.01
 
 
@@ -117,28 +124,28 @@ def test_a_true_null_is_rejected_as_rarely_as_alpha_says():
     for _ in range(300):
         targets = rng.integers(0, 2, 200)
         rows = [np.where(rng.random((1, 200)) < 0.8, targets, 1 - targets) for _ in range(2)]
-        a, b = (Answers(IDS[:200], targets, row, (0,)) for row in rows)
+        a, b = (CellPredictions(IDS[:200], targets, row, (0,)) for row in rows)
         rejected += paired_difference("accuracy", a, b, resamples=300).p < 0.05
     assert 0.02 <= rejected / 300 <= 0.09
 
 
 def test_other_examples_are_not_compared_in_pairs():
-    other = answering(0.9, ids=tuple(f"x{i}" for i in range(400)))
+    other = predicting(0.9, ids=tuple(f"x{i}" for i in range(400)))
     with pytest.raises(ValueError, match="same examples"):
-        paired_difference("accuracy", answering(0.9), other)
-    ranks = tied_ranks("accuracy", [entry(answering(0.9)), entry(other)])
+        paired_difference("accuracy", predicting(0.9), other)
+    ranks = tied_ranks("accuracy", [entry(predicting(0.9)), entry(other)])
     assert ranks == [Rank(1, True, False)] * 2
 
 
 def test_parts_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="do not fit"):
-        Answers(("a", "b"), np.array([0]), np.array([[0, 1]]), (0,))
+        CellPredictions(("a", "b"), np.array([0]), np.array([[0, 1]]), (0,))
     with pytest.raises(ValueError, match="do not fit"):
-        Answers((), np.array([]), np.zeros((1, 0)), (0,))
+        CellPredictions((), np.array([]), np.zeros((1, 0)), (0,))
 
 
-def test_those_not_told_apart_from_the_best_share_its_rank():
-    entries = [entry(answering(share, (0, 1), draw)) for draw, share in enumerate((0.5, 0.9, 0.8, 0.895, 0.795))]
+def test_entries_not_different_from_the_best_share_its_rank():
+    entries = [entry(predicting(share, (0, 1), draw)) for draw, share in enumerate((0.5, 0.9, 0.8, 0.895, 0.795))]
     assert places(tied_ranks("accuracy", entries)) == [(5, False), (1, True), (3, True), (1, True), (3, True)]
     assert all(rank.paired for rank in tied_ranks("accuracy", entries))
 
@@ -155,7 +162,7 @@ def test_ranks_by_intervals_alone():
 
 def test_nothing_and_one_are_ranked():
     assert tied_ranks("accuracy", []) == []
-    assert places(tied_ranks("accuracy", [entry(answering(0.9))])) == [(1, False)]
+    assert places(tied_ranks("accuracy", [entry(predicting(0.9))])) == [(1, False)]
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
@@ -183,6 +190,6 @@ def test_holm_on_a_known_case():
 
 
 def test_mean_score_is_the_mean_over_seeds():
-    a = answering(0.9, (0, 1, 2))
+    a = predicting(0.9, (0, 1, 2))
     each = [score("matthews", Scored(TARGETS, row)) for row in a.values]
     assert mean_score("matthews", a) == pytest.approx(np.mean(each))

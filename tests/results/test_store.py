@@ -1,4 +1,4 @@
-"""A record is committed once and whole, or not at all; what was there before stays."""
+"""A record is committed once and whole, or not at all; earlier records stay as they were."""
 
 import errno
 import math
@@ -98,7 +98,7 @@ print(sum(store.commit(Record(cell(n), "ok", reason=sys.argv[2]), pathlib.Path("
 
 
 def full_disk(monkeypatch, after):
-    """A disk takes a part of what is written and then no more, as a real one does."""
+    """Makes `os.write` write a part and then raise ENOSPC, as a full disk does."""
     written = 0
     real = os.write
 
@@ -171,7 +171,7 @@ def test_keeps_the_plan(store):
     assert store.plan() == plan
 
 
-def test_who_comes_second_after_the_first_has_tidied_is_told_so(store, work):
+def test_a_second_commit_after_the_first_was_tidied_returns_false(store, work):
     record = Record(CELL, "ok", predictions="predictions.parquet")
     assert store.commit(record, work)
     store.tidy(work)

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from tlbench import Examples
-from tlbench.results.records.stored_predictions import read_answers
+from tlbench.results.records.stored_predictions import read_predictions
 from tlbench.results.stats import mean_score
 from tlbench.testing.toys import ToyTask
 
@@ -21,7 +21,7 @@ def test_of_a_loss_the_least_is_sought(runs, monkeypatch):
     assert len(set(found)) > 1
     assert record.validation == min(found)
     assert 0 < record.validation < 1
-    answers = read_answers(runs.store.predictions(record), with_scores=True)
+    answers = read_predictions(runs.store.predictions(record), with_scores=True)
     assert mean_score("log_loss", answers) == pytest.approx(sum(whole(record, "log_loss")) / 2, abs=1e-9)
     assert all(0.5 < value <= 1 for value in whole(record, "roc_auc"))
     constant = runs.one("toy-majority")

@@ -16,9 +16,9 @@ from tlbench.contracts.record import Record
 from tlbench.contracts.renderer import Renderer
 from tlbench.metrics import METRICS
 from tlbench.results.index import Index
-from tlbench.results.leaderboard import Table, compared
+from tlbench.results.leaderboard import Table, comparable_groups
 from tlbench.results.parallel_ranks import ParallelRanks, Tested
-from tlbench.results.ranking import Place, by_answers, by_intervals
+from tlbench.results.ranking import Place, by_intervals, by_predictions
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
 from tlbench.results.records.summaries import CellSummary, Summaries
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from tlbench.results.stats import Answers
+    from tlbench.results.stats import CellPredictions
 
 
 def print_board(out: Path, suite: str | None, tasks: tuple[str, ...], everything: bool, format_: str) -> None:
@@ -46,15 +46,15 @@ def _print_board(store: Store, suite: str | None, tasks: tuple[str, ...], everyt
     with ParallelRanks(_by_predictions(store)) as ranks:
         if index.is_empty:
             ranks.start(index.count_predictions())
-        recorded = index.lines(_complain)
-        title, lines, planned = _asked(store, index, recorded, suite, everything)
+        recorded = index.summaries(_complain)
+        title, summaries, planned = _asked(store, index, recorded, suite, everything)
         if tasks:
-            lines = lines.of(line for line in lines.rows if line.task in tasks)
-            kept = {line.cell for line in lines.rows}
+            summaries = summaries.subset(summary for summary in summaries.cells if summary.task in tasks)
+            kept = {summary.cell for summary in summaries.cells}
             planned = [cell_id for cell_id in planned if cell_id in kept]
-            if not any(line.attempt for line in lines.rows):
+            if not any(summary.attempt for summary in summaries.cells):
                 raise UsageError(f"{store.root}: no records of the task {', '.join(tasks)}")
-        table = _table(index, lines, planned, ranks)
+        table = _table(index, summaries, planned, ranks)
     show(table, title, _command(suite, everything), format_)
     index.save()
 
@@ -134,21 +134,21 @@ def frame(store: Store, records: Sequence[Record], expected: Sequence[Cell]) -> 
     """Returns the leaderboard of records of the store, with ranks from their stored predictions."""
     index, planned = Index(store), {cell.id: cell for cell in expected}
     # Others than these were complained of when they were read.
-    known, asked = index.lines(lambda file: None, records), {record.cell.id for record in records}
-    lines = known.of(line for line in known.rows if line.cell in asked)
-    lines.add_missing(planned)
+    known, asked = index.summaries(lambda file: None, records), {record.cell.id for record in records}
+    summaries = known.subset(summary for summary in known.cells if summary.cell in asked)
+    summaries.add_missing(planned)
     with ParallelRanks(_by_predictions(store)) as ranks:
-        table = _table(index, lines, list(planned), ranks)
+        table = _table(index, summaries, list(planned), ranks)
     index.save()
     return table
 
 
 def _asked(
-    store: Store, index: Index, lines: Summaries, suite: str | None, everything: bool
+    store: Store, index: Index, summaries: Summaries, suite: str | None, everything: bool
 ) -> tuple[str, Summaries, list[str]]:
-    """Returns the title, the lines to show, and the ids of the cells that are to be counted, if not all."""
+    """Returns the title, the summaries to show, and the ids of the cells that are to be counted, if not all."""
     if everything:
-        return "all records", lines, []
+        return "all records", summaries, []
     if suite is not None:
         from tlbench.catalog.catalog import Catalog
         from tlbench.planning.plan import plan as made
@@ -156,69 +156,69 @@ def _asked(
 
         catalog = Catalog.discover()
         # What is recorded is shown, whether or not its data lie on this machine.
-        return _planned(lines, made(read_suite(catalog.suite(suite)), catalog, here=False))
+        return _planned(summaries, made(read_suite(catalog.suite(suite)), catalog, here=False))
     last = index.planned()
     if last is None:
-        return "all records", lines, []
+        return "all records", summaries, []
     title, ids = last
-    if {line.cell for line in lines.rows}.issuperset(ids):
+    if {summary.cell for summary in summaries.cells}.issuperset(ids):
         # A finished run's plan need not be read.
         asked = set(ids)
-        return title, lines.of(line for line in lines.rows if line.cell in asked), ids
+        return title, summaries.subset(summary for summary in summaries.cells if summary.cell in asked), ids
     plan = store.plan()
-    return ("all records", lines, []) if plan is None else _planned(lines, plan)
+    return ("all records", summaries, []) if plan is None else _planned(summaries, plan)
 
 
-def _planned(lines: Summaries, plan: Plan) -> tuple[str, Summaries, list[str]]:
+def _planned(summaries: Summaries, plan: Plan) -> tuple[str, Summaries, list[str]]:
     cells = {cell.id: cell for cell in plan.cells}
-    some = lines.of(line for line in lines.rows if line.cell in cells)
+    some = summaries.subset(summary for summary in summaries.cells if summary.cell in cells)
     some.add_missing(cells)
     return plan.suite, some, list(cells)
 
 
-def _table(index: Index, lines: Summaries, planned: Sequence[str], ranks: ParallelRanks) -> Table:
-    metrics = _metrics_of(lines)
-    groups = compared(lines, metrics)
-    ranks.announce([group for group in groups if _is_tested(group[1]) and not index.is_known(*group)])
+def _table(index: Index, summaries: Summaries, planned: Sequence[str], ranks: ParallelRanks) -> Table:
+    metrics = _metrics_of(summaries)
+    groups = comparable_groups(summaries, metrics)
+    ranks.announce([group for group in groups if _is_tested(group[1]) and not index.has_ranks(*group)])
 
     def told(metric: Metric, group: Sequence[CellSummary]) -> list[Place]:
         made, complaints = ranks(metric, group)
         for complaint in complaints:
             print(complaint, file=sys.stderr)
-            index.doubt()
+            index.skip_cache()
         return made
 
-    remembered = index.remembered(told)
+    cached = index.cached(told)
 
     def ranked(metric: Metric, group: Sequence[CellSummary]) -> list[Place]:
-        return remembered(metric, group) if _is_tested(group) else by_intervals(metric, group)
+        return cached(metric, group) if _is_tested(group) else by_intervals(metric, group)
 
-    return Table(lines, planned, ranked, metrics)
+    return Table(summaries, planned, ranked, metrics)
 
 
-def _metrics_of(lines: Summaries) -> Mapping[str, Metric]:
-    """Returns the metrics by name; plugins are looked for only where a line has one that is not tlbench's own."""
-    if {line.metric for line in lines.rows if line.metric} <= METRICS.keys():
+def _metrics_of(summaries: Summaries) -> Mapping[str, Metric]:
+    """Returns the metrics by name; plugins are looked for only where a summary has one that is not tlbench's own."""
+    if {summary.metric for summary in summaries.cells if summary.metric} <= METRICS.keys():
         return METRICS
     from tlbench.catalog.catalog import Catalog
 
     return Catalog.discover().metrics
 
 
-def _is_tested(lines: Sequence[CellSummary]) -> bool:
-    return any(line.predictions for line in lines)
+def _is_tested(summaries: Sequence[CellSummary]) -> bool:
+    return any(summary.predictions for summary in summaries)
 
 
 def _by_predictions(store: Store) -> Callable[[Metric, Sequence[CellSummary]], Tested]:
-    def ranked(metric: Metric, lines: Sequence[CellSummary]) -> Tested:
+    def ranked(metric: Metric, summaries: Sequence[CellSummary]) -> Tested:
         complaints: list[str] = []
 
-        def answers_of(line: CellSummary) -> Answers | None:
-            from tlbench.results.records.stored_predictions import read_answers
+        def predictions_of(summary: CellSummary) -> CellPredictions | None:
+            from tlbench.results.records.stored_predictions import read_predictions
 
-            path = store.predictions(line) if line.predictions else None
+            path = store.predictions(summary) if summary.predictions else None
             try:
-                return None if path is None else read_answers(path, metric.reads_scores)
+                return None if path is None else read_predictions(path, metric.reads_scores)
             except (OSError, ValueError) as error:  # what pyarrow raises of a damaged file is a ValueError
                 complaints.append(printable(f"tlbench: {path} cannot be read: {error}"))
                 return None
@@ -226,7 +226,7 @@ def _by_predictions(store: Store) -> Callable[[Metric, Sequence[CellSummary]], T
         def complain(text: str) -> None:
             complaints.append(printable(f"tlbench: {text}"))
 
-        return by_answers(metric, lines, answers_of, complain), complaints
+        return by_predictions(metric, summaries, predictions_of, complain), complaints
 
     return ranked
 

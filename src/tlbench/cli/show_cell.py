@@ -13,7 +13,7 @@ from tlbench.contracts.record import Record
 from tlbench.contracts.resources import Resources
 from tlbench.modeling.disk.cache_settings import size_text
 from tlbench.planning.capacity import needed_bytes
-from tlbench.results.provenance_notes import mixture
+from tlbench.results.provenance_notes import mixed_provenance
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
@@ -52,7 +52,7 @@ def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
     rows.append(("test examples", overlap))
     rows.append(("versions", ", ".join(f"{k} {v}" for k, v in provenance.distributions.items())))
     rows.append(("device", f"{provenance.device}, {provenance.threads} threads, {provenance.precision}"))
-    rows.append(("some fits", mixture(record)))
+    rows.append(("some fits", mixed_provenance(record)))
     rows.append(("data", ", ".join(f"{k} {v}" for k, v in provenance.data.items())))
     print_facts(rows)
     if record.report.classes:

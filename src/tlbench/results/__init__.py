@@ -1,1 +1,1 @@
-"""Records, and the tables made of them."""
+"""Records on disk, and the leaderboards computed from them."""

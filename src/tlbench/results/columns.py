@@ -1,4 +1,4 @@
-"""The columns of a leaderboard frame: their order, and what each holds."""
+"""The columns of a leaderboard: their order, dtypes and meaning."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Row: TypeAlias = dict[str, Any]
-"""One row of a frame: column to value, None for what is missing."""
+"""One row of a table: column name to value, None if it is missing."""
 
 COLUMNS: dict[str, str] = {
     "cell": "str",
@@ -71,48 +71,50 @@ COLUMNS: dict[str, str] = {
     "reason": "str",
     "notes": "str",
 }
-"""Column to pandas dtype, in the order of the frame; metrics have a column each, named `metric.` and the metric's name.
+"""Column name to pandas dtype, in the order of the frame. Each metric has a column named `metric.` and its name.
 
-What is worth knowing beyond the name:
-
-- `backbone` is empty for a strategy that looks through none; `variant` says in what cells of the same task, backbone
-  and strategy differ, and is empty where there is one alone.
-- `status` is a record's, or "pending" for an expected cell that has none yet. What is neither ok nor pending has a rank
-  behind all that is ok; what is pending has none.
-- `ranked_by` is "paired test" or "intervals" (predictions missing, or of other examples).
-- `metric_label` is the metric's name in headings; `in_points` says whether it is a share of 1, which tables show in
-  hundredths, and `metric_worst` what a failure counts as in a mean over tasks, where there is one.
-- `value` is the primary `metric` on the test split, averaged over seeds; `low` and `high` are the ends of the 95%
-  intervals over examples, averaged over seeds; `seed_std` (of a sample), `seed_min`, `seed_max` are their spread.
-- `gain` is by how much `value` is better than that of `from-scratch` on the same task and backbone, in points
-  (hundredths), or in the metric's own unit where that is no share of 1.
-- `n` is the number of test examples; `trials` how many settings were tried; `searched` says whether they differed.
-- `encode_seconds` is the standalone cost; `host_added_bytes` is the peak above the worker's memory when the cell began.
-- `energy_joules` is what all processor packages took while the cell ran: other workers' share is in it, a GPU's is not.
-- `overlap` is the number of test examples that show exactly what an example of train or validation shows.
-- `notes` says in what a row's provenance differs from most of the table, and whether some of its fits were made with
-  something else than the others ("in part ..."), separated by "; ".
+- `backbone` is empty for a strategy without one, such as a majority baseline. `variant` tells how cells of the same
+  task, backbone and strategy differ; it is empty for a single cell.
+- `status` is that of the record, or "pending" for an expected cell without one. A failed cell ranks behind all that are
+  ok; a pending cell has no rank.
+- `ranked_by` is "paired test", or "intervals" if predictions are missing or are for other examples.
+- `metric_label` is the metric's name in headings. `in_points` tells whether it is a share of 1, which tables show in
+  hundredths. `metric_worst` is the value that a failure counts as in a mean over tasks, if the metric has one.
+- `value` is the primary `metric` on the test split, averaged over seeds. `low` and `high` are the ends of the 95%
+  intervals over test examples, averaged over seeds. `seed_std` (with S - 1), `seed_min` and `seed_max` are the spread
+  over seeds.
+- `gain` is how much better `value` is than that of `from-scratch` on the same task and backbone, in points
+  (hundredths), or in the metric's own unit if it is not a share of 1.
+- `n` is the number of test examples, `trials` the number of settings tried; `searched` tells whether they differed.
+- `encode_seconds` is the standalone cost. `host_added_bytes` is the peak minus the worker's memory before the cell.
+- `energy_joules` is the energy of all processor packages while the cell ran: it includes other processes and excludes
+  the GPU.
+- `overlap` is the number of test examples with exactly the inputs of an example of train or validation.
+- `notes` tells how a row's provenance differs from that of most rows, and whether some of its fits had another one
+  ("in part ..."), separated by "; ".
 """
 
 SHOWN = ("accuracy", "f1", "f1_macro")
-"""Metrics that have a column in every frame, since tables show them beside the primary one."""
+"""Metrics with a column in every frame, because tables show them beside the primary one."""
 METRIC = "metric."
-"""What the column of a metric begins with, so that none has the name of another column."""
+"""Prefix of the columns of metrics, so that no metric can take the name of another column."""
 OK = "ok"
 PENDING = "pending"
 
 
 def metric_column(metric: str) -> str:
-    """Returns the name of a metric's column."""
+    """Returns the column name of a metric."""
     return f"{METRIC}{metric}"
 
 
 def with_metrics(metrics: Iterable[str]) -> dict[str, str]:
-    """Returns the columns of a frame whose cells have scores in these metrics."""
-    found = {*metrics, *SHOWN}
-    ordered = [*(name for name in METRICS if name in found), *sorted(found - METRICS.keys())]
+    """Returns `COLUMNS` with a column for each of these metrics: column name to pandas dtype, in order."""
+    present = {*metrics, *SHOWN}
+    # tlbench's own in their order, then plugins' by name: the columns don't depend on the order of the records.
+    ordered = [*(name for name in METRICS if name in present), *sorted(present - METRICS.keys())]
     columns: dict[str, str] = {}
     for name, dtype in COLUMNS.items():
+        # All metrics take the place that those of `SHOWN` have in `COLUMNS`.
         if name == metric_column(SHOWN[0]):
             columns |= dict.fromkeys(map(metric_column, ordered), "float64")
         elif not name.startswith(METRIC):
@@ -121,22 +123,23 @@ def with_metrics(metrics: Iterable[str]) -> dict[str, str]:
 
 
 def columns_of(table: pd.DataFrame) -> dict[str, list[Any]]:
-    """Returns the columns of a frame as lists of plain values, with None for what is missing."""
+    """Returns the columns of a frame as lists of Python values, with None for missing ones."""
     return {str(name): _values(column) for name, column in table.items()}
 
 
 def rows_of(table: pd.DataFrame) -> list[Row]:
-    """Returns the rows of a frame as dictionaries of plain values, with None for what is missing."""
+    """Returns the rows of a frame as dictionaries of Python values, with None for missing ones."""
     return as_rows(columns_of(table))
 
 
 def as_rows(columns: Mapping[str, Sequence[Any]]) -> list[Row]:
-    """Returns the rows of columns of equal length."""
+    """Returns columns of equal length as rows."""
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def _values(column: pd.Series[Any]) -> list[Any]:
     values: list[Any] = column.tolist()
-    for place in column.isna().to_numpy().nonzero()[0].tolist():
-        values[place] = None
+    # pandas has NaN, NA and None for missing values; tables know None alone. A stored NaN becomes None as well.
+    for position in column.isna().to_numpy().nonzero()[0].tolist():
+        values[position] = None
     return values

@@ -1,4 +1,4 @@
-"""One row for each backbone and strategy over all tasks of a leaderboard. Pure."""
+"""Averages a leaderboard over its tasks: one row for each backbone and strategy. No I/O."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _COLUMNS = {
 
 
 class _Cell(NamedTuple):
-    """What a summary takes of one row of a leaderboard's frame."""
+    """The values of one row of a leaderboard that averages over tasks are computed from."""
 
     task: str
     backbone: str
@@ -49,18 +49,25 @@ class _Cell(NamedTuple):
 
 
 NEEDED = _Cell._fields
-"""The columns of a leaderboard's frame that a summary takes."""
+"""The columns of a leaderboard that `summary` and `summed` read."""
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Returns one row for each backbone and strategy, best first.
+    """Returns one row for each backbone, strategy and variant, best first.
 
-    Columns: backbone, strategy, variant; `mean`, the primary metric averaged over the tasks that were run and have one
-    that is a share of 1 of which more is better, where what failed counts as knowing nothing; `rank`, averaged over all
-    that were run, with failures behind all others; `wins`, on how many tasks nothing ranks higher (ties count); `tasks`
-    with a score, of `tasks_total`; `failed`; `encode_seconds` (standalone: what the fits read, whoever computed it),
-    `fit_seconds` and `total_seconds`, summed. Entries that were not run on all tasks stand behind those that were:
-    means over different tasks cannot be compared.
+    A row that covers all tasks comes before one that does not, since means over different tasks cannot be compared.
+
+    Columns:
+        backbone, strategy, variant: As in the leaderboard.
+        mean: The primary metric averaged over the tasks that were run. Tasks whose metric is not a share of
+            1, or is better when less, are left out; a failed cell counts as the metric's worst value.
+        rank: Averaged over the tasks that were run; a failed cell ranks behind all others.
+        wins: Number of tasks on which nothing ranks higher; ties count.
+        tasks: Number of tasks with a score.
+        tasks_total: Number of tasks of the leaderboard.
+        failed: Number of tasks without a score because the cell failed.
+        encode_seconds: Summed standalone cost of encoding, whichever cell paid for it.
+        fit_seconds, total_seconds: Summed.
     """
     import pandas as pd
 
@@ -68,32 +75,36 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def summed(columns: Mapping[str, Sequence[Any]]) -> list[Row]:
-    """Returns the rows of a summary of these columns of a leaderboard, which have those in `NEEDED`."""
+    """Returns the rows of `summary`, computed from the `NEEDED` columns of a leaderboard, without pandas."""
     cells = [_Cell(*values) for values in zip(*(columns[name] for name in NEEDED), strict=True)]
     groups: dict[tuple[str, str, str], list[_Cell]] = defaultdict(list)
     for cell in cells:
         groups[cell.backbone, cell.strategy, cell.variant].append(cell)
     total = len({cell.task for cell in cells})
-    # What failed does not say by which metric it would have been ranked: another row of its task does.
+    # A failed cell may have no metric on record. It takes that of another cell of its task, so that it counts in the
+    # mean exactly if that task does.
     metrics = {cell.task: cell for cell in cells if cell.metric}
-    made = [
+    rows = [
         {"backbone": backbone, "strategy": strategy, "variant": variant, **_sum(part, metrics), "tasks_total": total}
         for (backbone, strategy, variant), part in sorted(groups.items())
     ]
-    made.sort(key=_goodness)
-    return made
+    rows.sort(key=_sort_key)
+    return rows
 
 
-def _goodness(row: Row) -> tuple[float, float, float]:
+def _sort_key(row: Row) -> tuple[float, float, float]:
+    """Returns a key that sorts by tasks run, then by mean, then by rank, best first."""
     mean = -row["mean"] if row["mean"] is not None else 0.0
     return -row["tasks"] - row["failed"], mean, row["rank"] if row["rank"] is not None else math.inf
 
 
 def _sum(cells: list[_Cell], metrics: Mapping[str, _Cell]) -> Row:
+    """Returns the row of one backbone and strategy, without their names."""
     recorded = [cell for cell in cells if cell.status != PENDING]
     done = [cell for cell in recorded if cell.status == OK]
-    known = [(cell.value, metrics.get(cell.task, cell)) for cell in recorded]
-    values = [_value(value, of) for value, of in known if of.greater_is_better and of.in_points]
+    scored = [(cell.value, metrics.get(cell.task, cell)) for cell in recorded]
+    # A log loss has no upper end, and of a calibration error less is better: neither can be averaged with accuracies.
+    values = [_value_or_worst(value, of) for value, of in scored if of.greater_is_better and of.in_points]
     averaged = [value for value in values if value is not None]
     ranks = [cell.rank for cell in recorded if cell.rank is not None]
     return {
@@ -104,10 +115,12 @@ def _sum(cells: list[_Cell], metrics: Mapping[str, _Cell]) -> Row:
         "failed": len(recorded) - len(done),
         "encode_seconds": sum(cell.encode_seconds for cell in done),
         "fit_seconds": sum(cell.fit_seconds for cell in done),
+        # A failed cell took its time too.
         "total_seconds": sum(cell.total_seconds for cell in recorded),
     }
 
 
-def _value(value: float | None, metric: _Cell) -> float | None:
-    found = metric.metric_worst if value is None else value
-    return None if found is None else float(found)
+def _value_or_worst(value: float | None, metric: _Cell) -> float | None:
+    # Leaving failures out of the mean would favour a method that fails where others score low.
+    result = metric.metric_worst if value is None else value
+    return None if result is None else float(result)

@@ -1,4 +1,4 @@
-"""Ranks that take many paired tests, made on every core while the rest of a table is."""
+"""Computes ranks that need many paired tests, in several processes and while the rest of the table is computed."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import msgspec
 from tlbench.contracts.metric import Metric
 from tlbench.metrics import METRICS
 from tlbench.results.ranking import Place
-from tlbench.results.records.parallel_reading import processes
+from tlbench.results.records.parallel_reading import process_count
 from tlbench.results.records.summaries import CellSummary
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
-ENOUGH = 200
-"""How many files of predictions it takes for other processes to save more time than they cost."""
+MIN_FILES = 200
+"""Number of prediction files from which several processes save more time than they cost."""
 
 Tested: TypeAlias = tuple[list[Place], list[str]]
-"""The places of the lines of one group, and what is to be said of files that could not be read."""
+"""The places of the summaries of one group, and a complaint about each file that could not be read."""
 Group: TypeAlias = tuple[Metric, Sequence[CellSummary]]
-"""A metric, and lines of one task that have a score in it."""
+"""A metric, and the summaries of one task that have a score in it."""
 _Key: TypeAlias = tuple[str, str, int]
 
 _decode = msgspec.msgpack.Decoder(Tested).decode
@@ -34,64 +34,75 @@ _decode_groups = msgspec.msgpack.Decoder(list[tuple[str, list[CellSummary]]]).de
 
 
 class ParallelRanks:
-    """Ranks groups of lines as `ranked` does, in other processes where that saves time.
+    """Ranks groups of summaries as `ranked` does, in other processes if that saves time.
 
-    Used as a context manager, at the end of which no other process is left. A group that was not announced, or whose
-    process was ended, is ranked when it is asked for.
+    A context manager: no process is left when it exits. A group that was not announced, or whose process was killed, is
+    ranked in this process when its ranks are requested.
     """
 
     def __init__(self, ranked: Callable[[Metric, Sequence[CellSummary]], Tested]) -> None:
         self._ranked = ranked
-        self._found: dict[_Key, Tested] = {}
-        self._coming: dict[_Key, Connection] = {}
-        self._keys: dict[Connection, list[_Key]] = {}
-        """What has not come yet, in the order in which it will."""
+        self._results: dict[_Key, Tested] = {}
+        """Results received before they were requested."""
+        self._sources: dict[_Key, Connection] = {}
+        """The connection on which the result of each announced group arrives."""
+        self._pending: dict[Connection, list[_Key]] = {}
+        """Groups whose result has not been received, in the order of arrival."""
         self._processes: list[BaseProcess] = []
         self._connections: list[Connection] = []
 
     def start(self, files: int) -> None:
-        """Starts the processes if so many files of predictions are worth it: they import what ranks take meanwhile."""
-        if files < ENOUGH or self._processes or (number := processes()) < 2:
+        """Starts the processes if there are enough files of predictions; may be called before groups are known.
+
+        The processes then import NumPy and `stats` while this process reads records.
+        """
+        if files < MIN_FILES or self._processes or (number := process_count()) < 2:
             return
         import multiprocessing
 
-        # Forked early, while there is little to copy; and a process ends with this one, whatever it is at.
+        # A fork starts at once and can use `ranked`, a closure that cannot be pickled. Started early, this process is
+        # still small, and the fewer pages it has written, the fewer are copied later.
         context = multiprocessing.get_context("fork")
-        with suppress(OSError):  # no memory for another one
+        # Without memory for another process, those that were started do the work.
+        with suppress(OSError):
             for _ in range(number):
                 ours, theirs = context.Pipe()
+                # A daemon: terminated when this process exits, even if `__exit__` never runs.
                 process = context.Process(target=_rank, args=(self._ranked, theirs), daemon=True)
                 process.start()
+                # With the only other copy of this end in the child, its death closes the connection and `recv` raises.
                 theirs.close()
                 self._processes.append(process)
                 self._connections.append(ours)
 
     def announce(self, groups: Sequence[Group]) -> None:
-        """Has groups ranked from now on that will be asked for."""
-        # The processes know no metric of a plugin.
+        """Starts ranking these groups, whose ranks will be requested later."""
+        # Only names of metrics are sent, and the processes look them up among tlbench's own.
         known = [group for group in groups if METRICS.get(group[0].name) is group[0]]
         if len(known) < 2:
             return
-        self.start(sum(line.predictions is not None for _, lines in known for line in lines))
+        self.start(sum(summary.predictions is not None for _, group in known for summary in group))
         for i, connection in enumerate(self._connections):
             share = known[i :: len(self._connections)]
             try:
-                connection.send_bytes(msgspec.msgpack.encode([(metric.name, lines) for metric, lines in share]))
+                connection.send_bytes(msgspec.msgpack.encode([(metric.name, group) for metric, group in share]))
             except OSError:
-                continue  # somebody has ended it
-            self._keys[connection] = [_key(*group) for group in share]
-            self._coming |= dict.fromkeys(self._keys[connection], connection)
+                continue  # the process was killed, for lack of memory perhaps
+            self._pending[connection] = [_key(*group) for group in share]
+            self._sources |= dict.fromkeys(self._pending[connection], connection)
 
-    def __call__(self, metric: Metric, lines: Sequence[CellSummary]) -> Tested:
-        """Returns the places of these lines, and what is to be said."""
-        key = _key(metric, lines)
-        connection = self._coming.get(key)
-        while connection is not None and key not in self._found and self._keys[connection]:
+    def __call__(self, metric: Metric, group: Sequence[CellSummary]) -> Tested:
+        """Returns the places of the group, and complaints about files; waits for the process that ranks it."""
+        key = _key(metric, group)
+        connection = self._sources.get(key)
+        # A process sends its results in the order of its groups: keep those that come before the requested one.
+        while connection is not None and key not in self._results and self._pending[connection]:
             try:
-                self._found[self._keys[connection].pop(0)] = _decode(connection.recv_bytes())
+                self._results[self._pending[connection].pop(0)] = _decode(connection.recv_bytes())
             except (EOFError, OSError, ValueError):
-                self._keys[connection].clear()  # somebody has ended it
-        return self._found.pop(key, None) or self._ranked(metric, lines)
+                # Killed, or its group raised: nothing more will come, and this process ranks the rest.
+                self._pending[connection].clear()
+        return self._results.pop(key, None) or self._ranked(metric, group)
 
     def __enter__(self) -> ParallelRanks:
         return self
@@ -105,16 +116,20 @@ class ParallelRanks:
 
 
 def _rank(ranked: Callable[[Metric, Sequence[CellSummary]], Tested], connection: Connection) -> None:
-    gc.disable()  # lines hold no circles, and there are none of the parent's to be found
+    # Summaries hold no reference cycles, and a collection would copy every page of objects shared with the parent.
+    gc.disable()
+    # The parent's handler, inherited by the fork, would raise KeyboardInterrupt and print a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # What goes wrong here goes wrong again where it is asked for, and is raised there.
+    # The parent ranks a group again if its result does not arrive, so an error is raised there, where it is handled.
     with suppress(Exception):
+        # Imported while the parent still reads records.
         import tlbench.results.stats  # noqa: F401
 
-        for name, lines in _decode_groups(connection.recv_bytes()):
-            connection.send_bytes(msgspec.msgpack.encode(ranked(METRICS[name], lines)))
+        for name, group in _decode_groups(connection.recv_bytes()):
+            connection.send_bytes(msgspec.msgpack.encode(ranked(METRICS[name], group)))
 
 
-def _key(metric: Metric, lines: Sequence[CellSummary]) -> _Key:
-    # Groups share no line, so one of them says which it is; a part of a group is another.
-    return metric.name, lines[0].cell, len(lines)
+def _key(metric: Metric, group: Sequence[CellSummary]) -> _Key:
+    # Announced groups have no summary in common, so the first one identifies the group; with the length, a subset of an
+    # announced group gets no ranks that belong to the whole.
+    return metric.name, group[0].cell, len(group)

@@ -1,4 +1,4 @@
-"""Which rows of a table were made differently from most of it, and in what."""
+"""Notes on rows of a table whose provenance (device, versions, data) differs from that of most rows."""
 
 from __future__ import annotations
 
@@ -10,43 +10,50 @@ from tlbench.contracts.record import Provenance, Record
 if TYPE_CHECKING:
     from tlbench.results.records.summaries import Summaries
 
-_NOTHING = Provenance()
-"""Of a cell that has no record yet."""
+_EMPTY = Provenance()
+"""Stands for the provenance of a cell without a record."""
 
 
-def differences(lines: Summaries) -> list[tuple[str, ...]]:
-    """Returns, for each line, in what its provenance differs from the majority's, such as "threads 4, not 1".
+def differences(summaries: Summaries) -> list[tuple[str, ...]]:
+    """Returns, for each summary, how its provenance differs from the most frequent one, such as ("threads 4, not 1",).
 
-    Each aspect is compared among the lines that have it: a library that one strategy alone loads is no difference.
-    Data is compared within a task.
+    Each aspect is compared among the summaries that have it, so a library that a single strategy loads is no
+    difference. Data is compared within a task.
     """
-    kinds = [(line.task, line.made) for line in lines.rows]
-    # Few kinds of provenance make up any number of lines.
+    kinds = [(summary.task, summary.provenance_key) for summary in summaries.cells]
+    # Computed once for each kind: thousands of summaries have few of them.
     numbers = Counter(kinds)
-    aspects = {kind: _aspects(kind[0], lines.made.get(kind[1], _NOTHING)) for kind in numbers}
+    aspects = {kind: _aspects(kind[0], summaries.provenances.get(kind[1], _EMPTY)) for kind in numbers}
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for kind, number in numbers.items():
         for aspect, value in aspects[kind].items():
             counts[aspect][value] += number
-    # Of two as frequent ones, the greater: the same on every rebuild.
+    # Of two equally frequent values the greater one, so that the order of the records changes no note.
     usual = {aspect: max(counter, key=lambda v: (counter[v], v)) for aspect, counter in counts.items()}
-    odd = {kind: [item for item in sorted(has.items()) if item[1] != usual[item[0]]] for kind, has in aspects.items()}
-    said = {kind: tuple(_said(aspect, value, usual[aspect]) for aspect, value in items) for kind, items in odd.items()}
-    return [said[kind] for kind in kinds]
+    odd = {kind: [item for item in sorted(own.items()) if item[1] != usual[item[0]]] for kind, own in aspects.items()}
+    notes = {kind: tuple(_note(name, value, usual[name]) for name, value in items) for kind, items in odd.items()}
+    return [notes[kind] for kind in kinds]
 
 
-def mixture(record: Record) -> str:
-    """Returns what some of a record's fits were made with instead, such as "in part threads 2"; empty if all agree."""
+def mixed_provenance(record: Record) -> str:
+    """Returns how the provenance of some of a record's fits differs, such as "in part threads 2"; empty if all agree.
+
+    Fits taken over from another cell, or finished before an interruption, may have run with other versions or threads.
+    """
     others = [record.provenance.differing(one) for one in record.also_made_with]
-    found = dict.fromkeys(f"{aspect} {value}" for other in others for aspect, value in sorted(other.items()))
-    return f"in part {', '.join(found)}" if found else ""
+    # As keys of a dictionary: each note once, in order.
+    notes = dict.fromkeys(f"{aspect} {value}" for other in others for aspect, value in sorted(other.items()))
+    return f"in part {', '.join(notes)}" if notes else ""
 
 
-def _aspects(task: str, made: Provenance) -> dict[str, str]:
-    return {f"{name} of {task}" if name.endswith(" data") else name: value for name, value in made.aspects().items()}
+def _aspects(task: str, provenance: Provenance) -> dict[str, str]:
+    """Returns the aspects of a provenance by name; data gets the task in its name, as every task has other data."""
+    aspects = provenance.aspects().items()
+    return {f"{name} of {task}" if name.endswith(" data") else name: value for name, value in aspects}
 
 
-def _said(aspect: str, value: str, usual: str) -> str:
+def _note(aspect: str, value: str, usual: str) -> str:
+    # Values of data are fingerprints, which tell a reader nothing.
     if " data of " in aspect:
         return f"other {aspect}"
     return f"{aspect} {value}, not {usual}"

@@ -13,9 +13,9 @@ from tlbench.results.columns import OK, PENDING
 from tlbench.results.records.summaries import CellSummary
 
 if TYPE_CHECKING:
-    from tlbench.results.stats import Answers
+    from tlbench.results.stats import CellPredictions
 
-AnswersOf: TypeAlias = "Callable[[CellSummary], Answers | None]"
+PredictionsOf: TypeAlias = "Callable[[CellSummary], CellPredictions | None]"
 """Returns the stored predictions of a line, or None."""
 Complain: TypeAlias = Callable[[str], None]
 """Is told in one line what is wrong with a ranking."""
@@ -96,13 +96,13 @@ def places(lines: Sequence[CellSummary], ranked: Ranked, metrics: Mapping[str, M
 
 def by_intervals(metric: Metric, lines: Sequence[CellSummary]) -> list[Place]:
     """Returns places by whether intervals overlap."""
-    return by_answers(metric, lines, lambda line: None)
+    return by_predictions(metric, lines, lambda line: None)
 
 
-def by_answers(
+def by_predictions(
     metric: Metric,
     lines: Sequence[CellSummary],
-    answers_of: AnswersOf,
+    predictions_of: PredictionsOf,
     complain: Complain = lambda text: None,
 ) -> list[Place]:
     """Returns places by paired tests where there are predictions, else by whether intervals overlap.
@@ -111,16 +111,16 @@ def by_answers(
     """
     from tlbench.results.stats import RankEntry, tied_ranks
 
-    def entries(answers_of: AnswersOf) -> list[RankEntry]:
+    def entries(predictions_of: PredictionsOf) -> list[RankEntry]:
         found = []
         for line in lines:
-            answers = _fitting(metric, line, answers_of(line), failed)
-            found.append(RankEntry(*_ends(line, answers is not None), answers))
+            predictions = _fitting(metric, line, predictions_of(line), failed)
+            found.append(RankEntry(*_ends(line, predictions is not None), predictions))
         return found
 
     failed: list[BaseException] = []
     try:
-        ranks = tied_ranks(metric, entries(answers_of))
+        ranks = tied_ranks(metric, entries(predictions_of))
     except _RAISED as error:
         failed.append(error)
         ranks = tied_ranks(metric, entries(lambda line: None))
@@ -133,24 +133,26 @@ def by_answers(
     return [Place(rank.place, rank.tied, "paired test" if rank.paired else "intervals") for rank in ranks]
 
 
-def _fitting(metric: Metric, line: CellSummary, answers: Answers | None, failed: list[BaseException]) -> Answers | None:
+def _fitting(
+    metric: Metric, line: CellSummary, predictions: CellPredictions | None, failed: list[BaseException]
+) -> CellPredictions | None:
     """Returns the predictions, or None where they do not give the recorded score: no test may rest on those.
 
     What the metric raises of them is added to `failed`.
     """
-    if answers is None:
+    if predictions is None:
         return None
     from tlbench.results.stats import mean_score
 
-    if answers.positive != line.positive:
-        answers = replace(answers, positive=line.positive)
+    if predictions.positive != line.positive:
+        predictions = replace(predictions, positive=line.positive)
     value = cast(float, line.value)  # what is ok has one
     try:
-        agree = abs(mean_score(metric, answers) - value) <= _AGREEMENT * max(1.0, abs(value))
+        agree = abs(mean_score(metric, predictions) - value) <= _AGREEMENT * max(1.0, abs(value))
     except _RAISED as error:
         failed.append(error)
         return None
-    return answers if agree else None
+    return predictions if agree else None
 
 
 def _ends(line: CellSummary, is_tested: bool) -> tuple[float, float, float]:

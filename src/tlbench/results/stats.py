@@ -1,22 +1,23 @@
-"""Which differences on a test split are real: paired comparisons from stored predictions, and ranks that may be tied.
+"""Paired tests of differences on a test split, from stored predictions, and ranks with ties based on them.
 
-The method. A score is the metric averaged over seeds. Its uncertainty comes from two draws, that of the test examples
-and that of the seeds, and a two-level bootstrap repeats both: every resample draws the examples once for all entries
-of a task, and the seeds once for all entries that ran the same seeds (seed s draws the same training subset for every
-strategy), so that comparisons are paired. Deviations between the S seeds are widened by sqrt(S / (S - 1)), without
-which a bootstrap of few seeds has too small a variance. A difference of two entries is tested two-sided, by how often
-the resampled difference lies as far from the observed one as the observed one from 0, and never with more certainty
-than a sign test could have of the examples that the two answer differently.
+Method. A score is the metric averaged over seeds. Its uncertainty has two sources, the sample of test examples and the
+sample of seeds, and a two-level bootstrap resamples both. Each resample draws the examples once for all entries of a
+task, and the seeds once for all entries with the same seeds (seed s draws the same training subset for every strategy),
+so comparisons are paired. Deviations between S seeds are scaled by sqrt(S / (S - 1)), because a bootstrap of few seeds
+underestimates their variance. The p-value of a difference is two-sided: the share of resamples in which it deviates
+from the observed difference by at least the observed difference. It is never smaller than that of a sign test on the
+examples whose predictions differ.
 
-Ranks. Entries are ordered by score; all below the best are compared to it and the p-values corrected by Holm. The best
-and those that follow it, up to the first that differs from it, share a rank; that first one leads the next group.
+Ranks. Entries are sorted by score. All entries below the best are compared to it, with p-values corrected by Holm
+(1979). The best and the entries after it, up to the first that differs significantly, share a rank; that first one is
+the leader of the next group.
 
-The limits. With one seed only the examples are drawn: the answer is about these fitted models, not the strategies.
-Where fits did vary with their seed, and the strategies were equal, a simulation of 500 examples found a difference
-(alpha .05) in 38% of the cases with one seed, in 10% with two, in 3 to 6% with three to ten. So print the number of
-seeds and examples beside a rank. Where seeds vary little the test finds less than it could. Holm guards the comparisons
-to one leader, not all groups of all tasks together. Sharing a rank means "not told apart by this much data", never
-"equal".
+Limits. With one seed only examples are resampled, so the result is about these fitted models, not about the strategies.
+In a simulation with 500 examples, equal strategies and fits that vary with their seed, a difference was significant
+(alpha 0.05) in 38% of the cases with one seed, in 10% with two, and in 3 to 6% with three to ten: show the number of
+seeds and examples beside a rank. If seeds vary little the test has less power than it could. Holm corrects for the
+comparisons to one leader, not for all groups of all tasks together. A shared rank means "not distinguished by this much
+data", never "equal".
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,25 +37,27 @@ from tlbench.metrics.scored import Array, Floats, Scored, checked
 
 ALPHA = 0.05
 RESAMPLES = 2000
+"""Number of bootstrap resamples; `tied_ranks` takes more where many comparisons are corrected for."""
 
 
 @dataclass(frozen=True)
-class Answers:
-    """The stored predictions of one cell: what each seed's predictor said of each test example.
+class CellPredictions:
+    """The test predictions of one cell: N examples, predicted by the fits of S seeds.
 
     Raises:
-        ValueError: The parts do not fit together.
+        ValueError: There are no examples or no seeds, or the shapes do not match.
     """
 
     ids: tuple[str, ...]
     targets: Array
     """(N,) or (N, K), as in `Scored`."""
     values: Array
-    """(S, N) or (S, N, K), one row for each seed."""
+    """(S, N) or (S, N, K), in the order of `seeds` and `ids`."""
     seeds: tuple[int, ...]
     scores: Array | None = None
-    """(S, N, K) probabilities, for a metric that reads them."""
+    """(S, N, K) probabilities, for metrics that read them."""
     positive: int = 1
+    """The class that binary metrics count as positive."""
 
     def __post_init__(self) -> None:
         n, s = len(self.ids), len(self.seeds)
@@ -65,78 +67,84 @@ class Answers:
             fits = fits and np.shape(self.scores)[:2] == (s, n)
         if not n or not s or not fits:
             shapes = f"{n} ids, {s} seeds, targets {shape}, values {np.shape(self.values)}"
-            raise ValueError(f"predictions whose parts do not fit: {shapes}")
+            raise ValueError(f"predictions do not fit together: {shapes}")
 
     @cached_property
     def scored(self) -> tuple[Scored, ...]:
-        """What metrics read of each seed."""
+        """The predictions of each seed as input for metrics, (N,) each."""
         scores = [None] * len(self.seeds) if self.scores is None else list(self.scores)
         rows = zip(self.values, scores, strict=True)
-        return tuple(Scored(self.targets, values, given, self.positive) for values, given in rows)
+        return tuple(Scored(self.targets, values, probabilities, self.positive) for values, probabilities in rows)
 
-    def same_test(self, other: Answers) -> bool:
-        """Says whether both answer the same examples in the same order, so that they can be compared in pairs."""
+    def same_examples(self, other: CellPredictions) -> bool:
+        """Returns whether both have the same examples and targets in the same order, which pairing requires."""
         return self is other or (self.ids == other.ids and np.array_equal(self.targets, other.targets))
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far the score of one entry lies above another's, in units of the metric."""
+    """The difference between two scores, in units of the metric."""
 
     value: float
     low: float
-    """Lower end of the 95% interval."""
+    """Lower end of the 95% percentile bootstrap interval."""
     high: float
     p: float
-    """Two-sided."""
+    """Two-sided p-value."""
     n: int
-    """How many examples."""
+    """Number of test examples."""
     seeds: tuple[int, int]
-    """How many seeds each side had."""
+    """Number of seeds on each side."""
 
 
 @dataclass(frozen=True)
 class RankEntry:
-    """What is to be ranked: a score, the ends of its interval, and the predictions if they were kept."""
+    """An entry to rank: a score, the ends of its 95% interval, and its predictions if they were stored."""
 
     value: float
     low: float
     high: float
-    answers: Answers | None = field(default=None, compare=False)
+    predictions: CellPredictions | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
 class Rank:
-    """A place, counted from 1; entries that share it are tied."""
+    """The rank of an entry."""
 
     place: int
+    """Counted from 1; after k entries that share rank 1 comes rank k + 1."""
     tied: bool
+    """Whether another entry has the same rank."""
     paired: bool
-    """Whether every comparison that it took was a paired test; else some were of intervals that overlap or do not."""
+    """Whether every comparison behind it was a paired test; otherwise some checked whether intervals overlap."""
 
 
 def paired_difference(
-    metric: str | Metric, a: Answers, b: Answers, resamples: int = RESAMPLES, seed: int = 0
+    metric: str | Metric, a: CellPredictions, b: CellPredictions, resamples: int = RESAMPLES, seed: int = 0
 ) -> Difference:
     """Returns the score of a minus that of b over the same examples, with its interval and p-value.
 
     Raises:
-        ValueError: They do not answer the same examples in the same order.
+        ValueError: They are not predictions for the same examples in the same order.
     """
-    if not a.same_test(b):
-        raise ValueError("only answers to the same examples, in the same order, can be compared in pairs")
+    if not a.same_examples(b):
+        raise ValueError("only predictions for the same examples, in the same order, can be compared in pairs")
     metric = named(metric)
     resampler = _Resampler(metric, a, resamples, seed)
     observed = mean_score(metric, a) - mean_score(metric, b)
     drawn = resampler.draws(a) - resampler.draws(b)
     low, high = np.percentile(drawn, [2.5, 97.5])
-    p = max(_p_value(observed, drawn), _least_p(metric, a, b))
+    p = max(_p_value(observed, drawn), _sign_test_p(metric, a, b))
     return Difference(observed, float(low), float(high), p, len(a.ids), (len(a.seeds), len(b.seeds)))
 
 
-def mean_score(metric: str | Metric, answers: Answers) -> float:
-    """Returns the metric averaged over seeds; raises as `score`."""
-    return float(np.mean([score(metric, row) for row in answers.scored]))
+def mean_score(metric: str | Metric, predictions: CellPredictions) -> float:
+    """Returns the metric averaged over seeds.
+
+    Raises:
+        KeyError, ValueError, Diverged: As `score`.
+    """
+    return float(np.mean([score(metric, row) for row in predictions.scored]))
 
 
 def tied_ranks(
@@ -146,135 +154,155 @@ def tied_ranks(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[Rank]:
-    """Returns the rank of each entry of one task, in the order given; those that cannot be told apart share theirs.
+    """Returns the rank of each entry of one task, in the order given; those without a significant difference share one.
 
-    Entries without predictions, or with answers to other examples than the leader's, are told apart where their
-    intervals do not overlap: of those that share their examples that is stricter than a paired test.
+    An entry without predictions, or with predictions for other examples than the leader's, differs from the leader if
+    their intervals do not overlap. For entries with the same examples that is stricter than a paired test.
     """
     metric = named(metric)
     sign = 1 if metric.greater_is_better else -1
     order = sorted(range(len(entries)), key=lambda i: -sign * entries[i].value)
-    # Holm divides alpha by the number of comparisons: the smallest p-value there is must still be below that.
-    comparable = sum(entry.answers is not None for entry in entries)
+    # The smallest p-value of a bootstrap with R resamples is 1 / (R + 1). Holm multiplies it by up to the number of
+    # comparisons, and it must still come out below alpha: otherwise nothing could differ in a task with many entries.
+    comparable = sum(entry.predictions is not None for entry in entries)
     resamples = max(resamples, int(np.ceil(2 * comparable / alpha)))
     test = _Tests(metric, resamples, seed)
     ranks: dict[int, Rank] = {}
     start = 0
     while start < len(order):
-        leader, tested = entries[order[start]], False
-        if leader.answers is None:
-            # Intervals need no correction for their number: the first that lies apart ends the group.
+        leader, paired_only = entries[order[start]], False
+        if leader.predictions is None:
+            # Intervals need no correction for their number, so stop at the first one apart.
             rest = range(start + 1, len(order))
-            size = next((i for i in rest if _lies_apart(leader, entries[order[i]])), len(order)) - start
+            size = next((i for i in rest if _intervals_apart(leader, entries[order[i]])), len(order)) - start
         else:
-            differs, paired = _told_apart(leader, [entries[i] for i in order[start + 1 :]], test, alpha)
+            # All the rest is compared, not only up to the first that differs: stopping there would make the number of
+            # comparisons, and so Holm's correction, depend on their results.
+            differs, paired = _compare(leader, [entries[i] for i in order[start + 1 :]], test, alpha)
             size = 1 + (differs.index(True) if True in differs else len(differs))
-            # The comparison that ended the group counts: it is why the next place begins there.
-            tested = all(paired[:size])
+            # Includes the comparison that ended the group, since the next rank starts there because of it.
+            paired_only = all(paired[:size])
         for i in order[start : start + size]:
-            ranks[i] = Rank(start + 1, size > 1, tested)
+            ranks[i] = Rank(start + 1, size > 1, paired_only)
         start += size
     return [ranks[i] for i in range(len(entries))]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Returns the p-values adjusted for being several (Holm 1979), in the order given."""
+    """Returns p-values corrected for multiple comparisons, in the order given.
+
+    The paper: S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics,
+    1979.
+    """
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
     adjusted = [0.0] * len(p_values)
     highest = 0.0
     for place, i in enumerate(order):
+        # A running maximum: a p-value must not be corrected to less than a smaller one was.
         highest = max(highest, min(1.0, (len(p_values) - place) * p_values[i]))
         adjusted[i] = highest
     return adjusted
 
 
-def _told_apart(
-    leader: RankEntry, rest: Sequence[RankEntry], test: _Tests, alpha: float
-) -> tuple[list[bool], list[bool]]:
+def _compare(leader: RankEntry, rest: Sequence[RankEntry], test: _Tests, alpha: float) -> tuple[list[bool], list[bool]]:
+    """Returns, for each of the rest, whether it differs from the leader and whether that took a paired test."""
     p_values = [test.p_value(leader, entry) for entry in rest]
-    adjusted = iter(holm([p for p in p_values if p is not None]))
+    corrected = iter(holm([p for p in p_values if p is not None]))
     differs = [
-        next(adjusted) < alpha if p is not None else _lies_apart(leader, entry)
+        next(corrected) < alpha if p is not None else _intervals_apart(leader, entry)
         for p, entry in zip(p_values, rest, strict=True)
     ]
     return differs, [p is not None for p in p_values]
 
 
-def _lies_apart(leader: RankEntry, entry: RankEntry) -> bool:
+def _intervals_apart(leader: RankEntry, entry: RankEntry) -> bool:
+    # Both directions, as for some metrics less is better.
     return entry.high < leader.low or entry.low > leader.high
 
 
 class _Tests:
-    """Paired tests between the entries of one task; what was resampled for one test is kept for the next."""
+    """Paired tests between the entries of one task; each entry is resampled once, however many tests it is in."""
 
     def __init__(self, metric: Metric, resamples: int, seed: int) -> None:
-        self._made: list[tuple[Answers, _Resampler]] = []
+        self._resamplers: list[tuple[CellPredictions, _Resampler]] = []
+        """One for each test split, which entries from different versions of the data may not share."""
         self._draws: dict[int, Floats] = {}
-        self._arguments: Any = (metric, resamples, seed)
+        """(R,) resampled scores, by the `id` of the predictions; the entries keep these alive, so no `id` recurs."""
+        self._metric, self._resamples, self._seed = metric, resamples, seed
 
     def p_value(self, a: RankEntry, b: RankEntry) -> float | None:
-        if a.answers is None or b.answers is None or not a.answers.same_test(b.answers):
+        """Returns the p-value of the difference between two entries, or None if they cannot be paired."""
+        if a.predictions is None or b.predictions is None or not a.predictions.same_examples(b.predictions):
             return None
-        p = _p_value(a.value - b.value, self._drawn(a.answers) - self._drawn(b.answers))
-        return max(p, _least_p(self._arguments[0], a.answers, b.answers))
+        p = _p_value(a.value - b.value, self._drawn(a.predictions) - self._drawn(b.predictions))
+        return max(p, _sign_test_p(self._metric, a.predictions, b.predictions))
 
-    def _drawn(self, answers: Answers) -> Floats:
-        if id(answers) not in self._draws:
-            self._draws[id(answers)] = self._resampler(answers).draws(answers)
-        return self._draws[id(answers)]
+    def _drawn(self, predictions: CellPredictions) -> Floats:
+        if id(predictions) not in self._draws:
+            self._draws[id(predictions)] = self._resampler(predictions).draws(predictions)
+        return self._draws[id(predictions)]
 
-    def _resampler(self, answers: Answers) -> _Resampler:
-        for known, resampler in self._made:
-            if known.same_test(answers):
+    def _resampler(self, predictions: CellPredictions) -> _Resampler:
+        for known, resampler in self._resamplers:
+            if known.same_examples(predictions):
                 return resampler
-        metric, resamples, seed = self._arguments
-        self._made.append((answers, _Resampler(metric, answers, resamples, seed)))
-        return self._made[-1][1]
+        resampler = _Resampler(self._metric, predictions, self._resamples, self._seed)
+        self._resamplers.append((predictions, resampler))
+        return resampler
 
 
 class _Resampler:
-    """Draws of the examples of one test split and of seeds, the same for every entry."""
+    """Bootstrap resamples of one test split and of seeds, the same for every entry, so that differences are paired."""
 
-    def __init__(self, metric: Metric, test: Answers, resamples: int, seed: int) -> None:
+    def __init__(self, metric: Metric, test: CellPredictions, resamples: int, seed: int) -> None:
         self._metric, self._seed = metric, seed
         self._weights = _weights(len(test.ids), resamples, seed)
 
-    def draws(self, answers: Answers) -> Floats:
+    def draws(self, predictions: CellPredictions) -> Floats:
         """Returns (R,): the score averaged over seeds, on each resample of examples and seeds."""
-        rows = [checked(self._metric, row) for row in answers.scored]
-        scores = np.stack(resampled_alike(self._metric, rows, self._weights))
-        count = len(answers.seeds)
+        rows = [checked(self._metric, row) for row in predictions.scored]
+        scores = np.stack(resampled_alike(self._metric, rows, self._weights))  # (S, R)
+        count = len(predictions.seeds)
         means = scores.mean(axis=0)
+        # A single seed has no spread to resample.
         if count == 1:
             return np.asarray(means)
-        generator = np.random.default_rng([self._seed, *answers.seeds])
+        # Seeded by the seeds themselves: entries with the same seeds draw the same ones in every resample, so what a
+        # seed means for both, such as its training subset, cancels in their difference.
+        generator = np.random.default_rng([self._seed, *predictions.seeds])
         drawn = generator.integers(0, count, size=scores.shape)
         deviations = np.take_along_axis(scores, drawn, axis=0).mean(axis=0) - means
+        # A bootstrap's variance of a mean of S values is too small by (S - 1) / S: half of it for two seeds.
         return np.asarray(means + deviations * np.sqrt(count / (count - 1)))
 
 
 @lru_cache(maxsize=1)
 def _weights(n: int, resamples: int, seed: int) -> NDArray[np.uint8]:
-    # Tasks of a suite often have as many examples as the one before.
+    # Cached, because drawing takes long and consecutive tasks of a suite often have as many examples as one another.
     return draw_weights(n, resamples, seed)
 
 
-def _least_p(metric: Metric, a: Answers, b: Answers) -> float:
-    """Returns the least p-value that the answers can give: of k examples that differ there are 2^k ways to swap them.
+def _sign_test_p(metric: Metric, a: CellPredictions, b: CellPredictions) -> float:
+    """Returns the smallest p-value that k examples with different predictions can give: 2^(1 - k).
 
-    A bootstrap of few examples knows nothing of what it never saw, and would be certain sooner.
+    There are 2^k equally likely ways to swap the two predictions of k examples. A bootstrap of few examples
+    underestimates the variance, and would claim significance with fewer.
     """
     sides = [one.scores if metric.reads_scores and one.scores is not None else one.values for one in (a, b)]
+    # Probabilities on one side and classes on the other: all examples differ, and there is no bound.
     if len({side.shape[2:] for side in sides}) > 1:
         return 0.0
+    # Seeds are compared in order if there are equally many, and each with each otherwise.
     pairs = zip(*sides, strict=True) if len(a.seeds) == len(b.seeds) else itertools.product(*sides)
     differ = np.zeros(len(a.ids), dtype=bool)
-    for mine, theirs in pairs:
-        differ |= np.asarray(mine != theirs).reshape(len(a.ids), -1).any(axis=1)
+    for of_a, of_b in pairs:
+        differ |= np.asarray(of_a != of_b).reshape(len(a.ids), -1).any(axis=1)
+    # 2^-999 is still a float, and no bound that matters.
     return float(min(1.0, 2.0 ** (1 - min(1000, int(differ.sum())))))
 
 
 def _p_value(observed: float, drawn: Floats) -> float:
-    # The tolerance lets a difference of nothing, drawn as nothing, count as being as extreme.
+    # With a tolerance, so that rounding cannot make equal entries, whose every difference is 0, significant.
     extreme = np.abs(drawn - observed) >= abs(observed) - 1e-12
+    # With 1 added to both counts (Davison & Hinkley 1997) the p-value is never 0.
     return float((1 + np.count_nonzero(extreme)) / (1 + len(drawn)))

@@ -1,1 +1,1 @@
-"""Records on disk, and the summaries of them that tables are made from."""
+"""Reads and writes records, and summarises them for tables."""

@@ -1,4 +1,4 @@
-"""A checksum of tlbench's own code: what is derived from records and kept on disk is void once the code has changed."""
+"""A checksum of tlbench's own code, which invalidates derived files when the code changes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import tlbench.metrics
 import tlbench.results
 from tlbench.system.version import VERSION
 
+# Whole packages rather than a list of modules, so that no module that affects a table can be left out.
 _PACKAGES = (tlbench.contracts, tlbench.metrics, tlbench.results)
-"""Whose code decides what a record says in a table: all of it, so that no file can be forgotten in a list."""
 
 
 @cache
 def code_version() -> int:
-    """Returns the checksum of every module of the packages that turn records into tables."""
+    """Returns a CRC-32 over the source of every package that turns records into tables."""
     checksum = zlib.crc32(VERSION.encode())
     for package in _PACKAGES:
+        # Sorted, because the order in which a file system lists files differs between machines.
         for path in sorted(Path(package.__path__[0]).rglob("*.py")):
             checksum = zlib.crc32(path.read_bytes(), checksum)
     return checksum

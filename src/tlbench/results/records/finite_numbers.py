@@ -1,4 +1,4 @@
-"""Whether all numbers of a value are finite: JSON has no others, and writes them as what cannot be read back."""
+"""Finds numbers that are not finite. JSON has no form for them, and a record with one could not be read back."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ import msgspec
 
 
 def not_finite(value: msgspec.Struct) -> str:
-    """Returns the first number of a struct that is not finite and where it stands; empty where all are finite."""
-    plain = msgspec.to_builtins(value)
+    """Returns the path and value of the first number that is not finite, or "" if all are finite."""
+    builtins = msgspec.to_builtins(value)
     try:
-        # Far quicker than a walk over it in Python.
-        json.dumps(plain, allow_nan=False)
+        # Encoding in C is far faster than walking the value in Python, which only a faulty one needs.
+        json.dumps(builtins, allow_nan=False)
     except ValueError:
-        return next(_found(plain, ""), "")
+        return next(_descriptions(builtins, ""), "")
     return ""
 
 
-def _found(value: Any, path: str) -> Iterator[str]:
+def _descriptions(value: Any, path: str) -> Iterator[str]:
+    """Yields a description such as "scores[0].value is nan" for each number that is not finite."""
     if isinstance(value, float) and not math.isfinite(value):
         yield f"{path.removeprefix('.')} is {value}"
     elif isinstance(value, dict):
         for name, part in value.items():
-            yield from _found(part, f"{path}.{name}")
+            yield from _descriptions(part, f"{path}.{name}")
     elif isinstance(value, list | tuple):
         for i, part in enumerate(value):
-            yield from _found(part, f"{path}[{i}]")
+            yield from _descriptions(part, f"{path}[{i}]")

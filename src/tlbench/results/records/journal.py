@@ -1,9 +1,11 @@
-"""`work/index.journal`: the line of each record, added when it is committed. Derived, disposable and never the truth.
+"""`work/index.journal`: an append-only log with the summary of each record, written when the record is committed.
 
-It is what the next leaderboard makes the index of, without reading the records; whoever has written that index removes
-it. Each entry stands on a line of its own: a checksum of it and of the code that makes lines, then JSON. An entry is
-believed of a file only as long as that has the size and the time of writing it was committed with, so whatever is
-missing here, cut short, changed or from elsewhere costs reading a record and nothing else.
+The next leaderboard builds the index from the journal instead of reading every record; the process that writes that
+index then deletes the journal. The journal is derived from the records and can be deleted at any time.
+
+Each entry is one line: a checksum over the entry and tlbench's code, then the entry as JSON. An entry is used only if
+the record's file still has the size and modification time it was committed with. A missing, truncated, corrupted or
+foreign entry therefore costs reading one record and has no other effect.
 """
 
 from __future__ import annotations
@@ -23,36 +25,43 @@ import msgspec
 from tlbench.contracts.cell import Plan
 from tlbench.contracts.record import Provenance, Record
 from tlbench.results.records.code_version import code_version
-from tlbench.results.records.record_files import content_of, record_of
+from tlbench.results.records.record_files import read_regular_file, record_of
 from tlbench.results.records.summaries import CellSummary, Setting, Summaries
 from tlbench.system.durable import Stamp
 
 NAME = "index.journal"
-_CHECKSUM = 8
-"""How many characters an entry begins with before its JSON."""
+_CHECKSUM_LENGTH = 8
+"""Number of hexadecimal digits of the checksum at the start of each entry."""
+# A folder of records may come from someone else. O_NOFOLLOW refuses a symbolic link in place of the journal, and
+# O_NONBLOCK makes opening a named pipe fail at once instead of waiting for a reader.
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_FULL = 2**30
-"""How many bytes a journal may have that is added to."""
+_MAX_BYTES = 2**30
+"""A journal larger than this is not appended to."""
 
 
+# gc=False here and in CellSummary: there may be 100,000 of them, and the garbage collector would walk each one although
+# they hold only strings and numbers and cannot form a cycle.
 class _Committed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True, tag="record", gc=False):
-    """The line of one record, and the stamp of its file."""
+    """The summary of one record, with the size in bytes and modification time in nanoseconds of its file."""
 
     size: int
     time: int
-    line: CellSummary
+    summary: CellSummary
 
 
 class _Shared(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True, tag="shared"):
-    """What lines have in common, before the first that needs it."""
+    """Values that several summaries refer to by key; written before the first summary that needs them."""
 
     settings: dict[str, Setting]
-    made: dict[str, Provenance]
+    provenances: dict[str, Provenance]
     metrics: dict[str, tuple[str, ...]]
 
 
 class _Planned(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True, tag="plan"):
-    """The ids of a plan's cells, which take longer to make than to read, and the stamp of its file."""
+    """The ids of a plan's cells, with the size and modification time of the plan's file.
+
+    They are stored because computing an id (a hash of the cell) is slower than reading one.
+    """
 
     size: int
     time: int
@@ -65,109 +74,120 @@ _decode = msgspec.json.Decoder(_Committed | _Shared | _Planned).decode
 
 
 class Journal:
-    """Adds to the journal of one folder of records; safe with several processes at once.
+    """Appends to the journal of one folder of records; safe with several processes at once.
 
-    Nothing is raised where it cannot be written: records say all that it says.
+    Never raises where the journal cannot be written: everything in it can be read from the records.
     """
 
     def __init__(self, root: Path) -> None:
         self._path = root / "work" / NAME
-        self._said: set[str] = set()
-        """Keys of what lines have in common that this object has added."""
+        self._written_keys: set[str] = set()
+        """Keys of the shared values that this object has written to the current journal."""
         self._end = (0, 0)
-        """The file that they are in, and how long it was then."""
+        """Inode of the journal and its length in bytes after this object's last write."""
 
     def add(self, path: Path, content: bytes, stamp: Stamp) -> None:
-        """Adds the line of a record of which the file was written just now."""
+        """Appends the summary of a record whose file was just written with this content."""
         with suppress(OSError, ValueError, ArithmeticError):
-            # Made of the bytes, so that it is the line that whoever reads the file would make.
+            # Decode the bytes instead of taking the record in memory, so that the summary equals the one that a later
+            # reader of the file would compute: values may change in a round trip through JSON.
             record = record_of(path, content)
             if isinstance(record, Record):
-                lines = Summaries()
-                lines.add(record, path.name.partition(".")[0])
-                self._append(_Committed(*stamp, lines.rows[0]), lines)
+                summaries = Summaries()
+                summaries.add(record, path.name.partition(".")[0])
+                self._append(_Committed(*stamp, summaries.cells[0]), summaries)
 
     def add_plan(self, plan: Plan, stamp: Stamp) -> None:
-        """Adds the ids of the cells of a plan of which the file was written just now."""
+        """Appends the ids of the cells of a plan whose file was just written."""
         with suppress(OSError, ValueError):
             self._append(_Planned(*stamp, plan.suite, [cell.id for cell in plan.cells]))
 
-    def _append(self, entry: _Entry, lines: Summaries | None = None) -> None:
-        # Opened for each entry: a leaderboard may have removed the file since.
+    def _append(self, entry: _Entry, summaries: Summaries | None = None) -> None:
+        # Opened anew for each entry: a leaderboard may have deleted the file since the last one, and writing through
+        # an old handle would append to the deleted file.
         handle = os.open(self._path, _FLAGS, 0o644)
         try:
             status = os.fstat(handle)
-            # In a folder that somebody sent it may be a pipe, or another name of a file that lies elsewhere.
-            if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1 or status.st_size > _FULL:
+            # More than one hard link means that the same file has another name, perhaps outside this folder.
+            if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1 or status.st_size > _MAX_BYTES:
                 return
+            # Another inode, or a shorter file: a new journal, without the shared values written to the old one.
             if status.st_ino != self._end[0] or status.st_size < self._end[1]:
-                self._said.clear()
-            shared = (lines or Summaries()).without(self._said)
-            keys = {*shared.settings, *shared.made, *shared.metrics}
-            entries = [_Shared(shared.settings, shared.made, shared.metrics), entry] if keys else [entry]
-            # In one piece, so that two writers never mix.
-            whole = b"".join(map(_packed, entries))
-            if os.write(handle, whole) == len(whole):
-                self._said |= keys
-                self._end = status.st_ino, status.st_size + len(whole)
+                self._written_keys.clear()
+            shared = (summaries or Summaries()).without_shared(self._written_keys)
+            keys = {*shared.settings, *shared.provenances, *shared.metrics}
+            entries = [_Shared(shared.settings, shared.provenances, shared.metrics), entry] if keys else [entry]
+            # One write in append mode, so that the entries of two processes cannot interleave and no lock is needed.
+            # There is no fsync: after a crash the checksum exposes a damaged entry, and the record itself is on disk.
+            encoded = b"".join(map(_encoded, entries))
+            if os.write(handle, encoded) == len(encoded):
+                self._written_keys |= keys
+                self._end = status.st_ino, status.st_size + len(encoded)
         finally:
             os.close(handle)
 
 
 @dataclass(frozen=True)
-class Journalled:
-    """What a journal says."""
+class JournalContent:
+    """The valid entries of a journal."""
 
-    lines: Summaries
+    summaries: Summaries
     stamps: tuple[Stamp, ...] = ()
-    """Of the file of each line."""
+    """Size and modification time of the record's file, one for each summary."""
     plan: tuple[Stamp, str, list[str]] | None = None
-    """The stamp of the last plan, its suite and the ids of its cells."""
+    """The last plan: the stamp of its file, the suite and the ids of its cells."""
 
-    def of(self, files: Mapping[str, Stamp]) -> dict[str, CellSummary]:
-        """Returns the lines of those of these files that are as they were committed, by the file's name."""
-        rows = zip(self.lines.rows, self.stamps, strict=True)
-        # Of several entries for one file the last.
-        return {name: line for line, stamp in rows if files.get(name := line.file) == stamp}
+    def matching(self, files: Mapping[str, Stamp]) -> dict[str, CellSummary]:
+        """Returns, by file name, the summaries of those of these files that have not changed since they were committed.
+
+        Where a file has several entries the last one counts.
+        """
+        stamped = zip(self.summaries.cells, self.stamps, strict=True)
+        return {name: summary for summary, stamp in stamped if files.get(name := summary.file) == stamp}
 
 
-def read_journal(root: Path, most: int) -> Journalled:
-    """Returns what the journal of a folder says; nothing where it cannot be read or has more than `most` bytes."""
-    lines, stamps, plan = Summaries(), [], None
+def read_journal(root: Path, max_bytes: int) -> JournalContent:
+    """Returns the content of a folder's journal; empty if it cannot be read or is larger than `max_bytes`."""
+    summaries, stamps, plan = Summaries(), [], None
     try:
-        content = content_of(root / "work" / NAME, most)
+        content = read_regular_file(root / "work" / NAME, max_bytes)
     except (OSError, MemoryError):
         content = b""
-    for whole in content.split(b"\n"):
-        packed = whole[_CHECKSUM:]
-        if not packed or whole[:_CHECKSUM] != _checksum(packed):
+    for line in content.split(b"\n"):
+        encoded = line[_CHECKSUM_LENGTH:]
+        # Blank, cut short by a kill or a full disk, corrupted, or written by another version of the code.
+        if not encoded or line[:_CHECKSUM_LENGTH] != _checksum(encoded):
             continue
         try:
-            entry = _decode(packed)
+            entry = _decode(encoded)
         except (ValueError, RecursionError):
+            # A checksum is no signature: the sender of a folder can compute it for any content.
             continue
         if isinstance(entry, _Committed):
-            lines.rows.append(entry.line)
+            summaries.cells.append(entry.summary)
             stamps.append((entry.size, entry.time))
         elif isinstance(entry, _Shared):
-            lines.join(Summaries([], entry.settings, entry.made, entry.metrics))
+            summaries.extend(Summaries([], entry.settings, entry.provenances, entry.metrics))
         else:
             plan = (entry.size, entry.time), entry.suite, entry.cells
-    sound = lines.sound()
-    return Journalled(lines.of(compress(lines.rows, sound)), tuple(compress(stamps, sound)), plan)
+    # Checked at the end, as the shared values that a summary refers to may have been lost with another entry.
+    valid = summaries.valid()
+    return JournalContent(summaries.subset(compress(summaries.cells, valid)), tuple(compress(stamps, valid)), plan)
 
 
 def remove_journal(root: Path) -> None:
-    """Removes the journal of a folder, if there is one and that can be done."""
+    """Deletes the journal of a folder; does nothing if there is none or it cannot be deleted."""
     with suppress(OSError):
         (root / "work" / NAME).unlink()
 
 
-def _packed(entry: _Entry) -> bytes:
-    """Returns an entry as it stands in the file, on a new line: the last one may have been cut short."""
-    packed = msgspec.json.encode(entry)
-    return b"\n%s%s" % (_checksum(packed), packed)
+def _encoded(entry: _Entry) -> bytes:
+    """Returns an entry as bytes for the file: newline, checksum, JSON."""
+    encoded = msgspec.json.encode(entry)
+    # The newline comes first, so that an entry cut short before this one cannot swallow it.
+    return b"\n%s%s" % (_checksum(encoded), encoded)
 
 
-def _checksum(packed: bytes) -> bytes:
-    return b"%08x" % zlib.crc32(packed, code_version())
+def _checksum(encoded: bytes) -> bytes:
+    # Starting from the checksum of the code voids entries of another version, whose summaries may differ.
+    return b"%08x" % zlib.crc32(encoded, code_version())

@@ -1,4 +1,4 @@
-"""Files of records: their names, and what can be read of one."""
+"""Record files: their names, and reading one record safely."""
 
 from __future__ import annotations
 
@@ -15,50 +15,51 @@ import msgspec
 from tlbench.contracts.record import FORMAT, Record
 
 _NAME = re.compile(r"(?P<id>[0-9a-f]{16})\.(?P<attempt>[1-9][0-9]{0,8})\.json")
-_UNKNOWN = "Object contains unknown field"
-"""What msgspec says of a field that the type lacks."""
+_UNKNOWN_FIELD = "Object contains unknown field"
+"""Start of msgspec's error message for a field that the type does not have."""
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file among the records that this version cannot read."""
+    """A record file that this version of tlbench cannot read."""
 
     path: Path
     reason: str
     is_newer: bool = False
-    """Whether a newer version made it, so that it is a result, and only an upgrade is missing."""
+    """Whether a newer tlbench wrote it: the result is good, and reading it needs an upgrade."""
 
     @property
     def message(self) -> str:
-        """One line: which file, and what is the matter with it."""
+        """The file and what is wrong with it, in one line."""
         kind = "was made by a newer tlbench" if self.is_newer else "is damaged"
         return f"{self.path.name} {kind}: {self.reason}"
 
 
 def read_record(path: Path) -> Record | Unreadable:
-    """Returns the record in a file, or why there is none."""
+    """Returns the record in a file, or the reason why it cannot be read."""
     try:
-        content = content_of(path)
+        content = read_regular_file(path)
     except (OSError, MemoryError) as error:
         return Unreadable(path, getattr(error, "strerror", None) or "it is too large")
     return record_of(path, content)
 
 
 def record_of(path: Path, content: bytes) -> Record | Unreadable:
-    """Returns the record that a file of this name and content holds, or why it holds none."""
+    """Returns the record encoded in the content of a file, or the reason why it cannot be read."""
     try:
         record = msgspec.json.decode(content, type=Record)
-    except (ValueError, RecursionError) as error:  # what msgspec raises of itself is a ValueError
+    except (ValueError, RecursionError) as error:  # msgspec's own errors are ValueErrors
         return _unreadable(path, error, content)
     if record.format > FORMAT:
-        return _of_format(path, record.format)
+        return _of_newer_format(path, record.format)
+    # A copied or renamed file would otherwise count as the result of a cell that was never run.
     if path.name != f"{record.cell.id}.{record.attempt}.json":
         return Unreadable(path, "it holds the record of another cell")
     return record
 
 
 def newest_attempts(names: Iterable[str]) -> dict[str, int]:
-    """Returns the newest attempt of every cell that has a record among files of these names."""
+    """Returns the newest attempt of each cell, by cell id, among files of these names."""
     newest: dict[str, int] = {}
     for cell_id, attempt in attempts_in(names):
         if attempt > newest.get(cell_id, 0):
@@ -67,46 +68,50 @@ def newest_attempts(names: Iterable[str]) -> dict[str, int]:
 
 
 def attempts_in(names: Iterable[str]) -> Iterator[tuple[str, int]]:
-    """Yields the cell and the attempt of every record among files of these names."""
+    """Yields (cell id, attempt) for each record file among these names."""
     for name in names:
         if match := _NAME.fullmatch(name):
             yield match["id"], int(match["attempt"])
 
 
-def content_of(path: Path, most: int | None = None) -> bytes:
-    """Returns the bytes of a regular file; reading a pipe or a device would never end.
+def read_regular_file(path: Path, max_bytes: int | None = None) -> bytes:
+    """Returns the content of a regular file.
 
     Raises:
-        OSError: It is no regular file, cannot be read, or has more than `most` bytes.
+        OSError: It is not a regular file, cannot be read, or has more than `max_bytes` bytes.
     """
+    # A folder of records may come from someone else. O_NONBLOCK keeps a named pipe from blocking in open, and the
+    # check below refuses pipes and devices, reading which might never end. It looks at the open handle, because
+    # the file could be replaced between a check by name and opening it.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(handle, "rb", buffering=0) as file:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is no file")
-        if most is None:
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        if max_bytes is None:
             return file.read()
-        if status.st_size > most:
+        if status.st_size > max_bytes:
             raise OSError(errno.EFBIG, "it is too large")
-        # Of a file that grows meanwhile, what was there when it was opened.
+        # Read no further than the size just checked: another process may be appending.
         return file.read(status.st_size)
 
 
 class _Head(msgspec.Struct):
-    """The one field that a record of any format has."""
+    """The only field of a record that every format has."""
 
     format: int = 0
 
 
 def _unreadable(path: Path, error: Exception, content: bytes) -> Unreadable:
     try:
-        made = msgspec.json.decode(content, type=_Head).format
+        format_ = msgspec.json.decode(content, type=_Head).format
     except (ValueError, RecursionError):
-        return Unreadable(path, str(error))  # not JSON as a whole: no version made it so
-    if made > FORMAT:
-        return _of_format(path, made)
-    return Unreadable(path, str(error), is_newer=str(error).startswith(_UNKNOWN))
+        return Unreadable(path, str(error))  # not valid JSON, so damaged whichever version wrote it
+    if format_ > FORMAT:
+        return _of_newer_format(path, format_)
+    # A field may be added without raising the format, so an unknown field also means a newer version.
+    return Unreadable(path, str(error), is_newer=str(error).startswith(_UNKNOWN_FIELD))
 
 
-def _of_format(path: Path, made: int) -> Unreadable:
-    return Unreadable(path, f"it is of format {made}, and this version reads {FORMAT}", is_newer=True)
+def _of_newer_format(path: Path, format_: int) -> Unreadable:
+    return Unreadable(path, f"it is of format {format_}, and this version reads {FORMAT}", is_newer=True)

@@ -1,12 +1,12 @@
-"""The record folder: one immutable JSON per cell and attempt, committed once; the only writer of records.
+"""The folder of results: one immutable JSON file for each cell and attempt. No other module writes records.
 
-tlbench.json                the folder's format
-index.bin                   made from the records, and disposable: spares reading them all again (`index.py`)
-fresh.json                  the attempts that the last --fresh asked for
-plan.json                   the last plan that was run: what "n of N" counts
+tlbench.json                the format of the folder
+index.bin                   cache of summaries and ranks (`index.py`); can be deleted
+fresh.json                  the attempts requested by the last --fresh
+plan.json                   the last plan that was run, for "n of N"
 records/<id>.<k>.json       attempt k of a cell; the newest counts
-records/<id>.<k>.parquet    its predictions
-work/index.journal          what the index is made of, added as records are (`journal.py`), and disposable
+records/<id>.<k>.parquet    its test predictions
+work/index.journal          summaries since the index was written (`journal.py`); can be deleted
 work/<id>.<k>/              study, finished fits and progress of a cell
 """
 
@@ -26,12 +26,18 @@ from tlbench.contracts.errors import StoreError
 from tlbench.contracts.record import FORMAT, Record
 from tlbench.results.records.finite_numbers import not_finite
 from tlbench.results.records.journal import Journal
-from tlbench.results.records.record_files import Unreadable, attempts_in, content_of, newest_attempts, read_record
+from tlbench.results.records.record_files import (
+    Unreadable,
+    attempts_in,
+    newest_attempts,
+    read_record,
+    read_regular_file,
+)
 from tlbench.results.records.summaries import CellSummary
 from tlbench.system.durable import Stamp, create_durably, link_durably, stamp_of, write_durably
 
 SAVED = re.compile(r"saved-\d+|\.saved-\d+\.\w+\.tmp")
-"""The only folders within a cell's folder: saved predictors."""
+"""Names of folders with saved predictors, the only subfolders of a cell's work folder."""
 
 
 class _Marker(msgspec.Struct, frozen=True):
@@ -51,25 +57,25 @@ class Store:
         """Returns the store in an existing folder.
 
         Raises:
-            StoreError: There is none, or it is of another format.
+            StoreError: The folder has no results, or they are of another format.
         """
         marker = root / "tlbench.json"
         if not marker.is_file():
             raise StoreError(f"{root}: no results here yet; `tlbench run --out {root}` makes some")
         try:
-            found = msgspec.json.decode(marker.read_bytes(), type=_Marker).format
+            format_ = msgspec.json.decode(marker.read_bytes(), type=_Marker).format
         except (OSError, msgspec.DecodeError) as error:
-            raise StoreError(f"{marker}: cannot be read: {error}") from None
-        if found != FORMAT:
-            newer = "made by a newer tlbench: " if found > FORMAT else ""
+            raise StoreError(f"{marker}: cannot be read: {error}: choose another --out") from None
+        if format_ != FORMAT:
+            newer = "made by a newer tlbench: " if format_ > FORMAT else ""
             raise StoreError(
-                f"{root}: {newer}results of format {found}; this tlbench reads {FORMAT}: choose another --out"
+                f"{root}: {newer}results of format {format_}; this tlbench reads {FORMAT}: choose another --out"
             )
         return cls(root)
 
     @classmethod
     def create(cls, root: Path) -> Store:
-        """Returns the store in this folder, made where there is none.
+        """Returns the store in this folder, which is created if it does not exist.
 
         Raises:
             StoreError: The folder cannot be written, holds something else, or is of another format.
@@ -78,80 +84,88 @@ class Store:
             _refuse_link(root / name)
         try:
             if not (root / "tlbench.json").exists():
+                # What a run killed while creating the folder leaves behind does not count as something else.
                 if root.is_dir() and any(
                     p.name not in {"records", "work", "tlbench.json"} and p.suffix != ".tmp" for p in root.iterdir()
                 ):
                     raise StoreError(f"{root}: not empty, and not a folder of tlbench results: choose another --out")
                 (root / "records").mkdir(parents=True, exist_ok=True)
                 (root / "work").mkdir(exist_ok=True)
+                # Last, and whole or absent: its presence means that the folder is complete. Of two processes that
+                # create the folder at once the first one's file stays.
                 create_durably(root / "tlbench.json", msgspec.json.encode(_Marker(FORMAT)))
             store = cls.open(root)
+            # Version control and some copies drop empty folders.
             (root / "records").mkdir(exist_ok=True)
             (root / "work").mkdir(exist_ok=True)
-            # Said now rather than after the first cell has been paid for.
+            # Fails now rather than after the first cell has been computed.
             write_durably(root / "work" / ".writable", b"")
         except OSError as error:
-            raise StoreError(f"{root}: cannot be written: {error.strerror or error}") from None
+            reason = error.strerror or error
+            raise StoreError(f"{root}: cannot be written: {reason}: choose another --out") from None
         return store
 
     def work(self, cell_id: str, attempt: int) -> Path:
-        """Returns the folder in which an attempt at a cell keeps what it has finished.
+        """Returns the work folder of an attempt at a cell, which may not exist yet.
 
         Raises:
-            StoreError: It is a link, or holds one: of a folder that somebody sent, files elsewhere would be changed.
+            StoreError: It is a symbolic link, or contains one or anything else that a run does not write.
         """
-        path = self.root / "work" / f"{cell_id}.{attempt}"
-        for one in (path.parent, path, *(path.iterdir() if path.is_dir() and not path.is_symlink() else ())):
-            _refuse_link(one)
-            is_folder = one in (path.parent, path) or (one.is_dir() and SAVED.fullmatch(one.name))
-            if one.exists() and not (one.is_file() or is_folder):
-                raise StoreError(f"{one}: is no file: remove it")
-        return path
+        folder = self.root / "work" / f"{cell_id}.{attempt}"
+        for path in (folder.parent, folder, *(folder.iterdir() if folder.is_dir() and not folder.is_symlink() else ())):
+            _refuse_link(path)
+            is_folder = path in (folder.parent, folder) or (path.is_dir() and SAVED.fullmatch(path.name))
+            # A named pipe would block the run when it opens it.
+            if path.exists() and not (path.is_file() or is_folder):
+                raise StoreError(f"{path}: not a regular file: remove it")
+        return folder
 
     def record_path(self, cell_id: str, attempt: int) -> Path:
-        """The file of one attempt's record."""
+        """Returns the path of the record of one attempt."""
         return self._records / f"{cell_id}.{attempt}.json"
 
     def attempts(self) -> dict[str, int]:
-        """Returns the newest attempt of every recorded cell."""
+        """Returns the number of the newest attempt of each recorded cell, by cell id."""
         try:
             return newest_attempts(os.listdir(self._records))
         except OSError:
             return {}
 
     def listing(self) -> dict[str, Stamp]:
-        """Returns the files among the records, by name: what changes if one of them does."""
-        found: dict[str, Stamp] = {}
+        """Returns the size and modification time of every file in the folder of records, by name."""
+        stamps: dict[str, Stamp] = {}
         with suppress(OSError), os.scandir(self._records) as entries:
             for entry in entries:
                 try:
-                    found[entry.name] = stamp_of(entry.stat())
+                    stamps[entry.name] = stamp_of(entry.stat())
                 except OSError:
-                    found[entry.name] = (-1, -1)
-        return found
+                    # A broken link, say: listed, so that it is reported, with a stamp that no file can have.
+                    stamps[entry.name] = (-1, -1)
+        return stamps
 
     def record(self, cell_id: str) -> Record | None:
-        """Returns the newest record of a cell that can be read, or None."""
-        return next((found for found in self._attempts_of(cell_id) if isinstance(found, Record)), None)
+        """Returns the newest readable record of a cell, or None."""
+        return next((record for record in self._attempts_of(cell_id) if isinstance(record, Record)), None)
 
     def newest(self, cell_id: str) -> Record | Unreadable | None:
-        """Returns the newest record of a cell, or why it cannot be read, or None where the cell has none."""
+        """Returns the newest record of a cell, or the reason why it cannot be read, or None if the cell has none."""
         return next(self._attempts_of(cell_id), None)
 
     def _attempts_of(self, cell_id: str) -> Iterator[Record | Unreadable]:
-        there = [attempt for found, attempt in attempts_in(self.listing()) if found == cell_id]
-        return (self.attempt(cell_id, attempt) for attempt in sorted(there, reverse=True))
+        # From a listing rather than by counting up: an attempt may have any number up to 999,999,999.
+        attempts = [attempt for other, attempt in attempts_in(self.listing()) if other == cell_id]
+        return (self.attempt(cell_id, attempt) for attempt in sorted(attempts, reverse=True))
 
     def attempt(self, cell_id: str, attempt: int) -> Record | Unreadable:
-        """Returns one attempt's record, or why there is none that can be read."""
+        """Returns the record of one attempt, or the reason why it cannot be read."""
         return self.read(f"{cell_id}.{attempt}.json")
 
     def read(self, name: str) -> Record | Unreadable:
-        """Returns the record in the file of this name, or why there is none."""
+        """Returns the record in the file of this name, or the reason why it cannot be read."""
         return read_record(self._records / name)
 
     def records(self, unreadable: Callable[[Unreadable], None] | None = None) -> Iterator[Record]:
-        """Yields the newest record of every cell, in order of their ids."""
+        """Yields the newest record of each cell, in order of their ids; passes those it cannot read to `unreadable`."""
         for cell_id, attempt in sorted(self.attempts().items()):
             record = self.read(f"{cell_id}.{attempt}.json")
             if isinstance(record, Record):
@@ -160,7 +174,11 @@ class Store:
                 unreadable(record)
 
     def commit(self, record: Record, work: Path) -> bool:
-        """Stores a finished record with its predictions; False where that attempt was committed before.
+        """Stores a finished record with its predictions; returns False if that attempt was committed before.
+
+        The predictions come first, so that a record never names a file that is not there. The record is written to a
+        temporary file, flushed to the disk (fsync) and only then given its name by `link`: after a crash it is whole or
+        absent, and of two processes that commit the same attempt the first one's record stays.
 
         Raises:
             StoreError: The disk is full, the folder cannot be written, or the record has a number that is not finite;
@@ -169,20 +187,22 @@ class Store:
         name = f"{record.cell.id}.{record.attempt}"
         if fault := not_finite(record):
             raise StoreError(
-                f"{self._records}: could not store {record.cell.title}: {fault}, and records hold finite numbers alone;"
-                " mend the plugin that gave it, and run the cell again"
+                f"{self._records}: could not store {record.cell.title}: {fault}, and records hold finite numbers alone:"
+                " fix the plugin that returned it and run the cell again"
             )
         try:
             if record.predictions:
+                # The record may come from the work folder of someone else: a path could name any file to publish.
                 if Path(record.predictions).name != record.predictions:
-                    raise StoreError(f"{work}: the record's predictions are not in this folder: remove it")
+                    raise StoreError(f"{work}: the record's predictions are not in this folder: remove the folder")
                 self._keep_predictions(work / record.predictions, self._records / f"{name}.parquet")
                 record = msgspec.structs.replace(record, predictions=f"{name}.parquet")
             path, content = self._records / f"{name}.json", msgspec.json.encode(record)
             stamp = create_durably(path, content)
         except OSError as error:
             reason = error.strerror or str(error)
-            raise StoreError(f"{self._records}: could not store {record.cell.title}: {reason}") from error
+            title = record.cell.title
+            raise StoreError(f"{self._records}: could not store {title}: {reason}: fix this and run again") from error
         if stamp is None:
             return False
         self._journal.add(path, content, stamp)
@@ -193,58 +213,66 @@ class Store:
         try:
             link_durably(source, target)
         except FileNotFoundError:
-            # Another process that waited for the same cell may have stored and tidied it already.
+            # Another process may have committed the same attempt and tidied its work folder already.
             if not target.exists():
                 raise
 
     def tidy(self, work: Path) -> None:
-        """Removes what a committed cell no longer needs; its study stays, for dashboards, and its record as a mark.
+        """Removes the files of a committed cell that are no longer needed.
 
-        The mark tells another process that waited for the cell that there is nothing left to do.
+        The study stays, for dashboards, and so does `record.json`: it tells a process that waited for the cell's lock
+        that there is nothing left to do.
         """
         for path in work.iterdir():
             if path.name not in {"lock", "record.json", "study.sqlite"}:
                 with suppress(OSError):
+                    # rmtree on a link raises, and the link itself is what has to go.
                     if SAVED.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
                         shutil.rmtree(path)
                     else:
                         path.unlink()
 
     def predictions(self, record: Record | CellSummary) -> Path | None:
-        """Returns the Parquet file of a record's test predictions, or None where there is none."""
+        """Returns the Parquet file of a record's test predictions, or None if there is none."""
+        # A record from someone else must not make us read a file outside the folder of records.
         if not record.predictions or Path(record.predictions).name != record.predictions:
             return None
         path = self._records / record.predictions
         return path if path.is_file() else None
 
     def wanted(self) -> dict[str, int]:
-        """Returns the attempts that the last `--fresh` asked for, by cell, and that are not there yet."""
+        """Returns the attempts requested by the last `--fresh` that have no record yet, by cell id."""
         try:
-            asked = msgspec.json.decode((self.root / "fresh.json").read_bytes(), type=dict[str, int])
+            requested = msgspec.json.decode((self.root / "fresh.json").read_bytes(), type=dict[str, int])
         except (OSError, msgspec.DecodeError):
             return {}
         attempts = self.attempts()
-        return {cell_id: attempt for cell_id, attempt in asked.items() if attempt == attempts.get(cell_id, 0) + 1}
+        return {cell_id: attempt for cell_id, attempt in requested.items() if attempt == attempts.get(cell_id, 0) + 1}
 
     def save_wanted(self, attempts: dict[str, int]) -> None:
-        """Keeps what `--fresh` asked for, so that an interrupted one can be finished by the same or a plain command."""
+        """Stores the attempts requested by `--fresh`, so that an interrupted run can be finished with or without it."""
         write_durably(self.root / "fresh.json", msgspec.json.encode(attempts))
 
     def save_plan(self, plan: Plan) -> None:
-        """Keeps the plan of the run that begins, so that tables can say "n of N"."""
+        """Stores the plan of a run that starts, so that tables can show "n of N".
+
+        Raises:
+            StoreError: The folder cannot be written.
+        """
         path, content = self.root / "plan.json", msgspec.json.encode(plan)
         with suppress(OSError):
-            # What is there already stays as it is, and what the index knows of it holds.
-            if content_of(path, len(content)) == content:
+            # Rewriting an equal plan would change its modification time, by which the index knows its cells' ids.
+            if read_regular_file(path, len(content)) == content:
                 return
         try:
             stamp = write_durably(path, content)
         except OSError as error:
-            raise StoreError(f"{self.root}: cannot be written: {error.strerror or error}") from None
+            reason = error.strerror or error
+            raise StoreError(f"{self.root}: cannot be written: {reason}: fix this and run again") from None
         self._journal.add_plan(plan, stamp)
 
     def plan(self) -> Plan | None:
-        """Returns the plan of the last run, or None."""
+        """Returns the plan of the last run, or None if there is none that can be read."""
         try:
             return msgspec.json.decode((self.root / "plan.json").read_bytes(), type=Plan)
         except (OSError, msgspec.DecodeError):
@@ -252,6 +280,6 @@ class Store:
 
 
 def _refuse_link(path: Path) -> None:
-    # Of a folder that somebody sent, files elsewhere would be changed.
+    # In a folder from someone else, writing through a link would change a file outside it.
     if path.is_symlink():
         raise StoreError(f"{path}: is a link, and nothing is written through links: remove it")

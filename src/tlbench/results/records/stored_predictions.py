@@ -1,7 +1,9 @@
-"""Stored test predictions: how they stand in a file, and in an order in which two cells' answers can be compared.
+"""Test predictions in Parquet files, read in an order in which two cells can be compared example by example.
 
-Classes and numbers are plain columns; labels lists of 0 and 1; tags of words lists of texts; an answer is a text and
-its target a list of those that are accepted. A column's type says which it is.
+A file has the columns seed, id, target and value, and `scores` (lists of floats) if the predictor gives probabilities.
+Targets and values are numbers (class indices too), lists of 0 and 1 for multi-label tasks, lists of strings for tags
+of words, and, for generated text, a string as the value and a list of accepted strings as the target. The type of the
+column tells which of these it holds.
 """
 
 from __future__ import annotations
@@ -15,20 +17,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tlbench.metrics.scored import Scored
-    from tlbench.results.stats import Answers
+    from tlbench.results.stats import CellPredictions
 
 _KEYS = ("seed", "id")
 _COLUMNS = (*_KEYS, "target", "value")
 _SCORES = "scores"
 _Order: TypeAlias = "tuple[dict[int, np.ndarray], tuple[str, ...] | None]"
-"""The rows of each seed in the order of their ids, and these ids, or None where two seeds have others."""
+"""Row numbers of each seed, sorted by id, and the sorted ids; None in place of the ids if seeds have different ones."""
 
 
 def columns_of(seed: int, ids: list[str], scored: Scored) -> dict[str, Any]:
-    """Returns the columns of one seed's predictions, for a table of arrow."""
+    """Returns the columns of a pyarrow table with the predictions of one seed, by name."""
     import numpy as np
     import pyarrow as pa
 
+    # Explicit types, because pyarrow would infer type null for a column of empty lists. None: infer it.
     texts, labels = pa.list_(pa.string()), pa.list_(pa.int64())
     target, value = {
         "numbers": (None, None), "labels": (labels, labels), "tags": (texts, texts), "texts": (texts, pa.string()),
@@ -45,10 +48,10 @@ def columns_of(seed: int, ids: list[str], scored: Scored) -> dict[str, Any]:
 
 
 def scored_in(table: pa.Table, positive: int = 1) -> Scored:
-    """Returns the predictions of one seed as metrics read them, in the order of the table.
+    """Returns the predictions of one seed as input for metrics, in the order of the table.
 
     Raises:
-        ValueError, TypeError: They are no predictions.
+        ValueError, TypeError: The columns do not hold predictions.
     """
     from tlbench.metrics.scored import Scored
 
@@ -56,29 +59,30 @@ def scored_in(table: pa.Table, positive: int = 1) -> Scored:
     return Scored(_numpy(table["target"]), _numpy(table["value"]), scores, positive)
 
 
-def read_answers(path: Path, with_scores: bool = False) -> Answers | None:
-    """Returns the predictions in a Parquet file in order of seed and id, or None where it is not one of predictions.
+def read_predictions(path: Path, with_scores: bool = False) -> CellPredictions | None:
+    """Returns the predictions in a Parquet file, sorted by seed and id, or None if it does not hold predictions.
 
-    Probabilities are read `with_scores` alone, which a metric that reads them asks for.
+    Probabilities are read only `with_scores`, for metrics that need them: (N, K) floats for each seed.
 
     Raises:
         OSError, ValueError: The file cannot be read.
     """
     import pyarrow.parquet as pq
 
-    wanted = [*_COLUMNS, _SCORES] if with_scores else list(_COLUMNS)
+    names = [*_COLUMNS, _SCORES] if with_scores else list(_COLUMNS)
+    # One thread and no read-ahead: the files are small and many, and forked processes read them side by side.
     with pq.ParquetFile(path, pre_buffer=False) as file:
-        table = file.read(columns=wanted, use_threads=False)
+        table = file.read(columns=names, use_threads=False)
     try:
         order = _order_in(table)
-        columns = {name: _numpy(table[name]) for name in table.column_names if name in wanted and name not in _KEYS}
+        columns = {name: _numpy(table[name]) for name in table.column_names if name in names and name not in _KEYS}
     except (KeyError, TypeError, ValueError):
         return None
-    return _answers(columns, *order)
+    return _cell_predictions(columns, *order)
 
 
-def answers_of(columns: Mapping[str, Any]) -> Answers | None:
-    """Returns what stands in columns (N,) of these names, or None where one lacks or they are not of predictions."""
+def predictions_in(columns: Mapping[str, Any]) -> CellPredictions | None:
+    """Returns the predictions in columns (N,) by name, sorted by seed and id, or None if they are not predictions."""
     import numpy as np
 
     try:
@@ -86,37 +90,41 @@ def answers_of(columns: Mapping[str, Any]) -> Answers | None:
         order = _order(tuple(np.asarray(columns["seed"]).tolist()), ids)
     except (KeyError, TypeError, ValueError):
         return None
-    return _answers(columns, *order)
+    return _cell_predictions(columns, *order)
 
 
-def _answers(columns: Mapping[str, Any], parts: dict[int, np.ndarray], names: tuple[str, ...] | None) -> Answers | None:
+def _cell_predictions(
+    columns: Mapping[str, Any], parts: dict[int, np.ndarray], names: tuple[str, ...] | None
+) -> CellPredictions | None:
     import numpy as np
 
-    from tlbench.results.stats import Answers
+    from tlbench.results.stats import CellPredictions
 
+    # Seeds that predicted different examples cannot be averaged, nor compared with another cell.
     if names is None:
         return None
     try:
-        asked, said = (_array(columns[name]) for name in ("target", "value"))
-        targets = asked[next(iter(parts.values()))]
-        values = np.stack([said[rows] for rows in parts.values()])
+        all_targets, all_values = (_array(columns[name]) for name in ("target", "value"))
+        targets = all_targets[next(iter(parts.values()))]
+        values = np.stack([all_values[rows] for rows in parts.values()])
+        # A file from someone else may mix kinds, which metrics would compare without complaint.
         if (targets.dtype == object) != (values.dtype == object):
             return None
         if targets.dtype != object and not (np.isfinite(values).all() and np.isfinite(targets).all()):
             return None
-        given = _array(columns[_SCORES]) if _SCORES in columns else None
-        scores = None if given is None else np.stack([given[rows] for rows in parts.values()])
-        return Answers(names, targets, values, tuple(parts), scores)
+        all_scores = _array(columns[_SCORES]) if _SCORES in columns else None
+        scores = None if all_scores is None else np.stack([all_scores[rows] for rows in parts.values()])
+        return CellPredictions(names, targets, values, tuple(parts), scores)
     except (KeyError, StopIteration, TypeError, ValueError):
         return None
 
 
 _recent: list[tuple[pa.ChunkedArray, pa.ChunkedArray, _Order]] = []
-"""Columns of seeds and ids that were read last, and their order: the cells of a task have the same."""
+"""The last columns of seeds and ids, with their order: all cells of a task have the same, and sorting is slow."""
 
 
 def _order_in(table: pa.Table) -> _Order:
-    """Returns the order of the rows of a table, as `_order` does."""
+    """Returns the order of the rows of a table, from the last few that were computed if possible."""
     seeds, ids = table["seed"], table["id"]
     for known_seeds, known_ids, order in _recent:
         if seeds.equals(known_seeds) and ids.equals(known_ids):
@@ -128,7 +136,7 @@ def _order_in(table: pa.Table) -> _Order:
 
 
 def _order(seeds: tuple[Any, ...], ids: tuple[Any, ...]) -> _Order:
-    """Returns the rows of each seed, and the ids in their order; None in place of these where two seeds have others.
+    """Returns the row numbers of each seed, sorted by id, and the sorted ids.
 
     Args:
         seeds: (N,).
@@ -140,23 +148,23 @@ def _order(seeds: tuple[Any, ...], ids: tuple[Any, ...]) -> _Order:
     parts: dict[int, np.ndarray] = {}
     for seed in sorted({int(seed) for seed in seeds}):
         rows = np.flatnonzero(of_rows == seed).tolist()
-        # By id, so that two cells' answers stand in the same order.
+        # By id, so that row i is the same example in every seed and cell, in whatever order it was predicted.
         parts[seed] = np.array(sorted(rows, key=ids.__getitem__))
     names = {tuple(str(ids[row]) for row in rows) for rows in parts.values()}
     return parts, names.pop() if len(names) == 1 else None
 
 
 def _numpy(column: pa.ChunkedArray) -> np.ndarray:
-    """Returns a column as `Scored` has it.
+    """Returns a column as an array in the form that `Scored` takes.
 
     Raises:
-        ValueError, TypeError: It holds nothing that could be a prediction.
+        ValueError, TypeError: The column cannot hold predictions.
     """
     import pyarrow as pa
 
     kind = column.type
     if pa.types.is_list(kind) and not pa.types.is_string(kind.value_type):
-        # Far quicker than by lists of Python's numbers.
+        # Far faster than going through Python lists.
         rows = column.combine_chunks()
         return _numbers(rows.flatten()).reshape(len(rows), -1)
     if pa.types.is_string(kind) and not column.null_count:
@@ -173,14 +181,14 @@ def _numbers(column: pa.Array) -> np.ndarray:
     import pyarrow as pa
 
     if not column.null_count and (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-        # The other way imports pandas.
+        # `to_numpy` would import pandas, which takes longer than reading the file. Copied, as the buffer is read-only.
         return np.array(np.from_dlpack(column))
     numbers: np.ndarray = column.to_numpy(zero_copy_only=False)
     return numbers
 
 
 def _array(items: Any) -> np.ndarray:
-    """Returns (N,) numbers, (N, K) numbers from lists of them, or (N,) texts or tuples of texts of object dtype."""
+    """Returns (N,) or (N, K) numbers, or (N,) strings or tuples of strings with object dtype."""
     import numpy as np
 
     from tlbench.metrics.scored import objects
@@ -190,6 +198,7 @@ def _array(items: Any) -> np.ndarray:
     rows = list(items)
     if all(isinstance(row, str) for row in rows):
         return objects(rows)
+    # All lists empty: no labels for any example, which only tags or accepted answers can be.
     if any(isinstance(part, str) for row in rows for part in row) or not any(len(row) for row in rows):
         return objects([tuple(map(str, row)) for row in rows])
     return np.stack([np.asarray(row) for row in rows])

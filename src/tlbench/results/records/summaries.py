@@ -1,4 +1,8 @@
-"""What a table needs to know of a record: one line each, a few hundred bytes of what may be megabytes."""
+"""Summaries of records: the few hundred bytes of a record, which may be megabytes, that a table is made from.
+
+Values that many records share (protocols, provenances, names of metrics) are stored once and referred to by a digest of
+their content. Equal values have equal digests, so summaries from several processes or files can be merged.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +20,13 @@ from tlbench.contracts.metric import LONGEST_NAME
 from tlbench.contracts.record import Provenance, Record, TestScore
 from tlbench.contracts.space import Override
 from tlbench.results.columns import OK, PENDING
-from tlbench.results.provenance_notes import mixture
+from tlbench.results.provenance_notes import mixed_provenance
 
 _T = TypeVar("_T")
 
 
 class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
-    """What identifies a cell beside the names of its task, backbone and strategy."""
+    """The part of a cell's identity that is not the name of its task, backbone or strategy."""
 
     protocol: Protocol
     task_version: int
@@ -32,23 +36,24 @@ class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_lik
     space: dict[str, Override]
 
 
+# gc=False: no cycle can pass through one, and there may be 100,000. array_like=True: encoded without field names.
 class CellSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True, gc=False):
-    """One cell: what its record says, or that it has none yet. Fields that name a column are that column."""
+    """One cell with the values of its record, or pending; a field named like a leaderboard column holds its value."""
 
     cell: str
     task: str
-    """The name alone; a table adds the version where it holds several."""
+    """The name without the version, which a table adds if it holds several versions."""
     backbone: str
     strategy: str
-    setting: str
-    """A key of `Summaries.settings`."""
+    setting_key: str
+    """Key into `Summaries.settings`."""
     status: str = PENDING
-    made: str = ""
-    """A key of `Summaries.made`."""
+    provenance_key: str = ""
+    """Key into `Summaries.provenances`."""
     attempt: int = 0
     positive: int = 1
     predictions: str | None = None
-    """The file beside the records that holds them."""
+    """Name of the Parquet file with the test predictions, in the folder of the records."""
     reason: str = ""
     metric: str = ""
     value: float | None = None
@@ -61,10 +66,10 @@ class CellSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array
     trials: int | None = None
     searched: bool = False
     seeds: int = 0
-    scored: str = ""
-    """A key of `Summaries.metrics`: which metrics `scores` are of."""
+    metrics_key: str = ""
+    """Key into `Summaries.metrics`, which has the names of the metrics in `scores`."""
     scores: tuple[float, ...] = ()
-    """The mean over seeds of each metric on the whole test split."""
+    """(M,): each metric on the whole test split, averaged over seeds."""
     overlap: int | None = None
     validation: float | None = None
     setup_seconds: float | None = None
@@ -83,47 +88,50 @@ class CellSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array
     trainable_parameters: int | None = None
     examples_seen: int | None = None
     test_reads: int | None = None
-    mixture: str = ""
-    """What some of the fits were made with instead of what `made` says, in words."""
+    mixed_provenance: str = ""
+    """How the provenance of some fits differs from the record's, as a note for the table; empty if none does."""
 
     @property
     def file(self) -> str:
-        """The name of the record's file."""
+        """Name of the record's file."""
         return f"{self.cell}.{self.attempt}.json"
 
 
 class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
-    """Lines, and once for all of them what many have in common; keys are digests, so that any two can be joined."""
+    """Summaries of cells, and the values that they share, by digest."""
 
-    rows: list[CellSummary] = []
+    # msgspec copies an empty mutable default for each object, so these lists and dictionaries are not shared.
+    cells: list[CellSummary] = []
     settings: dict[str, Setting] = {}
-    made: dict[str, Provenance] = {}
-    """What results were made with: provenance without what differs between any two machines or runs."""
+    provenances: dict[str, Provenance] = {}
+    """Without python, platform and start time, which differ between almost any two runs."""
     metrics: dict[str, tuple[str, ...]] = {}
-    """Names of metrics, in the order in which lines have their scores."""
+    """Names of metrics, in the order of `CellSummary.scores`."""
 
     def add(self, record: Record, cell_id: str) -> None:
-        """Adds the line of a record."""
+        """Adds the summary of a record."""
         cell, provenance = record.cell, record.provenance
-        made = _made_digest(provenance)
-        if made not in self.made:
-            self.made[made] = msgspec.structs.replace(provenance, python="", platform="", started="")
+        provenance_key = _provenance_digest(provenance)
+        if provenance_key not in self.provenances:
+            self.provenances[provenance_key] = msgspec.structs.replace(provenance, python="", platform="", started="")
         seconds, memory = record.seconds, record.memory
         peak, baseline = memory.host_peak_bytes, memory.host_baseline_bytes
         scored = self._scored(record)
+        # A record may come from someone else. Without a score there is nothing to rank an "ok" by.
         fails = "value" not in scored and record.status == OK
-        line = CellSummary(
+        summary = CellSummary(
             cell_id,
             cell.task.name,
             cell.backbone.name if cell.backbone else "",
             cell.strategy.name,
-            self._setting(cell),
+            self._setting_key(cell),
             status="failed" if fails else record.status,
             reason="a record without a test score" if fails else record.reason,
-            made=made,
+            provenance_key=provenance_key,
             attempt=record.attempt,
             positive=record.positive,
             predictions=record.predictions,
+            # Without a search there are no trials on record, and one setting was tried.
             trials=max(1, len(record.trials)),
             searched=_searched(record),
             validation=record.validation,
@@ -144,103 +152,102 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
             examples_seen=record.examples_seen,
             test_reads=record.test_reads,
             overlap=sum(record.overlap.values()) if record.overlap else None,
-            mixture=mixture(record),
+            mixed_provenance=mixed_provenance(record),
             **scored,
         )
-        self.rows.append(line)
+        self.cells.append(summary)
 
     def add_missing(self, cells: Mapping[str, Cell]) -> None:
-        """Adds a line for each of these cells, by id, that has none: it has no record yet."""
-        there = {line.cell for line in self.rows}
+        """Adds a pending summary for each of these cells, by id, that has no summary yet."""
+        present = {summary.cell for summary in self.cells}
         for cell_id, cell in cells.items():
-            if cell_id not in there:
-                backbone = cell.backbone.name if cell.backbone else ""
-                self.rows.append(
-                    CellSummary(cell_id, cell.task.name, backbone, cell.strategy.name, self._setting(cell))
-                )
+            if cell_id not in present:
+                backbone, setting_key = cell.backbone.name if cell.backbone else "", self._setting_key(cell)
+                self.cells.append(CellSummary(cell_id, cell.task.name, backbone, cell.strategy.name, setting_key))
 
-    def join(self, other: Summaries) -> None:
-        """Adds all lines of another."""
-        self.rows += other.rows
+    def extend(self, other: Summaries) -> None:
+        """Adds all summaries of the other, with the values they share."""
+        self.cells += other.cells
         self.settings |= other.settings
-        self.made |= other.made
+        self.provenances |= other.provenances
         self.metrics |= other.metrics
 
-    def of(self, rows: Iterable[CellSummary]) -> Summaries:
-        """Returns some of the lines, with what all have in common."""
-        return Summaries(list(rows), dict(self.settings), dict(self.made), dict(self.metrics))
+    def subset(self, cells: Iterable[CellSummary]) -> Summaries:
+        """Returns some of the summaries, with copies of the dictionaries of shared values."""
+        return Summaries(list(cells), dict(self.settings), dict(self.provenances), dict(self.metrics))
 
     def prune(self) -> None:
-        """Forgets what no line has in common with others any more."""
-        self.settings = {key: self.settings[key] for key in {line.setting for line in self.rows}}
-        self.made = {key: self.made[key] for key in {line.made for line in self.rows}}
-        self.metrics = {key: self.metrics[key] for key in {line.scored for line in self.rows} if key}
+        """Drops shared values that no summary refers to."""
+        self.settings = {key: self.settings[key] for key in {summary.setting_key for summary in self.cells}}
+        self.provenances = {key: self.provenances[key] for key in {summary.provenance_key for summary in self.cells}}
+        self.metrics = {key: self.metrics[key] for key in {summary.metrics_key for summary in self.cells} if key}
 
-    def without(self, keys: Set[str]) -> Summaries:
-        """Returns the lines without those things that they have in common whose keys are these."""
+    def without_shared(self, keys: Set[str]) -> Summaries:
+        """Returns the same summaries without the shared values of these keys."""
 
-        def rest(known: dict[str, _T]) -> dict[str, _T]:
-            return {key: value for key, value in known.items() if key not in keys}
+        def rest(shared: dict[str, _T]) -> dict[str, _T]:
+            return {key: value for key, value in shared.items() if key not in keys}
 
-        return Summaries(self.rows, rest(self.settings), rest(self.made), rest(self.metrics))
+        return Summaries(self.cells, rest(self.settings), rest(self.provenances), rest(self.metrics))
 
-    def sound(self) -> list[bool]:
-        """Says of each line whether a record may have made it, as far as a table depends on that.
-
-        What was read from a file that somebody sent may lack what a line refers to, or have something else there.
-        """
+    def valid(self) -> list[bool]:
+        """Returns whether a record could have produced each summary, as far as a table depends on that."""
+        # A file from someone else may lack a shared value, or have another value under its key.
         settings = {key for key, setting in self.settings.items() if _digest(setting) == key}
-        made = {key for key, provenance in self.made.items() if _made_digest(provenance) == key}
-        scored = {key: len(names) for key, names in self.metrics.items() if _digest(names) == key} | {"": 0}
+        provenances = {key for key, value in self.provenances.items() if _provenance_digest(value) == key}
+        # A record without scores has no names of metrics and an empty key.
+        lengths = {key: len(names) for key, names in self.metrics.items() if _digest(names) == key} | {"": 0}
         return [
-            line.attempt > 0
-            and line.setting in settings
-            and line.made in made
-            and scored.get(line.scored) == len(line.scores)
-            and None not in _of_every_record(line)
-            and (line.status != OK or _is_finite(line.value, line.low, line.high))
-            for line in self.rows
+            summary.attempt > 0
+            and summary.setting_key in settings
+            and summary.provenance_key in provenances
+            and lengths.get(summary.metrics_key) == len(summary.scores)
+            and None not in _always_recorded(summary)
+            and (summary.status != OK or _is_finite(summary.value, summary.low, summary.high))
+            for summary in self.cells
         ]
 
-    def scores(self, metric: str, rows: Sequence[CellSummary]) -> list[float | None]:
-        """Returns what each of some of the lines has in a metric."""
-        places = {key: names.index(metric) for key, names in self.metrics.items() if metric in names}
-        found = [places.get(line.scored) for line in rows]
-        return [None if place is None else line.scores[place] for line, place in zip(rows, found, strict=True)]
+    def scores(self, metric: str, cells: Sequence[CellSummary]) -> list[float | None]:
+        """Returns the score of each of these summaries in a metric, or None."""
+        positions = {key: names.index(metric) for key, names in self.metrics.items() if metric in names}
+        positioned = [(summary, positions.get(summary.metrics_key)) for summary in cells]
+        return [None if position is None else summary.scores[position] for summary, position in positioned]
 
     def _scored(self, record: Record) -> dict[str, Any]:
-        of_metric: dict[str, list[TestScore]] = {}
+        """Returns the fields of a summary that come from the record's test scores."""
+        by_metric: dict[str, list[TestScore]] = {}
         for score in record.scores:
             if score.slice is None:
-                of_metric.setdefault(score.metric, []).append(score)
-        # A record may have been sent: what is no name of a metric becomes no column.
+                by_metric.setdefault(score.metric, []).append(score)
+        # A record may come from someone else: only a name that could be a metric's becomes a column of the table.
+        # Sorted, so that records with the same metrics share one tuple of names.
         means = {
             name: _mean([score.value for score in scores])
-            for name, scores in sorted(of_metric.items())
+            for name, scores in sorted(by_metric.items())
             if name.isidentifier() and len(name) <= LONGEST_NAME
         }
         metric = record.metrics[0] if record.metrics else ""
         scored: dict[str, Any] = {"metric": metric, "scores": tuple(means.values())}
         if means:
             names = tuple(means)
-            scored["scored"] = _digest(names)
-            self.metrics.setdefault(scored["scored"], names)
-        main = of_metric.get(metric)
-        if main:
-            values = [score.value for score in main]
+            scored["metrics_key"] = _digest(names)
+            self.metrics.setdefault(scored["metrics_key"], names)
+        primary = by_metric.get(metric)
+        if primary:
+            values = [score.value for score in primary]
             scored |= {
                 "value": _mean(values),
-                "low": _mean([score.low for score in main]),
-                "high": _mean([score.high for score in main]),
+                "low": _mean([score.low for score in primary]),
+                "high": _mean([score.high for score in primary]),
                 "seed_std": _deviation(values) if len(values) > 1 else None,
                 "seed_min": min(values),
                 "seed_max": max(values),
-                "n": max(score.n for score in main),
+                "n": max(score.n for score in primary),
                 "seeds": len(values),
             }
         return scored
 
-    def _setting(self, cell: Cell) -> str:
+    def _setting_key(self, cell: Cell) -> str:
         setting = Setting(
             cell.protocol,
             cell.task.version,
@@ -254,23 +261,24 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
         return key
 
 
+# Deterministic, because a digest must not depend on the order in which a dictionary was filled.
 _encoded = msgspec.json.Encoder(order="deterministic").encode
-_of_every_record = attrgetter("trials", "encode_seconds", "fit_seconds", "total_seconds")
-"""What sums go over."""
+_always_recorded = attrgetter("trials", "encode_seconds", "fit_seconds", "total_seconds")
+"""Fields that every record has, and that tables add up."""
 
 
 def summaries_of(records: Iterable[Record]) -> Summaries:
-    """Returns a line for each cell in order of their ids; of several attempts the newest counts."""
+    """Returns a summary for each cell, in order of their ids; of several attempts the newest counts."""
     newest: dict[str, Record] = {}
     for record in records:
         cell_id = record.cell.id
-        known = newest.get(cell_id)
-        if known is None or known.attempt < record.attempt:
+        previous = newest.get(cell_id)
+        if previous is None or previous.attempt < record.attempt:
             newest[cell_id] = record
-    lines = Summaries()
+    summaries = Summaries()
     for cell_id, record in sorted(newest.items()):
-        lines.add(record, cell_id)
-    return lines
+        summaries.add(record, cell_id)
+    return summaries
 
 
 def _searched(record: Record) -> bool:
@@ -285,22 +293,26 @@ def _is_finite(*values: float | None) -> bool:
 
 
 def _mean(values: Sequence[float]) -> float:
+    # fsum is exact, so the mean does not depend on the order of the seeds.
     return math.fsum(values) / len(values)
 
 
 def _deviation(values: Sequence[float]) -> float:
+    # With S - 1: the standard deviation of a sample, as seeds are a sample of all seeds.
     mean = _mean(values)
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
-def _made_digest(made: Provenance) -> str:
-    return _digest((made.device, made.precision, made.threads, made.distributions, made.data))
+def _provenance_digest(value: Provenance) -> str:
+    # Only the fields that `Summaries.provenances` keeps.
+    return _digest((value.device, value.precision, value.threads, value.distributions, value.data))
 
 
 def _digest(value: Any) -> str:
     return _digest_of(_encoded(value))
 
 
+# A folder has thousands of records and few distinct settings and provenances.
 @lru_cache(maxsize=1024)
 def _digest_of(encoded: bytes) -> str:
     return hashlib.blake2b(encoded, digest_size=8).hexdigest()

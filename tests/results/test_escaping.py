@@ -1,4 +1,4 @@
-"""Hostile strings, made harmless for each format."""
+"""Hostile strings are made harmless for each format."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ text = st.text() | st.text(alphabet="\\[]/ab=#@:(`|<>*_~!\x1b\n\t -+\u202e")
     ("Größe 模型 é", "Größe 模型 é"),
     ("\ud800", ""),
 ])  # fmt: skip
-def test_what_is_left(given, shown):
+def test_printable_removes_what_is_invisible(given, shown):
     assert printable(given) == shown
 
 

@@ -1,4 +1,4 @@
-"""Predictions of every kind go to a file and come back, and two cells' are compared in pairs."""
+"""Predictions of every kind survive a round trip through a file, and those of two cells are compared in pairs."""
 
 import msgspec
 import numpy as np
@@ -12,7 +12,7 @@ from tlbench.metrics.resampling import bootstrap, score
 from tlbench.metrics.scored import Scored, objects
 from tlbench.results.columns import rows_of
 from tlbench.results.leaderboard import frame
-from tlbench.results.records.stored_predictions import columns_of, read_answers, scored_in
+from tlbench.results.records.stored_predictions import columns_of, read_predictions, scored_in
 from tlbench.results.stats import paired_difference
 
 N = 60
@@ -22,8 +22,8 @@ KINDS = {
 }  # fmt: skip
 
 
-def said(kind, right, seed=0):
-    """Returns answers of which about this share is right, the same examples being hard for everybody."""
+def predicted(kind, right, seed=0):
+    """Returns predictions with about this accuracy; the same examples are hard for every seed."""
     rng = np.random.default_rng(7)
     hardness = rng.random(N)
     hit = hardness + np.random.default_rng(seed).normal(size=N) * 0.05 < right
@@ -53,8 +53,8 @@ def table_of(scored, seed=0):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_written_is_read(kind, tmp_path):
-    scored = said(kind, 0.8)
+def test_predictions_survive_a_round_trip(kind, tmp_path):
+    scored = predicted(kind, 0.8)
     pq.write_table(table_of(scored), tmp_path / "p.parquet")
     back = scored_in(pq.read_table(tmp_path / "p.parquet"), positive=2)
     assert (back.kind, back.positive) == (scored.kind, 2)
@@ -67,7 +67,8 @@ def test_what_is_written_is_read(kind, tmp_path):
 
 def test_a_column_says_what_it_is():
     types = {
-        kind: [str(table_of(said(kind, 0.5)).schema.field(name).type) for name in ("target", "value")] for kind in KINDS
+        kind: [str(table_of(predicted(kind, 0.5)).schema.field(name).type) for name in ("target", "value")]
+        for kind in KINDS
     }
     assert types == {
         "classes": ["int64", "int64"],
@@ -83,43 +84,43 @@ def test_a_column_says_what_it_is():
 def test_seeds_are_put_in_order_and_compared_in_pairs(kind, metric, tmp_path):
     found = []
     for name, right in (("good", 0.9), ("bad", 0.4)):
-        table = pa.concat_tables([table_of(said(kind, right, seed), seed) for seed in (3, 1)])
+        table = pa.concat_tables([table_of(predicted(kind, right, seed), seed) for seed in (3, 1)])
         shuffled = table.take(np.random.default_rng(0).permutation(2 * N))
         pq.write_table(shuffled, tmp_path / f"{name}.parquet")
-        found.append(read_answers(tmp_path / f"{name}.parquet", METRICS[metric].reads_scores))
+        found.append(read_predictions(tmp_path / f"{name}.parquet", METRICS[metric].reads_scores))
     good, bad = found
     assert good.seeds == (1, 3)
     for row, seed in zip(good.scored, good.seeds, strict=True):
-        assert score(metric, row) == pytest.approx(score(metric, said(kind, 0.9, seed)), abs=1e-12)
+        assert score(metric, row) == pytest.approx(score(metric, predicted(kind, 0.9, seed)), abs=1e-12)
     difference = paired_difference(metric, good, bad, resamples=200)
     assert (difference.value < 0) == (metric == "log_loss")
     assert difference.p < 0.02
 
 
 def test_probabilities_are_read_where_a_metric_needs_them(tmp_path):
-    pq.write_table(table_of(said("classes", 0.8)), tmp_path / "p.parquet")
-    assert read_answers(tmp_path / "p.parquet").scores is None
-    assert read_answers(tmp_path / "p.parquet", with_scores=True).scores.shape == (1, N, 3)
+    pq.write_table(table_of(predicted("classes", 0.8)), tmp_path / "p.parquet")
+    assert read_predictions(tmp_path / "p.parquet").scores is None
+    assert read_predictions(tmp_path / "p.parquet", with_scores=True).scores.shape == (1, N, 3)
 
 
 @pytest.mark.parametrize(
     "column",
     [[[1], [1, 2]], [None, 1], ["a", None], [[None], [1]], [{"a": 1}, {"a": 2}], [b"a", b"b"]],
 )
-def test_what_is_no_prediction_is_not_read(column, tmp_path):
+def test_columns_that_are_not_predictions_are_not_read(column, tmp_path):
     table = pa.table({"seed": [0, 0], "id": ["a", "b"], "target": [0, 1], "value": column})
     pq.write_table(table, tmp_path / "p.parquet")
-    assert read_answers(tmp_path / "p.parquet") is None
+    assert read_predictions(tmp_path / "p.parquet") is None
 
 
 def record_of(made, kind, metric, strategy, right):
     cell = made.cell("some-task", strategy, seeds=(0, 1))
     scores = []
     for seed in (0, 1):
-        scored = said(kind, right, seed)
+        scored = predicted(kind, right, seed)
         low, high = bootstrap(metric, scored, resamples=100)
         scores.append(TestScore(metric, seed, score(metric, scored), low, high, N))
-    stored = pa.concat_tables([table_of(said(kind, right, seed), seed) for seed in (0, 1)]).to_pandas()
+    stored = pa.concat_tables([table_of(predicted(kind, right, seed), seed) for seed in (0, 1)]).to_pandas()
     return msgspec.structs.replace(made.record(cell, None, (metric,)), scores=tuple(scores)), stored
 
 
@@ -136,6 +137,6 @@ def test_a_leaderboard_ranks_every_kind_by_paired_tests(kind, metric, made):
 
 def test_predictions_that_a_metric_cannot_read_are_not_used(made):
     both = [record_of(made, "tags", "entity_f1", name, right) for name, right in (("a", 0.4), ("b", 0.9))]
-    other = table_of(said("texts", 0.5)).to_pandas()
+    other = table_of(predicted("texts", 0.5)).to_pandas()
     rows = rows_of(frame([record for record, _ in both], predictions=lambda record: other))
     assert {row["ranked_by"] for row in rows} == {"intervals"}
