@@ -23,8 +23,8 @@ def raising(self):
     [
         ("name", "within-half", "has the name 'within-half', which is no identifier"),
         ("name", "a" * 81, "is no identifier of at most 80 characters"),
-        ("label", 7, "has the label 7, which is no text"),
-        ("label", "", "has the label '', which is no text"),
+        ("label", 7, "has the label 7, which is no line of visible text"),
+        ("label", "", "has the label '', which is no line of visible text"),
         ("outputs", (int,), "are no tuple of classes such as (Classes,)"),
         ("outputs", (Output,), "are no tuple of classes such as (Classes,)"),
         ("greater_is_better", "no", "has the greater_is_better 'no', which is neither True nor False"),

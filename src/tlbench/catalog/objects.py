@@ -100,7 +100,10 @@ _BOOL = _is_bool, "is neither True nor False"
 _BOUND = _is_bound, "is neither a finite number nor None"
 _OF_METRICS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "name": (_is_name, f"is no identifier of at most {LONGEST_NAME} characters such as within_half"),
-    "label": (lambda value: _is_text(value) and bool(value.strip()), "is no text"),
+    "label": (
+        lambda value: _is_text(value) and value.isprintable() and bool(value.strip()),
+        "is no line of visible text",
+    ),
     "outputs": (_are_outputs, "are no tuple of classes such as (Classes,)"),
     "greater_is_better": _BOOL,
     "lowest": _BOUND,
