@@ -21,7 +21,7 @@ FINITE = "return finite numbers, or say by `worst` what an undefined score count
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
     # Workers find the plugin there as well: the folder that tests are run in is not on their path.
-    folders = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    folders = [str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, folders)))
     monkeypatch.setenv("TLBENCH_PLUGINS", "tlbench.testing.toy_plugin,tests.metrics.faulty_metrics")
     return Runs(tmp_path / "out")

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from tests.results.test_render import csv, leaderboard, markdown
+from tests.results.render.test_page import csv, leaderboard, markdown
 from tlbench.contracts.record import Record, TestScore
 from tlbench.results.columns import rows_of
 from tlbench.results.leaderboard import Table, frame

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from tests.results.test_render import csv, leaderboard, markdown, standings
+from tests.results.render.test_page import csv, leaderboard, markdown, standings
 from tlbench.contracts.record import TestScore
 from tlbench.metrics import METRICS
 from tlbench.results.columns import COLUMNS, rows_of, with_metrics
