@@ -1,4 +1,4 @@
-"""One score of a metric, or a thousand resamples of it at once.
+"""The score of a metric, its bootstrap interval, and resamples for paired tests.
 
 Most metrics are a function of the sums of a few numbers per example (counts of a confusion matrix, moments, n-grams),
 so that a resample of the examples is a row of weights, and all resamples are one matrix product. Spearman's correlation

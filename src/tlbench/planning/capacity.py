@@ -1,4 +1,4 @@
-"""Memory limits of a plan: which fits are too large for this machine, and how many workers fit side by side."""
+"""Compares estimates with a memory limit: which cells are skipped as too large, and how many workers fit at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Detects cores, memory and GPUs of this machine. Imports no torch."""
+"""Detects this machine's cores, total memory, GPUs and their memory. Imports no torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the cache's settings from the environment, and parses and prints sizes and ages. Imports nothing heavy."""
+"""Where the cache is, how large it may grow and how much of the disk it leaves free; sizes and ages as text."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from tlbench.contracts.errors import UsageError
 FOLDER_VARIABLE = "TLBENCH_CACHE"
 LIMIT_VARIABLE = "TLBENCH_CACHE_LIMIT"
 DEFAULT_LIMIT = "10GiB"
+RESERVE_BYTES = 1 << 29
+"""Free space to leave on the disk, since the run's records may be on it too."""
 
 _NUMBER = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)", re.IGNORECASE)
 _SIZES = {"": 1, "b": 1}

@@ -25,8 +25,6 @@ from tlbench.modeling.disk.writing import EntryWriter, lock_partial_file
 if TYPE_CHECKING:
     import numpy as np
 
-RESERVE_BYTES = 1 << 29
-"""Free space to leave on the disk, since the run's records may be on it too."""
 # the standard tag by which backup programs recognise a folder to leave out
 _TAG = "CACHEDIR.TAG"
 _TAG_TEXT = "Signature: 8a477f597d28d172789f06886806bc55\n# Made by tlbench; `tlbench cache` looks after it.\n"
@@ -65,7 +63,7 @@ class StoredArrays:
 class DiskCache:
     """A folder of entries bounded to `limit_bytes` in total; the least recently used are removed first."""
 
-    def __init__(self, folder: Path, limit_bytes: int, reserve_bytes: int = RESERVE_BYTES) -> None:
+    def __init__(self, folder: Path, limit_bytes: int, reserve_bytes: int = cache_settings.RESERVE_BYTES) -> None:
         self.folder = folder
         self.limit_bytes = limit_bytes
         self.reserve_bytes = reserve_bytes

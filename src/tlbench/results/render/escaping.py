@@ -1,4 +1,4 @@
-"""Strings from plugins, records and files, made harmless to show: every displayed string passes through here.
+"""Escapes strings of plugins, records and files for terminals, Markdown and spreadsheets; all that is shown.
 
 A name may hold what a terminal, a Markdown page or a spreadsheet would take for a command. `printable` removes what no
 reader could see; each format's own function then takes its own special characters for text.

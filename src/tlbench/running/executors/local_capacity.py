@@ -1,4 +1,4 @@
-"""The workers, cores and devices of this machine."""
+"""How many workers this machine runs at once, and which cores and GPU each has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Featurizes texts as rows of token ids, and collates rows into padded batches."""
+"""Featurizes texts as rows of token ids, cut at the model's limit, and collates rows into padded batches."""
 
 from __future__ import annotations
 

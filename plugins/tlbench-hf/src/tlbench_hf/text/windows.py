@@ -1,4 +1,4 @@
-"""Splits inputs that exceed a row into overlapping windows, with the character range of each token."""
+"""Splits questions' contexts and sentences of words that exceed a row into overlapping windows, with the character range of each token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The leaderboard as GitHub Markdown: the same bytes on every rebuild from the same records."""
+"""Lays the leaderboard out as GitHub Markdown: the same bytes on every rebuild from the same records."""
 
 from __future__ import annotations
 
