@@ -1,4 +1,4 @@
-"""Splits questions' contexts and sentences of words that exceed a row into overlapping windows, with the character range of each token."""
+"""Splits contexts and sentences that exceed a row into overlapping windows, with the characters of each token."""
 
 from __future__ import annotations
 
