@@ -1,4 +1,4 @@
-"""Metrics with one mistake each, and tasks that are scored by them; loaded as a plugin by tests."""
+"""Metrics with one fault each, and tasks scored by them; loaded as a plugin by tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tlbench import Classes, Metric, hookimpl
 
 
 class Hits(Metric):
-    """Accuracy, to be spoilt."""
+    """Accuracy, the base class of the faulty metrics."""
 
     name = "hits"
     label = "hits"
@@ -25,7 +25,7 @@ class Hits(Metric):
 
 
 class Undefined(Hits):
-    """Not a number on the test split, and fine on the smaller validation split."""
+    """Returns NaN on the test split, but not on the smaller validation split."""
 
     name = "undefined"
     worst = None
@@ -41,7 +41,7 @@ class UndefinedEverywhere(Undefined):
 
 
 class UndefinedOnFew(Hits):
-    """Not a number on a slice."""
+    """Returns infinity on a slice."""
 
     name = "undefined_on_few"
     worst = None
@@ -55,6 +55,7 @@ class Raising(Hits):
 
     def statistics(self, scored):
         if len(scored) > 16:
+            # With a line break, which the one-line message has to remove.
             raise ZeroDivisionError("no such\nclass")
         return super().statistics(scored)
 
@@ -70,8 +71,8 @@ METRICS = (Hits(), Undefined(), UndefinedEverywhere(), UndefinedOnFew(), Raising
 
 
 def task(*metrics):
-    """Returns a task of 24, 16 and 20 examples that is scored by these metrics, named as the first."""
-    made = type("Spoilt", (Tone,), {"name": f"by-{'-'.join(metrics)}", "metrics": metrics, "slices": ("size",)})
+    """Returns a task of 24, 16 and 20 examples that is scored by these metrics, the first being primary."""
+    spoilt = type("Spoilt", (Tone,), {"name": f"by-{'-'.join(metrics)}", "metrics": metrics, "slices": ("size",)})
 
     def split(self, name):
         from dataclasses import replace
@@ -83,8 +84,8 @@ def task(*metrics):
             return None
         return Examples(replace(row, slices={"size": "few" if i < 4 else "many"}) for i, row in enumerate(rows))
 
-    made.split = split
-    return made()
+    spoilt.split = split
+    return spoilt()
 
 
 TASKS = (

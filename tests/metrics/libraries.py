@@ -1,4 +1,4 @@
-"""Each metric by the library that its field trusts, or by its definition: what tlbench's own are held against.
+"""Reference implementations of all metrics, from the standard libraries or by definition, to test tlbench's against.
 
 A formula takes references and predictions as lists (for metrics of probabilities, rows of them) and the positive class.
 """
@@ -32,9 +32,9 @@ def _of_positive(name: str) -> Formula:
     def formula(references: Any, predictions: Any, positive: int) -> float:
         from sklearn import metrics
 
-        # Against all other classes together, so that it is defined for any number of them.
-        true, said = np.asarray(references) == positive, np.asarray(predictions) == positive
-        return float(getattr(metrics, f"{name}_score")(true, said, pos_label=True, zero_division=0))
+        # One class against the rest, which defines the score for any number of classes.
+        true, predicted = np.asarray(references) == positive, np.asarray(predictions) == positive
+        return float(getattr(metrics, f"{name}_score")(true, predicted, pos_label=True, zero_division=0))
 
     return formula
 
@@ -53,32 +53,32 @@ def _matthews(references: Any, predictions: Any, positive: int) -> float:
     from sklearn.metrics import matthews_corrcoef
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a single class on both sides: 0, as everywhere here
+        warnings.simplefilter("ignore")  # scikit-learn warns where the coefficient is undefined and returns 0
         return float(matthews_corrcoef(np.asarray(references), np.asarray(predictions)))
 
 
 def _roc_auc(references: Any, predictions: Any, positive: int) -> float:
     from sklearn.metrics import roc_auc_score
 
-    true, given = np.asarray(references), np.asarray(predictions)
-    if true.ndim == 1 and given.shape[1] == 2:
-        true, given = (true == positive)[:, None], given[:, [positive]]
+    true, probabilities = np.asarray(references), np.asarray(predictions)
+    if true.ndim == 1 and probabilities.shape[1] == 2:
+        true, probabilities = (true == positive)[:, None], probabilities[:, [positive]]
     elif true.ndim == 1:
-        true = true[:, None] == np.arange(given.shape[1])
-    areas = [roc_auc_score(a, b) for a, b in zip(true.T, given.T, strict=True) if len(np.unique(a)) == 2]
+        true = true[:, None] == np.arange(probabilities.shape[1])
+    areas = [roc_auc_score(a, b) for a, b in zip(true.T, probabilities.T, strict=True) if len(np.unique(a)) == 2]
     return float(np.mean(areas)) if areas else UNDEFINED
 
 
 def _log_loss(references: Any, predictions: Any, positive: int) -> float:
     from sklearn.metrics import log_loss
 
-    given = np.asarray(predictions)
-    return float(log_loss(np.asarray(references), given, labels=np.arange(given.shape[1])))
+    probabilities = np.asarray(predictions)
+    return float(log_loss(np.asarray(references), probabilities, labels=np.arange(probabilities.shape[1])))
 
 
 def _calibration_error(references: Any, predictions: Any, positive: int) -> float:
-    true, given = np.asarray(references), np.asarray(predictions)
-    confidence, right = given.max(axis=1), given.argmax(axis=1) == true
+    true, probabilities = np.asarray(references), np.asarray(predictions)
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == true
     error = 0.0
     for number in range(1, BINS + 1):
         inside = (confidence * BINS > number - 1) & ((confidence * BINS <= number) | (number == BINS))
@@ -121,23 +121,23 @@ def _of_numbers(name: str) -> Formula:
         from sklearn import metrics
 
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # R2 of one example
+            warnings.simplefilter("ignore")  # R² of a single example is undefined
             return float(getattr(metrics, name)(np.asarray(references), np.asarray(predictions)))
 
     return formula
 
 
 def _r2(references: Any, predictions: Any, positive: int) -> float:
-    found = _of_numbers("r2_score")(references, predictions, positive)
-    # scikit-learn has none for a single example: as for targets that are all alike.
-    return found if np.isfinite(found) else float(references == predictions)
+    score = _of_numbers("r2_score")(references, predictions, positive)
+    # scikit-learn returns NaN for a single example; tlbench treats it as constant targets.
+    return score if np.isfinite(score) else float(references == predictions)
 
 
 def _balanced(references: Any, predictions: Any, positive: int) -> float:
     from sklearn.metrics import balanced_accuracy_score
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # classes that only the predictions have
+        warnings.simplefilter("ignore")  # classes without targets
         return float(balanced_accuracy_score(np.asarray(references), np.asarray(predictions)))
 
 
@@ -146,7 +146,7 @@ def _entities(name: str) -> Formula:
         from seqeval import metrics
 
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # tags that are no entities'
+            warnings.simplefilter("ignore")  # tags that are not in BIO form
             return float(getattr(metrics, name)(list(references), list(predictions), zero_division=0))
 
     return formula

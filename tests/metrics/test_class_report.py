@@ -1,4 +1,4 @@
-"""What is counted for each class, over all seeds."""
+"""The classification report, pooled over seeds, against scikit-learn and seqeval."""
 
 import numpy as np
 import pytest
@@ -29,15 +29,15 @@ def test_classes_are_counted_over_seeds():
     assert report.confusion == ((0, 0, 3), (0, 1, 1), (1, 1, 4), (2, 0, 2))
 
 
-def test_it_is_scikit_learns():
+def test_it_equals_scikit_learn():
     from sklearn.metrics import classification_report
 
     rng = np.random.default_rng(0)
     targets, values = rng.integers(0, 5, (2, 200))
     names = tuple("abcde")
     theirs = classification_report(targets, values, target_names=names, output_dict=True, zero_division=0)
-    for name, found in rows(class_report(Classes(names), [Scored(targets, values)])).items():
-        assert found == pytest.approx([theirs[name][key] for key in ("precision", "recall", "f1-score", "support")])
+    for name, scores in rows(class_report(Classes(names), [Scored(targets, values)])).items():
+        assert scores == pytest.approx([theirs[name][key] for key in ("precision", "recall", "f1-score", "support")])
 
 
 def test_labels_are_counted_each_for_itself():
@@ -68,5 +68,5 @@ def test_tags_that_mark_no_entities_are_classes():
 
 
 @pytest.mark.parametrize("output", [Scalar(), Span(), Text()])
-def test_what_has_no_classes_has_no_report(output):
+def test_outputs_without_classes_have_an_empty_report(output):
     assert class_report(output, [Scored([("a",)], ["a"])]).classes == ()

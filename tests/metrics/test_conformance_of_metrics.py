@@ -1,4 +1,4 @@
-"""Every metric of tlbench's own keeps what is asked of a plugin's."""
+"""tlbench's own metrics pass the conformance checks for plugins."""
 
 import pytest
 
@@ -10,6 +10,7 @@ class OfEach(MetricConformance):
     @pytest.fixture(autouse=True, params=sorted(METRICS))
     def _metric(self, request):
         type(self).metric = METRICS[request.param]
+        # Random but correct predictions need not be well calibrated.
         type(self).rewards_right_answers = request.param != "calibration_error"
 
 

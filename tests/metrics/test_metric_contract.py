@@ -1,12 +1,14 @@
-"""What a third party's metric is given, how its numbers are summed, and what is said of those that are none."""
+"""Metrics of plugins: their input, the exactness of sums, and the errors for invalid statistics and values."""
 
 from __future__ import annotations
+
+import textwrap
 
 import numpy as np
 import pytest
 
 from tests.metrics.faulty_metrics import Hits
-from tlbench import Classes, Metric, MultiLabel, PluginError, Scalar
+from tlbench import Classes, Example, Metric, MultiLabel, Output, PluginError, Scalar
 from tlbench.contracts.errors import Diverged
 from tlbench.metrics import METRICS
 from tlbench.metrics.resampling import bootstrap, draw_weights, resampled, resampled_alike, score
@@ -17,7 +19,7 @@ PAIRS = [(metric, output) for metric, info in METRICS.items() for output in info
 
 
 class Error(Metric):
-    """The mean absolute error of whatever it is given."""
+    """The mean absolute error, for classes, labels and real numbers."""
 
     name = "error"
     label = "error"
@@ -33,7 +35,7 @@ class Error(Metric):
 
 
 class Mean(Error):
-    """The mean of numbers that are given as they are."""
+    """The sum of probabilities numbers, one for each example."""
 
     def __init__(self, numbers):
         self.numbers = numbers
@@ -46,16 +48,17 @@ class Mean(Error):
 
 
 class Confidence(Hits):
-    """The mean probability of what is answered; whether it says that it reads probabilities is up to the test."""
+    """The mean probability of the predictions; the tests set `reads_scores`."""
 
     name = "confidence"
 
     def statistics(self, scored):
-        given = np.ones(len(scored)) if scored.scores is None else scored.scores.max(axis=1)
-        return np.stack([given, np.ones(len(given))], axis=1)
+        probabilities = np.ones(len(scored)) if scored.scores is None else scored.scores.max(axis=1)
+        return np.stack([probabilities, np.ones(len(probabilities))], axis=1)
 
 
 def test_real_numbers_are_not_truncated_for_a_metric_of_classes_and_real_numbers():
+    # A cast to int64, the dtype of class indices, would truncate these.
     numbers = Scored(np.array([0.2, 1.6, 3.0]), np.array([0.9, 1.1, 3.0]))
     assert score(Error(), numbers) == pytest.approx((0.7 + 0.5) / 3)
     assert checked(Error(), numbers).values.dtype == np.float64
@@ -76,6 +79,7 @@ def test_numbers_that_are_not_whole_are_refused_by_a_metric_of_whole_ones(metric
 @pytest.mark.parametrize(
     "numbers",
     [
+        # Each would overflow or lose digits if it were summed in its own dtype or in fp32.
         np.tile(np.array([0, 200], dtype=np.uint8), 30_000),
         np.full(70_000, 1.0, dtype=np.float16),
         np.full(70_000, 0.1, dtype=np.float32),
@@ -97,6 +101,7 @@ def test_statistics_of_any_type_are_summed_without_loss(numbers):
 
 @pytest.mark.parametrize("metric", [Mean(np.array([1, 3])), METRICS["accuracy"]])
 def test_sums_are_exact_where_one_example_stands_for_very_many(metric):
+    # The first integer that fp32 cannot represent is 2**24 + 1.
     weights = np.array([[2**24 + 1, 2]])
     scored = Scored(np.array([1, 0]), np.array([1, 1]))
     expected = 2**24 + 7 if metric.name == "error" else (2**24 + 1) / (2**24 + 3)
@@ -105,25 +110,25 @@ def test_sums_are_exact_where_one_example_stands_for_very_many(metric):
 
 
 @pytest.mark.parametrize(("metric", "output"), PAIRS)
-def test_answers_resampled_together_are_those_resampled_alone(metric, output):
+def test_predictions_resampled_together_equal_those_resampled_alone(metric, output):
     many = [checked(METRICS[metric], random_answers(output, seed, 30, certain=seed == 2)) for seed in range(4)]
     weights = draw_weights(30, 40)
     together = resampled_alike(metric, many, weights)
     assert [list(one) for one in together] == [list(resampled(metric, scored, weights)) for scored in many]
 
 
-def test_probabilities_are_hidden_from_a_metric_that_does_not_say_that_it_reads_them():
+def test_probabilities_are_hidden_from_a_metric_that_does_not_read_scores():
     scored = random_answers(Classes, 0, 200)
-    unsaid, said = Confidence(), Confidence()
-    said.reads_scores = True
-    assert score(unsaid, scored) == 1
-    assert bootstrap(unsaid, scored) == (1, 1)
-    low, high = bootstrap(said, scored)
-    assert low < score(said, scored) < high < 1
+    without, reading = Confidence(), Confidence()
+    reading.reads_scores = True
+    assert score(without, scored) == 1
+    assert bootstrap(without, scored) == (1, 1)
+    low, high = bootstrap(reading, scored)
+    assert low < score(reading, scored) < high < 1
 
 
 @pytest.mark.parametrize(
-    ("statistics", "said"),
+    ("statistics", "message"),
     [
         (lambda n: [0.5] * n, "statistics of list"),
         (np.ones, r"statistics of float64 \(10,\)"),
@@ -134,16 +139,16 @@ def test_probabilities_are_hidden_from_a_metric_that_does_not_say_that_it_reads_
     ],
 )
 @pytest.mark.parametrize("output", [Classes, MultiLabel])
-def test_statistics_of_another_shape_or_type_are_named(monkeypatch, statistics, said, output):
+def test_statistics_of_wrong_shape_or_type_are_reported(monkeypatch, statistics, message, output):
     monkeypatch.setattr(Hits, "statistics", lambda self, scored: statistics(10))
     scored = random_answers(output, 0, 10)
     monkeypatch.setattr(Hits, "outputs", (output,))
-    with pytest.raises(PluginError, match=rf"the metric hits gave {said}.* where a NumPy array \(10, m\)"):
+    with pytest.raises(PluginError, match=rf"the metric hits gave {message}.* where a NumPy array \(10, m\)"):
         score(Hits(), scored)
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         (lambda sums: np.ones(len(sums) + 1), r"gave float64 \(2,\) where \(1,\) real numbers"),
         (lambda sums: np.ones(len(sums)) * 1j, "gave complex128"),
@@ -155,10 +160,10 @@ def test_statistics_of_another_shape_or_type_are_named(monkeypatch, statistics, 
         (lambda sums: np.full(len(sums), -np.inf), "gave -inf: return finite numbers, or say by `worst`"),
     ],
 )
-def test_values_that_are_no_scores_are_named(monkeypatch, value, said):
+def test_invalid_values_are_reported(monkeypatch, value, message):
     monkeypatch.setattr(Hits, "value", lambda self, sums: value(sums))
     monkeypatch.setattr(Hits, "worst", None)
-    with pytest.raises(PluginError, match=f"the metric hits {said}"):
+    with pytest.raises(PluginError, match=f"the metric hits {message}"):
         score(Hits(), random_answers(Classes, 0, 10))
 
 
@@ -169,6 +174,20 @@ def test_an_undefined_value_counts_as_the_worst_where_there_is_one(monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
-def test_predictions_too_large_for_a_metric_of_tlbench_s_own_are_the_fit_s_fault():
+def test_predictions_too_large_for_a_builtin_metric_are_diverged():
     with pytest.raises(Diverged, match="predictions so large that their mean squared error is not finite"):
         score("mse", Scored(np.zeros(2), np.full(2, 1e200)))
+
+
+@pytest.mark.parametrize("base", [Metric, Output])
+def test_the_example_in_the_docstring_works(base):
+    namespace = {"__name__": __name__}
+    code = textwrap.dedent(base.__doc__.partition("Example:\n")[2])
+    # Without this file's `from __future__ import annotations`, which the example does not have.
+    exec(compile(code, "docstring", "exec", dont_inherit=True), namespace)
+    (example,) = [one for one in namespace.values() if isinstance(one, type) and base in one.__bases__]
+    if base is Metric:
+        assert score(example(), Scored(np.array([0.0, 1.0]), np.array([0.5, 1.75]))) == 0.5
+    else:
+        assert example(("good", "bad")).misfit(Example("a", ("text",), 1)) is None
+        assert example(("good", "bad")).misfit(Example("a", ("text",), 2)) == "2 is not the index of a grade"

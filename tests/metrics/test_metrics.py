@@ -1,4 +1,4 @@
-"""The fast path, the packaged evaluate metrics, and the bootstrap over examples."""
+"""tlbench's metrics against reference implementations, as `evaluate` metrics, and their bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PAIRS = [(metric, output) for metric, info in METRICS.items() for output in info
 few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def plain(part):
+def as_lists(part):
     return [list(item) if isinstance(item, tuple) else item for item in part.tolist()]
 
 
@@ -41,14 +41,16 @@ def sides(metric, scored):
 
 
 def by_library(metric, scored):
-    scored, answers = sides(metric, scored)
-    return FORMULAS[metric](plain(scored.targets), plain(answers), scored.positive)
+    scored, predictions = sides(metric, scored)
+    return FORMULAS[metric](as_lists(scored.targets), as_lists(predictions), scored.positive)
 
 
 def by_evaluate(metric, scored, cache_dir):
-    scored, answers = sides(metric, scored)
-    made = metric_class(metric, scored.kind)(cache_dir=str(cache_dir), keep_in_memory=True, positive=scored.positive)
-    return made.compute(predictions=plain(answers), references=plain(scored.targets))[metric]
+    scored, predictions = sides(metric, scored)
+    metric_object = metric_class(metric, scored.kind)(
+        cache_dir=str(cache_dir), keep_in_memory=True, positive=scored.positive
+    )
+    return metric_object.compute(predictions=as_lists(predictions), references=as_lists(scored.targets))[metric]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def cache_dir(tmp_path_factory):
     return tmp_path_factory.mktemp("evaluate")
 
 
-def test_every_metric_has_its_formula_its_citation_and_a_library_to_be_held_against():
+def test_every_metric_has_a_formula_a_citation_and_a_reference():
     assert set(METRICS) == set(FORMULAS)
     assert all(metric.formula and metric.citation and metric.label for metric in METRICS.values())
 
@@ -64,14 +66,14 @@ def test_every_metric_has_its_formula_its_citation_and_a_library_to_be_held_agai
 @pytest.mark.parametrize(("metric", "output"), PAIRS)
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 25))
 @few
-def test_the_fast_path_says_what_the_library_says(metric, output, seed, n):
+def test_scores_equal_those_of_the_reference(metric, output, seed, n):
     for certain in (False, True):
         scored = random_answers(output, seed, n, certain=certain)
         assert score(metric, scored) == pytest.approx(by_library(metric, scored), abs=1e-9)
 
 
 @pytest.mark.parametrize(("metric", "output"), PAIRS)
-def test_evaluate_says_it_too(metric, output, cache_dir):
+def test_evaluate_metrics_give_the_same_score(metric, output, cache_dir):
     scored = random_answers(output, 1, 20)
     assert by_evaluate(metric, scored, cache_dir) == pytest.approx(score(metric, scored), abs=1e-9)
 
@@ -102,7 +104,7 @@ def test_the_interval_holds_the_score_and_repeats(metric, output):
     scored = random_answers(output, 2, 150, right=0.8)
     low, high = bootstrap(metric, scored, resamples=300)
     assert low < high
-    # Of a calibration error, which cannot fall below 0, resamples lie higher than the score.
+    # The calibration error of resamples is biased upwards, because noise increases the absolute gaps of bins.
     assert score(metric, scored) < high
     assert metric == "calibration_error" or low < score(metric, scored)
     assert bootstrap(metric, scored, resamples=300) == (low, high)
@@ -110,7 +112,7 @@ def test_the_interval_holds_the_score_and_repeats(metric, output):
 
 
 @pytest.mark.parametrize(("metric", "output"), PAIRS)
-def test_right_answers_score_best(metric, output):
+def test_correct_predictions_score_best(metric, output):
     targets = random_answers(output, 4, 30).targets
     right = Scored(targets, targets)
     if output in {Span, Text}:
@@ -144,10 +146,10 @@ def test_a_constant_prediction_scores_zero(metric, constant, cache_dir):
 
 def test_binary_scores_are_of_the_positive_class():
     targets, values = [0, 0, 1, 1], [0, 1, 1, 1]
-    found = {
+    scores = {
         (m, p): score(m, Scored(targets, values, positive=p)) for m in ("precision", "recall", "f1") for p in (0, 1)
     }
-    assert found == pytest.approx({
+    assert scores == pytest.approx({
         ("precision", 1): 2 / 3, ("recall", 1): 1, ("f1", 1): 0.8,
         ("precision", 0): 1, ("recall", 0): 0.5, ("f1", 0): 2 / 3,
     })  # fmt: skip
@@ -175,12 +177,13 @@ def test_bad_input_is_refused():
 
 def test_the_interval_of_accuracy_is_the_binomial_one():
     scored = Scored(np.ones(1000, dtype=int), np.where(np.arange(1000) < 800, 1, 0))
-    # accuracies go in steps of 0.001: a percentile of 20,000 resamples may lie one or two beside the true one
+    # Accuracies are multiples of 0.001, and a percentile of 20,000 resamples may be off by one or two of them.
     assert bootstrap("accuracy", scored, resamples=20_000) == pytest.approx((0.775, 0.8245), abs=0.002)
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says():
     rng = np.random.default_rng(3)
+    # 400 intervals at 95%: the observed coverage has a standard error of 1.1 points.
     covered = 0
     for _ in range(400):
         x = rng.normal(size=150)
@@ -200,6 +203,7 @@ def test_blocks_of_resamples_do_not_change_the_interval(monkeypatch):
 
 
 def test_searching_imports_no_evaluate():
+    # A subprocess, because other tests of this session have imported these libraries.
     code = (
         "import sys; from tlbench.metrics.resampling import score; import tlbench.metrics.evaluate_metrics;"
         "from tlbench.metrics.scored import Scored;"
@@ -210,7 +214,7 @@ def test_searching_imports_no_evaluate():
     assert done.stdout.strip() == "[]"
 
 
-def test_evaluate_writes_only_where_it_was_told(tmp_path, monkeypatch):
+def test_evaluate_writes_only_to_its_cache_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "accuracy").mkdir()
     (tmp_path / "accuracy" / "accuracy.py").write_text("raise SystemExit('a script of the working directory was run')")
@@ -226,7 +230,9 @@ def test_the_right_class_counts_where_it_is_among_the_five_most_probable():
     scored = Scored(targets, given.argmax(axis=1), given)
     low, high = bootstrap("top5_accuracy", scored)
     assert low < score("top5_accuracy", scored) < high
-    # Five of twelve at random.
+    # Chance level: five of twelve classes.
     assert score("top5_accuracy", scored) == pytest.approx(5 / 12, abs=0.1)
     certain = Scored(targets, given.argmax(axis=1))
-    assert score("top5_accuracy", certain) == score("accuracy", certain), "who gives one answer has one chance"
+    assert score("top5_accuracy", certain) == score("accuracy", certain), (
+        "a predictor without probabilities has one guess"
+    )

@@ -1,4 +1,4 @@
-"""Metrics that a third party brings are searched by, scored, resampled, ranked and shown like tlbench's own."""
+"""Metrics of plugins are used for search, scores, intervals, ranks and tables like tlbench's own."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_record_whose_plugin_is_gone_is_shown_without_a_rank(runs, capsys, mon
     assert table["metric_label"].tolist() == ["unknown metric"]
 
 
-def test_one_that_has_the_name_of_another_is_said_so(monkeypatch):
+def test_a_metric_with_the_name_of_another_is_reported(monkeypatch):
     monkeypatch.setenv("TLBENCH_PLUGINS", "tests.metrics.third_party,tests.metrics.third_party_again")
     catalog = Catalog.discover()
     with pytest.raises(Exception, match="named 'cost'"):

@@ -1,4 +1,4 @@
-"""A metric as a third party would publish it, with public names alone; loaded as a plugin by its tests."""
+"""A plugin with metrics that uses public names only; loaded by the tests of plugin metrics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class WithinHalf(Metric):
     name = "within_half"
     label = "within 0.5"
     outputs = (Scalar,)
-    citation = "The share of answers that are at most 0.5 off."
+    citation = "The share of predictions that are at most 0.5 off."
 
     def statistics(self, scored):
         import numpy as np
@@ -25,7 +25,7 @@ class WithinHalf(Metric):
 
 @dataclass(frozen=True)
 class Cost(Metric):
-    """Fewer is better, in a unit of its own, and no function of sums: the most expensive kind of mistake counts."""
+    """The cost of the most frequent kind of mistake: lower is better, in its own unit, and not a function of sums."""
 
     name: str = "cost"
     label: str = "cost"

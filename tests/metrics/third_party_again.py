@@ -1,4 +1,4 @@
-"""Another plugin with the same metric, and one that has the name of tlbench's own."""
+"""A second plugin with the same metric as `third_party`, and one with the name of a built-in metric."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The optimiser against torch's own, dense and by row, in fp64 and, by the kernel's own clipping, in fp32."""
+"""AdamW against torch's own implementation: dense and row-wise, in fp64 and fp32."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _loss(model: nn.Module, step: int) -> Tensor:
     return 5 * nn.functional.cross_entropy(model(ids), ids[:, 0] % 3)
 
 
-def _moved(steps: int, dtype: torch.dtype, by_row: bool) -> Bag:
+def _trained(steps: int, dtype: torch.dtype, by_row: bool) -> Bag:
     model = Bag().to(dtype)
     optimizer = AdamW(_groups(model, 0.1), max_grad_norm=1.0)
     with embeddings_by_row(model) if by_row else nullcontext():
@@ -58,30 +58,30 @@ def _moved(steps: int, dtype: torch.dtype, by_row: bool) -> Bag:
 
 
 def _reference(steps: int, dtype: torch.dtype) -> Bag:
-    """Returns a model moved by torch's plain implementation, weight by weight, after clipping."""
+    """Returns a model trained by torch's unfused implementation, one parameter at a time, with clipping by hand."""
     model = Bag().to(dtype)
     states = {p: ([torch.zeros_like(p)], [torch.zeros_like(p)], [torch.zeros(())]) for p in model.parameters()}
     for step in range(steps):
         model.zero_grad()
         _loss(model, step).backward()
-        # torch's own clip_grad_norm_ divides by 1e-6 more than the length, which in fp64 is no rounding error
+        # torch's `clip_grad_norm_` adds 1e-6 to the norm, which is more than a rounding error in fp64.
         length = nn.utils.get_total_norm([p.grad for p in model.parameters()])
         for p in model.parameters():
             p.grad.div_(length.clamp(min=1.0))
         for group in _groups(model, 0.1):
             for p in group["params"]:
-                means, squares, steps_made = states[p]
+                means, squares, step_counts = states[p]
                 with torch.no_grad():
                     adamw(
-                        [p], [p.grad], means, squares, [], steps_made, foreach=False, amsgrad=False, beta1=0.9,
+                        [p], [p.grad], means, squares, [], step_counts, foreach=False, amsgrad=False, beta1=0.9,
                         beta2=0.999, lr=group["lr"], weight_decay=group["weight_decay"], eps=1e-8, maximize=False,
                     )  # fmt: skip
     return model
 
 
 @pytest.mark.parametrize("by_row", [False, True])
-def test_it_moves_weights_as_torch_does(by_row: bool) -> None:
-    whole, single = (_moved(6, dtype, by_row) for dtype in (torch.float64, torch.float32))
+def test_updates_equal_those_of_torch(by_row: bool) -> None:
+    whole, single = (_trained(6, dtype, by_row) for dtype in (torch.float64, torch.float32))
     exact, rounded = (_reference(6, dtype) for dtype in (torch.float64, torch.float32))
     for name, theirs in exact.named_parameters():
         assert_same_in_fp64(whole.get_parameter(name), theirs, name)
@@ -96,11 +96,11 @@ def test_steps_too_small_for_bf16_add_up(by_row: bool) -> None:
     optimizer = AdamW([{"params": [table.weight], "lr": 1e-4, "weight_decay": 0.0}], max_grad_norm=1e9)
     with embeddings_by_row(table) if by_row else nullcontext():
         for step in range(100):
-            # a row that comes later than others has its own copy in fp32 as well
+            # The second row appears one step later and gets its fp32 master only then.
             table(torch.tensor([5, 3 if step else 5])).float().sum().backward()
             optimizer.step(1.0)
     assert table.weight.dtype == torch.bfloat16
-    # neighbours in bf16 are 2^-8 apart below 1, and a row that comes later goes a few steps of 1e-4 less
+    # Neighbouring bf16 numbers below 1 are 2^-8 apart, and the later row takes a few steps of 1e-4 less.
     assert (table.weight[[3, 5]].float() - 0.99).abs().max() <= 2**-9 + 5e-4
     assert bool((table.weight[6:] == 1).all())
 
@@ -119,9 +119,9 @@ def test_a_change_of_weights_in_bf16_is_adopted_and_the_rest_keeps_its_small_ste
                 if changed:
                     if step == 50:
                         table.weight.data[5] = 0.25
-                    optimizer.adopt_changes()
+                    optimizer.sync_masters()
         tables.append(table.weight.detach().float())
-    # 49 steps of 1e-4 after the change; neighbours in bf16 are 2^-10 apart below 0.25
+    # 49 steps of 1e-4 after the change; neighbouring bf16 numbers below 0.25 are 2^-10 apart.
     assert (tables[1][5] - (0.25 - 49e-4)).abs().max() <= 2**-10
     assert torch.equal(tables[0][3], tables[1][3]), "steps too small for bf16 add up all the same"
     assert tables[0][3, 0] < 1
@@ -175,7 +175,7 @@ def test_a_weight_that_is_also_used_densely_is_moved_as_a_whole() -> None:
 
 
 @pytest.mark.parametrize("why", ["tied", "small", "frozen"])
-def test_other_embeddings_are_left_alone(why: str) -> None:
+def test_other_embeddings_stay_dense(why: str) -> None:
     model = Bag()
     if why == "tied":
         model.out = nn.Linear(6, MANY_ROWS, bias=False)
@@ -189,7 +189,7 @@ def test_other_embeddings_are_left_alone(why: str) -> None:
 
 
 def test_a_table_that_is_lent_to_other_modules_is_moved_as_a_whole() -> None:
-    """As a decoder reads and writes with its encoder's words, and has none of its own."""
+    """A decoder may share the embeddings of its encoder, both as input and output layer, without its own weight."""
     model = Bag()
     model.borrower = nn.Embedding(MANY_ROWS, 6)
     model.borrower._parameters["weight"] = None

@@ -1,6 +1,6 @@
-"""Many linear heads at once, against scikit-learn one by one.
+"""Logistic and ridge regressions solved together, against scikit-learn one by one.
 
-Features are in fp64, and so is all that is made of them, but where it is said otherwise.
+Features and results are in fp64 unless a test converts them.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def _labels(features: Tensor, classes: int, seed: int = 1) -> Tensor:
     return torch.from_numpy((logits + 2 * rng.gumbel(size=logits.shape)).argmax(1))
 
 
-def _unsolved(rows: int) -> float:
-    """Returns how far a probability may be from the optimum's where the solver stops.
+def _solver_error(rows: int) -> float:
+    """Returns a bound on the error of a probability when the solver stops.
 
-    There at most about `TOLERANCE` / 2 of the mean loss is left to gain, of which one row can have all. It is what
-    the answers diverge by (Kullback and Leibler), and that is at least twice the square of how far they are apart
-    (Pinsker). A factor of two stands for the "about".
+    The mean loss is then within about `TOLERANCE` / 2 of the optimum, and one row can have all of the difference. That
+    difference is a Kullback-Leibler divergence, which is at least twice the squared difference of the probabilities
+    (Pinsker's inequality). The factor of 2 allows for the "about".
     """
     return 2 * (rows * TOLERANCE / 2 / 2) ** 0.5
 
@@ -71,7 +71,7 @@ def test_logistic_regressions_are_those_of_scikit_learn(
     for penalty, linear in zip(PENALTIES, logistic_regressions(features, targets, classes, PENALTIES), strict=True):
         theirs = LogisticRegression(C=1 / (penalty * rows), tol=1e-8, max_iter=5000).fit(x, targets)
         mine = linear(features).softmax(-1).numpy()
-        assert np.abs(mine - theirs.predict_proba(x)).max() < _unsolved(rows), penalty
+        assert np.abs(mine - theirs.predict_proba(x)).max() < _solver_error(rows), penalty
 
 
 def test_ridge_regressions_are_those_of_scikit_learn() -> None:
@@ -112,7 +112,7 @@ def test_a_class_that_training_never_showed_is_never_predicted() -> None:
     assert linear.is_finite
     probabilities = linear(features).softmax(-1)
     there, absent = probabilities[:, [1, 3, 4]], probabilities[:, [0, 2, 5]]
-    # e^-20 beside the least likely class's bias
+    # exp(-20), about 2e-9, relative to the lowest bias.
     assert absent.max() < 1e-6
     assert_same_in_fp64(there / there.sum(1, keepdim=True), compact(features).softmax(-1))
 
@@ -136,7 +136,7 @@ def test_a_constant_feature_has_no_weight() -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 6])
-def test_rows_that_are_all_alike_are_answered_with_what_is_most_among_them(rows: int) -> None:
+def test_identical_rows_are_predicted_as_their_majority_or_mean(rows: int) -> None:
     features = torch.full((rows, 3), 2.5, dtype=torch.float64)
     targets = torch.arange(rows) % 3 % 2
     labels = torch.nn.functional.one_hot(targets, 3).float()
@@ -200,7 +200,7 @@ def test_problems_solved_together_are_those_of_scikit_learn() -> None:
         for penalty, linear in zip(problem.penalties, maps, strict=True):
             theirs = LogisticRegression(C=1 / (penalty * len(x)), tol=1e-8, max_iter=5000).fit(x, problem.targets)
             mine = linear(problem.features).softmax(-1).numpy()
-            assert np.abs(mine - theirs.predict_proba(x)).max() < _unsolved(len(x))
+            assert np.abs(mine - theirs.predict_proba(x)).max() < _solver_error(len(x))
 
 
 def test_problems_that_do_not_fit_at_once_go_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,7 +241,7 @@ def test_labels_are_logistic_regressions_of_their_own() -> None:
         for label in range(3):
             theirs = LogisticRegression(C=1 / (penalty * 120), tol=1e-8, max_iter=5000).fit(x, flags[:, label])
             mine = linear(features)[:, label].sigmoid().numpy()
-            assert np.abs(mine - theirs.predict_proba(x)[:, 1]).max() < _unsolved(120), (penalty, label)
+            assert np.abs(mine - theirs.predict_proba(x)[:, 1]).max() < _solver_error(120), (penalty, label)
 
 
 def test_a_label_is_not_changed_by_its_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,16 +260,16 @@ def test_a_label_is_not_changed_by_its_neighbours(monkeypatch: pytest.MonkeyPatc
     _assert_alike(solve_labels(problems), together)
 
 
-def test_a_label_without_two_sides_is_always_or_never_given() -> None:
+def test_a_label_that_all_or_no_rows_have_is_always_or_never_predicted() -> None:
     features = _features(40, 6)
     flags = torch.stack([torch.zeros(40), torch.ones(40), _labels(features, 2).float()], dim=1)
     ((linear,), (constant,)) = solve_labels(
         [Regression(features, flags, [1e-2]), Regression(features, flags[:, :2], [1e-2])]
     )
     assert linear.is_finite
-    given = linear(features).sigmoid()
-    # logits of -20 and 20: 2e-9
-    assert given[:, 0].max() < 1e-6
-    assert given[:, 1].min() > 1 - 1e-6
-    assert ((given[:, 2] > 0.5) == flags[:, 2].bool()).float().mean() > 0.6
+    probabilities = linear(features).sigmoid()
+    # Logits of -20 and 20, probabilities 2e-9 from 0 and 1.
+    assert probabilities[:, 0].max() < 1e-6
+    assert probabilities[:, 1].min() > 1 - 1e-6
+    assert ((probabilities[:, 2] > 0.5) == flags[:, 2].bool()).float().mean() > 0.6
     assert_same_in_fp64(constant(features), linear(features)[:, :2])

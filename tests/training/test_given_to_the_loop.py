@@ -1,4 +1,4 @@
-"""What a strategy gives the loop and what its predictors keep: wrong losses, optimisers and groups; thawed weights."""
+"""Invalid losses, optimisers and groups, and predictors whose parameters were unfrozen during training."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_what_is_unfrozen_after_a_step_must_be_in_a_group(optimizer: Any) -> Non
     def unfreeze(step: Step) -> None:
         seen.append(step.number)
         if step.number == 3:
-            # as many as before: one is frozen as another is unfrozen
+            # The number of trainable parameters stays equal, so that counting them would not notice.
             model.head.linear.bias.requires_grad_(False)
             next(iter(job.encoder.native.parameters())).requires_grad_(True)
 
@@ -200,12 +200,12 @@ def test_what_is_changed_after_a_step_is_where_the_next_begins(precision: str) -
 
     train(model, job.train, job, groups_of(model, 1e-5), after_step=prune)
     assert largest[0] > 0.1
-    # a step at 1e-5 moves what was nothing by about as much
+    # A step at a learning rate of 1e-5 changes a weight of 0 by about as much.
     assert max(largest[1:]) < 1e-4
 
 
 def _gradual(model: Model) -> Callable[[Step], None]:
-    """Returns what unfreezes one stage more from the top after each step (Howard & Ruder 2018, arXiv:1801.06146)."""
+    """Returns a hook that unfreezes the next lower stage after each step (Howard & Ruder 2018, arXiv:1801.06146)."""
     encoder, count = model.encoder, len(model.encoder.stages)
 
     def after_step(step: Step) -> None:
@@ -217,7 +217,7 @@ def _gradual(model: Model) -> Callable[[Step], None]:
 
 
 def _chain_thaw(model: Model) -> Callable[[Step], None]:
-    """Returns what trains the head, then each stage alone, then frozen again (Felbo et al. 2017, arXiv:1708.00524)."""
+    """Returns a hook that trains the head, then one stage at a time (Felbo et al. 2017, arXiv:1708.00524)."""
     encoder, count = model.encoder, len(model.encoder.stages)
 
     def after_step(step: Step) -> None:
@@ -232,7 +232,7 @@ def _chain_thaw(model: Model) -> Callable[[Step], None]:
 @pytest.mark.parametrize("optimizer", [None, torch.optim.SGD])
 @pytest.mark.parametrize("thaw", [_gradual, _chain_thaw])
 @pytest.mark.parametrize("built", ["whole", "frozen"])
-def test_a_thawed_predictor_answers_as_before_when_it_is_loaded(
+def test_an_unfrozen_predictor_predicts_the_same_after_loading(
     thaw: Callable[[Model], Callable[[Step], None]], built: str, optimizer: Any, tmp_path: Path
 ) -> None:
     job = _job()

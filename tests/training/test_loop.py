@@ -1,4 +1,4 @@
-"""The training loop: what it learns, repeats, reports and refuses."""
+"""The training loop: learning, determinism, reports, divergence and precision."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from tlbench.training.loop import CHECK_EVERY, rate, step_count
 def _job(task: Task | None = None, *, lr: float = 5e-3, seed: int = 0, **protocol: object) -> Job:
     settings = Protocol(**{"max_steps": 12, "precision": "fp32", **protocol})  # type: ignore[arg-type]
     job = make_job(ToyFit(), ToyBackbone(), task or ToyTask(), {"lr": lr, "steps": 4}, settings, seed)
-    # what a rehearsal's runner does after its only fit must not move what is trained here
+    # A fresh encoder, because the one in the job is restored after its fit.
     return dataclasses.replace(job, encoder=ToyBackbone().load())
 
 
 def _exact(job: Job) -> Job:
-    """Returns the job with encoder and head in fp64, for what is computed in two ways."""
+    """Returns the job with encoder and head in fp64, to compare two ways of computing the same."""
     return dataclasses.replace(job, encoder=job.encoder.double(), head=job.head.double())  # type: ignore[union-attr]
 
 
@@ -48,8 +48,10 @@ def _fit(job: Job, start: int = 0) -> ModelPredictor:
 
 
 @pytest.mark.parametrize("task", [ToyTask(), ToyScalarTask(), ToyLabelsTask(), ToyWordsTask(), ToySpanTask()])
-def test_on_another_device_nothing_strays_and_nobody_waits_for_it(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    # torch's meta device computes nothing, so that reading any number from it raises: it stands for a GPU
+def test_all_tensors_are_on_the_device_and_steps_do_not_wait_for_it(
+    task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # torch's meta device holds no values, so reading one raises. It simulates a GPU for which the host must not wait.
     meta = torch.device("meta")
     monkeypatch.setitem(CHECK_EVERY, "meta", 100)
     job = make_job(ToyFit(), ToyBackbone(), task, {"lr": 1e-3, "steps": 4}, Protocol(max_steps=5, precision="fp32"))
@@ -58,7 +60,7 @@ def test_on_another_device_nothing_strays_and_nobody_waits_for_it(task: Task, mo
     with pytest.raises(RuntimeError, match="cannot be called on meta tensors") as raised:
         _fit(job)
     assert job.train.meter.rows == 5 * 16, "every step was taken"
-    assert "if not (finite and" in str(raised.traceback[-2].statement), "and only then was it asked how they went"
+    assert "if not (finite and" in str(raised.traceback[-2].statement), "the first value is read after the last step"
 
 
 @pytest.mark.parametrize("start", [0, 2])
@@ -70,7 +72,7 @@ def test_it_learns_classes(start: int) -> None:
     predictions = predictor.predict(job.train)
     assert predictions.ids == job.train.ids
     assert predictions.scores is not None
-    # two probabilities of at most 1, each after an exponential, a sum and a quotient
+    # Two probabilities of at most 1, each with the rounding of an exponential, a sum and a quotient.
     assert np.abs(predictions.scores.sum(1) - 1).max() <= 2 * 3 * FP32_EPS
 
 
@@ -80,7 +82,7 @@ def test_it_learns_numbers_in_their_own_units() -> None:
     assert abs(values - job.train.targets).mean() < 0.5
 
 
-def test_answers_come_in_the_order_of_the_rows() -> None:
+def test_predictions_are_in_the_order_of_the_rows() -> None:
     job = _exact(_job())
     predictor = _fit(job)
     with torch.no_grad():
@@ -96,7 +98,7 @@ def test_the_same_seed_gives_the_same_weights_bit_by_bit(start: int) -> None:
     assert not torch.equal(_weights(_fit(_job(seed=1), start)), first)
 
 
-def test_the_callers_random_numbers_go_on_as_if_nothing_was_trained() -> None:
+def test_the_random_state_of_the_caller_is_restored() -> None:
     job = _job()
     torch.manual_seed(3)
     expected = torch.rand(4)
@@ -137,7 +139,7 @@ def test_all_stages_frozen_trains_the_head_alone() -> None:
     assert predictor.trainable_parameters == sum(p.numel() for p in job.head.parameters())
 
 
-def test_the_protocol_says_how_long() -> None:
+def test_the_protocol_sets_the_number_of_steps() -> None:
     for protocol, steps in [({"max_steps": 5}, 5), ({"max_steps": None, "epochs": 2.0}, 8), ({"max_steps": None}, 12)]:
         job = _job(**protocol)
         _fit(job)
@@ -146,7 +148,7 @@ def test_the_protocol_says_how_long() -> None:
     assert step_count(10, 16, None, 0.1) == 1
 
 
-def test_the_rate_rises_and_falls_and_is_never_nothing() -> None:
+def test_the_learning_rate_rises_falls_and_is_never_0() -> None:
     rates = [rate(step, 100, 0.1) for step in range(100)]
     assert rates[9] == max(rates) == 1.0
     assert rates[:10] == sorted(rates[:10])
@@ -169,7 +171,7 @@ def test_a_loss_that_is_not_finite_is_diverged_at_once(monkeypatch: pytest.Monke
         _fit(job)
 
 
-def test_an_answer_that_is_not_finite_is_diverged() -> None:
+def test_a_prediction_that_is_not_finite_is_diverged() -> None:
     job = _job()
     predictor = ModelPredictor(Model(job.encoder, job.head))
     with torch.no_grad():
@@ -219,12 +221,12 @@ def test_it_learns_with_weights_in_bf16(start: int) -> None:
     assert dtypes == {1: torch.float32, 2: torch.bfloat16}
 
 
-def test_a_prefix_that_finds_no_room_is_the_same_to_what_is_trained() -> None:
+def test_a_prefix_that_does_not_fit_the_cache_gives_the_same_training() -> None:
     def trained(limit_bytes: int) -> Tensor:
         job = _exact(_job())
         native: Any = job.encoder.native
         native.drop, embed = torch.nn.Dropout(0.5), native.embed
-        # as in GPT-2: it has no weights, and stands in a module that trains
+        # As in GPT-2: a dropout without parameters, in a module that is trained.
         native.embed = lambda ids: native.drop(embed(ids))
         return _weights(_fit(dataclasses.replace(job, activations=Activations(limit_bytes)), start=2))
 
@@ -239,7 +241,7 @@ def test_an_encoder_is_left_in_eval_mode_with_its_embeddings_dense() -> None:
 
 
 @pytest.mark.parametrize("start", [0, 2])
-def test_what_padding_cost_is_noted(start: int) -> None:
+def test_the_share_of_padding_is_recorded(start: int) -> None:
     job = _job()
     assert len(set(job.train.lengths.tolist())) > 1, "the rows should differ in length"
     train(Model(job.encoder, job.head, start=start), job.train, job, batch_size=7)

@@ -1,4 +1,4 @@
-"""Published methods as a loss, something after each step, or an optimiser: none of them copies the loop."""
+"""Published methods as a loss, a hook after each step, or an optimiser: none of them needs a loop of its own."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_heads_own_loss_and_nothing_after_a_step_give_the_same_bits(start: i
 
 
 def l2_sp(model: Model, strength: float) -> Callable[[Step], Tensor]:
-    """Returns the loss of Li et al. 2018, arXiv:1802.01483: the encoder stays near where it began."""
+    """Returns the L2-SP loss of Li et al. 2018, arXiv:1802.01483: a penalty on the distance from the start."""
     start = _weights(model.encoder)
 
     def loss(step: Step) -> Tensor:
@@ -76,7 +76,7 @@ def test_l2_sp_with_a_large_weight_stays_where_it_began() -> None:
         loss = l2_sp(model, strength)
         train(model, job.train, job, loss=loss, optimizer=torch.optim.SGD, max_grad_norm=1e9, weight_decay=0.0)
         distances.append(_distance(model.encoder, start))
-    # at a rate of 1 / 200 each step forgets where the last one led: one step is left of 6.5 at the highest rate
+    # At a learning rate of 1 / 200 the penalty undoes the previous step, so that one step remains of about 6.5.
     assert 0 < distances[1] < distances[0] / 4
 
 
@@ -88,7 +88,7 @@ def test_a_penalty_of_nothing_changes_nothing() -> None:
 
 
 def r_drop(step: Step) -> Tensor:
-    """Returns the loss of Liang et al. 2021, arXiv:2106.14448: two passes whose dropout differs should agree."""
+    """Returns the R-Drop loss of Liang et al. 2021, arXiv:2106.14448: two passes with different dropout agree."""
     first, second = step.model(step.batch), step.model(step.batch)
     losses = [step.model.head.loss(logits, step.targets) for logits in (first, second)]
     one, other = first.log_softmax(-1), second.log_softmax(-1)
@@ -120,18 +120,18 @@ def test_r_drop_passes_twice_and_with_another_dropout() -> None:
 
 
 def distilled(teacher: Model, temperature: float) -> Callable[[Step], Tensor]:
-    """Returns the loss of Hinton et al. 2015, arXiv:1503.02531: to answer as a teacher does, labels aside."""
+    """Returns the distillation loss of Hinton et al. 2015, arXiv:1503.02531, without the labels."""
 
     def loss(step: Step) -> Tensor:
         with torch.no_grad():
-            wanted = (teacher(step.batch) / temperature).log_softmax(-1)
+            teacher_logits = (teacher(step.batch) / temperature).log_softmax(-1)
         mine = (step.model(step.batch) / temperature).log_softmax(-1)
-        return temperature**2 * functional.kl_div(mine, wanted, log_target=True, reduction="batchmean")
+        return temperature**2 * functional.kl_div(mine, teacher_logits, log_target=True, reduction="batchmean")
 
     return loss
 
 
-def test_a_student_answers_as_its_teacher() -> None:
+def test_a_student_predicts_like_its_teacher() -> None:
     teacher = _fit(_job(max_steps=100)).model
 
     def agreement(predictor: ModelPredictor) -> float:
@@ -143,16 +143,16 @@ def test_a_student_answers_as_its_teacher() -> None:
     assert agreement(_fit(student, loss=distilled(teacher, 2.0))) < before / 3
 
 
-def test_a_teachers_stored_answers_are_found_by_their_rows() -> None:
-    """What a teacher says of each row may be computed once, whatever the order of the batches."""
+def test_rows_index_the_stored_predictions_of_a_teacher() -> None:
+    """A teacher's predictions can be computed once, because each batch names its rows."""
     teacher, job = _fit(_job(max_steps=30)).model, _job()
     with torch.no_grad():
-        answers = teacher(job.train.batch(range(len(job.train))))
+        stored_logits = teacher(job.train.batch(range(len(job.train))))
 
     def check(step: Step) -> Tensor:
         with torch.no_grad():
             mine = teacher(step.batch)
-        assert torch.allclose(mine, answers[list(step.rows)], atol=1e-5)
+        assert torch.allclose(mine, stored_logits[list(step.rows)], atol=1e-5)
         return step.task_loss()
 
     _fit(job, loss=check)
@@ -188,7 +188,7 @@ def test_an_average_of_the_weights_is_the_average_of_the_weights() -> None:
 
 
 def unfreezing(every: int) -> Callable[[Step], None]:
-    """Returns what unfreezes one stage more from the top after so many steps (Howard & Ruder 2018)."""
+    """Returns a hook that unfreezes the next lower stage every so many steps (Howard & Ruder 2018)."""
 
     def after_step(step: Step) -> None:
         encoder = step.model.encoder
@@ -223,7 +223,7 @@ def test_a_stage_that_is_not_unfrozen_yet_keeps_its_bits_and_rests() -> None:
 
 
 @pytest.mark.parametrize("start", [0, 2])
-def test_plain_gradient_descent_is_torchs(start: int) -> None:
+def test_sgd_equals_torch(start: int) -> None:
     def exact() -> Job:
         job = _job()
         return dataclasses.replace(job, encoder=job.encoder.double(), head=job.head.double())  # type: ignore[union-attr]
@@ -281,14 +281,14 @@ def test_gradients_are_there_after_a_step_and_gone_before_the_next(optimizer: An
     assert min(lengths) > 0
 
 
-def test_what_is_not_finite_is_diverged_whoever_computed_it() -> None:
+def test_a_custom_loss_or_optimiser_that_diverges_is_diverged() -> None:
     with pytest.raises(Diverged, match="by step 1 of"):
         _fit(loss=lambda step: step.task_loss() * float("nan"))
     with pytest.raises(Diverged):
         _fit(_job(lr=float("inf")), optimizer=torch.optim.SGD)
 
 
-def test_nothing_left_to_train_is_told_before_an_optimiser_is_made() -> None:
+def test_a_model_with_nothing_to_train_is_refused_before_the_optimiser_is_built() -> None:
     job = _job()
     model = Model(job.encoder, torch.nn.Identity(), start=len(job.encoder.stages))  # type: ignore[arg-type]
     model.head.targets, model.head.prepare = job.head.targets, job.head.prepare
@@ -297,7 +297,7 @@ def test_nothing_left_to_train_is_told_before_an_optimiser_is_made() -> None:
 
 
 def test_unlabelled_rows_take_part_in_a_loss() -> None:
-    """FixMatch (Sohn et al. 2020, arXiv:2001.07685): what is answered with certainty is a label for the altered row."""
+    """FixMatch (Sohn et al. 2020, arXiv:2001.07685): confident predictions are labels for the altered row."""
     job = _job(max_steps=6)
     unlabeled = job.unlabeled()
     assert unlabeled is not None

@@ -29,8 +29,8 @@ def test_every_weight_is_in_one_group(model: Model) -> None:
 
 
 def test_biases_norms_and_embeddings_do_not_decay(model: Model) -> None:
-    plain = {p for group in groups_of(model, 0.1, 0.3) if group["weight_decay"] == 0 for p in group["params"]}
-    names = {name for name, p in model.named_parameters() if p in plain}
+    undecayed = {p for group in groups_of(model, 0.1, 0.3) if group["weight_decay"] == 0 for p in group["params"]}
+    names = {name for name, p in model.named_parameters() if p in undecayed}
     assert "encoder.native.embeddings.weight" in names
     assert "encoder.native.norm.weight" in names
     assert "head.linear.bias" in names
@@ -57,7 +57,7 @@ def test_freezing_takes_the_stages_below(model: Model, of: str) -> None:
     assert listed == {p for p in model.parameters() if p.requires_grad}
 
 
-def test_what_is_frozen_stays_in_eval_mode() -> None:
+def test_frozen_modules_stay_in_eval_mode() -> None:
     encoder = ToyBackbone().load()
     model = Model(encoder, PooledHead(encoder.width, Classes(("no", "yes"))), start=2).train()
     modes = {name: module.training for name, module in encoder.native.named_modules()}

@@ -1,6 +1,6 @@
-"""Stacked heads: against torch's own modules and optimiser one by one, and without any effect on each other.
+"""Stacked heads equal torch's own modules and optimiser one by one, and do not affect each other.
 
-Features are in fp64, and so is all that is made of them, but for one comparison in fp32.
+Features and results are in fp64, except in one comparison in fp32.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _features(rows: int = 90, width: int = 10, seed: int = 0) -> Tensor:
 
 
 def _ring(features: Tensor, classes: int = 2) -> Tensor:
-    """Returns classes by distance from the middle: no linear map tells them apart."""
+    """Returns classes by the distance from the mean, which no linear map can separate."""
     x = (features - features.mean(0)) / features.std(0)
     order = x[:, :2].square().sum(1).argsort().argsort()
     return order * classes // len(order)
@@ -53,14 +53,14 @@ def _assert_alike(mine: Layers, other: Layers) -> None:
 @pytest.mark.parametrize(("hidden", "activation"), [([12], "gelu"), ([12, 7], "relu"), ([], "gelu")])
 @pytest.mark.parametrize("kind", ["classes", "number", "labels"])
 def test_a_head_is_what_torchs_own_modules_give(hidden: list[int], activation: str, kind: str) -> None:
-    """The same first weights and batches, through nn.Sequential and torch.optim.AdamW."""
+    """Compared with the same initial weights and batches in `nn.Sequential` and `torch.optim.AdamW`."""
     mine, exact = _both(_features(), hidden, activation, kind)
     assert_same_in_fp64(mine, exact)
     assert_rounded_alike(*_both(_features().float(), hidden, activation, kind), exact)
 
 
 def _both(features: Tensor, hidden: list[int], activation: str, kind: str) -> tuple[Tensor, Tensor]:
-    """Returns the answers (N, K) of a stacked head and of torch's own modules, in the features' numbers."""
+    """Returns the predictions (N, K) of a stacked head and of torch's own modules, in the features' dtype."""
     x = (features - features.mean(0)) / features.std(0, unbiased=False)
     targets, outputs = {
         "classes": (_ring(features, 3), 3),
@@ -88,13 +88,13 @@ def _both(features: Tensor, hidden: list[int], activation: str, kind: str) -> tu
         for group in optimizer.param_groups:
             group["lr"] = 1e-2 * rate(step, 25, 0.1)
         logits = module(x[order[step]])
-        wanted = targets[order[step]]
+        batch_targets = targets[order[step]]
         if kind == "classes":
-            loss = nn.functional.cross_entropy(logits, wanted)
+            loss = nn.functional.cross_entropy(logits, batch_targets)
         elif kind == "number":
-            loss = (logits[:, 0] - wanted).square().mean()
+            loss = (logits[:, 0] - batch_targets).square().mean()
         else:
-            loss = nn.functional.binary_cross_entropy_with_logits(logits, wanted.to(logits))
+            loss = nn.functional.binary_cross_entropy_with_logits(logits, batch_targets.to(logits))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -129,7 +129,7 @@ def test_seeds_have_their_own_rows_weights_and_order() -> None:
     assert not torch.allclose(together[0].maps[0].weight, together[-1].maps[0].weight, atol=1e-2)
 
 
-def test_one_that_diverges_poisons_no_other() -> None:
+def test_a_setting_that_diverges_does_not_affect_the_others() -> None:
     settings = _settings()
     wild = dataclasses.replace(settings[1], lr=float("inf"))
     together = train_heads([settings[0], wild, *settings[2:]], 2, [12])

@@ -1,4 +1,4 @@
-"""Batches to train on."""
+"""Shuffled training batches of rows of similar length."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def test_the_seed_decides_the_order() -> None:
 
 
 def test_rows_of_a_batch_are_of_like_length() -> None:
+    # The computed area of padded batches, against that of batches in random order.
     grouped = sum(LENGTHS[batch].max() * len(batch) for batch in _first(32))
     order = np.random.default_rng(0).permutation(500)
     shuffled = sum(LENGTHS[part].max() * len(part) for part in np.array_split(order, 32))
@@ -41,13 +42,13 @@ def test_batches_do_not_come_in_order_of_length() -> None:
     assert means != sorted(means)
 
 
-def test_nothing_to_train_on_is_said() -> None:
+def test_no_rows_are_refused() -> None:
     with pytest.raises(ValueError, match="nothing to train on"):
         next(train_batches(np.zeros(0, dtype=np.int64), 16, 0))
 
 
 @pytest.mark.parametrize("size", [0, -1])
-def test_a_batch_of_no_rows_is_said(size: int) -> None:
+def test_an_empty_batch_is_refused(size: int) -> None:
     with pytest.raises(ValueError, match=f"batch_size={size}"):
         next(train_batches(LENGTHS, size, 0))
 
@@ -60,6 +61,6 @@ def test_no_row_is_left_alone_in_its_batch(rows: int, size: int) -> None:
     assert max(len(batch) for batch in batches) <= size
 
 
-def test_batches_of_one_row_are_what_was_asked_for() -> None:
+def test_batches_of_one_row_are_possible() -> None:
     assert [len(batch) for batch in islice(train_batches(LENGTHS[:5], 1, 0), 5)] == [1] * 5
     assert sorted(len(batch) for batch in islice(train_batches(LENGTHS[:5], 2, 0), 3)) == [1, 2, 2]

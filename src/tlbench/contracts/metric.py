@@ -1,4 +1,4 @@
-"""The metric contract: a number that says how good predictions are, and what is known of it without computing it."""
+"""The metric contract: a score of predictions against targets, with its direction and range."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from tlbench.contracts.errors import PluginError
 from tlbench.contracts.outputs import Output
 
+# For type checkers only: `tlbench plan` and `list` import this module without NumPy and torch.
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -19,27 +20,35 @@ if TYPE_CHECKING:
     WeightedSums: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
 
 EXACT = 2**23
-"""Sums of whole numbers below it are exact in single precision, with a factor of two to spare."""
+"""Sums of integers below this bound are exact in fp32, whose limit is 2**24; the factor of two is a safety margin."""
 
 
 LONGEST_NAME = 80
-"""How many characters the name of a metric may have, which is that of a column."""
-_MOST_OF_A_BYTE = 255
+"""The maximum length of a metric's name, in characters; the name is also a column name."""
+_UINT8_MAX = 255
 
 
 class Metric:
-    """A metric: subclass it, with the fields below as class attributes or as those of a frozen dataclass.
+    """A score of predictions: subclass it and set the fields below, as class attributes or in a frozen dataclass.
 
-    Most metrics are a function of the sums of a few numbers of each example: give those in `statistics` and the
-    function in `value`. From the two come the score, its interval, the paired tests and the search, so that none of
-    them can contradict another. A metric that is no function of sums overrides `resampler`.
+    Most metrics are a function of sums over examples: return each example's terms from `statistics` and compute the
+    metric from their sums in `value`. A metric that is not a function of sums overrides `resampler` instead.
 
-        class Within(Metric):
+    Guarantees: the score, its bootstrap interval, the paired tests and the search all call these same methods, so they
+    cannot disagree. A plugin's metric that raises or returns something else than finite numbers is reported as a
+    `PluginError` that names it.
+
+    Example:
+        import numpy as np
+
+        from tlbench import Metric, Scalar
+
+        class WithinHalf(Metric):
             name, label, outputs = "within_half", "within 0.5", (Scalar,)
-            citation = "The share of answers that are at most 0.5 off."
+            citation = "The share of predictions that are at most 0.5 from their target."
 
             def statistics(self, scored):
-                hit = abs(scored.values - scored.targets) <= 0.5
+                hit = np.abs(scored.values - scored.targets) <= 0.5
                 return np.stack([hit, np.ones(len(hit))], axis=1)
 
             def value(self, sums):
@@ -47,99 +56,110 @@ class Metric:
     """
 
     name: str
-    """In snake_case, at most 80 characters; what tasks and records call it."""
+    """The identifier used by tasks and records: snake_case, at most 80 characters."""
     label: str
-    """As headings have it, such as "macro F1"."""
+    """The heading in tables, such as "macro F1"."""
     outputs: tuple[type[Output], ...]
-    """The kinds of output that it scores."""
+    """The output kinds that the metric scores."""
     greater_is_better: bool = True
     lowest: float | None = 0.0
-    """The least value that it can have; None where there is none."""
+    """The lower bound of the metric; None if it is unbounded below."""
     highest: float | None = 1.0
-    """The greatest value that it can have; None where there is none."""
+    """The upper bound of the metric; None if it is unbounded above."""
     worst: float | None = 0.0
-    """What a predictor that knows nothing or failed is counted as, and what an undefined score is; None where no value
-    is bad enough, so that a failure is left out of a mean, and an undefined score is an error."""
+    """The score given to an undefined value and to a failed fit. With None, a failed fit is left out of means and an
+    undefined value is an error."""
     reads_scores: bool = False
-    """Whether it reads probabilities, `Scored.scores`, which are hidden from a metric that does not say so; a predictor
-    that has none counts as certain of its answer."""
+    """Whether the metric reads probabilities (`Scored.scores`), which are otherwise hidden from it. A predictor without
+    probabilities counts as giving probability 1 to its prediction."""
     in_points: bool = True
-    """Whether it is a share of 1, which tables show in points of 100; else it is shown in its own unit."""
+    """Whether the metric is a fraction that tables multiply by 100; False shows it in its own unit."""
     citation: str = ""
-    """The paper that defines it, or the definition in one sentence."""
+    """The paper that defines the metric, or its definition in one sentence."""
 
     @property
     def points(self) -> float:
-        """How many of the units that tables show there are in 1."""
+        """The factor by which tables multiply the score: 100 or 1."""
         return 100.0 if self.in_points else 1.0
 
     def supports(self, output: Output) -> bool:
-        """Says whether it scores this output."""
+        """Returns whether the metric scores this output."""
         return isinstance(output, self.outputs)
 
     def statistics(self, scored: Scored) -> Floats:
-        """Returns (N, m): the numbers of each example whose sums make the metric.
+        """Returns the terms (N, m) of each example, whose sums over the examples determine the metric.
 
-        Integers of any width are summed exactly up to 2**53, and floats of any width in double precision.
+        Integers of any width are summed exactly up to 2**53; floats of any width are summed in fp64.
         """
         raise NotImplementedError(f"{self.name} has neither statistics nor a resampler")
 
     def value(self, sums: Floats) -> Floats:
-        """Returns (...): the metric for each row of sums (..., m); never NaN."""
+        """Returns the metric (...) for each row of sums (..., m).
+
+        NaN or infinity means "undefined" and counts as `worst`; with `worst = None` it is an error.
+        """
         raise NotImplementedError(f"{self.name} has no value")
 
     def parts(self, scored: Scored) -> Floats:
-        """Returns the statistics; those of texts and tags, which take long, are computed once.
+        """Returns the validated `statistics` (N, m), cached for texts and tags, where they are slow to compute.
 
         Raises:
-            PluginError: They are no array (N, m) of real numbers.
+            PluginError: The statistics are not an array (N, m) of real numbers.
         """
         if scored.kind in {"numbers", "labels"}:
-            return self._found(scored)
+            return self._checked_statistics(scored)
+        # The cache is a field of `scored`, so that it is freed with the predictions it belongs to.
         if self.name not in scored.known:
-            scored.known[self.name] = self._found(scored)
+            scored.known[self.name] = self._checked_statistics(scored)
         return scored.known[self.name]
 
-    def _found(self, scored: Scored) -> Floats:
+    def _checked_statistics(self, scored: Scored) -> Floats:
         import numpy as np
 
-        found: Any = self.statistics(scored)
-        shape = np.shape(found) if isinstance(found, np.ndarray) else None
-        if shape is None or found.dtype.kind not in "biuf" or len(shape) != 2 or shape[0] != len(scored):
-            what = type(found).__name__ if shape is None else f"{found.dtype} {shape}"
+        statistics: Any = self.statistics(scored)
+        shape = np.shape(statistics) if isinstance(statistics, np.ndarray) else None
+        # "biuf": booleans, integers and floats. Complex numbers, texts and objects would fail later, less clearly.
+        if shape is None or statistics.dtype.kind not in "biuf" or len(shape) != 2 or shape[0] != len(scored):
+            description = type(statistics).__name__ if shape is None else f"{statistics.dtype} {shape}"
             raise PluginError(
-                f"the metric {self.name} gave statistics of {what} where a NumPy array ({len(scored)}, m) of real"
-                " numbers is asked for: one row for each example"
+                f"the metric {self.name} gave statistics of {description} where a NumPy array ({len(scored)}, m) of"
+                " real numbers is expected: return one row for each example"
             )
-        return found  # type: ignore[no-any-return]
+        return statistics  # type: ignore[no-any-return]
 
     def resampler(self, scored: Scored) -> Resampler:
-        """Returns a function from weights (R, N), how often each resample holds each example, to the metric (R,)."""
+        """Returns a function from weights (R, N) to the metric (R,) of R resamples.
+
+        A weight is the number of times that the resample contains the example.
+        """
         parts = self.parts(scored)
         sums = weighted_sums(parts, counts=parts.dtype.kind in "biu")
+        # fp64 before `value`, because formulas subtract products of sums (variances), which cancel badly in fp32.
         return lambda weights: self.value(sums(weights).astype("float64"))
 
 
 def weighted_sums(parts: NDArray[Any], counts: bool) -> WeightedSums:
-    """Returns a function from weights (R, N) to the sums (R, m) of statistics (N, m), each as often as its weight says.
+    """Returns a function from weights (R, N) to the weighted sums (R, m) of statistics (N, m).
 
-    Sums of whole numbers (`counts`) are exact up to 2**53, and are in single precision, which takes half of the time,
-    where they are exact in it. All others are in double precision.
+    With `counts`, the statistics are integers: their sums are exact up to 2**53, and computed in fp32, at half the
+    cost, wherever fp32 is exact. Otherwise sums are in fp64.
     """
     import numpy as np
 
     wide = parts.astype(np.float64, copy=False)
     largest = max(float(wide.max(initial=1)), -float(wide.min(initial=0)))
+    # One resample of N examples sums to at most N * largest in absolute value: below `EXACT`, no partial sum rounds.
     if not (counts and len(parts) * largest < EXACT):
         return lambda weights: weights.astype(np.float64) @ wide
     narrow, ones = wide.astype(np.float32), np.ones(len(wide), dtype=np.float32)
 
     def sums(weights: NDArray[Any]) -> NDArray[Any]:
-        light = weights.astype(np.float32)
-        # A weight may stand for many examples that are alike, so that how many there are is known here alone.
-        drawn = len(narrow) * _MOST_OF_A_BYTE if weights.dtype == np.uint8 else np.inf
-        if drawn * largest < EXACT or (light @ ones).max(initial=0) * largest < EXACT:
-            return light @ narrow
+        weights32 = weights.astype(np.float32)
+        # When identical examples are merged into one row, a weight can exceed N, so the bound is checked again here.
+        # For bytes it follows from the type alone, which saves a pass over the weights.
+        total = len(narrow) * _UINT8_MAX if weights.dtype == np.uint8 else np.inf
+        if total * largest < EXACT or (weights32 @ ones).max(initial=0) * largest < EXACT:
+            return weights32 @ narrow
         return weights.astype(np.float64) @ narrow.astype(np.float64)
 
     return sums

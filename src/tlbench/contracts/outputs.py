@@ -1,4 +1,4 @@
-"""The output contract: what a task asks for, and what a predictor answers."""
+"""The output contract: the form of a task's targets and of the predictions for them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
+# For type checkers only: `tlbench plan` and `list` import this module without NumPy and torch.
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -20,69 +21,104 @@ if TYPE_CHECKING:
     Arrays: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
 
 AnswerKind = Literal["numbers", "labels", "tags", "texts"]
-"""How answers are stored and given to metrics: a number of each example (class indices too), a row of 0 and 1, a tuple
-of texts (a tag for each word), or a text beside several that are accepted."""
+"""The form of one example's prediction in storage and in metrics: a number (also a class index), a row of 0 and 1
+(multi-hot labels), a tuple of tags (one per word), or a text that is compared with several accepted ones."""
 Reads = Literal["example", "words", "context", "prompt"]
-"""What an answer is read from: one vector of the example, one of each word, places in a context; or it is written."""
+"""The input of the head: one vector per example, per word or per position of a context, or a prompt to complete."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """A kind of output: subclass it as a frozen dataclass whose fields say what is asked, such as names of classes.
+    """A kind of output, such as one of several classes: subclass it as a frozen dataclass with the details as fields.
 
-    It says which targets fit, how answers stand beside them, and which head is put on an encoder by default. What
-    answers in one of the four shapes of `AnswerKind` is stored, scored, resampled and ranked like tlbench's own.
+    A subclass declares which targets are valid, in which of the four forms of `AnswerKind` predictions come, and which
+    head predicts them. `misfit` must be overridden, and `head` too unless every backbone in use has a head for it.
+
+    Guarantees: predictions in one of the four forms are stored, scored, resampled and ranked like tlbench's own.
+
+    Example:
+        from dataclasses import dataclass
+        from typing import ClassVar
+
+        from tlbench import Output
+
+        @dataclass(frozen=True)
+        class Grade(Output):
+            names: tuple[str, ...]
+
+            kind: ClassVar[str] = "grade"
+            answers: ClassVar[str] = "numbers"
+            whole: ClassVar[bool] = True
+
+            @property
+            def classes(self):
+                return self.names
+
+            def misfit(self, example):
+                valid = isinstance(example.target, int) and 0 <= example.target < len(self.names)
+                return None if valid else f"{example.target!r} is not the index of a grade"
+
+            def occurring(self, target):
+                return {target}
+
+            def head(self, encoder):
+                from tlbench import Classes
+                from tlbench.modeling.heads import PooledHead
+
+                return PooledHead(encoder.width, Classes(self.names))
     """
 
     kind: ClassVar[str]
-    """In kebab-case; what `tlbench list tasks --kind` takes."""
+    """The name in kebab-case, used by `tlbench list tasks --kind`."""
     answers: ClassVar[AnswerKind]
+    """The form of a prediction."""
     whole: ClassVar[bool] = False
-    """Whether answers that are numbers are whole ones, such as indices of classes."""
+    """Whether numeric predictions are integers, such as class indices."""
     reads: ClassVar[Reads] = "example"
+    """The input from which a head predicts."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names that targets are indices of; empty where there are none."""
+        """The class or label names, in index order; empty for an output without classes."""
         return ()
 
     def misfit(self, example: Example) -> str | None:
-        """Returns what is wrong with the target of an example, or None."""
+        """Returns an error message if the target of an example is invalid, else None."""
         raise NotImplementedError
 
     def occurring(self, target: Any) -> set[int]:
-        """Returns the indices of the classes that a target is an example of."""
+        """Returns the indices of the classes that a target contains; the conformance checks read it."""
         return set()
 
     def arrays(self, targets: Sequence[Any], predictions: Predictions) -> Arrays | None:
-        """Returns targets and predictions as metrics read them, (N,) or (N, K) each, in one of the four shapes.
+        """Returns targets and predictions as arrays for the metrics, (N,) or (N, K) each, in the form of `answers`.
 
-        None, the default, stands for the usual conversion of that shape, which an override may call:
-        `tlbench.metrics.scored_arrays.usual_arrays`.
+        The default, None, uses the standard conversion of that form, `tlbench.metrics.scored_arrays.usual_arrays`,
+        which an override may call.
 
         Raises:
-            PluginError: A prediction that is not what the output asks for; the message names the example.
+            PluginError: A prediction does not have the form of the output; the message names the example.
         """
         return None
 
     def head(self, encoder: Encoder) -> Head | None:
         """Returns a new head for this output on top of the encoder.
 
-        None, the default, stands for tlbench's own head for outputs of this kind (`tlbench.modeling.heads`), if any.
+        The default, None, uses tlbench's head for outputs of this kind (`tlbench.modeling.heads`), if there is one.
         """
         return None
 
     def report(self, seeds: Sequence[Scored]) -> ClassReport | None:
-        """Returns precision, recall and confusions of each class over all seeds.
+        """Returns precision, recall and support of each class, and the confusion matrix, pooled over all seeds.
 
-        None, the default, stands for the usual report on `classes` (`tlbench.metrics.class_report`).
+        The default, None, uses the standard report on `classes` (`tlbench.metrics.class_report`).
         """
         return None
 
 
 @dataclass(frozen=True)
 class Classes(Output):
-    """One of several named classes; a target is the index of its name."""
+    """Single-label classification; a target is the index of a class name."""
 
     names: tuple[str, ...]
 
@@ -92,23 +128,24 @@ class Classes(Output):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names."""
+        """The names, in index order."""
         return self.names
 
     def misfit(self, example: Example) -> str | None:
-        """Returns what is wrong with a target that is no index of a name, or None."""
+        """Returns an error message if the target is not the index of a class, else None."""
         target = example.target
+        # In Python a bool is an int, but a target of True is more likely a mistake than class 1.
         whole = isinstance(target, int) and not isinstance(target, bool)
-        return None if whole and 0 <= target < len(self.names) else _no_target(self, target)
+        return None if whole and 0 <= target < len(self.names) else _invalid_target(self, target)
 
     def occurring(self, target: Any) -> set[int]:
-        """Returns the index itself."""
+        """Returns the class of the example."""
         return {target}
 
 
 @dataclass(frozen=True)
 class MultiLabel(Output):
-    """Any subset of several named labels; a target is a tuple of 0 and 1, one for each name."""
+    """Multi-label classification; a target is a tuple of 0 and 1, one for each label name."""
 
     names: tuple[str, ...]
 
@@ -117,14 +154,14 @@ class MultiLabel(Output):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names."""
+        """The names, in index order."""
         return self.names
 
     def misfit(self, example: Example) -> str | None:
-        """Returns what is wrong with a target that is no tuple of 0 and 1, one for each name, or None."""
+        """Returns an error message if the target is not a tuple of 0 and 1, one for each label, else None."""
         target = example.target
         fits = isinstance(target, tuple | list) and len(target) == len(self.names) and set(target) <= {0, 1}
-        return None if fits else _no_target(self, target)
+        return None if fits else _invalid_target(self, target)
 
     def occurring(self, target: Any) -> set[int]:
         """Returns the indices of the labels that are 1."""
@@ -133,20 +170,20 @@ class MultiLabel(Output):
 
 @dataclass(frozen=True)
 class Scalar(Output):
-    """A real number; a target is a float."""
+    """Regression; a target is a finite float."""
 
     kind: ClassVar[str] = "scalar"
     answers: ClassVar[AnswerKind] = "numbers"
 
     def misfit(self, example: Example) -> str | None:
-        """Returns what is wrong with a target that is no finite float, or None."""
+        """Returns an error message if the target is not a finite float, else None."""
         target = example.target
-        return None if isinstance(target, float) and math.isfinite(target) else _no_target(self, target)
+        return None if isinstance(target, float) and math.isfinite(target) else _invalid_target(self, target)
 
 
 @dataclass(frozen=True)
 class TokenClasses(Output):
-    """A class for each word; a target is a tuple of indices into the names, one for each word."""
+    """Token classification; a target is a tuple of class indices, one for each word."""
 
     names: tuple[str, ...]
 
@@ -156,35 +193,36 @@ class TokenClasses(Output):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names."""
+        """The names, in index order."""
         return self.names
 
     def misfit(self, example: Example) -> str | None:
-        """Returns what is wrong with a target that is no tuple of indices, one for each word, or None."""
+        """Returns an error message if the target is not a tuple of class indices, one for each word, else None."""
         target, words = example.target, example.inputs[0]
         fits = isinstance(target, tuple | list) and target and all(_is_index(part, self.names) for part in target)
         if not fits:
-            return _no_target(self, target)
+            return _invalid_target(self, target)
         return None if len(target) == len(words) else f"{len(words)} words and {len(target)} classes"
 
     def occurring(self, target: Any) -> set[int]:
-        """Returns the indices of the words' classes."""
+        """Returns the class indices of the words."""
         return set(target)
 
 
 class Answer(NamedTuple):
-    """An accepted answer to a question: a stretch of its context."""
+    """An accepted answer to a question: a substring of its context."""
 
     text: str
     start: int
-    """The character of the context at which it begins."""
+    """The character offset in the context at which the answer begins."""
 
 
 @dataclass(frozen=True)
 class Span(Output):
-    """A stretch of the context that answers a question; a target is a tuple of accepted `Answer`s.
+    """Extractive question answering: a prediction is a substring of the context.
 
-    An empty tuple is a question that the context does not answer; a prediction then is the empty text.
+    A target is a tuple of accepted `Answer`s. It is empty for an unanswerable question, whose correct prediction is the
+    empty text.
     """
 
     kind: ClassVar[str] = "span"
@@ -192,20 +230,22 @@ class Span(Output):
     reads: ClassVar[Reads] = "context"
 
     def misfit(self, example: Example) -> str | None:
-        """Returns what is wrong with a target whose answers do not stand where they say, or None."""
+        """Returns an error message if an accepted answer is not in the context at its start, else None."""
         target = example.target
+        # An empty tuple passes: it is the target of an unanswerable question.
         if not isinstance(target, tuple) or not all(isinstance(answer, Answer) for answer in target):
-            return _no_target(self, target)
+            return _invalid_target(self, target)
         for text, start in target:
-            found = example.inputs[1][start : start + len(text)] if start >= 0 else ""
-            if not text or found != text:
-                return f"the answer {text!r} is said to stand at {start}, where the context has {found!r}"
+            # A negative start would slice from the end of the context instead of failing.
+            at_start = example.inputs[1][start : start + len(text)] if start >= 0 else ""
+            if not text or at_start != text:
+                return f"the answer {text!r} should begin at {start}, where the context has {at_start!r}"
         return None
 
 
 @dataclass(frozen=True)
 class Text(Output):
-    """A text of at most `max_length` tokens; a target is a tuple of accepted texts."""
+    """Text generation of at most `max_length` tokens; a target is a tuple of accepted texts."""
 
     max_length: int = 128
 
@@ -214,41 +254,42 @@ class Text(Output):
     reads: ClassVar[Reads] = "prompt"
 
     def misfit(self, example: Example) -> str | None:
-        """Returns what is wrong with a target that is no tuple of texts, or None."""
+        """Returns an error message if the target is not a tuple of texts, else None."""
         target = example.target
         fits = isinstance(target, tuple | list) and target and all(isinstance(answer, str) for answer in target)
-        return None if fits else _no_target(self, target)
+        return None if fits else _invalid_target(self, target)
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a predictor says of each example, in the order of the examples.
+    """The predictions for N examples, in the order of the examples.
 
     Raises:
-        ValueError: The three parts differ in length.
+        ValueError: ids, values and scores differ in length.
     """
 
     ids: tuple[str, ...]
     values: np.ndarray
-    """(N,) class indices or real numbers; (N, K) labels of 0 and 1; of object dtype (N,) for tuples of class indices,
-    one for each word, and for the texts that `Span` and `Text` ask for."""
+    """(N,) class indices or real numbers; (N, K) labels of 0 and 1; or (N,) of dtype object: tuples of class indices,
+    one for each word, or the texts of `Span` and `Text`."""
     scores: np.ndarray | None = None
-    """(N, K) probabilities over the names of the output, where the predictor has them."""
+    """(N, K) probabilities of the classes or labels, if the predictor has them."""
 
     def __post_init__(self) -> None:
         lengths = {len(self.ids), len(self.values)}
         if self.scores is not None:
             lengths.add(len(self.scores))
         if len(lengths) > 1:
-            raise ValueError(f"predictions of different lengths: {sorted(lengths)}")
+            raise ValueError(f"ids, values and scores of predictions differ in length: {sorted(lengths)}")
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
 def _is_index(value: Any, names: Sequence[str]) -> bool:
+    # Negative indices are refused too: Python would silently count them from the end of the names.
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names)
 
 
-def _no_target(output: Output, target: Any) -> str:
-    return "no target" if target is None else f"{target!r} is no target of {output}"
+def _invalid_target(output: Output, target: Any) -> str:
+    return "no target" if target is None else f"{target!r} is not a valid target of {output}"

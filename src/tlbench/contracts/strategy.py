@@ -1,4 +1,4 @@
-"""The strategy contract: a way to adapt a backbone to a task, and all that one fit may see."""
+"""The strategy contract: a method of adapting a backbone to a task, and the inputs of one fit."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tlbench.contracts.resources import ROWS, Resources, Trainable, estimated
 from tlbench.contracts.space import Space, Value
 from tlbench.contracts.task import Examples, SplitName, Task
 
+# For type checkers only: `tlbench plan` and `list` import this module without NumPy and torch.
 if TYPE_CHECKING:
     import torch
 
@@ -29,81 +30,84 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TaskInfo:
-    """What a strategy may know of the task: never its test split."""
+    """The description of a task that a strategy receives; it gives no access to the test split."""
 
     name: str
     output: Output
     metrics: tuple[str, ...]
+    """Names of the metrics, the primary one first."""
     positive: int = 1
+    """The positive class of binary metrics."""
 
     @property
     def metric(self) -> str:
-        """The primary metric."""
+        """The name of the primary metric."""
         return self.metrics[0]
 
 
 @dataclass(frozen=True)
 class About:
-    """What a space may depend on."""
+    """The task, protocol and backbone, on which a search space may depend."""
 
     task: TaskInfo
     protocol: Protocol
     backbone: Backbone | None
+    """None for a strategy that uses no backbone."""
 
 
 class Predictor(TypingProtocol):
-    """What a fit returns: something that answers examples.
+    """A fitted model, which returns predictions for examples.
 
-    It must keep its own state (a head, a weight matrix) but may share the encoder: the runner puts the encoder's
-    weights back as the fit left them before it predicts.
+    It must own what the fit trained outside the encoder (a head, a weight matrix) but may share the encoder: before
+    `predict`, the runner restores the encoder's parameters to their state at the end of the fit.
     """
 
     def predict(self, data: Data) -> Predictions:
-        """Returns an answer for each example of the data, in order."""
+        """Returns one prediction for each example of the data, in order."""
 
     def save(self, folder: Path) -> None:
-        """Writes what `Strategy.load` makes the same predictor of: weights as safetensors, settings as JSON.
+        """Writes the predictor to files for `Strategy.load`: parameters in safetensors, settings in JSON.
 
-        The folder may not be there yet. The runner saves the best trial of a search, so that a kill costs no second fit
-        of it. A predictor without `save` does as well: its fit is then made again.
+        The folder may not exist yet. The runner saves the best trial of a search, so that it need not be fitted again
+        if the process is killed. `save` is optional: without it, the fit is repeated when needed.
         """
 
 
 @dataclass(frozen=True)
 class LoadedBackbone:
-    """Another backbone than the fit's own, such as a teacher."""
+    """A second backbone for the same task, such as a teacher."""
 
     encoder: Encoder
-    """Loaded anew, on the job's device, in eval mode."""
+    """Freshly loaded, on the job's device, in eval mode."""
     featurize: Callable[[Examples], Data]
-    """This backbone's own, for the job's task."""
+    """Tokenises or transforms examples of the job's task for this backbone."""
     new_head: Callable[[], Head]
-    """Returns a new head of the job's task on this encoder."""
+    """Returns a new head for the job's task on this encoder."""
 
 
 @dataclass(frozen=True)
 class OtherTask:
-    """Another task's labelled data, as the job's backbone reads them; never its test split."""
+    """Labelled data of another task, featurised for the job's backbone; without its test split."""
 
     task: TaskInfo
     train: Data
     validation: Data
     new_head: Callable[[], Head]
-    """Returns a new head of this task on the job's encoder."""
+    """Returns a new head for this task on the job's encoder."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that one fit may see. There is no test split in it."""
+    """The inputs of one fit: model, data, params and seed. It gives no access to the test split."""
 
     encoder: Encoder
-    """As freshly loaded, on `device`, in eval mode; what the fit does to it is undone after the fit."""
+    """With its pretrained parameters, on `device`, in eval mode; changes made by the fit are undone after it."""
     head: Head
-    """New, on `device`; drawn with this fit's seed."""
+    """New, on `device`, initialised with this fit's seed."""
     train: Data
     validation: Data
     unlabeled: Callable[[], Data | None]
-    """The task's own unlabelled split plus the train rows beyond `protocol.train_limit`, labels removed."""
+    """Returns the task's unlabelled split plus the training rows beyond `protocol.train_limit`, labels removed."""
     task: TaskInfo
     params: Mapping[str, Value]
     """The hyperparameters of this trial."""
@@ -111,52 +115,84 @@ class Job:
     seed: int
     device: torch.device
     precision: str
-    """Resolved: `fp32`, `bf16-autocast` or `bf16-weights`."""
+    """`fp32`, `bf16-autocast` or `bf16-weights`; `auto` is resolved before the fit."""
     activations: Activations
-    """What a frozen prefix of the encoder computes; computed once, shared by trials, seeds and strategies."""
+    """The cache of hidden states of a frozen prefix of the encoder, shared by trials, seeds and strategies."""
     featurize: Callable[[Examples], Data]
-    """The backbone's own, for augmented examples, prompts and pairs."""
+    """Tokenises or transforms examples for the backbone, such as augmented examples, prompts and pairs."""
     load: Callable[..., Encoder]
-    """Loads this backbone anew (`load(pretrained=False)`: random weights drawn with this fit's seed), on `device`."""
+    """Returns another copy of this backbone on `device`; `load(pretrained=False)` initialises it by this fit's seed."""
     new_head: Callable[[Encoder], Head]
-    """Returns another new head, for an encoder that `load` gave: a decoder is as pretrained as its encoder."""
+    """Returns a new head for an encoder from `load`; a pretrained decoder is used only with a pretrained encoder."""
     examples: Callable[[SplitName], Examples | None]
-    """Raw texts or images of train, validation or unlabeled; asking for test raises `SealBroken`."""
+    """Returns raw texts or images of train, validation or unlabeled; `examples("test")` raises `SealBroken`."""
     score: Callable[[Predictor], float]
-    """The primary metric of a predictor on the validation split."""
+    """Returns the primary metric of a predictor on the validation split."""
     report: Callable[..., None]
-    """`report(step, score, loss=None)` tells a validation score, as `score` returns it, and the training loss at a
-    step; raises `Pruned` where the search stops the fit."""
+    """`report(step, score, loss=None)` reports a validation score, as returned by `score`, and the training loss at a
+    step to the pruner; it raises `Pruned` to stop the fit."""
     once: Callable[[str, Callable[[], Any]], Any]
-    """Runs `make` at most once per cell, seed, key and process, shared by trials; each fit that asks is charged."""
+    """`once(key, make)` returns the cached result of `make`, computed at most once per cell, seed, key and process. Its
+    time counts towards every fit that uses it, so that costs do not depend on the order of fits."""
     backbone: Callable[[str], LoadedBackbone]
-    """Loads another backbone, which the strategy's `needs` name; wrap it in `once` where several fits read it."""
+    """Loads another backbone, declared in the strategy's `needs`; wrap it in `once` to share it between fits."""
     other: Callable[[str], OtherTask]
-    """Returns another task's data, which the strategy's `needs` name."""
+    """Returns the data of another task, declared in the strategy's `needs`."""
     notes: dict[str, float] = field(default_factory=dict)
-    """What the strategy wants kept in the trial: epochs run, best step, ..."""
+    """Numbers to keep in the trial's record, such as the epochs run or the best step."""
 
 
 class Strategy:
-    """A way to adapt a backbone: subclass it as a frozen dataclass whose fields are its parameters."""
+    """A method of adapting a backbone, such as fine-tuning: subclass it as a frozen dataclass with options as fields.
+
+    Only `name` and `fit` are required. A strategy owns its fit: `tlbench.training` offers a training loop, but any code
+    that returns a `Predictor` will do. Options are set in the strategy's name (`partial-finetune[stages=2]`), whereas
+    params are searched in `space`.
+
+    Guarantees: a fit is given no test split, starts from freshly loaded parameters, and gets the same training subset,
+    seeds and number of trials as every other strategy. The runner meters time, memory and rows, but only the strategy
+    can keep to the protocol's `max_steps` or `epochs`, as `tlbench.training.train` does.
+
+    Example:
+        from dataclasses import dataclass
+
+        from tlbench import Float, Strategy
+
+        @dataclass(frozen=True)
+        class LayerwiseDecay(Strategy):
+            name = "layerwise-decay"
+            paper = "Howard & Ruder 2018, arXiv:1801.06146"
+
+            def space(self, about):
+                return {"lr": Float(1e-5, 1e-3, log=True), "decay": Float(0.6, 0.99)}
+
+            def fit(self, job):
+                from tlbench.training import Model, layer_decayed, train
+
+                model = Model(job.encoder, job.head)
+                groups = layer_decayed(model, job.params["lr"], job.params["decay"])
+                return train(model, job.train, job, groups)
+    """
 
     name: ClassVar[str]
+    """In kebab-case; used in suites, records and tables."""
     version: ClassVar[int] = 1
-    """Raise it when the results change."""
+    """Part of a cell's identity: increase it when the results change, so that old records are not reused."""
     paper: ClassVar[str] = ""
+    """The reference of the method."""
     uses_backbone: ClassVar[bool] = True
-    """False for baselines that never look through a backbone: planned once per task."""
+    """False for baselines without a backbone, such as the majority class, which run once per task."""
     batch_size: ClassVar[int] = 1
-    """How many fits `fit_batch` takes at once; with more than 1 it must be overridden."""
+    """The maximum number of fits passed to `fit_batch`; override `fit_batch` if it is above 1."""
 
     def space(self, about: About) -> Space:
-        """Returns what the study may choose; empty where there is nothing to search."""
+        """Returns the search space of the params; empty if there are none to search."""
         return {}
 
     def defaults(self, about: About) -> Mapping[str, Value]:
-        """Returns the setting that the first trial tries; of a study with one trial it is the only one.
+        """Returns the params of the first trial, which are the only ones in a study of one trial.
 
-        What it leaves out, the sampler chooses.
+        The sampler chooses the params that are left out.
         """
         return {}
 
@@ -164,67 +200,73 @@ class Strategy:
         """Returns a predictor adapted to `job.train` with `job.params`.
 
         Raises:
-            Pruned: The study's pruner stopped the trial (raised by `job.report`).
-            Diverged: A loss, a weight or an output is not finite.
+            Pruned: The pruner stopped the trial (raised by `job.report`).
+            Diverged: A loss, a parameter or a prediction is not finite.
         """
         raise NotImplementedError
 
     def load(self, job: Job, folder: Path) -> Predictor:
-        """Returns a predictor that its `save(folder)` wrote, on this job's fresh encoder and head.
+        """Returns the predictor that was saved by `save(folder)`, on this job's fresh encoder and head.
 
-        The job has the params and seed of the fit that was saved. Needed only where predictors have a `save`.
+        The job has the params and seed of the saved fit. Required only if predictors have a `save`.
 
         Raises:
-            UsageError: The folder holds no predictor that this strategy gives on such a job, or it is damaged: what is
-                read is checked, since it may come from elsewhere.
+            UsageError: The files are damaged or belong to another strategy or another kind of job. They may come from
+                an untrusted source, so validate them.
         """
-        raise NotImplementedError(f"{self.name} loads no predictor")
+        raise NotImplementedError(f"{self.name} has no load(); define it, or remove save() from its predictor")
 
     def fit_batch(self, jobs: Sequence[Job]) -> list[Predictor | FitEnded]:
-        """Returns a predictor, or the reason why there is none, for each job.
+        """Returns each job's predictor, or the exception that ended its fit; override it to train jobs in one pass.
 
-        The jobs are fits of one cell: several settings of one seed while a search goes on, the winner at several
-        seeds afterwards. They share encoder, activations, validation and protocol; each has its own params, trial
-        and seed, and with its seed its own training subset and its own head. Override it to train them in one pass.
-        Each result must be the one that `fit` gives on the job alone, up to rounding, whatever its neighbours do:
-        what one job cannot have is returned in its place and not raised. Each job's meter counts its own rows.
+        The jobs are fits of one cell: several params at one seed during a search, the best params at several seeds
+        afterwards. They share encoder, activations, validation and protocol. Each has its own params, trial and seed,
+        and therefore its own training subset and head.
+
+        Each result must equal that of `fit` on the job alone, up to rounding. The failure of one job must not affect
+        the others, so return its `FitEnded` instead of raising it. Each job's data counts the rows it serves.
         """
+        # The default has no shared pass, so that a strategy without `fit_batch` works with any number of jobs.
         results: list[Predictor | FitEnded] = []
         for job in jobs:
             try:
                 results.append(self.fit(job))
+            # Only expected ends of a fit are kept per job; any other exception is a bug and fails the whole batch.
             except FitEnded as ended:
                 results.append(ended)
         return results
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
-        """Returns why this backbone and task cannot be combined with the strategy, or None if they can."""
+        """Returns the reason why the strategy cannot adapt this backbone to this task, or None if it can."""
         return None
 
     def needs(self) -> tuple[str, ...]:
-        """Returns what else a fit reads: "backbone:x" (a teacher, by `Job.backbone`), "task:mnli" (by `Job.other`).
+        """Returns the other inputs of a fit: "backbone:x" (for `Job.backbone`, a teacher), "task:x" (for `Job.other`).
 
-        It is part of the cell's identity, and `tlbench fetch` brings it. A plan skips the cell where it is missing, and
-        where it is the task of the cell itself.
+        They are part of the cell's identity and are downloaded by `tlbench fetch`. The plan skips a cell if one of them
+        is missing or is the cell's own task.
         """
         return ()
 
     def trainable(self, backbone: Backbone) -> Trainable:
-        """Returns what of the backbone a fit trains: a number of its top stages, or of parameters anywhere in it.
+        """Returns how much of the backbone is trained: a number of top stages, or of parameters anywhere in it.
 
-        The estimate of its memory reads it, and the order in which a run opens its cells. By default nothing where
-        several fits share a pass and with it the encoder, and else everything: a strategy that trains less says so, or
-        is skipped where it would fit.
+        It determines the memory estimate and the order in which cells run. By default all of the backbone is trained,
+        or none of it if several fits share one pass. Override it in a strategy that trains a part, which would
+        otherwise be skipped on machines where it fits.
         """
+        # Fits that share a pass share the encoder, so none of them can train it.
         return Trainable(0) if self.batch_size > 1 else Trainable()
 
     def resources(self, backbone: Backbone | None, task: Task) -> Resources:
-        """Returns what one fit asks of the machine, by default as the backbone's card lets it be estimated.
+        """Returns the devices and memory that one fit requires, by default estimated from the backbone's card.
 
-        A plan skips what does not fit. A strategy's field `train_batch_size` counts as the rows of a step.
+        The plan skips fits that exceed the machine's memory. The estimate reads the batch size from the strategy's
+        field `train_batch_size`, if there is one.
         """
         if backbone is None:
             return Resources()
         rows: int = getattr(self, "train_batch_size", ROWS)
+        # The head of a task that generates text is a whole decoder, trained with its own gradients and moments.
         writes = task.output.reads == "prompt"
         return estimated(backbone.card(), self.trainable(backbone), rows, writes=writes)

@@ -1,4 +1,4 @@
-"""Metrics: what is known of each, its formula in NumPy, its intervals. Importing this imports no NumPy."""
+"""Metrics: their descriptions, formulas and bootstrap intervals. Importing this package imports no NumPy."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from tlbench.contracts.metric import Metric
 from tlbench.metrics.builtin import BUILT_IN
 
 METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in BUILT_IN})
-"""The metrics that tlbench brings, by name; a plugin's stand beside them in a catalog."""
+"""tlbench's own metrics by name; a catalog adds those of plugins."""
 
 
 def named(metric: str | Metric) -> Metric:
-    """Returns the metric itself, or the one of tlbench's own that has this name.
+    """Returns tlbench's metric of this name, or the given metric itself.
 
     Raises:
-        KeyError: There is none.
+        KeyError: tlbench has no metric of this name.
     """
     return METRICS[metric] if isinstance(metric, str) else metric

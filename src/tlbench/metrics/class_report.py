@@ -1,4 +1,4 @@
-"""What each class is found by, and what it is confused with."""
+"""The classification report: precision, recall and F1 of each class, and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -14,47 +14,48 @@ from tlbench.metrics.scored import Array, Scored
 
 
 def report_of(output: Output, seeds: Sequence[Scored]) -> ClassReport:
-    """Returns the report on an output's classes over all seeds: its own, or the usual one of its shape."""
-    own = output.report(seeds)
-    if own is not None:
-        return own
+    """Returns the classification report pooled over all seeds: the output's own, or the standard one of its form."""
+    custom = output.report(seeds)
+    if custom is not None:
+        return custom
     if output.answers == "labels":
-        return of_labels(output.classes, seeds)
+        return labels_report(output.classes, seeds)
     if output.answers == "tags":
-        return of_words(output.classes, seeds)
+        return tags_report(output.classes, seeds)
     if output.answers == "numbers" and output.whole and output.classes:
-        return of_classes(output.classes, seeds)
+        return classes_report(output.classes, seeds)
     return ClassReport()
 
 
-def of_labels(names: Sequence[str], seeds: Sequence[Scored]) -> ClassReport:
-    """Returns the report on labels, of which an example may have any number."""
-    said = np.sum([scored.values.sum(axis=0) for scored in seeds], axis=0)
-    true = np.sum([scored.targets.sum(axis=0) for scored in seeds], axis=0)
-    hit = np.sum([(scored.values * scored.targets).sum(axis=0) for scored in seeds], axis=0)
-    return ClassReport(_rows(names, hit, said, true, len(seeds)))
+def labels_report(names: Sequence[str], seeds: Sequence[Scored]) -> ClassReport:
+    """Returns the report for multi-label predictions (N, K), with each label counted as a binary problem of its own."""
+    predicted = np.sum([scored.values.sum(axis=0) for scored in seeds], axis=0)
+    actual = np.sum([scored.targets.sum(axis=0) for scored in seeds], axis=0)
+    correct = np.sum([(scored.values * scored.targets).sum(axis=0) for scored in seeds], axis=0)
+    return ClassReport(_class_scores(names, correct, predicted, actual, len(seeds)))
 
 
-def of_words(names: Sequence[str], seeds: Sequence[Scored]) -> ClassReport:
-    """Returns the report on tags of words: in BIO tags the classes are the types of entities, what is confused tags."""
-    each = of_classes(names, [_words(names, scored) for scored in seeds])
+def tags_report(names: Sequence[str], seeds: Sequence[Scored]) -> ClassReport:
+    """Returns the report for tags: with BIO tags, scores are of entity types (as in seqeval) and confusions of tags."""
+    by_tag = classes_report(names, [_word_examples(names, scored) for scored in seeds])
     types = sorted({name.partition("-")[2] for name in names if name[:2] in {"B-", "I-"}})
-    return ClassReport(_of_entities(types, seeds), each.names, each.confusion) if types else each
+    return ClassReport(_entity_scores(types, seeds), by_tag.names, by_tag.confusion) if types else by_tag
 
 
-def of_classes(names: Sequence[str], seeds: Sequence[Scored]) -> ClassReport:
-    """Returns the report on classes of which every example has one."""
+def classes_report(names: Sequence[str], seeds: Sequence[Scored]) -> ClassReport:
+    """Returns the report for single-label predictions, with the non-zero entries of the confusion matrix."""
+    # A pair (target, prediction) is encoded as one integer, so that a single bincount fills the matrix.
     size = len(names)
     matrix = np.zeros((size, size), dtype=np.int64)
     for scored in seeds:
         matrix += np.bincount(scored.targets * size + scored.values, minlength=size * size).reshape(size, size)
-    rows = _rows(names, matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1), len(seeds))
+    rows = _class_scores(names, matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1), len(seeds))
     entries = tuple((int(i), int(j), int(matrix[i, j])) for i, j in zip(*matrix.nonzero(), strict=True))
     return ClassReport(rows, tuple(names), entries)
 
 
-def _words(names: Sequence[str], scored: Scored) -> Scored:
-    """Returns each word as an example of its own."""
+def _word_examples(names: Sequence[str], scored: Scored) -> Scored:
+    """Returns the words of all examples as one flat sequence of class indices."""
     index = {name: i for i, name in enumerate(names)}
 
     def flat(tags: Iterable[Sequence[str]]) -> Array:
@@ -63,25 +64,36 @@ def _words(names: Sequence[str], scored: Scored) -> Scored:
     return Scored(flat(scored.targets), flat(scored.values))
 
 
-def _of_entities(types: Sequence[str], seeds: Sequence[Scored]) -> tuple[ClassScore, ...]:
-    hit: Counter[str] = Counter()
-    said: Counter[str] = Counter()
-    true: Counter[str] = Counter()
+def _entity_scores(types: Sequence[str], seeds: Sequence[Scored]) -> tuple[ClassScore, ...]:
+    correct: Counter[str] = Counter()
+    predicted: Counter[str] = Counter()
+    actual: Counter[str] = Counter()
     for scored in seeds:
         for target, value in zip(scored.targets, scored.values, strict=True):
-            asked, found = entities_of(target), entities_of(value)
-            for counter, entities in ((hit, asked & found), (said, found), (true, asked)):
+            targets, predictions = entities_of(target), entities_of(value)
+            for counter, entities in ((correct, targets & predictions), (predicted, predictions), (actual, targets)):
                 counter.update(kind for kind, _, _ in entities)
-    counts = [np.asarray([counter[kind] for kind in types]) for counter in (hit, said, true)]
-    return _rows(types, counts[0], counts[1], counts[2], len(seeds))
+    counts = [np.asarray([counter[kind] for kind in types]) for counter in (correct, predicted, actual)]
+    return _class_scores(types, counts[0], counts[1], counts[2], len(seeds))
 
 
-def _rows(names: Sequence[str], hit: Array, said: Array, true: Array, seeds: int) -> tuple[ClassScore, ...]:
-    counts = zip(names, hit.tolist(), said.tolist(), true.tolist(), strict=True)
+def _class_scores(
+    names: Sequence[str], correct: Array, predicted: Array, actual: Array, seeds: int
+) -> tuple[ClassScore, ...]:
+    counts = zip(names, correct.tolist(), predicted.tolist(), actual.tolist(), strict=True)
+    # Counts are sums over seeds that share one test split, so the support of one seed is the sum divided by the seeds.
     return tuple(
-        ClassScore(name, _share(h, s), _share(h, t), _share(2 * h, s + t), t // seeds) for name, h, s, t in counts
+        ClassScore(
+            name,
+            _ratio(tp, n_predicted),
+            _ratio(tp, n_actual),
+            _ratio(2 * tp, n_predicted + n_actual),
+            n_actual // seeds,
+        )
+        for name, tp, n_predicted, n_actual in counts
     )
 
 
-def _share(part: int, whole: int) -> float:
+def _ratio(part: int, whole: int) -> float:
+    # 0 where the denominator is 0, which is scikit-learn's `zero_division=0`.
     return part / whole if whole else 0.0

@@ -1,6 +1,6 @@
-"""The metrics as `evaluate.Metric` subclasses, for those who use that library; a run never imports it.
+"""tlbench's metrics as `evaluate.Metric` subclasses, for use with Hugging Face evaluate; a run never imports it.
 
-`evaluate.load` is never called: it runs a script, from the hub or from the working directory.
+`evaluate.load` is never called, because it would run a script from the hub or from the working directory.
 """
 
 from __future__ import annotations
@@ -19,23 +19,25 @@ from tlbench.metrics.scored import Scored, of_whole_numbers
 
 
 def metric_class(metric: str | Metric, kind: AnswerKind = "numbers") -> type[Any]:
-    """Returns the `evaluate.Metric` subclass of a metric, made at the first call; importing evaluate takes seconds.
+    """Returns an `evaluate.Metric` subclass that computes `tlbench.metrics.resampling.score`.
 
-    What it computes is `tlbench.metrics.resampling.score`. A metric of probabilities takes rows of them as predictions.
+    A metric that reads probabilities takes rows of them as predictions. The first call imports evaluate, which takes
+    seconds.
 
     Args:
         metric: A metric, or the name of one of tlbench's own.
-        kind: What references and predictions are: numbers (class indices too), labels (rows of 0 and 1), tags (rows of
-            texts), or texts (each prediction a text, each reference a list of those that are accepted).
+        kind: The form of references and predictions: numbers (also class indices), labels (rows of 0 and 1), tags
+            (rows of texts), or texts (a prediction is a text, a reference a list of accepted texts).
 
     Raises:
         KeyError: There is no such metric.
     """
-    return _made(named(metric), kind)
+    return _build_class(named(metric), kind)
 
 
 @cache
-def _made(metric: Metric, kind: AnswerKind) -> type[Any]:
+def _build_class(metric: Metric, kind: AnswerKind) -> type[Any]:
+    # Both libraries warn about unrelated optional dependencies when imported.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import datasets  # type: ignore[import-untyped]
@@ -51,8 +53,9 @@ def _made(metric: Metric, kind: AnswerKind) -> type[Any]:
     if metric.reads_scores:
         predictions = datasets.Sequence(datasets.Value("float64"))
 
+    # `evaluate` describes a metric by its class, so each metric and form needs a class of its own.
     class PackagedMetric(evaluate.Metric):  # type: ignore[misc]
-        """A metric whose formula is in this package."""
+        """An `evaluate.Metric` with the formula of one of tlbench's metrics."""
 
         def __init__(self, *, positive: int = 1, **kwargs: Any) -> None:
             self.positive = positive
@@ -73,15 +76,16 @@ def _made(metric: Metric, kind: AnswerKind) -> type[Any]:
 
 def _scored(metric: Metric, kind: AnswerKind, references: Any, predictions: Any, positive: int) -> Scored:
     if metric.reads_scores:
-        given = np.asarray(predictions, dtype=np.float64)
-        values = (given > 0.5).astype(np.int64) if kind == "labels" else given.argmax(axis=1)
-        return Scored(np.asarray(references), values, given, positive)
+        probabilities = np.asarray(predictions, dtype=np.float64)
+        values = (probabilities > 0.5).astype(np.int64) if kind == "labels" else probabilities.argmax(axis=1)
+        return Scored(np.asarray(references), values, probabilities, positive)
     if kind in {"numbers", "labels"}:
         both = np.asarray(references), np.asarray(predictions)
         if of_whole_numbers(metric) is None and all((part == np.round(part)).all() for part in both):
-            # The library has one type for all numbers of a metric of classes and of real numbers.
+            # The declared feature type is float64 for a metric of both classes and real numbers, so integer-valued
+            # floats have to be converted back to the class indices they were.
             both = both[0].astype(np.int64), both[1].astype(np.int64)
         return Scored(*both, positive=positive)
-    accepted = [tuple(item) for item in references]
-    answers = [tuple(item) for item in predictions] if kind == "tags" else list(predictions)
-    return Scored(accepted, answers, positive=positive)  # type: ignore[arg-type]
+    targets = [tuple(item) for item in references]
+    values = [tuple(item) for item in predictions] if kind == "tags" else list(predictions)
+    return Scored(targets, values, positive=positive)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The two shapes that a metric's formula can have, so that a thousand resamples of the examples take milliseconds."""
+"""The two kinds of metric formula that allow fast bootstrap resampling: functions of sums and functions of ranks."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sums:
-    """A metric that is a function of the sums of a few numbers of each example."""
+    """A metric that is a function of sums over examples, such as accuracy or Pearson's correlation."""
 
     parts: Callable[[Scored], Floats]
-    """Returns (N, m), the numbers of each example."""
+    """Returns the statistics (N, m) of each example."""
     value: Callable[[Floats], Floats]
-    """Returns (...), the metric of each row of sums (..., m)."""
+    """Returns the metric (...) for each row of sums (..., m)."""
     counts: bool = True
-    """Whether the numbers are small and whole, so that their sums are exact in single precision."""
+    """Whether the statistics are integers, whose sums are exact in floating point, in any order of addition."""
 
     def resampler(self, metric: Metric, scored: Scored) -> Resampler:
         """Returns a function from weights (R, N) to the metric (R,)."""
@@ -34,10 +34,10 @@ class Sums:
 
 @dataclass(frozen=True)
 class Ranks:
-    """A metric that is a function of the order of the examples."""
+    """A metric that is a function of ranks, such as Spearman's correlation or ROC AUC."""
 
     prepared: Callable[[Scored], Callable[[Floats], Floats]]
-    """Returns what gives the metric (R,) on each resample, which is told as the weight of each example, (R, N)."""
+    """Sorts the examples once and returns a function from weights (R, N) to the metric (R,) of each resample."""
 
     def resampler(self, metric: Metric, scored: Scored) -> Resampler:
         """Returns a function from weights (R, N) to the metric (R,)."""
@@ -49,15 +49,15 @@ Formula: TypeAlias = Sums | Ranks
 
 
 def ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """Returns one by the other, and 0 where there is nothing to divide by."""
+    """Returns the quotient, and 0 where the denominator is 0, as scikit-learn does with `zero_division=0`."""
     return np.divide(numerator, denominator, out=np.zeros(np.shape(numerator)), where=denominator > 0)
 
 
 def mean_of(parts: Floats) -> Floats:
-    """Returns (...), the mean, of sums (..., 2) of a value and of how many there are."""
+    """Returns the mean (...) for sums (..., 2) of values and counts."""
     return ratio(parts[..., 0], parts[..., 1])
 
 
 def with_ones(values: Floats) -> Floats:
-    """Returns (N, 2): a value of each example, and 1 for the example."""
+    """Returns (N, 2): the values and a column of ones, whose sum is the number of examples in a resample."""
     return np.stack([values, np.ones(len(values))], axis=1)

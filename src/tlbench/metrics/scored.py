@@ -1,4 +1,4 @@
-"""Answers beside what was asked, as metrics read them. NumPy alone."""
+"""Targets and predictions as NumPy arrays, the input of every metric."""
 
 from __future__ import annotations
 
@@ -19,27 +19,28 @@ Array: TypeAlias = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Targets and answers of N examples.
+    """Targets and predictions of N examples.
 
     Raises:
-        ValueError: The parts differ in length.
+        ValueError: Targets, predictions and probabilities differ in length.
     """
 
     targets: Array
-    """(N,) class indices or real numbers; (N, K) labels of 0 and 1; of object dtype (N,) tuples of tags, one for each
-    word, or tuples of accepted texts, of which none means that there is no answer. A sequence is made an array."""
+    """(N,) class indices or real numbers; (N, K) labels of 0 and 1; or (N,) of dtype object: tuples of tags, one for
+    each word, or tuples of accepted texts, empty for an unanswerable question. Sequences are converted to arrays."""
     values: Array
-    """(N,) or (N, K) the same; of object dtype (N,) a text where targets are accepted texts."""
+    """The predictions, (N,) or (N, K), in the form of the targets, or (N,) texts if targets are accepted texts."""
     scores: Array | None = None
-    """(N, K) probabilities, or None for a predictor that is certain of its answers."""
+    """(N, K) probabilities, or None for a predictor without them, which counts as certain of its predictions."""
     positive: int = 1
-    """For binary precision, recall, F1 and ROC AUC: the class that counts as found."""
+    """The positive class of binary precision, recall, F1 and ROC AUC."""
     known: dict[str, Floats] = field(default_factory=dict, repr=False)
-    """The statistics of texts and tags by metric, which take long to find."""
+    """The cached statistics of texts and tags, by name of the metric."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "targets", _array(self.targets))
-        object.__setattr__(self, "values", _array(self.values))
+        # A frozen dataclass refuses ordinary assignment, even to itself.
+        object.__setattr__(self, "targets", _as_array(self.targets))
+        object.__setattr__(self, "values", _as_array(self.values))
         lengths = {len(part) for part in (self.targets, self.values, self.scores) if part is not None}
         if len(lengths) > 1:
             raise ValueError(f"targets, predictions and probabilities differ in length: {sorted(lengths)}")
@@ -49,26 +50,26 @@ class Scored:
 
     @property
     def kind(self) -> AnswerKind:
-        """What the answers are: numbers (class indices too), labels, tags of words, or texts."""
+        """The form of the predictions: numbers (also class indices), labels, tags of words, or texts."""
         if self.values.dtype.kind in "biuf":
             return "numbers" if self.values.ndim == 1 else "labels"
         return "texts" if not len(self.values) or isinstance(self.values[0], str) else "tags"
 
     def take(self, rows: Array) -> Scored:
-        """Returns the examples at these positions."""
+        """Returns the examples at these indices; the cache is not copied, as its rows belong to the whole sample."""
         scores = None if self.scores is None else self.scores[rows]
         return Scored(self.targets[rows], self.values[rows], scores, self.positive)
 
 
 def checked(metric: Metric, scored: Scored) -> Scored:
-    """Returns the same as what the metric reads: integers for a metric of classes, floats for one of real numbers.
+    """Returns validated targets and predictions in the dtype of the metric: int64 for classes, fp64 for real numbers.
 
-    A metric of both reads integers where targets and values are integers, and floats everywhere else. Probabilities are
-    left out for a metric that does not say that it reads them.
+    A metric of both gets integers if targets and predictions are integers, and floats otherwise. Probabilities are
+    removed unless the metric declares that it reads them.
 
     Raises:
-        ValueError: There are no examples, they are of another kind, or their parts do not fit together.
-        Diverged: A value or a probability is not finite.
+        ValueError: There are no examples, the metric does not score their form, or their shapes do not match.
+        Diverged: A prediction or a probability is not finite.
     """
     kind = scored.kind
     if not len(scored):
@@ -77,7 +78,9 @@ def checked(metric: Metric, scored: Scored) -> Scored:
         raise ValueError(f"{metric.name} does not score {kind}")
     if kind in {"numbers", "labels"}:
         if scored.targets.shape != scored.values.shape:
-            raise ValueError(f"targets {scored.targets.shape} and predictions {scored.values.shape} should be alike")
+            raise ValueError(
+                f"targets {scored.targets.shape} and predictions {scored.values.shape} should have the same shape"
+            )
         if not np.isfinite(scored.values.astype(np.float64)).all():
             raise Diverged("predictions that are not finite")
     elif kind == "tags" and any(len(t) != len(v) for t, v in zip(scored.targets, scored.values, strict=True)):
@@ -94,50 +97,53 @@ def checked(metric: Metric, scored: Scored) -> Scored:
 
 
 def of_whole_numbers(metric: Metric) -> bool | None:
-    """Says whether the numbers that the metric reads are whole, such as indices of classes; None where some are."""
+    """Returns whether the metric scores integers (class indices) or real numbers; None if it scores both."""
     whole = {output.whole for output in metric.outputs if output.answers == "numbers"}
     return None if len(whole) > 1 else True in whole
 
 
 def _dtype(metric: Metric, scored: Scored) -> Any:
-    """Returns what numbers and labels are read as, or None for tags and texts."""
+    """Returns the dtype in which the metric gets numbers and labels, or None for tags and texts."""
     if scored.kind not in {"numbers", "labels"}:
         return None
     whole = scored.kind == "labels" or of_whole_numbers(metric)
     if whole is None:
-        # Both kinds of task are its own, and only the data say which this is.
+        # The metric scores classification and regression, so only the data show which one this is.
         whole = scored.targets.dtype.kind in "biu" and scored.values.dtype.kind in "biu"
     return np.int64 if whole else np.float64
 
 
 def _cast(metric: Metric, part: Array, dtype: Any) -> Array:
-    made: Array = part.astype(dtype)
-    if dtype == np.int64 and part.dtype.kind == "f" and not np.array_equal(made, part):
-        raise ValueError(f"{metric.name} scores whole numbers, and some of these are not: {part[made != part][0]}")
-    return made
+    cast: Array = part.astype(dtype)
+    # Casting truncates, so 1.4 would silently become class 1.
+    if dtype == np.int64 and part.dtype.kind == "f" and not np.array_equal(cast, part):
+        raise ValueError(f"{metric.name} scores whole numbers, and some of these are not: {part[cast != part][0]}")
+    return cast
 
 
 def probabilities(scored: Scored) -> Floats:
-    """Returns (N, K): the predictor's probabilities, or 1 for what it answers; those of classes sum to 1."""
+    """Returns probabilities (N, K): the predictor's, or 1 for each prediction; those of classes sum to 1."""
     if scored.scores is None:
         if scored.kind == "labels":
             return scored.values.astype(np.float64)
+        # The number of classes is not known here; columns up to the largest index that occurs are enough.
         count = int(max(scored.targets.max(), scored.values.max())) + 1
         return np.asarray(np.eye(max(2, count))[scored.values.astype(np.int64)])
-    given = scored.scores.astype(np.float64)
+    scores = scored.scores.astype(np.float64)
     if scored.kind == "labels":
-        return given
-    # In single precision they sum to 1 only nearly.
-    total = given.sum(axis=1, keepdims=True)
-    return np.asarray(given / np.where(total > 0, total, 1))
+        return scores
+    # A softmax in fp32 sums to 1 only up to rounding, which the log loss would show.
+    total = scores.sum(axis=1, keepdims=True)
+    return np.asarray(scores / np.where(total > 0, total, 1))
 
 
 def objects(items: Sequence[Any]) -> Array:
-    """Returns (N,) of object dtype, whatever the items are."""
+    """Returns an array (N,) of dtype object with one item in each element."""
+    # `np.array` would turn tuples of equal length into a matrix.
     return np.fromiter(items, dtype=object, count=len(items))
 
 
-def _array(part: Any) -> Array:
+def _as_array(part: Any) -> Array:
     if isinstance(part, np.ndarray):
         return part
     items = list(part)
@@ -150,4 +156,4 @@ def _check_scores(scored: Scored) -> None:
         raise Diverged("probabilities that are not finite")
     width = scored.values.shape[1] if scored.kind == "labels" else int(scored.targets.max()) + 1
     if scored.scores.ndim != 2 or scored.scores.shape[1] < width:
-        raise ValueError(f"probabilities {scored.scores.shape} should be for at least {width} classes")
+        raise ValueError(f"probabilities {scored.scores.shape} should have columns for at least {width} classes")

@@ -1,4 +1,4 @@
-"""Targets and answers of each kind as arrays that metrics read; what does not fit is the predictor's mistake."""
+"""Conversion of targets and predictions of every output kind to the arrays that metrics read."""
 
 from __future__ import annotations
 
@@ -15,32 +15,39 @@ Arrays = tuple[Array, Array]
 
 
 def scored_of(output: Output, targets: Sequence[Any], predictions: Predictions, positive: int = 1) -> Scored:
-    """Returns what a predictor said beside the examples' targets.
+    """Returns a predictor's predictions with the examples' targets, as the input of metrics.
 
     Raises:
-        PluginError: An answer that is not what the output asks for; the message names the example.
+        PluginError: A prediction does not have the form of the output; the message names the example.
     """
     if len(targets) != len(predictions):
         raise PluginError(f"{len(predictions)} predictions for {len(targets)} examples")
-    asked, said = arrays_of(output, targets, predictions)
-    scored = Scored(asked, said, predictions.scores if output.answers in {"numbers", "labels"} else None, positive)
+    target_array, values = to_arrays(output, targets, predictions)
+    # Probabilities of tags and texts have no form that a metric reads.
+    scored = Scored(
+        target_array, values, predictions.scores if output.answers in {"numbers", "labels"} else None, positive
+    )
     if len(scored) and scored.kind != output.answers:
-        raise PluginError(f"{type(output).__name__}.arrays gave {scored.kind}, and not {output.answers}")
+        raise PluginError(f"{type(output).__name__}.arrays returned {scored.kind} instead of {output.answers}")
     return scored
 
 
-def arrays_of(output: Output, targets: Sequence[Any], predictions: Predictions) -> Arrays:
-    """Returns targets and predictions as metrics read them, as the output converts them or by the shape of its answers.
+def to_arrays(output: Output, targets: Sequence[Any], predictions: Predictions) -> Arrays:
+    """Returns targets and predictions as arrays, by the output's own conversion or else by `usual_arrays`.
 
     Raises:
-        PluginError: A prediction that is not what the output asks for; the message names the example.
+        PluginError: A prediction does not have the form of the output; the message names the example.
     """
-    own = output.arrays(targets, predictions)
-    return usual_arrays(output, targets, predictions) if own is None else own
+    custom = output.arrays(targets, predictions)
+    return usual_arrays(output, targets, predictions) if custom is None else custom
 
 
 def usual_arrays(output: Output, targets: Sequence[Any], predictions: Predictions) -> Arrays:
-    """Returns what `arrays_of` does for an output that converts nothing itself; an output's `arrays` may call it."""
+    """Returns targets and predictions as arrays by the form of the output; an override of `Output.arrays` may call it.
+
+    Raises:
+        PluginError: A prediction does not have that form; the message names the example.
+    """
     if output.answers == "numbers":
         return numbers(targets, predictions, output.whole)
     if output.answers == "labels":
@@ -51,29 +58,29 @@ def usual_arrays(output: Output, targets: Sequence[Any], predictions: Prediction
 
 
 def numbers(targets: Sequence[Any], predictions: Predictions, whole: bool) -> Arrays:
-    """Returns (N,) each, in int64 if they are whole and else in fp64.
+    """Returns targets and predictions (N,), in int64 if they are integers (`whole`), else in fp64.
 
     Raises:
         PluginError: There is not one number for each example.
     """
     dtype: Any = np.int64 if whole else np.float64
-    return _shaped(targets, predictions, (len(targets),), dtype)
+    return _reshaped(targets, predictions, (len(targets),), dtype)
 
 
 def labels(targets: Sequence[Any], predictions: Predictions, count: int) -> Arrays:
-    """Returns (N, K) of 0 and 1 each.
+    """Returns targets and predictions (N, K) of 0 and 1, where K is `count`.
 
     Raises:
         PluginError: There is not one row of labels for each example.
     """
-    return _shaped(targets, predictions, (len(targets), count), np.int64)
+    return _reshaped(targets, predictions, (len(targets), count), np.int64)
 
 
 def tags(targets: Sequence[Any], predictions: Predictions, names: Sequence[str]) -> Arrays:
-    """Returns (N,) of tuples of names each, one for each word.
+    """Returns targets and predictions (N,) of dtype object: tuples of tag names, one for each word.
 
     Raises:
-        PluginError: An example has more or fewer answers than words.
+        PluginError: An example has more or fewer predicted tags than words.
     """
     for name, target, value in zip(predictions.ids, targets, predictions.values, strict=True):
         if len(value) != len(target):
@@ -84,15 +91,15 @@ def tags(targets: Sequence[Any], predictions: Predictions, names: Sequence[str])
 
 
 def texts(targets: Sequence[Any], predictions: Predictions) -> Arrays:
-    """Returns (N,) of tuples of accepted texts, and (N,) of texts.
+    """Returns targets (N,), tuples of accepted texts, and predictions (N,), texts; both of dtype object.
 
     Raises:
-        PluginError: An answer is no text.
+        PluginError: A prediction is not a text.
     """
     for name, value in zip(predictions.ids, predictions.values, strict=True):
         if not isinstance(value, str):
-            raise PluginError(f"{name}: the prediction {value!r} is no text")
-    # A span's answer is a text and where it stands; a text has only the text.
+            raise PluginError(f"{name}: the prediction {value!r} is not a text")
+    # A target of `Span` is an `Answer` with text and start, a target of `Text` only the text.
     accepted = [tuple(getattr(answer, "text", answer) for answer in target) for target in targets]
     return objects(accepted), objects([str(value) for value in predictions.values])
 
@@ -101,7 +108,7 @@ def _named(names: Sequence[str], indices: Sequence[int]) -> tuple[str, ...]:
     return tuple(names[int(index)] for index in indices)
 
 
-def _shaped(targets: Sequence[Any], predictions: Predictions, shape: tuple[int, ...], dtype: Any) -> Arrays:
+def _reshaped(targets: Sequence[Any], predictions: Predictions, shape: tuple[int, ...], dtype: Any) -> Arrays:
     values = predictions.values
     if values.shape != shape:
         raise PluginError(f"predictions {values.shape} should be {shape}")

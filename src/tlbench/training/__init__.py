@@ -1,6 +1,6 @@
-"""A library for strategies: a training loop, parameter groups, batches, and many heads at once.
+"""A library for strategies: a training loop, parameter groups, batches, and heads that are trained together.
 
-The core never calls it: a strategy owns its fit.
+The core never calls it: a strategy owns its fit and may use any part of this library, or none.
 """
 
 from tlbench.modeling.batches import inference_batches

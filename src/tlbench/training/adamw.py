@@ -1,8 +1,9 @@
-"""AdamW as this library needs it: clipping in the same pass, and word embeddings moved only where words were met.
+"""AdamW with gradient clipping in the same pass, fp32 masters for bf16 parameters, and row-wise embedding updates.
 
-The update itself is torch's own fused kernel, through its functional form: constructing `torch.optim.AdamW` imports
-torch's compiler, which takes seconds. It works in fp32 at least: of weights in bf16, which has three digits, a step of
-1e-5 would leave nothing, so they are rounded copies of others that are kept here.
+The update is torch's fused kernel in its functional form, because constructing `torch.optim.AdamW` imports torch's
+compiler, which takes seconds. It computes in fp32 at least: bf16 has about three decimal digits, so that a step of 1e-5
+on a weight of 0.03 would be rounded away. Parameters in bf16 are therefore rounded copies of fp32 masters kept here
+(Micikevicius et al. 2018, arXiv:1710.03740).
 """
 
 from __future__ import annotations
@@ -23,48 +24,53 @@ from tlbench.training.parameters import checked_groups
 BETAS = (0.9, 0.999)
 EPS = 1e-8
 MANY_ROWS = 2048
-"""Embeddings of fewer rows are not worth the indexing."""
+"""Embeddings with fewer rows are updated densely, which is faster than the indexing of row-wise updates."""
 
 
 class AdamW:
-    """Decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101), after clipping the gradient's length."""
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101) and clipping by the global norm."""
 
     def __init__(
         self, groups: Sequence[dict[str, Any]], max_grad_norm: float, *, keeps_gradients: bool = False
     ) -> None:
-        """Takes groups of params, lr and weight_decay; `max_grad_norm` holds for all of them together.
+        """Creates the optimiser for groups with params, lr and weight_decay.
 
-        Gradients are dropped as soon as they have served, or kept, clipped or not, until `drop_gradients`.
+        Args:
+            groups: Parameter groups as in `torch.optim`.
+            max_grad_norm: The limit of the norm of all gradients together.
+            keeps_gradients: Whether gradients remain until `zero_grad`, clipped or unclipped; by default they are freed
+                during the step.
 
         Raises:
-            PluginError: A group lacks a part, or a weight stands in two groups or twice in one.
+            PluginError: A group lacks a key, or a parameter is in two groups or twice in one.
         """
         listed = checked_groups(groups, ("lr", "weight_decay"))
         self.groups = [(group["params"], float(group["lr"]), float(group["weight_decay"])) for group in listed]
         self.max_grad_norm = max_grad_norm
         self.keeps_gradients = keeps_gradients
-        self._states: dict[nn.Parameter, _State] = {}
+        self._states: dict[nn.Parameter, _ParameterState] = {}
 
     @property
     def weights(self) -> list[nn.Parameter]:
-        """All weights that are moved."""
+        """All parameters in the groups."""
         return [weight for weights, _, _ in self.groups for weight in weights]
 
     @torch.no_grad()
     def step(self, factor: float) -> Tensor:
-        """Moves the weights at `factor` times their learning rates and returns the length of their gradients.
+        """Updates the parameters at `factor` times their learning rates and returns the gradient norm before clipping.
 
-        The length, a scalar on the device, is that before clipping; if it is not finite, so are the weights now.
+        The norm is a scalar tensor on the device, so that the host need not wait for a GPU. If it is not finite, the
+        parameters are not finite afterwards.
         """
-        norm = gradient_length(self.weights)
+        norm = gradient_norm(self.weights)
         scale = (norm / self.max_grad_norm).clamp(min=1.0)
         kept = [(weight, weight.grad) for weight in self.weights] if self.keeps_gradients else []
         for weights, lr, weight_decay in self.groups:
             moved = [(weight, self._state(weight, weight_decay)) for weight in weights if weight.grad is not None]
             parts = [state.open(weight) for weight, state in moved]
             if parts:
-                # The kernel divides by this, which saves a pass over the gradients, but reads it as fp32: what is to
-                # move in fp64 would do so by gradients of seven digits.
+                # Dividing by `grad_scale` inside the kernel saves a pass over the gradients. The kernel reads it as
+                # fp32, which would round gradients in fp64 to seven digits, so those are divided here.
                 doubles = any(part.weight.dtype == torch.float64 for part in parts)
                 adamw(
                     [part.weight for part in parts],
@@ -87,37 +93,37 @@ class AdamW:
                 state.close(weight, part)
         for weight, grad in kept:
             weight.grad = grad
-        # the kernel moves no version counter
+        # The kernel does not raise torch's version counters, so the activation cache is notified of the change here.
         stepped()
         return norm
 
-    def drop_gradients(self) -> None:
-        """Drops all gradients."""
+    def zero_grad(self) -> None:
+        """Removes all gradients."""
         for weight in self.weights:
             weight.grad = None
 
     @torch.no_grad()
-    def adopt_changes(self) -> None:
-        """Goes on from weights that somebody else has changed since the last step.
+    def sync_masters(self) -> None:
+        """Copies changes that were made to the parameters since the last step into their fp32 masters.
 
-        Weights in bf16 are rounded copies of fp32 ones, which the next step would otherwise write over the change.
+        Otherwise the next step would overwrite the changed bf16 parameters with their old masters.
         """
         for weight, state in self._states.items():
-            state.adopt(weight)
+            state.sync_master(weight)
 
-    def _state(self, weight: nn.Parameter, weight_decay: float) -> _State:
+    def _state(self, weight: nn.Parameter, weight_decay: float) -> _ParameterState:
         state = self._states.get(weight)
         if state is None:
             assert weight.grad is not None
-            # decay moves every row at every step, so there is nothing to leave alone
+            # Weight decay changes every row at every step, so row-wise state pays only without it.
             by_row = weight.grad.is_sparse and weight_decay == 0
-            state = self._states[weight] = _ByRow(weight) if by_row else _Whole(weight)
+            state = self._states[weight] = _RowState(weight) if by_row else _DenseState(weight)
         return state
 
 
 @dataclass
-class _Part:
-    """What the kernel works on."""
+class _KernelInput:
+    """The tensors that the kernel reads and updates."""
 
     weight: Tensor
     grad: Tensor
@@ -126,48 +132,54 @@ class _Part:
     step: Tensor
 
 
-class _State:
-    """The moments of one weight."""
+class _ParameterState:
+    """The moments and step count of one parameter."""
 
     mean: Tensor
     square: Tensor
     step: Tensor
 
-    def open(self, weight: nn.Parameter) -> _Part:
-        """Returns what the kernel is to move, and takes the gradient away."""
+    def open(self, weight: nn.Parameter) -> _KernelInput:
+        """Returns the tensors for the kernel and removes the gradient from the parameter."""
         raise NotImplementedError
 
-    def close(self, weight: nn.Parameter, part: _Part) -> None:
-        """Puts what was moved where it belongs."""
+    def close(self, weight: nn.Parameter, part: _KernelInput) -> None:
+        """Writes updated values back to the parameter, if the kernel worked on a copy."""
 
-    def adopt(self, weight: nn.Parameter) -> None:
-        """Takes over what was changed of a weight whose fp32 copy is kept here."""
+    def sync_master(self, weight: nn.Parameter) -> None:
+        """Copies changes of the parameter into its fp32 master, if there is one."""
 
 
-class _Whole(_State):
+class _DenseState(_ParameterState):
+    """The moments of a whole parameter."""
+
     def __init__(self, weight: nn.Parameter) -> None:
-        moved_in = wide(weight.dtype)
-        self.master = None if weight.dtype == moved_in else weight.detach().to(moved_in)
-        self.mean, self.square = torch.zeros_like(weight, dtype=moved_in), torch.zeros_like(weight, dtype=moved_in)
+        dtype = wide(weight.dtype)
+        self.master = None if weight.dtype == dtype else weight.detach().to(dtype)
+        self.mean, self.square = torch.zeros_like(weight, dtype=dtype), torch.zeros_like(weight, dtype=dtype)
         self.step = torch.zeros((), dtype=torch.float32, device=weight.device)
 
-    def open(self, weight: nn.Parameter) -> _Part:
-        grad = _taken(weight)
+    def open(self, weight: nn.Parameter) -> _KernelInput:
+        grad = _take_gradient(weight)
         grad = (grad.to_dense() if grad.is_sparse else grad).to(self.mean.dtype)
         moved = weight if self.master is None else self.master
-        return _Part(moved, grad, self.mean, self.square, self.step)
+        return _KernelInput(moved, grad, self.mean, self.square, self.step)
 
-    def close(self, weight: nn.Parameter, part: _Part) -> None:
+    def close(self, weight: nn.Parameter, part: _KernelInput) -> None:
         if self.master is not None:
             weight.copy_(self.master)
 
-    def adopt(self, weight: nn.Parameter) -> None:
+    def sync_master(self, weight: nn.Parameter) -> None:
         if self.master is not None:
-            self.master = _adopted(self.master, weight)
+            self.master = _synced(self.master, weight)
 
 
-class _ByRow(_State):
-    """Moments of the rows that ever had a gradient. The others' are zero, so AdamW without decay leaves them."""
+class _RowState(_ParameterState):
+    """The moments of the embedding rows that have had a gradient.
+
+    Moments of all other rows are zero, so that AdamW without weight decay would not change them either. The result is
+    that of dense AdamW, unlike `torch.optim.SparseAdam`, which freezes the moments of rows missing from a batch.
+    """
 
     def __init__(self, weight: nn.Parameter) -> None:
         self.rows = torch.empty(0, dtype=torch.int64, device=weight.device)
@@ -176,47 +188,51 @@ class _ByRow(_State):
         self.master = self.mean
         self.step = torch.zeros((), dtype=torch.float32, device=weight.device)
 
-    def open(self, weight: nn.Parameter) -> _Part:
-        grad = _taken(weight)
-        # someone may have used the weight in another way as well: then every row counts
+    def open(self, weight: nn.Parameter) -> _KernelInput:
+        grad = _take_gradient(weight)
+        # The gradient is dense if the weight was also used outside the lookup; then every row has one.
         grad = (grad if grad.is_sparse else grad.to_sparse(1)).coalesce()
         touched = grad.indices()[0]
+        # `slots` maps a row of the table to its place in the moments, -1 for a row without any.
         new = touched[self.slots[touched] < 0]
         self.slots[new] = torch.arange(len(self.rows), len(self.rows) + len(new), device=new.device)
         self.rows = torch.cat([self.rows, new])
         zeros = self.mean.new_zeros((len(new), *self.mean.shape[1:]))
         self.mean, self.square = torch.cat([self.mean, zeros]), torch.cat([self.square, zeros])
+        # Rows with moments but no gradient in this batch get a zero gradient: dense AdamW moves them by momentum.
         dense = torch.zeros_like(self.mean)
         dense[self.slots[touched]] = grad.values().to(dense.dtype)
         if weight.dtype == dense.dtype:
-            return _Part(weight[self.rows], dense, self.mean, self.square, self.step)
+            # Indexing copies the rows; `close` writes them back.
+            return _KernelInput(weight[self.rows], dense, self.mean, self.square, self.step)
         self.master = torch.cat([self.master, weight[new].to(dense.dtype)])
-        return _Part(self.master, dense, self.mean, self.square, self.step)
+        return _KernelInput(self.master, dense, self.mean, self.square, self.step)
 
-    def close(self, weight: nn.Parameter, part: _Part) -> None:
+    def close(self, weight: nn.Parameter, part: _KernelInput) -> None:
         weight.index_copy_(0, self.rows, part.weight.to(weight.dtype))
 
-    def adopt(self, weight: nn.Parameter) -> None:
+    def sync_master(self, weight: nn.Parameter) -> None:
         if weight.dtype != self.mean.dtype:
-            self.master = _adopted(self.master, weight[self.rows])
+            self.master = _synced(self.master, weight[self.rows])
 
 
-def _adopted(master: Tensor, weight: Tensor) -> Tensor:
-    """Returns the wide copy of a weight, with the weight's own numbers where it is no longer the rounded copy."""
-    # without a branch on the result, so that the host need not wait for a GPU
+def _synced(master: Tensor, weight: Tensor) -> Tensor:
+    """Returns the master with the parameter's values in place of elements whose rounded value differs from them."""
+    # Elementwise rather than "if anything changed", because a branch would make the host wait for a GPU.
     return torch.where(master.to(weight.dtype) == weight, master, weight.to(master.dtype))
 
 
-def gradient_length(weights: Sequence[nn.Parameter]) -> Tensor:
-    """Returns the Euclidean length of the gradients of all these weights together, in fp32 at least."""
+def gradient_norm(weights: Sequence[nn.Parameter]) -> Tensor:
+    """Returns the Euclidean norm of all gradients together, a scalar in fp32 at least."""
     grads = [weight.grad for weight in weights if weight.grad is not None]
+    # As in `torch.nn.utils.clip_grad_norm_`: one fused call for the norms of all tensors, then the norm of the norms.
     norms = torch._foreach_norm([grad.coalesce().values() if grad.is_sparse else grad for grad in grads])
     total: Tensor = torch.linalg.vector_norm(torch.stack([at_least_fp32(norm) for norm in norms]))
     return total
 
 
-def _taken(weight: nn.Parameter) -> Tensor:
-    """Returns the gradient of a weight, which has none from now on."""
+def _take_gradient(weight: nn.Parameter) -> Tensor:
+    """Returns the gradient of a parameter and removes it, so that its memory can be freed early."""
     grad, weight.grad = weight.grad, None
     assert grad is not None
     return grad
@@ -224,13 +240,14 @@ def _taken(weight: nn.Parameter) -> Tensor:
 
 @contextmanager
 def embeddings_by_row(model: nn.Module) -> Iterator[None]:
-    """Makes large embeddings on the CPU give gradients of the rows they looked up, until the block ends.
+    """Within the block, makes large embeddings on the CPU return sparse gradients, of the rows that were looked up.
 
-    A dense gradient has a row for every word there is: writing, measuring and applying it took a fifth of a
-    training step of a small encoder. Weights that are used elsewhere too, tied to an output layer, are left alone;
-    and so are modules that lack their weight, since it is lent to them.
+    A dense gradient has a row for every word of the vocabulary; computing, measuring and applying it took a fifth of a
+    training step of a small encoder. Excluded are tables that are tied to another module, such as an output layer, and
+    embedding modules that borrow the weight of another module.
     """
     uses: dict[Tensor, int] = {}
+    # `_parameters` rather than `parameters()`, which would list a shared weight only once.
     for module in model.modules():
         for weight in module._parameters.values():
             if weight is not None:
@@ -243,6 +260,7 @@ def embeddings_by_row(model: nn.Module) -> Iterator[None]:
         and module.weight.requires_grad
         and module.weight.device.type == "cpu"
         and len(module.weight) >= MANY_ROWS
+        # A tied weight gets a dense gradient from its other use anyway.
         and uses[module.weight] == 1
         and not (module.sparse or module.scale_grad_by_freq)
     ]

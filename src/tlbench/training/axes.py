@@ -1,4 +1,4 @@
-"""Standardised features along their principal axes, and linear maps on the features they were made of."""
+"""Features standardised and rotated to their principal axes, and conversion of linear maps back to raw features."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 from tlbench.modeling.precision import wide
 
 FP64_ELEMENTS = 2**18
-"""Feature values up to which regressions on fp32 compute in fp64; beyond, fp32 halves a time that is felt."""
+"""The number of feature values up to which regressions on fp32 features run in fp64; above it, fp32 halves the time."""
 
 
 @dataclass(frozen=True)
 class Linear:
-    """A linear map of features to logits or numbers, in fp32 at least."""
+    """A linear map from features to logits or real numbers, in fp32 at least."""
 
     weight: Tensor
     """(K, D), as in `nn.Linear`."""
@@ -28,67 +28,70 @@ class Linear:
 
     @property
     def is_finite(self) -> bool:
-        """Whether every weight is."""
+        """Whether all parameters are finite."""
         return bool(torch.isfinite(self.weight).all() and torch.isfinite(self.bias).all())
 
     @property
     def parameters(self) -> int:
-        """How many weights there are."""
+        """The number of parameters."""
         return self.weight.numel() + self.bias.numel()
 
 
 @dataclass(frozen=True)
 class Scale:
-    """The mean and the deviation of each feature over the rows that are trained on."""
+    """The mean and standard deviation of each feature over the training rows."""
 
     mean: Tensor
     """(D,) fp64."""
     deviation: Tensor
-    """(D,) fp64; infinite for a feature that is constant, so that it becomes 0 and takes no weight."""
+    """(D,) fp64; infinite for a constant feature, which therefore becomes 0 and gets a weight of 0."""
     dtype: torch.dtype
-    """Of the maps on raw features: the features' own, but fp32 where that is less."""
+    """The dtype of maps on raw features: that of the features, but at least fp32."""
 
     @classmethod
     def of(cls, features: Tensor) -> Scale:
         """Returns the scale of features (N, D)."""
         x = features.double()
         mean, deviation = x.mean(0), x.std(0, unbiased=False)
+        # Rounding leaves a small deviation even for a constant feature, in proportion to its mean.
         deviation = torch.where(deviation > 1e-7 * (1 + mean.abs()), deviation, torch.inf)
         return cls(mean, deviation, wide(features.dtype))
 
     def standardise(self, features: Tensor) -> Tensor:
-        """Returns (N, D) in fp64 with mean 0 and deviation 1."""
+        """Returns the features (N, D) in fp64 with mean 0 and standard deviation 1."""
         return (features.double() - self.mean) / self.deviation
 
-    def unfold(self, weight: Tensor, bias: Tensor) -> Linear:
-        """Returns the map on raw features that weight (K, D) and bias (K,) are on standardised ones."""
+    def on_raw_features(self, weight: Tensor, bias: Tensor) -> Linear:
+        """Returns the map on raw features that equals weight (K, D) and bias (K,) on standardised ones."""
         weight = weight.double() / self.deviation
         return Linear(weight.to(self.dtype), (bias.double() - weight @ self.mean).to(self.dtype))
 
 
 @dataclass(frozen=True)
 class Axes:
-    """Standardised features, turned into their principal axes.
+    """Standardised features in the coordinates of their principal axes.
 
-    A ridge penalty does not see the turn, and curvature along these axes is known beforehand; there are never more
-    of them than rows.
+    A ridge penalty is invariant under this rotation. The features become uncorrelated, so that ridge regression is a
+    division and the curvature of a logistic loss is known in advance; and there are at most as many axes as rows.
     """
 
     rows: Tensor
-    """(N, R) uncorrelated."""
+    """(N, R), uncorrelated."""
     variances: Tensor
-    """(R,) the mean square of each axis."""
+    """(R,), the variance along each axis."""
     directions: Tensor
-    """(D, R) orthonormal."""
+    """(D, R), orthonormal columns."""
     scale: Scale
 
     @classmethod
     def of(cls, features: Tensor) -> Axes:
-        """Returns the axes of features (N, D); fp64 but for large features in less, where time decides for fp32."""
+        """Returns the principal axes of features (N, D), in fp64; large features keep their dtype, if fp32 or wider."""
         scale = Scale.of(features)
         x = scale.standardise(features)
         count, width = x.shape
+        # The Gram matrix of the smaller side has the same non-zero eigenvalues, at a fraction of the cost if D > N.
         variances, vectors = torch.linalg.eigh((x.T @ x if width <= count else x @ x.T) / count)
+        # Drops null directions, whose eigenvalues are rounding errors and would be divided by; eigh sorts ascending.
         kept = variances > 1e-10 * variances[-1:].clamp(min=1e-30)
         variances, vectors = variances[kept], vectors[:, kept]
         directions = vectors if width <= count else x.T @ vectors / (variances * count).sqrt()
@@ -97,10 +100,10 @@ class Axes:
             rows, variances = rows.to(scale.dtype), variances.to(scale.dtype)
         return cls(rows, variances, directions, scale)
 
-    def unfold(self, solution: Tensor) -> list[Linear]:
-        """Returns the maps on raw features of solutions (S, R + 1, K) on the axes, the bias last."""
+    def on_raw_features(self, solution: Tensor) -> list[Linear]:
+        """Returns the maps on raw features of solutions (S, R + 1, K) on the axes, whose last row is the bias."""
         solution = solution.double()
         count, _, outputs = solution.shape
         flat = self.directions @ solution[:, :-1].permute(1, 0, 2).reshape(self.directions.shape[1], count * outputs)
         weights = flat.view(len(self.directions), count, outputs).permute(1, 2, 0)
-        return [self.scale.unfold(weight, bias) for weight, bias in zip(weights, solution[:, -1], strict=True)]
+        return [self.scale.on_raw_features(weight, bias) for weight, bias in zip(weights, solution[:, -1], strict=True)]

@@ -1,10 +1,11 @@
-"""Many regularised linear heads at once, on features that were computed once.
+"""Logistic and ridge regressions at many penalties at once, on precomputed features.
 
-All penalties of a problem share its features, and problems of like size (the training subsets of several seeds, say)
-are stacked: one pass is one batched product, whatever their number. Each result is the one that it would be alone.
+All penalties of a problem share its features, and problems of similar size (such as the training subsets of several
+seeds) are stacked, so that one iteration is one batched product. Each result equals that of solving it alone, up to
+rounding.
 
-The penalty `l2` stands beside a mean over examples: mean loss + l2 / 2 * |weights|^2, the bias is free. In
-scikit-learn's terms that is C = 1 / (l2 * N) for `LogisticRegression` and alpha = l2 * N for `Ridge`.
+The objective is mean loss + l2 / 2 * |weights|^2 without a penalty on the bias. In scikit-learn's terms,
+C = 1 / (l2 * N) for `LogisticRegression` and alpha = l2 * N for `Ridge`.
 """
 
 from __future__ import annotations
@@ -20,224 +21,238 @@ from tlbench.training.axes import Axes, Linear
 from tlbench.training.lbfgs import Problem, minimise
 
 CHUNK_ELEMENTS = 2**26
-"""Rows and logits held at a time: more problems or penalties than fit into these go one chunk after another."""
+"""The maximum number of elements of stacked rows or logits; larger batches are solved in chunks."""
 ABSENT_BIAS = -20.0
-"""How far below the others the logit of a class that training never showed is put."""
+"""The logit of a class without training examples, relative to the lowest bias: odds of about 2e-9."""
 
 
 @dataclass(frozen=True)
 class Regression:
-    """What one regression is fitted on, and with which penalties."""
+    """The training data of a regression and the penalties at which it is fitted."""
 
     features: Tensor
     """(N, D)"""
     targets: Tensor
-    """(N,) class indices, or real numbers of about unit deviation, which the penalty is meant for; (N, K) 0 and 1 of
-    labels that do not exclude each other."""
+    """(N,) class indices, or real numbers of about unit standard deviation, for which penalties are scaled; (N, K) 0
+    and 1 for multi-label targets."""
     penalties: Sequence[float]
-    """`l2` of each setting, above 0."""
+    """The values of `l2`, above 0."""
 
 
 def logistic_regressions(
     features: Tensor, targets: Tensor, classes: int, penalties: Sequence[float], max_steps: int = 500
 ) -> list[Linear]:
-    """Returns a logistic regression of the classes for each penalty, on standardised features.
+    """Returns a logistic regression for each penalty, fitted on standardised features, for raw ones.
 
-    Each feature is standardised by its mean and deviation over the rows, which are folded into the weights. Of two
-    classes the logits are half the log-odds each way; of more the model is multinomial.
+    The model is multinomial; for two classes the logits are minus and plus half the log-odds.
 
     Args:
         features: (N, D).
         targets: (N,) class indices; a class that does not occur is never predicted.
-        classes: How many there are.
-        penalties: `l2` of each setting, above 0.
-        max_steps: Of L-BFGS; a setting that is not done by then stays where it is.
+        classes: The number of classes.
+        penalties: The values of `l2`, above 0.
+        max_steps: The maximum number of L-BFGS steps; a regression that has not converged by then is returned as it is.
     """
     return solve_logistic([Regression(features, targets, penalties)], classes, max_steps)[0]
 
 
 def ridge_regressions(features: Tensor, targets: Tensor, penalties: Sequence[float]) -> list[Linear]:
-    """Returns the least-squares fit of real numbers for each penalty, in closed form, on standardised features.
+    """Returns a ridge regression for each penalty, in closed form, fitted on standardised features, for raw ones.
 
     Args:
         features: (N, D).
-        targets: (N,) real numbers. The penalty is meant for numbers of unit deviation: pass them so.
-        penalties: `l2` of each setting, above 0.
+        targets: (N,) real numbers, scaled to about unit standard deviation, for which the penalties are meant.
+        penalties: The values of `l2`, above 0.
     """
     return solve_ridge([Regression(features, targets, penalties)])[0]
 
 
 def solve_logistic(problems: Sequence[Regression], classes: int, max_steps: int = 500) -> list[list[Linear]]:
-    """Returns what `logistic_regressions` gives for each problem; those of like size are solved together."""
-    return _solve([_Prepared.of_classes(problem, classes) for problem in problems], max_steps)
+    """Returns the `logistic_regressions` of each problem; problems of similar size are solved together."""
+    return _solve([_PreparedRegression.of_classes(problem, classes) for problem in problems], max_steps)
 
 
 def solve_labels(problems: Sequence[Regression], max_steps: int = 500) -> list[list[Linear]]:
-    """Returns, for each penalty of each problem, a logistic regression of every label on its own: log-odds (N, K).
+    """Returns for each penalty of each problem an independent logistic regression of every label, with log-odds (N, K).
 
-    A label's result is the one that it would be alone. One that training always or never showed gets no weights and
-    is always or never predicted.
+    A label that all or no training examples have gets zero weights, and is always or never predicted.
     """
-    return _solve([_Prepared.of_labels(problem) for problem in problems], max_steps)
+    return _solve([_PreparedRegression.of_labels(problem) for problem in problems], max_steps)
 
 
-def _solve(prepared: Sequence[_Prepared], max_steps: int) -> list[list[Linear]]:
-    alike: dict[tuple[object, ...], list[int]] = {}
-    for index, one in enumerate(prepared):
-        alike.setdefault(one.size_class, []).append(index)
+def _solve(regressions: Sequence[_PreparedRegression], max_steps: int) -> list[list[Linear]]:
+    stackable: dict[tuple[object, ...], list[int]] = {}
+    for index, one in enumerate(regressions):
+        stackable.setdefault(one.stack_key, []).append(index)
     solved: dict[int, list[Linear]] = {}
-    for indices in alike.values():
-        for chunk in _chunks(indices, prepared):
-            solutions = _solve_together([prepared[i] for i in chunk], max_steps)
+    for indices in stackable.values():
+        for chunk in _chunks(indices, regressions):
+            solutions = _solve_together([regressions[i] for i in chunk], max_steps)
             for index, maps in zip(chunk, solutions, strict=True):
-                solved[index] = [_all_outputs(one, prepared[index]) for one in maps]
-    return [solved[index] for index in range(len(prepared))]
+                solved[index] = [_with_all_outputs(one, regressions[index]) for one in maps]
+    return [solved[index] for index in range(len(regressions))]
 
 
 def solve_ridge(problems: Sequence[Regression]) -> list[list[Linear]]:
-    """Returns what `ridge_regressions` gives for each problem: one product for all of its penalties.
+    """Returns the `ridge_regressions` of each problem, with one product for all of its penalties.
 
-    Problems follow one another: nearly all of the time goes into turning each one's features into their axes,
-    where there is nothing to share.
+    Problems are solved one after another: nearly all of the time goes into the eigendecomposition of each one's
+    features, which cannot be shared.
     """
-    return [_ridge(Axes.of(problem.features), problem) for problem in problems]
+    return [_solve_one_ridge(Axes.of(problem.features), problem) for problem in problems]
 
 
-def _ridge(axes: Axes, problem: Regression) -> list[Linear]:
+def _solve_one_ridge(axes: Axes, problem: Regression) -> list[Linear]:
     y = problem.targets.to(axes.rows.dtype)
     mean = y.mean()
+    # Along the principal axes the normal equations are diagonal: a slope is covariance / (variance + l2).
     moments = axes.rows.T @ (y - mean) / len(y)
     slopes = moments / (axes.variances + y.new_tensor(problem.penalties)[:, None])
-    return axes.unfold(torch.cat([slopes, mean.expand(len(slopes), 1)], dim=1)[:, :, None])
+    return axes.on_raw_features(torch.cat([slopes, mean.expand(len(slopes), 1)], dim=1)[:, :, None])
 
 
 @dataclass(frozen=True)
-class _Prepared:
-    """A logistic regression along its features' axes, of those classes or labels that there is something to learn of.
+class _PreparedRegression:
+    """A logistic regression on its features' principal axes, restricted to the classes or labels that can be learned.
 
-    Labels are binary problems that share their rows: each label with each penalty is a setting of its own.
+    Labels are binary problems that share their rows: each label at each penalty is a separate setting of the solver.
     """
 
     axes: Axes
-    hot: Tensor
-    """(N, C) bool, where each class or label is."""
-    seen: Tensor
-    """(C,) the place of each among all outputs."""
-    absent: Tensor
-    """(outputs,) the logits of those that are not learnt; of classes, beside the lowest of those that are."""
+    one_hot: Tensor
+    """(N, C) bool, the one-hot classes or multi-hot labels."""
+    learned: Tensor
+    """(C,) the index of each learned class or label among all outputs."""
+    default_bias: Tensor
+    """(outputs,) the biases of outputs that cannot be learned; for classes, relative to the lowest learned bias."""
     penalties: Sequence[float]
     labels: bool
 
     @classmethod
-    def of_classes(cls, problem: Regression, classes: int) -> _Prepared:
-        seen, compact = torch.unique(problem.targets, return_inverse=True)
-        hot = torch.nn.functional.one_hot(compact, len(seen)).bool()
-        absent = problem.features.new_full((classes,), ABSENT_BIAS, dtype=wide(problem.features.dtype))
-        return cls(Axes.of(problem.features), hot, seen, absent, problem.penalties, labels=False)
+    def of_classes(cls, problem: Regression, classes: int) -> _PreparedRegression:
+        learned, compact = torch.unique(problem.targets, return_inverse=True)
+        one_hot = torch.nn.functional.one_hot(compact, len(learned)).bool()
+        default_bias = problem.features.new_full((classes,), ABSENT_BIAS, dtype=wide(problem.features.dtype))
+        return cls(Axes.of(problem.features), one_hot, learned, default_bias, problem.penalties, labels=False)
 
     @classmethod
-    def of_labels(cls, problem: Regression) -> _Prepared:
-        hot = problem.targets.bool()
-        always = hot.all(0)
-        seen = (hot.any(0) & ~always).nonzero()[:, 0]
-        absent = torch.where(always, -ABSENT_BIAS, ABSENT_BIAS).to(wide(problem.features.dtype))
-        return cls(Axes.of(problem.features), hot[:, seen], seen, absent, problem.penalties, labels=True)
+    def of_labels(cls, problem: Regression) -> _PreparedRegression:
+        one_hot = problem.targets.bool()
+        always = one_hot.all(0)
+        learned = (one_hot.any(0) & ~always).nonzero()[:, 0]
+        default_bias = torch.where(always, -ABSENT_BIAS, ABSENT_BIAS).to(wide(problem.features.dtype))
+        return cls(
+            Axes.of(problem.features), one_hot[:, learned], learned, default_bias, problem.penalties, labels=True
+        )
 
     @property
     def outputs(self) -> int:
-        """How many logits a penalty takes: of two classes one is enough."""
-        count = self.hot.shape[1]
+        """The number of logits per penalty; one is enough for two classes."""
+        count = self.one_hot.shape[1]
         return 1 if count == 2 and not self.labels else count
 
     @property
-    def size_class(self) -> tuple[object, ...]:
-        """Equal for problems that are worth stacking: what is filled up is less than what is there."""
+    def stack_key(self) -> tuple[object, ...]:
+        """A key that is equal for problems worth stacking."""
+        # Equal bit lengths differ by less than a factor of two in rows, so at most half of a stack is padding.
         rows = self.axes.rows
-        return len(self.penalties), len(self.seen), rows.dtype, rows.device, len(rows).bit_length()
+        return len(self.penalties), len(self.learned), rows.dtype, rows.device, len(rows).bit_length()
 
 
-def _chunks(indices: list[int], prepared: Sequence[_Prepared]) -> list[list[int]]:
-    """Returns the indices in groups whose stacked rows and logits fit into `CHUNK_ELEMENTS`."""
+def _chunks(indices: list[int], regressions: Sequence[_PreparedRegression]) -> list[list[int]]:
+    """Returns the indices in chunks whose stacked rows and logits have at most `CHUNK_ELEMENTS` elements."""
     largest = max(
-        max(prepared[i].axes.rows.numel(), len(prepared[i].hot) * prepared[i].outputs * len(prepared[i].penalties))
-        for i in indices
+        max(one.axes.rows.numel(), len(one.one_hot) * one.outputs * len(one.penalties))
+        for one in (regressions[i] for i in indices)
     )
     width = max(1, CHUNK_ELEMENTS // max(1, largest))
     return [indices[first : first + width] for first in range(0, len(indices), width)]
 
 
-def _solve_together(problems: Sequence[_Prepared], max_steps: int) -> list[list[Linear]]:
-    """Returns the maps of problems of one size class; penalties that do not fit at once go in chunks."""
-    elements = sum(len(problem.hot) for problem in problems) * problems[0].outputs
+def _solve_together(problems: Sequence[_PreparedRegression], max_steps: int) -> list[list[Linear]]:
+    """Returns the maps of problems with equal `stack_key`; penalties are solved in chunks if they exceed the limit."""
+    elements = sum(len(problem.one_hot) for problem in problems) * problems[0].outputs
     width = max(1, CHUNK_ELEMENTS // max(1, elements))
-    stack = _Stack.of(problems)
+    stack = _PaddedStack.of(problems)
     solved: list[list[Linear]] = [[] for _ in problems]
     for first in range(0, len(problems[0].penalties), width):
         penalties = stack.rows.new_tensor([problem.penalties[first : first + width] for problem in problems])
         for maps, problem, solution in zip(solved, problems, stack.solve(penalties, max_steps), strict=True):
+            # Removes the padding axes of this problem, and keeps the bias, which is last.
             kept = torch.cat([solution[:, : problem.axes.rows.shape[1]], solution[:, -1:]], dim=1)
-            maps.extend(problem.axes.unfold(kept))
+            maps.extend(problem.axes.on_raw_features(kept))
     return solved
 
 
 @dataclass(frozen=True)
-class _Stack:
-    """Problems filled up to one size: rows that count for nothing, and axes along which nothing varies."""
+class _PaddedStack:
+    """Problems padded to one size with rows of weight 0 and axes of variance 0, which change no result."""
 
     rows: Tensor
     """(G, N, R)"""
-    shares: Tensor
+    row_weights: Tensor
     """(G, N)"""
-    hot: Tensor
+    one_hot: Tensor
     """(G, N, C)"""
     variances: Tensor
     """(G, R)"""
     labels: bool
 
     @classmethod
-    def of(cls, problems: Sequence[_Prepared]) -> _Stack:
-        hots = [one.hot.to(one.axes.rows.dtype) for one in problems]
-        shares = [hot.new_full((len(hot),), 1 / len(hot)) for hot in hots]
+    def of(cls, problems: Sequence[_PreparedRegression]) -> _PaddedStack:
+        one_hots = [one.one_hot.to(one.axes.rows.dtype) for one in problems]
+        row_weights = [one_hot.new_full((len(one_hot),), 1 / len(one_hot)) for one_hot in one_hots]
         rows, variances = [one.axes.rows for one in problems], [one.axes.variances for one in problems]
-        return cls(_stacked(rows), _stacked(shares), _stacked(hots), _stacked(variances), problems[0].labels)
+        return cls(
+            rows=_pad_and_stack(rows),
+            row_weights=_pad_and_stack(row_weights),
+            one_hot=_pad_and_stack(one_hots),
+            variances=_pad_and_stack(variances),
+            labels=problems[0].labels,
+        )
 
     def solve(self, penalties: Tensor, max_steps: int) -> Tensor:
-        """Returns (G, S, R + 1, C) for penalties (G, S): the weights on the axes and, last, the bias of each class."""
+        """Returns the weights on the axes with the bias last, (G, S, R + 1, C), for penalties (G, S)."""
         return (self._solve_labels if self.labels else self._solve_classes)(penalties, max_steps)
 
     def _solve_labels(self, penalties: Tensor, max_steps: int) -> Tensor:
-        (groups, columns), labels = penalties.shape, self.hot.shape[-1]
+        (groups, columns), labels = penalties.shape, self.one_hot.shape[-1]
         size = self.rows.shape[-1] + 1
         if not labels:
             return self.rows.new_zeros(groups, columns, size, 0)
-        prior = torch.bmm(self.shares[:, None], self.hot)[:, 0].logit().repeat_interleave(columns, 1)
+        prior = torch.bmm(self.row_weights[:, None], self.one_hot)[:, 0].logit().repeat_interleave(columns, 1)
+        # All labels are columns of one binary problem: label 0 at each penalty, then label 1 at each, and so on.
         penalties = penalties.repeat(1, labels)
         scale = _curvature(self.variances, penalties, 2).rsqrt()[:, :, None]
         start = self.rows.new_zeros(groups, size, 1, labels * columns)
+        # Starting from the log-odds of the label frequencies saves the steps that would find the bias.
         start[:, -1] = prior[:, None] / scale[:, -1]
-        hot = self.hot.repeat_interleave(columns, 2)[:, :, None]
-        solution = minimise(Problem(self.rows, self.shares, hot, penalties, scale, binary=True), start, max_steps)
+        one_hot = self.one_hot.repeat_interleave(columns, 2)[:, :, None]
+        solution = minimise(
+            Problem(self.rows, self.row_weights, one_hot, penalties, scale, binary=True), start, max_steps
+        )
         return solution.view(groups, size, labels, columns).movedim(-1, 1)
 
     def _solve_classes(self, penalties: Tensor, max_steps: int) -> Tensor:
-        hot, classes = self.hot, self.hot.shape[-1]
-        prior = torch.bmm(self.shares[:, None], hot)[:, 0].log()
+        one_hot, classes = self.one_hot, self.one_hot.shape[-1]
+        prior = torch.bmm(self.row_weights[:, None], one_hot)[:, 0].log()
+        # Two classes need one logit, the log-odds; a softmax over two would have a redundant direction.
         binary = classes == 2
         if binary:
-            hot, prior = hot[..., 1:], prior[:, 1:] - prior[:, :1]
+            one_hot, prior = one_hot[..., 1:], prior[:, 1:] - prior[:, :1]
         groups, columns = penalties.shape
-        start = self.rows.new_zeros(groups, self.rows.shape[-1] + 1, hot.shape[-1], columns)
+        start = self.rows.new_zeros(groups, self.rows.shape[-1] + 1, one_hot.shape[-1], columns)
         if classes == 1:
             return start.movedim(-1, 1)
         scale = _curvature(self.variances, penalties, classes).rsqrt()[:, :, None]
         start[:, -1] = prior[:, :, None] / scale[:, -1]
-        problem = Problem(self.rows, self.shares, hot[..., None], penalties, scale, binary)
+        problem = Problem(self.rows, self.row_weights, one_hot[..., None], penalties, scale, binary)
         solution = minimise(problem, start, max_steps).movedim(-1, 1)
         return torch.cat([-solution / 2, solution / 2], dim=-1) if binary else solution
 
 
-def _stacked(tensors: Sequence[Tensor]) -> Tensor:
-    """Returns the tensors stacked, filled up with zeros at their ends."""
+def _pad_and_stack(tensors: Sequence[Tensor]) -> Tensor:
+    """Returns the tensors stacked, padded with zeros at their ends."""
     if len(tensors) == 1:
         return tensors[0][None]
     shape = [max(sizes) for sizes in zip(*(tensor.shape for tensor in tensors), strict=True)]
@@ -248,19 +263,20 @@ def _stacked(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def _curvature(variances: Tensor, penalties: Tensor, classes: int) -> Tensor:
-    """Returns (G, R + 1, S): about how much the objective curves along each axis and along the bias."""
+    """Returns the approximate curvature (G, R + 1, S) of the objective along each axis and along the bias."""
+    # The variance p (1 - p) of a class indicator under uniform predictions, p = 1 / classes.
     spread = (1 - 1 / classes) / classes
     along = spread * variances[:, :, None] + penalties[:, None]
     return torch.cat([along, along.new_full((len(along), 1, along.shape[-1]), spread)], dim=1)
 
 
-def _all_outputs(one: Linear, problem: _Prepared) -> Linear:
-    """Returns the map with a row for whatever there was nothing to learn of."""
-    seen, bias = problem.seen, problem.absent.clone()
-    if len(seen) == len(bias):
+def _with_all_outputs(one: Linear, problem: _PreparedRegression) -> Linear:
+    """Returns the map with rows added for outputs that could not be learned."""
+    learned, bias = problem.learned, problem.default_bias.clone()
+    if len(learned) == len(bias):
         return one
     if not problem.labels:
         bias += one.bias.min()
     weight = one.weight.new_zeros(len(bias), one.weight.shape[1])
-    weight[seen], bias[seen] = one.weight, one.bias
+    weight[learned], bias[learned] = one.weight, one.bias
     return Linear(weight, bias)

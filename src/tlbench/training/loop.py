@@ -1,4 +1,4 @@
-"""The training loop that a strategy may call: AdamW, warm-up and linear decay, batches of like length."""
+"""The training loop for strategies: AdamW, linear warm-up and decay, and batches of rows of similar length."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tlbench.modeling.batches import default_tokens, inference_batches, padding_
 from tlbench.modeling.data import Data, moved
 from tlbench.modeling.precision import autocast
 from tlbench.training.adamw import AdamW, embeddings_by_row
-from tlbench.training.checks import GroupCheck, check_loss, made_optimizer
+from tlbench.training.checks import GroupCheck, build_optimizer, check_loss
 from tlbench.training.model import Model, placed
 from tlbench.training.model_predictor import ModelPredictor
 from tlbench.training.parameters import Group, checked_groups, groups_of
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from tlbench.contracts.strategy import Job
 
 DEFAULT_EPOCHS = 3.0
-"""Where the protocol names neither steps nor epochs."""
+"""The number of epochs if the protocol sets neither steps nor epochs."""
 REPORTS = 4
-"""A fit that may be pruned is scored after each of so many equal parts, but for the last: the runner scores that."""
+"""The number of equal parts of a prunable fit. It is scored after each but the last, which the runner scores anyway."""
 CHECK_EVERY = {"cpu": 1, "cuda": 25}
-"""Steps between two looks at whether the loss was finite; a look makes the host wait for a GPU."""
+"""Steps between checks that the loss is finite; each check makes the host wait for a GPU."""
 
 
 def train(
@@ -47,107 +47,117 @@ def train(
     after_step: AfterStep | None = None,
     optimizer: NewOptimizer | None = None,
 ) -> ModelPredictor:
-    """Returns a predictor of the model trained on the data, for as long as the job's protocol says.
+    """Trains the model on the data for the protocol's number of steps or epochs and returns its predictor.
 
-    A model with a frozen prefix is trained on the prefix's cached activations, unless the data is augmented.
-    The same job on as many threads gives the same weights, bit by bit, on a CPU.
+    A model with a frozen prefix is trained on the prefix's cached activations, unless the data is augmented. On a CPU,
+    the same job gives bit-equal parameters at the same number of threads.
 
     Args:
-        model: What to train; whatever takes a gradient is.
-        data: Raw rows.
-        job: Gives seed, protocol, precision, the study to report to, and `lr` where no groups are given.
-        groups: Weights with their lr and weight_decay, each that will ever be trained in one of them; by default all
-            that are trainable now, at `job.params["lr"]`.
-        batch_size: Rows in one step.
-        weight_decay: For the default groups.
-        warmup: The share of steps over which the learning rate rises; after it, it falls to nothing.
-        max_grad_norm: Longer gradients are shortened to this.
-        loss: Returns the loss of a step; by default `Step.task_loss`, the head's of one pass.
-        after_step: Called after each step with what the step was, such as to average weights or to unfreeze some.
-        optimizer: Makes an optimiser of the groups, such as `torch.optim.SGD`; by default the package's own AdamW. The
+        model: The model; all of its parameters that require a gradient are trained.
+        data: The training rows.
+        job: Provides seed, protocol, precision, the pruner's `report`, and `params["lr"]` for the default groups.
+        groups: Parameter groups with lr and weight_decay, which must contain every parameter that will ever be trained;
+            by default all parameters that are trainable now, at `job.params["lr"]`.
+        batch_size: Rows per step.
+        weight_decay: The weight decay of the default groups.
+        warmup: The fraction of steps in which the learning rate rises linearly; afterwards it falls linearly to 0.
+        max_grad_norm: The maximum norm of the gradients; larger ones are scaled down to it.
+        loss: Returns the loss of a step; by default `Step.task_loss`, the head's loss of one forward pass.
+        after_step: A hook called after each step, for example to average parameters or to unfreeze some.
+        optimizer: Returns an optimiser for the groups, such as `torch.optim.SGD`; by default the package's AdamW. The
             loop sets the learning rate of each group at each step.
 
     Raises:
-        Diverged: A loss, a gradient or a weight is not finite.
-        PluginError: Nothing of the model takes a gradient, or something that is in no group does, be it after a step;
-            or a loss, an optimiser or groups that are none.
-        Pruned: The study stopped the trial.
+        Diverged: A loss, a gradient or a parameter is not finite.
+        PluginError: Nothing is trainable; a trainable parameter is in no group, also if it is unfrozen after a step; or
+            the loss, the optimiser or the groups are not valid.
+        Pruned: The pruner stopped the trial.
     """
     device = model.device
     targets = model.head.targets(data)
     model.head.prepare(data)
     predictor = ModelPredictor(model, job.precision, job.activations)
+    # Augmented rows differ in every epoch, so their hidden states cannot be cached.
     if model.start > 0 and not data.augmented:
         data = job.activations.hidden(model.encoder, data, model.start, job.precision)
     total = step_count(len(data), batch_size, job.protocol.max_steps, job.protocol.epochs)
-    given = checked_groups(groups or groups_of(model, float(job.params["lr"]), weight_decay))
-    if not any(group["params"] for group in given):
-        raise PluginError("nothing is left to train: the encoder is frozen and the head has no weight of its own")
-    mover: AdamW | TorchOptimizer
-    by_row: AbstractContextManager[None]
+    checked = checked_groups(groups or groups_of(model, float(job.params["lr"]), weight_decay))
+    if not any(group["params"] for group in checked):
+        raise PluginError(
+            "nothing is left to train: the encoder is frozen and the head has no parameters; lower `start`"
+        )
+    stepper: AdamW | TorchOptimizer
+    sparse_embeddings: AbstractContextManager[None]
     if optimizer is None:
-        mover, by_row = AdamW(given, max_grad_norm, keeps_gradients=after_step is not None), embeddings_by_row(model)
+        stepper = AdamW(checked, max_grad_norm, keeps_gradients=after_step is not None)
+        sparse_embeddings = embeddings_by_row(model)
     else:
-        # most of torch's optimisers take no sparse gradients
-        mover, by_row = TorchOptimizer(made_optimizer(optimizer, given), max_grad_norm), nullcontext()
-    check_groups = GroupCheck(model, lambda: mover.weights)
+        # Most of torch's optimisers do not support sparse gradients.
+        stepper, sparse_embeddings = TorchOptimizer(build_optimizer(optimizer, checked), max_grad_norm), nullcontext()
+    check_groups = GroupCheck(model, lambda: stepper.weights)
     check_groups()
     check_every = CHECK_EVERY.get(device.type, 1)
     reports = _report_steps(total) if job.protocol.pruner != "none" else set()
     finite = torch.ones((), dtype=torch.bool, device=device)
-    with by_row, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    # `fork_rng` restores the caller's random state, so that a fit does not change the random numbers after it.
+    with sparse_embeddings, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(job.seed)
         model.train()
         batches = train_batches(data.lengths, batch_size, job.seed)
         for number, indices in zip(range(1, total + 1), batches, strict=False):
             batch = placed(data.serve(indices), device)
-            # cut on the host: a list of indices would have to wait for the GPU
-            wanted = moved(targets[indices], device)
-            step = Step(model, batch, wanted, indices, number, total)
+            # Indexed on the host, because indexing on a GPU by a list makes the host wait for it.
+            batch_targets = moved(targets[indices], device)
+            step = Step(model, batch, batch_targets, indices, number, total)
             with autocast(device, job.precision):
                 value = check_loss(step.task_loss() if loss is None else loss(step), loss, model)
             value.backward()
-            norm = mover.step(rate(number - 1, total, warmup))
+            norm = stepper.step(rate(number - 1, total, warmup))
+            # Accumulated on the device; only the check below waits for it.
             finite &= torch.isfinite(value.detach()) & torch.isfinite(norm)
             if number % check_every == 0 and not finite:
                 raise Diverged(f"the loss or its gradient is not finite by step {number} of {total}")
             if after_step is not None:
                 after_step(step)
                 check_groups()
-                mover.adopt_changes()
-                # what takes gradients from now on rests no more
+                stepper.sync_masters()
+                # Parameters that the hook has unfrozen leave eval mode.
                 model.train()
             if after_step is not None or optimizer is not None:
-                mover.drop_gradients()
+                stepper.zero_grad()
             if number in reports:
                 job.report(number, job.score(predictor), float(value.detach()))
+                # Scoring has set eval mode.
                 model.train()
-    if not (finite and all(bool(torch.isfinite(p).all()) for p in mover.weights)):
-        raise Diverged(f"a weight is not finite after {total} steps")
+    if not (finite and all(bool(torch.isfinite(p).all()) for p in stepper.weights)):
+        raise Diverged(f"a parameter is not finite after {total} steps")
     model.eval()
-    predictor.note_trained(grouped=mover.weights)
+    predictor.note_trained(grouped=stepper.weights)
     job.notes["steps"] = total
-    served = islice(train_batches(data.lengths, batch_size, job.seed), total)
-    job.notes["padding_share"] = padding_share(data.lengths, served)
-    asked = inference_batches(job.validation.lengths, default_tokens(device.type))
-    job.notes["validation_padding_share"] = padding_share(job.validation.lengths, asked)
+    # The generator is deterministic, so the batches can be listed again instead of being stored.
+    batches_served = islice(train_batches(data.lengths, batch_size, job.seed), total)
+    job.notes["padding_share"] = padding_share(data.lengths, batches_served)
+    validation_batches = inference_batches(job.validation.lengths, default_tokens(device.type))
+    job.notes["validation_padding_share"] = padding_share(job.validation.lengths, validation_batches)
     return predictor
 
 
 def step_count(rows: int, batch_size: int, max_steps: int | None, epochs: float | None) -> int:
-    """Returns how many optimiser steps the protocol grants, at least 1."""
+    """Returns the number of optimiser steps of the protocol, at least 1."""
     if max_steps is not None:
         return max_steps
     return max(1, round((epochs or DEFAULT_EPOCHS) * math.ceil(rows / batch_size)))
 
 
 def rate(step: int, total: int, warmup: float) -> float:
-    """Returns the factor of the learning rate at a step counted from 0: up to 1 over the warm-up, then down to 0."""
+    """Returns the learning rate factor at a step, counted from 0: linear warm-up to 1, then linear decay towards 0."""
     rising = max(1, round(total * warmup))
     if step < rising:
+        # From `step + 1`, so that the first step is not wasted on a learning rate of 0.
         return (step + 1) / rising if warmup > 0 else 1.0
     return max(0.0, (total - step) / max(1, total - rising + 1))
 
 
 def _report_steps(total: int) -> set[int]:
+    # With fewer steps than parts, some parts end at step 0 or at the last step.
     return {total * part // REPORTS for part in range(1, REPORTS)} - {0, total}

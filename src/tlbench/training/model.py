@@ -1,4 +1,4 @@
-"""What is trained: an encoder, frozen below some stage, and a head."""
+"""The trained model: an encoder, whose lower stages may be frozen, and a head."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tlbench.training.parameters import freeze
 
 
 class Model(nn.Module):
-    """An encoder from stage `start` up and a head; the stages below are frozen."""
+    """An encoder and a head as one module; the encoder's stages below `start` are frozen."""
 
     def __init__(self, encoder: Encoder, head: Head, start: int = 0) -> None:
         super().__init__()
@@ -25,15 +25,16 @@ class Model(nn.Module):
         freeze(encoder, start)
 
     def forward(self, batch: Batch) -> Any:
-        """Returns the head's logits for a batch of raw rows, or of the hidden states that stages[:start] put out.
+        """Returns the head's logits for a batch of raw rows, or of cached hidden states after stages[:start].
 
-        Training sees the same of both: a frozen prefix rests as a whole, even where a dropout without weights of its
-        own stands in a module that trains.
+        Both give the same training: the frozen prefix runs in eval mode, including dropout modules that are shared with
+        stages above it.
         """
         hidden = batch.get("hidden")
         if not isinstance(hidden, Hidden):
             if not (self.training and self.start):
                 return self.head(self.encoder, self.encoder(batch))
+            # The cache was computed in eval mode, so the prefix has to run without dropout here as well.
             with resting(self.encoder), torch.no_grad():
                 hidden = self.encoder(batch, stop=self.start)
         if self.start < len(self.encoder.stages):
@@ -41,31 +42,32 @@ class Model(nn.Module):
         return self.head(self.encoder, hidden)
 
     def train(self, mode: bool = True) -> Model:
-        """Puts the model into train mode, but for what is frozen: its dropout and its running statistics rest."""
+        """Sets train mode, except for frozen modules: their dropout is off and their running statistics stay fixed."""
         super().train(mode)
         if mode:
-            _rest(self.encoder, inherited=False)
+            _set_frozen_to_eval(self.encoder, parent_frozen=False)
         return self
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the parameters."""
         return self.encoder.device
 
 
 def placed(batch: Batch, device: torch.device) -> Batch:
-    """Returns the batch on the device, hidden states too."""
+    """Returns the batch on the device, including its hidden states."""
     hidden = batch.get("hidden")
     if isinstance(hidden, Hidden):
         return {**to_device(batch, device), "hidden": hidden.to(device)}
     return to_device(batch, device)
 
 
-def _rest(module: nn.Module, inherited: bool) -> None:
-    """Puts into eval mode what has nothing to train; a module without weights goes by the nearest one around it."""
-    weights = list(module.parameters())
-    resting = not any(p.requires_grad for p in weights) if weights else inherited
-    if resting:
+def _set_frozen_to_eval(module: nn.Module, parent_frozen: bool) -> None:
+    """Sets eval mode for modules without trainable parameters; a module without parameters follows its parent."""
+    parameters = list(module.parameters())
+    is_frozen = not any(p.requires_grad for p in parameters) if parameters else parent_frozen
+    if is_frozen:
         module.training = False
+    # Setting `training` does not reach the children, unlike `eval()`: a frozen module can hold a child that trains.
     for child in module.children():
-        _rest(child, resting)
+        _set_frozen_to_eval(child, is_frozen)

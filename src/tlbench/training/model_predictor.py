@@ -1,4 +1,4 @@
-"""The predictor of a trained model, and its files."""
+"""The predictor of a trained model, which can be saved and loaded."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class ModelPredictor:
-    """Answers with a trained model; hidden states of a frozen prefix come from the activations, if given."""
+    """Predicts with a trained model; hidden states of a frozen prefix come from the activation cache, if any."""
 
     def __init__(self, model: Model, precision: str = "fp32", activations: Activations | None = None) -> None:
         self.model = model
@@ -38,13 +38,14 @@ class ModelPredictor:
         self.note_trained()
 
     def predict(self, data: Data) -> Predictions:
-        """Returns an answer for each example of the data, in order.
+        """Returns one prediction for each example of the data, in order.
 
         Raises:
-            Diverged: An answer is not finite.
+            Diverged: A prediction is not finite.
         """
         model, device = self.model, self.model.device
         data = model.head.asked(data)
+        # A head that reads the batch needs the raw rows beside the hidden states, which the cache does not have.
         cached = model.start > 0 and not data.augmented and not model.head.reads_batch
         if self.activations is not None and cached:
             data = self.activations.hidden(model.encoder, data, model.start, self.precision)
@@ -53,17 +54,18 @@ class ModelPredictor:
         parts: list[Outputs] = []
         for indices in inference_batches(data.lengths, default_tokens(device.type)):
             with torch.inference_mode(), autocast(device, self.precision):
-                outputs = self._answer(placed(data.batch(indices), device))
+                outputs = self._outputs(placed(data.batch(indices), device))
             if not outputs.is_finite:
-                raise Diverged("an answer is not finite")
+                raise Diverged("a prediction is not finite")
             order += indices
             parts.append(outputs)
+        # Batches are grouped by length; `joined` restores the order of the rows.
         return model.head.merge([Outputs.joined(parts, order)], data)
 
     def save(self, folder: Path) -> None:
-        """Writes what training may have changed, and what the model answers with.
+        """Writes the parameters that training may have changed, all buffers, and the output of the head.
 
-        That is each weight that was ever trained, frozen again or not, and all buffers.
+        The parameters are those that were ever trainable, also if they were frozen again later.
         """
         named = self.model.named_parameters()
         trained = {name: weight for name, weight in named if weight in self._saved or weight.requires_grad}
@@ -72,13 +74,12 @@ class ModelPredictor:
 
     @classmethod
     def load(cls, model: Model, job: Job, folder: Path) -> ModelPredictor:
-        """Returns the predictor that `save` wrote, on a model that was built as the saved one was.
+        """Returns the predictor that was saved by `save`, on a model of the same architecture.
 
-        It need not be frozen as the saved one was in the end: what was saved may hold more weights than are trainable,
-        as after gradual unfreezing, and no fewer.
+        The model may have fewer trainable parameters than were saved, as after gradual unfreezing, but not more.
 
         Raises:
-            UsageError: The folder holds no such predictor, or one of a model with other weights or another output.
+            UsageError: The folder has no such predictor, or one of a model with other parameters or another output.
         """
         read_settings(folder, cls.__name__, output_of(model.head))
         weights, buffers = dict(model.named_parameters()), dict(model.named_buffers())
@@ -88,6 +89,7 @@ class ModelPredictor:
         for name, tensor in tensors.items():
             if saved[name].dtype != tensor.dtype:
                 raise UsageError(f"{folder}: the saved {name} is {saved[name].dtype}, not {tensor.dtype}")
+        # Copied only after all checks, so that a damaged file leaves the model as it was.
         with torch.no_grad():
             for name, tensor in tensors.items():
                 tensor.copy_(saved[name])
@@ -96,17 +98,18 @@ class ModelPredictor:
         return predictor
 
     def note_trained(self, weights: Iterable[nn.Parameter] = (), grouped: Iterable[nn.Parameter] = ()) -> None:
-        """Counts as trained what is trainable now, these weights, and what `train` has moved of the model's parts.
+        """Marks as trained these parameters, all that are trainable now, and all that an earlier `train` has updated.
 
-        Those of an optimiser's groups are saved with them, trainable or not: something may have written into them.
+        Parameters in `grouped`, an optimiser's groups, are saved even if they are frozen, because a hook may have
+        changed them.
         """
-        own = list(self.model.parameters())
+        parameters = list(self.model.parameters())
         parts = (self.model, self.model.encoder, self.model.head)
-        trained = set(weights).union((w for w in own if w.requires_grad), *map(trained_weights, parts))
-        self.trainable_parameters = sum(weight.numel() for weight in own if weight in trained)
-        self._saved |= trained.union(grouped).intersection(own)
+        trained = set(weights).union((w for w in parameters if w.requires_grad), *map(trained_weights, parts))
+        self.trainable_parameters = sum(weight.numel() for weight in parameters if weight in trained)
+        self._saved |= trained.union(grouped).intersection(parameters)
 
-    def _answer(self, batch: Batch) -> Outputs:
+    def _outputs(self, batch: Batch) -> Outputs:
         hidden = batch.get("hidden")
         if isinstance(hidden, Hidden):
             return self.model.head.outputs(self.model(batch))
@@ -114,6 +117,6 @@ class ModelPredictor:
 
 
 def output_of(head: Head) -> Output | None:
-    """Returns what a head answers with, where it says so as the package's own do."""
+    """Returns the output of a head, or None for a plugin's head without the attribute `output`."""
     output = getattr(head, "output", None)
     return output if isinstance(output, Output) else None

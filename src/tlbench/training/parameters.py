@@ -1,4 +1,4 @@
-"""Which weights are trained, and how fast: freezing, decay groups, layer-wise learning rates."""
+"""Parameter groups: freezing, weight decay and layer-wise learning rates."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ if TYPE_CHECKING:
     from tlbench.training.model import Model
 
 Group: TypeAlias = dict[str, Any]
-"""What torch's optimisers take: params, lr, weight_decay."""
+"""A parameter group of `torch.optim`: params (here the weights, not hyperparameters), lr, weight_decay."""
 
 
 def freeze(model: Model | Encoder, stop: int) -> None:
-    """Makes the encoder's stages[:stop] take no gradient; `Model` keeps what is frozen in eval mode."""
+    """Freezes the encoder's stages[:stop], so that they take no gradient; `Model` also keeps them in eval mode."""
     encoder = model if isinstance(model, Encoder) else model.encoder
     for _, parameter in encoder.stage_parameters(0, stop):
         parameter.requires_grad_(False)
 
 
 def groups_of(model: nn.Module, lr: float, weight_decay: float = 0.01) -> list[Group]:
-    """Returns one group of the model's trainable weights that decay and one of those that do not."""
+    """Returns the model's trainable parameters in two groups, with weight decay and without.
+
+    Biases, normalisation weights and embeddings do not decay.
+    """
     return _split(model.parameters(), lr, weight_decay, _embeddings(model))
 
 
 def checked_groups(groups: Iterable[Group], needed: Sequence[str] = ()) -> list[Group]:
-    """Returns the groups with their weights as lists.
+    """Returns the groups with their parameters as lists.
 
     Raises:
-        PluginError: A group has no params or lacks another part that is needed, or a weight stands in two groups or
-            twice in one.
+        PluginError: A group lacks params or another key in `needed`, or a parameter is in two groups or twice in one.
     """
     checked: list[Group] = []
     owners: dict[Tensor, int] = {}
@@ -43,6 +45,7 @@ def checked_groups(groups: Iterable[Group], needed: Sequence[str] = ()) -> list[
             raise PluginError(f"groups[{number}] is a {type(group).__name__}, not a dict of params, lr, weight_decay")
         if missing := [part for part in ("params", *needed) if part not in group]:
             raise PluginError(f"groups[{number}] has no {' and no '.join(missing)}: it needs params, lr, weight_decay")
+        # torch accepts a single tensor in place of a list, and any iterable, which could be read only once.
         weights = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
         for weight in weights:
             if weight in owners:
@@ -57,31 +60,33 @@ def checked_groups(groups: Iterable[Group], needed: Sequence[str] = ()) -> list[
 
 
 def layer_decayed(model: Model, lr: float, decay: float, weight_decay: float = 0.01) -> list[Group]:
-    """Returns groups in which the head learns at `lr` and each stage below at `decay` times the one above.
+    """Returns groups in which the head has learning rate `lr` and each stage `decay` times that of the stage above.
 
-    Howard & Ruder 2018, arXiv:1801.06146 (discriminative fine-tuning).
+    Discriminative fine-tuning: Howard & Ruder 2018, arXiv:1801.06146.
     """
-    plain = _embeddings(model)
-    # an output layer that is tied to the table of words is the encoder's, and moves once
+    embeddings = _embeddings(model)
+    # An output layer tied to the word embeddings counts as the encoder's, so that it is in one group only.
     shared = set(model.encoder.parameters())
-    groups = _split([p for p in model.head.parameters() if p not in shared], lr, weight_decay, plain)
+    groups = _split([p for p in model.head.parameters() if p not in shared], lr, weight_decay, embeddings)
     count = len(model.encoder.stages)
     for stage in range(model.start, count):
         weights = [parameter for _, parameter in model.encoder.stage_parameters(stage, stage + 1)]
-        groups += _split(weights, lr * decay ** (count - stage), weight_decay, plain)
+        groups += _split(weights, lr * decay ** (count - stage), weight_decay, embeddings)
     return groups
 
 
-def _split(parameters: Iterable[nn.Parameter], lr: float, weight_decay: float, plain: set[Tensor]) -> list[Group]:
-    """Returns non-empty groups: matrices decay; biases and norms, which have one dimension, and `plain` do not."""
+def _split(parameters: Iterable[nn.Parameter], lr: float, weight_decay: float, embeddings: set[Tensor]) -> list[Group]:
+    """Returns the non-empty groups with and without weight decay."""
+    # Biases and normalisation weights are those with one dimension, in every architecture.
     trainable = [p for p in parameters if p.requires_grad]
-    decayed = [p for p in trainable if p.ndim > 1 and p not in plain]
-    others = [p for p in trainable if p.ndim <= 1 or p in plain]
+    decayed = [p for p in trainable if p.ndim > 1 and p not in embeddings]
+    others = [p for p in trainable if p.ndim <= 1 or p in embeddings]
     groups = [(decayed, weight_decay), (others, 0.0)]
     return [{"params": params, "lr": lr, "weight_decay": wd} for params, wd in groups if params]
 
 
 def _embeddings(model: nn.Module) -> set[Tensor]:
-    """Returns the weights of lookup tables: decay would shrink words that training never shows."""
+    """Returns the weights of embedding tables: decay would shrink the rows of words that training never contains."""
+    # A borrowed table has no weight of its own in `_parameters`.
     tables = (module._parameters["weight"] for module in model.modules() if isinstance(module, nn.Embedding))
     return {table for table in tables if table is not None}

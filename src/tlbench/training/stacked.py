@@ -1,9 +1,8 @@
-"""Heads of several layers trained by gradients, many settings and seeds at once.
+"""Multi-layer heads trained by gradient descent, for many settings of params and seeds at once.
 
-The weights of all settings are stacked, so that one step of all of them is one batched product a layer. Nothing of a
-setting reaches another: each draws its own first weights and its own order of rows from its seed, has its own learning
-rate, decay and targets, and one whose weights become infinite leaves the others as they are. Each setting's result is
-the one that it would have alone, but for rounding.
+The weights of all settings are stacked, so that one step of all of them is one batched product per layer. Settings do
+not affect each other: each has its own initial weights and order of rows (from its seed), learning rate, weight decay
+and targets, and if one diverges, the others are unchanged. Each result equals that of training alone, up to rounding.
 """
 
 from __future__ import annotations
@@ -24,46 +23,46 @@ from tlbench.training.loop import rate
 
 Activation: TypeAlias = Literal["gelu", "relu"]
 MAX_WEIGHTS = 2**23
-"""Weights trained at a time: more settings than fit into these go one chunk after another."""
+"""The maximum number of weights that are trained together; more settings are trained in chunks."""
 
 
 @dataclass(frozen=True)
 class HeadSetting:
-    """One head to be trained: on what, from which seed, and how."""
+    """The data, seed and params of one head."""
 
     features: Tensor
-    """(N, D); settings that give the same tensor share its standardised copy."""
+    """(N, D); settings with the same tensor object share its standardised copy."""
     targets: Tensor
-    """(N,) class indices in int64, or real numbers of about unit deviation; (N, K) 0 and 1 of labels."""
+    """(N,) class indices in int64, or real numbers of about unit standard deviation; (N, K) 0 and 1 for multi-label."""
     seed: int
-    """Draws the first weights and the order of the rows."""
+    """The seed of the initial weights and of the order of rows."""
     lr: float
     weight_decay: float
-    """Of the matrices, times the learning rate at each step (AdamW); biases do not decay."""
+    """The decoupled weight decay of AdamW on the matrices; biases do not decay."""
     steps: int
 
 
 @dataclass(frozen=True)
 class Layers:
-    """Linear maps with a non-linearity between them, on raw features, in fp32 at least."""
+    """A multi-layer perceptron on raw features, in fp32 at least."""
 
     maps: tuple[Linear, ...]
     activation: Activation
 
     def __call__(self, features: Tensor) -> Tensor:
-        """Returns (N, K) for features (N, D)."""
+        """Returns logits or numbers (N, K) for features (N, D)."""
         for linear in self.maps[:-1]:
-            features = _activated(linear(features), self.activation)
+            features = _activate(linear(features), self.activation)
         return self.maps[-1](features)
 
     @property
     def is_finite(self) -> bool:
-        """Whether every weight is."""
+        """Whether all parameters are finite."""
         return all(linear.is_finite for linear in self.maps)
 
     @property
     def parameters(self) -> int:
-        """How many weights there are."""
+        """The number of parameters."""
         return sum(linear.parameters for linear in self.maps)
 
 
@@ -76,50 +75,50 @@ def train_heads(
     batch_size: int = 64,
     warmup: float = 0.1,
 ) -> list[Layers]:
-    """Returns a head for each setting, trained by AdamW on features that it standardises by its own rows.
+    """Returns a head for each setting, trained by AdamW on features standardised by the setting's own rows.
 
-    Classes are learnt by cross-entropy, numbers by squared error, labels each by its own cross-entropy. A setting
-    that diverged has weights that are not finite.
+    The loss is cross-entropy for classes, squared error for real numbers and binary cross-entropy for labels. The head
+    of a setting that diverged has parameters that are not finite.
 
     Args:
-        settings: What to train; those with as many rows and steps go together.
+        settings: The settings; those with equal numbers of rows and steps are trained together.
         outputs: K, the number of classes or labels; 1 for real numbers.
-        hidden: The width of each layer between; none makes the head linear.
-        activation: What stands between two layers.
-        batch_size: Rows in one step, fewer where there are not as many.
-        warmup: The share of steps over which the learning rate rises; after it, it falls to nothing.
+        hidden: The width of each hidden layer; empty for a linear head.
+        activation: The activation function of the hidden layers.
+        batch_size: Rows per step, or all rows if there are fewer.
+        warmup: The fraction of steps in which the learning rate rises linearly; afterwards it falls linearly to 0.
     """
-    alike: dict[tuple[object, ...], list[int]] = {}
+    stackable: dict[tuple[object, ...], list[int]] = {}
     for index, one in enumerate(settings):
         x, targets = one.features, one.targets
         key = (x.shape, x.device, wide(x.dtype), targets.dtype, targets.ndim, one.steps)
-        alike.setdefault(key, []).append(index)
+        stackable.setdefault(key, []).append(index)
     trained: dict[int, Layers] = {}
-    for indices in alike.values():
+    for indices in stackable.values():
         widths = [settings[indices[0]].features.shape[1], *hidden, outputs]
         size = sum((before + 1) * after for before, after in itertools.pairwise(widths))
         most = max(1, MAX_WEIGHTS // size)
         for first in range(0, len(indices), most):
             chunk = indices[first : first + most]
-            heads = _Stack([settings[i] for i in chunk], widths, activation, batch_size)
+            heads = _HeadStack([settings[i] for i in chunk], widths, activation, batch_size)
             heads.train(warmup)
-            trained.update(zip(chunk, heads.unfolded(), strict=True))
+            trained.update(zip(chunk, heads.heads(), strict=True))
     return [trained[index] for index in range(len(settings))]
 
 
 @dataclass(frozen=True)
 class _Stream:
-    """The rows of one seed in the order in which they are trained on, for all settings of the seed."""
+    """The training rows of one seed and their order, shared by all settings of the seed."""
 
     rows: Tensor
-    """(N, D) standardised, in fp32 at least."""
+    """(N, D), standardised, in fp32 at least."""
     targets: Tensor
     order: Tensor
-    """(steps, B) indices of rows."""
+    """(steps, B), the row indices of each batch."""
 
     @classmethod
     def of(cls, setting: HeadSetting, rows: Tensor, batch_size: int) -> _Stream:
-        """Returns one pass over all rows after another, cut into batches of one size."""
+        """Returns the stream of a setting: epochs in random order, cut into batches of equal size across epochs."""
         count = len(rows)
         size = min(batch_size, count)
         generator = torch.Generator().manual_seed(setting.seed)
@@ -131,8 +130,8 @@ class _Stream:
         return cls(rows, targets.to(rows.dtype) if as_numbers else targets, order.to(rows.device))
 
 
-class _Stack:
-    """The weights of settings that have as many rows and steps, and where their batches come from."""
+class _HeadStack:
+    """The stacked weights of settings with equal numbers of rows and steps, and their streams of batches."""
 
     def __init__(
         self, settings: Sequence[HeadSetting], widths: Sequence[int], activation: Activation, batch_size: int
@@ -143,10 +142,11 @@ class _Stack:
         self.steps = settings[0].steps
         self.lr = torch.tensor([one.lr for one in settings], dtype=dtype, device=device)
         self.decay = torch.tensor([one.weight_decay for one in settings], dtype=dtype, device=device)
+        # Keyed by id, because tensors compare elementwise; `settings` keeps the tensors alive, so ids stay unique.
         scales: dict[int, tuple[Scale, Tensor]] = {}
         streams: dict[tuple[int, int, int], _Stream] = {}
         self.scales: list[Scale] = []
-        places = []
+        stream_indices = []
         for one in settings:
             if id(one.features) not in scales:
                 scale = Scale.of(one.features)
@@ -156,39 +156,42 @@ class _Stack:
             if key not in streams:
                 streams[key] = _Stream.of(one, rows, batch_size)
             self.scales.append(scale)
-            places.append(list(streams).index(key))
+            stream_indices.append(list(streams).index(key))
         self.streams = list(streams.values())
-        self.places = torch.tensor(places, device=device)
+        self.stream_indices = torch.tensor(stream_indices, device=device)
         self.weights, self.biases = _first_weights([one.seed for one in settings], widths, self.lr)
 
     def train(self, warmup: float) -> None:
-        """Takes all steps."""
-        leaves = [leaf.requires_grad_(True) for leaf in (*self.weights, *self.biases)]
-        means = [torch.zeros_like(leaf) for leaf in leaves]
-        squares = [torch.zeros_like(leaf) for leaf in leaves]
+        """Runs all training steps."""
+        parameters = [parameter.requires_grad_(True) for parameter in (*self.weights, *self.biases)]
+        means = [torch.zeros_like(parameter) for parameter in parameters]
+        squares = [torch.zeros_like(parameter) for parameter in parameters]
         for step in range(self.steps):
-            gradients = torch.autograd.grad(self._loss(step), leaves)
+            gradients = torch.autograd.grad(self._loss(step), parameters)
             lr = self.lr * rate(step, self.steps, warmup)
             with torch.no_grad():
-                for leaf, gradient, mean, square in zip(leaves, gradients, means, squares, strict=True):
-                    adamw_stacked(leaf, gradient, mean, square, lr, self.decay if leaf.ndim == 3 else None, step + 1)
+                for parameter, gradient, mean, square in zip(parameters, gradients, means, squares, strict=True):
+                    # Stacked matrices have three dimensions and decay; stacked biases have two and do not.
+                    decay = self.decay if parameter.ndim == 3 else None
+                    adamw_stacked(parameter, gradient, mean, square, lr, decay, step + 1)
 
-    def unfolded(self) -> list[Layers]:
-        """Returns each setting's head on raw features."""
+    def heads(self) -> list[Layers]:
+        """Returns the head of each setting, mapping raw features."""
         heads = []
         for index, scale in enumerate(self.scales):
             maps = [
                 Linear(weight[index].detach().T.contiguous(), bias[index].detach())
                 for weight, bias in zip(self.weights, self.biases, strict=True)
             ]
-            heads.append(Layers((scale.unfold(maps[0].weight, maps[0].bias), *maps[1:]), self.activation))
+            heads.append(Layers((scale.on_raw_features(maps[0].weight, maps[0].bias), *maps[1:]), self.activation))
         return heads
 
     def _loss(self, step: int) -> Tensor:
-        """Returns the sum over the settings of each one's mean loss, so that gradients do not mix."""
+        """Returns the sum over settings of each one's mean loss, a scalar."""
+        # The gradient of a sum with respect to one setting's weights is that of its own term, so settings do not mix.
         x, targets = self._batch(step)
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            x = _activated(torch.baddbmm(bias[:, None], x, weight), self.activation)
+            x = _activate(torch.baddbmm(bias[:, None], x, weight), self.activation)
         logits = torch.baddbmm(self.biases[-1][:, None], x, self.weights[-1])
         if targets.ndim == 3:
             losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
@@ -199,28 +202,28 @@ class _Stack:
         return losses.view(targets.shape).mean(1).sum()
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Returns (G, B, D) rows and (G, B) targets, or (G, B, K) labels."""
+        """Returns rows (G, B, D) and targets (G, B), or (G, B, K) for labels, of G settings."""
         x = torch.stack([stream.rows[stream.order[step]] for stream in self.streams])
         targets = torch.stack([stream.targets[stream.order[step]] for stream in self.streams])
         if len(self.streams) == 1:
-            count = len(self.places)
+            # Settings of one seed read the same batch: `expand` is a view and copies nothing.
+            count = len(self.stream_indices)
             return x.expand(count, -1, -1), targets.expand(count, *targets.shape[1:])
-        return x[self.places], targets[self.places]
+        return x[self.stream_indices], targets[self.stream_indices]
 
 
 def _first_weights(seeds: Sequence[int], widths: Sequence[int], like: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-    """Returns matrices (G, before, after) and biases (G, after); a seed draws the same for all of its settings.
+    """Returns initial matrices (G, in, out) and biases (G, out) in the dtype and on the device of `like`.
 
-    They have type and device of `like`, and are drawn in fp32 whatever that is.
-
-    Matrices are drawn so that the activations keep their size (He et al. 2015, arXiv:1502.01852), the last ten times
-    smaller, so that the first answers are all about equally likely.
+    Settings with the same seed have the same initial weights. They are normal with the variance of He et al. 2015,
+    arXiv:1502.01852; those of the last layer are ten times smaller, so that the initial predictions are nearly uniform.
     """
     shapes = list(itertools.pairwise(widths))
     drawn: dict[int, list[Tensor]] = {}
     for seed in seeds:
         if seed not in drawn:
             generator = torch.Generator().manual_seed(seed)
+            # Drawn in fp32 on the CPU, so that the weights do not depend on the features' dtype or device.
             drawn[seed] = [torch.randn(shape, generator=generator) * math.sqrt(2 / shape[0]) for shape in shapes]
             drawn[seed][-1] /= 10
     weights = [torch.stack([drawn[seed][layer] for seed in seeds]).to(like) for layer in range(len(shapes))]
@@ -230,15 +233,19 @@ def _first_weights(seeds: Sequence[int], widths: Sequence[int], like: Tensor) ->
 def adamw_stacked(
     weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, lr: Tensor, decay: Tensor | None, step: int
 ) -> None:
-    """Moves weights (G, ...) in place, each setting at its own lr and decay (G,), as `torch.optim.AdamW` would."""
+    """Updates weights (G, ...) in place as `torch.optim.AdamW`, with a learning rate and a decay (G,) per setting.
+
+    torch's optimisers take one learning rate per tensor, which would split the stacked weights.
+    """
     shape = (-1, *[1] * (weight.ndim - 1))
     mean.lerp_(gradient, 1 - BETAS[0])
     square.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
     if decay is not None:
         weight.mul_((1 - lr * decay).view(shape))
-    length = square.sqrt().mul_(1 / math.sqrt(1 - BETAS[1] ** step)).add_(EPS)
-    weight.sub_(mean.div(length).mul_((lr / (1 - BETAS[0] ** step)).view(shape)))
+    # Both moments start at 0; dividing by 1 - beta**step corrects that bias.
+    denominator = square.sqrt().mul_(1 / math.sqrt(1 - BETAS[1] ** step)).add_(EPS)
+    weight.sub_(mean.div(denominator).mul_((lr / (1 - BETAS[0] ** step)).view(shape)))
 
 
-def _activated(x: Tensor, activation: Activation) -> Tensor:
+def _activate(x: Tensor, activation: Activation) -> Tensor:
     return torch.nn.functional.gelu(x) if activation == "gelu" else torch.relu(x)

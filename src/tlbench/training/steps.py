@@ -1,4 +1,4 @@
-"""What a strategy may put in place of the loop's own: its loss, what follows a step, and the optimiser."""
+"""The parts of the training loop that a strategy may replace: the loss, a hook after each step, and the optimiser."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tlbench.modeling.data import Batch
-from tlbench.training.adamw import gradient_length
+from tlbench.training.adamw import gradient_norm
 from tlbench.training.parameters import Group
 
 if TYPE_CHECKING:
@@ -19,58 +19,58 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of training."""
+    """One training step, as passed to a loss and to a hook."""
 
     model: Model
-    """In train mode, but for what is frozen."""
+    """In train mode, except for frozen modules."""
     batch: Batch
-    """On the model's device: raw rows, or the hidden states of a frozen prefix."""
+    """On the model's device: raw rows, or cached hidden states of a frozen prefix."""
     targets: Tensor
-    """Of these rows, as the head's loss wants them."""
+    """The targets of the batch, in the form of the head's loss."""
     rows: Sequence[int]
-    """Which rows of the training data they are."""
+    """The indices of the batch in the training data."""
     number: int
-    """Counted from 1."""
+    """The number of the step, from 1."""
     total: int
-    """How many steps there are."""
+    """The total number of steps."""
 
     def task_loss(self) -> Tensor:
-        """Returns the head's loss of one pass over the batch."""
+        """Returns the head's loss after one forward pass of the batch, a scalar."""
         return self.model.head.loss(self.model(self.batch), self.targets)
 
 
 Loss: TypeAlias = Callable[[Step], Tensor]
-"""Returns the scalar that is made less; it may pass the model over the batch as often as it likes."""
+"""Returns the scalar to minimise; it may run several forward passes, such as R-Drop's two."""
 AfterStep: TypeAlias = Callable[[Step], None]
-"""Is called when the weights have moved and before the gradients are dropped. It may change weights, and which of them
-take a gradient; what it changes is saved where it stands in a group or was ever trainable."""
+"""A hook that is called after the update, while gradients are still there. It may change parameters and freeze or
+unfreeze them; changes are saved for parameters that are in a group or were ever trainable."""
 NewOptimizer: TypeAlias = Callable[[list[Group]], torch.optim.Optimizer]
-"""Returns an optimiser of groups of params, lr and weight_decay; one that needs no closure."""
+"""Returns an optimiser for groups with params, lr and weight_decay, whose `step` needs no closure."""
 
 
 class TorchOptimizer:
-    """Steps an optimiser of torch as the loop steps its own: at a share of its rates, after clipping."""
+    """An optimiser of torch with the interface of `AdamW` in this package: a learning rate factor, and clipping."""
 
     def __init__(self, optimizer: torch.optim.Optimizer, max_grad_norm: float) -> None:
         self.optimizer = optimizer
         self.max_grad_norm = max_grad_norm
-        self._rates = [group["lr"] for group in optimizer.param_groups]
+        self._learning_rates = [group["lr"] for group in optimizer.param_groups]
 
     @property
     def weights(self) -> list[nn.Parameter]:
-        """All weights that are moved."""
+        """All parameters in the groups."""
         return [weight for group in self.optimizer.param_groups for weight in group["params"]]
 
     def step(self, factor: float) -> Tensor:
-        """Moves the weights at `factor` times their learning rates, and returns the gradients' length before clipping.
+        """Updates the parameters at `factor` times their learning rates and returns the gradient norm before clipping.
 
-        The gradients stay until they are dropped.
+        The gradients, clipped, remain until `zero_grad`.
         """
-        # a strategy may add groups on the way
-        self._rates += [group["lr"] for group in self.optimizer.param_groups[len(self._rates) :]]
-        for group, lr in zip(self.optimizer.param_groups, self._rates, strict=True):
+        # A strategy may add groups during training, for gradual unfreezing.
+        self._learning_rates += [group["lr"] for group in self.optimizer.param_groups[len(self._learning_rates) :]]
+        for group, lr in zip(self.optimizer.param_groups, self._learning_rates, strict=True):
             group["lr"] = lr * factor
-        norm = gradient_length(self.weights)
+        norm = gradient_norm(self.weights)
         scale = (norm / self.max_grad_norm).clamp(min=1.0)
         for weight in self.weights:
             if weight.grad is not None:
@@ -78,9 +78,9 @@ class TorchOptimizer:
         self.optimizer.step()
         return norm
 
-    def drop_gradients(self) -> None:
-        """Drops all gradients."""
+    def zero_grad(self) -> None:
+        """Removes all gradients."""
         self.optimizer.zero_grad()
 
-    def adopt_changes(self) -> None:
-        """Goes on from weights that somebody else has changed: torch's optimisers keep no copy of them."""
+    def sync_masters(self) -> None:
+        """Does nothing: torch's optimisers keep no masters, so changed parameters are used as they are."""

@@ -1,4 +1,4 @@
-"""Batches to train on: shuffled, yet of rows of like length, so that little padding is computed."""
+"""Shuffled training batches of rows of similar length, so that little computation is spent on padding."""
 
 from __future__ import annotations
 
@@ -7,27 +7,28 @@ from collections.abc import Iterator
 import numpy as np
 
 POOL = 16
-"""How many batches are drawn together and sorted by length; more pads less but mixes less."""
+"""The number of batches that are sorted by length together; more means less padding but less random batches."""
 
 
 def train_batches(lengths: np.ndarray, batch_size: int, seed: int) -> Iterator[list[int]]:
-    """Yields batches of row indices without end, one pass over all rows after another.
+    """Yields batches of row indices, epoch after epoch, without end.
 
-    Every pass has every row once and draws a new order. The sequence depends on the arguments alone.
+    Every epoch contains each row once, in a new random order. The sequence depends on the arguments alone.
 
     Raises:
-        ValueError: There are no rows, or none in a batch.
+        ValueError: There are no rows, or `batch_size` is below 1.
     """
     if not len(lengths):
         raise ValueError("nothing to train on")
     if batch_size < 1:
-        raise ValueError(f"batch_size={batch_size}: a batch has at least one row")
+        raise ValueError(f"batch_size={batch_size}: choose at least 1")
     rng = np.random.default_rng(seed)
     while True:
-        yield from _one_pass(lengths, batch_size, rng)
+        yield from _one_epoch(lengths, batch_size, rng)
 
 
-def _one_pass(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[list[int]]:
+def _one_epoch(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[list[int]]:
+    # Bucketing: sort within random pools rather than globally, so that batches differ between epochs.
     order = rng.permutation(len(lengths))
     batches: list[list[int]] = []
     for first in range(0, len(order), batch_size * POOL):
@@ -35,6 +36,7 @@ def _one_pass(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) ->
         pool = pool[np.argsort(lengths[pool], kind="stable")]
         batches += [pool[i : i + batch_size].tolist() for i in range(0, len(pool), batch_size)]
     if batch_size > 2 and len(batches) > 1 and len(batches[-1]) == 1:
-        # batch normalisation finds no variance in a single row, and in a map of one position refuses it
+        # A single row has no variance for batch normalisation, which raises on a feature map of one position.
         batches[-1].insert(0, batches[-2].pop())
+    # Without this second shuffle, each pool would be trained on from its shortest rows to its longest.
     return [batches[i] for i in rng.permutation(len(batches))]

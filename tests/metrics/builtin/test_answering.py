@@ -1,4 +1,4 @@
-"""Exact match and F1 of answers are those of SQuAD's official scripts."""
+"""Exact match and F1 of question answering equal SQuAD's official evaluation scripts."""
 
 import json
 import os
@@ -14,6 +14,7 @@ from tlbench.metrics.resampling import score
 from tlbench.metrics.scored import Scored
 
 
+# The functions below follow the official scripts, independently of tlbench's own.
 def official_normalize(s):
     def remove_articles(text):
         return re.sub(r"\b(a|an|the)\b", " ", text)
@@ -26,7 +27,7 @@ def official_normalize(s):
 
 
 def official_f1(prediction, truth):
-    """The one of version 1.1."""
+    """F1 of the script of version 1.1."""
     prediction_tokens = official_normalize(prediction).split()
     truth_tokens = official_normalize(truth).split()
     num_same = sum((Counter(prediction_tokens) & Counter(truth_tokens)).values())
@@ -37,7 +38,7 @@ def official_f1(prediction, truth):
 
 
 def official_f1_2(truth, prediction):
-    """The one of version 2.0."""
+    """F1 of the script of version 2.0."""
     gold_toks, pred_toks = official_normalize(truth).split(), official_normalize(prediction).split()
     if not gold_toks or not pred_toks:
         return int(gold_toks == pred_toks)
@@ -72,7 +73,7 @@ CASES = [
 
 @pytest.mark.parametrize(("accepted", "answer", "exact", "f1"), CASES)
 def test_questions_with_answers_are_as_in_both_versions(accepted, answer, exact, f1):
-    # the table's numbers have six digits
+    # The expected values above have six digits.
     assert (exact_match(accepted, answer), answer_f1(accepted, answer)) == pytest.approx((exact, f1), abs=1e-6)
     assert (exact, f1) == pytest.approx(version_1(accepted, answer), abs=1e-6)
     assert (exact, f1) == pytest.approx(version_2(accepted, answer), abs=1e-6)
@@ -105,7 +106,7 @@ def test_real_questions_are_scored_as_the_scripts_do():
     for number, question in enumerate(questions):
         accepted = tuple(answer["text"] for answer in question["answers"])
         first = accepted[0].split()
-        # Answers that are right, too long, too short, of another question.
+        # Predictions that are correct, too long, too short, and of another question.
         other = questions[number - 1]["answers"][0]["text"]
         for answer in (accepted[-1], f"The {accepted[0]}, {other}", " ".join(first[1:]), other):
             assert (exact_match(accepted, answer), answer_f1(accepted, answer)) == version_1(accepted, answer)

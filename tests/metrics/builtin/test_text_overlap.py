@@ -1,4 +1,4 @@
-"""ROUGE, BLEU, chrF and entities on examples whose scores are known."""
+"""ROUGE, BLEU, chrF and entity metrics on examples with known scores."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tlbench.metrics.scored import Scored
 
 def test_rouge_is_the_best_over_references_and_stems():
     scored = Scored([("the dogs were running", "birds"), ("a b c d",)], ["the dog runs", "a c d"])
-    # dog and run are stems that both have; the second text has 3 of 4 words, one pair of 3, and 3 in order.
+    # After stemming, "dog" and "run" match; the second text has 3 of 4 words, 1 of 3 bigrams, and 3 words in order.
     assert score("rouge1", scored) == pytest.approx((2 * 3 / 7 + 2 * 3 / 7) / 2)
     assert score("rouge2", scored) == pytest.approx((2 * 1 / 5 + 2 * 1 / 5) / 2)
     assert score("rougeL", scored) == pytest.approx((2 * 3 / 7 + 2 * 3 / 7) / 2)
@@ -18,13 +18,13 @@ def test_rouge_is_the_best_over_references_and_stems():
 def test_bleu_and_chrf_are_sacrebleus_of_the_corpus():
     from sacrebleu import corpus_bleu, corpus_chrf
 
-    said = ["The dog bit the man.", "It was not unexpected.", "The man bit him first."]
+    predictions = ["The dog bit the man.", "It was not unexpected.", "The man bit him first."]
     first = ["The dog bit the man.", "It was not unexpected.", "The man bit him first."]
     second = ["The dog had bit the man.", "No one was surprised.", "The man had bitten the dog."]
-    assert score("bleu", Scored(list(zip(first, second, strict=True)), said)) == pytest.approx(1)
-    scored = Scored([(text,) for text in second], said)
-    assert score("bleu", scored) == pytest.approx(corpus_bleu(said, [second]).score / 100, abs=1e-12)
-    assert score("chrf", scored) == pytest.approx(corpus_chrf(said, [second]).score / 100, abs=1e-12)
+    assert score("bleu", Scored(list(zip(first, second, strict=True)), predictions)) == pytest.approx(1)
+    scored = Scored([(text,) for text in second], predictions)
+    assert score("bleu", scored) == pytest.approx(corpus_bleu(predictions, [second]).score / 100, abs=1e-12)
+    assert score("chrf", scored) == pytest.approx(corpus_chrf(predictions, [second]).score / 100, abs=1e-12)
     assert 0 < score("bleu", scored) < 0.6
 
 
@@ -40,7 +40,7 @@ def test_empty_texts_score_nothing_and_break_nothing(metric):
     assert score(metric, Scored([(), ("a",)], ["a b", ""])) == 0
 
 
-def test_what_takes_long_is_found_out_once():
+def test_statistics_of_texts_are_cached():
     scored = Scored([("a b",)] * 3, ["a b"] * 3)
     assert statistics("rouge1", scored) is statistics("rouge1", scored)
     assert statistics("rouge2", scored) is not statistics("rouge1", scored)

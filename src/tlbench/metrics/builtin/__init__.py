@@ -1,4 +1,4 @@
-"""The metrics that tlbench brings. What is known of them is here; their formulas, which need NumPy, load when used."""
+"""Descriptions of tlbench's own metrics; their formulas, which need NumPy, are imported when used."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _ANSWERS = (Span, Text)
 _TEXTS = (Text,)
 _NUMBERS = (Scalar,)
 _CERTAIN_AND_WRONG = 36.04365338911715
-"""-log of the least probability that the log loss counts, which is the precision of a double."""
+"""The largest log loss of an example: -log of the smallest probability after clipping, the machine epsilon of fp64."""
 
 
 @dataclass(frozen=True)
 class BuiltIn(Metric):
-    """A metric of this package: its formula stands in one of the package's modules."""
+    """One of tlbench's own metrics, with the name of the module of this package that has its formula."""
 
     module: str
     name: str
@@ -42,23 +42,23 @@ class BuiltIn(Metric):
 
     @property
     def formula(self) -> Formula:
-        """How it is computed."""
+        """The formula, from which statistics, value and resampler follow."""
         formulas: dict[str, Formula] = import_module(f"{__name__}.{self.module}").FORMULAS
         return formulas[self.name]
 
     def statistics(self, scored: Scored) -> Floats:
-        """Returns (N, m): the numbers of each example whose sums make the metric.
+        """Returns the statistics (N, m) of each example, whose sums determine the metric.
 
         Raises:
-            KeyError: It is no function of sums (Spearman's, the area under a curve).
+            KeyError: The metric is not a function of sums (Spearman's correlation, ROC AUC).
         """
         return self._sums().parts(scored)
 
     def value(self, sums: Floats) -> Floats:
-        """Returns (...): the metric for each row of sums (..., m); never NaN.
+        """Returns the metric (...) for each row of sums (..., m); never NaN.
 
         Raises:
-            KeyError: It is no function of sums.
+            KeyError: The metric is not a function of sums.
         """
         return self._sums().value(sums)
 
@@ -77,30 +77,30 @@ class BuiltIn(Metric):
 BUILT_IN = (
     BuiltIn(
         "classification", "accuracy", "accuracy", (Classes, MultiLabel, TokenClasses),
-        "The share of examples whose class is right; of labels whose set is; of words whose tag is.",
+        "The share of examples with the correct class, with all labels correct, or of words with the correct tag.",
     ),
     BuiltIn(
         "classification", "balanced_accuracy", "balanced accuracy", _CLASSES,
-        "Brodersen et al. 2010, doi:10.1109/ICPR.2010.764: the mean over the classes that occur of their recall.",
+        "Brodersen et al. 2010, doi:10.1109/ICPR.2010.764: the mean recall over the classes that occur.",
     ),
     BuiltIn(
         "classification", "precision", "precision", _CLASSES,
-        "Of what is said to be the positive class, the share that is.",
+        "The share of positive predictions that are correct.",
     ),
-    BuiltIn("classification", "recall", "recall", _CLASSES, "Of the positive class, the share that is said to be."),
+    BuiltIn("classification", "recall", "recall", _CLASSES, "The share of positive targets that are predicted."),
     BuiltIn(
         "classification", "f1", "F1", _CLASSES,
         "van Rijsbergen 1979: harmonic mean of precision and recall of the positive class.",
     ),
     BuiltIn(
-        "classification", "precision_macro", "macro precision", _LABELS, "The mean over classes of their precision."
+        "classification", "precision_macro", "macro precision", _LABELS, "The mean precision over classes."
     ),
-    BuiltIn("classification", "recall_macro", "macro recall", _LABELS, "The mean over classes of their recall."),
-    BuiltIn("classification", "f1_macro", "macro F1", _LABELS, "The mean over classes of their F1."),
-    BuiltIn("classification", "f1_micro", "micro F1", _LABELS, "F1 of all decisions together."),
+    BuiltIn("classification", "recall_macro", "macro recall", _LABELS, "The mean recall over classes."),
+    BuiltIn("classification", "f1_macro", "macro F1", _LABELS, "The mean F1 over classes."),
+    BuiltIn("classification", "f1_micro", "micro F1", _LABELS, "F1 of the counts pooled over classes."),
     BuiltIn(
         "classification", "f1_weighted", "weighted F1", _LABELS,
-        "The mean over classes of their F1, each as often as it is true.",
+        "The mean F1 over classes, weighted by their number of targets.",
     ),
     BuiltIn(
         "classification", "matthews", "Matthews", _CLASSES,
@@ -108,17 +108,17 @@ BUILT_IN = (
     ),
     BuiltIn(
         "probability", "top5_accuracy", "top-5 accuracy", _CLASSES,
-        "Russakovsky et al. 2015, arXiv:1409.0575: the share of examples whose class is among the five most probable.",
+        "Russakovsky et al. 2015, arXiv:1409.0575: the share of targets among the five most probable classes.",
         reads_scores=True,
     ),
     BuiltIn(
         "probability", "roc_auc", "ROC AUC", _LABELS,
-        "Fawcett 2006, doi:10.1016/j.patrec.2005.10.010; several classes: each against the rest, the mean.",
+        "Fawcett 2006, doi:10.1016/j.patrec.2005.10.010; several classes: the mean of each against the rest.",
         worst=0.5, reads_scores=True,
     ),
     BuiltIn(
         "probability", "log_loss", "log loss", _CLASSES,
-        "The mean of -log of the probability of the right class, in nats.",
+        "The mean negative log-probability of the target class, in nats.",
         greater_is_better=False, highest=None, worst=_CERTAIN_AND_WRONG, reads_scores=True, in_points=False,
     ),
     BuiltIn(
@@ -147,8 +147,8 @@ BUILT_IN = (
     ),
     BuiltIn(
         "regression", "r2", "R²", _NUMBERS,
-        "The coefficient of determination: the share of the targets' variance that is explained; below 0 for what is "
-        "worse than their mean.", lowest=None,
+        "The coefficient of determination: the share of the targets' variance that is explained; below 0 for "
+        "predictions worse than their mean.", lowest=None,
     ),
     BuiltIn(
         "tagging", "entity_f1", "entity F1", _TAGS,
@@ -156,10 +156,10 @@ BUILT_IN = (
     ),
     BuiltIn(
         "tagging", "entity_precision", "entity precision", _TAGS,
-        "Of the entities that are said, the share that is right.",
+        "The share of predicted entities that are correct.",
     ),
     BuiltIn(
-        "tagging", "entity_recall", "entity recall", _TAGS, "Of the entities that there are, the share that is found."
+        "tagging", "entity_recall", "entity recall", _TAGS, "The share of actual entities that are predicted."
     ),
     BuiltIn(
         "answering", "exact_match", "exact match", _ANSWERS,

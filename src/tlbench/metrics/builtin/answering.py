@@ -1,8 +1,8 @@
-"""Exact match and F1 of answers, as SQuAD's official evaluation scripts have them.
+"""Exact match and word F1 of question answering, equal to SQuAD's official evaluation scripts.
 
-Rajpurkar et al. 2016, arXiv:1606.05250, and 2018, arXiv:1806.03822. Where no accepted answer has a word in it, which is
-how a question without an answer looks, the empty answer alone is right: so says the script of version 2, and on
-questions that have answers both versions agree.
+Rajpurkar et al. 2016, arXiv:1606.05250, and 2018, arXiv:1806.03822. A question whose accepted answers contain no word
+is unanswerable, and only the empty prediction is correct, as in the script of version 2.0; for answerable questions
+both versions agree.
 """
 
 from __future__ import annotations
@@ -22,41 +22,49 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def normalised(text: str) -> str:
-    """Returns the text in lower case without punctuation and English articles, words one space apart."""
+    """Returns the text in lower case without punctuation and English articles, with single spaces between words."""
+    # The order of the steps is that of the official script: with punctuation removed first, "a.m." is no article.
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
 
 
-def exact_match(accepted: Sequence[str], answer: str) -> float:
-    """Returns 1 if the answer is one of those that are accepted, both normalised, else 0."""
-    return float(normalised(answer) in _golden(accepted))
+def exact_match(accepted: Sequence[str], prediction: str) -> float:
+    """Returns 1 if the prediction equals an accepted answer, both normalised, else 0."""
+    return float(normalised(prediction) in _normalised_accepted(accepted))
 
 
-def answer_f1(accepted: Sequence[str], answer: str) -> float:
-    """Returns the best F1 of the answer's words against those of an accepted answer, all normalised."""
-    words = normalised(answer).split()
-    return max(_overlap(golden.split(), words) for golden in _golden(accepted))
+def answer_f1(accepted: Sequence[str], prediction: str) -> float:
+    """Returns the highest F1 of the prediction's words over the accepted answers, all normalised."""
+    words = normalised(prediction).split()
+    return max(_word_f1(accepted_text.split(), words) for accepted_text in _normalised_accepted(accepted))
 
 
-def _golden(accepted: Sequence[str]) -> list[str]:
+def _normalised_accepted(accepted: Sequence[str]) -> list[str]:
+    # Accepted answers that normalise to nothing are ignored, unless all do: then the question is unanswerable.
     return [text for text in map(normalised, accepted) if text] or [""]
 
 
-def _overlap(golden: Sequence[str], words: Sequence[str]) -> float:
-    if not golden or not words:
-        return float(not golden and not words)
-    common = sum((Counter(golden) & Counter(words)).values())
+def _word_f1(accepted_words: Sequence[str], words: Sequence[str]) -> float:
+    if not accepted_words or not words:
+        return float(not accepted_words and not words)
+    # Words are counted with multiplicity: the intersection of two Counters keeps the smaller count.
+    common = sum((Counter(accepted_words) & Counter(words)).values())
     if not common:
         return 0.0
-    precision, recall = common / len(words), common / len(golden)
+    precision, recall = common / len(words), common / len(accepted_words)
     return 2 * precision * recall / (precision + recall)
 
 
-def _mean(of_example: Callable[[Sequence[str], str], float]) -> Sums:
+def _mean_over_examples(example_score: Callable[[Sequence[str], str], float]) -> Sums:
     def parts(scored: Scored) -> Floats:
         pairs = zip(scored.targets, scored.values, strict=True)
-        return with_ones(np.asarray([of_example(accepted, answer) for accepted, answer in pairs], dtype=np.float64))
+        return with_ones(
+            np.asarray([example_score(accepted, prediction) for accepted, prediction in pairs], dtype=np.float64)
+        )
 
     return Sums(parts, mean_of, counts=False)
 
 
-FORMULAS: dict[str, Formula] = {"exact_match": _mean(exact_match), "answer_f1": _mean(answer_f1)}
+FORMULAS: dict[str, Formula] = {
+    "exact_match": _mean_over_examples(exact_match),
+    "answer_f1": _mean_over_examples(answer_f1),
+}

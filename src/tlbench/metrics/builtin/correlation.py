@@ -1,4 +1,4 @@
-"""Correlations: Pearson's is a function of moments, Spearman's takes the ranks of each resample, which weights give."""
+"""Correlation coefficients: Pearson's from moments, Spearman's from the ranks within each resample."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from tlbench.metrics.formula import Formula, Ranks, Sums
 from tlbench.metrics.scored import Array, Floats, Scored
 
 _FLAT = 1e-13
-"""A variance below this share of the whole sample's is what rounding leaves of 0."""
+"""A variance below this fraction of the sample's is rounding error: the resample is constant."""
 
 
 def _moments(scored: Scored) -> Floats:
+    # Correlation does not change under shifts and scales, and moments of standardised values do not lose digits.
     x, y = _standardised(scored.targets), _standardised(scored.values)
     return np.stack([np.ones(len(x)), x, y, x * x, y * y, x * y], axis=1)
 
@@ -24,13 +25,13 @@ def _pearson(sums: Floats) -> Floats:
 
 
 def _spearman(scored: Scored) -> Callable[[Floats], Floats]:
-    targets, values = _ranks(scored.targets), _ranks(scored.values)
+    target_ranks, value_ranks = _ranks(scored.targets), _ranks(scored.values)
 
     def resampled(weights: Floats) -> Floats:
         n = weights.sum(axis=1)
-        # Mid-ranks average (n + 1) / 2 whatever the ties, so that this centres and scales both sides.
-        x = (targets(weights) - (n[:, None] + 1) / 2) / n[:, None]
-        y = (values(weights) - (n[:, None] + 1) / 2) / n[:, None]
+        # Mean ranks always average (n + 1) / 2, with or without ties, so this centres them and scales them by n.
+        x = (target_ranks(weights) - (n[:, None] + 1) / 2) / n[:, None]
+        y = (value_ranks(weights) - (n[:, None] + 1) / 2) / n[:, None]
         sums = [(weights * part).sum(axis=1) for part in (x, y, x * x, y * y, x * y)]
         return _correlation(n, *sums)
 
@@ -38,12 +39,13 @@ def _spearman(scored: Scored) -> Callable[[Floats], Floats]:
 
 
 def _ranks(values: Array) -> Callable[[Floats], Floats]:
-    """Returns what gives (R, N): the mean rank that each value has in each resample (R, N), ties sharing theirs."""
+    """Returns a function from weights (R, N) to the ranks (R, N) in each resample; ties get their mean rank."""
     _, group = np.unique(values, return_inverse=True)
     order = np.argsort(group, kind="stable")
     starts = np.flatnonzero(np.diff(group[order], prepend=-1))
 
     def mean_ranks(weights: Floats) -> Floats:
+        # A group of ties of size s after c smaller values has the mean rank c + (s + 1) / 2.
         sizes = np.add.reduceat(weights[:, order], starts, axis=1)
         return np.asarray((np.cumsum(sizes, axis=1) - sizes + (sizes + 1) / 2)[:, group])
 
@@ -51,10 +53,11 @@ def _ranks(values: Array) -> Callable[[Floats], Floats]:
 
 
 def _standardised(values: Array) -> Floats:
-    """Returns the values about their mean in units of their spread, exact zeros where they are constant."""
+    """Returns the values (N,) with mean 0 and standard deviation 1; exact zeros if they are constant."""
     x = values.astype(np.float64)
     if np.ptp(x) == 0:
         return np.zeros(len(x))
+    # Scaling by the maximum before and after centring keeps squares from overflow and underflow at any magnitude.
     x = x / np.abs(x).max()
     x = x - x.mean()
     x = x / np.abs(x).max()
@@ -62,9 +65,10 @@ def _standardised(values: Array) -> Floats:
 
 
 def _correlation(n: Floats, x: Floats, y: Floats, xx: Floats, yy: Floats, xy: Floats) -> Floats:
+    # A constant resample has no correlation and scores 0, the same as a constant prediction.
     variance_x, variance_y = n * xx - x * x, n * yy - y * y
     varied = (variance_x > _FLAT * n * n) & (variance_y > _FLAT * n * n)
-    # Roots before the product: a product of two tiny variances would underflow.
+    # Roots before the product, because a product of two tiny variances would underflow.
     spread = np.sqrt(np.where(varied, variance_x, 1)) * np.sqrt(np.where(varied, variance_y, 1))
     return np.clip(np.where(varied, (n * xy - x * y) / spread, 0.0), -1, 1)
 

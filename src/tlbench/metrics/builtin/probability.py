@@ -1,4 +1,4 @@
-"""Metrics of probabilities: how well they order the examples, and how well they mean what they say."""
+"""Metrics of predicted probabilities: discrimination (ROC AUC, top-5 accuracy), log loss and calibration."""
 
 from __future__ import annotations
 
@@ -10,91 +10,100 @@ from tlbench.metrics.formula import Formula, Ranks, Sums, mean_of, ratio, with_o
 from tlbench.metrics.scored import Array, Floats, Scored, probabilities
 
 BINS = 15
-"""Of the calibration error: as many as Guo et al. 2017, arXiv:1706.04599, have."""
+"""The number of bins of the calibration error, as in Guo et al. 2017, arXiv:1706.04599."""
 UNDEFINED = 0.5
-"""The area under the curve of a sample in which all examples are alike."""
+"""The ROC AUC of a sample without positive or without negative examples: that of a random order."""
 
 
 TOP = 5
-"""Of the most probable classes, among which the right one counts as found."""
+"""The number of most probable classes of which one has to be the target."""
 
 
 def columns_of(scored: Scored) -> list[tuple[Array, Floats]]:
-    """Returns for each curve whose area counts (N,) who is of its class, and (N,) the class's probability.
+    """Returns for each ROC curve in the mean whether each example is positive (N,), and its probability (N,).
 
-    One curve, of the positive class, of two classes; else one for each class against the rest, or for each label.
+    Two classes have one curve, of the positive class; more have one per class against the rest; labels have one each.
     """
-    given = probabilities(scored)
+    scores = probabilities(scored)
     if scored.kind == "labels":
-        return [(scored.targets[:, k] == 1, given[:, k]) for k in range(given.shape[1])]
-    if given.shape[1] == 2:
-        return [(scored.targets == scored.positive, given[:, scored.positive])]
-    return [(scored.targets == k, given[:, k]) for k in range(given.shape[1])]
+        return [(scored.targets[:, k] == 1, scores[:, k]) for k in range(scores.shape[1])]
+    if scores.shape[1] == 2:
+        return [(scored.targets == scored.positive, scores[:, scored.positive])]
+    return [(scored.targets == k, scores[:, k]) for k in range(scores.shape[1])]
 
 
-def _areas(scored: Scored) -> Callable[[Floats], Floats]:
+def _mean_area(scored: Scored) -> Callable[[Floats], Floats]:
     areas = [_area(*column) for column in columns_of(scored)]
 
     def resampled(weights: Floats) -> Floats:
-        found, defined = np.zeros((2, len(weights)))
+        total, defined = np.zeros((2, len(weights)))
         for area in areas:
             value = area(weights)
-            # A class that all examples have, or none, has no curve.
-            has = ~np.isnan(value)
-            found[has] += value[has]
-            defined += has
-        return np.where(defined > 0, ratio(found, defined), UNDEFINED)
+            # A resample may lack a class, or contain nothing else; its curve is then left out of the mean.
+            is_defined = ~np.isnan(value)
+            total[is_defined] += value[is_defined]
+            defined += is_defined
+        return np.where(defined > 0, ratio(total, defined), UNDEFINED)
 
     return resampled
 
 
-def _area(true: Array, given: Floats) -> Callable[[Floats], Floats]:
-    """Returns what gives (R,): the share of pairs of a true and another example that each resample orders rightly."""
-    positives, others = np.flatnonzero(true), np.flatnonzero(~true)
-    others = others[np.argsort(given[others], kind="stable")]
-    # How many others lie below each true example; those that lie beside it count half.
-    low, high = (np.searchsorted(given[others], given[positives], side) for side in ("left", "right"))
+def _area(is_positive: Array, scores: Floats) -> Callable[[Floats], Floats]:
+    """Returns a function from weights (R, N) to the ROC AUC (R,), NaN where it is undefined.
+
+    The area equals the share of (positive, negative) pairs in which the positive example has the higher score, ties
+    counting half (the Mann-Whitney U statistic). The order is the same in every resample, so it is computed once.
+    """
+    positives, negatives = np.flatnonzero(is_positive), np.flatnonzero(~is_positive)
+    negatives = negatives[np.argsort(scores[negatives], kind="stable")]
+    # The negatives below each positive example, without and with ties; their mean counts a tie half.
+    low, high = (np.searchsorted(scores[negatives], scores[positives], side) for side in ("left", "right"))
 
     def area(weights: Floats) -> Floats:
-        below = np.zeros((len(weights), len(others) + 1))
-        np.cumsum(weights[:, others], axis=1, out=below[:, 1:])
-        drawn = weights[:, positives]
-        hits = (drawn * (below[:, low] + below[:, high])).sum(axis=1) / 2
-        pairs = drawn.sum(axis=1) * below[:, -1]
-        return np.where(pairs > 0, ratio(hits, pairs), np.nan)
+        # below[:, i] is the number of negatives among the i lowest that the resample contains.
+        below = np.zeros((len(weights), len(negatives) + 1))
+        np.cumsum(weights[:, negatives], axis=1, out=below[:, 1:])
+        positive_weights = weights[:, positives]
+        ordered = (positive_weights * (below[:, low] + below[:, high])).sum(axis=1) / 2
+        pairs = positive_weights.sum(axis=1) * below[:, -1]
+        return np.where(pairs > 0, ratio(ordered, pairs), np.nan)
 
     return area
 
 
-def _among_top(scored: Scored) -> Floats:
-    given, rows = probabilities(scored), np.arange(len(scored))
-    known = scored.targets < given.shape[1]
-    right = given[rows, np.where(known, scored.targets, 0)]
-    # Of equally probable classes those of lower index come first, as where the most probable one is taken. What has no
-    # probability at all is not among them: who is certain of one answer gives no others.
-    before = (given > right[:, None]).sum(axis=1)
-    before += ((given == right[:, None]) & (np.arange(given.shape[1]) < scored.targets[:, None])).sum(axis=1)
-    return with_ones((known & (right > 0) & (before < TOP)).astype(np.float64))
+def _in_top(scored: Scored) -> Floats:
+    scores, rows = probabilities(scored), np.arange(len(scored))
+    has_column = scored.targets < scores.shape[1]
+    target_scores = scores[rows, np.where(has_column, scored.targets, 0)]
+    # Ties go to the lower class index, as in argmax. A class of probability 0 is never in the top 5: otherwise a
+    # predictor without probabilities, which has a single class of probability 1, would get credit for four more.
+    before = (scores > target_scores[:, None]).sum(axis=1)
+    before += ((scores == target_scores[:, None]) & (np.arange(scores.shape[1]) < scored.targets[:, None])).sum(axis=1)
+    return with_ones((has_column & (target_scores > 0) & (before < TOP)).astype(np.float64))
 
 
 def _losses(scored: Scored) -> Floats:
-    given = probabilities(scored)
-    least = np.finfo(np.float64).eps
-    said = np.zeros(len(given))
-    # Who is certain of his answer may never have heard of the right class.
-    known = scored.targets < given.shape[1]
-    said[known] = given[known, scored.targets[known]]
-    return with_ones(-np.log(np.clip(said, least, 1 - least)))
+    scores = probabilities(scored)
+    # The clipping of scikit-learn's `log_loss`, which keeps the loss of a probability of 0 finite.
+    smallest = np.finfo(np.float64).eps
+    target_scores = np.zeros(len(scores))
+    # A target class without a column has probability 0.
+    has_column = scored.targets < scores.shape[1]
+    target_scores[has_column] = scores[has_column, scored.targets[has_column]]
+    return with_ones(-np.log(np.clip(target_scores, smallest, 1 - smallest)))
 
 
-def _calibration(scored: Scored) -> Floats:
-    """Returns (N, 2 BINS): 1 for the bin of each example, and by how much its confidence lies above what is right."""
-    given = probabilities(scored)
-    confidence, right = given.max(axis=1), given.argmax(axis=1) == scored.targets
-    # Of each bin the upper end belongs to it; what rounding leaves above 1 is in the last.
-    number = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
-    hot = np.eye(BINS)[number]
-    return np.concatenate([hot, hot * (confidence - right)[:, None]], axis=1)
+def _calibration_gaps(scored: Scored) -> Floats:
+    """Returns (N, 2 BINS): the one-hot bin of each example, and in that bin its confidence minus its correctness.
+
+    Summed within bins these give the gap between mean confidence and accuracy of every bin.
+    """
+    scores = probabilities(scored)
+    confidence, correct = scores.max(axis=1), scores.argmax(axis=1) == scored.targets
+    # Bins are (low, high], as in Guo et al.; the clip keeps confidences of 0, and those that rounding puts above 1.
+    bins = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
+    one_hot = np.eye(BINS)[bins]
+    return np.concatenate([one_hot, one_hot * (confidence - correct)[:, None]], axis=1)
 
 
 def _calibration_error(sums: Floats) -> Floats:
@@ -103,8 +112,8 @@ def _calibration_error(sums: Floats) -> Floats:
 
 
 FORMULAS: dict[str, Formula] = {
-    "top5_accuracy": Sums(_among_top, mean_of),
-    "roc_auc": Ranks(_areas),
+    "top5_accuracy": Sums(_in_top, mean_of),
+    "roc_auc": Ranks(_mean_area),
     "log_loss": Sums(_losses, mean_of, counts=False),
-    "calibration_error": Sums(_calibration, _calibration_error, counts=False),
+    "calibration_error": Sums(_calibration_gaps, _calibration_error, counts=False),
 }

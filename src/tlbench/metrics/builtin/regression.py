@@ -1,4 +1,4 @@
-"""Metrics of how far numbers are off: functions of moments."""
+"""Metrics of regression errors, as functions of moments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tlbench.metrics.formula import Formula, Sums, mean_of, ratio, with_ones
 from tlbench.metrics.scored import Floats, Scored
 
 _FLAT = 1e-13
-"""A variance below this share of the whole sample's mean square is what rounding leaves of 0."""
+"""A variance below this fraction of the mean square is rounding error: the targets are constant."""
 
 
 def _squared(scored: Scored) -> Floats:
@@ -20,18 +20,20 @@ def _absolute(scored: Scored) -> Floats:
 
 
 def _moments(scored: Scored) -> Floats:
-    """Returns (N, 4): 1, the squared error, the target about the sample's mean, and its square."""
+    """Returns (N, 4): 1, the squared error, the target centred by the sample's mean, and its square."""
     error = scored.targets - scored.values
-    about = scored.targets - scored.targets.mean()
-    return np.stack([np.ones(len(error)), error * error, about, about * about], axis=1)
+    # Centring first avoids the cancellation of E[y^2] - E[y]^2 when the mean is large against the spread.
+    centred = scored.targets - scored.targets.mean()
+    return np.stack([np.ones(len(error)), error * error, centred, centred * centred], axis=1)
 
 
 def _r2(sums: Floats) -> Floats:
-    n, residual, about, square = np.moveaxis(sums, -1, 0)
-    total = square - about * about / np.maximum(n, 1)
+    n, residual, centred, square = np.moveaxis(sums, -1, 0)
+    # The mean of a resample differs from that of the sample, hence the correction by `centred`.
+    total = square - centred * centred / np.maximum(n, 1)
     varied = total > _FLAT * square
     explained = 1 - ratio(residual, np.where(varied, total, 1.0))
-    # Of targets that are all alike: 1 for what is right, else 0, as in scikit-learn.
+    # With constant targets R² is 1 if all predictions are exact, else 0, as in scikit-learn.
     return np.where(varied, explained, (residual <= 0).astype(np.float64))
 
 

@@ -1,6 +1,7 @@
-"""Metrics of entities in BIO tags, over all entities together: right are those whose type and words are all right.
+"""Entity-level precision, recall and F1 of BIO tags, micro-averaged: an entity is correct if type and words all match.
 
-Like seqeval and conlleval: an I that follows no entity of its type begins one.
+Tags are read leniently, as in seqeval's default mode and in conlleval: an I tag that does not continue an entity of its
+type begins a new one.
 """
 
 from __future__ import annotations
@@ -15,26 +16,27 @@ from tlbench.metrics.scored import Floats, Scored
 
 
 def entities_of(tags: Sequence[str]) -> set[tuple[str, int, int]]:
-    """Returns type, first and last word of each entity of a sequence of tags such as B-PER, I-PER and O."""
-    found: set[tuple[str, int, int]] = set()
+    """Returns (type, first word, last word) of each entity in a sequence of tags such as B-PER, I-PER and O."""
+    entities: set[tuple[str, int, int]] = set()
     open_type, start = None, 0
+    # The appended O closes an entity at the end. `partition` splits at the first hyphen, as types may contain others.
     for i, tag in enumerate([*tags, "O"]):
         prefix, _, kind = tag.partition("-")
         inside = prefix in {"B", "I"}
         if open_type is not None and not (prefix == "I" and kind == open_type):
-            found.add((open_type, start, i - 1))
+            entities.add((open_type, start, i - 1))
             open_type = None
         if inside and open_type is None:
             open_type, start = kind, i
-    return found
+    return entities
 
 
 def _counts(scored: Scored) -> Floats:
-    """Returns (N, 3): how many entities are said and true, said, true."""
+    """Returns (N, 3): the numbers of true positive, predicted and actual entities."""
     rows = []
     for target, value in zip(scored.targets, scored.values, strict=True):
-        true, said = entities_of(target), entities_of(value)
-        rows.append((len(true & said), len(said), len(true)))
+        actual, predicted = entities_of(target), entities_of(value)
+        rows.append((len(actual & predicted), len(predicted), len(actual)))
     return np.asarray(rows, dtype=np.float64)
 
 

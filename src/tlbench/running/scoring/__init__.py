@@ -1,1 +1,1 @@
-"""The sealed split: predictions, scores, the report on classes, overlap with training data."""
+"""Scoring on the test split: stored predictions, scores, the classification report and overlap with training data."""

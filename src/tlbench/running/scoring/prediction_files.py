@@ -1,4 +1,4 @@
-"""Files of test predictions; imports no torch."""
+"""Parquet files of test predictions. Importing this imports no torch."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ if TYPE_CHECKING:
 
 
 def predictions_path(folder: Path, seed: int) -> Path:
-    """The file of a seed's test predictions in a cell's folder."""
+    """Returns the path of a seed's test predictions in a cell's folder."""
     return folder / f"seed-{seed}.parquet"
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Writes a Parquet file, whole or not at all, and flushed to the disk."""
+    """Writes a Parquet file atomically and flushes it to the disk."""
     import pyarrow.parquet as pq
 
+    # Renamed only when complete, so that a kill never leaves half a file under the final name. The random part of the
+    # name keeps two processes from writing to one temporary file.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     with temporary.open("wb") as file:
         pq.write_table(table, file, compression="zstd")
@@ -29,7 +31,7 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 
 def of_seed(path: Path, seed: int) -> pa.Table | None:
-    """Returns one seed's rows of a file of predictions, or None where they cannot be read."""
+    """Returns the rows of one seed in a file of predictions, or None if they cannot be read."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq

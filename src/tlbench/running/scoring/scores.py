@@ -1,4 +1,4 @@
-"""Test predictions as rows, and the scores made of them."""
+"""Tables of test predictions and the scores computed from them."""
 
 from __future__ import annotations
 
@@ -26,136 +26,141 @@ from tlbench.running.scoring.prediction_files import write_table
 
 GATHERED = "predictions.parquet"
 SLICE_PREFIX = "slice."
-_NAMED = 3
-"""How many of the scores that are left out are named in one line."""
+_MAX_LISTED = 3
+"""The maximum number of omitted scores that are named in the record's reason."""
 
 
 class SplitScores(NamedTuple):
-    """What was computed of the answers to a test split."""
+    """The scores and classification report of the predictions for a test split."""
 
     scores: tuple[TestScore, ...]
     report: ClassReport
     left_out: str
-    """One line on scores that could not be computed; empty where all were."""
+    """One line that names the scores that could not be computed; empty if there are none."""
 
 
 def write_predictions(path: Path, seed: int, examples: Examples, scored: Scored) -> None:
-    """Writes one row for each test example: seed, id, target, value, scores, and a column for each slice."""
+    """Writes a table with one row per test example: seed, id, target, value, scores and the slice columns."""
     write_table(path, _table(seed, examples, scored))
 
 
-def gather(folder: Path, answers: Mapping[int, Scored], examples: Examples) -> str:
-    """Puts the predictions of all seeds into one file and returns its name."""
-    write_table(folder / GATHERED, pa.concat_tables([_table(seed, examples, one) for seed, one in answers.items()]))
+def gather(folder: Path, predictions: Mapping[int, Scored], examples: Examples) -> str:
+    """Writes the predictions of all seeds to one file in the folder and returns its name."""
+    write_table(folder / GATHERED, pa.concat_tables([_table(seed, examples, one) for seed, one in predictions.items()]))
     return GATHERED
 
 
 class Misfit(Exception):
-    """Stored answers that cannot be scored; its message is one line that says why."""
+    """Stored predictions cannot be scored; the message is one line with the reason."""
 
 
 def stored_answers(table: pa.Table | None, examples: Examples, task: TaskInfo, metrics: Sequence[Metric]) -> Scored:
-    """Returns one seed's stored answers beside the examples' own targets.
+    """Returns one seed's stored predictions with the targets of the test split.
 
-    A file may have been sent, or be damaged: ids and targets must be those of the examples.
+    The file may be damaged or come from another machine, so its ids and targets are compared with the test split.
 
     Raises:
-        Misfit: They cannot be scored.
+        Misfit: The predictions cannot be scored.
     """
     if table is None:
         raise Misfit("its file of predictions is missing, or cannot be read")
-    with _told("its file holds no predictions"):
+    with _as_misfit("its file holds no predictions"):
         ids, stored = table["id"].to_pylist(), scored_in(table, task.positive)
     if ids != [example.id for example in examples]:
         raise Misfit(
             f"its file has answers to {len(ids)} examples, which are not the {len(examples)} of the test split"
         )
+    # A plugin's conversion may compute targets from the raw ones, but not from the predictions. Converting the targets
+    # beside correct predictions gives those to compare with.
     kind = type(task.output).__name__
-    with _told(f"{kind}.arrays takes no right answers"):
+    with _as_misfit(f"{kind}.arrays cannot convert correct predictions"):
         targets = [example.target for example in examples]
-        right = Predictions(tuple(ids), _as_answers(targets, task.output))
-        own = scored_of(task.output, targets, right, task.positive).targets
-    for name, kept, target in zip(ids, stored.targets.tolist(), own.tolist(), strict=True):
-        if kept != target:
+        correct = Predictions(tuple(ids), _correct_predictions(targets, task.output))
+        own_targets = scored_of(task.output, targets, correct, task.positive).targets
+    for name, file_target, target in zip(ids, stored.targets.tolist(), own_targets.tolist(), strict=True):
+        if file_target != target:
             raise Misfit(
-                f"the target of {name} is {kept!r} in its file and {target!r} in the test split: either the file is of "
-                f"another split, or the targets that {kind}.arrays gives depend on the answers"
+                f"the target of {name} is {file_target!r} in its file and {target!r} in the test split: either the file"
+                f" is of another split, or the targets that {kind}.arrays gives depend on the answers"
             )
-    scored = Scored(own, stored.values, stored.scores, task.positive)
-    # What cannot be scored raises here, and not when the cell is nearly done. What a plugin's metric raises may be its
-    # own mistake, which no other fit mends, and so may be a number too large for one of tlbench's own.
+    scored = Scored(own_targets, stored.values, stored.scores, task.positive)
+    # Predictions that cannot be scored are detected here, and not when the cell is nearly done. The formula of a
+    # plugin's metric is not run: if it raises, the mistake may be the metric's, and a new fit would not help. The same
+    # holds for predictions too large for one of tlbench's own metrics, hence `suppress(Diverged)`.
     for metric in metrics:
-        with _told(f"the metric {metric.name}"):
-            fitting = checked(metric, scored)
+        with _as_misfit(f"the metric {metric.name}"):
+            metric_input = checked(metric, scored)
             if METRICS.get(metric.name) is metric:
                 with suppress(Diverged):
-                    score(metric, fitting)
-    with _told(f"{kind}.report"):
+                    score(metric, metric_input)
+    with _as_misfit(f"{kind}.report"):
         report_of(task.output, [scored])
     return scored
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Raises a `Misfit` in place of what a damaged file, or answers of the wrong kind, make the body raise."""
+def _as_misfit(context: str) -> Iterator[None]:
+    """Converts the exceptions that damaged files or predictions of the wrong form cause in the block to `Misfit`."""
     try:
         yield
     except (KeyError, IndexError, TypeError, ValueError, OverflowError, pa.ArrowException, TlbenchError) as error:
-        raise Misfit(f"{what}: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
+        raise Misfit(f"{context}: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
 
 
-def _as_answers(targets: Sequence[Any], output: Output) -> np.ndarray:
-    """Returns answers that fit the targets, so that these can be read."""
+def _correct_predictions(targets: Sequence[Any], output: Output) -> np.ndarray:
+    """Returns correct predictions for the targets, or empty texts if the targets are sets of accepted texts."""
     if output.answers == "texts":
         return objects([""] * len(targets))
     return objects(targets) if output.answers == "tags" else np.asarray(targets)
 
 
 def scores(
-    answers: Mapping[int, Scored],
+    predictions: Mapping[int, Scored],
     examples: Examples,
     task: Task,
     metrics: Sequence[Metric],
     faults: tuple[type[BaseException], ...] = (Exception, SystemExit),
 ) -> SplitScores:
-    """Returns every metric of every seed, on the whole test split and on each slice, and the report on classes.
+    """Returns all scores of every seed, on the whole test split and on each slice, and the classification report.
 
-    Where another metric than the first fails, or any on a slice, no seed has that score and the rest is kept.
+    If a secondary metric fails, or any metric on a slice, that score is left out for all seeds and the others are kept.
 
     Args:
-        answers: Of each seed.
+        predictions: The predictions by seed.
         examples: The test split.
-        task: Whose they are.
-        metrics: The primary one first.
-        faults: What a metric that fails may raise.
+        task: The task, for its output and slices.
+        metrics: The metrics, the primary one first.
+        faults: The exceptions that count as the failure of a metric.
 
     Raises:
         PluginError: The primary metric failed on the whole test split; the message names it and the seed.
-        Diverged: The predictions are too large for it.
+        Diverged: The predictions are too large for the primary metric.
     """
-    found: list[TestScore] = []
+    results: list[TestScore] = []
     failed: dict[tuple[str, str | None], str] = {}
     slices = list(_slices(examples, task))
-    for seed, whole in answers.items():
+    for seed, whole in predictions.items():
         parts = [(name, whole.take(rows)) for name, rows in slices]
         for metric in metrics:
             for name, part in [(None, whole), *parts]:
                 if (metric.name, name) in failed:
                     continue
                 try:
-                    found.append(_score(metric, seed, part, name))
+                    results.append(_score(metric, seed, part, name))
                 except faults as error:
                     if metric is metrics[0] and name is None:
                         raise
                     failed[metric.name, name] = " ".join(str(error).split())
-    kept = tuple(one for one in found if (one.metric, one.slice) not in failed)
-    return SplitScores(kept, report_of(task.output, list(answers.values())), _left_out(failed))
+    # A metric that failed for one seed is dropped for all: a mean over some of the seeds would be misleading.
+    kept = tuple(one for one in results if (one.metric, one.slice) not in failed)
+    return SplitScores(kept, report_of(task.output, list(predictions.values())), _left_out(failed))
 
 
 def _score(metric: Metric, seed: int, part: Scored, slice_name: str | None) -> TestScore:
     where = "test split" if slice_name is None else f"slice {slice_name} of the test split"
     try:
         value = score(metric, part)
+        # From here on an error comes from the interval, and the message should say so.
         where = f"a bootstrap resample of the {where}"
         return TestScore(metric.name, seed, value, *bootstrap(metric, part), len(part), slice_name)
     except (PluginError, Diverged) as error:
@@ -165,8 +170,8 @@ def _score(metric: Metric, seed: int, part: Scored, slice_name: str | None) -> T
 def _left_out(failed: Mapping[tuple[str, str | None], str]) -> str:
     if not failed:
         return ""
-    named = [f"{metric} ({why})" for (metric, _), why in list(failed.items())[:_NAMED]]
-    more = f", and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+    named = [f"{metric} ({why})" for (metric, _), why in list(failed.items())[:_MAX_LISTED]]
+    more = f", and {len(failed) - _MAX_LISTED} more" if len(failed) > _MAX_LISTED else ""
     return f"left out: {', '.join(named)}{more}"
 
 
@@ -178,9 +183,9 @@ def _table(seed: int, examples: Examples, scored: Scored) -> pa.Table:
 
 
 def _slices(examples: Examples, task: Task) -> list[tuple[str, np.ndarray]]:
-    found: list[tuple[str, np.ndarray]] = []
+    slices: list[tuple[str, np.ndarray]] = []
     for column in task.slices:
         names = np.asarray([example.slices.get(column) for example in examples], dtype=object)
         for name in sorted({name for name in names if name is not None}):
-            found.append((f"{column}={name}", np.flatnonzero(names == name)))
-    return found
+            slices.append((f"{column}={name}", np.flatnonzero(names == name)))
+    return slices
