@@ -1,4 +1,4 @@
-"""Places and gains within one task."""
+"""Ranks with ties, and gains over training from scratch, among the cells of one task."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from tlbench.results.stats import Answers
 
 AnswersOf: TypeAlias = "Callable[[CellSummary], Answers | None]"
-"""Returns the stored predictions of a line, or None."""
+"""Returns the stored predictions of a cell, or None."""
 Complain: TypeAlias = Callable[[str], None]
-"""Is told in one line what is wrong with a ranking."""
+"""Called with a one-line message about a problem with a ranking."""
 
 
 class Place(NamedTuple):
-    """A rank, counted from 1; those that share it are tied."""
+    """A rank from 1; cells that cannot be distinguished share one."""
 
     rank: int | None
     tied: bool
@@ -30,17 +30,18 @@ class Place(NamedTuple):
 
 
 Ranked: TypeAlias = Callable[[Metric, Sequence[CellSummary]], list[Place]]
-"""Returns the place of each of these lines of one task, which all have a score in this metric."""
+"""Returns the places of cells of one task that all have a score in one metric."""
 
 _AGREEMENT = 1e-6
+"""Largest relative difference between a recorded score and the score of its stored predictions."""
 _RAISED = (Exception, SystemExit)
-"""What a plugin's metric may raise of predictions."""
+"""Exceptions of a plugin's metric that must not end the leaderboard. A metric may call sys.exit by mistake."""
 NOWHERE = Place(None, False, "")
-"""Of what has no score."""
+"""The place of a cell without a score or with an unknown metric."""
 
 
 def goodness(line: CellSummary, metrics: Mapping[str, Metric]) -> tuple[int, float]:
-    """Returns a key that sorts the lines of a task: best first, then what failed, then what is pending."""
+    """Returns a sort key for the cells of a task: best score first, then failed cells, then pending ones."""
     group = {OK: 0, PENDING: 2}.get(line.status, 1)
     return group, -_sign(metrics.get(line.metric)) * line.value if group == 0 and line.value is not None else 0.0
 
@@ -50,17 +51,18 @@ def gains(
     metrics: Mapping[str, Metric],
     conditions: Callable[[CellSummary], Hashable] = lambda line: None,
 ) -> list[float | None]:
-    """Returns the gain of each line of a task, in points or its metric's unit, over `from-scratch` and its backbone.
+    """Returns each cell's gain over `from-scratch` with the same backbone, in points or in the metric's unit.
 
     Args:
-        lines: All of one task.
-        metrics: By name.
-        conditions: What must be equal for a gain to be one: how much was trained on, and which test split.
+        lines: All cells of one task.
+        metrics: Metrics by name.
+        conditions: Returns a key that must be equal for two scores to be comparable, such as the amount of training
+            data and the version of the test split.
     """
     names = {name for name in {line.strategy for line in lines} if _is_scratch(name)}
     if not names:
         return [None] * len(lines)
-    # Against the best of several: a gain over a starved baseline is none.
+    # Of several baselines, compare with the best: a gain over a badly tuned one means nothing.
     scratch: dict[Hashable, CellSummary] = {}
     keys = [(line.backbone, conditions(line)) for line in lines]
     for line, key in zip(lines, keys, strict=True):
@@ -77,25 +79,25 @@ def gains(
 
 
 def places(lines: Sequence[CellSummary], ranked: Ranked, metrics: Mapping[str, Metric]) -> list[Place]:
-    """Returns the place of each line of a task; what has no score shares the place behind all that have one.
+    """Returns the place of each cell of a task; failed cells share the last place.
 
-    What was scored by a metric that nobody knows has no place.
+    Cells whose metric is not installed have no place.
     """
-    found = dict.fromkeys(range(len(lines)), NOWHERE)
+    by_position = dict.fromkeys(range(len(lines)), NOWHERE)
     done: dict[str, list[int]] = {}
     for i, line in enumerate(lines):
         if line.status == OK:
             done.setdefault(line.metric, []).append(i)
     for name in sorted(done.keys() & metrics.keys()):
-        found.update(zip(done[name], ranked(metrics[name], [lines[i] for i in done[name]]), strict=True))
+        by_position.update(zip(done[name], ranked(metrics[name], [lines[i] for i in done[name]]), strict=True))
     failed = [i for i, line in enumerate(lines) if line.status not in {OK, PENDING}]
     last = sum(map(len, done.values())) + 1
-    found.update(dict.fromkeys(failed, Place(last, len(failed) > 1, "")))
-    return list(found.values())
+    by_position.update(dict.fromkeys(failed, Place(last, len(failed) > 1, "")))
+    return list(by_position.values())
 
 
 def by_intervals(metric: Metric, lines: Sequence[CellSummary]) -> list[Place]:
-    """Returns places by whether intervals overlap."""
+    """Returns places in which cells tie if their intervals overlap."""
     return by_answers(metric, lines, lambda line: None)
 
 
@@ -105,24 +107,31 @@ def by_answers(
     answers_of: AnswersOf,
     complain: Complain = lambda text: None,
 ) -> list[Place]:
-    """Returns places by paired tests where there are predictions, else by whether intervals overlap.
+    """Returns places in which cells tie by paired tests on their predictions, or else by overlapping intervals.
 
-    Where the metric cannot be computed from the predictions, places are by intervals, and one line says so.
+    If the metric cannot be computed from the predictions, intervals are used and `complain` is called once.
+
+    Args:
+        metric: The metric of all scores.
+        lines: Cells of one task.
+        answers_of: Returns a cell's stored predictions.
+        complain: Receives a message about predictions that the metric cannot score.
     """
     from tlbench.results.stats import RankEntry, tied_ranks
 
     def entries(answers_of: AnswersOf) -> list[RankEntry]:
-        found = []
+        ranked = []
         for line in lines:
-            answers = _fitting(metric, line, answers_of(line), failed)
-            found.append(RankEntry(*_ends(line, answers is not None), answers))
-        return found
+            answers = _checked(metric, line, answers_of(line), failed)
+            ranked.append(RankEntry(*_interval(line, answers is not None), answers))
+        return ranked
 
     failed: list[BaseException] = []
     try:
         ranks = tied_ranks(metric, entries(answers_of))
     except _RAISED as error:
         failed.append(error)
+        # A test compares pairs of cells, so one cell without predictions cannot be left out on its own.
         ranks = tied_ranks(metric, entries(lambda line: None))
     if failed:
         why = " ".join(f"{type(failed[0]).__name__}: {failed[0]}".split())
@@ -133,10 +142,10 @@ def by_answers(
     return [Place(rank.place, rank.tied, "paired test" if rank.paired else "intervals") for rank in ranks]
 
 
-def _fitting(metric: Metric, line: CellSummary, answers: Answers | None, failed: list[BaseException]) -> Answers | None:
-    """Returns the predictions, or None where they do not give the recorded score: no test may rest on those.
+def _checked(metric: Metric, line: CellSummary, answers: Answers | None, failed: list[BaseException]) -> Answers | None:
+    """Returns the predictions, or None if their score is not the recorded one, since then a test would be wrong.
 
-    What the metric raises of them is added to `failed`.
+    Exceptions of the metric are appended to `failed`.
     """
     if answers is None:
         return None
@@ -144,7 +153,7 @@ def _fitting(metric: Metric, line: CellSummary, answers: Answers | None, failed:
 
     if answers.positive != line.positive:
         answers = replace(answers, positive=line.positive)
-    value = cast(float, line.value)  # what is ok has one
+    value = cast(float, line.value)  # a cell with status ok has a value
     try:
         agree = abs(mean_score(metric, answers) - value) <= _AGREEMENT * max(1.0, abs(value))
     except _RAISED as error:
@@ -153,25 +162,25 @@ def _fitting(metric: Metric, line: CellSummary, answers: Answers | None, failed:
     return answers if agree else None
 
 
-def _ends(line: CellSummary, is_tested: bool) -> tuple[float, float, float]:
-    """Returns the value and the ends of its interval."""
-    # What is ok has all three.
+def _interval(line: CellSummary, is_tested: bool) -> tuple[float, float, float]:
+    """Returns a cell's value and the ends of its interval."""
+    # A cell with status ok has all three.
     value, low, high = cast(tuple[float, float, float], (line.value, line.low, line.high))
     if is_tested:
         return value, low, high
-    # Ends over examples alone would be more certain than the test that they stand in for.
+    # Recorded intervals are over examples only; the test that they replace is over seeds too, so widen them by seeds.
     spread = _seed_halfwidth(line.seed_std, line.seeds)
     return value, value - math.hypot(value - low, spread), value + math.hypot(high - value, spread)
 
 
 def _seed_halfwidth(deviation: float | None, seeds: int) -> float:
-    """Returns half of the 95% interval of a mean over seeds."""
+    """Returns half the width of the 95% interval of a mean over seeds; 0 for a single seed."""
     return 0.0 if deviation is None or seeds < 2 else _halfwidth_factor(seeds) * deviation
 
 
 @lru_cache(maxsize=64)
 def _halfwidth_factor(seeds: int) -> float:
-    """Returns the 97.5% quantile of Student's t over the root of the number of seeds."""
+    """Returns the 97.5% quantile of Student's t distribution, divided by the square root of the number of seeds."""
     from scipy.special import stdtrit
 
     return float(stdtrit(seeds - 1, 0.975)) / math.sqrt(seeds)
@@ -183,6 +192,7 @@ def _gain(line: CellSummary, scratch: CellSummary, metric: Metric | None) -> flo
 
 
 def _is_scratch(strategy: str) -> bool:
+    # Names may have parameters and the name of a plugin: "finetune/from-scratch[epochs=3]".
     return strategy.partition("[")[0].rpartition("/")[2] == "from-scratch"
 
 
