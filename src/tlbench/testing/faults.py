@@ -51,6 +51,7 @@ class SealedTask(ToyTask):
         """
         if READS in os.environ:
             append(Path(os.environ[READS]), name)
+        # A pattern, since the path of a cell's folder is not known in advance.
         if name == "test" and not glob.glob(os.environ.get(FROZEN, ""), recursive=True):
             raise SealBroken("the test split was read before the winner was frozen")
         return super().split(name)
@@ -117,6 +118,7 @@ class DivergingStrategy(ToyFit):
         if self.how == "scores":
             return NotFinite()  # type: ignore[return-value]  # it has no `save`, which a predictor may lack; nor have those below
         predictor = ToyFit.fit(self, job)
+        # A finite loss with broken weights: the runner must notice by itself.
         for parameter in job.head.parameters():
             parameter.data.fill_(float("nan"))
         return predictor
@@ -161,6 +163,7 @@ class MeetingStrategy(ToyFit):
         """
         met = Path(os.environ[MET])
         append(met, str(os.getpid()))
+        # One line per process; only a second process can complete the set.
         deadline = time.monotonic() + self.patience_seconds
         while len(set(met.read_text().split())) < self.processes:
             if time.monotonic() > deadline:
@@ -187,6 +190,7 @@ class MeddlingStrategy(ToyFit):
         with torch.no_grad():
             for tensor in (*native.parameters(), *native.buffers()):
                 tensor.add_(0.1)
+        # Every second one, so that neither "all frozen" nor "all trainable" describes the state.
         for parameter in list(native.parameters())[::2]:
             parameter.requires_grad_(False)
         native.blocks.train()

@@ -74,6 +74,7 @@ class ExitingStrategy(ToyFit):
     def fit(self, job: Job) -> Predictor:
         """Fits as `toy-fit`, unless it ends its process."""
         crashes = Path(os.environ[CRASHED]) if CRASHED in os.environ else None
+        # Counted in a file, since each crash ends the process that could count.
         before = len(crashes.read_text().splitlines()) if crashes and crashes.exists() else 0
         if self.times < 0 or before < self.times:
             if crashes:

@@ -121,6 +121,7 @@ class BackboneConformance(PartsConformance, DeviceConformance):
 
         other = self.backbone.load()
         assert other.identity == encoder.identity
+        # Separate memory, since a fit changes the weights of its own encoder in place.
         for (name, mine), (_, theirs) in zip(_tensors(encoder), _tensors(other), strict=True):
             assert torch.equal(mine, theirs), f"{name} differs between two loads: make `load` deterministic"
             # Tensors without elements all have the address 0.
@@ -133,6 +134,7 @@ class BackboneConformance(PartsConformance, DeviceConformance):
         if not self.random_weights:
             pytest.skip("this backbone has no random weights")
         encoders = []
+        # Twice the same seed and once another.
         for seed in (1, 1, 2):
             torch.manual_seed(seed)
             encoders.append(self.backbone.load(pretrained=False))
@@ -277,6 +279,7 @@ class BackboneConformance(PartsConformance, DeviceConformance):
         if self.backbone.modality != "text":
             pytest.skip("only text backbones read pairs")
         pairs = [("the cat sees", "a dog"), ("the cat sees", "every old river under the tree")]
+        # Equal first texts, so that only the second can make a difference.
         data = self.backbone.featurize(Examples(Example(str(i), pair, i) for i, pair in enumerate(pairs)), Scalar())
         with torch.no_grad():
             first, second = encoder.pool(encoder(data.batch(range(len(data)))))[[0, -1]]

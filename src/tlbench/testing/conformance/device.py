@@ -38,6 +38,7 @@ class DeviceConformance:
         data = self.backbone.featurize(self.examples(), output)
         encoder = self.backbone.load()
         head = new_head(self.backbone, output, encoder)
+        # After featurizing and building the head, which read weights; in training mode, in which dropout runs too.
         encoder.to(meta).train()
         head.to(meta).train()
         batch, targets = to_device(data.batch(range(len(data))), meta), head.targets(data).to(meta)

@@ -75,6 +75,7 @@ class ExecutorConformance:
                 assert result.status == "ok", f"{result.reason}\n{result.traceback}"
                 assert result.validation is not None
                 assert order_result.made_with.distributions["tlbench"]
+                # A search that reads the test split could select hyperparameters by it.
                 assert set(order_result.made_with.data) == {"train", "validation"}, "a search order read other splits"
 
     def test_final_fits_are_predicted_and_scored(self, tmp_path: Path) -> None:
@@ -93,6 +94,7 @@ class ExecutorConformance:
         """Equal orders give equal scores, even after an order that changed global state of its process."""
         with self.started(tmp_path) as executor:
             scores = []
+            # The fit in between changes torch's default dtype, threads and more.
             for strategy in ("toy-tune", "toy-littering", "toy-tune"):
                 (result,) = _run(executor, order(strategy, Fit(0, 0, PARAMS), tmp_path)).results
                 assert result.status == "ok", f"{result.reason}\n{result.traceback}"
@@ -124,6 +126,7 @@ class ExecutorConformance:
                 assert result.status in {"failed", "oom", "diverged"}, strategy
             assert _run(executor, order("toy-fit", Fit(0, 0, PARAMS), tmp_path)).results[0].status == "ok"
 
+    # 0 looks like success, 139 like a segmentation fault; -9 is the out-of-memory killer, -15 a cluster's time limit.
     @pytest.mark.parametrize("status", [0, 1, 139, -9, -15])
     def test_dead_workers_are_lost(self, tmp_path: Path, status: int) -> None:
         """A worker that exits, even with status 0, or is killed raises `WorkerLost`; the next order is carried out."""
@@ -137,6 +140,7 @@ class ExecutorConformance:
         """A cancelled order ends while it computes, and the next order is carried out."""
         with self.started(tmp_path) as executor:
             _skip_without_isolation(executor)
+            # Hours of computing, so that it is still running when it is cancelled.
             handle = executor.submit(order("toy-slow[rounds=1000000000]", Fit(0, 0, PARAMS), tmp_path))
             assert executor.wait([handle], 0.0) == set(), "`wait` returned a handle whose order was still running"
             handle.cancel()
@@ -148,6 +152,7 @@ class ExecutorConformance:
         """`close` returns while an order is running, and ends it."""
         with self.started(tmp_path) as executor:
             _skip_without_isolation(executor)
+            # Leaving the block calls `close`; the test's time limit catches one that waits for the order.
             executor.submit(order("toy-slow[rounds=1000000000]", Fit(0, 0, PARAMS), tmp_path))
 
 

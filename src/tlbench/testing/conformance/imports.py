@@ -12,6 +12,7 @@ from tlbench.catalog.names import fault_of_name
 
 HEAVY = ("torch", "transformers", "timm", "optuna", "evaluate", "datasets", "peft", "sklearn")
 
+# sys.modules shows what was loaded, also indirectly.
 _SCRIPT = """
 import importlib, sys
 importlib.import_module(sys.argv[1])
@@ -48,7 +49,7 @@ def check_light(item: object, heavy: Iterable[str] = HEAVY) -> None:
     module = type(item).__module__
     loaded = heavy_imports(module, heavy)
     if loaded is None:
-        pytest.skip(f"{module} cannot be found by a new process")
+        pytest.skip(f"{module} cannot be imported by another process")
     assert not loaded, f"importing {module} loads {', '.join(loaded)}: import them inside functions"
 
 

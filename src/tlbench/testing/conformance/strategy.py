@@ -110,6 +110,7 @@ class StrategyConformance:
         rehearsal, other = self.rehearsal(), self.rehearsal()
         first = self._predict(rehearsal, self._fitted(rehearsal))
         self._assert_same(first, self._predict(other, self._fitted(other)), "with a newly loaded encoder")
+        # Another fit, whose traces in the shared encoder or in globals would change the repetition.
         self._fitted(rehearsal, seed=1)
         self._assert_same(first, self._predict(rehearsal, self._fitted(rehearsal)), "after another fit")
 
@@ -201,6 +202,7 @@ class StrategyConformance:
         for params, fitted in zip(settings, together, strict=True):
             assert fitted.result.status == "ok", f"{fitted.result.reason}\n{fitted.result.traceback}"
             assert fitted.result.params == params
+            # Without batches, the runner fits one setting after another, and the scores are equal by construction.
             if self.strategy.batch_size > 1:
                 alone = self._fitted(rehearsal, params).result.validation
                 assert fitted.result.validation == pytest.approx(alone, abs=self.fused_tolerance), params

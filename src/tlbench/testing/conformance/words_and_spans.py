@@ -74,6 +74,7 @@ class PartsConformance:
         head = new_head(self.backbone, Span(), self.backbone.load())
         targets = head.targets(data)
         longest = max(len(characters) for characters in data.alignment)
+        # Perfect logits: high at the first and last position of the answer, (rows, positions, 2).
         logits = torch.nn.functional.one_hot(targets, longest).transpose(1, 2).float() * 9
         predicted = head.merge([head.outputs(logits)], data).values
         # A window without the answer has the target (0, 0); a long context may be truncated before its answer.
