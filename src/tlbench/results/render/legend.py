@@ -18,6 +18,7 @@ def legend(rows: Sequence[Row]) -> list[str]:
         lines.append(f"{', '.join(own)}: no share of 1, so score, interval, ± and gain are in its own unit.")
     if any(row["metric"] and not (row["greater_is_better"] and row["in_points"]) for row in rows):
         lines.append("A mean over tasks leaves out those of which less is better, and those in a unit of their own.")
+    # The column shows F1 or macro F1, by task, so the legend must name which.
     both = {name for row in done for name in ("f1", "f1_macro") if row[metric_column(name)] is not None}
     if len(both) > 1:
         lines.append("F1 is of the positive class on some tasks and the mean over classes (macro) on others.")

@@ -133,6 +133,7 @@ class Page:
     @cached_property
     def sections(self) -> tuple[Section, ...]:
         """The rankings, one for each task."""
+        # Tasks without a shown row keep a section, which says how many of their cells are to come.
         shown: dict[str, list[Row]] = cells.by_task(self._shown)
         return tuple(self._section(task, rows, shown.get(task, [])) for task, rows in self._tasks.items())
 
@@ -213,6 +214,7 @@ class Page:
 
     @cached_property
     def _summary(self) -> list[Row]:
+        # A mean over one task is its score.
         return summed(self._columns) if len(cells.by_task(self._shown)) > 1 else []
 
     @cached_property
@@ -273,6 +275,7 @@ def _shown_positions(columns: Mapping[str, Sequence[Any]], limits: Limits | None
             positions.setdefault(task, []).append(i)
     if limits is None:
         return [i for ranked in positions.values() for i in ranked]
+    # Each task gets an equal share, so that a task with many cells does not crowd out others.
     number = max(limits.rows_of_a_task, limits.rows // max(1, len(positions)))
     chosen: set[int] = set()
     for ranked in positions.values():

@@ -45,6 +45,7 @@ def _seconds(name: str) -> Callable[[Row], tuple[Any, str]]:
     return lambda row: (row[name], cells.seconds(row[name]))
 
 
+# The column "F1" falls back to macro F1 for tasks with more than two classes.
 _F1 = (metric_column("f1"), metric_column("f1_macro"))
 _ACCURACY = metric_column("accuracy")
 RANKING = (
