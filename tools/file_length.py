@@ -1,17 +1,18 @@
-"""Fails if a Python file is longer than a reader takes in at a sitting."""
+"""Fails if a Python file has more lines than the limit."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+# About what a reader can take in at one sitting.
 LIMIT = 320
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("src", "plugins", "tests", "tools", "benchmarks")
 
 
 def too_long(root: Path, limit: int = LIMIT) -> list[str]:
-    """Returns a line for each Python file under the root's code folders that has more lines than the limit."""
+    """Returns a message for each Python file in the code folders with more lines than the limit."""
     files = sorted(file for folder in FOLDERS for file in (root / folder).rglob("*.py"))
     lengths = ((file, len(file.read_text(encoding="utf-8").splitlines())) for file in files)
     return [f"{file.relative_to(root)}: {n} lines, the limit is {limit}" for file, n in lengths if n > limit]

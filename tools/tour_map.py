@@ -1,4 +1,4 @@
-"""The map in docs/tour.md: every module beside the first line of its docstring. With --check, fails where it is old."""
+"""Writes the map in docs/tour.md: each module with the first line of its docstring. With --check, fails if outdated."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ START = "<!-- The map is made by `python tools/tour_map.py`; edit the modules' d
 
 
 def packages(root: Path) -> list[Path]:
-    """Returns every folder of Python files of the core and the plugins, the core's in the order of its layers."""
+    """Returns the packages of the core, in the order of its layers, and then those of the plugins."""
     core = root / "src" / "tlbench"
     layers = (
         "cli", "testing", "running", "planning", "results", "catalog", "training", "modeling", "metrics", "system",
         "contracts",
     )  # fmt: skip
+    # Top layer first, as in the contract of import-linter.
     order = {name: place for place, name in enumerate(layers)}
     folders = [path.parent for path in core.rglob("__init__.py") if path.parent != core]
     folders.sort(key=lambda folder: (order.get(folder.relative_to(core).parts[0], -1), folder))
@@ -25,7 +26,7 @@ def packages(root: Path) -> list[Path]:
 
 
 def first_line(path: Path) -> str:
-    """Returns the first line of a module's docstring, without its full stop; empty where there is none."""
+    """Returns the first line of a module's docstring without its full stop, or an empty text."""
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return docstring.partition("\n")[0].strip().removesuffix(".")
 
@@ -34,8 +35,8 @@ def tour_map(root: Path) -> str:
     """Returns the map in Markdown."""
     lines = []
     for folder in packages(root):
-        shown = folder.relative_to(root)
-        lines += ["", f"### `{shown.as_posix()}/`", "", f"{first_line(folder / '__init__.py')}.", ""]
+        relative = folder.relative_to(root)
+        lines += ["", f"### `{relative.as_posix()}/`", "", f"{first_line(folder / '__init__.py')}.", ""]
         for path in sorted(folder.glob("*.py")):
             if path.name != "__init__.py":
                 lines.append(f"- [{path.name}](../{path.relative_to(root).as_posix()}): {first_line(path)}.")
@@ -55,14 +56,17 @@ def with_map(tour: str, root: Path) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Writes the map, or says whether it is old; returns the exit status."""
+    """Writes the map or, with --check, compares it; returns the exit status."""
     path = ROOT / TOUR
     tour = path.read_text(encoding="utf-8")
-    made = with_map(tour, ROOT)
+    updated = with_map(tour, ROOT)
     if "--check" in arguments:
-        print("The map in docs/tour.md is up to date." if made == tour else "The map in docs/tour.md is old: make tour")
-        return int(made != tour)
-    path.write_text(made, encoding="utf-8")
+        is_current = updated == tour
+        print(
+            "The map in docs/tour.md is up to date." if is_current else "The map in docs/tour.md is outdated: make tour"
+        )
+        return int(not is_current)
+    path.write_text(updated, encoding="utf-8")
     return 0
 
 

@@ -1,1 +1,1 @@
-"""This code beside that of another commit: are the results equal to the bit, and which is faster and smaller?"""
+"""Compares this checkout with another commit: equality of results, time and memory."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.checkouts COMMIT --suite glue-lite`: runs a suite with both, in turn, and compares.
+"""`python -m benchmarks.checkouts COMMIT --suite glue-lite`: runs a suite with both commits and compares them.
 
 Both use this environment, with the same libraries: only tlbench and its first-party plugins are taken from the commit.
 Every run has an empty folder of results and an empty cache.
@@ -31,11 +31,11 @@ MB = 1e6
 
 @dataclass(frozen=True)
 class Done:
-    """What one run left behind."""
+    """The measurements of one run."""
 
     seconds: float
     pss_bytes: tuple[int, ...]
-    """Of the driver and all that it started, at each glance; shared memory is counted once. Empty if not watched."""
+    """Samples of the memory of the driver and its processes, shared memory counted once; empty if not sampled."""
     records: dict[tuple[str, ...], dict[str, Any]]
 
 
@@ -49,7 +49,7 @@ def checkout(commit: str) -> Iterator[Path]:
 
 
 def run(root: Path, arguments: Sequence[str], watched: bool) -> Done:
-    """Runs tlbench as it is in this folder.
+    """Runs the tlbench of a folder.
 
     Raises:
         RuntimeError: It ended with something else than success.
@@ -98,7 +98,7 @@ def _watch(pid: int, seen: list[int]) -> None:
 
 
 def read_records(folder: Path) -> dict[tuple[str, ...], dict[str, Any]]:
-    """Returns records by what their cell is, as JSON: another commit may have another format."""
+    """Returns records by their cell, as JSON, since another commit may have another format."""
     found = {}
     for path in folder.glob("*.json"):
         record = json.loads(path.read_bytes())
@@ -115,7 +115,7 @@ def read_records(folder: Path) -> dict[tuple[str, ...], dict[str, Any]]:
 
 
 def differences(mine: dict[tuple[str, ...], dict[str, Any]], other: dict[tuple[str, ...], dict[str, Any]]) -> list[str]:
-    """Returns a line for each cell whose results are not equal to the bit."""
+    """Returns a line for each cell whose results differ in any bit."""
     lines = [f"{' | '.join(cell)}: only one has it" for cell in mine.keys() ^ other.keys()]
     for cell in mine.keys() & other.keys():
         one, two = mine[cell], other[cell]
@@ -134,7 +134,7 @@ def _short(value: Any) -> str:
 
 
 def added_bytes(records: dict[tuple[str, ...], dict[str, Any]]) -> float:
-    """Returns the median of what workers needed beyond what they began with."""
+    """Returns the median memory of workers beyond their initial memory."""
     memories = [record.get("memory") or {} for record in records.values()]
     added = [
         one["host_peak_bytes"] - one["host_baseline_bytes"]
@@ -145,7 +145,7 @@ def added_bytes(records: dict[tuple[str, ...], dict[str, Any]]) -> float:
 
 
 def main() -> int:
-    """Compares, and prints what it finds; the status is 1 where results differ."""
+    """Runs the comparison and prints it; returns 1 if results differ."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.checkouts", description=__doc__.splitlines()[0])
     parser.add_argument("commit", help="what this code is compared with; all that follows goes to `tlbench run`")
     parser.add_argument("--rounds", type=int, default=1, help="pairs of runs (1)")

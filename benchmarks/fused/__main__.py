@@ -1,4 +1,4 @@
-"""Measures fits in one pass against the same fits one by one, in turn, and prints a Markdown table."""
+"""Compares fits in one pass with the same fits one by one, in turns, and prints a Markdown table."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ STEPS = 128
 
 @dataclass(frozen=True)
 class Case:
-    """The same work done in two ways; each returns what it made, for the two to be compared."""
+    """The same work in two implementations; each returns its results, so that they can be compared."""
 
     name: str
     alone: Callable[[], list[Tensor]]

@@ -1,4 +1,4 @@
-"""What both sides of a comparison are fitted on: MiniLM-L6 and generated sentences."""
+"""The encoder and data of the comparison: MiniLM-L6 and generated sentences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tlbench.modeling.encoder import Encoder
 
 @dataclass(frozen=True)
 class Material:
-    """An encoder, its data, and what it makes of them."""
+    """An encoder, its data, and its features of them."""
 
     encoder: Encoder
     data: Data

@@ -1,1 +1,1 @@
-"""How the cost of things grows: cells in `plan`, records in `leaderboard`, trials and training examples in `run`."""
+"""Growth of cost: with cells in `plan`, records in `leaderboard`, trials and training examples in `run`."""

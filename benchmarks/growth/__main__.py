@@ -1,4 +1,4 @@
-"""`python -m benchmarks.growth`: measures the curves that are asked for, and writes tables and a plot of all known.
+"""`python -m benchmarks.growth`: measures selected curves, and writes tables and a plot of all measured ones.
 
 A curve that is measured takes the place of the same one in `growth.json`; the others stay as they were.
 """
@@ -126,7 +126,7 @@ def _examples(arguments: argparse.Namespace, scratch: Path) -> Iterator[tuple[st
 def _run(
     arguments: argparse.Namespace, scratch: Path, strategy: str, trials: int, train: int, size: int
 ) -> dict[str, Any]:
-    """Returns what one cell takes from a cold start: no activations are kept from one run to the next."""
+    """Returns the cost of one cell from a cold start, without cached activations."""
     out, cache = scratch / "out", scratch / "cache"
 
     def clean() -> None:

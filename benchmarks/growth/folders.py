@@ -1,4 +1,4 @@
-"""Made-up record folders of any size, with the bytes that a run would have left, and suites of any size."""
+"""Generates record folders of any size, as a run would write them, and suites of any size."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _METRICS = ("accuracy", "f1")
 
 
 def shape(size: int) -> tuple[int, int, int]:
-    """Returns how many tasks, backbones and strategies make `size` cells: 50, 200 and 10 of 100,000."""
+    """Returns numbers of tasks, backbones and strategies whose product is `size`: 50, 200 and 10 for 100,000."""
     strategies = min(len(STRATEGIES), size)
     rest = size // strategies
     tasks = max(number for number in range(1, 51) if rest % number == 0 and number * number <= max(1, rest))
@@ -76,7 +76,7 @@ def make_folder(root: Path, size: int, predicted: float) -> tuple[float, float]:
 
 
 def forget_index(root: Path, journal: bytes | None = None) -> None:
-    """Removes what the last leaderboard has left for the next, and puts back the journal if there was one."""
+    """Removes the index of the last leaderboard, and restores the journal if there was one."""
     (root / INDEX).unlink(missing_ok=True)
     path = journal_of(root)
     path.unlink(missing_ok=True)
@@ -85,7 +85,7 @@ def forget_index(root: Path, journal: bytes | None = None) -> None:
 
 
 def journal_of(root: Path) -> Path:
-    """Returns the file to which commits add."""
+    """Returns the journal, to which commits append."""
     return root / "work" / JOURNAL
 
 

@@ -19,13 +19,13 @@ _POLL_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Measured:
-    """What several runs of one command took."""
+    """Measurements of several runs of one command."""
 
     seconds: tuple[float, ...]
     cpu_seconds: tuple[float, ...]
-    """Of all cores together: what was worked, however busy the machine was with other things."""
+    """Processor seconds over all cores, which depend little on other load of the machine."""
     peak_bytes: int
-    """Of the process and its children together, memory that they share counted once."""
+    """Peak memory of the process and its children, shared memory counted once."""
 
     @property
     def median(self) -> float:
@@ -47,7 +47,7 @@ def environment(**extra: str) -> dict[str, str]:
 def measured(
     command: Sequence[str], rounds: int, env: Mapping[str, str], before: Callable[[], None] = lambda: None
 ) -> Measured:
-    """Returns what the command takes in several rounds, after one that is not counted; `before` precedes each.
+    """Returns measurements of several rounds after a warm-up round; `before` is called before each.
 
     Memory is watched in a round of its own, since watching takes time.
 
@@ -69,7 +69,7 @@ def measured(
 
 
 def _worked() -> float:
-    """Returns the processor seconds of all children that have ended, and of theirs."""
+    """Returns the processor seconds of all ended child processes and their children."""
     times = os.times()
     return times.children_user + times.children_system
 

@@ -1,4 +1,4 @@
-"""Measured curves as Markdown tables and as one picture, drawn by hand so that nothing need be installed for it."""
+"""Writes measured curves as Markdown tables and as one SVG, without a plotting library."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Side by side: the same work in tlbench and in what people use today, in turn, measured from outside."""
+"""Compares tlbench with other tools on equal work, in turns, measured from outside of the processes."""

@@ -1,4 +1,4 @@
-"""Where the seconds of encoding and training go: how much of them is matrix products, and how fast these are.
+"""Profiles encoding and training: the share of matrix products in their time, and the speed of these.
 
     python -m benchmarks.speed.anatomy
 
@@ -35,7 +35,7 @@ HEADER = """| work | threads | ms | in products | products, GFLOP/s | one large 
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What one piece of work is made of."""
+    """The profile of one piece of work."""
 
     seconds: float
     """Without the profiler."""

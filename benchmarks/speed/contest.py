@@ -1,4 +1,4 @@
-"""Runs one side of a row once and returns what it took and what came of it."""
+"""Runs one side of a row once and returns its measurements and results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Ring:
-    """What is the same for every row."""
+    """Settings that all rows share."""
 
     data_root: str
     device: str
@@ -111,7 +111,7 @@ def run_peer(row: Row, ring: Ring, seed: int) -> Side:
 
 
 def job_of(row: Row, ring: Ring, seed: int, splits: corpora.Splits) -> Job:
-    """Returns what the row's peer is told: the same work, with the ranges that tlbench's own strategies declare."""
+    """Returns the job of the row's peer: the same work, with the search ranges of tlbench's strategies."""
     work = row.work
     backbone, folder = model_of(work, ring.work, splits)
     catalog = Catalog.discover()

@@ -124,7 +124,7 @@ def _at_hand(row: Row, root: str) -> Row:
 
 
 def _ring(asked: argparse.Namespace) -> Ring:
-    """Returns what is the same for every row.
+    """Returns the settings that all rows share.
 
     Raises:
         ValueError: No such device.
@@ -162,7 +162,7 @@ def _settings(row: Row, ring: Ring) -> dict[str, Any]:
 
 @cache
 def _code() -> str:
-    """Returns a digest of the sources of both sides: what other code took is no round of this."""
+    """Returns a digest of the sources of both sides; rounds of other code are not comparable."""
     here = Path(__file__).parent
     files = [*(ROOT / "src").rglob("*.py"), *(ROOT / "plugins").glob("*/src/**/*.py"), *(here / "sides").glob("*.py")]
     files += [here / f"{name}.py" for name in ("contest", "corpora", "models", "plugin")]
@@ -173,7 +173,7 @@ def _code() -> str:
 
 
 def _machine(ring: Ring) -> dict[str, Any]:
-    """Returns what the figures hang on: the hardware and the versions."""
+    """Returns the hardware and the versions, on which results depend."""
     import torch
 
     from tlbench.system.measure import device_name

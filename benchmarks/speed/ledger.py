@@ -33,7 +33,7 @@ class Measurement(msgspec.Struct, frozen=True):
 
 
 class Start(msgspec.Struct, frozen=True):
-    """What it takes to be told what there is."""
+    """Times of `tlbench --help` and of an empty Python program."""
 
     settings: dict[str, Any]
     help_seconds: tuple[float, ...] = ()
@@ -41,7 +41,7 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class Ledger(msgspec.Struct, frozen=True):
-    """Everything that was measured."""
+    """All measurements."""
 
     format: int = FORMAT
     rows: dict[str, Measurement] = {}
@@ -49,7 +49,7 @@ class Ledger(msgspec.Struct, frozen=True):
 
     @classmethod
     def read(cls, path: Path) -> Ledger:
-        """Returns what a file holds; nothing where there is none.
+        """Returns the results in a file; empty results if there is no file.
 
         Raises:
             ValueError: It is no such file.

@@ -1,4 +1,4 @@
-"""The tlbench side's plugin: the corpora as tasks, the moments at which its clock starts and stops.
+"""The plugin of the tlbench side: the corpora as tasks, and time stamps of the start and end of work.
 
 Loaded by `TLBENCH_PLUGINS=benchmarks.speed.plugin`. The clock of the work starts when the first worker has imported
 what it needs, as a peer's does, and stops when the last record is stored.

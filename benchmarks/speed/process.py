@@ -15,25 +15,25 @@ import psutil
 
 SAMPLE_SECONDS = 0.5
 SAMPLING_SHARE = 0.02
-"""At most so much of a core goes to looking: each look makes the kernel walk through the pages of every process."""
+"""Maximum share of a core for sampling memory, for which the kernel walks the pages of every process."""
 PARTS = 10
 """Into how many equal parts of a run its memory over time is summed up."""
 
 
 class SideFailed(Exception):
-    """A side ended with another status than 0, or without its report."""
+    """A side failed: its exit status is not 0, or it wrote no report."""
 
 
 @dataclass
 class Measured:
-    """What one process and its children took."""
+    """Measurements of one process and its children."""
 
     whole_seconds: float = 0.0
     """From its start to its end, as its user waits."""
     began: float = 0.0
     """By the machine's monotonic clock, which its processes can read too."""
     peak_bytes: int = 0
-    """The most memory that its processes were seen to have together."""
+    """Peak of the sampled memory of all its processes together."""
     over_time_bytes: list[int] = field(default_factory=list)
     """The most at the same time in each tenth of the run."""
 

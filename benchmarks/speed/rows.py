@@ -1,4 +1,4 @@
-"""What is measured: each row is one piece of work, who else does it, and what was promised."""
+"""The rows of the benchmark: each has a piece of work, a peer and an expected ratio."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MINILM, BERT_BASE, TINY = "minilm-l6", "bert-base-random", "tiny-random"
 
 @dataclass(frozen=True)
 class Work:
-    """What both sides do."""
+    """The work of both sides."""
 
     strategies: tuple[str, ...] = ("full-finetune",)
     trials: int = 1
@@ -39,11 +39,11 @@ class Row:
     against: str
     """The peer, for people."""
     target: str = ""
-    """What the ratio of a median pair was to be."""
+    """Expected ratio of the median pair."""
     tuned: bool = True
     """False: the peer as its example script sets it."""
     gpu: bool = False
-    """Whether it needs a GPU to say anything."""
+    """Whether it is meaningful on a GPU only."""
     peer_strategies: tuple[str, ...] = field(default=())
     """For the peer `tlbench`: what it runs instead."""
 

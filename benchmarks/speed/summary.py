@@ -1,4 +1,4 @@
-"""What the pairs of a row come to: ratios, seconds, scores, and whether the scores differ."""
+"""Summarises the pairs of a row: ratios, seconds, scores, and a test of their difference."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Memory:
-    """What the pairs took whose memory could be read on both sides."""
+    """Memory of the pairs for which it could be read on both sides."""
 
     peaks: tuple[float, float]
     """Medians of the peak bytes: tlbench, peer."""
@@ -56,7 +56,7 @@ class Memory:
 
     @classmethod
     def of(cls, pairs: Sequence[Pair]) -> Memory | None:
-        """Returns what the pairs took, or None if there is none that says."""
+        """Returns the memory of the pairs, or None if it was read for none."""
         known = [pair for pair in pairs if pair.tlbench.peak_bytes and pair.peer.peak_bytes]
         if not known:
             return None
@@ -86,7 +86,7 @@ class Summary:
 
 
 def summarise(row: Measurement) -> Summary:
-    """Returns what at least one pair comes to."""
+    """Returns the summary of at least one pair."""
     ours, theirs = [pair.tlbench for pair in row.pairs], [pair.peer for pair in row.pairs]
     works = [(a.work_seconds, b.work_seconds) for a, b in zip(ours, theirs, strict=True)]
     timed = [(a, b) for a, b in works if a and b]

@@ -1,1 +1,1 @@
-"""What a worker costs: to start, to hold in memory, and for each fit that does nothing."""
+"""Costs of workers: starting them, their memory, and the overhead of an empty fit."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.workers`: prints what workers cost on this machine."""
+"""`python -m benchmarks.workers`: prints the costs of workers on this machine."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def pss(pids: Iterable[int]) -> float:
 
 
 def measure_processes(backbone: str, folder: Path) -> None:
-    """Prints what starting workers for a backbone takes, and what idle ones hold."""
+    """Prints the time to start workers for a backbone, and the memory of idle ones."""
     imports = Catalog.discover().backbone(backbone).item.imports
     environment = {**QUIET, **ALLOCATOR, **dict.fromkeys(THREADS, "1")}
     with ForkServer(Start(ECHO, folder / "log", PRELOADED, environment)) as workers:
@@ -86,7 +86,7 @@ def measure_processes(backbone: str, folder: Path) -> None:
 
 
 def measure_trials(folder: Path) -> None:
-    """Prints what a run of many fits takes that do nothing, as a whole process."""
+    """Prints the time of a whole run of many empty fits."""
     for sampler in ("random", "tpe"):
         suite = folder / f"{sampler}.toml"
         suite.write_text(SUITE.format(trials=TRIALS, sampler=sampler))

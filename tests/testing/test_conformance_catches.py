@@ -121,15 +121,15 @@ def test_a_lost_gradient_is_caught():
 
 def test_what_stays_on_the_host_is_caught():
     with pytest.raises(RuntimeError, match="device"):
-        backbone_check(kind=LeftOnTheHost).test_a_step_keeps_to_its_device()
+        backbone_check(kind=LeftOnTheHost).test_training_step_stays_on_its_device()
     with pytest.raises(pytest.skip.Exception, match="shapes depend on numbers"):
-        backbone_check(kind=Sorted).test_a_step_keeps_to_its_device()
+        backbone_check(kind=Sorted).test_training_step_stays_on_its_device()
 
 
 def test_an_encoder_in_training_mode_is_caught():
     check = backbone_check(training=True)
     with pytest.raises(AssertionError, match="in training mode"):
-        check.test_load_gives_a_plain_encoder(check.backbone.load())
+        check.test_fresh_encoder_state(check.backbone.load())
 
 
 def test_weights_that_differ_from_load_to_load_are_caught():
@@ -165,7 +165,7 @@ WRONG_TRAIN = {
     "test_ids_are_unique": (*GOOD, dataclasses.replace(GOOD[0], inputs=("a new text",))),
     "test_inputs": (*GOOD, Example("pair", ("one", "two"), 0, {"kind": "plain"})),
     "test_targets_fit_the_output": (*GOOD, Example("x", ("a new text",), 2, {"kind": "plain"})),
-    "test_something_to_tell_apart": tuple(row for row in GOOD if row.target == 1),
+    "test_targets_vary": tuple(row for row in GOOD if row.target == 1),
     "test_no_overlap": (*GOOD, dataclasses.replace(TEST[0], id="x")),
     "test_slices": (*GOOD, Example("x", ("a new text",), 0, {})),
     "test_sizes": (),
@@ -186,7 +186,7 @@ def test_a_wrong_training_split_is_caught_by_one_check_alone(name):
 def test_a_text_that_stands_twice_is_caught():
     twice = (*GOOD, dataclasses.replace(GOOD[0], id="x"))
     check = type("Check", (TaskConformance,), {"task": Rows(rows=twice)})()
-    with pytest.raises(AssertionError, match="train shows 1 inputs twice"):
+    with pytest.raises(AssertionError, match="train has 1 inputs twice"):
         check.test_no_overlap({"train": check.task.split("train")})
 
 
@@ -197,7 +197,7 @@ def test_a_split_that_changes_is_caught():
 
     check = type("Check", (TaskConformance,), {"task": Changing()})()
     with pytest.raises(AssertionError, match="from one call to the next"):
-        check.test_same_again({name: ToyTask().split(name) for name in ("train", "validation", "test")})
+        check.test_splits_are_deterministic({name: ToyTask().split(name) for name in ("train", "validation", "test")})
 
 
 def test_a_metric_that_does_not_fit_is_caught():

@@ -49,7 +49,7 @@ def test_a_blind_strategy_gets_no_encoder():
 
 
 def test_a_strategy_that_needs_a_backbone_must_get_one():
-    with pytest.raises(ValueError, match="looks through a backbone"):
+    with pytest.raises(ValueError, match="needs a backbone"):
         make_job(ToyFit(), None, ToyTask())
 
 

@@ -41,7 +41,7 @@ def test_tlbench_s_own_keep_what_is_checked(output):
     metrics, targets = TARGETS[output]
     check = checks(output, targets, [METRICS[name] for name in metrics])
     for name in dir(check):
-        if name.startswith("test_") and name not in {"test_import_is_light", "test_the_head_learns_and_answers"}:
+        if name.startswith("test_") and name not in {"test_import_is_light", "test_default_head"}:
             getattr(check, name)()
 
 
@@ -69,20 +69,24 @@ class Changed(Classes):
 @pytest.mark.parametrize(
     ("how", "check", "message"),
     [
-        ("answers as targets", "test_arrays_are_of_the_targets_and_of_the_answers", "the targets are others where"),
+        (
+            "answers as targets",
+            "test_arrays_separate_targets_and_predictions",
+            "the targets change with",
+        ),
         (
             "targets as answers",
-            "test_arrays_are_of_the_targets_and_of_the_answers",
-            "a wrong answer is 0, as the target",
+            "test_arrays_separate_targets_and_predictions",
+            "a wrong prediction is 0, which equals the target",
         ),
-        ("answers between classes", "test_arrays_are_of_the_targets_and_of_the_answers", r"right answer is 0\.4"),
-        ("all between classes", "test_arrays_are_of_the_targets_and_of_the_answers", r"the target 0\.4 is not whole"),
+        ("answers between classes", "test_arrays_separate_targets_and_predictions", r"right prediction is 0\.4"),
+        ("all between classes", "test_arrays_separate_targets_and_predictions", r"the target 0\.4 is not whole"),
         (
             "other classes",
-            "test_arrays_are_of_the_targets_and_of_the_answers",
-            r"is of \{1\}, and the example of \{0\}",
+            "test_arrays_separate_targets_and_predictions",
+            r"has \{1\}, `occurring` gives \{0\}",
         ),
-        ("the other way round", "test_arrays_of_some_examples", "e0 alone is 0, and among others 2"),
+        ("the other way round", "test_arrays_depend_on_their_own_example", "e0 is 0 alone and 2 among others"),
         ("answers as targets", "test_wrong_answers_score_worse", "accuracy is 1.0 where half is wrong"),
     ],
 )
@@ -111,5 +115,5 @@ def test_a_report_that_is_always_full_is_caught():
         def report(self, seeds):
             return ClassReport(tuple(ClassScore(name, 1.0, 1.0, 1.0, 1) for name in self.names))
 
-    with pytest.raises(AssertionError, match="the report is the same where all answers are wrong"):
-        checks(Full(("a", "b")), [0, 1]).test_the_report_is_of_its_classes()
+    with pytest.raises(AssertionError, match="the report is the same for wrong predictions"):
+        checks(Full(("a", "b")), [0, 1]).test_class_report()

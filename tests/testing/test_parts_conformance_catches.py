@@ -53,10 +53,10 @@ def backwards(row):
 @pytest.mark.parametrize(
     ("check", "change", "message"),
     [
-        ("test_words_are_found_again", lost, "1 words, 0 begin"),
-        ("test_words_are_found_again", repeated, "begins twice"),
-        ("test_spans_are_found_again", shifted, r"beyond the context|and not \["),
-        ("test_spans_are_found_again", backwards, "ends before it begins"),
+        ("test_word_alignment", lost, "1 words, 0 begin"),
+        ("test_word_alignment", repeated, "begins twice"),
+        ("test_span_alignment", shifted, r"beyond the context|and not \["),
+        ("test_span_alignment", backwards, "ends before it begins"),
     ],
 )
 def test_an_alignment_that_is_wrong_is_caught(check, change, message):
@@ -71,7 +71,7 @@ def test_a_backbone_without_an_alignment_is_caught():
             return dataclasses.replace(super().featurize(examples, output), alignment=None)
 
     check = type("Check", (BackboneConformance,), {"backbone": Bare()})()
-    for name in ("test_words_are_found_again", "test_spans_are_found_again"):
+    for name in ("test_word_alignment", "test_span_alignment"):
         with pytest.raises(AssertionError, match="there is no alignment"):
             getattr(check, name)()
 
@@ -83,4 +83,4 @@ def test_a_backbone_that_refuses_is_passed_over_with_its_reason():
 
     check = type("Check", (BackboneConformance,), {"backbone": Refusing()})()
     with pytest.raises(pytest.skip.Exception, match="whole texts alone"):
-        check.test_words_are_found_again()
+        check.test_word_alignment()

@@ -128,7 +128,7 @@ def test_what_escapes_for_its_medium_passes(case, kind):
 
 
 @pytest.mark.parametrize(("medium", "message"), [
-    (None, "medium = None: say what the text is read by, one of text, terminal, html"),
+    (None, "medium = None: set it to one of text, terminal, html"),
     ("pdf", "medium = 'pdf'"),
     ("text", "it is HTML"),
 ])  # fmt: skip

@@ -117,12 +117,12 @@ class Everything:
         (FailingStrategy(), "test_fits", "fails on purpose"),
         (PeekingStrategy(), "test_fits", "SealBroken"),
         (ShortStrategy(), "test_fits", "did not answer every example"),
-        (Unseeded(), "test_same_seed_same_result", "in a new process"),
-        (Remembering(), "test_same_seed_same_result", "other answers"),
+        (Unseeded(), "test_same_seed_same_result", "with a newly loaded encoder"),
+        (Remembering(), "test_same_seed_same_result", "other predictions"),
         (Idle(), "test_reads_what_its_space_offers", "idle"),
         (Sharing(), "test_predictor_outlives_the_next_fit", "after the next fit"),
         (Hoarding(), "test_several_settings_at_once", r"\+-|±|approx"),
-        (Deaf(), "test_lets_itself_be_pruned", "went on after"),
+        (Deaf(), "test_pruning_ends_the_fit", "went on after"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, ToyFit) else "",
 )
@@ -152,7 +152,8 @@ def test_what_a_toy_guesses_is_saved(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("strategy", "message"), [(OneSeedForAll(), "seed [12] is .* away"), (Miscounting(), "other examples were counted")]
+    ("strategy", "message"),
+    [(OneSeedForAll(), "seed [12] is .* away"), (Miscounting(), "examples are miscounted")],
 )
 def test_a_strategy_that_mixes_up_seeds_is_caught(strategy, message):
     check = type("Check", (StrategyConformance,), {"strategy": strategy, "fused_tolerance": 1e-3})()

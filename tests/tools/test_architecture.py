@@ -4,11 +4,11 @@ import textwrap
 
 from tools.architecture.__main__ import main
 from tools.architecture.functions import comment_density, duplicates, widest
-from tools.architecture.imports import circles, imports_of
+from tools.architecture.imports import cycles, imports_of
 from tools.architecture.names import shared_modules
 from tools.architecture.report import findings
 from tools.architecture.source import modules_of
-from tools.architecture.trace import Event, files_of_a_warm_trial, layers_of, way_of_the_cell
+from tools.architecture.trace import Event, cell_path, layers_of, warm_trial_files
 
 
 def checkout(root, **files):
@@ -20,7 +20,7 @@ def checkout(root, **files):
     return modules_of(root)
 
 
-def test_a_circle_through_an_import_in_a_function_is_found_and_one_for_types_is_not(tmp_path):
+def test_an_import_cycle_through_an_import_in_a_function_is_found_and_one_for_types_is_not(tmp_path):
     modules = checkout(
         tmp_path,
         a__one="from tlbench.a import two\n",
@@ -29,9 +29,9 @@ def test_a_circle_through_an_import_in_a_function_is_found_and_one_for_types_is_
         b__right="from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from tlbench.b.left import y\n",
     )
     imports = imports_of(modules)
-    assert [one.members for one in circles(imports, {"module", "function"})] == [("tlbench.a.one", "tlbench.a.two")]
-    assert len(circles(imports, {"module", "function", "types"})) == 2
-    assert circles(imports, {"module"}) == []
+    assert [one.members for one in cycles(imports, {"module", "function"})] == [("tlbench.a.one", "tlbench.a.two")]
+    assert len(cycles(imports, {"module", "function", "types"})) == 2
+    assert cycles(imports, {"module"}) == []
     (line,) = findings(modules)
     assert "src/tlbench/a/two.py:2 imports tlbench.a.one" in line
 
@@ -49,8 +49,8 @@ def test_names_for_two_things_and_full_folders_are_found(tmp_path):
     found = findings(modules)
     assert [line.split(":")[0] for line in found] == [
         "src/tlbench/full",
-        "class Task stands for 2 things",
-        "module same stands for 2 things",
+        "class Task is defined 2 times",
+        "module same exists 2 times",
     ]
     assert list(shared_modules(modules)[1]) == ["task"]
     (tmp_path / "src" / "tlbench" / "full" / "f0.py").rename(tmp_path / "src" / "tlbench" / "full" / "__init__.py")
@@ -125,12 +125,12 @@ def test_the_second_trial_is_what_counts():
         ]
 
     events = [*trial("cold.py"), event("between.py", "f"), *trial("warm.py"), event("after.py", "f")]
-    assert files_of_a_warm_trial(events) == [
+    assert warm_trial_files(events) == [
         "src/tlbench/running/cells/cell_run.py",
         "src/tlbench/running/executors/inline.py",
         "src/tlbench/warm.py",
     ]
-    assert files_of_a_warm_trial(trial("cold.py")) is None
+    assert warm_trial_files(trial("cold.py")) is None
 
 
 def test_a_climb_is_a_step_to_a_higher_layer(tmp_path):
@@ -139,7 +139,7 @@ def test_a_climb_is_a_step_to_a_higher_layer(tmp_path):
     (tmp_path / "pyproject.toml").write_text(contract)
     layers = layers_of(tmp_path)
     assert layers == {"tlbench.cli": 2, "tlbench.running": 1, "tlbench.planning": 0, "tlbench.results": 0}
-    way = way_of_the_cell(
+    path = cell_path(
         [
             event("planning/plan.py", "plan", "return", has=True),
             event("running/run.py", "run", caller="cli/run.py", has=True),
@@ -150,9 +150,9 @@ def test_a_climb_is_a_step_to_a_higher_layer(tmp_path):
         ],
         layers,
     )
-    assert len(way.packages) == 5
-    assert way.climbs == (("tlbench.planning", "tlbench.running"), ("tlbench.results", "tlbench.cli"))
-    assert way.calls_up == (("tlbench.results", "tlbench.cli"),)
+    assert len(path.packages) == 5
+    assert path.climbs == (("tlbench.planning", "tlbench.running"), ("tlbench.results", "tlbench.cli"))
+    assert path.calls_up == (("tlbench.results", "tlbench.cli"),)
 
 
 def test_a_table_is_printed_where_nothing_can_be_run_and_the_check_fails(tmp_path, capsys):
@@ -161,4 +161,4 @@ def test_a_table_is_printed_where_nothing_can_be_run_and_the_check_fails(tmp_pat
     assert main(["--checkout", str(tmp_path)]) == 0
     assert "| files that one warm trial touches | not measured" in capsys.readouterr().out
     assert main(["--checkout", str(tmp_path), "--check"]) == 1
-    assert capsys.readouterr().out.startswith("module same stands for 2 things: rename all but one: src/tlbench/a/same")
+    assert capsys.readouterr().out.startswith("module same exists 2 times: rename all but one: src/tlbench/a/same")

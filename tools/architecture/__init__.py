@@ -1,1 +1,1 @@
-"""Measures how the code is cut: files, folders, circles of imports, names, and the way of one cell through them."""
+"""Measures the architecture: files, folders, import cycles, names, and the path of one cell through the packages."""

@@ -1,4 +1,4 @@
-"""python -m tools.architecture: a table of measures. With --check: what is not allowed, and exit status 1 for any."""
+"""python -m tools.architecture: prints a table of measures. With --check: prints violations; exit status 1 for any."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints what was asked for; returns the exit status."""
+    """Prints the table or the violations; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.architecture", description=__doc__)
     parser.add_argument("--checkout", type=Path, default=ROOT, help="the folder to measure; default: this one")
-    parser.add_argument("--check", action="store_true", help="say what is not allowed, and fail if there is something")
+    parser.add_argument("--check", action="store_true", help="print violations, and fail if there are any")
     parser.add_argument("--verbose", action="store_true", help="name the files, packages and functions")
-    asked = parser.parse_args(arguments)
-    checkout = asked.checkout.resolve()
-    if not asked.check:
-        print(table(checkout, asked.verbose))
+    options = parser.parse_args(arguments)
+    checkout = options.checkout.resolve()
+    if not options.check:
+        print(table(checkout, options.verbose))
         return 0
     problems = findings(modules_of(checkout))
-    print("\n".join(problems) or "No circle of files, no folder too full, no name for two things.")
+    print("\n".join(problems) or "No import cycles, no crowded folders, no ambiguous names.")
     return 1 if problems else 0
 
 

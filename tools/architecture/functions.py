@@ -1,4 +1,4 @@
-"""What functions look like: how many parameters they take, which are alike, and how much is commented."""
+"""Measures of functions: numbers of parameters, duplicates, and density of comments."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from tools.architecture.source import Function, Module, functions_of, is_docstring
 
 MIN_STATEMENTS = 6
+"""Shorter functions are not compared: many are equal by chance."""
 _DIRECTIVE = re.compile(r"#\s*(noqa|type:\s*ignore|fmt:|mypy:|ruff:|pragma)", re.IGNORECASE)
 _LAYOUT = {
     tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER,
@@ -21,40 +22,43 @@ _LAYOUT = {
 def widest(modules: Sequence[Module], count: int = 10) -> list[tuple[int, str]]:
     """Returns the functions with the most parameters, `self` and `cls` not counted, as (parameters, where).
 
-    What `@dataclass` or a struct generates is no function in the source, so it is not among them.
+    Methods that `@dataclass` or a struct generates are not in the source, so they are not counted.
     """
-    found = []
+    widths = []
     for module in modules:
         for name, node, is_method in functions_of(module):
-            taken = parameters_of(node)
+            parameters = parameters_of(node)
             is_static = any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in node.decorator_list)
-            found.append((len(taken) - (is_method and not is_static), f"{module.path}:{node.lineno} {name}"))
-    return sorted(found, key=lambda item: (-item[0], item[1]))[:count]
+            # The first parameter of a method is self or cls.
+            widths.append((len(parameters) - (is_method and not is_static), f"{module.path}:{node.lineno} {name}"))
+    return sorted(widths, key=lambda item: (-item[0], item[1]))[:count]
 
 
 def parameters_of(node: Function) -> list[ast.arg]:
     """Returns every parameter of a function; `*args` and `**kwargs` are one each."""
-    a = node.args
-    return [*a.posonlyargs, *a.args, *filter(None, [a.vararg]), *a.kwonlyargs, *filter(None, [a.kwarg])]
+    args = node.args
+    variadic, keywords = filter(None, [args.vararg]), filter(None, [args.kwarg])
+    return [*args.posonlyargs, *args.args, *variadic, *args.kwonlyargs, *keywords]
 
 
 def duplicates(modules: Sequence[Module], least: int = MIN_STATEMENTS) -> list[list[str]]:
-    """Returns groups of functions that do the same, names of locals aside, each as `path:line name`.
+    """Returns groups of functions that are equal up to local names, each function as `path:line name`.
 
-    Compared are syntax trees without docstrings, decorators and annotations, in which local names (parameters and what
-    the function assigns) are replaced by numbers in the order in which they come; attributes, globals and constants
-    stay. Functions with fewer statements than `least`, inner ones counted, are left out.
+    Syntax trees are compared without docstrings, decorators and annotations, with local names (parameters and assigned
+    variables) numbered in order of occurrence. Attributes, globals and constants must be equal. Functions with fewer
+    than `least` statements, nested ones included, are ignored.
     """
-    found: dict[str, list[str]] = defaultdict(list)
+    places_of: dict[str, list[str]] = defaultdict(list)
     for module in modules:
         for name, node, _ in functions_of(module):
             statements = sum(isinstance(n, ast.stmt) and not is_docstring(n) for n in ast.walk(node)) - 1
             if statements >= least:
-                found[_normalised(node)].append(f"{module.path}:{node.lineno} {name}")
-    return sorted(places for places in found.values() if len(places) > 1)
+                places_of[_normalised(node)].append(f"{module.path}:{node.lineno} {name}")
+    return sorted(places for places in places_of.values() if len(places) > 1)
 
 
 def _normalised(node: Function) -> str:
+    # Unparsing makes a copy, so that the module's own tree is not changed.
     copy = ast.parse(ast.unparse(node)).body[0]
     assert isinstance(copy, Function)
     local = {n.arg for n in ast.walk(copy) if isinstance(n, ast.arg)}
@@ -63,7 +67,7 @@ def _normalised(node: Function) -> str:
 
 
 class _Normaliser(ast.NodeTransformer):
-    """Replaces local names by numbers, and drops what says nothing of what a function does."""
+    """Replaces local names by numbers, and drops docstrings, decorators and annotations."""
 
     def __init__(self, local: set[str]) -> None:
         self._local = local
@@ -78,6 +82,7 @@ class _Normaliser(ast.NodeTransformer):
         return ast.arg(self._number(node.arg))
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        # `x: int` without a value has no effect.
         if node.value is None:
             return ast.Pass()
         return self.generic_visit(ast.Assign([node.target], node.value))
@@ -90,9 +95,10 @@ class _Normaliser(ast.NodeTransformer):
 
 
 def comment_density(modules: Sequence[Module]) -> tuple[int, int]:
-    """Returns how many lines have a comment, and how many have code.
+    """Returns the number of lines with a comment and the number of lines with code.
 
-    A directive to a tool (`noqa`, `type: ignore`, `fmt:`) is no comment; a docstring is neither comment nor code.
+    Directives to tools (`noqa`, `type: ignore`, `fmt:`) are not counted as comments, docstrings neither as comments nor
+    as code.
     """
     comments = code = 0
     for module in modules:
@@ -106,6 +112,7 @@ def comment_density(modules: Sequence[Module]) -> tuple[int, int]:
         for token in tokenize.generate_tokens(io.StringIO(module.text).readline):
             if token.type == tokenize.COMMENT and not _DIRECTIVE.match(token.string):
                 with_comment.add(token.start[0])
+            # A token of several lines, such as a string, makes each of them code.
             if token.type not in _LAYOUT:
                 with_code |= set(range(token.start[0], token.end[0] + 1))
         comments += len(with_comment)

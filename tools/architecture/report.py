@@ -1,4 +1,4 @@
-"""The measures as a markdown table, and the findings of the check as lines."""
+"""The Markdown table of measures, and the lines of violations."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.architecture.functions import MIN_STATEMENTS, comment_density, duplicates, widest
-from tools.architecture.imports import Circle, Import, Place, circles, imports_of
+from tools.architecture.imports import Cycle, Import, Place, cycles, imports_of
 from tools.architecture.names import crowded_folders, folder_sizes, shared_classes, shared_modules
 from tools.architecture.source import Module, modules_of
-from tools.architecture.trace import files_of_a_warm_trial, layers_of, traced, way_of_the_cell
+from tools.architecture.trace import cell_path, layers_of, traced, warm_trial_files
 
 FILES_PER_FOLDER = 12
+"""Limit on the Python files in one folder."""
 AT_RUN_TIME: set[Place] = {"module", "function"}
 EVERYWHERE: set[Place] = {"module", "function", "types"}
 NOT_MEASURED = "not measured"
@@ -25,11 +26,11 @@ class Measure:
     name: str
     value: str
     details: tuple[str, ...] = ()
-    """Printed below the table where they are asked for."""
+    """Items below the table, with --verbose."""
 
 
 def table(checkout: Path, verbose: bool = False) -> str:
-    """Returns the measures of a checkout as a markdown table; below it, if asked for, what they count."""
+    """Returns the measures of a checkout as a Markdown table; with `verbose`, the counted items follow it."""
     modules = modules_of(checkout)
     measures = [*_of_the_run(checkout), *_of_functions(modules), *_of_files(modules)]
     lines = ["| measure | value |", "|---|---|", *(f"| {one.name} | {one.value} |" for one in measures)]
@@ -41,16 +42,16 @@ def table(checkout: Path, verbose: bool = False) -> str:
 
 
 def findings(modules: Sequence[Module]) -> list[str]:
-    """Returns a line for each thing that is not allowed, with where it is and what to do."""
+    """Returns a line for each violation: what it is, where, and what to do."""
     imports = imports_of(modules)
-    found = [f"circle of files: {_circle(one, imports)}" for one in circles(imports, AT_RUN_TIME)]
+    lines = [f"import cycle: {_describe(one, imports)}" for one in cycles(imports, AT_RUN_TIME)]
     for folder, n in crowded_folders(modules, FILES_PER_FOLDER).items():
-        found.append(f"{folder}: {n} files, the limit is {FILES_PER_FOLDER}: move some into a folder of their own")
+        lines.append(f"{folder}: {n} files, the limit is {FILES_PER_FOLDER}: move some into a folder of their own")
     for name, places in shared_classes(modules).items():
-        found.append(f"class {name} stands for {len(places)} things: rename all but one: {', '.join(places)}")
+        lines.append(f"class {name} is defined {len(places)} times: rename all but one: {', '.join(places)}")
     for name, places in shared_modules(modules)[0].items():
-        found.append(f"module {name} stands for {len(places)} things: rename all but one: {', '.join(places)}")
-    return found
+        lines.append(f"module {name} exists {len(places)} times: rename all but one: {', '.join(places)}")
+    return lines
 
 
 def _of_the_run(checkout: Path) -> list[Measure]:
@@ -58,16 +59,17 @@ def _of_the_run(checkout: Path) -> list[Measure]:
     climbs_name, calls_name = "climbs on that way (steps to a higher layer)", "of which calls of a higher layer"
     names = (files_name, packages_name, climbs_name, calls_name)
     events = traced(checkout)
+    # Older checkouts may lack the command or the toys; the other measures need no run.
     if isinstance(events, str):
         return [Measure(name, f"{NOT_MEASURED}: {events}".replace("|", "/")) for name in names]
-    files, layers = files_of_a_warm_trial(events), layers_of(checkout)
-    way = way_of_the_cell(events, layers)
+    files, layers = warm_trial_files(events), layers_of(checkout)
+    path = cell_path(events, layers)
     unknown = f"{NOT_MEASURED}: no function that is known to hand over an order was called"
-    climbs = [f"{before} -> {after}" for before, after in way.climbs]
-    calls = [f"{before} -> {after}" for before, after in way.calls_up]
+    climbs = [f"{before} -> {after}" for before, after in path.climbs]
+    calls = [f"{before} -> {after}" for before, after in path.calls_up]
     return [
         Measure(files_name, unknown) if files is None else _counted(files_name, files),
-        _counted(packages_name, way.packages),
+        _counted(packages_name, path.packages),
         _counted(climbs_name, climbs) if layers else Measure(climbs_name, NOT_MEASURED),
         _counted(calls_name, calls) if layers else Measure(calls_name, NOT_MEASURED),
     ]
@@ -90,12 +92,14 @@ def _of_functions(modules: Sequence[Module]) -> list[Measure]:
 
 def _of_files(modules: Sequence[Module]) -> list[Measure]:
     imports = imports_of(modules)
-    at_run_time = circles(imports, AT_RUN_TIME)
-    known = {circle.members for circle in at_run_time}
-    for_types = [circle for circle in circles(imports, EVERYWHERE) if circle.members not in known]
-    at_top = circles(imports, {"module"})
+    at_run_time = cycles(imports, AT_RUN_TIME)
+    known = {cycle.members for cycle in at_run_time}
+    # Imports for types may enlarge a cycle or join two, so only cycles with other members are additional.
+    for_types = [cycle for cycle in cycles(imports, EVERYWHERE) if cycle.members not in known]
+    at_top = cycles(imports, {"module"})
     classes = shared_classes(modules)
-    files, mirrors = shared_modules(modules)
+    # Names shared by convention are shown too, so that the convention does not hide growth.
+    files, by_convention = shared_modules(modules)
     sizes = folder_sizes(modules)
     return [
         Measure(
@@ -107,31 +111,32 @@ def _of_files(modules: Sequence[Module]) -> list[Measure]:
             f"folders with more than {FILES_PER_FOLDER} files",
             [f"{folder}: {n}" for folder, n in crowded_folders(modules, FILES_PER_FOLDER).items()],
         ),
-        _circles("circles of files, by imports at the top of modules", at_top, imports),
-        _circles("circles of files, with imports in functions", at_run_time, imports),
-        _circles("circles that are others with imports for types", for_types, imports),
+        _cycles("import cycles, by imports at the top of modules", at_top, imports),
+        _cycles("import cycles, with imports in functions", at_run_time, imports),
+        _cycles("further import cycles, with imports for types", for_types, imports),
         _counted("public classes of one name (names)", _listed(classes)),
         _counted("modules of one name (names)", _listed(files)),
-        _counted("modules of one name that mirror a part of a plugin (names)", _listed(mirrors)),
+        _counted("modules that share a name by convention (names)", _listed(by_convention)),
     ]
 
 
-def _circles(name: str, found: Sequence[Circle], imports: Sequence[Import]) -> Measure:
-    sizes = " ".join(str(len(circle.members)) for circle in found)
-    value = f"{len(found)} (of {sizes} files)" if found else "0"
-    return Measure(name, value, tuple(_circle(circle, imports) for circle in found))
+def _cycles(name: str, components: Sequence[Cycle], imports: Sequence[Import]) -> Measure:
+    sizes = " ".join(str(len(cycle.members)) for cycle in components)
+    value = f"{len(components)} (of {sizes} files)" if components else "0"
+    return Measure(name, value, tuple(_describe(cycle, imports) for cycle in components))
 
 
-def _circle(circle: Circle, imports: Sequence[Import]) -> str:
-    """Returns a circle in words: its files, a way round, and the imports in functions, which are where to cut."""
-    way = ", ".join(f"{one.path}:{one.line} imports {one.imported}" for one in circle.way)
+def _describe(cycle: Cycle, imports: Sequence[Import]) -> str:
+    """Returns a description of a cycle: its modules, a shortest path, and the imports in functions."""
+    path = ", ".join(f"{one.path}:{one.line} imports {one.imported}" for one in cycle.path)
+    # Imports inside functions were usually placed there to hide the cycle, so they are candidates for removal.
     late = [
         f"{one.path}:{one.line} ({one.imported})"
         for one in imports
-        if one.place == "function" and {one.importer, one.imported} <= {*circle.members}
+        if one.place == "function" and {one.importer, one.imported} <= {*cycle.members}
     ]
     cut = f"; imports in functions that are part of it: {', '.join(late)}" if late else ""
-    return f"{', '.join(circle.members)}; take one import out of: {way}{cut}"
+    return f"{', '.join(cycle.members)}; remove one import of: {path}{cut}"
 
 
 def _counted(name: str, items: Sequence[str]) -> Measure:

@@ -1,4 +1,4 @@
-"""The Python files of a checkout, read and parsed once."""
+"""Reads the Python modules of a checkout; each is parsed once."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True)
 class Module:
-    """One Python file that can be imported."""
+    """An importable Python file."""
 
     name: str
-    """Its dotted name; that of the package for an `__init__.py`."""
+    """Dotted name; for an `__init__.py`, that of its package."""
     path: Path
     """Relative to the checkout."""
     text: str
 
     @cached_property
     def tree(self) -> ast.Module:
-        """Its syntax tree."""
+        """The syntax tree."""
         return ast.parse(self.text, str(self.path))
 
     @property
@@ -34,33 +34,34 @@ class Module:
 
     @property
     def package(self) -> str:
-        """The dotted name of the package that it lies in."""
+        """Dotted name of the package that contains the module; an `__init__.py` contains itself."""
         return self.name if self.is_package else self.name.rpartition(".")[0]
 
 
 def source_roots(checkout: Path) -> list[Path]:
-    """Returns the folders from which the packages of a checkout are imported: the core's first, then each plugin's."""
+    """Returns the source roots of a checkout: the core's first, then those of the plugins."""
     return [checkout / "src", *sorted((checkout / "plugins").glob("*/src"))]
 
 
 def modules_of(checkout: Path) -> list[Module]:
     """Returns every module of the core and of the plugins, sorted by path."""
-    found = []
+    modules = []
     for root in source_roots(checkout):
         for file in sorted(root.rglob("*.py")):
             parts = file.relative_to(root).with_suffix("").parts
             name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-            found.append(Module(name, file.relative_to(checkout), file.read_text(encoding="utf-8")))
-    return found
+            modules.append(Module(name, file.relative_to(checkout), file.read_text(encoding="utf-8")))
+    return modules
 
 
 def functions_of(module: Module) -> Iterator[tuple[str, Function, bool]]:
-    """Yields the dotted name of each function in a module, its node, and whether it is the method of a class."""
+    """Yields the dotted name of each function in a module, its node, and whether it is a method."""
 
     def visit(node: ast.AST, prefix: str, in_class: bool) -> Iterator[tuple[str, Function, bool]]:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, Function):
                 yield prefix + child.name, child, in_class
+                # A function nested in a method is not a method itself.
                 yield from visit(child, f"{prefix}{child.name}.", False)
             elif isinstance(child, ast.ClassDef):
                 yield from visit(child, f"{prefix}{child.name}.", True)
@@ -71,5 +72,5 @@ def functions_of(module: Module) -> Iterator[tuple[str, Function, bool]]:
 
 
 def is_docstring(node: ast.AST) -> bool:
-    """Says whether a statement is a lone string: a docstring of a module, class, function or attribute."""
+    """Returns whether a statement is a string alone: the docstring of a module, class, function or attribute."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

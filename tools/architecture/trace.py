@@ -1,4 +1,4 @@
-"""The way of one cell through the files: traced in a process of its own, on a checkout's own code.
+"""Traces one cell through the packages of a checkout, in a separate process that runs the checkout's code.
 
 A toy cell (backbone `toy`, task `toy-tone`, strategy `toy-tune`, three trials, one seed) is run by
 `tlbench run --executor inline`, which plans it, runs it and prints its leaderboard in one process.
@@ -22,50 +22,50 @@ from tools.architecture.source import source_roots
 
 
 class Event(NamedTuple):
-    """A function of the checkout was called or returned."""
+    """A call or a return of a function of the checkout."""
 
     kind: str
     file: str
     function: str
     caller: str
-    has_the_cell: bool
-    """A call: the cell is among the arguments. A return: the function returns the cell and was not given it."""
+    has_cell: bool
+    """Of a call: the cell is an argument. Of a return: the cell is returned and was no argument."""
 
 
 class Span(NamedTuple):
-    """A part of a trial: from a call of one function to the next return of another; (end of the path, name)."""
+    """A part of a trial, from a call of `start` to the next return of `end`; functions are (end of the path, name)."""
 
     start: tuple[str, str]
     end: tuple[str, str]
 
 
 TRIALS = (
-    # A driver hands an order to the executor, and tells the cell what came of it.
+    # The driver submits an order to the executor and passes its result to the cell.
     (Span(("executors/inline.py", "submit"), ("running/cells/cell_run.py", "tell")),),
-    # Until b807db7 a worker had the whole cell: it takes a fit, carries it out and puts it on disk; the study is told
-    # after all of a generation are done.
+    # Until b807db7 a worker had the whole cell: it took a fit, ran it and wrote it to disk; the study got the results
+    # of a generation together.
     (
         Span(("running/performer.py", "take_one"), ("running/performer.py", "take_one")),
         Span(("running/study.py", "tell"), ("running/study.py", "tell")),
     ),
 )
-"""What a trial is in each layout of the code that is known; the first whose functions were called is used."""
+"""The spans of a trial in each known layout of the code; the first layout whose functions were called is used."""
 
 
 @dataclass(frozen=True)
-class Way:
-    """How a cell passes from plan to board."""
+class CellPath:
+    """The path of a cell from plan to leaderboard."""
 
     packages: tuple[str, ...]
-    """Packages with a function that was given the cell or made it, each once, in the order in which they were first."""
+    """Packages with a function that takes or creates the cell, once each, in order of first occurrence."""
     climbs: tuple[tuple[str, str], ...]
-    """Steps to a package of a higher layer, in the sequence of calls; each pair of packages once."""
+    """Steps to a package of a higher layer in the sequence of calls, each pair of packages once."""
     calls_up: tuple[tuple[str, str], ...]
-    """Those where a function of the lower package is the nearest caller of one of the higher: call-backs."""
+    """Calls of a function of a higher layer from a lower one (callbacks), each pair of packages once."""
 
 
 def traced(checkout: Path) -> list[Event] | str:
-    """Returns the events of a run on a checkout, or why there are none."""
+    """Returns the events of a run of a checkout, or the reason why there are none."""
     paths = os.pathsep.join(str(root.resolve()) for root in source_roots(checkout))
     environment = {
         **os.environ, "PYTHONPATH": paths, "TLBENCH_PLUGINS": "tlbench.testing.toy_plugin", "HF_HUB_OFFLINE": "1",
@@ -74,22 +74,22 @@ def traced(checkout: Path) -> list[Event] | str:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "events.json"
         script = Path(__file__).with_name("toy_run.py")
-        ended = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-P", str(script), str(checkout), str(output)],
             env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=600,
         )  # fmt: skip
+        # The last line of a traceback is its message.
         if not output.exists():
-            return (ended.stderr.strip().splitlines() or ["the run ended without a word"])[-1]
+            return (process.stderr.strip().splitlines() or ["the run ended without a message"])[-1]
         return [Event(*event) for event in json.loads(output.read_text(encoding="utf-8"))]
 
 
-def files_of_a_warm_trial(events: Sequence[Event]) -> list[str] | None:
-    """Returns the files of which a function is called during the second trial, sorted; None if no trial is found.
+def warm_trial_files(events: Sequence[Event]) -> list[str] | None:
+    """Returns the sorted files with a function that is called during the second trial; None if there is no such trial.
 
-    That is from the call by which the trial's order is handed to the executor until its result has been told. All is
-    loaded by then, so imports are not among it. A file counts if any function in it is called, by the main thread, be
-    it a property, a comprehension or the `__post_init__` of a struct; what is only read, such as a constant or a class
-    without code of its own, does not count. The toys' own files count as a plugin's would.
+    A trial lasts from the submission of its order to the processing of its result. The second one is measured, since by
+    then all modules are imported. Any function in the main thread counts, including properties, comprehensions and
+    `__post_init__`; reading constants and creating classes without code does not. The toys count as a plugin would.
     """
     for spans in TRIALS:
         parts = [_second(events, span) for span in spans]
@@ -99,7 +99,7 @@ def files_of_a_warm_trial(events: Sequence[Event]) -> list[str] | None:
 
 
 def _second(events: Sequence[Event], span: Span) -> Sequence[Event]:
-    """Returns the events from the second start of a span to its end; none if it does not come twice."""
+    """Returns the events from the second start of a span to its end; none if there are less than two."""
     starts = [i for i, event in enumerate(events) if event.kind == "call" and _is_of(event, span.start)]
     if len(starts) < 2:
         return ()
@@ -113,21 +113,20 @@ def _is_of(event: Event, function: tuple[str, str]) -> bool:
     return event.file.endswith(function[0]) and event.function == function[1]
 
 
-def way_of_the_cell(events: Sequence[Event], layers: dict[str, int]) -> Way:
-    """Returns the packages that a cell passes through, and where it climbs.
+def cell_path(events: Sequence[Event], layers: dict[str, int]) -> CellPath:
+    """Returns the packages through which the cell passes, and its steps to higher layers.
 
-    A package is passed when one of its functions is given the cell as an argument (`self` aside), or returns it without
-    having been given it. The cell is the `Cell`, its id (as an argument), or something that has one of them in it up to
-    three objects deep, such as an order, a record or a line of the leaderboard. A climb is a step in that sequence from
-    a package to one in a higher layer; one that is only the next call of a common caller is counted too. The toys stand
-    for a plugin, which has no layer; so they, and what lies directly in `tlbench`, are passed but neither climbed to
-    nor from.
+    The cell passes through a package when one of its functions takes the cell as an argument (other than `self`), or
+    creates and returns it. "The cell" is the `Cell`, its id (as an argument), or an object that contains one of these,
+    at most three objects deep, such as an order, a record or a row of the leaderboard. A climb is a step in this
+    sequence to a higher layer, even if both functions are called by a third one. The toys, which take the place of a
+    plugin, and modules directly in `tlbench` have no layer, so no climbs lead to or from them.
     """
-    given = [event for event in events if event.has_the_cell]
-    packages = [package_of(event.file) for event in given]
+    with_cell = [event for event in events if event.has_cell]
+    packages = [package_of(event.file) for event in with_cell]
     steps = dict.fromkeys(itertools.pairwise(packages))
-    calls = dict.fromkeys((package_of(event.caller), package_of(event.file)) for event in given if event.caller)
-    return Way(
+    calls = dict.fromkeys((package_of(event.caller), package_of(event.file)) for event in with_cell if event.caller)
+    return CellPath(
         tuple(dict.fromkeys(packages)),
         tuple(step for step in steps if _is_up(step, layers)),
         tuple(step for step in calls if _is_up(step, layers)),
@@ -135,7 +134,7 @@ def way_of_the_cell(events: Sequence[Event], layers: dict[str, int]) -> Way:
 
 
 def package_of(file: str) -> str:
-    """Returns the dotted name of the package that a file lies in."""
+    """Returns the dotted name of the package that contains a file."""
     parts = Path(file).parent.parts
     return ".".join(parts[parts.index("src") + 1 :])
 
@@ -146,7 +145,7 @@ def _is_up(step: tuple[str, str], layers: dict[str, int]) -> bool:
 
 
 def layers_of(checkout: Path) -> dict[str, int]:
-    """Returns the height of each folder of the core by import-linter's contract, the lowest 0; not that of the toys."""
+    """Returns the layer of each folder of the core in import-linter's contract, from 0; `testing` has none."""
     settings = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = settings.get("tool", {}).get("importlinter", {}).get("contracts", [])
     rows: list[str] = next((contract["layers"] for contract in contracts if contract["type"] == "layers"), [])

@@ -1,4 +1,4 @@
-"""What the peers share: the same model as tlbench's, the same tokens, and batches without needless padding."""
+"""Code that the peers share: tlbench's model and tokens, and batches with little padding."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVAL_ROWS = 128
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a peer has in memory before it works."""
+    """The model and data of a peer, in memory before its work starts."""
 
     encoder: Any
     train: list[Features]

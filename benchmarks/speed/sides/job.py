@@ -1,4 +1,4 @@
-"""What a peer is told and what it answers: plain JSON, the standard library alone."""
+"""The job and the report of a peer, as JSON; needs the standard library alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Range = dict[str, Any]
 
 @dataclass(frozen=True)
 class Job:
-    """All that a peer is told."""
+    """The job of a peer."""
 
     corpus: str
     data_root: str
@@ -45,13 +45,13 @@ class Job:
 
 @dataclass
 class CellReport:
-    """What came of one strategy."""
+    """The results of one strategy."""
 
     strategy: str
     validation: float
     """Of the best trial."""
     trials: int
-    """How many gave a score."""
+    """Number of trials with a score."""
     steps: int
     """Optimiser steps of one fit; 0 where there are none."""
     predictions: dict[str, str]
@@ -61,7 +61,7 @@ class CellReport:
 
 @dataclass
 class Report:
-    """What a peer answers."""
+    """The report of a peer."""
 
     ids: list[str] = field(default_factory=list)
     """Of the test rows, in order."""

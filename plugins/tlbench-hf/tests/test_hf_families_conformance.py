@@ -16,7 +16,7 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
 from tlbench import Protocol
 from tlbench.testing.conformance import BackboneConformance
-from tlbench.testing.conformance.words_and_spans import WORDS
+from tlbench.testing.conformance.inputs import WORDS
 from tlbench.testing.jobs import make_job
 from tlbench.testing.toy_kinds import ToySpanTask, ToyWordsTask
 from tlbench.testing.toys import ToyFit

@@ -28,7 +28,8 @@ from tlbench import (
     UsageError,
 )
 from tlbench.testing.agreement import sum_error
-from tlbench.testing.conformance.backbone import WORDS, BackboneConformance
+from tlbench.testing.conformance.backbone import BackboneConformance
+from tlbench.testing.conformance.inputs import WORDS
 
 WIDTH = 5
 

@@ -1,4 +1,4 @@
-"""What an object that a plugin brings must have, so that one without it is named and left out."""
+"""Validates the attributes of objects from plugins, so that a faulty one is reported and left out."""
 
 from __future__ import annotations
 
@@ -21,21 +21,27 @@ _MISSING = object()
 
 
 def fault_of(kind: str, item: object) -> str:
-    """Returns what is wrong with an object's attributes, naming the object and the attribute; empty for nothing.
+    """Returns a message about the first invalid attribute of an object, or an empty text.
 
-    What is computed, by a property, may read files, so that it isn't read here but for the name and the version.
+    Except for name and version, properties are not evaluated, since they may read files.
+
+    Args:
+        kind: The kind of object, such as "task".
+        item: The object.
     """
     name = getattr(item, "name", None)
     if not isinstance(name, str) or not name:
         return f"a {kind} of the class {type(item).__name__} has no name"
     title = f"the {kind} {name!r} ({type(item).__name__})"
+    # Static lookup finds an attribute without running the property that computes it.
     for attribute in _REQUIRED.get(kind, ()):
         if inspect.getattr_static(item, attribute, _MISSING) is _MISSING:
             return f"{title} has no {attribute}"
     version = getattr(item, "version", 1)
+    # Not isinstance: True is an int, but as a version it is a mistake.
     if type(version) is not int:
         return f"{title} has the version {version!r}, which is no int"
-    if kind == "task" and not _computed(item, "metrics"):
+    if kind == "task" and not _is_computed(item, "metrics"):
         metrics = getattr(item, "metrics", None)
         if not isinstance(metrics, tuple) or not metrics or not all(isinstance(metric, str) for metric in metrics):
             return f'{title} has the metrics {metrics!r}, which are no tuple of names such as ("accuracy",)'
@@ -48,13 +54,14 @@ def fault_of(kind: str, item: object) -> str:
 
 
 def _fault_of_metric(metric: Any) -> str:
-    """Returns which of the attributes that tables and records rely on a metric cannot have, and what it can."""
+    """Returns a message about the first invalid attribute of a metric, or an empty text."""
     values: dict[str, Any] = {}
-    for attribute, (fits, asked) in _OF_METRICS.items():
+    for attribute, (is_valid, problem) in _METRIC_ATTRIBUTES.items():
         try:
             value = values[attribute] = getattr(metric, attribute)
-            if not fits(value):
-                return f"has the {attribute} {_short(repr(value))}, which {asked}"
+            if not is_valid(value):
+                return f"has the {attribute} {_short(repr(value))}, which {problem}"
+        # Attributes may be properties, and a comparison with the value may raise, as with a NumPy array.
         except (Exception, SystemExit) as error:
             return f"cannot say its {attribute}: {_short(f'{type(error).__name__}: {error}')}"
     low = -math.inf if values["lowest"] is None else values["lowest"]
@@ -88,6 +95,7 @@ def _is_bool(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
+    # bool is a subclass of int.
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -98,7 +106,7 @@ def _is_bound(value: Any) -> bool:
 _ANSWERS = get_args(AnswerKind)
 _BOOL = _is_bool, "is neither True nor False"
 _BOUND = _is_bound, "is neither a finite number nor None"
-_OF_METRICS: dict[str, tuple[Callable[[Any], bool], str]] = {
+_METRIC_ATTRIBUTES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "name": (_is_name, f"is no identifier of at most {LONGEST_NAME} characters such as within_half"),
     "label": (
         lambda value: _is_text(value) and value.isprintable() and bool(value.strip()),
@@ -114,13 +122,15 @@ _OF_METRICS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "points": (lambda value: _is_number(value) and value > 0, "is no number above 0"),
     "citation": (_is_text, "is no text"),
 }
-"""Attribute to what it must be, and what is said of one that is not."""
+"""Attribute name to its check and to the end of the message about a value that fails it."""
 
 
 def _short(text: str) -> str:
+    # One line: a representation may have many.
     return " ".join(text.split())[:200]
 
 
-def _computed(item: object, attribute: str) -> bool:
+def _is_computed(item: object, attribute: str) -> bool:
     value = inspect.getattr_static(item, attribute)
+    # Slots are descriptors as well, but they only store a value.
     return hasattr(value, "__get__") and not isinstance(value, types.MemberDescriptorType)

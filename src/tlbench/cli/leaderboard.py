@@ -1,4 +1,4 @@
-"""`tlbench leaderboard`, and the table at the end of a run."""
+"""`tlbench leaderboard`, and the leaderboard at the end of a run."""
 
 from __future__ import annotations
 
@@ -32,8 +32,16 @@ if TYPE_CHECKING:
 
 
 def print_board(out: Path, suite: str | None, tasks: tuple[str, ...], everything: bool, format_: str) -> None:
-    """Prints the leaderboard of the last run, of a suite, or of every record in the folder."""
-    # Millions of small values and no circles: looking for some takes longer than many a step of this.
+    """Prints the leaderboard of the last run, of a suite, or of every record in the folder.
+
+    Args:
+        out: The folder of records.
+        suite: Name or file of a suite; None for the last run.
+        tasks: Tasks to show; empty for all.
+        everything: Whether to show all records.
+        format_: Name of a renderer.
+    """
+    # Many records make millions of objects without reference cycles, which garbage collection would scan repeatedly.
     gc.disable()
     try:
         _print_board(Store.open(out), suite, tasks, everything, format_)
@@ -44,10 +52,11 @@ def print_board(out: Path, suite: str | None, tasks: tuple[str, ...], everything
 def _print_board(store: Store, suite: str | None, tasks: tuple[str, ...], everything: bool, format_: str) -> None:
     index = Index(store)
     with ParallelRanks(_by_predictions(store)) as ranks:
+        # Without an index, every group must be ranked: start the worker processes while records are being read.
         if index.is_empty:
             ranks.start(index.count_predictions())
         recorded = index.summaries(_complain)
-        title, summaries, planned = _asked(store, index, recorded, suite, everything)
+        title, summaries, planned = _selected(store, index, recorded, suite, everything)
         if tasks:
             summaries = summaries.subset(summary for summary in summaries.cells if summary.task in tasks)
             kept = {summary.cell for summary in summaries.cells}
@@ -63,7 +72,7 @@ def show(table: Table, title: str, command: str, format_: str = "terminal") -> N
     """Writes a leaderboard to standard output.
 
     Raises:
-        UsageError: There is no such format, or what a plugin brings for it failed.
+        UsageError: The format is unknown, or its renderer fails.
     """
     if format_ == "terminal":
         from rich.console import Console
@@ -75,7 +84,7 @@ def show(table: Table, title: str, command: str, format_: str = "terminal") -> N
 
 
 def print_table(console: Console, table: pd.DataFrame | Table, title: str) -> None:
-    """Prints a leaderboard to a terminal, or to whatever stands in its place."""
+    """Prints a leaderboard to a console, as wide as it is."""
     from tlbench.results.render.formats.terminal import Leaderboard
     from tlbench.results.render.page import Limits, Page
 
@@ -83,22 +92,24 @@ def print_table(console: Console, table: pd.DataFrame | Table, title: str) -> No
 
 
 def _rendered(table: Table, title: str, command: str, format_: str) -> str:
-    """Returns a leaderboard in a format, as text that standard output can write.
+    """Returns a rendered leaderboard that standard output can encode.
 
     Raises:
-        UsageError: There is no such format, or what is brought for it failed or made something else than text.
+        UsageError: The format is unknown, or its renderer fails or returns something else than text.
     """
     from tlbench.results.render.page import Limits, Page
 
-    renderer, brought_by = _renderer(format_)
-    fault = f"--format {format_}, brought by {brought_by}"
+    renderer, distribution = _renderer(format_)
+    fault = f"--format {format_}, brought by {distribution}"
     try:
+        # Creating the page is inside, since `is_short` may be a property of the plugin.
         page = Page(table, title, command, limits=Limits() if renderer.is_short else None)
         text = renderer.render(page)
     except (Exception, SystemExit) as error:
         raise UsageError(f"{fault}, failed: {type(error).__name__}: {error}") from error
     if not isinstance(text, str):
         raise UsageError(f"{fault}, made {type(text).__name__} and not text: its `render` must return a str")
+    # First UTF-8, which fails only by the renderer's fault, then the user's encoding, with other advice.
     _check_encodable(text, "utf-8", f"{fault}, made text with", "its `render` must leave such characters out")
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     _check_encodable(text, encoding, f"--format {format_}: the text has", "set PYTHONIOENCODING=utf-8")
@@ -114,28 +125,28 @@ def _check_encodable(text: str, encoding: str, what: str, advice: str) -> None:
 
 
 def _renderer(name: str) -> tuple[Renderer, str]:
-    """Returns the renderer of a format, and who brings it; plugins are looked for only where tlbench has none."""
+    """Returns the renderer of a format and its distribution; plugins are discovered for unknown formats only."""
     from tlbench.results.render.formats import FORMATS
 
     if name in FORMATS:
         return FORMATS[name], "tlbench"
     from tlbench.catalog.catalog import Catalog
 
-    found = Catalog.discover().renderer(name)
-    return found.item, f"{found.distribution} {found.version}".strip()
+    entry = Catalog.discover().renderer(name)
+    return entry.item, f"{entry.distribution} {entry.version}".strip()
 
 
 def load(store: Store, cells: set[str] | None) -> list[Record]:
-    """Returns the newest records of these cells, or all; names files that are no records on stderr."""
+    """Returns the newest record of each of the cells, or of all; reports unreadable files on stderr."""
     return [record for record in store.records(_complain) if cells is None or record.cell.id in cells]
 
 
 def frame(store: Store, records: Sequence[Record], expected: Sequence[Cell]) -> Table:
-    """Returns the leaderboard of records of the store, with ranks from their stored predictions."""
+    """Returns the leaderboard of records of the store, ranked by their stored predictions."""
     index, planned = Index(store), {cell.id: cell for cell in expected}
-    # Others than these were complained of when they were read.
-    known, asked = index.summaries(lambda file: None, records), {record.cell.id for record in records}
-    summaries = known.subset(summary for summary in known.cells if summary.cell in asked)
+    # Unreadable files were reported by `load`, so they are not reported again.
+    known, selected = index.summaries(lambda file: None, records), {record.cell.id for record in records}
+    summaries = known.subset(summary for summary in known.cells if summary.cell in selected)
     summaries.add_missing(planned)
     with ParallelRanks(_by_predictions(store)) as ranks:
         table = _table(index, summaries, list(planned), ranks)
@@ -143,28 +154,28 @@ def frame(store: Store, records: Sequence[Record], expected: Sequence[Cell]) -> 
     return table
 
 
-def _asked(
+def _selected(
     store: Store, index: Index, summaries: Summaries, suite: str | None, everything: bool
 ) -> tuple[str, Summaries, list[str]]:
-    """Returns the title, the summaries to show, and the ids of the cells that are to be counted, if not all."""
+    """Returns the title, the cells to show, and the ids of the cells that count as progress; no ids for all records."""
     if everything:
         return "all records", summaries, []
     if suite is not None:
         from tlbench.catalog.catalog import Catalog
-        from tlbench.planning.plan import plan as made
+        from tlbench.planning.plan import plan as plan_suite
         from tlbench.planning.suite import read_suite
 
         catalog = Catalog.discover()
-        # What is recorded is shown, whether or not its data lie on this machine.
-        return _planned(summaries, made(read_suite(catalog.suite(suite)), catalog, here=False))
+        # Records are shown even if their data are not on this machine.
+        return _planned(summaries, plan_suite(read_suite(catalog.suite(suite)), catalog, here=False))
     last = index.planned()
     if last is None:
         return "all records", summaries, []
     title, ids = last
     if {summary.cell for summary in summaries.cells}.issuperset(ids):
-        # A finished run's plan need not be read.
-        asked = set(ids)
-        return title, summaries.subset(summary for summary in summaries.cells if summary.cell in asked), ids
+        # The run is finished, so the ids are enough and the plan, which may be large, is not read.
+        selected = set(ids)
+        return title, summaries.subset(summary for summary in summaries.cells if summary.cell in selected), ids
     plan = store.plan()
     return ("all records", summaries, []) if plan is None else _planned(summaries, plan)
 
@@ -181,14 +192,15 @@ def _table(index: Index, summaries: Summaries, planned: Sequence[str], ranks: Pa
     groups = comparable_groups(summaries, metrics)
     ranks.announce([group for group in groups if _is_tested(group[1]) and not index.has_ranks(*group)])
 
-    def told(metric: Metric, group: Sequence[CellSummary]) -> list[Place]:
-        made, complaints = ranks(metric, group)
+    def compute(metric: Metric, group: Sequence[CellSummary]) -> list[Place]:
+        places, complaints = ranks(metric, group)
         for complaint in complaints:
             print(complaint, file=sys.stderr)
+            # Ranks that had problems are computed again next time.
             index.skip_cache()
-        return made
+        return places
 
-    cached = index.cached(told)
+    cached = index.cached(compute)
 
     def ranked(metric: Metric, group: Sequence[CellSummary]) -> list[Place]:
         return cached(metric, group) if _is_tested(group) else by_intervals(metric, group)
@@ -197,7 +209,7 @@ def _table(index: Index, summaries: Summaries, planned: Sequence[str], ranks: Pa
 
 
 def _metrics_of(summaries: Summaries) -> Mapping[str, Metric]:
-    """Returns the metrics by name; plugins are looked for only where a summary has one that is not tlbench's own."""
+    """Returns the metrics by name; plugins are discovered only if a cell has another metric than tlbench's."""
     if {summary.metric for summary in summaries.cells if summary.metric} <= METRICS.keys():
         return METRICS
     from tlbench.catalog.catalog import Catalog
@@ -210,6 +222,7 @@ def _is_tested(summaries: Sequence[CellSummary]) -> bool:
 
 
 def _by_predictions(store: Store) -> Callable[[Metric, Sequence[CellSummary]], Tested]:
+    # The result runs in forked processes, so it returns complaints instead of printing them.
     def ranked(metric: Metric, summaries: Sequence[CellSummary]) -> Tested:
         complaints: list[str] = []
 
@@ -219,7 +232,7 @@ def _by_predictions(store: Store) -> Callable[[Metric, Sequence[CellSummary]], T
             path = store.predictions(summary) if summary.predictions else None
             try:
                 return None if path is None else read_predictions(path, metric.reads_scores)
-            except (OSError, ValueError) as error:  # what pyarrow raises of a damaged file is a ValueError
+            except (OSError, ValueError) as error:  # for a damaged file, pyarrow raises a ValueError
                 complaints.append(printable(f"tlbench: {path} cannot be read: {error}"))
                 return None
 

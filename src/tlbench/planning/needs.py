@@ -1,4 +1,4 @@
-"""What a strategy needs beside its backbone and task: a teacher, or another task's data."""
+"""Resolves the needs of strategies: other backbones (teachers) and other tasks (intermediate training)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ KINDS = ("backbone", "task")
 
 
 def needed_by(strategy: Strategy, task: Task, catalog: Catalog, here: bool) -> tuple[str | None, tuple[Ref, ...]]:
-    """Returns why a strategy cannot have what it needs on a task, or None, and what that is, as a cell has it.
+    """Returns why a strategy's needs cannot be met on a task, or None, and the needs as references for the cell.
 
     Args:
-        strategy: Whose needs.
-        task: Whose examples a teacher reads.
-        catalog: What is installed.
-        here: Whether data that are not on this machine are a reason.
+        strategy: The strategy.
+        task: The task to fit; teachers must have its modality.
+        catalog: The installed plugins.
+        here: Whether data that are missing on this machine count as unmet.
 
     Raises:
-        PluginError: Its needs() raised, or names something that is neither a backbone nor a task.
+        PluginError: needs() raises, or returns something else than names of backbones and tasks.
     """
     refs = []
     for need in declared_needs(strategy):
@@ -31,15 +31,15 @@ def needed_by(strategy: Strategy, task: Task, catalog: Catalog, here: bool) -> t
             refs.append(need_ref(catalog, need))
         except UsageError as error:
             return f"it needs {need}: {error}", ()
-        if reason := _why_not(catalog, need, task, here):
+        if reason := _why_unmet(catalog, need, task, here):
             return f"it needs {need}: {reason}", ()
     return None, tuple(refs)
 
 
 def own_task(needs: Sequence[Ref], task: str) -> str | None:
-    """Returns why a strategy cannot need the task that it is fitted on, or None where it does not.
+    """Returns why a strategy must not need the task that it is fitted on, or None if it does not need it.
 
-    Another task's data are given whole: a fit would see the labels that the protocol's `train_limit` keeps from it.
+    Needed tasks are passed with all training examples, so a fit would see labels beyond the protocol's `train_limit`.
     """
     if f"task:{task}" not in {need.name for need in needs}:
         return None
@@ -47,41 +47,44 @@ def own_task(needs: Sequence[Ref], task: str) -> str | None:
 
 
 def declared_needs(strategy: Strategy) -> tuple[str, ...]:
-    """Returns what a strategy's needs() names.
+    """Returns the validated result of a strategy's needs().
 
     Raises:
-        PluginError: It raised, or returned something else than names of backbones and tasks.
+        PluginError: needs() raises, or returns something else than names of backbones and tasks.
     """
-    wanted = 'a tuple such as ("backbone:toy", "task:mnli")'
+    expected = 'a tuple such as ("backbone:toy", "task:mnli")'
     try:
         needs = strategy.needs()
+    # A plugin that calls sys.exit must not end the command.
     except (Exception, SystemExit) as error:
         raise PluginError(f"{strategy.name}: needs() raised {type(error).__name__}: {error}") from error
+    # A bare str has usually lost its comma: ("backbone:toy") is no tuple.
     if not isinstance(needs, tuple | list) or not all(isinstance(need, str) for need in needs):
-        raise PluginError(f"{strategy.name}: needs() returned {needs!r:.80}, not {wanted}")
+        raise PluginError(f"{strategy.name}: needs() returned {needs!r:.80}, not {expected}")
     for need in needs:
         kind, _, name = need.partition(":")
         if kind not in KINDS or not name.strip():
             raise PluginError(
                 f"{strategy.name}: needs() says {need!r:.80}, which is neither backbone:<name> nor task:<name>"
             )
+        # Needs are part of a cell's id and are displayed.
         if not need.isprintable():
             raise PluginError(f"{strategy.name}: needs() says {need!r:.80}, which holds control characters")
     return tuple(needs)
 
 
 def need_ref(catalog: Catalog, need: str) -> Ref:
-    """Returns a need as part of a cell's identity: "backbone:toy" with the version that it has.
+    """Returns a need as a reference with its version, such as "backbone:toy", for the identity of a cell.
 
     Raises:
-        UsageError: There is none of this name.
+        UsageError: No such backbone or task is installed.
     """
     kind, _, name = need.partition(":")
     ref = catalog.backbone(name).ref if kind == "backbone" else catalog.task(name).ref
     return Ref(f"{kind}:{ref.name}", ref.version)
 
 
-def _why_not(catalog: Catalog, need: str, task: Task, here: bool) -> str | None:
+def _why_unmet(catalog: Catalog, need: str, task: Task, here: bool) -> str | None:
     kind, _, name = need.partition(":")
     if kind == "backbone":
         modality = catalog.backbone(name).item.modality

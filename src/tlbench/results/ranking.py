@@ -1,4 +1,4 @@
-"""Places and gains within one task."""
+"""Ranks with ties, and gains over training from scratch, among the cells of one task."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from tlbench.results.stats import CellPredictions
 
 PredictionsOf: TypeAlias = "Callable[[CellSummary], CellPredictions | None]"
-"""Returns the stored predictions of a line, or None."""
+"""Returns the stored predictions of a cell, or None."""
 Complain: TypeAlias = Callable[[str], None]
-"""Is told in one line what is wrong with a ranking."""
+"""Called with a one-summary message about a problem with a ranking."""
 
 
 class Place(NamedTuple):
-    """A rank, counted from 1; those that share it are tied."""
+    """A rank from 1; cells that cannot be distinguished share one."""
 
     rank: int | None
     tied: bool
@@ -30,123 +30,134 @@ class Place(NamedTuple):
 
 
 Ranked: TypeAlias = Callable[[Metric, Sequence[CellSummary]], list[Place]]
-"""Returns the place of each of these lines of one task, which all have a score in this metric."""
+"""Returns the places of cells of one task that all have a score in one metric."""
 
 _AGREEMENT = 1e-6
+"""Largest relative difference between a recorded score and the score of its stored predictions."""
 _RAISED = (Exception, SystemExit)
-"""What a plugin's metric may raise of predictions."""
+"""Exceptions of a plugin's metric that must not end the leaderboard. A metric may call sys.exit by mistake."""
 NOWHERE = Place(None, False, "")
-"""Of what has no score."""
+"""The place of a cell without a score or with an unknown metric."""
 
 
-def goodness(line: CellSummary, metrics: Mapping[str, Metric]) -> tuple[int, float]:
-    """Returns a key that sorts the lines of a task: best first, then what failed, then what is pending."""
-    group = {OK: 0, PENDING: 2}.get(line.status, 1)
-    return group, -_sign(metrics.get(line.metric)) * line.value if group == 0 and line.value is not None else 0.0
+def goodness(summary: CellSummary, metrics: Mapping[str, Metric]) -> tuple[int, float]:
+    """Returns a sort key for the cells of a task: best score first, then failed cells, then pending ones."""
+    group = {OK: 0, PENDING: 2}.get(summary.status, 1)
+    return group, -_sign(
+        metrics.get(summary.metric)
+    ) * summary.value if group == 0 and summary.value is not None else 0.0
 
 
 def gains(
-    lines: Sequence[CellSummary],
+    summaries: Sequence[CellSummary],
     metrics: Mapping[str, Metric],
-    conditions: Callable[[CellSummary], Hashable] = lambda line: None,
+    conditions: Callable[[CellSummary], Hashable] = lambda summary: None,
 ) -> list[float | None]:
-    """Returns the gain of each line of a task, in points or its metric's unit, over `from-scratch` and its backbone.
+    """Returns each cell's gain over `from-scratch` with the same backbone, in points or in the metric's unit.
 
     Args:
-        lines: All of one task.
-        metrics: By name.
-        conditions: What must be equal for a gain to be one: how much was trained on, and which test split.
+        summaries: All cells of one task.
+        metrics: Metrics by name.
+        conditions: Returns a key that must be equal for two scores to be comparable, such as the amount of training
+            data and the version of the test split.
     """
-    names = {name for name in {line.strategy for line in lines} if _is_scratch(name)}
+    names = {name for name in {summary.strategy for summary in summaries} if _is_scratch(name)}
     if not names:
-        return [None] * len(lines)
-    # Against the best of several: a gain over a starved baseline is none.
+        return [None] * len(summaries)
+    # Of several baselines, compare with the best: a gain over a badly tuned one means nothing.
     scratch: dict[Hashable, CellSummary] = {}
-    keys = [(line.backbone, conditions(line)) for line in lines]
-    for line, key in zip(lines, keys, strict=True):
-        if line.strategy in names and line.status == OK and line.backbone:
+    keys = [(summary.backbone, conditions(summary)) for summary in summaries]
+    for summary, key in zip(summaries, keys, strict=True):
+        if summary.strategy in names and summary.status == OK and summary.backbone:
             known = scratch.get(key)
-            if known is None or goodness(line, metrics) < goodness(known, metrics):
-                scratch[key] = line
+            if known is None or goodness(summary, metrics) < goodness(known, metrics):
+                scratch[key] = summary
     return [
-        _gain(line, scratch[key], metrics.get(line.metric))
-        if key in scratch and line.status == OK and line.strategy not in names
+        _gain(summary, scratch[key], metrics.get(summary.metric))
+        if key in scratch and summary.status == OK and summary.strategy not in names
         else None
-        for line, key in zip(lines, keys, strict=True)
+        for summary, key in zip(summaries, keys, strict=True)
     ]
 
 
-def places(lines: Sequence[CellSummary], ranked: Ranked, metrics: Mapping[str, Metric]) -> list[Place]:
-    """Returns the place of each line of a task; what has no score shares the place behind all that have one.
+def places(summaries: Sequence[CellSummary], ranked: Ranked, metrics: Mapping[str, Metric]) -> list[Place]:
+    """Returns the place of each cell of a task; failed cells share the last place.
 
-    What was scored by a metric that nobody knows has no place.
+    Cells whose metric is not installed have no place.
     """
-    found = dict.fromkeys(range(len(lines)), NOWHERE)
+    by_position = dict.fromkeys(range(len(summaries)), NOWHERE)
     done: dict[str, list[int]] = {}
-    for i, line in enumerate(lines):
-        if line.status == OK:
-            done.setdefault(line.metric, []).append(i)
+    for i, summary in enumerate(summaries):
+        if summary.status == OK:
+            done.setdefault(summary.metric, []).append(i)
     for name in sorted(done.keys() & metrics.keys()):
-        found.update(zip(done[name], ranked(metrics[name], [lines[i] for i in done[name]]), strict=True))
-    failed = [i for i, line in enumerate(lines) if line.status not in {OK, PENDING}]
+        by_position.update(zip(done[name], ranked(metrics[name], [summaries[i] for i in done[name]]), strict=True))
+    failed = [i for i, summary in enumerate(summaries) if summary.status not in {OK, PENDING}]
     last = sum(map(len, done.values())) + 1
-    found.update(dict.fromkeys(failed, Place(last, len(failed) > 1, "")))
-    return list(found.values())
+    by_position.update(dict.fromkeys(failed, Place(last, len(failed) > 1, "")))
+    return list(by_position.values())
 
 
-def by_intervals(metric: Metric, lines: Sequence[CellSummary]) -> list[Place]:
-    """Returns places by whether intervals overlap."""
-    return by_predictions(metric, lines, lambda line: None)
+def by_intervals(metric: Metric, summaries: Sequence[CellSummary]) -> list[Place]:
+    """Returns places in which cells tie if their intervals overlap."""
+    return by_predictions(metric, summaries, lambda summary: None)
 
 
 def by_predictions(
     metric: Metric,
-    lines: Sequence[CellSummary],
+    summaries: Sequence[CellSummary],
     predictions_of: PredictionsOf,
     complain: Complain = lambda text: None,
 ) -> list[Place]:
-    """Returns places by paired tests where there are predictions, else by whether intervals overlap.
+    """Returns places in which cells tie by paired tests on their predictions, or else by overlapping intervals.
 
-    Where the metric cannot be computed from the predictions, places are by intervals, and one line says so.
+    If the metric cannot be computed from the predictions, intervals are used and `complain` is called once.
+
+    Args:
+        metric: The metric of all scores.
+        summaries: Cells of one task.
+        predictions_of: Returns a cell's stored predictions.
+        complain: Receives a message about predictions that the metric cannot score.
     """
     from tlbench.results.stats import RankEntry, tied_ranks
 
     def entries(predictions_of: PredictionsOf) -> list[RankEntry]:
-        found = []
-        for line in lines:
-            predictions = _fitting(metric, line, predictions_of(line), failed)
-            found.append(RankEntry(*_ends(line, predictions is not None), predictions))
-        return found
+        ranked = []
+        for summary in summaries:
+            predictions = _checked(metric, summary, predictions_of(summary), failed)
+            ranked.append(RankEntry(*_interval(summary, predictions is not None), predictions))
+        return ranked
 
     failed: list[BaseException] = []
     try:
         ranks = tied_ranks(metric, entries(predictions_of))
     except _RAISED as error:
         failed.append(error)
-        ranks = tied_ranks(metric, entries(lambda line: None))
+        # A test compares pairs of cells, so one cell without predictions cannot be left out on its own.
+        ranks = tied_ranks(metric, entries(lambda summary: None))
     if failed:
         why = " ".join(f"{type(failed[0]).__name__}: {failed[0]}".split())
         complain(
-            f"{lines[0].task}: the metric {metric.name} cannot be computed from stored predictions, and intervals rank"
-            f" what it cannot: {why}"
+            f"{summaries[0].task}: the metric {metric.name} cannot be computed from stored predictions, and intervals "
+            f"rank what it cannot: {why}"
         )
     return [Place(rank.place, rank.tied, "paired test" if rank.paired else "intervals") for rank in ranks]
 
 
-def _fitting(
-    metric: Metric, line: CellSummary, predictions: CellPredictions | None, failed: list[BaseException]
+def _checked(
+    metric: Metric, summary: CellSummary, predictions: CellPredictions | None, failed: list[BaseException]
 ) -> CellPredictions | None:
-    """Returns the predictions, or None where they do not give the recorded score: no test may rest on those.
+    """Returns the predictions, or None if their score is not the recorded one, since then a test would be wrong.
 
-    What the metric raises of them is added to `failed`.
+    Exceptions of the metric are appended to `failed`.
     """
     if predictions is None:
         return None
     from tlbench.results.stats import mean_score
 
-    if predictions.positive != line.positive:
-        predictions = replace(predictions, positive=line.positive)
-    value = cast(float, line.value)  # what is ok has one
+    if predictions.positive != summary.positive:
+        predictions = replace(predictions, positive=summary.positive)
+    value = cast(float, summary.value)  # a cell with status ok has a value
     try:
         agree = abs(mean_score(metric, predictions) - value) <= _AGREEMENT * max(1.0, abs(value))
     except _RAISED as error:
@@ -155,36 +166,37 @@ def _fitting(
     return predictions if agree else None
 
 
-def _ends(line: CellSummary, is_tested: bool) -> tuple[float, float, float]:
-    """Returns the value and the ends of its interval."""
-    # What is ok has all three.
-    value, low, high = cast(tuple[float, float, float], (line.value, line.low, line.high))
+def _interval(summary: CellSummary, is_tested: bool) -> tuple[float, float, float]:
+    """Returns a cell's value and the ends of its interval."""
+    # A cell with status ok has all three.
+    value, low, high = cast(tuple[float, float, float], (summary.value, summary.low, summary.high))
     if is_tested:
         return value, low, high
-    # Ends over examples alone would be more certain than the test that they stand in for.
-    spread = _seed_halfwidth(line.seed_std, line.seeds)
+    # Recorded intervals are over examples only; the test that they replace is over seeds too, so widen them by seeds.
+    spread = _seed_halfwidth(summary.seed_std, summary.seeds)
     return value, value - math.hypot(value - low, spread), value + math.hypot(high - value, spread)
 
 
 def _seed_halfwidth(deviation: float | None, seeds: int) -> float:
-    """Returns half of the 95% interval of a mean over seeds."""
+    """Returns half the width of the 95% interval of a mean over seeds; 0 for a single seed."""
     return 0.0 if deviation is None or seeds < 2 else _halfwidth_factor(seeds) * deviation
 
 
 @lru_cache(maxsize=64)
 def _halfwidth_factor(seeds: int) -> float:
-    """Returns the 97.5% quantile of Student's t over the root of the number of seeds."""
+    """Returns the 97.5% quantile of Student's t distribution, divided by the square root of the number of seeds."""
     from scipy.special import stdtrit
 
     return float(stdtrit(seeds - 1, 0.975)) / math.sqrt(seeds)
 
 
-def _gain(line: CellSummary, scratch: CellSummary, metric: Metric | None) -> float:
-    value, base = cast(tuple[float, float], (line.value, scratch.value))
+def _gain(summary: CellSummary, scratch: CellSummary, metric: Metric | None) -> float:
+    value, base = cast(tuple[float, float], (summary.value, scratch.value))
     return (metric.points if metric else 100.0) * _sign(metric) * (value - base)
 
 
 def _is_scratch(strategy: str) -> bool:
+    # Names may have parameters and the name of a plugin: "finetune/from-scratch[epochs=3]".
     return strategy.partition("[")[0].rpartition("/")[2] == "from-scratch"
 
 

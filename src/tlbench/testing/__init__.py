@@ -1,1 +1,1 @@
-"""What plugin authors test with: toys, conformance checks, a job without a runner, and a pytest plugin."""
+"""Tools for testing plugins: conformance checks, toy plugins, single fits without a run, and pytest fixtures."""

@@ -1,8 +1,8 @@
-"""How far two ways to compute the same numbers may be apart, and why.
+"""Assertions that two implementations compute the same numbers, with bounds derived from rounding errors.
 
-What a processor adds up in which order depends on its instructions and threads, so that a distance in fp32 which was
-found on one machine says nothing of the next. Two ways that should agree are compared in fp64, where rounding is far
-below what a mistake would do; where fp32 itself is meant, the bound is computed from what rounding does to it.
+The order in which a processor sums depends on its instructions and threads, so a tolerance measured in fp32 on one
+machine does not hold on another. Implementations are therefore compared in fp64, where rounding is far below the
+effect of any mistake. Where fp32 itself is under test, the bound is computed from the rounding errors of fp32.
 """
 
 from __future__ import annotations
@@ -11,47 +11,61 @@ import torch
 from torch import Tensor
 
 FP32_EPS = torch.finfo(torch.float32).eps
-"""1.2e-7: the relative distance of two neighbours in fp32; one rounding is off by half of it at most."""
+"""Machine epsilon of fp32, 1.2e-7; one rounding has a relative error of at most half of it."""
 FP64_APART = 1e-10
-"""How far the same numbers may be apart in fp64, where they are large in their size.
+"""Largest difference of the same numbers in fp64, relative to the largest of them.
 
-A rounding is 1e-16. Sums of hundreds of products, dozens of blocks and steps of training make up to 1e-12 of it: Adam
-divides by the deviation of a gradient, but never by less than its epsilon of 1e-8, and batch normalisation by the
-deviation of a channel. A number that went through fp32 on its way is off by 1e-8 or more, and a mistake by more still.
+One rounding is 1e-16. Sums of hundreds of products, dozens of blocks and training steps accumulate up to 1e-12. Adam
+and batch normalisation amplify errors by dividing by small deviations, but at most by 1/epsilon, 1e8 for Adam. A value
+that was rounded to fp32 on the way is off by 1e-8 or more.
 """
 TIMES_THE_LIBRARYS = 8
-"""How many times as large as another implementation's rounding errors in fp32 one's own may be.
+"""Largest ratio of our fp32 rounding errors to those of the reference implementation.
 
-The largest of many errors of like size differs by less from one order of sums to another; what goes through a coarser
-type on its way (bf16: 2^16 times fp32) or computes something else is off by far more.
+The maximum of many errors of similar size varies by less than this between orders of summation. A coarser type on the
+way (bf16 has 2^16 times the error of fp32) or another formula exceeds it by far.
 """
 LAST_BITS = 4
-"""Roundings of the result itself, which one may need more than the other: where the other happens to have none."""
+"""Additional roundings of the result, for cases in which the reference implementation happens to be exact."""
 
 
 def assert_same_in_fp64(mine: Tensor, other: Tensor, what: str = "") -> None:
-    """Raises unless both are in fp64, of one shape, and agree to `FP64_APART` of their size."""
+    """Asserts that two fp64 tensors have one shape and agree up to `FP64_APART`.
+
+    Args:
+        mine: The tensor under test.
+        other: The reference.
+        what: A name for messages.
+    """
     assert mine.dtype == other.dtype == torch.float64, f"{what}: {mine.dtype} and {other.dtype}: something narrows"
     assert mine.shape == other.shape, f"{what}: {tuple(mine.shape)} and {tuple(other.shape)}"
-    bound = FP64_APART * max(1.0, _size(other))
-    assert (apart := _size(mine - other)) <= bound, f"{what}: {apart:.2g} apart where {bound:.2g} is allowed"
+    # Relative to at least 1, since small differences of large numbers keep the absolute errors of those.
+    bound = FP64_APART * max(1.0, _largest(other))
+    assert (apart := _largest(mine - other)) <= bound, f"{what}: {apart:.2g} apart, {bound:.2g} is allowed"
 
 
 def assert_rounded_alike(mine: Tensor, other: Tensor, exact: Tensor, what: str = "") -> None:
-    """Raises unless numbers in fp32 are about as near to the exact ones, in fp64, as another's in fp32 are."""
+    """Asserts that an fp32 tensor is about as close to the exact values as the fp32 reference is.
+
+    Args:
+        mine: The tensor under test, fp32.
+        other: The reference implementation's result, fp32.
+        exact: The same values computed in fp64.
+        what: A name for messages.
+    """
     assert mine.dtype == other.dtype == torch.float32, f"{what}: {mine.dtype} and {other.dtype}"
     assert mine.shape == other.shape == exact.shape, f"{what}: {tuple(mine.shape)} and {tuple(other.shape)}"
-    bound = TIMES_THE_LIBRARYS * _size(other.double() - exact) + LAST_BITS * FP32_EPS * _size(exact)
-    assert (apart := _size(mine.double() - exact)) <= bound, f"{what}: off by {apart:.2g}, {bound:.2g} is allowed"
+    bound = TIMES_THE_LIBRARYS * _largest(other.double() - exact) + LAST_BITS * FP32_EPS * _largest(exact)
+    assert (apart := _largest(mine.double() - exact)) <= bound, f"{what}: off by {apart:.2g}, {bound:.2g} is allowed"
 
 
 def sum_error(count: int, size: float) -> float:
-    """Returns how far two orders of a sum in fp32 may be apart: of `count` terms whose sizes add up to `size`.
+    """Returns the largest difference between two orders of an fp32 sum of `count` terms, with absolute sum `size`.
 
-    Each of the `count` - 1 additions rounds a partial sum of at most `size` by half an epsilon, in both orders.
+    In each order, each of the `count` - 1 additions rounds a partial sum of at most `size` by half an epsilon.
     """
     return max(1, count) * FP32_EPS * size
 
 
-def _size(numbers: Tensor) -> float:
+def _largest(numbers: Tensor) -> float:
     return float(numbers.detach().abs().max()) if numbers.numel() else 0.0

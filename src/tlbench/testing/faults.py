@@ -1,8 +1,7 @@
-"""Plugins that misbehave on purpose, and a task that watches its own seal; a plugin module of its own.
+"""Plugins with faults, for tests of the runner, and a task that guards its test split; a plugin module of its own.
 
-What has to be known across processes (whether the winner is frozen, who read the test split, whether the crash
-already happened) stands in files whose paths are environment variables, so that the names of cells stay free of
-paths and a worker process inherits them.
+State that several processes share, such as the splits that were read, is in files. Their paths are environment
+variables, which workers inherit, rather than parameters of plugins, which would be part of a cell's identity.
 """
 
 from __future__ import annotations
@@ -33,25 +32,26 @@ from tlbench.testing.process_faults import (
 from tlbench.testing.toys import ToyBackbone, ToyFit, ToyTask
 
 FROZEN = "TLBENCH_TOY_FROZEN"
-"""A glob pattern: a file that matches says that the winner is frozen. Unset, the seal is never open."""
+"""Environment variable: a glob pattern of files whose existence allows the test split to be read; unset, none does."""
 READS = "TLBENCH_TOY_READS"
-"""A file to which every read of a split of `SealedTask` appends the split's name on a line."""
+"""Environment variable: a file to which `SealedTask` appends the name of each split that is read, one a line."""
 
 
 @dataclass(frozen=True)
 class SealedTask(ToyTask):
-    """The toy task; its test split raises unless a file says that the winner is frozen."""
+    """The toy task, whose test split raises until a file shows that the search has frozen its winner."""
 
     name = "toy-sealed"
 
     def split(self, name: SplitName) -> Examples | None:
-        """Returns the split; notes each read in the file of `TLBENCH_TOY_READS`.
+        """Returns the split, and appends its name to the file of `TLBENCH_TOY_READS`.
 
         Raises:
-            SealBroken: The test split was asked for and no file matches `TLBENCH_TOY_FROZEN`.
+            SealBroken: It is the test split, and no file matches `TLBENCH_TOY_FROZEN`.
         """
         if READS in os.environ:
             append(Path(os.environ[READS]), name)
+        # A pattern, since the path of a cell's folder is not known in advance.
         if name == "test" and not glob.glob(os.environ.get(FROZEN, ""), recursive=True):
             raise SealBroken("the test split was read before the winner was frozen")
         return super().split(name)
@@ -59,7 +59,7 @@ class SealedTask(ToyTask):
 
 @dataclass(frozen=True)
 class BrokenTask(ToyTask):
-    """The toy task; one split raises."""
+    """The toy task with one split that cannot be read."""
 
     name = "toy-broken"
 
@@ -69,7 +69,7 @@ class BrokenTask(ToyTask):
         """Returns the split.
 
         Raises:
-            OSError: It is the broken one.
+            OSError: It is the split that `breaks` names.
         """
         if name == self.breaks:
             raise OSError(f"the file of {name} is gone")
@@ -78,21 +78,21 @@ class BrokenTask(ToyTask):
 
 @dataclass(frozen=True)
 class FailingStrategy(ToyFit):
-    """Raises in a share of its trials; the hyperparameter `x` decides which."""
+    """Raises in the trials whose hyperparameter `x` is at most `share`."""
 
     name = "toy-failing"
 
     share: float = 1.0
 
     def space(self, about: About) -> Space:
-        """Returns the toy's space and `x`."""
+        """Returns the space of `toy-fit` and `x`."""
         return {**ToyFit.space(self, about), "x": Float(0.0, 1.0)}
 
     def fit(self, job: Job) -> Predictor:
-        """Returns what the toy returns.
+        """Fits as `toy-fit`.
 
         Raises:
-            RuntimeError: x is within the share.
+            RuntimeError: `x` is at most `share`.
         """
         if float(job.params["x"]) <= self.share:
             raise RuntimeError("this strategy fails on purpose")
@@ -101,23 +101,24 @@ class FailingStrategy(ToyFit):
 
 @dataclass(frozen=True)
 class DivergingStrategy(ToyFit):
-    """Ends in numbers that are not finite: says so itself, or leaves it to be found."""
+    """Diverges: raises `Diverged` itself, or returns a predictor with weights or scores of NaN."""
 
     name = "toy-diverging"
 
     how: Literal["raises", "weights", "scores"] = "raises"
 
     def fit(self, job: Job) -> Predictor:
-        """Returns a predictor that is of no use.
+        """Returns a predictor that gives NaN.
 
         Raises:
-            Diverged: `how` is "raises".
+            Diverged: If `how` is "raises".
         """
         if self.how == "raises":
             raise Diverged("the loss is nan at step 1")
         if self.how == "scores":
-            return NotFinite()  # type: ignore[return-value]  # a predictor may lack `save`, and so for those below
+            return NotFinite()  # type: ignore[return-value]  # it has no `save`, which a predictor may lack; nor have those below
         predictor = ToyFit.fit(self, job)
+        # A finite loss with broken weights: the runner must notice by itself.
         for parameter in job.head.parameters():
             parameter.data.fill_(float("nan"))
         return predictor
@@ -125,17 +126,17 @@ class DivergingStrategy(ToyFit):
 
 @dataclass(frozen=True)
 class OutOfMemoryStrategy(Strategy):
-    """Raises what torch raises on a device that is full, or what Python raises on a host that is."""
+    """Raises the out-of-memory error of torch, for the device, or of Python, for the host."""
 
     name = "toy-oom"
 
     where: Literal["device", "host"] = "device"
 
     def fit(self, job: Job) -> Predictor:
-        """Never returns.
+        """Always raises.
 
         Raises:
-            torch.OutOfMemoryError, MemoryError: Always.
+            torch.OutOfMemoryError, MemoryError: As `where` sets.
         """
         import torch
 
@@ -146,36 +147,42 @@ class OutOfMemoryStrategy(Strategy):
 
 @dataclass(frozen=True)
 class MeetingStrategy(ToyFit):
-    """Fits when as many processes as `processes` have come to fit; fails where they do not come."""
+    """Fits once several processes are in `fit` at the same time, which proves that workers run concurrently."""
 
     name = "toy-meeting"
 
     processes: int = 2
     patience_seconds: float = 120.0
+    """How long to wait for the other processes before failing."""
 
     def fit(self, job: Job) -> Predictor:
-        """Returns what the toy returns, after the meeting."""
+        """Fits as `toy-fit` after `processes` processes have arrived.
+
+        Raises:
+            TimeoutError: They did not arrive in time.
+        """
         met = Path(os.environ[MET])
         append(met, str(os.getpid()))
+        # One line per process; only a second process can complete the set.
         deadline = time.monotonic() + self.patience_seconds
         while len(set(met.read_text().split())) < self.processes:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"no other process came in {self.patience_seconds:g} s")
+                raise TimeoutError(f"fewer than {self.processes} processes arrived within {self.patience_seconds:g} s")
             time.sleep(0.005)
         return ToyFit.fit(self, job)
 
 
 @dataclass(frozen=True)
 class MeddlingStrategy(ToyFit):
-    """Leaves the encoder in every state that the next fit must not see."""
+    """Leaves changes of every kind in the encoder, which the runner must undo before the next fit."""
 
     name = "toy-meddling"
 
     structure: bool = False
-    """Also puts another module in place of one of the encoder's."""
+    """Whether to replace one of the encoder's modules as well."""
 
     def fit(self, job: Job) -> Predictor:
-        """Returns what the toy returns; weights, buffers, gradients, modes and hooks of the encoder are changed."""
+        """Fits as `toy-fit`, and then changes weights, buffers, trainability, modes and hooks of the encoder."""
         import torch
 
         predictor = ToyFit.fit(self, job)
@@ -183,6 +190,7 @@ class MeddlingStrategy(ToyFit):
         with torch.no_grad():
             for tensor in (*native.parameters(), *native.buffers()):
                 tensor.add_(0.1)
+        # Every second one, so that neither "all frozen" nor "all trainable" describes the state.
         for parameter in list(native.parameters())[::2]:
             parameter.requires_grad_(False)
         native.blocks.train()
@@ -194,79 +202,80 @@ class MeddlingStrategy(ToyFit):
 
 @dataclass(frozen=True)
 class PeekingStrategy(ToyFit):
-    """Asks for the test split."""
+    """Reads the test split."""
 
     name = "toy-peeking"
 
     def fit(self, job: Job) -> Predictor:
-        """Returns what the toy returns, if the seal lets it come so far."""
+        """Fits as `toy-fit`; a run raises `SealBroken` before that."""
         job.examples("test")
         return ToyFit.fit(self, job)
 
 
 @dataclass(frozen=True)
 class ShortStrategy(ToyFit):
-    """Its predictor answers one example too few."""
+    """Returns a predictor that omits one example."""
 
     name = "toy-short"
 
     def fit(self, job: Job) -> Predictor:
-        """Returns a predictor that loses the last example."""
+        """Returns a predictor that omits the last example."""
         return OneTooFew(ToyFit.fit(self, job))  # type: ignore[return-value]
 
 
 class NotFinite:
-    """Answers class 0 with a probability that is not a number."""
+    """Predicts class 0 with probabilities of NaN."""
 
     def predict(self, data: Any) -> Predictions:
-        """Returns an answer for each example, and scores of NaN."""
+        """Returns class 0 for each example, and probabilities of NaN."""
         import numpy as np
 
         return Predictions(data.ids, np.zeros(len(data.ids), dtype=np.int64), np.full((len(data.ids), 2), np.nan))
 
 
 class NotSaved:
-    """Answers as another predictor, and has no `save`."""
+    """Predicts as another predictor, but has no `save`."""
 
     def __init__(self, inner: Predictor) -> None:
         self.predict = inner.predict
 
 
 class OneTooFew:
-    """Answers all examples but the last."""
+    """Predicts all examples but the last."""
 
     def __init__(self, inner: Predictor) -> None:
         self.inner = inner
 
     def predict(self, data: Any) -> Predictions:
-        """Returns an answer for each example but one."""
+        """Returns predictions for all examples but the last."""
         full = self.inner.predict(data)
         return Predictions(full.ids[:-1], full.values[:-1], None if full.scores is None else full.scores[:-1])
 
 
 @dataclass(frozen=True)
 class ImportingBackbone(ToyBackbone):
-    """The toy, with a module that takes long to import, or so it says."""
+    """The toy with a module in `imports`, which workers import ahead of the fits."""
 
     name = "toy-importing"
+    # A small module of the standard library that nothing else here imports.
     imports: ClassVar[tuple[str, ...]] = ("wave",)
 
 
 @hookimpl
 def tlbench_backbones() -> Iterable[Backbone]:
-    """Returns the one that imports."""
+    """Returns the backbone with imports."""
     return [ImportingBackbone()]
 
 
 @hookimpl
 def tlbench_tasks() -> Iterable[Task]:
-    """Returns the sealed and the broken task."""
+    """Returns the guarded task and the broken one."""
     return [SealedTask(), BrokenTask()]
 
 
 @hookimpl
 def tlbench_strategies() -> Iterable[Strategy]:
-    """Returns one strategy for each fault."""
+    """Returns a strategy for each fault."""
     return [
         FailingStrategy(),
         DivergingStrategy(),

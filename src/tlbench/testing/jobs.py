@@ -1,4 +1,4 @@
-"""A strategy on one backbone and task by the real runner, without a study, a store or a test split."""
+"""Single fits of a strategy with the runner's own code, without a search, records or the test split."""
 
 from __future__ import annotations
 
@@ -34,14 +34,24 @@ if TYPE_CHECKING:
 
 Params: TypeAlias = Mapping[str, Value]
 NOTHING: Mapping[int, float] = MappingProxyType({})
-"""Demands nothing of a fit on its way."""
+"""No pruning: a fit may have any validation score at any step."""
 
 
 class Rehearsal:
-    """One strategy on one backbone and task, on the CPU, with all that a worker keeps between fits.
+    """Fits a strategy on one backbone and task, on the CPU, in the way a worker does.
 
-    The test split is not read; asking for it raises `SealBroken`, as in a run. What the strategy's needs() name is
-    found among the installed plugins and the toys.
+    The encoder and cached data are kept between fits, as in a worker. Reading the test split raises `SealBroken`, as in
+    a run. The strategy's needs() are looked up among the installed plugins and the toys.
+
+    Args:
+        strategy: The strategy.
+        backbone: The backbone, or None for a strategy that uses none.
+        task: The task.
+        protocol: Seeds, limits and precision; the default is fp32 without limits.
+
+    Raises:
+        ValueError: The strategy needs a backbone and there is none.
+        PluginError: The strategy's needs() are invalid.
     """
 
     def __init__(
@@ -55,7 +65,7 @@ class Rehearsal:
         from tlbench.running.fitting.session import Session
 
         if strategy.uses_backbone and backbone is None:
-            raise ValueError(f"the strategy {strategy.name} looks through a backbone")
+            raise ValueError(f"the strategy {strategy.name} needs a backbone: pass one, such as ToyBackbone()")
         used = backbone if strategy.uses_backbone else None
         needs = declared_needs(strategy)
         catalog = _catalog_of(
@@ -69,27 +79,28 @@ class Rehearsal:
             backbone=Ref("backbone", used.version) if used else None,
             needs=tuple(need_ref(catalog, need) for need in needs),
         )
+        # No GPU, so that results do not depend on the machine's device.
         session = Session(catalog, torch.device("cpu"), torch.get_num_threads())
         self._context = CellContext(self.cell, session, resolve(self.cell.protocol.precision, session.device))
         self._settings = settings_of(catalog, self.cell)
 
     @property
     def space(self) -> Space:
-        """What the search would choose from."""
+        """The search space."""
         return self._settings.space
 
     @property
     def encoder(self) -> ReusableEncoder | None:
-        """What keeps the encoder between fits; None for a strategy that looks through no backbone."""
+        """The encoder that fits share, or None for a strategy without a backbone."""
         return self._context.encoder
 
     def data(self, split: Literal["train", "validation"] = "validation") -> Data:
-        """Returns the featurised examples of a split."""
+        """Returns the featurized examples of a split."""
         splits = self._context.splits
         return self._context.data(splits.train if split == "train" else splits.validation)
 
     def fit(self, params: Params | None = None, seed: int = 0, stop_below: Mapping[int, float] = NOTHING) -> Fitted:
-        """Returns what a fit gave; without `params`, in the middle of the space. What it raises is in the result."""
+        """Returns the outcome of one fit, which includes an exception that it raised; arguments as in `fit_batch`."""
         return self.fit_batch([params], seed, stop_below)[0]
 
     def fit_batch(
@@ -98,15 +109,15 @@ class Rehearsal:
         seed: int | Sequence[int] = 0,
         stop_below: Mapping[int, float] = NOTHING,
     ) -> list[Fitted]:
-        """Returns what several settings gave, fitted together if the strategy can; all of one seed, or each of its own.
+        """Returns the outcomes of several settings, fitted in one batch if the strategy supports it.
 
         Args:
-            settings: Without one, that in the middle of the space.
-            seed: Of all, or of each.
-            stop_below: Step to the least validation score, as greater is better, with which a fit goes on.
+            settings: Hyperparameters of each fit; None for the middle of the space.
+            seed: One seed for all fits, or one for each.
+            stop_below: Pruning thresholds: at a step, a fit whose validation score (greater is better) is lower ends.
 
         Raises:
-            ValueError: There are not as many seeds as settings.
+            ValueError: The numbers of seeds and settings differ.
         """
         from tlbench.running.fitting.fit import run_fits
 
@@ -126,34 +137,41 @@ def make_job(
     protocol: Protocol | None = None,
     seed: int = 0,
 ) -> Job:
-    """Returns everything that one fit may see, as the runner makes it; without `params`, the middle of the space.
+    """Returns the job that the runner passes to a strategy's `fit`, and seeds torch's global generator as it does.
 
-    torch's global generator stands as at the start of a fit.
+    Args:
+        strategy: The strategy.
+        backbone: The backbone, or None for a strategy that uses none.
+        task: The task.
+        params: Hyperparameters; None for the middle of the space.
+        protocol: Seeds, limits and precision; the default is fp32 without limits.
+        seed: Seed of the fit.
 
     Raises:
-        RuntimeError: The runner could not make it; the cause is in the message.
+        RuntimeError: The runner could not create the job; the message has the cause.
     """
     import torch
 
-    holder = (_Holder if strategy.uses_backbone else _BlindHolder)(strategy)
-    result = Rehearsal(holder, backbone, task, protocol).fit(params, seed).result
-    if holder.job is None:
-        raise RuntimeError(f"no job could be made: {result.reason}\n{result.traceback}")
+    # A stand-in for the strategy receives the job from the runner, so that it is exactly the job of a run.
+    capture = (_JobCapture if strategy.uses_backbone else _JobCaptureWithoutBackbone)(strategy)
+    result = Rehearsal(capture, backbone, task, protocol).fit(params, seed).result
+    if capture.job is None:
+        raise RuntimeError(f"the runner could not create a job: {result.reason}\n{result.traceback}")
     torch.manual_seed(seed)
-    return holder.job
+    return capture.job
 
 
 def why_not(strategy: Strategy, backbone: Backbone | None, tasks: Sequence[Task]) -> list[str | None]:
-    """Returns for each task why the strategy is not tried on it, or None: as it says itself, or for what it needs.
+    """Returns for each task why the strategy cannot be fitted on it, or None: its `supports`, or unmet needs.
 
     Raises:
-        PluginError: Its needs() are none.
+        PluginError: The strategy's needs() are invalid.
     """
     reasons = [strategy.supports(backbone, task) for task in tasks]
     if needs := declared_needs(strategy):
         catalog = _catalog_of({}, with_installed=True)
         for number, task in enumerate(tasks):
-            # by the bare name: which parameters a task was made with, its object does not say
+            # By the name without parameters, since a task object does not know its parameters.
             own = any(need.startswith("task:") and parse(need.removeprefix("task:"))[0] == task.name for need in needs)
             unmet = f"it needs the task {task.name} itself" if own else needed_by(strategy, task, catalog, here=True)[0]
             reasons[number] = reasons[number] or unmet
@@ -161,19 +179,19 @@ def why_not(strategy: Strategy, backbone: Backbone | None, tasks: Sequence[Task]
 
 
 def middle(space: Space) -> dict[str, Value]:
-    """Returns the middle of each domain, on its own scale."""
-    return {name: _between(domain, 0.5) for name, domain in space.items()}
+    """Returns the middle of each domain, on its own scale (linear or logarithmic); of a choice, the middle value."""
+    return {name: _at_quantile(domain, 0.5) for name, domain in space.items()}
 
 
 def draw(space: Space, generator: random.Random) -> dict[str, Value]:
-    """Returns params drawn from the space."""
-    return {name: _between(domain, generator.random()) for name, domain in space.items()}
+    """Returns hyperparameters drawn uniformly from the space, each domain on its own scale."""
+    return {name: _at_quantile(domain, generator.random()) for name, domain in space.items()}
 
 
-class _Holder(Strategy):
-    """Keeps the job that it is given in place of fitting it."""
+class _JobCapture(Strategy):
+    """Has the space and needs of another strategy, and stores the job of its fit instead of fitting it."""
 
-    name = "holder"
+    name = "job-capture"
 
     def __init__(self, inner: Strategy) -> None:
         self.inner = inner
@@ -187,33 +205,36 @@ class _Holder(Strategy):
 
     def fit(self, job: Job) -> Predictor:
         self.job = job
-        raise Pruned("the job is all that was wanted")
+        # The usual way to end a fit early without a failure.
+        raise Pruned("the job was captured")
 
 
-class _BlindHolder(_Holder):
+class _JobCaptureWithoutBackbone(_JobCapture):
     uses_backbone = False
 
 
 def _catalog_of(items: Mapping[str, Backbone | Task | Strategy | None], with_installed: bool) -> Catalog:
-    """Returns a catalog of these objects, each under the name of its kind: their own may have a scheme.
+    """Returns a catalog of the objects, each named by its kind, since their own names may have a scheme ("hf:bert").
 
-    What is installed and the toys stand beside them where they are needed: looking for it takes a tenth of a second.
+    Args:
+        items: Objects by kind.
+        with_installed: Whether to add the installed plugins and the toys; discovery takes about 0.1 s.
     """
     entries = tuple(PluginEntry(kind, kind, item, "rehearsal", "0") for kind, item in items.items() if item is not None)
     if with_installed:
-        found = discover()
-        entries += tuple(entry for entry in found.entries if entry.name not in items)
+        discovery = discover()
+        entries += tuple(entry for entry in discovery.entries if entry.name not in items)
         toys = [PluginEntry("backbone", toy.name, toy, "tlbench", "0") for toy in tlbench_backbones()]
         toys += [PluginEntry("task", toy.name, toy, "tlbench", "0") for toy in tlbench_tasks()]
-        there = {(entry.kind, entry.name) for entry in entries}
-        entries += tuple(toy for toy in toys if (toy.kind, toy.name) not in there)
-        return Catalog(dataclasses.replace(found, entries=entries))
+        known = {(entry.kind, entry.name) for entry in entries}
+        entries += tuple(toy for toy in toys if (toy.kind, toy.name) not in known)
+        return Catalog(dataclasses.replace(discovery, entries=entries))
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     return Catalog(Discovery(entries, (), (), manager))
 
 
-def _between(domain: Domain, share: float) -> Value:
+def _at_quantile(domain: Domain, share: float) -> Value:
     if isinstance(domain, Choice):
         return domain.values[min(int(share * len(domain.values)), len(domain.values) - 1)]
     if domain.log:

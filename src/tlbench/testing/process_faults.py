@@ -1,4 +1,4 @@
-"""Strategies that end their process, hold it up, or leave things behind in it."""
+"""Strategies that end, block or modify the process in which they run."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from tlbench.contracts.strategy import Job, Predictor
 from tlbench.testing.toys import ToyFit
 
 CRASHED = "TLBENCH_TOY_CRASHED"
-"""A file that `ExitingStrategy[times=n]` appends to before it ends its process."""
+"""Environment variable: a file to which `toy-exiting[times=n]` appends a line before it ends its process."""
 MET = "TLBENCH_TOY_MET"
-"""A file to which each fit of `MeetingStrategy` appends its process."""
+"""Environment variable: a file to which `toy-meeting` and `toy-littering` append the ids of processes."""
 
 
 @dataclass(frozen=True)
 class InterruptingStrategy(ToyFit):
-    """Raises what no `except Exception` catches."""
+    """Raises an exception that `except Exception` does not catch."""
 
     name = "toy-interrupting"
 
     how: Literal["interrupt", "generator", "exit"] = "interrupt"
 
     def fit(self, job: Job) -> Predictor:
-        """Returns nothing.
+        """Always raises.
 
         Raises:
-            KeyboardInterrupt, GeneratorExit, SystemExit: As `how` says.
+            KeyboardInterrupt, GeneratorExit, SystemExit: As `how` sets.
         """
         raise {"interrupt": KeyboardInterrupt, "generator": GeneratorExit, "exit": SystemExit}[self.how]("on purpose")
 
 
 @dataclass(frozen=True)
 class LitteringStrategy(ToyFit):
-    """Leaves the process in a state that the next fit must not see, and children that outlive it."""
+    """Changes global state of its process, and may start a child process that outlives the fit."""
 
     name = "toy-littering"
 
     def fit(self, job: Job) -> Predictor:
-        """Returns what the toy returns."""
+        """Fits as `toy-fit`, and then changes settings of torch and Python that later fits must not inherit."""
         import subprocess
         import sys
 
@@ -53,6 +53,7 @@ class LitteringStrategy(ToyFit):
         torch.set_num_threads(3)
         sys.setrecursionlimit(150_000)
         os.chdir("/")
+        # In a session of its own: killing the worker's process group does not end it.
         if MET in os.environ:
             child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"], start_new_session=True)
             append(Path(os.environ[MET]), str(child.pid))
@@ -61,31 +62,33 @@ class LitteringStrategy(ToyFit):
 
 @dataclass(frozen=True)
 class ExitingStrategy(ToyFit):
-    """Ends its own process, as a crash in native code would."""
+    """Ends its process without cleaning up, like a crash in native code."""
 
     name = "toy-exiting"
 
     times: int = -1
-    """How often before it fits at last, counted in the file of `TLBENCH_TOY_CRASHED`; -1: always."""
+    """Number of crashes before a fit succeeds, counted in the file of `TLBENCH_TOY_CRASHED`; -1 for always."""
     status: int = 139
-    """The exit status; a negative one is a signal that the process sends itself."""
+    """The exit status, or the negative number of a signal by which the process kills itself."""
 
     def fit(self, job: Job) -> Predictor:
-        """Returns what the toy returns, if it returns at all."""
+        """Fits as `toy-fit`, unless it ends its process."""
         crashes = Path(os.environ[CRASHED]) if CRASHED in os.environ else None
+        # Counted in a file, since each crash ends the process that could count.
         before = len(crashes.read_text().splitlines()) if crashes and crashes.exists() else 0
         if self.times < 0 or before < self.times:
             if crashes:
                 append(crashes, str(os.getpid()))
             if self.status < 0:
                 os.kill(os.getpid(), -self.status)
+            # Not sys.exit, which raises an exception that the runner could handle.
             os._exit(self.status)
         return ToyFit.fit(self, job)
 
 
 @dataclass(frozen=True)
 class SlowStrategy(ToyFit):
-    """Computes in vain before it fits."""
+    """Computes for a set number of rounds before it fits; computes, since a sleeping process would be idle."""
 
     name = "toy-slow"
 
@@ -93,7 +96,7 @@ class SlowStrategy(ToyFit):
     """Products of two 64 x 64 matrices; some 100,000 of them take a second on one core."""
 
     def fit(self, job: Job) -> Predictor:
-        """Returns what the toy returns, after the vain products."""
+        """Fits as `toy-fit` after the matrix products."""
         import torch
 
         matrix = torch.eye(64)
@@ -103,7 +106,7 @@ class SlowStrategy(ToyFit):
 
 
 def append(file: Path, line: str) -> None:
-    """Appends a line in one write, so that processes do not mix theirs."""
+    """Appends a line in one system call, so that lines of concurrent processes do not mix."""
     descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         os.write(descriptor, f"{line}\n".encode())

@@ -1,4 +1,4 @@
-"""Fixtures for the tests of plugins; loaded by pytest wherever tlbench is installed, so it imports nothing heavy."""
+"""Pytest fixtures for tests of plugins. Pytest loads them wherever tlbench is installed, so this imports no torch."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from tlbench.testing.toys import ToyBackbone, ToyTask
 
+# Pytest rewrites asserts in test files only; without this, a failed check would show no values.
 pytest.register_assert_rewrite("tlbench.testing.conformance")
 
 PLUGINS = "TLBENCH_PLUGINS"
@@ -20,8 +21,9 @@ CACHE, CACHE_LIMIT = "TLBENCH_CACHE", "TLBENCH_CACHE_LIMIT"
 
 @pytest.fixture(autouse=True, scope="session")
 def _tlbench_cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keeps what fixtures of a module or a class encode out of the user's own cache; yields a folder for caches."""
+    """Sets a cache folder for fixtures of sessions, modules and classes; yields the folder of all test caches."""
     folder = tmp_path_factory.getbasetemp() / "tlbench-cache"
+    # Never the user's own cache: tests must not read it, and must not fill it.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE, str(folder / "session"))
         patch.setenv(CACHE_LIMIT, "1GiB")
@@ -30,14 +32,14 @@ def _tlbench_cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(autouse=True)
 def _tlbench_cache_of_the_test(_tlbench_cache_of_the_session: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gives each test a cache of its own, which is made when something is kept in it."""
+    """Sets a separate cache folder for each test; tlbench creates it on first use."""
     monkeypatch.setenv(CACHE, str(_tlbench_cache_of_the_session / secrets.token_hex(6)))
     monkeypatch.setenv(CACHE_LIMIT, "1GiB")
 
 
 @pytest.fixture
 def tlbench_toy_backbone() -> ToyBackbone:
-    """A transformer of three tiny blocks over hashed words."""
+    """A transformer of three small blocks over hashed words."""
     from tlbench.testing.toys import ToyBackbone
 
     return ToyBackbone()
@@ -45,7 +47,7 @@ def tlbench_toy_backbone() -> ToyBackbone:
 
 @pytest.fixture
 def tlbench_toy_task() -> ToyTask:
-    """A task of two classes with 64 training, 32 validation and 32 test sentences."""
+    """A binary classification task with 64 training, 32 validation and 32 test sentences."""
     from tlbench.testing.toys import ToyTask
 
     return ToyTask()
@@ -53,17 +55,17 @@ def tlbench_toy_task() -> ToyTask:
 
 @pytest.fixture
 def tlbench_toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Brings the toys into every catalog that the test discovers, here and in processes that it starts."""
+    """Registers the toy plugins for the test, in this process and in those that it starts."""
     monkeypatch.setenv(PLUGINS, "tlbench.testing.toy_plugin")
 
 
 @pytest.fixture
 def tlbench_faults(tlbench_toys: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Brings the toys and the plugins that misbehave on purpose."""
+    """Registers the toy plugins and the plugins with faults."""
     monkeypatch.setenv(PLUGINS, "tlbench.testing.toy_plugin,tlbench.testing.faults")
 
 
 @pytest.fixture
 def tlbench_out(tmp_path: Path) -> Path:
-    """A folder for a run's records, not made yet."""
+    """The path of a folder for a run's records, which does not exist yet."""
     return tmp_path / "tlbench-runs"

@@ -1,4 +1,4 @@
-"""Toy tasks that ask for more than one answer of an example, or for a part of it: labels, words, spans."""
+"""Toy tasks with structured outputs: several labels, a class per word, and spans of the input."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ SURNAMES = ("Moss", "Nash", "Oakes", "Price", "Quill", "Reed", "Stone", "Tate")
 
 
 @dataclass(frozen=True)
-class _Drawn(Task):
-    """A task whose examples are drawn one by one."""
+class _GeneratedTask(Task):
+    """Base class of tasks whose sentences are generated one at a time."""
 
     modality = "text"
     slices = ("kind",)
@@ -29,7 +29,7 @@ class _Drawn(Task):
     """The seed of the sentences."""
 
     def split(self, name: SplitName) -> Examples | None:
-        """Returns as many generated examples as the field of this name says; there is no unlabelled split."""
+        """Returns the number of generated examples that the field of this name sets; no unlabelled split."""
         count: int = getattr(self, name, 0)
         return Examples(generate(self._sentence, name, count, self.draw)) if count else None
 
@@ -38,8 +38,8 @@ class _Drawn(Task):
 
 
 @dataclass(frozen=True)
-class ToyLabelsTask(_Drawn):
-    """Which of three things are in the sentence: a friendly word, an unfriendly one, a negation?"""
+class ToyLabelsTask(_GeneratedTask):
+    """Multi-label classification: does the sentence have a friendly word, an unfriendly word, a negation?"""
 
     name = "toy-labels"
     output = MultiLabel(("friendly", "unfriendly", "negated"))
@@ -47,6 +47,7 @@ class ToyLabelsTask(_Drawn):
     description = "which kinds of words a sentence holds: any of three"
 
     def _sentence(self, draw: random.Random, index: int) -> tuple[tuple[Any, ...], Any, str]:
+        # The bits of the index, so that all eight combinations are equally frequent.
         friendly, unfriendly, negated = ((index >> bit) & 1 for bit in range(3))
         cues = [draw.choice(CUES[1])] * friendly + [draw.choice(CUES[0])] * unfriendly
         draw.shuffle(cues)
@@ -55,8 +56,8 @@ class ToyLabelsTask(_Drawn):
 
 
 @dataclass(frozen=True)
-class ToyWordsTask(_Drawn):
-    """Which words name a person, and which a place? A person has one name or two."""
+class ToyWordsTask(_GeneratedTask):
+    """Named-entity recognition: persons, of one or two words, and places of one word."""
 
     name = "toy-names"
     output = TokenClasses(("O", "B-person", "I-person", "B-place"))
@@ -67,14 +68,15 @@ class ToyWordsTask(_Drawn):
         person = [(draw.choice(NAMES), 1), *([(draw.choice(SURNAMES), 2)] if index % 2 else [])]
         where = [("in", 0), (draw.choice(PLACES), 3)]
         what = [(draw.choice(OPENINGS), 0), (draw.choice(SUBJECTS), 0), ("of", 0), *person, ("is", 0)]
+        # Two word orders, so that positions alone do not identify the entities.
         parts = [*where, *what] if index % 3 == 0 else [*what, *where]
         words, tags = zip(*parts, (draw.choice(CUES[index % 2]), 0), strict=True)
         return (words,), tags, "two names" if index % 2 else "one name"
 
 
 @dataclass(frozen=True)
-class ToySpanTask(_Drawn):
-    """Whose is it, or where is it? One word of the context answers, or two."""
+class ToySpanTask(_GeneratedTask):
+    """Extractive question answering: whose is the thing, or where is it? Answers have one or two words."""
 
     name = "toy-span"
     output = Span()
@@ -82,7 +84,7 @@ class ToySpanTask(_Drawn):
     description = "whose it is, or where: the words of a sentence that answer"
 
     unanswerable: bool = False
-    """Whether every fourth question asks for what its context does not say."""
+    """Whether every fourth question has no answer in its context, as in SQuAD 2."""
 
     def _sentence(self, draw: random.Random, index: int) -> tuple[tuple[Any, ...], Any, str]:
         subject, place = draw.choice(SUBJECTS), draw.choice(PLACES)

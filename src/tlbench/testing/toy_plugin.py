@@ -1,4 +1,4 @@
-"""The toys as a plugin: name this module in an entry point of the group `tlbench`, or register it by hand."""
+"""The toys as a plugin: set `TLBENCH_PLUGINS` to this module, or name it in an entry point of the group `tlbench`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def tlbench_backbones() -> Iterable[Backbone]:
 
 @hookimpl
 def tlbench_tasks() -> Iterable[Task]:
-    """Returns a task of each kind of output but texts."""
+    """Returns a task for each kind of output except texts."""
     return [ToyTask(), ToyScalarTask(), ToyLabelsTask(), ToyWordsTask(), ToySpanTask()]
 
 
 @hookimpl
 def tlbench_strategies() -> Iterable[Strategy]:
-    """Returns a frozen and a fully tuned one, and two that train nothing."""
+    """Returns a strategy on a frozen encoder, full fine-tuning, and two without training."""
     return [ToyFit(), ToyTune(), ToyGuess(), ToyMajority()]

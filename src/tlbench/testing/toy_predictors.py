@@ -1,4 +1,4 @@
-"""What the toy strategies answer with; light to import."""
+"""Predictors of the toy strategies. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class ToyPredictor:
-    """Answers through a head on an encoder."""
+    """Predicts with an encoder and a head."""
 
     def __init__(self, encoder: Encoder, head: Any, device: Any, trained: int) -> None:
         self.encoder, self.head, self.device = encoder, head, device
         self.trainable_parameters = trained
 
     def save(self, folder: Path) -> None:
-        """Writes the weights of encoder and head."""
+        """Writes the weights of the encoder and the head as safetensors."""
         from safetensors.torch import save_file
 
         folder.mkdir(parents=True)
@@ -29,7 +29,7 @@ class ToyPredictor:
             save_file(part.state_dict(), folder / f"{name}.safetensors")
 
     def predict(self, data: Data) -> Predictions:
-        """Returns an answer for each example, in batches of 64 rows."""
+        """Returns a prediction for each example, computed in batches of 64 rows."""
         import torch
 
         from tlbench.modeling.data import to_device
@@ -46,19 +46,19 @@ class ToyPredictor:
 
 
 class ToyConstant:
-    """Answers the same for every example."""
+    """Predicts one value for every example."""
 
     def __init__(self, output: Output, value: Any) -> None:
         self.output, self.value = output, value
 
     def predict(self, data: Data) -> Predictions:
-        """Returns the value as often as there are examples."""
+        """Returns the value for each example."""
         import numpy as np
 
         return Predictions(data.ids, np.full(len(data.ids), self.value))
 
     def save(self, folder: Path) -> None:
-        """Writes the value."""
+        """Writes the value as JSON."""
         import numpy as np
 
         from tlbench.modeling.predictor_files import write_predictor
@@ -67,14 +67,14 @@ class ToyConstant:
 
     @classmethod
     def load(cls, output: Output, folder: Path) -> ToyConstant:
-        """Returns what was saved.
+        """Returns the predictor that was saved in a folder.
 
         Raises:
-            UsageError: It is not there.
+            UsageError: The folder holds no saved constant of this output.
         """
         from tlbench.modeling.predictor_files import read_settings
 
         value = read_settings(folder, "ToyConstant", output).get("value")
         if not isinstance(value, int | float):
-            raise UsageError(f"{folder} holds no class and no number")
+            raise UsageError(f"{folder}: the saved value is neither a class nor a number")
         return cls(output, value)

@@ -1,4 +1,4 @@
-"""A toy backbone, tasks and strategies: small enough to test a whole run in milliseconds, and light to import."""
+"""A toy backbone, tasks and strategies for tests of whole runs in milliseconds. Imports no torch."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ OPENINGS = ("the", "a", "this", "that", "each", "our", "her", "his", "their", "m
 SUBJECTS = ("film", "song", "book", "play", "dance", "story", "painting", "poem", "garden", "meal", "lamp", "chair")
 ENDINGS = ("today", "tonight", "again", "indeed", "overall", "still", "here", "there", "somehow", "really")
 GIVE_UP = 2000
+"""Sentences in a row without a new one for the split, after which generation fails."""
 Sentence: TypeAlias = Callable[[random.Random, int], tuple[tuple[Any, ...], Any, str]]
-"""Draws what the example of this number shows, its target, and its kind."""
+"""Returns the inputs, the target and the slice of an example, given a generator and the example's index."""
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "unlabeled", "test")
 
 
 @dataclass(frozen=True)
 class ToyBackbone(Backbone):
-    """A transformer of three tiny blocks over hashed words; its "pretrained" weights are drawn from a fixed seed."""
+    """A transformer of three small blocks over hashed words; its "pretrained" weights are random, with a fixed seed."""
 
     name = "toy"
     modality = "text"
@@ -48,17 +49,17 @@ class ToyBackbone(Backbone):
     readout: Literal["mean", "first"] = "mean"
 
     def card(self) -> Card:
-        """Returns what is known of the toy."""
+        """Returns the toy's metadata."""
         return Card(family="toy", width=self.width, stages=self.blocks, licence="Apache-2.0", source="generated")
 
     def load(self, *, pretrained: bool = True) -> ToyEncoder:
-        """Returns the encoder; if not `pretrained`, drawn from torch's global generator."""
+        """Returns the encoder, with weights from torch's global generator if not `pretrained`."""
         from tlbench.testing.toy_encoder import build
 
         return build(self.width, self.blocks, self.readout, self.weights if pretrained else None)
 
     def featurize(self, examples: Examples, output: Output) -> Data:
-        """Returns the words of each example, hashed; one row each, cut where it is too long."""
+        """Returns each example as one row of hashed words, cut off after 64 of them."""
         from tlbench.testing.toy_encoder import featurize
 
         return featurize(examples, output)
@@ -66,9 +67,9 @@ class ToyBackbone(Backbone):
 
 @dataclass(frozen=True)
 class ToyTask(Task):
-    """Is the sentence friendly? One cue word decides, and "not" turns it round.
+    """Binary classification: is the sentence friendly? One cue word decides, and "not" inverts it.
 
-    A text belongs to the split that its checksum says, so splits of any size never overlap.
+    A checksum of each text decides its split, so splits of any size never overlap.
     """
 
     name = "toy-tone"
@@ -82,12 +83,12 @@ class ToyTask(Task):
     validation: int = 32
     test: int = 32
     unlabeled: int = 0
-    """0: the task has no such split."""
+    """Number of unlabelled examples; 0 for no such split."""
     draw: int = 0
     """The seed of the sentences."""
 
     def split(self, name: SplitName) -> Examples | None:
-        """Returns as many generated sentences as the field of this name says, labels balanced."""
+        """Returns the number of generated sentences that the field of this name sets, with balanced labels."""
         count: int = getattr(self, name)
         if not count:
             return None
@@ -96,6 +97,7 @@ class ToyTask(Task):
 
     @staticmethod
     def _sentence(draw: random.Random, index: int) -> tuple[tuple[Any, ...], Any, str]:
+        # Of each eight sentences, two are negated, one of each label.
         target = index % 2
         negated = index % 8 < 2
         cue = draw.choice(CUES[target ^ negated])
@@ -105,7 +107,7 @@ class ToyTask(Task):
 
 @dataclass(frozen=True)
 class ToyScalarTask(Task):
-    """How many friendly words does the sentence hold? A real number from 0 to 4."""
+    """Regression: the number of friendly words in the sentence, from 0 to 4."""
 
     name = "toy-count"
     modality = "text"
@@ -121,7 +123,7 @@ class ToyScalarTask(Task):
     """The seed of the sentences."""
 
     def split(self, name: SplitName) -> Examples | None:
-        """Returns as many generated sentences as the field of this name says; there is no unlabelled split."""
+        """Returns the number of generated sentences that the field of this name sets; no unlabelled split."""
         count: int = getattr(self, name, 0)
         return Examples(generate(self._sentence, name, count, self.draw)) if count else None
 
@@ -136,17 +138,18 @@ class ToyScalarTask(Task):
 
 @dataclass(frozen=True)
 class ToyFit(Strategy):
-    """A few steps of gradient descent on the head alone, the encoder frozen."""
+    """Trains the head for a few full-batch steps of Adam, with a frozen encoder."""
 
     name = "toy-fit"
     tune: ClassVar[bool] = False
+    """Whether to train the encoder too."""
 
     def space(self, about: About) -> Space:
-        """Returns a learning rate and a number of steps."""
+        """Returns the learning rate and the number of steps."""
         return {"lr": Float(1e-3, 1e-1, log=True), "steps": Int(4, 16)}
 
     def load(self, job: Job, folder: Path) -> Predictor:
-        """Returns what was saved."""
+        """Returns the predictor that was saved in a folder."""
         from safetensors.torch import load_file
 
         for name, part in (("encoder", job.encoder), ("head", job.head)):
@@ -154,7 +157,7 @@ class ToyFit(Strategy):
         return ToyPredictor(job.encoder, job.head, job.device, 0)
 
     def fit(self, job: Job) -> Predictor:
-        """Returns the head on the encoder; reports its validation score half-way and at the end."""
+        """Returns the trained predictor; reports its validation score half-way and at the end."""
         import torch
 
         from tlbench.modeling.data import to_device
@@ -174,6 +177,7 @@ class ToyFit(Strategy):
         hidden = None
         for step in range(1, steps + 1):
             job.train.meter.rows += len(job.train)
+            # A frozen encoder gives the same hidden states in every step.
             if self.tune or hidden is None:
                 with torch.set_grad_enabled(self.tune):
                     hidden = job.encoder(batch)
@@ -185,6 +189,7 @@ class ToyFit(Strategy):
             optimizer.step()
             if step in (steps // 2, steps):
                 job.report(step, job.score(predictor))
+                # Scoring puts both into eval mode.
                 job.head.train()
                 job.encoder.train(self.tune)
         job.notes["last_loss"] = float(loss.detach())
@@ -193,7 +198,7 @@ class ToyFit(Strategy):
 
 @dataclass(frozen=True)
 class ToyTune(ToyFit):
-    """The same on every weight, encoder included."""
+    """Like `toy-fit`, but trains the encoder too."""
 
     name = "toy-tune"
     tune = True
@@ -201,19 +206,19 @@ class ToyTune(ToyFit):
 
 @dataclass(frozen=True)
 class ToyMajority(Strategy):
-    """The most frequent class, or the mean; looks at nothing."""
+    """Predicts the most frequent class or the mean target of the training split."""
 
     name = "toy-majority"
     uses_backbone = False
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
-        """Returns why it has nothing to say: it knows classes and numbers alone."""
+        """Returns why a task is not supported: its output is neither of classes nor of numbers."""
         if isinstance(task.output, Classes | Scalar):
             return None
-        return f"it answers with a class or a number, and {task.name} asks for {type(task.output).__name__}"
+        return f"it predicts a class or a number, and {task.name} asks for {type(task.output).__name__}"
 
     def fit(self, job: Job) -> Predictor:
-        """Returns a predictor that always says the same."""
+        """Returns a predictor of the most frequent class or the mean."""
         import numpy as np
 
         values, counts = np.unique(job.train.targets, return_counts=True)
@@ -221,54 +226,62 @@ class ToyMajority(Strategy):
         return ToyConstant(job.task.output, values[counts.argmax()] if is_class else job.train.targets.mean())
 
     def load(self, job: Job, folder: Path) -> Predictor:
-        """Returns what was saved."""
+        """Returns the predictor that was saved in a folder."""
         return ToyConstant.load(job.task.output, folder)
 
 
 @dataclass(frozen=True)
 class ToyGuess(Strategy):
-    """Says what its hyperparameters say, and trains nothing: what a run of it takes is the run's own work."""
+    """Predicts the class that its hyperparameters give, without training; for measuring the overhead of runs."""
 
     name = "toy-guess"
 
     def space(self, about: About) -> Space:
-        """Returns the number of a class, and a number that does nothing."""
+        """Returns `guess`, the class as a share of the number of classes, and `idle`, which has no effect."""
         return {"guess": Float(0, 1), "idle": Float(1e-3, 1e-1, log=True)}
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
-        """Returns why it has nothing to say: it knows classes alone."""
+        """Returns why a task is not supported: its output is not of classes."""
         if isinstance(task.output, Classes):
             return None
-        return f"it answers with a class, and {task.name} asks for {type(task.output).__name__}"
+        return f"it predicts a class, and {task.name} asks for {type(task.output).__name__}"
 
     def fit(self, job: Job) -> Predictor:
-        """Returns a predictor that always says the same."""
+        """Returns a predictor of the guessed class."""
         assert isinstance(job.task.output, Classes)
+        # A guess of 1 must still be the last class.
         return ToyConstant(job.task.output, int(float(job.params["guess"]) * (len(job.task.output.names) - 0.001)))
 
     def load(self, job: Job, folder: Path) -> Predictor:
-        """Returns what was saved."""
+        """Returns the predictor that was saved in a folder."""
         return ToyConstant.load(job.task.output, folder)
 
 
 def generate(sentence: Sentence, split: SplitName, count: int, seed: int) -> list[Example]:
-    """Returns as many different examples of a split; what they show says which split they belong to.
+    """Returns distinct generated examples of a split; a checksum of the inputs decides their split.
+
+    Args:
+        sentence: Generates the inputs, target and slice of an example.
+        split: The split.
+        count: Number of examples.
+        seed: Seed of the generator.
 
     Raises:
-        ValueError: There are not so many.
+        ValueError: There are not so many distinct sentences.
     """
+    # A seed of its own for each split, so that the size of one split does not change another.
     draw = random.Random(f"{seed}/{split}")
     seen: dict[str, Example] = {}
     misses = 0
     while len(seen) < count:
         inputs, target, kind = sentence(draw, len(seen))
-        shown = " ".join(map(str, inputs))
-        belongs = SPLITS[zlib.crc32(shown.encode()) % len(SPLITS)]
-        if belongs == split and shown not in seen:
-            seen[shown] = Example(f"{split}-{len(seen)}", inputs, target, {"kind": kind})
+        text = " ".join(map(str, inputs))
+        belongs = SPLITS[zlib.crc32(text.encode()) % len(SPLITS)]
+        if belongs == split and text not in seen:
+            seen[text] = Example(f"{split}-{len(seen)}", inputs, target, {"kind": kind})
             misses = 0
             continue
         misses += 1
         if misses > GIVE_UP:
-            raise ValueError(f"there are not {count} different toy sentences for {split}, only some {len(seen)}")
+            raise ValueError(f"there are not {count} different toy sentences for {split}, only about {len(seen)}")
     return list(seen.values())

@@ -1,5 +1,5 @@
-"""A leaderboard as text. Knows nothing of how records are made.
+"""Renders a leaderboard as text in several formats.
 
-`page` says what is shown, and each format is a module of its own that only draws it. All strings of records are
-untrusted and pass through `plain`.
+`page` decides what is shown, once for all formats; each format only lays it out. Strings from records are untrusted and
+pass through `escaping`.
 """

@@ -1,7 +1,7 @@
 """Escapes strings of plugins, records and files for terminals, Markdown and spreadsheets; all that is shown.
 
-A name may hold what a terminal, a Markdown page or a spreadsheet would take for a command. `printable` removes what no
-reader could see; each format's own function then takes its own special characters for text.
+A name may contain escape sequences, markup or a formula, which a terminal, a Markdown page or a spreadsheet would
+interpret. `printable` removes all invisible characters; the function of each format then escapes special ones.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 LIMIT = 500
-"""How many characters of one string are shown."""
+"""Maximum number of characters shown of one string."""
 
 ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # control sequences: colours, moves of the cursor
@@ -22,24 +22,26 @@ ESCAPES = re.compile(
     r"|\x1b[ -/]*[0-~]"
 )
 _SEPARATORS = {"Zl", "Zp", "Zs"}
+# Private (Co) and unassigned (Cn) characters too: what fonts and terminals show for them is unpredictable.
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn"}
 _FORMULA = re.compile(r"[=+\-@\t\r\n|%\uff1d\uff0b\uff0d\uff20]")
 _MOST_MARKS = 3
 _MARKDOWN = r"(?:[\\`*_\[\]<>&|~@#$]|:\w+:|://|www\.)"
-# Of words that only a line's beginning makes a list or a rule, those at the beginning.
+# A "-" or "1." is a list item, and "---" a heading or a rule, only at the beginning of a line.
 _MARKDOWN_WORDS = re.compile(rf"\S*{_MARKDOWN}\S*(?: \S*{_MARKDOWN}\S*)*|^(?:[-+]\S*|\d+[.)])(?= |$)|^[-=]+$")
 
 
 def printable(value: object, limit: int = LIMIT) -> str:
     """Returns the value as one line of visible characters.
 
-    Escape sequences, control, format (bidirectional marks among them) and unassigned characters are removed, any run of
-    white space becomes one space, and more than three combining marks on a letter are cut.
+    Escape sequences and control, format (such as bidirectional), private and unassigned characters are removed; runs of
+    white space become one space; at most three combining marks per letter are kept; the text is cut at `limit`.
     """
     text = str(value)
+    # The usual case, which a table needs thousands of times.
     if len(text) <= limit and text.isascii() and text.isprintable():
         return " ".join(text.split())
-    # Before the scan, so that a name of a million characters costs nothing.
+    # Cut before the scan, so that a name of a million characters is not scanned.
     text = ESCAPES.sub("", text[: 8 * limit])
     kept: list[str] = []
     marks = 0
@@ -55,22 +57,22 @@ def printable(value: object, limit: int = LIMIT) -> str:
 
 
 def is_invisible(character: str) -> bool:
-    """Says whether no reader could see the character, or it would end a line."""
+    """Returns whether a character is invisible or ends a line."""
     category = unicodedata.category(character)
     return category in _INVISIBLE or category in {"Zl", "Zp"}
 
 
 def plain_text(value: object, style: str = "") -> Text:
-    """Returns rich text that is shown as it is written: brackets are no markup."""
+    """Returns rich text in which brackets are not markup."""
     from rich.text import Text
 
     return Text(printable(value), style=style)
 
 
 def markup(value: object) -> str:
-    """Returns the value for use inside a string of rich's markup.
+    """Returns the value escaped for a string with rich's markup.
 
-    A backslash before a bracket or at the end, where markup has no sure way to write one, becomes a set minus sign.
+    Backslashes before a bracket or at the end, which rich cannot escape reliably, become set minus signs.
     """
     from rich.markup import escape
 
@@ -78,25 +80,25 @@ def markup(value: object) -> str:
 
 
 def code_span(value: object) -> str:
-    """Returns the value as Markdown code, for a paragraph or a table: no HTML, link, mention or emphasis in it.
+    """Returns the value as a Markdown code span, in which HTML, links, mentions and emphasis have no effect.
 
-    Backticks become apostrophes: what ends a code span cannot be escaped inside it.
+    It may be used in paragraphs and tables. Backticks become apostrophes, since code spans have no escape for them.
     """
     text = printable(value).replace("`", "'")
-    # In a table a bar ends the cell unless a backslash stands before it, and not one that is itself escaped.
+    # A bar ends a table cell unless it follows a backslash; a backslash of the name must not serve as that one.
     text = re.sub(r"\\(?=\||$)", r"\\ ", text).replace("|", r"\|")
     return f"`{text}`" if text.strip() else ""
 
 
 def markdown_text(value: object, limit: int = LIMIT) -> str:
-    """Returns the value as Markdown text: words that Markdown would take for markup stand as code, others as they are.
+    """Returns the value as Markdown text, with words that would be markup as code spans.
 
-    It may begin a paragraph or an item of a list.
+    It may begin a paragraph or a list item.
     """
     return _MARKDOWN_WORDS.sub(lambda words: code_span(words[0]), printable(value, limit))
 
 
 def spreadsheet(value: object) -> str:
-    """Returns the value as a cell that no spreadsheet takes for a formula: an apostrophe stands before one."""
+    """Returns the value as a spreadsheet cell; an apostrophe before it keeps a formula from being evaluated."""
     text = printable(value)
     return f"'{text}" if _FORMULA.match(text) else text

@@ -1,4 +1,4 @@
-"""What a leaderboard's reader must know to read it, said under the table; only what the table has."""
+"""The legend of a leaderboard: sentences that explain the columns and marks that its rows use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tlbench.results.columns import OK, PENDING, Row, metric_column
 
 
 def legend(rows: Sequence[Row]) -> list[str]:
-    """Returns one sentence or two for each thing that the rows make worth saying."""
+    """Returns one or two sentences for each convention that applies to the rows."""
     done = [row for row in rows if row["status"] == OK]
     lines = [
         "score, interval, ± (standard deviation over seeds), gain (over from-scratch with the same backbone), accuracy "
@@ -18,6 +18,7 @@ def legend(rows: Sequence[Row]) -> list[str]:
         lines.append(f"{', '.join(own)}: no share of 1, so score, interval, ± and gain are in its own unit.")
     if any(row["metric"] and not (row["greater_is_better"] and row["in_points"]) for row in rows):
         lines.append("A mean over tasks leaves out those of which less is better, and those in a unit of their own.")
+    # The column shows F1 or macro F1, by task, so the legend must name which.
     both = {name for row in done for name in ("f1", "f1_macro") if row[metric_column(name)] is not None}
     if len(both) > 1:
         lines.append("F1 is of the positive class on some tasks and the mean over classes (macro) on others.")
@@ -38,18 +39,18 @@ def legend(rows: Sequence[Row]) -> list[str]:
 
 
 def _in_means(rows: Sequence[Row]) -> str:
-    """Returns what the failures count as in a mean over tasks; empty where none of their tasks is in one."""
-    # What failed names no metric: another row of its task does.
+    """Returns how failures count in a mean over tasks; empty if none of their tasks is part of one."""
+    # A failed row has no metric, so look it up in another row of the same task.
     of_task = {row["task"]: row for row in rows if row["metric"]}
     failed = [of_task.get(row["task"], row) for row in rows if row["status"] not in {OK, PENDING}]
     averaged = [row for row in failed if row["greater_is_better"] and row["in_points"]]
     worst = sorted({(row["metric_worst"], row["metric_label"]) for row in averaged if row["metric_worst"]})
     texts = ["0"] if any(row["metric_worst"] == 0 for row in averaged) else []
     texts += [f"{100 * value:g} where the metric is {label}" for value, label in worst]
-    said = f", and is {', or '.join(texts)} in a mean over tasks" if texts else ""
+    clause = f", and is {', or '.join(texts)} in a mean over tasks" if texts else ""
     if without := sorted({row["metric_label"] for row in averaged if row["metric_worst"] is None}):
-        said += f", and is left out of a mean over tasks where the metric is {' or '.join(without)}"
-    return said
+        clause += f", and is left out of a mean over tasks where the metric is {' or '.join(without)}"
+    return clause
 
 
 def _ties(tests: Iterable[str], done: Sequence[Row]) -> str:

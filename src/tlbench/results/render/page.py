@@ -1,4 +1,4 @@
-"""What a leaderboard shows, once for all formats: sections of typed cells, summary, failures, notes and legend."""
+"""The content of a leaderboard for all formats: sections with typed values, summary, failures, notes and legend."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tlbench.results.render.page_columns import RANKING, SUMMARY, Column, Value
 if TYPE_CHECKING:
     import pandas as pd
 
-_OF_A_SECTION = ("task", "status", "metric", "metric_label", "greater_is_better", "n")
+_SECTION_COLUMNS = ("task", "status", "metric", "metric_label", "greater_is_better", "n")
 _F1 = ("metric.f1", "metric.f1_macro")
 _LEGEND_LIMIT = 4 * LIMIT
-"""How many characters of a sentence of the legend are shown: it may name many metrics."""
-_OF_THE_LEGEND = (
+"""Maximum number of characters of a sentence of the legend, which may list many metrics."""
+_LEGEND_COLUMNS = (
     "task", "status", "metric", "metric_label", "greater_is_better", "in_points", "metric_worst", "tied",
     "ranked_by", "searched", "seeds",
 )  # fmt: skip
@@ -31,15 +31,15 @@ _OF_THE_LEGEND = (
 
 @dataclass(frozen=True)
 class PageRow:
-    """One row of a table: an entry of a ranking, or of the summary."""
+    """A row of a ranking or of the summary."""
 
     values: Mapping[str, Value]
-    """By the names of the table's columns."""
+    """Values by column name."""
     is_best: bool = False
-    """Whether nothing ranks higher."""
+    """Whether no other row ranks higher."""
     status: str = OK
     cell: str = ""
-    """The id of its record's cell; empty in the summary."""
+    """Id of the record's cell; empty in the summary."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +48,17 @@ class Section:
 
     task: str
     metric: str
-    """The heading of what it is ranked by, with its direction where less is better; empty if nothing was scored."""
+    """Label of the ranking metric, with its direction if lower is better; empty if nothing was scored."""
     examples: str
-    """How many test examples, such as "1,000 test examples"; empty if nothing was scored."""
+    """Number of test examples, such as "1,000 test examples"; empty if nothing was scored."""
     waiting: str
-    """How many cells have no record yet, such as "2 cells to come", or empty."""
+    """Number of cells without a record, such as "2 cells to come", or empty."""
     lines: tuple[PageRow, ...]
-    """Best first; what failed stands last."""
+    """Best first, failed cells last."""
     hidden: int
-    """How many more there are."""
+    """Number of recorded rows beyond `lines`."""
     overlap: str
-    """What is to be said of test examples that stand in the training data too, or empty."""
+    """A warning about test examples that also occur in the training data, or empty."""
 
 
 @dataclass(frozen=True)
@@ -72,23 +72,25 @@ class Failure:
 
 @dataclass(frozen=True)
 class Limits:
-    """How much of a long leaderboard is shown."""
+    """Maximum numbers of rows in a short leaderboard."""
 
     rows: int = 200
+    """Of all rankings together, divided equally among tasks."""
     rows_of_a_task: int = 5
+    """Shown of each task even if `rows` is exceeded."""
     summary: int = 40
     failures: int = 10
 
 
 class Page:
-    """A leaderboard as it is shown. What a renderer does not ask for is not made.
+    """A leaderboard to render. Parts are computed on first access, so unused ones cost nothing.
 
     Args:
-        table: A frame, or what it is made of.
+        table: The rows, as a frame or as a `Table`, which avoids building a frame.
         title: The heading.
-        command: The command that makes the page, or empty.
-        about: A paragraph that the caller wrote and trusts.
-        limits: How much is shown; None for all.
+        command: The command that produces the page, or empty.
+        about: A paragraph that renderers insert without escaping, so it must be trusted.
+        limits: Maximum numbers of rows; None for all rows.
     """
 
     def __init__(
@@ -103,24 +105,25 @@ class Page:
         self._table, self._limits = table, limits
 
     def frame(self) -> pd.DataFrame:
-        """Returns all columns of all rows in full precision, whatever the limits."""
+        """Returns all columns of all rows in full precision, regardless of the limits."""
         return self._table.frame() if isinstance(self._table, Table) else self._table
 
     @cached_property
     def progress(self) -> tuple[int, int]:
-        """How many of the expected cells have a record, and how many are expected."""
-        every = self._every
-        expected = [status for status, asked in zip(every["status"], every["expected"], strict=True) if asked]
+        """Number of expected cells with a record, and number of expected cells."""
+        columns = self._columns
+        # Rows of other suites may be shown too, but they do not count as progress.
+        expected = [status for status, counts in zip(columns["status"], columns["expected"], strict=True) if counts]
         return len(expected) - expected.count(PENDING), len(expected)
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The columns of every section, in order."""
+        """Columns of the rankings, in order."""
         return RANKING
 
     @cached_property
     def filled(self) -> frozenset[str]:
-        """The names of the columns in which some line has something."""
+        """Names of the columns with at least one value."""
         return frozenset(
             column.name
             for column in self.columns
@@ -129,19 +132,21 @@ class Page:
 
     @cached_property
     def sections(self) -> tuple[Section, ...]:
-        """A ranking for each task."""
+        """The rankings, one for each task."""
+        # Tasks without a shown row keep a section, which says how many of their cells are to come.
         shown: dict[str, list[Row]] = cells.by_task(self._shown)
         return tuple(self._section(task, rows, shown.get(task, [])) for task, rows in self._tasks.items())
 
     @property
     def summary_columns(self) -> tuple[Column, ...]:
-        """The columns of the summary, in order."""
+        """Columns of the summary, in order."""
         return SUMMARY
 
     @cached_property
     def summary(self) -> tuple[PageRow, ...]:
-        """An entry for each backbone and strategy over all tasks, best first; none where there is one task alone."""
+        """A row for each pair of backbone and strategy over all tasks, best first; empty for a single task."""
         entries = self._summary[: self._limits.summary] if self._limits else self._summary
+        # Only means over all tasks compete: a mean over the easy tasks would be higher.
         complete = [row["mean"] for row in entries if row["mean"] is not None and row["tasks"] == row["tasks_total"]]
         best = max(complete, default=None)
         return tuple(
@@ -150,31 +155,31 @@ class Page:
 
     @property
     def summary_hidden(self) -> int:
-        """How many more entries the summary has."""
+        """Number of rows of the summary beyond the limit."""
         return len(self._summary) - len(self.summary)
 
     @cached_property
     def failures(self) -> tuple[Failure, ...]:
-        """What ended without a score."""
-        places = self._failed[: self._limits.failures] if self._limits else self._failed
-        return tuple(_failure(row) for row in self._rows(COLUMNS, places))
+        """Cells that ended without a score."""
+        positions = self._failed_positions[: self._limits.failures] if self._limits else self._failed_positions
+        return tuple(_failure(row) for row in self._rows(COLUMNS, positions))
 
     @property
     def failures_hidden(self) -> int:
-        """How many more failures there are."""
-        return len(self._failed) - len(self.failures)
+        """Number of failures beyond the limit."""
+        return len(self._failed_positions) - len(self.failures)
 
     @cached_property
     def notes(self) -> tuple[tuple[str, str], ...]:
-        """The marks of the notes on provenance, and what each says: in what a line is unlike most of the table."""
+        """Marks and texts of the notes on rows whose provenance differs from that of most of the table."""
         return tuple((mark, printable(note)) for note, mark in self._marks.items())
 
     @cached_property
     def legend(self) -> tuple[str, ...]:
-        """What a reader must know to read the page, a sentence or two each."""
-        # Thousands of rows have few kinds of what it speaks of.
-        columns = {name: self._every[name] for name in _OF_THE_LEGEND}
-        columns |= {name: [value is not None or None for value in self._every[name]] for name in _F1}
+        """Sentences that explain the columns and marks of the page."""
+        # Thousands of rows have few distinct combinations of these values. Of F1, only its presence matters.
+        columns = {name: self._columns[name] for name in _LEGEND_COLUMNS}
+        columns |= {name: [value is not None or None for value in self._columns[name]] for name in _F1}
         kinds = dict.fromkeys(zip(*columns.values(), strict=True))
         rows = [dict(zip(columns, kind, strict=True)) for kind in kinds]
         return tuple(
@@ -183,37 +188,38 @@ class Page:
 
     @property
     def is_shortened(self) -> bool:
-        """Whether the page leaves out rows of its rankings."""
+        """Whether rows of a ranking are hidden."""
         return any(section.hidden for section in self.sections)
 
     @cached_property
-    def _every(self) -> Mapping[str, Sequence[Any]]:
-        """Columns of all rows. These may be many, so they are never made into rows."""
-        names = dict.fromkeys((*_OF_A_SECTION, *_OF_THE_LEGEND, *_F1, *NEEDED, "expected"))
+    def _columns(self) -> Mapping[str, Sequence[Any]]:
+        """Columns of all rows; a large table is slow to convert to row dicts, so only shown rows are."""
+        names = dict.fromkeys((*_SECTION_COLUMNS, *_LEGEND_COLUMNS, *_F1, *NEEDED, "expected"))
         if isinstance(self._table, Table):
             return self._table.columns(names)
         return columns_of(self._table[list(names)])
 
     @cached_property
-    def _failed(self) -> list[int]:
-        return [i for i, status in enumerate(self._every["status"]) if status not in {OK, PENDING}]
+    def _failed_positions(self) -> list[int]:
+        return [i for i, status in enumerate(self._columns["status"]) if status not in {OK, PENDING}]
 
     @cached_property
     def _tasks(self) -> dict[str, list[tuple[Row, int]]]:
-        """For each task the kinds of its rows, as far as a section speaks of all of them, and how many are of each."""
+        """For each task, its distinct rows restricted to `_SECTION_COLUMNS`, with the number of rows of each kind."""
         tasks: dict[str, list[tuple[Row, int]]] = {}
-        for kind, number in Counter(zip(*(self._every[name] for name in _OF_A_SECTION), strict=True)).items():
-            row = dict(zip(_OF_A_SECTION, kind, strict=True))
+        for kind, number in Counter(zip(*(self._columns[name] for name in _SECTION_COLUMNS), strict=True)).items():
+            row = dict(zip(_SECTION_COLUMNS, kind, strict=True))
             tasks.setdefault(row["task"], []).append((row, number))
         return tasks
 
     @cached_property
     def _summary(self) -> list[Row]:
-        return summed(self._every) if len(cells.by_task(self._shown)) > 1 else []
+        # A mean over one task is its score.
+        return summed(self._columns) if len(cells.by_task(self._shown)) > 1 else []
 
     @cached_property
     def _shown(self) -> list[Row]:
-        return self._rows(COLUMNS, _chosen(self._every, self._limits))
+        return self._rows(COLUMNS, _shown_positions(self._columns, self._limits))
 
     @cached_property
     def _marks(self) -> dict[str, str]:
@@ -241,19 +247,19 @@ class Page:
             cells.overlap(shown),
         )
 
-    def _rows(self, columns: Iterable[str], places: Sequence[int] | None = None) -> list[Row]:
+    def _rows(self, columns: Iterable[str], positions: Sequence[int] | None = None) -> list[Row]:
         if isinstance(self._table, Table):
-            return self._table.rows(columns, places)
+            return self._table.rows(columns, positions)
         picked = self._table[list(columns)]
-        return rows_of(picked if places is None else picked.take(list(places)))
+        return rows_of(picked if positions is None else picked.take(list(positions)))
 
 
 def _values(row: Row, columns: Sequence[Column], note: str = "") -> dict[str, Value]:
-    found = {}
+    values = {}
     for column in columns:
         value, text = column.read(row)
-        found[column.name] = Value(value, printable(text), note if column.name == "strategy" else "")
-    return found
+        values[column.name] = Value(value, printable(text), note if column.name == "strategy" else "")
+    return values
 
 
 def _failure(row: Row) -> Failure:
@@ -261,18 +267,19 @@ def _failure(row: Row) -> Failure:
     return Failure(title, str(row["status"]), printable(row["reason"], 200))
 
 
-def _chosen(columns: Mapping[str, Sequence[Any]], limits: Limits | None) -> list[int]:
-    """Returns which rows to show: within limits the best of each task, and trivial baselines."""
-    places: dict[str, list[int]] = {}
+def _shown_positions(columns: Mapping[str, Sequence[Any]], limits: Limits | None) -> list[int]:
+    """Returns the positions of the rows to show: with limits, the best of each task and some trivial baselines."""
+    positions: dict[str, list[int]] = {}
     for i, (task, status) in enumerate(zip(columns["task"], columns["status"], strict=True)):
         if status != PENDING:
-            places.setdefault(task, []).append(i)
+            positions.setdefault(task, []).append(i)
     if limits is None:
-        return [i for ranked in places.values() for i in ranked]
-    number = max(limits.rows_of_a_task, limits.rows // max(1, len(places)))
+        return [i for ranked in positions.values() for i in ranked]
+    # Each task gets an equal share, so that a task with many cells does not crowd out others.
+    number = max(limits.rows_of_a_task, limits.rows // max(1, len(positions)))
     chosen: set[int] = set()
-    for ranked in places.values():
+    for ranked in positions.values():
         chosen.update(ranked[:number])
-        # What looks through no backbone says what the task gives for nothing.
+        # Baselines without a backbone show which score is trivial, however low they rank.
         chosen.update([i for i in ranked[number:] if not columns["backbone"][i]][: limits.rows_of_a_task])
     return sorted(chosen)

@@ -1,4 +1,4 @@
-"""The columns that a leaderboard shows: what each reads of a row, as a value and as people read it."""
+"""The columns of a leaderboard's tables: how each gets its value and its displayed text from a row."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ class Value:
     """One cell of a table."""
 
     value: Any
-    """As measured, in full precision: a number, a text as it was recorded, which may hold anything, a pair
-    of numbers, or None for what is missing."""
+    """In full precision: a number, an unescaped text from a record, a pair of numbers, or None if missing."""
     text: str
-    """As people read it: rounded, in points or with a unit; "-" for what is missing."""
+    """As displayed: rounded, in points or with a unit; "-" if missing. Free of invisible characters."""
     note: str = ""
-    """Marks of the page's notes, such as "a, c"."""
+    """Marks of notes, such as "a, c"."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +29,15 @@ class Column:
     name: str
     heading: str
     short: str
-    """A heading for where there is little room, of one or two lines."""
+    """A heading of one or two lines for narrow tables."""
     read: Callable[[Row], tuple[Any, str]]
-    """Returns a row's value and text."""
+    """Returns the value and the text of a row."""
     is_name: bool = False
+    """Whether values are names: aligned to the left and escaped."""
 
 
-def _as(name: str, text: Callable[[Row], str]) -> Callable[[Row], tuple[Any, str]]:
-    """Returns a reader of a frame's column, with its text."""
+def _column(name: str, text: Callable[[Row], str]) -> Callable[[Row], tuple[Any, str]]:
+    """Returns a `read` function with the value of a column of the row and the text of a function."""
     return lambda row: (row[name], text(row))
 
 
@@ -45,49 +45,52 @@ def _seconds(name: str) -> Callable[[Row], tuple[Any, str]]:
     return lambda row: (row[name], cells.seconds(row[name]))
 
 
+# The column "F1" falls back to macro F1 for tasks with more than two classes.
 _F1 = (metric_column("f1"), metric_column("f1_macro"))
 _ACCURACY = metric_column("accuracy")
 RANKING = (
-    Column("rank", "rank", "#", _as("rank", cells.place)),
+    Column("rank", "rank", "#", _column("rank", cells.place)),
     Column("backbone", "backbone", "backbone", lambda row: (row["backbone"] or None, cells.backbone(row)), True),
-    Column("strategy", "strategy", "strategy", _as("strategy", cells.strategy), True),
-    Column("score", "score", "score", _as("value", cells.outcome)),
+    Column("strategy", "strategy", "strategy", _column("strategy", cells.strategy), True),
+    Column("score", "score", "score", _column("value", cells.outcome)),
     Column("interval", "95% interval", "95%\ninterval", lambda row: (_pair(row), cells.interval(row))),
-    Column("spread", "± over seeds", "±", _as("seed_std", cells.spread)),
-    Column("gain", "gain", "gain", _as("gain", cells.gain)),
+    Column("spread", "± over seeds", "±", _column("seed_std", cells.spread)),
+    Column("gain", "gain", "gain", _column("gain", cells.gain)),
     Column("accuracy", "accuracy", "acc.", lambda row: (row[_ACCURACY], cells.points(row[_ACCURACY]))),
     Column("f1", "F1", "F1", lambda row: (row[_F1[0]] if row[_F1[0]] is not None else row[_F1[1]], cells.f1(row))),
+    # None, not 1: a single setting that was not searched is no search of one trial.
     Column("trials", "trials", "trials", lambda row: (row["trials"] if row["searched"] else None, cells.trials(row))),
-    Column("seeds", "seeds", "seeds", _as("seeds", cells.seeds)),
+    Column("seeds", "seeds", "seeds", _column("seeds", cells.seeds)),
     Column("encode", "encode", "encode", _seconds("encode_seconds")),
     Column("fit", "fit", "fit", _seconds("fit_seconds")),
     Column("search", "search", "search", _seconds("search_seconds")),
     Column("predict", "predict", "predict", _seconds("predict_seconds")),
-    Column("memory", "memory", "memory", _as("host_peak_bytes", lambda row: cells.size(row["host_peak_bytes"]))),
+    Column("memory", "memory", "memory", _column("host_peak_bytes", lambda row: cells.size(row["host_peak_bytes"]))),
     Column(
         "device_memory", "device memory", "device\nmemory",
-        _as("device_allocated_bytes", lambda row: cells.size(row["device_allocated_bytes"])),
+        _column("device_allocated_bytes", lambda row: cells.size(row["device_allocated_bytes"])),
     ),
     Column(
         "trained", "tuned parameters", "tuned\nparams",
-        _as("trainable_parameters", lambda row: cells.count(row["trainable_parameters"])),
+        _column("trainable_parameters", lambda row: cells.count(row["trainable_parameters"])),
     ),
 )  # fmt: skip
-"""The columns of a ranking."""
+"""Columns of a ranking."""
 SUMMARY = (
+    # Backbone and strategy.
     *RANKING[1:3],
     Column("mean", "mean", "mean", lambda row: (row["mean"], cells.points(row["mean"]))),
     Column(
         "mean_rank", "mean rank", "mean rank",
         lambda row: (row["rank"], cells.NOTHING if row["rank"] is None else f"{row['rank']:.1f}"),
     ),
-    Column("wins", "wins", "wins", _as("wins", lambda row: f"{row['wins']}")),
-    Column("tasks", "tasks", "tasks", _as("tasks", cells.coverage)),
+    Column("wins", "wins", "wins", _column("wins", lambda row: f"{row['wins']}")),
+    Column("tasks", "tasks", "tasks", _column("tasks", cells.coverage)),
     Column("encode", "encode", "encode", _seconds("encode_seconds")),
     Column("fit", "fit", "fit", _seconds("fit_seconds")),
     Column("total", "total", "total", _seconds("total_seconds")),
 )  # fmt: skip
-"""The columns of the summary over tasks."""
+"""Columns of the summary over tasks."""
 
 
 def _pair(row: Row) -> tuple[float, float] | None:

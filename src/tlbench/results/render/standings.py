@@ -1,4 +1,4 @@
-"""The standings so far, small enough to stand in a live view and to fill in while a run goes on."""
+"""The current standings of a run, as a small table for the live view."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _NAME_WIDTH = 28
 
 
 class Standings:
-    """A renderable of at most `max_rows` lines and a heading.
+    """A rich renderable with a heading and at most `max_rows` lines.
 
-    A row for each backbone and strategy and a column for each task, best on average first, where the console is wide
-    enough; else a line for each task with the best so far. The best of a task is bold and has a star.
+    On a wide console, it has a row for each backbone and strategy, best mean first, and a column for each task; the
+    best score of a task is bold and starred. On a narrow console, it has a row for each task with its best cell.
     """
 
     def __init__(self, table: pd.DataFrame, max_rows: int = 12) -> None:
@@ -37,8 +37,9 @@ class Standings:
         self._max_rows = max_rows
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yields the wider form if it fits."""
+        """Yields the wide form if it fits, else the narrow one."""
         grid = self._grid()
+        # Measured with room to spare: with the real options, rich would shrink the columns to fit.
         if console.measure(grid, options=options.update(width=10_000)).minimum <= options.max_width:
             yield grid
             hidden = len(self._entries) - grid.row_count
@@ -49,14 +50,14 @@ class Standings:
         if hidden:
             yield Text(f"and {hidden} more", style="dim")
 
-    def _shown(self, lines: Sequence[T]) -> Sequence[T]:
-        # What is left out is said in a line of its own.
+    def _first(self, lines: Sequence[T]) -> Sequence[T]:
+        # The last line is needed for "and N more".
         return lines if len(lines) <= self._max_rows else lines[: self._max_rows - 1]
 
     def _grid(self) -> Table:
         tasks = cells.by_task(self._rows)
         best = {task: _best(rows) for task, rows in tasks.items()}
-        found = {(row["task"], *_key(row)): row for row in self._rows}
+        by_cell = {(row["task"], *_key(row)): row for row in self._rows}
         grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
         for name in ("backbone", "strategy"):
             longest = max([cell_len(name), *(cell_len(_name(entry, name)) for entry in self._entries)])
@@ -64,9 +65,10 @@ class Standings:
             grid.add_column(Text(name), no_wrap=True, overflow="ellipsis", min_width=width, max_width=width)
         for name in (*tasks, "mean"):
             grid.add_column(plain_text(name), justify="right", no_wrap=True, min_width=cell_len(printable(name)))
-        for entry in self._shown(self._entries):
+        for entry in self._first(self._entries):
             texts = [plain_text(_name(entry, "backbone")), plain_text(_name(entry, "strategy"))]
-            texts += [_score(found.get((task, *_key(entry))), best[task]) for task in tasks]
+            texts += [_score(by_cell.get((task, *_key(entry))), best[task]) for task in tasks]
+            # A mean over the tasks that are done so far would jump with every further task.
             complete = entry["tasks"] + entry["failed"] == entry["tasks_total"]
             grid.add_row(*texts, Text(cells.points(entry["mean"]) if complete else _TO_COME))
         return grid
@@ -78,7 +80,7 @@ class Standings:
         grid.add_column(Text("best so far"), overflow="fold")
         grid.add_column(Text("score"), justify="right", no_wrap=True)
         grid.add_column(Text("cells"), justify="right", no_wrap=True)
-        for task, rows in self._shown(list(tasks.items())):
+        for task, rows in self._first(list(tasks.items())):
             best = _best(rows)
             name = f"{cells.backbone(best)} {cells.strategy(best)}" if best else _TO_COME
             done = sum(row["status"] != PENDING for row in rows)
@@ -88,7 +90,7 @@ class Standings:
 
 
 def standings(table: pd.DataFrame, max_rows: int = 12) -> Standings:
-    """Returns the standings of a leaderboard frame; give `frame` the expected cells, so that rows do not jump in."""
+    """Returns the standings of a leaderboard frame; if it has the expected cells, no rows are added during a run."""
     return Standings(table, max_rows)
 
 
@@ -101,7 +103,7 @@ def _name(entry: Row, axis: str) -> str:
 
 
 def _best(rows: Sequence[Row]) -> Row | None:
-    # Rows stand best first.
+    # Rows are sorted, best first.
     return next((row for row in rows if row["status"] == OK), None)
 
 

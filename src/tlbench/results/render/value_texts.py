@@ -1,4 +1,4 @@
-"""Numbers of a leaderboard as short texts, the same in every format that people read."""
+"""Formats the values of a leaderboard as short texts, equally in all formats."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from tlbench.results.columns import OK, Row, metric_column
 
 NOTHING = "-"
-"""What stands where there is no value; never empty, so that a table read aloud says so."""
+"""Text of a missing value; not empty, so that screen readers read it."""
 
 
 def by_task(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """Returns the rows of each task, in their order."""
+    """Returns the rows of each task, in order of first occurrence."""
     tasks: dict[str, list[Row]] = {}
     for row in rows:
         tasks.setdefault(row["task"], []).append(row)
@@ -33,7 +33,7 @@ def measured(value: float | None, row: Row) -> str:
 
 
 def score(row: Row) -> str:
-    """Returns the primary metric."""
+    """Returns the value of the ranking metric."""
     return measured(row["value"], row)
 
 
@@ -43,13 +43,13 @@ def spread(row: Row) -> str:
 
 
 def gain(row: Row) -> str:
-    """Returns a difference that is in the metric's unit already, such as "+32.1"."""
+    """Returns the gain over training from scratch, such as "+32.1"; it is in points or the metric's unit already."""
     value, digits = row["gain"], 1 if row["in_points"] else 3
     return NOTHING if value is None else f"{round(value, digits) + 0:+.{digits}f}"
 
 
 def interval(row: Row) -> str:
-    """Returns the ends of the interval, such as "88.1" and "93.9" about a dash."""
+    """Returns the interval, such as "88.1" and "93.9" joined by a dash."""
     low, high = row["low"], row["high"]
     if low is None or high is None:
         return NOTHING
@@ -60,6 +60,7 @@ def seconds(value: float | None) -> str:
     """Returns a time in at most five characters, such as "0.4s", "26s", "2m10", "1h05" or "103h"."""
     if value is None:
         return NOTHING
+    # Limits are where rounding would add a digit: 9.95 would become "10.0s".
     if value < 9.95:
         return f"{value:.1f}s"
     whole = round(value)
@@ -73,7 +74,7 @@ def seconds(value: float | None) -> str:
 
 
 def size(value: int | None) -> str:
-    """Returns a number of bytes, such as "612 MB"."""
+    """Returns a number of bytes in decimal units, such as "612 MB"."""
     if value is None:
         return NOTHING
     if value < 999.5e6:
@@ -93,54 +94,55 @@ def count(value: int | None) -> str:
 
 
 def place(row: Row) -> str:
-    """Returns the rank, with "=" where it is shared."""
+    """Returns the rank, with "=" if it is shared."""
     return NOTHING if row["rank"] is None else f"{row['rank']}{'=' if row['tied'] else ''}"
 
 
 def waiting(number: int) -> str:
-    """Returns how many cells have no record yet, such as "2 cells to come", or nothing."""
+    """Returns the number of cells without a record, such as "2 cells to come", or an empty text for 0."""
     return f"{number} cell{'' if number == 1 else 's'} to come" if number else ""
 
 
 def backbone(row: Row) -> str:
-    """Returns the backbone's name, or a dash for a strategy that looks through none."""
+    """Returns the backbone's name, or "-" for strategies without one."""
     return row["backbone"] or NOTHING
 
 
 def strategy(row: Row) -> str:
-    """Returns the strategy's name, with what sets this cell apart from others of the same name."""
+    """Returns the strategy's name, with the settings in which the cell differs from others of that name."""
     return f"{row['strategy']} ({row['variant']})" if row["variant"] else str(row["strategy"])
 
 
 def outcome(row: Row) -> str:
-    """Returns the score, or the status of what has none."""
+    """Returns the score, or the status of a cell without one."""
     return score(row) if row["status"] == OK else str(row["status"])
 
 
 def seeds(row: Row) -> str:
-    """Returns how many seeds were run, "2/3" where some are missing."""
+    """Returns the number of seeds, such as "3", or "2/3" if some are missing."""
     complete = row["seeds"] == row["seeds_planned"]
     return f"{row['seeds']}" if complete else f"{row['seeds']}/{row['seeds_planned']}"
 
 
 def coverage(row: Row) -> str:
-    """Returns how many tasks a row of the summary stands for, such as "4/5, 1 failed"."""
+    """Returns how many tasks a row of the summary covers, such as "4/5, 1 failed"."""
     return f"{row['tasks']}/{row['tasks_total']}" + (f", {row['failed']} failed" if row["failed"] else "")
 
 
 def trials(row: Row) -> str:
-    """Returns how many settings were tried, or "not searched"."""
+    """Returns the number of trials, or "not searched"."""
     return f"{row['trials']}" if row["searched"] else "not searched"
 
 
 def f1(row: Row) -> str:
-    """Returns F1 in points, macro F1 where that is what was measured."""
+    """Returns F1 in points, or macro F1 if that was measured instead."""
     f1 = row[metric_column("f1")]
     return points(f1 if f1 is not None else row[metric_column("f1_macro")])
 
 
 def metric_label(rows: Sequence[Row]) -> str:
-    """Returns the heading of the metric that the rows are ranked by."""
+    """Returns the label of the metric that ranks the rows, with its direction if lower is better."""
+    # A task may have changed its metric since some of its cells were recorded.
     headings = (
         row["metric_label"] if row["greater_is_better"] else f"{row['metric_label']} (lower is better)"
         for row in rows
@@ -150,13 +152,13 @@ def metric_label(rows: Sequence[Row]) -> str:
 
 
 def examples(rows: Sequence[Row]) -> str:
-    """Returns how many test examples the rows were scored on, such as "1,000 test examples"."""
+    """Returns the number of test examples, such as "1,000 test examples", or an empty text if nothing was scored."""
     sizes = sorted({row["n"] for row in rows if row["n"] is not None})
     return f"{' or '.join(f'{size:,}' for size in sizes)} test examples" if sizes else ""
 
 
 def overlap(rows: Sequence[Row]) -> str:
-    """Returns what is to be said of test examples that stand in the training data too, or nothing."""
+    """Returns a warning about test examples that also occur in the training data, or an empty text."""
     shared = max((row["overlap"] or 0 for row in rows), default=0)
     if not shared:
         return ""
@@ -168,16 +170,17 @@ def overlap(rows: Sequence[Row]) -> str:
 
 
 def footnotes(rows: Iterable[Row]) -> dict[str, str]:
-    """Returns a mark ("a", "b", ...) for each note on provenance, in the order in which they first occur."""
+    """Returns a mark ("a", "b", ...) for each note on provenance, in order of first occurrence."""
     notes = dict.fromkeys(note for row in rows for note in (row["notes"] or "").split("; ") if note)
     return {note: _letters(number) for number, note in enumerate(notes)}
 
 
 def marks(row: Row, known: dict[str, str]) -> str:
-    """Returns the marks of a row's notes, such as "a, c", or nothing."""
+    """Returns the marks of a row's notes, such as "a, c", or an empty text."""
     return ", ".join(known[note] for note in (row["notes"] or "").split("; ") if note in known)
 
 
 def _letters(number: int) -> str:
+    # As columns of a spreadsheet: a ... z, aa, ab, ...
     head, tail = divmod(number, 26)
     return (_letters(head - 1) if head else "") + string.ascii_lowercase[tail]

@@ -1,4 +1,4 @@
-"""Checks that every plugin must pass: subclass one in a test file and name the object.
+"""Conformance checks for plugins: subclass one in a test file, set the object to check, and run pytest.
 
     from tlbench.testing.conformance import TaskConformance
 
@@ -6,7 +6,8 @@
         task = MyTask()
         sizes = {"train": 2000, "test": 500}
 
-What a class does not say is checked with the toys, so that a check takes milliseconds.
+Each class lists its guarantees. Class attributes that a subclass leaves out default to the toys, which run in
+milliseconds.
 """
 
 from tlbench.testing.conformance.backbone import BackboneConformance

@@ -1,4 +1,4 @@
-"""What every executor must keep to."""
+"""Conformance checks for executors."""
 
 from __future__ import annotations
 
@@ -26,19 +26,28 @@ from tlbench.testing.conformance.imports import check_light, check_name
 PLUGINS = {"TLBENCH_PLUGINS": "tlbench.testing.toy_plugin,tlbench.testing.faults"}
 PARAMS: dict[str, Value] = {"lr": 0.01, "steps": 4}
 PATIENCE_SECONDS = 240.0
-"""After which an order that did not end is a fault of the executor."""
+"""How long an order may take, in seconds; the toys need milliseconds, so a longer wait is a hang."""
 
 
 class ExecutorConformance:
-    """Subclass it as `class TestX(ExecutorConformance)` and name the executor."""
+    """Checks that an executor carries out orders of toy fits and survives faulty ones.
+
+    Guarantees: every order gets a complete result; equal orders give equal scores on any worker; orders run
+    concurrently; whatever a strategy raises is part of a result. If `capacity().isolated` is set, also: a worker that
+    dies raises `WorkerLost` for its order alone, orders can be cancelled, and `close` ends running orders.
+
+        class TestMyExecutor(ExecutorConformance):
+            executor = MyExecutor()
+            workers = 4
+    """
 
     executor: ClassVar[ExecutorPlugin]
     workers: ClassVar[int] = 2
-    """How many are asked for."""
+    """Number of workers to request."""
 
     @contextmanager
     def started(self, folder: Path) -> Iterator[Executor]:
-        """Yields the executor, started for toys, and closes it."""
+        """Yields the executor, started with the toy plugins; closes it afterwards."""
         request = ExecutorRequest(self.workers, self.workers, "cpu", str(folder / "log"), PLUGINS)
         executor = self.executor.start(request)
         try:
@@ -47,16 +56,16 @@ class ExecutorConformance:
             executor.close()
 
     def test_name(self) -> None:
-        """The name can stand on a command line."""
+        """The name is valid on the command line, and the class has a docstring."""
         check_name(self.executor.name)
-        assert self.executor.__doc__, "an executor says where it runs fits"
+        assert self.executor.__doc__, "add a docstring to the executor: where does it run fits?"
 
     def test_import_is_light(self) -> None:
-        """Listing executors must not load torch."""
+        """Importing the executor's module does not import heavy libraries such as torch."""
         check_light(self.executor)
 
-    def test_it_offers_something(self, tmp_path: Path) -> None:
-        """There is a worker with a core, on a device of a known kind."""
+    def test_capacity(self, tmp_path: Path) -> None:
+        """The capacity has at least one worker with one core, on a known device."""
         with self.started(tmp_path) as executor:
             capacity = executor.capacity()
             assert isinstance(executor, Executor)
@@ -64,110 +73,116 @@ class ExecutorConformance:
             assert capacity.cores >= 1
             assert capacity.device in {"cpu", "cuda"}
 
-    def test_a_search_fit_is_answered_whole(self, tmp_path: Path) -> None:
-        """The answer holds a result for each fit, in order, its memory, and what it was made with."""
+    def test_search_result_is_complete(self, tmp_path: Path) -> None:
+        """A search order returns its fit's status, validation score and provenance, without reading the test split."""
         fits = tuple(Fit(trial, 0, {"lr": 0.01 * (trial + 1), "steps": 4}) for trial in range(2))
         with self.started(tmp_path) as executor:
             for fit in fits:
-                answer = _answer(executor, order("toy-fit", fit, tmp_path))
-                (result,) = answer.results
+                order_result = _run(executor, order("toy-fit", fit, tmp_path))
+                (result,) = order_result.results
                 assert (result.trial, result.seed, result.params) == (fit.trial, fit.seed, fit.params)
                 assert result.status == "ok", f"{result.reason}\n{result.traceback}"
                 assert result.validation is not None
-                assert answer.made_with.distributions["tlbench"]
-                assert set(answer.made_with.data) == {"train", "validation"}, "the test split was read in a search"
+                assert order_result.made_with.distributions["tlbench"]
+                # A search that reads the test split could select hyperparameters by it.
+                assert set(order_result.made_with.data) == {"train", "validation"}, "a search order read other splits"
 
-    def test_a_final_fit_is_predicted_and_scored(self, tmp_path: Path) -> None:
-        """Predictions are in the folder when a final fit is answered, and a `score` finds them there."""
+    def test_final_fits_are_predicted_and_scored(self, tmp_path: Path) -> None:
+        """Final orders write test predictions to the order's folder, and a score order scores them from there."""
         fits = tuple(Fit(0, seed, PARAMS) for seed in (0, 1))
         with self.started(tmp_path) as executor:
             for fit in fits:
-                (result,) = _answer(executor, order("toy-fit", fit, tmp_path, "final")).results
+                (result,) = _run(executor, order("toy-fit", fit, tmp_path, "final")).results
                 assert result.predictions is not None
                 assert (tmp_path / result.predictions).is_file()
-            scored = _answer(executor, order("toy-fit", fits, tmp_path, "score"))
+            scored = _run(executor, order("toy-fit", fits, tmp_path, "score"))
         assert {score.seed for score in scored.scores} == {0, 1}
         assert (tmp_path / scored.predictions).is_file()
 
-    def test_the_same_order_gives_the_same_scores(self, tmp_path: Path) -> None:
-        """On whichever worker, after whatever else."""
+    def test_equal_orders_give_equal_scores(self, tmp_path: Path) -> None:
+        """Equal orders give equal scores, even after an order that changed global state of its process."""
         with self.started(tmp_path) as executor:
-            found = []
+            scores = []
+            # The fit in between changes torch's default dtype, threads and more.
             for strategy in ("toy-tune", "toy-littering", "toy-tune"):
-                (result,) = _answer(executor, order(strategy, Fit(0, 0, PARAMS), tmp_path)).results
+                (result,) = _run(executor, order(strategy, Fit(0, 0, PARAMS), tmp_path)).results
                 assert result.status == "ok", f"{result.reason}\n{result.traceback}"
-                found.append(result.validation)
-            assert found[0] == found[2]
+                scores.append(result.validation)
+            assert scores[0] == scores[2]
 
-    def test_as_many_orders_as_workers_are_on_their_way_at_once(self, tmp_path: Path) -> None:
-        """Each is named by `wait` once it has ended, and answers what it was asked."""
+    def test_concurrent_orders(self, tmp_path: Path) -> None:
+        """With as many orders as workers, `wait` returns each handle once, and each result belongs to its order."""
         with self.started(tmp_path) as executor:
             count = executor.capacity().workers
-            sent = {executor.submit(order("toy-fit", Fit(trial, 0, PARAMS), tmp_path)): trial for trial in range(count)}
-            left = dict(sent)
-            while left:
-                done = executor.wait(list(left), PATIENCE_SECONDS)
-                assert done, "no order ended"
-                assert done <= left.keys()
+            orders = [order("toy-fit", Fit(trial, 0, PARAMS), tmp_path) for trial in range(count)]
+            running = {executor.submit(one): trial for trial, one in enumerate(orders)}
+            while running:
+                done = executor.wait(list(running), PATIENCE_SECONDS)
+                assert done, f"no order ended within {PATIENCE_SECONDS:g} s"
+                assert done <= running.keys(), "`wait` returned a handle that it was not given"
                 for handle in done:
-                    assert handle.result().results[0].trial == left.pop(handle)
+                    assert handle.result().results[0].trial == running.pop(handle)
 
-    def test_a_fault_is_answered_and_the_next_order_is_carried_out(self, tmp_path: Path) -> None:
-        """Whatever a strategy raises is in its result."""
+    def test_strategy_faults_are_results(self, tmp_path: Path) -> None:
+        """A strategy that raises gets a result with a failure status, and the next order is carried out."""
         with self.started(tmp_path) as executor:
             faults = ["toy-oom", "toy-diverging", "toy-interrupting[how=generator]", "toy-interrupting[how=exit]"]
+            # Without isolation, a KeyboardInterrupt is the user's own and must stop the run.
             if executor.capacity().isolated:
                 faults.append("toy-interrupting")
             for strategy in faults:
-                (result,) = _answer(executor, order(strategy, Fit(0, 0, PARAMS), tmp_path)).results
+                (result,) = _run(executor, order(strategy, Fit(0, 0, PARAMS), tmp_path)).results
                 assert result.status in {"failed", "oom", "diverged"}, strategy
-            assert _answer(executor, order("toy-fit", Fit(0, 0, PARAMS), tmp_path)).results[0].status == "ok"
+            assert _run(executor, order("toy-fit", Fit(0, 0, PARAMS), tmp_path)).results[0].status == "ok"
 
+    # 0 looks like success, 139 like a segmentation fault; -9 is the out-of-memory killer, -15 a cluster's time limit.
     @pytest.mark.parametrize("status", [0, 1, 139, -9, -15])
-    def test_a_worker_that_ends_is_lost_and_another_goes_on(self, tmp_path: Path, status: int) -> None:
-        """However it ends: by an exit status, 0 too, or by a signal."""
+    def test_dead_workers_are_lost(self, tmp_path: Path, status: int) -> None:
+        """A worker that exits, even with status 0, or is killed raises `WorkerLost`; the next order is carried out."""
         with self.started(tmp_path) as executor:
-            _needs_isolation(executor)
+            _skip_without_isolation(executor)
             with pytest.raises(WorkerLost):
-                _answer(executor, order(f"toy-exiting[status={status}]", Fit(0, 0, PARAMS), tmp_path))
-            assert _answer(executor, order("toy-fit", Fit(0, 0, PARAMS), tmp_path)).results[0].status == "ok"
+                _run(executor, order(f"toy-exiting[status={status}]", Fit(0, 0, PARAMS), tmp_path))
+            assert _run(executor, order("toy-fit", Fit(0, 0, PARAMS), tmp_path)).results[0].status == "ok"
 
-    def test_what_is_cancelled_ends(self, tmp_path: Path) -> None:
-        """Whatever it is doing; and the executor goes on."""
+    def test_cancelled_orders_end(self, tmp_path: Path) -> None:
+        """A cancelled order ends while it computes, and the next order is carried out."""
         with self.started(tmp_path) as executor:
-            _needs_isolation(executor)
+            _skip_without_isolation(executor)
+            # Hours of computing, so that it is still running when it is cancelled.
             handle = executor.submit(order("toy-slow[rounds=1000000000]", Fit(0, 0, PARAMS), tmp_path))
-            assert executor.wait([handle], 0.0) == set(), "it cannot have ended"
+            assert executor.wait([handle], 0.0) == set(), "`wait` returned a handle whose order was still running"
             handle.cancel()
             with pytest.raises(WorkerLost):
-                _ended(executor, handle)
-            assert _answer(executor, order("toy-fit", Fit(0, 0, PARAMS), tmp_path)).results[0].status == "ok"
+                _result(executor, handle)
+            assert _run(executor, order("toy-fit", Fit(0, 0, PARAMS), tmp_path)).results[0].status == "ok"
 
-    def test_it_closes_in_the_middle_of_work(self, tmp_path: Path) -> None:
-        """Whatever is in work ends with it."""
+    def test_close_ends_running_orders(self, tmp_path: Path) -> None:
+        """`close` returns while an order is running, and ends it."""
         with self.started(tmp_path) as executor:
-            _needs_isolation(executor)
+            _skip_without_isolation(executor)
+            # Leaving the block calls `close`; the test's time limit catches one that waits for the order.
             executor.submit(order("toy-slow[rounds=1000000000]", Fit(0, 0, PARAMS), tmp_path))
 
 
 def order(strategy: str, fits: Fit | tuple[Fit, ...], folder: Path, purpose: str = "search") -> FitOrder:
-    """Returns an order for a toy."""
+    """Returns an order of toy fits for one strategy, on the toy backbone and task."""
     cell = Cell(Ref("toy-tone"), Ref(strategy), Protocol(trials=4, seeds=(0, 1), precision="fp32"), Ref("toy"))
-    wanted = fits if isinstance(fits, tuple) else (fits,)
-    return FitOrder(cell, purpose, wanted, folder=str(folder), environment=PLUGINS)  # type: ignore[arg-type]
+    batch = fits if isinstance(fits, tuple) else (fits,)
+    return FitOrder(cell, purpose, batch, folder=str(folder), environment=PLUGINS)  # type: ignore[arg-type]
 
 
-def _answer(executor: Executor, asked: FitOrder) -> OrderResult:
-    answer = _ended(executor, executor.submit(asked))
-    assert not answer.error, f"{answer.error}\n{answer.traceback}"
-    return answer
+def _run(executor: Executor, submitted: FitOrder) -> OrderResult:
+    result = _result(executor, executor.submit(submitted))
+    assert not result.error, f"{result.error}\n{result.traceback}"
+    return result
 
 
-def _ended(executor: Executor, handle: Handle) -> OrderResult:
-    assert executor.wait([handle], PATIENCE_SECONDS) == {handle}, "the order did not end"
+def _result(executor: Executor, handle: Handle) -> OrderResult:
+    assert executor.wait([handle], PATIENCE_SECONDS) == {handle}, f"the order did not end within {PATIENCE_SECONDS:g} s"
     return handle.result()
 
 
-def _needs_isolation(executor: Executor) -> None:
+def _skip_without_isolation(executor: Executor) -> None:
     if not executor.capacity().isolated:
-        pytest.skip("its workers cannot die alone")
+        pytest.skip("this executor is not isolated: a dying worker would end the test process")

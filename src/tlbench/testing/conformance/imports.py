@@ -1,4 +1,4 @@
-"""Whether a plugin's module can be imported without the heavy libraries."""
+"""Checks that a plugin's module imports no heavy libraries and that its objects have valid names."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tlbench.catalog.names import fault_of_name
 
 HEAVY = ("torch", "transformers", "timm", "optuna", "evaluate", "datasets", "peft", "sklearn")
 
+# sys.modules shows what was loaded, also indirectly.
 _SCRIPT = """
 import importlib, sys
 importlib.import_module(sys.argv[1])
@@ -20,39 +21,40 @@ print(*sorted(set(sys.argv[2:]) & set(sys.modules)))
 
 
 def heavy_imports(module: str, heavy: Iterable[str] = HEAVY) -> tuple[str, ...] | None:
-    """Returns which heavy libraries a fresh interpreter loads with the module; None if it cannot find the module.
+    """Returns the heavy libraries that importing a module loads, or None if a new process cannot find the module.
 
     Raises:
-        RuntimeError: The module cannot be imported at all.
+        RuntimeError: The import fails; the message holds its traceback.
     """
     try:
-        found = importlib.util.find_spec(module)
+        spec = importlib.util.find_spec(module)
     except (ImportError, ValueError):
-        found = None
-    if found is None or module == "__main__":
+        spec = None
+    if spec is None or module == "__main__":
         return None
+    # In a new interpreter, since this one has usually loaded torch; with its path, for modules that are not installed.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", _SCRIPT, module, *heavy], env=environment, capture_output=True, text=True, check=False
     )
-    if done.returncode:
-        raise RuntimeError(f"{module} cannot be imported alone:\n{done.stderr}")
-    return tuple(done.stdout.split())
+    if process.returncode:
+        raise RuntimeError(f"{module} cannot be imported alone:\n{process.stderr}")
+    return tuple(process.stdout.split())
 
 
 def check_light(item: object, heavy: Iterable[str] = HEAVY) -> None:
-    """Asserts that the module which defines the object's class loads no heavy library; skips test modules."""
+    """Asserts that importing the module of the object's class loads no heavy library; skips test modules."""
     import pytest
 
     module = type(item).__module__
     loaded = heavy_imports(module, heavy)
     if loaded is None:
-        pytest.skip(f"{module} is no module that another process can import")
+        pytest.skip(f"{module} cannot be imported by another process")
     assert not loaded, f"importing {module} loads {', '.join(loaded)}: import them inside functions"
 
 
 def check_name(name: object) -> None:
-    """Asserts that the name can stand in a suite and on the command line."""
-    assert isinstance(name, str)
+    """Asserts that a name is valid in suites and on the command line."""
+    assert isinstance(name, str), f"the name {name!r} is not a str"
     fault = fault_of_name(name)
-    assert not fault, f"{name!r} is no name: {fault}"
+    assert not fault, f"{name!r} is not a valid name: {fault}"

@@ -1,4 +1,4 @@
-"""What the program that shows a rendering takes for structure or for a command, so that names can be kept from both."""
+"""Finds injected structure in rendered text: markup, links, formulas and escape sequences that come from names."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import Any, Literal
 from tlbench.results.render.escaping import ESCAPES, is_invisible
 
 Medium = Literal["text", "terminal", "html", "markdown", "csv", "tsv", "json", "latex"]
-"""What a rendering is read by: `text` any editor, `html` a browser (SVG and XML too), `markdown` GitHub, `csv` and
-`tsv` a spreadsheet."""
+"""The format of a rendered text; use `html` for SVG and XML too. `csv` and `tsv` are checked as a spreadsheet reads
+them, `markdown` as GitHub does."""
 
 HOSTILE: Mapping[str, str] = {
     "terminal escapes": "\x1b[8mhidden\x1b[0m \x1b]0;title\x07 \x9b2J \x1b]8;;https://evil.example\x1b\\link",
@@ -45,7 +45,7 @@ HOSTILE: Mapping[str, str] = {
     "members of JSON": "x\", \"y\": [\"z\"], \"w\": \"",
     "LaTeX": "\\input{/etc/passwd} per%cent dollar$sign and&sign hash#sign under_score {brace}",
 }  # fmt: skip
-"""Names that some program takes for a command or for structure, by what they are."""
+"""Names that some format or program would interpret, by the kind of attack."""
 _CELLS = re.compile(r"(?<!\\)\|")
 _FORMULA = re.compile(r"[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
 _LATEX = ("\\input{", "per%cent", "dollar$sign", "and&sign", "hash#sign", "under_score", "{brace}")
@@ -55,33 +55,40 @@ _ADDRESS = re.compile(r"://|www\.")
 
 
 def taken_for_commands(medium: Medium | None, written: str, harmless: str) -> list[str]:
-    """Returns what a rendering of hostile names has that the same page of harmless names has not, a line each.
+    """Returns the structure that a page with hostile names has in addition to the same page with harmless names.
+
+    Args:
+        medium: The format of both texts.
+        written: The page with hostile names.
+        harmless: The same page with harmless names.
 
     Raises:
-        AssertionError: There is no such medium, or one of the renderings cannot be read as it.
+        AssertionError: The medium is unknown, or a text is not valid in it.
     """
     structure = None if medium is None else _STRUCTURE.get(medium)
-    assert structure is not None, f"medium = {medium!r}: say what the text is read by, one of {', '.join(_STRUCTURE)}"
-    assert medium not in {"text", "terminal"} or not re.search(r"</\w+>", harmless), "it is HTML: say medium = 'html'"
+    assert structure is not None, f"medium = {medium!r}: set it to one of {', '.join(_STRUCTURE)}"
+    # Claiming to be text would skip the checks of markup.
+    assert medium not in {"text", "terminal"} or not re.search(r"</\w+>", harmless), "it is HTML: set medium = 'html'"
     hidden = _hidden(written) - _hidden(harmless)
-    found = [f"characters that nobody sees: {', '.join(sorted(hidden))}"] if hidden else []
-    return found + sorted(structure(written) - structure(harmless))
+    problems = [f"characters that nobody sees: {', '.join(sorted(hidden))}"] if hidden else []
+    return problems + sorted(structure(written) - structure(harmless))
 
 
 def _hidden(text: str) -> set[str]:
-    """Returns the kinds of escape sequences and of invisible characters, but for the ends of lines and tabs."""
+    """Returns the distinct escape sequences and invisible characters, except line ends and tabs."""
     text = text.replace("\r\n", "\n")
     sequences = {ascii(sequence) for sequence in ESCAPES.findall(text)}
+    # Unassigned characters are left out: which ones are depends on the version of Unicode that Python has.
     rest = set(ESCAPES.sub("", text)) - {"\n", "\t"}
     return sequences | {f"U+{ord(one):04X}" for one in rest if is_invisible(one) and unicodedata.category(one) != "Cn"}
 
 
-def _nothing(text: str) -> Counter[str]:
+def _no_structure(text: str) -> Counter[str]:
     return Counter()
 
 
 class _Tags(HTMLParser):
-    """Collects which tags and attributes there are."""
+    """Collects the kinds of tags, attributes and declarations in HTML."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -90,6 +97,7 @@ class _Tags(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.kinds |= {f"<{tag}>", *(f"<{tag} {name}=...>" for name, _ in attrs)}
         for name, value in attrs:
+            # Browsers ignore white space in a scheme: "java\nscript:" runs as well.
             if name in _ADDRESSES and "".join((value or "").split()).lower().startswith(_SCRIPTS):
                 self.kinds.add(f"a script as an address: <{tag} {name}=...>")
 
@@ -112,41 +120,44 @@ def _html(text: str) -> Counter[str]:
     parser.close()
     if "R&lt;b" in text:
         parser.kinds.add("an & of a name that begins an entity")
-    # How often is not compared: what names are too long for may be drawn in more parts.
+    # Kinds, not numbers of occurrences: a renderer may split a longer name into several elements.
     return Counter(parser.kinds)
 
 
 def _markdown(text: str) -> Counter[str]:
-    # It comes with rich.
+    # A dependency of rich, so it is always installed.
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-    # Else one could not tell an address from one whose colon is escaped.
+    # Keeps escaped characters as tokens of their own: joined, "https\://x" would look like a link.
     parser.disable("text_join", ignoreInvalid=True)
-    found: Counter[str] = Counter()
+    structure: Counter[str] = Counter()
     lines = text.splitlines()
     for block in parser.parse(text):
         if block.type == "table_open" and block.map:
-            found.update(f"a table's row with {len(_CELLS.findall(line))} bars" for line in lines[slice(*block.map)])
+            structure.update(
+                f"a table's row with {len(_CELLS.findall(line))} bars" for line in lines[slice(*block.map)]
+            )
         for token in (block, *(block.children or ())):
             if token.type == "text" and _ADDRESS.search(token.content):
-                found["an address that becomes a link"] += 1
+                structure["an address that becomes a link"] += 1
             elif token.type not in {"text", "text_special", "code_inline", "inline", "softbreak"}:
-                found[f"{token.type} {token.tag}".strip()] += 1
-    return found
+                structure[f"{token.type} {token.tag}".strip()] += 1
+    return structure
 
 
 def _table(separator: str) -> Callable[[str], Counter[str]]:
     def structure(text: str) -> Counter[str]:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
-        found = Counter(f"a row of {len(row)} cells" for row in rows)
-        found.update({f"the formula {cell!r}": 1 for row in rows for cell in row if _is_formula(cell)})
-        return found
+        counts = Counter(f"a row of {len(row)} cells" for row in rows)
+        counts.update({f"the formula {cell!r}": 1 for row in rows for cell in row if _is_formula(cell)})
+        return counts
 
     return structure
 
 
 def _is_formula(cell: str) -> bool:
+    # A lone "-" is the usual sign for a missing value, and negative numbers are numbers.
     if not _FORMULA.match(cell) or cell == "-":
         return False
     try:
@@ -158,21 +169,21 @@ def _is_formula(cell: str) -> bool:
 
 def _json(text: str) -> Counter[str]:
     try:
-        return Counter({"a value that a name adds": _count(json.loads(text))})
+        return Counter({"a value that a name adds": _count_values(json.loads(text))})
     except ValueError as error:
         raise AssertionError(f"it is not JSON: {error}") from None
 
 
-def _count(value: Any) -> int:
+def _count_values(value: Any) -> int:
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + sum(map(_count, parts))
+    return 1 + sum(map(_count_values, parts))
 
 
 def _latex(text: str) -> Counter[str]:
-    return Counter(f"{part} as it is" for part in _LATEX if part in text)
+    return Counter(f"{part} without an escape" for part in _LATEX if part in text)
 
 
 _STRUCTURE: Mapping[Medium, Callable[[str], Counter[str]]] = {
-    "text": _nothing, "terminal": _nothing, "html": _html, "markdown": _markdown, "csv": _table(","),
+    "text": _no_structure, "terminal": _no_structure, "html": _html, "markdown": _markdown, "csv": _table(","),
     "tsv": _table("\t"), "json": _json, "latex": _latex,
 }  # fmt: skip

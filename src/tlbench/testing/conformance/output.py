@@ -1,4 +1,4 @@
-"""What a kind of output must keep: its targets, answers, storage and head fit together."""
+"""Conformance checks for output types."""
 
 from __future__ import annotations
 
@@ -20,22 +20,33 @@ from tlbench.testing.conformance.imports import check_light, check_name
 
 
 class OutputConformance:
-    """Subclass it with `output`, some labelled `examples` of it, not all alike, and the `metrics` that score it."""
+    """Checks that targets, predictions, storage, class report and head of an output fit together.
+
+    Guarantees: valid targets are accepted and missing ones refused; right predictions have the best score; arrays
+    depend on their own example only; predictions survive storage; the default head trains and predicts.
+
+        class TestMyOutput(OutputConformance):
+            output = MyOutput()
+            examples = (Example("a", ("a text",), 0), Example("b", ("another",), 1))
+            metrics = (MyMetric(),)
+    """
 
     output: ClassVar[Output]
     examples: ClassVar[Sequence[Example]]
+    """Labelled examples with at least two distinct targets."""
     metrics: ClassVar[Sequence[Metric]] = ()
+    """Metrics that support the output."""
 
     def right(self, example: Example) -> Any:
-        """Returns the right answer to an example: its target, or the first of the texts that are accepted."""
+        """Returns the right prediction for an example: its target, or the first of its accepted texts."""
         if self.output.answers != "texts":
             return example.target
         first = example.target[0] if example.target else ""
-        # A span's target has the text and where it stands.
+        # Targets of spans are `Answer`s with a text and an offset, but predictions are texts.
         return getattr(first, "text", first)
 
     def wrong(self, example: Example) -> Any:
-        """Returns an answer of the right form that is not right: another class, label, number or text."""
+        """Returns a wrong prediction of the right form: another class, label, number or text."""
         right, count = self.right(example), len(self.output.classes)
         if self.output.answers == "texts":
             return f"no answer but {right}"
@@ -46,34 +57,34 @@ class OutputConformance:
         return (right + 1) % count if count else right + 1
 
     def test_import_is_light(self) -> None:
-        """The module that defines the output loads no heavy library."""
+        """Importing the output's module does not import heavy libraries such as torch."""
         check_light(self.output)
 
-    def test_says_what_it_is(self) -> None:
-        """Its kind is a name, and its answers are of one of the four shapes."""
+    def test_declared_attributes(self) -> None:
+        """`kind` is a valid name, and `answers` is one of the four forms of predictions."""
         check_name(self.output.kind)
         assert self.output.answers in get_args(AnswerKind)
 
     def test_targets_fit(self) -> None:
-        """Every example's target fits, and a missing one does not."""
-        assert self.examples, "there are no examples"
+        """The output accepts the target of every example and refuses a missing one."""
+        assert self.examples, "set `examples` to some labelled examples"
         for example in self.examples:
             assert self.output.misfit(example) is None, f"{example.id}: {self.output.misfit(example)}"
             missing = Example(example.id, example.inputs)
-            assert self.output.misfit(missing), "a missing target fits"
+            assert self.output.misfit(missing), "`misfit` accepts a missing target"
             assert self.output.occurring(example.target) <= set(range(len(self.output.classes)))
 
     def test_right_answers_score_best(self) -> None:
-        """Right answers have the best value of every metric."""
+        """Right predictions have the best value of every metric."""
         for metric in self.metrics:
             from tlbench.metrics.resampling import score
 
-            assert metric.supports(self.output), f"{metric.name} does not score it"
+            assert metric.supports(self.output), f"{metric.name} does not support this output"
             best = metric.highest if metric.greater_is_better else metric.lowest
             assert best is None or score(metric, self._scored()) == pytest.approx(best)
 
     def test_wrong_answers_score_worse(self) -> None:
-        """Answers of which one in two is wrong have a worse value of every metric than right ones."""
+        """Predictions of which every second one is wrong score worse than right ones, in every metric."""
         from tlbench.metrics.resampling import score
 
         half = self._scored([self.wrong(e) if i % 2 else self.right(e) for i, e in enumerate(self.examples)])
@@ -84,58 +95,59 @@ class OutputConformance:
                 f"{metric.name} is {mixed} where half is wrong, {right} where all is right"
             )
 
-    def test_arrays_are_of_the_targets_and_of_the_answers(self) -> None:
-        """Targets stay the same whatever is answered; right answers are equal to them, and wrong ones are not."""
+    def test_arrays_separate_targets_and_predictions(self) -> None:
+        """The array of targets is independent of predictions, equals right predictions and differs from wrong ones."""
         right, wrong = self._scored(), self._scored([self.wrong(example) for example in self.examples])
-        assert _listed(right.targets) == _listed(wrong.targets), "the targets are others where the answers are wrong"
+        assert _listed(right.targets) == _listed(wrong.targets), "the targets change with the predictions"
         for i, example in enumerate(self.examples):
-            target, answers = _listed(right.targets)[i], (_listed(right.values)[i], _listed(wrong.values)[i])
-            fits = [one in target if self.output.answers == "texts" else one == target for one in answers]
+            target, values = _listed(right.targets)[i], (_listed(right.values)[i], _listed(wrong.values)[i])
+            equal = [one in target if self.output.answers == "texts" else one == target for one in values]
             if self.output.answers == "texts" and not target:
-                # Nothing is right but to say nothing.
-                fits[0] = not answers[0]
-            assert fits[0], f"{example.id}: the right answer is {answers[0]!r}, where the target is {target!r}"
-            assert not fits[1], f"{example.id}: a wrong answer is {answers[1]!r}, as the target is"
+                # An unanswerable question has no accepted texts; its right prediction is the empty text.
+                equal[0] = not values[0]
+            assert equal[0], f"{example.id}: the right prediction is {values[0]!r}, but the target is {target!r}"
+            assert not equal[1], f"{example.id}: a wrong prediction is {values[1]!r}, which equals the target"
             self._check_target(example, target)
 
-    def test_arrays_of_some_examples(self) -> None:
-        """Each example's target and answer are the same whichever others stand beside it."""
+    def test_arrays_depend_on_their_own_example(self) -> None:
+        """The target and prediction of an example are the same alone and among other examples."""
         whole = self._scored()
         for i, example in enumerate(self.examples):
             alone = self._scored(examples=[example])
             for part, of_all in ((alone.targets, whole.targets), (alone.values, whole.values)):
-                one, same = _listed(part)[0], _listed(of_all)[i]
-                assert one == same, f"{example.id} alone is {one!r}, and among others {same!r}"
+                one, among_others = _listed(part)[0], _listed(of_all)[i]
+                assert one == among_others, f"{example.id} is {one!r} alone and {among_others!r} among others"
 
-    def test_too_few_answers_are_refused(self) -> None:
-        """Answers to other examples are the predictor's mistake."""
-        some = self._predictions()
+    def test_predictions_must_match_the_targets(self) -> None:
+        """More predictions than targets raise a PluginError, since the predictor is at fault."""
+        predictions = self._predictions()
         with pytest.raises(PluginError):
-            scored_of(self.output, [e.target for e in self.examples][1:], some)
+            scored_of(self.output, [e.target for e in self.examples][1:], predictions)
 
-    def test_answers_are_stored_as_they_are(self) -> None:
-        """What is written to a file of predictions is read back equal."""
+    def test_predictions_survive_storage(self) -> None:
+        """Targets and predictions are equal after writing and reading them as Parquet columns."""
         import pyarrow as pa
 
         from tlbench.results.records.stored_predictions import columns_of, scored_in
 
         scored = self._scored()
-        read = scored_in(pa.table(columns_of(0, [example.id for example in self.examples], scored)))
-        assert read.kind == scored.kind
-        assert read.targets.tolist() == scored.targets.tolist()
-        assert read.values.tolist() == scored.values.tolist()
+        restored = scored_in(pa.table(columns_of(0, [example.id for example in self.examples], scored)))
+        assert restored.kind == scored.kind
+        assert restored.targets.tolist() == scored.targets.tolist()
+        assert restored.values.tolist() == scored.values.tolist()
 
-    def test_the_report_is_of_its_classes(self) -> None:
-        """What is reported of classes has their names, and finds everything where all answers are right."""
+    def test_class_report(self) -> None:
+        """The class report names the output's classes, is perfect for right predictions and not for wrong ones."""
         report = report_of(self.output, [self._scored()])
         assert set(report.names) <= set(self.output.classes)
+        # 0 for classes without examples, for which F1 is undefined.
         assert all(row.f1 in {0.0, 1.0} for row in report.classes)
         wrong = report_of(self.output, [self._scored([self.wrong(example) for example in self.examples])])
-        assert not report.classes or wrong != report, "the report is the same where all answers are wrong"
+        assert not report.classes or wrong != report, "the report is the same for wrong predictions"
 
-    def test_the_head_learns_and_answers(self) -> None:
-        """The default head on the toy backbone has a finite loss with a gradient, and answers that can be scored."""
-        from tlbench.testing.conformance.words_and_spans import answered
+    def test_default_head(self) -> None:
+        """The default head on the toy backbone has a finite loss with a gradient and predictions that can be scored."""
+        from tlbench.testing.conformance.words_and_spans import step_and_predict
         from tlbench.testing.toys import ToyBackbone
 
         backbone = ToyBackbone()
@@ -143,34 +155,35 @@ class OutputConformance:
         try:
             head = default_head(self.output, encoder)
         except PluginError as error:
-            pytest.skip(f"it has no head of its own: {error}")
+            pytest.skip(f"this output has no default head: {error}")
         examples = Examples(self.examples)
-        predictions = answered(encoder, head, backbone.featurize(examples, self.output))
+        predictions = step_and_predict(encoder, head, backbone.featurize(examples, self.output))
         scored_of(self.output, [example.target for example in examples], predictions)
 
     def _check_target(self, example: Example, target: Any) -> None:
-        """Asserts that a target, as metrics read it, is of the classes that the example is one of."""
+        """Asserts that a target, in the form that metrics read, has the classes that `occurring` returns."""
         if self.output.answers == "numbers" and self.output.whole:
-            assert target == int(target), f"{example.id}: the target {target!r} is not whole"
+            assert target == int(target), f"{example.id}: the target {target!r} is not whole, but `whole` is set"
         occurring = self.output.occurring(example.target)
         if not occurring or self.output.answers == "texts":
             return
         if self.output.answers == "tags":
-            found = {self.output.classes.index(tag) for tag in target if tag in self.output.classes}
+            classes = {self.output.classes.index(tag) for tag in target if tag in self.output.classes}
         elif self.output.answers == "labels":
-            found = {index for index, label in enumerate(target) if label}
+            classes = {index for index, label in enumerate(target) if label}
         else:
-            found = {int(target)}
-        assert found == occurring, f"{example.id}: the target {target!r} is of {found}, and the example of {occurring}"
+            classes = {int(target)}
+        assert classes == occurring, f"{example.id}: target {target!r} has {classes}, `occurring` gives {occurring}"
 
     def _predictions(self, values: Sequence[Any] | None = None, examples: Sequence[Example] = ()) -> Predictions:
         examples = examples or self.examples
-        given: Any = [self.right(example) for example in examples] if values is None else values
-        given = objects(given) if self.output.answers in {"tags", "texts"} else np.asarray(given)
-        return Predictions(tuple(example.id for example in examples), given)
+        predicted: Any = [self.right(example) for example in examples] if values is None else values
+        # Sequences of equal length would become a 2-D array in `np.asarray`.
+        predicted = objects(predicted) if self.output.answers in {"tags", "texts"} else np.asarray(predicted)
+        return Predictions(tuple(example.id for example in examples), predicted)
 
     def _scored(self, values: Sequence[Any] | None = None, examples: Sequence[Example] = ()) -> Scored:
-        """Returns these answers, or the right ones, beside the targets of these examples, or of all."""
+        """Returns predictions (by default the right ones) with the targets of examples (by default all)."""
         targets = [example.target for example in examples or self.examples]
         return scored_of(self.output, targets, self._predictions(values, examples))
 

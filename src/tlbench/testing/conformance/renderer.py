@@ -1,4 +1,4 @@
-"""What a renderer must keep, on pages of friendly and of hostile records."""
+"""Conformance checks for renderers."""
 
 from __future__ import annotations
 
@@ -17,70 +17,82 @@ if TYPE_CHECKING:
 
 
 class RendererConformance:
-    """Subclass it with `renderer` and `medium`; `shown` says how it writes a text, where it escapes some."""
+    """Checks that a renderer shows everything that a leaderboard must show, and that names cannot inject anything.
+
+    Guarantees: every task, strategy and score is shown; rendering is deterministic; an empty page is rendered; no name
+    of a plugin or record becomes markup, a link, a formula, an escape sequence or a line break.
+
+        class TestMyRenderer(RendererConformance):
+            renderer = MyRenderer()
+            medium = "html"
+
+    Override `shown` if the renderer escapes characters of ordinary names.
+    """
 
     renderer: ClassVar[Renderer]
     medium: ClassVar[Medium]
-    """What the text is read by: nothing in a name may be a command to that."""
+    """Format of the rendered text, which decides what a name must not inject."""
 
     def shown(self, text: str) -> str:
-        """Returns how the renderer writes a text."""
+        """Returns the form in which a name or score occurs in the rendered text, escaped as the renderer does."""
         return text
 
     def test_import_is_light(self) -> None:
-        """The module that defines the renderer loads no heavy library."""
+        """Importing the renderer's module does not import heavy libraries such as torch."""
         check_light(self.renderer)
 
     def test_name(self) -> None:
-        """Its name can stand on the command line."""
+        """The name is valid on the command line."""
         check_name(self.renderer.name)
 
     def test_shows_every_score_and_name(self) -> None:
-        """Every line's strategy and score, every failure and every task stand in what it writes."""
+        """The rendered text contains every task, and the strategy and score (or status) of every row."""
         page = example_page()
-        written = _written(self.renderer, page)
+        rendered = _render(self.renderer, page)
         assert page.sections
         for section in page.sections:
-            assert self.shown(section.task) in written, f"the task {section.task} is missing"
+            assert self.shown(section.task) in rendered, f"the task {section.task} is missing"
             for line in section.lines:
                 for name in ("strategy", "score"):
-                    assert self.shown(line.values[name].text) in written, f"{line.values[name].text} is missing"
+                    text = line.values[name].text
+                    assert self.shown(text) in rendered, f"the {name} {text} is missing"
 
     def test_the_same_page_gives_the_same_text(self) -> None:
-        """Two renderings of equal pages are equal to the byte."""
-        assert _written(self.renderer, example_page()) == _written(self.renderer, example_page())
+        """Rendering equal pages gives equal text."""
+        assert _render(self.renderer, example_page()) == _render(self.renderer, example_page())
 
     def test_an_empty_page(self) -> None:
-        """A page on which nothing is recorded yet is no error."""
-        _written(self.renderer, example_page(empty=True))
+        """A page without records is rendered without an error."""
+        _render(self.renderer, example_page(empty=True))
 
     @pytest.mark.parametrize("kind", HOSTILE)
     def test_hostile_names(self, kind: str) -> None:
-        """Names, labels, reasons and notes are text and nothing else: no tag, link, formula, escape or line break."""
-        written = _written(self.renderer, example_page(HOSTILE[kind]))
+        """Names, labels, reasons and notes are shown as text: they add no tag, link, formula, escape or line break."""
+        rendered = _render(self.renderer, example_page(HOSTILE[kind]))
         medium = getattr(self, "medium", None)
-        found = taken_for_commands(medium, written, _written(self.renderer, example_page()))
-        # On one line the same names are as long, so that they are laid out alike.
-        on_one_line = _written(self.renderer, example_page(printable(HOSTILE[kind])))
-        found += ["a line break of a name"] if written.count("\n") != on_one_line.count("\n") else []
-        assert not found, f"names that hold {kind} are not escaped for {medium}: {'; '.join(found)}"
+        injected = taken_for_commands(medium, rendered, _render(self.renderer, example_page()))
+        # Long names may wrap onto several lines: compare with names of the same length that hold no line break.
+        on_one_line = _render(self.renderer, example_page(printable(HOSTILE[kind])))
+        injected += ["a line break of a name"] if rendered.count("\n") != on_one_line.count("\n") else []
+        assert not injected, f"names that hold {kind} are not escaped for {medium}: {'; '.join(injected)}"
 
 
-def _written(renderer: Renderer, page: Page) -> str:
-    """Returns what the renderer writes, once it is known to be text that can be written."""
-    written = renderer.render(page)
-    assert isinstance(written, str), f"render returned {type(written).__name__} and not a str"
-    lone = sorted({f"U+{ord(one):04X}" for one in written if "\ud800" <= one <= "\udfff"})
-    assert not lone, f"it holds surrogates, which no encoding can write: {', '.join(lone)}"
-    return written
+def _render(renderer: Renderer, page: Page) -> str:
+    """Returns the rendered page; asserts that it is a str without surrogates."""
+    rendered = renderer.render(page)
+    assert isinstance(rendered, str), f"render returned {type(rendered).__name__} and not a str"
+    # Python strings hold code points, never surrogate pairs, so any surrogate would fail when the text is written.
+    surrogates = sorted({f"U+{ord(one):04X}" for one in rendered if "\ud800" <= one <= "\udfff"})
+    assert not surrogates, f"the text has surrogates, which no encoding can write: {', '.join(surrogates)}"
+    return rendered
 
 
 def example_page(name: str = "", empty: bool = False) -> Page:
-    """Returns a page of three tasks with three strategies each, one of which failed; or of nothing.
+    """Returns a page of three tasks with three strategies each, of which one failed.
 
     Args:
-        name: Stands at both ends of every name, label, reason and note.
-        empty: Whether there are no records.
+        name: A hostile text to put at both ends of every name, label, reason and note.
+        empty: Whether to leave out all records.
     """
     from tlbench.contracts.cell import Cell, Protocol, Ref
     from tlbench.contracts.record import Provenance, Record, TestScore
@@ -91,27 +103,28 @@ def example_page(name: str = "", empty: bool = False) -> Page:
     def named(text: str) -> str:
         return f"{name} {text} {name}".strip(" ")
 
-    # tlbench's own, a plugin's, and one of a plugin that is no longer installed.
-    off = _metric("steps_off", named("steps off"))
+    # One of tlbench's metrics, a plugin's, and "turns", whose plugin is no longer installed.
+    steps_off = _metric("steps_off", named("steps off"))
     records = []
     for task, metric in (("tone", "accuracy"), ("topic", "steps_off"), ("turn", "turns")):
         for place, strategy in enumerate(("full-finetune", "linear-probe", "lora")):
             cell = Cell(Ref(named(task)), Ref(named(strategy)), Protocol(seeds=(0, 1)), Ref(named("tiny")))
             libraries = {"torch": "2.15.0", named("library"): named(f"1.{place}")}
-            made = Provenance(distributions=libraries, device=named(f"cpu{place}"))
+            provenance = Provenance(distributions=libraries, device=named(f"cpu{place}"))
             if place == 2:
+                # Failures have a section of their own, in which reasons are shown.
                 reason = named("no room for it")
-                records.append(Record(cell, "oom", reason=reason, metrics=(metric,), provenance=made))
+                records.append(Record(cell, "oom", reason=reason, metrics=(metric,), provenance=provenance))
                 continue
             value, metrics = 0.9123 - place / 10, (metric, "f1")
             scores = [TestScore(m, seed, value, value - 0.02, value + 0.02, 400) for m in metrics for seed in (0, 1)]
             records.append(
                 Record(
-                    cell, "ok", metrics=metrics, scores=tuple(scores), provenance=made, parameters=1000,
-                    trainable_parameters=1000, overlap={"train": 3},
+                    cell, "ok", metrics=metrics, scores=tuple(scores), provenance=provenance,
+                    parameters=1000, trainable_parameters=1000, overlap={"train": 3},
                 )
             )  # fmt: skip
-    table = frame([] if empty else records, metrics={**METRICS, off.name: off})
+    table = frame([] if empty else records, metrics={**METRICS, steps_off.name: steps_off})
     return Page(table, named("example"), f"tlbench leaderboard --suite {named('example')}")
 
 

@@ -1,106 +1,110 @@
-"""What a text backbone must keep to where the answer is a part of the input: words and spans."""
+"""Conformance checks for text backbones on outputs that refer to parts of the input: word classes and spans."""
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.errors import PluginError
-from tlbench.contracts.outputs import Answer, Output, Predictions, Span, TokenClasses
+from tlbench.contracts.outputs import Output, Predictions, Span, TokenClasses
 from tlbench.contracts.task import Example, Examples
 from tlbench.modeling.heads import new_head
+from tlbench.testing.conformance.inputs import LONG, questions, sentences
 
 if TYPE_CHECKING:
     from tlbench.modeling.data import Data
     from tlbench.modeling.encoder import Encoder
     from tlbench.modeling.heads import Head
 
-WORDS = "the a old new cat dog tree river sees finds likes under over quick small and not every my blue".split()
-LONG = 150
-"""Words: more than fit into one row of most backbones."""
-
 
 class PartsConformance:
-    """The checks of `BackboneConformance` for `TokenClasses` and `Span`; skipped where the backbone refuses them."""
+    """The part of `BackboneConformance` for `TokenClasses` and `Span`; skipped if the backbone does not support them.
+
+    Guarantees: each word is aligned with at most one position; spans are aligned with their characters; perfect logits
+    decode to the targets; both heads train.
+    """
 
     backbone: ClassVar[Backbone]
 
-    def test_words_are_found_again(self) -> None:
-        """A word begins at one position of one row, and what is said there is said of the word."""
+    def test_word_alignment(self) -> None:
+        """Each word is aligned with one position of one row, and perfect logits there decode to its class."""
         import torch
 
         data = self._featurized(sentences(), TokenClasses(("O", "B-x", "I-x")))
         assert data.alignment is not None, "there is no alignment"
-        found: list[list[int]] = [[] for _ in data.examples]
+        aligned: list[list[int]] = [[] for _ in data.examples]
         for owner, words in zip(data.owners.tolist(), data.alignment, strict=True):
-            found[owner] += words[words >= 0].tolist()
-        for example, indices in zip(data.examples, found, strict=True):
+            aligned[owner] += words[words >= 0].tolist()
+        for example, indices in zip(data.examples, aligned, strict=True):
             count = len(example.inputs[0])
-            assert len(indices) == len(set(indices)), f"{example.id}: a word begins twice"
-            assert set(indices) <= set(range(count)), f"{example.id}: there is no such word"
+            assert len(indices) == len(set(indices)), f"{example.id}: a word begins twice in the alignment"
+            assert set(indices) <= set(range(count)), f"{example.id}: the alignment has a word index out of range"
+            # A backbone may truncate the long sentence, so some of its words may have no position.
             assert count == LONG or len(indices) == count, f"{example.id}: {count} words, {len(indices)} begin"
         head = new_head(self.backbone, TokenClasses(("O", "B-x", "I-x")), self.backbone.load())
-        wanted = head.targets(data)
-        told = head.outputs(torch.nn.functional.one_hot(wanted.clamp(min=0), 3).float() * 9)
-        answers = head.merge([told], data).values
-        for example, answer in zip(data.examples, answers, strict=True):
-            assert len(answer) == len(example.inputs[0])
-            assert answer == example.target or len(answer) == LONG, f"{example.id}: {answer}, and not {example.target}"
+        targets = head.targets(data)
+        # Positions where no word begins have a negative target, which one_hot refuses; decoding ignores them.
+        outputs = head.outputs(torch.nn.functional.one_hot(targets.clamp(min=0), 3).float() * 9)
+        predicted = head.merge([outputs], data).values
+        for example, tags in zip(data.examples, predicted, strict=True):
+            assert len(tags) == len(example.inputs[0])
+            assert tags == example.target or len(tags) == LONG, f"{example.id}: {tags}, and not {example.target}"
 
     def test_words_can_be_learnt(self, encoder: Encoder) -> None:
-        """The head on words gives a finite loss with a gradient, and a class for each word."""
+        """The word head has a finite loss with a gradient and predicts a class for each word."""
         output = TokenClasses(("O", "B-x", "I-x"))
-        for example, answer in self._answered(encoder, sentences(), output):
-            assert len(answer) == len(example.inputs[0])
-            assert set(answer) <= {0, 1, 2}
+        for example, tags in self._predicted(encoder, sentences(), output):
+            assert len(tags) == len(example.inputs[0])
+            assert set(tags) <= {0, 1, 2}
 
-    def test_spans_are_found_again(self) -> None:
-        """What is said of the positions of an answer gives back its text, cut out of the context."""
+    def test_span_alignment(self) -> None:
+        """Positions are aligned with characters of the context, and perfect logits decode to the answer's text."""
         import torch
 
         data = self._featurized(questions(), Span())
         assert data.alignment is not None, "there is no alignment"
-        for owner, places in zip(data.owners.tolist(), data.alignment, strict=True):
+        for owner, characters in zip(data.owners.tolist(), data.alignment, strict=True):
             context = data.examples[owner].inputs[1]
-            inside = places[places[:, 0] >= 0]
-            assert (inside[:, 0] <= inside[:, 1]).all(), "a token ends before it begins"
-            assert (inside <= len(context)).all(), "a token lies beyond the context"
-            assert (places[places[:, 0] < 0] == -1).all()
+            inside = characters[characters[:, 0] >= 0]
+            assert (inside[:, 0] <= inside[:, 1]).all(), "a token ends before it begins in the alignment"
+            assert (inside <= len(context)).all(), "a token is aligned beyond the context"
+            assert (characters[characters[:, 0] < 0] == -1).all()
         head = new_head(self.backbone, Span(), self.backbone.load())
-        wanted = head.targets(data)
-        longest = max(len(places) for places in data.alignment)
-        logits = torch.nn.functional.one_hot(wanted, longest).transpose(1, 2).float() * 9
-        answers = head.merge([head.outputs(logits)], data).values
-        seen = {owner for owner, place in zip(data.owners.tolist(), wanted.tolist(), strict=True) if any(place)}
-        assert {0, 1} <= seen, "no window shows the answer of a short context"
-        for number in sorted(seen):
+        targets = head.targets(data)
+        longest = max(len(characters) for characters in data.alignment)
+        # Perfect logits: high at the first and last position of the answer, (rows, positions, 2).
+        logits = torch.nn.functional.one_hot(targets, longest).transpose(1, 2).float() * 9
+        predicted = head.merge([head.outputs(logits)], data).values
+        # A window without the answer has the target (0, 0); a long context may be truncated before its answer.
+        with_answer = {owner for owner, span in zip(data.owners.tolist(), targets.tolist(), strict=True) if any(span)}
+        assert {0, 1} <= with_answer, "no window contains the answer of a short context"
+        for number in sorted(with_answer):
             texts = [answer.text for answer in data.examples[number].target]
-            assert answers[number] in texts, f"{answers[number]!r}, and not {texts}"
+            assert predicted[number] in texts, f"{predicted[number]!r}, and not {texts}"
 
     def test_spans_can_be_learnt(self, encoder: Encoder) -> None:
-        """The head on questions gives a finite loss with a gradient, and a piece of each context."""
-        for example, answer in self._answered(encoder, questions(), Span()):
+        """The span head has a finite loss with a gradient and predicts a substring of each context."""
+        for example, answer in self._predicted(encoder, questions(), Span()):
             assert answer
             assert answer in example.inputs[1]
 
     def _featurized(self, examples: Examples, output: Output) -> Data:
         if self.backbone.modality != "text":
-            pytest.skip("words and spans are of texts")
+            pytest.skip("only text backbones predict words and spans")
         try:
             return self.backbone.featurize(examples, output)
         except PluginError as error:
-            pytest.skip(f"refused: {error}")
+            pytest.skip(f"the backbone does not support this output: {error}")
 
-    def _answered(self, encoder: Encoder, examples: Examples, output: Output) -> list[tuple[Example, Any]]:
+    def _predicted(self, encoder: Encoder, examples: Examples, output: Output) -> list[tuple[Example, Any]]:
         head, data = new_head(self.backbone, output, encoder), self._featurized(examples, output)
-        return list(zip(examples, answered(encoder, head, data).values, strict=True))
+        return list(zip(examples, step_and_predict(encoder, head, data).values, strict=True))
 
 
-def answered(encoder: Encoder, head: Head, data: Data) -> Predictions:
-    """Returns a new head's answers, after a step backward: its loss is finite and it gets a gradient."""
+def step_and_predict(encoder: Encoder, head: Head, data: Data) -> Predictions:
+    """Returns a new head's predictions; asserts before that its loss is finite and that it gets a gradient."""
     import torch
 
     head.prepare(data)
@@ -115,22 +119,3 @@ def answered(encoder: Encoder, head: Head, data: Data) -> Predictions:
         predictions = head.eval().merge([head.decode(encoder, batch)], data)
     assert predictions.ids == data.ids
     return predictions
-
-
-def sentences() -> Examples:
-    """Returns sentences of words with a class each; one of a word, and one longer than most rows."""
-    generator = random.Random(0)
-    drawn = [tuple(generator.choices(WORDS, k=count)) for count in (1, 5, 9, LONG)]
-    return Examples(Example(f"words-{i}", (words,), tuple(len(w) % 3 for w in words)) for i, words in enumerate(drawn))
-
-
-def questions() -> Examples:
-    """Returns questions with an answer of one word or three in contexts short and long."""
-    generator = random.Random(0)
-    rows = []
-    for i, (count, size) in enumerate([(6, 1), (9, 3), (LONG, 1), (LONG, 3)]):
-        words = generator.choices(WORDS, k=count)
-        first = generator.randrange(1, count - size)
-        answer = Answer(" ".join(words[first : first + size]), sum(len(word) + 1 for word in words[:first]))
-        rows.append(Example(f"question-{i}", ("what does the dog see", " ".join(words)), (answer,)))
-    return Examples(rows)

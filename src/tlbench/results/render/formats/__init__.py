@@ -1,4 +1,4 @@
-"""The formats that tlbench brings, by name."""
+"""The built-in formats of leaderboards, by name."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ if TYPE_CHECKING:
     from tlbench.results.render.page import Page
 
 WIDTH = 100
+"""Columns of a terminal page that is not printed to a terminal."""
 
 
 class Terminal(Renderer):
-    """What a terminal shows, without its styles."""
+    """The terminal's leaderboard as text without styles."""
 
     name: ClassVar[str] = "terminal"
     description: ClassVar[str] = "As many columns as fit, and the best rows of long rankings."
     is_short: ClassVar[bool] = True
 
     def render(self, page: Page) -> str:
-        """Returns the page for 100 columns; the command line prints it for those that there are."""
+        """Returns the page for a width of 100; the command line prints it for the width of the terminal."""
         from rich.console import Console
 
         from tlbench.results.render.formats.terminal import Leaderboard
 
+        # The command line prints `Leaderboard` directly, to keep styles and the terminal's width.
         text = io.StringIO()
         Console(file=text, width=WIDTH, color_system=None).print(Leaderboard(page))
         return text.getvalue()

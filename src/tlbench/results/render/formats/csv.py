@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 
 class Csv(Renderer):
-    """CSV with a header; text is quoted and never a formula, a missing number is empty.
+    """CSV with a header, quoted texts without formulas, and empty cells for missing numbers.
 
-    Floats are written so that reading them gives the same bits.
+    Floats are written in full, so that reading them gives equal bits.
     """
 
     name: ClassVar[str] = "csv"
     description: ClassVar[str] = "Every column of every cell, in full precision."
 
     def render(self, page: Page) -> str:
-        """Returns the page's frame."""
-        whole = page.frame().copy()
-        for name in whole.columns:
-            if whole[name].dtype.kind not in "fiub":
-                whole[name] = whole[name].map(spreadsheet)
-        # Names of metrics are in the header.
-        whole.columns = [spreadsheet(name) for name in whole.columns]
-        # All text is quoted, since a spreadsheet may split at a semicolon that stands in a name.
-        return whole.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+        """Returns the page's frame as CSV."""
+        table = page.frame().copy()
+        for name in table.columns:
+            if table[name].dtype.kind not in "fiub":
+                table[name] = table[name].map(spreadsheet)
+        # The header has names of metrics, which plugins choose.
+        table.columns = [spreadsheet(name) for name in table.columns]
+        # Quote all texts, since a spreadsheet may also split at semicolons.
+        return table.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""The leaderboard as JSON, for scripts: values in full precision beside the texts that people read."""
+"""The leaderboard as JSON: values in full precision, and the texts that other formats show."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tlbench.results.render.page_columns import Column
 
 FORMAT = 1
-"""The version of what is written; raised when a reader of the old would be wrong."""
+"""Version of the layout; raised by changes that break existing readers."""
 _ODD = re.compile(r"[\x7f-\U0010ffff]")
 
 
@@ -27,9 +27,9 @@ class Json(Renderer):
     description: ClassVar[str] = "All that a leaderboard shows, as values and as texts."
 
     def render(self, page: Page) -> str:
-        """Returns the page, with keys in a fixed order and no NaN."""
+        """Returns the page as one object, with keys in a fixed order and null for NaN."""
         done, total = page.progress
-        whole = {
+        content = {
             "format": FORMAT,
             "title": page.title,
             "command": page.command,
@@ -43,15 +43,17 @@ class Json(Renderer):
             "notes": dict(page.notes),
             "legend": list(page.legend),
         }
-        return _shown(json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1)) + "\n"
+        return _escape_invisible(json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1)) + "\n"
 
 
-def _shown(text: str) -> str:
-    """Returns JSON with escapes in place of characters that no reader could see; only strings hold such."""
-    return _ODD.sub(lambda odd: _escaped(odd[0]) if is_invisible(odd[0]) else odd[0], text)
+def _escape_invisible(text: str) -> str:
+    """Returns JSON with escape sequences for invisible characters."""
+    # Only strings can contain such characters, so the structure of the JSON stays as it is.
+    return _ODD.sub(lambda odd: _escape(odd[0]) if is_invisible(odd[0]) else odd[0], text)
 
 
-def _escaped(character: str) -> str:
+def _escape(character: str) -> str:
+    # JSON escapes are UTF-16 code units: characters beyond U+FFFF need two. A lone surrogate stays one.
     units = character.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
 
@@ -77,7 +79,7 @@ def _section(section: Section) -> dict[str, Any]:
 def _values(line: PageRow) -> dict[str, dict[str, Any]]:
     return {
         name: {
-            "value": _plain(value.value),
+            "value": _json_value(value.value),
             "text": value.text,
             **({"note": value.note} if value.note else {}),
         }
@@ -85,8 +87,8 @@ def _values(line: PageRow) -> dict[str, dict[str, Any]]:
     }
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     if isinstance(value, tuple):
-        return [_plain(part) for part in value]
-    # JSON has no number for these.
+        return [_json_value(part) for part in value]
+    # JSON has no NaN and no infinity.
     return None if isinstance(value, float) and not math.isfinite(value) else value

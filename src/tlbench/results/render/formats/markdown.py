@@ -1,4 +1,4 @@
-"""Lays the leaderboard out as GitHub Markdown: the same bytes on every rebuild from the same records."""
+"""The leaderboard as GitHub Markdown; equal records give equal bytes, so that committed pages can be checked."""
 
 from __future__ import annotations
 
@@ -14,25 +14,28 @@ if TYPE_CHECKING:
 
 
 class Markdown(Renderer):
-    """A table for each task, the summary over tasks, and what is needed to read them."""
+    """A summary over tasks, a table for each task, failures, notes and a legend."""
 
     name: ClassVar[str] = "markdown"
     description: ClassVar[str] = "A page for GitHub."
 
     def render(self, page: Page) -> str:
-        """Returns the page."""
+        """Returns the page as Markdown."""
         done, total = page.progress
-        made = f"Made by {code_span(page.command)}: " if page.command else ""
-        parts = [f"# {code_span(page.title)}", f"{made}{done} of {total} cells."]
+        source = f"Made by {code_span(page.command)}: " if page.command else ""
+        parts = [f"# {code_span(page.title)}", f"{source}{done} of {total} cells."]
+        # `about` is the caller's own Markdown, the only text that is not escaped.
         parts += [page.about] if page.about else []
         if page.summary:
             parts += ["## Over all tasks", _table(page.summary, page.summary_columns)]
+        # Columns without any value would make the tables needlessly wide.
         columns = [column for column in page.columns if column.name in page.filled]
         for section in page.sections:
             if section.lines:
                 parts += _section(section, columns)
         if page.failures:
             parts += ["## Without a score", "\n".join(_failure(one) for one in page.failures)]
+        # Sentences of the legend are cut by the page, so they need no further limit.
         legend = [markdown_text(sentence, len(sentence)) for sentence in page.legend]
         notes = [f"({mark}) unlike most of this table: {code_span(note)}." for mark, note in page.notes]
         parts += ["## How to read this", "\n".join(f"- {line}" for line in [*notes, *legend])]

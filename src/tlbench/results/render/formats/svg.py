@@ -1,4 +1,4 @@
-"""The terminal's leaderboard as a picture, for pages: what a reader would see, in a file of a few kilobytes."""
+"""The terminal's leaderboard as an SVG image of a few kilobytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 WIDTH = 118
 
-# rich's own template fetches its font from the network, which a page that shows a picture should not do.
+# Replaces rich's own template, which loads a font from the network.
 _FORMAT = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
     <style>
@@ -43,18 +43,19 @@ _FORMAT = """\
 
 
 class Svg(Renderer):
-    """What a terminal would show, with the command as the window's title."""
+    """An image of a terminal window that shows the leaderboard, with the command as its title."""
 
     name: ClassVar[str] = "svg"
     description: ClassVar[str] = "A picture of what a terminal shows."
     is_short: ClassVar[bool] = True
 
     def render(self, page: Page) -> str:
-        """Returns the picture."""
+        """Returns the SVG."""
         from rich.console import Console
 
         from tlbench.results.render.formats.terminal import Leaderboard
 
         console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
         console.print(Leaderboard(page))
+        # A fixed id, since rich's default is a hash of the content, which would change the whole file with every score.
         return console.export_svg(title=page.command, code_format=_FORMAT, unique_id="tlbench")

@@ -1,4 +1,4 @@
-"""The leaderboard for a terminal: a section for each task, as many columns as fit, and a summary over tasks."""
+"""The leaderboard as a rich renderable for terminals."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from tlbench.results.render.value_texts import NOTHING
 if TYPE_CHECKING:
     from tlbench.results.render.page import Failure, Page, PageRow, Section
 
-_SHORTEST_NAME = 8
-_LONGEST_NAME = 32
+_MIN_NAME_WIDTH = 8
+_MAX_NAME_WIDTH = 32
 _SHORTENED = "Of a long ranking the best are shown: --format csv has every row, --task more of one."
 _RUNS = "trials\nx seeds"
-_ALWAYS = ("rank", "backbone", "strategy", "score")
-_IF_THEY_FIT = (
+_REQUIRED = ("rank", "backbone", "strategy", "score")
+# Most important first: columns are added in this order until the width is used up.
+_OPTIONAL = (
     "interval", "gain", "spread", "fit", "runs", "memory", "trained", "encode", "search", "accuracy", "f1",
     "device_memory", "predict",
 )  # fmt: skip
 
 
 class Leaderboard:
-    """A renderable: every task's ranking, the summary over tasks, and what is needed to read them.
+    """A rich renderable with the ranking of each task, the summary over tasks, failures, notes and legend.
 
-    Which columns are shown depends on the width that there is.
+    The width of the console decides which columns are shown.
     """
 
     def __init__(self, page: Page) -> None:
@@ -38,28 +39,29 @@ class Leaderboard:
         self._headings = {column.name: column.short for column in page.columns} | {"runs": _RUNS}
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yields the sections, no wider than the console."""
+        """Yields the parts of the leaderboard, no wider than the console."""
         page = self._page
         done, total = page.progress
         yield Text.assemble((page.title, "bold"), f"   {done} of {total} cells")
         if not any(section.lines for section in page.sections):
             yield Text("nothing is recorded yet")
             return
-        layout = self._layout([line for section in page.sections for line in section.lines], options.max_width)
+        # One layout for all sections, so that their columns align.
+        layout = self._column_widths([line for section in page.sections for line in section.lines], options.max_width)
         for number, section in enumerate(page.sections):
             yield Text("")
             yield _section_title(section)
             yield self._section(section, layout, heading=number == 0)
-            yield from _more(section.hidden)
+            yield from _hidden_count(section.hidden)
             if section.overlap:
                 yield Text(f"overlap: {section.overlap}", style="dim")
         if page.summary:
             yield Text("")
             yield Text("over all tasks", style="bold")
             yield _summary(page)
-            yield from _more(page.summary_hidden)
+            yield from _hidden_count(page.summary_hidden)
         yield from _failures(page.failures)
-        yield from _more(page.failures_hidden)
+        yield from _hidden_count(page.failures_hidden)
         yield Text("")
         for mark, note in page.notes:
             yield Text(f"({mark}) unlike most of this table: {note}", style="dim")
@@ -82,25 +84,26 @@ class Leaderboard:
             )
         for line in section.lines:
             style = "bold" if line.is_best else ""
-            grid.add_row(*(Text(_text(line, name), style if name in _ALWAYS else "") for name in layout))
+            grid.add_row(*(Text(_text(line, name), style if name in _REQUIRED else "") for name in layout))
         return grid
 
-    def _layout(self, lines: Sequence[PageRow], available: int) -> dict[str, int]:
-        """Returns the columns that fit and their widths, in the order in which they are shown."""
+    def _column_widths(self, lines: Sequence[PageRow], available: int) -> dict[str, int]:
+        """Returns the widths of the columns that fit into the available width, in display order."""
         names = [name for column in self._columns for name in (("runs",) if column == "trials" else (column,))]
-        names = [name for name in names if name in {*_ALWAYS, *_IF_THEY_FIT}]
+        names = [name for name in names if name in {*_REQUIRED, *_OPTIONAL}]
         widths = {name: _width(self._headings[name], lines, name) for name in names}
         for name in ("backbone", "strategy"):
-            widths[name] = min(max(widths[name], _SHORTEST_NAME), _LONGEST_NAME)
-        chosen = set(_ALWAYS)
+            widths[name] = min(max(widths[name], _MIN_NAME_WIDTH), _MAX_NAME_WIDTH)
+        chosen = set(_REQUIRED)
         free = available - sum(widths[name] + 1 for name in chosen) + 1
-        # The longest names fold before anything else is narrowed.
-        while free < 0 and max(widths["strategy"], widths["backbone"]) > _SHORTEST_NAME:
+        # Fold long names first: numbers cannot be folded.
+        while free < 0 and max(widths["strategy"], widths["backbone"]) > _MIN_NAME_WIDTH:
             widths["strategy" if widths["strategy"] >= widths["backbone"] else "backbone"] -= 1
             free += 1
-        for name in _IF_THEY_FIT:
+        for name in _OPTIONAL:
             if all(_text(line, name) == NOTHING for line in lines):
                 continue
+            # Stop rather than skip: a later, less important column must not replace an earlier one.
             if widths[name] + 1 > free:
                 break
             chosen.add(name)
@@ -117,7 +120,7 @@ def _text(line: PageRow, name: str) -> str:
 
 
 def _width(heading: str, lines: Iterable[PageRow], name: str) -> int:
-    """Returns how wide the heading and all lines make a column."""
+    """Returns the width of a column, that of its widest heading line or value."""
     return max(cell_len(text) for text in [*heading.split("\n"), *(_text(line, name) for line in lines)])
 
 
@@ -134,7 +137,7 @@ def _summary(page: Page) -> Table:
             justify="left" if column.is_name else "right",
             no_wrap=not column.is_name,
             overflow="fold",
-            max_width=_LONGEST_NAME if column.is_name else None,
+            max_width=_MAX_NAME_WIDTH if column.is_name else None,
         )
     for line in page.summary:
         style = "bold" if line.is_best else ""
@@ -150,6 +153,6 @@ def _failures(failures: Sequence[Failure]) -> Iterable[Text]:
         yield Text(f"{failure.title}: {failure.status}: {failure.reason or 'no reason was recorded'}")
 
 
-def _more(number: int) -> Iterable[Text]:
+def _hidden_count(number: int) -> Iterable[Text]:
     if number > 0:
         yield Text(f"and {number:,} more", style="dim")
