@@ -18,7 +18,7 @@ from benchmarks.speed.plugin import DATA_VARIABLE, PREFIX, STAMPS_VARIABLE
 from benchmarks.speed.process import Measured, SideFailed, measure
 from benchmarks.speed.rows import Row, Work
 from benchmarks.speed.sides.job import CellReport, Job, Report
-from tlbench import About, Classes, Float, Protocol, TaskInfo
+from tlbench import Classes, Float, Protocol, SpaceContext, TaskInfo
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import MODULES_VARIABLE
 from tlbench.results.records.store import Store
@@ -117,7 +117,7 @@ def job_of(row: Row, ring: Ring, seed: int, splits: corpora.Splits) -> Job:
     catalog = Catalog.discover()
     names = corpora.class_names(work.corpus)
     task = TaskInfo("speed", Classes(names), ("accuracy",))
-    about = About(task, Protocol(trials=work.trials, epochs=work.epochs), catalog.backbone(backbone).item)
+    about = SpaceContext(task, Protocol(trials=work.trials, epochs=work.epochs), catalog.backbone(backbone).item)
     spaces, defaults = {}, {}
     for name in {*work.strategies, "full-finetune", "linear-probe"}:
         strategy = catalog.strategy(name).item

@@ -54,14 +54,13 @@ from tlbench.contracts.record import FitResult, Record
 from tlbench.contracts.renderer import Renderer
 from tlbench.contracts.resources import Resources, Trainable
 from tlbench.contracts.space import Choice, Float, Int, Space, Value
-from tlbench.contracts.strategy import About, Job, LoadedBackbone, OtherTask, Predictor, Strategy, TaskInfo
+from tlbench.contracts.strategy import Job, LoadedBackbone, OtherTask, Predictor, SpaceContext, Strategy, TaskInfo
 from tlbench.contracts.task import Example, Examples, ImageFile, SplitName, Task
 from tlbench.metrics import METRICS
 from tlbench.system.version import VERSION
 
 __all__ = [
     "METRICS",
-    "About",
     "Answer",
     "Backbone",
     "Capacity",
@@ -101,6 +100,7 @@ __all__ = [
     "Resources",
     "Scalar",
     "Space",
+    "SpaceContext",
     "Span",
     "SplitName",
     "Strategy",

@@ -15,7 +15,7 @@ from tlbench.cli.show_cell import memory_text
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.record import Memory, Record
 from tlbench.contracts.resources import Resources
-from tlbench.testing.conformance.imports import HEAVY
+from tlbench.testing.conformance.every_plugin import HEAVY
 
 pytestmark = pytest.mark.usefixtures("zoo")
 

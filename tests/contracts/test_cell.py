@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 import tlbench
-from tlbench.contracts.cell import DEFAULTS, KIN, Cell, Protocol, Ref
+from tlbench.contracts.cell import DEFAULTS, FITS_PREFIX_LENGTH, Cell, Protocol, Ref
 from tlbench.contracts.space import Range
 
 ROOT = Path(__file__).parents[2]
@@ -81,7 +81,7 @@ def test_trials_and_later_seeds_belong_to_the_cell_alone():
         assert larger.id != base.id
         assert larger.search_id == base.search_id
         assert larger.fits_id == base.fits_id
-        assert larger.id[:KIN] == base.id[:KIN]
+        assert larger.id[:FITS_PREFIX_LENGTH] == base.id[:FITS_PREFIX_LENGTH]
     elsewhere = under(base, seeds=(1, 0))
     assert elsewhere.search_id != base.search_id, "a search runs at the first seed"
     assert elsewhere.fits_id == base.fits_id

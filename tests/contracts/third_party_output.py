@@ -24,11 +24,11 @@ class Ordinal(Output):
     def classes(self):
         return self.names
 
-    def misfit(self, example):
+    def target_error(self, example):
         fits = isinstance(example.target, int) and 0 <= example.target < len(self.names)
         return None if fits else f"{example.target!r} is no grade"
 
-    def occurring(self, target):
+    def class_indices(self, target):
         return {target}
 
     def head(self, encoder):

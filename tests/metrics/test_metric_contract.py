@@ -13,7 +13,7 @@ from tlbench.contracts.errors import Diverged
 from tlbench.metrics import METRICS
 from tlbench.metrics.resampling import bootstrap, draw_weights, resampled, resampled_alike, score
 from tlbench.metrics.scored import Scored, checked
-from tlbench.testing.conformance.metric import random_answers
+from tlbench.testing.conformance.metric import random_predictions
 
 PAIRS = [(metric, output) for metric, info in METRICS.items() for output in info.outputs]
 
@@ -111,14 +111,14 @@ def test_sums_are_exact_where_one_example_stands_for_very_many(metric):
 
 @pytest.mark.parametrize(("metric", "output"), PAIRS)
 def test_predictions_resampled_together_equal_those_resampled_alone(metric, output):
-    many = [checked(METRICS[metric], random_answers(output, seed, 30, certain=seed == 2)) for seed in range(4)]
+    many = [checked(METRICS[metric], random_predictions(output, seed, 30, certain=seed == 2)) for seed in range(4)]
     weights = draw_weights(30, 40)
     together = resampled_alike(metric, many, weights)
     assert [list(one) for one in together] == [list(resampled(metric, scored, weights)) for scored in many]
 
 
 def test_probabilities_are_hidden_from_a_metric_that_does_not_read_scores():
-    scored = random_answers(Classes, 0, 200)
+    scored = random_predictions(Classes, 0, 200)
     without, reading = Confidence(), Confidence()
     reading.reads_scores = True
     assert score(without, scored) == 1
@@ -141,7 +141,7 @@ def test_probabilities_are_hidden_from_a_metric_that_does_not_read_scores():
 @pytest.mark.parametrize("output", [Classes, MultiLabel])
 def test_statistics_of_wrong_shape_or_type_are_reported(monkeypatch, statistics, message, output):
     monkeypatch.setattr(Hits, "statistics", lambda self, scored: statistics(10))
-    scored = random_answers(output, 0, 10)
+    scored = random_predictions(output, 0, 10)
     monkeypatch.setattr(Hits, "outputs", (output,))
     with pytest.raises(PluginError, match=rf"the metric hits gave {message}.* where a NumPy array \(10, m\)"):
         score(Hits(), scored)
@@ -164,13 +164,13 @@ def test_invalid_values_are_reported(monkeypatch, value, message):
     monkeypatch.setattr(Hits, "value", lambda self, sums: value(sums))
     monkeypatch.setattr(Hits, "worst", None)
     with pytest.raises(PluginError, match=f"the metric hits {message}"):
-        score(Hits(), random_answers(Classes, 0, 10))
+        score(Hits(), random_predictions(Classes, 0, 10))
 
 
 def test_an_undefined_value_counts_as_the_worst_where_there_is_one(monkeypatch):
     monkeypatch.setattr(Hits, "value", lambda self, sums: np.full(len(sums), np.nan))
     monkeypatch.setattr(Hits, "worst", 0.25)
-    assert score(Hits(), random_answers(Classes, 0, 10)) == 0.25
+    assert score(Hits(), random_predictions(Classes, 0, 10)) == 0.25
 
 
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
@@ -189,5 +189,5 @@ def test_the_example_in_the_docstring_works(base):
     if base is Metric:
         assert score(example(), Scored(np.array([0.0, 1.0]), np.array([0.5, 1.75]))) == 0.5
     else:
-        assert example(("good", "bad")).misfit(Example("a", ("text",), 1)) is None
-        assert example(("good", "bad")).misfit(Example("a", ("text",), 2)) == "2 is not the index of a grade"
+        assert example(("good", "bad")).target_error(Example("a", ("text",), 1)) is None
+        assert example(("good", "bad")).target_error(Example("a", ("text",), 2)) == "2 is not the index of a grade"

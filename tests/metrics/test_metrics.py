@@ -25,7 +25,7 @@ from tlbench.metrics.resampling import (
     statistics,
 )
 from tlbench.metrics.scored import Scored, checked, probabilities
-from tlbench.testing.conformance.metric import random_answers
+from tlbench.testing.conformance.metric import random_predictions
 
 PAIRS = [(metric, output) for metric, info in METRICS.items() for output in info.outputs]
 few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -68,13 +68,13 @@ def test_every_metric_has_a_formula_a_citation_and_a_reference():
 @few
 def test_scores_equal_those_of_the_reference(metric, output, seed, n):
     for certain in (False, True):
-        scored = random_answers(output, seed, n, certain=certain)
+        scored = random_predictions(output, seed, n, certain=certain)
         assert score(metric, scored) == pytest.approx(by_library(metric, scored), abs=1e-9)
 
 
 @pytest.mark.parametrize(("metric", "output"), PAIRS)
 def test_evaluate_metrics_give_the_same_score(metric, output, cache_dir):
-    scored = random_answers(output, 1, 20)
+    scored = random_predictions(output, 1, 20)
     assert by_evaluate(metric, scored, cache_dir) == pytest.approx(score(metric, scored), abs=1e-9)
 
 
@@ -82,7 +82,7 @@ def test_evaluate_metrics_give_the_same_score(metric, output, cache_dir):
 @given(seed=st.integers(0, 10**6), n=st.integers(2, 12))
 @settings(max_examples=10, deadline=None)
 def test_a_resample_by_weights_is_the_resample_itself(metric, output, seed, n):
-    scored = checked(METRICS[metric], random_answers(output, seed, n))
+    scored = checked(METRICS[metric], random_predictions(output, seed, n))
     weights = draw_weights(n, 5, seed)
     assert (weights.sum(axis=1) == n).all()
     fast = resampled(metric, scored, weights)
@@ -92,7 +92,7 @@ def test_a_resample_by_weights_is_the_resample_itself(metric, output, seed, n):
 
 @pytest.mark.parametrize(("metric", "output"), [(m, o) for m, o in PAIRS if isinstance(METRICS[m].formula, Sums)])
 def test_sums_of_statistics_give_the_score(metric, output):
-    scored = checked(METRICS[metric], random_answers(output, 3, 40))
+    scored = checked(METRICS[metric], random_predictions(output, 3, 40))
     parts = statistics(metric, scored)
     assert parts.shape[0] == 40
     both = from_statistics(metric, np.stack([parts.sum(axis=0), 2 * parts.sum(axis=0)]))
@@ -101,7 +101,7 @@ def test_sums_of_statistics_give_the_score(metric, output):
 
 @pytest.mark.parametrize(("metric", "output"), [pair for pair in PAIRS if pair[0] != "top5_accuracy"])
 def test_the_interval_holds_the_score_and_repeats(metric, output):
-    scored = random_answers(output, 2, 150, right=0.8)
+    scored = random_predictions(output, 2, 150, right=0.8)
     low, high = bootstrap(metric, scored, resamples=300)
     assert low < high
     # The calibration error of resamples is biased upwards, because noise increases the absolute gaps of bins.
@@ -113,7 +113,7 @@ def test_the_interval_holds_the_score_and_repeats(metric, output):
 
 @pytest.mark.parametrize(("metric", "output"), PAIRS)
 def test_correct_predictions_score_best(metric, output):
-    targets = random_answers(output, 4, 30).targets
+    targets = random_predictions(output, 4, 30).targets
     right = Scored(targets, targets)
     if output in {Span, Text}:
         right = Scored([("nothing of it", "cats sat on five mats")] * 5, ["cats sat on five mats"] * 5)

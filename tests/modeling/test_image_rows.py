@@ -71,11 +71,11 @@ def test_images_beyond_the_memory_limit_are_read_for_each_batch(monkeypatch):
 def test_many_images_are_prepared_once_for_all_processes(tmp_path, monkeypatch):
     kept = {}
 
-    def kept_arrays(kind, key, make):
+    def cached_arrays(kind, key, make):
         assert kind == "images"
         return kept.setdefault(tuple(sorted(key.items())), make())
 
-    monkeypatch.setattr(images, "kept_arrays", kept_arrays)
+    monkeypatch.setattr(images, "cached_arrays", cached_arrays)
     monkeypatch.setattr(images, "MIN_CACHED_IMAGES", 3)
     data = images_of(photos(4), Prepare())
     assert len(data) == 4

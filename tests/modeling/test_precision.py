@@ -49,7 +49,7 @@ def test_autocast_multiplies_in_bf16_for_all_precisions_but_fp32() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_matrices_become_bf16_and_normalisations_still_compute(dtype: torch.dtype) -> None:
     module = nn.Sequential(nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1), nn.GroupNorm(2, 4), nn.LayerNorm(3))
-    precision.halve(module)
+    precision.to_bf16_weights(module)
     assert [name for name, value in module.state_dict().items() if value.dtype == torch.bfloat16] == ["1.weight"]
     with precision.autocast(CPU, "bf16-weights"):
         module(torch.randn(2, 4, 3, 3, dtype=dtype)).sum().backward()

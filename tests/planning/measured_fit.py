@@ -12,7 +12,7 @@ from pathlib import Path
 from tlbench_finetune.finetune import FullFinetune
 from tlbench_hf.plugin import tlbench_backbones
 
-from tlbench import About, Example, Examples, Float, Protocol, Strategy, Trainable
+from tlbench import Example, Examples, Float, Protocol, SpaceContext, Strategy, Trainable
 from tlbench.testing.jobs import Rehearsal
 from tlbench.testing.toys import ToyTask
 
@@ -38,7 +38,7 @@ class Lora(Strategy):
     rank: int = 8
     train_batch_size: int = 16
 
-    def space(self, about: About):
+    def space(self, about: SpaceContext):
         return {"lr": Float(1e-4, 1e-2, log=True)}
 
     def trainable(self, backbone):

@@ -12,7 +12,7 @@ import torch
 from tlbench.contracts.task import Example, Examples
 from tlbench.modeling.encoder import Hidden, Stage
 from tlbench.testing.conformance import BackboneConformance, TaskConformance
-from tlbench.testing.conformance.imports import check_light, check_name, heavy_imports
+from tlbench.testing.conformance.every_plugin import check_light, check_name, heavy_imports
 from tlbench.testing.toy_encoder import ToyEncoder, ToyModule, featurize
 from tlbench.testing.toys import ToyBackbone, ToyTask
 

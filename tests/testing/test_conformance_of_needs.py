@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tlbench import About, Float, Job, PluginError, Predictor, Protocol, Space, Strategy
+from tlbench import Float, Job, PluginError, Predictor, Protocol, Space, SpaceContext, Strategy
 from tlbench.testing.conformance import StrategyConformance
 from tlbench.testing.jobs import Rehearsal, make_job
 from tlbench.testing.toys import ToyBackbone, ToyScalarTask, ToyTask
@@ -23,7 +23,7 @@ class Distilled(Strategy):
     def needs(self) -> tuple[str, ...]:
         return (f"backbone:{self.teacher}",)
 
-    def space(self, about: About) -> Space:
+    def space(self, about: SpaceContext) -> Space:
         return {"lr": Float(1e-3, 1e-2, log=True)}
 
     def model(self, job: Job) -> Any:

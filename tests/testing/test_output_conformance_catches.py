@@ -84,7 +84,7 @@ class Changed(Classes):
         (
             "other classes",
             "test_arrays_separate_targets_and_predictions",
-            r"has \{1\}, `occurring` gives \{0\}",
+            r"has \{1\}, `class_indices` gives \{0\}",
         ),
         ("the other way round", "test_arrays_depend_on_their_own_example", "e0 is 0 alone and 2 among others"),
         ("answers as targets", "test_wrong_answers_score_worse", "accuracy is 1.0 where half is wrong"),

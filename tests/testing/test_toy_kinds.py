@@ -6,7 +6,7 @@ import pytest
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.outputs import Answer
 from tlbench.contracts.task import Example, Examples
-from tlbench.testing.conformance.task import misfit
+from tlbench.testing.conformance.task import target_error
 from tlbench.testing.jobs import Rehearsal, make_job
 from tlbench.testing.toy_encoder import LONGEST
 from tlbench.testing.toy_kinds import ToyLabelsTask, ToySpanTask, ToyWordsTask
@@ -62,11 +62,11 @@ def test_the_trivial_strategy_says_what_it_cannot_answer():
 
 def test_conformance_notices_targets_that_are_not_in_their_inputs():
     words, span = ToyWordsTask().output, ToySpanTask().output
-    assert misfit(words, Example("a", (("one", "two"),), (0, 1))) is None
-    assert "2 words and 1 classes" in misfit(words, Example("a", (("one", "two"),), (0,)))
-    assert misfit(span, Example("a", ("what", "one two"), (Answer("two", 4),))) is None
-    assert misfit(span, Example("a", ("what", "one two"), ())) is None
-    assert "one t" not in (problem := misfit(span, Example("a", ("what", "one two"), (Answer("two", 3),))))
+    assert target_error(words, Example("a", (("one", "two"),), (0, 1))) is None
+    assert "2 words and 1 classes" in target_error(words, Example("a", (("one", "two"),), (0,)))
+    assert target_error(span, Example("a", ("what", "one two"), (Answer("two", 4),))) is None
+    assert target_error(span, Example("a", ("what", "one two"), ())) is None
+    assert "one t" not in (problem := target_error(span, Example("a", ("what", "one two"), (Answer("two", 3),))))
     assert "' tw'" in problem
-    assert misfit(span, Example("a", ("what", "two"), ("two",))) is not None
-    assert misfit(span, Example("a", ("what", "two"))) == "no target"
+    assert target_error(span, Example("a", ("what", "two"), ("two",))) is not None
+    assert target_error(span, Example("a", ("what", "two"))) == "no target"

@@ -5,7 +5,7 @@ import pytest
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.outputs import Classes
-from tlbench.testing.conformance.imports import heavy_imports
+from tlbench.testing.conformance.every_plugin import heavy_imports
 from tlbench.testing.jobs import Rehearsal
 from tlbench.testing.toys import CUES, ENDINGS, OPENINGS, SUBJECTS, ToyBackbone, ToyFit, ToyScalarTask, ToyTask, ToyTune
 

@@ -14,7 +14,7 @@ import torch
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import PluginError, UsageError
 from tlbench.contracts.strategy import Job
-from tlbench.modeling.precision import halve
+from tlbench.modeling.precision import to_bf16_weights
 from tlbench.modeling.trained_weights import trained_weights
 from tlbench.running.fitting.reusable_encoder import ReusableEncoder
 from tlbench.testing.jobs import make_job
@@ -187,7 +187,7 @@ def test_a_group_that_is_added_on_the_way_is_trained() -> None:
 def test_what_is_changed_after_a_step_is_where_the_next_begins(precision: str) -> None:
     job = dataclasses.replace(_job(), precision=precision)
     if precision == "bf16-weights":
-        halve(job.encoder)
+        to_bf16_weights(job.encoder)
     model = Model(job.encoder, job.head)
     matrices = [weight for weight in job.encoder.parameters() if weight.ndim == 2]
     largest: list[float] = []

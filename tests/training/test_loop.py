@@ -18,7 +18,7 @@ from tlbench.contracts.task import Task
 from tlbench.modeling.activations.activation_cache import Activations
 from tlbench.modeling.data import Batch
 from tlbench.modeling.encoder import Encoder, Hidden
-from tlbench.modeling.precision import halve
+from tlbench.modeling.precision import to_bf16_weights
 from tlbench.testing.agreement import FP32_EPS, assert_same_in_fp64
 from tlbench.testing.jobs import make_job
 from tlbench.testing.toy_kinds import ToyLabelsTask, ToySpanTask, ToyWordsTask
@@ -213,7 +213,7 @@ def test_bf16_autocast_trains_fp32_weights() -> None:
 def test_it_learns_with_weights_in_bf16(start: int) -> None:
     job = _job(ToyTask(train=256, validation=64), max_steps=120)
     job = dataclasses.replace(job, precision="bf16-weights")
-    halve(job.encoder)
+    to_bf16_weights(job.encoder)
     before = job.score(ModelPredictor(Model(job.encoder, job.head), job.precision))
     predictor = _fit(job, start)
     assert job.score(predictor) > before + 0.1

@@ -8,7 +8,7 @@ import pytest
 from tlbench_finetune.plugin import tlbench_strategies
 from tlbench_finetune.rates import rates
 
-from tlbench import About, Backbone, Card, Classes, Output, Protocol, Span, Strategy, TaskInfo, Text
+from tlbench import Backbone, Card, Classes, Output, Protocol, SpaceContext, Span, Strategy, TaskInfo, Text
 from tlbench.testing.toys import ToyBackbone
 
 
@@ -21,8 +21,8 @@ def _backbone(modality: Any, family: str, width: int) -> Backbone:
     return Described()
 
 
-def _about(backbone: Backbone | None = None, output: Output | None = None) -> About:
-    return About(TaskInfo("toy", output or Classes(("a", "b")), ("accuracy",)), Protocol(), backbone)
+def _about(backbone: Backbone | None = None, output: Output | None = None) -> SpaceContext:
+    return SpaceContext(TaskInfo("toy", output or Classes(("a", "b")), ("accuracy",)), Protocol(), backbone)
 
 
 BACKBONES = [

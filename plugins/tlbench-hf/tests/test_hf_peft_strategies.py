@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 from tlbench_hf.plugin import tlbench_resolve
 
-from tlbench import About, Backbone, Float, Job, Predictor, Protocol, Space, Strategy, Trainable, Value
+from tlbench import Backbone, Float, Job, Predictor, Protocol, Space, SpaceContext, Strategy, Trainable, Value
 from tlbench.testing.conformance import StrategyConformance
 from tlbench.testing.jobs import make_job
 from tlbench.testing.toys import ToyTask
@@ -26,10 +26,10 @@ class Adapted(Strategy):
         """Returns peft's configuration."""
         raise NotImplementedError
 
-    def space(self, about: About) -> Space:
+    def space(self, about: SpaceContext) -> Space:
         return {"lr": Float(1e-4, 1e-2, log=True)}
 
-    def defaults(self, about: About) -> Mapping[str, Value]:
+    def defaults(self, about: SpaceContext) -> Mapping[str, Value]:
         return {"lr": 3e-3}
 
     def trainable(self, backbone: Backbone) -> Trainable:

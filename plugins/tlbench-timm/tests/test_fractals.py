@@ -21,7 +21,7 @@ from tlbench_timm.plugin import tlbench_backbones, tlbench_suites
 from torch import Generator
 
 from tlbench import Classes, Diverged, Example, Examples, UsageError
-from tlbench.modeling.activations.encoding import encode_features, witness
+from tlbench.modeling.activations.encoding import encode_features, output_digest
 from tlbench.planning.suite import read_suite
 from tlbench.testing.conformance.backbone import BackboneConformance
 
@@ -209,7 +209,7 @@ def test_features_of_a_readout_with_weights_take_no_gradient():
     encoder, (train, _) = backbone.load(), digits(5)
     data = backbone.featurize(train, Classes(tuple("0123456789")))
     assert not encode_features(encoder, data, "fp32").requires_grad
-    assert witness(encoder, data, None, "fp32")
+    assert output_digest(encoder, data, None, "fp32")
 
 
 def test_sizes_that_cannot_be_are_refused():

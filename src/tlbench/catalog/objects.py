@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 from tlbench.contracts.metric import LONGEST_NAME
-from tlbench.contracts.outputs import AnswerKind, Output
+from tlbench.contracts.outputs import Output, PredictionForm
 from tlbench.metrics import METRICS
 
 _REQUIRED: dict[str, tuple[str, ...]] = {
@@ -103,7 +103,7 @@ def _is_bound(value: Any) -> bool:
     return value is None or _is_number(value)
 
 
-_ANSWERS = get_args(AnswerKind)
+_ANSWERS = get_args(PredictionForm)
 _BOOL = _is_bool, "is neither True nor False"
 _BOUND = _is_bound, "is neither a finite number nor None"
 _METRIC_ATTRIBUTES: dict[str, tuple[Callable[[Any], bool], str]] = {

@@ -18,7 +18,7 @@ from tlbench.contracts.errors import AmbiguousName, PluginError, UnknownName, Us
 from tlbench.contracts.outputs import Classes, Output, Text
 from tlbench.contracts.resources import Trainable, estimated
 from tlbench.contracts.space import Choice, Domain, Float, Int, Override, Range
-from tlbench.contracts.strategy import About, Strategy, TaskInfo
+from tlbench.contracts.strategy import SpaceContext, Strategy, TaskInfo
 from tlbench.contracts.task import Task
 from tlbench.modeling.disk.cache_settings import size_text
 from tlbench.planning.capacity import needed_bytes
@@ -124,7 +124,7 @@ def _strategy(strategy: Strategy) -> Facts:
     except PluginError as error:
         yield "needs", f"unknown: {error}"
     # A space may depend on the task and the backbone, of which there are none here: an example of two classes.
-    about = About(TaskInfo("any", Classes(("0", "1")), ("accuracy",)), Protocol(), None)
+    about = SpaceContext(TaskInfo("any", Classes(("0", "1")), ("accuracy",)), Protocol(), None)
     try:
         space, defaults = strategy.space(about), strategy.defaults(about)
     except Exception as error:

@@ -29,7 +29,7 @@ from msgspec import Meta
 
 from tlbench.contracts.space import Override, Value
 
-KIN = 6
+FITS_PREFIX_LENGTH = 6
 """Number of leading hex digits of a cell's id that cells with the same fits share.
 
 A directory listing is therefore enough to look up related cells, without an index. Two unrelated cells may share these
@@ -123,11 +123,11 @@ class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def id(self) -> str:
-        """Sixteen hex digits; the first `KIN` of them are shared by all cells with the same fits."""
+        """Sixteen hex digits; the first `FITS_PREFIX_LENGTH` of them are shared by all cells with the same fits."""
         # Two digests, so that the beginning depends on the fits alone.
         fits = self._fit_fields()
         everything = fits + _changed_fields(self.protocol, "search") + _changed_fields(self.protocol, "cell")
-        return _digest(fits)[:KIN] + _digest(everything)[: 16 - KIN]
+        return _digest(fits)[:FITS_PREFIX_LENGTH] + _digest(everything)[: 16 - FITS_PREFIX_LENGTH]
 
     @property
     def fits_id(self) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Arrays: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
 
-AnswerKind = Literal["numbers", "labels", "tags", "texts"]
+PredictionForm = Literal["numbers", "labels", "tags", "texts"]
 """The form of one example's prediction in storage and in metrics: a number (also a class index), a row of 0 and 1
 (multi-hot labels), a tuple of tags (one per word), or a text that is compared with several accepted ones."""
 Reads = Literal["example", "words", "context", "prompt"]
@@ -31,8 +31,9 @@ Reads = Literal["example", "words", "context", "prompt"]
 class Output:
     """A kind of output, such as one of several classes: subclass it as a frozen dataclass with the details as fields.
 
-    A subclass declares which targets are valid, in which of the four forms of `AnswerKind` predictions come, and which
-    head predicts them. `misfit` must be overridden, and `head` too unless every backbone in use has a head for it.
+    A subclass declares which targets are valid, in which of the four forms of `PredictionForm` predictions come, and
+    which head predicts them. `target_error` must be overridden, and `head` too unless every backbone in use has a head
+    for it.
 
     Guarantees: predictions in one of the four forms are stored, scored, resampled and ranked like tlbench's own.
 
@@ -70,7 +71,7 @@ class Output:
 
     kind: ClassVar[str]
     """The name in kebab-case, used by `tlbench list tasks --kind`."""
-    answers: ClassVar[AnswerKind]
+    answers: ClassVar[PredictionForm]
     """The form of a prediction."""
     whole: ClassVar[bool] = False
     """Whether numeric predictions are integers, such as class indices."""
@@ -82,11 +83,11 @@ class Output:
         """The class or label names, in index order; empty for an output without classes."""
         return ()
 
-    def misfit(self, example: Example) -> str | None:
+    def target_error(self, example: Example) -> str | None:
         """Returns an error message if the target of an example is invalid, else None."""
         raise NotImplementedError
 
-    def occurring(self, target: Any) -> set[int]:
+    def class_indices(self, target: Any) -> set[int]:
         """Returns the indices of the classes that a target contains; the conformance checks read it."""
         return set()
 
@@ -123,7 +124,7 @@ class Classes(Output):
     names: tuple[str, ...]
 
     kind: ClassVar[str] = "classes"
-    answers: ClassVar[AnswerKind] = "numbers"
+    answers: ClassVar[PredictionForm] = "numbers"
     whole: ClassVar[bool] = True
 
     @property
@@ -131,14 +132,14 @@ class Classes(Output):
         """The names, in index order."""
         return self.names
 
-    def misfit(self, example: Example) -> str | None:
+    def target_error(self, example: Example) -> str | None:
         """Returns an error message if the target is not the index of a class, else None."""
         target = example.target
         # In Python a bool is an int, but a target of True is more likely a mistake than class 1.
         whole = isinstance(target, int) and not isinstance(target, bool)
         return None if whole and 0 <= target < len(self.names) else _invalid_target(self, target)
 
-    def occurring(self, target: Any) -> set[int]:
+    def class_indices(self, target: Any) -> set[int]:
         """Returns the class of the example."""
         return {target}
 
@@ -150,20 +151,20 @@ class MultiLabel(Output):
     names: tuple[str, ...]
 
     kind: ClassVar[str] = "multi-label"
-    answers: ClassVar[AnswerKind] = "labels"
+    answers: ClassVar[PredictionForm] = "labels"
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The names, in index order."""
         return self.names
 
-    def misfit(self, example: Example) -> str | None:
+    def target_error(self, example: Example) -> str | None:
         """Returns an error message if the target is not a tuple of 0 and 1, one for each label, else None."""
         target = example.target
         fits = isinstance(target, tuple | list) and len(target) == len(self.names) and set(target) <= {0, 1}
         return None if fits else _invalid_target(self, target)
 
-    def occurring(self, target: Any) -> set[int]:
+    def class_indices(self, target: Any) -> set[int]:
         """Returns the indices of the labels that are 1."""
         return {index for index, value in enumerate(target) if value}
 
@@ -173,9 +174,9 @@ class Scalar(Output):
     """Regression; a target is a finite float."""
 
     kind: ClassVar[str] = "scalar"
-    answers: ClassVar[AnswerKind] = "numbers"
+    answers: ClassVar[PredictionForm] = "numbers"
 
-    def misfit(self, example: Example) -> str | None:
+    def target_error(self, example: Example) -> str | None:
         """Returns an error message if the target is not a finite float, else None."""
         target = example.target
         return None if isinstance(target, float) and math.isfinite(target) else _invalid_target(self, target)
@@ -188,7 +189,7 @@ class TokenClasses(Output):
     names: tuple[str, ...]
 
     kind: ClassVar[str] = "token-classes"
-    answers: ClassVar[AnswerKind] = "tags"
+    answers: ClassVar[PredictionForm] = "tags"
     reads: ClassVar[Reads] = "words"
 
     @property
@@ -196,7 +197,7 @@ class TokenClasses(Output):
         """The names, in index order."""
         return self.names
 
-    def misfit(self, example: Example) -> str | None:
+    def target_error(self, example: Example) -> str | None:
         """Returns an error message if the target is not a tuple of class indices, one for each word, else None."""
         target, words = example.target, example.inputs[0]
         fits = isinstance(target, tuple | list) and target and all(_is_index(part, self.names) for part in target)
@@ -204,7 +205,7 @@ class TokenClasses(Output):
             return _invalid_target(self, target)
         return None if len(target) == len(words) else f"{len(words)} words and {len(target)} classes"
 
-    def occurring(self, target: Any) -> set[int]:
+    def class_indices(self, target: Any) -> set[int]:
         """Returns the class indices of the words."""
         return set(target)
 
@@ -226,10 +227,10 @@ class Span(Output):
     """
 
     kind: ClassVar[str] = "span"
-    answers: ClassVar[AnswerKind] = "texts"
+    answers: ClassVar[PredictionForm] = "texts"
     reads: ClassVar[Reads] = "context"
 
-    def misfit(self, example: Example) -> str | None:
+    def target_error(self, example: Example) -> str | None:
         """Returns an error message if an accepted answer is not in the context at its start, else None."""
         target = example.target
         # An empty tuple passes: it is the target of an unanswerable question.
@@ -250,10 +251,10 @@ class Text(Output):
     max_length: int = 128
 
     kind: ClassVar[str] = "text"
-    answers: ClassVar[AnswerKind] = "texts"
+    answers: ClassVar[PredictionForm] = "texts"
     reads: ClassVar[Reads] = "prompt"
 
-    def misfit(self, example: Example) -> str | None:
+    def target_error(self, example: Example) -> str | None:
         """Returns an error message if the target is not a tuple of texts, else None."""
         target = example.target
         fits = isinstance(target, tuple | list) and target and all(isinstance(answer, str) for answer in target)

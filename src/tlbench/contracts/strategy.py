@@ -46,7 +46,7 @@ class TaskInfo:
 
 
 @dataclass(frozen=True)
-class About:
+class SpaceContext:
     """The task, protocol and backbone, on which a search space may depend."""
 
     task: TaskInfo
@@ -185,11 +185,11 @@ class Strategy:
     batch_size: ClassVar[int] = 1
     """The maximum number of fits passed to `fit_batch`; override `fit_batch` if it is above 1."""
 
-    def space(self, about: About) -> Space:
+    def space(self, about: SpaceContext) -> Space:
         """Returns the search space of the params; empty if there are none to search."""
         return {}
 
-    def defaults(self, about: About) -> Mapping[str, Value]:
+    def defaults(self, about: SpaceContext) -> Mapping[str, Value]:
         """Returns the params of the first trial, which are the only ones in a study of one trial.
 
         The sampler chooses the params that are left out.

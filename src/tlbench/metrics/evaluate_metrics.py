@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from tlbench.contracts.metric import Metric
-from tlbench.contracts.outputs import AnswerKind
+from tlbench.contracts.outputs import PredictionForm
 from tlbench.metrics import named
 from tlbench.metrics.resampling import score
 from tlbench.metrics.scored import Scored, of_whole_numbers
 
 
-def metric_class(metric: str | Metric, kind: AnswerKind = "numbers") -> type[Any]:
+def metric_class(metric: str | Metric, kind: PredictionForm = "numbers") -> type[Any]:
     """Returns an `evaluate.Metric` subclass that computes `tlbench.metrics.resampling.score`.
 
     A metric that reads probabilities takes rows of them as predictions. The first call imports evaluate, which takes
@@ -36,7 +36,7 @@ def metric_class(metric: str | Metric, kind: AnswerKind = "numbers") -> type[Any
 
 
 @cache
-def _build_class(metric: Metric, kind: AnswerKind) -> type[Any]:
+def _build_class(metric: Metric, kind: PredictionForm) -> type[Any]:
     # Both libraries warn about unrelated optional dependencies when imported.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -74,7 +74,7 @@ def _build_class(metric: Metric, kind: AnswerKind) -> type[Any]:
     return PackagedMetric
 
 
-def _scored(metric: Metric, kind: AnswerKind, references: Any, predictions: Any, positive: int) -> Scored:
+def _scored(metric: Metric, kind: PredictionForm, references: Any, predictions: Any, positive: int) -> Scored:
     if metric.reads_scores:
         probabilities = np.asarray(predictions, dtype=np.float64)
         values = (probabilities > 0.5).astype(np.int64) if kind == "labels" else probabilities.argmax(axis=1)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tlbench.contracts.errors import Diverged
 from tlbench.contracts.metric import Metric
-from tlbench.contracts.outputs import AnswerKind
+from tlbench.contracts.outputs import PredictionForm
 
 Floats: TypeAlias = NDArray[np.float64]
 Array: TypeAlias = NDArray[Any]
@@ -49,7 +49,7 @@ class Scored:
         return len(self.values)
 
     @property
-    def kind(self) -> AnswerKind:
+    def kind(self) -> PredictionForm:
         """The form of the predictions: numbers (also class indices), labels, tags of words, or texts."""
         if self.values.dtype.kind in "biuf":
             return "numbers" if self.values.ndim == 1 else "labels"

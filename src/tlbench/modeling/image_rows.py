@@ -13,7 +13,7 @@ from tlbench.contracts.errors import PluginError
 from tlbench.contracts.outputs import Output
 from tlbench.contracts.task import Examples, ImageFile, rgb
 from tlbench.modeling.data import Batch, Data, one_row_each
-from tlbench.modeling.disk.disk_cache import kept_arrays
+from tlbench.modeling.disk.disk_cache import cached_arrays
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -106,5 +106,5 @@ def image_data(
             rows = list(make()["pixels"])
         else:
             key = {"examples": examples.fingerprint, "made": made, **versions}
-            rows = list(kept_arrays("images", key, make)["pixels"])
+            rows = list(cached_arrays("images", key, make)["pixels"])
     return one_row_each(examples, rows, normalise, [length] * len(examples), f"pixels:{made}")

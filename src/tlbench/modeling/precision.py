@@ -35,7 +35,7 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
     return nullcontext()
 
 
-def halve(module: nn.Module) -> None:
+def to_bf16_weights(module: nn.Module) -> None:
     """Converts the matrices and embedding tables of a module to bf16, in place.
 
     Vectors and buffers stay in fp32. They take next to no memory, normalisation layers in bf16 refuse fp32 input on a

@@ -56,7 +56,7 @@ def weights_digest(encoder: Encoder, stop: int) -> str:
     return digest.hexdigest()[:16]
 
 
-def stepped(*_: object) -> None:
+def count_optimizer_step(*_: object) -> None:
     """Counts a step of an optimiser. Call it in optimisers that do not inherit from torch's, whose steps are hooked."""
     _steps[0] += 1
 
@@ -155,7 +155,7 @@ def _bytes(tensor: Tensor) -> Tensor:
     return tensor.detach().contiguous().reshape(-1).view(torch.int8)
 
 
-# A list, so that `stepped` changes the count without a `global` statement. The hook is process-wide: it sees the steps
-# of all of torch's optimisers, whichever strategy created them.
+# A list, so that `count_optimizer_step` changes the count without a `global` statement. The hook is process-wide: it
+# sees the steps of all of torch's optimisers, whichever strategy created them.
 _steps = [0]
-register_optimizer_step_post_hook(stepped)
+register_optimizer_step_post_hook(count_optimizer_step)

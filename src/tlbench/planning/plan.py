@@ -16,7 +16,7 @@ from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell, Plan, Protocol, Ref, Skip
 from tlbench.contracts.errors import PluginError, SuiteError, UsageError
 from tlbench.contracts.space import Override, is_fixed, narrow
-from tlbench.contracts.strategy import About, Strategy, TaskInfo
+from tlbench.contracts.strategy import SpaceContext, Strategy, TaskInfo
 from tlbench.contracts.task import Task
 from tlbench.planning.capacity import Room, Sizes, too_large
 from tlbench.planning.needs import needed_by, own_task
@@ -66,9 +66,9 @@ def task_info(task: Task) -> TaskInfo:
     return TaskInfo(task.name, task.output, task.metrics, task.positive)
 
 
-def space_about(task: Task, protocol: Protocol, backbone: Backbone | None) -> About:
+def space_about(task: Task, protocol: Protocol, backbone: Backbone | None) -> SpaceContext:
     """Returns the argument of `Strategy.space` and `Strategy.defaults`."""
-    return About(task_info(task), protocol, backbone)
+    return SpaceContext(task_info(task), protocol, backbone)
 
 
 class _Planner:

@@ -19,7 +19,7 @@ from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.errors import Diverged, SealBroken
 from tlbench.contracts.outputs import Predictions
 from tlbench.contracts.space import Float, Space
-from tlbench.contracts.strategy import About, Job, Predictor, Strategy
+from tlbench.contracts.strategy import Job, Predictor, SpaceContext, Strategy
 from tlbench.contracts.task import Examples, SplitName, Task
 from tlbench.testing.process_faults import (
     MET,
@@ -84,7 +84,7 @@ class FailingStrategy(ToyFit):
 
     share: float = 1.0
 
-    def space(self, about: About) -> Space:
+    def space(self, about: SpaceContext) -> Space:
         """Returns the space of `toy-fit` and `x`."""
         return {**ToyFit.space(self, about), "x": Float(0.0, 1.0)}
 

@@ -19,7 +19,7 @@ from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.errors import Pruned
 from tlbench.contracts.executor import Fit
 from tlbench.contracts.space import Choice, Domain, Int, Space, Value
-from tlbench.contracts.strategy import About, Job, Predictor, Strategy
+from tlbench.contracts.strategy import Job, Predictor, SpaceContext, Strategy
 from tlbench.contracts.task import Task
 from tlbench.metrics import METRICS
 from tlbench.planning.needs import declared_needs, need_ref, needed_by
@@ -197,7 +197,7 @@ class _JobCapture(Strategy):
         self.inner = inner
         self.job: Job | None = None
 
-    def space(self, about: About) -> Space:
+    def space(self, about: SpaceContext) -> Space:
         return self.inner.space(about)
 
     def needs(self) -> tuple[str, ...]:

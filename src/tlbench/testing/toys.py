@@ -13,7 +13,7 @@ from tlbench.contracts.backbone import Backbone, Card
 from tlbench.contracts.errors import Diverged
 from tlbench.contracts.outputs import Classes, Output, Scalar
 from tlbench.contracts.space import Float, Int, Space
-from tlbench.contracts.strategy import About, Job, Predictor, Strategy
+from tlbench.contracts.strategy import Job, Predictor, SpaceContext, Strategy
 from tlbench.contracts.task import Example, Examples, SplitName, Task
 from tlbench.testing.toy_predictors import ToyConstant, ToyPredictor
 
@@ -144,7 +144,7 @@ class ToyFit(Strategy):
     tune: ClassVar[bool] = False
     """Whether to train the encoder too."""
 
-    def space(self, about: About) -> Space:
+    def space(self, about: SpaceContext) -> Space:
         """Returns the learning rate and the number of steps."""
         return {"lr": Float(1e-3, 1e-1, log=True), "steps": Int(4, 16)}
 
@@ -236,7 +236,7 @@ class ToyGuess(Strategy):
 
     name = "toy-guess"
 
-    def space(self, about: About) -> Space:
+    def space(self, about: SpaceContext) -> Space:
         """Returns `guess`, the class as a share of the number of classes, and `idle`, which has no effect."""
         return {"guess": Float(0, 1), "idle": Float(1e-3, 1e-1, log=True)}
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 from tlbench.modeling.precision import at_least_fp32, wide
-from tlbench.modeling.weights import stepped
+from tlbench.modeling.weights import count_optimizer_step
 from tlbench.training.parameters import checked_groups
 
 BETAS = (0.9, 0.999)
@@ -94,7 +94,7 @@ class AdamW:
         for weight, grad in kept:
             weight.grad = grad
         # The kernel does not raise torch's version counters, so the activation cache is notified of the change here.
-        stepped()
+        count_optimizer_step()
         return norm
 
     def zero_grad(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from tlbench.modeling.activations.encoding import resting
+from tlbench.modeling.activations.encoding import in_eval_mode
 from tlbench.modeling.data import Batch, to_device
 from tlbench.modeling.encoder import Encoder, Hidden
 from tlbench.modeling.heads import Head
@@ -35,7 +35,7 @@ class Model(nn.Module):
             if not (self.training and self.start):
                 return self.head(self.encoder, self.encoder(batch))
             # The cache was computed in eval mode, so the prefix has to run without dropout here as well.
-            with resting(self.encoder), torch.no_grad():
+            with in_eval_mode(self.encoder), torch.no_grad():
                 hidden = self.encoder(batch, stop=self.start)
         if self.start < len(self.encoder.stages):
             hidden = self.encoder(hidden, start=self.start)

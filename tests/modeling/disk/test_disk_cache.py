@@ -12,7 +12,7 @@ import pytest
 
 from tlbench.modeling.disk import cache_folder as disk_folder
 from tlbench.modeling.disk import disk_cache, writing
-from tlbench.modeling.disk.disk_cache import DiskCache, kept_arrays, shared
+from tlbench.modeling.disk.disk_cache import DiskCache, cached_arrays, shared
 from tlbench.modeling.disk.file_format import canonical
 
 KEY = {"data": "d", "stop": 3, "readout": None}
@@ -300,12 +300,12 @@ def test_folder_and_limit_come_from_the_environment(monkeypatch: pytest.MonkeyPa
     assert (stored.folder, stored.limit_bytes) == (tmp_path / "here", 3 << 20)
     assert shared() is stored
     make = Maker()
-    kept_arrays("toys", KEY, make)
-    kept_arrays("toys", KEY, make)
+    cached_arrays("toys", KEY, make)
+    cached_arrays("toys", KEY, make)
     assert make.count == 1
     monkeypatch.setenv("TLBENCH_CACHE_LIMIT", "0")
     assert shared() is None
-    assert equal(kept_arrays("toys", KEY, make), ARRAYS)
+    assert equal(cached_arrays("toys", KEY, make), ARRAYS)
     assert make.count == 2
 
 

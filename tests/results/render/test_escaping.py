@@ -9,9 +9,8 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.text import Text
 
-from tlbench.results.render.escaping import LIMIT, code_span, markdown_text, markup, plain_text, printable, spreadsheet
+from tlbench.results.render.escaping import LIMIT, code_span, markdown_text, plain_text, printable, spreadsheet
 
 HOSTILE = [
     "bert[/foo]",
@@ -85,13 +84,6 @@ def test_markdown_text_holds_nothing_but_text_and_code(value):
 @pytest.mark.parametrize("label", ["macro F1 (lower is better)", "R²", "top-5 accuracy", 'trials "-": 1= (± .05)'])
 def test_markdown_text_leaves_what_is_no_markup_as_it_is(label):
     assert markdown_text(label) == label
-
-
-@given(text)
-def test_markup_shows_the_string_itself(value):
-    shown = Text.from_markup(f"[bold]{markup(value)}[/bold]!", emoji=False)
-    assert shown.plain.replace("\u2216", "\\") == printable(value).replace("\u2216", "\\") + "!"
-    assert {span.style for span in shown.spans} <= {"bold"}
 
 
 @given(text)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from tlbench import (
-    About,
     Backbone,
     Classes,
     Float,
@@ -18,6 +17,7 @@ from tlbench import (
     Predictor,
     Scalar,
     Space,
+    SpaceContext,
     Strategy,
     Task,
     Text,
@@ -44,11 +44,11 @@ class _Finetuning(Strategy):
     def __post_init__(self) -> None:
         check_recipe(self.name, self.train_batch_size, self.warmup)
 
-    def space(self, about: About) -> Space:
+    def space(self, about: SpaceContext) -> Space:
         """Returns the search range of the learning rate."""
         return {"lr": rates(about).whole}
 
-    def defaults(self, about: About) -> dict[str, Value]:
+    def defaults(self, about: SpaceContext) -> dict[str, Value]:
         """Returns a learning rate that suits models of this width."""
         return {"lr": rates(about).default}
 
@@ -99,11 +99,11 @@ class PartialFinetune(_Finetuning):
     stages: int = 2
     """Number of top stages to train."""
 
-    def space(self, about: About) -> Space:
+    def space(self, about: SpaceContext) -> Space:
         """Returns a higher learning-rate range than full fine-tuning, since frozen stages cannot be forgotten."""
         return {"lr": rates(about).top}
 
-    def defaults(self, about: About) -> dict[str, Value]:
+    def defaults(self, about: SpaceContext) -> dict[str, Value]:
         """Returns four times the learning rate of full fine-tuning."""
         return {"lr": 4 * rates(about).default}
 
@@ -149,11 +149,11 @@ class HeadOnly(_Finetuning):
     name: ClassVar[str] = "head-only"
     paper: ClassVar[str] = "Donahue et al. 2014, arXiv:1310.1531; Yosinski et al. 2014, arXiv:1411.1792"
 
-    def space(self, about: About) -> Space:
+    def space(self, about: SpaceContext) -> Space:
         """Returns a high learning-rate range for a new layer, or the fine-tuning range for a pretrained decoder."""
         return {"lr": rates(about).whole if isinstance(about.task.output, Text) else Float(3e-4, 3e-2, log=True)}
 
-    def defaults(self, about: About) -> dict[str, Value]:
+    def defaults(self, about: SpaceContext) -> dict[str, Value]:
         """Returns a learning rate at which a new linear layer converges within about a hundred steps."""
         return {"lr": rates(about).default if isinstance(about.task.output, Text) else 5e-3}
 
@@ -188,11 +188,11 @@ class FromScratch(_Finetuning):
     name: ClassVar[str] = "from-scratch"
     paper: ClassVar[str] = "He et al. 2019, arXiv:1811.08883"
 
-    def space(self, about: About) -> Space:
+    def space(self, about: SpaceContext) -> Space:
         """Returns a higher learning-rate range than fine-tuning, since there is nothing to forget."""
         return {"lr": Float(1e-4, 3e-3, log=True)}
 
-    def defaults(self, about: About) -> dict[str, Value]:
+    def defaults(self, about: SpaceContext) -> dict[str, Value]:
         """Returns a learning rate that trains small transformers, higher for decoders and image models."""
         is_image = about.backbone is not None and about.backbone.modality == "image"
         return {"lr": 1e-3 if is_image or isinstance(about.task.output, Text) else 5e-4}
@@ -217,11 +217,11 @@ class LpFt(_Finetuning):
     name: ClassVar[str] = "lp-ft"
     paper: ClassVar[str] = "Kumar et al. 2022, arXiv:2202.10054"
 
-    def space(self, about: About) -> Space:
+    def space(self, about: SpaceContext) -> Space:
         """Returns the ranges of the fine-tuning learning rate and of the probe's L2 penalty."""
         return {"lr": rates(about).whole, "l2": L2}
 
-    def defaults(self, about: About) -> dict[str, Value]:
+    def defaults(self, about: SpaceContext) -> dict[str, Value]:
         """Returns the default learning rate and the default penalty of the probe."""
         return {"lr": rates(about).default, "l2": DEFAULT_L2}
 
@@ -245,11 +245,11 @@ class LayerwiseDecay(_Finetuning):
     name: ClassVar[str] = "layerwise-lr-decay"
     paper: ClassVar[str] = "Howard & Ruder 2018, arXiv:1801.06146"
 
-    def space(self, about: About) -> Space:
+    def space(self, about: SpaceContext) -> Space:
         """Returns the ranges of the head's learning rate and of the factor from each stage to the one below."""
         return {"lr": rates(about).whole, "decay": Float(0.6, 0.99)}
 
-    def defaults(self, about: About) -> dict[str, Value]:
+    def defaults(self, about: SpaceContext) -> dict[str, Value]:
         """Returns twice the learning rate of full fine-tuning, since most stages get a fraction of it."""
         return {"lr": 2 * rates(about).default, "decay": 0.9}
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from tlbench import About, Backbone, Classes, Float, Job, MultiLabel, Output, Scalar, Space, Task, Value
+from tlbench import Backbone, Classes, Float, Job, MultiLabel, Output, Scalar, Space, SpaceContext, Task, Value
 from tlbench_finetune.features import FeatureStrategy
 from tlbench_finetune.rates import check_recipe
 from tlbench_finetune.samples import Sample
@@ -45,11 +45,11 @@ class MlpProbe(FeatureStrategy):
     def __post_init__(self) -> None:
         check_recipe(self.name, self.train_batch_size, self.warmup)
 
-    def space(self, about: About) -> Space:
+    def space(self, about: SpaceContext) -> Space:
         """Returns the ranges of the learning rate and of the weight decay, the probe's only regularisation."""
         return {"lr": Float(3e-4, 3e-2, log=True), "weight_decay": Float(1e-2, 30.0, log=True)}
 
-    def defaults(self, about: About) -> dict[str, Value]:
+    def defaults(self, about: SpaceContext) -> dict[str, Value]:
         """Returns params that suit about 1,000 training examples."""
         return {"lr": 5e-3, "weight_decay": 1.0}
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from tlbench import (
-    About,
     Backbone,
     Classes,
     Float,
@@ -16,6 +15,7 @@ from tlbench import (
     Output,
     Scalar,
     Space,
+    SpaceContext,
     Task,
     TokenClasses,
     Value,
@@ -46,11 +46,11 @@ class LinearProbe(FeatureStrategy):
     paper: ClassVar[str] = "Alain & Bengio 2016, arXiv:1610.01644; Kornblith et al. 2019, arXiv:1805.08974"
     batch_size: ClassVar[int] = 64
 
-    def space(self, about: About) -> Space:
+    def space(self, about: SpaceContext) -> Space:
         """Returns the range of the L2 penalty."""
         return {"l2": L2}
 
-    def defaults(self, about: About) -> dict[str, Value]:
+    def defaults(self, about: SpaceContext) -> dict[str, Value]:
         """Returns a penalty that suits about 1,000 training examples."""
         return {"l2": DEFAULT_L2}
 

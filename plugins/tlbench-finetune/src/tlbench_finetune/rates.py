@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tlbench import About, Card, Float, Text, UsageError
+from tlbench import Card, Float, SpaceContext, Text, UsageError
 
 SMALL_WIDTH = 512
 """Models up to this hidden width get a higher default learning rate than those of BERT's size."""
@@ -27,7 +27,7 @@ class Rates:
     """First value to try for training the whole model."""
 
 
-def rates(about: About) -> Rates:
+def rates(about: SpaceContext) -> Rates:
     """Returns the learning rates for this kind of backbone and output."""
     backbone = about.backbone
     # A card may lack the width when the weights are not on this machine; the model then counts as large.

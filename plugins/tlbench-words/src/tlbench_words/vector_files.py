@@ -88,12 +88,12 @@ def load_vectors(path: Path, digest: str) -> Vectors:
         UsageError: The file is missing, or its content does not match the digest.
         DataError: A line is not a word followed by as many numbers as in the first line.
     """
-    from tlbench.modeling.disk.disk_cache import kept_arrays
+    from tlbench.modeling.disk.disk_cache import cached_arrays
 
     # Raises if the file changed since it was named: the cache entry is for the digest, not for the path.
     pin(f"{path}@{digest}")
     key = {"digest": digest, "version": str(VERSION)}
-    arrays = kept_arrays("words", key, lambda: read_vectors(path, read_header(path)))
+    arrays = cached_arrays("words", key, lambda: read_vectors(path, read_header(path)))
     words = bytes(arrays["words"]).decode().split("\n")
     vocabulary = {word: row for row, word in enumerate(words, start=1)}
     return Vectors(arrays["table"], vocabulary, lower=all(word == word.lower() for word in words))

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tlbench.modeling.activations.encoding import encoding_batches, witness
+from tlbench.modeling.activations.encoding import encoding_batches, output_digest
 from tlbench.modeling.activations.hidden_rows import HiddenRows
 from tlbench.modeling.data import Data
 from tlbench.modeling.disk.disk_cache import DiskCache, StoredArrays
@@ -84,7 +84,7 @@ class ActivationFile:
 
     @cached_property
     def _witness(self) -> str:
-        return witness(self._encoder, self._data, self._stop, self._precision)
+        return output_digest(self._encoder, self._data, self._stop, self._precision)
 
     def _read(self) -> StoredActivations | None:
         stored = self._disk.find(self._kind, self._key)

@@ -27,7 +27,7 @@ def encoding_batches(encoder: Encoder, data: Data) -> list[list[int]]:
 
 
 @contextmanager
-def resting(module: nn.Module) -> Iterator[None]:
+def in_eval_mode(module: nn.Module) -> Iterator[None]:
     """Puts a module and all its submodules into eval mode for the block, then restores the mode of each."""
     # not module.train(): a strategy may have frozen parts of the module in eval mode
     modes = {part: part.training for part in module.modules()}
@@ -104,7 +104,7 @@ def encode_hidden(
     return rows if rows is not None else HiddenRows(0, masked=False)
 
 
-def witness(encoder: Encoder, data: Data, stop: int | None, precision: str) -> str:
+def output_digest(encoder: Encoder, data: Data, stop: int | None, precision: str) -> str:
     """Returns a digest of the encoder's output for the two shortest rows, to detect changes that no key names.
 
     Names and versions do not cover everything that outputs depend on: the code of a plugin under development changes
@@ -137,7 +137,7 @@ def _encoded(
 ) -> Iterator[tuple[list[int], Hidden]]:
     """Yields the indices and hidden states of each batch, computed in eval mode and without gradients."""
     device = encoder.device
-    with resting(encoder):
+    with in_eval_mode(encoder):
         for indices in batches:
             batch = to_device(data.batch(indices), device)
             # not inference_mode: autograd refuses its tensors, and cached activations are trained on later

@@ -206,7 +206,7 @@ def shared() -> DiskCache | None:
     return _shared[location]
 
 
-def kept_arrays(kind: str, key: Key, make: Callable[[], Mapping[str, np.ndarray]]) -> Mapping[str, np.ndarray]:
+def cached_arrays(kind: str, key: Key, make: Callable[[], Mapping[str, np.ndarray]]) -> Mapping[str, np.ndarray]:
     """Returns the arrays cached under this key on this machine; calls `make` if they are not cached yet.
 
     For anything a plugin would otherwise compute anew in each process, such as tokens. Treat the arrays as read-only.

@@ -69,16 +69,6 @@ def plain_text(value: object, style: str = "") -> Text:
     return Text(printable(value), style=style)
 
 
-def markup(value: object) -> str:
-    """Returns the value escaped for a string with rich's markup.
-
-    Backslashes before a bracket or at the end, which rich cannot escape reliably, become set minus signs.
-    """
-    from rich.markup import escape
-
-    return escape(re.sub(r"\\+(?=\[|$)", lambda run: "\u2216" * len(run[0]), printable(value)))
-
-
 def code_span(value: object) -> str:
     """Returns the value as a Markdown code span, in which HTML, links, mentions and emphasis have no effect.
 

@@ -6,7 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from tlbench.contracts.cell import KIN, Cell
+from tlbench.contracts.cell import FITS_PREFIX_LENGTH, Cell
 from tlbench.contracts.errors import StoreError
 from tlbench.contracts.record import Record
 from tlbench.results.records.record_files import attempts_in
@@ -38,16 +38,16 @@ class RelatedCells:
         for cell_id in ids:
             newest = attempts.get(cell_id, 0)
             # The attempt after the newest record may be running, or have been interrupted.
-            self._attempts[cell_id[:KIN]] |= {(cell_id, newest), (cell_id, newest + 1)}
+            self._attempts[cell_id[:FITS_PREFIX_LENGTH]] |= {(cell_id, newest), (cell_id, newest + 1)}
         for cell_id, attempt in _work_folders(store):
             # Older attempts are not reused: somebody asked for the cell to be run afresh.
             if attempt >= attempts.get(cell_id, 0):
-                self._attempts[cell_id[:KIN]].add((cell_id, attempt))
+                self._attempts[cell_id[:FITS_PREFIX_LENGTH]].add((cell_id, attempt))
 
     def sources(self, cell_id: str, attempt: int) -> tuple[str, ...]:
         """Returns the work folders and record files that this attempt may reuse fits from; some may not exist yet."""
         found: list[str] = []
-        for other in sorted(self._attempts[cell_id[:KIN]]):
+        for other in sorted(self._attempts[cell_id[:FITS_PREFIX_LENGTH]]):
             if other[1] > 0 and other != (cell_id, attempt):
                 found += self._paths(*other)
         return tuple(found)

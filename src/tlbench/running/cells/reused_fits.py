@@ -20,7 +20,7 @@ from tlbench.contracts.record import PAID, FitResult, Memory, Provenance, Record
 from tlbench.results.records.record_files import read_record
 from tlbench.running.cells.attempt import Attempt
 from tlbench.running.cells.cell_folder import CellFolder
-from tlbench.running.scoring.prediction_files import of_seed, write_table
+from tlbench.running.scoring.prediction_files import read_seed, write_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,7 +51,7 @@ class _Source:
         # The name comes from a file that somebody may have sent: it must not lead out of the folder.
         if not name or Path(name).name != name:
             return None
-        return of_seed(self.folder / name, result.seed)
+        return read_seed(self.folder / name, result.seed)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from tlbench.contracts.cell import Cell
 from tlbench.contracts.errors import PluginError, SealBroken
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Provenance
-from tlbench.contracts.strategy import About, LoadedBackbone, OtherTask, TaskInfo
+from tlbench.contracts.strategy import LoadedBackbone, OtherTask, SpaceContext, TaskInfo
 from tlbench.contracts.task import Examples, SplitName
 from tlbench.modeling.data import Data
 from tlbench.modeling.encoder import Encoder
@@ -38,7 +38,9 @@ class CellContext:
         self.strategy = catalog.strategy(cell.strategy.name)
         self.backbone = catalog.backbone(cell.backbone.name) if cell.backbone else None
         self.splits = session.splits(cell.task.name)
-        self.about: About = space_about(self.task.item, cell.protocol, self.backbone.item if self.backbone else None)
+        self.about: SpaceContext = space_about(
+            self.task.item, cell.protocol, self.backbone.item if self.backbone else None
+        )
         self._once_values: dict[tuple[int, str], object] = {}
         self.once_seconds: dict[tuple[int, str], float] = {}
         """(seed, key) to the seconds that computing the value took."""

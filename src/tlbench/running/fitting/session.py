@@ -20,7 +20,7 @@ from tlbench.modeling.activations.activation_cache import Activations
 from tlbench.modeling.data import Data, bare, checked
 from tlbench.modeling.disk import disk_cache
 from tlbench.modeling.encoder import Encoder
-from tlbench.modeling.precision import halve
+from tlbench.modeling.precision import to_bf16_weights
 from tlbench.running.fitting.reusable_encoder import ReusableEncoder
 from tlbench.running.splits import Splits
 
@@ -78,7 +78,7 @@ class Session:
         """Returns a newly loaded encoder on the device."""
         encoder = self.catalog.backbone(backbone).item.load(pretrained=pretrained)
         if precision == "bf16-weights":
-            halve(encoder)
+            to_bf16_weights(encoder)
         return encoder.to(self.device)
 
     def splits(self, task: str) -> Splits:

@@ -27,7 +27,7 @@ from tlbench.running.fitting.fit_status import status_of
 from tlbench.running.fitting.session import Session, caught_errors, resolve_device, restored_globals
 from tlbench.running.fitting.timing import predict_timed
 from tlbench.running.scoring import scores
-from tlbench.running.scoring.prediction_files import of_seed, predictions_path
+from tlbench.running.scoring.prediction_files import predictions_path, read_seed
 from tlbench.system.measure import ResourceUsage, is_lost, metered
 
 DEVICE_LOST = 70
@@ -203,11 +203,11 @@ def _score_cell(order: FitOrder, context: CellContext) -> OrderResult:
     misfits: dict[int, str] = {}
     metrics = [context.session.catalog.metric(name) for name in context.info.metrics]
     for seed in seeds:
-        table = of_seed(predictions_path(folder, seed), seed)
+        table = read_seed(predictions_path(folder, seed), seed)
         try:
-            answers[seed] = scores.stored_answers(table, test, context.info, metrics)
-        except scores.Misfit as misfit:
-            misfits[seed] = str(misfit)
+            answers[seed] = scores.usable_predictions(table, test, context.info, metrics)
+        except scores.UnusablePredictions as target_error:
+            misfits[seed] = str(target_error)
     if misfits:
         return OrderResult(misfits=misfits)
     made = scores.scores(answers, test, context.task.item, metrics, context.session.caught)

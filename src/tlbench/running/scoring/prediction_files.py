@@ -30,7 +30,7 @@ def write_table(path: Path, table: pa.Table) -> None:
     temporary.replace(path)
 
 
-def of_seed(path: Path, seed: int) -> pa.Table | None:
+def read_seed(path: Path, seed: int) -> pa.Table | None:
     """Returns the rows of one seed in a file of predictions, or None if they cannot be read."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -24,7 +24,7 @@ from tlbench.metrics.scored_arrays import scored_of
 from tlbench.results.records.stored_predictions import columns_of, scored_in
 from tlbench.running.scoring.prediction_files import write_table
 
-GATHERED = "predictions.parquet"
+PREDICTIONS_FILE = "predictions.parquet"
 SLICE_PREFIX = "slice."
 _MAX_LISTED = 3
 """The maximum number of omitted scores that are named in the record's reason."""
@@ -46,15 +46,17 @@ def write_predictions(path: Path, seed: int, examples: Examples, scored: Scored)
 
 def gather(folder: Path, predictions: Mapping[int, Scored], examples: Examples) -> str:
     """Writes the predictions of all seeds to one file in the folder and returns its name."""
-    write_table(folder / GATHERED, pa.concat_tables([_table(seed, examples, one) for seed, one in predictions.items()]))
-    return GATHERED
+    write_table(
+        folder / PREDICTIONS_FILE, pa.concat_tables([_table(seed, examples, one) for seed, one in predictions.items()])
+    )
+    return PREDICTIONS_FILE
 
 
-class Misfit(Exception):
+class UnusablePredictions(Exception):
     """Stored predictions cannot be scored; the message is one line with the reason."""
 
 
-def stored_answers(table: pa.Table | None, examples: Examples, task: TaskInfo, metrics: Sequence[Metric]) -> Scored:
+def usable_predictions(table: pa.Table | None, examples: Examples, task: TaskInfo, metrics: Sequence[Metric]) -> Scored:
     """Returns one seed's stored predictions with the targets of the test split.
 
     The file may be damaged or come from another machine, so its ids and targets are compared with the test split.
@@ -63,11 +65,11 @@ def stored_answers(table: pa.Table | None, examples: Examples, task: TaskInfo, m
         Misfit: The predictions cannot be scored.
     """
     if table is None:
-        raise Misfit("its file of predictions is missing, or cannot be read")
+        raise UnusablePredictions("its file of predictions is missing, or cannot be read")
     with _as_misfit("its file holds no predictions"):
         ids, stored = table["id"].to_pylist(), scored_in(table, task.positive)
     if ids != [example.id for example in examples]:
-        raise Misfit(
+        raise UnusablePredictions(
             f"its file has answers to {len(ids)} examples, which are not the {len(examples)} of the test split"
         )
     # A plugin's conversion may compute targets from the raw ones, but not from the predictions. Converting the targets
@@ -79,7 +81,7 @@ def stored_answers(table: pa.Table | None, examples: Examples, task: TaskInfo, m
         own_targets = scored_of(task.output, targets, correct, task.positive).targets
     for name, file_target, target in zip(ids, stored.targets.tolist(), own_targets.tolist(), strict=True):
         if file_target != target:
-            raise Misfit(
+            raise UnusablePredictions(
                 f"the target of {name} is {file_target!r} in its file and {target!r} in the test split: either the file"
                 f" is of another split, or the targets that {kind}.arrays gives depend on the answers"
             )
@@ -100,11 +102,11 @@ def stored_answers(table: pa.Table | None, examples: Examples, task: TaskInfo, m
 
 @contextmanager
 def _as_misfit(context: str) -> Iterator[None]:
-    """Converts the exceptions that damaged files or predictions of the wrong form cause in the block to `Misfit`."""
+    """Raises `UnusablePredictions` for what damaged files or predictions of the wrong form raise in the block."""
     try:
         yield
     except (KeyError, IndexError, TypeError, ValueError, OverflowError, pa.ArrowException, TlbenchError) as error:
-        raise Misfit(f"{context}: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
+        raise UnusablePredictions(f"{context}: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
 
 
 def _correct_predictions(targets: Sequence[Any], output: Output) -> np.ndarray:

@@ -16,7 +16,7 @@ from tlbench.contracts.outputs import Classes, MultiLabel, Output, Scalar
 from tlbench.contracts.task import Example, Examples
 from tlbench.modeling.heads import new_head
 from tlbench.testing.conformance.device import DeviceConformance
-from tlbench.testing.conformance.imports import check_light, check_name
+from tlbench.testing.conformance.every_plugin import check_light, check_name
 from tlbench.testing.conformance.inputs import noise
 from tlbench.testing.conformance.words_and_spans import PartsConformance, step_and_predict
 from tlbench.testing.predictions import FP32_EPS

@@ -21,7 +21,7 @@ from tlbench.contracts.executor import (
     WorkerLost,
 )
 from tlbench.contracts.space import Value
-from tlbench.testing.conformance.imports import check_light, check_name
+from tlbench.testing.conformance.every_plugin import check_light, check_name
 
 PLUGINS = {"TLBENCH_PLUGINS": "tlbench.testing.toy_plugin,tlbench.testing.faults"}
 PARAMS: dict[str, Value] = {"lr": 0.01, "steps": 4}

@@ -12,7 +12,7 @@ from tlbench.contracts.metric import Metric
 from tlbench.contracts.outputs import Classes, MultiLabel, Scalar, Span, Text, TokenClasses
 from tlbench.metrics.resampling import bootstrap, draw_weights, is_of_pairs, resampled, score
 from tlbench.metrics.scored import Scored, checked
-from tlbench.testing.conformance.imports import check_light
+from tlbench.testing.conformance.every_plugin import check_light
 
 _TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 _WORDS = ("the", "cat", "sat", "Sat.", "on", "a", "mat", "running", "ran", ",", "")
@@ -43,7 +43,7 @@ class MetricConformance:
 
     def answers(self, output: type, seed: int, n: int, right: float = 0.5) -> Scored:
         """Returns `n` random predictions with targets for an output type, of which about the share `right` is right."""
-        return random_answers(output, seed, n, right)
+        return random_predictions(output, seed, n, right)
 
     def test_import_is_light(self) -> None:
         """Importing the metric's module does not import heavy libraries such as torch."""
@@ -151,7 +151,7 @@ class MetricConformance:
                 yield self.answers(output, seed, 1 + 3 * seed)
 
 
-def random_answers(output: type, seed: int, n: int, right: float = 0.5, certain: bool = False) -> Scored:
+def random_predictions(output: type, seed: int, n: int, right: float = 0.5, certain: bool = False) -> Scored:
     """Returns random predictions with targets for one of tlbench's outputs, with ties and missing classes among them.
 
     Args:

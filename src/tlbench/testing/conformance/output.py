@@ -10,13 +10,13 @@ import pytest
 
 from tlbench.contracts.errors import PluginError
 from tlbench.contracts.metric import Metric
-from tlbench.contracts.outputs import AnswerKind, Output, Predictions
+from tlbench.contracts.outputs import Output, PredictionForm, Predictions
 from tlbench.contracts.task import Example, Examples
 from tlbench.metrics.class_report import report_of
 from tlbench.metrics.scored import Scored, objects
 from tlbench.metrics.scored_arrays import scored_of
 from tlbench.modeling.heads import default_head
-from tlbench.testing.conformance.imports import check_light, check_name
+from tlbench.testing.conformance.every_plugin import check_light, check_name
 
 
 class OutputConformance:
@@ -63,16 +63,16 @@ class OutputConformance:
     def test_declared_attributes(self) -> None:
         """`kind` is a valid name, and `answers` is one of the four forms of predictions."""
         check_name(self.output.kind)
-        assert self.output.answers in get_args(AnswerKind)
+        assert self.output.answers in get_args(PredictionForm)
 
     def test_targets_fit(self) -> None:
         """The output accepts the target of every example and refuses a missing one."""
         assert self.examples, "set `examples` to some labelled examples"
         for example in self.examples:
-            assert self.output.misfit(example) is None, f"{example.id}: {self.output.misfit(example)}"
+            assert self.output.target_error(example) is None, f"{example.id}: {self.output.target_error(example)}"
             missing = Example(example.id, example.inputs)
-            assert self.output.misfit(missing), "`misfit` accepts a missing target"
-            assert self.output.occurring(example.target) <= set(range(len(self.output.classes)))
+            assert self.output.target_error(missing), "`target_error` accepts a missing target"
+            assert self.output.class_indices(example.target) <= set(range(len(self.output.classes)))
 
     def test_right_answers_score_best(self) -> None:
         """Right predictions have the best value of every metric."""
@@ -161,11 +161,11 @@ class OutputConformance:
         scored_of(self.output, [example.target for example in examples], predictions)
 
     def _check_target(self, example: Example, target: Any) -> None:
-        """Asserts that a target, in the form that metrics read, has the classes that `occurring` returns."""
+        """Asserts that a target, in the form that metrics read, has the classes that `class_indices` returns."""
         if self.output.answers == "numbers" and self.output.whole:
             assert target == int(target), f"{example.id}: the target {target!r} is not whole, but `whole` is set"
-        occurring = self.output.occurring(example.target)
-        if not occurring or self.output.answers == "texts":
+        class_indices = self.output.class_indices(example.target)
+        if not class_indices or self.output.answers == "texts":
             return
         if self.output.answers == "tags":
             classes = {self.output.classes.index(tag) for tag in target if tag in self.output.classes}
@@ -173,7 +173,9 @@ class OutputConformance:
             classes = {index for index, label in enumerate(target) if label}
         else:
             classes = {int(target)}
-        assert classes == occurring, f"{example.id}: target {target!r} has {classes}, `occurring` gives {occurring}"
+        assert classes == class_indices, (
+            f"{example.id}: target {target!r} has {classes}, `class_indices` gives {class_indices}"
+        )
 
     def _predictions(self, values: Sequence[Any] | None = None, examples: Sequence[Example] = ()) -> Predictions:
         examples = examples or self.examples

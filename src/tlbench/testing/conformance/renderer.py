@@ -8,7 +8,7 @@ import pytest
 
 from tlbench.contracts.renderer import Renderer
 from tlbench.results.render.escaping import printable
-from tlbench.testing.conformance.imports import check_light, check_name
+from tlbench.testing.conformance.every_plugin import check_light, check_name
 from tlbench.testing.conformance.media import HOSTILE, Medium, taken_for_commands
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.outputs import Classes, Output
 from tlbench.contracts.task import Example, Examples, ImageFile, SplitName, Task
-from tlbench.testing.conformance.imports import check_light, check_name
+from tlbench.testing.conformance.every_plugin import check_light, check_name
 
 LABELLED: tuple[SplitName, ...] = ("train", "validation", "test")
 SPLITS: tuple[SplitName, ...] = (*LABELLED, "unlabeled")
@@ -71,7 +71,7 @@ class TaskConformance:
         """Targets of labelled splits fit the output, and unlabelled examples have none."""
         for name in LABELLED:
             for example in splits.get(name, ()):
-                problem = misfit(self.task.output, example)
+                problem = target_error(self.task.output, example)
                 assert problem is None, f"{name} {example.id}: {problem}"
         assert all(example.target is None for example in splits.get("unlabeled", ()))
 
@@ -83,7 +83,7 @@ class TaskConformance:
                 assert len(targets) > 1, f"every target of {name} is {targets}"
         output = self.task.output
         # A class that never occurs in train cannot be learnt, and is usually a label in the wrong encoding.
-        unseen = set(range(len(output.classes))).difference(*(output.occurring(e.target) for e in splits["train"]))
+        unseen = set(range(len(output.classes))).difference(*(output.class_indices(e.target) for e in splits["train"]))
         assert not unseen, f"train has no example of {[output.classes[index] for index in unseen]}"
 
     def test_no_overlap(self, splits: dict[str, Examples]) -> None:
@@ -148,11 +148,11 @@ class TaskConformance:
         return Examples([Example("", example.inputs)]).fingerprint if _is_image(example) else repr(example.inputs)
 
 
-def misfit(output: Output, example: Example) -> str | None:
+def target_error(output: Output, example: Example) -> str | None:
     """Returns why the example's target does not fit the output, or None if it does."""
     # An output may assume the type of its targets, as in `len(target)`; a TypeError there is a misfit, not a crash.
     try:
-        return output.misfit(example)
+        return output.target_error(example)
     except TypeError:
         return f"{example.target!r} is not a target of {output}"
 

@@ -13,7 +13,7 @@ import torch
 
 from tlbench import Examples, PluginError, Text, UsageError
 from tlbench.modeling.data import Batch, Data, Ragged, one_row_each
-from tlbench.modeling.disk.disk_cache import kept_arrays
+from tlbench.modeling.disk.disk_cache import cached_arrays
 from tlbench_hf.families import SOURCE
 from tlbench_hf.text.tokenizing import CACHED_FROM, Tokenizer, load_tokenizer, versions
 
@@ -124,7 +124,7 @@ def featurize_texts(examples: Examples, output: Text, folder: Path, prompt_forma
         arrays: Any = featurize()
     else:
         key = {"examples": examples.fingerprint, "made": fingerprint, **versions(), "texts": str(VERSION)}
-        arrays = kept_arrays("texts", key, featurize)
+        arrays = cached_arrays("texts", key, featurize)
     rows = TextRows(Ragged(arrays["ends"], arrays["ids"]), Ragged(arrays["target_ends"], arrays["target_ids"]))
     collate = PromptCollator(tokenizer.pad.token) if prompt_format.joined else SourceCollator(tokenizer.pad.token)
     return one_row_each(examples, rows, collate, rows.lengths, f"texts:{fingerprint}")

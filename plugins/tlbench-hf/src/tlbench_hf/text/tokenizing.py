@@ -16,7 +16,7 @@ import transformers
 
 from tlbench import Examples, Output, PluginError, UsageError
 from tlbench.modeling.data import Batch, Data, one_row_each
-from tlbench.modeling.disk.disk_cache import kept_arrays
+from tlbench.modeling.disk.disk_cache import cached_arrays
 from tlbench_hf.families import longest_input
 from tlbench_hf.loading import load_config, quiet
 
@@ -134,7 +134,7 @@ def featurize(examples: Examples, output: Output, folder: Path, max_length: int)
         tokens = tokenized()
     else:
         key = {"examples": examples.fingerprint, "made": fingerprint, **versions()}
-        tokens = TokenRows(**kept_arrays("tokens", key, lambda: tokenized().arrays))
+        tokens = TokenRows(**cached_arrays("tokens", key, lambda: tokenized().arrays))
     return one_row_each(examples, tokens, tokenizer.pad, tokens.lengths, fingerprint)
 
 

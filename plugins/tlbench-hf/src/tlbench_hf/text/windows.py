@@ -10,7 +10,7 @@ import numpy as np
 
 from tlbench import Examples, UsageError
 from tlbench.modeling.data import Data, Ragged
-from tlbench.modeling.disk.disk_cache import kept_arrays
+from tlbench.modeling.disk.disk_cache import cached_arrays
 from tlbench_hf.text.tokenizing import CACHED_FROM, Tokenizer, TokenRows, flat_rows, versions
 
 LONGEST_OVERLAP = 64
@@ -94,7 +94,7 @@ def windowed_data(
         arrays = build_arrays()
     else:
         key = {"examples": examples.fingerprint, "made": fingerprint, **versions()}
-        arrays = kept_arrays("tokens", key, build_arrays)
+        arrays = cached_arrays("tokens", key, build_arrays)
     rows = TokenRows(arrays["ends"], arrays["ids"], arrays.get("types"))
     return Data(
         examples=examples,

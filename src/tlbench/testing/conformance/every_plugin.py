@@ -1,4 +1,4 @@
-"""Checks that a plugin's module imports no heavy libraries and that its objects have valid names."""
+"""Checks for plugins of every kind: valid names (identifiers) of objects, and modules without heavy imports."""
 
 from __future__ import annotations
 
