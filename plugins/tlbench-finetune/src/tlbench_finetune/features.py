@@ -51,7 +51,7 @@ class FeatureStrategy(Strategy):
         return maps[0]
 
     def trainable(self, backbone: Backbone) -> Trainable:
-        """Returns that no encoder stage is trained."""
+        """Returns `Trainable(0)`, because no encoder stage is trained."""
         return Trainable(0)
 
     def fit(self, job: Job) -> Predictor:
@@ -148,7 +148,7 @@ class FeaturePredictor:
             head_of: Builds a head from its linear layers.
 
         Raises:
-            UsageError: The folder holds no such predictor, or weights of another shape, dtype or activation.
+            UsageError: The folder holds no such predictor, or one whose shape, dtype or activation differs.
         """
         from tlbench.modeling.precision import wide
         from tlbench.modeling.predictor_files import read_settings, read_weights
@@ -182,7 +182,7 @@ def predictor(job: Job, head: FeatureHead) -> Predictor | Diverged:
 
 
 def _word_predictor(job: Job, head: FeatureHead) -> Predictor:
-    """Returns a predictor of the job's own head with the probe's weights, since that head maps tokens back to words."""
+    """Returns a predictor with the job's own token head, which maps tokens back to words, and the probe's weights."""
     import torch
 
     from tlbench.training import Linear, ModelPredictor

@@ -36,7 +36,7 @@ class _Finetuning(Strategy):
     """Base class of the fine-tuning strategies: AdamW with warm-up and linear decay of the learning rate."""
 
     train_batch_size: int = 16
-    """Rows per optimiser step; not `batch_size`, the number of trials that `fit_batch` takes."""
+    """Rows per optimiser step. This is not `batch_size`, the number of trials that `fit_batch` takes."""
     weight_decay: float = 0.01
     warmup: float = 0.1
     """Fraction of the steps over which the learning rate rises from 0."""
@@ -53,7 +53,7 @@ class _Finetuning(Strategy):
         return {"lr": rates(about).default}
 
     def model(self, job: Job) -> Model:
-        """Returns the encoder and head before the first step."""
+        """Returns the model to train: the job's encoder and head."""
         from tlbench.training import Model
 
         return Model(job.encoder, job.head)
@@ -100,7 +100,7 @@ class PartialFinetune(_Finetuning):
     """Number of top stages to train."""
 
     def space(self, about: SpaceContext) -> Space:
-        """Returns a higher learning-rate range than full fine-tuning, since frozen stages cannot be forgotten."""
+        """Returns a higher range than for full fine-tuning, since frozen stages keep their pretrained weights."""
         return {"lr": rates(about).top}
 
     def defaults(self, about: SpaceContext) -> dict[str, Value]:
@@ -108,7 +108,7 @@ class PartialFinetune(_Finetuning):
         return {"lr": 4 * rates(about).default}
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
-        """Returns why not: the backbone has fewer stages above its embeddings than are to be trained."""
+        """Returns the reason why a backbone is not supported (it has too few stages above its embeddings), or None."""
         if self.stages < 1:
             return "stages must be at least 1"
         available = backbone.card().stages if backbone else None
@@ -158,7 +158,7 @@ class HeadOnly(_Finetuning):
         return {"lr": rates(about).default if isinstance(about.task.output, Text) else 5e-3}
 
     def trainable(self, backbone: Backbone) -> Trainable:
-        """Returns that no encoder stage is trained."""
+        """Returns `Trainable(0)`, because no encoder stage is trained."""
         return Trainable(0)
 
     def model(self, job: Job) -> Model:
@@ -189,11 +189,11 @@ class FromScratch(_Finetuning):
     paper: ClassVar[str] = "He et al. 2019, arXiv:1811.08883"
 
     def space(self, about: SpaceContext) -> Space:
-        """Returns a higher learning-rate range than fine-tuning, since there is nothing to forget."""
+        """Returns a higher range than for fine-tuning, since there are no pretrained weights to preserve."""
         return {"lr": Float(1e-4, 3e-3, log=True)}
 
     def defaults(self, about: SpaceContext) -> dict[str, Value]:
-        """Returns a learning rate that trains small transformers, higher for decoders and image models."""
+        """Returns a learning rate for small transformers, or a higher one for text generation and image models."""
         is_image = about.backbone is not None and about.backbone.modality == "image"
         return {"lr": 1e-3 if is_image or isinstance(about.task.output, Text) else 5e-4}
 
@@ -212,7 +212,7 @@ class FromScratch(_Finetuning):
 
 @dataclass(frozen=True)
 class LpFt(_Finetuning):
-    """Linear probing, then full fine-tuning from the probe's head, which distorts pretrained features less."""
+    """Linear probing, then full fine-tuning that starts from the probe's head, to distort pretrained features less."""
 
     name: ClassVar[str] = "lp-ft"
     paper: ClassVar[str] = "Kumar et al. 2022, arXiv:2202.10054"
@@ -226,7 +226,7 @@ class LpFt(_Finetuning):
         return {"lr": rates(about).default, "l2": DEFAULT_L2}
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
-        """Returns why not: the head must be one linear layer on the readout, as the probe is."""
+        """Returns the reason why a task is not supported (its head is not one linear layer on the readout), or None."""
         # Token and span heads are linear too, but have a vector per token; a probe of the readout does not fit them.
         if isinstance(task.output, Classes | MultiLabel | Scalar):
             return None
@@ -246,7 +246,7 @@ class LayerwiseDecay(_Finetuning):
     paper: ClassVar[str] = "Howard & Ruder 2018, arXiv:1801.06146"
 
     def space(self, about: SpaceContext) -> Space:
-        """Returns the ranges of the head's learning rate and of the factor from each stage to the one below."""
+        """Returns the ranges of the head's learning rate and of the factor by which it decays from stage to stage."""
         return {"lr": rates(about).whole, "decay": Float(0.6, 0.99)}
 
     def defaults(self, about: SpaceContext) -> dict[str, Value]:

@@ -36,7 +36,8 @@ class Lead(Strategy):
     """Predicts the first words of the source, or of a question's context, without training.
 
     The number of words is the median over all accepted targets of the training split, counting an unanswerable question
-    as 0. This is hard to beat for summaries of news, a copy of the source for translation, and a guess for questions.
+    as 0. The baseline is hard to beat on news summarisation; in translation it copies the source, and for questions it
+    is a guess.
     """
 
     name: ClassVar[str] = "lead"
@@ -44,7 +45,7 @@ class Lead(Strategy):
     uses_backbone: ClassVar[bool] = False
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
-        """Returns why not: the output must be a text or a span."""
+        """Returns the reason why a task is not supported (its output is neither a text nor a span), or None."""
         if isinstance(task.output, Text | Span):
             return None
         return f"lead predicts a text or a span, not {type(task.output).__name__}"
@@ -83,7 +84,7 @@ class FirstWords:
     trainable_parameters: int = 0
 
     def predict(self, data: Data) -> Predictions:
-        """Returns the beginning of each example's source, white space unchanged."""
+        """Returns the first words of each example's source or context, with white space unchanged."""
         import numpy as np
 
         # NumPy's own string arrays have a fixed width and would cut longer texts.

@@ -32,16 +32,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Majority(Strategy):
-    """Predicts the most frequent class or the mean target: the score that needs no learning.
+    """Predicts the most frequent class or the mean target; its score shows what is reached without learning.
 
-    For token classification it predicts each word's most frequent class: the score that needs no context.
+    For token classification it predicts each word's most frequent class; its score shows what is reached without
+    context.
     """
 
     name: ClassVar[str] = "majority"
     uses_backbone: ClassVar[bool] = False
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
-        """Returns why not: the output must have a most frequent value."""
+        """Returns the reason why a task is not supported (its output has no most frequent value), or None."""
         if isinstance(task.output, Classes | MultiLabel | Scalar | TokenClasses):
             return None
         return f"majority has no most frequent value of {type(task.output).__name__}"
@@ -116,7 +117,7 @@ class WordByWord:
     output: Output
     known: Mapping[str, int]
     other: int
-    """Class of words that are not in the training split."""
+    """Class predicted for words that are not in the training split."""
     trainable_parameters: int = 0
 
     def predict(self, data: Data) -> Predictions:
@@ -154,7 +155,7 @@ def _read(
     names: Sequence[str],
     is_valid: Callable[[Output, Any, Any], bool],
 ) -> list[Any]:
-    """Returns the named values that a predictor saved in a folder, once they are checked against the output.
+    """Returns the named values that a predictor saved in a folder, after checking them against the output.
 
     Raises:
         UsageError: The folder holds no such predictor, or its values do not fit the output.
@@ -216,7 +217,7 @@ def _most_frequent(sentences: Sequence[Sequence[str]], targets: Sequence[Sequenc
 
 
 def _most_likely(output: Output, targets: Sequence[Any], positive: int) -> tuple[Any, np.ndarray | None]:
-    """Returns the constant prediction for these targets and, for classes and labels, the frequency of each."""
+    """Returns the constant prediction for these targets and the frequency of each class or label; None for numbers."""
     import numpy as np
 
     if isinstance(output, Scalar):

@@ -15,18 +15,19 @@ if TYPE_CHECKING:
     from tlbench.training import HeadSetting, Layers, Linear
 
 EPOCHS = 50.0
-"""Epochs where the protocol sets neither steps nor epochs.
+"""Number of epochs if the protocol sets neither steps nor epochs.
 
-Passes over cached features are cheap, and a head from random weights needs more of them than fine-tuning does.
+Passes over cached features are cheap, and a head with random weights needs more epochs than fine-tuning does.
 """
 
 
 @dataclass(frozen=True)
 class MlpProbe(FeatureStrategy):
-    """An MLP with one hidden layer, by default, on standardised features of the frozen encoder.
+    """An MLP, by default with one hidden layer, on standardised features of the frozen encoder.
 
-    Its gain over the linear probe measures how much of the features is not linearly separable. It is trained with AdamW
-    for as long as the protocol says; each layer of all trials and seeds is one batched matrix product per step.
+    Its gain over the linear probe shows how much of the information in the features is not linearly separable. It is
+    trained with AdamW for the steps or epochs that the protocol sets. The networks of all trials and seeds are trained
+    together: each layer of all networks is one batched matrix product per step.
     """
 
     name: ClassVar[str] = "mlp-probe"
@@ -38,7 +39,7 @@ class MlpProbe(FeatureStrategy):
     """Number of hidden layers."""
     activation: Literal["gelu", "relu"] = "gelu"
     train_batch_size: int = 64
-    """Rows per optimiser step; not `batch_size`, the number of trials that `fit_batch` takes."""
+    """Rows per optimiser step. This is not `batch_size`, the number of trials that `fit_batch` takes."""
     warmup: float = 0.1
     """Fraction of the steps over which the learning rate rises from 0."""
 
@@ -54,7 +55,10 @@ class MlpProbe(FeatureStrategy):
         return {"lr": 5e-3, "weight_decay": 1.0}
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
-        """Returns why not: the probe needs one vector per example and at least one hidden layer of width 1."""
+        """Returns the reason why a task is not supported (the probe needs one vector per example), or None.
+
+        Numbers of hidden layers or units below 1 are refused too.
+        """
         if min(self.hidden, self.layers) < 1:
             return "hidden and layers must be at least 1 (linear-probe has no hidden layer)"
         if isinstance(task.output, Classes | MultiLabel | Scalar):

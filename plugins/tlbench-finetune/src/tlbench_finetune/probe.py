@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 L2 = Float(1e-5, 10.0, log=True)
 """Range of the L2 penalty added to the mean loss on standardised features.
 
-For 1,000 examples this is scikit-learn's C from 100 down to 0.0001.
+For 1,000 examples it corresponds to values of scikit-learn's C from 100 down to 0.0001.
 """
 DEFAULT_L2 = 0.1
 
@@ -55,7 +55,7 @@ class LinearProbe(FeatureStrategy):
         return {"l2": DEFAULT_L2}
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
-        """Returns why not: the output needs one feature vector per prediction."""
+        """Returns the reason why a task is not supported (there must be one feature vector per prediction), or None."""
         if isinstance(task.output, Classes | MultiLabel | Scalar | TokenClasses):
             return None
         return f"linear-probe reads one vector per example or word, but {type(task.output).__name__} needs more"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from tlbench import Card, Float, SpaceContext, Text, UsageError
 
 SMALL_WIDTH = 512
-"""Models up to this hidden width get a higher default learning rate than those of BERT's size."""
+"""Models up to this hidden width get a higher default learning rate than larger models."""
 _ADAMW_FAMILIES = ("former", "vit", "swin", "deit", "beit", "dino", "eva", "clip", "mixer", "convnext")
-"""Parts of the names of image families that are pretrained with AdamW at small learning rates.
+"""Substrings of the names of image families that are pretrained with AdamW at small learning rates.
 
 All other families count as convolutional networks with batch normalisation, which need higher rates.
 """
@@ -22,9 +22,9 @@ class Rates:
     whole: Float
     """Range for training the whole pretrained model."""
     top: Float
-    """Range for training only its top; higher, since frozen stages cannot be forgotten."""
+    """Range for training only the top stages; it is higher, since frozen stages keep their pretrained weights."""
     default: float
-    """First value to try for training the whole model."""
+    """Default learning rate for training the whole model, tried before the search samples others."""
 
 
 def rates(about: SpaceContext) -> Rates:

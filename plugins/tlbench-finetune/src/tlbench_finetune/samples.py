@@ -37,7 +37,7 @@ class Sample:
 
 
 def samples(jobs: Sequence[Job]) -> list[Sample | FitEnded]:
-    """Returns each job's sample, or the error that its features raised; jobs with equal data share one object.
+    """Returns each job's sample, or the error raised while computing its features; equal data share one sample object.
 
     Raises:
         PluginError: The output has no per-example or per-word features.
@@ -87,7 +87,7 @@ def _finite(sample: Sample) -> Sample:
 
 
 def _word_sample(job: Job) -> Sample:
-    """Returns the last hidden state at the first sub-word of each word, and the classes, of all examples."""
+    """Returns one row per word of the training subset: the last hidden state at its first sub-word, and its class."""
     import numpy as np
     import torch
 
@@ -126,7 +126,7 @@ def _word_sample(job: Job) -> Sample:
 
 
 def _last_hidden(job: Job, states: Data, indices: Sequence[int]) -> Hidden:
-    """Returns the last stage's output for these rows, from the cache if it is there, else computed."""
+    """Returns the last stage's output for the rows `indices`, from the cache if it is there, otherwise computed."""
     import torch
 
     from tlbench.modeling.data import to_device

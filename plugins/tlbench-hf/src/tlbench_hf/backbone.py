@@ -35,9 +35,9 @@ class HFBackbone(Backbone):
     readout: str | None = None
     """"mean", "first", "last" or "pooler"; None for the default of the model's family."""
     max_length: int = 128
-    """Most tokens per row, special tokens included; lowered to the model's own limit.
+    """Maximum number of tokens per row, special tokens included; the model's own limit applies if it is lower.
 
-    Texts are truncated to it. Tokenised sentences and question contexts are split into overlapping rows instead.
+    Longer texts are truncated. Tokenised sentences and question contexts are split into overlapping rows instead.
     """
     prefix: str = ""
     """For text generation by an encoder-decoder: text put before each source, with a space between them."""
@@ -62,9 +62,9 @@ class HFBackbone(Backbone):
             raise UsageError(f"{self.name}: beams is {self.beams}, but must be at least 1")
 
     def card(self) -> Card:
-        """Returns the metadata in configuration and weight headers, without loading weights.
+        """Returns the metadata in the configuration and the weight files' headers, without loading weights.
 
-        Little is known of a model that is not on this machine.
+        For a model that is not on this machine, the card has little more than the source and revision.
         """
         from tlbench_hf.cards import read_card
 
@@ -85,10 +85,10 @@ class HFBackbone(Backbone):
         )
 
     def load(self, *, pretrained: bool = True) -> Encoder:
-        """Returns a fresh staged encoder; not `pretrained`, its weights come from torch's global generator.
+        """Returns a new staged encoder; if not `pretrained`, its random weights come from torch's global generator.
 
         Raises:
-            UsageError: The model is not here and cannot be fetched, or has fewer blocks than `depth`.
+            UsageError: The model is not on this machine and cannot be fetched, or has fewer blocks than `depth`.
             PluginError: A tensor of the encoder did not load.
         """
         from tlbench_hf.loading import load_encoder
@@ -106,12 +106,15 @@ class HFBackbone(Backbone):
         """Downloads the repository's files to the local hub cache, resuming an interrupted download.
 
         Raises:
-            UsageError: They cannot be downloaded, or no revision is given.
+            UsageError: The files cannot be downloaded, or no revision is given.
         """
         self._fetched_folder()
 
     def supports(self, output: Output) -> str | None:
-        """Returns why not: text generation needs a decoder. Models that are not on this machine count as supported."""
+        """Returns the reason why an output is not supported (text generation needs a decoder), or None.
+
+        A model that is not on this machine counts as supporting every output.
+        """
         if output.reads != "prompt":
             return None
         try:
@@ -121,9 +124,9 @@ class HFBackbone(Backbone):
         return None if folder is None or self._writer(folder) else self._no_decoder(folder)
 
     def head(self, output: Output, encoder: Encoder) -> Head | None:
-        """Returns a new head: the pretrained decoder or output layer for text generation, else None for the default.
+        """Returns a new head: a pretrained decoder or output layer for text generation, else the default head.
 
-        Its weights are random if the encoder's are.
+        The head's weights are random if the encoder's weights are.
 
         Raises:
             PluginError: The model has no decoder, or a tensor of it did not load.
@@ -143,7 +146,7 @@ class HFBackbone(Backbone):
         return text_head(kind, folder, self.name, weights, encoder, generation)
 
     def featurize(self, examples: Examples, output: Output) -> Data:
-        """Returns token ids for each example; of a pair of texts that is too long, the longer text is truncated first.
+        """Returns token ids for each example. If a pair of texts is too long, the longer text is truncated first.
 
         Tokenised sentences and questions with contexts are split into several rows instead of truncated.
 
@@ -165,7 +168,7 @@ class HFBackbone(Backbone):
 
     @property
     def _optional_files(self) -> tuple[str, ...]:
-        """Optional files that decide tokenisation and readout, whose absence must be certain."""
+        """Optional files that affect tokenisation and readout; each must be present or known to be absent."""
         return (TOKENIZER,) if self.readout else (TOKENIZER, POOLING)
 
     def _local_folder(self) -> Path | None:
@@ -201,15 +204,16 @@ class HFBackbone(Backbone):
 
 @dataclass(frozen=True)
 class MiniLM(HFBackbone):
-    """all-MiniLM-L6-v2 or its lower blocks, from files of an installed Python package.
+    """The sentence encoder all-MiniLM-L6-v2 or its lower blocks, from files of an installed Python package.
 
-    Mean pooling is what it was trained with; its pooler is untrained and scores about 15 points lower as a probe.
+    The model was trained with mean pooling. Its pooler layer is untrained; a probe on the pooler's output scores about
+    15 points lower than one on the mean.
     """
 
     paper = "Wang et al. 2020, arXiv:2002.10957; Reimers & Gurevych 2019, arXiv:1908.10084"
 
     def card(self) -> Card:
-        """Returns the files' metadata, completed by licence and pretraining data."""
+        """Returns the metadata in the model's files, with licence and pretraining data added."""
         return dataclasses.replace(
             super().card(),
             licence="Apache-2.0",

@@ -21,12 +21,12 @@ def find_blocks(native: Any, title: str) -> list[str]:
 
 
 def cut(native: Any, blocks: list[str], depth: int, title: str) -> list[str]:
-    """Keeps the lowest `depth` blocks in the module and its configuration; returns the paths of those kept.
+    """Keeps the lowest `depth` blocks in the module and its configuration; returns the paths of the kept blocks.
 
     Modules above the last block, such as a final norm, stay.
 
     Raises:
-        UsageError: The model has fewer blocks, or shares blocks between layers.
+        UsageError: The model has fewer than `depth` blocks, or several layers share a block.
     """
     path = blocks[0].rpartition(".")[0]
     layers = native.config.num_hidden_layers

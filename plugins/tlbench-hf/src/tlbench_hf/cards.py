@@ -27,9 +27,11 @@ _OUTPUT_LAYER = re.compile(rf"^(?:lm_head\.|{re.escape(OLD_OUTPUT_LAYER)})")
 
 
 def read_card(folder: Path, depth: int | None, *, pooler: bool, writes: bool = False) -> Card:
-    """Returns family, width, stages and number of parameters, the last two for the blocks kept at this depth.
+    """Returns family, width, number of stages and number of parameters of the model in a folder.
 
-    With `writes`, also the size of the decoder, or of the output layer of a decoder-only model.
+    Stages and parameters are counted for the lowest `depth` blocks (all if None), and a pooler's parameters only if
+    `pooler`. If `writes`, the card also has the number of parameters of the decoder or, for a decoder-only model, of
+    the output layer.
     """
     # transformers' own configuration classes would import torch.
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))

@@ -22,42 +22,42 @@ stablelm starcoder2 xglm xlnet
 """
 
 _TEXT_TO_TEXT = frozenset({"bart", "marian", "mt5", "pegasus", "t5", "umt5"})
-"""Families whose decoder reads nothing but the encoder's states and its own earlier tokens."""
+"""Encoder-decoder families whose decoder reads only the encoder's states and the tokens generated so far."""
 _NO_PROMPT = frozenset({"xlnet"})
 """Causal families that cannot simply continue a prompt (XLNet needs a permutation mask)."""
 
 READOUTS = {family: "mean" for family in _BIDIRECTIONAL.split()} | {family: "last" for family in _CAUSAL.split()}
 """Default readout by family.
 
-The mean over tokens works for trained and untrained poolers alike. With causal attention, only the last token has
-attended to all others; XLNet has its class token at the end.
+Bidirectional models default to the mean over tokens, which is suitable whether or not a checkpoint's pooler was
+trained. With causal attention, only the last token has attended to all others. XLNet has its class token at the end.
 """
 
 OFFSET_POSITIONS = frozenset(
     {"camembert", "data2vec-text", "ibert", "mpnet", "roberta", "roberta-prelayernorm"}
     | {"xlm-roberta", "xlm-roberta-xl", "xmod"}
 )
-"""Families that count positions from the padding id + 1, so the table has more rows than a text may have tokens."""
+"""Families whose position ids start at the padding id + 1: texts must be shorter than the position table."""
 
 SOURCE = "{source}"
 """Placeholder of the source in a prompt template."""
 
 BLOCK_LISTS = {"albert": "encoder.albert_layer_groups"}
-"""Paths of the block lists whose length is not the number of layers."""
+"""Maps a family to the path of its block list where the list is not as long as the number of layers."""
 
 
 OLD_OUTPUT_LAYER = "embed_out."
-"""Prefix that GPT-NeoX checkpoints use for what transformers calls `lm_head`."""
+"""Prefix of the output layer's tensors in GPT-NeoX checkpoints; transformers calls this layer `lm_head`."""
 
 ENCODER_DECODERS = frozenset({"bart", "marian", "mbart", "pegasus"})
-"""Families whose encoder has no model class of its own in transformers and is taken out of the whole model."""
+"""Families for which transformers has no encoder-only class, so the encoder is taken from the complete model."""
 
 
 def default_readout(folder: Path, config: Mapping[str, Any]) -> str:
-    """Returns the readout that the folder's sentence-transformers file, or else the family, declares.
+    """Returns the readout that the folder's sentence-transformers file declares, else the default of the family.
 
     Raises:
-        UsageError: Neither declares one.
+        UsageError: The file declares no readout and the family has no default.
     """
     # How the weights were trained counts more than the family's default.
     pooling = folder / POOLING
@@ -82,7 +82,7 @@ def writer(config: Mapping[str, Any]) -> Literal["encoder-decoder", "decoder"] |
 
 
 def longest_input(config: Any) -> int | None:
-    """Returns the most tokens that the model's position table allows, or None if it has no such limit."""
+    """Returns the maximum number of tokens in the model's position table, or None if there is no such limit."""
     positions = getattr(config, "max_position_embeddings", None)
     if not isinstance(positions, int) or positions < 1:
         return None

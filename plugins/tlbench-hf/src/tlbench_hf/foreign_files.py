@@ -15,16 +15,16 @@ from tlbench import UsageError
 ADAPTER = "adapter_config.json"
 """File that makes transformers load an adapter on top of the model where peft is installed."""
 TIMM_FAMILIES = frozenset({"gemma3n_vision", "timm_backbone", "timm_wrapper"})
-"""Families whose configuration is passed to timm, which may read other files and download."""
+"""Families whose configuration transformers passes to timm, which may read or download other files."""
 # Settings whose value may be a hub repository with compiled code, which transformers would download and run.
 _KERNELS = ("attn_implementation", "_attn_implementation", "experts_implementation", "_experts_implementation")
 
 
 def refuse_foreign(folder: Path, title: str) -> None:
-    """Refuses a folder whose files make transformers load an adapter, another library's model or code of the hub.
+    """Refuses a folder whose files make transformers load an adapter, another library's model or code from the hub.
 
     Raises:
-        UsageError: They do, or the configuration is not JSON.
+        UsageError: The folder has such files, or its configuration is not JSON.
     """
     if (folder / ADAPTER).is_file():
         raise UsageError(f"{title}: the folder has an adapter ({ADAPTER}): merge it into the model first")
@@ -39,10 +39,10 @@ def refuse_foreign(folder: Path, title: str) -> None:
 
 
 def refuse_foreign_parts(config: Any, title: str) -> None:
-    """Refuses a configuration that, at any depth, makes transformers load another model or code of the hub.
+    """Refuses a configuration that, at any depth, makes transformers load another model or code from the hub.
 
     Raises:
-        UsageError: It does.
+        UsageError: The configuration is of this kind.
     """
     for part in _mappings(config):
         family = str(part.get("model_type", ""))

@@ -40,14 +40,14 @@ def load_encoder(
     Args:
         folder: Contains config.json and safetensors weights.
         title: The backbone's name, for messages.
-        content: Identifier of the weights; None for random ones.
-        depth: Number of blocks to keep.
-        readout: Readout of the encoder's `pool`.
-        convention: Builds the convention by which the model is called.
-        find: Returns the paths of its blocks.
+        content: Identifier of the pretrained weights; None for random weights.
+        depth: Number of lowest blocks to keep; None keeps all blocks.
+        readout: Name of the readout that the encoder's `pool` computes, such as "mean".
+        convention: Creates, from the loaded model, the object that calls the model and reads its output.
+        find: Returns the module paths of the model's blocks, given the model and `title`.
 
     Raises:
-        UsageError: The model cannot be used, or not at this depth.
+        UsageError: The model cannot be used, or does not run with `depth` blocks.
         PluginError: A tensor of the encoder did not load.
     """
     with quiet():
@@ -71,7 +71,7 @@ def load_encoder(
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seeds torch's CPU generator within the block and restores its state afterwards."""
+    """Seeds torch's CPU generator inside the `with` statement and restores its state afterwards."""
     with torch.random.fork_rng(devices=[]):
         # torch.manual_seed would also seed the GPU generators, which fork_rng(devices=[]) does not restore.
         torch.default_generator.manual_seed(seed)
@@ -80,7 +80,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silences the library's loading reports, warnings and progress bars within the block."""
+    """Silences the library's loading reports, warnings and progress bars inside the `with` statement."""
     logging: Any = transformers.utils.logging
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
@@ -113,7 +113,7 @@ def load_config(folder: Path, title: str) -> Any:
 
 
 def load_whole(folder: Path, title: str, auto: Any, *, pretrained: bool) -> Any:
-    """Returns the folder's complete model, decoder included, by one of the library's auto classes.
+    """Returns the folder's complete model, decoder included, loaded with one of the library's auto classes.
 
     Raises:
         UsageError: The model cannot be used.
@@ -186,10 +186,12 @@ def _encoder_of(native: Any) -> Any:
 def _refuse_incomplete(
     native: nn.Module, report: Mapping[str, Any], folder: Path, title: str, *, pooler: bool, what: str = "encoder"
 ) -> None:
-    """Refuses a model of which tensors are missing, mismatched or left over, by the library's loading report.
+    """Refuses a model if the library's loading report lists missing, mismatched or left-over tensors.
+
+    Tensors of the pooler are ignored unless `pooler`.
 
     Raises:
-        PluginError: It is so.
+        PluginError: The report lists such tensors, or another loading error.
     """
     missing = {key for key in report["missing_keys"] if pooler or not key.startswith("pooler.")}
     mismatched = {entry[0] if isinstance(entry, tuple) else str(entry) for entry in report["mismatched_keys"]}

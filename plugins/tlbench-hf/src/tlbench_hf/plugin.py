@@ -32,7 +32,7 @@ def tlbench_backbones() -> Iterable[Backbone]:
 
 @hookimpl
 def tlbench_schemes() -> Mapping[str, str]:
-    """Returns the name patterns of repositories and folders."""
+    """Returns the forms of names that this plugin resolves: hub repositories and local folders."""
     return {"hf:<org/name>[@commit]": "backbone", "hf:<folder>": "backbone"}
 
 

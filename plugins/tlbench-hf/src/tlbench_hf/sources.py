@@ -23,11 +23,11 @@ PACKAGE = "package:"
 DATA = "data:"
 DATA_VARIABLE = "TLBENCH_DATA"
 SEED = "seed:"
-"""Prefix of the identifier of weights that are drawn with the seed that follows."""
+"""Prefix of the identifier of random weights; the seed follows the prefix."""
 POOLING = "1_Pooling/config.json"
-"""How sentence-transformers pools a model; most repositories have no such file."""
+"""File that declares how sentence-transformers pools a model; most repositories have no such file."""
 TOKENIZER = "tokenizer_config.json"
-"""Special tokens and length limit of a tokenizer; some repositories have no such file."""
+"""File with a tokenizer's special tokens and length limit; some repositories have no such file."""
 _REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TEXT_FILES = ("*.model", "*.txt", "*.json", POOLING)
@@ -41,12 +41,12 @@ _TIMEOUT_SECONDS = 10
 def pin(text: str) -> tuple[str, str | None]:
     """Returns the source and revision of "<repo>[@revision]" or "<folder>[@revision]".
 
-    A folder's revision is a digest of its content. A repository's is the commit in the local hub cache, else the given
-    one, else None. The network is not used.
+    The revision of a folder is a digest of its content. The revision of a repository is the commit in the local hub
+    cache, else the given revision, else None. The network is not used.
 
     Raises:
-        UsageError: The folder is missing, is no model, loads other models, or does not match the revision; or the name
-            is neither a folder nor a repository.
+        UsageError: The folder is missing, holds no model, loads other models, or does not match the revision; or the
+            name is neither a folder nor a repository.
     """
     # The whole text first: a folder's name may itself contain an @.
     whole = Path(text).expanduser()
@@ -69,10 +69,10 @@ def pin(text: str) -> tuple[str, str | None]:
 
 
 def digest(folder: Path) -> str:
-    """Returns twelve hex digits of a digest of a model folder's configuration, weights and tokenizer.
+    """Returns the first twelve hex digits of a digest over a model folder's configuration, weights and tokenizer.
 
     Raises:
-        UsageError: The folder has no configuration, or loads files that the digest does not cover.
+        UsageError: The folder has no configuration, or the model would load files that the digest does not cover.
     """
     refuse_foreign(folder, f"hf:{folder}")
     if not (folder / "config.json").is_file():
@@ -86,8 +86,8 @@ def digest(folder: Path) -> str:
 def local_folder(source: str, revision: str | None, optional: Collection[str] = ()) -> Path | None:
     """Returns the folder with a source's files, or None for a repository that is not completely on this machine.
 
-    Other programs may have filled the hub cache with fewer files. Each `optional` file must either be there or be
-    marked as absent from the repository, because results would otherwise depend on how the cache was filled.
+    Other programs may have cached only some of a repository's files. Each file in `optional` must be in the cache or be
+    marked there as absent from the repository; otherwise results would depend on how the cache was filled.
 
     Raises:
         UsageError: The package or folder is missing, or no folder of `TLBENCH_DATA` has the source.
@@ -99,7 +99,7 @@ def local_folder(source: str, revision: str | None, optional: Collection[str] = 
 
 
 def held_folder(source: str, revision: str | None) -> Path | None:
-    """Returns the folder with a source's configuration, whether or not the weights are there; None if it is not here.
+    """Returns the folder with a source's configuration, with or without weights, or None if the hub cache lacks it.
 
     Raises:
         UsageError: The package or folder is missing, or no folder of `TLBENCH_DATA` has the source.
@@ -123,11 +123,11 @@ def held_folder(source: str, revision: str | None) -> Path | None:
 
 
 def fetched_folder(source: str, revision: str | None, optional: Collection[str] = ()) -> Path:
-    """Returns the folder with a source's files, as `local_folder` does, downloading them from the hub if need be.
+    """Returns the folder with a source's files, as `local_folder` does, downloading missing files from the hub.
 
     Raises:
-        UsageError: The files are not here and cannot be downloaded, no revision is given, or the repository loads files
-            that the revision does not pin.
+        UsageError: The files are not on this machine and cannot be downloaded, no revision is given, or the repository
+            loads files that the revision does not pin.
     """
     # Before anything is downloaded, and again once the configuration of the fetched revision is known.
     _refuse_foreign(source, revision)
@@ -217,7 +217,7 @@ def _missing_files(snapshot: Path, optional: Collection[str]) -> str | None:
 
 
 def _why_not_here(source: str, revision: str, optional: Collection[str]) -> str:
-    """Returns the end of a message on why a repository cannot be used."""
+    """Returns the end of an error message, which says why a repository cannot be used from the local hub cache."""
     folder = held_folder(source, revision)
     missing = _missing_files(folder, optional) if folder else None
     if missing is None or missing == _MODEL_FILES:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tlbench_hf.sources import weight_files
 
 TABLES = ("position_ids", "inv_freq", "masked_bias", ".attn.causal_mask")
-"""Suffixes of tensors that older checkpoints store and newer code computes."""
+"""Suffixes of the names of tensors that older checkpoints store and newer versions of transformers compute."""
 # GPT-2 and its relatives store the causal mask of attention under the name of a bias.
 _MASKS = (".attn.bias", ".attn.attention.bias", ".attention.bias")
 # The limit of the safetensors library itself: a larger number means that the file is something else.
@@ -22,20 +22,20 @@ class StoredTensors(NamedTuple):
 
     name: str
     dtype: str
-    """safetensors' name: F32, BF16, I64, BOOL."""
+    """Name of the dtype in the safetensors format, such as F32, BF16, I64 or BOOL."""
     shape: tuple[int, ...]
 
     @property
     def is_table(self) -> bool:
         """Whether newer code computes the tensor (positions, frequencies, masks) instead of loading it.
 
-        A mask that is named as a bias has several dimensions; a true bias has one.
+        Some masks are stored under the name of a bias; they have several dimensions, whereas a true bias has one.
         """
         return self.name.endswith(TABLES) or (self.name.endswith(_MASKS) and len(self.shape) > 1)
 
 
 def stored_tensors(folder: Path) -> Iterator[StoredTensors]:
-    """Yields the tensors of a folder's weights, skipping files whose header is too large to be one."""
+    """Yields the tensors of a folder's weights, skipping files whose header is too large for a safetensors file."""
     for path in weight_files(folder):
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tlbench.modeling.encoder import Encoder
 
 SMALLEST = 8
-"""Least side of an image in pixels; anything smaller is taken for a typing error."""
+"""Minimum side length of an image in pixels; a smaller size is refused as a typing error."""
 
 
 class ImageBackbone(Backbone):
@@ -31,7 +31,7 @@ class ImageBackbone(Backbone):
     def data_config(self) -> Mapping[str, Any]:
         """Returns the arguments of timm's `create_transform`.
 
-        They are input_size, crop_pct, crop_mode, interpolation, mean and std.
+        The arguments are input_size, crop_pct, crop_mode, interpolation, mean and std.
         """
         raise NotImplementedError
 
@@ -44,7 +44,7 @@ class ImageBackbone(Backbone):
         raise NotImplementedError
 
     def build(self, weights: Mapping[str, Tensor] | None) -> nn.Module:
-        """Returns the module without a classifier, with these weights or, for None, with random ones.
+        """Returns the module without a classifier, with the given weights; None means random weights.
 
         Raises:
             PluginError: A tensor of the encoder is missing, unexpected or of another shape.
@@ -52,7 +52,7 @@ class ImageBackbone(Backbone):
         raise NotImplementedError
 
     def load(self, *, pretrained: bool = True) -> Encoder:
-        """Returns a fresh staged encoder; not `pretrained`, its weights come from torch's global generator.
+        """Returns a new staged encoder; if not `pretrained`, its random weights come from torch's global generator.
 
         Raises:
             UsageError: The weights are not on this machine and cannot be fetched.
@@ -77,7 +77,7 @@ class ImageBackbone(Backbone):
 
 @dataclass(frozen=True)
 class TimmBackbone(ImageBackbone):
-    """A timm model by its name, with the hub's weights or those of a local file."""
+    """A timm model, chosen by its name, with weights from the hub or from a local file."""
 
     name: str
     architecture: str
@@ -87,7 +87,7 @@ class TimmBackbone(ImageBackbone):
     weights: str | None = None
     """A safetensors file to load instead of the hub's weights; stored as "<file>@<digest>" to pin its content."""
     size: int | None = None
-    """Side of the images in pixels; None for the size that the weights were trained on."""
+    """Side length of the images in pixels; None for the size that the weights were trained on."""
 
     def __post_init__(self) -> None:
         if self.size is not None and self.size < SMALLEST:
@@ -97,7 +97,10 @@ class TimmBackbone(ImageBackbone):
             object.__setattr__(self, "weights", sources.pinned_file(self.weights, self.name))
 
     def card(self) -> Card:
-        """Returns the metadata in the weights' headers, without loading them; little if they are not here."""
+        """Returns the metadata in the header of the weights, without loading them.
+
+        If the weights are not on this machine, most fields are empty.
+        """
         from tlbench_timm.cards import read_card
 
         return read_card(self.architecture, self.revision, self.weights, self.size)

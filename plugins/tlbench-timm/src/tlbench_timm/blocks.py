@@ -13,13 +13,17 @@ from torch import Tensor, nn
 from tlbench.modeling.encoder import Encoder
 
 _NEAR_ZERO = 1e-2
-"""Parameters whose largest absolute value is below this may make a block's contribution vanish in rounding."""
+"""Threshold: if all absolute values of a parameter are smaller, its block's contribution may vanish in rounding."""
 _ROWS = 3
-"""One more than the rows of `ImageConvention`'s stand-in batch, so that a block that reads its row count is refused."""
+"""Number of rows in the test batch of `verified_blocks`.
+
+It is one more than in `ImageConvention`'s stand-in batch, so that blocks that use the stand-in's row count fail the
+test.
+"""
 
 
 def candidates(native: Any) -> Iterator[list[str]]:
-    """Yields lists of block paths, finest first; the last is empty, for a model that stays one stage."""
+    """Yields candidate lists of block paths, finest first; the last is empty and keeps the model a single stage."""
     for coarse in (False, True):
         paths = _grouped(native, coarse) if hasattr(native, "group_matcher") else []
         if paths:
@@ -28,7 +32,9 @@ def candidates(native: Any) -> Iterator[list[str]]:
 
 
 def verified_blocks(native: nn.Module, size: tuple[int, int], build: Callable[[list[str]], Encoder]) -> list[str]:
-    """Returns the finest list of blocks such that a cut before every block reproduces the whole pass to the bit.
+    """Returns the finest list of blocks for which the stages, run one by one, reproduce the model's output bit for bit.
+
+    If no list passes this test, it returns an empty list.
 
     Args:
         native: The model, in eval mode.
@@ -70,7 +76,7 @@ def _grouped(native: Any, coarse: bool) -> list[str]:
 
 
 def _is_exact(encoder: Encoder, pixels: Tensor) -> bool:
-    """Returns whether passes of one stage each, chained, give the same bits as the whole pass."""
+    """Returns whether running the stages one by one gives the same bits as running the whole model at once."""
     whole = encoder({"pixel_values": pixels}).x
     hidden = encoder({"pixel_values": pixels}, stop=1)
     for stage in range(1, len(encoder.stages)):
@@ -84,9 +90,9 @@ def _is_exact(encoder: Encoder, pixels: Tensor) -> bool:
 
 @contextmanager
 def _amplified(native: nn.Module) -> Iterator[None]:
-    """Sets near-zero parameters to 0.5 within the block, because a block that adds nothing would hide a wrong cut.
+    """Context manager that sets near-zero parameters to 0.5, because a block that adds nothing would hide a wrong cut.
 
-    Layer-scale and zero-initialised residual weights are such parameters.
+    Layer scales and zero-initialised residual weights are such parameters.
     """
     near_zero = [p for p in native.parameters() if p.numel() and float(p.abs().max()) < _NEAR_ZERO]
     originals = [p.clone() for p in near_zero]

@@ -54,7 +54,7 @@ def read_card(architecture: str, revision: str | None, weights: str | None, size
 
 
 def count(file: Path, size: int | None) -> int | None:
-    """Returns the number of encoder parameters in a file, or None where another image size changes it."""
+    """Returns the number of encoder parameters in a file, or None if it may differ at this image size."""
     shapes = dict(_tensors(file))
     # Position tables are resized for another image size, so their number in the file is not the model's.
     if size is not None and any("pos_embed" in name or "relative_position" in name for name in shapes):

@@ -49,7 +49,10 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, str]:
-        """Returns timm's patterns of the modules that are stem and blocks; `coarse` makes each group one block."""
+        """Returns patterns, in timm's format, that group the modules into stem and blocks.
+
+        If `coarse`, each group of residual blocks is one block.
+        """
         return {"stem": r"^conv1|bn1", "blocks": r"^layer(\d+)" if coarse else r"^layer(\d+)\.(\d+)"}
 
     def forward_features(self, x: Tensor) -> Tensor:

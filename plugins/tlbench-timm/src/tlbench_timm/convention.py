@@ -33,7 +33,7 @@ class ImageConvention(Convention):
         return self._black(next(native.parameters()).device)
 
     def standin(self, hidden: Hidden) -> Batch:
-        """Returns two black images for any number of rows, because no block reads more than its own input.
+        """Returns two black images for any number of rows, because the blocks read only the hidden states.
 
         `blocks.verified_blocks` checks that this holds for a model before its blocks are used.
         """

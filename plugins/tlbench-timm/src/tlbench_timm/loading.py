@@ -27,7 +27,7 @@ def staged(native: nn.Module, title: str, size: tuple[int, int], content: str | 
         native: The module, on the CPU.
         title: The backbone's name, for messages.
         size: Height and width of its images.
-        content: Identifier of the weights; None for random ones.
+        content: Identifier of the pretrained weights; None for random weights.
 
     Raises:
         UsageError: The module does not run on images of this size.
@@ -55,7 +55,7 @@ def staged(native: nn.Module, title: str, size: tuple[int, int], content: str | 
 
 
 def library_config(architecture: str, size: int | None) -> dict[str, Any]:
-    """Returns timm's data config of a model, at its own image size or another.
+    """Returns timm's data config of a model, for images of side `size` or, if None, of the model's own size.
 
     Raises:
         UsageError: timm has no such model.
@@ -66,10 +66,10 @@ def library_config(architecture: str, size: int | None) -> dict[str, Any]:
 
 
 def library_model(architecture: str, weights: Mapping[str, Tensor] | None, size: int | None, title: str) -> nn.Module:
-    """Returns a timm model without its classifier, with these weights or random ones.
+    """Returns a timm model without its classifier, with the given weights; None means random weights.
 
     Raises:
-        UsageError: timm has no such model, or not at this image size.
+        UsageError: timm has no such model, or the model does not support this image size.
         PluginError: A tensor is missing, unexpected or of another shape.
     """
     settings = _pretrained_config(architecture)

@@ -186,7 +186,7 @@ class MobileNetV1(LocalBackbone):
         return f"mobilenetv1-025@{sources.digest_of(path)}", read_tensors(path, self.name)
 
     def build(self, weights: Mapping[str, Tensor] | None) -> nn.Module:
-        """Returns timm's network, by its private builder, since timm registers no model of this width.
+        """Returns the network from timm's private builder function, since timm registers no model of this width.
 
         Raises:
             PluginError: A tensor of the encoder is missing, unexpected or of another shape.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tlbench.modeling.data import Data
 
 VERSION = 1
-"""Increase it when the same settings give other pixels; it is part of the cache key."""
+"""Increase this when the same settings produce different pixels; it is part of the cache key."""
 
 
 def featurize(examples: Examples, output: Output, config: Mapping[str, Any]) -> Data:

@@ -29,7 +29,7 @@ def tlbench_suites() -> Iterable[Path]:
 
 @hookimpl
 def tlbench_schemes() -> Mapping[str, str]:
-    """Returns the name pattern of timm models."""
+    """Returns the form of names that this plugin resolves: timm models."""
     return {"timm:<name>[@commit]": "backbone"}
 
 

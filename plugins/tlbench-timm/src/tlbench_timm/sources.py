@@ -17,10 +17,10 @@ _FILE = "model.safetensors"
 
 
 def pinned_file(text: str, title: str) -> str:
-    """Returns "<absolute path>@<digest>" of a safetensors file, given with or without its digest.
+    """Returns "<absolute path>@<digest>" of a safetensors file; `text` is a path, with or without "@<digest>".
 
     Raises:
-        UsageError: The file is missing, not safetensors, or its content does not match the digest.
+        UsageError: The file is missing, is not a .safetensors file, or does not match the digest.
     """
     path, at, digest = text.rpartition("@")
     if not at or not path.endswith(".safetensors"):
@@ -54,15 +54,16 @@ def digest_of(file: Path) -> str:
 
 
 def local_file(parts: str) -> Path | None:
-    """Returns the first file of this relative path below the folders of `TLBENCH_DATA`, or None."""
+    """Returns the first file with this relative path in the folders of `TLBENCH_DATA`, or None if there is none."""
     roots = [root for root in os.environ.get(VARIABLE, "").split(os.pathsep) if root.strip()]
     return next((file for root in roots if (file := Path(root).expanduser() / parts).is_file()), None)
 
 
 def cached_file(architecture: str, revision: str | None, filename: str = _FILE) -> Path | None:
-    """Returns a file of the weights' repository from the local hub cache, or None; never uses the network.
+    """Returns a file of the weights' repository from the local hub cache, or None if it is not there.
 
-    timm keeps the weights of each tag in a repository of its own, so a name without a tag finds nothing here.
+    The network is never used. timm keeps the weights of each tag in a repository of its own, so a name without a tag
+    finds nothing.
     """
     return _cached(f"timm/{architecture}", revision, filename)
 
@@ -74,12 +75,12 @@ def cached_commit(architecture: str, revision: str | None) -> str | None:
 
 
 def commit_of(file: Path) -> str:
-    """Returns the commit of a file in the hub cache, taken from its path."""
+    """Returns the commit in the path of a file in the hub cache, or "unknown" if the path contains none."""
     return next((part for part in reversed(file.parts) if _COMMIT.fullmatch(part)), "unknown")
 
 
 def fetched_file(architecture: str, revision: str | None) -> Path:
-    """Returns the path of a timm model's weights, downloaded from the hub if need be.
+    """Returns the path of a timm model's weights, downloading them from the hub if they are not on this machine.
 
     Raises:
         UsageError: The weights are not on this machine and cannot be downloaded, or no revision is given.

@@ -27,7 +27,7 @@ class WordVectors(Backbone):
     """Digest of the file's content."""
     readout: Literal["mean", "first", "last"] = "mean"
     max_length: int = 512
-    """Known words that a text is truncated to; sentences for token classification are never truncated."""
+    """Maximum number of known words per text; longer texts are truncated, except in token classification."""
 
     modality = "text"
     paper = "Pennington et al. 2014 (GloVe); Mikolov et al. 2013, arXiv:1301.3781 (word2vec)"
@@ -39,7 +39,7 @@ class WordVectors(Backbone):
             )
 
     def card(self) -> Card:
-        """Returns the size of the table, or only its name if the file is missing or has changed."""
+        """Returns the size of the table; only its source and revision if the file is missing or has changed."""
         path = Path(self.source)
         if not path.is_file() or read_header(path).digest != self.revision:
             return Card(family="static", source=self.source, revision=self.revision, on_disk=False)
@@ -56,13 +56,15 @@ class WordVectors(Backbone):
         )
 
     def supports(self, output: Output) -> str | None:
-        """Returns why not: spans and generated texts need context, which single words lack."""
+        """Returns the reason why an output is not supported (spans and generated texts need context), or None."""
         if output.reads in {"context", "prompt"}:
             return f"word vectors ignore a word's context, so they cannot predict {type(output).__name__}"
         return None
 
     def load(self, *, pretrained: bool = True) -> Encoder:
-        """Returns the table as an encoder of one stage, or a random one of equal deviation if not `pretrained`.
+        """Returns the table as an encoder of one stage.
+
+        If not `pretrained`, the vectors are random, with the same standard deviation as those of the file.
 
         Raises:
             UsageError: The file is missing or has changed.

@@ -11,7 +11,7 @@ from tlbench_words.vector_files import pin
 
 @hookimpl
 def tlbench_schemes() -> Mapping[str, str]:
-    """Returns the name pattern of files of vectors."""
+    """Returns the form of names that this plugin resolves: files of word vectors."""
     return {f"{SCHEME}<file of vectors>": "backbone"}
 
 

@@ -10,7 +10,7 @@ from tlbench_words.vector_files import Vectors
 UNKNOWN = 0
 _TOKENS = re.compile(r"\w+(?:[-'.]\w+)*|[^\w\s]")
 _PIECES = re.compile(r"\w+?(?=n't$)|n't$|'\w+|\w+|[^\w\s]")
-"""Splits contractions as GloVe's training tokenizer (Penn Treebank) does: don't -> do n't, it's -> it 's."""
+"""Pattern of the parts of a contraction, as in GloVe's tokenizer (Penn Treebank): don't -> do n't, it's -> it 's."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 VERSION = 1
-"""Increase it when the same file yields other vectors; it is part of the cache key."""
+"""Increase this when the same file produces different vectors; it is part of the cache key."""
 # A binary file may have no line feed at all: read no more than this to find the first one.
 _LONGEST_ROW = 1 << 20
 _ENDS = b" \r\n"
@@ -71,7 +71,7 @@ def pin(text: str) -> tuple[Path, str]:
 
 
 def read_header(path: Path) -> VectorFileHeader:
-    """Returns the digest and size of a file; read once while its size and modification time stay the same.
+    """Returns the digest and table size of a file; it is read again only if its size or modification time changes.
 
     Raises:
         DataError: A line has too few columns, or the header does not match the number of lines.

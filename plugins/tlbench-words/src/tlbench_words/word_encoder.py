@@ -48,13 +48,16 @@ class WordConvention(Convention):
         return {"ids": torch.zeros(hidden.x.shape[:2], dtype=torch.long, device=hidden.x.device), "mask": hidden.mask}
 
     def mask(self, batch: Batch) -> Tensor | None:
-        """Returns (B, T) bool, False at padding."""
+        """Returns the mask, (B, T) bool, False at padding."""
         mask: Tensor = batch["mask"]
         return mask
 
 
 def encoder(vectors: Vectors, digest: str, readout: str, pretrained: bool) -> StagedEncoder:
-    """Returns an encoder whose only stage is the table, randomly drawn with the same deviation if not `pretrained`."""
+    """Returns an encoder whose only stage is the table of word vectors.
+
+    If not `pretrained`, the vectors are random, with the same standard deviation.
+    """
     # Copied: the cached table is memory-mapped read-only, and fine-tuning writes into the weight.
     weight = torch.from_numpy(np.array(vectors.table))
     identity = f"words:{digest}"
@@ -68,7 +71,9 @@ def encoder(vectors: Vectors, digest: str, readout: str, pretrained: bool) -> St
 
 
 def featurize_texts(examples: Examples, splitter: Splitter, length: int, fingerprint: str) -> Data:
-    """Returns a row of known words per example, truncated to `length`; of a pair, the longer text is truncated first.
+    """Returns one row of known words per example, truncated to `length`.
+
+    If a pair of texts is too long, the longer text is truncated first.
 
     Raises:
         PluginError: The inputs are not one or two texts.

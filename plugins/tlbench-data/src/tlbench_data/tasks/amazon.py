@@ -17,7 +17,10 @@ _LABELS = ("negative", "positive")
 
 @dataclass(frozen=True)
 class AmazonReviews(FileTask):
-    """Sentiment across domains: labelled reviews of `src`; unlabelled and test reviews of `tgt`; 2,000 each.
+    """Sentiment across domains: trained on reviews of `src`, tested on reviews of `tgt` (2,000 labelled reviews each).
+
+    The reviews of `src` are divided into train and validation (80/20), and those of `tgt` in half into unlabeled and
+    test.
 
     Blitzer, Dredze and Pereira, ACL 2007.
 
@@ -54,7 +57,7 @@ class AmazonReviews(FileTask):
         return {name: (name,) for name in names}
 
     def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
-        """Yields the examples drawn for the split."""
+        """Yields the reviews that belong to the split; the division is seeded."""
         from_source = split in ("train", "validation")
         domain = self.src if from_source else self.tgt
         # All reviews of the domain, for every split, because the draw must see the same rows each time.

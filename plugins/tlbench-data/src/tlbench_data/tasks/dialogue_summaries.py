@@ -42,7 +42,7 @@ class DialogSum(FileTask):
 
 @dataclass(frozen=True)
 class DialogSumSmall(DialogSum):
-    """DialogSum without its training split: the dev split is drawn into 400 train and 100 validation dialogues.
+    """DialogSum without its training split: the dev split is divided into 400 train and 100 validation dialogues.
 
     Chen et al., Findings of ACL 2021.
     """
@@ -55,7 +55,7 @@ class DialogSumSmall(DialogSum):
     sizes = fixed(train=400, validation=100, test=500)
 
     def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
-        """Yields the dialogues drawn for the split, or those of the test file."""
+        """Yields the dialogues that belong to the split; train and validation are parts of the dev file."""
         if split == "test":
             return super().read(split, folder)
         rows = json_lines(self.path(folder, "dev"))
@@ -85,7 +85,7 @@ class SamSum(FileTask):
         return self.read_hub(split, json_list(self.path(folder, split)))
 
     def read_hub(self, split: SplitName, rows: Iterator[Row]) -> Iterator[Example]:
-        """Yields the dialogues of the rows that have one."""
+        """Yields the dialogues of the rows, skipping rows whose dialogue is empty."""
         # One training dialogue was published empty.
         non_empty = (row for row in rows if str(row.value("dialogue") or "").strip())
         for number, row in enumerate(non_empty):

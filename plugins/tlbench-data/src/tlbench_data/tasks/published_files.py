@@ -27,16 +27,16 @@ class FileTask(Task):
 
     modality = "text"
     folders: ClassVar[tuple[str, ...]]
-    """Possible paths of the folder below a data root; messages name the first."""
+    """Possible paths of the task's folder below a data root; error messages name the first one."""
     files: ClassVar[Mapping[str, tuple[str, ...]]]
-    """The alternative names of each file, by a key: the split's name where each split has one file."""
+    """Maps a key to the alternative names of one file; the key is the split's name if each split has one file."""
     splits: ClassVar[tuple[SplitName, ...]] = ("train", "validation", "test")
     hub: ClassVar[Hub | None] = None
     hub_splits: ClassVar[Mapping[str, str]] = fixed(train="train", validation="validation", test="test")
     """Maps a split to its name on the hub."""
 
     def needed(self) -> Mapping[str, tuple[str, ...]]:
-        """Returns the files to read, by default `files`; override it where params choose them."""
+        """Returns the files to read, in the form of `files`; override it in tasks whose params determine the files."""
         return self.files
 
     def read(self, split: SplitName, folder: Path) -> Iterable[Example]:
@@ -73,7 +73,7 @@ class FileTask(Task):
         return examples
 
     def missing(self) -> str | None:
-        """Returns which files are missing and how to get them, or None."""
+        """Returns a message that says which files are missing and how to get them, or None if the task can be read."""
         if self._folder() is not None or self._on_hub():
             return None
         files = [names[0] for names in self.needed().values()]
@@ -93,7 +93,7 @@ class FileTask(Task):
         self.hub.fetch([self.hub_splits[split] for split in self.splits if split in self.hub_splits])
 
     def path(self, folder: Path, key: str) -> Path:
-        """Returns one of the files in a folder that has them all."""
+        """Returns the path of the file with this key of `needed`, in a folder that contains the task's files."""
         names = self.needed()[key]
         # Never None, so that a reader's error can name the missing file.
         return places.pick(folder, names) or folder / names[0]
@@ -118,12 +118,12 @@ class TableTask(FileTask):
     """The columns of `texts` that are empty in some published rows."""
     label: ClassVar[str] = "label"
     codes: ClassVar[tuple[str, ...]] = ()
-    """The files' value of each class, in order; the class names if empty."""
+    """Values of the label column, in the order of the classes; if empty, the column contains the class names."""
     renames: ClassVar[Mapping[str, str]] = fixed()
     """Maps the files' or the hub's column names to the names used here."""
 
     def rows(self, path: Path) -> Iterator[Row]:
-        """Yields the rows of a file; override it where the suffix does not tell the format."""
+        """Yields the rows of a file; override it for files whose suffix does not identify their format."""
         return table(path)
 
     def slices_of(self, row: Row, inputs: tuple[str, ...]) -> dict[str, str]:
@@ -140,7 +140,7 @@ class TableTask(FileTask):
             yield self.example(f"{split}-{number}", row)
 
     def example(self, identity: str, row: Row) -> Example:
-        """Returns the example in a row.
+        """Returns the example that a row describes.
 
         Raises:
             DataError: A column is missing, or has an invalid value.

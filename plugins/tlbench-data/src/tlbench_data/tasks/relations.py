@@ -70,9 +70,10 @@ class SemEval2010Task8(TableTask):
 
 
 def relations(path: Path) -> Iterator[Row]:
-    """Yields rows with the columns `sentence` and `relation`.
+    """Yields the rows of a file in the official format, with the columns `sentence` and `relation`.
 
-    A block is a number, a tab and the quoted sentence, then the relation on the next line, then an optional comment.
+    The file consists of blocks: a number, a tab and the quoted sentence, then a line with the relation, then an
+    optional comment.
 
     Raises:
         DataError: A sentence is not followed by its relation.

@@ -33,7 +33,7 @@ class Imdb(TableTask):
     hub_splits = fixed(train="train", unlabeled="unsupervised", test="test")
 
     def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
-        """Yields the reviews of `train/pos`, `train/neg` and so on, one file each."""
+        """Yields the reviews in the folders `train/pos`, `train/neg` and so on; each file is one review."""
         part, kinds = ("train", ("unsup",)) if split == "unlabeled" else (split, ("neg", "pos"))
         # Sorted, because the order of a folder's files differs between file systems.
         paths = [

@@ -74,7 +74,8 @@ class Banking77(TableTask):
 class SmsSpam(TableTask):
     """Spam among text messages (Almeida et al., DocEng 2011).
 
-    There is no published split: 80/10/10 with seed 0, stratified, repeated messages in one split.
+    There is no published split: the messages are divided 80/10/10 with seed 0, stratified by class, and messages with
+    the same text stay in one split.
     """
 
     name = "sms-spam"
@@ -97,7 +98,7 @@ class SmsSpam(TableTask):
         return self.read_hub(split, delimited(path, "\t", quotes=False, columns=("label", "text")))
 
     def read_hub(self, split: SplitName, rows: Iterator[Row]) -> Iterator[Example]:
-        """Yields the messages drawn for the split."""
+        """Yields the messages that belong to the split; the division is seeded."""
         examples = [self.example(f"message-{number}", row) for number, row in enumerate(rows)]
         shares = {"train": 0.8, "validation": 0.1, "test": 0.1}
         # The seed is fixed, since the splits are part of the task's definition.

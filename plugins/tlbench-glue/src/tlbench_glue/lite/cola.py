@@ -1,7 +1,8 @@
 """`cola-lite`: grammatical acceptability of generated minimal pairs, after BLiMP (Warstadt et al. 2020).
 
-Both sentences of a pair have the same words, or are in a square of four sentences in which every form is as often right
-as wrong, so that only their combination decides. Scores are not GLUE scores.
+The two sentences of a pair either have the same words, or belong to a square of four sentences in which every word form
+is equally often right and wrong. So no single word predicts the label, only the combination of words does. Scores are
+not GLUE scores.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def _pair(good: str, bad: str) -> Pair:
 
 
 def _square(a: str, b: str, forms: tuple[tuple[str, str], tuple[str, str]], template: str) -> list[Pair]:
-    """Returns two pairs of a template, in which {x} is `a` or `b` and {y} a form.
+    """Returns two pairs: the template with {x} = `a` and with {x} = `b`, each with the right and the wrong form as {y}.
 
     Args:
         a: First word.
@@ -36,7 +37,7 @@ def _square(a: str, b: str, forms: tuple[tuple[str, str], tuple[str, str]], temp
 
 
 def _number_square(w: Words, head: Noun, template: str) -> list[Pair]:
-    """Returns a square over the number of the head noun, {x}, and of the verb, {y}."""
+    """Returns two pairs, with the head noun {x} in singular and plural; the verb {y} agrees in one sentence of each."""
     # Copula, perfect or full verb, so that agreement is tested on more than one verb form.
     if w.chance(0.5):
         one, many = w.pick([("is", "are"), ("was", "were")])
@@ -56,7 +57,7 @@ def _agree_simple(w: Words) -> list[Pair]:
 
 
 def _agree_when(w: Words) -> list[Pair]:
-    """New frame: an adverbial of time comes first."""
+    """Test-only frame: agreement of subject and verb after an adverbial of time."""
     return _number_square(w, w.noun("people"), f"{w.text('times')}, the {{x}} {{y}}")
 
 
@@ -74,7 +75,7 @@ def _agree_relative(w: Words) -> list[Pair]:
 
 
 def _agree_coordinate(w: Words) -> list[Pair]:
-    """New frame: coordinated heads are plural, a head with a companion is singular."""
+    """Test-only frame: the subject "A and B" takes a plural verb, but "A with B" a singular one."""
     a, b = w.names(2)
     mood = w.text("moods")
     one, many = w.pick([("is", "are"), ("was", "were")])
@@ -91,7 +92,7 @@ def _self_name(w: Words) -> list[Pair]:
 
 
 def _self_will(w: Words) -> list[Pair]:
-    """New frame: another tense."""
+    """Test-only frame: a reflexive pronoun after an auxiliary and a verb in the base form."""
     m, f, verb = w.person(False), w.person(True), w.verb("social").base
     helper = w.pick(["will", "can", "did not"])
     return _square(m.name, f.name, ((m.self, f.self), (f.self, m.self)), f"{{x}} {helper} {verb} {{y}}")
@@ -111,7 +112,7 @@ def _self_of(w: Words) -> list[Pair]:
 
 
 def _self_clause(w: Words) -> list[Pair]:
-    """New frame: the reflexive is bound by the nearest subject."""
+    """Test-only frame: a reflexive pronoun refers to the subject of its own clause, not of the main clause."""
     m, f, verb, claim = w.person(False), w.person(True), w.verb("social").past, w.verb("claim").past
     return [
         _pair(f"{f.name} {claim} that {m.name} {verb} himself", f"{f.name} {claim} that {m.name} {verb} herself"),
@@ -140,7 +141,7 @@ def _wh_coordinate(w: Words) -> list[Pair]:
 
 
 def _wh_complex(w: Words) -> list[Pair]:
-    """New frame: no gap inside a relative clause (complex noun phrase constraint)."""
+    """Test-only frame: a question cannot leave a gap inside a relative clause (complex noun phrase constraint)."""
     noun, name = w.noun("people").one, w.person().name
     inner, outer = w.verbs("social", 2)
     return [
@@ -160,7 +161,7 @@ def _wh_inversion(w: Words) -> list[Pair]:
 
 
 def _wh_which(w: Words) -> list[Pair]:
-    """New frame: a question word with a noun."""
+    """Test-only frame: inversion of subject and auxiliary in questions with "which" and a noun."""
     who, verb, what = w.noun("people").one, w.verb("handle").base, w.noun("things").one
     helper = w.pick(["did", "will", "can"])
     return [_pair(f"which {what} {helper} the {who} {verb}?", f"which {what} the {who} {helper} {verb}?")]
@@ -192,7 +193,7 @@ def _npi_near(w: Words) -> list[Pair]:
 
 
 def _npi_few(w: Words) -> list[Pair]:
-    """New frame: "few" licenses a negative polarity item where "no" does."""
+    """Test-only frame: "few" licenses the negative polarity item "ever" in the same positions as "no"."""
     a, b = (n.many for n in w.nouns("people", 2))
     inner, done = w.verb("social").past, w.verb("alone").done
     return [_pair(f"few {a} who the {b} {inner} have ever {done}", f"the {a} who few {b} {inner} have ever {done}")]
@@ -206,20 +207,20 @@ def _animate(w: Words) -> list[Pair]:
 
 
 def _animate_will(w: Words) -> list[Pair]:
-    """New frame: another tense."""
+    """Test-only frame: only people handle things, stated with an auxiliary."""
     who, what, verb = w.noun("people").one, w.noun("things").one, w.verb("handle").base
     helper = w.pick(["will", "can", "must"])
     return [_pair(f"the {who} {helper} {verb} the {what}", f"the {what} {helper} {verb} the {who}")]
 
 
 def _animate_to(w: Words) -> list[Pair]:
-    """New frame: the recipient is a person and the gift is not."""
+    """Test-only frame: the recipient is a person and the gift is a thing, not the reverse."""
     a, who, what, verb = w.person().name, w.noun("people").one, w.noun("things").one, w.verb("give").past
     return [_pair(f"{a} {verb} the {who} the {what}", f"{a} {verb} the {what} the {who}")]
 
 
 def _object_relative(w: Words) -> list[Pair]:
-    """New frame: a transitive verb needs its object in a relative clause too."""
+    """Test-only frame: a transitive verb needs its object in a relative clause too."""
     who, what = w.noun("people").one, w.noun("things").one
     needs, alone = w.verb("handle").past, w.verb("alone").past
     look = w.text("looks")
@@ -231,7 +232,10 @@ def _object_relative(w: Words) -> list[Pair]:
 
 @dataclass(frozen=True)
 class ColaLite(LiteTask):
-    """Acceptability of generated sentences with CoLA's labels; not CoLA (Warstadt et al. 2020, arXiv:1912.00582)."""
+    """Acceptability of generated sentences, with CoLA's labels but not its data.
+
+    Warstadt et al. 2020, arXiv:1912.00582.
+    """
 
     name = "cola-lite"
     output = Classes(("unacceptable", "acceptable"))

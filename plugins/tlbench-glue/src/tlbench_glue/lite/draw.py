@@ -15,7 +15,7 @@ Pair = tuple[tuple[Inputs, float], tuple[Inputs, float]]
 Make = Callable[[Words], list[Pair]]
 
 PATIENCE = 400
-"""Consecutive draws without a new example after which a frame counts as exhausted."""
+"""Number of consecutive draws without a new example after which a frame counts as exhausted."""
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,17 @@ class Frame:
     phenomenon: str
     make: Make
     new: bool = False
+    """Whether the frame is used in the test split only, to test generalisation to unseen templates."""
     weight: int = 1
-    """Relative frequency among the phenomenon's frames; of a new frame, among its new ones."""
+    """Relative frequency among the frames of the same phenomenon; new frames are weighted separately."""
 
 
 def draw(task: str, frames: Sequence[Frame], split: Split, n: int, seed: int) -> Examples:
     """Returns n distinct examples with balanced labels in every phenomenon.
 
-    Train and validation use only frames that are not new. In the test split a third of the draws is from new frames,
-    where the phenomenon has any. Pairs of a frame stay together, so words and lengths do not predict the label.
+    The train and validation splits do not use frames that are marked as new. In the test split, a third of a
+    phenomenon's draws are from its new frames, if it has any. The pairs that a frame makes in one call stay together,
+    so that single words and lengths do not predict the label.
 
     Raises:
         UsageError: The words and frames give fewer distinct examples than n.
@@ -69,7 +71,7 @@ def draw(task: str, frames: Sequence[Frame], split: Split, n: int, seed: int) ->
 
 
 class _FrameCycle:
-    """Cycles through the frames of one phenomenon; with new frames, every third turn is a new one."""
+    """Cycles through the frames of one phenomenon; if some of the frames are new, every third turn is a new frame."""
 
     def __init__(self, frames: Sequence[Frame]) -> None:
         seen = [f for f in frames if not f.new for _ in range(f.weight)]
@@ -96,7 +98,7 @@ class _FrameCycle:
 
 
 def _cycles(frames: Sequence[Frame], split: Split) -> list[_FrameCycle]:
-    """Returns one round of turns, each with the cycle of its phenomenon."""
+    """Returns one round of turns: for each turn, the cycle of the phenomenon to draw from."""
     usable = [f for f in frames if split == "test" or not f.new]
     phenomena = dict.fromkeys(f.phenomenon for f in usable)
     cycles = [_FrameCycle([f for f in usable if f.phenomenon == p]) for p in phenomena]
@@ -105,7 +107,7 @@ def _cycles(frames: Sequence[Frame], split: Split) -> list[_FrameCycle]:
 
 
 def _new_pairs(frame: Frame, words: Words, seen: set[Inputs]) -> list[Pair]:
-    """Returns pairs without repeated inputs, or none if the frame is exhausted."""
+    """Returns pairs whose inputs have not been drawn before, or an empty list if the frame is exhausted."""
     for _ in range(PATIENCE):
         pairs = frame.make(words)
         inputs = [i for pair in pairs for i, _ in pair]

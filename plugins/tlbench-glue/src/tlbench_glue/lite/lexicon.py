@@ -140,7 +140,7 @@ class Words:
         return self.rng.sample(items, len(items))
 
     def entries(self, key: str) -> list[str]:
-        """Returns the raw entries of a list; a dotted key such as "kinds.foods" reaches into tables."""
+        """Returns the raw entries of a list; a dotted key such as "kinds.foods" selects a list in a nested table."""
         value: Any = self._table
         for part in key.split("."):
             value = value[part]
@@ -192,7 +192,7 @@ class Words:
         return entries[low], entries[high]
 
     def kind(self, *groups: str) -> tuple[str, Noun, list[Noun]]:
-        """Returns a group such as "animals", the noun of a kind in it, and two different nouns of that kind."""
+        """Returns a random group such as "animals", the noun for a kind in it, and two different nouns of that kind."""
         options = [(group, name) for group in groups for name in self._table["kinds"].get(group, {})]
         group, name = self.pick(options)
         return group, noun(name), self.nouns(f"kinds.{group}.{name}", 2)
@@ -203,12 +203,12 @@ class Words:
         return (a[0], a[1]), (b[0], b[1])
 
     def implied(self) -> tuple[tuple[str, str], tuple[str, str]]:
-        """Returns two pairs of a positive and a negative clause without evaluative words."""
+        """Returns two pairs of a positive and a negative clause that imply a verdict without evaluative words."""
         (a, b), (c, d) = self.rng.sample(self._table["verdicts"]["implied"], 2)
         return (a, b), (c, d)
 
     def verdict(self) -> tuple[str, str, str, str]:
-        """Returns a subject, a part of it, and a positive and a negative adjective that fit it."""
+        """Returns a subject to judge, a part of that subject, and a positive and a negative adjective that fit both."""
         domain = self.pick(list(self._table["verdicts"]["domains"].values()))
         subject, part, good, bad = (self.pick(domain[k].split()) for k in ("subjects", "parts", "good", "bad"))
         return subject, part, good, bad

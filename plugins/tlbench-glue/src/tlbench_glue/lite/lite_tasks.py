@@ -33,10 +33,10 @@ class LiteTask(Task):
                 raise UsageError(f"{self.name}: {field} must be at least 1, not {getattr(self, field)}")
 
     def split(self, name: SplitName) -> Examples | None:
-        """Returns the examples of a split; there is no unlabelled one.
+        """Returns the examples of a split, or None for the unlabelled split, which generated tasks do not have.
 
         Raises:
-            UsageError: The frames cannot give so many distinct examples.
+            UsageError: The frames give fewer distinct examples than the split needs.
         """
         if name == "unlabeled":
             return None

@@ -1,7 +1,7 @@
 """`mrpc-lite`: paraphrase detection; alternations and synonyms against swapped roles and changed numbers.
 
-In the manner of PAWS (Zhang et al. 2019): the negative example has the words of the paraphrase. Scores are not GLUE
-scores.
+As in PAWS (Zhang et al. 2019), a negative example is a near miss that shares most words with the paraphrase. Scores are
+not GLUE scores.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from tlbench_glue.lite.lite_tasks import LiteTask
 
 
 def _pair(first: str, same: str, other: str) -> Pair:
-    """Returns the paraphrase and the near miss of a sentence as two examples."""
+    """Returns two examples: the first sentence with its paraphrase `same`, and with the near miss `other`."""
     start = sentence(first)
     return ((start, sentence(same)), 1), ((start, sentence(other)), 0)
 
 
 def _two(w: Words) -> tuple[str, str]:
-    """Returns two people: names, or nouns with their article."""
+    """Returns two people, either as names or as nouns with an article."""
     if w.chance(0.5):
         a, b = w.names(2)
         return a, b
@@ -30,7 +30,7 @@ def _two(w: Words) -> tuple[str, str]:
 
 
 def _synonym_square(w: Words, key: str, template: str, second: str = "") -> list[Pair]:
-    """Returns two pairs over two meanings, in which every word is as often in a paraphrase as in a near miss."""
+    """Returns two pairs from two pairs of synonyms; every word is equally often in a paraphrase and in a near miss."""
     (a, b), (c, d) = w.synonyms(key)
     second = second or template
 
@@ -53,7 +53,7 @@ def _synonym_social(w: Words) -> list[Pair]:
 
 
 def _synonym_passive(w: Words) -> list[Pair]:
-    """New frame: a synonym in a passive."""
+    """Test-only frame: the paraphrase is in the passive and has a synonym of the verb."""
     a, b = w.names(2)
     return _synonym_square(w, "same_social", f"{a} {{verb.past}} {b}", f"{b} was {{verb.done}} by {a}")
 
@@ -67,12 +67,12 @@ def _synonym_thing(w: Words) -> list[Pair]:
 
 
 def _synonym_subject(w: Words) -> list[Pair]:
-    """New frame: the synonym is the subject."""
+    """Test-only frame: the paraphrase has a synonym of the subject."""
     return _synonym_square(w, "same_people", f"the {{noun.one}} {w.verb('alone').past}")
 
 
 def _who(w: Words) -> list[Pair]:
-    """Returns a pair whose near miss has another agent or another patient."""
+    """Returns a pair whose near miss has a different agent or a different patient."""
     a, b, c = w.names(3) if w.chance(0.5) else [f"the {n.one}" for n in w.nouns("people", 3)]
     v = w.verb("social")
     if w.chance(0.5):
@@ -93,7 +93,7 @@ def _what(w: Words) -> list[Pair]:
 
 
 def _whom(w: Words) -> list[Pair]:
-    """New frame: another recipient."""
+    """Test-only frame: the near miss has a different recipient."""
     a, b, c = w.names(3)
     v, thing = w.verb("give"), w.noun("things").a()
     return [_pair(f"{a} {v.past} {b} {thing}", f"{a} {v.past} {thing} to {b}", f"{a} {v.past} {thing} to {c}")]
@@ -111,7 +111,7 @@ def _number(w: Words) -> list[Pair]:
 
 
 def _two_numbers(w: Words) -> list[Pair]:
-    """New frame: two numbers are swapped."""
+    """Test-only frame: the near miss swaps two numbers."""
     n, m = w.order(*w.numbers())
     who, v = w.person().name, w.verb("handle").past
     x, y = (t.many for t in w.nouns("things", 2))
@@ -132,7 +132,7 @@ def _cleft(w: Words) -> list[Pair]:
 
 
 def _object_cleft(w: Words) -> list[Pair]:
-    """New frame: a cleft that puts the object first."""
+    """Test-only frame: the second sentence is a cleft that puts the object first."""
     (a, b), v = _two(w), w.verb("social").past
     return [_pair(f"{a} {v} {b}", f"it was {b} that {a} {v}", f"it was {a} that {b} {v}")]
 
@@ -154,7 +154,10 @@ def _converse(w: Words) -> list[Pair]:
 
 @dataclass(frozen=True)
 class MrpcLite(LiteTask):
-    """Paraphrase or near miss with MRPC's labels; not MRPC (in the manner of Zhang et al. 2019, arXiv:1904.01130)."""
+    """Paraphrase detection on generated sentences, with MRPC's labels but not its data.
+
+    In the manner of Zhang et al. 2019, arXiv:1904.01130.
+    """
 
     name = "mrpc-lite"
     output = Classes(("not_equivalent", "equivalent"))

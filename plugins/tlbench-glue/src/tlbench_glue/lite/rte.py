@@ -1,7 +1,7 @@
 """`rte-lite`: textual entailment with quantifiers, hypernyms and lexical-overlap traps.
 
-In the manner of HANS (McCoy et al. 2019) and MED (Yanaka et al. 2019). Neither a quantifier nor a template alone
-decides the label: it takes knowing which word is the hypernym, or who did what. Scores are not GLUE scores.
+The examples follow HANS (McCoy et al. 2019) and MED (Yanaka et al. 2019). Neither a quantifier nor a template alone
+determines the label: a model must know which word is the hypernym, or who did what. Scores are not GLUE scores.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _pair(entailed: tuple[str, str], other: tuple[str, str]) -> Pair:
 
 
 def _direction(upward: bool, narrow: str, wide: str) -> Pair:
-    """Returns the two directions between a narrow and a wide sentence; narrow entails wide if `upward`."""
+    """Returns two examples, narrow to wide and wide to narrow; the first is entailed if `upward`, else the second."""
     return _pair((narrow, wide), (wide, narrow)) if upward else _pair((wide, narrow), (narrow, wide))
 
 
@@ -71,7 +71,7 @@ def _numbers(w: Words) -> list[Pair]:
 
 
 def _siblings(w: Words) -> list[Pair]:
-    """New frame: nouns of one kind in the plural."""
+    """Test-only frame: plural nouns; the hypothesis has a hypernym or a different noun of the same kind."""
     _, wide, (narrow, other) = w.kind("animals", "foods", "things", "people", "plants")
     who, v, n = w.person().name, w.verb("perceive").past, w.number()
     premise = f"{who} {v} {n} {narrow.many}"
@@ -95,7 +95,7 @@ def _joined(w: Words) -> list[Pair]:
 
 
 def _listed(w: Words) -> list[Pair]:
-    """New frame: two things are listed."""
+    """Test-only frame: the premise lists two things; the hypothesis names one of them or a third thing."""
     who, v, (x, y, z) = w.person().name, w.verb("handle").past, w.nouns("things", 3)
     premise = f"{who} {v} {x.a()} and {y.a()}"
     return [_pair((premise, f"{who} {v} {w.pick([x, y]).a()}"), (premise, f"{who} {v} {z.a()}"))]
@@ -117,7 +117,7 @@ def _overlap_relative(w: Words) -> list[Pair]:
 
 
 def _overlap_object(w: Words) -> list[Pair]:
-    """New frame: the object of one clause precedes the verb of the next."""
+    """Test-only frame: after a subordinate clause, the last verb belongs to the second subject, not to the first."""
     a, b = (n.one for n in w.nouns("people", 2))
     v, inner = w.verb("alone").past, w.verb("social").past
     # Read without its comma, the premise seems to say that the first person did the second deed.
@@ -174,7 +174,10 @@ def _sibling(w: Words) -> list[Pair]:
 
 @dataclass(frozen=True)
 class RteLite(LiteTask):
-    """Entailment between generated sentences with RTE's labels; not RTE (arXiv:1902.01007, arXiv:1906.06448)."""
+    """Entailment between generated sentences, with RTE's labels but not its data.
+
+    In the manner of HANS (arXiv:1902.01007) and MED (arXiv:1906.06448).
+    """
 
     name = "rte-lite"
     output = Classes(("entailment", "not_entailment"))

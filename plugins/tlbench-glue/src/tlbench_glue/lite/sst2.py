@@ -1,7 +1,8 @@
 """`sst2-lite`: sentiment of generated sentences with negation, contrast and intensity.
 
-In the manner of CheckList (Ribeiro et al. 2020), each frame tests one ability: the scope of a negation, which clause
-decides, degrees, and sentiment without evaluative words. Scores are not GLUE scores.
+As in CheckList (Ribeiro et al. 2020), each frame tests one ability: to find the scope of a negation, to recognise which
+of two contrasting clauses carries the verdict, to interpret expressions of degree or unreal conditionals, or to
+recognise sentiment without evaluative words. Scores are not GLUE scores.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def _pair(positive: str, negative: str) -> Pair:
 
 
 def _square(w: Words, keeping: Sequence[str], reversing: Sequence[str]) -> list[Pair]:
-    """Returns one pair that keeps the adjective's polarity and one pair that reverses it."""
+    """Returns a pair from a template that keeps an adjective's polarity, and a pair from one that reverses it."""
     it, _, good, bad = w.verdict()
     # Both pairs have both adjectives, once on each side, so that neither predicts the label.
     keep, turn = w.pick(keeping), w.pick(reversing)
@@ -44,7 +45,7 @@ def _negation(w: Words) -> list[Pair]:
 
 
 def _negation_far(w: Words) -> list[Pair]:
-    """New frame: the negation is further away, or is not the word "not"."""
+    """Test-only frame: the negation is far from the adjective, or is not the word "not"."""
     return _square(
         w,
         [
@@ -77,7 +78,7 @@ def _contrast(w: Words) -> list[Pair]:
 
 
 def _contrast_report(w: Words) -> list[Pair]:
-    """New frame: the writer's own opinion counts, not that of others."""
+    """Test-only frame: the label is the writer's own opinion, not that of another person."""
     it, part, good, bad = w.verdict()
     template = w.pick(
         [
@@ -107,7 +108,7 @@ def _intensity(w: Words) -> list[Pair]:
 
 
 def _intensity_degree(w: Words) -> list[Pair]:
-    """New frame: other expressions of degree."""
+    """Test-only frame: expressions of degree that do not occur in the training split."""
     return _square(
         w,
         ["rarely has a {it} been so {how}", "the {it} was every bit as {how} as I had dreamt"],
@@ -133,7 +134,10 @@ def _implied(w: Words) -> list[Pair]:
 
 @dataclass(frozen=True)
 class Sst2Lite(LiteTask):
-    """Sentiment of generated sentences with SST-2's labels; not SST-2 (Ribeiro et al. 2020, arXiv:2005.04118)."""
+    """Sentiment of generated sentences, with SST-2's labels but not its data.
+
+    In the manner of Ribeiro et al. 2020, arXiv:2005.04118.
+    """
 
     name = "sst2-lite"
     output = Classes(("negative", "positive"))

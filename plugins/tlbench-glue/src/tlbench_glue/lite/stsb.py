@@ -1,8 +1,9 @@
 """`stsb-lite`: similarity of two sentences from 0 to 5, graded by what was changed.
 
-A sentence has an agent, an action, an object and a time. The grade is the sum of what the second sentence keeps: 1.5
-for the agent, 1 for the action, 2 for the object, 0.5 for the time, and 0.5 for an object of the same kind instead.
-Rewording (a passive, another order) changes nothing. Scores are not those of STS-B (Cer et al. 2017).
+A sentence has an agent, an action, an object and a time. The grade is the sum over the parts that the second sentence
+keeps: 1.5 for the agent, 1 for the action, 2 for the object and 0.5 for the time. Replacing the object by one of the
+same kind gives 0.5 instead of 2. Rewording (a passive, a different word order) does not change the grade. Scores are
+not those of STS-B (Cer et al. 2017).
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from tlbench_glue.lite.lite_tasks import LiteTask
 
 AGENT, ACTION, OBJECT, DETAIL = 1.5, 1.0, 2.0, 0.5
 RELATED = 0.5
-"""Grade of an object that was replaced by one of the same kind."""
+"""Grade for an object that was replaced by one of the same kind."""
 GROUPS = ("animals", "foods", "things")
 
 
 @dataclass(frozen=True)
 class _Event:
-    """Who did what to what, and when."""
+    """An event: who did what to what, and when."""
 
     agent: str
     action: Verb
@@ -46,7 +47,7 @@ class _Event:
 def _pair(
     w: Words, events: tuple[_Event, _Event], keeps: tuple[bool, ...], forms: tuple[str, ...], related: bool
 ) -> Pair:
-    """Returns two examples on the first event: one keeps the given parts, the other keeps the remaining ones."""
+    """Returns two examples on the first event: one keeps the parts in `keeps`, the other keeps the remaining parts."""
     base, other = events
     first = base.sentence_as("active")
     rows = []
@@ -69,7 +70,7 @@ def _pair(
 
 
 def _keeps(w: Words) -> tuple[bool, ...]:
-    """Returns which of the four parts are kept."""
+    """Returns, for each of the four parts, whether the second sentence keeps it, drawn at random."""
     # Every number of kept parts is equally likely; four independent coins would make middling grades too frequent.
     count = w.rng.randrange(5)
     return tuple(w.order(*(i < count for i in range(4))))
@@ -103,22 +104,22 @@ def _related(w: Words) -> list[Pair]:
 
 
 def _base_form_cleft(w: Words) -> list[Pair]:
-    """New frame: the second sentence is a cleft."""
+    """Test-only frame: the second sentence is a cleft."""
     return [_pair(w, _events(w, False), _keeps(w), ("cleft",), False)]
 
 
 def _voice_fronted(w: Words) -> list[Pair]:
-    """New frame: a passive with the time first."""
+    """Test-only frame: the second sentence is a passive that begins with the time."""
     return [_pair(w, _events(w, False), _keeps(w), ("fronted passive",), False)]
 
 
 def _related_cleft(w: Words) -> list[Pair]:
-    """New frame: the second sentence is a cleft, or a passive with the time first."""
+    """Test-only frame: the second sentence is a cleft, or a passive that begins with the time."""
     return [_pair(w, _events(w, True), _keeps(w), ("cleft", "fronted passive"), True)]
 
 
 def _roles(w: Words) -> list[Pair]:
-    """Returns pairs with swapped roles, which keep the action, the time and 1.5 for the same people."""
+    """Returns pairs with swapped roles, graded for the same action and time, plus 1.5 for the same people."""
     a, b, c, d = (n.one for n in w.nouns("people", 4))
     v, u = w.verbs("social", 2)
     s, t = w.texts("times", 2)
@@ -138,7 +139,10 @@ def _roles(w: Words) -> list[Pair]:
 
 @dataclass(frozen=True)
 class StsbLite(LiteTask):
-    """Graded similarity of generated sentences, as in STS-B; not STS-B (Cer et al. 2017, arXiv:1708.00055)."""
+    """Graded similarity of generated sentences, from 0 to 5 as in STS-B but without its data.
+
+    Cer et al. 2017, arXiv:1708.00055.
+    """
 
     name = "stsb-lite"
     output = Scalar()

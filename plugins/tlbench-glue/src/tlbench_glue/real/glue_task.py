@@ -17,7 +17,7 @@ DEV = "GLUE's test labels are not public: test is the official dev set, and vali
 
 @dataclass(frozen=True)
 class GlueTask(TableTask):
-    """A GLUE task: train as published, the dev set as test split, validation carved from train by the runner."""
+    """A GLUE task: the dev set is the test split, and the runner carves the validation split from train."""
 
     files = fixed(train=("train.tsv",), test=("dev.tsv",))
     splits: ClassVar[tuple[SplitName, ...]] = ("train", "test")
@@ -26,7 +26,7 @@ class GlueTask(TableTask):
     # The hub's test split has label -1 in every row.
     hub_splits = fixed(train="train", test="validation")
     columns: ClassVar[tuple[str, ...]] = ()
-    """Column names of files without a header."""
+    """Column names for files without a header; empty if the files have one."""
 
     def rows(self, path: Path) -> Iterator[Row]:
         """Yields the rows of a TSV file."""
@@ -35,7 +35,7 @@ class GlueTask(TableTask):
 
 
 def on_hub(config: str) -> Hub:
-    """Returns the configuration of GLUE's hub data set."""
+    """Returns one configuration of GLUE's data set on the hub, pinned to a commit."""
     # Pinned, because the hub's maintainers may convert the tables again.
     return Hub("nyu-mll/glue", config, "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c")
 

@@ -81,7 +81,8 @@ class Rte(GlueTask):
 class Wnli(GlueTask):
     """WNLI: whether a sentence with its pronoun resolved follows from the original (Levesque et al. 2011).
 
-    The dev set contradicts train: its sentences recur with the opposite label, so scores below the majority are usual.
+    The dev set contradicts the training split: its sentences recur there with the opposite label, so scores below the
+    majority baseline are common.
     """
 
     name = "wnli"
@@ -134,7 +135,7 @@ class Qqp(GlueTask):
     hub = on_hub("qqp")
 
     def rows(self, path: Path) -> Iterator[Row]:
-        """Yields the complete rows of a file."""
+        """Yields the rows of a file, skipping rows that are cut off."""
         # A few published rows are cut off by line ends inside a question; other readers skip them too.
         return delimited(path, "\t", quotes=False, skip_short=True)
 
@@ -168,7 +169,7 @@ class Mnli(GlueTask):
 
     @property
     def sizes(self) -> Mapping[str, int]:  # type: ignore[override]
-        """Published sizes, with the chosen dev set as test."""
+        """Published number of examples per split; the test split is the chosen dev set."""
         return fixed(train=392702, test=9815 if self.matched else 9832)
 
     @property
@@ -177,7 +178,7 @@ class Mnli(GlueTask):
         return fixed(train="train", test=f"validation_{self._dev_set}")
 
     def needed(self) -> Mapping[str, tuple[str, ...]]:
-        """Returns the files of train and of the chosen dev set."""
+        """Returns the files of the training split and of the chosen dev set."""
         return fixed(train=("train.tsv",), test=(f"dev_{self._dev_set}.tsv",))
 
     def slices_of(self, row: Row, inputs: tuple[str, ...]) -> dict[str, str]:

@@ -35,7 +35,7 @@ from tlbench_hf.sources import weight_files
 
 
 class CausalHead(TextHead):
-    """The output layer of a decoder-only model; without weights of its own where it is tied to the input embeddings.
+    """The output layer of a decoder-only model; if it is tied to the input embeddings, it has no weights of its own.
 
     A row is a prompt followed by its target. The loss covers the target's tokens only; generation starts from the
     prompt and caches keys and values between tokens.
@@ -46,7 +46,7 @@ class CausalHead(TextHead):
     def __init__(
         self, native: Any, base: str, gaps: tuple[str, ...], generation: GenerationSettings, config: Any
     ) -> None:
-        """Takes a model without its blocks, their path `base`, and the configuration of the blocks to use."""
+        """Takes a model whose blocks, at the path `base`, were removed, and the configuration of the encoder."""
         super().__init__(native, gaps, generation)
         self.base = base
         native.config = config
@@ -98,10 +98,10 @@ class CausalHead(TextHead):
 
     @contextmanager
     def _with_blocks(self, blocks: nn.Module) -> Iterator[None]:
-        """Puts a module in place of the model's blocks until the block ends.
+        """Context manager that puts a module in place of the model's transformer blocks.
 
-        Written into `_modules` directly and removed again: registered as a child, the encoder's weights would become
-        the head's own.
+        The module is written into `_modules` directly and removed afterwards: if it were registered as a child, the
+        encoder's weights would become the head's own.
         """
         parent, _, name = self.base.rpartition(".")
         siblings = self.native.get_submodule(parent)._modules
@@ -125,12 +125,12 @@ class _GivenStates(nn.Module):
 
     @property
     def decoder(self) -> _GivenStates:
-        """Itself, because OPT calls the `decoder` inside its blocks instead of the blocks."""
+        """The module itself, because OPT calls the `decoder` of its base model instead of the base model."""
         return self
 
 
 class _BlocksOutput(BaseModelOutputWithPast):
-    """A blocks' output whose other attributes are None: attentions, routing logits and the like of any family."""
+    """Output of a model's blocks whose missing attributes (attentions, routing logits and so on) read as None."""
 
     def __getattr__(self, name: str) -> None:
         # copy and pickle probe for special methods, and would call None.
@@ -143,7 +143,7 @@ def causal_head(
 ) -> CausalHead:
     """Returns a new head with the output layer of a folder's model, in the encoder's dtype.
 
-    The blocks are the encoder's own and are not loaded again.
+    The head uses the encoder's blocks instead of loading the blocks again.
 
     Raises:
         PluginError: A tensor of the output layer did not load, or the model has no separable blocks.
@@ -173,7 +173,7 @@ def _load_output_layer(native: nn.Module, folder: Path, title: str) -> None:
     """Copies the output layer's tensors from the folder's weights into the model.
 
     Raises:
-        PluginError: A tensor is missing from the checkpoint or of another shape.
+        PluginError: A tensor is missing from the checkpoint or has a different shape there.
     """
     missing = dict(native.named_parameters())
     for path in weight_files(folder) if missing else ():
@@ -191,7 +191,7 @@ def _load_output_layer(native: nn.Module, folder: Path, title: str) -> None:
 
 
 def _current_name(name: str) -> str:
-    """Returns the tensor's name in current transformers, for checkpoints that name the output layer otherwise."""
+    """Returns a tensor's name in current transformers; GPT-NeoX checkpoints name the output layer differently."""
     return f"lm_head.{name.removeprefix(OLD_OUTPUT_LAYER)}" if name.startswith(OLD_OUTPUT_LAYER) else name
 
 

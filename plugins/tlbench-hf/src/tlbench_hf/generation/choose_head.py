@@ -22,12 +22,12 @@ def text_head(
     """Returns a new text-generating head, in the encoder's dtype.
 
     Args:
-        kind: The kind of the folder's model.
+        kind: Whether the folder's model is an encoder-decoder or decoder-only.
         folder: Contains configuration, weights and tokenizer.
         title: The backbone's name, for messages.
-        content: Identifier of the weights; None for random ones.
-        encoder: The encoder that the head reads.
-        generation: Length and beams.
+        content: Identifier of the pretrained weights; None for random weights.
+        encoder: The encoder whose output the head reads.
+        generation: Maximum length of the texts and width of the beam search.
 
     Raises:
         PluginError: A tensor of the decoder did not load.

@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from tlbench.modeling.encoder import Encoder
 
 STORIES_REVISION = "a8a8ca02f83e"
-"""Digest of configuration, weights and tokenizer, as computed for `hf:<folder>`."""
+"""Digest of the configuration, weights and tokenizer of `Stories`, computed as for `hf:<folder>`."""
 
 
 @dataclass(frozen=True)
 class RandomT5(HFBackbone):
-    """A small T5 with random weights from a fixed seed, which stand in for pretrained ones.
+    """A small T5 with random weights from a fixed seed, used in place of pretrained weights.
 
-    It serves for training from scratch where no pretrained model is available. Its tokenizer covers English and German,
-    and encodes everything else as bytes.
+    It is meant for training from scratch where no pretrained model is available. Its tokenizer covers English and
+    German, and encodes everything else as bytes.
     """
 
     weights_seed: int = 0
-    """Seed of the weights."""
+    """Seed of the random weights."""
 
     paper = "Raffel et al. 2020, arXiv:1910.10683 (the architecture)"
 
     def card(self) -> Card:
-        """Returns the files' metadata, with the counts of parameters that no weight file could give."""
+        """Returns the metadata in the model's files, with parameter counts that are known without a weight file."""
         return dataclasses.replace(
             super().card(),
             # Counted once: there are no weights whose header could be read.
@@ -44,7 +44,10 @@ class RandomT5(HFBackbone):
         )
 
     def load(self, *, pretrained: bool = True) -> Encoder:
-        """Returns the encoder with its seed's weights; not `pretrained`, with weights from torch's global generator."""
+        """Returns the encoder with weights drawn with `weights_seed`.
+
+        If not `pretrained`, the weights come from torch's global generator instead.
+        """
         if not pretrained:
             return super().load(pretrained=False)
         from tlbench_hf.loading import seeded
@@ -61,13 +64,13 @@ class RandomT5(HFBackbone):
 
 @dataclass(frozen=True)
 class Stories(HFBackbone):
-    """A Llama with 260,000 parameters trained on TinyStories; a folder below `TLBENCH_DATA`.
+    """A Llama with 260,000 parameters trained on TinyStories, read from a folder below `TLBENCH_DATA`.
 
-    Its features are weak: it exercises a real decoder where no larger one is available.
+    Its features are weak; it is meant for trying out a real decoder where no larger one is available.
     """
 
     paper = "Eldan & Li 2023, arXiv:2305.07759 (the texts); Karpathy, llama2.c (the weights)"
 
     def card(self) -> Card:
-        """Returns the files' metadata, completed by family, licence and pretraining data."""
+        """Returns the metadata in the model's files, with family, licence and pretraining data added."""
         return dataclasses.replace(super().card(), family="llama", licence="MIT", pretraining_data="TinyStories")

@@ -18,9 +18,9 @@ from tlbench_hf.families import SOURCE
 from tlbench_hf.text.tokenizing import CACHED_FROM, Tokenizer, load_tokenizer, versions
 
 VERSION = 1
-"""Increase it when the same tokenizer gives other rows; it is part of the cache key."""
+"""Increase this when the same tokenizer produces different rows; it is part of the cache key."""
 IGNORED = -100
-"""Padding of targets, which torch's cross-entropy ignores."""
+"""Value that pads targets; torch's cross-entropy ignores it."""
 
 
 class TextRow(NamedTuple):
@@ -40,7 +40,7 @@ class TextRows(Sequence[TextRow]):
 
     @property
     def lengths(self) -> np.ndarray:
-        """(rows,) int64: tokens of source and target together, the cost of a training step."""
+        """(rows,) int64: number of tokens of source and target together, a measure of the cost of a training step."""
         return np.diff(self._ids.ends, prepend=0) + np.diff(self._targets.ends, prepend=0)
 
     def __len__(self) -> int:
@@ -58,12 +58,12 @@ class TextRows(Sequence[TextRow]):
 
 @dataclass(frozen=True)
 class PromptFormat:
-    """How a text-generating backbone's inputs are built."""
+    """Format of a text-generating backbone's inputs."""
 
     joined: bool
     """True for decoder-only models, which read prompt and target in one row."""
     max_length: int
-    """Most tokens of a source or prompt; longer ones are truncated."""
+    """Maximum number of tokens in a source or prompt; longer ones are truncated."""
     prefix: str = ""
     """Text put before each source of an encoder-decoder, with a space between them."""
     prompt: str = SOURCE
@@ -72,7 +72,7 @@ class PromptFormat:
 
 @dataclass(frozen=True)
 class SourceCollator:
-    """Collates an encoder-decoder's sources, padded on the right; targets reach the loss separately."""
+    """Collates an encoder-decoder's sources, padded on the right; the loss gets the targets separately."""
 
     token: int
 
@@ -94,11 +94,11 @@ class PromptCollator:
 
 
 def featurize_texts(examples: Examples, output: Text, folder: Path, prompt_format: PromptFormat) -> Data:
-    """Returns one row per example, whose length counts source and target.
+    """Returns one row per example; the length of a row is the number of tokens of source and target together.
 
     Raises:
         PluginError: The inputs are not one text each, or a target is not a tuple of texts.
-        UsageError: The folder has no fast tokenizer with an end-of-text token, or no room for the prompt.
+        UsageError: The folder has no fast tokenizer with an end-of-text token, or prompt or target are too long.
     """
     _check(examples)
     tokenizer = load_tokenizer(folder)
@@ -131,7 +131,7 @@ def featurize_texts(examples: Examples, output: Text, folder: Path, prompt_forma
 
 
 def without_targets(data: Data) -> Data:
-    """Returns the data with empty targets, whose row lengths count the source alone."""
+    """Returns the data with empty targets; the length of a row is then the number of tokens of its source alone."""
     # Rows of cached hidden states have no targets in them.
     if not all(isinstance(row, TextRow) for row in data.rows[:1]):
         return data
@@ -166,7 +166,7 @@ def _check(examples: Examples) -> None:
 
 
 def _limit(tokenizer: Tokenizer, output: Text, prompt_format: PromptFormat) -> int:
-    """Returns the most tokens that a source or prompt may have.
+    """Returns the maximum number of tokens that a source or prompt may have.
 
     Raises:
         UsageError: The model's positions have no room for a target of the task's length.
@@ -202,7 +202,7 @@ def _targets(tokenizer: Tokenizer, examples: Examples, limit: int, *, joined: bo
 
 
 def _prompts(tokenizer: Tokenizer, texts: Sequence[str], template: str, limit: int) -> list[list[int]]:
-    """Returns each prompt as at most `limit` token ids; where it is too long, only the source loses its end.
+    """Returns the token ids of each prompt, at most `limit`; if a prompt is too long, the end of its source is cut off.
 
     Raises:
         UsageError: The template alone has more tokens than `limit`.

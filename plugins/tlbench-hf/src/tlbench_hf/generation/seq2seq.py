@@ -30,7 +30,7 @@ from tlbench_hf.sources import SEED
 
 
 class Seq2SeqHead(TextHead):
-    """A pretrained decoder with its output layer; reads only the encoder's states, so cached ones work too."""
+    """A pretrained decoder with its output layer. It reads only the encoder's states, so cached states work too."""
 
     def loss(self, logits: SourceStates, targets: Tensor) -> Tensor:
         """Returns the mean loss per token under teacher forcing; targets are (B, L) token ids, -100 beyond the end."""
@@ -58,12 +58,12 @@ def seq2seq_head(
     Args:
         folder: Contains configuration, weights and tokenizer.
         title: The backbone's name, for messages.
-        content: Identifier of the weights, or "seed:<n>" for seeded ones; None for random ones.
-        encoder: The encoder that the head reads.
-        generation: Length and beams.
+        content: Identifier of the pretrained weights, "seed:<n>" for seeded random weights, or None for unseeded ones.
+        encoder: The encoder whose output the head reads.
+        generation: Maximum length of the texts and width of the beam search.
 
     Raises:
-        PluginError: A tensor of the decoder did not load, or shares more than the input embeddings with the encoder.
+        PluginError: A tensor of the decoder did not load, or decoder and encoder share more than the input embeddings.
     """
     native, gaps = copy.deepcopy(_cached_decoder(folder, title, content)) if content else _decoder(folder, title, None)
     return Seq2SeqHead(native.to(dtype_of(encoder)), gaps, generation).eval()

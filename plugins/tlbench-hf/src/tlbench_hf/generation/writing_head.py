@@ -1,7 +1,7 @@
 """Base class of text-generating heads, and the functions that separate a decoder from its encoder.
 
-A weight that the encoder has too (input embeddings tied to the decoder's and to the output layer) belongs to the
-encoder's lowest stage. It is removed from the head's modules, which borrow it while they run.
+Encoder, decoder and output layer may share (tie) the input embeddings. Such a shared weight belongs to the encoder's
+lowest stage: it is removed from the head's modules, which borrow it from the encoder while they run.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ incomparable.
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """How texts are generated."""
+    """Settings for the generation of texts."""
 
     folder: Path
     """Folder with the tokenizer."""
     max_length: int
-    """Most tokens of a generated text."""
+    """Maximum number of tokens in a generated text."""
     beams: int = 1
     """Width of the beam search; 1 is greedy decoding."""
 
 
 class SourceStates(NamedTuple):
-    """A text head's view of an encoded batch, before decoding."""
+    """Output of the encoder for one batch, as a text head reads it before decoding."""
 
     x: Tensor
     """(B, T, D), the encoder's last hidden states."""
@@ -67,7 +67,7 @@ class TextHead(Head):
     """Generates one text per row with a transformers model from which the encoder's part was removed."""
 
     def __init__(self, native: Any, gaps: Sequence[str], generation: GenerationSettings) -> None:
-        """Takes a model in which the modules at the paths `gaps` lack their `weight`."""
+        """Takes a model in which the modules at the paths `gaps` have no `weight`, because the encoder owns it."""
         super().__init__()
         self.native = native
         self.gaps = tuple(gaps)
@@ -80,7 +80,7 @@ class TextHead(Head):
         return without_targets(data)
 
     def forward(self, encoder: Encoder, hidden: Hidden) -> SourceStates:
-        """Returns the encoder's states and its present input embeddings."""
+        """Returns the encoder's states and its current input embeddings."""
         native: Any = encoder.native
         return SourceStates(hidden.x, hidden.mask, native.get_input_embeddings().weight)
 
@@ -93,7 +93,7 @@ class TextHead(Head):
         return padded_targets(data)
 
     def merge(self, outputs: list[Outputs], data: Data) -> Predictions:
-        """Returns the texts of all batches as the examples' predictions, one row each."""
+        """Returns the texts of all batches as predictions; each example has exactly one row."""
         texts = [text for part in outputs for text in part.values]
         # Filled in place: np.array(texts) would make a fixed-width string array.
         values = np.empty(len(texts), dtype=object)
@@ -101,7 +101,7 @@ class TextHead(Head):
         return Predictions(data.ids, values)
 
     def write(self, **inputs: Any) -> Tensor:
-        """Returns the token ids (B, L) that the model generates; called inside `lent`."""
+        """Returns the token ids (B, L) that the model generates; call it inside `lent`."""
         with quiet():
             ids: Tensor = self.native.generate(**inputs)
         return ids
@@ -114,7 +114,7 @@ class TextHead(Head):
 
     @contextmanager
     def lent(self, table: Tensor) -> Iterator[None]:
-        """Gives the modules at `gaps` the encoder's input embeddings as their weight until the block ends."""
+        """Context manager that sets `weight` of the modules at `gaps` to the encoder's input embeddings."""
         modules = [self.native.get_submodule(path) for path in self.gaps]
         for module in modules:
             # An instance attribute is found before nn.Module.__getattr__, and is no parameter of the head.
@@ -166,7 +166,7 @@ def replace_module(native: Any, module_to_replace: nn.Module, replacement: nn.Mo
 
 
 def remove_shared_weights(native: nn.Module, owned: Container[int]) -> tuple[str, ...]:
-    """Removes the weights whose `id` is in `owned` and returns the paths of the modules that now lack theirs.
+    """Removes the weights whose `id` is in `owned`; returns the paths of the modules that have lost their weight.
 
     Raises:
         ValueError: A shared parameter is not named `weight`.

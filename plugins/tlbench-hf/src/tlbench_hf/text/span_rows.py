@@ -13,9 +13,10 @@ from tlbench_hf.text.windows import Windows, longest_question, windowed_data, wi
 
 
 def featurize(examples: Examples, folder: Path, max_length: int) -> Data:
-    """Returns rows of a question and a window of its context; the alignment has each token's character range.
+    """Returns rows that each hold a question and a window of its context.
 
-    A question longer than half of a row is truncated.
+    The alignment is each token's character range in the context, -1 for tokens that cannot begin or end an answer. A
+    question longer than half of a row is truncated.
 
     Raises:
         PluginError: The inputs are not a question and its context.
@@ -38,7 +39,7 @@ def featurize(examples: Examples, folder: Path, max_length: int) -> Data:
 
 
 def _is_answerable(split: Windows, contexts: list[str]) -> np.ndarray:
-    """Returns (tokens,) bool: whether a token is of a context and not only white space, which answers nothing."""
+    """Returns (tokens,) bool: whether a token can begin or end an answer (in the context, and not only white space)."""
     owners = np.repeat(split.owners, split.rows.lengths).tolist()
     tokens = zip(owners, split.parts.tolist(), split.offsets.tolist(), strict=True)
     return np.array(
@@ -47,7 +48,7 @@ def _is_answerable(split: Windows, contexts: list[str]) -> np.ndarray:
 
 
 def _truncated(tokenizer: Tokenizer, questions: list[str], length: int) -> list[str]:
-    """Returns the questions truncated to the tokens that `longest_question` allows, as texts."""
+    """Returns the questions as texts, truncated to the number of tokens that `longest_question` allows."""
     longest = longest_question(tokenizer, length)
     if not questions or not longest:
         return ["" for _ in questions]

@@ -37,14 +37,14 @@ class TextConvention(Convention):
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
     def standin(self, hidden: Hidden) -> Batch:
-        """Returns a batch that repeats the first token, with the mask and positions of the hidden states' own batch."""
+        """Returns a batch of zeros as token ids, with the mask and positions of the batch that `hidden` comes from."""
         batch: Batch = {"input_ids": torch.zeros(hidden.x.shape[:2], dtype=torch.long, device=hidden.x.device)}
         if hidden.mask is not None:
             batch["attention_mask"] = hidden.mask.to(torch.long)
         return {**batch, **hidden.extras}
 
     def mask(self, batch: Batch) -> Tensor | None:
-        """Returns (B, T) bool, False at padding."""
+        """Returns the attention mask, (B, T) bool, False at padding; None if the batch has none."""
         mask: Tensor | None = batch.get("attention_mask")
         return None if mask is None else mask.bool()
 

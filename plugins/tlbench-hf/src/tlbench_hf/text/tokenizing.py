@@ -21,9 +21,9 @@ from tlbench_hf.families import longest_input
 from tlbench_hf.loading import load_config, quiet
 
 CACHED_FROM = 200
-"""Fewest examples whose token ids are cached on disk: tokenising fewer takes about 20 ms."""
+"""Minimum number of examples for which token ids are cached on disk; fewer are tokenised in about 20 ms."""
 VERSION = 1
-"""Increase it when the same tokenizer gives other rows; it is part of the cache key."""
+"""Increase this when the same tokenizer produces different rows; it is part of the cache key."""
 
 
 class TokenRow(NamedTuple):
@@ -32,11 +32,11 @@ class TokenRow(NamedTuple):
     ids: np.ndarray
     """(T,) int32 token ids."""
     types: np.ndarray | None
-    """(T,) int8, which of two texts a token is from; None for models without token types."""
+    """(T,) int8: index (0 or 1) of the text that each token is from; None for models without token types."""
 
 
 class TokenRows(Sequence[TokenRow]):
-    """A sequence of rows stored in flat arrays; a row is a view, also of memory-mapped arrays."""
+    """A sequence of rows stored in flat arrays, which may be memory-mapped; each row is a view of these arrays."""
 
     def __init__(self, ends: np.ndarray, ids: np.ndarray, types: np.ndarray | None = None) -> None:
         """Takes the end of each row, (rows,) int64, and all rows' tokens concatenated."""
@@ -50,7 +50,7 @@ class TokenRows(Sequence[TokenRow]):
 
     @property
     def lengths(self) -> np.ndarray:
-        """(rows,) int64 tokens per row."""
+        """(rows,) int64: number of tokens in each row."""
         return np.diff(self._ends, prepend=0)
 
     def __len__(self) -> int:
@@ -71,10 +71,10 @@ class TokenRows(Sequence[TokenRow]):
 
 @dataclass(frozen=True)
 class Pad:
-    """Collates rows, padded on the right to the longest of them."""
+    """Collates rows into a batch, padded on the right to the longest row."""
 
     token: int
-    """Id that fills a row up; masked out."""
+    """Token id used as padding, which the attention mask excludes."""
 
     def __call__(self, rows: Sequence[TokenRow]) -> Batch:
         """Returns input_ids, attention_mask and, for models that take them, token_type_ids: (B, T) int64 each."""
@@ -104,10 +104,10 @@ class Tokenizer:
     types: bool
     """Whether the model reads token types."""
     limit: int | None
-    """Most tokens that the model takes, or None."""
+    """Maximum number of tokens that the model takes, or None if it has no limit."""
 
     def length(self, max_length: int) -> int:
-        """Returns the most tokens that a row may have."""
+        """Returns the maximum number of tokens per row: `max_length`, or the model's limit if that is lower."""
         return max_length if self.limit is None else min(max_length, self.limit)
 
 
@@ -115,7 +115,7 @@ def featurize(examples: Examples, output: Output, folder: Path, max_length: int)
     """Returns token ids for each example, truncated to `max_length` or the model's limit.
 
     Raises:
-        PluginError: The inputs are not one or two texts, or the output is not of the text as a whole.
+        PluginError: The inputs are not one or two texts, or the output does not refer to the text as a whole.
         UsageError: The folder has no fast tokenizer.
     """
     if output.reads != "example":
@@ -194,7 +194,7 @@ def flat_rows(tokenizer: Tokenizer, encoded: Mapping[str, Sequence[list[int]]]) 
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions, beside the tokenizer's identity, that token ids depend on."""
+    """Returns the versions of code and libraries on which token ids depend, in addition to the tokenizer."""
     import tokenizers
 
     return {"version": str(VERSION), "transformers": transformers.__version__, "tokenizers": tokenizers.__version__}

@@ -14,7 +14,7 @@ from tlbench.modeling.disk.disk_cache import cached_arrays
 from tlbench_hf.text.tokenizing import CACHED_FROM, Tokenizer, TokenRows, flat_rows, versions
 
 LONGEST_OVERLAP = 64
-"""Most tokens that neighbouring windows share; a quarter of a window where that is less."""
+"""Maximum number of tokens that neighbouring windows share; short windows share at most a quarter of a row."""
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,19 @@ class Windows:
     owners: np.ndarray
     """(rows,) int64: index of the text or pair that a row is a window of."""
     parts: np.ndarray
-    """(tokens,) int8: which text of a pair a token is from, 0 or 1; -1 for special tokens."""
+    """(tokens,) int8: index (0 or 1) of the text that a token is from; -1 for special tokens."""
     offsets: np.ndarray
     """(tokens, 2) int32: first character and one past the last character of a token in its text."""
 
     def arrays(self, alignment: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns the arrays that `windowed_data` reads; the alignment is of all tokens, row after row."""
+        """Returns the arrays that `windowed_data` reads; `alignment` has one entry per token, row after row."""
         return {**self.rows.arrays, "owners": self.owners, "alignment": alignment}
 
 
 def windows(tokenizer: Tokenizer, texts: list[str], contexts: list[str] | None, length: int) -> Windows:
-    """Returns windows of at most `length` tokens over the texts or, behind each whole text, over its context.
+    """Returns windows of at most `length` tokens over the texts.
+
+    If `contexts` are given, each text is a question: a row is the whole question followed by a window of its context.
 
     Raises:
         UsageError: Special tokens and the question leave no room in a row.
@@ -74,7 +76,7 @@ def windows(tokenizer: Tokenizer, texts: list[str], contexts: list[str] | None, 
 
 
 def longest_question(tokenizer: Tokenizer, length: int) -> int:
-    """Returns the most tokens that a question may take: half of a row without special tokens."""
+    """Returns the maximum number of tokens in a question: half of a row, not counting special tokens."""
     room: int = length - tokenizer.library.num_special_tokens_to_add(pair=True)
     return max(0, room // 2)
 
@@ -82,13 +84,13 @@ def longest_question(tokenizer: Tokenizer, length: int) -> int:
 def windowed_data(
     examples: Examples, tokenizer: Tokenizer, fingerprint: str, build_arrays: Callable[[], Mapping[str, np.ndarray]]
 ) -> Data:
-    """Returns the windows as data with their alignment, from the disk cache where it is used.
+    """Returns the windows and their alignment as data; for many examples, the arrays are cached on disk.
 
     Args:
         examples: The examples that the windows belong to.
         tokenizer: Collates the rows.
         fingerprint: Everything that the windows depend on; part of the cache key.
-        build_arrays: Computes the arrays.
+        build_arrays: Computes the arrays, in the form of `Windows.arrays`, if they are not cached.
     """
     if len(examples) < CACHED_FROM:
         arrays = build_arrays()

@@ -13,13 +13,14 @@ from tlbench_hf.text.windows import Windows, windowed_data, windows
 
 
 def featurize(examples: Examples, folder: Path, max_length: int) -> Data:
-    """Returns rows of tokens; the alignment has a word's index where it begins, in one window of those that show it.
+    """Returns rows of tokens; the alignment is a word's index at the word's first token and -1 at all other tokens.
 
-    The words are tokenised as the text that they make with a space between any two. So byte-level vocabularies, in
-    which the space belongs to the word, see what they were trained on, without a tokenizer of another setting.
+    If overlapping rows contain the same word, only one of them has the word's index. The words of a sentence are joined
+    by spaces and tokenised as one text, because byte-level vocabularies treat the space as part of the word and were
+    trained on such texts.
 
     Raises:
-        PluginError: Inputs that are not the words of one sentence.
+        PluginError: The inputs are not the words of one sentence.
         UsageError: The folder has no fast tokenizer, or `max_length` has no room for a word.
     """
     if not all(len(e.inputs) == 1 and isinstance(e.inputs[0], tuple | list) for e in examples):
@@ -39,8 +40,8 @@ def featurize(examples: Examples, folder: Path, max_length: int) -> Data:
 def _first_tokens(split: Windows, sentences: list[tuple[str, ...]]) -> np.ndarray:
     """Returns (tokens,) int32: the index of the word that begins at a token, -1 elsewhere.
 
-    A word that several windows contain is aligned in the window with most tokens on its shorter side, where the encoder
-    sees most of its context.
+    A word that several windows contain is aligned in the window where it is farthest from the nearer end, because the
+    encoder sees most of the word's context there.
     """
     counts = np.array([len(words) for words in sentences], dtype=np.int64)
     first_words = np.cumsum(counts) - counts

@@ -44,9 +44,9 @@ class HFVision(Backbone):
             raise UsageError(f"{self.name}: no readout {self.readout!r}; choose mean, first or pooler")
 
     def card(self) -> Card:
-        """Returns the metadata in configuration and weight headers, without loading weights.
+        """Returns the metadata in the configuration and the weight files' headers, without loading weights.
 
-        Little is known of a model that is not on this machine.
+        For a model that is not on this machine, the card has little more than the source and revision.
         """
         from tlbench_hf.cards import read_card
 
@@ -72,10 +72,10 @@ class HFVision(Backbone):
         )
 
     def load(self, *, pretrained: bool = True) -> Encoder:
-        """Returns a fresh staged encoder; not `pretrained`, its weights come from torch's global generator.
+        """Returns a new staged encoder; if not `pretrained`, its random weights come from torch's global generator.
 
         Raises:
-            UsageError: The model is not here and cannot be fetched.
+            UsageError: The model is not on this machine and cannot be fetched.
             PluginError: A tensor of the encoder did not load.
         """
         from tlbench_hf.loading import load_encoder
@@ -97,7 +97,7 @@ class HFVision(Backbone):
         """Downloads the repository's files to the local hub cache.
 
         Raises:
-            UsageError: They cannot be downloaded, or no revision is given.
+            UsageError: The files cannot be downloaded, or no revision is given.
         """
         fetched_folder(self.source, self.revision)
 
@@ -133,6 +133,6 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def _patches(config: Mapping[str, Any]) -> int | None:
-    """Returns the number of patches of an image and one class token, or None for models without patches."""
+    """Returns the number of positions (patches and one class token), or None for models without patches."""
     size, patch = config.get("image_size"), config.get("patch_size")
     return (size // patch) ** 2 + 1 if isinstance(size, int) and isinstance(patch, int) and patch else None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 VERSION = 1
-"""Increase it when the same processor gives other pixels; it is part of the cache key."""
+"""Increase this when the same settings produce different pixels; it is part of the cache key."""
 # Names that families give to the outermost list of blocks or of groups of blocks.
 _LISTS = ("layer", "layers", "stages")
 _ROWS = 2
@@ -36,9 +36,9 @@ class Processor:
 
     library: Any
     identity: str
-    """All of its settings, as JSON."""
+    """All settings of the image processor, as JSON."""
     size: tuple[int, int]
-    """Height and width of its output."""
+    """Height and width of the processed images in pixels."""
     normalise: Normalise
 
     def prepare(self, image: Image) -> np.ndarray:
@@ -54,7 +54,7 @@ def load_processor(folder: Path) -> Processor:
     """Returns the folder's image processor; each is loaded once per process.
 
     Raises:
-        UsageError: The folder has none, or its output size depends on the image.
+        UsageError: The folder has no image processor, or the processor's output size depends on the image.
     """
     from PIL import Image
 
@@ -128,7 +128,7 @@ class VisionConvention(Convention):
         return self._black(next(native.parameters()).device)
 
     def standin(self, hidden: Hidden) -> Batch:
-        """Returns two black images for any number of rows, because no block reads more than its own input."""
+        """Returns two black images for any number of rows, because the blocks read only the hidden states."""
         return self._black(hidden.x.device)
 
     def pooler(self, native: Any) -> Callable[[Tensor], Tensor] | None:
@@ -150,7 +150,7 @@ def convention_for(size: tuple[int, int]) -> Callable[[Any], Convention]:
 
 
 def find_blocks(native: Any, title: str) -> list[str]:
-    """Returns the module paths of the blocks in order; in hierarchical models, of the blocks in every stage.
+    """Returns the module paths of the blocks in order; in hierarchical models, of the blocks inside the stages.
 
     Raises:
         PluginError: The model has no list of blocks.

@@ -28,7 +28,7 @@ class FractalBackbone(ImageBackbone):
 
     name: str
     size: int = 64
-    """Side of the images in pixels; the transformer takes only the size of its pre-training."""
+    """Side length of the images in pixels; the transformer accepts only the size that it was pretrained on."""
     random: int | None = None
     """Seed of random weights to use instead of the pretrained ones, as a baseline for probes."""
 
@@ -75,7 +75,9 @@ class FractalBackbone(ImageBackbone):
         }
 
     def load(self, *, pretrained: bool = True) -> Encoder:
-        """Returns a fresh staged encoder, with weights drawn by the seed `random` if there is one.
+        """Returns a new staged encoder.
+
+        If `random` is set and `pretrained` is true, the weights are random weights drawn with that seed.
 
         Raises:
             PluginError: A tensor of the encoder did not load.

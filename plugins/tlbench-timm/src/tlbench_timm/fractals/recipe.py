@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from tlbench import UsageError
 
 RENDERER = 1
-"""Increase it when the same recipe renders other images or trains otherwise."""
+"""Increase this when the same recipe gives different images or a different training; it is part of the digest."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,15 @@ class Recipe:
     instances: int = 36
     """Images rendered per class, each with its maps perturbed a little."""
     held_out: int = 4
-    """Instances per class kept out of training, for a validation accuracy."""
+    """Instances per class that are kept out of training and used to measure accuracy."""
     size: int = 64
-    """Side of an image in pixels."""
+    """Side length of an image in pixels."""
     points: int = 16_384
     """Points that the chaos game plots in an image."""
     disturbance: float = 0.1
     """Largest relative perturbation of a map's coefficients between instances."""
     coverage: tuple[float, float] = (0.12, 0.6)
-    """Least and largest fraction of non-empty pixels; systems outside are drawn again."""
+    """Minimum and maximum fraction of non-empty pixels; systems outside this range are discarded and drawn again."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -59,7 +59,7 @@ class Recipe:
 
     @property
     def json(self) -> str:
-        """The recipe as one line of JSON with sorted keys, from which the digest is computed."""
+        """The recipe as one line of JSON with sorted keys; the digest is computed from this line."""
         return json.dumps({**asdict(self), "renderer": RENDERER}, sort_keys=True)
 
 

@@ -1,9 +1,9 @@
 """Renders fractals with iterated function systems, many images at a time.
 
-A system is a few affine maps of the plane. The chaos game applies a random one again and again, and the visited points
-are the image. Systems are drawn by their singular values, so that nearly all give a visible image (Anderson & Farrell
-2022, arXiv:2110.03091); a class is a system, and its instances are small perturbations of its maps (Kataoka et al.
-2020, arXiv:2101.08515).
+A system is a few affine maps of the plane. The chaos game moves a point by a randomly chosen map again and again, and
+the visited points form the image. Systems are sampled by their singular values, so that nearly all of them give a
+visible image (Anderson & Farrell 2022, arXiv:2110.03091). Each class is one system, and its instances are small
+perturbations of the system's maps (Kataoka et al. 2020, arXiv:2101.08515).
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from torch import Generator, Tensor
 from tlbench_timm.fractals.recipe import Recipe
 
 _MAPS = (2, 3, 4)
-"""Numbers of maps per system, taken in turn; more maps fill the plane."""
+"""Numbers of maps per system, used in rotation; systems with more maps would fill the whole image."""
 _BURN_IN = 16
-"""Steps of the chaos game that are discarded, until a point is close to the attractor."""
+"""First steps of the chaos game, which are discarded because the point is not yet close to the attractor."""
 _WALKERS = 512
 """Points that play the chaos game in parallel in one image."""
 _CHUNK = 64
-"""Images rendered at once, which bounds memory."""
+"""Maximum number of images rendered at once, to limit memory."""
 _CANDIDATES = 3
-"""Systems drawn together, of which the first with a good image is kept."""
+"""Number of systems drawn at a time; the first one whose image has an accepted coverage is kept."""
 
 
 def fractals(recipe: Recipe) -> tuple[Tensor, Tensor]:
@@ -97,7 +97,7 @@ def _densities(systems: Tensor, size: int, points: int, generator: Generator) ->
 
 
 def _system(maps: int, generator: Generator) -> Tensor:
-    """Returns a random system, (maps, 2, 3), whose singular values have a sum that gives dense but not full images."""
+    """Returns a random system, (maps, 2, 3), with singular values chosen so that the image is dense but not full."""
 
     def between(low: float, high: float) -> float:
         return low + (high - low) * float(torch.rand((), generator=generator))
@@ -129,7 +129,7 @@ def _rotation(angle: float) -> Tensor:
 
 
 def _perturbed(systems: Tensor, amount: float, generator: Generator) -> Tensor:
-    """Returns the systems with every coefficient perturbed, and scaled back where a map would stop contracting."""
+    """Returns the systems with every coefficient perturbed; maps that would no longer contract are scaled down."""
     factors = 1 + amount * (2 * torch.rand(systems.shape, generator=generator) - 1)
     changed = systems * factors
     largest = torch.linalg.matrix_norm(changed[..., :2], ord=2)

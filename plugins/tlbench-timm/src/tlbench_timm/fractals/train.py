@@ -24,9 +24,9 @@ from tlbench_timm.fractals.recipe import Recipe
 from tlbench_timm.fractals.render import augment, fractals
 
 CLASSIFIER = ("head.", "fc.")
-"""Prefixes of the classifier's parameters, which are not written: fractal classes are of no use elsewhere."""
+"""Prefixes of the classifier's parameters, which are not saved, since the fractal classes are of no use elsewhere."""
 _EVERY = 20
-"""Steps between log lines and between checkpoints."""
+"""Number of steps between log lines and between checkpoints."""
 
 
 def create(architecture: str, size: int, classes: int) -> nn.Module:
