@@ -82,7 +82,7 @@ def writer(config: Mapping[str, Any]) -> Literal["encoder-decoder", "decoder"] |
 
 
 def longest_input(config: Any) -> int | None:
-    """Returns the maximum number of tokens in the model's position table, or None if there is no such limit."""
+    """Returns the maximum number of tokens that the position table allows, or None if there is no such limit."""
     positions = getattr(config, "max_position_embeddings", None)
     if not isinstance(positions, int) or positions < 1:
         return None

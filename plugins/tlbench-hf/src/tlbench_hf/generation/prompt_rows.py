@@ -98,7 +98,7 @@ def featurize_texts(examples: Examples, output: Text, folder: Path, prompt_forma
 
     Raises:
         PluginError: The inputs are not one text each, or a target is not a tuple of texts.
-        UsageError: The folder has no fast tokenizer with an end-of-text token, or prompt or target are too long.
+        UsageError: The folder has no fast tokenizer with an end-of-text token, or the template or target is too long.
     """
     _check(examples)
     tokenizer = load_tokenizer(folder)

@@ -21,7 +21,7 @@ from tlbench_hf.families import longest_input
 from tlbench_hf.loading import load_config, quiet
 
 CACHED_FROM = 200
-"""Minimum number of examples for which token ids are cached on disk; fewer are tokenised in about 20 ms."""
+"""Minimum number of examples for which token ids are cached on disk; fewer take at most about 20 ms to tokenise."""
 VERSION = 1
 """Increase this when the same tokenizer produces different rows; it is part of the cache key."""
 
