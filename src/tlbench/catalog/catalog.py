@@ -72,7 +72,7 @@ class Catalog:
         return self._discovery.plugins
 
     def broken_hint(self) -> str:
-        """Returns the end of a message about an unknown name, which names broken plugins: one may have had the name."""
+        """Returns a suffix for messages about an unknown name: it lists broken plugins, which may have had the name."""
         names = ", ".join(sorted({broken.plugin for broken in self.broken}))
         return f" (a plugin failed to load: {names}; `tlbench list plugins` says why)" if names else ""
 
@@ -82,12 +82,12 @@ class Catalog:
         return tuple(sorted(entries, key=lambda entry: (entry.name, entry.distribution)))
 
     def backbone(self, name: str) -> Found[Backbone]:
-        """Returns the backbone of this name, which may have parameters, a scheme or its distribution before it.
+        """Returns the backbone of this name, which may include parameters, a scheme and the distribution.
 
         Raises:
             UnknownName: No plugin has such a backbone.
-            AmbiguousName: Two distributions have one, and the name is without its distribution.
-            UsageError: A parameter that the backbone does not have, or a plugin that uses the name twice.
+            AmbiguousName: Two distributions have such a backbone, and the name does not include the distribution.
+            UsageError: The name has a parameter that the backbone does not have, or one plugin uses the name twice.
         """
         return cast(Found[Backbone], self._find("backbone", name, Backbone))
 
@@ -119,7 +119,7 @@ class Catalog:
 
         Raises:
             UnknownName: There is no such metric.
-            AmbiguousName: Two distributions have one.
+            AmbiguousName: Two distributions have a metric of this name.
         """
         return METRICS[name] if name in METRICS else cast(Metric, self._registered("metric", name).item)
 
@@ -216,7 +216,7 @@ class Catalog:
         )
 
     def _by_name(self, kind: str) -> dict[str, tuple[PluginEntry, ...]]:
-        """Returns name to entries; more than one entry makes the name ambiguous, which is an error only when used."""
+        """Returns entries by name; a name with several entries is ambiguous, which is an error only when it is used."""
         return self._index.get(kind, {})
 
     @cached_property

@@ -47,10 +47,10 @@ KINDS: dict[str, tuple[str, type]] = {
 }
 
 OWN = "tlbench"
-"""The distribution of what tlbench brings itself."""
+"""Name of the distribution that tlbench's own objects belong to."""
 _OF_TLBENCH = {"metric", "renderer", "executor"}
-"""The kinds of which tlbench brings some, whose names no plugin may take: a name must not mean something else, or
-nothing any more, because a plugin was installed."""
+"""The kinds of which tlbench has objects of its own. No plugin may use the names of these objects, because installing a
+plugin must neither change what a name means nor make the name ambiguous."""
 
 _HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("tlbench_"))
 _LOADER_PATHS = (str(Path(importlib.__file__).parent), str(Path(pluggy.__file__).parent), __file__, "<frozen ")
@@ -73,12 +73,12 @@ class Broken:
     """A plugin, or one of its objects, that cannot be used."""
 
     plugin: str
-    """Distribution, version and entry point."""
+    """Distribution, version and entry point of the plugin."""
     reason: str
-    """One line."""
+    """Why the plugin or object cannot be used, in one line."""
     traceback: str = ""
     where: str = ""
-    """File and line that raised; empty if nothing did."""
+    """File and line at which an exception was raised; empty if there was none."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Discovery:
     manager: pluggy.PluginManager
 
     def hooks(self, hook: str) -> Iterator[tuple[Plugin, Callable[..., Any]]]:
-        """Yields each plugin that implements a hook with its function, to be called and guarded one at a time."""
+        """Yields each plugin that implements a hook, with the function; the caller should guard each call by itself."""
         plugins = {_registered_name(plugin): plugin for plugin in self.plugins}
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
             yield plugins[implementation.plugin_name], implementation.function

@@ -1,6 +1,6 @@
 """Names with parameters, such as `partial-finetune[stages=2]`: parsing, conversion by type, and the canonical form.
 
-A canonical name is part of a cell's identity, so that two ways to write the same object must give one name.
+A canonical name is part of a cell's identity, so all ways to write the same object must give the same canonical name.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def configure(item: T, params: Mapping[str, str], name: str) -> T:
 
     Args:
         item: The object as its plugin registered it.
-        params: Field to value as text.
+        params: Values as text, by field name.
         name: The object's name, for messages.
 
     Raises:
@@ -109,7 +109,7 @@ def parameters(item: object) -> dict[str, Any]:
 
 
 def fault_of_name(name: str) -> str:
-    """Returns why a plugin's object cannot have this name, in a suite or on the command line; empty if it can."""
+    """Returns why this name of a plugin's object cannot be written in a suite or command; empty if it can."""
     if not name:
         return "it is empty"
     if name.startswith("-"):
@@ -121,7 +121,7 @@ def fault_of_name(name: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Returns the end of a message about an unknown name: similar names, or else the first of all names."""
+    """Returns a suffix for messages about an unknown name: it lists similar names, or else the first known names."""
     names = sorted(set(known))
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     # difflib misses a short part of a long name, such as "minilm" for "minilm-l6-h384-uncased".

@@ -122,7 +122,7 @@ _METRIC_ATTRIBUTES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "points": (lambda value: _is_number(value) and value > 0, "is no number above 0"),
     "citation": (_is_text, "is no text"),
 }
-"""Attribute name to its check and to the end of the message about a value that fails it."""
+"""For each attribute, a check of its value, and the end of the error message if the value fails this check."""
 
 
 def _short(text: str) -> str:

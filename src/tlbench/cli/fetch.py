@@ -20,7 +20,8 @@ def fetch_all(catalog: Catalog, backbones: Iterable[str], tasks: Iterable[str]) 
     Files fetched before a failure or an interruption are kept, and the same command fetches the rest.
 
     Raises:
-        UsageError: An unknown name, before anything is fetched; or some downloads failed, after all were tried.
+        UsageError: A name is unknown (raised before anything is fetched), or downloads failed (raised after all were
+            tried).
     """
     failed, count = [], 0
     for named in _looked_up(catalog, backbones, tasks):
@@ -38,7 +39,7 @@ def names_in_suite(suite: Suite, catalog: Catalog) -> tuple[tuple[str, ...], tup
     """Returns the names of the backbones and tasks of a suite, including those that its strategies need.
 
     Raises:
-        UsageError: An unknown strategy, or one whose needs() are none.
+        UsageError: A strategy is unknown, or its needs() are invalid.
     """
     # Dictionaries as ordered sets: things are fetched in the order of the suite.
     backbones = dict.fromkeys(name for block in suite.cells for name in block.backbones)

@@ -84,7 +84,7 @@ def show(table: Table, title: str, command: str, format_: str = "terminal") -> N
 
 
 def print_table(console: Console, table: pd.DataFrame | Table, title: str) -> None:
-    """Prints a leaderboard to a console, as wide as it is."""
+    """Prints a leaderboard to a console, at the width of the console."""
     from tlbench.results.render.formats.terminal import Leaderboard
     from tlbench.results.render.page import Limits, Page
 
@@ -95,7 +95,7 @@ def _rendered(table: Table, title: str, command: str, format_: str) -> str:
     """Returns a rendered leaderboard that standard output can encode.
 
     Raises:
-        UsageError: The format is unknown, or its renderer fails or returns something else than text.
+        UsageError: The format is unknown, or its renderer fails or returns something other than text.
     """
     from tlbench.results.render.page import Limits, Page
 
@@ -125,7 +125,7 @@ def _check_encodable(text: str, encoding: str, what: str, advice: str) -> None:
 
 
 def _renderer(name: str) -> tuple[Renderer, str]:
-    """Returns the renderer of a format and its distribution; plugins are discovered for unknown formats only."""
+    """Returns the renderer of a format and its distribution; plugins are discovered only if it is not built in."""
     from tlbench.results.render.formats import FORMATS
 
     if name in FORMATS:
@@ -137,7 +137,7 @@ def _renderer(name: str) -> tuple[Renderer, str]:
 
 
 def load(store: Store, cells: set[str] | None) -> list[Record]:
-    """Returns the newest record of each of the cells, or of all; reports unreadable files on stderr."""
+    """Returns the newest record of each of these cells (None: of all cells); reports unreadable files on stderr."""
     return [record for record in store.records(_complain) if cells is None or record.cell.id in cells]
 
 
@@ -157,7 +157,7 @@ def frame(store: Store, records: Sequence[Record], expected: Sequence[Cell]) -> 
 def _selected(
     store: Store, index: Index, summaries: Summaries, suite: str | None, everything: bool
 ) -> tuple[str, Summaries, list[str]]:
-    """Returns the title, the cells to show, and the ids of the cells that count as progress; no ids for all records."""
+    """Returns the title, the cells to show, and the ids of the planned cells; no ids if all records are shown."""
     if everything:
         return "all records", summaries, []
     if suite is not None:
@@ -209,7 +209,7 @@ def _table(index: Index, summaries: Summaries, planned: Sequence[str], ranks: Pa
 
 
 def _metrics_of(summaries: Summaries) -> Mapping[str, Metric]:
-    """Returns the metrics by name; plugins are discovered only if a cell has another metric than tlbench's."""
+    """Returns all metrics by name; plugins are discovered only if a cell's metric is not one of tlbench's own."""
     if {summary.metric for summary in summaries.cells if summary.metric} <= METRICS.keys():
         return METRICS
     from tlbench.catalog.catalog import Catalog

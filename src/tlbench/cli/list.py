@@ -35,7 +35,7 @@ class Filter:
 
     modality: str | None = None
     family: str | None = None
-    """Part of the family's name, in any case."""
+    """A part of the family's name; upper and lower case are not distinguished."""
     max_parameters: int | None = None
     kind: str | None = None
     """Kind of a task's output, as in `Output.kind`."""
@@ -44,7 +44,7 @@ class Filter:
         """Checks that all properties that are set apply to a listing, such as "tasks".
 
         Raises:
-            UsageError: One of them does not.
+            UsageError: A property that is set does not apply to the listing.
         """
         # An option that does nothing would look as if everything matched it.
         for field in fields(self):
@@ -99,10 +99,10 @@ def parse_count(text: str, source: str) -> int:
 
     Args:
         text: The number with an optional k, M or B, in any case.
-        source: The option it comes from, for the message.
+        source: The option that the text comes from, for the error message.
 
     Raises:
-        UsageError: Any other text.
+        UsageError: The text has another form.
     """
     match = _COUNT.fullmatch(text.strip())
     if match is None:
@@ -125,7 +125,7 @@ def from_text(entry: Any) -> str:
 
 
 def missing_text(task: Task) -> str | None:
-    """Returns the data that a task lacks on this machine, or None; an exception of its plugin counts as missing."""
+    """Returns which data a task lacks on this machine, or None; an exception of its plugin counts as lacking data."""
     try:
         return task.missing()
     except Exception as error:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Estimate:
-    """Estimates the time left as the mean time of finished cells, of the same strategy if there are any."""
+    """Estimates the time left from the mean time of finished cells, of the same strategy if there are any."""
 
     def __init__(self, attempts: Sequence[Attempt], jobs: int) -> None:
         self._strategies_left = {attempt.cell.id: attempt.cell.strategy.name for attempt in attempts}
@@ -30,7 +30,7 @@ class Estimate:
         self._seconds[record.cell.strategy.name].append(record.seconds.total)
 
     def seconds_left(self, running: Iterable[float] = ()) -> float | None:
-        """Returns the estimated seconds until all cells are finished; None before the first one is.
+        """Returns the estimated seconds until all cells are finished; None until the first cell is finished.
 
         Args:
             running: Seconds since each of the running cells began.
@@ -59,7 +59,7 @@ class LiveView:
         self.workers: Callable[[], list[Progress]] = list
         """Returns the cells that workers are fitting; the dispatcher replaces it when it starts."""
         self.standings: RenderableType | None = None
-        """The leaderboard so far, below the workers."""
+        """The standings so far, which are shown below the workers; None before the first record."""
 
     def add(self, record: Record) -> None:
         """Counts a finished cell."""

@@ -101,7 +101,7 @@ def patch(
     """Returns the fields of the protocol that the command line sets.
 
     Raises:
-        UsageError: A number out of range, or both `--max-steps` and `--epochs`.
+        UsageError: A number is out of range, or there are both `--max-steps` and `--epochs`.
     """
     options: dict[str, Any] = {
         "trials": trials,
@@ -128,7 +128,7 @@ def planned(
     protocol: Patch,
     room: Room | None = None,
 ) -> Plan:
-    """Returns the plan of a suite narrowed by the other options; without a suite, of the names in them.
+    """Returns the plan of a suite as changed by the other options, or, without a suite, of the names in the options.
 
     Raises:
         UsageError: An unknown name, an invalid suite, or neither a suite nor a task with a strategy.
@@ -145,7 +145,9 @@ def planned(
 
 
 def room(size: str | None, device: str = "auto") -> Room | None:
-    """Returns the memory that a worker may use, by default all of the machine's or of its GPU's; None for no limit.
+    """Returns the memory that a worker may use (by default all memory of the machine or of its GPU), or None.
+
+    None means no limit, because the size of the memory is unknown.
 
     Raises:
         UsageError: `size` is not a size such as 24GiB.
@@ -160,7 +162,7 @@ def room(size: str | None, device: str = "auto") -> Room | None:
 
 
 def set_data_root(folders: str | None) -> None:
-    """Sets the folders of data files for this process and its workers; several are separated as in PATH.
+    """Sets the folders of data files (separated as in PATH) for this process and its workers; None changes nothing.
 
     Raises:
         UsageError: A folder that does not exist.
@@ -180,7 +182,7 @@ def limit_cache(size: str | None) -> None:
     """Sets the size limit of the cache on disk for this process and its workers; None keeps the environment's.
 
     Raises:
-        UsageError: Not a size such as 20GiB, here or in the environment.
+        UsageError: `size`, or the limit in the environment, is not a size such as 20GiB.
     """
     if size is not None:
         cache_settings.parse_size(size, "--cache-limit")
@@ -190,10 +192,10 @@ def limit_cache(size: str | None) -> None:
 
 
 def check_device(device: str) -> None:
-    """Checks the form of a device; whether this machine has it is checked by the executor, which may run elsewhere.
+    """Checks the form of a device's name; only the executor, which may run elsewhere, checks that the device exists.
 
     Raises:
-        UsageError: Not the name of a device.
+        UsageError: `device` is not the name of a device.
     """
     if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", device):
         raise UsageError(f"--device {device}: not a device; give auto, cpu, cuda or cuda:N")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 STANDINGS_PAUSES = 20
-"""Pause before the standings are computed again, in multiples of the time that it took: 5% of the time at most."""
+"""Pause between two updates of the standings, in multiples of the time of an update: updates take at most 5%."""
 
 
 def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int:

@@ -20,7 +20,7 @@ from tlbench.results.render.escaping import printable
 
 
 def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
-    """Prints the newest readable record of a cell; if there is a newer one, why it is not readable, on stderr.
+    """Prints a cell's newest readable record and, on stderr, why a newer record (if there is one) is not readable.
 
     Args:
         catalog: The installed plugins, for the estimate of memory.
@@ -29,7 +29,7 @@ def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
 
     Raises:
         UnknownName: The cell has no record.
-        StoreError: It has records, and none of them is readable.
+        StoreError: The cell has records, but none of them is readable.
     """
     record = _newest_readable(Store.open(out), cell_id)
     rows = [("cell", record.cell.id), ("title", record.cell.title), ("protocol", protocol_text(record.cell.protocol))]

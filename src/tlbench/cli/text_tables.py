@@ -15,7 +15,7 @@ _MAX_TABLE_ROWS = 200
 
 
 def print_rows(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints rows as a table that wraps to the terminal's width; for a pipe, or if they are many, one line per row."""
+    """Prints rows as a table that wraps to the terminal's width, or as one line per row for a pipe or many rows."""
     # rich takes seconds to lay out thousands of rows, and wrapped cells are of no use to grep.
     if len(rows) <= _MAX_TABLE_ROWS and sys.stdout.isatty():
         _print(_table(headings, rows))

@@ -24,11 +24,11 @@ class Room:
 
     bytes: int
     host: bool = True
-    """Whether it is the machine's memory; False for a GPU's."""
+    """Whether this is the machine's main memory; False for the memory of a GPU."""
 
 
 def needed_bytes(resources: Resources, host: bool) -> int | None:
-    """Returns the memory that a worker needs for a fit, of the machine (`host`) or of its GPU; None if unknown."""
+    """Returns the bytes that a worker needs for a fit, of main memory (`host`) or of GPU memory; None if unknown."""
     if resources.memory_bytes is None:
         return None
     return resources.memory_bytes + (WORKER_BYTES + resources.host_bytes + resources.cpu_bytes if host else 0)
@@ -56,7 +56,7 @@ class Sizes:
         self._resources: dict[tuple[str, str, str | bool], Resources] = {}
 
     def of(self, backbone: Found[Backbone], task: Found[Task], strategy: Found[Strategy]) -> Resources:
-        """Returns the resources that a fit of the strategy needs; slow at first, since a card may be read from files.
+        """Returns the resources that a fit of the strategy needs; the first call may be slow, as it may read files.
 
         Raises:
             Exception: A plugin's `card`, `trainable` or `resources` raised.

@@ -14,13 +14,13 @@ KINDS = ("backbone", "task")
 
 
 def needed_by(strategy: Strategy, task: Task, catalog: Catalog, here: bool) -> tuple[str | None, tuple[Ref, ...]]:
-    """Returns why a strategy's needs cannot be met on a task, or None, and the needs as references for the cell.
+    """Returns a pair: why a strategy's needs cannot be met on a task (None if they can), and the needs as references.
 
     Args:
         strategy: The strategy.
         task: The task to fit; teachers must have its modality.
         catalog: The installed plugins.
-        here: Whether data that are missing on this machine count as unmet.
+        here: Whether a needed task counts as unmet if its data is missing on this machine.
 
     Raises:
         PluginError: needs() raises, or returns something else than names of backbones and tasks.
@@ -37,7 +37,7 @@ def needed_by(strategy: Strategy, task: Task, catalog: Catalog, here: bool) -> t
 
 
 def own_task(needs: Sequence[Ref], task: str) -> str | None:
-    """Returns why a strategy must not need the task that it is fitted on, or None if it does not need it.
+    """Returns an error message if the needs include the task that the strategy is fitted on, and None otherwise.
 
     Needed tasks are passed with all training examples, so a fit would see labels beyond the protocol's `train_limit`.
     """

@@ -1,7 +1,7 @@
 """Turns a suite into a plan: the cells to run in their order, and the combinations to skip with a reason.
 
-A plan depends on the suite, the installed plugins and the command line, and on no results: what is already finished is
-the run's concern. It loads no model, and takes seconds for a hundred thousand cells.
+A plan depends on the suite, the installed plugins and the command line, but not on results: only a run looks up which
+cells are already finished. Planning loads no model, and takes seconds for a hundred thousand cells.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def plan(
 
 
 def task_info(task: Task) -> TaskInfo:
-    """Returns the facts about a task that a strategy may read: nothing of its examples."""
+    """Returns the facts about a task that a strategy may read, none of which depend on the task's examples."""
     return TaskInfo(task.name, task.output, task.metrics, task.positive)
 
 
@@ -146,7 +146,7 @@ class _Planner:
         return Cell(task.ref, strategy.ref, protocol, backbone.ref if backbone else None, needs, space)
 
     def _needs(self, strategy: Found[Strategy], task: Found[Task]) -> tuple[str | None, tuple[Ref, ...]]:
-        """Returns the reason why a need of the strategy is not available, or None, and all its needs."""
+        """Returns a pair: why the strategy's needs cannot be met (None if they can), and the needs as references."""
         # Of a task `needed_by` reads the modality alone.
         key = strategy.ref.name, task.item.modality
         if key not in self._needs_of:
@@ -178,11 +178,11 @@ class _Planner:
     def _overrides(self, strategy: str, base: str) -> dict[str, Override]:
         """Returns the suite's overrides of a strategy's space.
 
-        Those for the strategy with exactly these parameters win over those for its name without parameters.
+        Overrides for the strategy with exactly these parameters replace those for its name without parameters.
 
         Args:
             strategy: Canonical name, with parameters.
-            base: Name as the suite has it, without parameters.
+            base: Name as written in the suite, without parameters.
         """
         general: dict[str, Override] = {}
         specific: dict[str, Override] = {}
@@ -243,7 +243,7 @@ def _why_not(backbone: Backbone | None, task: Task, strategy: Strategy, here: bo
 
 
 def _reason(item: Backbone | Task | Strategy, method: str, call: Callable[[], object]) -> str | None:
-    """Returns the reason why not that a plugin's method returns, or None.
+    """Returns the reason against a combination that a plugin's method gives, or None if the method gives none.
 
     Raises:
         PluginError: The method raised, or returned anything but text or None.

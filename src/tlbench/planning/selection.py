@@ -19,8 +19,8 @@ Canonical: TypeAlias = Callable[[str], str]
 class Selection:
     """The names and the protocol fields that the command line applies to a suite.
 
-    On each axis (backbones, tasks, strategies) a name that is in the suite selects its cells, a name that is not
-    replaces the axis, and a name with a plus sign before it is added to the axis.
+    On each axis (backbones, tasks, strategies), a name that is in the suite selects the cells with this name, a name
+    that is not in the suite replaces the axis, and a name after a plus sign is added to the axis.
     """
 
     backbones: tuple[str, ...] = ()
@@ -30,7 +30,7 @@ class Selection:
 
 
 def select_blocks(suite: Suite, catalog: Catalog, selection: Selection) -> list[SuiteBlock]:
-    """Returns the blocks of a suite with the names on each axis as the selection has them.
+    """Returns the blocks of a suite, with the selection applied to the names on each axis.
 
     Raises:
         UsageError: An unknown or ambiguous name.
@@ -84,7 +84,7 @@ def _choose_strategies(
 
 
 def _split_added(chosen: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Returns the names without a plus sign, and those with one, without it."""
+    """Returns the names that have no plus sign, and the names that have one, with the plus sign removed."""
     named = tuple(name for name in chosen if not name.startswith("+"))
     return named, tuple(name[1:] for name in chosen if name.startswith("+"))
 

@@ -49,7 +49,7 @@ class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     lag: PositiveInt | UnsetType = UNSET
 
     def apply(self, protocol: Protocol) -> Protocol:
-        """Returns the protocol with these fields replaced; `max_steps` unsets `epochs`, and the other way round.
+        """Returns the protocol with these fields replaced; a patch with only `max_steps` or `epochs` unsets the other.
 
         Raises:
             ValueError: The result is not a valid protocol.
@@ -73,28 +73,28 @@ class SuiteBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tasks: Names
     strategies: Names
     backbones: Names = ()
-    """May be empty if no strategy of the block uses a backbone."""
+    """Names of backbones; may be empty if no strategy of the block uses a backbone."""
     protocol: Patch = Patch()
     """Overrides of the suite's protocol."""
 
 
 class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The content of a suite file; its classes have the keys of the file as fields."""
+    """The content of a suite file; the fields of this class, `SuiteBlock` and `Patch` are the keys of the file."""
 
     cells: Annotated[tuple[SuiteBlock, ...], Meta(min_length=1)]
     name: str = ""
-    """The stem of the file, unless the file sets it."""
+    """The name that the file sets, or else the stem of the file's own name."""
     description: str = ""
     protocol: Patch = Patch()
     space: dict[str, dict[str, Override]] = {}
-    """Strategy to its fixed or narrowed hyperparameters; a name without parameters covers all its variants."""
+    """Fixed or narrowed hyperparameters, by strategy; a name without parameters covers all variants of a strategy."""
 
     def protocol_of(self, block: SuiteBlock, last: Patch = Patch()) -> Protocol:  # noqa: B008 - frozen
         """Returns the protocol of a block.
 
         Args:
             block: A block of this suite, whose fields override the suite's.
-            last: Fields that override both: those of the command line.
+            last: Fields that override those of the block and the suite, such as the fields set by the command line.
 
         Raises:
             ValueError: The combination is not a valid protocol.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Row: TypeAlias = dict[str, Any]
-"""One row of a table: column name to value, None if it is missing."""
+"""One row of a table: values by column name, None where a value is missing."""
 
 COLUMNS: dict[str, str] = {
     "cell": "str",
@@ -74,24 +74,26 @@ COLUMNS: dict[str, str] = {
 """Column name to pandas dtype, in the order of the frame. Each metric has a column named `metric.` and its name.
 
 - `backbone` is empty for a strategy without one, such as a majority baseline. `variant` tells how cells of the same
-  task, backbone and strategy differ; it is empty for a single cell.
-- `status` is that of the record, or "pending" for an expected cell without one. A failed cell ranks behind all that are
-  ok; a pending cell has no rank.
-- `ranked_by` is "paired test", or "intervals" if predictions are missing or are for other examples.
-- `metric_label` is the metric's name in headings. `in_points` tells whether it is a share of 1, which tables show in
-  hundredths. `metric_worst` is the value that a failure counts as in a mean over tasks, if the metric has one.
+  task, backbone and strategy differ; it is empty if there is only one such cell.
+- `status` is the record's status, or "pending" for an expected cell without a record. A failed cell ranks behind all
+  cells with the status "ok"; a pending cell has no rank.
+- `ranked_by` is "paired test", or "intervals" if predictions are missing or are for different examples.
+- `metric_label` is the metric's name in headings. `in_points` tells whether the metric is a fraction of 1, which tables
+  multiply by 100. `metric_worst` is the value of a failed cell in a mean over tasks, if the metric has such a value.
 - `value` is the primary `metric` on the test split, averaged over seeds. `low` and `high` are the ends of the 95%
-  intervals over test examples, averaged over seeds. `seed_std` (with S - 1), `seed_min` and `seed_max` are the spread
-  over seeds.
-- `gain` is how much better `value` is than that of `from-scratch` on the same task and backbone, in points
-  (hundredths), or in the metric's own unit if it is not a share of 1.
-- `n` is the number of test examples, `trials` the number of settings tried; `searched` tells whether they differed.
-- `encode_seconds` is the standalone cost. `host_added_bytes` is the peak minus the worker's memory before the cell.
+  intervals over test examples, averaged over seeds. `seed_std` (of a sample: S seeds divide by S - 1), `seed_min` and
+  `seed_max` are the spread over seeds.
+- `gain` is how much better `value` is than the value of `from-scratch` on the same task and backbone, in points
+  (hundredths), or in the metric's own unit if the metric is not a fraction of 1.
+- `n` is the number of test examples, and `trials` the number of settings tried; `searched` tells whether these settings
+  differed.
+- `encode_seconds` is the time that encoding takes for the cell alone, even if it reused activations of other cells.
+  `host_added_bytes` is the worker's peak memory minus its memory before the cell.
 - `energy_joules` is the energy of all processor packages while the cell ran: it includes other processes and excludes
   the GPU.
-- `overlap` is the number of test examples with exactly the inputs of an example of train or validation.
-- `notes` tells how a row's provenance differs from that of most rows, and whether some of its fits had another one
-  ("in part ..."), separated by "; ".
+- `overlap` is the number of test examples whose inputs are equal to those of an example of train or validation.
+- `notes` tells how a row's provenance differs from that of most rows, and how the provenance of some of its fits
+  differs from that of the others ("in part ..."), separated by "; ".
 """
 
 SHOWN = ("accuracy", "f1", "f1_macro")

@@ -1,11 +1,11 @@
 """`index.bin`: a cache beside the records, so that a leaderboard does not read every record again.
 
-It holds the summary of each record, with the size and modification time of its file, and the ranks that took paired
-tests on stored predictions. It is derived data and can be deleted at any time. If it is damaged, was written by another
-version of the code or is out of date, its content is rebuilt: from the journal, to which each commit of a record adds
-(`journal.py`), and from the records that the journal does not know as they are now. Nothing is written to a folder
-without write access. There is no lock: if two processes write the index at once one of the two files stays, and either
-is correct.
+The file holds the summary of each record, with the size and modification time of the record's file, and the ranks that
+were computed by paired tests on stored predictions. It is derived data and can be deleted at any time. If the file is
+damaged, out of date or was written by another version of the code, its content is rebuilt from the journal
+(`journal.py`), to which each commit of a record adds an entry, and from the records without a valid entry in the
+journal. Nothing is written to a folder without write access. There is no lock: if two processes write the index at the
+same time, one of the two files stays, and either is correct.
 """
 
 from __future__ import annotations
@@ -36,33 +36,33 @@ NAME = "index.bin"
 MIN_RECORDS = 200
 """Number of records from which an index saves more time than it costs."""
 _MAX_BYTES, _MAX_BYTES_PER_FILE = 2**24, 2**12
-"""An index or journal larger than this, plus this for each file in the folder of records, is not read.
+"""Size limit of the index and of the journal: a fixed part, and a part for each file in the folder of records.
 
-Both limits are far above what is needed; they keep a file from someone else from filling the memory.
+A larger file is not read, because a file from someone else could fill the memory. Real files are far smaller.
 """
 _Places = tuple[list[int | None], list[bool], list[str]]
-"""The fields of `Place` for a group of summaries, as three lists: smaller than a list of places."""
+"""The fields of `Place` for a group of summaries, as three lists, which take less space than a list of places."""
 
 
 class _Content(msgspec.Struct, array_like=True):
     """The content of the index file."""
 
     sizes: list[int] = []
-    """Size in bytes of the record's file, one for each summary."""
+    """Size in bytes of the record file of each summary."""
     times: list[int] = []
-    """Modification time in nanoseconds of the record's file, one for each summary."""
+    """Modification time in nanoseconds of the record file of each summary."""
     summaries: Summaries = msgspec.field(default_factory=Summaries)
     places: dict[str, _Places] = {}
     """Ranks, by a digest of the records and predictions that they were computed from."""
     plan: tuple[int, int] = (-1, -1)
-    """Stamp of the plan's file."""
+    """Size and modification time of the plan's file when `planned` was read from it; (-1, -1) if there is no plan."""
     suite: str = ""
     planned: list[str] = []
-    """Ids of the plan's cells: computing them is slower than reading them."""
+    """Ids of the plan's cells, stored because computing ids is slower than reading them."""
 
 
 class Index:
-    """Summaries and ranks of one folder of records: read from the cache where it is current, else from the records."""
+    """Summaries and ranks of one folder of records, from the cache where it is up to date, else from the records."""
 
     def __init__(self, store: Store) -> None:
         self._store, self._path = store, store.root / NAME
@@ -71,14 +71,14 @@ class Index:
         self._content = _decoded(self._path, self._max_bytes)
         self._journal: JournalContent | None = None
         self._stamps: dict[str, Stamp] = {}
-        """Stamp of the newest record's file, by cell id."""
+        """Size and modification time of the newest record file of each cell, by cell id."""
         self._used: dict[str, _Places] = {}
         """Ranks that this process has looked up or computed; saving the index keeps all of these."""
         self._changed = self._skip_cache = False
 
     @property
     def is_empty(self) -> bool:
-        """Whether no index was read, so that everything must be read and ranked anew."""
+        """Whether no index could be read, so that all records must be read and ranked again."""
         return not self._content.summaries.cells
 
     def count_predictions(self) -> int:
@@ -122,7 +122,7 @@ class Index:
         return summaries.subset(summaries.cells)
 
     def _is_current(self) -> bool:
-        """Returns whether the index holds every record as it is now and nothing else; faster than matching them."""
+        """Returns whether the index matches the records on disk exactly; faster than comparing summaries one by one."""
         content = self._content
         names = [summary.file for summary in content.summaries.cells]
         stamps = list(zip(content.sizes, content.times, strict=True))
@@ -135,7 +135,7 @@ class Index:
     def _added(
         self, missing: Sequence[str], read: Iterable[Record], unreadable: Callable[[Unreadable], None]
     ) -> Iterator[Summaries]:
-        """Yields the summaries of these record files: first those in the journal, then those read from records."""
+        """Yields summaries of the `missing` record files, from the journal where possible, else from the files."""
         if missing:
             journal = self._read_journal()
             known = journal.matching(self._files)
@@ -161,7 +161,7 @@ class Index:
     def _read(
         self, names: Sequence[str], read: Iterable[Record], unreadable: Callable[[Unreadable], None]
     ) -> Summaries:
-        """Returns the summaries of the records in files of these names, some of which the caller has read."""
+        """Returns the summaries of the record files with these names; `read` has records that were read already."""
         summaries, unread = Summaries(), set(names)
         for record in read:
             cell_id = record.cell.id
@@ -192,14 +192,14 @@ class Index:
         return content.suite, content.planned
 
     def has_ranks(self, metric: Metric, group: Sequence[CellSummary]) -> bool:
-        """Returns whether the ranks of this group are cached; assumed, without a look-up, if no record has changed."""
+        """Returns whether the ranks of this group are cached; True without a look-up if no record has changed."""
         if not self._changed:
             return True
         # Without any cached ranks there is no need to compute a key.
         return bool(self._content.places) and self._key(metric.name, group) in self._content.places
 
     def cached(self, ranked: Ranked) -> Ranked:
-        """Returns a function that ranks as `ranked` does, and computes ranks once for equal records and predictions."""
+        """Returns `ranked` with a cache: ranks are computed again only if records or predictions have changed."""
 
         def places(metric: Metric, group: Sequence[CellSummary]) -> list[Place]:
             if metric.name not in METRICS:
@@ -227,7 +227,7 @@ class Index:
     def skip_cache(self) -> None:
         """Keeps the ranks now being computed out of the cache, because a file of predictions could not be read.
 
-        Otherwise they would stay as they are, without a complaint, although the file may be readable next time.
+        Cached ranks would be reused without a message, even if the file is readable next time.
         """
         self._skip_cache = True
 
@@ -256,13 +256,13 @@ class Index:
         self._changed = False
 
     def _key(self, metric: str, group: Sequence[CellSummary]) -> str:
-        """Returns a digest of what ranks depend on: the metric, and the stamps of records and of predictions."""
+        """Returns a digest of the metric and of the size and modification time of all records and predictions."""
         stamps = [(one.cell, self._stamps.get(one.cell), self._files.get(one.predictions or "")) for one in group]
         return hashlib.sha256(msgspec.msgpack.encode((metric, stamps))).hexdigest()[:32]
 
 
 def _decoded(path: Path, max_bytes: int) -> _Content:
-    """Returns the content of an index file, or an empty one if the file is missing, damaged or of other code."""
+    """Returns the content of an index file; empty if the file is missing, damaged or from another code version."""
     try:
         content = read_regular_file(path, max_bytes)
         start = len(_head(b""))
@@ -279,7 +279,7 @@ def _decoded(path: Path, max_bytes: int) -> _Content:
 
 
 def _most_recent(used: dict[str, _Places], known: dict[str, _Places], limit: int) -> dict[str, _Places]:
-    """Returns all ranks that were used, and others until `limit` ranks in total."""
+    """Returns all ranks in `used`, and further ones from `known` up to a total of `limit` ranks."""
     kept = dict(used)
     size = sum(len(places[0]) for places in kept.values())
     for key, places in known.items():
@@ -290,5 +290,5 @@ def _most_recent(used: dict[str, _Places], known: dict[str, _Places], limit: int
 
 
 def _head(encoded: bytes | memoryview) -> bytes:
-    """Returns the first line of an index file with this content."""
+    """Returns the first line of an index file with this content: the code version and a checksum."""
     return b"tlbench index %08x %08x\n" % (code_version(), zlib.crc32(encoded))

@@ -37,7 +37,7 @@ _PROVENANCE_COLUMNS: dict[str, Callable[[Provenance], Any]] = {
 }
 
 StoredPredictions: TypeAlias = "Callable[[Record], pd.DataFrame | None]"
-"""Returns the stored predictions of a record, or None."""
+"""Returns the stored predictions of a record, or None if it has none."""
 
 
 def frame(
@@ -46,15 +46,15 @@ def frame(
     predictions: StoredPredictions | None = None,
     metrics: Mapping[str, Metric] = METRICS,
 ) -> pd.DataFrame:
-    """Returns the leaderboard of records: one row for each cell, best first within each task, with `COLUMNS`.
+    """Returns the leaderboard of records, with `COLUMNS`: one row for each cell, best first within each task.
 
     Args:
-        records: In any order; of several attempts at a cell the newest counts.
+        records: Records in any order; only the newest attempt at each cell counts.
         expected: The cells of a plan. Those without a record get a row with the status "pending", and tasks are in the
-            order of the plan. Without it, tasks are in alphabetical order.
-        predictions: Returns the stored predictions of a record (columns seed, id, target, value), or None. With it,
-            ranks come from paired tests; without it, from whether intervals overlap.
-        metrics: By name, as for `Table`.
+            order of the plan. If empty, tasks are in alphabetical order.
+        predictions: Returns the stored predictions of a record (columns seed, id, target, value), or None. With this
+            function, ranks come from paired tests; otherwise, cells with overlapping intervals share a rank.
+        metrics: Metrics by name, as for `Table`.
     """
     records = list(records)
     summaries = summaries_of(records)
@@ -87,10 +87,10 @@ class Table:
     """A leaderboard: ranks, gains and notes are computed once, other columns on demand.
 
     Args:
-        summaries: One for each cell, in order of the cells' ids, pending ones last.
+        summaries: One summary for each cell, in order of the cells' ids, with pending cells last.
         planned: The ids of a plan's cells in its order, each with a summary; see `expected` of `frame`.
-        ranked: Ranks the summaries of one task that have a score in one metric.
-        metrics: By name: tlbench's own, or those of a catalog, which include plugins'.
+        ranked: Function that ranks the summaries of one task that have a score in the same metric.
+        metrics: Metrics by name: tlbench's own, or those of a catalog, which include the metrics of plugins.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class Table:
         return with_metrics(name for names in self._summaries.metrics.values() for name in names)
 
     def _columns(self, names: Iterable[str], chosen: Sequence[int] | None = None) -> dict[str, Sequence[Any]]:
-        """Returns columns by name, of the chosen summaries or of all, in the order of the summaries."""
+        """Returns columns by name, of the summaries at the `chosen` positions or, if None, of all summaries."""
         cells, computed = self._summaries.cells, self._computed
         if chosen is not None:
             cells = [cells[i] for i in chosen]
@@ -176,7 +176,7 @@ class Table:
         }
 
     def _shared(self, name: str, cells: Sequence[CellSummary]) -> list[Any] | None:
-        """Returns a column of scores, or one that depends on the protocol or provenance alone; None for any other."""
+        """Returns a column of scores, or one computed from only the protocol or provenance; None for other columns."""
         if name.startswith(METRIC):
             return self._summaries.scores(name.removeprefix(METRIC), cells)
         if name in _PROTOCOL_COLUMNS:
@@ -195,7 +195,7 @@ class Table:
 def comparable_groups(
     summaries: Summaries, metrics: Mapping[str, Metric] = METRICS
 ) -> list[tuple[Metric, list[CellSummary]]]:
-    """Returns the groups that a table of these summaries ranks: those of one task with a score in the same metric."""
+    """Returns the groups that a table ranks: each is a metric and the summaries of one task with a score in it."""
     groups: dict[tuple[str, str], list[CellSummary]] = defaultdict(list)
     for summary, task in zip(summaries.cells, _task_names(summaries), strict=True):
         if summary.status == OK:
@@ -240,7 +240,7 @@ def _expected(cells: Sequence[CellSummary], planned: Sequence[str]) -> list[bool
 
 
 def _task_names(summaries: Summaries) -> list[str]:
-    """Returns the name of each summary's task; with the version if there are several, which cannot be compared."""
+    """Returns the task's name for each summary, with the version if the task occurs in several versions."""
     versions: dict[str, set[int]] = defaultdict(set)
     kinds = [(summary.task, summary.setting_key) for summary in summaries.cells]
     names: dict[tuple[str, str], str] = {}
@@ -284,7 +284,7 @@ def _variants(summaries: Summaries, tasks: Sequence[str]) -> list[str]:
 
 
 def _with_limits(summaries: Summaries, tasks: Sequence[str], variants: list[str]) -> list[str]:
-    """Returns the variants, with the train limit where it differs within a task, even between strategies."""
+    """Returns the variants, with the train limit added for tasks in which it differs between any two cells."""
     limit_of = {key: setting.protocol.train_limit for key, setting in summaries.settings.items()}
     if len({*limit_of.values()}) < 2:
         return variants
@@ -301,14 +301,14 @@ def _with_limits(summaries: Summaries, tasks: Sequence[str], variants: list[str]
 
 
 def _conditions(summaries: Summaries) -> Callable[[CellSummary], Hashable]:
-    """Returns a function to the train limit and test split of a summary, which must be equal to compute a gain."""
+    """Returns a function that gives a summary's train limit and test split, which must be equal to compute a gain."""
     limits = {key: setting.protocol.train_limit for key, setting in summaries.settings.items()}
     tests = {key: provenance.data.get("test", "") for key, provenance in summaries.provenances.items()}
     return lambda summary: (limits[summary.setting_key], tests.get(summary.provenance_key, ""))
 
 
 def _flat(setting: Setting) -> dict[str, str]:
-    """Returns the fields of a setting as JSON by name, so that they can be compared and shown."""
+    """Returns each field of a setting as JSON text, by field name, to compare and show settings."""
     fields: dict[str, Any] = {
         **msgspec.structs.asdict(setting.protocol),
         "backbone version": setting.backbone_version,

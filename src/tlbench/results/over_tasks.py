@@ -30,7 +30,7 @@ _COLUMNS = {
 
 
 class _Cell(NamedTuple):
-    """The values of one row of a leaderboard that averages over tasks are computed from."""
+    """The values of one leaderboard row from which averages over tasks are computed."""
 
     task: str
     backbone: str
@@ -59,15 +59,15 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
     Columns:
         backbone, strategy, variant: As in the leaderboard.
-        mean: The primary metric averaged over the tasks that were run. Tasks whose metric is not a share of
-            1, or is better when less, are left out; a failed cell counts as the metric's worst value.
-        rank: Averaged over the tasks that were run; a failed cell ranks behind all others.
-        wins: Number of tasks on which nothing ranks higher; ties count.
+        mean: The primary metric averaged over the tasks that were run, except tasks whose metric is not a fraction of
+            1 or is better when lower. A failed cell counts as the metric's worst value.
+        rank: The rank averaged over the tasks that were run; a failed cell ranks behind all others.
+        wins: Number of tasks on which the row ranks first, alone or tied.
         tasks: Number of tasks with a score.
         tasks_total: Number of tasks of the leaderboard.
         failed: Number of tasks without a score because the cell failed.
-        encode_seconds: Summed standalone cost of encoding, whichever cell paid for it.
-        fit_seconds, total_seconds: Summed.
+        encode_seconds: Sum over tasks of the time for encoding, even where the activations came from another cell.
+        fit_seconds, total_seconds: Sums of the leaderboard's columns over tasks.
     """
     import pandas as pd
 
@@ -93,13 +93,13 @@ def summed(columns: Mapping[str, Sequence[Any]]) -> list[Row]:
 
 
 def _sort_key(row: Row) -> tuple[float, float, float]:
-    """Returns a key that sorts by tasks run, then by mean, then by rank, best first."""
+    """Returns a key that sorts by number of tasks run, then by mean, then by rank, best first."""
     mean = -row["mean"] if row["mean"] is not None else 0.0
     return -row["tasks"] - row["failed"], mean, row["rank"] if row["rank"] is not None else math.inf
 
 
 def _sum(cells: list[_Cell], metrics: Mapping[str, _Cell]) -> Row:
-    """Returns the row of one backbone and strategy, without their names."""
+    """Returns the summary row of the cells of one backbone and strategy, without the columns with their names."""
     recorded = [cell for cell in cells if cell.status != PENDING]
     done = [cell for cell in recorded if cell.status == OK]
     scored = [(cell.value, metrics.get(cell.task, cell)) for cell in recorded]

@@ -27,7 +27,7 @@ MIN_FILES = 200
 Tested: TypeAlias = tuple[list[Place], list[str]]
 """The places of the summaries of one group, and a complaint about each file that could not be read."""
 Group: TypeAlias = tuple[Metric, Sequence[CellSummary]]
-"""A metric, and the summaries of one task that have a score in it."""
+"""A metric, and the summaries of one task that have a score in this metric."""
 _Key: TypeAlias = tuple[str, str, int]
 
 _decode = msgspec.msgpack.Decoder(Tested).decode
@@ -48,7 +48,7 @@ class ParallelRanks:
         self._sources: dict[_Key, Connection] = {}
         """The connection on which the result of each announced group arrives."""
         self._pending: dict[Connection, list[_Key]] = {}
-        """Groups whose result has not been received, in the order of arrival."""
+        """The groups whose results are still to come on each connection, in the order in which they will arrive."""
         self._processes: list[BaseProcess] = []
         self._connections: list[Connection] = []
 
@@ -94,7 +94,7 @@ class ParallelRanks:
             self._sources |= dict.fromkeys(self._pending[connection], connection)
 
     def __call__(self, metric: Metric, group: Sequence[CellSummary]) -> Tested:
-        """Returns the places of the group, and complaints about files; waits for the process that ranks it."""
+        """Returns the group's places and messages on unreadable files; waits for the process that ranks the group."""
         key = _key(metric, group)
         connection = self._sources.get(key)
         # A process sends its results in the order of its groups: keep those that come before the requested one.

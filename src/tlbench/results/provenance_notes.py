@@ -17,8 +17,8 @@ _EMPTY = Provenance()
 def differences(summaries: Summaries) -> list[tuple[str, ...]]:
     """Returns, for each summary, how its provenance differs from the most frequent one, such as ("threads 4, not 1",).
 
-    Each aspect is compared among the summaries that have it, so a library that a single strategy loads is no
-    difference. Data is compared within a task.
+    Each aspect is compared only among the summaries that have it, so a library that only one strategy loads does not
+    count as a difference. Data is compared only within a task.
     """
     kinds = [(summary.task, summary.provenance_key) for summary in summaries.cells]
     # Computed once for each kind: thousands of summaries have few of them.
@@ -47,7 +47,7 @@ def mixed_provenance(record: Record) -> str:
 
 
 def _aspects(task: str, provenance: Provenance) -> dict[str, str]:
-    """Returns the aspects of a provenance by name; data gets the task in its name, as every task has other data."""
+    """Returns the aspects of a provenance by name; names of data aspects include the task, as tasks differ in data."""
     aspects = provenance.aspects().items()
     return {f"{name} of {task}" if name.endswith(" data") else name: value for name, value in aspects}
 

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from tlbench.results.stats import CellPredictions
 
 PredictionsOf: TypeAlias = "Callable[[CellSummary], CellPredictions | None]"
-"""Returns the stored predictions of a cell, or None."""
+"""Returns the stored predictions of a cell, or None if it has none."""
 Complain: TypeAlias = Callable[[str], None]
-"""Called with a one-summary message about a problem with a ranking."""
+"""Called with a one-line message about a problem with a ranking."""
 
 
 class Place(NamedTuple):
-    """A rank from 1; cells that cannot be distinguished share one."""
+    """A cell's rank, counted from 1 (None without one); cells that cannot be distinguished share a rank."""
 
     rank: int | None
     tied: bool
@@ -109,7 +109,7 @@ def by_predictions(
     predictions_of: PredictionsOf,
     complain: Complain = lambda text: None,
 ) -> list[Place]:
-    """Returns places in which cells tie by paired tests on their predictions, or else by overlapping intervals.
+    """Returns places from paired tests on the cells' predictions, or from intervals where predictions are missing.
 
     If the metric cannot be computed from the predictions, intervals are used and `complain` is called once.
 
@@ -147,7 +147,7 @@ def by_predictions(
 def _checked(
     metric: Metric, summary: CellSummary, predictions: CellPredictions | None, failed: list[BaseException]
 ) -> CellPredictions | None:
-    """Returns the predictions, or None if their score is not the recorded one, since then a test would be wrong.
+    """Returns the predictions, or None if their score differs from the recorded one, as a test would then be wrong.
 
     Exceptions of the metric are appended to `failed`.
     """
@@ -167,7 +167,7 @@ def _checked(
 
 
 def _interval(summary: CellSummary, is_tested: bool) -> tuple[float, float, float]:
-    """Returns a cell's value and the ends of its interval."""
+    """Returns a cell's value and the ends of its interval, widened by the spread over seeds unless `is_tested`."""
     # A cell with status ok has all three.
     value, low, high = cast(tuple[float, float, float], (summary.value, summary.low, summary.high))
     if is_tested:

@@ -4,9 +4,9 @@ Method. A score is the metric averaged over seeds. Its uncertainty has two sourc
 sample of seeds, and a two-level bootstrap resamples both. Each resample draws the examples once for all entries of a
 task, and the seeds once for all entries with the same seeds (seed s draws the same training subset for every strategy),
 so comparisons are paired. Deviations between S seeds are scaled by sqrt(S / (S - 1)), because a bootstrap of few seeds
-underestimates their variance. The p-value of a difference is two-sided: the share of resamples in which it deviates
-from the observed difference by at least the observed difference. It is never smaller than that of a sign test on the
-examples whose predictions differ.
+underestimates their variance. The p-value of a difference is two-sided: the share of resamples whose difference
+deviates from the observed one by at least the size of the observed one. It is never smaller than the smallest p-value
+that a sign test on the examples with different predictions can give.
 
 Ranks. Entries are sorted by score. All entries below the best are compared to it, with p-values corrected by Holm
 (1979). The best and the entries after it, up to the first that differs significantly, share a rank; that first one is
@@ -37,7 +37,7 @@ from tlbench.metrics.scored import Array, Floats, Scored, checked
 
 ALPHA = 0.05
 RESAMPLES = 2000
-"""Number of bootstrap resamples; `tied_ranks` takes more where many comparisons are corrected for."""
+"""Number of bootstrap resamples; `tied_ranks` draws more if it corrects for many comparisons."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class CellPredictions:
 
     ids: tuple[str, ...]
     targets: Array
-    """(N,) or (N, K), as in `Scored`."""
+    """Targets, (N,) or (N, K), as in `Scored`."""
     values: Array
-    """(S, N) or (S, N, K), in the order of `seeds` and `ids`."""
+    """Predictions, (S, N) or (S, N, K), in the order of `seeds` and `ids`."""
     seeds: tuple[int, ...]
     scores: Array | None = None
-    """(S, N, K) probabilities, for metrics that read them."""
+    """(S, N, K) probabilities, for metrics that read them; None if they were not stored or not read."""
     positive: int = 1
     """The class that binary metrics count as positive."""
 
@@ -112,20 +112,20 @@ class Rank:
     """The rank of an entry."""
 
     place: int
-    """Counted from 1; after k entries that share rank 1 comes rank k + 1."""
+    """The rank, counted from 1; after k entries that share rank 1 comes rank k + 1."""
     tied: bool
     """Whether another entry has the same rank."""
     paired: bool
-    """Whether every comparison behind it was a paired test; otherwise some checked whether intervals overlap."""
+    """Whether the rank comes from paired tests alone; otherwise some comparisons checked whether intervals overlap."""
 
 
 def paired_difference(
     metric: str | Metric, a: CellPredictions, b: CellPredictions, resamples: int = RESAMPLES, seed: int = 0
 ) -> Difference:
-    """Returns the score of a minus that of b over the same examples, with its interval and p-value.
+    """Returns the score of `a` minus the score of `b` on the same examples, with its interval and p-value.
 
     Raises:
-        ValueError: They are not predictions for the same examples in the same order.
+        ValueError: `a` and `b` are not predictions for the same examples in the same order.
     """
     if not a.same_examples(b):
         raise ValueError("only predictions for the same examples, in the same order, can be compared in pairs")
@@ -154,7 +154,7 @@ def tied_ranks(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[Rank]:
-    """Returns the rank of each entry of one task, in the order given; those without a significant difference share one.
+    """Returns the rank of each entry of one task, in order; entries without a significant difference share a rank.
 
     An entry without predictions, or with predictions for other examples than the leader's, differs from the leader if
     their intervals do not overlap. For entries with the same examples that is stricter than a paired test.
@@ -205,7 +205,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _compare(leader: RankEntry, rest: Sequence[RankEntry], test: _Tests, alpha: float) -> tuple[list[bool], list[bool]]:
-    """Returns, for each of the rest, whether it differs from the leader and whether that took a paired test."""
+    """Returns, for each entry of `rest`, whether it differs from the leader and whether a paired test decided that."""
     p_values = [test.p_value(leader, entry) for entry in rest]
     corrected = iter(holm([p for p in p_values if p is not None]))
     differs = [
@@ -225,9 +225,9 @@ class _Tests:
 
     def __init__(self, metric: Metric, resamples: int, seed: int) -> None:
         self._resamplers: list[tuple[CellPredictions, _Resampler]] = []
-        """One for each test split, which entries from different versions of the data may not share."""
+        """A resampler for each test split: entries from different versions of the data may have different splits."""
         self._draws: dict[int, Floats] = {}
-        """(R,) resampled scores, by the `id` of the predictions; the entries keep these alive, so no `id` recurs."""
+        """(R,) resampled scores by `id()` of the predictions, which the entries keep alive, so that no id is reused."""
         self._metric, self._resamples, self._seed = metric, resamples, seed
 
     def p_value(self, a: RankEntry, b: RankEntry) -> float | None:
@@ -286,7 +286,7 @@ def _sign_test_p(metric: Metric, a: CellPredictions, b: CellPredictions) -> floa
     """Returns the smallest p-value that k examples with different predictions can give: 2^(1 - k).
 
     There are 2^k equally likely ways to swap the two predictions of k examples. A bootstrap of few examples
-    underestimates the variance, and would claim significance with fewer.
+    underestimates the variance, and would claim significance for too few of them.
     """
     sides = [one.scores if metric.reads_scores and one.scores is not None else one.values for one in (a, b)]
     # Probabilities on one side and classes on the other: all examples differ, and there is no bound.

@@ -11,26 +11,26 @@ import torch
 from torch import Tensor
 
 FP32_EPS = torch.finfo(torch.float32).eps
-"""Machine epsilon of fp32, 1.2e-7; one rounding has a relative error of at most half of it."""
+"""Machine epsilon of fp32, 1.2e-7; one rounding has a relative error of at most half of this."""
 FP64_APART = 1e-10
-"""Largest difference of the same numbers in fp64, relative to the largest of them.
+"""Largest difference allowed between two fp64 computations of the same numbers, relative to the largest number.
 
 One rounding is 1e-16. Sums of hundreds of products, dozens of blocks and training steps accumulate up to 1e-12. Adam
 and batch normalisation amplify errors by dividing by small deviations, but at most by 1/epsilon, 1e8 for Adam. A value
 that was rounded to fp32 on the way is off by 1e-8 or more.
 """
 TIMES_THE_LIBRARYS = 8
-"""Largest ratio of our fp32 rounding errors to those of the reference implementation.
+"""Largest allowed ratio of our fp32 rounding errors to those of the reference implementation.
 
 The maximum of many errors of similar size varies by less than this between orders of summation. A coarser type on the
 way (bf16 has 2^16 times the error of fp32) or another formula exceeds it by far.
 """
 LAST_BITS = 4
-"""Additional roundings of the result, for cases in which the reference implementation happens to be exact."""
+"""Number of roundings of the result that are allowed in any case, since the reference may be exact by chance."""
 
 
 def assert_same_in_fp64(mine: Tensor, other: Tensor, what: str = "") -> None:
-    """Asserts that two fp64 tensors have one shape and agree up to `FP64_APART`.
+    """Asserts that two fp64 tensors have the same shape and agree up to `FP64_APART`.
 
     Args:
         mine: The tensor under test.
@@ -60,7 +60,9 @@ def assert_rounded_alike(mine: Tensor, other: Tensor, exact: Tensor, what: str =
 
 
 def sum_error(count: int, size: float) -> float:
-    """Returns the largest difference between two orders of an fp32 sum of `count` terms, with absolute sum `size`.
+    """Returns by how much fp32 sums of the same terms in two orders can differ.
+
+    There are `count` terms, whose absolute values add up to `size`.
 
     In each order, each of the `count` - 1 additions rounds a partial sum of at most `size` by half an epsilon.
     """

@@ -1,4 +1,4 @@
-"""Plugins with faults, for tests of the runner, and a task that guards its test split; a plugin module of its own.
+"""Plugins with faults, for tests of the runner, and a task that guards its test split. This module is a plugin.
 
 State that several processes share, such as the splits that were read, is in files. Their paths are environment
 variables, which workers inherit, rather than parameters of plugins, which would be part of a cell's identity.
@@ -32,9 +32,12 @@ from tlbench.testing.process_faults import (
 from tlbench.testing.toys import ToyBackbone, ToyFit, ToyTask
 
 FROZEN = "TLBENCH_TOY_FROZEN"
-"""Environment variable: a glob pattern of files whose existence allows the test split to be read; unset, none does."""
+"""Environment variable with a glob pattern: the test split may be read only if a file matches the pattern.
+
+If the variable is not set, the test split may not be read.
+"""
 READS = "TLBENCH_TOY_READS"
-"""Environment variable: a file to which `SealedTask` appends the name of each split that is read, one a line."""
+"""Environment variable with the path of a file to which `SealedTask` appends a line with each split that is read."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class SealedTask(ToyTask):
         """Returns the split, and appends its name to the file of `TLBENCH_TOY_READS`.
 
         Raises:
-            SealBroken: It is the test split, and no file matches `TLBENCH_TOY_FROZEN`.
+            SealBroken: The test split was requested, and no file matches `TLBENCH_TOY_FROZEN`.
         """
         if READS in os.environ:
             append(Path(os.environ[READS]), name)
@@ -69,7 +72,7 @@ class BrokenTask(ToyTask):
         """Returns the split.
 
         Raises:
-            OSError: It is the split that `breaks` names.
+            OSError: The split that `breaks` names was requested.
         """
         if name == self.breaks:
             raise OSError(f"the file of {name} is gone")
@@ -136,7 +139,8 @@ class OutOfMemoryStrategy(Strategy):
         """Always raises.
 
         Raises:
-            torch.OutOfMemoryError, MemoryError: As `where` sets.
+            torch.OutOfMemoryError: `where` is "device".
+            MemoryError: `where` is "host".
         """
         import torch
 
@@ -153,13 +157,13 @@ class MeetingStrategy(ToyFit):
 
     processes: int = 2
     patience_seconds: float = 120.0
-    """How long to wait for the other processes before failing."""
+    """Time limit, in seconds, for the other processes to arrive."""
 
     def fit(self, job: Job) -> Predictor:
         """Fits as `toy-fit` after `processes` processes have arrived.
 
         Raises:
-            TimeoutError: They did not arrive in time.
+            TimeoutError: The other processes did not arrive in time.
         """
         met = Path(os.environ[MET])
         append(met, str(os.getpid()))
@@ -207,7 +211,7 @@ class PeekingStrategy(ToyFit):
     name = "toy-peeking"
 
     def fit(self, job: Job) -> Predictor:
-        """Fits as `toy-fit`; a run raises `SealBroken` before that."""
+        """Reads the test split, which raises `SealBroken` in a run, and then fits as `toy-fit`."""
         job.examples("test")
         return ToyFit.fit(self, job)
 
@@ -234,7 +238,7 @@ class NotFinite:
 
 
 class NotSaved:
-    """Predicts as another predictor, but has no `save`."""
+    """Returns the predictions of another predictor, but has no `save`."""
 
     def __init__(self, inner: Predictor) -> None:
         self.predict = inner.predict
@@ -254,7 +258,7 @@ class OneTooFew:
 
 @dataclass(frozen=True)
 class ImportingBackbone(ToyBackbone):
-    """The toy with a module in `imports`, which workers import ahead of the fits."""
+    """The toy backbone with a module in `imports`, which workers import before the first fit."""
 
     name = "toy-importing"
     # A small module of the standard library that nothing else here imports.

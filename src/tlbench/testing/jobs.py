@@ -50,7 +50,7 @@ class Rehearsal:
         protocol: Seeds, limits and precision; the default is fp32 without limits.
 
     Raises:
-        ValueError: The strategy needs a backbone and there is none.
+        ValueError: The strategy needs a backbone, and none is given.
         PluginError: The strategy's needs() are invalid.
     """
 
@@ -100,7 +100,7 @@ class Rehearsal:
         return self._context.data(splits.train if split == "train" else splits.validation)
 
     def fit(self, params: Params | None = None, seed: int = 0, stop_below: Mapping[int, float] = NOTHING) -> Fitted:
-        """Returns the outcome of one fit, which includes an exception that it raised; arguments as in `fit_batch`."""
+        """Returns the outcome of one fit, including any exception that was raised; arguments as in `fit_batch`."""
         return self.fit_batch([params], seed, stop_below)[0]
 
     def fit_batch(
@@ -114,7 +114,8 @@ class Rehearsal:
         Args:
             settings: Hyperparameters of each fit; None for the middle of the space.
             seed: One seed for all fits, or one for each.
-            stop_below: Pruning thresholds: at a step, a fit whose validation score (greater is better) is lower ends.
+            stop_below: Pruning thresholds by step: a fit ends at a step if its validation score (greater is better) is
+                below the threshold.
 
         Raises:
             ValueError: The numbers of seeds and settings differ.
@@ -162,7 +163,7 @@ def make_job(
 
 
 def why_not(strategy: Strategy, backbone: Backbone | None, tasks: Sequence[Task]) -> list[str | None]:
-    """Returns for each task why the strategy cannot be fitted on it, or None: its `supports`, or unmet needs.
+    """Returns, for each task, why the strategy cannot be fitted on it (`supports` or unmet needs), or None.
 
     Raises:
         PluginError: The strategy's needs() are invalid.
@@ -189,7 +190,7 @@ def draw(space: Space, generator: random.Random) -> dict[str, Value]:
 
 
 class _JobCapture(Strategy):
-    """Has the space and needs of another strategy, and stores the job of its fit instead of fitting it."""
+    """Has the space and needs of another strategy; its `fit` stores the job and trains nothing."""
 
     name = "job-capture"
 

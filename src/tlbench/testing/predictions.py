@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 FP32_EPS = 2.0**-23
 """Machine epsilon of fp32: the relative distance between 1 and the next larger number."""
 REPEATED = 8 * FP32_EPS
-"""Largest relative difference of numbers that are computed twice, in fp32: eight roundings.
+"""Largest relative difference allowed between two fp32 computations of the same numbers: eight roundings.
 
-One order of evaluation gives equal bits, but the threads of a library may divide the last sums differently each time.
+The same order of evaluation gives equal bits, but the threads of a library may split sums differently each time.
 """
 
 
 def are_repeated(first: Predictions, second: Predictions) -> bool:
-    """Says whether two predictions have equal objects, and numbers and probabilities equal up to `REPEATED`."""
+    """Returns whether two predictions are equal: objects exactly, numbers and probabilities up to `REPEATED`."""
     return _are_equal(first.values, second.values) and _are_equal(first.scores, second.scores)
 
 
@@ -56,7 +56,7 @@ def _pairs(first: Any, second: Any) -> list[tuple[Any, Any]]:
 
 
 class WatchedParams(Mapping[str, Value]):
-    """Hyperparameters that add the names that are read to a set."""
+    """Hyperparameters that record in a set which of them are read."""
 
     def __init__(self, params: Mapping[str, Value], read: set[str]) -> None:
         self._params, self._read = params, read

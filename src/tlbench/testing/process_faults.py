@@ -11,9 +11,9 @@ from tlbench.contracts.strategy import Job, Predictor
 from tlbench.testing.toys import ToyFit
 
 CRASHED = "TLBENCH_TOY_CRASHED"
-"""Environment variable: a file to which `toy-exiting[times=n]` appends a line before it ends its process."""
+"""Environment variable with the path of a file to which `toy-exiting` appends a line before it ends its process."""
 MET = "TLBENCH_TOY_MET"
-"""Environment variable: a file to which `toy-meeting` and `toy-littering` append the ids of processes."""
+"""Environment variable with the path of a file to which `toy-meeting` and `toy-littering` append process ids."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,9 @@ class InterruptingStrategy(ToyFit):
         """Always raises.
 
         Raises:
-            KeyboardInterrupt, GeneratorExit, SystemExit: As `how` sets.
+            KeyboardInterrupt: `how` is "interrupt".
+            GeneratorExit: `how` is "generator".
+            SystemExit: `how` is "exit".
         """
         raise {"interrupt": KeyboardInterrupt, "generator": GeneratorExit, "exit": SystemExit}[self.how]("on purpose")
 
@@ -67,7 +69,7 @@ class ExitingStrategy(ToyFit):
     name = "toy-exiting"
 
     times: int = -1
-    """Number of crashes before a fit succeeds, counted in the file of `TLBENCH_TOY_CRASHED`; -1 for always."""
+    """Number of crashes before a fit succeeds, counted in the file of `TLBENCH_TOY_CRASHED`; -1 to crash always."""
     status: int = 139
     """The exit status, or the negative number of a signal by which the process kills itself."""
 
@@ -88,12 +90,12 @@ class ExitingStrategy(ToyFit):
 
 @dataclass(frozen=True)
 class SlowStrategy(ToyFit):
-    """Computes for a set number of rounds before it fits; computes, since a sleeping process would be idle."""
+    """Computes matrix products before it fits, so that its process is busy, as a sleeping one would not be."""
 
     name = "toy-slow"
 
     rounds: int = 1000
-    """Products of two 64 x 64 matrices; some 100,000 of them take a second on one core."""
+    """Number of products of two 64 x 64 matrices; about 100,000 products take a second on one core."""
 
     def fit(self, job: Job) -> Predictor:
         """Fits as `toy-fit` after the matrix products."""

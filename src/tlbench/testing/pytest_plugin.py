@@ -1,4 +1,4 @@
-"""Pytest fixtures for tests of plugins. Pytest loads them wherever tlbench is installed, so this imports no torch."""
+"""Pytest fixtures for tests of plugins. Pytest loads this module if tlbench is installed, so it imports no torch."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ def collate(rows: Sequence[list[int]]) -> Batch:
 
 
 def _pieces(inputs: tuple[Any, ...]) -> list[tuple[str | None, int, int, tuple[int, int]]]:
-    """Returns the tokens of an example as (word, index of the word, index of its input, its characters there).
+    """Returns the tokens of an example as (word, index of the word, index of its input, character range in it).
 
     A separator is (None, -1, index of the input, (-1, -1)); words of a tuple have no characters, which is (-1, -1).
     """

@@ -29,7 +29,7 @@ class _GeneratedTask(Task):
     """The seed of the sentences."""
 
     def split(self, name: SplitName) -> Examples | None:
-        """Returns the number of generated examples that the field of this name sets; no unlabelled split."""
+        """Returns generated examples, as many as the field of the split's name says; None for the unlabelled split."""
         count: int = getattr(self, name, 0)
         return Examples(generate(self._sentence, name, count, self.draw)) if count else None
 

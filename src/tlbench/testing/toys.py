@@ -29,7 +29,7 @@ OPENINGS = ("the", "a", "this", "that", "each", "our", "her", "his", "their", "m
 SUBJECTS = ("film", "song", "book", "play", "dance", "story", "painting", "poem", "garden", "meal", "lamp", "chair")
 ENDINGS = ("today", "tonight", "again", "indeed", "overall", "still", "here", "there", "somehow", "really")
 GIVE_UP = 2000
-"""Sentences in a row without a new one for the split, after which generation fails."""
+"""Number of consecutive sentences that are not new or not in the split, after which generation fails."""
 Sentence: TypeAlias = Callable[[random.Random, int], tuple[tuple[Any, ...], Any, str]]
 """Returns the inputs, the target and the slice of an example, given a generator and the example's index."""
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "unlabeled", "test")
@@ -59,7 +59,7 @@ class ToyBackbone(Backbone):
         return build(self.width, self.blocks, self.readout, self.weights if pretrained else None)
 
     def featurize(self, examples: Examples, output: Output) -> Data:
-        """Returns each example as one row of hashed words, cut off after 64 of them."""
+        """Returns each example as one row of hashed words, cut off after 64 tokens."""
         from tlbench.testing.toy_encoder import featurize
 
         return featurize(examples, output)
@@ -88,7 +88,7 @@ class ToyTask(Task):
     """The seed of the sentences."""
 
     def split(self, name: SplitName) -> Examples | None:
-        """Returns the number of generated sentences that the field of this name sets, with balanced labels."""
+        """Returns generated sentences with balanced labels, as many as the field of the split's name says."""
         count: int = getattr(self, name)
         if not count:
             return None
@@ -123,7 +123,7 @@ class ToyScalarTask(Task):
     """The seed of the sentences."""
 
     def split(self, name: SplitName) -> Examples | None:
-        """Returns the number of generated sentences that the field of this name sets; no unlabelled split."""
+        """Returns generated sentences, as many as the field of the split's name says; None for the unlabelled split."""
         count: int = getattr(self, name, 0)
         return Examples(generate(self._sentence, name, count, self.draw)) if count else None
 
@@ -212,7 +212,7 @@ class ToyMajority(Strategy):
     uses_backbone = False
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
-        """Returns why a task is not supported: its output is neither of classes nor of numbers."""
+        """Returns why a task is not supported, or None if its output is a class or a number."""
         if isinstance(task.output, Classes | Scalar):
             return None
         return f"it predicts a class or a number, and {task.name} asks for {type(task.output).__name__}"
@@ -241,7 +241,7 @@ class ToyGuess(Strategy):
         return {"guess": Float(0, 1), "idle": Float(1e-3, 1e-1, log=True)}
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
-        """Returns why a task is not supported: its output is not of classes."""
+        """Returns why a task is not supported, or None if its output is a class."""
         if isinstance(task.output, Classes):
             return None
         return f"it predicts a class, and {task.name} asks for {type(task.output).__name__}"
@@ -267,7 +267,7 @@ def generate(sentence: Sentence, split: SplitName, count: int, seed: int) -> lis
         seed: Seed of the generator.
 
     Raises:
-        ValueError: There are not so many distinct sentences.
+        ValueError: There are fewer than `count` distinct sentences.
     """
     # A seed of its own for each split, so that the size of one split does not change another.
     draw = random.Random(f"{seed}/{split}")

@@ -1,4 +1,4 @@
-"""Finds numbers that are not finite. JSON has no form for them, and a record with one could not be read back."""
+"""Finds numbers that are not finite. JSON cannot represent them, so a record with one could not be read."""
 
 from __future__ import annotations
 

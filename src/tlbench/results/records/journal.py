@@ -76,7 +76,7 @@ _decode = msgspec.json.Decoder(_Committed | _Shared | _Planned).decode
 class Journal:
     """Appends to the journal of one folder of records; safe with several processes at once.
 
-    Never raises where the journal cannot be written: everything in it can be read from the records.
+    A journal that cannot be written is not an error, since its whole content can be read from the records.
     """
 
     def __init__(self, root: Path) -> None:
@@ -133,14 +133,14 @@ class JournalContent:
 
     summaries: Summaries
     stamps: tuple[Stamp, ...] = ()
-    """Size and modification time of the record's file, one for each summary."""
+    """Size and modification time of the record file of each summary."""
     plan: tuple[Stamp, str, list[str]] | None = None
-    """The last plan: the stamp of its file, the suite and the ids of its cells."""
+    """The last plan: size and modification time of its file, suite, and ids of its cells; None without a plan."""
 
     def matching(self, files: Mapping[str, Stamp]) -> dict[str, CellSummary]:
-        """Returns, by file name, the summaries of those of these files that have not changed since they were committed.
+        """Returns, by file name, the summaries of the files that have not changed since they were committed.
 
-        Where a file has several entries the last one counts.
+        If a file has several entries, the last one counts.
         """
         stamped = zip(self.summaries.cells, self.stamps, strict=True)
         return {name: summary for summary, stamp in stamped if files.get(name := summary.file) == stamp}

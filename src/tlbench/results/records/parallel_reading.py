@@ -26,7 +26,7 @@ _MAX_PROCESSES = 8
 def read_summaries(
     store: Store, names: Sequence[str], min_records: int = MIN_RECORDS
 ) -> tuple[Summaries, list[Unreadable]]:
-    """Returns the summaries of the records in the files of these names, in their order, and the unreadable files."""
+    """Returns the summaries of the record files with these names, in the same order, and the unreadable files."""
     if len(names) >= min_records and (number := process_count()) > 1:
         from concurrent.futures.process import BrokenProcessPool
 

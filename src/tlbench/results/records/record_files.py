@@ -26,7 +26,7 @@ class Unreadable:
     path: Path
     reason: str
     is_newer: bool = False
-    """Whether a newer tlbench wrote it: the result is good, and reading it needs an upgrade."""
+    """Whether a newer tlbench wrote the file, so that it is intact but reading it needs an upgrade."""
 
     @property
     def message(self) -> str:
@@ -59,7 +59,7 @@ def record_of(path: Path, content: bytes) -> Record | Unreadable:
 
 
 def newest_attempts(names: Iterable[str]) -> dict[str, int]:
-    """Returns the newest attempt of each cell, by cell id, among files of these names."""
+    """Returns the number of each cell's newest attempt, by cell id, among record files with these names."""
     newest: dict[str, int] = {}
     for cell_id, attempt in attempts_in(names):
         if attempt > newest.get(cell_id, 0):
@@ -78,7 +78,7 @@ def read_regular_file(path: Path, max_bytes: int | None = None) -> bytes:
     """Returns the content of a regular file.
 
     Raises:
-        OSError: It is not a regular file, cannot be read, or has more than `max_bytes` bytes.
+        OSError: The path is not a regular file, cannot be read, or has more than `max_bytes` bytes.
     """
     # A folder of records may come from someone else. O_NONBLOCK keeps a named pipe from blocking in open, and the
     # check below refuses pipes and devices, reading which might never end. It looks at the open handle, because

@@ -5,8 +5,8 @@ index.bin                   cache of summaries and ranks (`index.py`); can be de
 fresh.json                  the attempts requested by the last --fresh
 plan.json                   the last plan that was run, for "n of N"
 records/<id>.<k>.json       attempt k of a cell; the newest counts
-records/<id>.<k>.parquet    its test predictions
-work/index.journal          summaries since the index was written (`journal.py`); can be deleted
+records/<id>.<k>.parquet    test predictions of attempt k
+work/index.journal          summaries of records committed since the index was written (`journal.py`); can be deleted
 work/<id>.<k>/              study, finished fits and progress of a cell
 """
 
@@ -57,7 +57,7 @@ class Store:
         """Returns the store in an existing folder.
 
         Raises:
-            StoreError: The folder has no results, or they are of another format.
+            StoreError: The folder has no results, or results in another format.
         """
         marker = root / "tlbench.json"
         if not marker.is_file():
@@ -78,7 +78,7 @@ class Store:
         """Returns the store in this folder, which is created if it does not exist.
 
         Raises:
-            StoreError: The folder cannot be written, holds something else, or is of another format.
+            StoreError: The folder cannot be written, holds something else, or has results in another format.
         """
         for name in ("records", "work", "work/workers.log", "tlbench.json", "plan.json", "fresh.json"):
             _refuse_link(root / name)
@@ -109,7 +109,7 @@ class Store:
         """Returns the work folder of an attempt at a cell, which may not exist yet.
 
         Raises:
-            StoreError: It is a symbolic link, or contains one or anything else that a run does not write.
+            StoreError: The work folder is a symbolic link, or contains a symbolic link or something that no run writes.
         """
         folder = self.root / "work" / f"{cell_id}.{attempt}"
         for path in (folder.parent, folder, *(folder.iterdir() if folder.is_dir() and not folder.is_symlink() else ())):
@@ -144,7 +144,7 @@ class Store:
         return stamps
 
     def record(self, cell_id: str) -> Record | None:
-        """Returns the newest readable record of a cell, or None."""
+        """Returns the newest readable record of a cell, or None if the cell has none."""
         return next((record for record in self._attempts_of(cell_id) if isinstance(record, Record)), None)
 
     def newest(self, cell_id: str) -> Record | Unreadable | None:
@@ -165,7 +165,7 @@ class Store:
         return read_record(self._records / name)
 
     def records(self, unreadable: Callable[[Unreadable], None] | None = None) -> Iterator[Record]:
-        """Yields the newest record of each cell, in order of their ids; passes those it cannot read to `unreadable`."""
+        """Yields the newest record of each cell, in order of cell ids; calls `unreadable` for each unreadable file."""
         for cell_id, attempt in sorted(self.attempts().items()):
             record = self.read(f"{cell_id}.{attempt}.json")
             if isinstance(record, Record):

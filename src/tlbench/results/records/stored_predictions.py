@@ -23,7 +23,7 @@ _KEYS = ("seed", "id")
 _COLUMNS = (*_KEYS, "target", "value")
 _SCORES = "scores"
 _Order: TypeAlias = "tuple[dict[int, np.ndarray], tuple[str, ...] | None]"
-"""Row numbers of each seed, sorted by id, and the sorted ids; None in place of the ids if seeds have different ones."""
+"""The row numbers of each seed, sorted by example id, and the sorted ids, or None if seeds have different ids."""
 
 
 def columns_of(seed: int, ids: list[str], scored: Scored) -> dict[str, Any]:
@@ -60,9 +60,9 @@ def scored_in(table: pa.Table, positive: int = 1) -> Scored:
 
 
 def read_predictions(path: Path, with_scores: bool = False) -> CellPredictions | None:
-    """Returns the predictions in a Parquet file, sorted by seed and id, or None if it does not hold predictions.
+    """Returns the predictions in a Parquet file, sorted by seed and id; None if there are no predictions in it.
 
-    Probabilities are read only `with_scores`, for metrics that need them: (N, K) floats for each seed.
+    Probabilities, (N, K) floats for each seed, are read only if `with_scores` is set, for metrics that need them.
 
     Raises:
         OSError, ValueError: The file cannot be read.
@@ -82,7 +82,7 @@ def read_predictions(path: Path, with_scores: bool = False) -> CellPredictions |
 
 
 def predictions_in(columns: Mapping[str, Any]) -> CellPredictions | None:
-    """Returns the predictions in columns (N,) by name, sorted by seed and id, or None if they are not predictions."""
+    """Returns predictions from columns (N,) by name, sorted by seed and id; None if these are not predictions."""
     import numpy as np
 
     try:
@@ -120,11 +120,11 @@ def _cell_predictions(
 
 
 _recent: list[tuple[pa.ChunkedArray, pa.ChunkedArray, _Order]] = []
-"""The last columns of seeds and ids, with their order: all cells of a task have the same, and sorting is slow."""
+"""Recent columns of seeds and ids with their order: a cache, as all cells of a task have equal columns."""
 
 
 def _order_in(table: pa.Table) -> _Order:
-    """Returns the order of the rows of a table, from the last few that were computed if possible."""
+    """Returns the order of a table's rows, from the cache of recent orders if possible."""
     seeds, ids = table["seed"], table["id"]
     for known_seeds, known_ids, order in _recent:
         if seeds.equals(known_seeds) and ids.equals(known_ids):
@@ -139,8 +139,8 @@ def _order(seeds: tuple[Any, ...], ids: tuple[Any, ...]) -> _Order:
     """Returns the row numbers of each seed, sorted by id, and the sorted ids.
 
     Args:
-        seeds: (N,).
-        ids: (N,).
+        seeds: (N,) the seed of each row.
+        ids: (N,) the example id of each row.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Summaries of records: the few hundred bytes of a record, which may be megabytes, that a table is made from.
+"""Summaries of records: the few hundred bytes that a table needs of a record, which may have megabytes.
 
 Values that many records share (protocols, provenances, names of metrics) are stored once and referred to by a digest of
 their content. Equal values have equal digests, so summaries from several processes or files can be merged.
@@ -38,11 +38,11 @@ class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_lik
 
 # gc=False: no cycle can pass through one, and there may be 100,000. array_like=True: encoded without field names.
 class CellSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True, gc=False):
-    """One cell with the values of its record, or pending; a field named like a leaderboard column holds its value."""
+    """One cell, recorded or pending; a field named like a leaderboard column holds the value of that column."""
 
     cell: str
     task: str
-    """The name without the version, which a table adds if it holds several versions."""
+    """The task's name without its version, which a table adds if it holds several versions of the task."""
     backbone: str
     strategy: str
     setting_key: str
@@ -53,7 +53,7 @@ class CellSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array
     attempt: int = 0
     positive: int = 1
     predictions: str | None = None
-    """Name of the Parquet file with the test predictions, in the folder of the records."""
+    """Name of the Parquet file with the test predictions, in the folder of the records; None if there is none."""
     reason: str = ""
     metric: str = ""
     value: float | None = None
@@ -69,7 +69,7 @@ class CellSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array
     metrics_key: str = ""
     """Key into `Summaries.metrics`, which has the names of the metrics in `scores`."""
     scores: tuple[float, ...] = ()
-    """(M,): each metric on the whole test split, averaged over seeds."""
+    """(M,): the score in each metric on the whole test split, averaged over seeds."""
     overlap: int | None = None
     validation: float | None = None
     setup_seconds: float | None = None
@@ -89,7 +89,7 @@ class CellSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array
     examples_seen: int | None = None
     test_reads: int | None = None
     mixed_provenance: str = ""
-    """How the provenance of some fits differs from the record's, as a note for the table; empty if none does."""
+    """How the provenance of some fits differs from the record's, as a note for the table; empty if all fits agree."""
 
     @property
     def file(self) -> str:
@@ -98,13 +98,13 @@ class CellSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array
 
 
 class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
-    """Summaries of cells, and the values that they share, by digest."""
+    """Summaries of cells, and the values that several summaries share, by digest."""
 
     # msgspec copies an empty mutable default for each object, so these lists and dictionaries are not shared.
     cells: list[CellSummary] = []
     settings: dict[str, Setting] = {}
     provenances: dict[str, Provenance] = {}
-    """Without python, platform and start time, which differ between almost any two runs."""
+    """Provenances, without python, platform and start time, which differ between almost any two runs."""
     metrics: dict[str, tuple[str, ...]] = {}
     """Names of metrics, in the order of `CellSummary.scores`."""
 
@@ -166,7 +166,7 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
                 self.cells.append(CellSummary(cell_id, cell.task.name, backbone, cell.strategy.name, setting_key))
 
     def extend(self, other: Summaries) -> None:
-        """Adds all summaries of the other, with the values they share."""
+        """Adds all summaries of `other`, and its shared values."""
         self.cells += other.cells
         self.settings |= other.settings
         self.provenances |= other.provenances
@@ -191,7 +191,7 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
         return Summaries(self.cells, rest(self.settings), rest(self.provenances), rest(self.metrics))
 
     def valid(self) -> list[bool]:
-        """Returns whether a record could have produced each summary, as far as a table depends on that."""
+        """Returns, for each summary, whether its values are complete and consistent, as far as a table needs them."""
         # A file from someone else may lack a shared value, or have another value under its key.
         settings = {key for key, setting in self.settings.items() if _digest(setting) == key}
         provenances = {key for key, value in self.provenances.items() if _provenance_digest(value) == key}
@@ -208,7 +208,7 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
         ]
 
     def scores(self, metric: str, cells: Sequence[CellSummary]) -> list[float | None]:
-        """Returns the score of each of these summaries in a metric, or None."""
+        """Returns the score of each of these summaries in a metric; None where the metric was not computed."""
         positions = {key: names.index(metric) for key, names in self.metrics.items() if metric in names}
         positioned = [(summary, positions.get(summary.metrics_key)) for summary in cells]
         return [None if position is None else summary.scores[position] for summary, position in positioned]
@@ -264,7 +264,7 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
 # Deterministic, because a digest must not depend on the order in which a dictionary was filled.
 _encoded = msgspec.json.Encoder(order="deterministic").encode
 _always_recorded = attrgetter("trials", "encode_seconds", "fit_seconds", "total_seconds")
-"""Fields that every record has, and that tables add up."""
+"""Returns the fields of a summary that every record sets and that tables add up."""
 
 
 def summaries_of(records: Iterable[Record]) -> Summaries:

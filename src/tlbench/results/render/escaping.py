@@ -1,7 +1,8 @@
-"""Escapes strings of plugins, records and files for terminals, Markdown and spreadsheets; all that is shown.
+"""Escapes all displayed strings of plugins, records and files, for terminals, Markdown and spreadsheets.
 
 A name may contain escape sequences, markup or a formula, which a terminal, a Markdown page or a spreadsheet would
-interpret. `printable` removes all invisible characters; the function of each format then escapes special ones.
+interpret. `printable` removes all invisible characters; the function of each format then escapes its special
+characters.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ def plain_text(value: object, style: str = "") -> Text:
 def code_span(value: object) -> str:
     """Returns the value as a Markdown code span, in which HTML, links, mentions and emphasis have no effect.
 
-    It may be used in paragraphs and tables. Backticks become apostrophes, since code spans have no escape for them.
+    The code span may be used in paragraphs and tables. Backticks become apostrophes, since code spans have no escape
+    for them.
     """
     text = printable(value).replace("`", "'")
     # A bar ends a table cell unless it follows a backslash; a backslash of the name must not serve as that one.
@@ -81,9 +83,9 @@ def code_span(value: object) -> str:
 
 
 def markdown_text(value: object, limit: int = LIMIT) -> str:
-    """Returns the value as Markdown text, with words that would be markup as code spans.
+    """Returns the value as Markdown text, in which words that would be markup become code spans.
 
-    It may begin a paragraph or a list item.
+    The text may begin a paragraph or a list item.
     """
     return _MARKDOWN_WORDS.sub(lambda words: code_span(words[0]), printable(value, limit))
 

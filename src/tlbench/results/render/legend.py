@@ -39,7 +39,7 @@ def legend(rows: Sequence[Row]) -> list[str]:
 
 
 def _in_means(rows: Sequence[Row]) -> str:
-    """Returns how failures count in a mean over tasks; empty if none of their tasks is part of one."""
+    """Returns a clause on how failed cells count in a mean over tasks; empty if none of their tasks is averaged."""
     # A failed row has no metric, so look it up in another row of the same task.
     of_task = {row["task"]: row for row in rows if row["metric"]}
     failed = [of_task.get(row["task"], row) for row in rows if row["status"] not in {OK, PENDING}]

@@ -52,13 +52,13 @@ class Section:
     examples: str
     """Number of test examples, such as "1,000 test examples"; empty if nothing was scored."""
     waiting: str
-    """Number of cells without a record, such as "2 cells to come", or empty."""
+    """Number of cells without a record, such as "2 cells to come"; empty if there are none."""
     lines: tuple[PageRow, ...]
-    """Best first, failed cells last."""
+    """The rows that are shown, best first and failed cells last."""
     hidden: int
-    """Number of recorded rows beyond `lines`."""
+    """Number of rows with a record that are not in `lines`."""
     overlap: str
-    """A warning about test examples that also occur in the training data, or empty."""
+    """A warning about test examples that also occur in the training data; empty if there are none."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ class Limits:
     """Maximum numbers of rows in a short leaderboard."""
 
     rows: int = 200
-    """Of all rankings together, divided equally among tasks."""
+    """Rows of all rankings together, divided equally among tasks."""
     rows_of_a_task: int = 5
-    """Shown of each task even if `rows` is exceeded."""
+    """Rows that are shown for each task even if `rows` is exceeded."""
     summary: int = 40
     failures: int = 10
 
@@ -193,7 +193,7 @@ class Page:
 
     @cached_property
     def _columns(self) -> Mapping[str, Sequence[Any]]:
-        """Columns of all rows; a large table is slow to convert to row dicts, so only shown rows are."""
+        """Columns of all rows, not as row dicts: converting a large table is slow, so only shown rows become dicts."""
         names = dict.fromkeys((*_SECTION_COLUMNS, *_LEGEND_COLUMNS, *_F1, *NEEDED, "expected"))
         if isinstance(self._table, Table):
             return self._table.columns(names)
@@ -205,7 +205,7 @@ class Page:
 
     @cached_property
     def _tasks(self) -> dict[str, list[tuple[Row, int]]]:
-        """For each task, its distinct rows restricted to `_SECTION_COLUMNS`, with the number of rows of each kind."""
+        """For each task, the distinct combinations of `_SECTION_COLUMNS`, each with the number of rows that have it."""
         tasks: dict[str, list[tuple[Row, int]]] = {}
         for kind, number in Counter(zip(*(self._columns[name] for name in _SECTION_COLUMNS), strict=True)).items():
             row = dict(zip(_SECTION_COLUMNS, kind, strict=True))
@@ -268,7 +268,7 @@ def _failure(row: Row) -> Failure:
 
 
 def _shown_positions(columns: Mapping[str, Sequence[Any]], limits: Limits | None) -> list[int]:
-    """Returns the positions of the rows to show: with limits, the best of each task and some trivial baselines."""
+    """Returns the positions of the rows to show; with limits, the best rows and some trivial baselines of each task."""
     positions: dict[str, list[int]] = {}
     for i, (task, status) in enumerate(zip(columns["task"], columns["status"], strict=True)):
         if status != PENDING:

@@ -15,11 +15,11 @@ class Value:
     """One cell of a table."""
 
     value: Any
-    """In full precision: a number, an unescaped text from a record, a pair of numbers, or None if missing."""
+    """The value in full precision: a number, an unescaped text from a record, a pair of numbers, or None if missing."""
     text: str
-    """As displayed: rounded, in points or with a unit; "-" if missing. Free of invisible characters."""
+    """The value as displayed: rounded, in points or with a unit, without invisible characters; "-" if missing."""
     note: str = ""
-    """Marks of notes, such as "a, c"."""
+    """Marks of the notes (`Page.notes`) that apply to the row, such as "a, c"; empty if there are none."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Column:
     read: Callable[[Row], tuple[Any, str]]
     """Returns the value and the text of a row."""
     is_name: bool = False
-    """Whether values are names: aligned to the left and escaped."""
+    """Whether the values are names, which formats escape and align to the left."""
 
 
 def _column(name: str, text: Callable[[Row], str]) -> Callable[[Row], tuple[Any, str]]:
-    """Returns a `read` function with the value of a column of the row and the text of a function."""
+    """Returns a `read` function that takes the value from the column `name` and the text from the function `text`."""
     return lambda row: (row[name], text(row))
 
 

@@ -90,7 +90,7 @@ class Standings:
 
 
 def standings(table: pd.DataFrame, max_rows: int = 12) -> Standings:
-    """Returns the standings of a leaderboard frame; if it has the expected cells, no rows are added during a run."""
+    """Returns the standings of a leaderboard frame; with all expected cells in it, no rows appear during a run."""
     return Standings(table, max_rows)
 
 

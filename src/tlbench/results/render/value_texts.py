@@ -1,4 +1,4 @@
-"""Formats the values of a leaderboard as short texts, equally in all formats."""
+"""Formats the values of a leaderboard as short texts, which are the same in all output formats."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def by_task(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 
 def points(value: float | None) -> str:
-    """Returns a metric in hundredths, such as "91.2"."""
+    """Returns a value of a metric multiplied by 100, such as "91.2"."""
     # Adding 0 turns a rounded "-0.0" into "0.0".
     return NOTHING if value is None else f"{round(100 * value, 1) + 0:.1f}"
 
@@ -43,7 +43,7 @@ def spread(row: Row) -> str:
 
 
 def gain(row: Row) -> str:
-    """Returns the gain over training from scratch, such as "+32.1"; it is in points or the metric's unit already."""
+    """Returns the gain over training from scratch, in points or in the metric's unit, such as "+32.1"."""
     value, digits = row["gain"], 1 if row["in_points"] else 3
     return NOTHING if value is None else f"{round(value, digits) + 0:+.{digits}f}"
 
@@ -83,7 +83,7 @@ def size(value: int | None) -> str:
 
 
 def count(value: int | None) -> str:
-    """Returns a number of parameters, such as "22.7M"; a true 0 is "0"."""
+    """Returns a number of parameters, such as "22.7M"; "0" for 0, "-" for None."""
     if value is None:
         return NOTHING
     for limit, unit, suffix in ((1000, 1, ""), (999_500, 1e3, "k"), (999_500_000, 1e6, "M"), (float("inf"), 1e9, "B")):
@@ -109,7 +109,7 @@ def backbone(row: Row) -> str:
 
 
 def strategy(row: Row) -> str:
-    """Returns the strategy's name, with the settings in which the cell differs from others of that name."""
+    """Returns the strategy's name, with the settings in which the cell differs from others with that strategy."""
     return f"{row['strategy']} ({row['variant']})" if row["variant"] else str(row["strategy"])
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 ROUNDINGS = 1000
-"""How many fp32 roundings two evaluation orders of one encoder may differ by.
+"""Number of fp32 roundings by which two evaluation orders of one encoder may differ.
 
 A dozen blocks have half a dozen matrix products each; each product sums hundreds of terms, whose errors mostly cancel.
 """
@@ -54,7 +54,7 @@ class BackboneConformance(PartsConformance, DeviceConformance):
     Raise it only for a library that chooses kernels by shape, to about `ROUNDINGS * FP32_EPS` times the activations.
     """
     padding_tolerance: ClassVar[float] = ROUNDINGS * FP32_EPS
-    """Largest absolute change of a row's readout by padding; the default is about 1e-4, for readouts of about 1.
+    """Largest absolute change that padding may cause in a readout; by default about 1e-4, for readouts of about 1.
 
     Padding makes sums longer, which changes their order of evaluation in every block. An encoder that attends to
     padding changes the readout about a hundred times as much.

@@ -26,15 +26,15 @@ from tlbench.testing.conformance.every_plugin import check_light, check_name
 PLUGINS = {"TLBENCH_PLUGINS": "tlbench.testing.toy_plugin,tlbench.testing.faults"}
 PARAMS: dict[str, Value] = {"lr": 0.01, "steps": 4}
 PATIENCE_SECONDS = 240.0
-"""How long an order may take, in seconds; the toys need milliseconds, so a longer wait is a hang."""
+"""Time limit for an order, in seconds; the toys need milliseconds, so an order that exceeds the limit hangs."""
 
 
 class ExecutorConformance:
     """Checks that an executor carries out orders of toy fits and survives faulty ones.
 
     Guarantees: every order gets a complete result; equal orders give equal scores on any worker; orders run
-    concurrently; whatever a strategy raises is part of a result. If `capacity().isolated` is set, also: a worker that
-    dies raises `WorkerLost` for its order alone, orders can be cancelled, and `close` ends running orders.
+    concurrently; any exception of a strategy becomes part of a result. If `capacity().isolated` is set, also: the death
+    of a worker raises `WorkerLost` for its order alone, orders can be cancelled, and `close` ends running orders.
 
         class TestMyExecutor(ExecutorConformance):
             executor = MyExecutor()
@@ -124,7 +124,7 @@ class ExecutorConformance:
                     assert handle.result().results[0].trial == running.pop(handle)
 
     def test_strategy_faults_are_results(self, tmp_path: Path) -> None:
-        """A strategy that raises gets a result with a failure status, and the next order is carried out."""
+        """If a strategy raises, the result has a failure status, and the next order is carried out."""
         with self.started(tmp_path) as executor:
             faults = ["toy-oom", "toy-diverging", "toy-interrupting[how=generator]", "toy-interrupting[how=exit]"]
             # Without isolation, a KeyboardInterrupt is the user's own and must stop the run.
@@ -138,7 +138,7 @@ class ExecutorConformance:
     # 0 looks like success, 139 like a segmentation fault; -9 is the out-of-memory killer, -15 a cluster's time limit.
     @pytest.mark.parametrize("status", [0, 1, 139, -9, -15])
     def test_dead_workers_are_lost(self, tmp_path: Path, status: int) -> None:
-        """A worker that exits, even with status 0, or is killed raises `WorkerLost`; the next order is carried out."""
+        """If a worker exits, even with status 0, or is killed, its order raises `WorkerLost`; the next order runs."""
         with self.started(tmp_path) as executor:
             _skip_without_isolation(executor)
             with pytest.raises(WorkerLost):

@@ -9,7 +9,7 @@ from tlbench.contracts.task import Example, Examples
 
 WORDS = "the a old new cat dog tree river sees finds likes under over quick small and not every my blue".split()
 LONG = 150
-"""Number of words that exceeds one row of most backbones under test, so that windows and truncation are exercised."""
+"""Number of words that do not fit into one row of most backbones, so that windows and truncation are tested."""
 
 
 def noise(modality: str, count: int = 6) -> Examples:

@@ -42,7 +42,7 @@ class MetricConformance:
     """Whether predictions that are right more often score better; set it to False for calibration metrics."""
 
     def answers(self, output: type, seed: int, n: int, right: float = 0.5) -> Scored:
-        """Returns `n` random predictions with targets for an output type, of which about the share `right` is right."""
+        """Returns `n` random predictions and targets for an output type; about the share `right` of them is right."""
         return random_predictions(output, seed, n, right)
 
     def test_import_is_light(self) -> None:

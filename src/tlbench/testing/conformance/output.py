@@ -22,8 +22,8 @@ from tlbench.testing.conformance.every_plugin import check_light, check_name
 class OutputConformance:
     """Checks that targets, predictions, storage, class report and head of an output fit together.
 
-    Guarantees: valid targets are accepted and missing ones refused; right predictions have the best score; arrays
-    depend on their own example only; predictions survive storage; the default head trains and predicts.
+    Guarantees: valid targets are accepted and missing ones refused; right predictions have the best score; the arrays
+    of an example do not depend on other examples; predictions survive storage; the default head trains and predicts.
 
         class TestMyOutput(OutputConformance):
             output = MyOutput()

@@ -52,19 +52,19 @@ class StrategyConformance:
         ToyWordsTask(),
         ToySpanTask(unanswerable=True),
     )
-    """Tasks to fit, as far as the strategy supports them; most tests use the first supported one."""
+    """Tasks to fit, except those that the strategy does not support; most tests use the first supported task."""
     protocol: ClassVar[Protocol] = Protocol(max_steps=6, precision="fp32")
     draws: ClassVar[int] = 3
-    """Number of sampled settings, in at least one of which each hyperparameter must be read."""
+    """Number of sampled settings to fit; each hyperparameter must be read by at least one of these fits."""
     saves: ClassVar[bool] = True
-    """Whether predictors can be saved; without that, a killed run repeats its finished fits."""
+    """Whether predictors can be saved; if not, a run that was killed repeats its finished fits."""
     fused_tolerance: ClassVar[float] = 0.15
     """Largest difference between a fit in a batch and the same fit alone, in validation score and in mean prediction.
 
-    Differences of real numbers are in standard deviations. The default allows four of the 32 validation examples of the
-    toys, for strategies that share more than arithmetic between fits, such as a running mean or a stopping rule. If
-    fits differ by rounding only, set it to 0.001: less than one example, and well above what fp32 rounding causes over
-    a few dozen steps.
+    Differences of real numbers are in standard deviations. The default allows a difference on four of the 32 validation
+    examples of the toys, for strategies that share more than arithmetic between fits, such as a running mean or a
+    stopping rule. If fits differ by rounding only, set it to 0.001, which is less than one example and well above the
+    effect of fp32 rounding over a few dozen steps.
     """
 
     @property

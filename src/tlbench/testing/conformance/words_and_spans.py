@@ -104,7 +104,7 @@ class PartsConformance:
 
 
 def step_and_predict(encoder: Encoder, head: Head, data: Data) -> Predictions:
-    """Returns a new head's predictions; asserts before that its loss is finite and that it gets a gradient."""
+    """Returns a new head's predictions, after asserting that the loss is finite and that the head gets a gradient."""
     import torch
 
     head.prepare(data)

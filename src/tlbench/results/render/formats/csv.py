@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 class Csv(Renderer):
-    """CSV with a header, quoted texts without formulas, and empty cells for missing numbers.
+    """The leaderboard as CSV with a header.
 
-    Floats are written in full, so that reading them gives equal bits.
+    Texts are quoted and escaped, so that a spreadsheet evaluates none of them as a formula. Missing numbers are empty
+    fields. Floats are written with enough digits that reading them gives exactly the same values.
     """
 
     name: ClassVar[str] = "csv"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tlbench.results.render.page_columns import Column
 
 FORMAT = 1
-"""Version of the layout; raised by changes that break existing readers."""
+"""Version of the JSON layout, which is increased by changes that break existing readers."""
 _ODD = re.compile(r"[\x7f-\U0010ffff]")
 
 
@@ -47,7 +47,7 @@ class Json(Renderer):
 
 
 def _escape_invisible(text: str) -> str:
-    """Returns JSON with escape sequences for invisible characters."""
+    """Returns JSON text in which escape sequences replace invisible characters."""
     # Only strings can contain such characters, so the structure of the JSON stays as it is.
     return _ODD.sub(lambda odd: _escape(odd[0]) if is_invisible(odd[0]) else odd[0], text)
 

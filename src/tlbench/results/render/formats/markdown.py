@@ -1,4 +1,4 @@
-"""The leaderboard as GitHub Markdown; equal records give equal bytes, so that committed pages can be checked."""
+"""The leaderboard as GitHub Markdown. Equal records give equal bytes, so a committed page can be checked."""
 
 from __future__ import annotations
 

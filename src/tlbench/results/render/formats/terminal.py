@@ -120,7 +120,7 @@ def _text(line: PageRow, name: str) -> str:
 
 
 def _width(heading: str, lines: Iterable[PageRow], name: str) -> int:
-    """Returns the width of a column, that of its widest heading line or value."""
+    """Returns the width of a column: that of the widest line of its heading or of its widest value."""
     return max(cell_len(text) for text in [*heading.split("\n"), *(_text(line, name) for line in lines)])
 
 
