@@ -1,4 +1,4 @@
-"""The dispatcher: sends orders of many cells to one executor, retries lost ones and enforces time limits."""
+"""The dispatcher: submits orders to one executor, resubmits those whose worker was lost, and enforces time limits."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ from tlbench.running.cells.attempt import Attempt, OrderDefaults
 from tlbench.running.cells.cell_run import CellRun
 
 MAX_ATTEMPTS = 3
-"""A worker may be killed by anybody, so an order is given up, and its cell with it, only after this many losses."""
+"""Number of times that an order may lose its worker before the order's cell fails. It is more than one because a worker
+may be killed for reasons that have nothing to do with the order."""
 EXTRA_OPEN_CELLS = 2
-"""Cells that may be open beyond the number of workers; the others are left to a second run in the same folder."""
+"""Number of cells that may be open in addition to one per worker. All other cells stay closed, so that a second run in
+the same folder can take them."""
 LEASE_RETRY_SECONDS = 0.5
-"""The pause before another try to take the lease of a cell that another run has open."""
+"""Pause in seconds before trying again to take the lease of a cell that another run has open."""
 CommitRecord = Callable[[Record, Path], None]
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The progress of a cell that a worker has an order of."""
+    """The progress of a cell that a worker is working on."""
 
     title: str
     phase: str
@@ -45,7 +47,7 @@ class _InFlight:
 
 
 class Dispatcher:
-    """Keeps an executor busy with the orders of open cells, and opens no more cells than that takes."""
+    """Keeps all workers of an executor busy with orders of open cells, and opens only as many cells as needed."""
 
     def __init__(self, executor: Executor, catalog: Catalog, defaults: OrderDefaults, commit: CommitRecord) -> None:
         self._executor, self._catalog, self._defaults, self._commit = executor, catalog, defaults, commit
@@ -56,7 +58,8 @@ class Dispatcher:
         self._opened_at: dict[CellRun, float] = {}
         self._in_flight: dict[Handle, _InFlight] = {}
         self._lost_worker: set[CellRun] = set()
-        """Cells whose last order lost its worker. They go last, so that frequent kills don't stop all progress."""
+        """Cells whose most recent order lost its worker. Their orders are submitted after those of all other cells, so
+        that a cell that keeps killing its workers does not hold up the others."""
 
     def run(self, attempts: Sequence[Attempt]) -> None:
         """Runs the attempts, and returns when every cell has its record.
@@ -91,14 +94,14 @@ class Dispatcher:
                 run.close()
 
     def progress(self) -> list[Progress]:
-        """Returns the progress of each cell that a worker has an order of."""
+        """Returns the progress of each cell that a worker is working on."""
         now = time.monotonic()
         # The live view calls this from its own thread, hence the copy.
         runs = list(dict.fromkeys(one.run for one in tuple(self._in_flight.values())))
         return [Progress(run.cell.title, run.phase, now - self._opened_at.get(run, now)) for run in runs]
 
     def _submit_orders(self) -> None:
-        """Submits orders until every worker has one, or no cell has any."""
+        """Submits orders until every worker has one or no cell has an order to submit."""
         while len(self._in_flight) < self._workers:
             # Open cells come first, so that what their fits share is used: loaded weights, cached activations. Cells
             # that lost a worker come only after a new one was tried.
@@ -106,7 +109,11 @@ class Dispatcher:
                 return
 
     def _submit_of_open(self, lost_worker: bool) -> bool:
-        """Submits one order of an open cell; returns whether there was one."""
+        """Submits one order of an open cell and returns whether there was one.
+
+        With `lost_worker`, only cells whose most recent order lost its worker are considered; without it, only the
+        others.
+        """
         return any(self._submit_one(run) for run in tuple(self._open) if (run in self._lost_worker) == lost_worker)
 
     def _submit_one(self, run: CellRun) -> bool:
@@ -137,7 +144,10 @@ class Dispatcher:
         return True
 
     def _open_next(self) -> bool:
-        """Opens the next cell that no other run has open, unless enough are; returns whether there was one."""
+        """Opens the next pending cell that no other run has open, unless enough cells are already open.
+
+        Returns whether a cell was opened.
+        """
         if len(self._open) > self._workers + EXTRA_OPEN_CELLS:
             return False
         for _ in range(len(self._pending)):
@@ -156,7 +166,7 @@ class Dispatcher:
         return False
 
     def _collect(self, handles: set[Handle]) -> None:
-        """Passes the results of orders that have ended to their cells."""
+        """Passes the result of each order that has ended to the order's cell."""
         for handle in handles:
             sent = self._in_flight.pop(handle, None)
             if sent is None:
@@ -179,7 +189,10 @@ class Dispatcher:
                 run.tell(order, answer)
 
     def _retry(self, sent: _InFlight, lost: WorkerLost) -> None:
-        """Queues an order again whose worker was lost, or ends its cell after too many losses."""
+        """Queues an order again after its worker was lost.
+
+        If the order was cancelled at its time limit, or has lost its worker too many times, its cell is ended instead.
+        """
         run, order = sent.run, sent.order
         if sent.is_cancelled:
             # Cancelling kills the worker of an isolated executor, so this loss is the time limit's.

@@ -12,17 +12,18 @@ from tlbench.contracts.resources import stage_count
 from tlbench.running.cells.attempt import Attempt
 
 BACKWARD = 2.0
-"""The cost of a backward pass, in forward passes."""
+"""The cost of a backward pass, relative to that of a forward pass."""
 BACKWARD_FROZEN = 1.0
-"""The cost of a backward pass through frozen weights, which saves the gradients of the weights."""
+"""The cost of a backward pass through frozen weights; it is lower because no gradients of the weights are computed."""
 
 
 def longest_first(attempts: Sequence[Attempt], catalog: Catalog, workers: int) -> list[Attempt]:
     """Returns the attempts in the order in which several workers should take them.
 
-    Baselines without a backbone come first, since they take no time. Then come the largest backbones, and of each the
-    strategies that train most of it first and probes last. Equal cells keep the plan's order, and with one worker the
-    plan's order is not changed.
+    Baselines without a backbone come first, since they take no time. The other cells are sorted by the size of their
+    backbone, the largest first. Among cells of one backbone, the strategies that train most of its layers come first
+    and probes come last. Cells with equal cost keep the plan's order, and with one worker the plan's order is not
+    changed.
     """
     if workers == 1:
         return list(attempts)
@@ -30,7 +31,7 @@ def longest_first(attempts: Sequence[Attempt], catalog: Catalog, workers: int) -
 
 
 def _rank(cell: Cell, catalog: Catalog) -> tuple[float, str, float]:
-    """Returns a sort key: minus the size of the backbone, its name, minus the estimated number of passes over it."""
+    """Returns a sort key: minus the backbone's number of parameters, its name, minus the estimated number of passes."""
     if cell.backbone is None:
         return -math.inf, "", 0.0
     parameters = passes = math.inf  # unknown costs are taken for the highest

@@ -25,24 +25,26 @@ from tlbench.running.longest_first import longest_first
 from tlbench.running.staleness import StalenessChecker
 
 Fresh = Literal["none", "failed", "stale", "all"]
-"""Which records `--fresh` runs again."""
+"""The records that `--fresh` replaces by running their cells again."""
 OnRecord = Callable[[Record], None]
 OnStart = Callable[[Callable[[], list[Progress]]], None]
 LOG = "workers.log"
 MOST_ATTEMPTS = 999_999_998
-"""The highest attempt that can be followed by another: file names have at most nine digits for it."""
+"""The highest attempt number that can be followed by another. In file names an attempt number has at most nine
+digits."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where and how cells are run; nothing here is part of their identity."""
+    """Settings for where and how cells are run; none of them is part of a cell's identity."""
 
     executor: str = "isolated"
     jobs: int | None = None
     device: str = "auto"
     fresh: Fresh = "none"
     room: Room | None = None
-    """The memory for all workers, which limits their number unless `jobs` is given; None for no limit."""
+    """The memory that the workers may use, which limits the number of workers unless `jobs` is given; None for no
+    limit."""
 
 
 @dataclass
@@ -51,7 +53,7 @@ class Summary:
 
     total: int
     done_before: int
-    """Cells that had a record already."""
+    """Number of cells that already had a record and were not run again."""
     records: list[Record] = field(default_factory=list)
     """The records of this run."""
 
@@ -94,8 +96,8 @@ def pending_attempts(
         plan: The cells.
         store: The results folder.
         catalog: The installed plugins.
-        settings: Say which records are replaced.
-        capacity: What the executor offers; a record of another device or number of threads is stale.
+        settings: The settings of the run; `fresh` determines which records are replaced.
+        capacity: The executor's capacity; a record made on another device or with another number of threads is stale.
         unreadable: Called with each damaged record.
 
     Raises:
@@ -133,7 +135,7 @@ def pending_attempts(
 
 
 def useful_workers(cells: Sequence[Cell], catalog: Catalog, room: Room | None = None) -> int:
-    """Returns how many workers the cells could keep busy, as far as their memory allows."""
+    """Returns the number of workers that the cells could keep busy, but no more than fit into the memory `room`."""
     found = 0
     for cell in cells:
         found += parallel_fits(cell, catalog.strategy(cell.strategy.name).item)

@@ -21,27 +21,28 @@ class Splits:
 
     @property
     def train(self) -> Examples:
-        """All training examples."""
+        """All training examples, without those that were set aside for validation."""
         self._carve_validation()
         return self._non_empty("train")
 
     @property
     def validation(self) -> Examples:
-        """The validation examples: the task's own, or else a part of train chosen by a fixed seed."""
+        """The task's own validation examples, or else a part of the training split drawn with a fixed seed."""
         self._carve_validation()
         return self._non_empty("validation")
 
     def subset(self, seed: int, limit: int | None) -> Examples:
         """Returns the first `limit` training examples of the seed's permutation.
 
-        Subsets of one seed are nested and the same for every strategy. Without a limit these are all examples.
+        Subsets of one seed are nested and the same for every strategy. Without a limit all training examples are
+        returned.
         """
         if limit is None or limit >= len(self.train):
             return self.train
         return self.train.take(_permutation(len(self.train), seed)[:limit])
 
     def pool(self, seeds: Sequence[int], limit: int) -> tuple[Examples, dict[int, list[int]]]:
-        """Returns the union of several seeds' subsets, and each seed's positions in it."""
+        """Returns the union of several seeds' subsets and, for each seed, the positions of its subset in the union."""
         # One pool for all seeds lets a backbone encode each example once.
         drawn = {seed: _permutation(len(self.train), seed)[:limit] for seed in seeds}
         pool = sorted({index for indices in drawn.values() for index in indices})
@@ -49,7 +50,10 @@ class Splits:
         return self.train.take(pool), {seed: [where[index] for index in indices] for seed, indices in drawn.items()}
 
     def unlabeled(self, seed: int, limit: int | None) -> Examples | None:
-        """Returns the task's unlabelled examples plus the training examples beyond the limit without their labels."""
+        """Returns the task's unlabelled examples and the training examples beyond the limit, without labels.
+
+        Returns None if there are no such examples.
+        """
         own = self._read_split("unlabeled")
         rest = Examples(())
         if limit is not None and limit < len(self.train):

@@ -15,7 +15,10 @@ from tlbench.system.measure import cpu_name
 
 
 class StalenessChecker:
-    """Compares records with what a run would use now; versions and data are looked up once."""
+    """Compares records with the versions, data, threads and device that a run would use now.
+
+    Each version and each data set is looked up only once.
+    """
 
     def __init__(self, catalog: Catalog, device: str, threads: int) -> None:
         self._catalog, self._threads = catalog, threads
@@ -24,10 +27,10 @@ class StalenessChecker:
         self._data: dict[str, dict[str, str]] = {}
 
     def is_stale(self, record: Record) -> bool:
-        """Returns whether versions, train or validation data, threads or device differ from the record's.
+        """Returns whether the versions, train or validation data, threads or device now differ from the record's.
 
-        Whatever is unknown on either side counts as equal: data that are not on this machine could not be run on
-        anyway.
+        An aspect that is unknown in the record or on this machine counts as equal. For example, a cell whose data are
+        missing on this machine could not be run again anyway.
         """
         task = record.cell.task.name
         return any(self._differs(provenance, task) for provenance in (record.provenance, *record.also_made_with))
@@ -55,7 +58,7 @@ class StalenessChecker:
         return self._versions[name]
 
     def _fingerprints(self, task: str) -> dict[str, str]:
-        """Returns split to fingerprint of the current data; empty if they cannot be read."""
+        """Returns the fingerprint of each split of the task's current data; empty if the data cannot be read."""
         if task not in self._data:
             self._data[task] = {}
             with suppress(Exception, SystemExit):

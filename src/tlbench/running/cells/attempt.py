@@ -1,4 +1,4 @@
-"""Attempts at cells, and what all orders of a run have in common."""
+"""Attempts at cells, and the fields that all orders of a run share."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ class Attempt:
     folder: str
     """The attempt's own folder, for finished fits, the winner and predictions."""
     number: int = 1
-    """Counted from 1 and raised by `--fresh`: only a cell's newest attempt counts."""
+    """The attempt's number, counted from 1. `--fresh` starts a new attempt, and only a cell's newest attempt counts."""
     sources: tuple[str, ...] = ()
-    """Folders and record files, which may not exist yet, of cells with the same fits, which this one may reuse."""
+    """Paths of work folders and record files from which this attempt may reuse finished fits; some may not exist
+    yet."""
 
 
 @dataclass(frozen=True)
 class OrderDefaults:
-    """The fields that all orders of a run share; resolved once in the driver, so that no worker decides for itself."""
+    """The fields that all orders of a run share; the driver resolves them once, so that all workers use the same."""
 
     device: str = "cpu"
     bf16: bool = False
-    """Whether the device has bf16 arithmetic, which is what the precision `auto` depends on."""
+    """Whether the device has bf16 arithmetic. If so, the precision `auto` is `bf16-autocast`, otherwise `fp32`."""
     threads: int = 1
     environment: tuple[tuple[str, str], ...] = ()
 

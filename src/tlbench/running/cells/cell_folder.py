@@ -1,7 +1,7 @@
 """The folder of an attempt at a cell: finished work is on disk, so that a kill loses only the fits in progress.
 
 lock                locked (flock) by the process that runs the cell; the kernel unlocks it when the process dies
-trials-<n>.json     finished fits of the search, by the first trial of their order
+trials-<n>.json     finished fits of one order of the search, whose first trial is number n
 winner.json         the frozen params and seeds; no test split is opened before this file is on disk
 saved-<n>/          the predictor of the best trial so far, if its strategy can save it
 final-<s>.json      a finished final fit; its predictions are in seed-<s>.parquet
@@ -9,7 +9,7 @@ test-reads          one byte per order that opens the test split, written before
 began               the start times of the processes that ran the cell, in Unix time, one per line
 cell.json           the cell, for other cells that have the same fits
 made-with.json      the provenances of the fits: versions, data, threads, device
-memory.json         the highest memory use of a worker
+memory.json         the highest memory use of any worker on the cell
 record.json         the finished record, until it is committed
 study.sqlite        the search as an Optuna study, for dashboards
 """
@@ -68,7 +68,7 @@ class CellFolder:
         root.mkdir(parents=True, exist_ok=True)
 
     def lease(self) -> Lease | None:
-        """Takes the cell's lease and returns it, or None while another process holds it."""
+        """Takes and returns the cell's lease; returns None if another process holds the lease."""
         # A lock of the kernel ends with its process, however that dies: no lock file is left behind that somebody would
         # have to judge. O_CLOEXEC keeps programs that this process starts from holding it on.
         handle = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -94,7 +94,10 @@ class CellFolder:
         return dict(sorted(found.items()))
 
     def save_trials(self, results: Sequence[FitResult]) -> None:
-        """Stores the fits of one order, all or none; after a power cut they may be missing and are fitted again."""
+        """Stores the results of all fits of one order in one file.
+
+        After a power cut the file may be missing; then its fits are repeated.
+        """
         self._write(f"trials-{results[0].trial}.json", msgspec.json.encode(results))
 
     def winner(self) -> Winner | None:
@@ -114,11 +117,11 @@ class CellFolder:
         self._write(f"final-{result.seed}.json", msgspec.json.encode(result))
 
     def drop_final(self, seed: int) -> None:
-        """Removes a final fit, so that it is fitted again."""
+        """Removes the result of a seed's final fit, so that the fit is repeated."""
         (self.root / f"final-{seed}.json").unlink(missing_ok=True)
 
     def finals(self) -> list[FitResult]:
-        """Returns the finished final fits whose predictions exist; damaged files are left out."""
+        """Returns the results of finished final fits, except damaged files and fits that lack their predictions."""
         found = []
         for path in self.root.glob("final-*.json"):
             with suppress(OSError, ValueError):
@@ -144,13 +147,16 @@ class CellFolder:
         return None
 
     def provenances(self) -> list[Provenance]:
-        """Returns the provenances of the fits here: several if, for example, a version changed between two runs."""
+        """Returns the provenances of the fits in this folder.
+
+        There are several if, for example, the version of a library changed between two runs.
+        """
         with suppress(OSError, msgspec.DecodeError):
             return msgspec.json.decode((self.root / "made-with.json").read_bytes(), type=list[Provenance])
         return []
 
     def add_provenance(self, provenance: Provenance) -> None:
-        """Adds the provenance of a fit; it is merged with a known one that it does not contradict."""
+        """Adds the provenance of a fit, or merges it into a stored provenance that does not contradict it."""
         known = self.provenances()
         match = next((one for one in known if not one.differing(provenance)), None)
         if match is not None:
@@ -174,18 +180,24 @@ class CellFolder:
         self.drop_saved()
 
     def drop_saved(self, trial: int | None = None) -> None:
-        """Removes the saved predictor of a trial; without a trial, all of them and unfinished ones that a kill left."""
+        """Removes the saved predictor of a trial.
+
+        Without a trial, removes all saved predictors, including incomplete ones of a process that was killed.
+        """
         for name in ("saved-*", ".saved-*.tmp") if trial is None else (f"saved-{trial}",):
             for path in self.root.glob(name) if trial is None else [self.root / name]:
                 shutil.rmtree(path, ignore_errors=True)
 
     def drop_other_tests(self, test: str) -> None:
-        """Removes provenances of fits on another test split than the one with this fingerprint."""
+        """Removes the provenances of fits whose test split has a different fingerprint."""
         kept = [one for one in self.provenances() if one.data.get("test", test) == test]
         self._write("made-with.json", msgspec.json.encode(kept))
 
     def seconds_spent(self) -> float:
-        """Returns the seconds that earlier processes worked on the cell, each until the last file that it finished."""
+        """Returns the total time in seconds that earlier processes worked on the cell.
+
+        The time of each process ends with the last file that the process finished.
+        """
         # A process that was killed could not write down when it ended. What it did after its last file is lost, and so
         # isn't charged.
         try:
@@ -208,7 +220,7 @@ class CellFolder:
 
     @property
     def test_reads(self) -> int:
-        """How often the test split was opened by all processes that ran the cell."""
+        """Number of times that the test split was opened, in all processes that ran the cell together."""
         with suppress(FileNotFoundError):
             return (self.root / "test-reads").stat().st_size
         return 0
@@ -231,7 +243,7 @@ class CellFolder:
         return Memory()
 
     def add_memory(self, memory: Memory) -> None:
-        """Adds the memory use of one order; the highest is kept."""
+        """Updates the highest memory use so far with that of one order."""
         known = self.memory()
         if (highest := peak_memory([known, memory])) != known:
             self._write("memory.json", msgspec.json.encode(highest))

@@ -2,7 +2,7 @@
 
     searching -> frozen -> scoring -> recorded
 
-It runs in the driver, imports no torch and carries out nothing itself. Every result is written to the cell's folder
+It runs in the driver, imports no torch and leaves all fitting to workers. Every result is written to the cell's folder
 before the next step, so that a run that is killed at any moment continues where it stopped.
 """
 
@@ -38,18 +38,20 @@ class CellRun:
     ) -> None:
         self.attempt, self.cell = attempt, attempt.cell
         self.record: Record | None = folder.record(self.cell.id, attempt.number)
-        """The finished record, to be committed; None while the cell is open."""
+        """The cell's finished record, ready to be committed; None until the cell has ended."""
         self._catalog, self._defaults, self._folder, self._lease = catalog, defaults, folder, lease
         self._precision = defaults.precision(self.cell.protocol.precision)
         self._earlier_seconds, self._clock = folder.seconds_spent(), WorkClock()
         self._energy_joules: float | None = None
         self._queue: list[FitOrder] = []
         self._in_flight: list[tuple[Fit, ...]] = []
-        """The fits of orders that were handed out; a restart forgets them, so that their results are ignored."""
+        """The fits of each order that was handed out and has no result yet. A restart empties this list, so that
+        results of orders from before the restart are ignored."""
         self._running: list[tuple[Fit, ...]] = []
-        """The fits of orders that workers are carrying out, for the clock."""
+        """The fits of each order that a worker is carrying out, which determine when the cell's clock runs."""
         self._unverified = folder.provenances()
-        """What earlier processes fitted with; checked against the first result, which shows what the data are now."""
+        """The provenances of earlier processes' fits, until the first result shows whether the data are still the
+        same."""
         self._search: CellSearch | None = None
         self._finals: FinalFits | None = None
         self._is_scoring = False
@@ -59,20 +61,20 @@ class CellRun:
 
     @classmethod
     def open(cls, attempt: Attempt, catalog: Catalog, defaults: OrderDefaults) -> CellRun | None:
-        """Returns the run of a cell, or None while another process holds its lease."""
+        """Takes the cell's lease and returns the cell's run; returns None if another process holds the lease."""
         folder = CellFolder(Path(attempt.folder))
         lease = folder.lease()
         return None if lease is None else cls(attempt, catalog, defaults, folder, lease)
 
     @property
     def seconds_left(self) -> float | None:
-        """The rest of the cell's time limit, after what earlier processes spent; None without a limit."""
+        """Seconds left of the cell's time limit, after those that earlier processes spent; None without a limit."""
         limit = self.cell.protocol.max_seconds
         return None if limit is None else limit - self._earlier_seconds - self._clock.elapsed()
 
     @property
     def phase(self) -> str:
-        """The cell's progress, for display."""
+        """The cell's progress as a short text for display, such as `trial 3/20`."""
         protocol = self.cell.protocol
         if self._finals is None:
             # A grid may have fewer params than the protocol allows trials.
@@ -95,7 +97,10 @@ class CellRun:
         return order
 
     def before_submit(self, order: FitOrder) -> None:
-        """Counts an order that opens the test split: before it is submitted, so that no kill hides a read."""
+        """Counts an order that opens the test split.
+
+        This is done before the order is submitted, so that no kill can leave a read of the test split uncounted.
+        """
         if order.purpose != "search":
             self._folder.count_test_read()
 
@@ -110,7 +115,7 @@ class CellRun:
             self._guarded(lambda: self._take_result(order, answer))
 
     def requeue(self, order: FitOrder, in_halves: bool = False) -> None:
-        """Queues an order again whose worker was lost; in halves if memory ran out."""
+        """Queues an order again after its worker was lost, split into two orders if memory ran out (`in_halves`)."""
         if not self._is_needed(order):
             return
         half = (len(order.fits) + 1) // 2 if in_halves and order.purpose != "score" else len(order.fits)
@@ -119,7 +124,7 @@ class CellRun:
             self._queue.append(msgspec.structs.replace(order, fits=fits, attempt=order.attempt + 1, worker=""))
 
     def fail(self, status: Status, reason: str, trace: str = "", order: FitOrder | None = None) -> None:
-        """Ends the cell without scores; does nothing if the order that caused it is not needed any more."""
+        """Ends the cell without scores; does nothing if `order`, whose failure is the cause, is no longer needed."""
         if (order is None or self._is_needed(order)) and self.record is None:
             trials = self._search.trials if self._search else self._folder.trials().values()
             self._finish(failure_record(self.attempt, CellFailed(status, reason, trace), tuple(trials)))
@@ -132,7 +137,7 @@ class CellRun:
         self._lease.release()
 
     def _load(self) -> None:
-        """Enters the state that the folder's files show: new, searching or frozen."""
+        """Restores the cell's state (new, searching or frozen) from the files in its folder."""
         self._folder.record_start(self.cell)
         self._settings = settings_of(self._catalog, self.cell)
         self._reused = ReusedFits(self.attempt, self._provenance, self._folder)
@@ -150,7 +155,7 @@ class CellRun:
             self._finals = FinalFits(winner, self._folder, self._reused)
 
     def _restart(self) -> None:
-        """Starts over: the data have changed, so what an interrupted run left are other fits."""
+        """Discards all finished work and starts over, because the data have changed since an earlier run."""
         self._folder.reset()
         self._search = self._finals = None
         # With nothing in flight, the results of orders that are still running are ignored when they come.
@@ -158,7 +163,7 @@ class CellRun:
         self._load()
 
     def _fill_queue(self) -> None:
-        """Queues what the cell's state calls for; leaves the queue empty if results have to come first."""
+        """Queues the next orders for the cell's state; leaves the queue empty if the cell has to wait for results."""
         if self._finals is None:
             self._queue_trials()
         # The search may just have ended, so the final fits follow without another round.
@@ -166,7 +171,7 @@ class CellRun:
             self._queue_finals(self._finals)
 
     def _queue_trials(self) -> None:
-        """State "searching": queues the next trials, or freezes the winner once all have results."""
+        """State "searching": queues the next trials, or freezes the winner once all trials have results."""
         assert self._search is not None
         if fits := self._search.ask():
             best = self._search.best
@@ -186,7 +191,7 @@ class CellRun:
             self._finals = FinalFits(winner, self._folder, self._reused)
 
     def _queue_finals(self, finals: FinalFits) -> None:
-        """States "frozen" and "scoring": queues the final fits, and the scoring once all have results."""
+        """States "frozen" and "scoring": queues the final fits, and the scoring order once all of them have results."""
         in_one_pass = self._settings.batch_size > 1
         fits = finals.ask(in_one_pass)
         if fits and in_one_pass:
@@ -214,7 +219,7 @@ class CellRun:
         self._queue.append(order)
 
     def _is_needed(self, order: FitOrder) -> bool:
-        """Removes an order from those in flight; returns whether its result still matters."""
+        """Removes an order from those in flight and returns whether its result is still needed."""
         # Compared by identity: the dispatcher adds the seconds left to an order, but the tuple of fits stays the same.
         for i, fits in enumerate(self._running):
             if fits is order.fits:
@@ -268,7 +273,7 @@ class CellRun:
         self._finish(build_record(self.attempt, self._settings.info, fits, answer))
 
     def _finish(self, record: Record) -> None:
-        """State "recorded": completes the record with what was measured of the whole cell, and writes it down."""
+        """State "recorded": adds the measurements of the whole cell to the record and stores the record."""
         fits = (*record.trials, *record.fits)
         total = self._earlier_seconds + self._clock.elapsed() + reused_seconds(record.trials, record.fits)
         known = self._folder.provenances()

@@ -7,7 +7,7 @@ from tlbench.running.cells.attempt import Attempt
 
 
 class CellFailed(Exception):
-    """Ends a cell without scores; it carries what the record will show."""
+    """Raised to end a cell without scores; it carries the status, reason and traceback for the record."""
 
     def __init__(self, status: Status, reason: str, traceback: str = "") -> None:
         super().__init__(reason)

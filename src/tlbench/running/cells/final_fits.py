@@ -1,4 +1,7 @@
-"""The final fits of one cell: the winner at each seed, on a test split that may have changed since an interruption."""
+"""The final fits of one cell: the winner fitted at each seed.
+
+After an interruption, final fits are repeated if the test split has changed.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,17 @@ class FinalFits:
         self._folder, self._reused = folder, reused
         self._finals = {final.seed: final for final in folder.finals()}
         self._earlier = set(self._finals)
-        """Seeds that an earlier process finished."""
+        """Seeds whose final fit was finished by an earlier process."""
         self._reused_tests: dict[int, str] = {}
-        """Seed to the fingerprint of the test split that was predicted, for fits reused by this process."""
+        """For each seed whose fit this process reused, the fingerprint of the test split that the fit predicted."""
         self._ordered: set[int] = set()
 
     def ask(self, in_one_pass: bool) -> list[Fit]:
-        """Returns the fits that are missing and not ordered yet, after reusing those of other cells.
+        """Reuses fits of other cells, and returns the fits that are still missing and not ordered yet.
 
         Args:
-            in_one_pass: Whether the strategy fits several seeds in one pass; then all seeds of the pass are returned.
+            in_one_pass: Whether the strategy fits several seeds in one pass. If so and if any fit is missing, the fits
+                of all seeds are returned, except reused ones.
         """
         missing = [seed for seed in self.winner.seeds if seed not in self._finals and seed not in self._ordered]
         left = [seed for seed in missing if not self._reuse(seed)]
@@ -66,10 +70,10 @@ class FinalFits:
         return tuple(self._finals[seed] for seed in self.winner.seeds if seed in self._finals)
 
     def check(self) -> None:
-        """Ends the cell if a fit failed.
+        """Checks that no final fit failed.
 
         Raises:
-            CellFailed: With the status and reason of the first fit that failed.
+            CellFailed: A fit failed; the error has the status and reason of the first such fit.
         """
         if failed := next((final for final in self.results if final.status != "ok"), None):
             # Final fits have no thresholds: only the strategy itself can have raised `Pruned`.
@@ -77,7 +81,7 @@ class FinalFits:
             raise CellFailed(status, f"seed {failed.seed}: {failed.reason}", failed.traceback)
 
     def drop_misfits(self, answer: OrderResult) -> bool:
-        """Removes fits whose predictions are of another test split than the one scored; returns whether there are any.
+        """Removes fits whose predictions are not for the current test split; returns whether any were removed.
 
         Raises:
             CellFailed: A fit of this process has predictions that cannot be scored.

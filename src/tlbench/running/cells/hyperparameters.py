@@ -22,7 +22,7 @@ from tlbench.running.splits import Splits
 
 @dataclass(frozen=True)
 class CellSettings:
-    """A cell's search space and metric, and how many fits its strategy takes in one pass."""
+    """A cell's search space, defaults and metric, and the number of fits that its strategy runs in one pass."""
 
     info: TaskInfo
     metric: Metric
@@ -31,7 +31,7 @@ class CellSettings:
     defaults: dict[str, Value]
     batch_size: int
     imports: tuple[str, ...] = ()
-    """Modules that loading the backbone imports and that take long to import."""
+    """Modules that are imported when the backbone is loaded and whose import is slow."""
 
     @property
     def usable_defaults(self) -> dict[str, Value]:
@@ -73,7 +73,7 @@ def settings_of(catalog: Catalog, cell: Cell) -> CellSettings:
 
 
 def only_params(settings: CellSettings, protocol: Protocol) -> dict[str, Value] | None:
-    """Returns the only params there are to fit, or None if params have to be sampled or compared."""
+    """Returns the params if there is only one choice of them, or None if params have to be sampled or compared."""
     space = settings.space
     fixed = {name: _fixed_value(domain) for name, domain in space.items() if is_fixed(domain)}
     if len(fixed) == len(space):

@@ -1,4 +1,4 @@
-"""Finds cells with the same fits, whose finished fits an attempt may reuse."""
+"""Finds cells that share fits with a cell, so that an attempt at the cell can reuse their finished fits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tlbench.running.staleness import StalenessChecker
 
 
 class RelatedCells:
-    """The attempts in a results folder, grouped by the prefix that ids of cells with the same fits share."""
+    """The attempts in a results folder, grouped by the id prefix that cells with the same fits have in common."""
 
     def __init__(
         self,
@@ -28,9 +28,9 @@ class RelatedCells:
 
         Args:
             store: The results folder.
-            ids: Ids of the cells that have a record there, or are going to have one.
-            attempts: Cell id to the newest attempt with a record.
-            staleness: If given, only records that are not stale are used, and no unfinished cells.
+            ids: Ids of the cells that have, or are going to have, a record in the folder.
+            attempts: The number of the newest attempt with a record, by cell id.
+            staleness: If given, fits are reused only from records that are not stale, and not from unfinished cells.
         """
         self._store, self._staleness = store, staleness
         # Ids begin with a digest of what identifies the fits, so that a listing is enough and no index is needed.
@@ -65,7 +65,7 @@ class RelatedCells:
 
 
 def has_more_time(record: Record, cell: Cell) -> bool:
-    """Returns whether the record is of a cell that ran out of time and now has a greater limit."""
+    """Returns whether the record's cell ran out of time and `cell` has a longer time limit."""
     before, limit = record.cell.protocol.max_seconds, cell.protocol.max_seconds
     return record.status == "timeout" and before is not None and (limit is None or limit > before)
 

@@ -1,9 +1,9 @@
 """Reuses fits that other cells have finished instead of fitting them again.
 
 A cell with more trials, more seeds or another sampler is a different cell, but some of its fits are the same, by
-`Cell.fit_id`. They are read from records, and from the work folders of cells without a record yet, and are reused only
-if data and precision are those of this run. Versions, threads and devices may differ: refusing such fits would repeat a
-night's work after a patch release. The record lists all provenances.
+`Cell.fit_id`. Finished fits are read from records, and from the work folders of cells without a record yet. They are
+reused only if data and precision are those of this run. Versions, threads and devices may differ: refusing such fits
+would repeat a night's work after a patch release. The record lists all provenances.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from tlbench.running.scoring.prediction_files import read_seed, write_table
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Everything else may differ, and is reported by the record.
+# Aspects in which two provenances must agree. All other aspects may differ, and the record reports them.
 _MUST_AGREE = ("train data", "validation data", "precision")
 _LONGEST_SECONDS = 1e9
-"""Thirty years: a longer time in a file was not measured."""
+"""Upper bound, about thirty years, for a time in a file; a longer time cannot have been measured."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class _Source:
     folder: Path
     """The folder of the prediction files."""
     predictions: str | None = None
-    """The file with all seeds; None if each seed has its own."""
+    """Name of the file with the predictions of all seeds; None if each seed has a file of its own."""
 
     def table(self, result: FitResult) -> pa.Table | None:
         """Returns the test predictions of a final fit, or None if they cannot be read."""
@@ -56,7 +56,7 @@ class _Source:
 
 @dataclass(frozen=True)
 class ReusedFinal:
-    """A final fit of another cell, taken over by this one."""
+    """A final fit of another cell that this cell reuses."""
 
     result: FitResult
     test: str
@@ -64,7 +64,7 @@ class ReusedFinal:
 
 
 class ReusedFits:
-    """Finished fits of other cells that this cell needs too, by their identity."""
+    """The finished fits of other cells that this cell can reuse, looked up by `Cell.fit_id`."""
 
     def __init__(self, attempt: Attempt, provenance: Callable[[], Provenance], folder: CellFolder) -> None:
         """Reads the finished fits of an attempt's sources.
@@ -90,7 +90,7 @@ class ReusedFits:
                     self._final.setdefault(self._id(result), []).append((result, source))
 
     def trial(self, fit: Fit) -> FitResult | None:
-        """Returns the result of a trial that another cell has finished, or None."""
+        """Returns another cell's result for this fit of the search, or None if no other cell has finished the fit."""
         found = self._search.get(self._id(fit))
         if found is None:
             return None
@@ -102,7 +102,10 @@ class ReusedFits:
         )
 
     def final(self, fit: Fit, path: Path) -> ReusedFinal | None:
-        """Returns a final fit that another cell has finished, or None; its predictions are written to the path."""
+        """Returns another cell's result for this final fit and writes its predictions to `path`.
+
+        Returns None if no other cell has finished the fit.
+        """
         for result, source in self._final.get(self._id(fit), ()):
             tests = {one.data["test"] for one in source.made_with if "test" in one.data}
             table = source.table(result)
@@ -128,7 +131,7 @@ class ReusedFits:
         return serves and result.status in kinds and _is_plausible(result)
 
     def _add_source(self, source: _Source) -> None:
-        """Adds the source's provenance and memory to the cell's, which its record then includes."""
+        """Adds the source's provenances and memory use to those of the cell, so that the record includes them."""
         for made_with in source.made_with:
             self._folder.add_provenance(made_with)
         self._folder.add_memory(source.memory)
@@ -151,7 +154,7 @@ def _is_plausible(result: FitResult) -> bool:
 
 
 def reused_seconds(trials: Sequence[FitResult], finals: Sequence[FitResult]) -> float:
-    """Returns the seconds that the reused fits of a cell took where they were run."""
+    """Returns the total time in seconds that a cell's reused fits took in the runs that computed them."""
     searched = [trial for trial in trials if trial.taken_over]
     total = sum(getattr(trial, field) for trial in searched for field in PAID)
     for final in finals:

@@ -1,4 +1,4 @@
-"""The trials of one cell: which fits come next, their results, and the winner."""
+"""The trials of one cell: proposes the next fits, collects their results and determines the winner."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CellSearch:
         self._batch: list[Fit] = []
         """Fits that wait until there are enough of them for one pass."""
         self.predictor_workers: dict[int, str] = {}
-        """Trial number to the worker that still holds its predictor."""
+        """For each trial whose predictor a worker still has in memory, the name of that worker, by trial number."""
         protocol = cell.protocol
         if settings.batch_size > protocol.lag:
             # The fits of one pass cannot learn from each other's scores. With a lag below the batch size, the search
@@ -42,9 +42,9 @@ class CellSearch:
     def ask(self) -> list[Fit]:
         """Returns the fits of the next order; empty if results have to come first or no trial is left.
 
-        For a strategy that fits several trials in one pass these are always a full batch, except for the last one. The
-        number of other orders in flight must not matter, because results of a pass differ in the last bits with what
-        else is in it.
+        For a strategy that fits several trials in one pass, each order is a full batch, except for the last order. The
+        fits in a batch must not depend on the number of other orders in flight, because the result of a fit differs in
+        the last bits depending on the other fits in its pass.
         """
         size = self._settings.batch_size
         while len(self._batch) < size and (trial := self._search.ask()) is not None:
@@ -61,9 +61,9 @@ class CellSearch:
         return fits
 
     def stop_below(self, fits: list[Fit]) -> dict[int, float]:
-        """Returns step to the least score, signed so that greater is better, with which a fit goes on.
+        """Returns, by step, the minimum score that a fit needs to continue (signed so that greater is better).
 
-        It is empty for fits of one pass, which all run to its end.
+        Empty for a strategy that fits several trials in one pass, since none of them can stop before the pass ends.
         """
         return self._search.stop_below(fits[0].trial) if self._settings.batch_size == 1 else {}
 
@@ -87,7 +87,7 @@ class CellSearch:
 
     @property
     def best(self) -> FitResult | None:
-        """The trial with the best validation score so far; the lowest number among equals."""
+        """The trial with the best validation score so far, or None; of equal trials, the one with the lowest number."""
         return self._best
 
     def _update_best(self, trial: FitResult) -> None:
@@ -107,7 +107,7 @@ class CellSearch:
             self._search.export(self._folder.study)
 
     def winner(self) -> Winner:
-        """Returns the best trial's params.
+        """Returns the best trial as the winner.
 
         Raises:
             CellFailed: No trial has a score.

@@ -15,17 +15,17 @@ class WorkClock:
     started: float = 0.0
 
     def start(self) -> None:
-        """Counts an order that starts."""
+        """Marks the start of an order."""
         if self.running == 0:
             self.started = time.monotonic()
         self.running += 1
 
     def stop(self) -> None:
-        """Counts an order that ends."""
+        """Marks the end of an order."""
         self.running -= 1
         if self.running == 0:
             self.seconds += time.monotonic() - self.started
 
     def elapsed(self) -> float:
-        """Returns the seconds so far, those of running orders included."""
+        """Returns the time so far in seconds, including the time of orders that are still running."""
         return self.seconds + (time.monotonic() - self.started if self.running else 0.0)

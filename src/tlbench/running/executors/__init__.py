@@ -1,6 +1,6 @@
-"""The core's own executors, registered with its metrics and renderers through the same hooks as plugins.
+"""The core's own executors, and the hooks that register them together with the core's metrics and renderers.
 
-`inline` carries out orders in this process, `isolated` in worker processes.
+The hooks are those that plugins use. `inline` carries out orders in this process, `isolated` in worker processes.
 """
 
 from __future__ import annotations

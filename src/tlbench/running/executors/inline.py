@@ -24,7 +24,7 @@ class Inline:
     name: str = "inline"
 
     def start(self, request: ExecutorRequest) -> Executor:
-        """Returns an executor, which imports libraries with its first order."""
+        """Returns an executor that imports torch and the other libraries when the first order is submitted."""
         return _InlineExecutor(request)
 
 
@@ -33,7 +33,7 @@ class Alarm(BaseException):
 
 
 class _Done:
-    """The handle of an order, which has ended when it is returned."""
+    """The handle of an order that `submit` has already carried out."""
 
     def __init__(self, answer: OrderResult | None) -> None:
         self._answer = answer
@@ -85,7 +85,7 @@ class _InlineExecutor:
 
 @contextmanager
 def _alarm(seconds: float | None) -> Iterator[None]:
-    """Raises `Alarm` in the block after so many seconds; without a limit, or outside the main thread, never."""
+    """Raises `Alarm` in the block at the time limit; does nothing without a limit or outside the main thread."""
     # Python runs signal handlers in the main thread only, and lets no other thread set one.
     if seconds is None or threading.current_thread() is not threading.main_thread():
         yield
@@ -105,6 +105,6 @@ def _alarm(seconds: float | None) -> Iterator[None]:
 
 
 def _import_libraries() -> None:
-    """Imports what every order needs; what cannot be imported is left to be reported by the first cell."""
+    """Imports the libraries that every order needs; errors are ignored here, because the first cell reports them."""
     with suppress(Exception, SystemExit):
         import tlbench.running.fitting.worker  # noqa: F401

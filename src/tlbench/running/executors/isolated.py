@@ -32,15 +32,15 @@ class Isolated:
 
     name: str = "isolated"
     jobs: int | None = None
-    """The number of workers; None for one per GPU or core, as far as memory allows."""
+    """The number of workers; None for the number from `--jobs`, or else one per GPU or core as far as memory allows."""
 
     def start(self, request: ExecutorRequest) -> Executor:
-        """Returns an executor, which starts its first worker with the first order."""
+        """Returns an executor that starts its first worker when the first order is submitted."""
         return _IsolatedExecutor(request, local_capacity(request, self.jobs, isolated=True))
 
 
 class _Handle:
-    """An order that a worker carries out."""
+    """The handle of an order that a worker process carries out."""
 
     def __init__(self, worker: WorkerProcess) -> None:
         self.worker = worker
@@ -63,21 +63,25 @@ class _Worker:
 
     process: WorkerProcess
     slot: int
-    """A number below the number of workers, which selects the GPU."""
+    """Index of the worker among those that run at the same time; it selects the worker's GPU."""
     key: str = ""
-    """The cell that it serves; on a GPU the backbone."""
+    """Id of the cell that the worker serves; on a GPU, the name of the backbone instead (empty for a cell without
+    one)."""
     name: str = ""
-    """Its own name, as orders for the worker that holds a predictor use it."""
+    """The worker's own name, which `FitOrder.worker` refers to; empty until the worker has returned a result."""
     keeps: bool = False
-    """Whether it holds the predictor of the best trial."""
+    """Whether the worker has the predictor of its last fit, the best trial so far, in memory."""
     handle: _Handle | None = None
-    """The order that it carries out; None while it is idle."""
+    """Handle of the order that the worker is carrying out; None while the worker is idle."""
     used: float = 0.0
-    """When it last got an order."""
+    """Time (of `time.monotonic`) at which the worker last received an order."""
 
 
 class _IsolatedExecutor:
-    """A worker serves one cell on a CPU, so that cells cannot affect each other, and one backbone on a GPU."""
+    """An executor whose workers each serve one cell on a CPU, or one backbone on a GPU.
+
+    On a CPU, cells therefore cannot affect each other.
+    """
 
     def __init__(self, request: ExecutorRequest, capacity: Capacity) -> None:
         self._request, self._capacity = request, capacity
@@ -89,7 +93,8 @@ class _IsolatedExecutor:
         self._pool.prestart()
         self._workers: dict[WorkerProcess, _Worker] = {}
         self._fatal_imports: set[tuple[str, ...]] = set()
-        """Modules that killed the process which imported them for several workers."""
+        """Groups of modules whose import killed a process that was to import them once for several workers. Each worker
+        imports such modules itself."""
 
     def capacity(self) -> Capacity:
         return self._capacity
@@ -115,7 +120,7 @@ class _IsolatedExecutor:
         self._workers.clear()
 
     def _take_events(self, timeout: float | None) -> None:
-        """Waits for events of worker processes, and sets the outcomes of the orders that they end."""
+        """Waits for events of worker processes, and sets the outcome of each order that has ended."""
         for event in self._pool.wait(timeout):
             worker = self._workers.get(event.worker)
             if worker is None:
@@ -143,7 +148,7 @@ class _IsolatedExecutor:
         idle = [worker for worker in self._workers.values() if worker.handle is None]
         matching = [worker for worker in idle if worker.key == key]
         if matching:
-            # Best the one that holds the predictor; else one that holds none, so that none is overwritten needlessly.
+            # Best is the worker that holds the winner's predictor; else one without any, so that none is overwritten.
             return min(matching, key=lambda worker: (worker.name != order.worker, worker.keeps, worker.used))
         if len(self._workers) >= self._capacity.workers and idle:
             # Replace a worker that holds no predictor, and of these the one that has been idle longest.

@@ -1,4 +1,4 @@
-"""How many workers this machine runs at once, and which cores and GPU each has."""
+"""Determines how many workers this machine runs at the same time, and the cores and GPU of each."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ def local_capacity(request: ExecutorRequest, workers: int | None = None, isolate
     """Returns the capacity of this machine.
 
     Args:
-        request: The run's request.
-        workers: The executor's own number of workers; None for the requested one, or as many as are useful.
-        isolated: Whether workers are processes of their own.
+        request: The options of the run.
+        workers: The number of workers set for the executor itself. None for the number that the run requests, or else
+            the device's default, but no more than are useful.
+        isolated: Whether each worker is a process of its own.
 
     Raises:
         UsageError: This machine lacks the requested GPU.
@@ -32,6 +33,6 @@ def local_capacity(request: ExecutorRequest, workers: int | None = None, isolate
 
 
 def gpu_of(request: ExecutorRequest, slot: int) -> str:
-    """Returns the index of the GPU for the worker in a slot."""
+    """Returns the index of the GPU that the worker with this slot uses."""
     index = request.device.partition(":")[2]
     return index or str(slot % max(1, gpus()))

@@ -43,12 +43,12 @@ class CellContext:
         )
         self._once_values: dict[tuple[int, str], object] = {}
         self.once_seconds: dict[tuple[int, str], float] = {}
-        """(seed, key) to the seconds that computing the value took."""
+        """Time in seconds that computing each value of `Job.once` took, by seed and key."""
         self._test: Examples | None = None
 
     @property
     def info(self) -> TaskInfo:
-        """What a strategy may know of the task."""
+        """The task's metadata that a strategy may see."""
         return self.about.task
 
     @cached_property
@@ -74,12 +74,15 @@ class CellContext:
         return self.session.load(self.cell.backbone.name, self.precision, pretrained)
 
     def data(self, examples: Examples) -> Data:
-        """Returns featurised examples that count their own reads."""
+        """Returns the examples featurised by the cell's backbone, with a new meter that counts reads."""
         backbone = self.cell.backbone.name if self.cell.backbone else None
         return self.session.data(backbone, self.cell.task.name, examples).metered()
 
     def train(self, seed: int) -> Data:
-        """Returns the training subset of a seed, as a part of the featurised subsets of all the cell's seeds."""
+        """Returns the featurised training subset of a seed.
+
+        With a limit, the features are selected from those of the union of all seeds' subsets, which is encoded once.
+        """
         limit = self.cell.protocol.train_limit
         if limit is None or limit >= len(self.splits.train):
             return self.data(self.splits.train)
@@ -107,7 +110,7 @@ class CellContext:
         """Loads another backbone and returns it.
 
         Raises:
-            PluginError: The strategy's `needs()` does not name it.
+            PluginError: The strategy's `needs()` does not name the backbone.
         """
         self._check_declared("backbone", name)
         session, task = self.session, self.task.item
@@ -123,8 +126,8 @@ class CellContext:
         """Returns another task's labelled data, featurised by this cell's backbone.
 
         Raises:
-            PluginError: The strategy's `needs()` does not name it, the cell has no backbone, or it is the cell's own
-                task under another name.
+            PluginError: The strategy's `needs()` does not name the task, the cell has no backbone, or the task is the
+                cell's own under another name.
         """
         self._check_declared("task", name)
         if self.backbone is None or encoder is None:
@@ -175,7 +178,10 @@ class CellContext:
         return self._test
 
     def overlap(self) -> dict[str, int]:
-        """Returns split to the number of test examples that are in it too; empty before the test split is opened."""
+        """Returns, by split, the number of test examples that the split contains too.
+
+        Empty before the test split is opened.
+        """
         if self._test is None:
             return {}
         found = overlap(self._test, self.splits)
@@ -185,7 +191,7 @@ class CellContext:
         return found
 
     def fingerprints(self) -> dict[str, str]:
-        """Returns split to fingerprint, for the splits that were used."""
+        """Returns the fingerprint of each split that was used, by the name of the split."""
         found = {"train": self.splits.train.fingerprint, "validation": self.splits.validation.fingerprint}
         if self._test is not None:
             found["test"] = self._test.fingerprint

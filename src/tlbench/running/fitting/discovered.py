@@ -1,6 +1,6 @@
-"""Runs the plugins' hooks when it is imported.
+"""A module whose import runs the plugins' hooks.
 
-A fork server imports it, so that what the hooks import is in memory before workers are forked.
+A fork server imports this module, so that the modules that the hooks import are in memory before workers are forked.
 """
 
 from __future__ import annotations

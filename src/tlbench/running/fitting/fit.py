@@ -26,7 +26,7 @@ from tlbench.running.fitting.timing import FitTimers
 
 @dataclass(frozen=True)
 class Fitted:
-    """The result of a fit, with its predictor."""
+    """The result of a fit, with its predictor (None unless the status is `ok`)."""
 
     result: FitResult
     predictor: Predictor | None = None
@@ -38,15 +38,17 @@ def run_fits(
     purpose: Literal["search", "final"] = "search",
     stop_below: Mapping[int, float] = MappingProxyType({}),
 ) -> list[Fitted]:
-    """Runs fits and returns their results; several go through the strategy's `fit_batch` in one pass if it has one.
+    """Runs fits and returns their results.
 
-    Errors of the strategy become results. Only an interrupt (Ctrl-C) passes through, in a process that is not a worker.
+    If the strategy supports it, several fits run in one pass through `fit_batch`, otherwise one after the other. Errors
+    of the strategy are returned as results that are not `ok`. Only an interrupt (Ctrl-C) is raised, and only in a
+    process that is not a worker.
 
     Args:
         fits: Fits of one cell.
         context: The cell's data and models.
         purpose: Stored in the results.
-        stop_below: Step to the least score, signed so that greater is better, with which a fit goes on.
+        stop_below: By step, the minimum score that a fit needs to continue (signed so that greater is better).
     """
     if len(fits) > 1 and context.strategy.item.batch_size == 1:
         # The strategy takes one job at a time: one fit after the other, each on a fresh encoder.
@@ -108,9 +110,9 @@ def run_fits(
 def _standalone(
     seed: int, usage: EncodeUsage, train: Mapping[int, Data], once: Mapping[tuple[int, str], float]
 ) -> dict[str, float]:
-    """Returns the seconds of encoding and set-up that a fit of this seed would take alone, without a cache.
+    """Returns the seconds of encoding and set-up that a fit of this seed would need on its own, without a cache.
 
-    Encoding of other seeds' training subsets, and their set-up, is left out.
+    The encoding of other seeds' training subsets, and the set-up for other seeds, are left out.
     """
     subsets = {one: data.fingerprint for one, data in train.items()}
     others = {data for data in subsets.values() if data != subsets.get(seed)}
@@ -151,7 +153,7 @@ def _fitted(fit: Fit, job: Job | None, validated: _Validated, common: dict[str, 
 
 
 def _parameters(predictor: Any, job: Job | None) -> tuple[int, int]:
-    """Returns the numbers of all and of trained parameters: the predictor's own, or else those of encoder and head."""
+    """Returns the numbers of all parameters and of trained ones, from the predictor or else from encoder and head."""
     if job is None or job.encoder is None:
         return 0, 0
     total = count_parameters(job.encoder) + count_parameters(job.head)

@@ -29,4 +29,4 @@ def status_of(error: BaseException) -> tuple[FitStatus, str, str]:
 
 
 _OUT_OF_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
-"""Messages of torch for errors that have no type of their own."""
+"""Parts of the messages of torch's out-of-memory errors that have no exception type of their own."""

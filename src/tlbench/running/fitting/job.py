@@ -24,7 +24,7 @@ from tlbench.running.search.pruners import should_prune
 
 
 class ProgressReporter:
-    """The function `Job.report`: keeps the history of a fit and prunes it where it is below the search's threshold."""
+    """The function `Job.report`: records a fit's history, and prunes the fit if its score is below the threshold."""
 
     def __init__(self, context: CellContext, stop_below: Mapping[int, float]) -> None:
         self._sign = 1.0 if context.metric.greater_is_better else -1.0
@@ -42,7 +42,7 @@ class ProgressReporter:
         Args:
             step: The step of training.
             score: The validation score of the primary metric, with the metric's own sign.
-            loss: The training loss.
+            loss: The training loss, if the strategy reports it.
 
         Raises:
             Diverged: The score is not finite.
@@ -91,7 +91,7 @@ def build_job(
         timers.once_seconds[seed, key] = context.once_seconds[seed, key]
         return value
 
-    # Each of these seeds again, since what a strategy did before must not change what it gets.
+    # Functions that create weights seed the generators first, so that the result does not depend on earlier calls.
     def load(pretrained: bool = True) -> Any:
         seed_everything(seed)
         return context.load(pretrained)
@@ -141,7 +141,10 @@ def build_job(
 
 @contextmanager
 def _own_random_numbers(seed: int) -> Iterator[None]:
-    """Seeds the block and restores the generators after it, so that later code is the same whether or not it ran."""
+    """Seeds the random generators for the block and restores them afterwards.
+
+    So the random numbers of later code are the same whether or not the block ran.
+    """
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     seed_everything(seed)

@@ -1,4 +1,4 @@
-"""Sets up a worker's libraries: quiet, with its share of the cores, and imported before anything is timed."""
+"""The set-up of a worker's libraries: less output, limited threads, and imports before anything is timed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ PRELOADED = (
 )  # fmt: skip
 """Modules that every order needs and that take long to import; torch's optimizers import `torch._dynamo`."""
 DISCOVERED = "tlbench.running.fitting.discovered"
-"""The module that runs the plugins' hooks; imported after the plugins, so that their errors name them."""
+"""The module that runs the plugins' hooks. It is imported after the plugins' modules, so that an error in one of these
+is reported under the plugin's own name."""
 
 
 def configure_libraries(threads: int) -> None:
@@ -43,6 +44,6 @@ def configure_libraries(threads: int) -> None:
 
 
 def silence_warnings() -> None:
-    """Turns off warnings, which would go through the live view."""
+    """Turns off warnings, which would be printed into the live view."""
     warnings.simplefilter("ignore")
     logging.captureWarnings(True)

@@ -9,7 +9,7 @@ from tlbench.running.fitting.libraries import silence_warnings
 from tlbench.running.fitting.worker import Worker
 
 _worker: Worker | None = None
-"""The worker of this process, which keeps models and data between orders."""
+"""The worker of this process, which keeps models and data between orders; None before the first order."""
 
 
 def answer(request: bytes) -> bytes:
@@ -22,7 +22,7 @@ def carry_out(order: FitOrder, isolated: bool = False) -> OrderResult:
 
     Args:
         order: The order.
-        isolated: Whether this process is only a worker: Ctrl-C does not reach it, and another one may replace it.
+        isolated: Whether this is a dedicated worker process, which Ctrl-C does not reach and another may replace.
     """
     global _worker
     if _worker is None:

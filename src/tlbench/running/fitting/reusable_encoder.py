@@ -47,7 +47,7 @@ class ReusableEncoder:
     """Keeps a copy of an encoder's tensors on the CPU, and restores the encoder in place before each fit.
 
     It restores weights, buffers, `requires_grad`, train/eval modes and gradients, and also the structure if a fit
-    changed it (injected adapters, replaced modules, hooks left behind). If that fails, the encoder is loaded again.
+    changed it (injected adapters, replaced modules, hooks left behind). If it cannot, the encoder is loaded again.
     """
 
     def __init__(self, load: Callable[[], Encoder]) -> None:
@@ -77,7 +77,7 @@ class ReusableEncoder:
         return self._encoder
 
     def _undo_structure(self, encoder: Encoder) -> dict[str, Tensor] | None:
-        """Undoes changes of the structure; returns the tensors, or None if it still differs."""
+        """Undoes changes to the encoder's structure; returns the tensors, or None if the structure still differs."""
         if self._structure is None:
             return None
         self._structure.restore()
@@ -87,7 +87,7 @@ class ReusableEncoder:
     def keep(self) -> Callable[[], bool]:
         """Returns a function that restores the encoder's present state, for a predictor that is used later.
 
-        The function returns False if it cannot, because a later fit has changed the structure in place.
+        The function returns False if a later fit has changed the structure in place, so that nothing can be restored.
         """
         encoder = self._encoder
         if encoder is None:
@@ -133,7 +133,7 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _signature(module: nn.Module, tensors: dict[str, Tensor]) -> Signature:
-    """Returns all that copying tensors does not restore: classes, attributes, hooks, shapes and dtypes."""
+    """Returns everything that copying tensors would not restore: classes, attributes, hooks, shapes and dtypes."""
     modules = tuple((name, *_structure(part)) for name, part in module.named_modules())
     return modules + tuple((name, f"{tuple(t.shape)} {t.dtype} {t.device}", _hooks(t)) for name, t in tensors.items())
 

@@ -21,9 +21,10 @@ from tlbench.running.fitting.session import CaughtErrors
 from tlbench.running.fitting.timing import FitTimers
 
 BYTES_PER_SECOND, FILE_SECONDS = 200e6, 0.05
-"""The speed of a slow disk, and its time per file."""
+"""The write speed of a slow disk, and the additional time that it needs for each file."""
 SHARE = 0.02
-"""The share of a fit's time that saving it may take; a shorter fit is repeated in about the same time."""
+"""Maximum time for saving a predictor, as a share of its fit's time. If saving would take longer, the fit is so short
+that it can be repeated instead."""
 WEIGHT_BYTES = 4
 
 
@@ -44,7 +45,7 @@ def is_worth_saving(result: FitResult) -> bool:
 
 
 def save(order: FitOrder, fit_id: str, fitted: Fitted, caught: CaughtErrors) -> None:
-    """Writes a predictor atomically to the cell's folder, if it has a `save` method and that pays off."""
+    """Writes a predictor atomically to the cell's folder, if it has a `save` method and its fit is worth saving."""
     write = getattr(fitted.predictor, "save", None)
     if write is None or not order.folder or not is_worth_saving(fitted.result):
         return
@@ -65,8 +66,8 @@ def save(order: FitOrder, fit_id: str, fitted: Fitted, caught: CaughtErrors) -> 
 def load(order: FitOrder, fit_id: str, context: CellContext) -> Fitted | None:
     """Returns the saved fit of the winner, or None if there is none that can be trusted.
 
-    It must be the winning trial's, with an equal result down to its timings, and must give the same validation score as
-    before.
+    To be trusted, the fit must belong to the winning trial, its result must equal that of the trial (including the
+    times), and its predictor must give the same validation score as before.
     """
     fit = order.fits[0]
     cell_folder = CellFolder(Path(order.folder))

@@ -1,4 +1,4 @@
-"""What a worker process keeps between orders: models, splits, featurised data and activations."""
+"""The objects that a worker process keeps between orders: models, splits, featurised data and activations."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ CaughtErrors: TypeAlias = tuple[type[BaseException], ...]
 
 
 def caught_errors(isolated: bool) -> CaughtErrors:
-    """Returns the exceptions that count as a plugin's errors; in a worker process, where Ctrl-C never arrives, all."""
+    """Returns the exception types that count as errors of a plugin.
+
+    In a worker process, which Ctrl-C never reaches, these are all exceptions.
+    """
     return (BaseException,) if isolated else (Exception, SystemExit, GeneratorExit)
 
 
@@ -51,7 +54,7 @@ class Session:
         self._data: OrderedDict[tuple[str, str, Output], Data] = OrderedDict()
 
     def encoder(self, backbone: str, precision: str) -> ReusableEncoder:
-        """Returns a backbone's encoder; the last two are kept."""
+        """Returns a backbone's encoder; the two encoders that were used last stay loaded."""
 
         def load() -> Encoder:
             return self.load(backbone, precision, pretrained=True)
@@ -86,7 +89,7 @@ class Session:
         return _cached(self._splits, task, lambda: Splits(self.catalog.task(task).item), 4)
 
     def data(self, backbone: str | None, task: str, examples: Examples) -> Data:
-        """Returns the examples featurised by a backbone, or as they are without one.
+        """Returns the examples featurised by a backbone, or without features if there is no backbone.
 
         Raises:
             PluginError: The backbone dropped examples, or returned rows that do not fit together.
@@ -102,7 +105,10 @@ class Session:
 
 
 def _weights(precision: str) -> str:
-    """Returns the precision of the stored weights, which `auto` never changes."""
+    """Returns the precision in which the encoder's weights are held.
+
+    This is "bf16-weights" if that is requested, and else "fp32" (also for `auto`).
+    """
     return precision if precision == "bf16-weights" else "fp32"
 
 

@@ -22,7 +22,7 @@ class FitTimers:
         self._activations = activations
         self.fit, self.setup, self.validate = Stopwatch(), Stopwatch(), Stopwatch()
         self.once_seconds: dict[tuple[int, str], float] = {}
-        """(seed, key) to the seconds that computing a value of `Job.once` took, in this fit or an earlier one."""
+        """Time in seconds that each value of `Job.once` took to compute, in this or an earlier fit, by seed and key."""
         # A stack: for each open block, the seconds of the blocks within it.
         self._nested = [0.0]
 
@@ -42,7 +42,7 @@ class FitTimers:
 
 
 def predict_timed(predictor: Predictor, data: Data, activations: Activations) -> tuple[Predictions, float, float]:
-    """Returns predictions, the seconds they would take without any cache, and the seconds spent on encoding.
+    """Returns predictions, the time in seconds that they would take without a cache, and the time spent on encoding.
 
     Raises:
         PluginError: As `predict`.
@@ -59,8 +59,9 @@ def predict(predictor: Predictor, data: Data) -> Predictions:
     """Returns the predictor's predictions after checking them.
 
     Raises:
-        PluginError: The predictor has no `predict`, or did not return `Predictions` with one for each example, in
-        order. Diverged: A prediction is not finite.
+        PluginError: The predictor has no `predict`, or it did not return `Predictions` with one prediction for each
+            example, in the order of the examples.
+        Diverged: A prediction is not finite.
     """
     if not callable(getattr(predictor, "predict", None)):
         raise PluginError(f"fit returned {type(predictor).__name__}, which has no predict")

@@ -52,7 +52,7 @@ class Worker:
         """Creates a worker.
 
         Args:
-            isolated: Whether this process is only a worker: Ctrl-C does not reach it, and another one may replace it.
+            isolated: Whether this is a dedicated worker process, which Ctrl-C does not reach and another may replace.
         """
         self.isolated = isolated
         self._caught = caught_errors(isolated)
@@ -64,7 +64,7 @@ class Worker:
         self._baseline: int | None = None
 
     def carry_out(self, order: FitOrder) -> OrderResult:
-        """Carries out an order and returns its result; errors of plugins become part of it."""
+        """Carries out an order and returns its result, which also reports errors of plugins."""
         usage = ResourceUsage()
         try:
             session = self._session_for(order)
@@ -129,7 +129,7 @@ class Worker:
         saved.save(order, _fit_id(order), fitted[0], context.session.caught)
 
     def _reused(self, order: FitOrder, context: CellContext) -> list[Fitted] | None:
-        """Returns the winner's fit of the search if its predictor is still in memory or was saved."""
+        """Returns the winner's fit from the search if its predictor is still in memory or was saved, else None."""
         if order.purpose != "final" or len(order.fits) > 1 or order.cell.protocol.refit:
             return None
         kept = self._kept
@@ -169,7 +169,7 @@ class Worker:
         return self._context
 
     def _with_first_baseline(self, memory: Memory) -> Memory:
-        """Returns the memory with the baseline of the process's first order, from before it loaded anything."""
+        """Returns the memory use, with the baseline from before the process's first order, when nothing was loaded."""
         if not self.isolated:
             return memory
         if self._baseline is None:
@@ -227,5 +227,5 @@ def _fit_id(order: FitOrder) -> str:
 
 
 def _nothing() -> bool:
-    """Does nothing, for a predictor without an encoder."""
+    """Does nothing and returns True, for a predictor that has no encoder to restore."""
     return True

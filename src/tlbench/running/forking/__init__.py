@@ -4,7 +4,7 @@
         worker = workers.fork()
         worker.send(b"a request")
         for event in workers.wait():
-            ...  # Answered, Died or Ended
+            ...  # Answered, Died or WorkerEnded
 
 Requests and answers are bytes. This package depends on the standard library alone.
 """

@@ -16,8 +16,8 @@ def path_for(given: Sequence[str], own: Sequence[str]) -> list[str]:
 
     Args:
         given: The driver's sys.path.
-        own: This interpreter's sys.path. Because of `-P` it has the working directory only if PYTHONPATH or a .pth file
-            of a package names it; then it is kept.
+        own: This interpreter's sys.path. Because of `-P` it contains the working directory only if PYTHONPATH or a .pth
+            file of a package names that directory, which is then kept.
     """
     try:
         here = os.path.realpath(os.getcwd())

@@ -1,4 +1,7 @@
-"""The driver's side of a fork server (Linux): starts it and has it fork workers and branches."""
+"""The driver's side of a fork server (Linux): starts the server and has it fork workers and branches.
+
+A branch is a server that was forked from the first one and has imported further modules.
+"""
 
 from __future__ import annotations
 
@@ -19,20 +22,23 @@ from tlbench.running.forking.start import ImportsFailedError, Start, StartError,
 from tlbench.running.forking.workers import NO_ENVIRONMENT, WorkerPool, WorkerProcess
 
 _ATTEMPTS = 3
-"""Tries to fork a worker: a branch may turn out to be dead, and then the server that it is forked from."""
+"""Number of attempts to fork a worker. A first attempt may find that a branch is dead, and a second one that the server
+from which branches are forked is dead too."""
 _KILLED_ATTEMPTS = 10
-"""Tries if the server is killed from outside, which says nothing about the modules that it imports."""
+"""Number of attempts if the server is killed from outside each time. There are more of these, because such a kill does
+not mean that the server's imports are at fault."""
 IMPORT_SECONDS = 120.0
-"""How long a branch may import; the driver waits for it."""
+"""Time limit in seconds for a branch (a fork server with extra modules) to import its modules. The driver is blocked
+while it waits for them."""
 _adopting, _adopted_before = 0, False
-"""The number of pools that need this process to adopt orphans, and whether it did so before them."""
+"""The number of pools that need this process to adopt orphans, and whether it already did so before the first pool."""
 
 
 class ForkServer(WorkerPool):
     """A pool whose workers are forked from a server, which is started with the first worker and again after its death.
 
-    Workers with modules of their own come from a branch, which is a server with these modules, forked from the first
-    one. So a worker's initial memory depends on its own modules alone, and not on what ran before it.
+    A worker that needs further modules is forked from a branch: a server that was forked from the first one and has
+    imported these modules. So a worker's initial memory depends only on its modules, and not on earlier workers.
     """
 
     def __init__(self, start: Start) -> None:
@@ -40,11 +46,12 @@ class ForkServer(WorkerPool):
         self._server: ServerProcess | None = None
         self._branches: dict[tuple[str, ...], ServerProcess] = {}
         self._servers: list[ServerProcess] = []
-        """All servers whose end was not noticed; a discarded one still has workers whose deaths it reports."""
+        """All servers and branches that are not known to have ended. Discarded ones are among them, because they still
+        report the deaths of their workers."""
         self._adopting = False
 
     def prestart(self) -> None:
-        """Starts the server, which imports while the driver goes on."""
+        """Starts the server, which imports its modules while the driver continues."""
         if self._server is None and not self._closed:
             self._server = self._start_server()
 
@@ -77,7 +84,7 @@ class ForkServer(WorkerPool):
         raise StartError(f"the fork server ended before it had forked a worker; see {self._start.log}")
 
     def _server_with(self, modules: tuple[str, ...]) -> ServerProcess | None:
-        """Returns the server for these modules, or None if the first one is dead."""
+        """Returns the server or branch that has these modules, or None if the first server is dead."""
         if self._server is None:
             self._server = self._start_server()
         if not modules:

@@ -28,7 +28,7 @@ class Died:
     status: int
     """The exit status, or the negative number of the signal that killed it."""
     oom: bool = False
-    """Whether the kernel killed it because memory ran out."""
+    """Whether the kernel killed the worker because memory ran out."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ Event = Answered | Died | WorkerEnded
 
 
 def describe_exit(status: int, busy: bool) -> str:
-    """Returns in words how a process ended, from its exit status and whether it was working on a request."""
+    """Describes in words how a process ended, given its exit status and whether it was working on a request."""
     if status >= 0:
         return f"exited with status {status}" + (" before it answered" if busy else "")
     try:

@@ -36,7 +36,9 @@ def write(sock: socket, kind: bytes, content: bytes | bytearray | memoryview) ->
 
 
 def read(sock: socket) -> tuple[bytes, bytes] | None:
-    """Reads one frame from a blocking socket, and no byte after it; returns its kind and content, or None at the end.
+    """Reads one frame from a blocking socket and nothing after it.
+
+    Returns the frame's kind and content, or None at the end of the stream.
 
     Raises:
         FrameError: The bytes are not a frame, or the stream ends within one.

@@ -11,7 +11,7 @@ _SET_PDEATHSIG, _SET_NAME, _SET_SUBREAPER, _GET_SUBREAPER = 1, 15, 36, 37
 
 
 def _prctl(option: int, value: object) -> bool:
-    """Calls prctl; returns whether it succeeded, which is False on systems without it."""
+    """Calls prctl and returns whether the call succeeded; False on systems without prctl."""
     try:
         import ctypes
 
@@ -75,7 +75,7 @@ def ended() -> int | None:
 
 
 def kill(pid: int, *, group: bool = True) -> None:
-    """Kills a process, and the group that it leads."""
+    """Kills a process and, if `group` is true, all processes of the process group that it leads."""
     with suppress(OSError):
         os.kill(pid, signal.SIGKILL)
     if group:

@@ -22,7 +22,8 @@ from tlbench.running.forking import linux as system
 def serve(sock: socket) -> NoReturn:
     """Answers requests until the socket is closed, then ends this process without running `atexit` handlers.
 
-    In a forked process these were registered by modules that its siblings still use.
+    In a forked process, these handlers were registered by modules of the fork server, and running them could affect
+    other workers.
     """
     status, pid = 1, os.getpid()
     try:
@@ -40,7 +41,7 @@ def serve(sock: socket) -> NoReturn:
 
 
 def preload(modules: Sequence[str]) -> dict[str, str]:
-    """Imports modules and returns name to error for those that cannot be imported; the errors are logged too."""
+    """Imports modules and returns the errors of those that cannot be imported, by module name; logs the errors too."""
     failed = {}
     for module in modules:
         try:
@@ -52,7 +53,7 @@ def preload(modules: Sequence[str]) -> dict[str, str]:
 
 
 def prepare_streams() -> None:
-    """Flushes output after each line, and prints the stack if the process crashes."""
+    """Makes stdout and stderr flush after each line, and has the stack printed if the process crashes."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
@@ -107,7 +108,7 @@ def _answer_requests(sock: socket, pid: int) -> None:
 
 
 def _report(error: BaseException, sock: socket | None) -> None:
-    """Writes the error to the log and sends it to the driver; neither may raise."""
+    """Writes the error to the log and sends it to the driver, ignoring errors of these two steps."""
     with suppress(BaseException):
         traceback.print_exception(error)
     if sock is not None:

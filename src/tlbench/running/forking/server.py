@@ -26,9 +26,10 @@ from tlbench.running.forking import linux as system
 from tlbench.running.forking.serve import preload, prepare_streams, serve
 
 CLOSED_SECONDS = 1.0
-"""How long a worker whose socket is closed has to end by itself before it is killed."""
+"""Time in seconds that a worker whose socket is closed has to end by itself before it is killed."""
 SWEEP_SECONDS = 5.0
-"""The longest wait for a dead worker's processes to end before its death is reported; it takes milliseconds."""
+"""Longest time in seconds to wait for the processes that a dead worker has left behind to end, before the worker's
+death is reported. Usually they end within milliseconds."""
 
 
 def run_server(handle: int, driver: int, modules: Sequence[str]) -> NoReturn:
@@ -74,11 +75,12 @@ class _Child:
     id: int
     pid: int
     kill_requested: bool = False
-    """Whether the driver requested its death."""
+    """Whether the driver asked for the worker to be killed."""
     deadline: float | None = None
-    """The time at which it is killed because its socket is closed."""
+    """Time (of `time.monotonic`) at which the worker is killed because its socket is closed; None if it is not
+    closed."""
     closed: bool = False
-    """Whether it was killed for that reason."""
+    """Whether the worker was killed because its socket was closed."""
 
 
 class _Server:
@@ -86,7 +88,7 @@ class _Server:
         self._control, self._driver, self._failed = control, driver, failed
         self._workers: dict[int, _Child] = {}
         self._branches: set[int] = set()
-        """The pids of servers that were forked from this one to import more."""
+        """Pids of branches, the servers that were forked from this one and import further modules."""
         self._reports: deque[bytes] = deque()
         self._delayed: list[tuple[float, bytes]] = []
         """Reports that wait until a dead worker's processes are gone, each with the latest time to send it."""
@@ -231,7 +233,7 @@ class _Server:
                 system.kill(child.pid)
 
     def _reap(self) -> None:
-        """Reaps dead children, kills their orphans, and queues the report of a worker once nothing of it is left."""
+        """Reaps dead children, kills their orphans, and queues reports of workers' deaths once no orphans are left."""
         deaths, reaped = [], False
         while (pid := system.ended()) is not None:
             reaped = True
@@ -260,7 +262,7 @@ class _Server:
             self._reports.extend(message for _, message in ready)
 
     def _sweep(self) -> bool:
-        """Kills the orphans of dead workers and returns whether there were any; their ends cause further signals."""
+        """Kills the orphans of dead workers and returns whether there were any; their deaths cause further signals."""
         left = system.children(os.getpid()) - self._workers.keys() - self._own_children - self._branches
         for pid in left:
             # The server adopts orphans, so a child that it did not fork was started by a worker that has ended.

@@ -15,7 +15,7 @@ from tlbench.running.forking import linux as system
 from tlbench.running.forking.workers import WorkerProcess
 
 MARK = "TLBENCH_FORK_SERVER"
-"""An environment variable of a server, inherited by all that it starts, by which a driver knows its orphans."""
+"""An environment variable of a server that all processes started by it inherit. The driver recognises orphans by it."""
 
 
 @dataclass
@@ -26,17 +26,17 @@ class ServerProcess:
     """None for a branch, which is not a child of the driver."""
     control: socket.socket
     mark: str
-    """The `NAME=value` in the environment of the server and of all that it starts."""
+    """The setting `NAME=value` in the environment of the server and of all processes that it starts."""
     pid: int
     parent: ServerProcess | None = None
-    """The server that a branch was forked from. It reports the branch's end, once nothing of it is left."""
+    """The server that a branch was forked from, and that reports the branch's end; None for the first server itself."""
     is_ready: bool = False
-    """Whether it has answered, and so has imported its modules."""
+    """Whether the server has answered a request, which shows that it has imported its modules."""
     workers: dict[int, WorkerProcess] = field(default_factory=dict)
 
 
 def was_killed(server: ServerProcess | None) -> bool:
-    """Returns whether the first server was killed by SIGKILL, given it or a branch that is dead."""
+    """Returns whether the first server was killed by SIGKILL; `server` is the first server or a dead branch of it."""
     first = server.parent if server is not None and server.parent is not None else server
     if first is None or first.process is None:
         return False

@@ -1,4 +1,7 @@
-"""Workers that are started as new processes, which takes seconds, where forking is not safe (macOS, Windows)."""
+"""Workers that are started as new processes, for systems where forking is not safe (macOS, Windows).
+
+Starting a worker in this way takes seconds.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +22,23 @@ from tlbench.running.forking.start import Start, StartError, started_interpreter
 from tlbench.running.forking.workers import NO_ENVIRONMENT, WorkerPool, WorkerProcess
 
 _CLOSED_SECONDS = 1.0
-"""How long a worker whose socket is closed has to end by itself."""
+"""Time in seconds that a worker whose socket is closed has to end by itself before it is killed."""
 
 
 @dataclass
 class _Process:
     process: subprocess.Popen[bytes]
     pipe: IO[bytes]
-    """The driver's end of a pipe: a worker kills itself when it is closed, and so when the driver dies."""
+    """The driver's end of a pipe. The worker kills itself when this end is closed, as it also is when the driver
+    dies."""
     closed: bool = False
 
 
 class SpawnServer(WorkerPool):
-    """A pool whose workers each import their modules; a process that has its own group outlives its worker."""
+    """A pool whose workers are new processes, each of which imports its modules itself.
+
+    A process that a worker starts in a process group of its own is not killed with the worker.
+    """
 
     def __init__(self, start: Start) -> None:
         super().__init__(start)

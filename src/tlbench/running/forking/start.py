@@ -1,4 +1,4 @@
-"""The settings of workers, and the interpreter that they start in."""
+"""The settings of a pool's workers, and the start of the interpreter in which they run."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ class Start:
     target: str
     """`module:function`, called by a worker with each request; takes and returns bytes."""
     log: Path
-    """The file to which the output of the server and of the workers is appended, that of C code included."""
+    """The file to which the output of the server and of the workers is appended, including output of C code."""
     preload: tuple[str, ...] = ()
     """Modules that are imported before workers are forked; those that cannot be imported are logged and skipped."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Environment variables; set before the interpreter starts, when thread pools and allocators read them."""
+    """Environment variables. They are set before the interpreter starts, because thread pools and allocators read them
+    when they are loaded."""
 
 
 def started_interpreter(start: Start, message: dict[str, Any], **how: Any) -> subprocess.Popen[bytes]:
@@ -39,8 +40,8 @@ def started_interpreter(start: Start, message: dict[str, Any], **how: Any) -> su
 
     Args:
         start: The settings of the pool.
-        message: Tells `boot.py` what to become.
-        how: Further arguments of `subprocess.Popen`; `environment` is added to that of the settings.
+        message: The message to `boot.py`, which says whether the process becomes a fork server or a worker.
+        how: Further arguments of `subprocess.Popen`, and `environment`, which is added to that of the settings.
     """
     environment = {**os.environ, **start.environment, **how.pop("environment", {}), "PYTHONSAFEPATH": "1"}
     if "PYTHONPATH" in environment:

@@ -18,7 +18,7 @@ from tlbench.running.forking.events import Answered, Died, Event, WorkerEnded, d
 from tlbench.running.forking.start import Start
 
 KILL_SECONDS = 15.0
-"""How long `close` waits for killed workers to end."""
+"""Time in seconds that `close` waits for killed workers to end."""
 _CHUNK = 2**20
 NO_ENVIRONMENT: Mapping[str, str] = {}
 
@@ -41,11 +41,11 @@ class WorkerProcess:
 
     @property
     def is_busy(self) -> bool:
-        """Whether it is working on a request."""
+        """Whether the worker is working on a request."""
         return self._busy
 
     def send(self, request: bytes) -> None:
-        """Sends a request without blocking; `wait` sends the rest of a long one.
+        """Sends a request without blocking; `wait` sends the rest of a long request.
 
         If the worker has died but `wait` has not returned its `Died` yet, this does nothing.
 
@@ -77,7 +77,7 @@ class WorkerPool(ABC):
         self.workers: set[WorkerProcess] = set()
         """Workers whose end `wait` has not returned yet."""
         self.failed: dict[str, str] = {}
-        """Module name to error, for modules that could not be preloaded."""
+        """The errors of modules that could not be preloaded, by module name."""
         self._events: list[Event] = []
         self._numbers = count(1)
         self._closed = False
@@ -93,7 +93,7 @@ class WorkerPool(ABC):
     def fork(
         self, name: str = "", environment: Mapping[str, str] = NO_ENVIRONMENT, modules: Sequence[str] = ()
     ) -> WorkerProcess:
-        """Starts a worker that has imported these modules, besides those that all workers have.
+        """Starts a worker that imports `modules` in addition to the modules that all workers have.
 
         Args:
             name: The process name that `ps` shows.
@@ -116,7 +116,7 @@ class WorkerPool(ABC):
 
     @abstractmethod
     def _shut_down(self) -> None:
-        """Ends the process that starts workers, once no worker is left."""
+        """Ends the process that starts workers, and closes what the pool has opened; called when no worker is left."""
 
     def fileno(self) -> int:
         """Returns a file descriptor that is readable when `wait` has something to do (not on Windows)."""

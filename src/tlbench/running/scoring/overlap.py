@@ -1,4 +1,4 @@
-"""Overlap of the test split with training data: the score on such examples measures memorisation."""
+"""Counts test examples that also occur in the training data; the score on such examples measures memorisation."""
 
 from __future__ import annotations
 

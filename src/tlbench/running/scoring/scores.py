@@ -62,7 +62,7 @@ def usable_predictions(table: pa.Table | None, examples: Examples, task: TaskInf
     The file may be damaged or come from another machine, so its ids and targets are compared with the test split.
 
     Raises:
-        Misfit: The predictions cannot be scored.
+        UnusablePredictions: The predictions cannot be scored.
     """
     if table is None:
         raise UnusablePredictions("its file of predictions is missing, or cannot be read")
@@ -102,7 +102,7 @@ def usable_predictions(table: pa.Table | None, examples: Examples, task: TaskInf
 
 @contextmanager
 def _as_misfit(context: str) -> Iterator[None]:
-    """Raises `UnusablePredictions` for what damaged files or predictions of the wrong form raise in the block."""
+    """Raises `UnusablePredictions` for errors in the block that damaged files or malformed predictions cause."""
     try:
         yield
     except (KeyError, IndexError, TypeError, ValueError, OverflowError, pa.ArrowException, TlbenchError) as error:

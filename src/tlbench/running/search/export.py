@@ -35,9 +35,9 @@ Row = tuple[Mapping[str, Value] | None, FitResult | None]
 
 
 def export(path: Path, name: str, sign: float, free: Space, rows: Iterable[Row]) -> None:
-    """Writes a study with one trial per row, in their order and with the metric's own values.
+    """Writes a study with one trial per row, in the order of the rows and with scores in the metric's own sign.
 
-    An existing file is replaced, and a failed export leaves it as it was.
+    An existing file is replaced, but stays as it was if the export fails.
 
     Args:
         path: The SQLite file.
@@ -140,7 +140,7 @@ def _distribution(domain: Domain) -> BaseDistribution:
 
 
 def _exported_value(domain: Domain, value: Value) -> Value:
-    """Returns the value as the study has it: as text if some choices compare equal, like True and 1."""
+    """Returns the value as the study holds it: as text if some choices of the domain compare equal, like True and 1."""
     if isinstance(domain, Choice) and len(set(domain.values)) < len(domain.values):
         return repr(value)
     return value

@@ -8,11 +8,14 @@ from tlbench.contracts.space import Choice, Domain, Float, Space, Value
 
 
 def grid(space: Space, trials: int) -> list[dict[str, Value]]:
-    """Returns an even grid of at most `trials` params: every choice, and as many points per number as the rest allows.
+    """Returns an even grid of at most `trials` params.
+
+    The grid has every choice of each categorical hyperparameter, and as many points for each numeric one as the
+    remaining budget allows.
 
     Args:
         space: The domains of the hyperparameters.
-        trials: The budget, in trials.
+        trials: The maximum number of trials.
     """
     choices = {name: domain.values for name, domain in space.items() if isinstance(domain, Choice)}
     numbers = [name for name in space if name not in choices]
@@ -34,7 +37,10 @@ def grid(space: Space, trials: int) -> list[dict[str, Value]]:
 
 
 def _points(domain: Domain, count: int) -> tuple[Value, ...]:
-    """Returns evenly spaced values of a number, on its log scale if it has one; the middle where only one fits."""
+    """Returns up to `count` evenly spaced values of a numeric domain, on a log scale if the domain has one.
+
+    If `count` is 1, the only value is the middle of the domain.
+    """
     assert not isinstance(domain, Choice)
     values: list[Value] = []
     for i in range(count):

@@ -1,4 +1,4 @@
-"""Which earlier trials a new trial's params and pruning thresholds may depend on."""
+"""Determines on which earlier trials a new trial's params and pruning thresholds may depend."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Mapping
 from tlbench.running.search.trial_outcomes import TrialOutcome
 
 MAX_LAG_FACTOR = 3
-"""The lag grows to at most this many times the protocol's lag; with a greater one the search would learn too little."""
+"""Upper limit of the lag, as a multiple of the protocol's lag. With a longer lag the search would learn too little."""
 
 
 class LagWindow:
     """Computes, trial by trial, how many of the first trials the next one may learn from.
 
-    If trials run to their end, a trial sees all trials before it but the last `lag`. If some are pruned, the lag is
-    counted in whole fits: when the last trials in view took two thirds of a whole fit on average, it is half as many
-    trials again. Otherwise one trial that runs to its end would leave the other workers idle, because the few trials
-    that may run beside it are soon pruned. The window depends only on results that are in view, so it is the same on
-    any number of workers.
+    If all trials run to their end, trial n may learn from the trials up to number n - `lag`. If some trials are pruned,
+    the lag is measured in whole fits: for example, if the last trials in view took two thirds of a whole fit on
+    average, the lag is 1.5 times as many trials. With a fixed lag, one trial that runs to its end would leave the other
+    workers idle, because the few trials that may run at the same time are soon pruned. The window depends only on
+    results that are in view, so it is the same on any number of workers.
     """
 
     def __init__(self, lag: int, max_steps: int | None) -> None:
@@ -51,7 +51,7 @@ class LagWindow:
         return self._visible
 
     def _trials_behind(self) -> int:
-        """Returns the lag in trials: as many as have the cost of `lag` whole fits."""
+        """Returns the lag as a number of trials, which together cost about as much as `lag` whole fits."""
         shares = [1.0 if step is None else min(1.0, step / self._whole_steps) for step in self._last_steps]
         if not shares:
             return self._lag

@@ -1,16 +1,17 @@
 """Pruning: score thresholds below which a fit stops early, computed from the trials before it.
 
-The driver computes the thresholds when it orders a fit, and the fit compares itself with them, so that nothing has to
-be sent between them while it runs. Scores are signed so that greater is better. In every rule a trial counts with its
-best score so far.
+The driver computes the thresholds when it orders a fit, and the worker compares the fit's scores with them, so that
+driver and worker need not communicate during the fit. Scores are signed so that greater is better. Every rule compares
+trials by their best scores so far.
 
-- `median` (the rule of Golovin et al. 2017, Google Vizier, doi:10.1145/3097983.3098043, with the best score so far of
-  the others too, where theirs has the average): a trial stops at a step where it is below the median of those trials
-  that ran to their end, once there are five.
-- `halving` (asynchronous successive halving, Li et al. 2020, arXiv:1810.05934): rungs at 1/27, 1/9 and 1/3 of a fit; a
-  trial stops at a rung where it is not in the top third of all that came there, itself among them.
-- `hyperband` (Li et al. 2018, arXiv:1603.06560): four brackets, from one with all three rungs to one with none, so that
-  trials that begin slowly have a chance; trial n's bracket depends on n alone, and it is compared within its bracket.
+- `median` (Golovin et al. 2017, Google Vizier, doi:10.1145/3097983.3098043): a trial stops at a step if its best score
+  so far is below the median of the best scores so far of the trials that ran to their end. The rule applies once five
+  trials have run to their end. The paper uses the average of the other trials' scores so far instead of their best.
+- `halving` (asynchronous successive halving, Li et al. 2020, arXiv:1810.05934): there are rungs at 1/27, 1/9 and 1/3 of
+  a fit, and a trial stops at a rung if it is not in the top third of all trials that reached the rung, itself included.
+- `hyperband` (Li et al. 2018, arXiv:1603.06560): there are four brackets, from one with all three rungs to one with
+  none, so that trials that begin slowly have a chance. The bracket of trial n depends on n alone, and a trial is
+  compared only with trials of its bracket.
 
 Unlike in the papers, a pruned fit is never resumed: a trial that has once fallen behind is lost.
 """
@@ -29,16 +30,17 @@ from tlbench.running.search.trial_outcomes import Curve, TrialOutcome
 ETA = 3
 """The reduction factor: one in three trials goes on beyond a rung."""
 RUNGS = 3
-"""Rungs of the bracket with the most rungs; below 1/27 of a fit a score says little, and few fits report there."""
+"""Number of rungs of the bracket with the most rungs. There is no rung below 1/27 of a fit, because such early scores
+say little and few fits report them."""
 STARTUP_TRIALS = 5
-"""Trials that must run to their end before a median is used."""
+"""Number of trials that must have run to their end before the median rule applies."""
 
 
 def should_prune(stop_below: Mapping[int, float], step: int, best: float) -> bool:
     """Returns whether a fit with this best score so far stops at this step.
 
     Args:
-        stop_below: Step to the least score with which a fit goes on. The last threshold up to this step counts.
+        stop_below: By step, the minimum score that a fit needs to continue. The last threshold up to `step` applies.
         step: The step at which the fit reports.
         best: The fit's best score so far, signed so that greater is better.
     """
@@ -53,7 +55,7 @@ class PruningRule(Protocol):
         """Adds a finished trial."""
 
     def thresholds(self, number: int) -> dict[int, float]:
-        """Returns step to the score below which this trial stops there, from the trials added so far."""
+        """Returns, by step, the score below which this trial stops, computed from the trials added so far."""
 
 
 def pruning_rule(name: Pruner, max_steps: int | None) -> PruningRule | None:
@@ -98,7 +100,7 @@ class _BestScores:
 
 
 def _insert_best(scores: list[float], curve: Curve, step: int) -> None:
-    """Inserts a trial's best score up to its first report at this step or later, if it has one."""
+    """Inserts a trial's best score up to its first report at this step or later, if there is such a report."""
     best = -math.inf
     for reported, score in curve:
         best = max(best, score)
@@ -168,7 +170,10 @@ def _rungs(whole_steps: int, count: int) -> Iterable[int]:
 
 
 def _bracket_schedule(rungs: int) -> tuple[int, ...]:
-    """Returns one period of brackets, by their number of rungs: the paper's numbers of trials, spread evenly."""
+    """Returns the brackets of one period of trials, each given by its number of rungs.
+
+    A period has as many trials of each bracket as in the paper, spread evenly.
+    """
     sizes = {s: math.ceil((rungs + 1) / (s + 1) * ETA**s) for s in range(rungs, -1, -1)}
     period = sum(sizes.values())
     assigned = dict.fromkeys(sizes, 0)
@@ -182,4 +187,4 @@ def _bracket_schedule(rungs: int) -> tuple[int, ...]:
 
 
 BRACKETS = _bracket_schedule(RUNGS)
-"""The number of rungs of trial n under hyperband: the entry at n modulo the length."""
+"""Number of rungs by trial under hyperband: trial n has `BRACKETS[n % len(BRACKETS)]` rungs."""

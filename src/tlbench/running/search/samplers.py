@@ -21,15 +21,15 @@ from tlbench.running.search.trial_outcomes import TrialOutcome
 
 Distributions = dict[str, BaseDistribution]
 Rows = dict[int, list[float]]
-"""Trial number to its params in TPE's internal representation."""
+"""Each trial's params in TPE's internal representation, by trial number."""
 TRIAL_STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
 
 class ParamsSampler:
     """Samples the params of one search, trial by trial in order of their numbers.
 
-    When a trial is sampled, the sampler sees the outcomes of the trials in its lag window, and the params of later
-    trials as running ones, even if some have finished.
+    When a trial is sampled, the sampler sees the outcomes of the trials in the lag window. All later trials count as
+    running, even if some have finished: the sampler sees only their params.
     """
 
     def __init__(self, kind: Literal["tpe", "gp", "random"], identity: str, free: Space) -> None:
@@ -46,7 +46,7 @@ class ParamsSampler:
             )
         self._rows: Rows = {}
         self._added = 0
-        """How many trials are in the study: trial n is number n there too."""
+        """Number of trials in the study; trial n of the search has the number n in the study too."""
         self._running: deque[int] = deque()
 
     def sample(
@@ -57,11 +57,11 @@ class ParamsSampler:
         params: Mapping[int, Mapping[str, Value]],
         outcomes: Mapping[int, TrialOutcome],
     ) -> dict[str, Value]:
-        """Returns values for the free hyperparameters, with those of `fixed` kept.
+        """Returns values for all free hyperparameters: those in `fixed` are kept, and the others are sampled.
 
         Args:
             number: The trial's number, greater than in the call before.
-            visible: How many trials, counted from the first one, it may learn from.
+            visible: The number of trials, counted from the first one, that the sampler may learn from.
             fixed: Values that are not sampled.
             params: The params of all trials before this one, by number.
             outcomes: Outcomes of finished trials; those beyond `visible` are ignored.
@@ -87,7 +87,7 @@ class ParamsSampler:
         params: Mapping[int, Mapping[str, Value]],
         outcomes: Mapping[int, TrialOutcome],
     ) -> None:
-        """Finishes the study's trials that have come into view, and adds the trials of earlier processes."""
+        """Adds the outcomes of trials that have come into view to the study, and the trials of earlier processes."""
         while self._running and self._running[0] < visible:
             self._finish(self._running[0], outcomes[self._running.popleft()])
         for other in range(self._added, number):
@@ -178,7 +178,7 @@ class _FixedSpaceGP(optuna.samplers.GPSampler):
 
 
 def study_value(outcome: TrialOutcome) -> float | None:
-    """Returns the value of a trial in an Optuna study: its score, or the last reported one if it was pruned."""
+    """Returns a trial's value in an Optuna study: its score, the last reported one if it was pruned, or None."""
     return outcome.curve[-1][1] if outcome.state == "pruned" and outcome.curve else outcome.value
 
 

@@ -1,7 +1,7 @@
 """The search of one cell: an ask-and-tell interface whose trials are the same however the search is run.
 
-It lives in memory and is rebuilt from the results of finished fits, which are all that has to be stored. The params of
-a trial depend only on the search's identity, the trial's number and the results in its `LagWindow`, which ends
+The search is held in memory and rebuilt from the results of finished fits, so nothing else has to be stored. The params
+of a trial depend only on the search's identity, the trial's number and the results in its `LagWindow`, which ends
 `Protocol.lag` or more trials before it. They don't depend on the number of workers, on which fit finishes first, or on
 interruptions.
 """
@@ -27,17 +27,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trial:
-    """Params to fit."""
+    """A trial's number and the params to fit."""
 
     number: int
     params: dict[str, Value]
 
 
 class Search:
-    """Proposes trials in order of their numbers, as soon as the results that each may depend on have come.
+    """Proposes trials in order of their numbers, each as soon as the results that it may depend on are known.
 
-    A search of one trial uses TPE and no pruner, whatever its protocol has: its identity names no sampler, and there is
-    nothing to compare with. If no hyperparameter is free, there is only one trial.
+    A search of one trial uses TPE and never prunes, whatever sampler and pruner the protocol names: its identity does
+    not include them, and there are no other trials to compare with. If no hyperparameter is free, there is only one
+    trial.
     """
 
     def __init__(
@@ -55,11 +56,12 @@ class Search:
             identity: The cell's `search_id`; searches with the same identity propose the same trials.
             protocol: The number of trials, the sampler, the pruner and the lag.
             space: The search space; fixed values in it are part of all params.
-            defaults: Values within the space that are tried first; those left out are sampled. A grid ignores them.
+            defaults: Values within the space that the first trial uses; hyperparameters without one are sampled. A grid
+                ignores the defaults.
             sign: 1.0 where greater scores are better, -1.0 where smaller ones are.
-            finished: Results of earlier processes by number, with or without gaps. These trials are not proposed again,
-                and keep the params of their result, whether or not these would be sampled now. One outside the space
-                keeps its number, and no later trial learns from it.
+            finished: Results of trials that earlier processes finished, by number; numbers may be missing. These trials
+                are not proposed again and keep their params, even if different ones would be sampled now. A trial whose
+                params are outside the space keeps its number, but no later trial learns from it.
         """
         self._identity, self._protocol, self._space, self._sign = identity, protocol, space, sign
         self._free = {name: domain for name, domain in space.items() if not is_fixed(domain)}
@@ -116,7 +118,7 @@ class Search:
         """Adds the result of a trial; trials may finish in any order, and a second result of a trial is ignored.
 
         Raises:
-            ValueError: The trial was not asked for, or the result has other params.
+            ValueError: The trial was not asked for, or the result has different params.
         """
         if number not in self._params:
             raise ValueError(f"trial {number} was not asked for")
@@ -137,10 +139,10 @@ class Search:
         return len(self._results) == self.total
 
     def stop_below(self, number: int) -> dict[int, float]:
-        """Returns step to the score below which this trial is pruned there; empty without a pruner.
+        """Returns, by step, the score below which this trial is pruned; empty without a pruner.
 
         Scores are signed so that greater is better: `pruners.should_prune` compares them with the fit's best score so
-        far, times the sign.
+        far, which must be signed in the same way.
         """
         return self._thresholds.get(number, {})
 
