@@ -31,9 +31,8 @@ FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Image formats that are read, each with its usual file name suffixes.
 
-Pillow detects a format by the content of the file, so the suffix alone does not make an image acceptable. It also
-supports other formats, and for some of them starts another program, such as Ghostscript for PostScript: only the
-formats listed here are read.
+Pillow detects a format by the content of the file and ignores its suffix. It also supports other formats, and for some
+of them it starts another program, such as Ghostscript for PostScript. Therefore only the formats listed here are read.
 """
 MOST_PIXELS = 2**26
 """Maximum number of pixels of an image that is decoded (8192 x 8192). A limit is needed because a file of a few bytes

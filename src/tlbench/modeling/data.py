@@ -95,9 +95,9 @@ class Data:
         return self._subset(positions)[0]
 
     def share(self, positions: Sequence[int]) -> Data:
-        """Like `take`, but features of the subset are selected from those of this data instead of encoded separately.
+        """Like `take`, but the subset's features are selected from the features of this data, not encoded separately.
 
-        Use it for subsets that together cover most of this data, such as folds: it is encoded once for all of them.
+        Use it for subsets that together cover most of this data, such as folds: one encoding then serves all of them.
         """
         subset, order = self._subset(positions)
         return replace(subset, shared=Shared(self, order))

@@ -65,7 +65,7 @@ def count_optimizer_step(*_: object) -> None:
 
 
 class WeightTracker:
-    """Detects whether encoders have their trusted weights or changed ones, and identifies the changed by a digest."""
+    """Detects whether an encoder still has its trusted weights; changed weights are identified by a digest."""
 
     def __init__(self) -> None:
         # weak, so that tracking does not keep an encoder's memory alive

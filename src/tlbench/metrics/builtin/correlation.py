@@ -10,7 +10,7 @@ from tlbench.metrics.formula import Formula, Ranks, Sums
 from tlbench.metrics.scored import Array, Floats, Scored
 
 _FLAT = 1e-13
-"""A resample counts as constant if its variance is below this fraction of the sample's: the rest is rounding error."""
+"""A resample whose variance is below this fraction of the sample's variance counts as constant, up to rounding."""
 
 
 def _moments(scored: Scored) -> Floats:

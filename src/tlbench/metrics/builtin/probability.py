@@ -20,7 +20,7 @@ TOP = 5
 
 
 def columns_of(scored: Scored) -> list[tuple[Array, Floats]]:
-    """Returns, for each ROC curve to average, whether each example is positive (N,), and its probability of it (N,).
+    """Returns, for each ROC curve to average, whether each example is positive (N,), and its predicted score (N,).
 
     Two classes have one curve, that of the positive class. Three or more classes have one curve for each class against
     the rest, and labels have one curve each.

@@ -34,7 +34,7 @@ class StoredActivations:
     value: Tensor | HiddenRows
     """Features (rows, D), or the rows of hidden states."""
     encode_seconds: float
-    """Seconds spent on computing the activations, even if they were now read from disk."""
+    """Seconds spent on computing the activations, even if they were read from disk this time."""
     size_bytes: int
     """Memory in use: 0 if the values are mapped from disk and loaded on access."""
 
@@ -108,7 +108,7 @@ class ActivationFile:
 
 
 def should_store(encoder: Encoder) -> bool:
-    """Returns whether the encoder's activations are stored on disk, because another run can have the same weights."""
+    """Returns whether activations are worth storing on disk: only if another run can have the encoder's weights."""
     return not encoder.identity.startswith(RANDOM_WEIGHTS)
 
 

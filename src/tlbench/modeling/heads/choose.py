@@ -23,7 +23,7 @@ def new_head(backbone: Backbone, output: Output, encoder: Encoder) -> Head:
 
 
 def default_head(output: Output, encoder: Encoder) -> Head:
-    """Returns the output's own head or tlbench's default, without the backbone's; raises what `new_head` raises."""
+    """Returns the output's own head or tlbench's default, never the backbone's; raises what `new_head` raises."""
     own = output.head(encoder)
     if own is not None:
         return own

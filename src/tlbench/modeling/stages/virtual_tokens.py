@@ -11,7 +11,7 @@ _COUNT = "virtual_tokens"
 
 
 def with_virtual(hidden: Hidden) -> Hidden:
-    """Returns the hidden state with its mask extended to the length of `x`, with virtual tokens in front.
+    """Returns the hidden state with its mask extended to the virtual tokens, which precede the batch's own tokens.
 
     Args:
         hidden: `x` is (B, V + T, D) and `mask` is the batch's own, (B, T).
