@@ -40,9 +40,10 @@ class Card:
     positions: int | None = None
     """Longest input, in tokens, words or patches."""
     dropped_heads: int | None = None
-    """Attention heads per block if training applies dropout to attention weights, which then take memory; else None."""
+    """Number of attention heads per block if the model applies dropout to attention weights in training, so that the
+    attention matrices take memory; None if it does not."""
     decoder_parameters: int | None = None
-    """Parameters of its decoder for tasks whose answers are texts; None if it cannot generate text."""
+    """Number of parameters of the decoder that generates the answers of `Text` tasks; None if the backbone has none."""
 
 
 class Backbone:
@@ -55,13 +56,15 @@ class Backbone:
 
     # Not a ClassVar, like `version`: a subclass may have one object per model and make the name a field.
     name: str
-    """In kebab-case; suites and the command line use it."""
+    """Name of the backbone in suites and on the command line, in kebab-case."""
     modality: Modality
     version: ClassVar[int] = 1
-    """Raise it when results change, because weights or preprocessing changed: it is part of cell ids."""
+    """Version of the backbone; part of cell ids. Increase it when results change because of other weights or
+    preprocessing."""
     paper: str = ""
     imports: ClassVar[tuple[str, ...]] = ()
-    """Modules that are slow to import in `load` and `featurize`, such as "timm": imported once for all workers."""
+    """Modules used by `load` and `featurize` that are slow to import, such as "timm". They are imported once for all
+    workers."""
 
     def card(self) -> Card:
         """Returns facts about the backbone; called for every backbone that is listed, so it must load no weights."""
@@ -74,7 +77,8 @@ class Backbone:
         must be drawn from torch's global generator, which is seeded before the call.
 
         Raises:
-            Exception: A pretrained tensor is missing or was not loaded; a warning is not enough.
+            Exception: A pretrained tensor is missing or was not loaded. A warning is not enough, because the fit would
+                go on with a tensor of random weights.
         """
         raise NotImplementedError
 
@@ -84,7 +88,7 @@ class Backbone:
         Files that are already on this machine must be left unchanged.
 
         Raises:
-            UsageError: They cannot be downloaded; the message says why.
+            UsageError: The weights or the tokenizer cannot be downloaded; the message says why.
         """
 
     def supports(self, output: Output) -> str | None:
@@ -109,6 +113,6 @@ class Backbone:
     def head(self, output: Output, encoder: Encoder) -> Head | None:
         """Returns a new head for this output; override it to provide a pretrained decoder.
 
-        None selects tlbench's own head for this kind of output. By default the output decides.
+        If the result is None, tlbench's own head for this kind of output is used. The default calls `Output.head`.
         """
         return output.head(encoder)

@@ -10,7 +10,8 @@ There are three nested identities, each of which contains the one before it:
 - a *search* adds the sampler, the pruner and the seed at which the search runs;
 - a *cell* adds the number of trials and the seeds at which the winner is fitted.
 
-So a cell with more trials or more seeds is a different cell with the same fits, and reuses those that are finished.
+So a cell with more trials or more seeds is a different cell, but it has the same fits and reuses those that are
+finished.
 
 Guarantee: an id is a digest of the fields that differ from the frozen table `DEFAULTS`, so adding a field to `Protocol`
 changes no existing id. The row of a new field holds the value that keeps the behaviour from before the field existed.
@@ -49,27 +50,32 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     trials: PositiveInt = 1
-    """Number of settings that the search tries in total; with one there is no search."""
+    """Number of hyperparameter settings that the search tries; if it is 1, there is no search."""
     seeds: Annotated[tuple[Seed, ...], Meta(min_length=1)] = (0,)
-    """The winner is fitted once per seed; seed s draws training subset s, the same for every strategy."""
+    """Seeds of the final fits: the winner of the search is fitted once per seed. The seed also selects the training
+    subset (see `train_limit`), which is the same for every strategy."""
     max_steps: PositiveInt | None = None
-    """Optimiser steps of a gradient-trained fit."""
+    """Number of optimiser steps of a gradient-trained fit; None if `epochs` or the strategy determines it."""
     epochs: Annotated[float, Meta(gt=0)] | None = None
-    """Passes over the training examples of a gradient-trained fit."""
+    """Number of passes over the training examples in a gradient-trained fit; None if `max_steps` or the strategy
+    determines it."""
     train_limit: PositiveInt | None = None
     """Number of training examples that a fit may see; None for all."""
     max_seconds: Annotated[float, Meta(gt=0)] | None = None
-    """Wall-clock seconds of the whole cell, after which it is stopped and recorded as `timeout`."""
+    """Time limit of the whole cell in wall-clock seconds; None for no limit. A cell that exceeds the limit is stopped
+    and recorded as `timeout`."""
     precision: Precision = "auto"
     refit: bool = False
-    """Whether the winner is fitted again at `seeds[0]`; if False, its fit of the search counts as that seed's."""
+    """Whether the winner is fitted again at `seeds[0]`, the seed of the search. If False, the winner's fit from the
+    search is used as the final fit of that seed."""
     sampler: Sampler = "tpe"
     pruner: Pruner = "none"
     lag: PositiveInt = 8
-    """Trial n is sampled, and pruned, from the results of trials 0 to n - lag alone.
+    """Delay in trials before a result is used: trial n is sampled and pruned from the results of trials 0 to n - lag.
 
-    So `lag` trials can be fitted at the same time, and the search is the same on any number of workers; twice the
-    number of workers keeps them busy. With a pruner it is counted in whole fits, up to three times as many trials."""
+    So `lag` trials can be fitted at the same time, and the search is the same on any number of workers; a lag of twice
+    the number of workers keeps them busy. If trials are pruned, the lag grows to as many trials as cost `lag` whole
+    fits, but at most to three times `lag`."""
 
     def __post_init__(self) -> None:
         # The constraints of the annotations are msgspec's and hold for files alone; these hold for every Protocol.
@@ -99,7 +105,10 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Ref(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A plugin's object by its canonical name (with parameters and pinned revision) and its own version number."""
+    """A reference to a plugin's backbone, task or strategy: its canonical name and its version number.
+
+    A canonical name includes the parameters and the pinned revision.
+    """
 
     name: str
     version: int = 1
@@ -108,7 +117,7 @@ class Ref(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One backbone, task and strategy under one protocol.
 
-    Nothing measured is part of it, so a plan knows every id before anything has run.
+    A cell contains no measurements, so the ids of all cells are known when the plan is made.
     """
 
     task: Ref
@@ -119,11 +128,11 @@ class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     needs: tuple[Ref, ...] = ()
     """Other backbones and tasks that the strategy reads, named "backbone:x" and "task:x"."""
     space: dict[str, Override] = {}
-    """The hyperparameters that the suite fixes or narrows."""
+    """The suite's overrides of the search space, by name of the hyperparameter; empty if the suite changes nothing."""
 
     @property
     def id(self) -> str:
-        """Sixteen hex digits; the first `FITS_PREFIX_LENGTH` of them are shared by all cells with the same fits."""
+        """An identifier of sixteen hex digits; cells with the same fits share the first `FITS_PREFIX_LENGTH` digits."""
         # Two digests, so that the beginning depends on the fits alone.
         fits = self._fit_fields()
         everything = fits + _changed_fields(self.protocol, "search") + _changed_fields(self.protocol, "cell")
@@ -131,20 +140,24 @@ class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def fits_id(self) -> str:
-        """Sixteen hex digits, equal for cells whose fits can differ only in params and seed."""
+        """An identifier of sixteen hex digits, equal for cells whose fits differ at most in params and seed."""
         return _digest(self._fit_fields())
 
     @property
     def search_id(self) -> str:
-        """Sixteen hex digits, equal for cells whose searches try the same settings in the same order.
+        """An identifier of sixteen hex digits, equal for cells whose searches try the same settings in the same order.
 
-        It seeds the sampler, and the number of trials is not part of it: the first 16 of 32 trials are the trials of a
-        search of 16. A grid is the exception, since its points depend on how many there are.
+        The sampler is seeded with it. The number of trials is not part of it, so the first 16 trials of a search of 32
+        are the same as the trials of a search of 16. The grid sampler is an exception: its grid depends on the number
+        of trials.
         """
         return _digest(self._fit_fields() + _changed_fields(self.protocol, "search") + _encoded(self.protocol.seeds[0]))
 
     def fit_id(self, params: Mapping[str, Value], seed: int) -> str:
-        """Returns sixteen hex digits, equal for the same fit of two cells: one of them can reuse the other's result."""
+        """Returns an identifier of sixteen hex digits, equal for the same fit in two cells.
+
+        One of these cells can therefore reuse the result of the other.
+        """
         return _digest(self._fit_fields() + _encoded([_normalised(dict(params)), seed]))
 
     def _fit_fields(self) -> bytes:
@@ -166,7 +179,8 @@ class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 Part = Literal["fit", "search", "cell", "limit"]
-"""The smallest identity that a field belongs to; a `limit` can only stop work, so it belongs to none."""
+"""The smallest identity (fit, search or cell) that a field of the protocol belongs to. A `limit` belongs to none,
+because it can only stop a cell early and changes no result."""
 
 
 class Default(NamedTuple):
@@ -192,15 +206,16 @@ DEFAULTS: dict[str, Default] = {
 }
 """One row per field of `Protocol`. Rows may be added but never changed, even if the default in `Protocol` changes.
 
-A future field that changes which examples are trained on (shots, groups, folds) belongs to the fit. A field for
-training the winner on validation too belongs to the cell, and to its final fits where it is switched on.
+A future field that changes which examples are trained on (shots, groups, folds) belongs to the fit. A future field
+that adds the validation split to the winner's training data belongs to the cell and, if it is switched on, to the final
+fits.
 """
 
 
 # Cached: a plan may have a hundred thousand cells, but it has only a few protocols and names.
 @lru_cache(maxsize=4096)
 def _changed_fields(protocol: Protocol, part: Part) -> bytes:
-    """Returns the fields of one identity that differ from the table, as JSON."""
+    """Returns as JSON those fields of one identity whose values differ from `DEFAULTS`."""
     if part == "search" and not protocol.is_searched:
         # With one setting the sampler and the pruner have no effect, so they must not make another cell.
         return _encoded({})
@@ -215,7 +230,7 @@ def _ref_key(ref: Ref) -> str | list[str | int]:
 
 
 def _normalised(value: Any) -> Any:
-    """Returns one form for all values that mean the same: 1 for 1.0, x for [x], and no open ends of a range."""
+    """Returns a normal form, equal for equivalent values: 1.0 becomes 1, [x] becomes x, and open ends are dropped."""
     if isinstance(value, msgspec.Struct):
         return {name: _normalised(part) for name, part in msgspec.structs.asdict(value).items() if part is not None}
     if isinstance(value, dict):
@@ -238,14 +253,14 @@ def _digest(content: bytes) -> str:
 
 
 class Skip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A combination that cannot be run, and why."""
+    """A combination of backbone, task and strategy that cannot be run, and the reason."""
 
     title: str
     reason: str
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The cells that a run fits, in that order, and the combinations that it skips."""
+    """The cells of a run, in the order in which they are fitted, and the combinations that the run skips."""
 
     suite: str
     cells: tuple[Cell, ...]

@@ -63,7 +63,7 @@ class Fit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One setting of the hyperparameters at one seed."""
 
     trial: int
-    """Number of the trial in the search; for a final fit that of the winner."""
+    """Number of the trial in the search; for a final fit, the number of the winning trial."""
     seed: int
     params: dict[str, Value]
 
@@ -77,24 +77,27 @@ class FitOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`search` reads train and validation; `final` also predicts the test split; `score` has no fits and scores the
     predictions that the final fits wrote to `folder`."""
     fits: tuple[Fit, ...] = ()
-    """More than one are fitted together, in one pass over the data."""
+    """The fits to run; if there are several, they are run together in one pass over the data."""
     folder: str = ""
     """Folder for the test predictions."""
     attempt: int = 1
-    """1 the first time that the order is submitted, and one more after each lost worker."""
+    """Number of the attempt: 1 when the order is first submitted, and one higher after each lost worker."""
     device: str = "cpu"
-    """Resolved: `cpu`, `cuda` or `cuda:<n>`; a worker without this device refuses the order."""
+    """Device of the fits: `cpu`, `cuda` or `cuda:<n>`, never `auto`. A worker without this device refuses the order."""
     precision: str = "fp32"
-    """Resolved: `fp32`, `bf16-autocast` or `bf16-weights`."""
+    """Precision of the fits: `fp32`, `bf16-autocast` or `bf16-weights`, never `auto`."""
     threads: int = 1
     environment: dict[str, str] = {}
     """Environment variables of tlbench: the folders of data and caches, and the plugin modules to load."""
     imports: tuple[str, ...] = ()
-    """Modules of the backbone that are slow to import: an executor may fork its worker from a process that has them."""
+    """Modules of the backbone that are slow to import. An executor may fork its worker from a process that has already
+    imported them."""
     keep_above: float | None = None
-    """Best validation score so far: a predictor above it is kept for the final fit; None keeps every predictor."""
+    """Best validation score of the search so far. A predictor with a better score is kept for the final fit; None keeps
+    every predictor."""
     stop_below: dict[int, float] = {}
-    """Step to the lowest score with which a fit goes on at that step, as greater is better; below it it is pruned."""
+    """By step, the minimum score that a fit needs to continue (signed so that greater is better); a fit with a lower
+    score is pruned."""
     # A short fit is not saved to disk, since fitting it again is as quick: its predictor is in that worker alone.
     worker: str = ""
     """Name of the worker that has the winner's predictor in memory; a hint, since that worker may have ended."""
@@ -115,27 +118,31 @@ class OrderResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     energy_joules: float | None = None
     made_with: Provenance = Provenance()
     scores: tuple[TestScore, ...] = ()
-    """Set by a `score` order alone, like the five fields below."""
+    """Scores on the test split. This field and the five below it are set only by a `score` order."""
     left_out: str = ""
-    """One line on scores that could not be computed: of a metric that is not the primary one, or on a slice."""
+    """One line about scores that could not be computed, such as those of a secondary metric or of a slice; empty if
+    all scores were computed."""
     report: ClassReport = ClassReport()
     overlap: dict[str, int] = {}
     predictions: str = ""
     """Name of the file within `FitOrder.folder` that holds the predictions of all seeds."""
     misfits: dict[int, str] = {}
-    """Seed to the reason why its stored predictions cannot be scored; such seeds are fitted again."""
+    """For each seed whose stored predictions cannot be scored, the reason; such seeds are fitted again."""
     error: str = ""
-    """One line if the order failed as a whole, for example because its task cannot be loaded; else empty."""
+    """One line that says why the order failed as a whole, for example because its task cannot be loaded; empty if it
+    did not fail."""
     traceback: str = ""
     ends_run: bool = False
-    """Whether the error would hit every cell, such as a full disk or a missing device, so that the run stops."""
+    """Whether the run must stop, because every cell would have the error, such as a full disk or a missing device."""
 
 
 class WorkerLost(Exception):
-    """A worker ended before it returned a result; the message completes "the worker ...": "was killed by SIGKILL".
+    """A worker ended before it returned a result.
+
+    The message completes a sentence that begins with "the worker", such as "was killed by SIGKILL".
 
     Attributes:
-        oom: Whether the operating system killed it because memory ran out.
+        oom: Whether the operating system killed the worker because memory ran out.
     """
 
     def __init__(self, how: str, oom: bool = False) -> None:
@@ -167,7 +174,7 @@ class Handle(Protocol):
 
 @dataclass(frozen=True)
 class Capacity:
-    """Number of workers and their hardware, which may differ from the machine that the run was started on."""
+    """Number of workers and their hardware, which may differ from that of the machine on which the run was started."""
 
     workers: int = 1
     """Number of orders that run at the same time."""
@@ -186,9 +193,9 @@ class ExecutorRequest:
     """The options that a run passes to `ExecutorPlugin.start`."""
 
     workers: int | None = None
-    """Number of workers from `--jobs`; None leaves it to the executor, up to `useful`."""
+    """Number of workers from `--jobs`; if it is None, the executor chooses a number up to `useful`."""
     useful: int = 1
-    """Number of workers above which some would be idle or run out of memory."""
+    """Maximum useful number of workers; with more, some would be idle or run out of memory."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:<n>`, from `--device`."""
     log: str = ""
@@ -204,8 +211,8 @@ class Executor(Protocol):
     The run calls all methods from one thread, has at most `capacity().workers` orders submitted at a time, and calls
     `close` after errors too.
 
-    An executor guarantees that `wait` returns every submitted order in the end, also one whose worker died or that was
-    cancelled. Retrying is the run's job: an executor reports a lost worker and never submits an order again itself.
+    An executor guarantees that `wait` eventually returns every submitted order, even if its worker died or the order
+    was cancelled. Retrying is the run's job: an executor reports a lost worker and never resubmits an order itself.
     """
 
     def capacity(self) -> Capacity:

@@ -87,7 +87,7 @@ class Metric:
         return isinstance(output, self.outputs)
 
     def statistics(self, scored: Scored) -> Floats:
-        """Returns the terms (N, m) of each example, whose sums over the examples determine the metric.
+        """Returns m terms for each example, (N, m); the sums of the terms over all examples determine the metric.
 
         Integers of any width are summed exactly up to 2**53; floats of any width are summed in fp64.
         """

@@ -33,7 +33,7 @@ class Output:
 
     A subclass declares which targets are valid, in which of the four forms of `PredictionForm` predictions come, and
     which head predicts them. `target_error` must be overridden, and `head` too unless every backbone in use has a head
-    for it.
+    for this kind of output.
 
     Guarantees: predictions in one of the four forms are stored, scored, resampled and ranked like tlbench's own.
 
@@ -88,7 +88,7 @@ class Output:
         raise NotImplementedError
 
     def class_indices(self, target: Any) -> set[int]:
-        """Returns the indices of the classes that a target contains; the conformance checks read it."""
+        """Returns the indices of the classes that a target contains; the conformance checks call this method."""
         return set()
 
     def arrays(self, targets: Sequence[Any], predictions: Predictions) -> Arrays | None:
@@ -231,7 +231,7 @@ class Span(Output):
     reads: ClassVar[Reads] = "context"
 
     def target_error(self, example: Example) -> str | None:
-        """Returns an error message if an accepted answer is not in the context at its start, else None."""
+        """Returns an error message if an accepted answer does not occur in the context at its `start`, else None."""
         target = example.target
         # An empty tuple passes: it is the target of an unanswerable question.
         if not isinstance(target, tuple) or not all(isinstance(answer, Answer) for answer in target):

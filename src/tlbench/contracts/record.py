@@ -1,7 +1,7 @@
 """The results of fits and cells, as they are stored.
 
-Every class here is a file format: frozen, strict about unknown fields, and equal after a round trip through JSON. A
-field can only be added with a default that older records have had; anything else raises `FORMAT`.
+Every class here is a file format: it is frozen, refuses unknown fields, and is equal after a round trip through JSON.
+A new field needs a default that is correct for older records; any other change requires a new `FORMAT`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tlbench.contracts.cell import Cell
 from tlbench.contracts.space import Value
 
 FORMAT = 1
-"""Version of the results folder; raised only when older records can no longer be read."""
+"""Version of the results folder; increased only when older records can no longer be read."""
 
 Status = Literal["ok", "diverged", "oom", "timeout", "failed", "crashed"]
 """How a cell ended: `failed` if a plugin raised, `crashed` if its worker died in every attempt."""
@@ -41,33 +41,34 @@ class FitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trial: int
     status: Literal["ok", "pruned", "diverged", "oom", "failed"]
     reason: str = ""
-    """One line; empty if the status is `ok`."""
+    """Why the fit ended without a predictor, in one line; empty if the status is `ok`."""
     traceback: str = ""
     validation: float | None = None
     """The primary metric on the validation split."""
     fit_seconds: float = 0.0
-    """Training alone, without encoding, set-up and scoring. Trials fitted in one pass share it equally."""
+    """Time spent on training, without encoding, set-up and scoring. The time of one pass that fits several trials is
+    divided equally among them."""
     validate_seconds: float = 0.0
     setup_seconds: float = 0.0
-    """Standalone cost of the objects that this fit read from `Job.once`, even if another fit computed them."""
+    """Time spent on computing the objects that this fit read from `Job.once`, even if another fit computed them."""
     setup_paid_seconds: float = 0.0
-    """The part of `setup_seconds` that was spent in this fit."""
+    """The part of `setup_seconds` that this fit itself spent."""
     encode_seconds: float = 0.0
-    """Standalone cost of the activations that this fit read, even if they came from a cache."""
+    """Time spent on computing the activations that this fit read, even if they came from a cache."""
     encode_paid_seconds: float = 0.0
-    """Time spent on encoding in this fit."""
+    """Time that this fit itself spent on computing activations, or on reading them from disk."""
     predict_seconds: float = 0.0
-    """Predicting the test split; 0 for a fit of the search."""
+    """Time spent on predicting the test split; 0 for a fit of the search."""
     examples_seen: int = 0
     """Number of training examples served to the fit, repetitions included."""
     parameters: int = 0
     trainable_parameters: int = 0
     notes: dict[str, float] = {}
-    """`Job.notes` of the strategy."""
+    """Numbers that the strategy stored in `Job.notes`."""
     history: tuple[Point, ...] = ()
-    """Learning curve in order of steps, if the strategy reports one."""
+    """Learning curve in order of steps; empty if the strategy reports no intermediate scores."""
     predictions: str | None = None
-    """File of the test predictions within the cell's work folder."""
+    """Name of the file of test predictions within the cell's work folder; None for a fit without test predictions."""
     # Known as reuse in messages; the name is part of the file format.
     taken_over: bool = False
     """Whether the result was reused from another cell that has the same fit."""
@@ -78,7 +79,7 @@ PAID = ("fit_seconds", "setup_paid_seconds", "encode_paid_seconds", "validate_se
 
 
 class TestScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One metric of one seed on the test split, or on one slice of it."""
+    """The score of one metric for one seed, on the test split or on one slice of it."""
 
     __test__ = False  # pytest collects classes whose names begin with "Test"
 
@@ -92,7 +93,7 @@ class TestScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n: int
     """Number of examples."""
     slice: str | None = None
-    """"column=value", or None for the whole split."""
+    """The slice as "column=value"; None for the whole test split."""
 
 
 class ClassScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,7 +104,7 @@ class ClassScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recall: float
     f1: float
     support: int
-    """Number of test examples of this class (of entities or words for a task of words)."""
+    """Number of test examples of this class; for token classification, the number of its entities or words."""
 
 
 class ClassReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,7 +112,7 @@ class ClassReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     classes: tuple[ClassScore, ...] = ()
     names: tuple[str, ...] = ()
-    """Rows and columns of the confusion matrix; empty for multi-label tasks, which have none."""
+    """Names of the rows and columns of the confusion matrix; empty for multi-label tasks, which have no matrix."""
     confusion: tuple[tuple[int, int, int], ...] = ()
     """Sparse confusion matrix, summed over seeds: (index of the target, index of the prediction, count)."""
 
@@ -124,43 +125,45 @@ class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host_peak_bytes: int | None = None
     """Peak of resident memory during the cell, or of the whole process on kernels that cannot reset the peak."""
     device_allocated_bytes: int | None = None
-    """Peak of the memory of tensors on the GPU."""
+    """Peak of the GPU memory used by tensors."""
     device_reserved_bytes: int | None = None
-    """Peak of the memory that the allocator holds on the GPU, free blocks included."""
+    """Peak of the GPU memory reserved by torch's allocator, including free blocks."""
 
 
 class Seconds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Wall-clock seconds of a cell by stage."""
 
     setup: float = 0.0
-    """Standalone cost of the objects that the final fits read from `Job.once`, per seed."""
+    """Time spent on computing the objects that a final fit read from `Job.once`, even if another fit computed them;
+    averaged over seeds."""
     encode: float = 0.0
-    """Standalone cost of the activations that the final fits read, per seed; leaderboards compare this one."""
+    """Time spent on computing the activations that a final fit read, even if they came from a cache; averaged over
+    seeds. Leaderboards compare this value and not `encode_paid`."""
     encode_paid: float = 0.0
-    """Time that the cell really spent on encoding, the test split included."""
+    """Time that the cell itself spent on computing activations or reading them from disk, including the test split."""
     fit: float = 0.0
-    """One final fit, averaged over seeds."""
+    """Time spent on training in one final fit, averaged over seeds."""
     search: float = 0.0
-    """All fits of the search, including validation."""
+    """Total time of all fits of the search, including validation."""
     predict: float = 0.0
-    """Predicting the test split once, averaged over seeds."""
+    """Time spent on predicting the test split once, averaged over seeds."""
     total: float = 0.0
-    """From the start of the cell to its record, summed over interrupted runs."""
+    """Time from the start of the cell to its record, summed over interrupted runs."""
 
 
 class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The versions, hardware and data that produced a result; a leaderboard marks rows in which they differ."""
 
     distributions: dict[str, str] = {}
-    """Distribution to version: tlbench, the plugins involved, torch and the libraries that they import."""
+    """Versions by name of the distribution: tlbench, the plugins involved, torch and other loaded libraries."""
     python: str = ""
     platform: str = ""
     device: str = ""
     precision: str = ""
-    """Resolved: `fp32`, `bf16-autocast` or `bf16-weights`."""
+    """Precision of the fit: `fp32`, `bf16-autocast` or `bf16-weights`, never `auto`."""
     threads: int = 0
     data: dict[str, str] = {}
-    """Split to the fingerprint of its examples."""
+    """Fingerprint of the examples of each split, by name of the split."""
     started: str = ""
     """Start of the fit in UTC, ISO 8601."""
 
@@ -190,29 +193,32 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: Status
     format: int = FORMAT
     attempt: int = 1
-    """One higher after each `--fresh`; the newest attempt of a cell is the one that counts."""
+    """Number of the attempt, one higher after each `--fresh`; leaderboards show only the newest attempt of a cell."""
     reason: str = ""
-    """One line: what ended the cell without scores; where the status is `ok`, which scores are left out and why."""
+    """One line that says why the cell ended without scores or, if the status is `ok`, which scores are left out and
+    why; empty if no score is left out."""
     traceback: str = ""
     metrics: tuple[str, ...] = ()
-    """The task's metrics; the first is primary."""
+    """Names of the task's metrics; the first is the primary metric."""
     positive: int = 1
-    """The task's positive class, for binary F1: a leaderboard scores bootstrap samples without the task's plugin."""
+    """Index of the task's positive class, for binary F1. It is stored because a leaderboard scores bootstrap samples
+    without loading the task's plugin."""
     best_params: dict[str, Value] = {}
     trials: tuple[FitResult, ...] = ()
-    """All fits of the search; empty if there was one setting, which needs no search."""
+    """All fits of the search; empty if there was only one setting, so that no search was needed."""
     fits: tuple[FitResult, ...] = ()
-    """The final fits: the winner, once per seed."""
+    """The final fits, in which the winner is fitted once per seed."""
     # Not derived from `trials`, which may be empty.
     validation: float | None = None
     """The winner's validation score at `seeds[0]`."""
     scores: tuple[TestScore, ...] = ()
     report: ClassReport = ClassReport()
     overlap: dict[str, int] = {}
-    """Number of test examples whose inputs also occur in another split, by split: "train", "validation" (those that are
-    not in train), and "task:x" for the training examples of another task that the strategy reads."""
+    """Number of test examples whose inputs also occur in another split, by split: "train", "validation" (without those
+    that also occur in train), and "task:x" for the training examples of another task that the strategy reads."""
     predictions: str | None = None
-    """Parquet file beside the record, with the columns seed, id, target, value, scores and one per slice."""
+    """Name of the Parquet file of test predictions beside the record, with the columns seed, id, target, value, scores
+    and one per slice; None if there are no predictions."""
     seconds: Seconds = Seconds()
     memory: Memory = Memory()
     energy_joules: float | None = None
@@ -224,4 +230,5 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Number of orders that opened the test split (final fits and scoring), all after the winner was frozen."""
     provenance: Provenance = Provenance()
     also_made_with: tuple[Provenance, ...] = ()
-    """Other provenances among the fits: of fits reused from another cell or finished before an interruption."""
+    """Provenances that differ from `provenance`: those of fits that were reused from another cell or finished before an
+    interruption."""

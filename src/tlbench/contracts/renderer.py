@@ -13,9 +13,9 @@ class Renderer:
     r"""A format of the leaderboard, such as HTML or LaTeX: subclass it and return it from `tlbench_renderers`.
 
     A `Page` has every number both as a value and as a short text, so a renderer computes nothing. Every text of a page
-    is guaranteed to be one line of printable characters. Escaping what its own format treats as markup or commands,
-    such as a formula of a spreadsheet, is the renderer's job, which `tlbench.testing.conformance.RendererConformance`
-    checks. `frame()` and the values of a page are as they were recorded, and may hold any characters.
+    is guaranteed to be one line of printable characters. The renderer must escape all text that its format would treat
+    as markup or as a command, such as a formula of a spreadsheet; `tlbench.testing.conformance.RendererConformance`
+    checks this. The values of a page and the table from `frame()` are as recorded, and may contain any characters.
 
         from tlbench.results.render.escaping import spreadsheet
 
@@ -36,7 +36,7 @@ class Renderer:
     description: ClassVar[str] = ""
     """One line for `tlbench list renderers`."""
     is_short: ClassVar[bool] = False
-    """Whether the format is read at a glance: its page then has only the best rows of a long ranking."""
+    """Whether the format shows a short leaderboard: its page then has only the best rows of a long ranking."""
 
     def render(self, page: Page) -> str:
         """Returns the page as text; equal pages must give equal text, so that a committed table does not change."""

@@ -3,7 +3,8 @@
     >>> estimated(Card(parameters=22_600_000, stages=6, width=384), Trainable(2)).reason
     '2 of 7 stages of 22.6 million parameters trained'
 
-An estimate that is too high costs the user a flag (`--max-memory 0`), one that is too low costs the time of a cell.
+If an estimate is too high, a fit is skipped unless the user passes `--max-memory 0`; if it is too low, a cell spends
+time on a fit that runs out of memory.
 """
 
 from __future__ import annotations
@@ -15,19 +16,20 @@ from tlbench.contracts.backbone import Card
 NUMBER_BYTES = 4
 """Bytes of a weight or an activation in fp32, the largest precision."""
 TRAINED_COPIES = 4
-"""Copies of a weight that AdamW trains: the weight, its gradient and two moments."""
+"""Number of values that AdamW keeps for each trained weight: the weight, its gradient and two moments."""
 NUMBERS_A_POSITION = 20
 """Activations that a transformer block keeps per position, in multiples of its width, without attention matrices.
 
 17 are kept for the backward pass (Korthikanti et al. 2022, arXiv:2205.05198), or about 10 if the block's weights are
-frozen. The measured peak is about 20 in both cases, with intermediate results and what the allocator holds back."""
+frozen. The measured peak is about 20 in both cases, including intermediate results and memory that the allocator does
+not release."""
 MATRICES = 4
-"""Attention matrices per head that a block keeps on a CPU if attention has dropout: the weights before and after
-dropout, the dropout mask, and one intermediate result. The kernels of a GPU recompute them."""
+"""Number of attention matrices per head that a block keeps on a CPU if attention has dropout: the weights before and
+after dropout, the dropout mask, and one intermediate result. GPU kernels recompute these matrices instead."""
 POSITIONS = 128
-"""Length of an input, in positions, of a backbone whose card has none."""
+"""Assumed length of an input, in positions, if the backbone's card has no `positions`."""
 ROWS = 32
-"""Rows in a step of a strategy without a `train_batch_size`."""
+"""Assumed number of rows per step if the strategy has no field `train_batch_size`."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Trainable:
     stages: int | None = None
     """Number of top stages that gradients pass through; 0 for none, None for all."""
     parameters: int | None = None
-    """Number of parameters trained in these stages, existing or added ones; None for all existing ones."""
+    """Number of parameters trained in these stages, whether they belong to the backbone or are added to it; None for
+    all of the backbone's parameters in these stages."""
 
     def __post_init__(self) -> None:
         # None means all, and is allowed.
@@ -63,11 +66,11 @@ class Resources:
 
     devices: int = 1
     memory_bytes: int | None = None
-    """Memory on the fit's own device; None if unknown, and a fit of unknown size is never skipped."""
+    """Memory on the fit's own device; None if unknown, in which case the fit is never skipped."""
     host_bytes: int = 0
-    """Additional memory of the machine on any device: a pristine copy of the weights."""
+    """Additional main memory for an unchanged copy of the weights, whichever device the fit uses."""
     cpu_bytes: int = 0
-    """Additional memory if the device is the CPU, which the kernels of a GPU do not need."""
+    """Additional memory that is needed only if the device is the CPU, for attention matrices."""
     reason: str = ""
     """The largest part of the memory in words, for messages: "all of 2.1 billion parameters trained"."""
 

@@ -70,7 +70,10 @@ Space: TypeAlias = dict[str, Domain]
 
 
 class Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A narrowed number in a suite file: `{low, high, log}`, each optional and by default as the strategy has it."""
+    """A narrower range of a numeric hyperparameter in a suite file, as `{low, high, log}`.
+
+    A key that is left out (None) keeps the strategy's value.
+    """
 
     low: float | None = None
     high: float | None = None

@@ -78,7 +78,7 @@ class LoadedBackbone:
     """A second backbone for the same task, such as a teacher."""
 
     encoder: Encoder
-    """Freshly loaded, on the job's device, in eval mode."""
+    """The second backbone's encoder, freshly loaded, on the job's device, in eval mode."""
     featurize: Callable[[Examples], Data]
     """Tokenises or transforms examples of the job's task for this backbone."""
     new_head: Callable[[], Head]
@@ -101,9 +101,10 @@ class Job:
     """The inputs of one fit: model, data, params and seed. It gives no access to the test split."""
 
     encoder: Encoder
-    """With its pretrained parameters, on `device`, in eval mode; changes made by the fit are undone after it."""
+    """The backbone's encoder with its pretrained parameters, on `device`, in eval mode. The fit may change it; all
+    changes are undone after the fit."""
     head: Head
-    """New, on `device`, initialised with this fit's seed."""
+    """A new head on `device`, initialised with this fit's seed."""
     train: Data
     validation: Data
     unlabeled: Callable[[], Data | None]
@@ -121,7 +122,8 @@ class Job:
     featurize: Callable[[Examples], Data]
     """Tokenises or transforms examples for the backbone, such as augmented examples, prompts and pairs."""
     load: Callable[..., Encoder]
-    """Returns another copy of this backbone on `device`; `load(pretrained=False)` initialises it by this fit's seed."""
+    """Returns another copy of this backbone on `device`; `load(pretrained=False)` returns one with random weights drawn
+    with this fit's seed."""
     new_head: Callable[[Encoder], Head]
     """Returns a new head for an encoder from `load`; a pretrained decoder is used only with a pretrained encoder."""
     examples: Callable[[SplitName], Examples | None]
@@ -175,7 +177,7 @@ class Strategy:
     """
 
     name: ClassVar[str]
-    """In kebab-case; used in suites, records and tables."""
+    """Name of the strategy in suites, records and tables, in kebab-case."""
     version: ClassVar[int] = 1
     """Part of a cell's identity: increase it when the results change, so that old records are not reused."""
     paper: ClassVar[str] = ""
@@ -252,8 +254,8 @@ class Strategy:
         """Returns how much of the backbone is trained: a number of top stages, or of parameters anywhere in it.
 
         It determines the memory estimate and the order in which cells run. By default all of the backbone is trained,
-        or none of it if several fits share one pass. Override it in a strategy that trains a part, which would
-        otherwise be skipped on machines where it fits.
+        or none of it if several fits share one pass. Override it in a strategy that trains only a part of the backbone;
+        otherwise its cells are skipped on machines that have enough memory for them.
         """
         # Fits that share a pass share the encoder, so none of them can train it.
         return Trainable(0) if self.batch_size > 1 else Trainable()

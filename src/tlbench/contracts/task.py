@@ -31,16 +31,17 @@ FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Image formats that are read, each with its usual file name suffixes.
 
-Pillow detects the format by content and knows more of them, some of which start other programs on a file, such as
-Ghostscript for PostScript. So the formats are listed here and the suffix decides nothing.
+Pillow detects a format by the content of the file and ignores its suffix. It also supports other formats, and for some
+of them it starts another program, such as Ghostscript for PostScript. Therefore only the formats listed here are read.
 """
 MOST_PIXELS = 2**26
-"""Largest image that is decoded, in pixels (8192 x 8192): a file of a few bytes can claim any number of pixels."""
+"""Maximum number of pixels of an image that is decoded (8192 x 8192). A limit is needed because a file of a few bytes
+can claim any number of pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """An image file, decoded when it is opened; two are equal if their contents are."""
+    """An image file, which is decoded when it is opened. Two objects are equal if their files have equal contents."""
 
     suffixes: ClassVar[frozenset[str]] = frozenset(suffix for each in FORMATS.values() for suffix in each)
     """The usual suffixes of image file names, in lower case, such as ".png"."""
@@ -76,7 +77,7 @@ class ImageFile:
 
 
 def rgb(item: Image | ImageFile) -> Image:
-    """Returns the image of an example in RGB, from memory or from its file; raises as `ImageFile.open`."""
+    """Returns the image of an example in RGB, from memory or from its file; raises what `ImageFile.open` raises."""
     return item.open() if isinstance(item, ImageFile) else item.convert("RGB")
 
 
@@ -93,14 +94,15 @@ class Example:
     """
 
     id: str
-    """Unique within its task."""
+    """Identifier of the example, unique within its task."""
     inputs: tuple[Any, ...]
     """One text, or a pair of texts; a tuple of words for `TokenClasses`; a question and its context for `Span`; or one
     image. Texts and words are `str`, images are `PIL.Image.Image` or `ImageFile`."""
     target: Any = None
     """The label in the form of the task's output: an index for `Classes`, a float for `Scalar`; None if unlabelled."""
     slices: Mapping[str, str] = field(default_factory=dict)
-    """Column to value, such as `{"phenomenon": "agreement"}`; the columns are listed in `Task.slices`."""
+    """The slices of the example as values by column, such as `{"phenomenon": "agreement"}`; the columns are listed in
+    `Task.slices`."""
 
 
 class Examples(Sequence[Example]):
@@ -132,7 +134,7 @@ class Examples(Sequence[Example]):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Sixteen hex digits of a digest of ids, inputs, targets and slices; equal for equal examples."""
+        """A digest of ids, inputs, targets and slices in sixteen hex digits; equal for equal examples."""
         digest = hashlib.sha256()
         for row in self._rows:
             inputs = [item if isinstance(item, str | tuple | list) else _image_digest(item) for item in row.inputs]
@@ -164,10 +166,10 @@ class Task:
 
     # Not ClassVars: one class may serve several tasks and have these as fields of its dataclass.
     name: str
-    """In kebab-case; suites and the command line use it."""
+    """Name of the task in suites and on the command line, in kebab-case."""
     modality: Modality
     output: Output
-    """The kind of answer, with the names of the classes where it has some."""
+    """The kind of output to predict, with the names of its classes if it has classes."""
     metrics: tuple[str, ...]
     """Names from `tlbench.METRICS` or of a plugin's metrics; the first is the primary metric."""
     slices: tuple[str, ...] = ()
@@ -175,14 +177,15 @@ class Task:
     positive: int = 1
     """Index of the positive class, for binary F1."""
     version: ClassVar[int] = 1
-    """Raise it when results change, because examples, splits or preprocessing changed: it is part of cell ids."""
+    """Version of the task; part of cell ids. Increase it when results change because of other examples, splits or
+    preprocessing."""
     description: str = ""
     """One line for `tlbench list` and `tlbench show`."""
     source: str = ""
     """The paper or web page of the data."""
     licence: str = ""
     sizes: ClassVar[Mapping[str, int]] = MappingProxyType({})
-    """Split to its published number of examples, which a task that reads files checks."""
+    """Published number of examples of each split, by name of the split; a task that reads files checks it."""
 
     def split(self, name: SplitName) -> Examples | None:
         """Returns the examples of a split, or None if the task has no such split.
@@ -197,10 +200,10 @@ class Task:
         raise NotImplementedError
 
     def missing(self) -> str | None:
-        """Returns which data is not on this machine and how to get it, or None if all of it is.
+        """Returns a message that says which data is missing on this machine and how to get it; None if none is missing.
 
-        A plan skips the task with this text as the reason. It is called for every task that is listed or planned, so it
-        should check that files exist and not read them.
+        A plan skips the task with this text as the reason. The method is called for every task that is listed or
+        planned, so it should only check that files exist, without reading them.
         """
         return None
 

@@ -36,7 +36,11 @@ def labels_report(names: Sequence[str], seeds: Sequence[Scored]) -> ClassReport:
 
 
 def tags_report(names: Sequence[str], seeds: Sequence[Scored]) -> ClassReport:
-    """Returns the report for tags: with BIO tags, scores are of entity types (as in seqeval) and confusions of tags."""
+    """Returns the report for tags.
+
+    With BIO tags, precision, recall and F1 are those of entity types, as in seqeval; the confusion matrix is always of
+    tags.
+    """
     by_tag = classes_report(names, [_word_examples(names, scored) for scored in seeds])
     types = sorted({name.partition("-")[2] for name in names if name[:2] in {"B-", "I-"}})
     return ClassReport(_entity_scores(types, seeds), by_tag.names, by_tag.confusion) if types else by_tag

@@ -80,7 +80,7 @@ def is_of_pairs(metric: Metric, scored: Scored) -> bool:
 
 
 def draw_weights(n: int, resamples: int, seed: int = 0) -> NDArray[np.uint8]:
-    """Returns weights (resamples, n): how often each bootstrap resample contains each example; each row sums to n."""
+    """Returns weights (resamples, n): the count of each example in each bootstrap resample; each row sums to n."""
     generator = np.random.default_rng(seed)
     # A byte is enough: with n < 256 no count can exceed 255, and with more examples a count of 256 has a negligible
     # probability (below 1e-300).
@@ -99,7 +99,7 @@ def _cached_weights(n: int, resamples: int, seed: int) -> NDArray[np.uint8]:
 
 
 def resampled(metric: str | Metric, scored: Scored, weights: Array) -> Floats:
-    """Returns the metric (R,) of each resample, given as weights (R, N): how often it contains each example.
+    """Returns the metric (R,) of R resamples, given as weights (R, N): the count of each example in each resample.
 
     An undefined score is replaced by the metric's `worst`, if it has one.
 
@@ -146,7 +146,7 @@ def from_statistics(metric: str | Metric, sums: ArrayLike) -> Floats:
 
 
 def _resamplers(metric: Metric, samples: Sequence[Scored]) -> Callable[[Array], list[Floats]]:
-    """Returns a function from weights (R, N) to the metric (R,) of each sample."""
+    """Returns a function from weights (R, N) to a list with the metric (R,) of each sample."""
     formula = metric.formula if isinstance(metric, BuiltIn) else None
     if isinstance(formula, Sums) and formula.counts:
         parts = [metric.parts(scored) for scored in samples]

@@ -64,8 +64,8 @@ class Scored:
 def checked(metric: Metric, scored: Scored) -> Scored:
     """Returns validated targets and predictions in the dtype of the metric: int64 for classes, fp64 for real numbers.
 
-    A metric of both gets integers if targets and predictions are integers, and floats otherwise. Probabilities are
-    removed unless the metric declares that it reads them.
+    A metric that scores both gets integers if targets and predictions are integers, and floats otherwise. Probabilities
+    are removed unless the metric declares that it reads them.
 
     Raises:
         ValueError: There are no examples, the metric does not score their form, or their shapes do not match.
@@ -122,7 +122,10 @@ def _cast(metric: Metric, part: Array, dtype: Any) -> Array:
 
 
 def probabilities(scored: Scored) -> Floats:
-    """Returns probabilities (N, K): the predictor's, or 1 for each prediction; those of classes sum to 1."""
+    """Returns the predictor's probabilities (N, K), or 1 for each predicted class or label if it has none.
+
+    Probabilities of classes are scaled to sum to 1.
+    """
     if scored.scores is None:
         if scored.kind == "labels":
             return scored.values.astype(np.float64)

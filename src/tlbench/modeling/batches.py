@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 CPU_TOKENS = 1024
-"""A larger budget does not raise a CPU's throughput, and adds padding."""
+"""The token budget of a batch on a CPU. A larger budget would not raise the throughput and would add padding."""
 CUDA_TOKENS = 32768
 MAX_ROWS = 512
-"""Bounds batches of rows whose length says little about their cost, such as images."""
+"""The maximum number of rows in a batch, for rows whose length says little about their cost, such as images."""
 
 
 def inference_batches(lengths: np.ndarray, token_budget: int = CPU_TOKENS, max_rows: int = MAX_ROWS) -> list[list[int]]:
@@ -18,8 +18,8 @@ def inference_batches(lengths: np.ndarray, token_budget: int = CPU_TOKENS, max_r
 
     Args:
         lengths: The number of tokens of each row, (rows,).
-        token_budget: The most tokens in a batch, with padding; a row longer than that is a batch of its own.
-        max_rows: The most rows in a batch.
+        token_budget: The maximum number of tokens in a batch, with padding; a longer row is a batch of its own.
+        max_rows: The maximum number of rows in a batch.
     """
     batches: list[list[int]] = []
     room = 0

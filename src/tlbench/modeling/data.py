@@ -41,15 +41,18 @@ class Data:
     owners: np.ndarray
     """(rows,) int: for each row the position of its example in `examples`."""
     fingerprint: str
-    """Equal for equal rows: covers the examples and all settings of featurising them."""
+    """An identifier of the rows, equal for equal rows: it depends on the examples and all settings of featurising."""
     augmented: bool = False
     """Whether a row changes each time it is read; activations of such data are never cached."""
     meter: Meter = field(default_factory=Meter, compare=False)
     alignment: Sequence[np.ndarray] | None = None
-    """For each position of each row its place in the example, (T,) or (T, 2) int, -1 for none. For `TokenClasses`: the
-    index of the word that begins there; for `Span`: the first and one past the last character in the context."""
+    """One int array per row that maps its T positions to the example, with -1 for positions that match no part of it.
+
+    (T,) for `TokenClasses`: the index of the word that begins at the position. (T, 2) for `Span`: the position's first
+    character in the context, and one past its last. None for outputs that need no alignment."""
     shared: Shared | None = None
-    """Set if these rows are part of a larger data, whose features are computed once for all its parts."""
+    """The full data set from which `share` selected these rows, and whose features are computed once for all its
+    subsets; None if there is none."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -92,15 +95,15 @@ class Data:
         return self._subset(positions)[0]
 
     def share(self, positions: Sequence[int]) -> Data:
-        """Returns the same subset as `take`, whose features will be read out of those of the whole data.
+        """Like `take`, but the subset's features are selected from the features of this data, not encoded separately.
 
-        For subsets that together cover most of the whole, such as folds: one encoding serves them all.
+        Use it for subsets that together cover most of this data, such as folds: one encoding then serves all of them.
         """
         subset, order = self._subset(positions)
         return replace(subset, shared=Shared(self, order))
 
     def with_rows(self, rows: Sequence[Row], collate: Callable[[Sequence[Row]], Batch], fingerprint: str) -> Data:
-        """Returns the same examples with other rows, such as hidden states; the meter is shared with this data."""
+        """Returns the same examples with different rows, such as hidden states; the result shares this data's meter."""
         return replace(self, rows=rows, collate=collate, fingerprint=fingerprint, shared=None)
 
     def metered(self) -> Data:
@@ -108,7 +111,7 @@ class Data:
         return replace(self, meter=Meter())
 
     def _subset(self, positions: Sequence[int]) -> tuple[Data, np.ndarray]:
-        """Returns the data of these examples, and for each of its rows the row of this data."""
+        """Returns the data of these examples, and for each row of the result its index among the rows of this data."""
         # windows: an example may have several rows, in any order
         rows_of: dict[int, list[int]] = {}
         for row, owner in enumerate(self.owners.tolist()):
@@ -162,11 +165,11 @@ class Ragged(Sequence[np.ndarray]):
 
 @dataclass(frozen=True)
 class Shared:
-    """The position of a part's rows in a larger data."""
+    """The positions of a subset's rows in the full data set."""
 
     whole: Data
     rows: np.ndarray
-    """(rows,) int: for each row its index in `whole`."""
+    """(rows,) int: for each row of the subset its index in `whole`."""
 
 
 def one_row_each(

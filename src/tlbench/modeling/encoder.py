@@ -33,11 +33,11 @@ class Hidden:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of an encoder: stage 0 is the embeddings or the stem, and each block is one more."""
+    """One stage of an encoder: stage 0 is the embeddings or the stem, and each block is one further stage."""
 
     name: str
     parameters: tuple[str, ...]
-    """Names as in `encoder.native.named_parameters()`; every parameter belongs to exactly one stage."""
+    """Names of the stage's parameters in `encoder.native.named_parameters()`; each parameter belongs to one stage."""
 
 
 class Encoder(nn.Module):
@@ -71,7 +71,7 @@ class Encoder(nn.Module):
             stop: One past the last stage to run; None for all.
 
         Raises:
-            ValueError: start or stop is out of range, or a Hidden is given where a batch belongs.
+            ValueError: start or stop is out of range, a Hidden is given for start = 0, or a batch for a later start.
         """
 
     @abstractmethod
@@ -105,7 +105,7 @@ def as_hidden(value: Any) -> Hidden:
     """Returns the value if it is a Hidden.
 
     Raises:
-        ValueError: It is not.
+        ValueError: The value is not a Hidden.
     """
     if not isinstance(value, Hidden):
         raise ValueError("stages after the first need the Hidden that an earlier stage put out")

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_MEMORY_BYTES = 1 << 30
-"""Data sets whose pixels take more than this are read from their files again for each batch."""
+"""The maximum size of a data set's pixels in memory; images of a larger data set are read again for each batch."""
 MIN_CACHED_IMAGES = 200
-"""Resizing fewer images than this is faster than writing them to the cache."""
+"""The minimum number of images that are cached on disk; resizing fewer images is faster than writing them."""
 PATCH = 16
-"""Side of a patch in pixels; the length of a row is its number of patches, as the tokens of a vision transformer."""
+"""Side of a patch in pixels. The length of a row is its number of patches, which are a vision transformer's tokens."""
 
 Prepare: TypeAlias = "Callable[[Image], np.ndarray]"
-"""Takes an image in RGB; returns (C, H, W) uint8."""
+"""A function that takes an image in RGB and returns (C, H, W) uint8."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class LazyImage:
     prepare: Prepare
 
     def pixels(self) -> np.ndarray:
-        """Returns the prepared image, (C, H, W) uint8; raises as `ImageFile.open` does."""
+        """Returns the prepared image, (C, H, W) uint8; raises what `ImageFile.open` raises."""
         return self.prepare(rgb(self.item))
 
 
@@ -75,7 +75,7 @@ def image_data(
         prepare: Resizes and crops an image; called once per image if all fit into memory, else for each batch.
         size: Height and width of the images that `prepare` returns.
         normalise: Collates rows into batches.
-        made: All settings that `prepare` and `normalise` depend on, as part of fingerprints and cache keys.
+        made: All settings of `prepare` and `normalise` as text; it becomes part of fingerprints and cache keys.
         versions: Versions of the libraries that resize, by name; part of cache keys.
 
     Raises:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 SETTINGS = "predictor.json"
 WEIGHTS = "model.safetensors"
 TRANSPOSED = ".transposed"
-"""Suffix of the name of a matrix that is column-major in memory and is stored as its transpose. Its layout is restored
-when it is read: a product with a row-major copy may differ in the last bits."""
+"""Suffix of the name of a matrix that is column-major in memory and is stored as its transpose. The layout is restored
+when the matrix is read, because products with a row-major copy could differ in the last bits."""
 
 
 def write_predictor(
@@ -72,7 +72,7 @@ def read_settings(folder: Path, name: str, output: Output | None) -> dict[str, A
 def read_weights(
     folder: Path, shapes: Mapping[str, tuple[int, ...]], optional: Collection[str] = ()
 ) -> dict[str, Tensor]:
-    """Returns the saved weights on the CPU, with the memory layout that they had.
+    """Returns the saved weights on the CPU, with their original memory layout.
 
     Args:
         folder: The folder that `write_predictor` wrote to.

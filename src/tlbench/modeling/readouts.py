@@ -30,7 +30,7 @@ def first(hidden: Hidden) -> Tensor:
 
 
 def last(hidden: Hidden) -> Tensor:
-    """Returns the last token within the mask, the only one of a causal decoder that attends to all, as (B, D)."""
+    """Returns the last token within the mask, as (B, D); in a causal decoder only this token attends to all others."""
     if hidden.mask is None:
         return hidden.x[:, -1]
     rows, length = hidden.mask.shape

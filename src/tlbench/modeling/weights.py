@@ -1,4 +1,4 @@
-"""Detects whether an encoder's weights changed: exactly, by their bits, and cheaply in between.
+"""Detects whether an encoder's weights changed, by reading all of their bits at times and by quick checks in between.
 
 A fit may ask for activations hundreds of times, and reading all bits of a small encoder takes some ten milliseconds. So
 the bits are read when a fit asks for the first time, and again after each step of an optimiser. In between, a tensor
@@ -57,22 +57,25 @@ def weights_digest(encoder: Encoder, stop: int) -> str:
 
 
 def count_optimizer_step(*_: object) -> None:
-    """Counts a step of an optimiser. Call it in optimisers that do not inherit from torch's, whose steps are hooked."""
+    """Counts a step of an optimiser.
+
+    A hook calls it for torch's optimisers; an optimiser that does not inherit from torch's must call it itself.
+    """
     _steps[0] += 1
 
 
 class WeightTracker:
-    """Tells the trusted weights of encoders from changed ones, which it identifies by a digest."""
+    """Detects whether an encoder still has its trusted weights; changed weights are identified by a digest."""
 
     def __init__(self) -> None:
         # weak, so that tracking does not keep an encoder's memory alive
         self._known: WeakKeyDictionary[Encoder, _Known] = WeakKeyDictionary()
 
     def trust(self, encoder: Encoder) -> None:
-        """Registers the encoder's present weights as those that its `identity` names.
+        """Registers the encoder's present weights as the pretrained weights that its `identity` stands for.
 
-        All bits are summed at the first call for an encoder only: when it is trusted again, after it was restored, the
-        sums of the first time must still hold.
+        All bits are summed at the first call for an encoder only. If the encoder is trusted again after its weights
+        were restored, the weights must still have the sums of the first call.
         """
         tensors = dict(prefix_tensors(encoder, len(encoder.stages)))
         known = self._known.setdefault(encoder, _Known())
@@ -102,11 +105,11 @@ class _Known:
     """The tracked state of one encoder."""
 
     versions: dict[str, TensorVersion] = field(default_factory=dict)
-    """Of each tensor when it was trusted."""
+    """The version of each tensor when it was last trusted, by name."""
     sums: dict[str, int] = field(default_factory=dict)
-    """Of the bits of each tensor when it was first trusted."""
+    """The sum of the bits of each tensor when it was first trusted, by name."""
     digests: dict[int, str] = field(default_factory=dict)
-    """Of the trusted weights, by stop."""
+    """The digest of the trusted weights of stages[:stop], by stop."""
     checks: dict[int, tuple[QuickState, str | None]] = field(default_factory=dict)
     """The quick state at the last full check and the result of that check, by stop."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 Stamp: TypeAlias = tuple[int, int]
-"""The size of a file in bytes and its modification time in nanoseconds, to notice that it changed."""
+"""The size of a file in bytes and its modification time in nanoseconds, by which a change of the file is detected."""
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
@@ -31,7 +31,10 @@ def write_durably(path: Path, content: bytes) -> Stamp:
 
 
 def create_durably(path: Path, content: bytes) -> Stamp | None:
-    """Creates a file atomically and returns its stamp, or None if it exists already; of several writers one wins."""
+    """Creates a file atomically and returns its stamp, or None if it exists already.
+
+    Of several processes that create the same file, only one succeeds.
+    """
     temporary, stamp = _write_temporary(path, content)
     try:
         # link fails if the name exists, where rename would silently replace another writer's file

@@ -49,7 +49,10 @@ def gpus() -> int:
 
 
 def gpu_memory_bytes(device: str = "auto") -> int | None:
-    """Returns the memory of a GPU in bytes, of the smallest for "auto" and "cuda"; None without a GPU or nvidia-smi."""
+    """Returns the memory of a GPU in bytes, or None without a GPU or nvidia-smi.
+
+    For "auto" and "cuda" it is the memory of the smallest GPU.
+    """
     sizes = _query_gpus(device, "memory.total")
     # nvidia-smi prints mebibytes, or "[N/A]", which is no number
     with suppress(ValueError):
@@ -73,7 +76,7 @@ def _query_gpus(device: str, column: str) -> list[str]:
 
 
 def gpu_multiplies_bf16(device: str = "auto") -> bool:
-    """Returns whether a GPU multiplies bf16 natively (compute capability 8.0 or later); for "auto", whether all do."""
+    """Returns whether a GPU (for "auto", every GPU) multiplies bf16 natively: compute capability 8.0 or later."""
     capabilities = _query_gpus(device, "compute_cap")
     return bool(capabilities) and min(float(capability) for capability in capabilities) >= 8.0
 

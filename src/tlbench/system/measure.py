@@ -170,7 +170,10 @@ def _peak(baseline: int | None, device: torch.device) -> Memory:
 
 
 def _status_bytes(key: str) -> int | None:
-    """Returns a value of /proc/self/status in bytes; elsewhere the memory in use, or None without psutil."""
+    """Returns a value of /proc/self/status in bytes.
+
+    On systems without this file it returns the memory in use, or None if psutil is not installed.
+    """
     # not resource.getrusage: its ru_maxrss includes memory that a forked child inherited from its parent
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():

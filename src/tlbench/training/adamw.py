@@ -217,7 +217,7 @@ class _RowState(_ParameterState):
 
 
 def _synced(master: Tensor, weight: Tensor) -> Tensor:
-    """Returns the master with the parameter's values in place of elements whose rounded value differs from them."""
+    """Returns the master, with elements that do not round to the parameter's value replaced by that value."""
     # Elementwise rather than "if anything changed", because a branch would make the host wait for a GPU.
     return torch.where(master.to(weight.dtype) == weight, master, weight.to(master.dtype))
 
@@ -240,7 +240,7 @@ def _take_gradient(weight: nn.Parameter) -> Tensor:
 
 @contextmanager
 def embeddings_by_row(model: nn.Module) -> Iterator[None]:
-    """Within the block, makes large embeddings on the CPU return sparse gradients, of the rows that were looked up.
+    """Within the block, makes large embeddings on the CPU return sparse gradients, with only the rows looked up.
 
     A dense gradient has a row for every word of the vocabulary; computing, measuring and applying it took a fifth of a
     training step of a small encoder. Excluded are tables that are tied to another module, such as an output layer, and

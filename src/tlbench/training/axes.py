@@ -85,7 +85,11 @@ class Axes:
 
     @classmethod
     def of(cls, features: Tensor) -> Axes:
-        """Returns the principal axes of features (N, D), in fp64; large features keep their dtype, if fp32 or wider."""
+        """Returns the principal axes of features (N, D).
+
+        Rows and variances are in fp64, or for more than `FP64_ELEMENTS` values in the dtype of the features, but at
+        least fp32.
+        """
         scale = Scale.of(features)
         x = scale.standardise(features)
         count, width = x.shape
@@ -101,7 +105,10 @@ class Axes:
         return cls(rows, variances, directions, scale)
 
     def on_raw_features(self, solution: Tensor) -> list[Linear]:
-        """Returns the maps on raw features of solutions (S, R + 1, K) on the axes, whose last row is the bias."""
+        """Returns for each of S solutions on the axes the equivalent map on raw features.
+
+        Solutions are (S, R + 1, K), with the bias as their last row.
+        """
         solution = solution.double()
         count, _, outputs = solution.shape
         flat = self.directions @ solution[:, :-1].permute(1, 0, 2).reshape(self.directions.shape[1], count * outputs)

@@ -55,7 +55,7 @@ def check_loss(value: object, loss: Loss | None, model: Model) -> Tensor:
     """Returns the loss of a step if it is a scalar tensor with a gradient.
 
     Raises:
-        PluginError: It is not; the message names the function that returned it and a likely remedy.
+        PluginError: The value is something else; the message names the function that returned it and a likely remedy.
     """
     if isinstance(value, Tensor) and value.ndim == 0 and value.requires_grad:
         return value
@@ -79,7 +79,7 @@ class GroupCheck:
         self._trainable: list[nn.Parameter] = []
 
     def __call__(self) -> None:
-        """Checks the parameters if others are trainable than at the previous call.
+        """Checks the parameters if the set of trainable parameters has changed since the previous call.
 
         Raises:
             PluginError: A trainable parameter is in no group, or belongs to a stage below the model's `start`.

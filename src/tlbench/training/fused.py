@@ -33,8 +33,8 @@ class Regression:
     features: Tensor
     """(N, D)"""
     targets: Tensor
-    """(N,) class indices, or real numbers of about unit standard deviation, for which penalties are scaled; (N, K) 0
-    and 1 for multi-label targets."""
+    """(N,) class indices; (N,) real numbers, whose standard deviation should be about 1 because penalties assume it; or
+    (N, K) 0 and 1 for multi-label targets."""
     penalties: Sequence[float]
     """The values of `l2`, above 0."""
 
@@ -42,7 +42,7 @@ class Regression:
 def logistic_regressions(
     features: Tensor, targets: Tensor, classes: int, penalties: Sequence[float], max_steps: int = 500
 ) -> list[Linear]:
-    """Returns a logistic regression for each penalty, fitted on standardised features, for raw ones.
+    """Returns a logistic regression for each penalty; it is fitted on standardised features but maps raw features.
 
     The model is multinomial; for two classes the logits are minus and plus half the log-odds.
 
@@ -57,11 +57,13 @@ def logistic_regressions(
 
 
 def ridge_regressions(features: Tensor, targets: Tensor, penalties: Sequence[float]) -> list[Linear]:
-    """Returns a ridge regression for each penalty, in closed form, fitted on standardised features, for raw ones.
+    """Returns a ridge regression for each penalty; it is fitted on standardised features but maps raw features.
+
+    The solution is computed in closed form.
 
     Args:
         features: (N, D).
-        targets: (N,) real numbers, scaled to about unit standard deviation, for which the penalties are meant.
+        targets: (N,) real numbers, whose standard deviation should be about 1 because the penalties assume it.
         penalties: The values of `l2`, above 0.
     """
     return solve_ridge([Regression(features, targets, penalties)])[0]
@@ -73,9 +75,10 @@ def solve_logistic(problems: Sequence[Regression], classes: int, max_steps: int 
 
 
 def solve_labels(problems: Sequence[Regression], max_steps: int = 500) -> list[list[Linear]]:
-    """Returns for each penalty of each problem an independent logistic regression of every label, with log-odds (N, K).
+    """Returns for each penalty of each problem independent logistic regressions of all labels, as one map to log-odds.
 
-    A label that all or no training examples have gets zero weights, and is always or never predicted.
+    A label that every training example has is always predicted, and one that no training example has is never
+    predicted; the weights of both are zero.
     """
     return _solve([_PreparedRegression.of_labels(problem) for problem in problems], max_steps)
 

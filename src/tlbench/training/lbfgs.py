@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 HISTORY = 10
-"""The number of past steps from which the curvature is estimated; scikit-learn's solver has as many."""
+"""The number of past steps from which the curvature is estimated, as in scikit-learn's solver."""
 TOLERANCE = 1e-8
-"""The squared gradient norm at which a setting has converged, in these units about twice the decrease that remains."""
+"""The squared gradient norm at which a setting has converged. In rescaled weights (see `Problem`) it is about twice the
+remaining decrease of the objective."""
 HALVINGS = 25
 """The maximum number of times that the line search halves a step."""
 SUFFICIENT = 1e-4
@@ -122,7 +123,7 @@ class _State:
         return self.units * self.problem.scale
 
     def keep(self, sets: Tensor, columns: Tensor) -> None:
-        """Removes all other sets and penalties."""
+        """Keeps these sets and penalties and removes all others."""
 
         def cut(tensor: Tensor) -> Tensor:
             return _cut(tensor, sets, columns)
@@ -133,7 +134,10 @@ class _State:
         self.history = deque(((cut(s), cut(y), cut(r)) for s, y, r in self.history), maxlen=HISTORY)
 
     def step(self) -> None:
-        """Takes one step in every active setting; one without any decrease is at the limit of rounding and is done."""
+        """Takes one step in every active setting.
+
+        A setting in which no step decreases the objective has reached the limit of rounding and becomes inactive.
+        """
         direction = self._direction()
         logits = self.problem.logits(direction)
         length = self._line_search(direction, logits)
@@ -165,7 +169,7 @@ class _State:
         return q
 
     def _line_search(self, direction: Tensor, logits: Tensor) -> Tensor:
-        """Returns step lengths (G, S): 1, or halved until the decrease is sufficient; 0 where it never is."""
+        """Returns step lengths (G, S): 1, or halved until the decrease is sufficient; 0 if no length is sufficient."""
         scale = self.problem.scale[:, :-1]
         weights, ahead = self.units[:, :-1] * scale, direction[:, :-1] * scale
         # The squared norm of the weights is a quadratic in the step length; its coefficients are computed once.

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 DEFAULT_EPOCHS = 3.0
 """The number of epochs if the protocol sets neither steps nor epochs."""
 REPORTS = 4
-"""The number of equal parts of a prunable fit. It is scored after each but the last, which the runner scores anyway."""
+"""The number of equal parts of a prunable fit. The model is scored after every part except the last, because the runner
+scores the finished fit anyway."""
 CHECK_EVERY = {"cpu": 1, "cuda": 25}
 """Steps between checks that the loss is finite; each check makes the host wait for a GPU."""
 
@@ -69,8 +70,8 @@ def train(
 
     Raises:
         Diverged: A loss, a gradient or a parameter is not finite.
-        PluginError: Nothing is trainable; a trainable parameter is in no group, also if it is unfrozen after a step; or
-            the loss, the optimiser or the groups are not valid.
+        PluginError: Nothing is trainable; a trainable parameter, even one that was unfrozen after a step, is in no
+            group; or the loss, the optimiser or the groups are not valid.
         Pruned: The pruner stopped the trial.
     """
     device = model.device
@@ -143,7 +144,7 @@ def train(
 
 
 def step_count(rows: int, batch_size: int, max_steps: int | None, epochs: float | None) -> int:
-    """Returns the number of optimiser steps of the protocol, at least 1."""
+    """Returns the number of optimiser steps that the protocol's steps or epochs amount to, at least 1."""
     if max_steps is not None:
         return max_steps
     return max(1, round((epochs or DEFAULT_EPOCHS) * math.ceil(rows / batch_size)))

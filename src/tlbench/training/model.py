@@ -27,8 +27,8 @@ class Model(nn.Module):
     def forward(self, batch: Batch) -> Any:
         """Returns the head's logits for a batch of raw rows, or of cached hidden states after stages[:start].
 
-        Both give the same training: the frozen prefix runs in eval mode, including dropout modules that are shared with
-        stages above it.
+        Training is the same with both kinds of rows: the frozen prefix runs in eval mode, including dropout modules
+        that are shared with stages above it.
         """
         hidden = batch.get("hidden")
         if not isinstance(hidden, Hidden):

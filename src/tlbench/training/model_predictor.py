@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class ModelPredictor:
-    """Predicts with a trained model; hidden states of a frozen prefix come from the activation cache, if any."""
+    """Predicts with a trained model; hidden states of a frozen prefix come from the activation cache if there is one."""
 
     def __init__(self, model: Model, precision: str = "fp32", activations: Activations | None = None) -> None:
         self.model = model
@@ -79,7 +79,7 @@ class ModelPredictor:
         The model may have fewer trainable parameters than were saved, as after gradual unfreezing, but not more.
 
         Raises:
-            UsageError: The folder has no such predictor, or one of a model with other parameters or another output.
+            UsageError: The folder has no such predictor, or its model has different parameters or a different output.
         """
         read_settings(folder, cls.__name__, output_of(model.head))
         weights, buffers = dict(model.named_parameters()), dict(model.named_buffers())
@@ -98,7 +98,7 @@ class ModelPredictor:
         return predictor
 
     def note_trained(self, weights: Iterable[nn.Parameter] = (), grouped: Iterable[nn.Parameter] = ()) -> None:
-        """Marks as trained these parameters, all that are trainable now, and all that an earlier `train` has updated.
+        """Marks parameters as trained: the given ones, all trainable ones, and those that an earlier `train` updated.
 
         Parameters in `grouped`, an optimiser's groups, are saved even if they are frozen, because a hook may have
         changed them.

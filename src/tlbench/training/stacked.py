@@ -2,7 +2,8 @@
 
 The weights of all settings are stacked, so that one step of all of them is one batched product per layer. Settings do
 not affect each other: each has its own initial weights and order of rows (from its seed), learning rate, weight decay
-and targets, and if one diverges, the others are unchanged. Each result equals that of training alone, up to rounding.
+and targets, and if one diverges, the others are unchanged. Each result equals that of training the setting alone, up to
+rounding.
 """
 
 from __future__ import annotations
@@ -118,7 +119,10 @@ class _Stream:
 
     @classmethod
     def of(cls, setting: HeadSetting, rows: Tensor, batch_size: int) -> _Stream:
-        """Returns the stream of a setting: epochs in random order, cut into batches of equal size across epochs."""
+        """Returns the stream of a setting, with the rows of each epoch in random order.
+
+        All batches have equal size, so that a batch may contain rows of two epochs.
+        """
         count = len(rows)
         size = min(batch_size, count)
         generator = torch.Generator().manual_seed(setting.seed)

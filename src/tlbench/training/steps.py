@@ -22,9 +22,9 @@ class Step:
     """One training step, as passed to a loss and to a hook."""
 
     model: Model
-    """In train mode, except for frozen modules."""
+    """The model, in train mode except for frozen modules."""
     batch: Batch
-    """On the model's device: raw rows, or cached hidden states of a frozen prefix."""
+    """The batch on the model's device: raw rows, or cached hidden states of a frozen prefix."""
     targets: Tensor
     """The targets of the batch, in the form of the head's loss."""
     rows: Sequence[int]
@@ -42,7 +42,7 @@ class Step:
 Loss: TypeAlias = Callable[[Step], Tensor]
 """Returns the scalar to minimise; it may run several forward passes, such as R-Drop's two."""
 AfterStep: TypeAlias = Callable[[Step], None]
-"""A hook that is called after the update, while gradients are still there. It may change parameters and freeze or
+"""A hook that is called after the update, before the gradients are removed. It may change parameters and freeze or
 unfreeze them; changes are saved for parameters that are in a group or were ever trainable."""
 NewOptimizer: TypeAlias = Callable[[list[Group]], torch.optim.Optimizer]
 """Returns an optimiser for groups with params, lr and weight_decay, whose `step` needs no closure."""
@@ -64,7 +64,7 @@ class TorchOptimizer:
     def step(self, factor: float) -> Tensor:
         """Updates the parameters at `factor` times their learning rates and returns the gradient norm before clipping.
 
-        The gradients, clipped, remain until `zero_grad`.
+        The clipped gradients remain until `zero_grad`.
         """
         # A strategy may add groups during training, for gradual unfreezing.
         self._learning_rates += [group["lr"] for group in self.optimizer.param_groups[len(self._learning_rates) :]]

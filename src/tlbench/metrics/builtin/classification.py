@@ -28,7 +28,7 @@ def _positive_counts(scored: Scored) -> Floats:
 
 
 def _class_counts(scored: Scored) -> Floats:
-    """Returns (N, 3 K): true positive, predicted and actual of each class; for labels one more column of ones.
+    """Returns (N, 3 K): the true positives, predictions and targets of each class; for labels, also a column of ones.
 
     The extra column marks multi-label data, where every label counts in a macro average, even one that no example of
     the resample has.

@@ -10,7 +10,7 @@ from tlbench.metrics.formula import Formula, Ranks, Sums
 from tlbench.metrics.scored import Array, Floats, Scored
 
 _FLAT = 1e-13
-"""A variance below this fraction of the sample's is rounding error: the resample is constant."""
+"""A resample whose variance is below this fraction of the sample's variance counts as constant, up to rounding."""
 
 
 def _moments(scored: Scored) -> Floats:

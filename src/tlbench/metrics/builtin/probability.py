@@ -16,13 +16,14 @@ UNDEFINED = 0.5
 
 
 TOP = 5
-"""The number of most probable classes of which one has to be the target."""
+"""The number of most probable classes among which the target must be."""
 
 
 def columns_of(scored: Scored) -> list[tuple[Array, Floats]]:
-    """Returns for each ROC curve in the mean whether each example is positive (N,), and its probability (N,).
+    """Returns, for each ROC curve to average, whether each example is positive (N,), and its predicted score (N,).
 
-    Two classes have one curve, of the positive class; more have one per class against the rest; labels have one each.
+    Two classes have one curve, that of the positive class. Three or more classes have one curve for each class against
+    the rest, and labels have one curve each.
     """
     scores = probabilities(scored)
     if scored.kind == "labels":

@@ -28,21 +28,22 @@ from tlbench.modeling.weights import WeightTracker
 
 GIBIBYTE = 1024**3
 MAX_ENTRIES = 256
-"""Entries on disk use no memory, but each keeps a file open."""
+"""Maximum number of entries. It is limited because an entry on disk uses no memory but keeps a file open."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """All that the activations of some rows depend on."""
+    """The key of an entry: everything that the activations of the rows depend on."""
 
     weights: str
-    """The encoder's identity, followed by a digest of the prefix's tensors if its weights are not the trusted ones."""
+    """The encoder's identity, followed by a digest of the prefix's tensors if they differ from the weights that
+    `Activations.trust` registered."""
     data: str
     """The fingerprint of the rows."""
     stop: int
     """The number of stages of the prefix."""
     readout: str | None
-    """None for hidden states."""
+    """The encoder's readout if the entry holds features; None if it holds hidden states."""
     precision: str
     device: str
 
@@ -54,7 +55,7 @@ class EncodeUsage:
     encode_paid_seconds: float = 0.0
     """Seconds actually spent in this process: encoding, or reading from disk."""
     read: dict[Key, float] = field(default_factory=dict)
-    """For each entry that was read, the seconds that encoding it took, wherever that was done."""
+    """For each entry that was read, the seconds spent on encoding it, even if another process encoded it."""
 
     @property
     def encode_seconds(self) -> float:
@@ -87,10 +88,10 @@ class Activations:
         self._uncacheable.clear()
 
     def trust(self, encoder: Encoder) -> None:
-        """Registers the encoder's present weights as those that its `identity` names.
+        """Registers the encoder's present weights as the pretrained weights that its `identity` stands for.
 
-        Call it after loading or restoring an encoder. Later changes of the weights are detected. Without it, or after
-        a change, each new version of the weights costs a digest of all of them.
+        Call it after loading or restoring an encoder. Later changes of the weights are detected. Without this call, or
+        after a change, a digest of all weights is computed for each new version of the weights.
         """
         self._weights.trust(encoder)
 
@@ -136,18 +137,18 @@ class Activations:
         """Returns the same examples with the outputs of the frozen stages[:stop] as rows.
 
         A row is (T, D) without padding, or has the encoder's own shape between stages. A batch is {"hidden": Hidden},
-        which `tlbench.training.Model` continues from. Hidden states that exceed `limit_bytes` stay on disk. If they do
-        not fit there either, or carry extras that cannot be split into rows, `data` itself is returned, and the model
-        runs the prefix at every step.
+        from which `tlbench.training.Model` continues. Hidden states that exceed `limit_bytes` stay on disk. If they do
+        not fit on the disk either, or have extras that cannot be split into rows, `data` itself is returned, and the
+        model runs the prefix at every step.
 
         Args:
             encoder: The encoder whose first stages are frozen.
             data: The rows to encode.
             stop: The number of frozen stages.
             precision: The resolved precision to compute in.
-            whole: For data made by `Data.share`: encode the larger data once and read these rows out of it, if that
-                fits. Use it where one fit reads several parts. The values may differ in the last bits from encoding
-                the part alone, because rows are batched differently.
+            whole: For data made by `Data.share`: encode the full data set once and select these rows from the result,
+                if the result fits. Use it if one fit reads several subsets. The values may differ in the last bits from
+                those of encoding the subset alone, because rows are batched differently.
 
         Raises:
             PluginError: The data is augmented.

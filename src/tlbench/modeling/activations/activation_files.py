@@ -23,7 +23,8 @@ from tlbench.modeling.disk.writing import EntryWriter
 from tlbench.modeling.encoder import Encoder
 
 RANDOM_WEIGHTS = "random-"
-"""Prefix of the identity of randomly initialised weights, which no other run has: storing them would waste the disk."""
+"""Identities of encoders with random weights start with this prefix. Their activations are not stored on disk, because
+no other run has the same weights and could reuse them."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,13 @@ class StoredActivations:
     value: Tensor | HiddenRows
     """Features (rows, D), or the rows of hidden states."""
     encode_seconds: float
-    """Seconds that encoding took when it was done."""
+    """Seconds spent on computing the activations, even if they were read from disk this time."""
     size_bytes: int
     """Memory in use: 0 if the values are mapped from disk and loaded on access."""
 
 
 class ActivationFile:
-    """The cache entry for one encoder and one data: features, or hidden states if `stop` is given."""
+    """The disk cache's entry for one encoder and one data set: features, or hidden states if `stop` is not None."""
 
     def __init__(self, disk: DiskCache, encoder: Encoder, data: Data, stop: int | None, precision: str) -> None:
         self._disk, self._encoder, self._data, self._stop, self._precision = disk, encoder, data, stop, precision
@@ -62,10 +63,11 @@ class ActivationFile:
         """Returns the stored activations, or computes them with `make` and stores them; other processes wait meanwhile.
 
         Args:
-            make: Computes the activations and adds them to the writer as "x"; None if they cannot be cached.
+            make: Computes the activations and adds them to the writer as "x"; returns None if they cannot be cached.
 
         Returns:
-            The activations; None if `make` returned None, or if its rows were only on disk and could not be stored.
+            The activations; None if `make` returned None, or if the rows did not fit into memory and could not be
+            stored on disk.
         """
         if (entry := self._read()) is not None:
             return entry
@@ -106,7 +108,7 @@ class ActivationFile:
 
 
 def should_store(encoder: Encoder) -> bool:
-    """Returns whether another run can have these weights, so that their activations are worth storing on disk."""
+    """Returns whether activations are worth storing on disk: only if another run can have the encoder's weights."""
     return not encoder.identity.startswith(RANDOM_WEIGHTS)
 
 
@@ -129,7 +131,7 @@ def _activations_of(stored: StoredArrays, device: torch.device) -> StoredActivat
 
 
 def _numerics(device: torch.device) -> dict[str, JSON]:
-    """Returns the parts of software and hardware that decide which kernels run, and so the last bits."""
+    """Returns the software and hardware settings that select torch's kernels and so affect the last bits of results."""
     common: dict[str, JSON] = {"torch": torch.__version__, "matmul": torch.get_float32_matmul_precision()}
     if device.type == "cuda":
         capability = torch.cuda.get_device_capability(device)

@@ -71,8 +71,8 @@ def encode_hidden(
         data: The rows to encode.
         stop: The number of stages to run.
         precision: The resolved precision to compute in.
-        limit_bytes: The most memory to use. Beyond it, rows are kept in the writer only, and the result is not
-            `complete`.
+        limit_bytes: The maximum memory to use. If the rows exceed it, they are kept in the writer only, and the result
+            is not `complete`.
         writer: Receives all rows as the array "x", batch by batch.
     """
     rows: HiddenRows | None = None
@@ -105,7 +105,7 @@ def encode_hidden(
 
 
 def output_digest(encoder: Encoder, data: Data, stop: int | None, precision: str) -> str:
-    """Returns a digest of the encoder's output for the two shortest rows, to detect changes that no key names.
+    """Returns a digest of the encoder's output for the two shortest rows, to detect changes that cache keys miss.
 
     Names and versions do not cover everything that outputs depend on: the code of a plugin under development changes
     without a new version. Encoding two short rows takes next to no time.

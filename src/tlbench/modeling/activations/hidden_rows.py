@@ -18,7 +18,7 @@ class HiddenRows(Sequence[Tensor]):
 
     def __init__(self, count: int, masked: bool) -> None:
         self.masked = masked
-        """Whether rows are (T, D) with T of their own; otherwise all rows have the same shape."""
+        """Whether rows are (T, D) with a different T for each row; if False, all rows have the same shape."""
         self.complete = True
         """Whether the rows are in memory; False after `release`."""
         self._chunks: list[Tensor] = []
@@ -34,7 +34,7 @@ class HiddenRows(Sequence[Tensor]):
         Args:
             x: All rows, one after the other in the first dimension.
             bounds: For each row its first and one past its last position in `x`, (rows, 2).
-            masked: Whether rows have lengths of their own.
+            masked: Whether rows differ in length.
         """
         rows = cls(len(bounds), masked)
         rows._chunks, rows._starts = [x], [0]
@@ -54,14 +54,14 @@ class HiddenRows(Sequence[Tensor]):
 
     @property
     def bounds(self) -> np.ndarray:
-        """For each row its first and one past its last position among all that was added, (rows, 2)."""
+        """For each row its first and one past its last position among all added positions, (rows, 2)."""
         return self._index[:, 1:]
 
     def add(self, indices: Sequence[int], hidden: Hidden) -> Tensor:
         """Adds the rows of one batch.
 
         Args:
-            indices: The row of the data that each row of the batch is.
+            indices: For each row of the batch, its index in the data.
             hidden: The encoder's output for the batch.
 
         Returns:
@@ -87,7 +87,7 @@ class HiddenRows(Sequence[Tensor]):
         return chunk
 
     def release(self) -> None:
-        """Frees the rows, and keeps only the bounds of these and of later ones, for rows that are on disk."""
+        """Frees the memory of the rows, which must be on disk; only the bounds of present and later rows are kept."""
         self.complete = False
         self._chunks.clear()
 

@@ -27,7 +27,7 @@ class EntryFile:
     kind: str
     size_bytes: int
     used: float
-    """When it was last read or written, in seconds since 1970."""
+    """Time at which the entry was last read or written, in seconds since 1970."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ def prune(folder: Path, limit_bytes: int, unused_since: float | None = None, spa
 
     Args:
         folder: The folder of the cache.
-        limit_bytes: The total size to get below; partial files count towards it.
-        unused_since: Entries last used before this time (seconds since 1970) are removed whatever their size.
+        limit_bytes: The maximum total size after pruning; partial files count towards it.
+        unused_since: Entries last used before this time (seconds since 1970) are removed even if all entries fit.
         spare: An entry to keep in any case.
     """
     stored = entries(folder)

@@ -1,4 +1,4 @@
-"""Where the cache is, how large it may grow and how much of the disk it leaves free; sizes and ages as text."""
+"""The settings of the cache (folder, size limit, disk space to leave free), and parsing of sizes and ages."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Provides `DiskCache`: arrays on disk, shared by workers and runs, found by all that they depend on.
+"""Provides `DiskCache`: arrays on disk, shared by workers and runs, with everything they depend on as their key.
 
-An entry is computed by one process while others wait for it, and appears complete or not at all, by a rename. There is
-no `fsync`: a file damaged by a power failure is detected by its digest. Disk errors never propagate: the caller goes on
-without the cache, and one warning is logged.
+An entry is computed by one process while others wait for it. A rename makes it visible, so an entry is complete or
+absent. There is no `fsync`: a file damaged by a power failure is detected by its digest. Disk errors never propagate:
+the caller goes on without the cache, and one warning is logged.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ class DiskCache:
         return StoredArrays(header, mmap.mmap(handle, 0, access=mmap.ACCESS_COPY))
 
     def _lock(self, path: Path) -> int | None:
-        """Returns the descriptor of the entry's locked partial file, or None if it cannot be written."""
+        """Returns the descriptor of the entry's locked partial file, or None if the entry cannot be written."""
         if not self._writable:
             return None
         try:
@@ -213,7 +213,7 @@ def cached_arrays(kind: str, key: Key, make: Callable[[], Mapping[str, np.ndarra
 
     Args:
         kind: A short word in lower case that names the sort of data; `tlbench cache info` shows it.
-        key: All that the arrays depend on: fingerprints, settings, versions of libraries.
+        key: Everything that the arrays depend on: fingerprints, settings, versions of libraries.
         make: Computes the arrays by name; called in one process at a time.
 
     Raises:

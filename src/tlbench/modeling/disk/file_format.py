@@ -1,7 +1,8 @@
 """Provides the file format of the cache: named arrays behind a header with their key, metadata and digest.
 
 Files are valid safetensors files, so other tools can open them and reading them never executes code. The header is
-written last, into space reserved at the front. The digest covers the arrays first, then the header's own description.
+written last, into space reserved at the front. The digest is computed from the arrays, followed by the key, metadata
+and array positions in the header.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 FORMAT = 1
-"""The version of the file format; raise it when older files must no longer be read."""
+"""The version of the file format; increase it when older files must no longer be read."""
 PAGE = 4096
 BLOCK = 1 << 20
 ITEM_BYTES = {
@@ -35,7 +36,7 @@ _MAX_HEADER_BYTES = 1 << 20
 
 JSON: TypeAlias = str | int | float | bool | None
 Key: TypeAlias = Mapping[str, JSON]
-"""All that an entry depends on, by name."""
+"""The key of an entry: everything that its content depends on, by name."""
 
 
 class Damaged(Exception):
@@ -86,7 +87,7 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
 
 
 def header_size_for(key: Key) -> int:
-    """Returns how many bytes to reserve for the header of an entry with this key, a multiple of `PAGE`."""
+    """Returns the number of bytes to reserve for the header of an entry with this key, a multiple of `PAGE`."""
     # The key is stored once, escaped as a JSON string within JSON, which at most doubles it. Whole pages keep the
     # first array aligned in the mapped file: kernels may take another path, with other last bits, if it is not.
     needed = 2 * len(canonical(dict(key))) + 2048
@@ -97,8 +98,8 @@ def pack_header(key: Key, metadata: Key, arrays: Mapping[str, Array], digest: An
     """Returns the encoded header.
 
     Args:
-        key: All that the entry depends on.
-        metadata: What to store with the entry besides.
+        key: Everything that the entry depends on.
+        metadata: Additional values to store with the entry.
         arrays: Positions of the arrays, by name.
         digest: A hashlib object that was updated with the bytes of all arrays.
         size: The length of the result in bytes, from `header_size_for`.

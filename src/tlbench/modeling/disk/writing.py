@@ -33,12 +33,13 @@ if TYPE_CHECKING:
     import numpy as np
 
 STALE_AFTER_SECONDS = 300.0
-"""Another process is no longer waited for once its partial file has not been modified for this long."""
+"""A process stops waiting for another one whose partial file has not been modified for this long."""
 HEARTBEAT_SECONDS = 30.0
 """Interval between heartbeats of a process that computes an entry in one piece."""
 _POLL_SECONDS = 0.05
 _MIN_CPU_SHARE = 0.001
-"""Below this share of a core a process counts as stuck. Slow disks and busy cores leave more; heartbeats use less."""
+"""The share of a core below which a process counts as stuck. Even with slow disks and busy cores a computing process
+uses more than this; the heartbeats of a stuck process use less."""
 
 log = logging.getLogger("tlbench.cache")
 
@@ -62,8 +63,8 @@ class EntryWriter:
         """Wraps an open partial file.
 
         Args:
-            path: Where the finished entry goes.
-            key: All that the entry depends on.
+            path: The path of the finished entry.
+            key: Everything that the entry depends on.
             handle: The descriptor that `lock_partial_file` returned; None for a writer that discards everything.
             limit_bytes: The largest size of the entry.
             reserve_bytes: The free space to leave on the disk.
@@ -96,7 +97,7 @@ class EntryWriter:
         return self._limit_bytes if self.active else 0
 
     def add(self, name: str, part: np.ndarray, dtype: str | None = None) -> None:
-        """Appends rows to an array. All parts of one array come in sequence and may differ in the first dimension only.
+        """Appends rows to an array; its parts must be added one after the other and match in all but the first axis.
 
         Args:
             name: The name of the array.
@@ -218,7 +219,7 @@ class EntryWriter:
 
 
 def lock_partial_file(path: Path) -> int | None:
-    """Opens and locks an entry's partial file, emptied; waits while another process holds the lock.
+    """Opens, locks and empties an entry's partial file; waits while another process holds the lock.
 
     Returns:
         The file descriptor, or None if the other process made no progress for `STALE_AFTER_SECONDS`.

@@ -1,4 +1,4 @@
-"""Which head is trained for an output: the backbone's, the output's own, or the usual one for outputs of its kind."""
+"""Selects the head for an output: the backbone's own, the output's own, or tlbench's default for its kind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def new_head(backbone: Backbone, output: Output, encoder: Encoder) -> Head:
 
 
 def default_head(output: Output, encoder: Encoder) -> Head:
-    """Returns a new head that needs nothing of the backbone but its width; raises as `new_head`."""
+    """Returns the output's own head or tlbench's default, never the backbone's; raises what `new_head` raises."""
     own = output.head(encoder)
     if own is not None:
         return own

@@ -41,7 +41,7 @@ class Outputs:
 
         Args:
             parts: The outputs of all batches.
-            order: The row of the data that each row of the parts is; a permutation of all rows.
+            order: For each row of the parts its index in the data; a permutation of all rows.
         """
         # batches go by length; argsort of a permutation is its inverse
         back = np.argsort(order)
@@ -55,14 +55,16 @@ class Outputs:
 
 
 class Head(nn.Module):
-    """Maps an encoder's output to predictions. Its parameters count as the stage above the encoder's last."""
+    """Maps an encoder's output to predictions. Its parameters form one more stage, above the encoder's last stage."""
 
     reads_batch: ClassVar[bool] = False
-    """True for a head that decodes from the batch itself, such as a causal decoder that continues a prompt; its
-    predictions are never made from cached hidden states."""
+    """Whether the head decodes from the batch itself, as a causal decoder that continues a prompt does. Such a head
+    never predicts from cached hidden states."""
 
     def prepare(self, data: Data) -> None:
-        """Sets what depends on the training data but is not trained, such as the scale of targets; by default nothing.
+        """Sets values that are computed from the training data but not trained, such as the scale of targets.
+
+        The default does nothing.
 
         Args:
             data: The labelled training data.
@@ -86,8 +88,8 @@ class Head(nn.Module):
 
         Args:
             logits: The result of `forward`.
-            targets: These rows of the result of `targets`. Sequences are padded to the longest row of all the data, so
-                cut them to the length of the batch.
+            targets: The batch's rows of the tensor that `targets` returns. Sequences are padded to the longest row of
+                all the data, so cut them to the length of the batch.
         """
 
     @abstractmethod

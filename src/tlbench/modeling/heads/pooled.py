@@ -85,7 +85,7 @@ class PooledHead(Head):
         return Predictions(data.ids, values, probabilities)
 
     def targets(self, data: Data) -> Tensor:
-        """Returns class indices (N,) int64; labels (N, K) or numbers (N,) in fp32, or in fp64 if the head is."""
+        """Returns class indices (N,) in int64; or labels (N, K) or numbers (N,) in fp32, or in fp64 if the head is."""
         if isinstance(self.output, Classes):
             return torch.from_numpy(data.targets.astype(np.int64))
         return torch.from_numpy(data.targets.astype(np.float64)).to(wide(self.mean.dtype))

@@ -18,17 +18,18 @@ if TYPE_CHECKING:
     from tlbench.modeling.encoder import Encoder, Hidden
 
 N_BEST = 20
-"""Number of best starts of a window that are combined with as many best ends, as in transformers' example."""
+"""The number of most likely starts, and of most likely ends, that are combined in each window, as in transformers'
+question-answering example."""
 MAX_ANSWER_TOKENS = 30
 PADDING_LOGIT = -1e4
-"""Its softmax is 0, and unlike minus infinity it passes the check for finite outputs."""
+"""Logit of padding positions. Its softmax is 0, and unlike minus infinity it passes the check for finite outputs."""
 
 
 class SpanHead(Head):
     """Predicts an answer's start and end by a linear layer on every position (Devlin et al. 2019, section 4.2).
 
     The first position (the class token, if there is one) stands for "no answer in this window". The head predicts empty
-    answers only if some training question has none; otherwise each question gets its best span.
+    answers only if at least one training question has no answer; otherwise each question gets its best span.
     """
 
     def __init__(self, width: int, dropout: float = 0.1) -> None:
@@ -42,7 +43,7 @@ class SpanHead(Head):
         self.register_buffer("may_be_empty", torch.zeros((), dtype=torch.bool))
 
     def prepare(self, data: Data) -> None:
-        """Sets whether answers may be empty: if any training question has no answer."""
+        """Allows the head to predict empty answers if at least one training question has no answer."""
         self.may_be_empty.fill_(any(example.target == () for example in data.examples))
 
     def forward(self, encoder: Encoder, hidden: Hidden) -> Tensor:
@@ -88,7 +89,7 @@ class SpanHead(Head):
         return Predictions(data.ids, values)
 
     def targets(self, data: Data) -> Tensor:
-        """Returns the first and last position of an answer within each row's window, (rows, 2) int64; else (0, 0).
+        """Returns the first and last position of an answer in each row, (rows, 2) int64; (0, 0) for rows without one.
 
         Raises:
             ValueError: The examples are unlabelled.
@@ -103,11 +104,14 @@ class SpanHead(Head):
 
 
 def _best_span(logits: np.ndarray, offsets: np.ndarray) -> tuple[float, int, int]:
-    """Returns score, first and last position of a window's best valid span; minus infinity if it shows no context.
+    """Returns the score and the first and last position of the best valid span of a window.
+
+    The score is minus infinity if the window contains no part of the context.
 
     Args:
-        logits: Of starts and ends, (T or more, 2).
-        offsets: The characters of the context at each position, (T, 2), -1 outside the context.
+        logits: The logits of starts and ends, (T or more, 2).
+        offsets: For each position its first and one past its last character in the context, (T, 2); -1 outside the
+            context.
     """
     context = np.flatnonzero(offsets[:, 0] >= 0)
     if not len(context):
@@ -135,7 +139,7 @@ def _pair_scores(
 
 
 def _target_positions(answers: Sequence[Answer], offsets: np.ndarray) -> tuple[int, int]:
-    """Returns the first and last position of the first answer that lies within the window; (0, 0) if none does."""
+    """Returns the first and last position of the first answer within the window; (0, 0) if it contains no answer."""
     context = np.flatnonzero(offsets[:, 0] >= 0)
     if not len(context):
         return 0, 0

@@ -24,8 +24,9 @@ IGNORED = -100
 class TokenHead(Head):
     """Predicts the class of each word at its first sub-word (Devlin et al. 2019, section 5.3, arXiv:1810.04805).
 
-    `Data.alignment` gives the word that begins at each position. A word begins once among all rows of its example: in
-    the window that shows most of its context. A word without a position (one that the tokeniser drops) gets "O".
+    `Data.alignment` gives the word that begins at each position. If an example has several windows, each word is
+    predicted in only one of them, the one with most of the word's context. A word without a position (one that the
+    tokeniser drops) gets "O".
     """
 
     def __init__(self, width: int, output: TokenClasses, dropout: float = 0.1) -> None:
@@ -79,10 +80,12 @@ class TokenHead(Head):
         return Predictions(data.ids, values)
 
     def targets(self, data: Data) -> Tensor:
-        """Returns (rows, longest row) int64: a word's class where it begins, `IGNORED` elsewhere.
+        """Returns the target of each position, (rows, longest row) int64.
+
+        It is the class of the word that begins at the position, or `IGNORED` if no word begins there.
 
         Raises:
-            ValueError: The examples are unlabelled, or have not one class for each word.
+            ValueError: The examples are unlabelled, or an example does not have one class for each word.
         """
         alignment = required_alignment(data)
         targets = torch.full((len(data), max((len(words) for words in alignment), default=0)), IGNORED)

@@ -18,15 +18,18 @@ class Call:
     """One call of a block, as recorded by `trace`."""
 
     path: str
-    """The block, as in `native.get_submodule(path)`."""
+    """The path of the block, as in `native.get_submodule(path)`."""
     hidden: Slot
     """The argument that holds the hidden state."""
     container: type | None = None
-    """tuple or list if the block returns one, hidden state first; None if it returns the hidden state alone."""
+    """The type of the block's result if it is a tuple or list, which begins with the hidden state; None if the block
+    returns the hidden state alone."""
     rest: tuple[Slot | None, ...] = ()
-    """For each element after the hidden state in the result: the argument it was passed through from, or None."""
+    """For each element of the result after the hidden state: the argument that the block returned unchanged as this
+    element, or None if the element is new."""
     live: bool = False
-    """Whether the block runs even below `start`: a later call reads a new part of its result, or needs its shape."""
+    """Whether the block must run even below `start`, because a later call reads a new element of its result or needs
+    the shape of its result."""
 
     def incoming(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         """Returns the hidden state among the arguments."""
@@ -85,7 +88,7 @@ class _StandIn(nn.Module):
 
 @contextmanager
 def patched(native: nn.Module, paths: Iterable[str], handler: Handler) -> Iterator[None]:
-    """Sends the calls of these blocks to `handler` for the block of the `with` statement.
+    """Sends the calls of these blocks to `handler` as long as the context is open.
 
     The blocks themselves are not modified: their hooks, checkpointing and offloading only see calls that really run.
 

@@ -1,12 +1,12 @@
 """Provides `StagedEncoder`, which splits any model with blocks into stages by patching it during a pass only.
 
-A cut is a *call* of a block, not a module: ALBERT calls one module many times. To run a suffix of the stages, the
-library's own forward runs on a stand-in batch, so that masks, rotary embeddings and position biases are computed by the
-library. During that pass
+The stages are separated at *calls* of blocks, not at modules, because ALBERT calls one module many times. To run a
+suffix of the stages, the library's own forward runs on a stand-in batch, so that masks, rotary embeddings and position
+biases are computed by the library. During that pass
 
 - a call before `start` returns its incoming hidden state, in the structure that the block would return;
-- unless a later call reads more of its result (T5's position bias), or a module between blocks needs its shape (a norm
-  after a convolution): then the block runs, without gradients;
+- but its block runs, without gradients, if a later call reads another element of the result (such as T5's position
+  bias) or a module between blocks needs the shape of the result (such as a norm after a convolution);
 - call `start` gets the given hidden state;
 - the call after the last requested stage ends the pass.
 """
@@ -43,9 +43,9 @@ class Convention(ABC):
 
     @abstractmethod
     def standin(self, hidden: Hidden) -> Batch:
-        """Returns a batch for which the module computes the same masks and position biases as for that of `hidden`.
+        """Returns a batch for which the module computes the masks and position biases that belong to `hidden`.
 
-        Its contents do not matter; its shape, mask and extras do.
+        Only the shape, mask and extras of the batch matter, not its contents.
         """
 
     def mask(self, batch: Batch) -> Tensor | None:
@@ -57,7 +57,10 @@ class Convention(ABC):
         return {}
 
     def pooler(self, native: nn.Module) -> Callable[[Tensor], Tensor] | None:
-        """Returns the library's own readout, from the last hidden state to (B, D); None (the default) without one."""
+        """Returns the library's own readout, a function from the last hidden state to (B, D); None if it has none.
+
+        The default is None.
+        """
         return None
 
 
@@ -77,7 +80,7 @@ class StagedEncoder(Encoder):
         readout: str,
         identity: str,
     ) -> None:
-        """Traces one tiny pass to find the order and the manner in which blocks are called.
+        """Traces one tiny pass to find the order in which blocks are called, with their arguments and results.
 
         Args:
             native: The library's module, in eval mode.
@@ -139,7 +142,7 @@ class StagedEncoder(Encoder):
             stop: One past the last stage to run; None for all.
 
         Raises:
-            ValueError: start or stop is out of range, or a Hidden is given where a batch belongs.
+            ValueError: start or stop is out of range, a Hidden is given for start = 0, or a batch for a later start.
             PluginError: The blocks were not called in the order that was traced.
         """
         end = len(self._calls) + 1
@@ -183,7 +186,7 @@ class StagedEncoder(Encoder):
         """Returns the path of the traced module within `native`, with a dot; "" unless a library has wrapped it.
 
         Raises:
-            PluginError: The blocks are gone.
+            PluginError: No module in `native` has the blocks any more.
         """
         paths = {call.path for call in self._calls}
         if all(_has(self.native, path) for path in paths):
@@ -243,7 +246,7 @@ class _Stop(BaseException):
 
 
 class _Pass:
-    """Handles the calls of blocks during one pass: bypasses, substitutes, runs, or stops."""
+    """Handles the calls of blocks during one pass: bypasses a block, replaces its input, runs it, or ends the pass."""
 
     def __init__(self, calls: Sequence[Call], start: int, stop: int, given: Tensor | None) -> None:
         self.calls = calls

@@ -21,7 +21,7 @@ class Trace:
     calls: tuple[Call, ...]
     """The calls of blocks, in order."""
     stages: Mapping[str, int] = field(repr=False)
-    """The lowest stage that reads a parameter or runs a module, by path; the root is ""."""
+    """The lowest stage that uses each parameter and each module, by path; the path of the model itself is ""."""
     batch_dim: int = 0
     """The batch dimension of the hidden state between blocks."""
 
@@ -44,8 +44,8 @@ def trace(native: nn.Module, blocks: Sequence[str], run: Callable[[], Tensor]) -
 
     Args:
         native: The library's module.
-        blocks: Paths of its blocks.
-        run: Runs it on a batch of two rows.
+        blocks: Paths of the module's blocks.
+        run: Runs the module on a batch of two rows.
 
     Raises:
         PluginError: A block is never called, or returns neither a tensor nor a tuple.
@@ -82,7 +82,7 @@ class _Recorder:
         self._read_between: set[int] = set()
 
     def before_module(self, module: nn.Module, args: Any) -> None:
-        """Records the stage of a module that is about to run, and of its own parameters; the first use counts."""
+        """Records the stage of a module that is about to run and of its own parameters, unless already recorded."""
         # the calls so far are the stage: 0 before the first block, which is the embeddings
         stage = len(self.calls)
         self._modules.setdefault(id(module), stage)

@@ -11,7 +11,7 @@ _COUNT = "virtual_tokens"
 
 
 def with_virtual(hidden: Hidden) -> Hidden:
-    """Returns the hidden state with a mask as long as `x`: positions that the batch lacks are virtual tokens in front.
+    """Returns the hidden state with its mask extended to the virtual tokens, which precede the batch's own tokens.
 
     Args:
         hidden: `x` is (B, V + T, D) and `mask` is the batch's own, (B, T).
@@ -27,7 +27,7 @@ def with_virtual(hidden: Hidden) -> Hidden:
 
 
 def without_virtual(hidden: Hidden) -> Hidden:
-    """Returns the hidden state of the batch's own tokens, (B, T, D), with a mask to match."""
+    """Returns the hidden state of the batch's own tokens, (B, T, D), and their mask."""
     if _COUNT not in hidden.extras:
         return hidden
     count = int(hidden.extras[_COUNT][0])
