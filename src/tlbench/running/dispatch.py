@@ -148,7 +148,7 @@ class Dispatcher:
 
         Returns whether a cell was opened.
         """
-        if len(self._open) > self._workers + EXTRA_OPEN_CELLS:
+        if len(self._open) >= self._workers + EXTRA_OPEN_CELLS:
             return False
         for _ in range(len(self._pending)):
             attempt = self._pending.popleft()
