@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class ModelPredictor:
-    """Predicts with a trained model; hidden states of a frozen prefix come from the activation cache if there is one."""
+    """Predicts with a trained model; hidden states of a frozen prefix come from `activations` unless it is None."""
 
     def __init__(self, model: Model, precision: str = "fp32", activations: Activations | None = None) -> None:
         self.model = model
