@@ -27,6 +27,7 @@ from tlbench import (
     TokenClasses,
     UsageError,
 )
+from tlbench.modeling.heads import new_head
 from tlbench.testing.agreement import sum_error
 from tlbench.testing.conformance.backbone import BackboneConformance
 from tlbench.testing.conformance.inputs import WORDS
@@ -218,7 +219,7 @@ def test_every_word_of_a_sentence_has_a_place(write):
     assert [places.tolist() for places in data.alignment] == [[0, 1, 2, -1, 3], [0]]
     assert data.take([1]).alignment[0].tolist() == [0]
     encoder = backbone.load()
-    head = backbone.head(TokenClasses(("O", "B-ANIMAL")), encoder)
+    head = new_head(backbone, TokenClasses(("O", "B-ANIMAL")), encoder)
     with torch.no_grad():
         predictions = head.eval().merge([head.decode(encoder, data.batch(range(2)))], data)
     assert [len(tags) for tags in predictions.values] == [4, 1]

@@ -4,6 +4,8 @@ A run turns cells into orders and results into records. An executor takes each o
 `carry_out(order)` there and returns the result. It knows nothing of searches, records or the test split: the run
 repeats orders whose worker died, enforces time limits and gives up after too many attempts.
 
+`tlbench.testing.conformance.ExecutorConformance` tests an executor, kills of its workers included.
+
 A complete executor plugin, which runs each order in the calling process:
 
     from dataclasses import dataclass
@@ -39,8 +41,6 @@ A complete executor plugin, which runs each order in the calling process:
     @hookimpl
     def tlbench_executors():
         return [Direct()]
-
-`tlbench.testing.conformance.ExecutorConformance` tests an executor, kills of its workers included.
 """
 
 from __future__ import annotations

@@ -55,11 +55,11 @@ class Output:
             def classes(self):
                 return self.names
 
-            def misfit(self, example):
+            def target_error(self, example):
                 valid = isinstance(example.target, int) and 0 <= example.target < len(self.names)
                 return None if valid else f"{example.target!r} is not the index of a grade"
 
-            def occurring(self, target):
+            def class_indices(self, target):
                 return {target}
 
             def head(self, encoder):

@@ -14,7 +14,6 @@ import pytest
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.outputs import Classes, MultiLabel, Output, Scalar
 from tlbench.contracts.task import Example, Examples
-from tlbench.modeling.heads import new_head
 from tlbench.testing.conformance.device import DeviceConformance
 from tlbench.testing.conformance.every_plugin import check_light, check_name
 from tlbench.testing.conformance.inputs import noise
@@ -292,6 +291,8 @@ class BackboneConformance(PartsConformance, DeviceConformance):
     )
     def test_head(self, encoder: Encoder, output: Output) -> None:
         """The backbone's head has a finite loss with a gradient and predicts every example."""
+        from tlbench.modeling.heads import new_head
+
         examples = self.examples()
         if isinstance(output, MultiLabel):
             examples = Examples(replace(example, target=(example.target, 1, 0)) for example in examples)

@@ -9,7 +9,6 @@ import pytest
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.outputs import Classes
 from tlbench.contracts.task import Examples
-from tlbench.modeling.heads import new_head
 
 if TYPE_CHECKING:
     from torch.utils._python_dispatch import TorchDispatchMode
@@ -33,6 +32,7 @@ class DeviceConformance:
         import torch
 
         from tlbench.modeling.data import to_device
+        from tlbench.modeling.heads import new_head
 
         meta, output = torch.device("meta"), Classes(("no", "yes"))
         data = self.backbone.featurize(self.examples(), output)

@@ -15,7 +15,6 @@ from tlbench.contracts.task import Example, Examples
 from tlbench.metrics.class_report import report_of
 from tlbench.metrics.scored import Scored, objects
 from tlbench.metrics.scored_arrays import scored_of
-from tlbench.modeling.heads import default_head
 from tlbench.testing.conformance.every_plugin import check_light, check_name
 
 
@@ -147,6 +146,7 @@ class OutputConformance:
 
     def test_default_head(self) -> None:
         """The default head on the toy backbone has a finite loss with a gradient and predictions that can be scored."""
+        from tlbench.modeling.heads import default_head
         from tlbench.testing.conformance.words_and_spans import step_and_predict
         from tlbench.testing.toys import ToyBackbone
 

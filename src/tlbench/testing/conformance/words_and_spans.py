@@ -10,7 +10,6 @@ from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.errors import PluginError
 from tlbench.contracts.outputs import Output, Predictions, Span, TokenClasses
 from tlbench.contracts.task import Example, Examples
-from tlbench.modeling.heads import new_head
 from tlbench.testing.conformance.inputs import LONG, questions, sentences
 
 if TYPE_CHECKING:
@@ -31,6 +30,8 @@ class PartsConformance:
     def test_word_alignment(self) -> None:
         """Each word is aligned with one position of one row, and perfect logits there decode to its class."""
         import torch
+
+        from tlbench.modeling.heads import new_head
 
         data = self._featurized(sentences(), TokenClasses(("O", "B-x", "I-x")))
         assert data.alignment is not None, "there is no alignment"
@@ -62,6 +63,8 @@ class PartsConformance:
     def test_span_alignment(self) -> None:
         """Positions are aligned with characters of the context, and perfect logits decode to the answer's text."""
         import torch
+
+        from tlbench.modeling.heads import new_head
 
         data = self._featurized(questions(), Span())
         assert data.alignment is not None, "there is no alignment"
@@ -99,6 +102,8 @@ class PartsConformance:
             pytest.skip(f"the backbone does not support this output: {error}")
 
     def _predicted(self, encoder: Encoder, examples: Examples, output: Output) -> list[tuple[Example, Any]]:
+        from tlbench.modeling.heads import new_head
+
         head, data = new_head(self.backbone, output, encoder), self._featurized(examples, output)
         return list(zip(examples, step_and_predict(encoder, head, data).values, strict=True))
 
