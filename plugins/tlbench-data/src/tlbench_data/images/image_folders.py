@@ -124,13 +124,11 @@ def _stamp(path: Path) -> tuple[int, int]:
 # `size` and `changed` only serve as the cache key; so does `changed` below.
 @lru_cache(maxsize=200_000)
 def _decoded_once(path: Path, size: int, changed: int) -> ImageFile | DataError:
-    image = ImageFile(path, _content(path, size, changed)[:16])
     try:
-        image.open()
+        return ImageFile.read(path, _content(path, size, changed)[:16])
     except DataError as error:
         # Returned, not raised, so that lru_cache remembers it too.
         return error
-    return image
 
 
 @lru_cache(maxsize=200_000)
