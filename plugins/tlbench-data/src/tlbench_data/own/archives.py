@@ -127,7 +127,9 @@ def _zip_members(path: Path) -> Iterator[_Member]:
             kind = stat.S_IFMT(member.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise DataError(f"{path}: its member {member.filename!r} is not a regular file")
-            yield member.filename, member.file_size, None if member.is_dir() else archive.open(member)
+            # Some programs on Windows separate folders by backslashes, against the standard of zip.
+            name = member.filename.replace("\\", "/")
+            yield name, member.file_size, None if name.endswith("/") else archive.open(member)
 
 
 def _tar_members(path: Path) -> Iterator[_Member]:
@@ -192,7 +194,7 @@ def _relative_path(path: Path, name: str) -> PurePosixPath:
     # Control characters in a file name could reach a terminal through any later message.
     if any(unicodedata.category(character) == "Cc" for character in name):
         raise DataError(f"{path}: its member {name!r} has control characters in its name")
-    # A backslash separates folders on Windows, where PurePosixPath does not see it.
+    # In a tar a backslash is a character of the name, but where the folder is copied to it may separate folders.
     if relative.is_absolute() or ".." in relative.parts or "\\" in name or not relative.parts:
         raise DataError(f"{path}: its member {name!r} would leave the folder")
     return relative
