@@ -13,7 +13,8 @@ from tlbench_data import places
 from tlbench_data.drawing import check_seed, draw
 from tlbench_data.images.cifar10 import read_cifar
 from tlbench_data.images.idx import read_labelled
-from tlbench_data.images.image_folders import content_of, examples_of, list_images
+from tlbench_data.images.image_checks import content_of, examples_of
+from tlbench_data.images.image_folders import list_images
 
 if TYPE_CHECKING:
     import numpy as np
