@@ -252,3 +252,17 @@ def test_a_zip_made_on_windows(tmp_path, monkeypatch):
             archive.writestr(str(path.relative_to(tmp_path)).replace("/", "\\"), path.read_bytes())
     task = task_of(tmp_path / "pets.zip")
     assert task.split("train").fingerprint == task_of(folder).split("train").fingerprint
+
+
+def test_a_table_of_image_files_is_not_taken_for_texts(tmp_path):
+    pictures(tmp_path, 20)
+    rows = ["file_name,label", *(f"{number:02}.png,{'ab'[number % 2]}" for number in range(20))]
+    for folder, where in ((tmp_path, f"{tmp_path}[labels=t.csv]"), (tmp_path / "far", "FOLDER[labels=")):
+        folder.mkdir(exist_ok=True)
+        (folder / "t.csv").write_text("\n".join(rows))
+        task = Catalog.discover().task(f"csv:{folder / 't.csv'}").item
+        with pytest.raises(DataError, match="file_name holds the names of image files") as caught:
+            task.output  # noqa: B018
+        assert f"imagefolder:{where}" in str(caught.value)
+        assert "[text=file_name] from their names" in str(caught.value)
+    assert dataclasses.replace(task, text="file_name").sizes["train"] == 16
