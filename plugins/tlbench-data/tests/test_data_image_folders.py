@@ -218,11 +218,12 @@ def test_labels_in_a_table(tmp_path):
 
 def test_labels_in_a_table_by_stems_and_splits(tmp_path):
     pictures(tmp_path / "images", 4)
-    rows = ["id,breed,split", "00,10,Train", "01,9,training", "images/02,9,Test", "images\\03.png,10,test"]
+    rows = ["id,breed,split", "images/02,9,Test", "00,10,Train", "01,9,training", "images\\03.png,10,test"]
     (tmp_path / "labels.csv").write_text("\n".join(rows))
     task = task_of(tmp_path, "[labels=labels.csv]")
     assert task.output.names == ("9", "10")
     assert task.sizes == {"train": 2, "test": 2}
+    assert "2 train, 2 test" in task.description
     assert [example.target for example in task.split("train")] == [1, 0]
 
 

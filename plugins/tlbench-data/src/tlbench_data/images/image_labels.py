@@ -12,7 +12,7 @@ from tlbench_data.images.image_folders import LabelledFile
 from tlbench_data.images.image_layout import ALL
 from tlbench_data.own.schemes import Format, rows_of
 from tlbench_data.readers.rows import Row, listed
-from tlbench_data.split_names import split_of
+from tlbench_data.split_names import NAMES, split_of
 
 _TABLES = {".csv": "csv", ".tsv": "tsv"}
 _FILES = ("file_name", "filename", "file", "image", "image_name", "image_path", "path", "image_id", "id")
@@ -55,7 +55,7 @@ def labelled_files(
         splits.setdefault(_split(row), []).append(LabelledFile(file.path, row.text(label), file.id))
     if set(splits) != {ALL} and not {"train", "test"} <= set(splits):
         raise DataError(f"{table}: the column split names {listed(sorted(splits))}; it must name train and test")
-    return splits, len(files) - len(used)
+    return {split: splits[split] for split in (ALL, *NAMES) if split in splits}, len(files) - len(used)
 
 
 def _columns(row: Row) -> tuple[str, str]:

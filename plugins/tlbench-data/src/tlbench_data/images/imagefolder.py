@@ -13,12 +13,11 @@ from tlbench_data.drawing import check_seed, draw
 from tlbench_data.images.image_checks import content_key, decoded, digest, examples_of
 from tlbench_data.images.image_folders import LabelledFile, class_of
 from tlbench_data.images.image_labels import is_table, labelled_files
-from tlbench_data.images.image_layout import ALL, layout_of, left_out_text
-from tlbench_data.own.archives import is_archive, unpacked
-from tlbench_data.own.named_files import absolute, beside, pin, pinned_path
+from tlbench_data.images.image_layout import ALL, SHARES, layout_of, left_out_text
+from tlbench_data.images.pinned_folders import checked_digest, folder_at, named_path, path_and_digest
+from tlbench_data.own.named_files import beside, pin, pinned_path
 
 SCHEME = "imagefolder:"
-SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
 _SAID = {
     "orientation": "turned as their EXIF says",
     "alpha": "with transparent parts, laid on white",
@@ -57,7 +56,7 @@ class ImageFolder(Task):
     @property
     def path(self) -> Path:
         """The folder without its digest; an archive is unpacked into the cache first."""
-        return _folder(Path(self.name.removeprefix(SCHEME).rpartition("@")[0]))
+        return folder_at(named_path(self.name))
 
     @property
     def output(self) -> Classes:  # type: ignore[override]
@@ -121,7 +120,7 @@ class ImageFolder(Task):
 
     def missing(self) -> str | None:
         """Returns that the folder no longer exists, or None."""
-        path = Path(self.name.removeprefix(SCHEME).rpartition("@")[0])
+        path = named_path(self.name)
         # Not `self.path`, which would unpack an archive.
         return None if path.exists() else f"{path} does not exist any more"
 
@@ -191,37 +190,7 @@ def resolve(text: str) -> ImageFolder:
     Raises:
         DataError: The folder is missing or cannot be read, or the digest does not match.
     """
-    path, given = _path_and_digest(text)
-    layout = layout_of(_folder(path))
+    path, given = path_and_digest(SCHEME, text)
+    layout = layout_of(folder_at(path))
     current = digest([file for files in layout.files.values() for file in files])
-    if given and given != current:
-        raise DataError(f"{SCHEME}{text}: its digest is now {current}; drop @{given} to use it as it is")
-    return ImageFolder(f"{SCHEME}{path}@{current}")
-
-
-def _folder(path: Path) -> Path:
-    if not is_archive(path):
-        return path
-    # Size and modification time are the key: hashing the archive again on every access would take seconds.
-    return _unpack_once(path, path.stat().st_size, path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=16)
-def _unpack_once(archive: Path, size: int, changed: int) -> Path:
-    return unpacked(archive)
-
-
-def _path_and_digest(text: str) -> tuple[Path, str]:
-    """Returns the absolute path and the digest, or "", of `<path>[@digest]`."""
-    # The whole text first: a folder's name may itself contain an @.
-    whole = Path(text).expanduser()
-    if text and (whole.is_dir() or (whole.is_file() and is_archive(whole))):
-        return absolute(whole), ""
-    path, at, digest = text.rpartition("@")
-    if at and path:
-        return _path_and_digest(path)[0], digest
-    if whole.is_file():
-        raise DataError(
-            f"{SCHEME}{text}: this is a file; give a folder with one folder of images per class, or an archive of it"
-        )
-    raise DataError(f"{SCHEME}{text}: no such folder")
+    return ImageFolder(f"{SCHEME}{path}@{checked_digest(SCHEME, text, given, current)}")
