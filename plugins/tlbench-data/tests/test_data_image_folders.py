@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tlbench_data.images import image_checks
 from tlbench_data.images.imagefolder import ImageFolder, resolve
 
-from tlbench import DataError, UsageError
+from tlbench import DataError, ImageFile, UsageError
 from tlbench.catalog.catalog import Catalog
 
 
@@ -267,3 +268,40 @@ def test_a_table_of_image_files_is_not_taken_for_texts(tmp_path):
         assert f"imagefolder:{where}" in str(caught.value)
         assert "[text=file_name] from their names" in str(caught.value)
     assert dataclasses.replace(task, text="file_name").sizes["train"] == 16
+
+
+def test_images_are_decoded_once_for_all_commands(tmp_path, monkeypatch):
+    monkeypatch.setenv("TLBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(image_checks, "MIN_IMAGES", 21)
+    folder = two_classes(tmp_path / "pets")
+    Image.new("LA", (4, 4), (9, 0)).save(folder / "cat" / "clear.png")
+    (folder / "dog" / "ruin.png").write_bytes(b"")
+    task = task_of(folder, "[skip_unreadable=true]")
+    first = task.description
+    assert "1 with transparent parts" in first
+    (file,) = (tmp_path / "cache" / "checked-images").iterdir()
+    tried = []
+    read = ImageFile.read
+
+    def counted(path, digest):
+        tried.append(path.name)
+        return read(path, digest)
+
+    monkeypatch.setattr(ImageFile, "read", counted)
+    image_checks._decoded_once.cache_clear()
+    assert task.description == first
+    # What could not be read is tried again: its message has a path, and the folder may have moved.
+    assert tried == ["ruin.png"]
+    for content in ("no JSON", "[]", '{"0": ["other"]}', '{"0": 1}'):
+        tried.clear()
+        file.write_text(content)
+        image_checks._decoded_once.cache_clear()
+        assert task.description == first
+        assert len(tried) == 22
+
+
+def test_a_cache_that_cannot_be_written_costs_nothing_but_time(tmp_path, monkeypatch):
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    monkeypatch.setenv("TLBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(image_checks, "MIN_IMAGES", 20)
+    assert task_of(two_classes(tmp_path / "pets")).sizes["train"] == 16

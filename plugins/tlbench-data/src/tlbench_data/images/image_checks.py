@@ -7,24 +7,28 @@ import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from tlbench import DataError, Example, ImageFile
 from tlbench_data.images.image_folders import LabelledFile
+from tlbench_data.images.remembered_checks import MIN_IMAGES, Checked, recall, remember
 
 _log = logging.getLogger(__name__)
 _NAMED = 10
 """How many of the files that cannot be read are named."""
 
 
-def examples_of(files: Sequence[LabelledFile], names: Sequence[str], *, skip_unreadable: bool = False) -> list[Example]:
+def examples_of(
+    files: Sequence[LabelledFile], names: Sequence[str], *, skip_unreadable: bool = False, pin: str = ""
+) -> list[Example]:
     """Returns one example per file, after decoding every image once to check it.
 
     Args:
         files: The files to read.
         names: Class names, whose order numbers the labels.
         skip_unreadable: Skip files that cannot be decoded, and log how many, instead of raising.
+        pin: Digest of the data set, under which it is remembered which of many images can be decoded.
 
     Raises:
         DataError: Files cannot be decoded (with their number and the first ten), or a class is not in `names`.
@@ -34,7 +38,7 @@ def examples_of(files: Sequence[LabelledFile], names: Sequence[str], *, skip_unr
     unknown = sorted({file.label for file in files} - set(names))
     if unknown:
         raise DataError(f"{files[0].path.parent.parent}: {unknown[0]!r} is none of the classes {', '.join(names)}")
-    images = decoded(files, skip_unreadable=skip_unreadable)
+    images = decoded(files, skip_unreadable=skip_unreadable, pin=pin)
     if problem := next((image for image in images if isinstance(image, DataError)), None):
         count = sum(isinstance(image, DataError) for image in images)
         # As a repr: the log goes to a terminal unescaped, and file names may contain control sequences.
@@ -46,15 +50,23 @@ def examples_of(files: Sequence[LabelledFile], names: Sequence[str], *, skip_unr
     ]
 
 
-def decoded(files: Sequence[LabelledFile], *, skip_unreadable: bool = False) -> list[ImageFile | DataError]:
-    """Returns each image, decoded once, or why it cannot be read.
+def decoded(
+    files: Sequence[LabelledFile], *, skip_unreadable: bool = False, pin: str = ""
+) -> list[ImageFile | DataError]:
+    """Returns each image, decoded once, or why it cannot be read; arguments as those of `examples_of`.
 
     Raises:
         DataError: Files cannot be decoded and `skip_unreadable` is false; their number and the first ten of them.
     """
+    is_remembered = bool(pin) and len(files) >= MIN_IMAGES
+    known = recall(pin) if is_remembered else {}
     # Threads suffice: Pillow and hashlib release the GIL.
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        results = list(pool.map(_decoded, [file.path for file in files]))
+        results = list(pool.map(partial(_decoded, known=known), [file.path for file in files]))
+    if is_remembered:
+        found = {image.digest: image.adjusted for image in results if isinstance(image, ImageFile)}
+        if not found.keys() <= known.keys():
+            remember(pin, {**known, **found})
     problems = [(file, error) for file, error in zip(files, results, strict=True) if isinstance(error, DataError)]
     if problems and not skip_unreadable:
         others = ", ".join(file.id for file, _ in problems[1:_NAMED])
@@ -92,8 +104,11 @@ def content_of(path: Path) -> str:
     return _content(path, *_stamp(path))
 
 
-def _decoded(path: Path) -> ImageFile | DataError:
+def _decoded(path: Path, known: Checked) -> ImageFile | DataError:
     try:
+        digest = content_of(path)[:16]
+        if digest in known:
+            return ImageFile(path, digest, known[digest])
         return _decoded_once(path, *_stamp(path))
     except DataError as error:
         return error

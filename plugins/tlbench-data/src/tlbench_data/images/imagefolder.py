@@ -110,7 +110,7 @@ class ImageFolder(Task):
         read = _read(self)
         if name not in read.files:
             return None
-        rows = examples_of(read.files[name], read.classes, skip_unreadable=self.skip_unreadable)
+        rows = examples_of(read.files[name], read.classes, skip_unreadable=self.skip_unreadable, pin=self._pin)
         if not rows:
             raise DataError(f"{self.path}: no image is left for the {name} split")
         if name == "train" and len(classes := {row.target for row in rows}) < 2:
@@ -124,10 +124,15 @@ class ImageFolder(Task):
         # Not `self.path`, which would unpack an archive.
         return None if path.exists() else f"{path} does not exist any more"
 
+    @property
+    def _pin(self) -> str:
+        return self.name.rpartition("@")[2]
+
     def _images(self) -> dict[str, Sequence[ImageFile | DataError]]:
         files = _read(self).files
         # All at once, so that those that cannot be read are counted over all splits.
-        images = iter(decoded([file for each in files.values() for file in each], skip_unreadable=self.skip_unreadable))
+        every = [file for each in files.values() for file in each]
+        images = iter(decoded(every, skip_unreadable=self.skip_unreadable, pin=self._pin))
         return {split: [next(images) for _ in each] for split, each in files.items()}
 
 

@@ -52,7 +52,7 @@ def unpacked(path: Path, most_bytes: int = MOST_BYTES, most_members: int = MOST_
     """
     try:
         with path.open("rb") as file:
-            folder = _cache() / f"{hashlib.file_digest(file, 'sha256').hexdigest()[:32]}-{_LAYOUT}"
+            folder = cache_folder() / "archives" / f"{hashlib.file_digest(file, 'sha256').hexdigest()[:32]}-{_LAYOUT}"
         if not folder.is_dir():
             # Not one of `tempfile`'s, which are their owner's alone: who may read a shared cache is for the umask.
             temporary = folder.parent / f".draft-{uuid.uuid4().hex}"
@@ -77,9 +77,10 @@ def unpacked(path: Path, most_bytes: int = MOST_BYTES, most_members: int = MOST_
         raise DataError(f"{path}: not an archive that can be unpacked: {reason}") from error
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """Returns the folder of tlbench's cache, which may not exist yet."""
     home = os.environ.get("TLBENCH_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "tlbench"
-    return Path(home).expanduser() / "archives"
+    return Path(home).expanduser()
 
 
 def _move(temporary: Path, folder: Path) -> None:
