@@ -12,6 +12,7 @@ from typing import Any
 from tlbench import Classes, DataError, Example, Examples, MultiLabel, Output, Scalar, Span, TokenClasses
 from tlbench_data.drawing import draw
 from tlbench_data.own.column_choice import ChosenColumns, choose
+from tlbench_data.own.image_names import refuse_image_names
 from tlbench_data.own.output_kinds import TargetColumn, infer, metrics_of, output_of, target_of
 from tlbench_data.own.schemes import Format, questions_of, rows_of
 from tlbench_data.readers.rows import Row, listed, shown
@@ -90,6 +91,8 @@ def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, texts
     # The first part is train or all: its rows decide columns, kind and label names for every split.
     first = next(iter(rows.values()))
     chosen = _columns(first, form, texts, column.name)
+    if not texts[0]:
+        refuse_image_names(first, chosen.texts[0])
     column = replace(column, name=chosen.label)
     has_words = isinstance(first[0].value(chosen.texts[0]), list | tuple)
     given_kind = column.kind
