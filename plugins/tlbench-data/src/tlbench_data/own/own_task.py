@@ -10,7 +10,7 @@ from pathlib import Path
 from tlbench import METRICS, Classes, DataError, Examples, Metric, Output, SplitName, Task, UsageError
 from tlbench_data.drawing import check_seed
 from tlbench_data.own import output_kinds as kinds
-from tlbench_data.own.named_files import beside, pin, pinned_path, split_files
+from tlbench_data.own.named_files import beside, pin, pinned_path, split_files, unfit_folder
 from tlbench_data.own.own_splits import ALL, Part, Prepared, contents, prepare, shared
 from tlbench_data.own.schemes import Format
 from tlbench_data.readers.rows import listed, shown
@@ -172,11 +172,11 @@ class OwnTask(Task):
         if shared(given):
             raise DataError(f"{path}: one file is given for two splits")
         if not given.get("train"):
-            raise DataError(f"{path}: no file is called train.*; give one, as [train=...,test=...]")
+            raise DataError(f"{path}: {unfit_folder(self.scheme, path, 'train')}; give one, as [train=...,test=...]")
         if set(given) == {"train"}:
             return [Part(ALL, given["train"])]
         if "test" not in given:
-            raise DataError(f"{path}: no file is called test.*; give one, as [test=...]")
+            raise DataError(f"{path}: {unfit_folder(self.scheme, path, 'test')}; give one, as [test=...]")
         return [Part(split, given[split]) for split in _SPLITS if split in given]
 
     @property
