@@ -106,9 +106,10 @@ def _list_in(item: Any, key: str, expected: str, where: str) -> list[Any]:
         raise DataError(f"{where}: not in SQuAD's format: {shown(item)} is not {expected}")
     if key not in item:
         raise DataError(f"{where}: not in SQuAD's format: no {key!r} among {listed(item)}; expected is {expected}")
-    if not isinstance(item[key], list):
-        raise DataError(f"{where}: not in SQuAD's format: {key} is {shown(item[key])}, not a list")
-    return item[key]
+    items = item[key]
+    if not isinstance(items, list):
+        raise DataError(f"{where}: not in SQuAD's format: {key} is {shown(items)}, not a list")
+    return items
 
 
 def _question(item: dict[str, Any], article: str, context: Any, prefix: str, position: str) -> Question:
