@@ -95,6 +95,8 @@ def test_bio_without_types(tmp_path):
     assert task.output == TokenClasses(("O", "B", "I"))
     assert task.metrics == ENTITY_METRICS
     assert entities_of(tags_of(task, task.split("test")[0])) == {("", 0, 1), ("", 4, 5), ("", 7, 7)}
+    begins = conll_task(tmp_path / "c.conll", sentences("B O O O B O O B O".split()))
+    assert (begins.output.names, begins.metrics) == (("O", "B"), ENTITY_METRICS)
     segmented = conll_task(tmp_path / "b.conll", sentences("B E S S B M E S S".split()))
     assert tags_of(segmented, segmented.split("test")[0]) == tuple("BIBBBIIBB")
 

@@ -60,6 +60,11 @@ def test_a_word_may_be_a_hash(tmp_path, separator):
     task = task_of(tmp_path / "a.conll", text)
     assert examples(task)[0].inputs[0] == ("#", "Bob", "Miller", "saw", "Oslo", "day0", "#fun")
     assert "comment" not in task.description
+    # Even where no other word has the tag O.
+    rare = "\n".join(f"#{separator}O\nday{i}{separator}B-X\n" for i in range(20))
+    assert task_of(tmp_path / "b.conll", rare).output.names == ("O", "B-X")
+    with pytest.raises(DataError, match="the only label is B-X"):
+        task_of(tmp_path / "b.conll", rare, "[comments=drop]").output  # noqa: B018
 
 
 def test_a_hash_with_a_tag_of_its_own(tmp_path):

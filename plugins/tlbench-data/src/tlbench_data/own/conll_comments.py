@@ -45,10 +45,10 @@ def comment_lines(path: Path, lines: Iterable[tuple[int, str]], tag: int, width:
             comments.add(number)
         elif cells[tag].strip() not in known:
             doubtful[number] = cells[tag].strip()
-    has_entities = all(_ENTITY_TAG.fullmatch(name) for name in known)
-    is_clear = has_entities and not any(_ENTITY_TAG.fullmatch(name) for name in doubtful.values())
-    # The tag of a word would come again; what is said of a sentence, such as its number, does not.
-    is_clear = is_clear or (len(doubtful) > 1 and len(set(doubtful.values())) == len(doubtful))
+    if not choice and all(_ENTITY_TAG.fullmatch(name) for name in known):
+        return comments | {number for number, name in doubtful.items() if not _ENTITY_TAG.fullmatch(name)}
+    # The tag of a word would come again; what a comment says of a sentence, such as its number, does not.
+    is_clear = len(doubtful) > 1 and len(set(doubtful.values())) == len(doubtful)
     if doubtful and not is_clear and not choice:
         number, name = next(iter(doubtful.items()))
         raise DataError(

@@ -158,6 +158,8 @@ def _scheme_of(tags: set[str], separator: str, letter_first: bool) -> str:
     name = next((name for name, known in _LETTERS.items() if letters <= set(known)), "")
     if name == "bio" and (separator, letter_first) == ("-", True):
         return name
+    if tags == {"B"}:
+        return "" if separator else name
     # Other tags may have such a form by chance: a type with two letters shows that they mark a place in an entity.
     return name if "B" in letters and any(len(found) > 1 for found in letters_of.values()) else ""
 
