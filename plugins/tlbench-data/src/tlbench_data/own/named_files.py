@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tlbench import UsageError
 from tlbench_data.own.archives import is_archive, unpacked
+from tlbench_data.readers.rows import listed
 
 SUFFIXES: dict[str, tuple[str, ...]] = {
     "csv": (".csv", ".csv.gz"),
@@ -20,6 +21,11 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     "squad": (".json",),
 }
 """File suffixes of each scheme, to find the splits in a folder."""
+OTHER_SUFFIXES: dict[str, tuple[str, ...]] = {
+    "conll": (".tsv", ".conllu", ".iob2"),
+    "squad": (".jsonl", ".jsonl.gz", ".parquet"),
+}
+"""Suffixes that count in folders without any split of a usual suffix, so that copies in two formats are not mixed."""
 STEMS = {
     "train": ("train",),
     "validation": ("validation", "valid", "val", "dev"),
@@ -74,10 +80,22 @@ def absolute(path: Path) -> Path:
 
 def split_files(scheme: str, folder: Path) -> dict[str, list[Path]]:
     """Returns the files of a folder that are named like splits; several for a split in numbered shards."""
+    usual = _files_of(folder, SUFFIXES[scheme])
+    return usual or _files_of(folder, OTHER_SUFFIXES.get(scheme, ()))
+
+
+def unfit_folder(scheme: str, folder: Path, split: str) -> str:
+    """Returns what is wrong with a folder that has no file of a split: the names that are known, and those there."""
+    suffixes = (*SUFFIXES[scheme], *OTHER_SUFFIXES.get(scheme, ()))
+    there = sorted(file.name for file in folder.iterdir() if not file.name.startswith("."))
+    return f"no file is called {split}.* ({scheme}: reads {', '.join(suffixes)}); there are {listed(there)}"
+
+
+def _files_of(folder: Path, suffixes: tuple[str, ...]) -> dict[str, list[Path]]:
     files_of: dict[str, list[Path]] = {}
     for split, stems in STEMS.items():
         for stem in stems:
-            files = sorted(file for file in folder.iterdir() if _is_split_file(file, stem, SUFFIXES[scheme]))
+            files = sorted(file for file in folder.iterdir() if _is_split_file(file, stem, suffixes))
             if files:
                 files_of[split] = files
                 break

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tlbench import Classes, DataError, MultiLabel, Output, Scalar, Text, TokenClasses
+from tlbench_data.own.tagged_words import NO_TAG_OPTIONS, TagOptions
 from tlbench_data.readers.rows import Row, shown
 
 KINDS = ("classes", "multilabel", "scalar", "text", "tokens")
@@ -36,17 +37,16 @@ class TargetColumn:
     separator: str = ";"
     """Separates the labels in one cell of a multi-label column."""
     max_length: int = 64
+    tags: TagOptions = NO_TAG_OPTIONS
 
 
-def infer(rows: Sequence[Row], column: TargetColumn, worded: bool) -> str:
-    """Returns the kind of output that the values suggest; `worded` tells that the inputs are lists of words.
+def infer(rows: Sequence[Row], column: TargetColumn) -> str:
+    """Returns the kind of output that the values suggest where the inputs are texts.
 
     Raises:
         DataError: A value is empty, or the values could be classes or texts.
     """
     values = [_non_empty(row, column.name) for row in rows]
-    if worded:
-        return "tokens"
     if isinstance(values[0], list | tuple):
         return "multilabel"
     words = [_as_text(value) for value in values]
@@ -80,8 +80,6 @@ def output_of(rows: Sequence[Row], column: TargetColumn) -> Output:
     if column.kind == "multilabel":
         # Names of the training rows only: a label that only the test split has could not be learnt.
         return MultiLabel(_sorted_names({name for row in rows for name in _labels(row, column)}))
-    if column.kind == "tokens":
-        return TokenClasses(_tags({tag for row in rows for tag in row.texts(column.name)}))
     return Classes(_sorted_names({_as_text(_non_empty(row, column.name)) for row in rows}))
 
 
@@ -107,9 +105,6 @@ def target_of(output: Output, column: TargetColumn) -> Callable[[Row], Any]:
 
 def metrics_of(output: Output) -> tuple[str, ...]:
     """Returns the metrics of an output, the primary one first."""
-    if isinstance(output, TokenClasses):
-        entities = all(name == "O" or name[:2] in ("B-", "I-") for name in output.names)
-        return ("entity_f1", "entity_precision", "entity_recall", "accuracy") if entities else ("accuracy",)
     return METRICS[type(output)]
 
 
@@ -164,8 +159,3 @@ def _sorted_names(names: Iterable[str]) -> tuple[str, ...]:
     if all(_number(name) is not None for name in all_names):
         return tuple(sorted(all_names, key=lambda name: (float(name), name)))
     return tuple(sorted(all_names))
-
-
-def _tags(names: set[str]) -> tuple[str, ...]:
-    """Returns the tags sorted with O first and B-x before I-x."""
-    return tuple(sorted(names, key=lambda name: (name != "O", name[2:] if name[1:2] == "-" else name, name)))

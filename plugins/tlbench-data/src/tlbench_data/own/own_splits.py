@@ -14,7 +14,9 @@ from tlbench_data.drawing import draw
 from tlbench_data.own.column_choice import ChosenColumns, choose
 from tlbench_data.own.image_names import refuse_image_names
 from tlbench_data.own.output_kinds import TargetColumn, infer, metrics_of, output_of, target_of
-from tlbench_data.own.schemes import Format, questions_of, rows_of
+from tlbench_data.own.schemes import Format, questions_of, rows_of, sentences_in
+from tlbench_data.own.tagged_words import tagged_rows
+from tlbench_data.own.word_files import check_no_spans, check_no_words, sentences_of
 from tlbench_data.readers.rows import Row, listed, shown
 
 _SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
@@ -87,31 +89,59 @@ def _read_questions(parts: Sequence[Part]) -> _ReadFiles:
 
 
 def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, texts: tuple[str, str]) -> _ReadFiles:
-    rows = {part.split: rows_of(part.files, form) for part in parts}
+    rows, notes = _rows(parts, form, texts[0], column.name)
     # The first part is train or all: its rows decide columns, kind and label names for every split.
     first = next(iter(rows.values()))
     chosen = _columns(first, form, texts, column.name)
     if not texts[0]:
         refuse_image_names(first, chosen.texts[0])
     column = replace(column, name=chosen.label)
-    has_words = isinstance(first[0].value(chosen.texts[0]), list | tuple)
+    has_words = any(isinstance(row.value(chosen.texts[0]), list | tuple) for row in first)
     given_kind = column.kind
-    column = replace(column, kind=given_kind or infer(first, column, has_words))
+    if not has_words and given_kind in ("", "multilabel"):
+        check_no_spans(first, chosen.label)
+    column = replace(column, kind=given_kind or ("tokens" if has_words else infer(first, column)))
     if has_words != (column.kind == "tokens"):
         what = "a list of words" if has_words else "a text"
         raise first[0].error(f"{chosen.texts[0]} is {what}, which does not fit kind={column.kind}")
-    output = output_of(first, column)
+    output: Output
+    if column.kind == "tokens":
+        tagged = tagged_rows(rows, chosen.texts[0], chosen.label, column.tags)
+        rows, output, metrics, notes = tagged.splits, tagged.output, tagged.metrics, notes + tagged.notes
+    else:
+        if given := column.tags.given():
+            raise DataError(
+                f"{first[0].path}: {given[0]}= is for tags of words, not for kind={column.kind}; leave it out"
+            )
+        if column.kind == "classes" and not given_kind and len(chosen.texts) == 1:
+            check_no_words(first, chosen.texts[0], chosen.label)
+        output = output_of(first, column)
+        metrics = metrics_of(output)
     splits = {split: _examples(split, split_rows, chosen, output, column) for split, split_rows in rows.items()}
     summary = f"{column.kind}{'' if given_kind else ' (inferred)'}: {' and '.join(chosen.texts)} -> {column.name}"
     if isinstance(output, Classes | MultiLabel | TokenClasses):
         summary += f" ({len(output.names)}: {listed(output.names)})"
-    return _ReadFiles(output, metrics_of(output), splits, summary)
+    return _ReadFiles(output, metrics, splits, "; ".join((summary, *notes)))
+
+
+def _rows(parts: Sequence[Part], form: Format, text: str, label: str) -> tuple[Mapping[str, list[Row]], list[str]]:
+    """Returns the rows of each split, or its sentences, and notes on what was left out."""
+    if form.scheme == "conll":
+        read = {part.split: sentences_in(part.files, form) for part in parts}
+        comments = sum(count for _, count in read.values())
+        notes = [f"{comments} comment lines left out"] if comments else []
+        return {split: rows for split, (rows, _) in read.items()}, notes
+    rows = {part.split: rows_of(part.files, form) for part in parts}
+    if form.sentence:
+        rows = {split: sentences_of(split_rows, form.sentence, text, label) for split, split_rows in rows.items()}
+    return rows, []
 
 
 def _columns(rows: Sequence[Row], form: Format, texts: tuple[str, str], label: str) -> ChosenColumns:
     # The reader names its columns itself.
-    if form.scheme == "conll":
-        return ChosenColumns(("words",), "tags")
+    if form.scheme == "conll" or form.sentence:
+        words, tags = rows[0].values
+        return ChosenColumns((words,), tags)
     return choose(rows[0], *texts, label)
 
 

@@ -10,19 +10,27 @@ from pathlib import Path
 from tlbench import METRICS, Classes, DataError, Examples, Metric, Output, SplitName, Task, UsageError
 from tlbench_data.drawing import check_seed
 from tlbench_data.own import output_kinds as kinds
-from tlbench_data.own.named_files import beside, pin, pinned_path, split_files
+from tlbench_data.own.conll_comments import COMMENTS
+from tlbench_data.own.named_files import beside, pin, pinned_path, split_files, unfit_folder
 from tlbench_data.own.own_splits import ALL, Part, Prepared, contents, prepare, shared
 from tlbench_data.own.schemes import Format
+from tlbench_data.own.tag_schemes import SCHEMES
+from tlbench_data.own.tagged_words import ENTITY_METRICS, TagOptions
+from tlbench_data.own.word_files import WordColumns
 from tlbench_data.readers.rows import listed, shown
 
 _SPLITS = ("train", "validation", "test")
-_COLUMN_PARAMETERS = ("text", "text2", "label", "header", "quotes", "separator", "kind", "max_length", "positive_class")
+_LINE_PARAMETERS = ("column", "comments")
+_TAG_PARAMETERS = ("tag_scheme", "names", "labels", "drop_missing")
+_COLUMN_PARAMETERS = ("text2", "label", "header", "quotes", "separator", "kind", "max_length", "positive_class")
 _UNUSED_PARAMETERS: dict[str, tuple[str, ...]] = {
-    "conll": _COLUMN_PARAMETERS,
-    "squad": (*_COLUMN_PARAMETERS, "encoding"),
-    "jsonl": ("header", "quotes"),
-    "parquet": ("header", "quotes", "encoding"),
-    "hub": ("header", "quotes", "encoding"),
+    "conll": (*_COLUMN_PARAMETERS, "sentence"),
+    "squad": ("text", *_COLUMN_PARAMETERS, *_TAG_PARAMETERS, *_LINE_PARAMETERS, "sentence", "encoding"),
+    "csv": _LINE_PARAMETERS,
+    "tsv": _LINE_PARAMETERS,
+    "jsonl": ("header", "quotes", *_LINE_PARAMETERS),
+    "parquet": ("header", "quotes", "encoding", *_LINE_PARAMETERS),
+    "hub": ("header", "quotes", "encoding", *_LINE_PARAMETERS),
 }
 """Parameters that each scheme ignores, and which are refused there."""
 
@@ -37,7 +45,7 @@ class OwnTask(Task):
 
     name: str
     text: str = ""
-    """Column of the text; found by a usual name if empty, like the other columns."""
+    """Column of the text; found by a usual name if empty, like the other columns. In conll: a number from 0."""
     text2: str = ""
     """Column of the second text, for tasks on pairs."""
     label: str = ""
@@ -60,6 +68,20 @@ class OwnTask(Task):
     """Positive class of metric=f1, precision or recall; the second of two classes if empty."""
     max_length: int = 64
     """Most tokens of a generated text, for kind=text."""
+    sentence: str = ""
+    """Column that tells sentences apart, in a table with one word a row."""
+    column: str = ""
+    """Column of the tags in conll: files, from 0, or by its name in CoNLL-U; the last if empty."""
+    comments: str = ""
+    """drop or keep lines of conll: files that begin with #; decided by the file if empty."""
+    tag_scheme: str = ""
+    """bio, iob1, iobes, bmes, bilou, io or plain; recognised if empty."""
+    names: str = ""
+    """Names of numbered tags in the order of their numbers, as O+B-PER+I-PER."""
+    labels: str = ""
+    """All tags, as O+B-PER+I-PER, where the training rows lack some."""
+    drop_missing: bool = False
+    """Whether sentences without words or tags are left out."""
     seed: int = 0
     """Seed of the 80/10/10 split of files that are not split."""
 
@@ -77,6 +99,9 @@ class OwnTask(Task):
             raise UsageError(f"{self.name}: positive_class= needs metric={', '.join(kinds.OF_ONE_CLASS)}")
         if not self.separator:
             raise UsageError(f"{self.name}: separator= is empty: give the character between the labels of a cell")
+        for parameter, choices in (("tag_scheme", SCHEMES), ("comments", COMMENTS)):
+            if (value := getattr(self, parameter)) not in ("", *choices):
+                raise UsageError(f"{self.name}: {parameter}={value}: choose {', '.join(choices)}")
         if self.max_length < 1:
             raise UsageError(f"{self.name}: max_length={self.max_length}: must be at least 1")
         check_seed(self.name, "seed", self.seed)
@@ -172,11 +197,11 @@ class OwnTask(Task):
         if shared(given):
             raise DataError(f"{path}: one file is given for two splits")
         if not given.get("train"):
-            raise DataError(f"{path}: no file is called train.*; give one, as [train=...,test=...]")
+            raise DataError(f"{path}: {unfit_folder(self.scheme, path, 'train')}; give one, as [train=...,test=...]")
         if set(given) == {"train"}:
             return [Part(ALL, given["train"])]
         if "test" not in given:
-            raise DataError(f"{path}: no file is called test.*; give one, as [test=...]")
+            raise DataError(f"{path}: {unfit_folder(self.scheme, path, 'test')}; give one, as [test=...]")
         return [Part(split, given[split]) for split in _SPLITS if split in given]
 
     @property
@@ -212,9 +237,16 @@ def resolve(scheme: str, text: str) -> Task:
 # Every property of the task reads the files; they are pinned by the name, so one pass per process is enough.
 @lru_cache(maxsize=8)
 def _read(task: OwnTask) -> Prepared:
-    column = kinds.TargetColumn(task.label, task.kind, task.separator, task.max_length)
-    form = Format(task.scheme, task.header, task.quotes, task.encoding)
+    tags = TagOptions(task.tag_scheme, task.names, task.labels, task.drop_missing)
+    column = kinds.TargetColumn(task.label, task.kind, task.separator, task.max_length, tags)
+    words = WordColumns(task.text, task.column, task.comments)
+    form = Format(task.scheme, task.header, task.quotes, task.encoding, words, task.sentence)
     prepared = prepare(task.parts(), form, column, (task.text, task.text2), task.seed)
+    if task.metric in ENTITY_METRICS[:3] and task.metric not in prepared.metrics:
+        raise DataError(
+            f"{task.name}: metric={task.metric} needs tags of entities, such as B-PER; "
+            f"here there is {', '.join(prepared.metrics)}"
+        )
     return replace(prepared, description=prepared.description + _positive_class_note(task, prepared.output))
 
 

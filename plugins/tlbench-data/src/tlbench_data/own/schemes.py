@@ -8,7 +8,8 @@ from itertools import chain
 from pathlib import Path
 
 from tlbench import DataError, Example
-from tlbench_data.readers import Row, conll, delimited, json_lines, json_list, parquet, squad, table
+from tlbench_data.own.word_files import USUAL_COLUMNS, WordColumns, conll_rows
+from tlbench_data.readers import Row, delimited, json_lines, json_list, parquet, squad, table
 from tlbench_data.readers.text_lines import decoded
 
 
@@ -20,6 +21,10 @@ class Format:
     header: bool = True
     quotes: bool = True
     encoding: str = "utf-8"
+    words: WordColumns = USUAL_COLUMNS
+    """Columns of `conll` files."""
+    sentence: str = ""
+    """Column of the sentences, in tables with a word on each row."""
 
 
 def rows_of(files: Sequence[Path], form: Format) -> list[Row]:
@@ -29,6 +34,20 @@ def rows_of(files: Sequence[Path], form: Format) -> list[Row]:
         DataError: A file cannot be read, or there are no rows.
     """
     rows = list(chain.from_iterable(_reader(form)(file) for file in files))
+    return _checked(rows, files)
+
+
+def sentences_in(files: Sequence[Path], form: Format) -> tuple[list[Row], int]:
+    """Returns the sentences of CoNLL files, in order, and the number of comment lines that were left out.
+
+    Raises:
+        DataError: A file cannot be read, or there are no sentences.
+    """
+    parts = [conll_rows(file, form.words, form.encoding) for file in files]
+    return _checked([row for rows, _ in parts for row in rows], files), sum(comments for _, comments in parts)
+
+
+def _checked(rows: list[Row], files: Sequence[Path]) -> list[Row]:
     if not rows:
         raise DataError(f"{files[0]}: the file has no rows")
     return rows
@@ -52,7 +71,6 @@ def _reader(form: Format) -> Callable[[Path], Iterator[Row]]:
         "tsv": lambda file: delimited(file, "\t", quotes=form.quotes, header=form.header, encoding=form.encoding),
         "jsonl": lambda file: _json(file, form.encoding),
         "parquet": lambda file: parquet(file, named=True),
-        "conll": lambda file: conll(file, encoding=form.encoding),
         "hub": lambda file: table(file, named=True),
     }
     return readers[form.scheme]

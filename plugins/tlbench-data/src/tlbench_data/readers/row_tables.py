@@ -195,7 +195,9 @@ def _class_names(metadata: dict[bytes, bytes] | None) -> dict[str, Callable[[Any
         return {}
     renamers: dict[str, Callable[[Any], Any]] = {}
     for column, feature in features.items():
-        inner = feature.get("feature", feature) if isinstance(feature, dict) else {}
+        # A list of classes has its features in "feature"; older versions of the library wrote a list of one item.
+        inner = feature[0] if isinstance(feature, list) and len(feature) == 1 else feature
+        inner = inner.get("feature", inner) if isinstance(inner, dict) else {}
         names = inner.get("names") if isinstance(inner, dict) and inner.get("_type") == "ClassLabel" else None
         if isinstance(names, list) and names:
             renamers[column] = _renamer([str(name) for name in names])
