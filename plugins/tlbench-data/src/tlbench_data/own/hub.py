@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from tlbench import DataError, UsageError
+from tlbench.catalog.names import canonical
 from tlbench_data.own.own_splits import ALL, Part, contents, shared
 from tlbench_data.own.own_task import OwnTask
 from tlbench_data.readers import Hub
@@ -32,10 +33,8 @@ class HubTask(OwnTask):
         """
         if self._hub.is_here(self.train or "train"):
             return None
-        # The first field is the name itself; the command must repeat the others to fetch the same tables.
-        _, *parameters = fields(self)
-        given = [f"{p.name}={value}" for p in parameters if (value := getattr(self, p.name)) != p.default]
-        name = f"{self.name}[{','.join(sorted(given))}]" if given else self.name
+        # With its parameters: the command must repeat them to fetch the same tables.
+        name = canonical(self.name, HubTask(self.name), self)
         return f"{name} is not in the local hub cache: run `tlbench fetch --task '{name}'`"
 
     def fetch(self) -> None:
