@@ -10,9 +10,9 @@ from tlbench.catalog.names import canonical
 from tlbench_data.own.own_splits import ALL, Part, contents, shared
 from tlbench_data.own.own_task import OwnTask
 from tlbench_data.readers import Hub
+from tlbench_data.split_names import NAMES, SplitName
 
 _REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
-_SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "valid", "dev", "val"), "test": ("test",)}
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class HubTask(OwnTask):
             UsageError: They cannot be downloaded.
         """
         if self.missing():
-            self._hub.fetch([name for split in _SPLIT_NAMES for name in self._split_names(split)])
+            self._hub.fetch([name for split in NAMES for name in self._split_names(split)])
 
     def parts(self) -> list[Part]:
         """Returns the tables of each existing split.
@@ -55,7 +55,7 @@ class HubTask(OwnTask):
         if reason := self.missing():
             raise DataError(reason)
         files_of = {}
-        for split in _SPLIT_NAMES:
+        for split in NAMES:
             files = next((files for name in self._split_names(split) if (files := self._hub.files(name))), [])
             if getattr(self, split) and not files:
                 raise DataError(f"{self.name}: no split {getattr(self, split)!r}")
@@ -74,9 +74,9 @@ class HubTask(OwnTask):
                 raise DataError(f"{self.name}: no split {split!r}; name one, as [{split}=validation]")
         return [Part(split, files) for split, files in files_of.items()]
 
-    def _split_names(self, split: str) -> tuple[str, ...]:
+    def _split_names(self, split: SplitName) -> tuple[str, ...]:
         given: str = getattr(self, split)
-        return (given,) if given else _SPLIT_NAMES[split]
+        return (given,) if given else NAMES[split]
 
     @property
     def _hub(self) -> Hub:

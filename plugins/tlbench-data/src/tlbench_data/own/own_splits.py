@@ -12,13 +12,24 @@ from typing import Any
 from tlbench import Classes, DataError, Example, Examples, MultiLabel, Output, Scalar, Span, TokenClasses
 from tlbench_data.drawing import draw
 from tlbench_data.own.column_choice import ChosenColumns, choose
+from tlbench_data.own.indicators import from_columns, from_lists, one_hot_columns, parsed_lists
+from tlbench_data.own.label_checks import check_declared, conflict_note, joined_labels_note, look_alike_note
+from tlbench_data.own.left_out import check_characters, usable
 from tlbench_data.own.output_kinds import TargetColumn, infer, metrics_of, output_of, target_of
 from tlbench_data.own.schemes import Format, questions_of, rows_of
+from tlbench_data.readers import class_names
 from tlbench_data.readers.rows import Row, listed, shown
 
 _SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
 # Regression targets are stratified by deciles.
 _STRATA = 10
+_EFFECTS = {
+    "separator": ("multilabel",),
+    "decimal": ("scalar",),
+    "normalize": ("classes", "multilabel"),
+    "labels": ("classes", "multilabel"),
+}
+"""The kinds of output that an option of the label column has an effect on."""
 ALL = "all"
 """Name of a part that contains all splits."""
 
@@ -29,6 +40,8 @@ class Part:
 
     split: str
     files: Sequence[Path]
+    note: str = ""
+    """How the files were found, where the name alone does not tell."""
 
 
 def contents(*splits: Sequence[Path]) -> set[Path]:
@@ -50,16 +63,32 @@ class Prepared:
     metrics: tuple[str, ...]
     splits: Mapping[str, Examples]
     description: str
+    """The columns, kind and splits in one line, with the notes at its end."""
+    notes: tuple[str, ...] = ()
+    """What was found out or left out: layout of the files, incomplete rows, labels that look alike or contradict."""
+    order: tuple[str, ...] = ()
+    """The classes in the file's own order, where the file has one."""
 
 
-def prepare(parts: Sequence[Part], form: Format, column: TargetColumn, texts: tuple[str, str], seed: int) -> Prepared:
+@dataclass(frozen=True)
+class Options:
+    """What a task's name says on how its files are read, besides the label column itself."""
+
+    texts: tuple[str, str] = ("", "")
+    seed: int = 0
+    drop_missing: bool = False
+    names: tuple[str, ...] = ()
+    """Names of the places in lists of 0 and 1."""
+
+
+def prepare(parts: Sequence[Part], form: Format, column: TargetColumn, options: Options) -> Prepared:
     """Returns the task's splits, with every row read and checked.
 
     Raises:
         DataError: A file or row cannot be used (one line that names it), or a named column does not exist.
     """
-    read = _read_questions(parts) if form.scheme == "squad" else _read_table(parts, form, column, texts)
-    output, splits, path = read.output, dict(read.splits), parts[0].files[0]
+    read = _read_questions(parts) if form.scheme == "squad" else _read_table(parts, form, column, options)
+    output, splits, path, seed = read.output, dict(read.splits), parts[0].files[0], options.seed
     is_drawn = ALL in splits
     if is_drawn:
         splits = _draw_splits(splits[ALL], output, seed, path)
@@ -69,7 +98,9 @@ def prepare(parts: Sequence[Part], form: Format, column: TargetColumn, texts: tu
         f" (drawn by seed {seed}{', stratified' if isinstance(output, Classes | Scalar) else ''})" if is_drawn else ""
     )
     examples = {split: Examples(rows) for split, rows in splits.items()}
-    return Prepared(output, read.metrics, examples, f"{read.summary}; {counts}{draw_note}")
+    notes = [*(part.note for part in parts if part.note), *read.notes, *conflict_note(splits.values(), output)]
+    description = "; ".join([read.summary, f"{counts}{draw_note}", *notes])
+    return Prepared(output, read.metrics, examples, description, tuple(notes), read.order)
 
 
 @dataclass(frozen=True)
@@ -78,6 +109,8 @@ class _ReadFiles:
     metrics: tuple[str, ...]
     splits: Mapping[str, list[Example]]
     summary: str
+    notes: Sequence[str] = ()
+    order: tuple[str, ...] = ()
 
 
 def _read_questions(parts: Sequence[Part]) -> _ReadFiles:
@@ -85,24 +118,72 @@ def _read_questions(parts: Sequence[Part]) -> _ReadFiles:
     return _ReadFiles(Span(), ("answer_f1", "exact_match"), splits, "answers to questions")
 
 
-def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, texts: tuple[str, str]) -> _ReadFiles:
-    rows = {part.split: rows_of(part.files, form) for part in parts}
+def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, options: Options) -> _ReadFiles:
+    tables = {part.split: rows_of(part.files, form) for part in parts}
+    notes = [note for _, part_notes in tables.values() for note in part_notes]
+    rows: Mapping[str, Sequence[Row]] = {split: part_rows for split, (part_rows, _) in tables.items()}
     # The first part is train or all: its rows decide columns, kind and label names for every split.
-    first = next(iter(rows.values()))
-    chosen = _columns(first, form, texts, column.name)
+    split = next(iter(rows))
+    given = column
+    is_table = form.scheme != "conll"
+    if is_table and (columns := one_hot_columns(rows[split], options.texts, column.name)):
+        indicators = from_columns(rows, columns, column.kind)
+        rows, column = indicators.rows, replace(column, name="+".join(columns), labels=indicators.names)
+        notes.append(indicators.note)
+    chosen = _columns(rows[split], form, options.texts, column.name)
     column = replace(column, name=chosen.label)
-    has_words = isinstance(first[0].value(chosen.texts[0]), list | tuple)
-    given_kind = column.kind
-    column = replace(column, kind=given_kind or infer(first, column, has_words))
+    order = _class_order(parts[0].files[0], column.name)
+    rows = {each: _without_unlabelled(part_rows, column.name, order) for each, part_rows in rows.items()}
+    for part_rows in rows.values():
+        check_characters(part_rows, (*chosen.texts, column.name))
+    has_words = isinstance(rows[split][0].value(chosen.texts[0]), list | tuple)
+    if not has_words and column.labels == given.labels:
+        rows = parsed_lists(rows, column.name, column.kind)
+        indicators = from_lists(rows, column.name, column.kind, options.names)
+        if indicators.names:
+            rows, column = indicators.rows, replace(column, labels=indicators.names)
+            notes.append(indicators.note)
+    elif options.names:
+        raise DataError(f"{rows[split][0].path}: names= is for lists of 0 and 1, which {column.name} does not hold")
+    may_be_unlabelled = column.kind == "multilabel" or bool(column.separator)
+    rows, left_out = usable(rows, chosen, may_be_unlabelled=may_be_unlabelled, drop=options.drop_missing)
+    first = rows[split]
+    column, reason = infer(first, column, has_words)
     if has_words != (column.kind == "tokens"):
         what = "a list of words" if has_words else "a text"
         raise first[0].error(f"{chosen.texts[0]} is {what}, which does not fit kind={column.kind}")
-    output = output_of(first, column)
-    splits = {split: _examples(split, split_rows, chosen, output, column) for split, split_rows in rows.items()}
-    summary = f"{column.kind}{'' if given_kind else ' (inferred)'}: {' and '.join(chosen.texts)} -> {column.name}"
+    _check_effects(given, column.kind, first[0].path)
+    output, joined = output_of(first, column)
+    check_declared(rows, output, column)
+    alike = [] if column.normalize or isinstance(output, TokenClasses) else look_alike_note(output.classes)
+    alike += joined_labels_note(output)
+    splits = {each: _examples(each, part_rows, chosen, output, column) for each, part_rows in rows.items()}
+    how = "" if given.kind else f" (inferred: {reason})" if reason else " (inferred)"
+    summary = f"{column.kind}{how}: {' and '.join(chosen.texts)} -> {column.name}"
     if isinstance(output, Classes | MultiLabel | TokenClasses):
         summary += f" ({len(output.names)}: {listed(output.names)})"
-    return _ReadFiles(output, metrics_of(output), splits, summary)
+    all_notes = list(dict.fromkeys([*notes, *([reason] if given.kind and reason else []), *left_out, *joined, *alike]))
+    own_order = order if set(order) >= set(output.classes) else ()
+    return _ReadFiles(output, metrics_of(output), splits, summary, all_notes, own_order)
+
+
+def _check_effects(given: TargetColumn, kind: str, path: Path) -> None:
+    for option, kinds in _EFFECTS.items():
+        if getattr(given, option) and kind not in kinds:
+            instead = "; delimiter= separates columns" if option == "separator" else ""
+            raise DataError(f"{path}: {option}= is for kind={' or '.join(kinds)}, and this is kind={kind}{instead}")
+
+
+def _class_order(file: Path, label: str) -> tuple[str, ...]:
+    """Returns the classes of a column in the order of a Parquet file's metadata; empty if there are none in it."""
+    return class_names(file).get(label, ()) if file.suffix == ".parquet" else ()
+
+
+def _without_unlabelled(rows: Sequence[Row], label: str, order: Sequence[str]) -> Sequence[Row]:
+    """Returns the rows with no label in place of -1, which marks unlabelled rows where classes have indices."""
+    if not order:
+        return rows
+    return [replace(row, values={**row.values, label: None}) if row.value(label) == -1 else row for row in rows]
 
 
 def _columns(rows: Sequence[Row], form: Format, texts: tuple[str, str], label: str) -> ChosenColumns:
