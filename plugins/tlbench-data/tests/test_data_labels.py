@@ -9,7 +9,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tlbench_data.own.label_values import class_key, folded, is_missing, looks_like, mixed, number_of, text_of
+from tlbench_data.columns.label_values import class_key, folded, is_missing, looks_like, mixed, number_of, text_of
 
 from tlbench import Classes, DataError, MultiLabel, Scalar, UsageError
 from tlbench.catalog.catalog import Catalog
@@ -233,6 +233,23 @@ def test_a_class_that_only_validation_has(tmp_path):
     assert "label is 'pos' (and neutral), which labels= does not name" in refused(tmp_path, "[labels=neg+other]")
     with pytest.raises(UsageError, match="labels= has an empty or repeated name"):
         task_of(tmp_path, "[labels=neg+neg]")
+
+
+def test_declared_classes_need_no_kind(tmp_path):
+    names = [f"class {i}" for i in range(70)]
+    path = table(tmp_path / "a.csv", [*names, *names[:20]])
+    assert "set kind=classes or kind=text" in refused(path)
+    assert task_of(path, f"[labels={'+'.join(names)}]").output == Classes(tuple(names))
+
+
+def test_a_class_that_may_mark_a_missing_label(tmp_path):
+    task = task_of(table(tmp_path / "a.csv", ["yes", "no", "NA"] * 20))
+    assert task.notes == ("'NA' is a class; leave the cell empty if it marks a missing label",)
+
+
+def test_a_missing_label_among_several(tmp_path):
+    path = lines(tmp_path / "a.jsonl", [["a"], ["b", None]] * 20)
+    assert refused(path, scheme="jsonl").endswith("line 2: label is ['b', None], in which a label is missing")
 
 
 def test_texts_with_two_labels_are_counted(tmp_path):

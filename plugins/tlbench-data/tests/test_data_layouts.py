@@ -59,6 +59,13 @@ def test_a_header_that_two_delimiters_fit(tmp_path):
     assert "set delimiter=; or delimiter=|" in refused(tmp_path / "a.csv")
 
 
+def test_rows_without_a_header_that_two_delimiters_fit(tmp_path):
+    (tmp_path / "a.csv").write_text("".join(f"text {i}, yes;{'ab'[i % 2]}\n" for i in range(40)))
+    message = refused(tmp_path / "a.csv", "[header=false,text=0,label=1]")
+    assert message.endswith('set delimiter="," or delimiter=;')
+    assert task_of(tmp_path / "a.csv", "[header=false,text=0,label=1,delimiter=;]").output == Classes(("a", "b"))
+
+
 def test_a_delimiter_that_does_not_occur(tmp_path):
     path = delimited(tmp_path / "a.csv", ";", "text {i}")
     assert "delimiter='|' gives the one column text;label" in refused(path, "[delimiter=|]")
@@ -109,6 +116,12 @@ def test_one_json_value(tmp_path, whole, params, notes, indent):
 def test_json_that_has_to_be_explained(tmp_path, whole, params, message):
     (tmp_path / "a.json").write_text(json.dumps(whole))
     assert message in refused(tmp_path / "a.json", params, "jsonl")
+
+
+def test_a_field_of_lines(tmp_path):
+    (tmp_path / "a.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in ROWS))
+    message = refused(tmp_path / "a.jsonl", "[field=text]", "jsonl")
+    assert message.endswith("field= is for one JSON object, and this file has one on each line")
 
 
 def test_an_indented_object_that_is_cut_off(tmp_path):

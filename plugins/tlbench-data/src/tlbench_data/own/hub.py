@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from tlbench import DataError, UsageError
 from tlbench.catalog.names import canonical
@@ -54,7 +55,7 @@ class HubTask(OwnTask):
         """
         if reason := self.missing():
             raise DataError(reason)
-        files_of = {}
+        files_of: dict[str, list[Path]] = {}
         for split in NAMES:
             files = next((files for name in self._split_names(split) if (files := self._hub.files(name))), [])
             if getattr(self, split) and not files:

@@ -10,12 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from tlbench import Classes, DataError, Example, Examples, MultiLabel, Output, Scalar, Span, TokenClasses
+from tlbench_data.columns.column_choice import ChosenColumns, choose
+from tlbench_data.columns.indicators import from_columns, from_lists, one_hot_columns, parsed_lists
+from tlbench_data.columns.label_checks import (
+    check_declared,
+    conflict_note,
+    joined_labels_note,
+    look_alike_note,
+    missing_like_note,
+)
+from tlbench_data.columns.left_out import check_characters, usable
+from tlbench_data.columns.output_kinds import TargetColumn, infer, metrics_of, output_of, target_of
 from tlbench_data.drawing import draw
-from tlbench_data.own.column_choice import ChosenColumns, choose
-from tlbench_data.own.indicators import from_columns, from_lists, one_hot_columns, parsed_lists
-from tlbench_data.own.label_checks import check_declared, conflict_note, joined_labels_note, look_alike_note
-from tlbench_data.own.left_out import check_characters, usable
-from tlbench_data.own.output_kinds import TargetColumn, infer, metrics_of, output_of, target_of
 from tlbench_data.own.schemes import Format, questions_of, rows_of
 from tlbench_data.readers import class_names
 from tlbench_data.readers.rows import Row, listed, shown
@@ -156,7 +162,7 @@ def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, optio
     output, joined = output_of(first, column)
     check_declared(rows, output, column)
     alike = [] if column.normalize or isinstance(output, TokenClasses) else look_alike_note(output.classes)
-    alike += joined_labels_note(output)
+    alike += [] if isinstance(output, TokenClasses) else [*joined_labels_note(output), *missing_like_note(output)]
     splits = {each: _examples(each, part_rows, chosen, output, column) for each, part_rows in rows.items()}
     how = "" if given.kind else f" (inferred: {reason})" if reason else " (inferred)"
     summary = f"{column.kind}{how}: {' and '.join(chosen.texts)} -> {column.name}"

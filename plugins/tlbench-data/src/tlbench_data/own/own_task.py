@@ -8,11 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from tlbench import Classes, DataError, Examples, Output, SplitName, Task
-from tlbench_data.own import output_kinds as kinds
+from tlbench_data.columns import output_kinds as kinds
 from tlbench_data.own.archives import is_archive
 from tlbench_data.own.named_files import beside, only_table, pin, pinned_path, split_files, table_files, unpinned
+from tlbench_data.own.own_parameters import check_parameters, joined_names
 from tlbench_data.own.own_splits import ALL, Options, Part, Prepared, contents, prepare, shared
-from tlbench_data.own.parameters import check_parameters, joined_names
 from tlbench_data.own.schemes import Format
 from tlbench_data.readers.rows import listed, shown
 

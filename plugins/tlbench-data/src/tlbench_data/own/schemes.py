@@ -74,7 +74,9 @@ def _reader(form: Format) -> Callable[[Path], tuple[Iterable[Row], str]]:
 
 
 def _delimited(file: Path, usual: str, form: Format) -> tuple[Iterable[Row], str]:
-    delimiter = form.delimiter or found_delimiter(file, usual, quotes=form.quotes, encoding=form.encoding)
+    delimiter = form.delimiter or found_delimiter(
+        file, usual, quotes=form.quotes, header=form.header, encoding=form.encoding
+    )
     rows = list(delimited(file, delimiter, quotes=form.quotes, header=form.header, encoding=form.encoding))
     if form.delimiter and rows and len(rows[0].values) == 1:
         raise DataError(f"{file}: delimiter={form.delimiter!r} gives the one column {listed(rows[0].values)}")

@@ -17,22 +17,25 @@ DELIMITERS: Mapping[str, str] = {",": "commas", ";": "semicolons", "\t": "tabs",
 _ROWS = 50
 
 
-def found_delimiter(path: Path, usual: str, *, quotes: bool = True, encoding: str = "utf-8") -> str:
-    """Returns the delimiter that gives the header several columns, and each of the first rows as many.
+def found_delimiter(
+    path: Path, usual: str, *, quotes: bool = True, header: bool = True, encoding: str = "utf-8"
+) -> str:
+    """Returns the delimiter that gives the first line several columns, and each of the first rows as many.
 
-    The usual one is preferred, also where no delimiter fits, so that messages speak of it.
+    Where the first line is a header, the usual one is preferred; also where none fits, so that messages speak of it.
 
     Raises:
-        DataError: The file cannot be read, or two other delimiters fit equally well.
+        DataError: The file cannot be read, or several delimiters fit equally well.
     """
     # The end of the sample may be in the middle of a row; a sample is enough, because the file is read in full later.
     sample = decoded(path, encoding)[: 2**20]
     widths = {each: _widths(sample, each, quotes) for each in dict.fromkeys((usual, *DELIMITERS))}
     in_header = [each for each, counts in widths.items() if counts and counts[0] > 1]
     fitting = [each for each in in_header if len(set(widths[each])) == 1]
-    if usual in fitting or not in_header:
+    if (usual in fitting and header) or not in_header:
         return usual
-    if len(fitting) > 1 and usual not in in_header:
+    # In a header, a usual delimiter is hardly part of a name; in the first row of data it may be part of a text.
+    if len(fitting) > 1 and (usual not in in_header or not header):
         choices = " or ".join(_option(each) for each in fitting)
         raise DataError(f"{path}: the columns may be separated by several characters: set {choices}")
     if len(fitting) == 1:

@@ -32,6 +32,8 @@ def json_table(path: Path, encoding: str = "utf-8", field: str = "") -> tuple[li
     is_lines = start != "[" and (_has_lines(text) or ".jsonl" in path.suffixes)
     if is_lines and not field:
         return list(json_lines(path, encoding)), ""
+    if field and _has_lines(text):
+        raise DataError(f"{path}: field= is for one JSON object, and this file has one on each line")
     whole = parsed_json(text, str(path))
     if isinstance(whole, dict):
         items, note = _inner(path, whole, field) if field else _found(path, whole)

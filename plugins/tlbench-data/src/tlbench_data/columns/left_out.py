@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tlbench import DataError
-from tlbench_data.own.column_choice import ChosenColumns
-from tlbench_data.own.label_values import is_missing
+from tlbench_data.columns.column_choice import ChosenColumns
+from tlbench_data.columns.label_values import is_missing
 from tlbench_data.readers.rows import Row, unpaired_surrogate
 
 _NUL = "\0"

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tlbench import DataError
-from tlbench_data.own.column_choice import unlabelled_columns
-from tlbench_data.own.label_values import is_missing
+from tlbench_data.columns.column_choice import unlabelled_columns
+from tlbench_data.columns.label_values import is_missing
 from tlbench_data.readers.rows import Row, listed, shown
 
 _BITS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "False": 0, "True": 1, "false": 0, "true": 1}

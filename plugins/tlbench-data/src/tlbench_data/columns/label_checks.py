@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from tlbench import Classes, Example, MultiLabel, Output
-from tlbench_data.own.label_values import folded, indices_of, look_alike
-from tlbench_data.own.output_kinds import TargetColumn, labels_of
+from tlbench_data.columns.label_values import folded, indices_of, look_alike
+from tlbench_data.columns.output_kinds import TargetColumn, labels_of
 from tlbench_data.readers.rows import Row, listed, shown
 
 _MOST_HINTED = 20
+_LIKE_MISSING = ("na", "n/a", "#n/a", "none", "null")
 
 
 def look_alike_note(names: Iterable[str]) -> list[str]:
@@ -20,6 +21,16 @@ def look_alike_note(names: Iterable[str]) -> list[str]:
     # In ASCII, since some differences cannot be seen.
     listing = listed([f"({', '.join(map(ascii, group))})" for group in groups])
     return [f"labels that look alike: {listing}; normalize=true joins them"]
+
+
+def missing_like_note(output: Output) -> list[str]:
+    """Returns a note on a class whose name often marks a missing label, such as NA, if there is one."""
+    found = [name for name in output.classes if name.lower() in _LIKE_MISSING]
+    return (
+        [f"{listed(list(map(shown, found)))} is a class; leave the cell empty if it marks a missing label"]
+        if found
+        else []
+    )
 
 
 def joined_labels_note(output: Output) -> list[str]:

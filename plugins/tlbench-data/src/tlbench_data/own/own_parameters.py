@@ -7,8 +7,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from tlbench import METRICS, Metric, UsageError
+from tlbench_data.columns import output_kinds as kinds
 from tlbench_data.drawing import check_seed
-from tlbench_data.own import output_kinds as kinds
 
 if TYPE_CHECKING:
     from tlbench_data.own.own_task import OwnTask

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tlbench import Classes, DataError, MultiLabel, Output, Scalar, Text, TokenClasses
-from tlbench_data.own import label_values
-from tlbench_data.own.label_values import named_classes, number_of, text_of
+from tlbench_data.columns import label_values
+from tlbench_data.columns.label_values import named_classes, number_of, text_of
 from tlbench_data.readers.rows import Row, listed, shown
 
 KINDS = ("classes", "multilabel", "scalar", "text", "tokens")
@@ -64,6 +64,8 @@ def infer(rows: Sequence[Row], column: TargetColumn, worded: bool) -> tuple[Targ
         return replace(column, kind="tokens"), ""
     if not column.kind and isinstance(values[0], list | tuple):
         return replace(column, kind="multilabel"), ""
+    if not column.kind and column.labels:
+        return replace(column, kind="classes"), ""
     words = [text_of(value) for value in values]
     if not column.kind and column.separator and any(column.separator in word for word in words):
         return replace(column, kind="multilabel"), f"a cell has labels separated by {column.separator!r}"
@@ -183,6 +185,8 @@ def _labels(row: Row, column: TargetColumn) -> list[str]:
         value = value.split(column.separator or ";")
     if value is None or not isinstance(value, list | tuple):
         raise row.error(f"{column.name} is {shown(value)}, not a list of labels")
+    if any(not isinstance(item, str) and label_values.is_missing(item) for item in value):
+        raise row.error(f"{column.name} is {shown(value)}, in which a label is missing")
     return [row.checked(column.name, word) for item in value if (word := text_of(item))]
 
 
