@@ -114,3 +114,9 @@ def test_one_label_in_each_row_may_be_one_class(tmp_path):
     assert task_of(path, "[kind=multilabel]").output == MultiLabel(("toxic", "threat", "insult"))
     some = table(tmp_path / "b.csv", HEADER, [*rows, (60, "t60", 0, 0, 0)])
     assert "0 of the labels toxic, threat, insult are 1, where kind=classes has one" in refused(some, "[kind=classes]")
+
+
+def test_another_kind_takes_no_zeros_and_ones_for_labels(tmp_path):
+    path = table(tmp_path / "a.csv", HEADER, [(i, f"t{i}", *v) for i, v in enumerate(VECTORS)])
+    assert "name the columns" in refused(path, "[kind=scalar]")
+    assert "[0, 0, 1], not a list of texts" in refused(lists(tmp_path / "a.jsonl", VECTORS), "[kind=text]", "jsonl")

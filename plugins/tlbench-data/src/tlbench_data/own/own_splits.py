@@ -131,8 +131,8 @@ def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, optio
     # The first part is train or all: its rows decide columns, kind and label names for every split.
     split = next(iter(rows))
     given = column
-    is_table = form.scheme != "conll"
-    if is_table and (columns := one_hot_columns(rows[split], options.texts, column.name)):
+    may_be_indicators = form.scheme != "conll" and column.kind in ("", "classes", "multilabel")
+    if may_be_indicators and (columns := one_hot_columns(rows[split], options.texts, column.name)):
         indicators = from_columns(rows, columns, column.kind)
         rows, column = indicators.rows, replace(column, name="+".join(columns), labels=indicators.names)
         notes.append(indicators.note)
@@ -143,7 +143,7 @@ def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, optio
     for part_rows in rows.values():
         check_characters(part_rows, (*chosen.texts, column.name))
     has_words = isinstance(rows[split][0].value(chosen.texts[0]), list | tuple)
-    if not has_words and column.labels == given.labels:
+    if may_be_indicators and not has_words and column.labels == given.labels:
         rows = parsed_lists(rows, column.name, column.kind)
         indicators = from_lists(rows, column.name, column.kind, options.names)
         if indicators.names:
