@@ -47,6 +47,7 @@ def test_a_list_with_a_place_for_each_label(tmp_path):
     assert [targets_of(task)[f"t{i}"] for i in range(4)] == VECTORS[:4]
     named = task_of(path, "[names=toxic+threat+insult]", "jsonl")
     assert named.output == MultiLabel(("toxic", "threat", "insult"))
+    assert "labels= is for names in labels, which holds zeros and ones" in refused(path, "[labels=a+b+c]", "jsonl")
     assert "names= has 2 names for the 3 places" in refused(path, "[names=a+b]", "jsonl")
 
 

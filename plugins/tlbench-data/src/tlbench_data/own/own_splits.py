@@ -151,6 +151,8 @@ def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, optio
             notes.append(indicators.note)
     elif options.names:
         raise DataError(f"{rows[split][0].path}: names= is for lists of 0 and 1, which {column.name} does not hold")
+    if given.labels and column.labels != given.labels:
+        raise DataError(f"{rows[split][0].path}: labels= is for names in {column.name}, which holds zeros and ones")
     may_be_unlabelled = column.kind == "multilabel" or bool(column.separator)
     rows, left_out = usable(rows, chosen, may_be_unlabelled=may_be_unlabelled, drop=options.drop_missing)
     first = rows[split]
