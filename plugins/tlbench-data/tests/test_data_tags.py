@@ -60,7 +60,7 @@ def test_schemes_of_tags_become_bio(tmp_path, tags, note):
         return
     assert task.output == TokenClasses(NAMES)
     assert task.metrics == ENTITY_METRICS
-    assert f"; {note}; " in task.description
+    assert task.description.endswith(f"; {note}")
     for split in ("train", "validation", "test"):
         assert all(tags_of(task, example) == BIO for example in task.split(split))
 
@@ -206,7 +206,7 @@ def test_rows_without_words(tmp_path):
         lines_task(path, rows[:-1]).output  # noqa: B018
     task = lines_task(path, rows, "[drop_missing=true]")
     assert sum(task.sizes.values()) == 20
-    assert "; 2 rows without words or tags left out; " in task.description
+    assert task.description.endswith("; 2 rows without words or tags left out")
     assert "; 1 row without" in lines_task(path, rows[:-1], "[drop_missing=true]").description
     with pytest.raises(DataError, match="no row has words and tags"):
         lines_task(path, rows[-2:], "[drop_missing=true]").output  # noqa: B018
@@ -216,16 +216,14 @@ def test_rows_without_words(tmp_path):
 def test_stretches_of_a_text_are_not_labels(tmp_path, span):
     rows = [{"text": f"Bob Miller went to New Oslo on day{i}", "label": [span] if i else []} for i in range(20)]
     for params in ("", "[kind=multilabel]"):
-        with pytest.raises(DataError, match=r"line 2: label has .*, which looks like a stretch of the text: tags are"):
+        with pytest.raises(DataError, match=r"line 2: label is .*, which looks like a stretch of the text: tags are"):
             lines_task(tmp_path / "a.jsonl", rows, params).output  # noqa: B018
 
 
 def test_options_that_mean_nothing_are_refused(tmp_path):
     rows = [{"text": f"t{i}", "label": "ab"[i % 2]} for i in range(20)]
-    for params in ("tag_scheme=bio", "names=a+b", "labels=a+b", "drop_missing=true"):
-        option = params.partition("=")[0]
-        with pytest.raises(DataError, match=f"{option}= is for tags of words, not for kind=classes; leave it out"):
-            lines_task(tmp_path / "a.jsonl", rows, f"[{params}]").output  # noqa: B018
+    with pytest.raises(DataError, match="tag_scheme= is for tags of words, not for kind=classes; leave it out"):
+        lines_task(tmp_path / "a.jsonl", rows, "[tag_scheme=bio]").output  # noqa: B018
     for params in ("column=1", "comments=drop"):
         with pytest.raises(UsageError, match="jsonl: does not use"):
             lines_task(tmp_path / "a.jsonl", rows, f"[{params}]")

@@ -36,7 +36,7 @@ def labelled_files(
     Raises:
         DataError: The columns cannot be told, a row names no image or the image of another row, or a label is empty.
     """
-    rows = rows_of([table], Format(_TABLES[_suffix(str(table))], quotes=_suffix(str(table)) == ".csv"))
+    rows, _ = rows_of([table], Format(_TABLES[_suffix(str(table))], quotes=_suffix(str(table)) == ".csv"))
     name, label = _columns(rows[0])
     known = _by_name(table, folder, files)
     found = [known.get(_key(row.text(name))) for row in rows]

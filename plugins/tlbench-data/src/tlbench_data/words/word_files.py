@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tlbench import DataError
-from tlbench_data.own.conll_comments import comment_lines
 from tlbench_data.readers.conll import cells_of, conll
 from tlbench_data.readers.rows import Row, listed, shown
 from tlbench_data.readers.text_lines import lines
+from tlbench_data.words.conll_comments import comment_lines
 
 CONLLU_COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 """The columns of CoNLL-U (Nivre et al., LREC 2020), whose names `column=` may give instead of numbers."""
@@ -124,21 +124,6 @@ def check_no_words(rows: Sequence[Row], text: str, label: str) -> None:
             f"{rows[0].path}: every row has one word: set sentence={column} to join the words of a sentence and learn "
             "their tags, or kind=classes to classify each word alone"
         )
-
-
-def check_no_spans(rows: Sequence[Row], label: str) -> None:
-    """Checks that labels are not stretches of the text, as annotation tools write them.
-
-    Raises:
-        DataError: A label is one.
-    """
-    for row in rows:
-        value = row.value(label)
-        if isinstance(value, list | tuple) and value and all(isinstance(item, list | tuple | dict) for item in value):
-            raise row.error(
-                f"{label} has {shown(value[0])}, which looks like a stretch of the text: tags are read for words, so "
-                'split the text, as {"words": ["Oslo", "is"], "tags": ["B-LOC", "O"]} on a line of a jsonl: file'
-            )
 
 
 def _tag(row: Row, column: str) -> Any:

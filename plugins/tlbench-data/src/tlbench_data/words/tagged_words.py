@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tlbench import DataError, TokenClasses
-from tlbench_data.own import tag_schemes
 from tlbench_data.readers.rows import Row, listed, shown
+from tlbench_data.words import tag_schemes
 
 ENTITY_METRICS = ("entity_f1", "entity_precision", "entity_recall", "accuracy")
 PLAIN_METRICS = ("accuracy",)
@@ -16,22 +16,15 @@ PLAIN_METRICS = ("accuracy",)
 
 @dataclass(frozen=True)
 class TagOptions:
-    """What the user says of the tags."""
+    """The options for tags in the name of a task."""
 
     tag_scheme: str = ""
-    names: str = ""
-    """Names of numbered tags in the order of their numbers, separated by +."""
-    labels: str = ""
-    """All tags, separated by +, where the training rows lack some."""
+    names: tuple[str, ...] = ()
+    """Names of numbered tags in the order of their numbers."""
+    labels: tuple[str, ...] = ()
+    """All tags, where the training rows lack some."""
     drop_missing: bool = False
     """Whether sentences without words or tags are left out."""
-
-    def given(self) -> list[str]:
-        """Returns the names of the options that are set."""
-        return [option.name for option in fields(self) if getattr(self, option.name) != option.default]
-
-
-NO_TAG_OPTIONS = TagOptions()
 
 
 @dataclass(frozen=True)
@@ -45,7 +38,7 @@ class TaggedRows:
     """What was done to the tags, for the task's description."""
 
 
-def tagged_rows(splits: Mapping[str, list[Row]], words: str, tags: str, options: TagOptions) -> TaggedRows:
+def tagged_rows(splits: Mapping[str, Sequence[Row]], words: str, tags: str, options: TagOptions) -> TaggedRows:
     """Returns the rows with their tags converted to BIO, and the output with all tags of the training rows.
 
     The first split is that of the training rows, or of all rows.
@@ -54,12 +47,12 @@ def tagged_rows(splits: Mapping[str, list[Row]], words: str, tags: str, options:
         DataError: A row does not fit, or the tags have several readings.
     """
     notes = []
-    splits = dict(splits)
-    if dropped := _dropped(splits, words, tags, options.drop_missing):
+    kept = {split: list(rows) for split, rows in splits.items()}
+    if dropped := _dropped(kept, words, tags, options.drop_missing):
         notes.append(f"{dropped} {'row' if dropped == 1 else 'rows'} without words or tags left out")
-    splits = _named(splits, tags, options)
-    train = next(iter(splits.values()))
-    declared = tuple(options.labels.split("+")) if options.labels else _names(options)
+    kept = _named(kept, tags, options)
+    train = next(iter(kept.values()))
+    declared = options.labels or options.names
     sentences = [row.texts(tags) for row in train]
     path = str(train[0].path)
     scheme = tag_schemes.recognise(sentences, declared, options.tag_scheme, path)
@@ -68,7 +61,7 @@ def tagged_rows(splits: Mapping[str, list[Row]], words: str, tags: str, options:
         raise DataError(f"{path}: {'labels' if options.labels else 'names'}= lacks {listed(missing)}")
     if note := tag_schemes.note(scheme, sorted(present - {"O"})):
         notes.append(note)
-    converted = {split: [_converted(row, tags, scheme) for row in rows] for split, rows in splits.items()}
+    converted = {split: [_converted(row, tags, scheme) for row in rows] for split, rows in kept.items()}
     names = _output_names(scheme, declared, converted, tags)
     _check_known(converted, tags, names)
     metrics = PLAIN_METRICS if scheme.name == "plain" else ENTITY_METRICS
@@ -97,13 +90,9 @@ def _dropped(splits: dict[str, list[Row]], words: str, tags: str, drop: bool) ->
     return len(empty)
 
 
-def _names(options: TagOptions) -> tuple[str, ...]:
-    return tuple(options.names.split("+")) if options.names else ()
-
-
 def _named(splits: dict[str, list[Row]], column: str, options: TagOptions) -> dict[str, list[Row]]:
     """Returns the rows with names in place of numbers."""
-    names = _names(options)
+    names = options.names
     every_row = [row for rows in splits.values() for row in rows]
     numbers = [number for row in every_row for tag in _list(row, column) if (number := _number(tag, names)) is not None]
     if not numbers:
