@@ -25,7 +25,46 @@ def test_parses_parameters():
     assert parse("no-brackets") == ("no-brackets", {})
 
 
-@pytest.mark.parametrize("text", ["a[x=1", "a[x]", "a[=1]", "a[x=1,x=2]", "[x=1]", "a]b[", ""])
+@pytest.mark.parametrize(
+    ("text", "base", "params"),
+    [
+        ('csv:"reviews[1].csv"[text="a,b",separator=","]', "csv:reviews[1].csv", {"text": "a,b", "separator": ","}),
+        ('csv:"a ""b"".csv"', 'csv:a "b".csv', {}),
+        ('csv:x,y.csv[text = "Label [0/1]" , label=b,]', "csv:x,y.csv", {"text": "Label [0/1]", "label": "b"}),
+        ('csv:a"b.csv[text=5" wide]', 'csv:a"b.csv', {"text": '5" wide'}),
+        ('"a[1]"[x=""]', "a[1]", {"x": ""}),
+        ("csv:a=b.csv[x=a=b]", "csv:a=b.csv", {"x": "a=b"}),
+    ],
+)
+def test_quotation_marks_hold_brackets_and_commas(text, base, params):
+    assert parse(text) == (base, params)
+
+
+@pytest.mark.parametrize(
+    ("base", "note", "written"),
+    [
+        ("csv:/d/reviews[1].csv@0f", "a,b", 'csv:"/d/reviews[1].csv@0f"[note="a,b"]'),
+        ("csv:/d/x,y.csv@0f", " a", 'csv:/d/x,y.csv@0f[note=" a"]'),
+        ("thing", '"a"', 'thing[note="""a"""]'),
+        ("csv:/d/a.csv", "Label [0/1]", 'csv:/d/a.csv[note="Label [0/1]"]'),
+        ("csv:/d/a.csv", "plain words", "csv:/d/a.csv[note=plain words]"),
+    ],
+)
+def test_a_canonical_name_is_quoted_where_it_has_to_be(base, note, written):
+    assert canonical(base, Thing(), Thing(note=note)) == written
+    assert parse(written) == (base, {"note": note})
+
+
+@settings(deadline=None)
+@given(st.text(min_size=1), st.text())
+def test_any_text_is_read_back_from_a_canonical_name(path, note):
+    written = canonical(f"csv:{path}", Thing(), Thing(note=note))
+    assert parse(written) == (f"csv:{path}", {"note": note})
+
+
+@pytest.mark.parametrize(
+    "text", ["a[x=1", "a[x]", "a[=1]", "a[x=1,x=2]", "[x=1]", "a]b[", "", 'a[x="1]', 'csv:"a[1].csv', 'a[x="b"c"]']
+)
 def test_refuses_malformed_names(text):
     with pytest.raises(UsageError):
         parse(text)

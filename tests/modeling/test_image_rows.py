@@ -100,3 +100,18 @@ def test_inputs_other_than_one_image_are_refused():
     with pytest.raises(PluginError, match="TokenClasses"):
         images_of(photos(), Prepare(), TokenClasses(("O",)))
     assert len(images_of(Examples([]), Prepare(), Scalar())) == 0
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_an_image_that_would_be_enlarged_too_far_for_this_model_is_refused(tmp_path, monkeypatch, kept):
+    Image.new("L", (1000, 1)).save(tmp_path / "line.png")
+    monkeypatch.setattr(images, "MAX_MEMORY_BYTES", 1 << 30 if kept else 0)
+    examples = Examples([Example("0", (ImageFile(tmp_path / "line.png", "0"),), 0)])
+
+    def first_batch():
+        never = pytest.fail
+        norm = Normalise((0.0,) * 3, (1.0,) * 3)
+        return image_data(examples, CLASSES, never, size=(384, 384), normalise=norm, made="", versions={}).batch([0])
+
+    with pytest.raises(DataError, match=r"line\.png: 1000 x 1 pixels: a model that enlarges the shorter side to 384"):
+        first_batch()

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from tlbench_data.images.cifar10 import read_cifar
 from tlbench_data.images.idx import read_idx, read_labelled
-from tlbench_data.images.image_folders import examples_of, list_images
+from tlbench_data.images.image_checks import examples_of
+from tlbench_data.images.image_folders import list_images
 from tlbench_data.images.imagefolder import resolve
 from tlbench_data.plugin import tlbench_resolve
 
@@ -257,8 +258,9 @@ def test_an_archive_that_is_a_link_without_a_suffix_behind_it(tmp_path):
 )
 def test_a_folder_that_is_no_task_is_one_line(tmp_path, make, words):
     make(tmp_path)
+    task = resolve(str(tmp_path))
     with pytest.raises(DataError, match=words) as caught:
-        resolve(str(tmp_path))
+        task.output  # noqa: B018
     assert "\n" not in str(caught.value)
 
 

@@ -86,8 +86,18 @@ def task_of(catalog, path, scheme="csv", params=""):
 @pytest.mark.parametrize(
     ("rows", "header", "params", "message"),
     [
-        ([("x", "a"), ("", "b")], None, "", r"line 3: text is empty"),
-        ([("x", "a"), ("y", "")], None, "", r"line 3: label is empty"),
+        (
+            [("x", "a"), ("", "b")],
+            None,
+            "",
+            r"1 with an empty text \(line 3\); drop_missing=true",
+        ),
+        (
+            [("x", "a"), ("y", "")],
+            None,
+            "",
+            r"1 without a label \(line 3\); drop_missing=true",
+        ),
         ([("x", "a"), ("y", "b", "c")], None, "", r"line 3: 3 columns where 2 are expected"),
         ([("x", "1.5"), ("y", "high")], None, "[kind=scalar]", r"line 3: label is 'high', not a number"),
         (
@@ -164,7 +174,8 @@ def labelled(values):
     [
         (["no", "yes"] * 20, Classes(("no", "yes"))),
         (["10", "9", "2"] * 20, Classes(("2", "9", "10"))),
-        ([str(i) for i in range(40)], Scalar()),
+        ([str(i / 2) for i in range(40)], Scalar()),
+        ([str(i % 25) for i in range(50)], Classes(tuple(map(str, range(25))))),
         (["1.0", "2.5"] * 20, Scalar()),
         (["1.0", "2.0"] * 20, Classes(("1.0", "2.0"))),
     ],

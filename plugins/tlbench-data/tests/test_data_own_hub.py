@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fnmatch import fnmatch
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import constants
+from tlbench_data.own import own_task
 
 from tlbench import DataError, UsageError
 from tlbench.catalog.catalog import Catalog
@@ -45,6 +47,8 @@ class MadeUpHub:
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
+    # One commit has one content, so a task is read once in a process; here it has another content in each test.
+    own_task._read.cache_clear()
     hub_server = MadeUpHub(tmp_path)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: hub_server)
@@ -131,3 +135,18 @@ def test_what_others_brought_is_taken_as_it_is(hub):
     task = named("[test=validation]").item
     task.fetch()
     assert task.sizes == {"train": 20, "test": 6}
+
+
+def test_a_test_split_whose_labels_are_not_published(hub):
+    hub.names = ["train.parquet", "validation.parquet", "test.parquet"]
+    named().item.fetch()
+    features = {"info": {"features": {"label": {"names": ["no", "yes"], "_type": "ClassLabel"}}}}
+    for name in hub.names:
+        path = hub.cache / "datasets--org--data" / "snapshots" / COMMIT / name
+        written = pq.read_table(path)
+        if name == "test.parquet":
+            written = written.set_column(1, "label", pa.array([-1] * len(written)))
+        pq.write_table(written.replace_schema_metadata({"huggingface": json.dumps(features)}), path)
+    with pytest.raises(DataError, match=r"6 without a label .*; \[test=validation\] tests on the validation split"):
+        named().item.output  # noqa: B018
+    assert named("[test=validation]").item.sizes == {"train": 20, "test": 6}

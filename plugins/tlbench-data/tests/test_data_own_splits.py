@@ -73,6 +73,11 @@ def test_splits_that_cannot_be(catalog, folder, drop, params, message):
         task_of(catalog, folder, params=params).output  # noqa: B018
 
 
+def test_a_file_without_a_test_split(catalog, folder):
+    with pytest.raises(DataError, match=r"train\.csv: no file is called test\.\*"):
+        task_of(catalog, folder / "train.csv", "[validation=test.csv]").output  # noqa: B018
+
+
 def test_links_keep_their_name_and_are_seen_through(catalog, tmp_path):
     blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshot"
     blobs.mkdir()

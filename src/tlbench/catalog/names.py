@@ -18,7 +18,12 @@ from tlbench.contracts.errors import UsageError
 
 T = TypeVar("T")
 
-_NAME = re.compile(r"(?P<base>[^\[\]]+)(?:\[(?P<params>[^\[\]]*)\])?")
+_QUOTED = r'"(?:[^"]|"")*"'
+# A scheme, as csv:, stands before the quoted part of a base. A quotation mark elsewhere is a plain character.
+_BASE = rf"(?:(?P<scheme>[^\[\]\":]+:)?(?P<quoted>{_QUOTED})|(?P<plain>[^\[\]]+))"
+_VALUE = rf"\s*(?:{_QUOTED}\s*|(?!\s*\")[^\[\],]*)"
+_NAME = re.compile(rf"\s*{_BASE}\s*(?:\[(?P<params>(?:[^\[\],=]*(?:={_VALUE})?(?:,|(?=\])))*)\])?\s*", re.DOTALL)
+_PART = re.compile(rf"(?P<key>[^\[\],=]*)(?P<value>={_VALUE})?(?:,|$)", re.DOTALL)
 # A dataclass may have its name as a field; setting it in brackets would give an object a name of no plugin.
 _RESERVED = {"name"}
 
@@ -26,26 +31,35 @@ _RESERVED = {"name"}
 def parse(text: str) -> tuple[str, dict[str, str]]:
     """Splits a name into its base and its parameters, whose values stay text.
 
+    A value, or what follows the scheme of a base, may stand in double quotation marks if it holds brackets, commas or
+    outer spaces; a quotation mark inside is doubled.
+
         >>> parse("partial-finetune[stages=2]")
         ('partial-finetune', {'stages': '2'})
+        >>> parse('csv:"reviews[1].csv"[text="a,b"]')
+        ('csv:reviews[1].csv', {'text': 'a,b'})
 
     Raises:
         UsageError: Unbalanced brackets, a parameter without a value, or one that is repeated.
     """
-    match = _NAME.fullmatch(text.strip())
+    match = _NAME.fullmatch(text)
     if not match:
-        raise UsageError(f"cannot read the name {text!r}: it should look like name or name[key=value,key=value]")
+        raise UsageError(
+            f"cannot read the name {text!r}: it should look like name or name[key=value,key=value];"
+            ' quote what holds brackets or commas, as csv:"a[1].csv"[text="b,c"]'
+        )
     params: dict[str, str] = {}
-    for part in (match["params"] or "").split(","):
-        if not part.strip():  # a trailing comma
+    for part in _PART.finditer(match["params"] or ""):
+        key, value = part["key"].strip(), part["value"]
+        if not part[0].strip(" \t\n,"):  # a trailing comma
             continue
-        key, equals, value = part.partition("=")
-        if not equals or not key.strip():
-            raise UsageError(f"cannot read {part.strip()!r} in {text!r}: a parameter is key=value")
-        if key.strip() in params:
-            raise UsageError(f"the parameter {key.strip()!r} is repeated in {text!r}")
-        params[key.strip()] = value.strip()
-    return match["base"].strip(), params
+        if value is None or not key:
+            raise UsageError(f"cannot read {part[0].rstrip(',').strip()!r} in {text!r}: a parameter is key=value")
+        if key in params:
+            raise UsageError(f"the parameter {key!r} is repeated in {text!r}")
+        params[key] = _unquoted(value.removeprefix("="))
+    base = (match["scheme"] or "") + _unquoted(match["quoted"]) if match["quoted"] else match["plain"].strip()
+    return base, params
 
 
 def configure(item: T, params: Mapping[str, str], name: str) -> T:
@@ -88,8 +102,24 @@ def canonical(base: str, registered: object, configured: object) -> str:
     for key in sorted(parameters(registered)):
         value = getattr(configured, key)
         if value != getattr(registered, key):
-            changed.append(f"{key}={_text(value)}")
-    return f"{base}[{','.join(changed)}]" if changed else base
+            changed.append(f"{key}={quoted(_text(value))}")
+    return f"{quoted_base(base)}[{','.join(changed)}]" if changed else quoted_base(base)
+
+
+def quoted(value: str) -> str:
+    """Returns the value of a parameter as it stands in a name: in quotation marks if it could not be read otherwise."""
+    is_plain = not re.search(r"[\[\],]", value) and value == value.strip() and not value.startswith('"')
+    return value if is_plain else _in_quotes(value)
+
+
+def quoted_base(base: str) -> str:
+    """Returns a name without parameters as it is written, with what follows the scheme in quotation marks if needed."""
+    scheme, colon, rest = base.partition(":")
+    if not colon:
+        scheme, rest = "", base
+    # Unlike in a value, a comma needs no quotation marks here.
+    is_plain = not re.search(r"[\[\]]", rest) and rest == rest.strip() and not rest.startswith('"')
+    return base if is_plain else f"{scheme}{colon}{_in_quotes(rest)}"
 
 
 def parameters(item: object) -> dict[str, Any]:
@@ -131,6 +161,16 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if names:
         return f"; there is {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
     return "; none is installed"
+
+
+def _in_quotes(text: str) -> str:
+    return '"{}"'.format(text.replace('"', '""'))
+
+
+def _unquoted(text: str) -> str:
+    text = text.strip()
+    is_quoted = re.fullmatch(_QUOTED, text, re.DOTALL)
+    return text[1:-1].replace('""', '"') if is_quoted else text
 
 
 def _converted(text: str, type_: Any) -> Any:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import torch
 
-from tlbench.contracts.errors import PluginError
+from tlbench.contracts.errors import DataError, PluginError
 from tlbench.contracts.outputs import Output
-from tlbench.contracts.task import Examples, ImageFile, rgb
+from tlbench.contracts.task import Examples, ImageFile, check_enlarged, rgb
 from tlbench.modeling.data import Batch, Data, one_row_each
 from tlbench.modeling.disk.disk_cache import cached_arrays
 
@@ -35,10 +35,21 @@ class LazyImage:
 
     item: Image | ImageFile
     prepare: Prepare
+    side: int
+    """Longer side of the prepared image."""
 
     def pixels(self) -> np.ndarray:
-        """Returns the prepared image, (C, H, W) uint8; raises what `ImageFile.open` raises."""
-        return self.prepare(rgb(self.item))
+        """Returns the prepared image, (C, H, W) uint8.
+
+        Raises:
+            DataError: The image cannot be read, or would be too large once it is enlarged to its prepared size.
+        """
+        image = rgb(self.item)
+        try:
+            check_enlarged(image, self.side)
+        except DataError as error:
+            raise DataError(f"{self.item.path if isinstance(self.item, ImageFile) else 'an image'}: {error}") from error
+        return self.prepare(image)
 
 
 @dataclass(frozen=True)
@@ -90,16 +101,17 @@ def image_data(
     shape = (3, *size)
     # both divisions round up
     length = -(-size[0] // PATCH) * -(-size[1] // PATCH)
+    images = [LazyImage(example.inputs[0], prepare, max(size)) for example in examples]
     rows: Sequence[np.ndarray | LazyImage]
     if len(examples) * 3 * size[0] * size[1] > MAX_MEMORY_BYTES:
-        rows = [LazyImage(example.inputs[0], prepare) for example in examples]
+        rows = images
     else:
 
         def make() -> dict[str, np.ndarray]:
             # one array for all, filled in place: a list and its stack would need twice the memory
             pixels = np.empty((len(examples), *shape), dtype=np.uint8)
-            for i, example in enumerate(examples):
-                pixels[i] = prepare(rgb(example.inputs[0]))
+            for i, image in enumerate(images):
+                pixels[i] = image.pixels()
             return {"pixels": pixels}
 
         if len(examples) < MIN_CACHED_IMAGES:

@@ -29,7 +29,7 @@ def tlbench_suites() -> Iterable[Path]:
 def tlbench_schemes() -> Mapping[str, str]:
     """Returns the name patterns of tasks made of your own files, folders and hub data sets."""
     own = {f"{name}:<file>": "task" for name in FORMATS}
-    return {**own, "imagefolder:<folder>": "task", "hub:<org/name>@<commit>": "task"}
+    return {**own, "imagefolder:<folder>": "task", "idx:<folder>": "task", "hub:<org/name>@<commit>": "task"}
 
 
 @hookimpl
@@ -46,6 +46,10 @@ def tlbench_resolve(kind: str, name: str) -> Task | None:
         from tlbench_data.images.imagefolder import resolve as image_folder
 
         return image_folder(rest)
+    if scheme == "idx":
+        from tlbench_data.images.idx_task import resolve as idx_files
+
+        return idx_files(rest)
     if scheme == "hub":
         from tlbench_data.own.hub import resolve as data_set
 

@@ -1,20 +1,22 @@
-"""Lists image files in class folders, and checks that they can be decoded."""
+"""Lists the image files in class folders, and counts what is left out and why."""
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import lru_cache
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tlbench import DataError, Example, ImageFile
+from tlbench import DataError, ImageFile
 from tlbench_data.own.archives import MACOS_FOLDER
 
-_log = logging.getLogger(__name__)
+_SYSTEM_FOLDERS = frozenset(
+    (MACOS_FOLDER.lower(), "@eadir", "$recycle.bin", "system volume information", "lost+found", "__pycache__")
+)
+"""Folders that systems and network storage make beside one's files, in lower case."""
+_LONGEST_SUFFIX = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,117 +28,128 @@ class LabelledFile:
     id: str
 
 
-def class_folders(folder: Path) -> tuple[str, ...]:
+@dataclass
+class Walk:
+    """Finds image files below folders of one data set, and counts what it leaves out."""
+
+    root: Path
+    """The folder of the data set: a link to a folder in it is not followed, since that folder is read in its place."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Reason, such as ".heic" or "hidden files", to the number of files or folders."""
+    _followed: list[Path] = field(default_factory=list)
+
+    def images(self, folder: Path) -> Iterator[Path]:
+        """Yields the image files in a folder and its subfolders; a linked folder is followed once.
+
+        Raises:
+            DataError: A folder cannot be read.
+        """
+        for entry in _entries(folder):
+            path = folder / entry.name
+            if entry.is_dir():
+                reason = self._skipped(entry, path)
+                if reason:
+                    self.left_out[reason] += 1
+                else:
+                    yield from self.images(path)
+            elif self.is_image(entry):
+                yield path
+
+    def is_image(self, entry: os.DirEntry[str]) -> bool:
+        """Returns whether an entry that is no folder is an image file by its suffix; counts it if it is not."""
+        suffix = Path(entry.name).suffix.lower()
+        if is_hidden(entry.name):
+            self.left_out["hidden files"] += 1
+        elif not entry.is_file():
+            self.left_out["broken links" if entry.is_symlink() else "special files"] += 1
+        elif suffix not in ImageFile.suffixes:
+            is_usual = suffix[1:].isalnum() and len(suffix) <= _LONGEST_SUFFIX
+            self.left_out[suffix if is_usual else "other files" if suffix else "files without a suffix"] += 1
+        else:
+            return True
+        return False
+
+    def _skipped(self, entry: os.DirEntry[str], path: Path) -> str:
+        """Returns why a folder is left out, or ""."""
+        if is_hidden(entry.name):
+            return "hidden folders"
+        if path.suffix.lower() in ImageFile.suffixes:
+            return "folders named like images"
+        if entry.is_symlink():
+            real = path.resolve()
+            for known in (self.root.resolve(), *self._followed):
+                if real.is_relative_to(known) or known.is_relative_to(real):
+                    return "links to folders that are read anyway"
+            self._followed.append(real)
+        return ""
+
+
+def subfolders(folder: Path) -> tuple[str, ...]:
     """Returns the names of the subfolders in alphabetical order, without hidden ones."""
-    with os.scandir(folder) as entries:
-        return tuple(sorted(entry.name for entry in entries if entry.is_dir() and not _is_hidden(entry.name)))
+    return tuple(entry.name for entry in _entries(folder) if entry.is_dir() and not is_hidden(entry.name))
+
+
+def class_of(folder_name: str) -> str:
+    """Returns the class that a folder's name stands for.
+
+    Composed, because macOS decomposes accents where other systems do not: "café" in two forms is one class.
+    """
+    return unicodedata.normalize("NFC", folder_name)
+
+
+def in_class_folders(folder: Path, walk: Walk, prefix: str = "") -> list[LabelledFile]:
+    """Returns the image files of every class folder, nested ones included, sorted by class and path.
+
+    What is left out is counted in `walk`, images beside the class folders too.
+
+    Raises:
+        DataError: A folder cannot be read.
+    """
+    files: list[LabelledFile] = []
+    for label in subfolders(folder):
+        paths = sorted(walk.images(folder / label))
+        files += [
+            LabelledFile(path, class_of(label), f"{prefix}{path.relative_to(folder).as_posix()}") for path in paths
+        ]
+    for entry in _entries(folder):
+        if entry.is_dir():
+            walk.left_out["hidden folders"] += is_hidden(entry.name)
+        elif walk.is_image(entry):
+            walk.left_out["images beside the class folders"] += 1
+    # A count of none is no reason.
+    walk.left_out = +walk.left_out
+    return files
 
 
 def list_images(folder: Path, prefix: str = "") -> list[LabelledFile]:
-    """Returns the image files of every class folder, nested ones included, sorted by class and path.
-
-    Hidden files and folders are skipped.
+    """Returns the image files of every class folder, as `in_class_folders` does.
 
     Raises:
         DataError: There is no class folder, or one without images.
     """
-    files = []
-    classes = class_folders(folder)
+    files = in_class_folders(folder, Walk(folder), prefix)
+    classes = subfolders(folder)
     if not classes:
         raise DataError(f"{folder}: contains no folders; make one for each class, with its images in it")
-    for label in classes:
-        paths = sorted(path for path in (folder / label).rglob("*") if path.suffix.lower() in ImageFile.suffixes)
-        paths = [path for path in paths if not any(map(_is_hidden, path.relative_to(folder).parts))]
-        if not paths:
-            raise DataError(f"{folder / label}: contains no image ({', '.join(sorted(ImageFile.suffixes))})")
-        files += [LabelledFile(path, label, f"{prefix}{path.relative_to(folder).as_posix()}") for path in paths]
+    for name in classes:
+        if class_of(name) not in {file.label for file in files}:
+            raise no_image_in(folder / name)
     return files
 
 
-def examples_of(files: Sequence[LabelledFile], names: Sequence[str], *, skip_unreadable: bool = False) -> list[Example]:
-    """Returns one example per file, after decoding every image once to check it.
-
-    Args:
-        files: The files to read.
-        names: Class names, whose order numbers the labels.
-        skip_unreadable: Skip files that cannot be decoded, and log how many, instead of raising.
-
-    Raises:
-        DataError: Files cannot be decoded (with their number and the first one), or a class is not in `names`.
-    """
-    numbers = {name: number for number, name in enumerate(names)}
-    # A class that only the test folder has cannot be predicted.
-    unknown = sorted({file.label for file in files} - set(names))
-    if unknown:
-        raise DataError(f"{files[0].path.parent.parent}: {unknown[0]!r} is none of the classes {', '.join(names)}")
-    # Threads suffice: Pillow and hashlib release the GIL.
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        results = list(pool.map(_decoded, [file.path for file in files]))
-    problems = [result for result in results if isinstance(result, DataError)]
-    if problems and not skip_unreadable:
-        raise DataError(
-            f"{len(problems)} of {len(files)} images cannot be read ([skip_unreadable=true] leaves them out), "
-            f"the first is {problems[0]}"
-        )
-    if problems:
-        # As a repr: the log goes to a terminal unescaped, and file names may contain control sequences.
-        _log.warning("left out %d of %d images that cannot be read: %r", len(problems), len(files), str(problems[0]))
-    return [
-        Example(file.id, (image,), numbers[file.label])
-        for file, image in zip(files, results, strict=True)
-        if isinstance(image, ImageFile)
-    ]
+def no_image_in(folder: Path) -> DataError:
+    """Returns the error of a class folder without images."""
+    return DataError(f"{folder}: contains no image ({', '.join(sorted(ImageFile.suffixes))})")
 
 
-def digest(files: Sequence[LabelledFile]) -> str:
-    """Returns twelve hex digits of a digest of the files' ids and contents."""
-    sha256 = hashlib.sha256()
-    for file in files:
-        sha256.update(f"{file.id}\0{content_of(file.path)}\n".encode())
-    return sha256.hexdigest()[:12]
+def is_hidden(name: str) -> bool:
+    """Returns whether a file or folder is hidden, or made by a system beside one's files."""
+    return name.startswith(".") or name.lower() in _SYSTEM_FOLDERS
 
 
-def content_of(path: Path) -> str:
-    """Returns the SHA-256 of a file, cached while its size and modification time stay the same.
-
-    Raises:
-        DataError: The file cannot be read.
-    """
-    return _content(path, *_stamp(path))
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name == MACOS_FOLDER
-
-
-def _decoded(path: Path) -> ImageFile | DataError:
-    return _decoded_once(path, *_stamp(path))
-
-
-def _stamp(path: Path) -> tuple[int, int]:
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
-        state = path.stat()
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    return state.st_size, state.st_mtime_ns
-
-
-# `size` and `changed` only serve as the cache key; so does `changed` below.
-@lru_cache(maxsize=200_000)
-def _decoded_once(path: Path, size: int, changed: int) -> ImageFile | DataError:
-    image = ImageFile(path, _content(path, size, changed)[:16])
-    try:
-        image.open()
-    except DataError as error:
-        # Returned, not raised, so that lru_cache remembers it too.
-        return error
-    return image
-
-
-@lru_cache(maxsize=200_000)
-def _content(path: Path, size: int, changed: int) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        raise DataError(f"{folder}: cannot be read: {error.strerror}") from error

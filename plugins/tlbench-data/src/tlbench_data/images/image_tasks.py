@@ -13,7 +13,8 @@ from tlbench_data import places
 from tlbench_data.drawing import check_seed, draw
 from tlbench_data.images.cifar10 import read_cifar
 from tlbench_data.images.idx import read_labelled
-from tlbench_data.images.image_folders import content_of, examples_of, list_images
+from tlbench_data.images.image_checks import content_of, examples_of
+from tlbench_data.images.image_folders import list_images
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +67,7 @@ class Cifar10(ImageTask):
         if folder is None:
             raise DataError(self.missing() or self.name)
         pixels, labels = self._read(folder, name)
-        return _examples(name, pixels, labels)
+        return examples_of_arrays(name, pixels, labels)
 
     def missing(self) -> str | None:
         """Returns which files are missing and how to get them, or None."""
@@ -122,9 +123,9 @@ class Cifar10OnePercent(Cifar10):
         # By Cifar10 itself, since this class's sizes are those of the subset.
         pixels, labels = Cifar10()._read(original, name)
         if name == "test":
-            return _examples(name, pixels, labels)
+            return examples_of_arrays(name, pixels, labels)
         chosen = self._drawn(range(len(labels)), labels.tolist())
-        return _examples(name, pixels, labels, chosen)
+        return examples_of_arrays(name, pixels, labels, chosen)
 
     def missing(self) -> str | None:
         """Returns which files are missing and how to get them, or None."""
@@ -182,7 +183,7 @@ class FashionMnist(ImageTask):
         assert labels is not None
         pixels, targets = read_labelled(images, labels, len(self.output.names))
         self.check_size(name, len(targets))
-        return _examples(name, pixels, targets)
+        return examples_of_arrays(name, pixels, targets)
 
     def missing(self) -> str | None:
         """Returns which files are missing and how to get them, or None."""
@@ -285,7 +286,7 @@ class Digits(ImageTask):
         shares = {"train": 0.6, "validation": 0.2, "test": 0.2}
         chosen = draw(keys, digits.target.tolist(), shares, self.split_seed)[name]
         self.check_size(name, len(chosen))
-        return _examples("digit", pixels, digits.target, chosen)
+        return examples_of_arrays("digit", pixels, digits.target, chosen)
 
 
 def tasks() -> list[Task]:
@@ -293,7 +294,7 @@ def tasks() -> list[Task]:
     return [Cifar10(), Cifar10OnePercent(), Digits(), FashionMnist(), Hymenoptera()]
 
 
-def _examples(prefix: str, pixels: Any, labels: Any, chosen: Sequence[int] | None = None) -> Examples:
+def examples_of_arrays(prefix: str, pixels: Any, labels: Any, chosen: Sequence[int] | None = None) -> Examples:
     """Returns one example per row, or per chosen row, of pixels (N, H, W) grey or (N, H, W, 3) colour in uint8."""
     from PIL import Image
 

@@ -1,26 +1,28 @@
-"""`imagefolder:<path>`: a task made of your own images, one folder per class."""
+"""`imagefolder:<path>`: a task made of your own images, one folder per class, or with their labels in a table."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from tlbench import Classes, DataError, Examples, SplitName, Task
+from tlbench import Classes, DataError, Examples, ImageFile, SplitName, Task, UsageError
 from tlbench_data.drawing import check_seed, draw
-from tlbench_data.images.image_folders import LabelledFile, class_folders, content_of, digest, examples_of, list_images
-from tlbench_data.own.archives import is_archive, unpacked
-from tlbench_data.own.named_files import absolute
+from tlbench_data.images.image_checks import content_key, decoded, digest, examples_of
+from tlbench_data.images.image_folders import LabelledFile, class_of
+from tlbench_data.images.image_labels import is_table, labelled_files
+from tlbench_data.images.image_layout import ALL, SHARES, layout_of, left_out_text
+from tlbench_data.images.pinned_folders import checked_digest, folder_at, named_path, path_and_digest
+from tlbench_data.own.named_files import beside, pin, pinned_path
 
 SCHEME = "imagefolder:"
-SPLITS: Mapping[SplitName, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test", "testing"),
+_SAID = {
+    "orientation": "turned as their EXIF says",
+    "alpha": "with transparent parts, laid on white",
+    "depth": "of 16 bits, scaled to 8",
 }
-"""The folder names that each split may have."""
-SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
 
 
 @dataclass(frozen=True)
@@ -32,35 +34,72 @@ class ImageFolder(Task):
 
     name: str
     skip_unreadable: bool = False
-    """Skip images that cannot be decoded, and log how many, instead of raising."""
+    """Skip images that cannot be read, for whatever reason, and say how many, instead of raising."""
     split_seed: int = 0
     """Seed of the stratified 80/10/10 split of a folder without splits; equal images stay in one split."""
+    labels: str = ""
+    """The classes, as a+b+c, or a table of files and labels, as labels.csv; folder names are the classes if empty."""
 
     modality = "image"
     metrics = ("accuracy", "f1_macro")
 
     def __post_init__(self) -> None:
         check_seed(self.name, "split_seed", self.split_seed)
+        if is_table(self.labels):
+            # Pinned, because the task's name, its identity, must fix the content of every file.
+            object.__setattr__(self, "labels", pin("csv", beside(self.path, self.labels)))
+        elif self.labels:
+            names = self.labels.split("+")
+            if len(set(names)) < len(names) or "" in names or len(names) < 2:
+                raise UsageError(f"{self.name}: labels={self.labels}: give two or more different classes, as a+b+c")
 
     @property
     def path(self) -> Path:
         """The folder without its digest; an archive is unpacked into the cache first."""
-        return _folder(Path(self.name.removeprefix(SCHEME).rpartition("@")[0]))
+        return folder_at(named_path(self.name))
 
     @property
     def output(self) -> Classes:  # type: ignore[override]
-        """The classes: folder names in alphabetical order, those of train where there are splits."""
-        folders = split_folders(self.path)
-        return Classes(class_folders(self.path / folders["train"] if folders else self.path))
+        """The classes: those declared, else folder names in alphabetical order, those of train where there are splits.
+
+        Raises:
+            DataError: The folder is no task: it has no classes, or one of them in the test alone.
+        """
+        return Classes(_read(self).classes)
+
+    @property
+    def sizes(self) -> Mapping[str, int]:  # type: ignore[override]
+        """Number of images in each split, once those that cannot be read are left out.
+
+        Raises:
+            DataError: An image cannot be read, or the folder is no task.
+        """
+        return {
+            split: sum(isinstance(image, ImageFile) for image in images) for split, images in self._images().items()
+        }
 
     @property
     def description(self) -> str:  # type: ignore[override]
-        """One line on classes and splits."""
-        folders = split_folders(self.path)
-        splits = ", ".join(f"{split} from {folder}/" for split, folder in folders.items())
+        """One line on classes, splits, what is left out and how images are opened.
+
+        Raises:
+            DataError: An image cannot be read, or the folder is no task.
+        """
+        read = _read(self)
+        sizes = ", ".join(f"{size:,} {split}" for split, size in self.sizes.items())
+        splits = ", ".join(f"{split} from {folder}/" for split, folder in read.places.items())
         drawn = f"80/10/10 by seed {self.split_seed}, stratified"
-        left_out = "; images that cannot be read are left out" if self.skip_unreadable else ""
-        return f"Your images of {len(self.output.names)} classes; {splits or drawn}{left_out}"
+        images = [image for each in self._images().values() for image in each]
+        adjusted = Counter(kind for image in images if isinstance(image, ImageFile) for kind in image.adjusted)
+        unreadable = sum(isinstance(image, DataError) for image in images)
+        notes = [
+            f"Your images of {len(read.classes)} classes",
+            f"{sizes} ({splits or drawn})",
+            left_out_text({**read.left_out, **({"cannot be read": unreadable} if unreadable else {})}),
+            *(f"{count:,} {_SAID[kind]}" for kind, count in adjusted.items()),
+            *read.notes,
+        ]
+        return "; ".join(filter(None, notes))
 
     def split(self, name: SplitName) -> Examples | None:
         """Returns the examples of a split, each image decoded once to check it.
@@ -68,104 +107,95 @@ class ImageFolder(Task):
         Raises:
             DataError: An image cannot be decoded, a class is not in train, or a split is empty or has one class only.
         """
-        if name == "unlabeled":
+        read = _read(self)
+        if name not in read.files:
             return None
-        folders = split_folders(self.path)
-        if folders and name not in folders:
-            return None
-        files = list_images(self.path / folders[name], f"{name}/") if folders else self._drawn(name)
-        rows = examples_of(files, self.output.names, skip_unreadable=self.skip_unreadable)
+        rows = examples_of(read.files[name], read.classes, skip_unreadable=self.skip_unreadable, pin=self._pin)
         if not rows:
             raise DataError(f"{self.path}: no image is left for the {name} split")
         if name == "train" and len(classes := {row.target for row in rows}) < 2:
-            only = self.output.names[classes.pop()]
+            only = read.classes[classes.pop()]
             raise DataError(f"{self.path}: only the class {only!r} is left to train on; add images of another class")
         return Examples(rows)
 
     def missing(self) -> str | None:
         """Returns that the folder no longer exists, or None."""
-        path = Path(self.name.removeprefix(SCHEME).rpartition("@")[0])
+        path = named_path(self.name)
         # Not `self.path`, which would unpack an archive.
         return None if path.exists() else f"{path} does not exist any more"
 
-    def _drawn(self, name: SplitName) -> list[LabelledFile]:
-        files = list_images(self.path)
-        contents = [content_of(file.path) for file in files]
-        # Keyed by content: copies of an image under two names stay in one split.
-        parts = draw(contents, [file.label for file in files], SHARES, self.split_seed)
-        return [files[position] for position in parts[name]]
+    @property
+    def _pin(self) -> str:
+        return self.name.rpartition("@")[2]
+
+    def _images(self) -> dict[str, Sequence[ImageFile | DataError]]:
+        files = _read(self).files
+        # All at once, so that those that cannot be read are counted over all splits.
+        every = [file for each in files.values() for file in each]
+        images = iter(decoded(every, skip_unreadable=self.skip_unreadable, pin=self._pin))
+        return {split: [next(images) for _ in each] for split, each in files.items()}
+
+
+@dataclass(frozen=True)
+class _Read:
+    """The files of a task before any image is decoded."""
+
+    classes: tuple[str, ...]
+    files: Mapping[str, Sequence[LabelledFile]]
+    places: Mapping[str, str]
+    left_out: Mapping[str, int]
+    notes: tuple[str, ...]
+
+
+# Listing is repeated for every property otherwise; the content is pinned by the name, so once per process is enough.
+@lru_cache(maxsize=8)
+def _read(task: ImageFolder) -> _Read:
+    layout = layout_of(task.path)
+    left_out = Counter(layout.left_out)
+    notes: list[str] = []
+    files: Mapping[str, Sequence[LabelledFile]]
+    if is_table(task.labels):
+        table = pinned_path(task.labels)
+        files, without = labelled_files(table, task.path, [file for each in layout.files.values() for file in each])
+        # Adding leaves out a count of none.
+        left_out += Counter({f"images that {table.name} does not name": without})
+        if table.is_relative_to(task.path):
+            # The table itself is not left out.
+            left_out -= Counter({table.suffix.lower(): 1})
+        labels = {file.label for each in files.values() for file in each}
+        # Numbers in their own order.
+        numbered = all(label.isdecimal() for label in labels)
+        classes = tuple(sorted(labels, key=int) if numbered else sorted(labels))
+        if len(classes) < 2:
+            raise DataError(f"{table}: every image has the label {classes[0]!r}; there must be at least two classes")
+        places: Mapping[str, str] = {}
+        notes.append(f"labels from {table.name}")
+    else:
+        files, places = layout.files, layout.splits
+        classes = layout.classes([class_of(name) for name in task.labels.split("+")] if task.labels else ())
+        if joined := layout.joined():
+            notes.append(f"folders in two Unicode forms are one class: {', '.join(joined)}")
+    if ALL in files:
+        files = _drawn(files[ALL], task.split_seed)
+    for split, each in files.items():
+        if each and (unseen := sorted(set(classes) - {file.label for file in each})):
+            notes.append(f"{split} has no image of {', '.join(unseen)}")
+    return _Read(classes, files, places, left_out, tuple(notes))
+
+
+def _drawn(files: Sequence[LabelledFile], seed: int) -> dict[str, list[LabelledFile]]:
+    # Keyed by content: copies of an image under two names stay in one split.
+    parts = draw([content_key(file) for file in files], [file.label for file in files], SHARES, seed)
+    return {split: [files[position] for position in positions] for split, positions in parts.items()}
 
 
 def resolve(text: str) -> ImageFolder:
     """Returns the task of `<path>[@digest]`, pinned to the present content.
 
     Raises:
-        DataError: The folder is missing or has no classes, a class is in test only, or the digest does not match.
+        DataError: The folder is missing or cannot be read, or the digest does not match.
     """
-    path, given = _path_and_digest(text)
-    folder = _folder(path)
-    splits = split_folders(folder)
-    files = (
-        [f for name in splits.values() for f in list_images(folder / name, f"{name}/")]
-        if splits
-        else list_images(folder)
-    )
-    _check_classes(folder, splits)
-    current = digest(files)
-    if given and given != current:
-        raise DataError(f"{SCHEME}{text}: its digest is now {current}; drop @{given} to use it as it is")
-    return ImageFolder(f"{SCHEME}{path}@{current}")
-
-
-def split_folders(folder: Path) -> dict[SplitName, str]:
-    """Returns the folder name of each split; empty without a training folder, where splits are drawn."""
-    existing = set(class_folders(folder))
-    folders: dict[SplitName, str] = {}
-    for split, names in SPLITS.items():
-        if name := next((name for name in names if name in existing), None):
-            folders[split] = name
-    # A class may be called "train" or "test" itself: one such folder alone is taken for a class.
-    if "train" not in folders or len(folders) == 1:
-        return {}
-    if "test" not in folders:
-        # A test split is needed for a score, and validation can be carved from train.
-        folders["test"] = folders.pop("validation")
-    return folders
-
-
-def _folder(path: Path) -> Path:
-    if not is_archive(path):
-        return path
-    # Size and modification time are the key: hashing the archive again on every access would take seconds.
-    return _unpack_once(path, path.stat().st_size, path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=16)
-def _unpack_once(archive: Path, size: int, changed: int) -> Path:
-    return unpacked(archive)
-
-
-def _check_classes(folder: Path, splits: Mapping[SplitName, str]) -> None:
-    known = class_folders(folder / splits["train"]) if splits else class_folders(folder)
-    if len(known) < 2:
-        raise DataError(f"{folder}: only the class {known[0]!r}; there must be at least two classes")
-    for name in splits.values():
-        unknown = sorted(set(class_folders(folder / name)) - set(known))
-        if unknown:
-            raise DataError(f"{folder / name}: the class {unknown[0]!r} is not in {splits['train']}/")
-
-
-def _path_and_digest(text: str) -> tuple[Path, str]:
-    """Returns the absolute path and the digest, or "", of `<path>[@digest]`."""
-    # The whole text first: a folder's name may itself contain an @.
-    whole = Path(text).expanduser()
-    if text and (whole.is_dir() or (whole.is_file() and is_archive(whole))):
-        return absolute(whole), ""
-    path, at, digest = text.rpartition("@")
-    if at and path:
-        return _path_and_digest(path)[0], digest
-    if whole.is_file():
-        raise DataError(
-            f"{SCHEME}{text}: this is a file; give a folder with one folder of images per class, or an archive of it"
-        )
-    raise DataError(f"{SCHEME}{text}: no such folder")
+    path, given = path_and_digest(SCHEME, text)
+    layout = layout_of(folder_at(path))
+    current = digest([file for files in layout.files.values() for file in files])
+    return ImageFolder(f"{SCHEME}{path}@{checked_digest(SCHEME, text, given, current)}")

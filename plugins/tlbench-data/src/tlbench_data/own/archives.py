@@ -52,7 +52,7 @@ def unpacked(path: Path, most_bytes: int = MOST_BYTES, most_members: int = MOST_
     """
     try:
         with path.open("rb") as file:
-            folder = _cache() / f"{hashlib.file_digest(file, 'sha256').hexdigest()[:32]}-{_LAYOUT}"
+            folder = cache_folder() / "archives" / f"{hashlib.file_digest(file, 'sha256').hexdigest()[:32]}-{_LAYOUT}"
         if not folder.is_dir():
             # Not one of `tempfile`'s, which are their owner's alone: who may read a shared cache is for the umask.
             temporary = folder.parent / f".draft-{uuid.uuid4().hex}"
@@ -77,9 +77,10 @@ def unpacked(path: Path, most_bytes: int = MOST_BYTES, most_members: int = MOST_
         raise DataError(f"{path}: not an archive that can be unpacked: {reason}") from error
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """Returns the folder of tlbench's cache, which may not exist yet."""
     home = os.environ.get("TLBENCH_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "tlbench"
-    return Path(home).expanduser() / "archives"
+    return Path(home).expanduser()
 
 
 def _move(temporary: Path, folder: Path) -> None:
@@ -127,7 +128,9 @@ def _zip_members(path: Path) -> Iterator[_Member]:
             kind = stat.S_IFMT(member.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise DataError(f"{path}: its member {member.filename!r} is not a regular file")
-            yield member.filename, member.file_size, None if member.is_dir() else archive.open(member)
+            # Some programs on Windows separate folders by backslashes, against the standard of zip.
+            name = member.filename.replace("\\", "/")
+            yield name, member.file_size, None if name.endswith("/") else archive.open(member)
 
 
 def _tar_members(path: Path) -> Iterator[_Member]:
@@ -192,7 +195,7 @@ def _relative_path(path: Path, name: str) -> PurePosixPath:
     # Control characters in a file name could reach a terminal through any later message.
     if any(unicodedata.category(character) == "Cc" for character in name):
         raise DataError(f"{path}: its member {name!r} has control characters in its name")
-    # A backslash separates folders on Windows, where PurePosixPath does not see it.
+    # In a tar a backslash is a character of the name, but where the folder is copied to it may separate folders.
     if relative.is_absolute() or ".." in relative.parts or "\\" in name or not relative.parts:
         raise DataError(f"{path}: its member {name!r} would leave the folder")
     return relative

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from pathlib import Path
 
 from tlbench import DataError, UsageError
+from tlbench.catalog.names import canonical
 from tlbench_data.own.own_splits import ALL, Part, contents, shared
 from tlbench_data.own.own_task import OwnTask
 from tlbench_data.readers import Hub
+from tlbench_data.split_names import NAMES, SplitName
 
 _REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
-_SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "valid", "dev", "val"), "test": ("test",)}
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,8 @@ class HubTask(OwnTask):
         """
         if self._hub.is_here(self.train or "train"):
             return None
-        # The first field is the name itself; the command must repeat the others to fetch the same tables.
-        _, *parameters = fields(self)
-        given = [f"{p.name}={value}" for p in parameters if (value := getattr(self, p.name)) != p.default]
-        name = f"{self.name}[{','.join(sorted(given))}]" if given else self.name
+        # With its parameters: the command must repeat them to fetch the same tables.
+        name = canonical(self.name, HubTask(self.name), self)
         return f"{name} is not in the local hub cache: run `tlbench fetch --task '{name}'`"
 
     def fetch(self) -> None:
@@ -45,7 +45,7 @@ class HubTask(OwnTask):
             UsageError: They cannot be downloaded.
         """
         if self.missing():
-            self._hub.fetch([name for split in _SPLIT_NAMES for name in self._split_names(split)])
+            self._hub.fetch([name for split in NAMES for name in self._split_names(split)])
 
     def parts(self) -> list[Part]:
         """Returns the tables of each existing split.
@@ -55,8 +55,8 @@ class HubTask(OwnTask):
         """
         if reason := self.missing():
             raise DataError(reason)
-        files_of = {}
-        for split in _SPLIT_NAMES:
+        files_of: dict[str, list[Path]] = {}
+        for split in NAMES:
             files = next((files for name in self._split_names(split) if (files := self._hub.files(name))), [])
             if getattr(self, split) and not files:
                 raise DataError(f"{self.name}: no split {getattr(self, split)!r}")
@@ -75,9 +75,9 @@ class HubTask(OwnTask):
                 raise DataError(f"{self.name}: no split {split!r}; name one, as [{split}=validation]")
         return [Part(split, files) for split, files in files_of.items()]
 
-    def _split_names(self, split: str) -> tuple[str, ...]:
+    def _split_names(self, split: SplitName) -> tuple[str, ...]:
         given: str = getattr(self, split)
-        return (given,) if given else _SPLIT_NAMES[split]
+        return (given,) if given else NAMES[split]
 
     @property
     def _hub(self) -> Hub:

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from tlbench import UsageError
+from tlbench import DataError, UsageError
 from tlbench_data.own.archives import is_archive, unpacked
+from tlbench_data.readers.rows import listed
+from tlbench_data.split_names import named_splits
 
 SUFFIXES: dict[str, tuple[str, ...]] = {
     "csv": (".csv", ".csv.gz"),
@@ -20,11 +22,11 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     "squad": (".json",),
 }
 """File suffixes of each scheme, to find the splits in a folder."""
-STEMS = {
-    "train": ("train",),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test",),
+OTHER_SUFFIXES: dict[str, tuple[str, ...]] = {
+    "conll": (".tsv", ".conllu", ".iob2"),
+    "squad": (".jsonl", ".jsonl.gz", ".parquet"),
 }
+"""Suffixes that count in folders without any split of a usual suffix, so that copies in two formats are not mixed."""
 _PIN = re.compile(r"@[0-9a-f]{12}$")
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
@@ -54,8 +56,30 @@ def pinned_path(text: str) -> Path:
     Raises:
         DataError: The archive cannot be unpacked safely.
     """
-    path = Path(_PIN.sub("", text))
+    path = unpinned(text)
     return unpacked(path) if is_archive(path) else path
+
+
+def unpinned(text: str) -> Path:
+    """Returns the path in a result of `pin`, which may be that of an archive."""
+    return Path(_PIN.sub("", text))
+
+
+def only_table(scheme: str, archive: Path, folder: Path) -> Path:
+    """Returns the only table of an archive without split files, given the folder that it was unpacked to.
+
+    Raises:
+        DataError: It has no table of the scheme, or several.
+    """
+    files = sorted(file for file in folder.rglob("*") if _stem(file, SUFFIXES[scheme]) and file.is_file())
+    if not files:
+        raise DataError(f"{archive}: it has no file that ends in {', '.join(SUFFIXES[scheme])}")
+    if len(files) > 1:
+        names = listed([file.relative_to(folder).as_posix() for file in files])
+        raise DataError(
+            f"{archive}: it has {len(files)} tables: {names}; say which are splits, as [train=...,test=...]"
+        )
+    return files[0]
 
 
 def beside(folder: Path, text: str) -> str:
@@ -73,15 +97,35 @@ def absolute(path: Path) -> Path:
 
 
 def split_files(scheme: str, folder: Path) -> dict[str, list[Path]]:
-    """Returns the files of a folder that are named like splits; several for a split in numbered shards."""
+    """Returns the files of a folder that are named like splits; several for a split in numbered shards.
+
+    Raises:
+        UsageError: A split has files in two spellings, such as Train.csv and train.csv.
+    """
+    usual = _files_of(folder, SUFFIXES[scheme])
+    return usual or _files_of(folder, OTHER_SUFFIXES.get(scheme, ()))
+
+
+def unfit_folder(scheme: str, folder: Path, split: str) -> str:
+    """Returns what is wrong with a folder that has no file of a split: the names that are known, and those there."""
+    suffixes = (*SUFFIXES[scheme], *OTHER_SUFFIXES.get(scheme, ()))
+    there = sorted(file.name for file in folder.iterdir() if not file.name.startswith("."))
+    are = "is" if len(there) == 1 else "are"
+    return f"no file is called {split}.* ({scheme}: reads {', '.join(suffixes)}); there {are} {listed(there)}"
+
+
+def _files_of(folder: Path, suffixes: tuple[str, ...]) -> dict[str, list[Path]]:
     files_of: dict[str, list[Path]] = {}
-    for split, stems in STEMS.items():
-        for stem in stems:
-            files = sorted(file for file in folder.iterdir() if _is_split_file(file, stem, SUFFIXES[scheme]))
-            if files:
-                files_of[split] = files
-                break
-    return files_of
+    for file in sorted(folder.iterdir()):
+        if (stem := _stem(file, suffixes)) and file.is_file():
+            files_of.setdefault(_SHARD.sub("", stem), []).append(file)
+    splits: dict[str, list[Path]] = {}
+    for split, spellings in named_splits(files_of).items():
+        if len(spellings) > 1:
+            given = " and ".join(files_of[spelling][0].name for spelling in spellings)
+            raise UsageError(f"{folder}: {given} are both named like the {split} split; remove or rename one")
+        splits[split] = files_of[spellings[0]]
+    return splits
 
 
 def digest(files: Sequence[Path]) -> str:
@@ -109,11 +153,11 @@ def _path_and_digest(text: str) -> tuple[Path | None, str]:
     return None, ""
 
 
-def _is_split_file(file: Path, stem: str, suffixes: tuple[str, ...]) -> bool:
-    for suffix in suffixes:
-        if file.name.endswith(suffix) and _SHARD.sub("", file.name.removesuffix(suffix)) == stem:
-            return file.is_file()
-    return False
+def _stem(file: Path, suffixes: Sequence[str]) -> str:
+    """Returns the name without its suffix, one of those given; empty if it has none of them."""
+    # Windows writes Train.CSV.
+    suffix = next((suffix for suffix in suffixes if file.name.lower().endswith(suffix)), "")
+    return file.name[: -len(suffix)] if suffix else ""
 
 
 # Sizes and modification times in `files` only serve as the cache key.

@@ -10,15 +10,35 @@ from pathlib import Path
 from typing import Any
 
 from tlbench import Classes, DataError, Example, Examples, MultiLabel, Output, Scalar, Span, TokenClasses
+from tlbench_data.columns.column_choice import ChosenColumns, choose
+from tlbench_data.columns.indicators import from_columns, from_lists, one_hot_columns, parsed_lists
+from tlbench_data.columns.label_checks import (
+    check_declared,
+    conflict_note,
+    joined_labels_note,
+    look_alike_note,
+    missing_like_note,
+)
+from tlbench_data.columns.left_out import check_characters, usable
+from tlbench_data.columns.output_kinds import TargetColumn, infer, metrics_of, output_of, target_of
 from tlbench_data.drawing import draw
-from tlbench_data.own.column_choice import ChosenColumns, choose
-from tlbench_data.own.output_kinds import TargetColumn, infer, metrics_of, output_of, target_of
-from tlbench_data.own.schemes import Format, questions_of, rows_of
+from tlbench_data.own.image_names import refuse_image_names
+from tlbench_data.own.schemes import Format, questions_of, rows_of, sentences_in
+from tlbench_data.readers import class_names
 from tlbench_data.readers.rows import Row, listed, shown
+from tlbench_data.words.tagged_words import TagOptions, tagged_rows
+from tlbench_data.words.word_files import check_no_words, sentences_of
 
 _SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
 # Regression targets are stratified by deciles.
 _STRATA = 10
+_EFFECTS = {
+    "separator": ("multilabel",),
+    "decimal": ("scalar",),
+    "normalize": ("classes", "multilabel"),
+    "labels": ("classes", "multilabel", "tokens"),
+}
+"""The kinds of output that an option of the label column has an effect on."""
 ALL = "all"
 """Name of a part that contains all splits."""
 
@@ -29,6 +49,8 @@ class Part:
 
     split: str
     files: Sequence[Path]
+    note: str = ""
+    """How the files were found, where the name alone does not tell."""
 
 
 def contents(*splits: Sequence[Path]) -> set[Path]:
@@ -50,16 +72,33 @@ class Prepared:
     metrics: tuple[str, ...]
     splits: Mapping[str, Examples]
     description: str
+    """The columns, kind and splits in one line, with the notes at its end."""
+    notes: tuple[str, ...] = ()
+    """What was found out or left out: layout of the files, incomplete rows, labels that look alike or contradict."""
+    order: tuple[str, ...] = ()
+    """The classes in the file's own order, where the file has one."""
 
 
-def prepare(parts: Sequence[Part], form: Format, column: TargetColumn, texts: tuple[str, str], seed: int) -> Prepared:
+@dataclass(frozen=True)
+class Options:
+    """What a task's name says on how its files are read, besides the label column itself."""
+
+    texts: tuple[str, str] = ("", "")
+    seed: int = 0
+    drop_missing: bool = False
+    names: tuple[str, ...] = ()
+    """Names of the places in lists of 0 and 1, or of numbered tags."""
+    tag_scheme: str = ""
+
+
+def prepare(parts: Sequence[Part], form: Format, column: TargetColumn, options: Options) -> Prepared:
     """Returns the task's splits, with every row read and checked.
 
     Raises:
         DataError: A file or row cannot be used (one line that names it), or a named column does not exist.
     """
-    read = _read_questions(parts) if form.scheme == "squad" else _read_table(parts, form, column, texts)
-    output, splits, path = read.output, dict(read.splits), parts[0].files[0]
+    read = _read_questions(parts) if form.scheme == "squad" else _read_table(parts, form, column, options)
+    output, splits, path, seed = read.output, dict(read.splits), parts[0].files[0], options.seed
     is_drawn = ALL in splits
     if is_drawn:
         splits = _draw_splits(splits[ALL], output, seed, path)
@@ -69,7 +108,9 @@ def prepare(parts: Sequence[Part], form: Format, column: TargetColumn, texts: tu
         f" (drawn by seed {seed}{', stratified' if isinstance(output, Classes | Scalar) else ''})" if is_drawn else ""
     )
     examples = {split: Examples(rows) for split, rows in splits.items()}
-    return Prepared(output, read.metrics, examples, f"{read.summary}; {counts}{draw_note}")
+    notes = [*(part.note for part in parts if part.note), *read.notes, *conflict_note(splits.values(), output)]
+    description = "; ".join([read.summary, f"{counts}{draw_note}", *notes])
+    return Prepared(output, read.metrics, examples, description, tuple(notes), read.order)
 
 
 @dataclass(frozen=True)
@@ -78,6 +119,8 @@ class _ReadFiles:
     metrics: tuple[str, ...]
     splits: Mapping[str, list[Example]]
     summary: str
+    notes: Sequence[str] = ()
+    order: tuple[str, ...] = ()
 
 
 def _read_questions(parts: Sequence[Part]) -> _ReadFiles:
@@ -85,30 +128,125 @@ def _read_questions(parts: Sequence[Part]) -> _ReadFiles:
     return _ReadFiles(Span(), ("answer_f1", "exact_match"), splits, "answers to questions")
 
 
-def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, texts: tuple[str, str]) -> _ReadFiles:
-    rows = {part.split: rows_of(part.files, form) for part in parts}
+def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, options: Options) -> _ReadFiles:
+    rows, notes = _rows(parts, form, options.texts[0], column.name)
     # The first part is train or all: its rows decide columns, kind and label names for every split.
-    first = next(iter(rows.values()))
-    chosen = _columns(first, form, texts, column.name)
+    split = next(iter(rows))
+    given = column
+    may_be_indicators = form.scheme != "conll" and not form.sentence and column.kind in ("", "classes", "multilabel")
+    if may_be_indicators and (columns := one_hot_columns(rows[split], options.texts, column.name)):
+        indicators = from_columns(rows, columns, column.kind)
+        rows, column = indicators.rows, replace(column, name="+".join(columns), labels=indicators.names)
+        notes.append(indicators.note)
+    chosen = _columns(rows[split], form, options.texts, column.name)
+    if not options.texts[0]:
+        refuse_image_names(rows[split], chosen.texts[0])
     column = replace(column, name=chosen.label)
-    has_words = isinstance(first[0].value(chosen.texts[0]), list | tuple)
-    given_kind = column.kind
-    column = replace(column, kind=given_kind or infer(first, column, has_words))
-    if has_words != (column.kind == "tokens"):
+    order = _class_order(parts[0].files[0], column.name)
+    rows = {each: _without_unlabelled(part_rows, column.name, order) for each, part_rows in rows.items()}
+    for part_rows in rows.values():
+        check_characters(part_rows, (*chosen.texts, column.name))
+    has_words = any(isinstance(row.value(chosen.texts[0]), list | tuple) for row in rows[split])
+    if column.kind and has_words != (column.kind == "tokens"):
         what = "a list of words" if has_words else "a text"
-        raise first[0].error(f"{chosen.texts[0]} is {what}, which does not fit kind={column.kind}")
-    output = output_of(first, column)
-    splits = {split: _examples(split, split_rows, chosen, output, column) for split, split_rows in rows.items()}
-    summary = f"{column.kind}{'' if given_kind else ' (inferred)'}: {' and '.join(chosen.texts)} -> {column.name}"
+        raise rows[split][0].error(f"{chosen.texts[0]} is {what}, which does not fit kind={column.kind}")
+    if has_words:
+        return _read_words(rows, chosen, column, options, notes)
+    if may_be_indicators and column.labels == given.labels:
+        rows = parsed_lists(rows, column.name, column.kind)
+        indicators = from_lists(rows, column.name, column.kind, options.names)
+        if indicators.names:
+            rows, column = indicators.rows, replace(column, labels=indicators.names)
+            notes.append(indicators.note)
+    elif options.names:
+        raise DataError(f"{rows[split][0].path}: names= is for lists of 0 and 1, which {column.name} does not hold")
+    if given.labels and column.labels != given.labels:
+        raise DataError(f"{rows[split][0].path}: labels= is for names in {column.name}, which holds zeros and ones")
+    may_be_unlabelled = column.kind == "multilabel" or bool(column.separator)
+    rows, left_out = usable(rows, chosen, may_be_unlabelled=may_be_unlabelled, drop=options.drop_missing)
+    first = rows[split]
+    column, reason = infer(first, column)
+    _check_effects(given, column.kind, first[0].path)
+    if options.tag_scheme:
+        raise DataError(f"{first[0].path}: tag_scheme= is for tags of words, not for kind={column.kind}; leave it out")
+    if column.kind == "classes" and not given.kind and len(chosen.texts) == 1:
+        check_no_words(first, chosen.texts[0], column.name)
+    output, joined = output_of(first, column)
+    check_declared(rows, output, column)
+    alike = [] if column.normalize else look_alike_note(output.classes)
+    alike += [*joined_labels_note(output), *missing_like_note(output)]
+    splits = {each: _examples(each, part_rows, chosen, output, column) for each, part_rows in rows.items()}
+    how = "" if given.kind else f" (inferred: {reason})" if reason else " (inferred)"
+    summary = _summary(how, chosen, output, column)
+    all_notes = list(dict.fromkeys([*notes, *([reason] if given.kind and reason else []), *left_out, *joined, *alike]))
+    own_order = order if set(order) >= set(output.classes) else ()
+    return _ReadFiles(output, metrics_of(output), splits, summary, all_notes, own_order)
+
+
+def _read_words(
+    rows: Mapping[str, Sequence[Row]],
+    chosen: ChosenColumns,
+    given: TargetColumn,
+    options: Options,
+    notes: Sequence[str],
+) -> _ReadFiles:
+    _check_effects(given, "tokens", next(iter(rows.values()))[0].path)
+    tag_options = TagOptions(options.tag_scheme, options.names, given.labels, options.drop_missing)
+    tagged = tagged_rows(rows, chosen.texts[0], given.name, tag_options)
+    column = replace(given, kind="tokens")
+    splits = {
+        split: _examples(split, part_rows, chosen, tagged.output, column) for split, part_rows in tagged.splits.items()
+    }
+    summary = _summary("" if given.kind else " (inferred)", chosen, tagged.output, column)
+    return _ReadFiles(tagged.output, tagged.metrics, splits, summary, [*notes, *tagged.notes])
+
+
+def _rows(parts: Sequence[Part], form: Format, text: str, label: str) -> tuple[Mapping[str, Sequence[Row]], list[str]]:
+    """Returns the rows of each split, or its sentences, and notes on the layout and on what was left out."""
+    if form.scheme == "conll":
+        sentences = {part.split: sentences_in(part.files, form) for part in parts}
+        comments = sum(count for _, count in sentences.values())
+        notes = [f"{comments} comment lines left out"] if comments else []
+        return {split: rows for split, (rows, _) in sentences.items()}, notes
+    tables = {part.split: rows_of(part.files, form) for part in parts}
+    notes = [note for _, part_notes in tables.values() for note in part_notes]
+    if form.sentence:
+        return {split: sentences_of(rows, form.sentence, text, label) for split, (rows, _) in tables.items()}, notes
+    return {split: rows for split, (rows, _) in tables.items()}, notes
+
+
+def _summary(how: str, chosen: ChosenColumns, output: Output, column: TargetColumn) -> str:
+    summary = f"{column.kind}{how}: {' and '.join(chosen.texts)} -> {column.name}"
     if isinstance(output, Classes | MultiLabel | TokenClasses):
         summary += f" ({len(output.names)}: {listed(output.names)})"
-    return _ReadFiles(output, metrics_of(output), splits, summary)
+    return summary
+
+
+def _check_effects(given: TargetColumn, kind: str, path: Path) -> None:
+    for option, kinds in _EFFECTS.items():
+        if getattr(given, option) and kind not in kinds:
+            instead = "; delimiter= separates columns" if option == "separator" else ""
+            choices = " or ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
+            raise DataError(f"{path}: {option}= is for kind={choices}, and this is kind={kind}{instead}")
+
+
+def _class_order(file: Path, label: str) -> tuple[str, ...]:
+    """Returns the classes of a column in the order of a Parquet file's metadata; empty if there are none in it."""
+    return class_names(file).get(label, ()) if file.suffix == ".parquet" else ()
+
+
+def _without_unlabelled(rows: Sequence[Row], label: str, order: Sequence[str]) -> Sequence[Row]:
+    """Returns the rows with no label in place of -1, which marks unlabelled rows where classes have indices."""
+    if not order:
+        return rows
+    return [replace(row, values={**row.values, label: None}) if row.value(label) == -1 else row for row in rows]
 
 
 def _columns(rows: Sequence[Row], form: Format, texts: tuple[str, str], label: str) -> ChosenColumns:
     # The reader names its columns itself.
-    if form.scheme == "conll":
-        return ChosenColumns(("words",), "tags")
+    if form.scheme == "conll" or form.sentence:
+        words, tags = rows[0].values
+        return ChosenColumns((words,), tags)
     return choose(rows[0], *texts, label)
 
 

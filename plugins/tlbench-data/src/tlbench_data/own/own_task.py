@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from tlbench import METRICS, Classes, DataError, Examples, Metric, Output, SplitName, Task, UsageError
-from tlbench_data.drawing import check_seed
-from tlbench_data.own import output_kinds as kinds
-from tlbench_data.own.named_files import beside, pin, pinned_path, split_files
-from tlbench_data.own.own_splits import ALL, Part, Prepared, contents, prepare, shared
+from tlbench import Classes, DataError, Examples, Output, SplitName, Task
+from tlbench_data.columns import output_kinds as kinds
+from tlbench_data.own.archives import is_archive
+from tlbench_data.own.named_files import beside, only_table, pin, pinned_path, split_files, unfit_folder, unpinned
+from tlbench_data.own.own_parameters import check_parameters, joined_names
+from tlbench_data.own.own_splits import ALL, Options, Part, Prepared, contents, prepare, shared
 from tlbench_data.own.schemes import Format
 from tlbench_data.readers.rows import listed, shown
+from tlbench_data.words.tagged_words import ENTITY_METRICS
+from tlbench_data.words.word_files import WordColumns
 
 _SPLITS = ("train", "validation", "test")
-_COLUMN_PARAMETERS = ("text", "text2", "label", "header", "quotes", "separator", "kind", "max_length", "positive_class")
-_UNUSED_PARAMETERS: dict[str, tuple[str, ...]] = {
-    "conll": _COLUMN_PARAMETERS,
-    "squad": (*_COLUMN_PARAMETERS, "encoding"),
-    "jsonl": ("header", "quotes"),
-    "parquet": ("header", "quotes", "encoding"),
-    "hub": ("header", "quotes", "encoding"),
-}
-"""Parameters that each scheme ignores, and which are refused there."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +31,7 @@ class OwnTask(Task):
 
     name: str
     text: str = ""
-    """Column of the text; found by a usual name if empty, like the other columns."""
+    """Column of the text; found by a usual name if empty, like the other columns. In conll: a number from 0."""
     text2: str = ""
     """Column of the second text, for tasks on pairs."""
     label: str = ""
@@ -52,14 +46,36 @@ class OwnTask(Task):
     quotes: bool = True
     """Whether quoted fields may contain separators and line ends."""
     encoding: str = "utf-8"
-    separator: str = ";"
-    """Separates the labels of one cell, for kind=multilabel."""
+    delimiter: str = ""
+    """Separates the columns, `tab` for a tab; found from the first lines if empty."""
+    field: str = ""
+    """Field of one JSON object that has the rows; found if only one can be meant."""
+    separator: str | None = None
+    """Separates the labels of one cell, for kind=multilabel; a semicolon if not given."""
+    decimal: str = ""
+    """Mark before the fraction of a number, "." or ","; found from the values if empty."""
+    labels: str = ""
+    """All classes in order, or all tags of words, joined by +, where the training rows do not have every one."""
+    names: str = ""
+    """Names of the places in lists of 0 and 1, or of numbered tags in the order of their numbers, joined by +."""
+    normalize: bool = False
+    """Whether labels that differ only in case, spaces, width or Unicode form are one class."""
+    drop_missing: bool = False
+    """Whether rows without a text or a label, or sentences without words or tags, are left out, instead of refused."""
     metric: str = ""
     """Primary metric, if not the default of the kind."""
     positive_class: str = ""
     """Positive class of metric=f1, precision or recall; the second of two classes if empty."""
     max_length: int = 64
     """Most tokens of a generated text, for kind=text."""
+    sentence: str = ""
+    """Column that tells sentences apart, in a table with one word a row."""
+    column: str = ""
+    """Column of the tags in conll: files, from 0, or by its name in CoNLL-U; the last if empty."""
+    comments: str = ""
+    """drop or keep lines of conll: files that begin with #; decided by the file if empty."""
+    tag_scheme: str = ""
+    """bio, iob1, iobes, bmes, bilou, io or plain; recognised if empty."""
     seed: int = 0
     """Seed of the 80/10/10 split of files that are not split."""
 
@@ -68,22 +84,13 @@ class OwnTask(Task):
     licence = "yours to know"
 
     def __post_init__(self) -> None:
-        if self.kind not in ("", *kinds.KINDS):
-            raise UsageError(f"{self.name}: kind={self.kind}: choose {', '.join(kinds.KINDS)}")
-        # Plugins are searched only for a name that is not built in: discovery imports every installed plugin.
-        if self.metric and self.metric not in METRICS and self.metric not in (known := _all_metrics()):
-            raise UsageError(f"{self.name}: metric={self.metric}: choose {', '.join(known)}")
-        if self.positive_class and self.metric not in kinds.OF_ONE_CLASS:
-            raise UsageError(f"{self.name}: positive_class= needs metric={', '.join(kinds.OF_ONE_CLASS)}")
-        if not self.separator:
-            raise UsageError(f"{self.name}: separator= is empty: give the character between the labels of a cell")
-        if self.max_length < 1:
-            raise UsageError(f"{self.name}: max_length={self.max_length}: must be at least 1")
-        check_seed(self.name, "seed", self.seed)
-        defaults = {f.name: f.default for f in fields(self)}
-        for parameter in _UNUSED_PARAMETERS.get(self.scheme, ()):
-            if getattr(self, parameter) != defaults[parameter]:
-                raise UsageError(f"{self.name}: {self.scheme}: does not use {parameter}=; leave it out")
+        check_parameters(self)
+        if self.delimiter == "\t":
+            # A name holds no control characters.
+            object.__setattr__(self, "delimiter", "tab")
+        if self.separator == ";" and self.kind == "multilabel":
+            # As if not given, which it means: both ways to write the task are one name.
+            object.__setattr__(self, "separator", None)
         if self.scheme != "hub":
             for split in _SPLITS:
                 if given := getattr(self, split):
@@ -121,10 +128,10 @@ class OwnTask(Task):
         Raises:
             DataError: The files cannot be used.
         """
-        if not self.positive_class:
+        prepared = self._prepared() if self.metric in kinds.OF_ONE_CLASS else None
+        if prepared is None or not isinstance(prepared.output, Classes):
             return Task.positive
-        output = self.output
-        return output.names.index(self.positive_class) if isinstance(output, Classes) else Task.positive
+        return prepared.output.names.index(_positive_class(self, prepared))
 
     @property
     def description(self) -> str:  # type: ignore[override]
@@ -134,6 +141,15 @@ class OwnTask(Task):
             DataError: The files cannot be used.
         """
         return self._prepared().description
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was found out about the files or left out of them, as the description says too.
+
+        Raises:
+            DataError: The files cannot be used.
+        """
+        return self._prepared().notes
 
     @property
     def sizes(self) -> Mapping[str, int]:  # type: ignore[override]
@@ -169,15 +185,22 @@ class OwnTask(Task):
             given = {"train": [path], **given}
         else:
             return [Part(ALL, [path])]
+        if not given and is_archive(self._named_path):
+            table = only_table(self.scheme, self._named_path, path)
+            return [Part(ALL, [table], f"the table {table.name} of the archive")]
         if shared(given):
             raise DataError(f"{path}: one file is given for two splits")
         if not given.get("train"):
-            raise DataError(f"{path}: no file is called train.*; give one, as [train=...,test=...]")
+            raise DataError(f"{path}: {unfit_folder(self.scheme, path, 'train')}; give one, as [train=...,test=...]")
         if set(given) == {"train"}:
             return [Part(ALL, given["train"])]
         if "test" not in given:
-            raise DataError(f"{path}: no file is called test.*; give one, as [test=...]")
+            raise DataError(f"{path}: {unfit_folder(self.scheme, self._folder, 'test')}; give one, as [test=...]")
         return [Part(split, given[split]) for split in _SPLITS if split in given]
+
+    @property
+    def _named_path(self) -> Path:
+        return unpinned(self.name.partition(":")[2])
 
     @property
     def _path(self) -> Path:
@@ -190,13 +213,6 @@ class OwnTask(Task):
 
     def _prepared(self) -> Prepared:
         return _read(self)
-
-
-def _all_metrics() -> Mapping[str, Metric]:
-    """Returns the built-in metrics and those of plugins."""
-    from tlbench.catalog.catalog import Catalog
-
-    return Catalog.discover().metrics
 
 
 def resolve(scheme: str, text: str) -> Task:
@@ -212,18 +228,51 @@ def resolve(scheme: str, text: str) -> Task:
 # Every property of the task reads the files; they are pinned by the name, so one pass per process is enough.
 @lru_cache(maxsize=8)
 def _read(task: OwnTask) -> Prepared:
-    column = kinds.TargetColumn(task.label, task.kind, task.separator, task.max_length)
-    form = Format(task.scheme, task.header, task.quotes, task.encoding)
-    prepared = prepare(task.parts(), form, column, (task.text, task.text2), task.seed)
-    return replace(prepared, description=prepared.description + _positive_class_note(task, prepared.output))
+    column = kinds.TargetColumn(
+        task.label,
+        task.kind,
+        task.separator or "",
+        task.max_length,
+        task.decimal,
+        task.normalize,
+        joined_names(task.labels),
+    )
+    form = Format(
+        task.scheme,
+        task.header,
+        task.quotes,
+        task.encoding,
+        task.delimiter.replace("tab", "\t"),
+        task.field,
+        WordColumns(task.text, task.column, task.comments),
+        task.sentence,
+    )
+    options = Options((task.text, task.text2), task.seed, task.drop_missing, joined_names(task.names), task.tag_scheme)
+    prepared = prepare(task.parts(), form, column, options)
+    if task.metric in ENTITY_METRICS[:3] and task.metric not in prepared.metrics:
+        raise DataError(
+            f"{task.name}: metric={task.metric} needs tags of entities, such as B-PER; "
+            f"here there is {', '.join(prepared.metrics)}"
+        )
+    return replace(prepared, description=prepared.description + _positive_class_note(task, prepared))
 
 
-def _positive_class_note(task: OwnTask, output: Output) -> str:
+def _positive_class(task: OwnTask, prepared: Prepared) -> str:
+    """Returns the class that f1, precision and recall are of: the given one, or the second of two.
+
+    The file's own order of the classes is preferred to that of the output, which is by alphabet.
+    """
+    names = prepared.order or prepared.output.classes
+    return task.positive_class or names[Task.positive]
+
+
+def _positive_class_note(task: OwnTask, prepared: Prepared) -> str:
     """Returns the end of the description of a one-class metric: the positive class.
 
     Raises:
         DataError: The class is not one of the task's, or must be given and is not.
     """
+    output = prepared.output
     if task.metric not in kinds.OF_ONE_CLASS or not isinstance(output, Classes):
         return ""
     names = output.names
@@ -234,4 +283,4 @@ def _positive_class_note(task: OwnTask, output: Output) -> str:
         )
     if task.positive_class and task.positive_class not in names:
         raise DataError(f"{task.name}: positive_class={task.positive_class}: choose {listed(names)}")
-    return f"; {task.metric} of {shown(task.positive_class or names[Task.positive])}"
+    return f"; {task.metric} of {shown(_positive_class(task, prepared))}"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 from tlbench import DataError, Example
-from tlbench_data.readers import Row, conll, delimited, json_lines, json_list, parquet, squad, table
-from tlbench_data.readers.text_lines import decoded
+from tlbench_data.readers import DELIMITERS, Row, delimited, found_delimiter, json_table, parquet, squad, table
+from tlbench_data.readers.rows import listed
+from tlbench_data.words.word_files import USUAL_COLUMNS, WordColumns, conll_rows
 
 
 @dataclass(frozen=True)
@@ -20,15 +21,38 @@ class Format:
     header: bool = True
     quotes: bool = True
     encoding: str = "utf-8"
+    delimiter: str = ""
+    """Separates columns; found from the first lines if empty."""
+    field: str = ""
+    """Field of one JSON object that has the rows."""
+    words: WordColumns = USUAL_COLUMNS
+    """Columns of `conll` files."""
+    sentence: str = ""
+    """Column of the sentences, in tables with a word on each row."""
 
 
-def rows_of(files: Sequence[Path], form: Format) -> list[Row]:
-    """Returns the rows of the files, in order.
+def rows_of(files: Sequence[Path], form: Format) -> tuple[list[Row], list[str]]:
+    """Returns the rows of the files, in order, and notes on what was found out about their layout.
 
     Raises:
         DataError: A file cannot be read, or there are no rows.
     """
-    rows = list(chain.from_iterable(_reader(form)(file) for file in files))
+    tables = [_reader(form)(file) for file in files]
+    notes = list(dict.fromkeys(note for _, note in tables if note))
+    return _checked([row for rows, _ in tables for row in rows], files), notes
+
+
+def sentences_in(files: Sequence[Path], form: Format) -> tuple[list[Row], int]:
+    """Returns the sentences of CoNLL files, in order, and the number of comment lines that were left out.
+
+    Raises:
+        DataError: A file cannot be read, or there are no sentences.
+    """
+    parts = [conll_rows(file, form.words, form.encoding) for file in files]
+    return _checked([row for rows, _ in parts for row in rows], files), sum(comments for _, comments in parts)
+
+
+def _checked(rows: list[Row], files: Sequence[Path]) -> list[Row]:
     if not rows:
         raise DataError(f"{files[0]}: the file has no rows")
     return rows
@@ -46,18 +70,23 @@ def questions_of(files: Sequence[Path]) -> list[Example]:
     return [Example(item.id, (item.question, item.context), item.answers) for item in items]
 
 
-def _reader(form: Format) -> Callable[[Path], Iterator[Row]]:
-    readers: dict[str, Callable[[Path], Iterator[Row]]] = {
-        "csv": lambda file: delimited(file, quotes=form.quotes, header=form.header, encoding=form.encoding),
-        "tsv": lambda file: delimited(file, "\t", quotes=form.quotes, header=form.header, encoding=form.encoding),
-        "jsonl": lambda file: _json(file, form.encoding),
-        "parquet": lambda file: parquet(file, named=True),
-        "conll": lambda file: conll(file, encoding=form.encoding),
-        "hub": lambda file: table(file, named=True),
+def _reader(form: Format) -> Callable[[Path], tuple[Iterable[Row], str]]:
+    readers: dict[str, Callable[[Path], tuple[Iterable[Row], str]]] = {
+        "csv": lambda file: _delimited(file, ",", form),
+        "tsv": lambda file: _delimited(file, "\t", form),
+        "jsonl": lambda file: json_table(file, form.encoding, form.field),
+        "parquet": lambda file: (parquet(file, named=True), ""),
+        "hub": lambda file: (table(file, named=True), ""),
     }
     return readers[form.scheme]
 
 
-def _json(file: Path, encoding: str) -> Iterator[Row]:
-    # Both a JSON list and JSON lines are published as .json.
-    return json_list(file) if decoded(file, encoding).lstrip()[:1] == "[" else json_lines(file, encoding)
+def _delimited(file: Path, usual: str, form: Format) -> tuple[Iterable[Row], str]:
+    delimiter = form.delimiter or found_delimiter(
+        file, usual, quotes=form.quotes, header=form.header, encoding=form.encoding
+    )
+    rows = list(delimited(file, delimiter, quotes=form.quotes, header=form.header, encoding=form.encoding))
+    if form.delimiter and rows and len(rows[0].values) == 1:
+        raise DataError(f"{file}: delimiter={form.delimiter!r} gives the one column {listed(rows[0].values)}")
+    is_guess = not form.delimiter and delimiter != usual
+    return rows, f"columns separated by {DELIMITERS[delimiter]}" if is_guess else ""

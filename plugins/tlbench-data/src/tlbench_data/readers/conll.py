@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,11 +20,20 @@ class _Sentence:
     tags: list[str] = field(default_factory=list)
 
 
-def conll(path: Path, word: int = 0, tag: int = -1, encoding: str = "utf-8") -> Iterator[Row]:
-    """Yields one row per sentence with the columns `words` and `tags`; document markers are skipped.
+def conll(
+    path: Path, word: int = 0, tag: int = -1, encoding: str = "utf-8", skipped: Collection[int] = ()
+) -> Iterator[Row]:
+    """Yields one row per sentence with the columns `words` and `tags`.
 
-    Columns are separated by tabs on lines that have one, else by white space. A line of only white space ends a
-    sentence too, since published files have them.
+    Columns are separated by tabs on lines that have one, else by spaces. A line of only white space ends a sentence
+    too, since published files have them, and so does a document marker, which is left out.
+
+    Args:
+        path: The file; `.gz` files are unpacked.
+        word: Column of the words, from 0; negative numbers count from the end.
+        tag: Column of the tags.
+        encoding: Encoding of the file.
+        skipped: Numbers of lines to leave out, such as comments.
 
     Raises:
         DataError: The file cannot be read, or a line has another number of columns than the first.
@@ -32,14 +41,13 @@ def conll(path: Path, word: int = 0, tag: int = -1, encoding: str = "utf-8") -> 
     sentence = _Sentence()
     width: int | None = None
     for number, line in lines(path, encoding):
-        if not line.strip():
+        if number in skipped:
+            continue
+        cells = cells_of(line)
+        if not line.strip() or cells[0] == _DOCUMENT:
             if sentence.words:
                 yield _row(path, sentence)
             sentence = _Sentence()
-            continue
-        # Words of social-media text may contain spaces, which only tabs can separate from tags.
-        cells = line.split("\t") if "\t" in line else line.split()
-        if cells[0] == _DOCUMENT:
             continue
         # One broken line shifts words and tags, and every later score would be of the wrong tags.
         width = width or len(cells)
@@ -54,6 +62,13 @@ def conll(path: Path, word: int = 0, tag: int = -1, encoding: str = "utf-8") -> 
     # The last sentence of many files has no empty line after it.
     if sentence.words:
         yield _row(path, sentence)
+
+
+def cells_of(line: str) -> list[str]:
+    """Returns the columns of a line, which are separated by tabs, or by spaces where there is no tab."""
+    # Words of social-media text may contain spaces, which only tabs can separate from tags. No other character
+    # separates columns: a no-break space may be part of a word.
+    return line.split("\t") if "\t" in line else [cell for cell in line.split(" ") if cell]
 
 
 def to_bio(tags: tuple[str, ...]) -> tuple[str, ...]:

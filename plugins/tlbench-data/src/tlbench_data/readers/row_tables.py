@@ -100,7 +100,8 @@ def parquet(path: Path, *, named: bool = False) -> Iterator[Row]:
 
     try:
         with pq.ParquetFile(path) as file:
-            renamed = _class_names(file.schema_arrow.metadata) if named else {}
+            names_of = _class_names(file.schema_arrow.metadata) if named else {}
+            renamed = {column: _renamer(names) for column, names in names_of.items()}
             number = 0
             # In batches, so that a large file is not in memory twice as Arrow and Python objects.
             for batch in file.iter_batches():
@@ -109,6 +110,22 @@ def parquet(path: Path, *, named: bool = False) -> Iterator[Row]:
                     for column, rename in renamed.items():
                         values[column] = rename(values.get(column))
                     yield Row(path, number, values, "row")
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path}: not a Parquet file that can be read: {' '.join(str(error).split())}") from None
+
+
+def class_names(path: Path) -> dict[str, tuple[str, ...]]:
+    """Returns the class names of each column of a Parquet file that has them, in the order of the file's metadata.
+
+    Raises:
+        DataError: The file is missing or not Parquet.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            return _class_names(file.schema_arrow.metadata)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: not a Parquet file that can be read: {' '.join(str(error).split())}") from None
 
@@ -138,7 +155,22 @@ def load_json(path: Path) -> Any:
     Raises:
         DataError: The file cannot be read, or is not JSON.
     """
-    return _parsed(decoded(path), str(path))
+    return parsed_json(decoded(path), str(path))
+
+
+def parsed_json(text: str, where: str) -> Any:
+    """Returns the value of a JSON text.
+
+    Raises:
+        DataError: It is not JSON; the message begins with `where`.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}: not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
+    # A few kilobytes of brackets exceed Python's stack.
+    except RecursionError:
+        raise DataError(f"{where}: nested too deeply") from None
 
 
 def _json(path: Path) -> Iterator[Row]:
@@ -147,20 +179,10 @@ def _json(path: Path) -> Iterator[Row]:
 
 
 def _object(text: str, where: str) -> dict[str, Any]:
-    item = _parsed(text, where)
+    item = parsed_json(text, where)
     if not isinstance(item, dict):
         raise DataError(f"{where}: {shown(item)} is not a JSON object")
     return item
-
-
-def _parsed(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{where}: not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
-    # A few kilobytes of brackets exceed Python's stack.
-    except RecursionError:
-        raise DataError(f"{where}: nested too deeply") from None
 
 
 def _quoted_cells(path: Path, delimiter: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
@@ -186,20 +208,22 @@ def _bare_cells(path: Path, delimiter: str, encoding: str) -> Iterator[tuple[int
             yield number, line.split(delimiter)
 
 
-def _class_names(metadata: dict[bytes, bytes] | None) -> dict[str, Callable[[Any], Any]]:
-    """Returns, for each column of class indices, a function from index to name."""
+def _class_names(metadata: dict[bytes, bytes] | None) -> dict[str, tuple[str, ...]]:
+    """Returns the names of each column of class indices."""
     # The metadata is from a file that anybody may have written: whatever it lacks means no names.
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
     except (KeyError, ValueError, TypeError):
         return {}
-    renamers: dict[str, Callable[[Any], Any]] = {}
+    found: dict[str, tuple[str, ...]] = {}
     for column, feature in features.items():
-        inner = feature.get("feature", feature) if isinstance(feature, dict) else {}
+        # A list of classes has its features in "feature"; older versions of the library wrote a list of one item.
+        inner = feature[0] if isinstance(feature, list) and len(feature) == 1 else feature
+        inner = inner.get("feature", inner) if isinstance(inner, dict) else {}
         names = inner.get("names") if isinstance(inner, dict) and inner.get("_type") == "ClassLabel" else None
         if isinstance(names, list) and names:
-            renamers[column] = _renamer([str(name) for name in names])
-    return renamers
+            found[column] = tuple(str(name) for name in names)
+    return found
 
 
 def _renamer(names: Sequence[str]) -> Callable[[Any], Any]:

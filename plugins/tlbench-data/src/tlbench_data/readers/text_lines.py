@@ -22,7 +22,7 @@ def content(path: Path) -> bytes:
         DataError: The file is missing, or cannot be unpacked.
     """
     try:
-        if path.suffix != ".gz":
+        if path.suffix.lower() != ".gz":
             return path.read_bytes()
         with gzip.open(path) as file:
             # One byte more than allowed is enough to see that there are too many.

@@ -73,11 +73,21 @@ def choose(row: Row, text: str = "", text2: str = "", label: str = "") -> Chosen
         texts = (unused[0],)
     elif texts and not label and len(unused) == 1:
         label = unused[0]
+    if "paragraphs" in row.values:
+        raise DataError(f"{row.path}: this looks like questions on paragraphs, as in SQuAD: squad: reads those")
     if not texts or not label:
         raise DataError(f"{row.path}: name the columns, as [text=...,label=...]; there are {listed(row.values)}")
     if label in texts:
         raise DataError(f"{row.path}: {label!r} is both the text and the label: name two columns")
     return ChosenColumns(texts, label)
+
+
+def unlabelled_columns(row: Row, text: str = "", text2: str = "") -> list[str]:
+    """Returns the columns that are no texts, if none of them has a usual name for labels; otherwise none."""
+    by_name = {name.casefold(): name for name in row.values}
+    texts = (text, text2) if text else _usual_texts(by_name, "")
+    others = [name for name in row.values if name not in texts]
+    return [] if any(by_name[name] in others for name in _LABELS if name in by_name) else others
 
 
 def _usual_texts(by_name: dict[str, str], label: str) -> tuple[str, ...]:

@@ -1,0 +1,95 @@
+"""What a user should know of the labels: which look alike, which contradict each other, and which are not declared."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+
+from tlbench import Classes, Example, MultiLabel, Output
+from tlbench_data.columns.label_values import folded, indices_of, look_alike
+from tlbench_data.columns.output_kinds import TargetColumn, labels_of
+from tlbench_data.readers.rows import Row, listed, shown
+
+_MOST_HINTED = 20
+_LIKE_MISSING = ("na", "n/a", "#n/a", "none", "null")
+
+
+def look_alike_note(names: Iterable[str]) -> list[str]:
+    """Returns a warning about labels that look the same, if there are any."""
+    groups = look_alike(names)
+    if not groups:
+        return []
+    # In ASCII, since some differences cannot be seen.
+    listing = listed([f"({', '.join(map(ascii, group))})" for group in groups])
+    return [f"labels that look alike: {listing}; normalize=true joins them"]
+
+
+def missing_like_note(output: Output) -> list[str]:
+    """Returns a note on a class whose name often marks a missing label, such as NA, if there is one."""
+    found = [name for name in output.classes if name.lower() in _LIKE_MISSING]
+    return (
+        [f"{listed(list(map(shown, found)))} is a class; leave the cell empty if it marks a missing label"]
+        if found
+        else []
+    )
+
+
+def joined_labels_note(output: Output) -> list[str]:
+    """Returns a note on classes that may be several labels in one cell, as "red,blue" beside "red"."""
+    if not isinstance(output, Classes):
+        return []
+    for separator in ",;|":
+        parts = {name: [part.strip() for part in name.split(separator)] for name in output.names if separator in name}
+        if found := next((name for name, some in parts.items() if set(some) & set(output.names)), ""):
+            option = f'"{separator}"' if separator == "," else separator
+            return [f"{shown(found)} is one class; kind=multilabel,separator={option} reads it as several labels"]
+    return []
+
+
+def conflict_note(splits: Iterable[Sequence[Example]], output: Output) -> list[str]:
+    """Returns how many texts occur with different labels, if any; only where labels are names."""
+    if not isinstance(output, Classes | MultiLabel):
+        return []
+    targets: dict[Hashable, set[Hashable]] = {}
+    for examples in splits:
+        for example in examples:
+            targets.setdefault(example.inputs, set()).add(example.target)
+    number = sum(len(different) > 1 for different in targets.values())
+    return (
+        [f"{number} {'text has' if number == 1 else 'texts have'} different labels in different rows"] if number else []
+    )
+
+
+def check_declared(rows: Mapping[str, Sequence[Row]], output: Output, column: TargetColumn) -> None:
+    """Refuses labels that no training row has.
+
+    Raises:
+        DataError: A row has one; the message says how all labels are declared.
+    """
+    if not isinstance(output, Classes | MultiLabel):
+        return
+    index_of = indices_of(output.names, normalize=column.normalize)
+    unknown: dict[str, list[Row]] = {}
+    for split_rows in rows.values():
+        for row in split_rows:
+            for name in labels_of(row, column):
+                if index_of(name) is None:
+                    unknown.setdefault(name, []).append(row)
+    if not unknown:
+        return
+    name, where = next(iter(unknown.items()))
+    others = f" (and {listed(list(unknown)[1:])})" if len(unknown) > 1 else ""
+    if column.labels:
+        raise where[0].error(f"{column.name} is {shown(name)}{others}, which labels= does not name")
+    if not column.normalize and folded(name) in map(folded, output.names):
+        like = next(known for known in output.names if folded(known) == folded(name))
+        raise where[0].error(
+            f"{column.name} is {name!a}{others}, which no training row has, but {like!a} looks alike: "
+            "normalize=true joins them"
+        )
+    every = sorted([*output.names, *unknown])
+    listing = "+".join(every) if len(every) <= _MOST_HINTED else f"{every[0]}+{every[1]}+..."
+    rows_with = f"{len(where)} row{'' if len(where) == 1 else 's'}"
+    raise where[0].error(
+        f"{column.name} is {shown(name)}{others}, which no training row has (only {rows_with} of another split); "
+        f"[labels={listing}] declares all classes"
+    )

@@ -1,0 +1,150 @@
+"""The text, number and class that a value of a label column stands for, whatever the format that it was read from."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+_NO_LABEL = ("", "nan", "<na>")
+"""Texts that stand for no label, in lower case: an empty cell, and what pandas writes as text."""
+_WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0+)?")
+_WITH_COMMA = re.compile(r"[+-]?[0-9]+(?:,[0-9]+)?")
+_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
+
+
+def is_missing(value: Any) -> bool:
+    """Returns whether a value is no label: None, NaN, an empty text or the text "nan"."""
+    if isinstance(value, float | Decimal):
+        return math.isnan(value)
+    return value is None or (isinstance(value, str) and value.strip().lower() in _NO_LABEL)
+
+
+def text_of(value: Any) -> str:
+    """Returns a label as text, the way JSON and CSV write it, so that a data set has the same labels in any format."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value).strip()
+
+
+def number_of(value: Any, decimal: str = ".") -> float | None:
+    """Returns the finite number that a value is or spells, or None; `decimal` is the mark before its fraction."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        return None
+    if isinstance(value, str) and decimal != ".":
+        value = "" if "." in value else value.replace(decimal, ".")
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def has_decimal_commas(texts: Iterable[str]) -> bool:
+    """Returns whether all texts are numbers that may have a decimal comma, and some has one."""
+    all_texts = list(texts)
+    return all(map(_WITH_COMMA.fullmatch, all_texts)) and any("," in text for text in all_texts)
+
+
+def may_be_thousands(texts: Iterable[str]) -> bool:
+    """Returns whether each comma in the texts could as well separate thousands, as in 1,234."""
+    return all(_THOUSANDS.fullmatch(text) for text in texts if "," in text)
+
+
+def class_key(text: str, *, normalize: bool = False) -> str:
+    """Returns what labels of one class have in common: 1 and 1.0 are one class, and "Yes " and "yes" if `normalize`."""
+    whole = _WHOLE.fullmatch(text)
+    # -0.0 is 0.
+    number = text if whole is None else "0" if whole[1] == "-0" else whole[1]
+    return folded(number) if normalize else number
+
+
+def folded(text: str) -> str:
+    """Returns the text without differences of case, spaces, width, Unicode form and invisible characters."""
+    visible = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
+    # Once more, because folding the case can leave a form that is not normalised.
+    return "".join(unicodedata.normalize("NFKC", visible.casefold()).split())
+
+
+def named_classes(texts: Iterable[str], *, normalize: bool = False) -> dict[str, tuple[str, ...]]:
+    """Returns the name of each class with the spellings that it has in the texts.
+
+    Whole numbers in several spellings are named by the shortest, as 1 for 1 and 1.0; other classes, which `normalize`
+    joins, by the most frequent spelling, or the first in alphabetical order.
+    """
+    spellings: dict[str, Counter[str]] = {}
+    for text in texts:
+        spellings.setdefault(class_key(text, normalize=normalize), Counter())[text] += 1
+    names = {}
+    for key, counts in spellings.items():
+        common = min(counts, key=lambda text: (-counts[text], text))
+        is_number = len(counts) > 1 and _WHOLE.fullmatch(key)
+        name = key if is_number else _clean(common) if normalize else common
+        names[name] = tuple(sorted(counts))
+    return names
+
+
+def indices_of(names: Sequence[str], *, normalize: bool = False) -> Callable[[str], int | None]:
+    """Returns a function from a label to the index of its class, or None."""
+    index: Mapping[str, int] = {class_key(name, normalize=normalize): index for index, name in enumerate(names)}
+    return lambda text: index.get(class_key(text, normalize=normalize))
+
+
+def look_alike(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Returns the groups of names that differ only in case, spaces, width, Unicode form or invisible characters."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(folded(name), []).append(name)
+    return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
+def mixed(values: Iterable[Any]) -> tuple[int, int] | None:
+    """Returns the positions of two labels of types that do not go together, such as 1 and "good", or None.
+
+    A text that spells a number goes with numbers, and "true" and "false" with truth values.
+    """
+    first: dict[str, int] = {}
+    for position, value in enumerate(values):
+        if isinstance(value, bool):
+            first.setdefault("truth value", position)
+        elif isinstance(value, int | float | Decimal):
+            first.setdefault("number", position)
+        elif isinstance(value, str) and number_of(value) is None:
+            first.setdefault("word or truth value" if value.strip().lower() in ("true", "false") else "word", position)
+    words = [first[kind] for kind in ("word", "word or truth value") if kind in first]
+    if "number" in first and (others := [*words, *([first["truth value"]] if "truth value" in first else [])]):
+        return first["number"], min(others)
+    return (first["truth value"], first["word"]) if "truth value" in first and "word" in first else None
+
+
+def looks_like(value: Any) -> str:
+    """Returns what a value that cannot be a label looks like and what to do with it; empty if it can be one."""
+    if isinstance(value, bytes):
+        return "raw bytes: write texts or numbers"
+    if isinstance(value, dict):
+        keys = set(value)
+        if {"text", "answer_start"} <= keys:
+            return "answers to a question: squad: reads those, in SQuAD's JSON"
+        if {"start", "end"} <= keys:
+            return (
+                "a stretch of the text: tags are read for words, so split the text, as "
+                '{"words": ["Oslo", "is"], "tags": ["B-LOC", "O"]} on a line of a jsonl: file'
+            )
+        fields = ", ".join(map(str, value)) or "nothing"
+        return f"an object with the fields {fields}: write one of them into a column of its own"
+    if isinstance(value, list | tuple):
+        inner = next((item for item in value if isinstance(item, dict | list | tuple | bytes)), None)
+        if isinstance(inner, list | tuple):
+            is_span = len(inner) == 3 and isinstance(inner[0], int) and isinstance(inner[1], int)
+            return looks_like({"start": 0, "end": 0}) if is_span else "a list of lists: write one list of labels a row"
+        return "" if inner is None else looks_like(inner)
+    return ""
+
+
+def _clean(text: str) -> str:
+    visible = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
+    return " ".join(visible.split())

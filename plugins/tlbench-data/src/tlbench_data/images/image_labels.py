@@ -1,0 +1,105 @@
+"""Reads the labels of images from a table of files and labels beside them."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tlbench import DataError
+from tlbench_data.images.image_folders import LabelledFile
+from tlbench_data.images.image_layout import ALL
+from tlbench_data.own.schemes import Format, rows_of
+from tlbench_data.readers.rows import Row, listed
+from tlbench_data.split_names import NAMES, split_of
+
+_TABLES = {".csv": "csv", ".tsv": "tsv"}
+_FILES = ("file_name", "filename", "file", "image", "image_name", "image_path", "path", "image_id", "id")
+_LABELS = ("label", "labels", "class", "class_name", "category", "target", "breed", "species")
+_NAMED = 10
+
+
+def is_table(labels: str) -> bool:
+    """Returns whether the parameter `labels` names a table, pinned or not, rather than the classes."""
+    return any(_suffix(text) in _TABLES for text in (labels, labels.rpartition("@")[0]))
+
+
+def labelled_files(
+    table: Path, folder: Path, files: Sequence[LabelledFile]
+) -> tuple[dict[str, list[LabelledFile]], int]:
+    """Returns the labelled images of each split, or of `ALL`, and how many images the table does not name.
+
+    A row names its image by the path from the folder or from the table, or by the file's name, with the suffix or
+    without; a column `split` says its split.
+
+    Raises:
+        DataError: The columns cannot be told, a row names no image or the image of another row, or a label is empty.
+    """
+    rows, _ = rows_of([table], Format(_TABLES[_suffix(str(table))], quotes=_suffix(str(table)) == ".csv"))
+    name, label = _columns(rows[0])
+    known = _by_name(table, folder, files)
+    found = [known.get(_key(row.text(name))) for row in rows]
+    if lost := [row.text(name) for row, file in zip(rows, found, strict=True) if file is None]:
+        raise DataError(
+            f"{table}: {len(lost)} of {len(rows)} rows name no image in {folder}: {', '.join(lost[:_NAMED])}"
+            f"{f' and {len(lost) - _NAMED} more' if len(lost) > _NAMED else ''}"
+        )
+    splits: dict[str, list[LabelledFile]] = {}
+    used: set[str] = set()
+    for row, file in zip(rows, found, strict=True):
+        assert file is not None
+        if file.id in used:
+            raise row.error(f"{row.text(name)} has a label in an earlier row")
+        used.add(file.id)
+        splits.setdefault(_split(row), []).append(LabelledFile(file.path, row.text(label), file.id))
+    if set(splits) != {ALL} and not {"train", "test"} <= set(splits):
+        raise DataError(f"{table}: the column split names {listed(sorted(splits))}; it must name train and test")
+    return {split: splits[split] for split in (ALL, *NAMES) if split in splits}, len(files) - len(used)
+
+
+def _columns(row: Row) -> tuple[str, str]:
+    names = [column for column in _FILES if column in row.values]
+    labels = [column for column in _LABELS if column in row.values]
+    others = [column for column in row.values if column != "split"]
+    # With one of two columns known, the remaining one is the other.
+    if len(others) == 2 and len(names) + len(labels) == 1:
+        names, labels = names or [c for c in others if c != labels[0]], labels or [c for c in others if c != names[0]]
+    if not names or len(labels) != 1:
+        raise DataError(
+            f"{row.path}: its columns are {listed(row.values)}; call one of them file_name and the one of classes label"
+        )
+    return names[0], labels[0]
+
+
+def _by_name(table: Path, folder: Path, files: Iterable[LabelledFile]) -> dict[str, LabelledFile]:
+    """Returns every name that stands for one image alone."""
+    known: dict[str, LabelledFile] = {}
+    counts: Counter[str] = Counter()
+    for file in files:
+        path = file.path.relative_to(folder)
+        names = {path.as_posix(), path.with_suffix("").as_posix(), path.name, path.stem}
+        if file.path.is_relative_to(table.parent):
+            names.add(file.path.relative_to(table.parent).as_posix())
+        for name in map(_key, names):
+            counts[name] += 1
+            known[name] = file
+    return {name: file for name, file in known.items() if counts[name] == 1}
+
+
+def _key(name: str) -> str:
+    # Tables made on Windows, and on macOS.
+    return unicodedata.normalize("NFC", name.replace("\\", "/").removeprefix("./"))
+
+
+def _split(row: Row) -> str:
+    if "split" not in row.values:
+        return ALL
+    split = split_of(row.text("split"))
+    if split is None:
+        raise row.error(f"split is {row.text('split')!r}, which is none of train, validation, test")
+    return split
+
+
+def _suffix(path: str) -> str:
+    return Path(path).suffix.lower()

@@ -1,0 +1,61 @@
+"""Folders of image data, or archives of them, that a task's name refers to and pins by a digest."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from tlbench import DataError
+from tlbench_data.own.archives import is_archive, unpacked
+from tlbench_data.own.named_files import absolute
+
+
+def path_and_digest(scheme: str, text: str) -> tuple[Path, str]:
+    """Returns the absolute path and the digest, or "", of `<path>[@digest]`.
+
+    Raises:
+        DataError: It names no folder and no archive.
+    """
+    # The whole text first: a folder's name may itself contain an @.
+    whole = Path(text).expanduser()
+    if text and (whole.is_dir() or (whole.is_file() and is_archive(whole))):
+        return absolute(whole), ""
+    path, at, digest = text.rpartition("@")
+    if at and path:
+        return path_and_digest(scheme, path)[0], digest
+    if whole.is_file():
+        raise DataError(f"{scheme}{text}: this is a file; give a folder, or an archive of one")
+    raise DataError(f"{scheme}{text}: no such folder")
+
+
+def named_path(name: str) -> Path:
+    """Returns the path in a task's name, `<scheme>:<path>@<digest>`; an archive is not unpacked."""
+    return Path(name.partition(":")[2].rpartition("@")[0])
+
+
+def checked_digest(scheme: str, text: str, given: str, current: str) -> str:
+    """Returns the present digest.
+
+    Raises:
+        DataError: The given one, if any, is another.
+    """
+    if given and given != current:
+        raise DataError(f"{scheme}{text}: its digest is now {current}; drop @{given} to use it as it is")
+    return current
+
+
+def folder_at(path: Path) -> Path:
+    """Returns a folder as it is, and the folder that an archive was unpacked to.
+
+    Raises:
+        DataError: The archive cannot be unpacked safely.
+    """
+    if not is_archive(path):
+        return path
+    # Size and modification time are the key: hashing the archive again on every access would take seconds.
+    return _unpack_once(path, path.stat().st_size, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _unpack_once(archive: Path, size: int, changed: int) -> Path:
+    return unpacked(archive)

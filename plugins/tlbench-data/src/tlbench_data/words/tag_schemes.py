@@ -1,0 +1,209 @@
+"""Recognises how tags mark entities (BIO, IOB1, IOBES, BMES, BILOU, IO), and converts them to BIO.
+
+IOB1 and BIO are compared by Tjong Kim Sang and Veenstra (EACL 1999), BILOU and BIO by Ratinov and Roth (CoNLL 2009).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tlbench import DataError
+from tlbench_data.readers.rows import listed
+
+_LETTERS = {"bio": "BI", "iobes": "BIES", "bmes": "BMESW", "bilou": "BILU"}
+"""Letters of each scheme that marks where entities begin; IOB1 has those of BIO."""
+SCHEMES = ("bio", "iob1", "iobes", "bmes", "bilou", "io", "plain")
+"""Values of `tag_scheme=`; plain tags are classes of single words, such as parts of speech."""
+_INSIDE, _END, _SINGLE = "IM", "EL", "SUW"
+# More tags than this share in an order that the scheme does not allow are hardly in that scheme.
+_OUT_OF_ORDER = 0.05
+_FORMS = (("-", True), ("_", True), ("-", False), ("_", False), ("", True))
+"""Separator of letter and type, and whether the letter comes first; without a separator there is no type."""
+
+
+@dataclass(frozen=True)
+class TagScheme:
+    """A scheme of tags, with the form in which they are written."""
+
+    name: str
+    separator: str = "-"
+    letter_first: bool = True
+
+    @property
+    def is_converted(self) -> bool:
+        """Whether tags change when they are converted to BIO."""
+        if self.name == "bio":
+            return (self.separator, self.letter_first) not in _BIO
+        return self.name != "plain"
+
+    def parsed(self, tag: str) -> tuple[str, str] | None:
+        """Returns letter and type of a tag other than O, or None for one of another scheme."""
+        if self.name == "io":
+            # Some write I- before every tag of IO; B- would be another scheme.
+            return None if tag.startswith("B-") else ("I", tag.removeprefix("I-"))
+        form = self.separator, self.letter_first
+        letter, kind = _split(tag, *form) or ("", "")
+        return (letter, kind) if letter and letter in _LETTERS["bio" if self.name == "iob1" else self.name] else None
+
+    def to_bio(self, tags: Sequence[str]) -> tuple[str, ...]:
+        """Returns the tags of a sentence in BIO.
+
+        Raises:
+            ValueError: A tag is of another scheme; the argument is that tag.
+        """
+        if not self.is_converted:
+            return tuple(tags)
+        bio = []
+        # Type of the entity that the next word may go on with.
+        open_type: str | None = None
+        for tag in tags:
+            if tag == "O":
+                bio.append(tag)
+                open_type = None
+                continue
+            parsed = self.parsed(tag)
+            if parsed is None:
+                raise ValueError(tag)
+            letter, kind = parsed
+            # In BIO, a stray I begins an entity for every metric, so that it can stay.
+            goes_on = letter in _INSIDE + _END and (open_type == kind or self.name == "bio")
+            mark = "I" if goes_on else "B"
+            bio.append(f"{mark}-{kind}" if kind else mark)
+            open_type = None if letter in _END + _SINGLE else kind
+        return tuple(bio)
+
+
+_BIO = (("-", True), ("", True))
+"""The forms of BIO that metrics read as they are."""
+PLAIN = TagScheme("plain")
+
+
+def recognise(sentences: Sequence[Sequence[str]], declared: Sequence[str], given: str, where: str) -> TagScheme:
+    """Returns the scheme of the tags, which is `given` unless that is empty.
+
+    Args:
+        sentences: The tags of the training sentences.
+        declared: Further tags, which these sentences may lack.
+        given: The user's `tag_scheme=`.
+        where: The file, for messages.
+
+    Raises:
+        DataError: The tags have several readings, or are not in the given scheme.
+    """
+    tags = {*declared, *(tag for sentence in sentences for tag in sentence)}
+    has_outside = "O" in tags
+    tags -= {"O"}
+    if given == "plain" or not tags:
+        return PLAIN
+    if given:
+        schemes = [TagScheme(given, *form) for form in _FORMS]
+        fitting = [scheme for scheme in schemes if all(scheme.parsed(tag) for tag in tags)]
+        if not fitting:
+            raise DataError(f"{where}: tag_scheme={given} does not fit the tags {listed(sorted(tags))}")
+        return fitting[0]
+    for form in _FORMS:
+        name = _scheme_of(tags, *form)
+        if name == "bio":
+            return TagScheme("iob1" if _is_iob1(sentences, *form) else "bio", *form)
+        if name:
+            scheme = TagScheme(name, *form)
+            _check_order(sentences, scheme, where)
+            return scheme
+    if stray := _without_scheme(tags):
+        raise DataError(
+            f"{where}: most tags are of the BIO scheme, but {listed(stray)} are not: "
+            "correct them, or set tag_scheme=plain to learn a class for each word"
+        )
+    if has_outside:
+        raise DataError(
+            f"{where}: the tags O, {listed(sorted(tags))} do not mark where entities begin: set tag_scheme=io to read "
+            "neighbouring words of one tag as one entity, or tag_scheme=plain to learn a class for each word"
+        )
+    return PLAIN
+
+
+def note(scheme: TagScheme, tags: Sequence[str]) -> str:
+    """Returns what to tell the user of the conversion, with one of the tags (without O) as an example, or nothing."""
+    if not scheme.is_converted:
+        return ""
+    examples = []
+    for tag in tags:
+        letter, kind = scheme.parsed(tag) or ("", "")
+        ends = letter in _END or (letter in _INSIDE and scheme.name not in ("io", "iob1"))
+        bio = "-".join(filter(None, ("I" if ends else "B", kind)))
+        # The tags that BIO does not have explain most.
+        examples.append((letter not in _END + _SINGLE, bio == tag, tag, bio))
+    _, _, tag, bio = min(examples)
+    kind_of_tags = "tags" if scheme.name == "bio" else f"{scheme.name.upper()} tags"
+    return f"{kind_of_tags} are read as BIO ({tag} as {bio})"
+
+
+def _split(tag: str, separator: str, letter_first: bool) -> tuple[str, str] | None:
+    if not separator:
+        return (tag, "") if len(tag) == 1 else None
+    if len(tag) < 3:
+        return None
+    letter, between, kind = (tag[0], tag[1], tag[2:]) if letter_first else (tag[-1], tag[-2], tag[:-2])
+    return (letter, kind) if between == separator else None
+
+
+def _scheme_of(tags: set[str], separator: str, letter_first: bool) -> str:
+    """Returns the scheme that all tags are of if they are written in this form, or an empty text."""
+    letters_of: dict[str, set[str]] = {}
+    for tag in tags:
+        letter, kind = _split(tag, separator, letter_first) or ("", "")
+        letters_of.setdefault(kind, set()).add(letter)
+    letters = set().union(*letters_of.values())
+    name = next((name for name, known in _LETTERS.items() if letters <= set(known)), "")
+    if name == "bio" and (separator, letter_first) == ("-", True):
+        return name
+    if tags == {"B"}:
+        return "" if separator else name
+    # Other tags may have such a form by chance: a type with two letters shows that they mark a place in an entity.
+    return name if "B" in letters and any(len(found) > 1 for found in letters_of.values()) else ""
+
+
+def _is_iob1(sentences: Sequence[Sequence[str]], separator: str, letter_first: bool) -> bool:
+    """Returns whether entities begin with I, and B only separates neighbours of one type."""
+    begins_inside = False
+    for sentence in sentences:
+        previous = None
+        for tag in sentence:
+            letter, kind = _split(tag, separator, letter_first) or ("O", None)
+            if tag == "O":
+                letter, kind = "O", None
+            if letter == "B" and kind != previous:
+                return False
+            begins_inside = begins_inside or (letter == "I" and kind != previous)
+            previous = kind
+    return begins_inside
+
+
+def _check_order(sentences: Sequence[Sequence[str]], scheme: TagScheme, where: str) -> None:
+    """Checks that nearly all entities begin and end as the scheme says.
+
+    Raises:
+        DataError: Many do not.
+    """
+    total = wrong = 0
+    for sentence in sentences:
+        open_type: str | None = None
+        for tag in (*sentence, "O"):
+            letter, kind = ("O", None) if tag == "O" else scheme.parsed(tag) or ("O", None)
+            total += letter != "O"
+            # Inside an entity only its own type may follow; outside, none may be gone on with.
+            wrong += (letter in _INSIDE + _END) != (open_type is not None) or (open_type not in (None, kind))
+            open_type = kind if letter == "B" or letter in _INSIDE else None
+    if wrong > _OUT_OF_ORDER * total:
+        raise DataError(
+            f"{where}: the tags look like {scheme.name.upper()}, but {wrong} of {total} are out of order: "
+            f"set tag_scheme={scheme.name} to read them as entities, or tag_scheme=plain to learn a class for each word"
+        )
+
+
+def _without_scheme(tags: set[str]) -> list[str]:
+    """Returns the tags outside BIO where others are certainly in it."""
+    begins = {tag[2:] for tag in tags if tag.startswith("B-")}
+    inside = {tag[2:] for tag in tags if tag.startswith("I-")}
+    return sorted(tag for tag in tags if tag[:2] not in ("B-", "I-")) if begins & inside else []
