@@ -42,7 +42,7 @@ def print_one(catalog: Catalog, name: str, out: Path) -> None:
 
     Raises:
         UnknownName: Nothing has this name.
-        AmbiguousName: Two distributions have something of this kind and name.
+        AmbiguousName: Two installed distributions provide, for example, a task of this name.
     """
     # The form of a cell's id; names of plugins are in kebab-case, and one of 16 hex digits is not expected.
     if re.fullmatch(r"[0-9a-f]{16}", name):

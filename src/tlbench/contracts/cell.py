@@ -71,11 +71,12 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sampler: Sampler = "tpe"
     pruner: Pruner = "none"
     lag: PositiveInt = 8
-    """Delay in trials before a result is used: trial n is sampled and pruned from the results of trials 0 to n - lag.
+    """Delay in trials before a result is used: the params of trial n, and whether it is pruned, depend on the results
+    of trials 0 to n - lag only.
 
     So `lag` trials can be fitted at the same time, and the search is the same on any number of workers; a lag of twice
-    the number of workers keeps them busy. If trials are pruned, the lag grows to as many trials as cost `lag` whole
-    fits, but at most to three times `lag`."""
+    the number of workers keeps them busy. Pruned trials cost less than whole fits, so the lag then grows to the number
+    of trials that together cost as much as `lag` whole fits, up to three times `lag`."""
 
     def __post_init__(self) -> None:
         # The constraints of the annotations are msgspec's and hold for files alone; these hold for every Protocol.

@@ -140,7 +140,7 @@ class Classes(Output):
         return None if whole and 0 <= target < len(self.names) else _invalid_target(self, target)
 
     def class_indices(self, target: Any) -> set[int]:
-        """Returns the class of the example."""
+        """Returns a set with the target's class index as its only element."""
         return {target}
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_MEMORY_BYTES = 1 << 30
 """The maximum size of a data set's pixels in memory; images of a larger data set are read again for each batch."""
 MIN_CACHED_IMAGES = 200
-"""The minimum number of images that are cached on disk; resizing fewer images is faster than writing them."""
+"""Data sets of fewer images are not cached on disk, since resizing them again is faster than writing them."""
 PATCH = 16
 """Side of a patch in pixels. The length of a row is its number of patches, which are a vision transformer's tokens."""
 

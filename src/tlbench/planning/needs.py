@@ -74,7 +74,7 @@ def declared_needs(strategy: Strategy) -> tuple[str, ...]:
 
 
 def need_ref(catalog: Catalog, need: str) -> Ref:
-    """Returns a need as a reference with its version, such as "backbone:toy", for the identity of a cell.
+    """Returns the name and the version of a need such as "backbone:toy"; both are part of a cell's id.
 
     Raises:
         UsageError: No such backbone or task is installed.

@@ -199,7 +199,11 @@ class Index:
         return bool(self._content.places) and self._key(metric.name, group) in self._content.places
 
     def cached(self, ranked: Ranked) -> Ranked:
-        """Returns `ranked` with a cache: ranks are computed again only if records or predictions have changed."""
+        """Returns `ranked` with a cache.
+
+        Ranks by tlbench's own metrics are reused until records, predictions or tlbench's code change; ranks by a plugin's
+        metric are always computed.
+        """
 
         def places(metric: Metric, group: Sequence[CellSummary]) -> list[Place]:
             if metric.name not in METRICS:

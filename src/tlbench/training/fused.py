@@ -97,7 +97,7 @@ def _solve(regressions: Sequence[_PreparedRegression], max_steps: int) -> list[l
 
 
 def solve_ridge(problems: Sequence[Regression]) -> list[list[Linear]]:
-    """Returns the `ridge_regressions` of each problem, with one product for all of its penalties.
+    """Returns what `ridge_regressions` returns for each problem; one matrix product solves all penalties of a problem.
 
     Problems are solved one after another: nearly all of the time goes into the eigendecomposition of each one's
     features, which cannot be shared.

@@ -1,6 +1,6 @@
 """Refuses model folders that would make transformers load anything beyond their own pinned files.
 
-Checks the files alone, without torch, so that a name is refused before anything runs.
+Only files are read, and torch is not imported, so a model is refused before any of its code could run.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ UNDEFINED = 0.5
 
 
 TOP = 5
-"""The number of most probable classes among which the target must be."""
+"""The k of top-k accuracy: a prediction is right if the target is among this many most probable classes."""
 
 
 def columns_of(scored: Scored) -> list[tuple[Array, Floats]]:

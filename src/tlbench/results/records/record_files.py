@@ -97,7 +97,7 @@ def read_regular_file(path: Path, max_bytes: int | None = None) -> bytes:
 
 
 class _Head(msgspec.Struct):
-    """The only field of a record that every format has."""
+    """The part of a record that every version of the record format contains: the number of that version."""
 
     format: int = 0
 

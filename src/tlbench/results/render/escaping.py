@@ -35,8 +35,9 @@ _MARKDOWN_WORDS = re.compile(rf"\S*{_MARKDOWN}\S*(?: \S*{_MARKDOWN}\S*)*|^(?:[-+
 def printable(value: object, limit: int = LIMIT) -> str:
     """Returns the value as one line of visible characters.
 
-    Escape sequences and control, format (such as bidirectional), private and unassigned characters are removed; runs of
-    white space become one space; at most three combining marks per letter are kept; the text is cut at `limit`.
+    Removes escape sequences, control characters, format characters (such as bidirectional marks), and private-use and
+    unassigned characters. Turns each run of white space into one space, keeps at most three combining marks per letter,
+    and cuts the text at `limit`.
     """
     text = str(value)
     # The usual case, which a table needs thousands of times.

@@ -36,7 +36,7 @@ class ServerProcess:
 
 
 def was_killed(server: ServerProcess | None) -> bool:
-    """Returns whether the first server was killed by SIGKILL; `server` is the first server or a dead branch of it."""
+    """Returns whether SIGKILL ended the first fork server, given that server or a branch of it; False for None."""
     first = server.parent if server is not None and server.parent is not None else server
     if first is None or first.process is None:
         return False

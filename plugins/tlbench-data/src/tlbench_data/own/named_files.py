@@ -51,7 +51,7 @@ def pin(scheme: str, text: str) -> str:
 
 
 def pinned_path(text: str) -> Path:
-    """Returns the path in a result of `pin`; an archive is unpacked into the cache first.
+    """Returns the path in a text "<path>@<digest>" from `pin`; for an archive, its unpacked folder.
 
     Raises:
         DataError: The archive cannot be unpacked safely.

@@ -17,7 +17,7 @@ from tlbench_glue.lite.lite_tasks import LiteTask
 
 AGENT, ACTION, OBJECT, DETAIL = 1.5, 1.0, 2.0, 0.5
 RELATED = 0.5
-"""Grade for an object that was replaced by one of the same kind."""
+"""Points for the grammatical object of the second sentence if another noun of the same kind replaced it."""
 GROUPS = ("animals", "foods", "things")
 
 
