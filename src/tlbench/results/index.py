@@ -201,8 +201,8 @@ class Index:
     def cached(self, ranked: Ranked) -> Ranked:
         """Returns `ranked` with a cache.
 
-        Ranks by tlbench's own metrics are reused until records, predictions or tlbench's code change; ranks by a plugin's
-        metric are always computed.
+        Ranks by tlbench's own metrics are reused until records, predictions or tlbench's code change; ranks by a
+        plugin's metric are always computed.
         """
 
         def places(metric: Metric, group: Sequence[CellSummary]) -> list[Place]:

@@ -34,7 +34,7 @@ def missing_like_note(output: Output) -> list[str]:
 
 
 def joined_labels_note(output: Output) -> list[str]:
-    """Returns a note if a class looks like several labels, such as "red,blue" when "red" is also a class; else nothing."""
+    """Returns a note if a class looks like several labels, such as "red,blue" when "red" is a class too."""
     if not isinstance(output, Classes):
         return []
     for separator in ",;|":

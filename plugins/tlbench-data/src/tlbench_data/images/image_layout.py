@@ -34,7 +34,7 @@ class Layout:
     files: Mapping[str, Sequence[LabelledFile]]
     """Split to its files, or `ALL` to all of them."""
     splits: Mapping[str, str]
-    """Maps each split to the name of its folder; empty if the folder has no splits, so that they are drawn at random."""
+    """Maps each split to the name of its folder; empty if there are none, so that splits are drawn at random."""
     class_folders: Mapping[str, Sequence[str]]
     """Split, or `ALL`, to the names of its class folders as they are written; empty where there are none."""
     left_out: Mapping[str, int]
