@@ -66,7 +66,7 @@ def usable_predictions(table: pa.Table | None, examples: Examples, task: TaskInf
     """
     if table is None:
         raise UnusablePredictions("its file of predictions is missing, or cannot be read")
-    with _as_misfit("its file holds no predictions"):
+    with _as_unusable("its file holds no predictions"):
         ids, stored = table["id"].to_pylist(), scored_in(table, task.positive)
     if ids != [example.id for example in examples]:
         raise UnusablePredictions(
@@ -75,7 +75,7 @@ def usable_predictions(table: pa.Table | None, examples: Examples, task: TaskInf
     # A plugin's conversion may compute targets from the raw ones, but not from the predictions. Converting the targets
     # beside correct predictions gives those to compare with.
     kind = type(task.output).__name__
-    with _as_misfit(f"{kind}.arrays cannot convert correct predictions"):
+    with _as_unusable(f"{kind}.arrays cannot convert correct predictions"):
         targets = [example.target for example in examples]
         correct = Predictions(tuple(ids), _correct_predictions(targets, task.output))
         own_targets = scored_of(task.output, targets, correct, task.positive).targets
@@ -90,18 +90,18 @@ def usable_predictions(table: pa.Table | None, examples: Examples, task: TaskInf
     # plugin's metric is not run: if it raises, the mistake may be the metric's, and a new fit would not help. The same
     # holds for predictions too large for one of tlbench's own metrics, hence `suppress(Diverged)`.
     for metric in metrics:
-        with _as_misfit(f"the metric {metric.name}"):
+        with _as_unusable(f"the metric {metric.name}"):
             metric_input = checked(metric, scored)
             if METRICS.get(metric.name) is metric:
                 with suppress(Diverged):
                     score(metric, metric_input)
-    with _as_misfit(f"{kind}.report"):
+    with _as_unusable(f"{kind}.report"):
         report_of(task.output, [scored])
     return scored
 
 
 @contextmanager
-def _as_misfit(context: str) -> Iterator[None]:
+def _as_unusable(context: str) -> Iterator[None]:
     """Raises `UnusablePredictions` for errors in the block that damaged files or malformed predictions cause."""
     try:
         yield

@@ -56,7 +56,7 @@ def may_be_thousands(texts: Iterable[str]) -> bool:
 
 
 def class_key(text: str, *, normalize: bool = False) -> str:
-    """Returns what labels of one class have in common: 1 and 1.0 are one class, and "Yes " and "yes" if `normalize`."""
+    """Returns a key that is equal for labels of one class, such as 1 and 1.0, or "Yes " and "yes" if `normalize`."""
     whole = _WHOLE.fullmatch(text)
     # -0.0 is 0.
     number = text if whole is None else "0" if whole[1] == "-0" else whole[1]
@@ -122,7 +122,7 @@ def mixed(values: Iterable[Any]) -> tuple[int, int] | None:
 
 
 def looks_like(value: Any) -> str:
-    """Returns what a value that cannot be a label looks like and what to do with it; empty if it can be one."""
+    """Returns a description of a value that cannot be a label, with advice; an empty text if it can be one."""
     if isinstance(value, bytes):
         return "raw bytes: write texts or numbers"
     if isinstance(value, dict):

@@ -22,7 +22,7 @@ _VERSION = 1
 
 
 def recall(pin: str) -> dict[str, tuple[Adjustment, ...]]:
-    """Returns what is known of the images of a data set, by its digest; nothing where the file cannot be read."""
+    """Returns the stored checks of a data set's images, by the data set's digest; empty if the file is unreadable."""
     try:
         content = json.loads(_file(pin).read_text(encoding="utf-8"))
         names: dict[str, Adjustment] = {name: name for name in get_args(Adjustment)}

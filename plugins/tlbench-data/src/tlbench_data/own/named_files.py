@@ -107,7 +107,7 @@ def split_files(scheme: str, folder: Path) -> dict[str, list[Path]]:
 
 
 def unfit_folder(scheme: str, folder: Path, split: str) -> str:
-    """Returns what is wrong with a folder that has no file of a split: the names that are known, and those there."""
+    """Returns the error message for a folder without files of splits: the names that are known, and those in it."""
     suffixes = (*SUFFIXES[scheme], *OTHER_SUFFIXES.get(scheme, ()))
     there = sorted(file.name for file in folder.iterdir() if not file.name.startswith("."))
     are = "is" if len(there) == 1 else "are"

@@ -25,7 +25,7 @@ def content(path: Path) -> bytes:
         if path.suffix.lower() != ".gz":
             return path.read_bytes()
         with gzip.open(path) as file:
-            # One byte more than allowed is enough to see that there are too many.
+            # Reading one byte more than the limit shows whether the file exceeds it.
             data = file.read(MOST_BYTES + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: not a whole gzip file: {error}") from None
