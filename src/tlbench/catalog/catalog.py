@@ -31,7 +31,7 @@ _PLURALS = {"strategy": "strategies"}
 
 @dataclass(frozen=True)
 class Found(Generic[T]):
-    """The result of a lookup: the configured object, its canonical name, and its distribution."""
+    """The result of a lookup: the configured object, its canonical name, and the Python distribution that has it."""
 
     item: T
     """The plugin's object with the parameters of the name applied."""
@@ -110,7 +110,7 @@ class Catalog:
 
     @cached_property
     def metrics(self) -> Mapping[str, Metric]:
-        """All metrics by name: tlbench's own and those of plugins, without the names that two plugins use."""
+        """All metrics by name: tlbench's own, and those of plugins except where several share a name."""
         entries = self._by_name("metric").values()
         return MappingProxyType({**METRICS, **{one[0].name: one[0].item for one in entries if len(one) == 1}})
 

@@ -48,7 +48,7 @@ def write_predictor(
 
 
 def read_settings(folder: Path, name: str, output: Output | None) -> dict[str, Any]:
-    """Returns the settings of a predictor that was written with this name and output kind.
+    """Returns the settings of a predictor that was written with this name and an equal output.
 
     Raises:
         UsageError: The folder holds no such predictor, or its file is damaged.

@@ -34,7 +34,7 @@ from tlbench.system.durable import Stamp, stamp_of
 
 NAME = "index.bin"
 MIN_RECORDS = 200
-"""Number of records from which an index saves more time than it costs."""
+"""Minimum number of records to write an index for; below it, an index costs more time than it saves."""
 _MAX_BYTES, _MAX_BYTES_PER_FILE = 2**24, 2**12
 """Size limit of the index and of the journal: a fixed part, and a part for each file in the folder of records.
 

@@ -46,7 +46,7 @@ class ParallelRanks:
         self._results: dict[_Key, Tested] = {}
         """Results received before they were requested."""
         self._sources: dict[_Key, Connection] = {}
-        """The connection on which the result of each announced group arrives."""
+        """For each announced group, the connection to the process that ranks it."""
         self._pending: dict[Connection, list[_Key]] = {}
         """The groups whose results are still to come on each connection, in the order in which they will arrive."""
         self._processes: list[BaseProcess] = []

@@ -1,1 +1,1 @@
-"""Wraps the operating system: processors, memory, clocks, and files that survive a crash. Imports no torch."""
+"""Wraps the operating system: processors, memory, clocks, and files that survive a crash."""

@@ -42,7 +42,7 @@ READS = "TLBENCH_TOY_READS"
 
 @dataclass(frozen=True)
 class SealedTask(ToyTask):
-    """The toy task, whose test split raises until a file shows that the search has frozen its winner."""
+    """The toy task; reading its test split raises until a file matches the pattern in `TLBENCH_TOY_FROZEN`."""
 
     name = "toy-sealed"
 

@@ -72,7 +72,7 @@ def check_loss(value: object, loss: Loss | None, model: Model) -> Tensor:
 
 
 class GroupCheck:
-    """Checks that every trainable parameter is in a group, and records which parameters were ever trainable."""
+    """Checks that every trainable parameter is in an optimiser group and not below `start`; records all of them."""
 
     def __init__(self, model: Model, grouped: Callable[[], Sequence[nn.Parameter]]) -> None:
         self._model, self._grouped = model, grouped

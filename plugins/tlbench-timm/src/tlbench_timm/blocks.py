@@ -90,7 +90,10 @@ def _is_exact(encoder: Encoder, pixels: Tensor) -> bool:
 
 @contextmanager
 def _amplified(native: nn.Module) -> Iterator[None]:
-    """Context manager that sets near-zero parameters to 0.5, because a block that adds nothing would hide a wrong cut.
+    """Context manager that sets near-zero parameters to 0.5, so that every block affects the output.
+
+    A wrong split into stages would otherwise go unnoticed.
+
 
     Layer scales and zero-initialised residual weights are such parameters.
     """

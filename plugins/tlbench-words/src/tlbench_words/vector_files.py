@@ -100,7 +100,7 @@ def load_vectors(path: Path, digest: str) -> Vectors:
 
 
 def read_vectors(path: Path, header: VectorFileHeader) -> dict[str, np.ndarray]:
-    """Returns the table, (words + 1, D) float32, and the words as UTF-8 bytes joined by line feeds.
+    """Returns "table", (words + 1, D) float32 with zeros in row 0, and "words", UTF-8 bytes joined by line feeds.
 
     Raises:
         DataError: A line is not a word followed by as many numbers as in the first line, or repeats a word.

@@ -97,7 +97,7 @@ class Activations:
 
     @contextmanager
     def metering(self) -> Iterator[EncodeUsage]:
-        """Yields a counter of the activations that are read in the block."""
+        """Yields the encoding times of the activations that are read inside the `with` block."""
         usage = EncodeUsage()
         self._usages.append(usage)
         try:

@@ -87,7 +87,7 @@ class HiddenRows(Sequence[Tensor]):
         return chunk
 
     def release(self) -> None:
-        """Frees the memory of the rows, which must be on disk; only the bounds of present and later rows are kept."""
+        """Frees the memory of the rows; write them to disk first. Of rows added later, only the bounds are kept too."""
         self.complete = False
         self._chunks.clear()
 

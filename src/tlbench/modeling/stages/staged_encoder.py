@@ -183,7 +183,7 @@ class StagedEncoder(Encoder):
         return self._trace.calls
 
     def _wrapper_prefix(self) -> str:
-        """Returns the path of the traced module within `native`, with a dot; "" unless a library has wrapped it.
+        """Returns the path of the traced module within `native`, ending in a dot; "" if no library wraps the module.
 
         Raises:
             PluginError: No module in `native` has the blocks any more.
@@ -238,7 +238,10 @@ def _has(module: nn.Module, path: str) -> bool:
 
 
 class _Stop(BaseException):
-    """Ends a pass from within. Not an Exception, so that a library's own `except Exception` does not catch it."""
+    """Raised inside the model to end its forward pass early.
+
+    A BaseException, so that a library's `except Exception` does not catch it.
+    """
 
     def __init__(self, x: Tensor) -> None:
         super().__init__()

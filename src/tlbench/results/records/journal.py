@@ -70,7 +70,7 @@ class _Planned(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_li
 
 
 _Entry: TypeAlias = _Committed | _Shared | _Planned
-_decode = msgspec.json.Decoder(_Committed | _Shared | _Planned).decode
+_decoder: msgspec.json.Decoder[_Entry] = msgspec.json.Decoder(_Committed | _Shared | _Planned)
 
 
 class Journal:
@@ -153,16 +153,7 @@ def read_journal(root: Path, max_bytes: int) -> JournalContent:
         content = read_regular_file(root / "work" / NAME, max_bytes)
     except (OSError, MemoryError):
         content = b""
-    for line in content.split(b"\n"):
-        encoded = line[_CHECKSUM_LENGTH:]
-        # Blank, cut short by a kill or a full disk, corrupted, or written by another version of the code.
-        if not encoded or line[:_CHECKSUM_LENGTH] != _checksum(encoded):
-            continue
-        try:
-            entry = _decode(encoded)
-        except (ValueError, RecursionError):
-            # A checksum is no signature: the sender of a folder can compute it for any content.
-            continue
+    for entry in _entries(content):
         if isinstance(entry, _Committed):
             summaries.cells.append(entry.summary)
             stamps.append((entry.size, entry.time))
@@ -173,6 +164,28 @@ def read_journal(root: Path, max_bytes: int) -> JournalContent:
     # Checked at the end, as the shared values that a summary refers to may have been lost with another entry.
     valid = summaries.valid()
     return JournalContent(summaries.subset(compress(summaries.cells, valid)), tuple(compress(stamps, valid)), plan)
+
+
+def _entries(content: bytes) -> list[_Entry]:
+    """Returns the entries of a journal in order, without those that cannot be used."""
+    # Left out: blank, cut short by a kill or a full disk, corrupted, or written by another version of the code.
+    intact = [
+        encoded
+        for line in content.split(b"\n")
+        if line[:_CHECKSUM_LENGTH] == _checksum(encoded := line[_CHECKSUM_LENGTH:])
+    ]
+    try:
+        return _decoder.decode_lines(b"\n".join(intact))
+    except (ValueError, RecursionError):
+        # A checksum is no signature: the sender of a folder can compute it for any content.
+        return [entry for encoded in intact if (entry := _decoded(encoded)) is not None]
+
+
+def _decoded(encoded: bytes) -> _Entry | None:
+    try:
+        return _decoder.decode(encoded)
+    except (ValueError, RecursionError):
+        return None
 
 
 def remove_journal(root: Path) -> None:

@@ -1,13 +1,13 @@
 """The folder of an attempt at a cell: finished work is on disk, so that a kill loses only the fits in progress.
 
 lock                locked (flock) by the process that runs the cell; the kernel unlocks it when the process dies
-trials-<n>.json     finished fits of one order of the search, whose first trial is number n
+trials-<n>.json     finished trials that were submitted in one order; n is the first trial's number
 winner.json         the frozen params and seeds; no test split is opened before this file is on disk
 saved-<n>/          the predictor of the best trial so far, if its strategy can save it
 final-<s>.json      a finished final fit; its predictions are in seed-<s>.parquet
 test-reads          one byte per order that opens the test split, written before the order is submitted
 began               the start times of the processes that ran the cell, in Unix time, one per line
-cell.json           the cell, for other cells that have the same fits
+cell.json           the cell's definition, read by cells that can reuse its fits
 made-with.json      the provenances of the fits: versions, data, threads, device
 memory.json         the highest memory use of any worker on the cell
 record.json         the finished record, until it is committed

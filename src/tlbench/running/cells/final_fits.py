@@ -26,7 +26,7 @@ class FinalFits:
         self._ordered: set[int] = set()
 
     def ask(self, in_one_pass: bool) -> list[Fit]:
-        """Reuses fits of other cells, and returns the fits that are still missing and not ordered yet.
+        """Reuses fits of other cells, and returns the missing fits that are not part of an order yet.
 
         Args:
             in_one_pass: Whether the strategy fits several seeds in one pass. If so and if any fit is missing, the fits

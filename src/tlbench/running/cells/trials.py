@@ -27,7 +27,7 @@ class CellSearch:
         for trial in self._trials.values():
             self._update_best(trial)
         self._batch: list[Fit] = []
-        """Fits that wait until there are enough of them for one pass."""
+        """Proposed fits, held back until they fill a batch that is trained in one pass."""
         self.predictor_workers: dict[int, str] = {}
         """For each trial whose predictor a worker still has in memory, the name of that worker, by trial number."""
         protocol = cell.protocol

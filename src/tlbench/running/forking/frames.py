@@ -88,7 +88,7 @@ def _kind_and_length(data: bytes | bytearray) -> tuple[bytes, int]:
 
 
 def _exactly(sock: socket, length: int) -> bytes:
-    """Returns that many bytes, or fewer if the stream ends before."""
+    """Reads `length` bytes from the socket; returns fewer if the stream ends first."""
     data = bytearray()
     while len(data) < length:
         piece = sock.recv(min(_CHUNK, length - len(data)))

@@ -16,18 +16,18 @@ class LagWindow:
     """Computes, trial by trial, how many of the first trials the next one may learn from.
 
     If all trials run to their end, trial n may learn from the trials up to number n - `lag`. If some trials are pruned,
-    the lag is measured in whole fits: for example, if the last trials in view took two thirds of a whole fit on
-    average, the lag is 1.5 times as many trials. With a fixed lag, one trial that runs to its end would leave the other
-    workers idle, because the few trials that may run at the same time are soon pruned. The window depends only on
-    results that are in view, so it is the same on any number of workers.
+    the lag counts as many trials as cost about `lag` full fits: for example, if the last usable trials took two thirds
+    of a full fit on average, the lag is 1.5 * `lag` trials. With a fixed lag, one trial that runs to its end would
+    leave the other workers idle, because the few trials that may run at the same time are soon pruned. The window
+    depends only on trials that may be used, so it is the same on any number of workers.
     """
 
     def __init__(self, lag: int, max_steps: int | None) -> None:
-        # Without `max_steps` the length of a whole fit is learned: it is the longest fit in view.
+        # Without `max_steps` the length of a full fit is learned: it is the longest fit that may be used.
         self._lag, self._whole_steps, self._learns_length = lag, max_steps or 0, max_steps is None
         self._number = self._visible = 0
         self._last_steps: deque[int | None] = deque(maxlen=lag)
-        """The steps at which the last trials in view were pruned or failed; None for one that ran to its end."""
+        """The steps at which the last usable trials were pruned or failed; None for one that ran to its end."""
 
     def visible(self, number: int, outcomes: Mapping[int, TrialOutcome], finished_in_order: int) -> int | None:
         """Returns how many of the first trials this one may learn from, or None if one of them is not finished yet.
@@ -51,7 +51,7 @@ class LagWindow:
         return self._visible
 
     def _trials_behind(self) -> int:
-        """Returns the lag as a number of trials, which together cost about as much as `lag` whole fits."""
+        """Returns the lag as a number of trials, which together cost about as much as `lag` full fits."""
         shares = [1.0 if step is None else min(1.0, step / self._whole_steps) for step in self._last_steps]
         if not shares:
             return self._lag

@@ -1,4 +1,4 @@
-"""The text, number and class that a value of a label column stands for, whatever the format that it was read from."""
+"""Converts values of a label column to text, numbers and classes, in the same way for every file format."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def number_of(value: Any, decimal: str = ".") -> float | None:
 
 
 def has_decimal_commas(texts: Iterable[str]) -> bool:
-    """Returns whether all texts are numbers that may have a decimal comma, and some has one."""
+    """Returns whether all texts are numbers, with decimal commas if any, and at least one has a comma."""
     all_texts = list(texts)
     return all(map(_WITH_COMMA.fullmatch, all_texts)) and any("," in text for text in all_texts)
 

@@ -211,7 +211,7 @@ def _names(texts: Iterable[str], column: TargetColumn) -> list[str]:
 
 
 def _joined(texts: Iterable[str], column: TargetColumn) -> list[str]:
-    """Returns a note on labels of several spellings that are read as one."""
+    """Returns a note on labels whose spellings are merged into one class, as a list; empty if there are none."""
     if column.labels:
         return []
     spellings = named_classes(texts, normalize=column.normalize).values()

@@ -28,7 +28,7 @@ def examples_of(
         files: The files to read.
         names: Class names, whose order numbers the labels.
         skip_unreadable: Skip files that cannot be decoded, and log how many, instead of raising.
-        pin: Digest of the data set, under which it is remembered which of many images can be decoded.
+        pin: Digest of the data set, the key for caching on disk which images can be decoded (only for large sets).
 
     Raises:
         DataError: Files cannot be decoded (with their number and the first ten), or a class is not in `names`.

@@ -143,7 +143,7 @@ def no_image_in(folder: Path) -> DataError:
 
 
 def is_hidden(name: str) -> bool:
-    """Returns whether a file or folder is hidden, or made by a system beside one's files."""
+    """Returns whether a name is hidden, or that of a system folder such as __MACOSX or $RECYCLE.BIN."""
     return name.startswith(".") or name.lower() in _SYSTEM_FOLDERS
 
 

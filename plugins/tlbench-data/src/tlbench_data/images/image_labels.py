@@ -1,4 +1,4 @@
-"""Reads the labels of images from a table of files and labels beside them."""
+"""Reads the labels of images from a table that lists file names and labels."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class Layout:
         return tuple(sorted(found[first]))
 
     def joined(self) -> list[str]:
-        """Returns the classes whose folders are written in more than one Unicode form."""
+        """Returns the classes whose folder names occur in more than one Unicode form."""
         forms: dict[str, set[str]] = {}
         for names in self.class_folders.values():
             for name in names:

@@ -142,7 +142,7 @@ def digest(files: Sequence[Path]) -> str:
 
 
 def _path_and_digest(text: str) -> tuple[Path | None, str]:
-    """Returns the absolute path, or None, and the digest, or "", of `<path>[@digest]`."""
+    """Splits `<path>[@digest]` into absolute path (None if nothing exists there) and digest ("" if absent)."""
     # The whole text first: a file's name may itself contain an @.
     whole = Path(text).expanduser()
     if text and whole.exists():

@@ -76,12 +76,12 @@ class Prepared:
     notes: tuple[str, ...] = ()
     """What was found out or left out: layout of the files, incomplete rows, labels that look alike or contradict."""
     order: tuple[str, ...] = ()
-    """The classes in the file's own order, where the file has one."""
+    """The classes in the order of a Parquet file's metadata; empty if there is none."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a task's name says on how its files are read, besides the label column itself."""
+    """Options in a task's name for reading its files, other than those in `Format` and `TargetColumn`."""
 
     texts: tuple[str, str] = ("", "")
     seed: int = 0

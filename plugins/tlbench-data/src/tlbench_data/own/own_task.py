@@ -49,7 +49,7 @@ class OwnTask(Task):
     delimiter: str = ""
     """Separates the columns, `tab` for a tab; found from the first lines if empty."""
     field: str = ""
-    """Field of one JSON object that has the rows; found if only one can be meant."""
+    """Field that holds the rows in a file of one JSON object; inferred if empty and unambiguous."""
     separator: str | None = None
     """Separates the labels of one cell, for kind=multilabel; a semicolon if not given."""
     decimal: str = ""

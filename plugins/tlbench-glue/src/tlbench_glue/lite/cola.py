@@ -1,8 +1,8 @@
 """`cola-lite`: grammatical acceptability of generated minimal pairs, after BLiMP (Warstadt et al. 2020).
 
-The two sentences of a pair either have the same words, or belong to a square of four sentences in which every word form
-is equally often right and wrong. So no single word predicts the label, only the combination of words does. Scores are
-not GLUE scores.
+The two sentences of a pair either have the same words, or belong to two pairs in which each word form occurs equally
+often in correct and in incorrect sentences. So no single word predicts the label, only the combination of words does.
+Scores are not GLUE scores.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from tlbench.modeling.disk.disk_cache import cached_arrays
 from tlbench_hf.text.tokenizing import CACHED_FROM, Tokenizer, TokenRows, flat_rows, versions
 
 LONGEST_OVERLAP = 64
-"""Maximum number of tokens that neighbouring windows share; short windows share at most a quarter of a row."""
+"""Maximum number of tokens that neighbouring windows share, or a quarter of the maximum length if that is less."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tlbench.results.render.page import Page
 
 WIDTH = 100
-"""Width, in characters, of a leaderboard in the terminal format that is not printed to a terminal."""
+"""Width, in characters, of the terminal format when it is rendered to text instead of to a terminal."""
 
 
 class Terminal(Renderer):
