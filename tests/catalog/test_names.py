@@ -1,12 +1,12 @@
 """Names carry parameters, strictly converted and canonically written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tlbench.catalog.names import canonical, configure, nearest, parse
+from tlbench.catalog.names import ParameterValue, canonical, configure, nearest, parameter_values, parse
 from tlbench.contracts.errors import UsageError
 
 
@@ -95,6 +95,20 @@ def test_a_canonical_name_gives_the_same_object_again(stages, rate, deep):
     thing = Thing(stages=stages, rate=rate, deep=deep)
     base, params = parse(canonical("thing", Thing(), thing))
     assert configure(Thing(), params, base) == thing
+
+
+@dataclass(frozen=True)
+class Explained(Thing):
+    size: int = field(default=3, metadata={"help": "number of legs"})
+    wings: str = field(default="", metadata={"help": "kind of wings", "applies": lambda thing: thing.deep})
+
+
+def test_the_values_of_parameters_come_with_their_help():
+    plain = [ParameterValue("stages", "2"), ParameterValue("rate", "0.1"), ParameterValue("deep", "false")]
+    assert parameter_values(Thing(note="a,b")) == [*plain, ParameterValue("note", '"a,b"')]
+    assert parameter_values(Explained())[4:] == [ParameterValue("size", "3", "number of legs")]
+    assert parameter_values(Explained(deep=True))[5:] == [ParameterValue("wings", "", "kind of wings")]
+    assert parameter_values(object()) == []
 
 
 def test_nearest_suggests_similar_names_or_lists_all():

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tlbench import Backbone, Card
-from tlbench.cli.show import _backbone
+from tlbench.cli.show import _backbone, _settable
 from tlbench.cli.show_cell import memory_text
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.record import Memory, Record
@@ -47,6 +47,26 @@ def test_a_backbone_with_a_scheme_must_be_pinned_to_be_fetched():
     )
     for known in (Unpinned(revision="abc"), Unpinned("net")):
         assert dict(_backbone(known))["on disk"].startswith("no: `tlbench fetch` downloads")
+
+
+def test_parameters_are_shown_with_the_help_that_they_have():
+    @dataclasses.dataclass(frozen=True)
+    class Plain:
+        depth: int = 2
+        exact: bool = False
+
+    @dataclasses.dataclass(frozen=True)
+    class Explained(Plain):
+        text: str = dataclasses.field(default="", metadata={"help": "column of the text"})
+        mark: str | None = dataclasses.field(default=None, metadata={"help": "what separates labels"})
+
+    assert list(_settable(object())) == [("settable", "nothing")]
+    assert list(_settable(Plain())) == [("settable", "depth=2, exact=false")]
+    assert list(_settable(Explained(text="a,b"))) == [
+        ("settable", "depth=2, exact=false"),
+        ("  text", '"a,b": column of the text'),
+        ("  mark", "not set: what separates labels"),
+    ]
 
 
 def test_a_task_is_shown_with_its_labels_sizes_and_what_is_missing(output_of):

@@ -13,7 +13,7 @@ import pytest
 from huggingface_hub import constants
 from tlbench_data.own import own_task
 
-from tlbench import DataError, UsageError
+from tlbench import Answer, Classes, DataError, Span, Text, UsageError
 from tlbench.catalog.catalog import Catalog
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -150,3 +150,92 @@ def test_a_test_split_whose_labels_are_not_published(hub):
     with pytest.raises(DataError, match=r"6 without a label .*; \[test=validation\] tests on the validation split"):
         named().item.output  # noqa: B018
     assert named("[test=validation]").item.sizes == {"train": 20, "test": 6}
+
+
+def write_tables(hub, tables, suffix="parquet"):
+    """Puts tables into the cache as a download would, one file for each split."""
+    folder = hub.cache / "datasets--org--data" / "snapshots" / COMMIT
+    folder.mkdir(parents=True)
+    (hub.cache / "datasets--org--data" / "refs").mkdir()
+    (hub.cache / "datasets--org--data" / "refs" / "main").write_text(COMMIT)
+    for split, rows in tables.items():
+        path = folder / f"{split}.{suffix}"
+        if suffix == "parquet":
+            pq.write_table(pa.Table.from_pylist(rows), path)
+        else:
+            path.write_text(rows if isinstance(rows, str) else "".join(f"{json.dumps(row)}\n" for row in rows))
+
+
+def questions(number, answered=True):
+    answers = {"text": ["Oslo"], "answer_start": [6]} if answered else {"text": [], "answer_start": []}
+    return [
+        {"id": f"q{i}", "title": "t", "context": f"It is Oslo {i}.", "question": "What?", "answers": answers}
+        for i in range(number)
+    ]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl"])
+def test_questions_are_read_as_squad_reads_them(hub, suffix):
+    write_tables(hub, {"train": questions(8), "validation": questions(3)}, suffix)
+    task = named("[test=validation]").item
+    assert (task.output, task.metrics) == (Span(), ("answer_f1", "exact_match"))
+    assert task.sizes == {"train": 8, "test": 3}
+    assert task.split("test")[0].target == (Answer("Oslo", 6),)
+    # A column that is named makes it a table of texts.
+    assert named("[test=validation,text=context,label=id,kind=text]").item.output == Text(64)
+
+
+def test_articles_of_questions(hub):
+    article = {"paragraphs": [{"context": "It is Oslo.", "qas": [{"id": "1", "question": "What?", "answers": []}]}]}
+    whole = json.dumps({"data": [article, article]})
+    write_tables(hub, {"train": whole, "test": whole.replace('"1"', '"2"')}, "json")
+    assert named().item.sizes == {"train": 2, "test": 2}
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ("[test=test]", r"test\.parquet: no question has an answer; \[test=validation\] tests on another split"),
+        ("[test=validation,drop_missing=true]", "drop_missing= has no effect on questions; leave it out"),
+        ("[test=validation,map=a:b]", "map= has no effect on questions"),
+    ],
+)
+def test_questions_that_cannot_be_read_so(hub, params, message):
+    write_tables(hub, {"train": questions(8), "validation": questions(3), "test": questions(3, answered=False)})
+    with pytest.raises(DataError, match=message):
+        named(params).item.output  # noqa: B018
+
+
+def rows(number, labels=("a", "b")):
+    return [{"text": f"text {i}", "label": labels[i % len(labels)]} for i in range(number)]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl"])
+def test_hidden_labels_of_a_file_that_does_not_name_its_classes(hub, suffix):
+    write_tables(hub, {"train": rows(20, (0, 1)), "validation": rows(6, (0, 1)), "test": rows(5, (-1,))}, suffix)
+    with pytest.raises(DataError, match=r"5 without a label .*; \[test=validation\] tests on the validation split"):
+        named().item.output  # noqa: B018
+    assert named("[test=validation]").item.sizes == {"train": 20, "test": 6}
+
+
+def test_options_work_on_tables_of_the_hub(hub):
+    text = "head;body;y\n" + "".join(f"t{i};b{i};{'abc'[i % 3]}\n" for i in range(30))
+    write_tables(hub, {"train": text, "test": text.replace("t", "other t")}, "csv")
+    task = named("[text=head+body,label=y,map=a:x+b:x,labels=c+x+z,metric=f1,positive_class=x]").item
+    assert task.output == Classes(("c", "x", "z"))
+    assert task.output.names[task.positive] == "x"
+    assert named("[delimiter=;,text=head+body,label=y]").item.output == Classes(("a", "b", "c"))
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ("[delimiter=;]", r"train\.parquet: delimiter= is for csv tables; leave it out"),
+        ("[encoding=latin-1]", "encoding= is for csv and jsonl tables"),
+        ("[max_length=9]", "max_length= is for kind=text"),
+    ],
+)
+def test_options_without_effect_are_refused(hub, params, message):
+    write_tables(hub, {"train": rows(20), "test": rows(5)})
+    with pytest.raises(DataError, match=message):
+        named(params).item.output  # noqa: B018

@@ -208,7 +208,7 @@ def test_parallel_files_compressed_and_not(tmp_path):
         {"source": "two", "target": "zwei"},
     ]
     short = write(tmp_path / "b.de", "eins\n")
-    with pytest.raises(DataError, match=r"b\.de: ends before line 2, which .*a\.en\.gz has"):
+    with pytest.raises(DataError, match=r"a\.en\.gz has 2 lines and .*b\.de has 1; line by line"):
         list(parallel(tmp_path / "a.en.gz", short))
     (tmp_path / "c.gz").write_bytes(gzip.compress(b"one\n" * 1000)[:20])
     with pytest.raises(DataError, match="not a whole gzip file"):

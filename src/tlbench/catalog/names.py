@@ -138,6 +138,31 @@ def parameters(item: object) -> dict[str, Any]:
     return {f.name: hints[f.name] for f in dataclasses.fields(item) if f.init and f.name not in _RESERVED}
 
 
+@dataclasses.dataclass(frozen=True)
+class ParameterValue:
+    """A parameter of an object: its name, its value as it stands in brackets, and one line of help."""
+
+    name: str
+    value: str
+    help: str = ""
+
+
+def parameter_values(item: object) -> list[ParameterValue]:
+    """Returns the parameters of an object with their values, in the order in which its class declares them.
+
+    A field of a plugin's dataclass may say more in its metadata: `help`, one line; and `applies`, a function of the
+    object that returns whether the field has an effect, without which it is left out.
+    """
+    settable = parameters(item)
+    if not dataclasses.is_dataclass(item):
+        return []
+    return [
+        ParameterValue(field.name, quoted(_text(getattr(item, field.name))), str(field.metadata.get("help", "")))
+        for field in dataclasses.fields(item)
+        if field.name in settable and ("applies" not in field.metadata or field.metadata["applies"](item))
+    ]
+
+
 def fault_of_name(name: str) -> str:
     """Returns why this name of a plugin's object cannot be written in a suite or command; empty if it can."""
     if not name:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from tlbench.catalog.catalog import Catalog, Found
-from tlbench.catalog.names import nearest, parameters, parse
+from tlbench.catalog.names import nearest, parameter_values, parse
 from tlbench.cli.list import from_text, missing_text, short_count
 from tlbench.cli.plan import protocol_text
 from tlbench.cli.text_tables import print_facts
@@ -60,7 +60,7 @@ def print_one(catalog: Catalog, name: str, out: Path) -> None:
         except UnknownName:
             continue
         is_known = True
-        print_facts([*_common(kind, named), *facts(named.item), ("settable", _settable(named.item))])
+        print_facts([*_common(kind, named), *facts(named.item), *_settable(named.item)])
     if name in {entry.name for entry in catalog.entries("suite")} or name.endswith(".toml"):
         is_known = True
         print_facts(_suite(catalog, name))
@@ -172,10 +172,15 @@ def _output(output: Output) -> str:
     return output.kind
 
 
-def _settable(item: object) -> str:
-    """Returns the parameters that a name can set in brackets, with their values."""
-    settings = (f"{key}={getattr(item, key)}" for key in sorted(parameters(item)))
-    return ", ".join(settings) or "nothing"
+def _settable(item: object) -> Facts:
+    """Yields the parameters that a name can set in brackets, with their values: a line for each that has a help."""
+    all_settings = parameter_values(item)
+    plain = [f"{setting.name}={setting.value}" for setting in all_settings if not setting.help]
+    explained = [setting for setting in all_settings if setting.help]
+    yield "settable", ", ".join(plain) or ("in brackets, as [name=value]" if explained else "nothing")
+    for setting in explained:
+        value = "not set" if setting.value in ("", "null") else setting.value
+        yield f"  {setting.name}", f"{value}: {setting.help}"
 
 
 def _domain(domain: Domain) -> str:

@@ -28,7 +28,7 @@ def tlbench_suites() -> Iterable[Path]:
 @hookimpl
 def tlbench_schemes() -> Mapping[str, str]:
     """Returns the name patterns of tasks made of your own files, folders and hub data sets."""
-    own = {f"{name}:<file>": "task" for name in FORMATS}
+    own = {f"{name}:<file>": "task" for name in FORMATS} | {"parallel:<file>+<file>": "task"}
     return {**own, "imagefolder:<folder>": "task", "idx:<folder>": "task", "hub:<org/name>@<commit>": "task"}
 
 
@@ -46,6 +46,10 @@ def tlbench_resolve(kind: str, name: str) -> Task | None:
         from tlbench_data.images.imagefolder import resolve as image_folder
 
         return image_folder(rest)
+    if scheme == "parallel":
+        from tlbench_data.parallel.parallel_task import resolve as parallel_files
+
+        return parallel_files(rest)
     if scheme == "idx":
         from tlbench_data.images.idx_task import resolve as idx_files
 

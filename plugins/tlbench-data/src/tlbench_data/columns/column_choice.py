@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from tlbench import DataError
+from tlbench.catalog.names import quoted
+from tlbench_data.name_lists import escaped, joined_names
 from tlbench_data.readers.rows import Row, listed
 
-# In order of preference: a table with several of these is read by the first.
 _PAIRS = (
     ("sentence1", "sentence2"),
+    ("sentence_1", "sentence_2"),
+    ("sentence_a", "sentence_b"),
+    ("sent1", "sent2"),
+    ("s1", "s2"),
     ("text1", "text2"),
+    ("text_1", "text_2"),
+    ("text_a", "text_b"),
     ("premise", "hypothesis"),
     ("question1", "question2"),
+    ("question", "sentence"),
+    ("question", "passage"),
+    ("query", "passage"),
+    ("query", "document"),
+    ("claim", "evidence"),
+    ("title", "body"),
+    ("headline", "body"),
 )
+"""Usual names of two texts that are read as a pair, in lower case."""
+ALONE = "none"
+"""Value of `text2` for a text that stands alone, though its usual partner is there."""
 _TEXTS = (
     "text",
     "sentence",
@@ -50,6 +68,8 @@ class ChosenColumns:
 
     texts: tuple[str, ...]
     label: str
+    target: Literal["label", "target text"] = "label"
+    """What the label column holds, for messages; a target text may be any text that is not empty."""
 
 
 def choose(row: Row, text: str = "", text2: str = "", label: str = "") -> ChosenColumns:
@@ -60,12 +80,14 @@ def choose(row: Row, text: str = "", text2: str = "", label: str = "") -> Chosen
     """
     # Headers are often capitalised, as in "Text,Label".
     by_name = {name.casefold(): name for name in row.values}
-    for name in filter(None, (text, text2, label)):
+    is_alone = text2 == ALONE and ALONE not in row.values
+    second = "" if is_alone else text2
+    for name in filter(None, (text, second, label)):
         if name not in row.values:
             raise DataError(f"{row.path}: no column {name!r}; the columns are {listed(row.values)}")
     if text2 and not text:
         raise DataError(f"{row.path}: text2={text2} needs text= too")
-    texts = (text, text2) if text2 else (text,) if text else _usual_texts(by_name, label)
+    texts = (text, second) if second else (text,) if text else _usual_texts(row, by_name, label)
     label = label or next((by_name[name] for name in _LABELS if name in by_name and by_name[name] not in texts), "")
     # With one of two columns known, the remaining one must be the other.
     unused = [name for name in row.values if name not in (*texts, label)]
@@ -79,19 +101,57 @@ def choose(row: Row, text: str = "", text2: str = "", label: str = "") -> Chosen
         raise DataError(f"{row.path}: name the columns, as [text=...,label=...]; there are {listed(row.values)}")
     if label in texts:
         raise DataError(f"{row.path}: {label!r} is both the text and the label: name two columns")
+    if len(texts) == 1 and not is_alone and (pair := _pair_with(by_name, texts[0])) and label not in pair:
+        one, two = pair
+        raise DataError(
+            f"{row.path}: {texts[0]} may be the only text, or one of the pair {one} and {two}: set "
+            f"[{_option('text', texts[0])},text2={ALONE}] or [{_option('text', one)},{_option('text2', two)}]"
+        )
     return ChosenColumns(texts, label)
+
+
+def plain_column(row: Row, name: str) -> str:
+    r"""Returns the column that an option names, where a plus in it may be written as \+."""
+    parts = joined_names(name)
+    return parts[0] if name not in row.values and len(parts) == 1 else name
 
 
 def unlabelled_columns(row: Row, text: str = "", text2: str = "") -> list[str]:
     """Returns the columns that are no texts, if none of them has a usual name for labels; otherwise none."""
     by_name = {name.casefold(): name for name in row.values}
-    texts = (text, text2) if text else _usual_texts(by_name, "")
+    texts = (text, text2) if text else _usual_texts(row, by_name, "")
     others = [name for name in row.values if name not in texts]
     return [] if any(by_name[name] in others for name in _LABELS if name in by_name) else others
 
 
-def _usual_texts(by_name: dict[str, str], label: str) -> tuple[str, ...]:
-    for first, second in _PAIRS:
-        if first in by_name and second in by_name and label not in (by_name[first], by_name[second]):
-            return by_name[first], by_name[second]
+def _usual_texts(row: Row, by_name: dict[str, str], label: str) -> tuple[str, ...]:
+    # Of two columns one is the label.
+    pairs = [
+        (by_name[first], by_name[second])
+        for first, second in _PAIRS
+        if len(row.values) > 2 and first in by_name and second in by_name
+    ]
+    pairs = [pair for pair in pairs if label not in pair]
+    if len(pairs) > 1:
+        (one, two), (three, four) = pairs[:2]
+        raise DataError(
+            f"{row.path}: {one} and {two} may be the pair of texts, or {three} and {four}: set "
+            f"[{_option('text', one)},{_option('text2', two)}] or [{_option('text', three)},{_option('text2', four)}]"
+        )
+    return pairs[0] if pairs else _single_text(by_name, label)
+
+
+def _single_text(by_name: dict[str, str], label: str) -> tuple[str, ...]:
     return next(((by_name[name],) for name in _TEXTS if name in by_name and by_name[name] != label), ())
+
+
+def _pair_with(by_name: dict[str, str], text: str) -> tuple[str, ...]:
+    """Returns the usual pair of columns that this one is part of, if both are there; otherwise none."""
+    for pair in _PAIRS:
+        if text.casefold() in pair and all(name in by_name for name in pair):
+            return tuple(by_name[name] for name in pair)
+    return ()
+
+
+def _option(name: str, column: str) -> str:
+    return f"{name}={quoted(escaped(column))}"

@@ -11,6 +11,7 @@ from typing import Any
 from tlbench import DataError
 from tlbench_data.columns.column_choice import unlabelled_columns
 from tlbench_data.columns.label_values import is_missing
+from tlbench_data.name_lists import joined_names
 from tlbench_data.readers.rows import Row, listed, shown
 
 _BITS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "False": 0, "True": 1, "false": 0, "true": 1}
@@ -32,9 +33,9 @@ def one_hot_columns(rows: Sequence[Row], texts: tuple[str, str], label: str) -> 
     labels and there are at least two of them.
     """
     if label:
-        parts = label.split("+")
+        parts = joined_names(label)
         is_several = label not in rows[0].values and len(parts) > 1 and all(part in rows[0].values for part in parts)
-        return tuple(parts) if is_several else ()
+        return parts if is_several else ()
     columns = [
         column
         for column in unlabelled_columns(rows[0], *texts)

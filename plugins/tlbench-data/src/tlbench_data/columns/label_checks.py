@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from tlbench import Classes, Example, MultiLabel, Output
 from tlbench_data.columns.label_values import folded, indices_of, look_alike
 from tlbench_data.columns.output_kinds import TargetColumn, labels_of
+from tlbench_data.name_lists import as_option
 from tlbench_data.readers.rows import Row, listed, shown
 
 _MOST_HINTED = 20
@@ -87,9 +88,9 @@ def check_declared(rows: Mapping[str, Sequence[Row]], output: Output, column: Ta
             "normalize=true joins them"
         )
     every = sorted([*output.names, *unknown])
-    listing = "+".join(every) if len(every) <= _MOST_HINTED else f"{every[0]}+{every[1]}+..."
+    listing = as_option("labels", every) if len(every) <= _MOST_HINTED else f"labels={every[0]}+{every[1]}+..."
     rows_with = f"{len(where)} row{'' if len(where) == 1 else 's'}"
     raise where[0].error(
         f"{column.name} is {shown(name)}{others}, which no training row has (only {rows_with} of another split); "
-        f"[labels={listing}] declares all classes"
+        f"[{listing}] declares all classes"
     )

@@ -16,7 +16,12 @@ _SHOWN = 5
 
 
 def usable(
-    rows: Mapping[str, Sequence[Row]], chosen: ChosenColumns, *, may_be_unlabelled: bool, drop: bool
+    rows: Mapping[str, Sequence[Row]],
+    chosen: ChosenColumns,
+    *,
+    may_be_unlabelled: bool,
+    drop: bool,
+    other_test: str = "",
 ) -> tuple[dict[str, list[Row]], list[str]]:
     """Returns the rows of each split that have a text and a label, and a note on how many were left out.
 
@@ -25,6 +30,7 @@ def usable(
         chosen: The columns of the texts and the label.
         may_be_unlabelled: Whether an empty label cell stands for no labels, as with several labels in a cell.
         drop: Whether incomplete rows are left out instead of refused.
+        other_test: Value of the option `test` that tests on the validation split, for the message.
 
     Raises:
         DataError: A row is incomplete and `drop` is false, no row of a split is complete, or a row has a NUL character.
@@ -45,7 +51,8 @@ def usable(
         if by_reason:
             refused.append(_summary(split_rows, by_reason))
         if not kept[split] and split_rows:
-            instead = "; [test=validation] tests on the validation split" if split == "test" else ""
+            is_test = split == "test" and other_test
+            instead = f"; [test={other_test}] tests on the validation split" if is_test else ""
             raise DataError(f"{_summary(split_rows, by_reason)}: no row is left{instead}")
     if refused and not drop:
         raise DataError(f"{'; '.join(refused)}; drop_missing=true leaves such rows out")
@@ -68,15 +75,18 @@ def check_characters(rows: Sequence[Row], columns: Sequence[str]) -> None:
 
 
 def _reason(row: Row, chosen: ChosenColumns, may_be_unlabelled: bool) -> str:
-    if any(_is_empty(row.value(text)) for text in chosen.texts):
+    if any(is_empty_text(row.value(text)) for text in chosen.texts):
         return "with an empty text"
     label = row.value(chosen.label)
+    if chosen.target == "target text":
+        return "with an empty target text" if is_empty_text(label) else ""
     if not is_missing(label) or (may_be_unlabelled and isinstance(label, str) and not label.strip()):
         return ""
     return "without a label"
 
 
-def _is_empty(value: Any) -> bool:
+def is_empty_text(value: Any) -> bool:
+    """Returns whether a cell has no text: nothing, NaN, spaces, or an empty list of words."""
     if isinstance(value, list | tuple):
         return not value
     return (

@@ -44,6 +44,8 @@ class TargetColumn:
     """Whether labels that differ only in case, spaces, width or Unicode form are one class."""
     labels: tuple[str, ...] = ()
     """All classes in order, where not all of them occur in the training rows."""
+    map: tuple[tuple[str, str], ...] = ()
+    """Old and new names of labels."""
 
 
 def infer(rows: Sequence[Row], column: TargetColumn) -> tuple[TargetColumn, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tlbench import DataError, UsageError
 from tlbench.catalog.names import canonical
+from tlbench_data.own.own_options import option
 from tlbench_data.own.own_splits import ALL, Part, contents, shared
 from tlbench_data.own.own_task import OwnTask
 from tlbench_data.readers import Hub
@@ -20,8 +21,7 @@ _REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
 class HubTask(OwnTask):
     """A task made of a hub data set; `train`, `validation` and `test` give its split names if they are unusual."""
 
-    config: str = ""
-    """Configuration (subset) of the data set, if it has several."""
+    config: str = option("", "configuration (subset) of the data set, if it has several")
 
     source = "the Hugging Face hub"
     licence = "as its card on the hub says"
@@ -74,6 +74,15 @@ class HubTask(OwnTask):
             if split not in files_of:
                 raise DataError(f"{self.name}: no split {split!r}; name one, as [{split}=validation]")
         return [Part(split, files) for split, files in files_of.items()]
+
+    def _pinned(self, given: str) -> str:
+        # The name of a split, which the commit fixes.
+        return given
+
+    @property
+    def _folder(self) -> Path:
+        # Files that options name are looked for in the working folder alone.
+        return Path()
 
     def _split_names(self, split: SplitName) -> tuple[str, ...]:
         given: str = getattr(self, split)

@@ -1,61 +1,32 @@
-"""Checks the parameters in the name of a task made of your own files."""
+"""Checks the options in the name of a task made of your own files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from tlbench import METRICS, Metric, UsageError
 from tlbench_data.columns import output_kinds as kinds
 from tlbench_data.drawing import check_seed
+from tlbench_data.name_lists import renamed_pairs
+from tlbench_data.own.name_files import names_in
+from tlbench_data.own.own_options import check_effects
 from tlbench_data.words.conll_comments import COMMENTS
 from tlbench_data.words.tag_schemes import SCHEMES
 
 if TYPE_CHECKING:
     from tlbench_data.own.own_task import OwnTask
 
-_TEXT_PARAMETERS = ("header", "quotes", "delimiter")
-_LINE_PARAMETERS = ("column", "comments")
-_TAG_PARAMETERS = ("tag_scheme", "labels", "names", "drop_missing")
-_COLUMN_PARAMETERS = (
-    "text2",
-    "label",
-    *_TEXT_PARAMETERS,
-    "field",
-    "separator",
-    "decimal",
-    "normalize",
-    "kind",
-    "max_length",
-    "positive_class",
-    "sentence",
-)
-_UNUSED_PARAMETERS: dict[str, tuple[str, ...]] = {
-    "csv": ("field", *_LINE_PARAMETERS),
-    "tsv": ("field", *_LINE_PARAMETERS),
-    "conll": _COLUMN_PARAMETERS,
-    "squad": ("text", *_COLUMN_PARAMETERS, *_TAG_PARAMETERS, *_LINE_PARAMETERS, "encoding"),
-    "jsonl": (*_TEXT_PARAMETERS, *_LINE_PARAMETERS),
-    "parquet": (*_TEXT_PARAMETERS, "field", "encoding", *_LINE_PARAMETERS),
-    "hub": (*_TEXT_PARAMETERS, "field", "encoding", *_LINE_PARAMETERS),
-}
-"""Parameters that each scheme ignores, and which are refused there."""
-
 
 def check_parameters(task: OwnTask) -> None:
-    """Refuses values that no task can have, and parameters that the scheme of the task's name does not use.
+    """Refuses values that no task can have, and options that the source of the task does not use.
 
     Raises:
-        UsageError: A parameter is not valid.
+        UsageError: An option is not valid.
     """
     if task.kind not in ("", *kinds.KINDS):
         raise UsageError(f"{task.name}: kind={task.kind}: choose {', '.join(kinds.KINDS)}")
-    # Plugins are searched only for a name that is not built in: discovery imports every installed plugin.
-    if task.metric and task.metric not in METRICS and task.metric not in (known := _all_metrics()):
-        raise UsageError(f"{task.name}: metric={task.metric}: choose {', '.join(known)}")
-    if task.positive_class and task.metric not in kinds.OF_ONE_CLASS:
-        raise UsageError(f"{task.name}: positive_class= needs metric={', '.join(kinds.OF_ONE_CLASS)}")
+    check_metric(task.name, task.metric, task.positive_class)
     if task.separator == "":
         raise UsageError(f"{task.name}: separator= is empty: give the character between the labels of a cell")
     for parameter, choices in (("tag_scheme", SCHEMES), ("comments", COMMENTS)):
@@ -68,19 +39,51 @@ def check_parameters(task: OwnTask) -> None:
     if (task.delimiter != "tab" and len(task.delimiter) > 1) or task.delimiter in ('"', "\n", "\r"):
         raise UsageError(f"{task.name}: delimiter={task.delimiter}: give one character, or tab")
     for option in ("labels", "names"):
-        parts = joined_names(getattr(task, option))
-        if not all(parts) or len(set(parts)) < len(parts):
-            raise UsageError(f"{task.name}: {option}= has an empty or repeated name")
+        check_names(task.name, option, getattr(task, option))
+    check_map(task.name, task.map)
     check_seed(task.name, "seed", task.seed)
-    defaults = {f.name: f.default for f in fields(task)}
-    for parameter in _UNUSED_PARAMETERS.get(task.scheme, ()):
-        if getattr(task, parameter) != defaults[parameter]:
-            raise UsageError(f"{task.name}: {task.scheme}: does not use {parameter}=; leave it out")
+    check_effects(task)
 
 
-def joined_names(text: str) -> tuple[str, ...]:
-    """Returns the names in a parameter such as a+b+c."""
-    return tuple(part.strip() for part in text.split("+")) if text else ()
+def check_metric(name: str, metric: str, positive_class: str) -> None:
+    """Refuses an unknown metric, and a positive class of a metric that has none.
+
+    Raises:
+        UsageError: One is set.
+    """
+    # Plugins are searched only for a name that is not built in: discovery imports every installed plugin.
+    if metric and metric not in METRICS and metric not in (known := _all_metrics()):
+        raise UsageError(f"{name}: metric={metric}: choose {', '.join(known)}")
+    if positive_class and metric not in kinds.OF_ONE_CLASS:
+        raise UsageError(f"{name}: positive_class= needs metric={', '.join(kinds.OF_ONE_CLASS)}")
+
+
+def check_names(name: str, option: str, text: str) -> None:
+    """Refuses a list of names in which one is empty or repeated.
+
+    Raises:
+        UsageError: One is.
+    """
+    parts = names_in(text)
+    if not all(parts) or len(set(parts)) < len(parts):
+        raise UsageError(f"{name}: {option}= has an empty or repeated name")
+
+
+def check_map(name: str, text: str) -> None:
+    """Refuses a map of labels that is not old:new+old2:new2.
+
+    Raises:
+        UsageError: A part has another form, or a label is mapped twice.
+    """
+    try:
+        pairs = renamed_pairs(text)
+    except ValueError as error:
+        raise UsageError(
+            rf"{name}: map={text}: {error.args[0]!r} is not old:new; write map=old:new+old2:new2, and \+ and \: for "
+            "a plus or colon in a label"
+        ) from None
+    if len(dict(pairs)) < len(pairs):
+        raise UsageError(f"{name}: map={text} maps one label twice")
 
 
 def _all_metrics() -> Mapping[str, Metric]:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tlbench import Classes, DataError, Example, Examples, MultiLabel, Output, Scalar, Span, TokenClasses
-from tlbench_data.columns.column_choice import ChosenColumns, choose
+from tlbench_data.columns.column_choice import ChosenColumns, choose, plain_column
 from tlbench_data.columns.indicators import from_columns, from_lists, one_hot_columns, parsed_lists
+from tlbench_data.columns.joined_texts import joined_columns
 from tlbench_data.columns.label_checks import (
     check_declared,
     conflict_note,
@@ -20,11 +21,14 @@ from tlbench_data.columns.label_checks import (
     missing_like_note,
 )
 from tlbench_data.columns.left_out import check_characters, usable
+from tlbench_data.columns.option_effects import check_kind_effects
 from tlbench_data.columns.output_kinds import TargetColumn, infer, metrics_of, output_of, target_of
+from tlbench_data.columns.renamed_labels import LabelMap, cell_separator
+from tlbench_data.columns.unlabelled import class_order, without_unlabelled
 from tlbench_data.drawing import draw
 from tlbench_data.own.image_names import refuse_image_names
-from tlbench_data.own.schemes import Format, questions_of, rows_of, sentences_in
-from tlbench_data.readers import class_names
+from tlbench_data.own.questions import are_questions, question_splits
+from tlbench_data.own.schemes import Format, rows_of, sentences_in
 from tlbench_data.readers.rows import Row, listed, shown
 from tlbench_data.words.tagged_words import TagOptions, tagged_rows
 from tlbench_data.words.word_files import check_no_words, sentences_of
@@ -32,13 +36,6 @@ from tlbench_data.words.word_files import check_no_words, sentences_of
 _SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
 # Regression targets are stratified by deciles.
 _STRATA = 10
-_EFFECTS = {
-    "separator": ("multilabel",),
-    "decimal": ("scalar",),
-    "normalize": ("classes", "multilabel"),
-    "labels": ("classes", "multilabel", "tokens"),
-}
-"""The kinds of output that an option of the label column has an effect on."""
 ALL = "all"
 """Name of a part that contains all splits."""
 
@@ -97,7 +94,12 @@ def prepare(parts: Sequence[Part], form: Format, column: TargetColumn, options: 
     Raises:
         DataError: A file or row cannot be used (one line that names it), or a named column does not exist.
     """
-    read = _read_questions(parts) if form.scheme == "squad" else _read_table(parts, form, column, options)
+    is_table = any((*options.texts, column.name, column.kind, form.sentence))
+    if not is_table and are_questions(parts[0].files[0], form, column, options):
+        questions = question_splits({part.split: part.files for part in parts}, form)
+        read = _ReadFiles(Span(), ("answer_f1", "exact_match"), questions, "answers to questions")
+    else:
+        read = _read_table(parts, form, column, options)
     output, splits, path, seed = read.output, dict(read.splits), parts[0].files[0], options.seed
     is_drawn = ALL in splits
     if is_drawn:
@@ -123,27 +125,26 @@ class _ReadFiles:
     order: tuple[str, ...] = ()
 
 
-def _read_questions(parts: Sequence[Part]) -> _ReadFiles:
-    splits = {part.split: questions_of(part.files) for part in parts}
-    return _ReadFiles(Span(), ("answer_f1", "exact_match"), splits, "answers to questions")
-
-
 def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, options: Options) -> _ReadFiles:
     rows, notes = _rows(parts, form, options.texts[0], column.name)
     # The first part is train or all: its rows decide columns, kind and label names for every split.
     split = next(iter(rows))
-    given = column
+    given, texts, renames = column, options.texts, LabelMap(column.map)
+    if form.scheme != "conll" and not form.sentence:
+        rows, texts, joined_notes = joined_columns(rows, texts)
+        notes += joined_notes
+        column = replace(column, name=plain_column(rows[split][0], column.name))
     may_be_indicators = form.scheme != "conll" and not form.sentence and column.kind in ("", "classes", "multilabel")
-    if may_be_indicators and (columns := one_hot_columns(rows[split], options.texts, column.name)):
+    if may_be_indicators and (columns := one_hot_columns(rows[split], texts, column.name)):
         indicators = from_columns(rows, columns, column.kind)
         rows, column = indicators.rows, replace(column, name="+".join(columns), labels=indicators.names)
         notes.append(indicators.note)
-    chosen = _columns(rows[split], form, options.texts, column.name)
-    if not options.texts[0]:
+    chosen = _columns(rows[split], form, texts, column.name)
+    if not texts[0]:
         refuse_image_names(rows[split], chosen.texts[0])
     column = replace(column, name=chosen.label)
-    order = _class_order(parts[0].files[0], column.name)
-    rows = {each: _without_unlabelled(part_rows, column.name, order) for each, part_rows in rows.items()}
+    order = class_order(parts[0].files[0], column.name)
+    rows = without_unlabelled(rows, column.name, order)
     for part_rows in rows.values():
         check_characters(part_rows, (*chosen.texts, column.name))
     has_words = any(isinstance(row.value(chosen.texts[0]), list | tuple) for row in rows[split])
@@ -162,11 +163,20 @@ def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, optio
         raise DataError(f"{rows[split][0].path}: names= is for lists of 0 and 1, which {column.name} does not hold")
     if given.labels and column.labels != given.labels:
         raise DataError(f"{rows[split][0].path}: labels= is for names in {column.name}, which holds zeros and ones")
+    rows = renames.rows(rows, column.name, cell_separator(rows[split], column))
+    if column.labels != given.labels:
+        column = replace(column, labels=renames.names(column.labels))
     may_be_unlabelled = column.kind == "multilabel" or bool(column.separator)
-    rows, left_out = usable(rows, chosen, may_be_unlabelled=may_be_unlabelled, drop=options.drop_missing)
+    rows, left_out = usable(
+        rows,
+        chosen,
+        may_be_unlabelled=may_be_unlabelled,
+        drop=options.drop_missing,
+        other_test=_other_test(form, rows),
+    )
     first = rows[split]
     column, reason = infer(first, column)
-    _check_effects(given, column.kind, first[0].path)
+    check_kind_effects(given, column.kind, first[0].path)
     if options.tag_scheme:
         raise DataError(f"{first[0].path}: tag_scheme= is for tags of words, not for kind={column.kind}; leave it out")
     if column.kind == "classes" and not given.kind and len(chosen.texts) == 1:
@@ -179,6 +189,7 @@ def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, optio
     how = "" if given.kind else f" (inferred: {reason})" if reason else " (inferred)"
     summary = _summary(how, chosen, output, column)
     all_notes = list(dict.fromkeys([*notes, *([reason] if given.kind and reason else []), *left_out, *joined, *alike]))
+    order = renames.names(order)
     own_order = order if set(order) >= set(output.classes) else ()
     return _ReadFiles(output, metrics_of(output), splits, summary, all_notes, own_order)
 
@@ -190,8 +201,8 @@ def _read_words(
     options: Options,
     notes: Sequence[str],
 ) -> _ReadFiles:
-    _check_effects(given, "tokens", next(iter(rows.values()))[0].path)
-    tag_options = TagOptions(options.tag_scheme, options.names, given.labels, options.drop_missing)
+    check_kind_effects(given, "tokens", next(iter(rows.values()))[0].path)
+    tag_options = TagOptions(options.tag_scheme, options.names, given.labels, options.drop_missing, given.map)
     tagged = tagged_rows(rows, chosen.texts[0], given.name, tag_options)
     column = replace(given, kind="tokens")
     splits = {
@@ -222,24 +233,11 @@ def _summary(how: str, chosen: ChosenColumns, output: Output, column: TargetColu
     return summary
 
 
-def _check_effects(given: TargetColumn, kind: str, path: Path) -> None:
-    for option, kinds in _EFFECTS.items():
-        if getattr(given, option) and kind not in kinds:
-            instead = "; delimiter= separates columns" if option == "separator" else ""
-            choices = " or ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
-            raise DataError(f"{path}: {option}= is for kind={choices}, and this is kind={kind}{instead}")
-
-
-def _class_order(file: Path, label: str) -> tuple[str, ...]:
-    """Returns the classes of a column in the order of a Parquet file's metadata; empty if there are none in it."""
-    return class_names(file).get(label, ()) if file.suffix == ".parquet" else ()
-
-
-def _without_unlabelled(rows: Sequence[Row], label: str, order: Sequence[str]) -> Sequence[Row]:
-    """Returns the rows with no label in place of -1, which marks unlabelled rows where classes have indices."""
-    if not order:
-        return rows
-    return [replace(row, values={**row.values, label: None}) if row.value(label) == -1 else row for row in rows]
+def _other_test(form: Format, rows: Mapping[str, Sequence[Row]]) -> str:
+    """Returns the value of `test` that makes the validation split the test split, or ""."""
+    if form.scheme == "hub":
+        return "validation"
+    return rows["validation"][0].path.name if "validation" in rows else ""
 
 
 def _columns(rows: Sequence[Row], form: Format, texts: tuple[str, str], label: str) -> ChosenColumns:
@@ -247,6 +245,8 @@ def _columns(rows: Sequence[Row], form: Format, texts: tuple[str, str], label: s
     if form.scheme == "conll" or form.sentence:
         words, tags = rows[0].values
         return ChosenColumns((words,), tags)
+    if form.scheme == "parallel":
+        return ChosenColumns(("source",), "target", "target text")
     return choose(rows[0], *texts, label)
 
 

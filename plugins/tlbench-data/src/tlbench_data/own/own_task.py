@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import ClassVar
 
 from tlbench import Classes, DataError, Examples, Output, SplitName, Task
 from tlbench_data.columns import output_kinds as kinds
+from tlbench_data.name_lists import renamed_pairs
 from tlbench_data.own.archives import is_archive
+from tlbench_data.own.name_files import names_in, pinned_names
 from tlbench_data.own.named_files import beside, only_table, pin, pinned_path, split_files, unfit_folder, unpinned
-from tlbench_data.own.own_parameters import check_parameters, joined_names
+from tlbench_data.own.own_options import OwnOptions
+from tlbench_data.own.own_parameters import check_parameters
 from tlbench_data.own.own_splits import ALL, Options, Part, Prepared, contents, prepare, shared
 from tlbench_data.own.schemes import Format
 from tlbench_data.readers.rows import listed, shown
@@ -22,68 +26,23 @@ _SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
-class OwnTask(Task):
+class OwnTask(OwnOptions, Task):
     """A task made of files, named `<scheme>:<absolute path>@<digest of the content>`.
 
     Raises:
         UsageError: A parameter is not valid, or a file does not exist.
     """
 
-    name: str
-    text: str = ""
-    """Column of the text; found by a usual name if empty, like the other columns. In conll: a number from 0."""
-    text2: str = ""
-    """Column of the second text, for tasks on pairs."""
-    label: str = ""
-    kind: str = ""
-    """classes, multilabel, scalar, text or tokens; inferred if empty."""
-    train: str = ""
-    """File of this split if it is not called train.*; `validation` and `test` likewise."""
-    validation: str = ""
-    test: str = ""
-    header: bool = True
-    """Whether the first line names the columns; otherwise they are 0, 1, ..."""
-    quotes: bool = True
-    """Whether quoted fields may contain separators and line ends."""
-    encoding: str = "utf-8"
-    delimiter: str = ""
-    """Separates the columns, `tab` for a tab; found from the first lines if empty."""
-    field: str = ""
-    """Field that holds the rows in a file of one JSON object; inferred if empty and unambiguous."""
-    separator: str | None = None
-    """Separates the labels of one cell, for kind=multilabel; a semicolon if not given."""
-    decimal: str = ""
-    """Mark before the fraction of a number, "." or ","; found from the values if empty."""
-    labels: str = ""
-    """All classes in order, or all tags of words, joined by +, where the training rows do not have every one."""
-    names: str = ""
-    """Names of the places in lists of 0 and 1, or of numbered tags in the order of their numbers, joined by +."""
-    normalize: bool = False
-    """Whether labels that differ only in case, spaces, width or Unicode form are one class."""
-    drop_missing: bool = False
-    """Whether rows without a text or a label, or sentences without words or tags, are left out, instead of refused."""
-    metric: str = ""
-    """Primary metric, if not the default of the kind."""
-    positive_class: str = ""
-    """Positive class of metric=f1, precision or recall; the second of two classes if empty."""
-    max_length: int = 64
-    """Most tokens of a generated text, for kind=text."""
-    sentence: str = ""
-    """Column that tells sentences apart, in a table with one word a row."""
-    column: str = ""
-    """Column of the tags in conll: files, from 0, or by its name in CoNLL-U; the last if empty."""
-    comments: str = ""
-    """drop or keep lines of conll: files that begin with #; decided by the file if empty."""
-    tag_scheme: str = ""
-    """bio, iob1, iobes, bmes, bilou, io or plain; recognised if empty."""
-    seed: int = 0
-    """Seed of the 80/10/10 split of files that are not split."""
-
+    only_kind: ClassVar[str] = ""
+    """The kind of output of a source that has only one, and no option for it."""
     modality = "text"
     source = "your own files"
     licence = "yours to know"
 
     def __post_init__(self) -> None:
+        for option in ("labels", "names"):
+            if given := getattr(self, option):
+                object.__setattr__(self, option, pinned_names(self.scheme, self._folder, given))
         check_parameters(self)
         if self.delimiter == "\t":
             # A name holds no control characters.
@@ -91,11 +50,9 @@ class OwnTask(Task):
         if self.separator == ";" and self.kind == "multilabel":
             # As if not given, which it means: both ways to write the task are one name.
             object.__setattr__(self, "separator", None)
-        if self.scheme != "hub":
-            for split in _SPLITS:
-                if given := getattr(self, split):
-                    # Pinned, because the task's name, its identity, must fix the content of every file.
-                    object.__setattr__(self, split, pin(self.scheme, beside(self._folder, given)))
+        for split in _SPLITS:
+            if given := getattr(self, split):
+                object.__setattr__(self, split, self._pinned(given))
 
     @property
     def scheme(self) -> str:
@@ -118,7 +75,7 @@ class OwnTask(Task):
         Raises:
             DataError: The files cannot be used.
         """
-        usual = self._prepared().metrics
+        usual = self._usual_metrics()
         return (self.metric, *(name for name in usual if name != self.metric)) if self.metric else usual
 
     @property
@@ -198,6 +155,13 @@ class OwnTask(Task):
             raise DataError(f"{path}: {unfit_folder(self.scheme, self._folder, 'test')}; give one, as [test=...]")
         return [Part(split, given[split]) for split in _SPLITS if split in given]
 
+    def _pinned(self, given: str) -> str:
+        """Returns the file of a split with the digest of its content.
+
+        The task's name, its identity, must fix the content of every file.
+        """
+        return pin(self.scheme, beside(self._folder, given))
+
     @property
     def _named_path(self) -> Path:
         return unpinned(self.name.partition(":")[2])
@@ -210,6 +174,9 @@ class OwnTask(Task):
     def _folder(self) -> Path:
         path = self._path
         return path if path.is_dir() else path.parent
+
+    def _usual_metrics(self) -> tuple[str, ...]:
+        return self._prepared().metrics
 
     def _prepared(self) -> Prepared:
         return _read(self)
@@ -230,12 +197,13 @@ def resolve(scheme: str, text: str) -> Task:
 def _read(task: OwnTask) -> Prepared:
     column = kinds.TargetColumn(
         task.label,
-        task.kind,
+        task.kind or task.only_kind,
         task.separator or "",
         task.max_length,
         task.decimal,
         task.normalize,
-        joined_names(task.labels),
+        names_in(task.labels),
+        renamed_pairs(task.map),
     )
     form = Format(
         task.scheme,
@@ -247,7 +215,7 @@ def _read(task: OwnTask) -> Prepared:
         WordColumns(task.text, task.column, task.comments),
         task.sentence,
     )
-    options = Options((task.text, task.text2), task.seed, task.drop_missing, joined_names(task.names), task.tag_scheme)
+    options = Options((task.text, task.text2), task.seed, task.drop_missing, names_in(task.names), task.tag_scheme)
     prepared = prepare(task.parts(), form, column, options)
     if task.metric in ENTITY_METRICS[:3] and task.metric not in prepared.metrics:
         raise DataError(

@@ -8,9 +8,27 @@ from itertools import chain
 from pathlib import Path
 
 from tlbench import DataError, Example
-from tlbench_data.readers import DELIMITERS, Row, delimited, found_delimiter, json_table, parquet, squad, table
+from tlbench_data.readers import (
+    DELIMITERS,
+    Row,
+    delimited,
+    found_delimiter,
+    json_table,
+    parallel,
+    parquet,
+    squad,
+)
 from tlbench_data.readers.rows import listed
 from tlbench_data.words.word_files import USUAL_COLUMNS, WordColumns, conll_rows
+
+_FORMATS = {
+    "header": ("csv",),
+    "quotes": ("csv",),
+    "delimiter": ("csv",),
+    "field": ("jsonl",),
+    "encoding": ("csv", "jsonl"),
+}
+"""The formats of a hub repository's tables that an option has an effect on."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +52,16 @@ class Format:
 def rows_of(files: Sequence[Path], form: Format) -> tuple[list[Row], list[str]]:
     """Returns the rows of the files, in order, and notes on what was found out about their layout.
 
+    The files of `parallel` are the source and the target.
+
     Raises:
         DataError: A file cannot be read, or there are no rows.
     """
+    if form.scheme == "parallel":
+        source, target = files
+        return _checked(list(parallel(source, target, form.encoding)), files), []
+    if form.scheme == "hub":
+        _check_formats(files, form)
     tables = [_reader(form)(file) for file in files]
     notes = list(dict.fromkeys(note for _, note in tables if note))
     return _checked([row for rows, _ in tables for row in rows], files), notes
@@ -76,9 +101,34 @@ def _reader(form: Format) -> Callable[[Path], tuple[Iterable[Row], str]]:
         "tsv": lambda file: _delimited(file, "\t", form),
         "jsonl": lambda file: json_table(file, form.encoding, form.field),
         "parquet": lambda file: (parquet(file, named=True), ""),
-        "hub": lambda file: (table(file, named=True), ""),
     }
-    return readers[form.scheme]
+    # A repository has tables of any format.
+    return readers[form.scheme] if form.scheme != "hub" else lambda file: readers[hub_format(file)](file)
+
+
+def hub_format(file: Path) -> str:
+    """Returns the scheme that reads a table of a hub repository, by its suffix."""
+    suffix = file.suffix.lower()
+    return "parquet" if suffix == ".parquet" else "csv" if suffix == ".csv" else "jsonl"
+
+
+def _check_formats(files: Sequence[Path], form: Format) -> None:
+    """Refuses options for formats that none of the files has."""
+    there = {hub_format(file) for file in files}
+    defaults = Format(form.scheme)
+    for option, formats in _FORMATS.items():
+        if getattr(form, option) != getattr(defaults, option) and not there & set(formats):
+            raise DataError(f"{files[0]}: {option}= is for {' and '.join(formats)} tables; leave it out")
+
+
+def first_row(file: Path, form: Format) -> Row | None:
+    """Returns the first row of a table, if it has one.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    rows, _ = _reader(form)(file)
+    return next(iter(rows), None)
 
 
 def _delimited(file: Path, usual: str, form: Format) -> tuple[Iterable[Row], str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator
-from itertools import zip_longest
 from pathlib import Path
 
 from tlbench import DataError
@@ -69,17 +68,16 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
         yield number, line.removesuffix("\r")
 
 
-def parallel(source: Path, target: Path) -> Iterator[Row]:
+def parallel(source: Path, target: Path, encoding: str = "utf-8") -> Iterator[Row]:
     """Yields pairs of lines as rows with the columns `source` and `target`.
 
     Raises:
-        DataError: The files have different numbers of lines.
+        DataError: A file cannot be read, or they have different numbers of lines.
     """
-    for left, right in zip_longest(lines(source), lines(target)):
-        if left is None or right is None:
-            longer, shorter = (target, source) if left is None else (source, target)
-            number = (left or right or (0, ""))[0]
-            raise DataError(
-                f"{shorter}: ends before line {number}, which {longer} has; they must have equally many lines"
-            )
-        yield Row(source, left[0], {"source": left[1], "target": right[1]})
+    left, right = list(lines(source, encoding)), list(lines(target, encoding))
+    if len(left) != len(right):
+        raise DataError(
+            f"{source} has {len(left)} lines and {target} has {len(right)}; line by line, they must be translations"
+        )
+    for (number, text), (_, translation) in zip(left, right, strict=True):
+        yield Row(source, number, {"source": text, "target": translation})

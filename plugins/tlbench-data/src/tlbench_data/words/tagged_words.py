@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tlbench import DataError, TokenClasses
+from tlbench_data.columns.renamed_labels import LabelMap
+from tlbench_data.name_lists import as_option
 from tlbench_data.readers.rows import Row, listed, shown
 from tlbench_data.words import tag_schemes
 
@@ -25,6 +27,8 @@ class TagOptions:
     """All tags, where the training rows lack some."""
     drop_missing: bool = False
     """Whether sentences without words or tags are left out."""
+    map: tuple[tuple[str, str], ...] = ()
+    """Old and new names of tags."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,10 @@ def tagged_rows(splits: Mapping[str, Sequence[Row]], words: str, tags: str, opti
     if dropped := _dropped(kept, words, tags, options.drop_missing):
         notes.append(f"{dropped} {'row' if dropped == 1 else 'rows'} without words or tags left out")
     kept = _named(kept, tags, options)
+    renames = LabelMap(options.map)
+    kept = {split: list(rows) for split, rows in renames.rows(kept, tags).items()}
     train = next(iter(kept.values()))
-    declared = options.labels or options.names
+    declared = options.labels or renames.names(options.names)
     sentences = [row.texts(tags) for row in train]
     path = str(train[0].path)
     scheme = tag_schemes.recognise(sentences, declared, options.tag_scheme, path)
@@ -171,5 +177,5 @@ def _check_known(splits: Mapping[str, list[Row]], column: str, names: set[str]) 
     unknown = [(row, tag) for rows in splits.values() for row in rows for tag in row.texts(column) if tag not in names]
     if unknown:
         row, tag = unknown[0]
-        every = "+".join(sorted_tags(names | {tag for _, tag in unknown}))
-        raise row.error(f"{column} has {shown(tag)}, which no training row has; declare all tags: [labels={every}]")
+        every = as_option("labels", sorted_tags(names | {tag for _, tag in unknown}))
+        raise row.error(f"{column} has {shown(tag)}, which no training row has; declare all tags: [{every}]")

@@ -1,0 +1,70 @@
+"""Joins several text columns into one, as `text=title+body` says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from tlbench import DataError
+from tlbench_data.columns.column_choice import plain_column
+from tlbench_data.columns.left_out import is_empty_text
+from tlbench_data.name_lists import escaped, joined_names
+from tlbench_data.readers.rows import Row, listed
+
+SEPARATOR = "\n"
+
+
+def joined_columns(
+    rows: Mapping[str, Sequence[Row]], texts: tuple[str, str]
+) -> tuple[Mapping[str, Sequence[Row]], tuple[str, str], list[str]]:
+    r"""Returns the rows with one column in place of those that are joined, the text columns, and notes on them.
+
+    A line end separates the texts, in the order given; an empty cell is left out. `a\+b` names the one column a+b.
+
+    Raises:
+        DataError: A column does not exist, or a+b is a column as well as two of them.
+    """
+    first = next(iter(rows.values()))[0]
+    notes: list[str] = []
+    names = [_plain_name(first, text) for text in texts]
+    taken: set[str] = set()
+    for place, text in enumerate(texts):
+        parts = joined_names(text)
+        if names[place] or len(parts) < 2:
+            continue
+        if missing := [part for part in parts if part not in first.values]:
+            raise DataError(f"{first.path}: no column {missing[0]!r}; the columns are {listed(first.values)}")
+        names[place] = "+".join(parts)
+        rows = {split: [_joined(row, names[place], parts) for row in split_rows] for split, split_rows in rows.items()}
+        taken |= set(parts)
+        notes.append(f"{names[place]}: {' and '.join(parts)} joined by a line end")
+    # The parts cannot be the label, which could otherwise be taken for the only column left.
+    taken -= set(names)
+    if taken:
+        rows = {split: [_without(row, taken) for row in split_rows] for split, split_rows in rows.items()}
+    return rows, (names[0] or texts[0], names[1] or texts[1]), notes
+
+
+def _plain_name(row: Row, text: str) -> str:
+    """Returns the one column that a text option names, or ""."""
+    parts = joined_names(text)
+    if len(parts) == 1:
+        return plain_column(row, text)
+    if text not in row.values:
+        return ""
+    if parts and all(part in row.values for part in parts):
+        raise DataError(
+            f"{row.path}: {text} is a column, and {' and '.join(parts)} are columns too: {escaped(text)} is the one "
+            "column; rename it to join the others"
+        )
+    return text
+
+
+def _joined(row: Row, name: str, columns: Sequence[str]) -> Row:
+    values = [row.value(column) for column in columns]
+    texts = [row.text(column) for column, value in zip(columns, values, strict=True) if not is_empty_text(value)]
+    return replace(row, values={**row.values, name: SEPARATOR.join(texts)})
+
+
+def _without(row: Row, columns: set[str]) -> Row:
+    return replace(row, values={name: value for name, value in row.values.items() if name not in columns})

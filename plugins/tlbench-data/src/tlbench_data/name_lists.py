@@ -1,0 +1,59 @@
+r"""Lists of names in options, such as `labels=a+b+c`; `\+`, `\:` and `\\` stand for the characters themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from tlbench.catalog.names import quoted
+
+_ESCAPED = re.compile(r"\\([+:\\])")
+
+
+def joined_names(text: str) -> tuple[str, ...]:
+    r"""Returns the names in an option such as a+b+c, without outer spaces; none in an empty text.
+
+    >>> joined_names(r"Java+C\+\+")
+    ('Java', 'C++')
+    """
+    return tuple(_plain(part) for part in _split(text, "+")) if text else ()
+
+
+def renamed_pairs(text: str) -> tuple[tuple[str, str], ...]:
+    """Returns the pairs of an old and a new name in an option such as old:new+old2:new2.
+
+    Raises:
+        ValueError: A part is not old:new; it is the argument.
+    """
+    pairs = []
+    for part in _split(text, "+") if text else []:
+        sides = [_plain(side) for side in _split(part, ":")]
+        if len(sides) != 2 or not all(sides):
+            raise ValueError(part)
+        pairs.append((sides[0], sides[1]))
+    return tuple(pairs)
+
+
+def as_option(option: str, names: Iterable[str]) -> str:
+    """Returns the option with these names, as it stands in the brackets of a task's name."""
+    return f"{option}={quoted('+'.join(map(escaped, names)))}"
+
+
+def escaped(name: str) -> str:
+    """Returns a name as it stands in a list of names."""
+    return re.sub(r"[+:\\]", r"\\\g<0>", name) if re.search(r"\+|\\[+:\\]|\\$", name) else name
+
+
+def _split(text: str, separator: str) -> list[str]:
+    parts = [""]
+    # An escape is one piece, so that its character does not separate.
+    for piece in re.findall(r"\\[+:\\]|.", text, re.DOTALL):
+        if piece == separator:
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return parts
+
+
+def _plain(text: str) -> str:
+    return _ESCAPED.sub(r"\1", text.strip())

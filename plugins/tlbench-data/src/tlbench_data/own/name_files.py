@@ -1,0 +1,49 @@
+"""Lists of names that an option gives as a+b+c, or as a file with one name on each line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tlbench import DataError, UsageError
+from tlbench_data.name_lists import joined_names
+from tlbench_data.own.named_files import beside, pin, unpinned
+from tlbench_data.readers import lines
+
+_SUFFIXES = (".txt", ".labels", ".names", ".list")
+_PINNED = re.compile(r"/.*@[0-9a-f]{12}", re.DOTALL)
+
+
+def pinned_names(scheme: str, folder: Path, text: str) -> str:
+    """Returns a list of names as it is, and a file of names as "<absolute path>@<digest>".
+
+    A file is looked for beside the data and in the working folder. A name alone stands for a file if there is one.
+
+    Raises:
+        UsageError: There is no such file, or it has changed since it was pinned.
+    """
+    is_named = Path(unpinned(text)).suffix.lower() in _SUFFIXES
+    if not is_named and len(joined_names(text)) != 1:
+        return text
+    found = beside(folder, text)
+    exists = unpinned(found).is_file() or Path(found).is_file()
+    # One name alone may be no file, but a list of several names with a suffix is.
+    return pin(scheme, found) if exists or (is_named and len(joined_names(text)) == 1) else text
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Returns the names in a list, or in a file that `pinned_names` has found; empty lines of it are skipped.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    if not _PINNED.fullmatch(text):
+        return joined_names(text)
+    path = unpinned(text)
+    try:
+        names = tuple(line.strip() for _, line in lines(path) if line.strip())
+    except DataError as error:
+        raise UsageError(str(error)) from None
+    if not names:
+        raise UsageError(f"{path}: it has no names, one on each line")
+    return names

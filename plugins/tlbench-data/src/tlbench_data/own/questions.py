@@ -1,0 +1,52 @@
+"""Reads the splits of questions on contexts, from SQuAD files or the tables of a hub repository."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tlbench import DataError, Example
+from tlbench_data.columns.option_effects import check_unused
+from tlbench_data.own.schemes import Format, first_row, questions_of
+
+_COLUMNS = {"question", "context", "answers"}
+
+
+def are_questions(file: Path, form: Format, *options: Any) -> bool:
+    """Returns whether a file has questions: every SQuAD file, and a table of a hub repository by its columns.
+
+    Args:
+        file: A file of the training split.
+        form: How it is read.
+        options: Dataclasses of other options, which have no effect on questions.
+
+    Raises:
+        DataError: The file cannot be read, or such an option is set.
+    """
+    if form.scheme == "squad":
+        return True
+    if form.scheme != "hub":
+        return False
+    row = first_row(file, form)
+    if row is None or not ("paragraphs" in row.values or set(row.values) >= _COLUMNS):
+        return False
+    check_unused(file, "questions", form, *options)
+    return True
+
+
+def question_splits(files: Mapping[str, Sequence[Path]], form: Format) -> dict[str, list[Example]]:
+    """Returns the questions of each split.
+
+    Raises:
+        DataError: A file cannot be read or has no questions, or the test split has no answers and train has.
+    """
+    splits = {split: questions_of(some) for split, some in files.items()}
+    if "test" in splits and _has_answers(splits["train"]) and not _has_answers(splits["test"]):
+        other = "validation" if form.scheme == "hub" else "..."
+        raise DataError(f"{files['test'][0]}: no question has an answer; [test={other}] tests on another split")
+    return splits
+
+
+def _has_answers(examples: Sequence[Example]) -> bool:
+    return any(example.target for example in examples)

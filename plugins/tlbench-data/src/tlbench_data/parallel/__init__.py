@@ -1,0 +1,1 @@
+"""Tasks made of your own aligned text files, such as train.en and train.de."""
