@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from tlbench import DataError
@@ -21,9 +22,13 @@ class LabelMap:
     def __bool__(self) -> bool:
         return bool(self.pairs)
 
+    def name(self, old: str) -> str:
+        """Returns the new name of a label, or the old one."""
+        return self._new.get(class_key(old), old)
+
     def names(self, names: Iterable[str]) -> tuple[str, ...]:
         """Returns the new names in the order of the old ones, each once."""
-        new = self._new()
+        new = self._new
         return tuple(dict.fromkeys(new.get(class_key(name), name) for name in names))
 
     def rows(self, rows: Mapping[str, Sequence[Row]], label: str, separator: str = "") -> Mapping[str, Sequence[Row]]:
@@ -45,7 +50,7 @@ class LabelMap:
         }
         there = {item for split_rows in lists.values() for row in split_rows for item in _items(row.values.get(label))}
         self.check(there, str(next(iter(rows.values()))[0].path))
-        new = self._new()
+        new = self._new
         return {
             split: [
                 replace(row, values={**row.values, label: _mapped(row.values.get(label), new)}) for row in split_rows
@@ -64,6 +69,7 @@ class LabelMap:
         if unknown := [old for old, _ in self.pairs if class_key(old) not in known]:
             raise DataError(f"{where}: map= renames {listed(list(map(shown, unknown)))}, but there is {listed(names)}")
 
+    @cached_property
     def _new(self) -> dict[str, str]:
         return {class_key(old): name for old, name in self.pairs}
 

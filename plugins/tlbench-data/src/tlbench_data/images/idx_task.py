@@ -9,13 +9,21 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlbench import Classes, DataError, Examples, SplitName, Task, UsageError
+from tlbench import Classes, DataError, Examples, SplitName, Task
+from tlbench_data.columns.metric_choice import chosen_first, positive_class
+from tlbench_data.columns.output_kinds import OF_ONE_CLASS
+from tlbench_data.columns.renamed_labels import LabelMap
 from tlbench_data.drawing import check_seed, draw
 from tlbench_data.images.idx import read_labelled
 from tlbench_data.images.image_layout import SHARES
 from tlbench_data.images.image_tasks import examples_of_arrays
 from tlbench_data.images.pinned_folders import checked_digest, folder_at, named_path, path_and_digest
+from tlbench_data.name_lists import renamed_pairs
+from tlbench_data.option_fields import option
+from tlbench_data.own.name_files import check_classes, names_in, pinned_names
 from tlbench_data.own.named_files import digest
+from tlbench_data.own.other_sources import images_hint
+from tlbench_data.own.own_parameters import check_map, check_metric
 from tlbench_data.readers.rows import listed
 from tlbench_data.split_names import NAMES, split_of
 
@@ -36,21 +44,36 @@ class IdxImages(Task):
     """
 
     name: str
-    labels: str = ""
-    """Names of the classes in the order of their numbers, as a+b+c; the numbers themselves if empty."""
-    subset: str = ""
-    """Which data set, where a folder holds several: what stands before `-train-images` in its files' names."""
-    split_seed: int = 0
-    """Seed of the stratified 80/10/10 split of a folder without a test pair; equal images stay in one split."""
+    labels: str = option("", "names of the classes in the order of their numbers, as a+b+c or a file of lines")
+    map: str = option("", "renames or joins classes, as old:new+old2:new2")
+    subset: str = option("", "which of several data sets: what stands before -train-images in its files' names")
+    metric: str = option("", "primary metric, if not accuracy")
+    positive_class: str = option("", "positive class of metric=f1, precision or recall; the second of two")
+    split_seed: int = option(0, "seed of the stratified 80/10/10 split of a folder without a test pair")
 
     modality = "image"
-    metrics = ("accuracy", "f1_macro")
 
     def __post_init__(self) -> None:
         check_seed(self.name, "split_seed", self.split_seed)
-        names = self.labels.split("+")
-        if self.labels and (len(set(names)) < len(names) or "" in names or len(names) < 2):
-            raise UsageError(f"{self.name}: labels={self.labels}: give two or more different classes, as a+b+c")
+        if self.labels:
+            object.__setattr__(self, "labels", pinned_names("idx", folder_at(named_path(self.name)), self.labels))
+            check_classes(self.name, self.labels)
+        check_map(self.name, self.map)
+        check_metric(self.name, self.metric, self.positive_class)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The metrics of classes, the chosen one first."""
+        return chosen_first(self.metric, ("accuracy", "f1_macro"))
+
+    @property
+    def positive(self) -> int:  # type: ignore[override]
+        """Index of the positive class of F1, precision and recall.
+
+        Raises:
+            DataError: The files cannot be used, or have no such class.
+        """
+        return _positive_class(self, _read(self).classes)[0] if self.metric in OF_ONE_CLASS else Task.positive
 
     @property
     def output(self) -> Classes:  # type: ignore[override]
@@ -81,7 +104,9 @@ class IdxImages(Task):
         sizes = ", ".join(f"{size:,} {split}" for split, size in self.sizes.items())
         drawn = f" (80/10/10 by seed {self.split_seed}, stratified)" if read.is_drawn else ""
         height, width = read.splits["train"][0].shape[1:]
-        return f"Your images of {width} x {height} grey pixels of {len(read.classes)} classes; {sizes}{drawn}"
+        about = f"Your images of {width} x {height} grey pixels of {len(read.classes)} classes; {sizes}{drawn}"
+        note = _positive_class(self, read.classes)[1]
+        return f"{about}; {note}" if note else about
 
     def split(self, name: SplitName) -> Examples | None:
         """Returns the examples of a split, or None if there is no such split.
@@ -119,16 +144,17 @@ def resolve(text: str) -> IdxImages:
     folder = folder_at(path)
     files = [file for pairs in _pairs(folder).values() for pair in pairs.values() for file in pair]
     if not files:
-        raise DataError(
-            f"{folder}: there are no two files such as train-images-idx3-ubyte and train-labels-idx1-ubyte; "
-            f"there is {listed(sorted(entry.name for entry in folder.iterdir()))}"
-        )
+        names = listed(sorted(entry.name for entry in folder.iterdir()))
+        there = f"there are {hint}" if (hint := images_hint(folder)) else f"there is {names}"
+        raise DataError(f"{folder}: no two files such as train-images-idx3-ubyte and train-labels-idx1-ubyte; {there}")
     return IdxImages(f"{SCHEME}{path}@{checked_digest(SCHEME, text, given, digest(files))}")
 
 
 # Two at most, as a data set of the family's size takes 50 MB.
 @lru_cache(maxsize=2)
 def _read(task: IdxImages) -> _Read:
+    import numpy as np
+
     folder = folder_at(named_path(task.name))
     sets = _pairs(folder)
     if task.subset not in sets and (task.subset or len(sets) > 1):
@@ -140,11 +166,18 @@ def _read(task: IdxImages) -> _Read:
     numbers = sorted({int(label) for label in raw["train"][1]})
     if len(numbers) < 2:
         raise DataError(f"{pairs['train'][1]}: every label is {numbers[0]}; there must be at least two classes")
-    names = task.labels.split("+") if task.labels else [str(number) for number in numbers]
+    names = names_in(task.labels) or tuple(map(str, numbers))
     if task.labels:
         # Some sets, such as EMNIST's letters, count from 1.
         first = 1 if numbers[0] > 0 and numbers[-1] == len(names) else 0
         numbers = list(range(first, first + len(names)))
+    renames = LabelMap(renamed_pairs(task.map))
+    renames.check(names, str(folder))
+    classes = renames.names(names)
+    if len(classes) < 2:
+        raise DataError(f"{folder}: map= leaves one class, {classes[0]!r}; there must be at least two")
+    # Index of a number among the labels to that of its class.
+    class_of = np.array([classes.index(renames.name(name)) for name in names])
     splits: dict[str, tuple[np.ndarray, np.ndarray, Sequence[int]]] = {}
     for split, (pixels, labels) in raw.items():
         if wrong := sorted({int(label) for label in labels} - set(numbers)):
@@ -152,14 +185,18 @@ def _read(task: IdxImages) -> _Read:
                 f"{pairs[split][1]}: the label {wrong[0]} is none of the {len(names)} classes {listed(names)}; "
                 "[labels=a+b+c] declares all of them"
             )
-        splits[split] = (pixels, (labels[:, None] == numbers).argmax(axis=1), range(len(labels)))
+        splits[split] = (pixels, class_of[(labels[:, None] == numbers).argmax(axis=1)], range(len(labels)))
     if set(splits) == {"train"}:
         pixels, targets, _ = splits["train"]
         parts = draw([image.tobytes() for image in pixels], targets.tolist(), SHARES, task.split_seed)
-        return _Read(tuple(names), {split: (pixels, targets, rows) for split, rows in parts.items()}, is_drawn=True)
+        return _Read(classes, {split: (pixels, targets, rows) for split, rows in parts.items()}, is_drawn=True)
     if "test" not in splits:
         splits["test"] = splits.pop("validation")
-    return _Read(tuple(names), splits, is_drawn=False)
+    return _Read(classes, splits, is_drawn=False)
+
+
+def _positive_class(task: IdxImages, classes: Sequence[str]) -> tuple[int, str]:
+    return positive_class(task.name, task.metric, task.positive_class, classes)
 
 
 def _pairs(folder: Path) -> dict[str, dict[str, tuple[Path, Path]]]:

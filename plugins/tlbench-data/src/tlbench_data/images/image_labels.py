@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tlbench import DataError
+from tlbench_data.columns.label_values import is_missing
 from tlbench_data.images.image_folders import LabelledFile
 from tlbench_data.images.image_layout import ALL
 from tlbench_data.own.schemes import Format, rows_of
@@ -26,36 +27,51 @@ def is_table(labels: str) -> bool:
 
 
 def labelled_files(
-    table: Path, folder: Path, files: Sequence[LabelledFile]
-) -> tuple[dict[str, list[LabelledFile]], int]:
-    """Returns the labelled images of each split, or of `ALL`, and how many images the table does not name.
+    table: Path, folder: Path, files: Sequence[LabelledFile], *, drop_missing: bool = False
+) -> tuple[dict[str, list[LabelledFile]], dict[str, int]]:
+    """Returns the labelled images of each split, or of `ALL`, and how many images and rows were left out, by reason.
 
     A row names its image by the path from the folder or from the table, or by the file's name, with the suffix or
-    without; a column `split` says its split.
+    without; a column `split` says its split. With `drop_missing`, rows without an image or a label are left out.
 
     Raises:
-        DataError: The columns cannot be told, a row names no image or the image of another row, or a label is empty.
+        DataError: The columns cannot be told, a row names no image or the image of another row, or has no label.
     """
     rows, _ = rows_of([table], Format(_TABLES[_suffix(str(table))], quotes=_suffix(str(table)) == ".csv"))
     name, label = _columns(rows[0])
     known = _by_name(table, folder, files)
-    found = [known.get(_key(row.text(name))) for row in rows]
-    if lost := [row.text(name) for row, file in zip(rows, found, strict=True) if file is None]:
+    named = [row for row in rows if _key(row.text(name)) in known]
+    labelled = [row for row in named if not is_missing(row.value(label))]
+    if len(named) < len(rows) and not drop_missing:
+        lost = [row.text(name) for row in rows if _key(row.text(name)) not in known]
         raise DataError(
             f"{table}: {len(lost)} of {len(rows)} rows name no image in {folder}: {', '.join(lost[:_NAMED])}"
-            f"{f' and {len(lost) - _NAMED} more' if len(lost) > _NAMED else ''}"
+            f"{f' and {len(lost) - _NAMED} more' if len(lost) > _NAMED else ''}; drop_missing=true leaves them out"
         )
+    if len(labelled) < len(named) and not drop_missing:
+        lines = [str(row.number) for row in named if is_missing(row.value(label))]
+        raise DataError(
+            f"{table}: {len(lines)} of {len(rows)} rows have no label (line {', '.join(lines[:_NAMED])}"
+            f"{f' and {len(lines) - _NAMED} more' if len(lines) > _NAMED else ''}); drop_missing=true leaves them out"
+        )
+    if not labelled:
+        raise DataError(f"{table}: no row has an image and a label")
     splits: dict[str, list[LabelledFile]] = {}
     used: set[str] = set()
-    for row, file in zip(rows, found, strict=True):
-        assert file is not None
+    for row in labelled:
+        file = known[_key(row.text(name))]
         if file.id in used:
             raise row.error(f"{row.text(name)} has a label in an earlier row")
         used.add(file.id)
         splits.setdefault(_split(row), []).append(LabelledFile(file.path, row.text(label), file.id))
     if set(splits) != {ALL} and not {"train", "test"} <= set(splits):
         raise DataError(f"{table}: the column split names {listed(sorted(splits))}; it must name train and test")
-    return {split: splits[split] for split in (ALL, *NAMES) if split in splits}, len(files) - len(used)
+    left_out = {
+        f"images that {table.name} does not name": len(files) - len({known[_key(row.text(name))].id for row in named}),
+        f"rows of {table.name} without an image": len(rows) - len(named),
+        f"rows of {table.name} without a label": len(named) - len(labelled),
+    }
+    return {split: splits[split] for split in (ALL, *NAMES) if split in splits}, left_out
 
 
 def _columns(row: Row) -> tuple[str, str]:

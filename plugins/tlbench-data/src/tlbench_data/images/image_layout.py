@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tlbench import DataError
+from tlbench_data.columns.renamed_labels import LabelMap
 from tlbench_data.images.image_folders import (
     LabelledFile,
     Walk,
@@ -17,6 +18,8 @@ from tlbench_data.images.image_folders import (
     no_image_in,
     subfolders,
 )
+from tlbench_data.name_lists import as_option
+from tlbench_data.own.other_sources import tables_hint
 from tlbench_data.split_names import named_splits, split_of
 
 ALL = "all"
@@ -56,15 +59,15 @@ class Layout:
             for split, labels in with_images.items():
                 if unknown := sorted(labels - set(declared)):
                     raise DataError(
-                        f"{self._place(split)}: the class {unknown[0]!r} is not in labels={'+'.join(declared)}"
+                        f"{self._place(split)}: the class {unknown[0]!r} is not in {as_option('labels', declared)}"
                     )
             return tuple(declared)
         if not self.splits:
             self._refuse_hidden_splits()
-        everything = "+".join(sorted(set().union(*found.values())))
+        everything = as_option("labels", sorted(set().union(*found.values())))
         for name in sorted(found[first] - with_images[first]):
             error = no_image_in(self._place(first) / name)
-            raise DataError(f"{error}; remove the folder, or declare the classes with [labels={everything}]")
+            raise DataError(f"{error}; remove the folder, or declare the classes with [{everything}]")
         if len(found[first]) < 2:
             raise DataError(
                 f"{self.folder}: only the class {next(iter(found[first]))!r}; there must be at least two classes"
@@ -73,9 +76,22 @@ class Layout:
             if unknown := sorted(labels - found[first]):
                 raise DataError(
                     f"{self._place(split)}: the class {unknown[0]!r} is not in {self.splits['train']}/; remove its "
-                    f"folder, or declare the classes with [labels={everything}]"
+                    f"folder, or declare the classes with [{everything}]"
                 )
         return tuple(sorted(found[first]))
+
+    def renamed(self, renames: LabelMap) -> Layout:
+        """Returns the layout with other labels of its files.
+
+        Raises:
+            DataError: There is no class of an old name.
+        """
+        renames.check({file.label for files in self.files.values() for file in files}, str(self.folder))
+        files = {
+            split: [replace(file, label=renames.name(file.label)) for file in each]
+            for split, each in self.files.items()
+        }
+        return replace(self, files=files)
 
     def joined(self) -> list[str]:
         """Returns the classes whose folder names occur in more than one Unicode form."""
@@ -89,6 +105,8 @@ class Layout:
         return self.folder / self.splits.get(split, "")
 
     def _no_classes(self) -> DataError:
+        if not any(self.files.values()) and (hint := tables_hint(self.folder)):
+            return DataError(f"{self.folder}: there is no image, but {hint}")
         tables = sorted(path.name for path in self.folder.glob("*.csv"))
         table = tables[0] if tables else "labels.csv"
         there = f" ({table} is there)" if tables else ""
@@ -107,7 +125,7 @@ class Layout:
                 raise DataError(
                     f"{self.folder}: {name} and {twins[0]} look like splits, because both hold "
                     f"{', '.join(inner[name][:5])}; rename them to train and test, or declare them as classes "
-                    f"with [labels={'+'.join(names)}]"
+                    f"with [{as_option('labels', names)}]"
                 )
 
 

@@ -15,6 +15,7 @@ from tlbench_data.images.cifar10 import read_cifar
 from tlbench_data.images.idx import read_labelled
 from tlbench_data.images.image_checks import content_of, examples_of
 from tlbench_data.images.image_folders import list_images
+from tlbench_data.option_fields import option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,10 +99,8 @@ class Cifar10OnePercent(Cifar10):
     copies: ClassVar[Mapping[str, int]] = MappingProxyType({"train": 3_000, "test": 1_000})
     """Sizes of the JPEG copy."""
 
-    draw_seed: int = 0
-    """Seed that selects the 500 images."""
-    files: Literal["any", "original", "jpeg"] = "any"
-    """Which files to read; "any" prefers the original ones."""
+    draw_seed: int = option(0, "seed that selects the 500 images")
+    files: Literal["any", "original", "jpeg"] = option("any", "any, original or jpeg; any prefers the original files")
 
     def __post_init__(self) -> None:
         check_seed(self.name, "draw_seed", self.draw_seed)
@@ -262,8 +261,7 @@ class Digits(ImageTask):
     licence = "CC BY 4.0"
     sizes: ClassVar[Mapping[str, int]] = MappingProxyType({"train": 1079, "validation": 359, "test": 359})
 
-    split_seed: int = 0
-    """Seed of the 60/20/20 split."""
+    split_seed: int = option(0, "seed of the 60/20/20 split")
 
     def __post_init__(self) -> None:
         check_seed(self.name, "split_seed", self.split_seed)

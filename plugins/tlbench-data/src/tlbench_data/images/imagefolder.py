@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from tlbench import Classes, DataError, Examples, ImageFile, SplitName, Task, UsageError
+from tlbench_data.columns.metric_choice import chosen_first, positive_class
+from tlbench_data.columns.output_kinds import OF_ONE_CLASS
+from tlbench_data.columns.renamed_labels import LabelMap
 from tlbench_data.drawing import check_seed, draw
 from tlbench_data.images.image_checks import content_key, decoded, digest, examples_of
 from tlbench_data.images.image_folders import LabelledFile, class_of
 from tlbench_data.images.image_labels import is_table, labelled_files
 from tlbench_data.images.image_layout import ALL, SHARES, layout_of, left_out_text
 from tlbench_data.images.pinned_folders import checked_digest, folder_at, named_path, path_and_digest
+from tlbench_data.name_lists import renamed_pairs
+from tlbench_data.option_fields import option
+from tlbench_data.own.name_files import check_classes, names_in, pinned_names
 from tlbench_data.own.named_files import beside, pin, pinned_path
+from tlbench_data.own.own_parameters import check_map, check_metric
 
 SCHEME = "imagefolder:"
 _SAID = {
@@ -33,15 +40,15 @@ class ImageFolder(Task):
     """
 
     name: str
-    skip_unreadable: bool = False
-    """Skip images that cannot be read, for whatever reason, and say how many, instead of raising."""
-    split_seed: int = 0
-    """Seed of the stratified 80/10/10 split of a folder without splits; equal images stay in one split."""
-    labels: str = ""
-    """The classes, as a+b+c, or a table of files and labels, as labels.csv; folder names are the classes if empty."""
+    labels: str = option("", "all classes, as a+b+c or a file with one on each line; or a table of files and labels")
+    map: str = option("", "renames or joins classes, as old:new+old2:new2")
+    drop_missing: bool = option(False, "leaves out rows of a table of labels without an image or a label")
+    skip_unreadable: bool = option(False, "leaves out images that cannot be read, for whatever reason")
+    metric: str = option("", "primary metric, if not accuracy")
+    positive_class: str = option("", "positive class of metric=f1, precision or recall; the second of two")
+    split_seed: int = option(0, "seed of the stratified 80/10/10 split of a folder without splits")
 
     modality = "image"
-    metrics = ("accuracy", "f1_macro")
 
     def __post_init__(self) -> None:
         check_seed(self.name, "split_seed", self.split_seed)
@@ -49,9 +56,12 @@ class ImageFolder(Task):
             # Pinned, because the task's name, its identity, must fix the content of every file.
             object.__setattr__(self, "labels", pin("csv", beside(self.path, self.labels)))
         elif self.labels:
-            names = self.labels.split("+")
-            if len(set(names)) < len(names) or "" in names or len(names) < 2:
-                raise UsageError(f"{self.name}: labels={self.labels}: give two or more different classes, as a+b+c")
+            object.__setattr__(self, "labels", pinned_names("imagefolder", self.path, self.labels))
+            check_classes(self.name, self.labels)
+        check_map(self.name, self.map)
+        check_metric(self.name, self.metric, self.positive_class)
+        if self.drop_missing and not is_table(self.labels):
+            raise UsageError(f"{self.name}: drop_missing= is for a table of labels, as labels=labels.csv; leave it out")
 
     @property
     def path(self) -> Path:
@@ -66,6 +76,22 @@ class ImageFolder(Task):
             DataError: The folder is no task: it has no classes, or one of them in the test alone.
         """
         return Classes(_read(self).classes)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The metrics of classes, the chosen one first."""
+        return chosen_first(self.metric, ("accuracy", "f1_macro"))
+
+    @property
+    def positive(self) -> int:  # type: ignore[override]
+        """Index of the positive class of F1, precision and recall.
+
+        Raises:
+            DataError: The folder is no task, or has no such class.
+        """
+        if self.metric not in OF_ONE_CLASS:
+            return Task.positive
+        return positive_class(self.name, self.metric, self.positive_class, _read(self).classes)[0]
 
     @property
     def sizes(self) -> Mapping[str, int]:  # type: ignore[override]
@@ -153,15 +179,17 @@ def _read(task: ImageFolder) -> _Read:
     layout = layout_of(task.path)
     left_out = Counter(layout.left_out)
     notes: list[str] = []
-    files: Mapping[str, Sequence[LabelledFile]]
+    renames = LabelMap(renamed_pairs(task.map))
     if is_table(task.labels):
         table = pinned_path(task.labels)
-        files, without = labelled_files(table, task.path, [file for each in layout.files.values() for file in each])
+        every = [file for each in layout.files.values() for file in each]
+        labelled, without = labelled_files(table, task.path, every, drop_missing=task.drop_missing)
         # Adding leaves out a count of none.
-        left_out += Counter({f"images that {table.name} does not name": without})
+        left_out += Counter(without)
         if table.is_relative_to(task.path):
             # The table itself is not left out.
             left_out -= Counter({table.suffix.lower(): 1})
+        files = replace(layout, folder=table, files=labelled).renamed(renames).files
         labels = {file.label for each in files.values() for file in each}
         # Numbers in their own order.
         numbered = all(label.isdecimal() for label in labels)
@@ -171,8 +199,12 @@ def _read(task: ImageFolder) -> _Read:
         places: Mapping[str, str] = {}
         notes.append(f"labels from {table.name}")
     else:
-        files, places = layout.files, layout.splits
-        classes = layout.classes([class_of(name) for name in task.labels.split("+")] if task.labels else ())
+        declared = tuple(map(class_of, names_in(task.labels)))
+        if renames:
+            layout = layout.renamed(renames)
+            train = next(iter(layout.files.values()))
+            declared = declared or tuple(sorted({file.label for file in train}))
+        files, places, classes = layout.files, layout.splits, layout.classes(declared)
         if joined := layout.joined():
             notes.append(f"folders in two Unicode forms are one class: {', '.join(joined)}")
     if ALL in files:
@@ -180,6 +212,8 @@ def _read(task: ImageFolder) -> _Read:
     for split, each in files.items():
         if each and (unseen := sorted(set(classes) - {file.label for file in each})):
             notes.append(f"{split} has no image of {', '.join(unseen)}")
+    if note := positive_class(task.name, task.metric, task.positive_class, classes)[1]:
+        notes.append(note)
     return _Read(classes, files, places, left_out, tuple(notes))
 
 

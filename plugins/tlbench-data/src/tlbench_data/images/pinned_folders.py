@@ -8,6 +8,7 @@ from pathlib import Path
 from tlbench import DataError
 from tlbench_data.own.archives import is_archive, unpacked
 from tlbench_data.own.named_files import absolute
+from tlbench_data.own.other_sources import tables_hint
 
 
 def path_and_digest(scheme: str, text: str) -> tuple[Path, str]:
@@ -24,7 +25,9 @@ def path_and_digest(scheme: str, text: str) -> tuple[Path, str]:
     if at and path:
         return path_and_digest(scheme, path)[0], digest
     if whole.is_file():
-        raise DataError(f"{scheme}{text}: this is a file; give a folder, or an archive of one")
+        raise DataError(
+            f"{scheme}{text}: {tables_hint(whole) or 'this is a file'}; give a folder, or an archive of one"
+        )
     raise DataError(f"{scheme}{text}: no such folder")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tlbench import DataError, UsageError
 from tlbench.catalog.names import canonical
-from tlbench_data.own.own_options import option
+from tlbench_data.option_fields import option
 from tlbench_data.own.own_splits import ALL, Part, contents, shared
 from tlbench_data.own.own_task import OwnTask
 from tlbench_data.readers import Hub

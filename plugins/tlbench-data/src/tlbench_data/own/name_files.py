@@ -47,3 +47,14 @@ def names_in(text: str) -> tuple[str, ...]:
     if not names:
         raise UsageError(f"{path}: it has no names, one on each line")
     return names
+
+
+def check_classes(name: str, text: str) -> None:
+    """Refuses a list of classes, or a file of them, in which there are not two or more different ones.
+
+    Raises:
+        UsageError: There are not; the message begins with the name of the task.
+    """
+    names = names_in(text)
+    if len(set(names)) < max(2, len(names)) or "" in names:
+        raise UsageError(f"{name}: labels={text}: give two or more different classes, as a+b+c or a file of them")

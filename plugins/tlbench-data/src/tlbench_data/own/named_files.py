@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tlbench import DataError, UsageError
 from tlbench_data.own.archives import is_archive, unpacked
+from tlbench_data.own.other_sources import images_hint, tables_hint
 from tlbench_data.readers.rows import listed
 from tlbench_data.split_names import named_splits
 
@@ -111,7 +112,11 @@ def unfit_folder(scheme: str, folder: Path, split: str) -> str:
     suffixes = (*SUFFIXES[scheme], *OTHER_SUFFIXES.get(scheme, ()))
     there = sorted(file.name for file in folder.iterdir() if not file.name.startswith("."))
     are = "is" if len(there) == 1 else "are"
-    return f"no file is called {split}.* ({scheme}: reads {', '.join(suffixes)}); there {are} {listed(there)}"
+    message = f"no file is called {split}.* ({scheme}: reads {', '.join(suffixes)}); there {are} {listed(there)}"
+    tables = sorted(file.name for file in folder.iterdir() if _stem(file, suffixes))
+    if not tables and (hint := images_hint(folder) or tables_hint(folder)):
+        return f"there is no file that {scheme}: reads ({', '.join(suffixes)}), but {hint}"
+    return f"{message}; give one, as [{'train=...,test=...' if split == 'train' else 'test=...'}]"
 
 
 def _files_of(folder: Path, suffixes: tuple[str, ...]) -> dict[str, list[Path]]:

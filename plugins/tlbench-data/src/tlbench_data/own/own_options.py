@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, fields
 
 from tlbench import UsageError
+from tlbench_data.option_fields import option
 
 DELIMITED = ("csv", "tsv", "hub")
 TEXT_FILES = (*DELIMITED, "jsonl")
 TABLES = (*TEXT_FILES, "parquet")
 WORDS = (*TABLES, "conll")
 LINES = ("parallel",)
-
-
-def option(default: Any, text: str, sources: Sequence[str] = ()) -> Any:
-    """Returns a field of a task's dataclass that `tlbench show` lists with its help.
-
-    Args:
-        default: Value if the task's name does not set the option.
-        text: One line of help.
-        sources: The schemes that the option has an effect for; all if empty.
-    """
-    schemes = frozenset(sources)
-    return field(
-        default=default, metadata={"help": text, "applies": lambda task: not schemes or task.scheme in schemes}
-    )
 
 
 @dataclass(frozen=True)

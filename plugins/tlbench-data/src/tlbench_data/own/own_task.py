@@ -10,15 +10,16 @@ from typing import ClassVar
 
 from tlbench import Classes, DataError, Examples, Output, SplitName, Task
 from tlbench_data.columns import output_kinds as kinds
+from tlbench_data.columns.metric_choice import chosen_first, positive_class
 from tlbench_data.name_lists import renamed_pairs
 from tlbench_data.own.archives import is_archive
 from tlbench_data.own.name_files import names_in, pinned_names
 from tlbench_data.own.named_files import beside, only_table, pin, pinned_path, split_files, unfit_folder, unpinned
+from tlbench_data.own.other_sources import images_hint, is_image
 from tlbench_data.own.own_options import OwnOptions
 from tlbench_data.own.own_parameters import check_parameters
 from tlbench_data.own.own_splits import ALL, Options, Part, Prepared, contents, prepare, shared
 from tlbench_data.own.schemes import Format
-from tlbench_data.readers.rows import listed, shown
 from tlbench_data.words.tagged_words import ENTITY_METRICS
 from tlbench_data.words.word_files import WordColumns
 
@@ -75,8 +76,7 @@ class OwnTask(OwnOptions, Task):
         Raises:
             DataError: The files cannot be used.
         """
-        usual = self._usual_metrics()
-        return (self.metric, *(name for name in usual if name != self.metric)) if self.metric else usual
+        return chosen_first(self.metric, self._usual_metrics())
 
     @property
     def positive(self) -> int:  # type: ignore[override]
@@ -85,10 +85,7 @@ class OwnTask(OwnOptions, Task):
         Raises:
             DataError: The files cannot be used.
         """
-        prepared = self._prepared() if self.metric in kinds.OF_ONE_CLASS else None
-        if prepared is None or not isinstance(prepared.output, Classes):
-            return Task.positive
-        return prepared.output.names.index(_positive_class(self, prepared))
+        return _positive_class(self, self._prepared())[0] if self.metric in kinds.OF_ONE_CLASS else Task.positive
 
     @property
     def description(self) -> str:  # type: ignore[override]
@@ -138,6 +135,8 @@ class OwnTask(OwnOptions, Task):
             standard_files = split_files(self.scheme, path).items()
             # A file that is given for one split is not used for another.
             given = {**{split: files for split, files in standard_files if not named & contents(files)}, **given}
+        elif is_image(path):
+            raise DataError(f"{path}: {images_hint(path)}")
         elif given:
             given = {"train": [path], **given}
         else:
@@ -148,11 +147,11 @@ class OwnTask(OwnOptions, Task):
         if shared(given):
             raise DataError(f"{path}: one file is given for two splits")
         if not given.get("train"):
-            raise DataError(f"{path}: {unfit_folder(self.scheme, path, 'train')}; give one, as [train=...,test=...]")
+            raise DataError(f"{path}: {unfit_folder(self.scheme, path, 'train')}")
         if set(given) == {"train"}:
             return [Part(ALL, given["train"])]
         if "test" not in given:
-            raise DataError(f"{path}: {unfit_folder(self.scheme, self._folder, 'test')}; give one, as [test=...]")
+            raise DataError(f"{path}: {unfit_folder(self.scheme, self._folder, 'test')}")
         return [Part(split, given[split]) for split in _SPLITS if split in given]
 
     def _pinned(self, given: str) -> str:
@@ -222,33 +221,10 @@ def _read(task: OwnTask) -> Prepared:
             f"{task.name}: metric={task.metric} needs tags of entities, such as B-PER; "
             f"here there is {', '.join(prepared.metrics)}"
         )
-    return replace(prepared, description=prepared.description + _positive_class_note(task, prepared))
+    note = _positive_class(task, prepared)[1]
+    return replace(prepared, description=f"{prepared.description}; {note}" if note else prepared.description)
 
 
-def _positive_class(task: OwnTask, prepared: Prepared) -> str:
-    """Returns the class that f1, precision and recall are of: the given one, or the second of two.
-
-    The file's own order of the classes is preferred to that of the output, which is by alphabet.
-    """
-    names = prepared.order or prepared.output.classes
-    return task.positive_class or names[Task.positive]
-
-
-def _positive_class_note(task: OwnTask, prepared: Prepared) -> str:
-    """Returns the end of the description of a one-class metric: the positive class.
-
-    Raises:
-        DataError: The class is not one of the task's, or must be given and is not.
-    """
-    output = prepared.output
-    if task.metric not in kinds.OF_ONE_CLASS or not isinstance(output, Classes):
-        return ""
-    names = output.names
-    if not task.positive_class and len(names) > 2:
-        raise DataError(
-            f"{task.name}: {task.metric} is of one class, but there are {len(names)}: "
-            f"set metric={task.metric}_macro or positive_class="
-        )
-    if task.positive_class and task.positive_class not in names:
-        raise DataError(f"{task.name}: positive_class={task.positive_class}: choose {listed(names)}")
-    return f"; {task.metric} of {shown(_positive_class(task, prepared))}"
+def _positive_class(task: OwnTask, prepared: Prepared) -> tuple[int, str]:
+    names = prepared.output.names if isinstance(prepared.output, Classes) else ()
+    return positive_class(task.name, task.metric, task.positive_class, names, prepared.order)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from tlbench import DataError, UsageError
-from tlbench_data.own.own_options import option
+from tlbench_data.option_fields import option
 from tlbench_data.own.own_splits import ALL, Part, shared
 from tlbench_data.own.own_task import OwnTask
 from tlbench_data.parallel import parallel_files as files

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tlbench import Classes, DataError, Example, SplitName, UsageError
+from tlbench_data import places
 from tlbench_data.drawing import draw
+from tlbench_data.option_fields import option
 from tlbench_data.readers import decoded
 from tlbench_data.tasks.published_files import FileTask
 
@@ -28,8 +30,8 @@ class AmazonReviews(FileTask):
         UsageError: `src` or `tgt` is not a domain of the data set, or both are the same.
     """
 
-    src: str = "books"
-    tgt: str = "dvd"
+    src: str = option("books", f"domain to train on: {', '.join(_FOLDERS)}")
+    tgt: str = option("dvd", f"domain to test on: {', '.join(_FOLDERS)}")
 
     name = "amazon-mdsd"
     output = Classes(_LABELS)
@@ -53,8 +55,14 @@ class AmazonReviews(FileTask):
 
     def needed(self) -> Mapping[str, tuple[str, ...]]:
         """Returns the two files of each of the two domains."""
-        names = [f"{_FOLDERS[domain]}/{label}.review" for domain in (self.src, self.tgt) for label in _LABELS]
+        names = [name for domain in (self.src, self.tgt) for name in _files(domain)]
         return {name: (name,) for name in names}
+
+    def alternatives(self) -> Iterator[str]:
+        """Yields the domains whose files are here."""
+        here = [domain for domain in _FOLDERS if places.find(self.folders, [(name,) for name in _files(domain)])]
+        if here:
+            yield f"the files of {' and '.join(here)} are here"
 
     def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
         """Yields the reviews that belong to the split; the division is seeded."""
@@ -71,6 +79,10 @@ class AmazonReviews(FileTask):
         parts = draw([e.inputs for e in examples], [e.target for e in examples], shares, seed=0)
         for position in parts[split]:
             yield replace(examples[position], target=None) if split == "unlabeled" else examples[position]
+
+
+def _files(domain: str) -> list[str]:
+    return [f"{_FOLDERS[domain]}/{label}.review" for label in _LABELS]
 
 
 def reviews(path: Path) -> Iterator[str]:

@@ -39,6 +39,14 @@ class FileTask(Task):
         """Returns the files to read, in the form of `files`; override it in tasks whose params determine the files."""
         return self.files
 
+    def is_published(self) -> bool:
+        """Returns whether the hub's tables have what the task's parameters ask for."""
+        return True
+
+    def alternatives(self) -> Iterable[str]:
+        """Returns, for the message on missing files, what the parameters could be instead."""
+        return ()
+
     def read(self, split: SplitName, folder: Path) -> Iterable[Example]:
         """Returns the examples of a split in a local folder."""
         raise NotImplementedError
@@ -77,7 +85,10 @@ class FileTask(Task):
         if self._folder() is not None or self._on_hub():
             return None
         files = [names[0] for names in self.needed().values()]
-        return places.advice(self.name, self.folders[0], files, fetchable=self.hub is not None)
+        advice = places.advice(
+            self.name, self.folders[0], files, fetchable=self.hub is not None and self.is_published()
+        )
+        return "; ".join([advice, *self.alternatives()])
 
     def fetch(self) -> None:
         """Downloads the hub's files to its cache, unless the task can be read already.
@@ -88,7 +99,7 @@ class FileTask(Task):
         """
         if self._folder() is not None or self._on_hub():
             return
-        if self.hub is None:
+        if self.hub is None or not self.is_published():
             raise DataError(self.missing() or self.name)
         self.hub.fetch([self.hub_splits[split] for split in self.splits if split in self.hub_splits])
 
@@ -103,7 +114,7 @@ class FileTask(Task):
 
     def _on_hub(self) -> bool:
         # All splits, or a run could train for hours and then miss its test split.
-        return self.hub is not None and all(self._hub_files(split) for split in self.splits)
+        return self.hub is not None and self.is_published() and all(self._hub_files(split) for split in self.splits)
 
     def _hub_files(self, split: SplitName) -> list[Path]:
         return self.hub.files(self.hub_splits[split]) if self.hub and split in self.hub_splits else []

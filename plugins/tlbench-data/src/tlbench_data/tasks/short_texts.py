@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tlbench import Classes, Example, SplitName
 from tlbench_data.drawing import draw
+from tlbench_data.option_fields import option
 from tlbench_data.readers import Hub, Row, delimited, lines
 from tlbench_data.readers.hub_files import CONVERTED
 from tlbench_data.tasks.labels import BANKING77, TREC_FINE
@@ -18,7 +19,7 @@ from tlbench_data.tasks.published_files import TableTask, fixed
 class Trec(TableTask):
     """TREC question types: six coarse classes, or fifty with `fine=true` (Li and Roth, COLING 2002)."""
 
-    fine: bool = False
+    fine: bool = option(False, "whether the fifty fine classes are asked for, not the six coarse ones")
 
     name = "trec"
     metrics = ("accuracy", "f1_macro")

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tlbench import Example, SplitName, Text, UsageError
+from tlbench_data import places
+from tlbench_data.option_fields import option
 from tlbench_data.readers import Hub, Row, parallel
 from tlbench_data.tasks.published_files import FileTask, fixed
 
 _LANGUAGES = ("cs", "de", "en", "fr")
+_HUB_LANGUAGES = ("en", "de")
+_STEMS = {"train": "train", "validation": "val", "test": "test_2016_flickr"}
 
 
 @dataclass(frozen=True)
@@ -21,8 +25,8 @@ class Multi30k(FileTask):
         UsageError: `src` or `tgt` is not a language of the data set, or both are the same.
     """
 
-    src: str = "en"
-    tgt: str = "de"
+    src: str = option("en", f"language of the source: {', '.join(_LANGUAGES)}")
+    tgt: str = option("de", f"language of the target: {', '.join(_LANGUAGES)}")
 
     name = "multi30k-en-de"
     output = Text(max_length=64)
@@ -44,9 +48,23 @@ class Multi30k(FileTask):
 
     def needed(self) -> Mapping[str, tuple[str, ...]]:
         """Returns the two files of each split, compressed or not."""
-        stems = {"train": "train", "validation": "val", "test": "test_2016_flickr"}
-        sides = [(f"{split}.{side}", f"{stems[split]}.{side}") for split in stems for side in (self.src, self.tgt)]
-        return {key: (f"{name}.gz", name) for key, name in sides}
+        return {f"{split}.{side}": _names(split, side) for split in _STEMS for side in (self.src, self.tgt)}
+
+    def is_published(self) -> bool:
+        """Returns whether the hub has both languages."""
+        return {self.src, self.tgt} <= set(_HUB_LANGUAGES)
+
+    def alternatives(self) -> Iterator[str]:
+        """Yields the languages whose files are here, and those that the hub has."""
+        here = [
+            language
+            for language in _LANGUAGES
+            if places.find(self.folders, [_names(split, language) for split in _STEMS])
+        ]
+        if here:
+            yield f"the files of {' and '.join(here)} are here"
+        if not self.is_published():
+            yield f"the hub has {' and '.join(_HUB_LANGUAGES)} alone"
 
     def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
         """Yields the pairs of lines of the split's two files."""
@@ -58,3 +76,9 @@ class Multi30k(FileTask):
         """Yields the pairs of the hub's table, which has English and German only."""
         for number, row in enumerate(rows):
             yield Example(f"{split}-{number}", (row.text(self.src),), (row.text(self.tgt),))
+
+
+def _names(split: str, language: str) -> tuple[str, ...]:
+    """Returns the names that a file may have, compressed or not."""
+    name = f"{_STEMS[split]}.{language}"
+    return f"{name}.gz", name
