@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 
 import pytest
 
@@ -70,6 +71,14 @@ def test_only_pair_of_a_folder_packed_or_not(catalog, tmp_path):
     (tmp_path / "Tatoeba.de-en.en.gz").write_bytes(gzip.compress(b"".join(b"en %d\n" % i for i in range(30))))
     task = catalog.task(f"parallel:{tmp_path}[src=en]").item
     assert task.sizes == {"train": 24, "validation": 3, "test": 3}
+
+
+def test_an_archive_of_pairs(catalog, folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("TLBENCH_CACHE", str(tmp_path / "cache"))
+    packed = shutil.make_archive(str(tmp_path / "opus"), "zip", folder)
+    task = catalog.task(f"parallel:{packed}[src=en]")
+    assert task.item.sizes == {"train": 20, "validation": 4, "test": 5}
+    assert Catalog.discover().task(task.ref.name).item == task.item
 
 
 def test_splits_that_are_named(catalog, folder, tmp_path):

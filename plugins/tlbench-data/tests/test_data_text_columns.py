@@ -108,6 +108,12 @@ def test_pairs_under_their_usual_names(catalog, tmp_path, pair):
     assert [text.split()[0] for text in alone.split("train")[0].inputs] == [pair[1]]
 
 
+def test_questions_name_the_source_that_reads_them(catalog, tmp_path):
+    path = table(tmp_path, ("id", "question", "context", "answers"))
+    with pytest.raises(DataError, match="this looks like questions on contexts, as in SQuAD: squad: reads those"):
+        catalog.task(f"csv:{path}").item.output  # noqa: B018
+
+
 def test_one_of_two_columns_is_no_pair(catalog, tmp_path):
     task = catalog.task(f"csv:{table(tmp_path, ('title', 'body'))}[text=title]").item
     assert task.output == Classes(("no", "yes"))

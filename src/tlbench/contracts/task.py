@@ -248,6 +248,7 @@ class Task:
                 return Examples(Example(str(n), (f"the number {n}",), n % 2) for n in ranges[name])
 
     A subclass that is a frozen dataclass has parameters: its fields can be set in a name, as in `parity[digits=3]`.
+    `tlbench show` lists them, with a line of help for a `field(default=3, metadata={"help": "number of digits"})`.
 
     Almost every command creates all tasks, so creating one must be fast and must not import torch; data is read or
     generated in `split`. Test a task with `tlbench.testing.conformance.TaskConformance`.

@@ -95,8 +95,8 @@ def choose(row: Row, text: str = "", text2: str = "", label: str = "") -> Chosen
         texts = (unused[0],)
     elif texts and not label and len(unused) == 1:
         label = unused[0]
-    if "paragraphs" in row.values:
-        raise DataError(f"{row.path}: this looks like questions on paragraphs, as in SQuAD: squad: reads those")
+    if are_questions(row) and not (texts and label):
+        raise DataError(f"{row.path}: this looks like questions on contexts, as in SQuAD: squad: reads those")
     if not texts or not label:
         raise DataError(f"{row.path}: name the columns, as [text=...,label=...]; there are {listed(row.values)}")
     if label in texts:
@@ -110,10 +110,15 @@ def choose(row: Row, text: str = "", text2: str = "", label: str = "") -> Chosen
     return ChosenColumns(texts, label)
 
 
+def are_questions(row: Row) -> bool:
+    """Returns whether a row has the columns of SQuAD: articles with paragraphs, or questions with their contexts."""
+    return "paragraphs" in row.values or {"question", "context", "answers"} <= set(row.values)
+
+
 def plain_column(row: Row, name: str) -> str:
     r"""Returns the column that an option names, where a plus in it may be written as \+."""
     parts = joined_names(name)
-    return parts[0] if name not in row.values and len(parts) == 1 else name
+    return parts[0] if len(parts) == 1 and name not in row.values else name
 
 
 def unlabelled_columns(row: Row, text: str = "", text2: str = "") -> list[str]:

@@ -26,11 +26,18 @@ def joined_columns(
     """
     first = next(iter(rows.values()))[0]
     notes: list[str] = []
-    names = [_plain_name(first, text) for text in texts]
+    names = [plain_column(first, text) for text in texts]
     taken: set[str] = set()
     for place, text in enumerate(texts):
         parts = joined_names(text)
-        if names[place] or len(parts) < 2:
+        if len(parts) < 2:
+            continue
+        if text in first.values:
+            if all(part in first.values for part in parts):
+                raise DataError(
+                    f"{first.path}: {text} is a column, and {' and '.join(parts)} are columns too: {escaped(text)} is "
+                    "the one column; rename it to join the others"
+                )
             continue
         if missing := [part for part in parts if part not in first.values]:
             raise DataError(f"{first.path}: no column {missing[0]!r}; the columns are {listed(first.values)}")
@@ -42,22 +49,7 @@ def joined_columns(
     taken -= set(names)
     if taken:
         rows = {split: [_without(row, taken) for row in split_rows] for split, split_rows in rows.items()}
-    return rows, (names[0] or texts[0], names[1] or texts[1]), notes
-
-
-def _plain_name(row: Row, text: str) -> str:
-    """Returns the one column that a text option names, or ""."""
-    parts = joined_names(text)
-    if len(parts) == 1:
-        return plain_column(row, text)
-    if text not in row.values:
-        return ""
-    if parts and all(part in row.values for part in parts):
-        raise DataError(
-            f"{row.path}: {text} is a column, and {' and '.join(parts)} are columns too: {escaped(text)} is the one "
-            "column; rename it to join the others"
-        )
-    return text
+    return rows, (names[0], names[1]), notes
 
 
 def _joined(row: Row, name: str, columns: Sequence[str]) -> Row:

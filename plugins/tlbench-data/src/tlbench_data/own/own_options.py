@@ -30,7 +30,7 @@ class OwnOptions:
     quotes: bool = option(True, "whether quoted fields may contain separators and line ends", DELIMITED)
     encoding: str = option("utf-8", "encoding of the files, such as latin-1", (*TEXT_FILES, "conll", *LINES))
     delimiter: str = option("", "separates the columns, `tab` for a tab; found if not set", DELIMITED)
-    field: str = option("", "field of one JSON object that has the rows, as data.train", ("jsonl", "hub"))
+    field: str = option("", "field that holds the rows in a file of one JSON object, as data.train", ("jsonl", "hub"))
     separator: str | None = option(None, "separates the labels of one cell; a semicolon if not set", TABLES)
     decimal: str = option("", 'mark before the fraction of a number, . or ","; found if not set', TABLES)
     labels: str = option("", "all classes or tags in order, as a+b+c or a file with one on each line", WORDS)

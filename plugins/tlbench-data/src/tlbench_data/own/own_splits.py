@@ -27,7 +27,7 @@ from tlbench_data.columns.renamed_labels import LabelMap, cell_separator
 from tlbench_data.columns.unlabelled import class_order, without_unlabelled
 from tlbench_data.drawing import draw
 from tlbench_data.own.image_names import refuse_image_names
-from tlbench_data.own.questions import are_questions, question_splits
+from tlbench_data.own.questions import hold_questions, question_splits
 from tlbench_data.own.schemes import Format, rows_of, sentences_in
 from tlbench_data.readers.rows import Row, listed, shown
 from tlbench_data.words.tagged_words import TagOptions, tagged_rows
@@ -95,7 +95,7 @@ def prepare(parts: Sequence[Part], form: Format, column: TargetColumn, options: 
         DataError: A file or row cannot be used (one line that names it), or a named column does not exist.
     """
     is_table = any((*options.texts, column.name, column.kind, form.sentence))
-    if not is_table and are_questions(parts[0].files[0], form, column, options):
+    if not is_table and hold_questions(parts[0].files[0], form, column, options):
         questions = question_splits({part.split: part.files for part in parts}, form)
         read = _ReadFiles(Span(), ("answer_f1", "exact_match"), questions, "answers to questions")
     else:

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from tlbench import DataError, Example
+from tlbench_data.columns.column_choice import are_questions
 from tlbench_data.columns.option_effects import check_unused
-from tlbench_data.own.schemes import Format, first_row, questions_of
-
-_COLUMNS = {"question", "context", "answers"}
+from tlbench_data.own.schemes import Format, first_row, hub_format, questions_of
 
 
-def are_questions(file: Path, form: Format, *options: Any) -> bool:
+def hold_questions(file: Path, form: Format, *options: Any) -> bool:
     """Returns whether a file has questions: every SQuAD file, and a table of a hub repository by its columns.
 
     Args:
@@ -26,10 +25,11 @@ def are_questions(file: Path, form: Format, *options: Any) -> bool:
     """
     if form.scheme == "squad":
         return True
-    if form.scheme != "hub":
+    # A cell of CSV holds no answers.
+    if form.scheme != "hub" or hub_format(file) == "csv":
         return False
     row = first_row(file, form)
-    if row is None or not ("paragraphs" in row.values or set(row.values) >= _COLUMNS):
+    if row is None or not are_questions(row):
         return False
     check_unused(file, "questions", form, *options)
     return True

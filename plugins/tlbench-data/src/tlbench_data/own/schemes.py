@@ -13,6 +13,7 @@ from tlbench_data.readers import (
     Row,
     delimited,
     found_delimiter,
+    json_lines,
     json_table,
     parallel,
     parquet,
@@ -127,7 +128,8 @@ def first_row(file: Path, form: Format) -> Row | None:
     Raises:
         DataError: The file cannot be read.
     """
-    rows, _ = _reader(form)(file)
+    # Only the first row of JSON lines and Parquet is read.
+    rows: Iterable[Row] = json_lines(file, form.encoding) if file.suffix == ".jsonl" else _reader(form)(file)[0]
     return next(iter(rows), None)
 
 
