@@ -212,7 +212,11 @@ def test_decimals_of_parquet_are_numbers(tmp_path):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ({"name": "neg", "id": 0}, "looks like an object with the fields name, id: write one of them into a column"),
+        (
+            {"name": "neg", "id": 0},
+            "an object with the fields name, id: name one of them after a point, as COLUMN.name",
+        ),
+        ([{"name": "neg", "id": 0}], "an object with the fields name, id: write a list of texts"),
         ([[0, 10, "PER"]], "looks like a stretch of the text: tags are read for words, so split the text"),
     ],
 )

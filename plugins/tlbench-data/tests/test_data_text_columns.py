@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 
 import pytest
 
@@ -106,6 +107,35 @@ def test_pairs_under_their_usual_names(catalog, tmp_path, pair):
     assert [text.split()[0] for text in catalog.task(f"csv:{path}").item.split("train")[0].inputs] == list(pair)
     alone = catalog.task(f"csv:{path}[text={pair[1]},text2=none]").item
     assert [text.split()[0] for text in alone.split("train")[0].inputs] == [pair[1]]
+
+
+def write_objects(tmp_path, number=30):
+    path = tmp_path / "a.jsonl"
+    rows = [{"id": i, "translation": {"en": f"word {i}", "de": f"Wort {i}"}} for i in range(number)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_fields_of_an_object_are_columns(catalog, tmp_path):
+    named = catalog.task(f"jsonl:{write_objects(tmp_path)}[text=translation.en,label=translation.de,kind=text]")
+    row = named.item.split("test")[0]
+    assert row.target == (row.inputs[0].replace("word", "Wort"),)
+    assert Catalog.discover().task(named.ref.name).item == named.item
+    joined = catalog.task(f"jsonl:{tmp_path / 'a.jsonl'}[text=translation.en+translation.de,label=id,kind=scalar]").item
+    assert joined.split("test")[0].inputs[0].startswith("word ")
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ("", r"name the columns, as .*; there are id, translation\.en, translation\.de"),
+        ("[text=translation.fr,label=id]", "30 of 30 rows cannot be used: 30 with an empty text"),
+        ("[text=id,label=translation]", r"looks like an object with the fields en, de: name one .* as COLUMN\.en"),
+    ],
+)
+def test_fields_that_are_not_columns(catalog, tmp_path, params, message):
+    with pytest.raises(DataError, match=message):
+        catalog.task(f"jsonl:{write_objects(tmp_path)}{params}").item.output  # noqa: B018
 
 
 def test_questions_name_the_source_that_reads_them(catalog, tmp_path):

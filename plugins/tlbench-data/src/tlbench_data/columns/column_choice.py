@@ -7,6 +7,7 @@ from typing import Literal
 
 from tlbench import DataError
 from tlbench.catalog.names import quoted
+from tlbench_data.columns.nested_columns import column_names
 from tlbench_data.name_lists import escaped, joined_names
 from tlbench_data.readers.rows import Row, listed
 
@@ -84,7 +85,7 @@ def choose(row: Row, text: str = "", text2: str = "", label: str = "") -> Chosen
     second = "" if is_alone else text2
     for name in filter(None, (text, second, label)):
         if name not in row.values:
-            raise DataError(f"{row.path}: no column {name!r}; the columns are {listed(row.values)}")
+            raise DataError(f"{row.path}: no column {name!r}; the columns are {listed(column_names(row))}")
     if text2 and not text:
         raise DataError(f"{row.path}: text2={text2} needs text= too")
     texts = (text, second) if second else (text,) if text else _usual_texts(row, by_name, label)
@@ -98,7 +99,7 @@ def choose(row: Row, text: str = "", text2: str = "", label: str = "") -> Chosen
     if are_questions(row) and not (texts and label):
         raise DataError(f"{row.path}: this looks like questions on contexts, as in SQuAD: squad: reads those")
     if not texts or not label:
-        raise DataError(f"{row.path}: name the columns, as [text=...,label=...]; there are {listed(row.values)}")
+        raise DataError(f"{row.path}: name the columns, as [text=...,label=...]; there are {listed(column_names(row))}")
     if label in texts:
         raise DataError(f"{row.path}: {label!r} is both the text and the label: name two columns")
     if len(texts) == 1 and not is_alone and (pair := _pair_with(by_name, texts[0])) and label not in pair:

@@ -121,7 +121,7 @@ def mixed(values: Iterable[Any]) -> tuple[int, int] | None:
     return (first["truth value"], first["word"]) if "truth value" in first and "word" in first else None
 
 
-def looks_like(value: Any) -> str:
+def looks_like(value: Any, *, in_list: bool = False) -> str:
     """Returns a description of a value that cannot be a label, with advice; an empty text if it can be one."""
     if isinstance(value, bytes):
         return "raw bytes: write texts or numbers"
@@ -135,13 +135,14 @@ def looks_like(value: Any) -> str:
                 '{"words": ["Oslo", "is"], "tags": ["B-LOC", "O"]} on a line of a jsonl: file'
             )
         fields = ", ".join(map(str, value)) or "nothing"
-        return f"an object with the fields {fields}: write one of them into a column of its own"
+        advice = f"name one of them after a point, as COLUMN.{next(iter(value), '...')}"
+        return f"an object with the fields {fields}: {'write a list of texts' if in_list else advice}"
     if isinstance(value, list | tuple):
         inner = next((item for item in value if isinstance(item, dict | list | tuple | bytes)), None)
         if isinstance(inner, list | tuple):
             is_span = len(inner) == 3 and isinstance(inner[0], int) and isinstance(inner[1], int)
             return looks_like({"start": 0, "end": 0}) if is_span else "a list of lists: write one list of labels a row"
-        return "" if inner is None else looks_like(inner)
+        return "" if inner is None else looks_like(inner, in_list=True)
     return ""
 
 

@@ -21,6 +21,7 @@ from tlbench_data.columns.label_checks import (
     missing_like_note,
 )
 from tlbench_data.columns.left_out import check_characters, usable
+from tlbench_data.columns.nested_columns import with_nested
 from tlbench_data.columns.option_effects import check_kind_effects
 from tlbench_data.columns.output_kinds import TargetColumn, infer, metrics_of, output_of, target_of
 from tlbench_data.columns.renamed_labels import LabelMap, cell_separator
@@ -131,7 +132,7 @@ def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, optio
     split = next(iter(rows))
     given, texts, renames = column, options.texts, LabelMap(column.map)
     if form.scheme != "conll" and not form.sentence:
-        rows, texts, joined_notes = joined_columns(rows, texts)
+        rows, texts, joined_notes = joined_columns(with_nested(rows, (*texts, column.name)), texts)
         notes += joined_notes
         column = replace(column, name=plain_column(rows[split][0], column.name))
     may_be_indicators = form.scheme != "conll" and not form.sentence and column.kind in ("", "classes", "multilabel")
