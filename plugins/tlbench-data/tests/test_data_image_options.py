@@ -104,13 +104,14 @@ def test_classes_of_idx_files(digits):
         ("[metric=f1]", "f1 is of one class, but there are 3: set metric=f1_macro or positive_class="),
         ("[metric=f1,positive_class=9]", "positive_class=9: choose "),
         ("[map=9:x]", "map= renames '9', but there is "),
+        ("[map={0}:x+{1}:x+{2}:x]", "map= leaves one class, 'x'; there must be at least two"),
     ],
 )
 @pytest.mark.parametrize("scheme", ["imagefolder", "idx"])
 def test_what_does_not_fit_the_classes(scheme, pets, digits, params, message):
-    folder = pets if scheme == "imagefolder" else digits
+    folder, classes = (pets, ("cat", "dog", "puppy")) if scheme == "imagefolder" else (digits, "012")
     with pytest.raises(DataError, match=message):
-        named(scheme, folder, params).item.description  # noqa: B018
+        named(scheme, folder, params.format(*classes)).item.description  # noqa: B018
 
 
 @pytest.mark.parametrize(

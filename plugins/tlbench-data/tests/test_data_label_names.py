@@ -111,7 +111,9 @@ def test_options_that_do_not_fit_the_labels(catalog, tmp_path, params, message):
     [
         ("[map=a]", r"map=a: 'a' is not old:new; write map=old:new\+old2:new2"),
         ("[map=a:x+a:y]", "maps one label twice"),
-        ("[labels=gone.txt]", r"gone\.txt: no such file"),
+        ("[map=1:x+1.0:y]", "maps one label twice"),
+        ("[names=gone.txt]", r"names=gone\.txt: no such file"),
+        ("[labels=gone.txt]", r"labels=gone\.txt: no such file, beside the data or in the working folder"),
         ("[labels=twice.txt]", "labels= has an empty or repeated name"),
         ("[labels=empty.txt]", r"empty\.txt: it has no names, one on each line"),
     ],

@@ -118,6 +118,7 @@ def test_several_pairs_for_a_split(catalog, folder):
     [
         ("train.en", r"one file; give source and target, as parallel:train\.en\+train\.de"),
         ("train.en+gone.de", "no such files or folder"),
+        ("train.en+train.en", "source and target are one file"),
         ("train.en+train.de[src=en]", "src= and tgt= choose files of a folder"),
         ("train.en+train.de[text=en]", "parallel: does not use text="),
         ("train.en+train.de[test=gone]", r"no file .*gone\.en; give the name without its ending, or source\+target"),

@@ -67,6 +67,7 @@ def test_a_column_whose_name_has_a_plus(catalog, tmp_path, header, params, input
     ("header", "params", "message"),
     [
         (("a+b", "a", "b", "y"), "[text=a+b,label=y]", r"a\+b is a column, and a and b are columns too: a\\\+b is"),
+        (("a", "b", "y"), "[text=a+a,label=y]", r"text=a\+a names one column twice"),
         (("a", "b", "y"), "[text=a+c,label=y]", r"no column 'c'; the columns are a, b, y"),
         (
             ("sentence1", "sentence2", "label"),

@@ -39,6 +39,8 @@ def joined_columns(
                     "the one column; rename it to join the others"
                 )
             continue
+        if len(set(parts)) < len(parts):
+            raise DataError(f"{first.path}: text={text} names one column twice")
         if missing := [part for part in parts if part not in first.values]:
             raise DataError(f"{first.path}: no column {missing[0]!r}; the columns are {listed(first.values)}")
         names[place] = "+".join(parts)

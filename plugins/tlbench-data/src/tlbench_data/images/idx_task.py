@@ -56,7 +56,8 @@ class IdxImages(Task):
     def __post_init__(self) -> None:
         check_seed(self.name, "split_seed", self.split_seed)
         if self.labels:
-            object.__setattr__(self, "labels", pinned_names("idx", folder_at(named_path(self.name)), self.labels))
+            folder = folder_at(named_path(self.name))
+            object.__setattr__(self, "labels", pinned_names(self.name, "labels", folder, self.labels))
             check_classes(self.name, self.labels)
         check_map(self.name, self.map)
         check_metric(self.name, self.metric, self.positive_class)

@@ -56,7 +56,7 @@ class ImageFolder(Task):
             # Pinned, because the task's name, its identity, must fix the content of every file.
             object.__setattr__(self, "labels", pin("csv", beside(self.path, self.labels)))
         elif self.labels:
-            object.__setattr__(self, "labels", pinned_names("imagefolder", self.path, self.labels))
+            object.__setattr__(self, "labels", pinned_names(self.name, "labels", self.path, self.labels))
             check_classes(self.name, self.labels)
         check_map(self.name, self.map)
         check_metric(self.name, self.metric, self.positive_class)
@@ -205,6 +205,8 @@ def _read(task: ImageFolder) -> _Read:
             train = next(iter(layout.files.values()))
             declared = declared or tuple(sorted({file.label for file in train}))
         files, places, classes = layout.files, layout.splits, layout.classes(declared)
+        if len(classes) < 2:
+            raise DataError(f"{task.path}: map= leaves one class, {classes[0]!r}; there must be at least two")
         if joined := layout.joined():
             notes.append(f"folders in two Unicode forms are one class: {', '.join(joined)}")
     if ALL in files:

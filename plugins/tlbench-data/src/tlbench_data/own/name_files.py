@@ -14,21 +14,28 @@ _SUFFIXES = (".txt", ".labels", ".names", ".list")
 _PINNED = re.compile(r"/.*@[0-9a-f]{12}", re.DOTALL)
 
 
-def pinned_names(scheme: str, folder: Path, text: str) -> str:
+def pinned_names(name: str, option: str, folder: Path, text: str) -> str:
     """Returns a list of names as it is, and a file of names as "<absolute path>@<digest>".
 
-    A file is looked for beside the data and in the working folder. A name alone stands for a file if there is one.
+    Args:
+        name: Name of the task, for messages.
+        option: Name of the option.
+        folder: Where a file is looked for, besides the working folder.
+        text: Value of the option; one name alone stands for a file if there is one.
 
     Raises:
         UsageError: There is no such file, or it has changed since it was pinned.
     """
+    is_one = len(joined_names(text)) == 1
     is_named = Path(unpinned(text)).suffix.lower() in _SUFFIXES
-    if not is_named and len(joined_names(text)) != 1:
+    if not is_one and not is_named:
         return text
     found = beside(folder, text)
-    exists = unpinned(found).is_file() or Path(found).is_file()
-    # One name alone may be no file, but a list of several names with a suffix is.
-    return pin(scheme, found) if exists or (is_named and len(joined_names(text)) == 1) else text
+    if unpinned(found).is_file() or Path(found).is_file():
+        return pin(name.partition(":")[0], found)
+    if is_one and is_named:
+        raise UsageError(f"{name}: {option}={text}: no such file, beside the data or in the working folder")
+    return text
 
 
 def names_in(text: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tlbench import METRICS, Metric, UsageError
 from tlbench_data.columns import output_kinds as kinds
+from tlbench_data.columns.label_values import class_key
 from tlbench_data.drawing import check_seed
 from tlbench_data.name_lists import renamed_pairs
 from tlbench_data.own.name_files import names_in
@@ -82,7 +83,7 @@ def check_map(name: str, text: str) -> None:
             rf"{name}: map={text}: {error.args[0]!r} is not old:new; write map=old:new+old2:new2, and \+ and \: for "
             "a plus or colon in a label"
         ) from None
-    if len(dict(pairs)) < len(pairs):
+    if len({class_key(old) for old, _ in pairs}) < len(pairs):
         raise UsageError(f"{name}: map={text} maps one label twice")
 
 

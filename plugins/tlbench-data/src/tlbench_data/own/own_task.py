@@ -43,7 +43,7 @@ class OwnTask(OwnOptions, Task):
     def __post_init__(self) -> None:
         for option in ("labels", "names"):
             if given := getattr(self, option):
-                object.__setattr__(self, option, pinned_names(self.scheme, self._folder, given))
+                object.__setattr__(self, option, pinned_names(self.name, option, self._folder, given))
         check_parameters(self)
         if self.delimiter == "\t":
             # A name holds no control characters.

@@ -51,6 +51,8 @@ def pinned(text: str) -> str:
     """
     paths, given = located(text)
     files = list(paths)
+    if len({file.resolve() for file in files}) < len(files):
+        raise UsageError(f"parallel:{text}: source and target are one file")
     if len(paths) == 1:
         files = [file for by_ending in stems_in(folder_of(paths)).values() for file in by_ending.values()]
     current = digest(files)
