@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tlbench.catalog.names import ParameterValue, canonical, configure, nearest, parameter_values, parse
+from tlbench.catalog.names import (
+    ParameterValue,
+    canonical,
+    configure,
+    nearest,
+    parameter_values,
+    parse,
+    with_parameter,
+)
 from tlbench.contracts.errors import UsageError
 
 
@@ -109,6 +117,19 @@ def test_the_values_of_parameters_come_with_their_help():
     assert parameter_values(Explained())[4:] == [ParameterValue("size", "3", "number of legs")]
     assert parameter_values(Explained(deep=True))[5:] == [ParameterValue("wings", "", "kind of wings")]
     assert parameter_values(object()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("toy", "toy[length=5]"),
+        ("toy[length=3,width=8]", "toy[length=5,width=8]"),
+        ('hf:"a[1]"[note="b,c"]', 'hf:"a[1]"[length=5,note="b,c"]'),
+    ],
+)
+def test_one_parameter_of_a_name_is_set(name, expected):
+    assert with_parameter(name, "length", 5) == expected
+    assert parse(expected)[1]["length"] == "5"
 
 
 def test_nearest_suggests_similar_names_or_lists_all():

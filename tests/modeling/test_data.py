@@ -51,6 +51,7 @@ def test_one_row_each_refuses_other_numbers_of_rows_or_lengths(rows, lengths):
         ({"lengths": np.ones(2)}, "3 rows, 2 lengths and 3 owners"),
         ({"owners": np.arange(4)}, "3 rows, 3 lengths and 4 owners"),
         ({"alignment": [np.zeros(1)]}, "3 rows and the alignment of 1"),
+        ({"truncated": np.zeros(2, dtype=bool)}, "2 entries of truncated for 3 examples"),
         ({"owners": np.array([0, 2, 2])}, "1 examples without a row, first '1'"),
     ],
 )
@@ -77,9 +78,13 @@ def test_taken_examples_keep_the_alignment_of_their_rows():
     data = replace(
         one_row_each(examples, ["a", "b0", "b1"], list, [1, 2, 3], "made"),
         owners=np.array([0, 1, 1]), alignment=Ragged(np.array([1, 3, 6]), np.arange(6)),
+        truncated=np.array([False, True, True]),
     )  # fmt: skip
     taken = data.take([1, 0])
     assert taken.owners.tolist() == [0, 0, 1]
+    assert taken.truncated.tolist() == [True, False]
+    assert (data.truncated_share, taken.truncated_share) == (2 / 3, 1 / 2)
+    assert with_targets(0, 1).truncated_share is None
     assert [row.tolist() for row in taken.alignment] == [[1, 2], [3, 4, 5], [0]]
     hidden = taken.with_rows(["x", "y", "z"], list, "hidden")
     assert [row.tolist() for row in hidden.alignment] == [[1, 2], [3, 4, 5], [0]]

@@ -113,6 +113,17 @@ def test_long_inputs_are_cut_at_the_longer_text(backbones):
     longer = dataclasses.replace(short, max_length=100_000).featurize(Examples([Example("0", ("cat " * 900,))]), OUTPUT)
     assert longer.lengths.tolist() == [512], "no more than the model has positions for"
     assert longer.fingerprint != data.fingerprint
+    assert data.truncated.tolist() == longer.truncated.tolist() == [True]
+    assert backbones["minilm-l6"].card().most_positions == 512
+
+
+@pytest.mark.parametrize(("words", "truncated"), [(9, False), (10, False), (11, True)])
+def test_a_text_that_just_fits_is_not_truncated(backbones, words, truncated):
+    import dataclasses
+
+    short = dataclasses.replace(backbones["minilm-l6"], max_length=12)
+    for inputs in (("cat " * words,), ("cat " * (words - 2), "dog")):
+        assert short.featurize(Examples([Example("0", inputs)]), OUTPUT).truncated.tolist() == [truncated]
 
 
 def test_inputs_of_another_kind_are_refused(backbones):

@@ -108,6 +108,8 @@ def test_a_long_question_leaves_half_of_the_row_to_the_context(folder: Path):
     assert max(inside) == 20
     assert max(len(row.ids) for row in data.rows) == 43
     assert SpanHead(4).targets(data).any()
+    assert data.truncated.tolist() == [True]
+    assert featurize(question_about("naïve", "naïve"), folder, 43).truncated.tolist() == [False, False]
 
 
 def test_blanks_around_a_question_say_nothing(folder: Path):

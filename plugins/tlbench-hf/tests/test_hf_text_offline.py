@@ -105,7 +105,10 @@ def test_a_row_is_a_source_and_the_first_accepted_text():
 
 def test_texts_are_cut_and_still_end():
     backbone = dataclasses.replace(a_tiny_t5(), max_length=5)
-    (row,) = backbone.featurize(single("one two three " * 9, ("four five six " * 9,)), Text(4)).rows
+    data = backbone.featurize(single("one two three " * 9, ("four five six " * 9,)), Text(4))
+    (row,) = data.rows
+    assert data.truncated.tolist() == [True]
+    assert backbone.featurize(single("a", ("four five six " * 9,)), Text(4)).truncated.tolist() == [False]
     assert (len(row.ids), len(row.target)) == (5, 4)
     assert row.ids[-1] == row.target[-1] == 1
 
@@ -122,7 +125,9 @@ def test_every_character_is_known_to_the_tokenizer():
 def test_a_prompt_that_is_too_long_loses_the_end_of_its_source_alone():
     backbone = stories(prompt="Say it again: {source}\nShort:", max_length=40)
     source = "Once upon a time there was a little girl. " * 6
-    (row,) = backbone.featurize(single(source), OUTPUT).rows
+    data = backbone.featurize(single(source), OUTPUT)
+    (row,) = data.rows
+    assert data.truncated.tolist() == [True]
     prompt = read_back(backbone, row.ids)
     assert 36 <= len(row.ids) <= 40
     assert prompt.startswith("Say it again: Once upon a time")

@@ -38,8 +38,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Returns a list that grows with each tokenising."""
     seen: list[int] = []
-    rows = tokens._rows
-    monkeypatch.setattr(tokens, "_rows", lambda *a: (seen.append(1), rows(*a))[1])
+    arrays = tokens._arrays
+    monkeypatch.setattr(tokens, "_arrays", lambda *a: (seen.append(1), arrays(*a))[1])
     return seen
 
 
@@ -55,6 +55,12 @@ def _equal(one: TokenRow, other: TokenRow) -> bool:
 
 def test_tokens_are_the_same_with_and_without_a_cache(case, cache: Path, monkeypatch, made: list[int]) -> None:
     folder, examples = case
+    special = tokens.load_tokenizer(folder).library.num_special_tokens_to_add(pair=len(examples[0].inputs) == 2)
+
+    def tokens_of(example: Example) -> int:
+        # The vocabulary is of whole words.
+        return special + sum(len(text.split()) for text in example.inputs)
+
     monkeypatch.setenv("TLBENCH_CACHE_LIMIT", "0")
     without = featurize(examples, OUTPUT, folder, 12)
     assert not cache.exists()
@@ -68,6 +74,7 @@ def test_tokens_are_the_same_with_and_without_a_cache(case, cache: Path, monkeyp
         assert all(_equal(a, b) for a, b in zip(data.rows, without.rows, strict=True))
         assert data.lengths.tolist() == without.lengths.tolist() == [len(row.ids) for row in data.rows]
         assert data.fingerprint == without.fingerprint
+        assert data.truncated.tolist() == without.truncated.tolist() == [tokens_of(e) > 12 for e in examples]
         assert min(data.lengths) >= 1
     batch, expected = again.batch([5, 1, 16]), without.batch([5, 1, 16])
     assert batch.keys() == expected.keys()

@@ -150,6 +150,8 @@ def test_words_are_kept_on_disk_with_their_alignment(folder: Path, monkeypatch: 
     assert again.fingerprint == first.fingerprint
     assert again.owners.tolist() == first.owners.tolist()
     assert len(again) > len(examples)
+    assert not again.truncated.any()
+    assert len(again.truncated) == len(examples)
     for row in range(len(first)):
         assert np.array_equal(again.rows[row].ids, first.rows[row].ids)
         assert np.array_equal(again.alignment[row], first.alignment[row])

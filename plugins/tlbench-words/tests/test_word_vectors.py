@@ -203,7 +203,9 @@ def test_the_longer_text_of_a_pair_is_cut_first(write):
     backbone = resolve(write(rows_of(["a", "b"])), max_length=6)
     pairs = [("a a a", "b b b"), ("a", "b b b b b b b b"), ("a a a a a a a a", "b"), ("a a a a a a", "b b b b b b")]
     examples = Examples(Example(str(i), pair, 0.0) for i, pair in enumerate(pairs))
-    rows = [row.tolist() for row in backbone.featurize(examples, Scalar()).rows]
+    data = backbone.featurize(examples, Scalar())
+    assert data.truncated.tolist() == [False, True, True, True]
+    rows = [row.tolist() for row in data.rows]
     assert rows == [[1, 1, 1, 2, 2, 2], [1, 2, 2, 2, 2, 2], [1, 1, 1, 1, 1, 2], [1, 1, 1, 2, 2, 2]]
     with pytest.raises(UsageError, match="at least 2 words"):
         resolve(backbone.source, max_length=1)

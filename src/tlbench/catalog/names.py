@@ -106,6 +106,20 @@ def canonical(base: str, registered: object, configured: object) -> str:
     return f"{quoted_base(base)}[{','.join(changed)}]" if changed else quoted_base(base)
 
 
+def with_parameter(name: str, key: str, value: object) -> str:
+    """Returns a name with one parameter set to a value, and the other parameters as they are, sorted by key.
+
+        >>> with_parameter("toy[width=8]", "blocks", 2)
+        'toy[blocks=2,width=8]'
+
+    Raises:
+        UsageError: The name cannot be read.
+    """
+    base, params = parse(name)
+    params[key] = _text(value)
+    return f"{quoted_base(base)}[{','.join(f'{key}={quoted(params[key])}' for key in sorted(params))}]"
+
+
 def quoted(value: str) -> str:
     """Returns the value of a parameter as it stands in a name: in quotation marks if it could not be read otherwise."""
     is_plain = not re.search(r"[\[\],]", value) and value == value.strip() and not value.startswith('"')

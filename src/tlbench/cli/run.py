@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.cli import leaderboard as board
+from tlbench.cli.checking.before_run import print_first_checks
+from tlbench.cli.checking.cut_texts import cut_text_lines
 from tlbench.cli.live import LiveView, duration, line
 from tlbench.cli.options import out_folder
 from tlbench.contracts.cell import Plan
@@ -51,6 +53,7 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
         attempts = pending_attempts(plan, store, catalog, settings, capacity, _print_damaged)
         _print_skips(plan)
         if attempts:
+            print_first_checks([attempt.cell.task.name for attempt in attempts], catalog)
             view = LiveView(plan.suite, len(plan.cells), len(plan.cells) - len(attempts), attempts, capacity.workers)
 
             def watch(progress: Callable[[], list[Progress]]) -> None:
@@ -61,7 +64,10 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
     ids = {cell.id for cell in plan.cells}
     records = board.load(store, ids)
     board.print_table(console, board.frame(store, records, plan.cells), plan.suite)
-    return _print_summary(plan, records, out, {attempt.cell.id for attempt in attempts})
+    ran = {attempt.cell.id for attempt in attempts}
+    for text in cut_text_lines([record for record in records if record.cell.id in ran], catalog)[:10]:
+        print(text, file=sys.stderr)
+    return _print_summary(plan, records, out, ran)
 
 
 def _print_skips(plan: Plan) -> None:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from tlbench.catalog.catalog import Catalog
+from tlbench.cli.checking.cut_texts import cut_text
 from tlbench.cli.plan import protocol_text
 from tlbench.cli.text_tables import print_facts
 from tlbench.contracts.errors import StoreError, UnknownName
@@ -50,6 +51,7 @@ def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
     rows.append(("test reads", str(record.test_reads)))
     overlap = ", ".join(f"{count} are also in {split}" for split, count in record.overlap.items() if count)
     rows.append(("test examples", overlap))
+    rows.append(("cut texts", cut_text(record, catalog)))
     rows.append(("versions", ", ".join(f"{k} {v}" for k, v in provenance.distributions.items())))
     rows.append(("device", f"{provenance.device}, {provenance.threads} threads, {provenance.precision}"))
     rows.append(("some fits", mixed_provenance(record)))

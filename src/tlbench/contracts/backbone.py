@@ -39,6 +39,8 @@ class Card:
     """Whether the weights are on this machine, so that a run needs no network."""
     positions: int | None = None
     """Longest input, in tokens, words or patches."""
+    most_positions: int | None = None
+    """Longest input that the model can take at any setting; None if it has no limit or it is unknown."""
     dropped_heads: int | None = None
     """Number of attention heads per block if the model applies dropout to attention weights in training, so that the
     attention matrices take memory; None if it does not."""

@@ -61,6 +61,9 @@ class FitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Time spent on predicting the test split; 0 for a fit of the search."""
     examples_seen: int = 0
     """Number of training examples served to the fit, repetitions included."""
+    truncated: dict[str, float] = {}
+    """By split, the share of examples of whose inputs the backbone left out a part because they are too long; without
+    the splits for which it does not say, and without the test split for a fit of the search."""
     parameters: int = 0
     trainable_parameters: int = 0
     notes: dict[str, float] = {}
@@ -226,6 +229,9 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trainable_parameters: int = 0
     examples_seen: int = 0
     """Training examples served to the final fits, averaged over seeds."""
+    truncated: dict[str, float] = {}
+    """By split, the share of examples whose inputs were cut to the backbone's maximum length, averaged over the final
+    fits; empty if the backbone does not say, or in a record that is older than this field."""
     test_reads: int = 0
     """Number of orders that opened the test split (final fits and scoring), all after the winner was frozen."""
     provenance: Provenance = Provenance()

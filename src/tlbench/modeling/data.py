@@ -50,6 +50,9 @@ class Data:
 
     (T,) for `TokenClasses`: the index of the word that begins at the position. (T, 2) for `Span`: the position's first
     character in the context, and one past its last. None for outputs that need no alignment."""
+    truncated: np.ndarray | None = None
+    """(examples,) bool: whether the backbone left out a part of the example's inputs because they are too long; None if
+    it does not say. An example that is split into windows is not truncated."""
     shared: Shared | None = None
     """The full data set from which `share` selected these rows, and whose features are computed once for all its
     subsets; None if there is none."""
@@ -80,6 +83,11 @@ class Data:
         for row, value in enumerate(values):
             objects[row] = value
         return objects
+
+    @property
+    def truncated_share(self) -> float | None:
+        """The share of examples that are truncated; None if that is unknown or there are no examples."""
+        return float(self.truncated.mean()) if self.truncated is not None and len(self.truncated) else None
 
     def batch(self, indices: Iterable[int]) -> Batch:
         """Returns these rows as one batch on the CPU."""
@@ -126,6 +134,7 @@ class Data:
             lengths=self.lengths[order],
             alignment=None if self.alignment is None else [self.alignment[i] for i in order],
             owners=np.asarray(owners, dtype=np.int64),
+            truncated=None if self.truncated is None else self.truncated[list(positions)],
             fingerprint=f"{self.fingerprint}/{examples.fingerprint}",
             meter=Meter(),
             # positions in the whole no longer hold for a subset of a part
@@ -179,6 +188,7 @@ def one_row_each(
     lengths: Sequence[int] | np.ndarray,
     fingerprint: str,
     augmented: bool = False,
+    truncated: Sequence[bool] | np.ndarray | None = None,
 ) -> Data:
     """Returns data with one row per example.
 
@@ -189,6 +199,7 @@ def one_row_each(
         lengths: The cost of each row, such as its number of tokens.
         fingerprint: Covers all settings of featurising; the examples' own fingerprint is appended.
         augmented: Whether a row changes each time it is read.
+        truncated: For each example, whether a part of it was left out because it is too long; None if that is unknown.
 
     Raises:
         PluginError: The numbers of rows, lengths and examples differ.
@@ -204,6 +215,7 @@ def one_row_each(
         owners=np.arange(len(rows), dtype=np.int64),
         fingerprint=f"{fingerprint}:{examples.fingerprint}",
         augmented=augmented,
+        truncated=None if truncated is None else np.asarray(truncated, dtype=bool),
     )
 
 
@@ -221,6 +233,8 @@ def checked(data: Data, examples: Examples) -> Data:
     if data.alignment is not None and len(data.alignment) != len(data.rows):
         counts = f"{len(data.rows)} rows and the alignment of {len(data.alignment)}"
         raise PluginError(f"featurize returned {counts}: return one array per row")
+    if data.truncated is not None and len(data.truncated) != len(examples):
+        raise PluginError(f"featurize returned {len(data.truncated)} entries of truncated for {len(examples)} examples")
     unowned = np.setdiff1d(np.arange(len(examples)), data.owners)
     if len(unowned):
         first = data.ids[unowned[0]]

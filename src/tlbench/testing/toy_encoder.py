@@ -134,9 +134,11 @@ def featurize(examples: Examples, output: Output | None = None) -> Data:
 
     A separator follows each text of an example. Rows are cut off after `LONGEST` tokens.
     """
-    pieces = [_pieces(example.inputs) for example in examples]
+    whole = [_pieces(example.inputs) for example in examples]
+    pieces = [row[:LONGEST] for row in whole]
     rows = [[SEPARATOR if word is None else _hashed(word) for word, *_ in row] for row in pieces]
-    data = one_row_each(examples, rows, collate, [len(row) for row in rows], "toy-words")
+    truncated = [len(row) > LONGEST for row in whole]
+    data = one_row_each(examples, rows, collate, [len(row) for row in rows], "toy-words", truncated=truncated)
     if output is not None and output.reads == "words":
         return replace(data, alignment=[np.array([number for _, number, _, _ in row]) for row in pieces])
     if output is not None and output.reads == "context":
@@ -168,7 +170,7 @@ def _pieces(inputs: tuple[Any, ...]) -> list[tuple[str | None, int, int, tuple[i
             words = [(word, (-1, -1)) for word in text_or_words]
         pieces += [(word, number, part, place) for number, (word, place) in enumerate(words)]
         pieces.append((None, -1, part, (-1, -1)))
-    return pieces[:LONGEST]
+    return pieces
 
 
 def _hashed(word: str) -> int:

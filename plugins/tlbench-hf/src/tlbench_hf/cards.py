@@ -7,10 +7,11 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from tlbench import Card
-from tlbench_hf.families import OLD_OUTPUT_LAYER, writer
+from tlbench_hf.families import OLD_OUTPUT_LAYER, longest_input, writer
 from tlbench_hf.weight_headers import StoredTensors, stored_tensors
 
 # Families name the same setting differently; the first key that is present counts.
@@ -18,6 +19,7 @@ _WIDTH = ("hidden_size", "d_model", "n_embd", "dim")
 _HEADS = ("num_attention_heads", "num_heads", "n_head", "n_heads", "encoder_attention_heads")
 _DROPOUT = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop", "dropout_rate")
 _LAYERS = ("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers")
+_POSITIONS = ("max_position_embeddings", "n_positions")
 # Patterns over parameter names: the block's number, pretraining heads, and the decoder of an encoder-decoder.
 _BLOCK = re.compile(r"(?:^|\.)(?:layers?|h|block|blocks)\.(\d+)\.")
 _HEAD = re.compile(r"(?:^|\.)(?:cls|lm_head|embed_out|classifier|score|qa_outputs|predictions)\.|^final_logits_bias$")
@@ -43,9 +45,20 @@ def read_card(folder: Path, depth: int | None, *, pooler: bool, writes: bool = F
         parameters=_count(shapes, depth, pooler, decoder_only) if shapes else None,
         width=_first(config, _WIDTH),
         stages=layers if depth is None or layers is None else min(depth, layers),
+        most_positions=_most_positions(folder, config),
         dropped_heads=_first(config, _HEADS) if any(config.get(name) for name in _DROPOUT) else None,
         decoder_parameters=_decoder_parameters(shapes, config, decoder_only) if shapes and writes else None,
     )
+
+
+def _most_positions(folder: Path, config: Mapping[str, Any]) -> int | None:
+    """Returns the most tokens that the model's position table and its tokenizer's settings allow; None if unlimited."""
+    named = {"model_type": "", "pad_token_id": None, "max_position_embeddings": _first(config, _POSITIONS)}
+    limits = [longest_input(SimpleNamespace(**{**named, **config}))]
+    settings = folder / "tokenizer_config.json"
+    if settings.is_file():
+        limits.append(json.loads(settings.read_text(encoding="utf-8")).get("model_max_length"))
+    return min((limit for limit in limits if isinstance(limit, int)), default=None)
 
 
 def _count(shapes: Mapping[str, tuple[int, ...]], depth: int | None, pooler: bool, decoder_only: bool) -> int:

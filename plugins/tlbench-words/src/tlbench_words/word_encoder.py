@@ -80,8 +80,11 @@ def featurize_texts(examples: Examples, splitter: Splitter, length: int, fingerp
     """
     if not all(len(e.inputs) in (1, 2) and all(isinstance(text, str) for text in e.inputs) for e in examples):
         raise PluginError("tlbench-words takes one or two texts per example")
-    rows = [_row(_cut([splitter.text(text) for text in example.inputs], length)) for example in examples]
-    return one_row_each(examples, rows, collate, [len(row) for row in rows], f"texts:{fingerprint}:{length}")
+    known = [[splitter.text(text) for text in example.inputs] for example in examples]
+    rows = [_row(_cut(parts, length)) for parts in known]
+    truncated = [sum(map(len, parts)) > length for parts in known]
+    made = f"texts:{fingerprint}:{length}"
+    return one_row_each(examples, rows, collate, [len(row) for row in rows], made, truncated=truncated)
 
 
 def featurize_sentences(examples: Examples, splitter: Splitter, fingerprint: str) -> Data:
@@ -99,7 +102,8 @@ def featurize_sentences(examples: Examples, splitter: Splitter, fingerprint: str
         begins = [[index, *[-1] * (len(part) - 1)] for index, part in enumerate(parts)]
         rows.append(_row(parts))
         alignment.append(np.array([place for part in begins for place in part] or [-1], dtype=np.int64))
-    data = one_row_each(examples, rows, collate, [len(row) for row in rows], f"sentences:{fingerprint}")
+    lengths, truncated = [len(row) for row in rows], [False] * len(rows)
+    data = one_row_each(examples, rows, collate, lengths, f"sentences:{fingerprint}", truncated=truncated)
     return replace(data, alignment=alignment)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tlbench.contracts.executor import OrderResult
@@ -9,6 +10,8 @@ from tlbench.contracts.record import PAID, FitResult, Record, Seconds
 from tlbench.contracts.strategy import TaskInfo
 from tlbench.running.cells.attempt import Attempt
 from tlbench.running.cells.cell_folder import Winner
+
+_SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,15 @@ def build_record(attempt: Attempt, info: TaskInfo, fits: CellFits, scored: Order
         parameters=first.parameters,
         trainable_parameters=first.trainable_parameters,
         examples_seen=round(sum(fit.examples_seen for fit in finals) / len(finals)),
+        truncated=_mean_shares([fit.truncated for fit in finals]),
         provenance=scored.made_with,
     )
+
+
+def _mean_shares(fits: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Returns the mean of each split over the fits that have it, in the order of splits."""
+    known = {split: [shares[split] for shares in fits if split in shares] for split in _SPLITS}
+    return {split: sum(shares) / len(shares) for split, shares in known.items() if shares}
 
 
 def _seconds(trials: tuple[FitResult, ...], finals: tuple[FitResult, ...]) -> Seconds:

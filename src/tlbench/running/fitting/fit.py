@@ -58,6 +58,7 @@ def run_fits(
     timers = FitTimers(activations)
     jobs: list[Job] = []
     train: dict[int, Data] = {}
+    validation: Data | None = None
     outcomes: Sequence[Predictor | BaseException]
     with activations.metering() as usage:
         try:
@@ -101,10 +102,21 @@ def run_fits(
             fit,
             job,
             outcome,
-            {**named, "history": report.points, **_standalone(fit.seed, usage, train, timers.once_seconds)},
+            {
+                **named,
+                "history": report.points,
+                "truncated": truncated_shares({"train": train.get(fit.seed), "validation": validation}),
+                **_standalone(fit.seed, usage, train, timers.once_seconds),
+            },
         )
         for fit, job, outcome, report in zip(fits, padded, validated, reports, strict=True)
     ]
+
+
+def truncated_shares(splits: Mapping[str, Data | None]) -> dict[str, float]:
+    """Returns the share of truncated examples by split, without the splits for which it is unknown."""
+    shares = {split: data.truncated_share for split, data in splits.items() if data is not None}
+    return {split: share for split, share in shares.items() if share is not None}
 
 
 def _standalone(

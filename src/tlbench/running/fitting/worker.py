@@ -22,7 +22,7 @@ from tlbench.metrics.scored_arrays import scored_of
 from tlbench.running.cells.cell_folder import DISK_FULL
 from tlbench.running.fitting import saved_predictors as saved
 from tlbench.running.fitting.context import CellContext
-from tlbench.running.fitting.fit import Fitted, run_fits
+from tlbench.running.fitting.fit import Fitted, run_fits, truncated_shares
 from tlbench.running.fitting.fit_status import status_of
 from tlbench.running.fitting.session import Session, caught_errors, resolve_device, restored_globals
 from tlbench.running.fitting.timing import predict_timed
@@ -193,7 +193,13 @@ def _predict_test(fitted: Fitted, order: FitOrder, context: CellContext) -> FitR
     path = predictions_path(Path(order.folder), result.seed)
     scores.write_predictions(path, result.seed, examples, scored)
     paid += result.encode_paid_seconds
-    return msgspec.structs.replace(result, predict_seconds=seconds, encode_paid_seconds=paid, predictions=path.name)
+    return msgspec.structs.replace(
+        result,
+        predict_seconds=seconds,
+        encode_paid_seconds=paid,
+        predictions=path.name,
+        truncated={**result.truncated, **truncated_shares({"test": data})},
+    )
 
 
 def _score_cell(order: FitOrder, context: CellContext) -> OrderResult:

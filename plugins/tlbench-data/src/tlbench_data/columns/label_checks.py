@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tlbench import Classes, Example, MultiLabel, Output
-from tlbench_data.columns.label_values import folded, indices_of, look_alike
+from tlbench.data_check.similar_names import folded, look_alike
+from tlbench.data_check.target_checks import conflicts
+from tlbench_data.columns.label_values import indices_of
 from tlbench_data.columns.output_kinds import TargetColumn, labels_of
 from tlbench_data.name_lists import as_option
 from tlbench_data.readers.rows import Row, listed, shown
@@ -50,11 +52,7 @@ def conflict_note(splits: Iterable[Sequence[Example]], output: Output) -> list[s
     """Returns how many texts occur with different labels, if any; only where labels are names."""
     if not isinstance(output, Classes | MultiLabel):
         return []
-    targets: dict[Hashable, set[Hashable]] = {}
-    for examples in splits:
-        for example in examples:
-            targets.setdefault(example.inputs, set()).add(example.target)
-    number = sum(len(different) > 1 for different in targets.values())
+    number = len(conflicts(splits))
     return (
         [f"{number} {'text has' if number == 1 else 'texts have'} different labels in different rows"] if number else []
     )

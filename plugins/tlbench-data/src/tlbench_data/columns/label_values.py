@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from tlbench.data_check.similar_names import folded
+
 _NO_LABEL = ("", "nan", "<na>")
 """Texts that stand for no label, in lower case: an empty cell, and what pandas writes as text."""
 _WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0+)?")
@@ -63,13 +65,6 @@ def class_key(text: str, *, normalize: bool = False) -> str:
     return folded(number) if normalize else number
 
 
-def folded(text: str) -> str:
-    """Returns the text without differences of case, spaces, width, Unicode form and invisible characters."""
-    visible = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
-    # Once more, because folding the case can leave a form that is not normalised.
-    return "".join(unicodedata.normalize("NFKC", visible.casefold()).split())
-
-
 def named_classes(texts: Iterable[str], *, normalize: bool = False) -> dict[str, tuple[str, ...]]:
     """Returns the name of each class with the spellings that it has in the texts.
 
@@ -92,14 +87,6 @@ def indices_of(names: Sequence[str], *, normalize: bool = False) -> Callable[[st
     """Returns a function from a label to the index of its class, or None."""
     index: Mapping[str, int] = {class_key(name, normalize=normalize): index for index, name in enumerate(names)}
     return lambda text: index.get(class_key(text, normalize=normalize))
-
-
-def look_alike(names: Iterable[str]) -> list[tuple[str, ...]]:
-    """Returns the groups of names that differ only in case, spaces, width, Unicode form or invisible characters."""
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        groups.setdefault(folded(name), []).append(name)
-    return [tuple(group) for group in groups.values() if len(group) > 1]
 
 
 def mixed(values: Iterable[Any]) -> tuple[int, int] | None:

@@ -115,17 +115,27 @@ class ImageFolder(Task):
         sizes = ", ".join(f"{size:,} {split}" for split, size in self.sizes.items())
         splits = ", ".join(f"{split} from {folder}/" for split, folder in read.places.items())
         drawn = f"80/10/10 by seed {self.split_seed}, stratified"
+        return "; ".join(
+            [f"Your images of {len(read.classes)} classes", f"{sizes} ({splits or drawn})", *self.reading_notes]
+        )
+
+    @property
+    def reading_notes(self) -> tuple[str, ...]:
+        """What is left out, how images are opened and where labels are from, for `tlbench check`.
+
+        Raises:
+            DataError: An image cannot be read, or the folder is no task.
+        """
+        read = _read(self)
         images = [image for each in self._images().values() for image in each]
         adjusted = Counter(kind for image in images if isinstance(image, ImageFile) for kind in image.adjusted)
         unreadable = sum(isinstance(image, DataError) for image in images)
         notes = [
-            f"Your images of {len(read.classes)} classes",
-            f"{sizes} ({splits or drawn})",
             left_out_text({**read.left_out, **({"cannot be read": unreadable} if unreadable else {})}),
             *(f"{count:,} {_SAID[kind]}" for kind, count in adjusted.items()),
             *read.notes,
         ]
-        return "; ".join(filter(None, notes))
+        return tuple(filter(None, notes))
 
     def split(self, name: SplitName) -> Examples | None:
         """Returns the examples of a split, each image decoded once to check it.

@@ -72,7 +72,9 @@ class Prepared:
     description: str
     """The columns, kind and splits in one line, with the notes at its end."""
     notes: tuple[str, ...] = ()
-    """What was found out or left out: layout of the files, incomplete rows, labels that look alike or contradict."""
+    """What was found out or left out: layout of the files, and incomplete rows."""
+    label_notes: tuple[str, ...] = ()
+    """Which labels look alike, and how many contradict each other."""
     order: tuple[str, ...] = ()
     """The classes in the order of a Parquet file's metadata; empty if there is none."""
 
@@ -111,9 +113,12 @@ def prepare(parts: Sequence[Part], form: Format, column: TargetColumn, options: 
         f" (drawn by seed {seed}{', stratified' if isinstance(output, Classes | Scalar) else ''})" if is_drawn else ""
     )
     examples = {split: Examples(rows) for split, rows in splits.items()}
-    notes = [*(part.note for part in parts if part.note), *read.notes, *conflict_note(splits.values(), output)]
-    description = "; ".join([read.summary, f"{counts}{draw_note}", *notes])
-    return Prepared(output, read.metrics, examples, description, tuple(notes), read.order)
+    notes = (*(part.note for part in parts if part.note), *read.notes)
+    has_labels = isinstance(output, Classes | MultiLabel) and not column.normalize
+    alike = look_alike_note(output.classes) if has_labels else []
+    label_notes = (*alike, *conflict_note(splits.values(), output))
+    description = "; ".join([read.summary, f"{counts}{draw_note}", *notes, *label_notes])
+    return Prepared(output, read.metrics, examples, description, notes, label_notes, read.order)
 
 
 @dataclass(frozen=True)
@@ -184,12 +189,11 @@ def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, optio
         check_no_words(first, chosen.texts[0], column.name)
     output, joined = output_of(first, column)
     check_declared(rows, output, column)
-    alike = [] if column.normalize else look_alike_note(output.classes)
-    alike += [*joined_labels_note(output), *missing_like_note(output)]
+    odd = [*joined_labels_note(output), *missing_like_note(output)]
     splits = {each: _examples(each, part_rows, chosen, output, column) for each, part_rows in rows.items()}
     how = "" if given.kind else f" (inferred: {reason})" if reason else " (inferred)"
     summary = _summary(how, chosen, output, column)
-    all_notes = list(dict.fromkeys([*notes, *([reason] if given.kind and reason else []), *left_out, *joined, *alike]))
+    all_notes = list(dict.fromkeys([*notes, *([reason] if given.kind and reason else []), *left_out, *joined, *odd]))
     order = renames.names(order)
     own_order = order if set(order) >= set(output.classes) else ()
     return _ReadFiles(output, metrics_of(output), splits, summary, all_notes, own_order)

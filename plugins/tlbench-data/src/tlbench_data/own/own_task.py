@@ -103,6 +103,15 @@ class OwnTask(OwnOptions, Task):
         Raises:
             DataError: The files cannot be used.
         """
+        return (*self._prepared().notes, *self._prepared().label_notes)
+
+    @property
+    def reading_notes(self) -> tuple[str, ...]:
+        """How the files were read and what was left out of them, for `tlbench check`.
+
+        Raises:
+            DataError: The files cannot be used.
+        """
         return self._prepared().notes
 
     @property

@@ -15,7 +15,7 @@ from tlbench import Examples, PluginError, Text, UsageError
 from tlbench.modeling.data import Batch, Data, Ragged, one_row_each
 from tlbench.modeling.disk.disk_cache import cached_arrays
 from tlbench_hf.families import SOURCE
-from tlbench_hf.text.tokenizing import CACHED_FROM, Tokenizer, load_tokenizer, versions
+from tlbench_hf.text.tokenizing import CACHED_FROM, Tokenizer, load_tokenizer, versions, was_truncated
 
 VERSION = 1
 """Increase this when the same tokenizer produces different rows; it is part of the cache key."""
@@ -111,14 +111,16 @@ def featurize_texts(examples: Examples, output: Text, folder: Path, prompt_forma
 
     def featurize() -> dict[str, np.ndarray]:
         texts = [example.inputs[0] for example in examples]
-        source_ids = _prompts(tokenizer, texts, prompt_format.prompt, limit) if prompt_format.joined else None
-        if source_ids is None:
+        if prompt_format.joined:
+            source_ids, truncated = _prompts(tokenizer, texts, prompt_format.prompt, limit)
+        else:
             prefix = f"{prompt_format.prefix} " if prompt_format.prefix else ""
-            source_ids = _encode(tokenizer, [prefix + text for text in texts], max_length=limit, truncation=True)
+            source_ids, truncated = _sources(tokenizer, [prefix + text for text in texts], limit)
         # An empty text without special tokens would give a row without tokens, whose mean is 0/0.
         source_ids = [ids or [tokenizer.library.eos_token_id] for ids in source_ids]
         target_ids = _targets(tokenizer, examples, output.max_length, joined=prompt_format.joined)
-        return {**_flattened(source_ids, ""), **_flattened(target_ids, "target_")}
+        flat = {**_flattened(source_ids, ""), **_flattened(target_ids, "target_")}
+        return {**flat, "truncated": np.asarray(truncated, dtype=bool)}
 
     if len(examples) < CACHED_FROM:
         arrays: Any = featurize()
@@ -127,7 +129,8 @@ def featurize_texts(examples: Examples, output: Text, folder: Path, prompt_forma
         arrays = cached_arrays("texts", key, featurize)
     rows = TextRows(Ragged(arrays["ends"], arrays["ids"]), Ragged(arrays["target_ends"], arrays["target_ids"]))
     collate = PromptCollator(tokenizer.pad.token) if prompt_format.joined else SourceCollator(tokenizer.pad.token)
-    return one_row_each(examples, rows, collate, rows.lengths, f"texts:{fingerprint}")
+    made = f"texts:{fingerprint}"
+    return one_row_each(examples, rows, collate, rows.lengths, made, truncated=arrays["truncated"])
 
 
 def without_targets(data: Data) -> Data:
@@ -201,14 +204,25 @@ def _targets(tokenizer: Tokenizer, examples: Examples, limit: int, *, joined: bo
     return targets
 
 
-def _prompts(tokenizer: Tokenizer, texts: Sequence[str], template: str, limit: int) -> list[list[int]]:
-    """Returns the token ids of each prompt, at most `limit`; if a prompt is too long, the end of its source is cut off.
+def _sources(tokenizer: Tokenizer, texts: list[str], limit: int) -> tuple[list[list[int]], np.ndarray]:
+    """Returns the token ids of each source, at most `limit`, and whether each was cut."""
+    if not texts:
+        return [], np.zeros(0, dtype=bool)
+    encoded = tokenizer.library(texts, padding=False, return_attention_mask=False, max_length=limit, truncation=True)
+    return encoded["input_ids"], was_truncated(encoded, limit)
+
+
+def _prompts(
+    tokenizer: Tokenizer, texts: Sequence[str], template: str, limit: int
+) -> tuple[list[list[int]], list[bool]]:
+    """Returns the token ids of each prompt, at most `limit`, and whether each was cut, at the end of its source.
 
     Raises:
         UsageError: The template alone has more tokens than `limit`.
     """
     before, _, after = template.partition(SOURCE)
     prompts = _open_ended(tokenizer, [before + text + after for text in texts])
+    truncated = [len(ids) > limit for ids in prompts]
     for i, ids in enumerate(prompts):
         text, excess = texts[i], len(ids) - limit
         # Repeated, because the tokens of a shortened source and its surroundings may merge differently.
@@ -221,7 +235,7 @@ def _prompts(tokenizer: Tokenizer, texts: Sequence[str], template: str, limit: i
         if excess > 0:
             tokens = len(prompts[i])
             raise UsageError(f"the prompt {template!r} alone takes {tokens} tokens; shorten it to at most {limit}")
-    return prompts
+    return prompts, truncated
 
 
 def _open_ended(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:

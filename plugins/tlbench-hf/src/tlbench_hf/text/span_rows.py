@@ -28,11 +28,13 @@ def featurize(examples: Examples, folder: Path, max_length: int) -> Data:
     length = tokenizer.length(max_length)
 
     def build_arrays() -> dict[str, np.ndarray]:
-        questions = _truncated(tokenizer, [example.inputs[0].strip() for example in examples], length)
+        whole = [example.inputs[0].strip() for example in examples]
+        questions = _truncated(tokenizer, whole, length)
         contexts = [example.inputs[1] for example in examples]
         split = windows(tokenizer, questions, contexts, length)
         # -1 marks tokens that cannot begin or end an answer.
-        return split.arrays(np.where(_is_answerable(split, contexts)[:, None], split.offsets, np.int32(-1)))
+        alignment = np.where(_is_answerable(split, contexts)[:, None], split.offsets, np.int32(-1))
+        return split.arrays(alignment, [text != part for text, part in zip(whole, questions, strict=True)])
 
     fingerprint = f"span2:{tokenizer.identity}:{length}:{int(tokenizer.types)}"
     return windowed_data(examples, tokenizer, fingerprint, build_arrays)

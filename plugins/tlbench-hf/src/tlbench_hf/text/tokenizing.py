@@ -22,8 +22,8 @@ from tlbench_hf.loading import load_config, quiet
 
 CACHED_FROM = 200
 """Minimum number of examples for which token ids are cached on disk; fewer take at most about 20 ms to tokenise."""
-VERSION = 1
-"""Increase this when the same tokenizer produces different rows; it is part of the cache key."""
+VERSION = 2
+"""Increase this when the same tokenizer produces different rows or arrays; it is part of the cache key."""
 
 
 class TokenRow(NamedTuple):
@@ -127,15 +127,16 @@ def featurize(examples: Examples, output: Output, folder: Path, max_length: int)
     length = tokenizer.length(max_length)
     fingerprint = f"tokens:{tokenizer.identity}:{length}:{int(tokenizer.types)}"
 
-    def tokenized() -> TokenRows:
-        return _rows(tokenizer, [list(texts) for texts in zip(*(e.inputs for e in examples), strict=True)], length)
+    def tokenized() -> dict[str, np.ndarray]:
+        return _arrays(tokenizer, [list(texts) for texts in zip(*(e.inputs for e in examples), strict=True)], length)
 
     if len(examples) < CACHED_FROM:
-        tokens = tokenized()
+        arrays: Mapping[str, np.ndarray] = tokenized()
     else:
         key = {"examples": examples.fingerprint, "made": fingerprint, **versions()}
-        tokens = TokenRows(**cached_arrays("tokens", key, lambda: tokenized().arrays))
-    return one_row_each(examples, tokens, tokenizer.pad, tokens.lengths, fingerprint)
+        arrays = cached_arrays("tokens", key, tokenized)
+    tokens = TokenRows(arrays["ends"], arrays["ids"], arrays.get("types"))
+    return one_row_each(examples, tokens, tokenizer.pad, tokens.lengths, fingerprint, truncated=arrays["truncated"])
 
 
 @lru_cache(maxsize=8)
@@ -167,9 +168,11 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     )
 
 
-def _rows(tokenizer: Tokenizer, columns: list[list[str]], length: int) -> TokenRows:
+def _arrays(tokenizer: Tokenizer, columns: list[list[str]], length: int) -> dict[str, np.ndarray]:
+    """Returns the arrays of `TokenRows`, and "truncated", (rows,) bool."""
     if not columns:
-        return flat_rows(tokenizer, {"input_ids": [], "token_type_ids": []})
+        rows = flat_rows(tokenizer, {"input_ids": [], "token_type_ids": []})
+        return {**rows.arrays, "truncated": np.zeros(0, dtype=bool)}
     encoded = tokenizer.library(
         *columns,
         truncation="longest_first",
@@ -178,7 +181,13 @@ def _rows(tokenizer: Tokenizer, columns: list[list[str]], length: int) -> TokenR
         return_attention_mask=False,
         return_token_type_ids=tokenizer.types,
     )
-    return flat_rows(tokenizer, encoded)
+    return {**flat_rows(tokenizer, encoded).arrays, "truncated": was_truncated(encoded, length)}
+
+
+def was_truncated(encoded: Any, length: int) -> np.ndarray:
+    """Returns (rows,) bool: whether each row of the tokenizer, cut at `length` tokens, lacks a part of its text."""
+    # A row of the full length may just fit; what was cut off is asked of such rows alone, since it is copied.
+    return np.fromiter((len(row) >= length and bool(row.overflowing) for row in encoded.encodings), dtype=bool)
 
 
 def flat_rows(tokenizer: Tokenizer, encoded: Mapping[str, Sequence[list[int]]]) -> TokenRows:

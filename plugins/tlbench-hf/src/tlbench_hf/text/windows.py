@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -29,9 +29,15 @@ class Windows:
     offsets: np.ndarray
     """(tokens, 2) int32: first character and one past the last character of a token in its text."""
 
-    def arrays(self, alignment: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns the arrays that `windowed_data` reads; `alignment` has one entry per token, row after row."""
-        return {**self.rows.arrays, "owners": self.owners, "alignment": alignment}
+    def arrays(self, alignment: np.ndarray, truncated: Sequence[bool]) -> dict[str, np.ndarray]:
+        """Returns the arrays that `windowed_data` reads.
+
+        Args:
+            alignment: One entry per token, row after row.
+            truncated: For each example, whether a part of it is in no window.
+        """
+        cut = np.asarray(truncated, dtype=bool)
+        return {**self.rows.arrays, "owners": self.owners, "alignment": alignment, "truncated": cut}
 
 
 def windows(tokenizer: Tokenizer, texts: list[str], contexts: list[str] | None, length: int) -> Windows:
@@ -106,4 +112,5 @@ def windowed_data(
         owners=arrays["owners"],
         fingerprint=f"{fingerprint}:{examples.fingerprint}",
         alignment=Ragged(arrays["ends"], arrays["alignment"]),
+        truncated=arrays["truncated"],
     )

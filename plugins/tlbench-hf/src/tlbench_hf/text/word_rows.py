@@ -31,7 +31,7 @@ def featurize(examples: Examples, folder: Path, max_length: int) -> Data:
 
     def build_arrays() -> dict[str, np.ndarray]:
         split = windows(tokenizer, [" ".join(words) for words in sentences], None, length)
-        return split.arrays(_first_tokens(split, sentences))
+        return split.arrays(_first_tokens(split, sentences), [False] * len(sentences))
 
     fingerprint = f"words:{tokenizer.identity}:{length}:{int(tokenizer.types)}"
     return windowed_data(examples, tokenizer, fingerprint, build_arrays)

@@ -1,0 +1,21 @@
+"""Finds names that look alike: names that differ only in case, spaces, width, Unicode form or invisible characters."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+
+def folded(text: str) -> str:
+    """Returns the text without differences of case, spaces, width, Unicode form and invisible characters."""
+    visible = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
+    # Once more, because folding the case can leave a form that is not normalised.
+    return "".join(unicodedata.normalize("NFKC", visible.casefold()).split())
+
+
+def look_alike(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Returns the groups of names that differ only in case, spaces, width, Unicode form or invisible characters."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(folded(name), []).append(name)
+    return [tuple(group) for group in groups.values() if len(group) > 1]
