@@ -239,7 +239,7 @@ def test_damaged_predictions_cost_the_paired_test_and_not_the_table(tlbench, don
 @pytest.mark.parametrize(
     "arguments",
     [["--help"], ["list"], ["plan", "--suite", "SUITE"], ["plan", "--suite", "glue-lite"], ["version"],
-     ["leaderboard", "--out", "DONE"], ["show", "toy"]],
+     ["leaderboard", "--out", "DONE"], ["show", "toy"], ["check", "toy-tone"]],
     ids=" ".join,
 )  # fmt: skip
 def test_what_only_looks_imports_nothing_heavy(arguments, suite, done):

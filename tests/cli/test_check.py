@@ -85,19 +85,19 @@ def record_of(tmp_path) -> Record:
 def test_the_findings_of_a_task(output_of):
     assert output_of("check", "odd").splitlines() == [
         "odd: 27 train, 25 validation, 25 test",
-        "warning: 1 of 27 train rows have an empty text: train-25",
+        "warning: 1 of 27 train rows has an empty text: train-25",
         "leave such rows out",
-        "warning: 1 of 25 validation rows differ only in case, spaces or Unicode form from rows of train:"
+        "warning: 1 of 25 validation rows differs only in case, spaces or Unicode form from rows of train:"
         " validation-24",
         "the validation score on them measures memory; remove them from train or validation",
-        "warning: 1 of 25 test rows occur in train: test-24",
+        "warning: 1 of 25 test rows occurs in train: test-24",
         "the test score on them measures memory; remove them from train or test",
         "warning: 1 group of labels that look alike: 'no' and 'No'",
         "join them if they are one class",
         "warning: 1 input has different labels in different rows: train-1",
         "give each one label, or remove it",
         "note: left out: 3 rows",
-        "note: 1 of 27 train rows repeat the input of an earlier train row: train-26",
+        "note: 1 of 27 train rows repeats the input of an earlier train row: train-26",
         "remove them unless they are meant to count twice",
         "note: words per row, split at spaces: 3 at the median, at most 3 in 95% of the rows, 100 in the longest",
         "-b BACKBONE counts the texts that a backbone cuts",
@@ -128,7 +128,7 @@ def test_findings_as_json(output_of, capsys):
     assert near == {
         "kind": "near-overlap",
         "severity": "warning",
-        "message": "1 of 25 validation rows differ only in case, spaces or Unicode form from rows of train",
+        "message": "1 of 25 validation rows differs only in case, spaces or Unicode form from rows of train",
         "count": 1,
         "examples": ["\x1b[31mvalidation-24"],
         "advice": "the validation score on them measures memory; remove them from train or validation",
@@ -170,7 +170,7 @@ def test_the_tasks_of_a_suite(output_of, tmp_path, capsys):
 
 def test_warnings_are_printed_before_the_first_run_alone(run):
     err = run(strategy="toy-majority")
-    assert "data of odd: 1 of 27 train rows have an empty text: train-25; 1 of 25 validation rows differ" in err
+    assert "data of odd: 1 of 27 train rows has an empty text: train-25; 1 of 25 validation rows differs" in err
     assert "(4 warnings, shown once: `tlbench check odd` says more, and what to do)" in err
     assert "\x1b" not in err
     assert "data of odd" not in run("--fresh", "all", strategy="toy-majority")

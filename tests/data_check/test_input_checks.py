@@ -59,14 +59,14 @@ def test_at_most_five_rows_are_named():
 def test_rows_of_two_splits_with_equal_inputs():
     found = overlapping_inputs(data(train=["a", "b", "c"], validation=["v", "b"], test=["a", "B ", "v", "b", "V", "t"]))
     assert [(each.kind, each.message, each.examples) for each in found] == [
-        ("overlap", "1 of 2 validation rows occur in train", ("validation-1",)),
+        ("overlap", "1 of 2 validation rows occurs in train", ("validation-1",)),
         ("overlap", "2 of 6 test rows occur in train", ("test-0", "test-3")),
         (
             "near-overlap",
-            "1 of 6 test rows differ only in case, spaces or Unicode form from rows of train",
+            "1 of 6 test rows differs only in case, spaces or Unicode form from rows of train",
             ("test-1",),
         ),
-        ("overlap", "1 of 6 test rows occur in validation", ("test-2",)),
+        ("overlap", "1 of 6 test rows occurs in validation", ("test-2",)),
         (
             "near-overlap",
             "2 of 6 test rows differ only in case, spaces or Unicode form from rows of validation",

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from tlbench import Classes, Example, Examples, ImageFile
+from tlbench.data_check import length_checks
 from tlbench.data_check.finding import CheckedData
 from tlbench.data_check.length_checks import cut_texts, image_sizes, word_counts
 
@@ -46,12 +47,15 @@ def test_cut_texts_are_a_warning_from_one_percent_on(total, severity):
     assert cut_texts("bert", {"train": (list(rows("a")), total)})[0].severity == severity
 
 
-def test_sizes_of_images_in_memory_and_in_files(tmp_path):
+def test_sizes_of_images_in_memory_and_in_files(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     Image.fromarray(np.zeros((5, 30, 3), np.uint8)).save(path)
     images = rows(ImageFile(path, "f00d"), Image.new("RGB", (4, 3)))
     (found,) = image_sizes(CheckedData({"train": images}, OUTPUT))
-    assert (found.severity, found.message) == ("note", "images have 4 x 3 to 30 x 5 pixels")
+    assert (found.severity, found.message) == ("note", "images: 4 x 3 to 30 x 5 pixels")
     (found,) = image_sizes(CheckedData({"train": rows(*[Image.new("RGB", (4, 3))] * 2)}, OUTPUT))
-    assert found.message == "all images have 4 x 3 pixels"
+    assert found.message == "images: all 4 x 3 pixels"
+    monkeypatch.setattr(length_checks, "MOST_IMAGES", 2)
+    (found,) = image_sizes(CheckedData({"train": rows(*[Image.new("RGB", (4, n)) for n in (1, 2, 3, 4, 5)])}, OUTPUT))
+    assert found.message == "2 of 5 images: 4 x 1 to 4 x 4 pixels"
     assert image_sizes(CheckedData({"train": rows("a")}, OUTPUT)) == []

@@ -42,7 +42,7 @@ def pairs(output, *pairs_of, labelled=("train",)):
 def test_targets_that_do_not_fit_the_output(output, good, bad):
     (found,) = invalid_targets(data(output, train=[good, bad, good], validation=[good]))
     assert (found.kind, found.severity, found.examples) == ("invalid-label", "warning", ("train-1",))
-    assert found.message == "1 of 3 train rows have no valid label"
+    assert found.message == "1 of 3 train rows has no valid label"
 
 
 def test_the_other_checks_leave_invalid_targets_out():

@@ -79,6 +79,18 @@ def first_ids(rows: Iterable[Example]) -> tuple[str, ...]:
     return tuple(row.id for row in islice(rows, SHOWN))
 
 
+def rows_of(count: int, total: int, split: str, verbs: tuple[str, str]) -> str:
+    """Returns the beginning of a message on some rows of a split, such as "2 of 8 train rows have".
+
+    Args:
+        count: Number of the rows.
+        total: Number of all rows of the split.
+        split: Name of the split.
+        verbs: The verb for one row and for several.
+    """
+    return f"{count:,} of {counted(total, f'{split} row')} {verbs[count != 1]}"
+
+
 def counted(count: int, noun: str, plural: str = "") -> str:
     """Returns a number with its noun, such as "1 row" or "1,200 rows"."""
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"

@@ -7,10 +7,13 @@ from itertools import combinations
 from typing import Any
 
 from tlbench.contracts.task import Example
-from tlbench.data_check.finding import SHOWN, CheckedData, Finding, counted, first_ids
+from tlbench.data_check.finding import SHOWN, CheckedData, Finding, counted, first_ids, rows_of
 from tlbench.data_check.same_inputs import input_key, normalised_key
 
-_RELATIONS = {"overlap": "occur in", "near-overlap": "differ only in case, spaces or Unicode form from rows of"}
+_RELATIONS = {
+    "overlap": (("occurs", "occur"), "in"),
+    "near-overlap": (("differs", "differ"), "only in case, spaces or Unicode form from rows of"),
+}
 
 
 def empty_inputs(data: CheckedData) -> list[Finding]:
@@ -20,7 +23,7 @@ def empty_inputs(data: CheckedData) -> list[Finding]:
     for split, examples in data.splits.items():
         rows = [row for row in examples if any(map(_is_empty, row.inputs))]
         if rows:
-            message = f"{len(rows):,} of {counted(len(examples), f'{split} row')} have an empty text"
+            message = f"{rows_of(len(rows), len(examples), split, ('has', 'have'))} an empty text"
             found.append(Finding("empty-input", "warning", message, len(rows), first_ids(rows), advice))
     return found
 
@@ -37,9 +40,8 @@ def repeated_inputs(data: CheckedData) -> list[Finding]:
                 rows.append(row)
             seen.add(key)
         if rows:
-            message = (
-                f"{len(rows):,} of {counted(len(examples), f'{split} row')} repeat the input of an earlier {split} row"
-            )
+            some = rows_of(len(rows), len(examples), split, ("repeats", "repeat"))
+            message = f"{some} the input of an earlier {split} row"
             advice = "remove them unless they are meant to count twice"
             found.append(Finding("repeated-input", "note", message, len(rows), first_ids(rows), advice))
     return found
@@ -99,7 +101,8 @@ def _pairs(data: CheckedData) -> Iterator[tuple[str, str]]:
 def _shared(kind: str, first: str, second: str, shared: list[Example], total: int) -> list[Finding]:
     if not shared:
         return []
-    message = f"{len(shared):,} of {counted(total, f'{second} row')} {_RELATIONS[kind]} {first}"
+    verbs, relation = _RELATIONS[kind]
+    message = f"{rows_of(len(shared), total, second, verbs)} {relation} {first}"
     advice = f"the {second} score on them measures memory; remove them from {first} or {second}"
     return [Finding(kind, "warning", message, len(shared), first_ids(shared), advice)]
 

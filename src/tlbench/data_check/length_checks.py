@@ -59,11 +59,9 @@ def image_sizes(data: CheckedData) -> list[Finding]:
     step = -(-len(images) // MOST_IMAGES)
     sizes = sorted((_size(image) for image in images[::step]), key=lambda size: (size[0] * size[1], size))
     (width, height), (most_width, most_height) = sizes[0], sizes[-1]
-    of = f" of {len(sizes):,} looked at" if step > 1 else ""
-    if len(set(sizes)) == 1:
-        message = f"all images{of} have {width} x {height} pixels"
-    else:
-        message = f"images{of} have {width} x {height} to {most_width} x {most_height} pixels"
+    subject = f"{len(sizes):,} of {len(images):,} images" if step > 1 else "images"
+    most = "" if len(set(sizes)) == 1 else f" to {most_width} x {most_height}"
+    message = f"{subject}: {'' if most else 'all '}{width} x {height}{most} pixels"
     return [Finding("image-sizes", "note", message, len(sizes))]
 
 

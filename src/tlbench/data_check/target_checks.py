@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence, Sized
 
 from tlbench.contracts.outputs import Classes, MultiLabel, Scalar
 from tlbench.contracts.task import Example
-from tlbench.data_check.finding import SHOWN, CheckedData, Finding, counted, first_ids
+from tlbench.data_check.finding import SHOWN, CheckedData, Finding, counted, first_ids, rows_of
 from tlbench.data_check.same_inputs import input_key
 from tlbench.data_check.similar_names import look_alike
 
@@ -24,7 +24,7 @@ def invalid_targets(data: CheckedData) -> list[Finding]:
         if number := len(examples) - len(valid):
             known = set(map(id, valid))
             rows = [row for row in examples if id(row) not in known]
-            message = f"{number:,} of {counted(len(examples), f'{split} row')} have no valid label"
+            message = f"{rows_of(number, len(examples), split, ('has', 'have'))} no valid label"
             advice = "every row needs a label of the task's kind"
             found.append(Finding("invalid-label", "warning", message, number, first_ids(rows), advice))
     return found
