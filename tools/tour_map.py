@@ -16,7 +16,7 @@ def packages(root: Path) -> list[Path]:
     core = root / "src" / "tlbench"
     layers = (
         "cli", "testing", "running", "planning", "results", "catalog", "training", "modeling", "metrics", "system",
-        "data_check", "contracts",
+        "data", "contracts",
     )  # fmt: skip
     # Top layer first, as in the contract of import-linter.
     order = {name: place for place, name in enumerate(layers)}

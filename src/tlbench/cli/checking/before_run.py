@@ -10,7 +10,7 @@ from tlbench.catalog.catalog import Catalog, Found
 from tlbench.cli.checking.check import finding_text
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.task import Task
-from tlbench.data_check.finding import counted
+from tlbench.data.checks.finding import counted
 from tlbench.results.render.escaping import printable
 from tlbench.running.checked_before import is_checked, remember_checked
 from tlbench.running.task_check import TaskCheck, check_task

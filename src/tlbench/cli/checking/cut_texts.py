@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.record import Record
-from tlbench.data_check.length_checks import CUT_SHARE
+from tlbench.data.checks.length_checks import CUT_SHARE
 from tlbench.results.render.escaping import printable
 from tlbench.running.longer_texts import longer_texts
 

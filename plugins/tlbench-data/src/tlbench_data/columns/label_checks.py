@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from tlbench import Classes, Example, MultiLabel, Output
-from tlbench.data_check.similar_names import folded, look_alike
-from tlbench.data_check.target_checks import conflicts
+from tlbench.data.checks.similar_names import folded, look_alike
+from tlbench.data.checks.target_checks import conflicts
 from tlbench_data.columns.label_values import indices_of
 from tlbench_data.columns.output_kinds import TargetColumn, labels_of
 from tlbench_data.name_lists import as_option

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from tlbench.data_check.similar_names import folded
+from tlbench.data.checks.similar_names import folded
 
 _NO_LABEL = ("", "nan", "<na>")
 """Texts that stand for no label, in lower case: an empty cell, and what pandas writes as text."""

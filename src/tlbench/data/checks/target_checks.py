@@ -6,9 +6,9 @@ from collections.abc import Hashable, Iterable, Sequence, Sized
 
 from tlbench.contracts.outputs import Classes, MultiLabel, Scalar
 from tlbench.contracts.task import Example
-from tlbench.data_check.finding import SHOWN, CheckedData, Finding, counted, first_ids, rows_of
-from tlbench.data_check.same_inputs import input_key
-from tlbench.data_check.similar_names import look_alike
+from tlbench.data.checks.finding import SHOWN, CheckedData, Finding, counted, first_ids, rows_of
+from tlbench.data.checks.similar_names import look_alike
+from tlbench.data.input_keys import input_key
 
 FEW = 10
 """A class with fewer training rows is reported as rare."""
@@ -62,7 +62,7 @@ def conflicts(splits: Iterable[Iterable[Example]]) -> list[Example]:
     differing: dict[Hashable, Example] = {}
     for examples in splits:
         for row in examples:
-            key = input_key(row)
+            key = input_key(row.inputs)
             earlier = first.setdefault(key, row)
             if row.target != earlier.target:
                 differing.setdefault(key, earlier)

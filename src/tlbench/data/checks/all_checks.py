@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tlbench.data_check.finding import CheckedData, Finding
-from tlbench.data_check.input_checks import empty_inputs, overlapping_inputs, repeated_inputs, straddling_groups
-from tlbench.data_check.length_checks import image_sizes, word_counts
-from tlbench.data_check.target_checks import (
+from tlbench.data.checks.finding import CheckedData, Finding
+from tlbench.data.checks.input_checks import empty_inputs, overlapping_inputs, repeated_inputs, straddling_groups
+from tlbench.data.checks.length_checks import image_sizes, word_counts
+from tlbench.data.checks.target_checks import (
     conflicting_labels,
     invalid_targets,
     rare_classes,

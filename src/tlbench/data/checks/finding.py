@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 from tlbench.contracts.outputs import Output
 from tlbench.contracts.task import Example, Examples
+from tlbench.data.input_keys import input_key
 
 Severity: TypeAlias = Literal["warning", "note"]
 """A warning may make scores wrong or misleading; a note is good to know."""
@@ -49,6 +50,11 @@ class CheckedData:
     """The parameters that can be set in the task's name; advice names only these."""
     metric: str = ""
     """The task's primary metric."""
+
+    @cached_property
+    def keys(self) -> dict[str, list[Hashable]]:
+        """The key of each row's inputs, by split; rows with equal inputs have equal keys."""
+        return {split: [input_key(row.inputs) for row in rows] for split, rows in self.splits.items()}
 
     @cached_property
     def valid_rows(self) -> dict[str, list[Example]]:

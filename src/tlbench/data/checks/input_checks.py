@@ -7,8 +7,8 @@ from itertools import combinations
 from typing import Any
 
 from tlbench.contracts.task import Example
-from tlbench.data_check.finding import SHOWN, CheckedData, Finding, counted, first_ids, rows_of
-from tlbench.data_check.same_inputs import input_key, normalised_key
+from tlbench.data.checks.finding import SHOWN, CheckedData, Finding, counted, first_ids, rows_of
+from tlbench.data.checks.similar_inputs import normalised_key
 
 _RELATIONS = {
     "overlap": (("occurs", "occur"), "in"),
@@ -34,8 +34,7 @@ def repeated_inputs(data: CheckedData) -> list[Finding]:
     for split, examples in data.splits.items():
         seen: set[Hashable] = set()
         rows = []
-        for row in examples:
-            key = input_key(row)
+        for row, key in zip(examples, data.keys[split], strict=True):
             if key in seen:
                 rows.append(row)
             seen.add(key)
@@ -52,8 +51,8 @@ def overlapping_inputs(data: CheckedData) -> list[Finding]:
 
     Test rows that are also in train are not counted again for validation, as in `Record.overlap`.
     """
-    exact = {split: [input_key(row) for row in rows] for split, rows in data.splits.items()}
-    near = {split: [normalised_key(row) for row in rows] for split, rows in data.splits.items()}
+    exact = data.keys
+    near = {split: [normalised_key(row.inputs) for row in rows] for split, rows in data.splits.items()}
     sets = {split: (set(exact[split]), set(near[split])) for split in data.splits}
     found = []
     for first, second in _pairs(data):

@@ -6,8 +6,8 @@ from typing import ClassVar
 import pytest
 
 from tlbench import Answer, Classes, Example, Examples, MultiLabel, Output, Scalar, Span, TokenClasses
-from tlbench.data_check.finding import CheckedData
-from tlbench.data_check.target_checks import (
+from tlbench.data.checks.finding import CheckedData
+from tlbench.data.checks.target_checks import (
     conflicting_labels,
     invalid_targets,
     rare_classes,

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from tlbench import Classes, Example, Examples, ImageFile
-from tlbench.data_check import length_checks
-from tlbench.data_check.finding import CheckedData
-from tlbench.data_check.length_checks import cut_texts, image_sizes, word_counts
+from tlbench.data.checks import length_checks
+from tlbench.data.checks.finding import CheckedData
+from tlbench.data.checks.length_checks import cut_texts, image_sizes, word_counts
 
 OUTPUT = Classes(("no", "yes"))
 

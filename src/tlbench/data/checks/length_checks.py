@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tlbench.contracts.task import FORMATS, Example, ImageFile
-from tlbench.data_check.finding import CheckedData, Finding, counted, first_ids
+from tlbench.data.checks.finding import CheckedData, Finding, counted, first_ids
 
 CUT_SHARE = 0.01
 """From this share on, cut texts are a warning; below it a note."""
