@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from tlbench.catalog.catalog import Catalog, Found
-from tlbench.catalog.names import parameters
+from tlbench.catalog.names import parameter_values, parameters
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.errors import PluginError, UsageError
 from tlbench.contracts.task import Example, Examples, Task
@@ -61,7 +61,8 @@ def check_task(
     with _as_usage_error(f"{found.ref.name} ({found.distribution}) failed while its data was read"):
         splits = _splits(task, test)
         labelled = tuple(split for split in splits if split != "test" or test == "labels")
-        data = CheckedData(splits, task.output, labelled, frozenset(parameters(task)), task.metrics[0])
+        options = frozenset(parameter.name for parameter in parameter_values(task))
+        data = CheckedData(splits, task.output, labelled, options, task.metrics[0])
         notes: Sequence[str] = getattr(task, "reading_notes", ())
         findings = [Finding("reading", "note", note) for note in notes]
         findings += all_findings(data, _weighting(catalog))

@@ -99,6 +99,9 @@ def test_rare_and_absent_classes():
         ("absent-class", "1 of 3 classes has no validation row", ("b",)),
     ]
     assert {each.severity for each in found} == {"warning"}
+    assert found[1].advice == "label more rows of them, or join them with others"
+    joinable = rare_classes(data(options=["map"], train=[0] * 10 + [1] * 9))
+    assert joinable[1].advice == "label more rows of them, or join them with others, as map=rare:other does"
 
 
 def test_classes_of_the_test_split_are_counted_only_where_its_labels_may_be_read():

@@ -47,7 +47,7 @@ class CheckedData:
     labelled: tuple[str, ...] = ("train", "validation")
     """The splits whose targets may be read. Without "test", no finding depends on the targets of the test split."""
     options: frozenset[str] = frozenset()
-    """The parameters that can be set in the task's name; advice names only these."""
+    """The parameters that apply to the task and can be set in its name; advice names only these."""
     metric: str = ""
     """The task's primary metric."""
 

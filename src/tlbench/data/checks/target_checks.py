@@ -83,7 +83,8 @@ def rare_classes(data: CheckedData) -> list[Finding]:
         if few and split == "train":
             message = f"{_of_classes(few, counts)} fewer than {FEW} train rows"
             shown = tuple(f"{name} ({count})" for count, name in few[:SHOWN])
-            advice = "label more rows of them, or join them with others"
+            how = ", as map=rare:other does" if "map" in data.options else ""
+            advice = f"label more rows of them, or join them with others{how}"
             found.append(Finding("rare-class", "warning", message, len(few), shown, advice))
     return found
 
