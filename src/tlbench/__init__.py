@@ -38,6 +38,7 @@ from tlbench.contracts.executor import (
     OutOfTime,
     WorkerLost,
 )
+from tlbench.contracts.images.image_file import ImageFile
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.outputs import (
     Answer,
@@ -55,7 +56,9 @@ from tlbench.contracts.renderer import Renderer
 from tlbench.contracts.resources import Resources, Trainable
 from tlbench.contracts.space import Choice, Float, Int, Space, Value
 from tlbench.contracts.strategy import Job, LoadedBackbone, OtherTask, Predictor, SpaceContext, Strategy, TaskInfo
-from tlbench.contracts.task import Example, Examples, ImageFile, SplitName, Task
+from tlbench.contracts.task import Example, Examples, SplitName, Task
+from tlbench.data.carving import carve, divide
+from tlbench.data.drawing import draw
 from tlbench.metrics import METRICS
 from tlbench.system.version import VERSION
 
@@ -114,6 +117,9 @@ __all__ = [
     "Value",
     "WorkerLost",
     "carry_out",
+    "carve",
+    "divide",
+    "draw",
     "hookimpl",
 ]
 

@@ -73,6 +73,7 @@ def test_a_task_is_shown_with_its_labels_sizes_and_what_is_missing(output_of):
     shown = output_of("show", "zoo-tags")
     for line in (
         "output token-classes: 3: O, B-PER, I-PER", "metrics entity_f1", "splits train 3,394, test 1,287",
+        "validation 679 of 3,394 training rows carved by seed 0, stratified by rarest class",
         "source Zoo et al. 2020", "licence CC BY 4.0", "here no: zoo-tags is not here: set TLBENCH_DATA",
     ):  # fmt: skip
         assert line in shown.splitlines()

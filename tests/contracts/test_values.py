@@ -76,8 +76,11 @@ def test_a_fingerprint_sees_every_part_of_an_example():
         Example("1", ("ab",), 0, {"kind": "x"}),
         Example("1", ("a", "b"), 1, {"kind": "x"}),
         Example("1", ("a", "b"), 0, {"kind": "y"}),
+        Example("1", ("a", "b"), 0, {"kind": "x"}, group="p"),
+        Example("1", ("a", "b"), 0, {"kind": "x"}, group="q"),
     ]
     prints = {Examples([example]).fingerprint for example in (base, *others)}
-    assert len(prints) == 5
-    assert Examples([base]).fingerprint == Examples([base]).fingerprint
+    assert len(prints) == 7
+    # Examples without a group keep the fingerprint that they had before there were groups.
+    assert Examples([base]).fingerprint == "454099b1b97be55b"
     assert Examples([base])[0:1].without_targets()[0].target is None

@@ -167,6 +167,7 @@ WRONG_TRAIN = {
     "test_targets_fit_the_output": (*GOOD, Example("x", ("a new text",), 2, {"kind": "plain"})),
     "test_targets_vary": tuple(row for row in GOOD if row.target == 1),
     "test_no_overlap": (*GOOD, dataclasses.replace(TEST[0], id="x")),
+    "test_no_group_in_two_splits": (*GOOD, Example("x", ("a new text",), 0, {"kind": "plain"}, "of the test")),
     "test_slices": (*GOOD, Example("x", ("a new text",), 0, {})),
     "test_sizes": (),
 }
@@ -176,6 +177,8 @@ WRONG_TRAIN = {
 def test_a_wrong_training_split_is_caught_by_one_check_alone(name):
     check = type("Check", (TaskConformance,), {"task": Rows(rows=WRONG_TRAIN[name])})()
     splits = {split: check.task.split(split) for split in ("train", "validation", "test")}
+    grouped = dataclasses.replace(TEST[1], group="of the test")
+    splits["test"] = Examples([TEST[0], grouped, *TEST[2:]])
     with pytest.raises(AssertionError):
         getattr(check, name)(splits)
     if name != "test_sizes":

@@ -117,3 +117,17 @@ def test_a_report_that_is_always_full_is_caught():
 
     with pytest.raises(AssertionError, match="the report is the same for wrong predictions"):
         checks(Full(("a", "b")), [0, 1]).test_class_report()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"strata": lambda self, targets: [0]}, "1 strata for 12 targets"),
+        ({"strata": lambda self, targets: list(range(len(targets)))}, "equal targets are in different strata"),
+        ({"undivided_inputs": lambda self, example: ()}, "no input says which examples are equal"),
+    ],
+)
+def test_strata_that_cannot_be_are_caught(changes, message):
+    output = type("Odd", (Classes,), changes)(NAMES)
+    with pytest.raises(AssertionError, match=message):
+        checks(output, [i % 3 for i in range(6)]).test_strata_and_equal_inputs()

@@ -50,13 +50,14 @@ def test_a_folder_in_mnists_layout(tmp_path, end, test):
     assert (image.mode, image.size) == ("L", (4, 3))
     assert np.asarray(image).tobytes() == np.arange(6, 12, dtype=np.uint16).tobytes()
     assert task.split("validation") is None
-    assert task.description == "Your images of 4 x 3 grey pixels of 2 classes; 3 train, 2 test"
+    sizes = "3 train, 2 test (validation: 1 of 3 training rows carved by seed 0, stratified by class)"
+    assert task.description == f"Your images of 4 x 3 grey pixels of 2 classes; {sizes}"
 
 
 def test_a_training_pair_alone_is_drawn_into_splits(tmp_path):
     task = task_of(write_pair(tmp_path, [0, 1] * 20))
     assert task.sizes == {"train": 32, "validation": 4, "test": 4}
-    assert "80/10/10 by seed 0, stratified" in task.description
+    assert "4 test (drawn by seed 0, stratified by class)" in task.description
     ids = {example.id for name in task.sizes for example in task.split(name)}
     assert len(ids) == 40
     assert sum(example.target for example in task.split("test")) == 2

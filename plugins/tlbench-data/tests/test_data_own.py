@@ -54,7 +54,7 @@ def test_one_line_is_enough(catalog, reviews):
         assert set(counts.values()) == {len(task.split(name)) // 3}
     assert task.description == (
         "classes (inferred): review -> stars (3: bad, fine, good); 48 train, 6 validation, 6 test "
-        "(drawn by seed 0, stratified)"
+        "(drawn by seed 0, stratified by class)"
     )
 
 
@@ -199,7 +199,7 @@ def test_the_kind_can_be_set(catalog, tmp_path):
     [
         ("[metric=f1]", 1, "; f1 of 'legit'"),
         ("[metric=recall,positive_class=fraud]", 0, "; recall of 'fraud'"),
-        ("[metric=matthews]", 1, "stratified)"),
+        ("[metric=matthews]", 1, "stratified by class)"),
     ],
 )
 def test_the_class_that_is_positive_is_described(catalog, tmp_path, params, positive, ending):

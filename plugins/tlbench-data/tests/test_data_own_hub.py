@@ -187,7 +187,9 @@ def test_questions_are_read_as_squad_reads_them(hub, suffix):
 
 def test_articles_of_questions(hub):
     article = {"paragraphs": [{"context": "It is Oslo.", "qas": [{"id": "1", "question": "What?", "answers": []}]}]}
-    whole = json.dumps({"data": [article, article]})
+    # On another context: questions on one would stay together, and none be left to validate on.
+    other = json.loads(json.dumps(article).replace("Oslo", "Rome"))
+    whole = json.dumps({"data": [article, other]})
     write_tables(hub, {"train": whole, "test": whole.replace('"1"', '"2"')}, "json")
     assert named().item.sizes == {"train": 2, "test": 2}
 
@@ -238,4 +240,31 @@ def test_options_work_on_tables_of_the_hub(hub):
 def test_options_without_effect_are_refused(hub, params, message):
     write_tables(hub, {"train": rows(20), "test": rows(5)})
     with pytest.raises(DataError, match=message):
+        named(params).item.output  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("params", "sizes"),
+    [
+        ("[test=0.2]", {"train": 16, "validation": 6, "test": 4}),
+        ("[test=validation,validation=0.1]", {"train": 18, "validation": 2, "test": 6}),
+        ("[test=validation,seed=1]", {"train": 16, "validation": 4, "test": 6}),
+    ],
+)
+def test_shares_of_a_data_set(hub, params, sizes):
+    named().item.fetch()
+    assert named(params).item.sizes == sizes
+
+
+def test_a_share_of_a_split_that_the_data_set_has(hub):
+    named().item.fetch()
+    with pytest.raises(DataError, match=r"validation=0.1 takes validation from the training rows"):
+        named("[validation=0.1,test=0.2]").item.output  # noqa: B018
+
+
+@pytest.mark.parametrize("params", ["[time=when]", "[group=context]"])
+def test_groups_and_times_of_questions(hub, params):
+    write_tables(hub, {"train": questions(8), "test": questions(3)})
+    assert "groups whole" not in named().item.description
+    with pytest.raises(DataError, match=r"has no effect on questions, whose groups are those of group=title"):
         named(params).item.output  # noqa: B018

@@ -6,9 +6,8 @@ import csv
 import gzip
 
 import pytest
-from tlbench_data.drawing import draw
 
-from tlbench import DataError, UsageError
+from tlbench import DataError, UsageError, draw
 from tlbench.catalog.catalog import Catalog
 
 

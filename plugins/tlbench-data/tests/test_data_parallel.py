@@ -59,6 +59,18 @@ def test_a_folder_of_splits(catalog, folder):
     assert back.description.endswith("; de to en")
 
 
+def test_shares_of_a_folder_of_splits(catalog, folder):
+    (folder / "valid.en").unlink()
+    (folder / "valid.de").unlink()
+    task = catalog.task(f"parallel:{folder}[src=en,tgt=de,validation=0.1]").item
+    assert task.sizes == {"train": 18, "validation": 2, "test": 5}
+    assert "(validation: 2 of 20 training rows carved by seed 0)" in task.description
+    with pytest.raises(DataError, match=r"test=0\.2 takes test from the training rows, but test_2016_flickr"):
+        catalog.task(f"parallel:{folder}[src=en,tgt=de,test=0.2]").item.output  # noqa: B018
+    with pytest.raises(UsageError, match="parallel: does not use group="):
+        catalog.task(f"parallel:{folder}[src=en,tgt=de,group=x]")
+
+
 @pytest.mark.parametrize("endings", [("source", "target"), ("src", "tgt"), ("src", "trg")])
 def test_endings_that_say_the_direction(catalog, tmp_path, endings):
     task = catalog.task(f"parallel:{corpus(tmp_path / 'sums', 'corpus', endings, rows=30)}").item

@@ -60,7 +60,9 @@ def test_flat_rows_of_parquet_and_without_an_answer(tmp_path):
 
 def test_a_folder_of_flat_rows_is_a_task(tmp_path):
     for split, size in (("train", 4), ("test", 2)):
-        lines = (json.dumps({**flat(i), "id": f"{split}{i}"}) for i in range(size))
+        # Two contexts: questions on one stay together, and none of a single one would be left to validate on.
+        rows = ({**flat(i), "id": f"{split}{i}", "context": f"{CONTEXT}{' Really.' * (i % 2)}"} for i in range(size))
+        lines = map(json.dumps, rows)
         (tmp_path / f"{split}.jsonl").write_text("\n".join(lines))
     task = Catalog.discover().task(f"squad:{tmp_path}").item
     assert task.sizes == {"train": 4, "test": 2}

@@ -11,6 +11,7 @@ from tlbench.catalog.catalog import Catalog
 from tlbench.cli.text_tables import print_rows
 from tlbench.contracts.cell import Cell, Plan, Protocol
 from tlbench.contracts.errors import StoreError
+from tlbench.data.carving import planned_carve
 from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
 
@@ -56,11 +57,13 @@ def print_plan(plan: Plan, out: Path, cells: bool = False) -> None:
 
 
 def print_inferred(plan: Plan, catalog: Catalog) -> None:
-    """Prints to stderr how the user's own files were read: the columns, classes and splits that were inferred."""
-    # Tasks from files have a scheme in their name, such as csv:; those of plugins have a fixed description.
+    """Prints to stderr how the user's own files were read, and which validation splits are carved from train."""
     for name in dict.fromkeys(cell.task.name for cell in plan.cells):
-        if ":" in name and (description := catalog.task(name).item.description):
-            print(f"{printable(name)}: {printable(description)}", file=sys.stderr)
+        task = catalog.task(name).item
+        # Tasks from files have a scheme in their name, such as csv:, and their description says how they are split.
+        note = task.description if ":" in name else planned_carve(task.sizes, task.output)
+        if note:
+            print(f"{printable(name)}: {printable(note)}", file=sys.stderr)
 
 
 def protocol_text(protocol: Protocol) -> str:

@@ -20,6 +20,7 @@ from tlbench.contracts.resources import Trainable, estimated
 from tlbench.contracts.space import Choice, Domain, Float, Int, Override, Range
 from tlbench.contracts.strategy import SpaceContext, Strategy, TaskInfo
 from tlbench.contracts.task import Task
+from tlbench.data.carving import CARVE_SEED, how_drawn, planned_carve
 from tlbench.modeling.disk.cache_settings import size_text
 from tlbench.planning.capacity import needed_bytes
 from tlbench.planning.needs import declared_needs
@@ -110,6 +111,12 @@ def _task(task: Task) -> Facts:
     yield "output", _output(task.output)
     yield "metrics", ", ".join(task.metrics)
     yield "splits", ", ".join(f"{split} {size:,}" for split, size in task.sizes.items())
+    if ":" not in task.name:
+        # The description of a task from files says how they are split.
+        # Without sizes only the data would tell whether there is a validation split, and they are not read here.
+        unknown = f"its own, or else carved from train: 20%, at most 2,000, {how_drawn(task.output, CARVE_SEED)}"
+        carved = planned_carve(task.sizes, task.output).removeprefix("validation: ")
+        yield "validation", carved if task.sizes else unknown
     yield "slices", ", ".join(task.slices)
     yield "source", task.source
     yield "licence", task.licence

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
@@ -33,9 +34,7 @@ class Output:
 
     A subclass declares which targets are valid, in which of the four forms of `PredictionForm` predictions come, and
     which head predicts them. `target_error` must be overridden, and `head` too unless every backbone in use has a head
-    for this kind of output.
-
-    Guarantees: predictions in one of the four forms are stored, scored, resampled and ranked like tlbench's own.
+    for this kind of output. Predictions are then stored, scored, resampled and ranked like those of tlbench's own.
 
     Example:
         from dataclasses import dataclass
@@ -77,6 +76,8 @@ class Output:
     """Whether numeric predictions are integers, such as class indices."""
     reads: ClassVar[Reads] = "example"
     """The input from which a head predicts."""
+    stratified_by: ClassVar[str] = ""
+    """What `strata` returns, for messages, such as "decile"; empty for the default."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -90,6 +91,16 @@ class Output:
     def class_indices(self, target: Any) -> set[int]:
         """Returns the indices of the classes that a target contains; the conformance checks call this method."""
         return set()
+
+    def strata(self, targets: Sequence[Any]) -> Sequence[Hashable]:
+        """Returns the stratum of each target for drawing splits; by default its rarest class (Sechidis et al. 2011)."""
+        present = [self.class_indices(target) for target in targets]
+        counts = Counter(index for indices in present for index in indices)
+        return [min(indices, key=lambda index: (counts[index], index), default=-1) for indices in present]
+
+    def undivided_inputs(self, example: Example) -> tuple[Any, ...]:
+        """Returns the inputs by which examples are equal, and so drawn into one split; the default is all of them."""
+        return example.inputs
 
     def arrays(self, targets: Sequence[Any], predictions: Predictions) -> Arrays | None:
         """Returns targets and predictions as arrays for the metrics, (N,) or (N, K) each, in the form of `answers`.
@@ -126,6 +137,7 @@ class Classes(Output):
     kind: ClassVar[str] = "classes"
     answers: ClassVar[PredictionForm] = "numbers"
     whole: ClassVar[bool] = True
+    stratified_by: ClassVar[str] = "class"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -152,6 +164,7 @@ class MultiLabel(Output):
 
     kind: ClassVar[str] = "multi-label"
     answers: ClassVar[PredictionForm] = "labels"
+    stratified_by: ClassVar[str] = "rarest label"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -175,11 +188,17 @@ class Scalar(Output):
 
     kind: ClassVar[str] = "scalar"
     answers: ClassVar[PredictionForm] = "numbers"
+    stratified_by: ClassVar[str] = "decile"
 
     def target_error(self, example: Example) -> str | None:
         """Returns an error message if the target is not a finite float, else None."""
         target = example.target
         return None if isinstance(target, float) and math.isfinite(target) else _invalid_target(self, target)
+
+    def strata(self, targets: Sequence[Any]) -> Sequence[Hashable]:
+        """Returns the decile of each target; equal targets are in one."""
+        ranks = {target: rank for rank, target in enumerate(sorted(targets))}
+        return [ranks[target] * 10 // len(targets) for target in targets]
 
 
 @dataclass(frozen=True)
@@ -222,8 +241,7 @@ class Answer(NamedTuple):
 class Span(Output):
     """Extractive question answering: a prediction is a substring of the context.
 
-    A target is a tuple of accepted `Answer`s. It is empty for an unanswerable question, whose correct prediction is the
-    empty text.
+    A target is a tuple of accepted `Answer`s, empty for a question without answer, whose prediction is the empty text.
     """
 
     kind: ClassVar[str] = "span"
@@ -242,6 +260,10 @@ class Span(Output):
             if not text or at_start != text:
                 return f"the answer {text!r} should begin at {start}, where the context has {at_start!r}"
         return None
+
+    def undivided_inputs(self, example: Example) -> tuple[Any, ...]:
+        """Returns the context, so that questions about one paragraph are drawn into one split."""
+        return example.inputs[1:]
 
 
 @dataclass(frozen=True)

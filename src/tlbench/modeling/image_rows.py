@@ -10,8 +10,10 @@ import numpy as np
 import torch
 
 from tlbench.contracts.errors import DataError, PluginError
+from tlbench.contracts.images.image_file import ImageFile, rgb
+from tlbench.contracts.images.opening import check_enlarged
 from tlbench.contracts.outputs import Output
-from tlbench.contracts.task import Examples, ImageFile, check_enlarged, rgb
+from tlbench.contracts.task import Examples
 from tlbench.modeling.data import Batch, Data, one_row_each
 from tlbench.modeling.disk.disk_cache import cached_arrays
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tlbench.contracts.errors import PluginError
+from tlbench.contracts.errors import DataError, PluginError
 from tlbench.contracts.task import Examples, SplitName, Task
-
-CARVE_SEED = 0
-CARVE_FRACTION = 0.2
-CARVE_AT_MOST = 2000
+from tlbench.data.carving import carve
 
 
 class Splits:
@@ -27,7 +24,7 @@ class Splits:
 
     @property
     def validation(self) -> Examples:
-        """The task's own validation examples, or else a part of the training split drawn with a fixed seed."""
+        """The task's own validation examples, or else a part of the training split, carved with a fixed seed."""
         self._carve_validation()
         return self._non_empty("validation")
 
@@ -66,14 +63,13 @@ class Splits:
         if self._read_split("validation") is not None:
             return
         whole = self._non_empty("train")
-        order = _permutation(len(whole), CARVE_SEED)
-        # Before any training limit, so that the validation split is the same for every limit.
-        size = min(CARVE_AT_MOST, max(1, round(len(whole) * CARVE_FRACTION)))
-        if size >= len(whole):
-            raise PluginError(f"{self._task.name}: {len(whole)} training examples are too few to carve validation from")
-        # Sorted, so that both parts keep the order of the task.
-        self._read["validation"] = whole.take(sorted(order[:size]))
-        self._read["train"] = whole.take(sorted(order[size:]))
+        try:
+            # Before any training limit, so that the validation split is the same for every limit.
+            train, validation = carve(whole, self._task.output)
+        except DataError as error:
+            raise DataError(f"{self._task.name}: {error}") from error
+        self._read["validation"] = whole.take(validation)
+        self._read["train"] = whole.take(train)
 
     def _non_empty(self, name: SplitName) -> Examples:
         examples = self._read_split(name)

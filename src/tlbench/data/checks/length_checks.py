@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tlbench.contracts.task import FORMATS, Example, ImageFile
+from tlbench.contracts.images.image_file import FORMATS, ImageFile
+from tlbench.contracts.task import Example
 from tlbench.data.checks.finding import CheckedData, Finding, counted, first_ids
 
 CUT_SHARE = 0.01

@@ -73,6 +73,17 @@ class OutputConformance:
             assert self.output.target_error(missing), "`target_error` accepts a missing target"
             assert self.output.class_indices(example.target) <= set(range(len(self.output.classes)))
 
+    def test_strata_and_equal_inputs(self) -> None:
+        """Every target has a stratum, equal targets the same one, and some inputs say which examples are equal."""
+        targets = [example.target for example in self.examples]
+        strata = self.output.strata([*targets, *targets])
+        assert len(strata) == 2 * len(targets), f"{len(strata)} strata for {2 * len(targets)} targets"
+        assert list(strata[: len(targets)]) == list(strata[len(targets) :]), "equal targets are in different strata"
+        # As keys of a dictionary: a draw groups examples by them.
+        assert dict.fromkeys(strata)
+        for example in self.examples:
+            assert self.output.undivided_inputs(example), f"{example.id}: no input says which examples are equal"
+
     def test_right_answers_score_best(self) -> None:
         """Right predictions have the best value of every metric."""
         for metric in self.metrics:

@@ -10,8 +10,9 @@ from typing import ClassVar
 import pytest
 
 from tlbench.catalog.catalog import Catalog
+from tlbench.contracts.images.image_file import ImageFile
 from tlbench.contracts.outputs import Classes, Output
-from tlbench.contracts.task import Example, Examples, ImageFile, SplitName, Task
+from tlbench.contracts.task import Example, Examples, SplitName, Task
 from tlbench.testing.conformance.every_plugin import check_light, check_name
 
 LABELLED: tuple[SplitName, ...] = ("train", "validation", "test")
@@ -95,6 +96,13 @@ class TaskConformance:
         for first, second in combinations(LABELLED, 2):
             common = set(inputs[first]) & set(inputs[second])
             assert not common, f"{first} and {second} share {len(common)} inputs, such as {min(common)}"
+
+    def test_no_group_in_two_splits(self, splits: dict[str, Examples]) -> None:
+        """No group of examples, such as a patient, is in two labelled splits."""
+        groups = {name: {example.group for example in splits.get(name, ()) if example.group} for name in LABELLED}
+        for first, second in combinations(LABELLED, 2):
+            common = groups[first] & groups[second]
+            assert not common, f"{first} and {second} share {len(common)} groups, such as {min(common)}"
 
     def test_splits_are_deterministic(self, splits: dict[str, Examples]) -> None:
         """A split is the same at every call, in any order of calls."""

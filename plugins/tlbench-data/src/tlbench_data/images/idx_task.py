@@ -13,9 +13,8 @@ from tlbench import Classes, DataError, Examples, SplitName, Task
 from tlbench_data.columns.metric_choice import chosen_first, positive_class
 from tlbench_data.columns.output_kinds import OF_ONE_CLASS
 from tlbench_data.columns.renamed_labels import LabelMap
-from tlbench_data.drawing import check_seed, draw
 from tlbench_data.images.idx import read_labelled
-from tlbench_data.images.image_layout import SHARES
+from tlbench_data.images.image_division import ImageDivision, Images, divided
 from tlbench_data.images.image_tasks import examples_of_arrays
 from tlbench_data.images.pinned_folders import checked_digest, folder_at, named_path, path_and_digest
 from tlbench_data.name_lists import renamed_pairs
@@ -49,12 +48,17 @@ class IdxImages(Task):
     subset: str = option("", "which of several data sets: what stands before -train-images in its files' names")
     metric: str = option("", "primary metric, if not accuracy")
     positive_class: str = option("", "positive class of metric=f1, precision or recall; the second of two")
-    split_seed: int = option(0, "seed of the stratified 80/10/10 split of a folder without a test pair")
+    split_seed: int = option(0, "seed of the splits that the folder lacks")
+    validation: str = option("", "share of the images for validation, such as 0.1; of train's if there is a test pair")
+    test: str = option("", "share of the images for the test, in a folder without a test pair")
 
     modality = "image"
 
     def __post_init__(self) -> None:
-        check_seed(self.name, "split_seed", self.split_seed)
+        for split, share in (("validation", self.division.validation), ("test", self.division.test)):
+            if share:
+                # One form for all ways to write a number, since the name is the task's identity.
+                object.__setattr__(self, split, str(share))
         if self.labels:
             folder = folder_at(named_path(self.name))
             object.__setattr__(self, "labels", pinned_names(self.name, "labels", folder, self.labels))
@@ -75,6 +79,15 @@ class IdxImages(Task):
             DataError: The files cannot be used, or have no such class.
         """
         return _positive_class(self, _read(self).classes)[0] if self.metric in OF_ONE_CLASS else Task.positive
+
+    @property
+    def division(self) -> ImageDivision:
+        """How the images are divided into the splits that the folder lacks.
+
+        Raises:
+            UsageError: An option is not valid.
+        """
+        return ImageDivision.of(self.name, self.split_seed, self.validation, self.test)
 
     @property
     def output(self) -> Classes:  # type: ignore[override]
@@ -103,7 +116,7 @@ class IdxImages(Task):
         """
         read = _read(self)
         sizes = ", ".join(f"{size:,} {split}" for split, size in self.sizes.items())
-        drawn = f" (80/10/10 by seed {self.split_seed}, stratified)" if read.is_drawn else ""
+        drawn = f" ({read.how})" if read.how else ""
         height, width = read.splits["train"][0].shape[1:]
         about = f"Your images of {width} x {height} grey pixels of {len(read.classes)} classes; {sizes}{drawn}"
         note = _positive_class(self, read.classes)[1]
@@ -132,7 +145,8 @@ class _Read:
     classes: tuple[str, ...]
     splits: Mapping[str, tuple[np.ndarray, np.ndarray, Sequence[int]]]
     """Split to pixels (N, H, W), the classes' indices (N,), and the rows that belong to it."""
-    is_drawn: bool
+    how: str
+    """How splits that the files lack are drawn or carved; empty if they have all of them."""
 
 
 def resolve(text: str) -> IdxImages:
@@ -187,13 +201,15 @@ def _read(task: IdxImages) -> _Read:
                 "[labels=a+b+c] declares all of them"
             )
         splits[split] = (pixels, class_of[(labels[:, None] == numbers).argmax(axis=1)], range(len(labels)))
-    if set(splits) == {"train"}:
-        pixels, targets, _ = splits["train"]
-        parts = draw([image.tobytes() for image in pixels], targets.tolist(), SHARES, task.split_seed)
-        return _Read(classes, {split: (pixels, targets, rows) for split, rows in parts.items()}, is_drawn=True)
-    if "test" not in splits:
+    is_split = set(splits) != {"train"}
+    if is_split and "test" not in splits:
         splits["test"] = splits.pop("validation")
-    return _Read(classes, splits, is_drawn=False)
+    pixels, targets, _ = splits["train"]
+    images = Images(lambda: [image.tobytes() for image in pixels], targets.tolist())
+    sizes = {split: len(rows) for split, (_, _, rows) in splits.items()}
+    parts, how = divided(task.name, sizes, images, task.division, is_split=is_split)
+    splits |= {split: (pixels, targets, rows) for split, rows in parts.items()}
+    return _Read(classes, {split: splits[split] for split in NAMES if split in splits}, how)
 
 
 def _positive_class(task: IdxImages, classes: Sequence[str]) -> tuple[int, str]:

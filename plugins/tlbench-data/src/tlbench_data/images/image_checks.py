@@ -44,7 +44,7 @@ def examples_of(
         # As a repr: the log goes to a terminal unescaped, and file names may contain control sequences.
         _log.warning("left out %d of %d images that cannot be read: %r", count, len(files), str(problem))
     return [
-        Example(file.id, (image,), numbers[file.label])
+        Example(file.id, (image,), numbers[file.label], group=file.group)
         for file, image in zip(files, images, strict=True)
         if isinstance(image, ImageFile)
     ]

@@ -21,11 +21,13 @@ _LONGEST_SUFFIX = 10
 
 @dataclass(frozen=True, slots=True)
 class LabelledFile:
-    """An image file with its class and its id within the data set."""
+    """An image file with its class, its id within the data set, and its group."""
 
     path: Path
     label: str
     id: str
+    group: str = ""
+    """What the image belongs to, such as a patient; read from a table."""
 
 
 @dataclass

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tlbench import DataError
 from tlbench_data.columns.label_values import is_missing
+from tlbench_data.division.row_groups import with_groups
 from tlbench_data.images.image_folders import LabelledFile
 from tlbench_data.images.image_layout import ALL
 from tlbench_data.own.schemes import Format, rows_of
@@ -27,17 +28,19 @@ def is_table(labels: str) -> bool:
 
 
 def labelled_files(
-    table: Path, folder: Path, files: Sequence[LabelledFile], *, drop_missing: bool = False
+    table: Path, folder: Path, files: Sequence[LabelledFile], group: str = "", *, drop_missing: bool = False
 ) -> tuple[dict[str, list[LabelledFile]], dict[str, int]]:
     """Returns the labelled images of each split, or of `ALL`, and how many images and rows were left out, by reason.
 
     A row names its image by the path from the folder or from the table, or by the file's name, with the suffix or
-    without; a column `split` says its split. With `drop_missing`, rows without an image or a label are left out.
+    without; a column `split` says its split, and the column `group`, if given, what it belongs to. With `drop_missing`,
+    rows without an image or a label are left out.
 
     Raises:
         DataError: The columns cannot be told, a row names no image or the image of another row, or has no label.
     """
-    rows, _ = rows_of([table], Format(_TABLES[_suffix(str(table))], quotes=_suffix(str(table)) == ".csv"))
+    read, _ = rows_of([table], Format(_TABLES[_suffix(str(table))], quotes=_suffix(str(table)) == ".csv"))
+    rows = with_groups(read, group, "", ())
     name, label = _columns(rows[0])
     known = _by_name(table, folder, files)
     named = [row for row in rows if _key(row.text(name)) in known]
@@ -63,7 +66,7 @@ def labelled_files(
         if file.id in used:
             raise row.error(f"{row.text(name)} has a label in an earlier row")
         used.add(file.id)
-        splits.setdefault(_split(row), []).append(LabelledFile(file.path, row.text(label), file.id))
+        splits.setdefault(_split(row), []).append(LabelledFile(file.path, row.text(label), file.id, row.group))
     if set(splits) != {ALL} and not {"train", "test"} <= set(splits):
         raise DataError(f"{table}: the column split names {listed(sorted(splits))}; it must name train and test")
     left_out = {

@@ -24,8 +24,6 @@ from tlbench_data.split_names import named_splits, split_of
 
 ALL = "all"
 """Name of the only part of a folder without splits."""
-SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
-"""How images without splits are drawn into them."""
 _SPLIT_WORDS = ("train", "valid", "test")
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from tlbench import Classes, DataError, Example, Examples, SplitName, Task
+from tlbench import Classes, DataError, Example, Examples, SplitName, Task, draw
 from tlbench_data import places
-from tlbench_data.drawing import check_seed, draw
+from tlbench_data.division.split_options import check_seed
 from tlbench_data.images.cifar10 import read_cifar
 from tlbench_data.images.idx import read_labelled
 from tlbench_data.images.image_checks import content_of, examples_of

@@ -12,17 +12,18 @@ from tlbench import Classes, DataError, Examples, ImageFile, SplitName, Task, Us
 from tlbench_data.columns.metric_choice import chosen_first, positive_class
 from tlbench_data.columns.output_kinds import OF_ONE_CLASS
 from tlbench_data.columns.renamed_labels import LabelMap
-from tlbench_data.drawing import check_seed, draw
 from tlbench_data.images.image_checks import content_key, decoded, digest, examples_of
+from tlbench_data.images.image_division import ImageDivision, Images, divided, refuse_straddling_images
 from tlbench_data.images.image_folders import LabelledFile, class_of
 from tlbench_data.images.image_labels import is_table, labelled_files
-from tlbench_data.images.image_layout import ALL, SHARES, layout_of, left_out_text
+from tlbench_data.images.image_layout import ALL, layout_of, left_out_text
 from tlbench_data.images.pinned_folders import checked_digest, folder_at, named_path, path_and_digest
 from tlbench_data.name_lists import renamed_pairs
 from tlbench_data.option_fields import option
 from tlbench_data.own.name_files import check_classes, names_in, pinned_names
 from tlbench_data.own.named_files import beside, pin, pinned_path
 from tlbench_data.own.own_parameters import check_map, check_metric
+from tlbench_data.split_names import NAMES
 
 SCHEME = "imagefolder:"
 _SAID = {
@@ -46,12 +47,20 @@ class ImageFolder(Task):
     skip_unreadable: bool = option(False, "leaves out images that cannot be read, for whatever reason")
     metric: str = option("", "primary metric, if not accuracy")
     positive_class: str = option("", "positive class of metric=f1, precision or recall; the second of two")
-    split_seed: int = option(0, "seed of the stratified 80/10/10 split of a folder without splits")
+    split_seed: int = option(0, "seed of the splits that the folder lacks")
+    validation: str = option("", "share of the images for validation, such as 0.1; of train's if there are splits")
+    test: str = option("", "share of the images for the test, in a folder without splits")
+    group: str = option("", "column of a table in labels= of what images belong to, such as a patient: not divided")
 
     modality = "image"
 
     def __post_init__(self) -> None:
-        check_seed(self.name, "split_seed", self.split_seed)
+        for split, share in (("validation", self.division.validation), ("test", self.division.test)):
+            if share:
+                # One form for all ways to write a number, since the name is the task's identity.
+                object.__setattr__(self, split, str(share))
+        if self.group and not is_table(self.labels):
+            raise UsageError(f"{self.name}: group={self.group} is a column of a table, as in [labels=labels.csv]")
         if is_table(self.labels):
             # Pinned, because the task's name, its identity, must fix the content of every file.
             object.__setattr__(self, "labels", pin("csv", beside(self.path, self.labels)))
@@ -67,6 +76,15 @@ class ImageFolder(Task):
     def path(self) -> Path:
         """The folder without its digest; an archive is unpacked into the cache first."""
         return folder_at(named_path(self.name))
+
+    @property
+    def division(self) -> ImageDivision:
+        """How the images are divided into the splits that the folder lacks.
+
+        Raises:
+            UsageError: An option is not valid.
+        """
+        return ImageDivision.of(self.name, self.split_seed, self.validation, self.test, self.group)
 
     @property
     def output(self) -> Classes:  # type: ignore[override]
@@ -114,10 +132,8 @@ class ImageFolder(Task):
         read = _read(self)
         sizes = ", ".join(f"{size:,} {split}" for split, size in self.sizes.items())
         splits = ", ".join(f"{split} from {folder}/" for split, folder in read.places.items())
-        drawn = f"80/10/10 by seed {self.split_seed}, stratified"
-        return "; ".join(
-            [f"Your images of {len(read.classes)} classes", f"{sizes} ({splits or drawn})", *self.reading_notes]
-        )
+        how = "; ".join(filter(None, (splits, read.how)))
+        return "; ".join([f"Your images of {len(read.classes)} classes", f"{sizes} ({how})", *self.reading_notes])
 
     @property
     def reading_notes(self) -> tuple[str, ...]:
@@ -181,6 +197,8 @@ class _Read:
     places: Mapping[str, str]
     left_out: Mapping[str, int]
     notes: tuple[str, ...]
+    how: str
+    """How splits that the folder lacks are drawn or carved; empty if it has all of them."""
 
 
 # Listing is repeated for every property otherwise; the content is pinned by the name, so once per process is enough.
@@ -193,7 +211,7 @@ def _read(task: ImageFolder) -> _Read:
     if is_table(task.labels):
         table = pinned_path(task.labels)
         every = [file for each in layout.files.values() for file in each]
-        labelled, without = labelled_files(table, task.path, every, drop_missing=task.drop_missing)
+        labelled, without = labelled_files(table, task.path, every, task.group, drop_missing=task.drop_missing)
         # Adding leaves out a count of none.
         left_out += Counter(without)
         if table.is_relative_to(task.path):
@@ -219,20 +237,32 @@ def _read(task: ImageFolder) -> _Read:
             raise DataError(f"{task.path}: map= leaves one class, {classes[0]!r}; there must be at least two")
         if joined := layout.joined():
             notes.append(f"folders in two Unicode forms are one class: {', '.join(joined)}")
-    if ALL in files:
-        files = _drawn(files[ALL], task.split_seed)
+    files, how = _divided(task, files)
     for split, each in files.items():
         if each and (unseen := sorted(set(classes) - {file.label for file in each})):
             notes.append(f"{split} has no image of {', '.join(unseen)}")
     if note := positive_class(task.name, task.metric, task.positive_class, classes)[1]:
         notes.append(note)
-    return _Read(classes, files, places, left_out, tuple(notes))
+    return _Read(classes, files, places, left_out, tuple(notes), how)
 
 
-def _drawn(files: Sequence[LabelledFile], seed: int) -> dict[str, list[LabelledFile]]:
-    # Keyed by content: copies of an image under two names stay in one split.
-    parts = draw([content_key(file) for file in files], [file.label for file in files], SHARES, seed)
-    return {split: [files[position] for position in positions] for split, positions in parts.items()}
+def _divided(
+    task: ImageFolder, files: Mapping[str, Sequence[LabelledFile]]
+) -> tuple[dict[str, Sequence[LabelledFile]], str]:
+    source = ALL if ALL in files else "train"
+    of_source = files[source]
+    refuse_straddling_images(task.name, {split: [file.group for file in each] for split, each in files.items()})
+    images = Images(
+        # By content: copies of an image under two names stay in one split.
+        lambda: [content_key(file) for file in of_source],
+        [file.label for file in of_source],
+        [file.group for file in of_source],
+    )
+    sizes = {split: len(each) for split, each in files.items()}
+    parts, how = divided(task.name, sizes, images, task.division, is_split=source != ALL)
+    made = {split: [of_source[position] for position in positions] for split, positions in parts.items()}
+    every = {**files, **made}
+    return {split: every[split] for split in NAMES if split in every}, how
 
 
 def resolve(text: str) -> ImageFolder:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias, get_args
 
-from tlbench.contracts.task import Adjustment
+from tlbench.contracts.images.opening import Adjustment
 from tlbench_data.own.archives import cache_folder
 
 Checked: TypeAlias = "Mapping[str, tuple[Adjustment, ...]]"

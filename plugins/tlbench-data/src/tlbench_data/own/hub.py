@@ -8,8 +8,9 @@ from pathlib import Path
 
 from tlbench import DataError, UsageError
 from tlbench.catalog.names import canonical
+from tlbench_data.division.dividing import ALL, refuse_shares
 from tlbench_data.option_fields import option
-from tlbench_data.own.own_splits import ALL, Part, contents, shared
+from tlbench_data.own.own_splits import Part, contents, shared
 from tlbench_data.own.own_task import OwnTask
 from tlbench_data.readers import Hub
 from tlbench_data.split_names import NAMES, SplitName
@@ -58,20 +59,21 @@ class HubTask(OwnTask):
         files_of: dict[str, list[Path]] = {}
         for split in NAMES:
             files = next((files for name in self._split_names(split) if (files := self._hub.files(name))), [])
-            if getattr(self, split) and not files:
-                raise DataError(f"{self.name}: no split {getattr(self, split)!r}")
+            if self.file_of(split) and not files:
+                raise DataError(f"{self.name}: no split {self.file_of(split)!r}")
             if files:
                 files_of[split] = files
         others = contents(*(files for split, files in files_of.items() if split != "validation"))
-        if not self.validation and others & contents(files_of.get("validation", ())):
+        if not self.file_of("validation") and others & contents(files_of.get("validation", ())):
             # With [test=validation], the validation split is the test split, and validation is carved from train.
             del files_of["validation"]
         if twice := shared(files_of):
             raise DataError(f"{self.name}: {' and '.join(twice)} would be the same tables: name another split")
+        refuse_shares(self.name, self.division, {split: "a split of that name" for split in files_of})
         if set(files_of) == {"train"}:
             return [Part(ALL, files_of["train"])]
         for split in ("train", "test"):
-            if split not in files_of:
+            if split not in files_of and not (split == "test" and self.division.test):
                 raise DataError(f"{self.name}: no split {split!r}; name one, as [{split}=validation]")
         return [Part(split, files) for split, files in files_of.items()]
 
@@ -85,7 +87,7 @@ class HubTask(OwnTask):
         return Path()
 
     def _split_names(self, split: SplitName) -> tuple[str, ...]:
-        given: str = getattr(self, split)
+        given = self.file_of(split)
         return (given,) if given else NAMES[split]
 
     @property

@@ -24,8 +24,8 @@ class OwnOptions:
     label: str = option("", "column of the label; a+b+c for columns of zeros and ones", TABLES)
     kind: str = option("", "classes, multilabel, scalar, text or tokens; inferred if not set", TABLES)
     train: str = option("", "file of this split, if not called train.*; hub: its name; parallel: its stem or two files")
-    validation: str = option("", "the validation split, likewise")
-    test: str = option("", "the test split, likewise")
+    validation: str = option("", "the validation split, likewise, or the share of the rows for it, as 0.1")
+    test: str = option("", "the test split, likewise, or the share of the rows for it")
     header: bool = option(True, "whether the first line names the columns, else 0, 1, ...", DELIMITED)
     quotes: bool = option(True, "whether quoted fields may contain separators and line ends", DELIMITED)
     encoding: str = option("utf-8", "encoding of the files, such as latin-1", (*TEXT_FILES, "conll", *LINES))
@@ -47,7 +47,11 @@ class OwnOptions:
     column: str = option("", "column of the tags, from 0, or by its name in CoNLL-U; the last if not set", ("conll",))
     comments: str = option("", "drop or keep lines that begin with #; decided by the file if not set", ("conll",))
     tag_scheme: str = option("", "bio, iob1, iobes, bmes, bilou, io or plain; recognised if not set", WORDS)
-    seed: int = option(0, "seed of the 80/10/10 split of files that are not split")
+    seed: int = option(0, "seed of the splits that the files lack")
+    group: str = option(
+        "", "column of what rows belong to, such as a patient: never divided; squad: title", (*TABLES, "squad")
+    )
+    time: str = option("", "column of dates, numbers or years: the earliest rows train, the latest test", TABLES)
 
 
 def check_effects(task: OwnOptions) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tlbench import METRICS, Metric, UsageError
 from tlbench_data.columns import output_kinds as kinds
 from tlbench_data.columns.label_values import class_key
-from tlbench_data.drawing import check_seed
+from tlbench_data.division.split_options import check_seed, check_shares
 from tlbench_data.name_lists import renamed_pairs
 from tlbench_data.own.name_files import names_in
 from tlbench_data.own.own_options import check_effects
@@ -43,6 +43,11 @@ def check_parameters(task: OwnTask) -> None:
         check_names(task.name, option, getattr(task, option))
     check_map(task.name, task.map)
     check_seed(task.name, "seed", task.seed)
+    check_shares(task.name, task.division.validation, task.division.test)
+    if task.scheme == "squad" and task.group not in ("", "title"):
+        raise UsageError(f"{task.name}: group={task.group}: squad: has the groups of group=title, its articles")
+    if task.time and task.time == task.group:
+        raise UsageError(f"{task.name}: group= and time= name the same column")
     check_effects(task)
 
 

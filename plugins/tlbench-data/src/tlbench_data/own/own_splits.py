@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -26,19 +26,14 @@ from tlbench_data.columns.option_effects import check_kind_effects
 from tlbench_data.columns.output_kinds import TargetColumn, infer, metrics_of, output_of, target_of
 from tlbench_data.columns.renamed_labels import LabelMap, cell_separator
 from tlbench_data.columns.unlabelled import class_order, without_unlabelled
-from tlbench_data.drawing import draw
+from tlbench_data.division.dividing import ALL, Divided, Rows, SplitOptions, divided
+from tlbench_data.division.row_groups import with_groups
 from tlbench_data.own.image_names import refuse_image_names
 from tlbench_data.own.questions import hold_questions, question_splits
 from tlbench_data.own.schemes import Format, rows_of, sentences_in
 from tlbench_data.readers.rows import Row, listed, shown
 from tlbench_data.words.tagged_words import TagOptions, tagged_rows
 from tlbench_data.words.word_files import check_no_words, sentences_of
-
-_SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
-# Regression targets are stratified by deciles.
-_STRATA = 10
-ALL = "all"
-"""Name of a part that contains all splits."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +79,11 @@ class Options:
     """Options in a task's name for reading its files, other than those in `Format` and `TargetColumn`."""
 
     texts: tuple[str, str] = ("", "")
-    seed: int = 0
     drop_missing: bool = False
     names: tuple[str, ...] = ()
     """Names of the places in lists of 0 and 1, or of numbered tags."""
     tag_scheme: str = ""
+    division: SplitOptions = field(default_factory=SplitOptions)
 
 
 def prepare(parts: Sequence[Part], form: Format, column: TargetColumn, options: Options) -> Prepared:
@@ -99,26 +94,25 @@ def prepare(parts: Sequence[Part], form: Format, column: TargetColumn, options: 
     """
     is_table = any((*options.texts, column.name, column.kind, form.sentence))
     if not is_table and hold_questions(parts[0].files[0], form, column, options):
-        questions = question_splits({part.split: part.files for part in parts}, form)
+        questions = question_splits({part.split: part.files for part in parts}, form, options.division)
         read = _ReadFiles(Span(), ("answer_f1", "exact_match"), questions, "answers to questions")
     else:
         read = _read_table(parts, form, column, options)
-    output, splits, path, seed = read.output, dict(read.splits), parts[0].files[0], options.seed
-    is_drawn = ALL in splits
-    if is_drawn:
-        splits = _draw_splits(splits[ALL], output, seed, path)
-    _check(output, splits["train"], path)
-    counts = ", ".join(f"{len(rows)} {split}" for split, rows in splits.items())
-    draw_note = (
-        f" (drawn by seed {seed}{', stratified' if isinstance(output, Classes | Scalar) else ''})" if is_drawn else ""
-    )
-    examples = {split: Examples(rows) for split, rows in splits.items()}
-    notes = (*(part.note for part in parts if part.note), *read.notes)
+    output, path = read.output, parts[0].files[0]
+    made = divided(Rows(read.splits, read.times, output, path), options.division, declared=bool(column.labels))
+    _check(output, made.splits["train"], path)
+    examples = {split: Examples(rows) for split, rows in made.splits.items()}
+    notes = (*(part.note for part in parts if part.note), *read.notes, *made.notes)
     has_labels = isinstance(output, Classes | MultiLabel) and not column.normalize
     alike = look_alike_note(output.classes) if has_labels else []
-    label_notes = (*alike, *conflict_note(splits.values(), output))
-    description = "; ".join([read.summary, f"{counts}{draw_note}", *notes, *label_notes])
+    label_notes = (*alike, *conflict_note(made.splits.values(), output))
+    description = "; ".join([read.summary, _sizes(made), *notes, *label_notes])
     return Prepared(output, read.metrics, examples, description, notes, label_notes, read.order)
+
+
+def _sizes(made: Divided) -> str:
+    counts = ", ".join(f"{len(rows)} {split}" for split, rows in made.splits.items())
+    return f"{counts} ({made.how})" if made.how else counts
 
 
 @dataclass(frozen=True)
@@ -129,10 +123,12 @@ class _ReadFiles:
     summary: str
     notes: Sequence[str] = ()
     order: tuple[str, ...] = ()
+    times: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """The time of each example, by split; None where times are not used."""
 
 
 def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, options: Options) -> _ReadFiles:
-    rows, notes = _rows(parts, form, options.texts[0], column.name)
+    rows, notes = _rows(parts, form, column, options)
     # The first part is train or all: its rows decide columns, kind and label names for every split.
     split = next(iter(rows))
     given, texts, renames = column, options.texts, LabelMap(column.map)
@@ -196,7 +192,7 @@ def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, optio
     all_notes = list(dict.fromkeys([*notes, *([reason] if given.kind and reason else []), *left_out, *joined, *odd]))
     order = renames.names(order)
     own_order = order if set(order) >= set(output.classes) else ()
-    return _ReadFiles(output, metrics_of(output), splits, summary, all_notes, own_order)
+    return _ReadFiles(output, metrics_of(output), splits, summary, all_notes, own_order, _times(rows))
 
 
 def _read_words(
@@ -214,10 +210,17 @@ def _read_words(
         split: _examples(split, part_rows, chosen, tagged.output, column) for split, part_rows in tagged.splits.items()
     }
     summary = _summary("" if given.kind else " (inferred)", chosen, tagged.output, column)
-    return _ReadFiles(tagged.output, tagged.metrics, splits, summary, [*notes, *tagged.notes])
+    times = _times(tagged.splits)
+    return _ReadFiles(tagged.output, tagged.metrics, splits, summary, [*notes, *tagged.notes], times=times)
 
 
-def _rows(parts: Sequence[Part], form: Format, text: str, label: str) -> tuple[Mapping[str, Sequence[Row]], list[str]]:
+def _times(rows: Mapping[str, Sequence[Row]]) -> dict[str, list[Any]]:
+    return {split: [row.time for row in split_rows] for split, split_rows in rows.items()}
+
+
+def _rows(
+    parts: Sequence[Part], form: Format, column: TargetColumn, options: Options
+) -> tuple[Mapping[str, Sequence[Row]], list[str]]:
     """Returns the rows of each split, or its sentences, and notes on the layout and on what was left out."""
     if form.scheme == "conll":
         sentences = {part.split: sentences_in(part.files, form) for part in parts}
@@ -226,9 +229,12 @@ def _rows(parts: Sequence[Part], form: Format, text: str, label: str) -> tuple[M
         return {split: rows for split, (rows, _) in sentences.items()}, notes
     tables = {part.split: rows_of(part.files, form) for part in parts}
     notes = [note for _, part_notes in tables.values() for note in part_notes]
+    text, division = options.texts[0], options.division
+    used = {part for name in (*options.texts, column.name, form.sentence) for part in (name, *name.split("+"))}
+    splits = {split: with_groups(rows, division.group, division.time, used) for split, (rows, _) in tables.items()}
     if form.sentence:
-        return {split: sentences_of(rows, form.sentence, text, label) for split, (rows, _) in tables.items()}, notes
-    return {split: rows for split, (rows, _) in tables.items()}, notes
+        return {split: sentences_of(rows, form.sentence, text, column.name) for split, rows in splits.items()}, notes
+    return splits, notes
 
 
 def _summary(how: str, chosen: ChosenColumns, output: Output, column: TargetColumn) -> str:
@@ -273,28 +279,9 @@ def _examples(
             inputs = (words,)
         else:
             inputs = tuple(row.text(text) for text in chosen.texts)
-        examples.append(Example(f"{'row' if split == ALL else split}-{number}", inputs, target(row)))
+        identity = f"{'row' if split == ALL else split}-{number}"
+        examples.append(Example(identity, inputs, target(row), group=row.group))
     return examples
-
-
-def _draw_splits(examples: Sequence[Example], output: Output, seed: int, path: Path) -> dict[str, list[Example]]:
-    # Questions about one paragraph stay in one split, as do rows with equal inputs.
-    keys = [e.inputs[1] if isinstance(output, Span) else e.inputs for e in examples]
-    parts = draw(keys, _strata(examples, output), _SHARES, seed)
-    if empty := [split for split, rows in parts.items() if not rows]:
-        raise DataError(f"{path}: {len(examples)} rows are too few to split: {empty[0]} would be empty")
-    return {split: [examples[row] for row in rows] for split, rows in parts.items()}
-
-
-def _strata(examples: Sequence[Example], output: Output) -> list[Hashable]:
-    targets = [example.target for example in examples]
-    if isinstance(output, Classes):
-        return list(targets)
-    # Rank of a value, so that equal targets are in one stratum.
-    if isinstance(output, Scalar):
-        ranks = {target: rank for rank, target in enumerate(sorted(targets))}
-        return [ranks[target] * _STRATA // len(targets) for target in targets]
-    return [0] * len(targets)
 
 
 def _check(output: Output, train: Sequence[Example], path: Path) -> None:

@@ -11,6 +11,8 @@ from typing import ClassVar
 from tlbench import Classes, DataError, Examples, Output, SplitName, Task
 from tlbench_data.columns import output_kinds as kinds
 from tlbench_data.columns.metric_choice import chosen_first, positive_class
+from tlbench_data.division.dividing import ALL, SplitOptions, refuse_shares
+from tlbench_data.division.split_options import check_no_file, share_of
 from tlbench_data.name_lists import renamed_pairs
 from tlbench_data.own.archives import is_archive
 from tlbench_data.own.name_files import names_in, pinned_names
@@ -18,7 +20,7 @@ from tlbench_data.own.named_files import beside, only_table, pin, pinned_path, s
 from tlbench_data.own.other_sources import images_hint, is_image
 from tlbench_data.own.own_options import OwnOptions
 from tlbench_data.own.own_parameters import check_parameters
-from tlbench_data.own.own_splits import ALL, Options, Part, Prepared, contents, prepare, shared
+from tlbench_data.own.own_splits import Options, Part, Prepared, contents, prepare, shared
 from tlbench_data.own.schemes import Format
 from tlbench_data.words.tagged_words import ENTITY_METRICS
 from tlbench_data.words.word_files import WordColumns
@@ -52,8 +54,14 @@ class OwnTask(OwnOptions, Task):
             # As if not given, which it means: both ways to write the task are one name.
             object.__setattr__(self, "separator", None)
         for split in _SPLITS:
-            if given := getattr(self, split):
+            if given := self.file_of(split):
                 object.__setattr__(self, split, self._pinned(given))
+        for split, share in (("validation", self.division.validation), ("test", self.division.test)):
+            if share and self.scheme != "hub":
+                check_no_file(self.name, split, getattr(self, split), self._folder)
+            if share:
+                # One form for all ways to write a number, since the name is the task's identity.
+                object.__setattr__(self, split, str(share))
 
     @property
     def scheme(self) -> str:
@@ -137,7 +145,7 @@ class OwnTask(OwnOptions, Task):
         Raises:
             DataError: The files do not make up a task.
         """
-        given = {split: [pinned_path(getattr(self, split))] for split in _SPLITS if getattr(self, split)}
+        given = {split: [pinned_path(file)] for split in _SPLITS if (file := self.file_of(split))}
         path = self._path
         if path.is_dir():
             named = contents(*given.values())
@@ -155,13 +163,25 @@ class OwnTask(OwnOptions, Task):
             return [Part(ALL, [table], f"the table {table.name} of the archive")]
         if shared(given):
             raise DataError(f"{path}: one file is given for two splits")
+        refuse_shares(self.name, self.division, {split: files[0].name for split, files in given.items()})
         if not given.get("train"):
             raise DataError(f"{path}: {unfit_folder(self.scheme, path, 'train')}")
         if set(given) == {"train"}:
             return [Part(ALL, given["train"])]
-        if "test" not in given:
+        if "test" not in given and not self.division.test:
             raise DataError(f"{path}: {unfit_folder(self.scheme, self._folder, 'test')}")
         return [Part(split, given[split]) for split in _SPLITS if split in given]
+
+    def file_of(self, split: str) -> str:
+        """Returns the file, or the hub's split, that is given for a split; "" if it is not given or is a share."""
+        given: str = getattr(self, split)
+        return "" if split != "train" and share_of(self.name, split, given) else given
+
+    @property
+    def division(self) -> SplitOptions:
+        """How the rows are divided into the splits that the files lack."""
+        shares = {split: share_of(self.name, split, getattr(self, split)) for split in ("validation", "test")}
+        return SplitOptions(self.seed, shares["validation"], shares["test"], self.group, self.time)
 
     def _pinned(self, given: str) -> str:
         """Returns the file of a split with the digest of its content.
@@ -223,7 +243,7 @@ def _read(task: OwnTask) -> Prepared:
         WordColumns(task.text, task.column, task.comments),
         task.sentence,
     )
-    options = Options((task.text, task.text2), task.seed, task.drop_missing, names_in(task.names), task.tag_scheme)
+    options = Options((task.text, task.text2), task.drop_missing, names_in(task.names), task.tag_scheme, task.division)
     prepared = prepare(task.parts(), form, column, options)
     if task.metric in ENTITY_METRICS[:3] and task.metric not in prepared.metrics:
         raise DataError(

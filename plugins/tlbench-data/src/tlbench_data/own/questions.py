@@ -9,6 +9,7 @@ from typing import Any
 from tlbench import DataError, Example
 from tlbench_data.columns.column_choice import are_questions
 from tlbench_data.columns.option_effects import check_unused
+from tlbench_data.division.dividing import SplitOptions
 from tlbench_data.own.schemes import Format, first_row, hub_format, questions_of
 
 
@@ -35,13 +36,19 @@ def hold_questions(file: Path, form: Format, *options: Any) -> bool:
     return True
 
 
-def question_splits(files: Mapping[str, Sequence[Path]], form: Format) -> dict[str, list[Example]]:
-    """Returns the questions of each split.
+def question_splits(
+    files: Mapping[str, Sequence[Path]], form: Format, division: SplitOptions
+) -> dict[str, list[Example]]:
+    """Returns the questions of each split, grouped by article if `division` has a group.
 
     Raises:
         DataError: A file cannot be read or has no questions, or the test split has no answers and train has.
     """
-    splits = {split: questions_of(some) for split, some in files.items()}
+    if division.time or division.group not in ("", "title"):
+        file = next(iter(files.values()))[0]
+        option = "time=" if division.time else f"group={division.group}"
+        raise DataError(f"{file}: {option} has no effect on questions, whose groups are those of group=title")
+    splits = {split: questions_of(some, by_article=bool(division.group)) for split, some in files.items()}
     if "test" in splits and _has_answers(splits["train"]) and not _has_answers(splits["test"]):
         other = "validation" if form.scheme == "hub" else "..."
         raise DataError(f"{files['test'][0]}: no question has an answer; [test={other}] tests on another split")

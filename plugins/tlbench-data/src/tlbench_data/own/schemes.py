@@ -84,16 +84,23 @@ def _checked(rows: list[Row], files: Sequence[Path]) -> list[Row]:
     return rows
 
 
-def questions_of(files: Sequence[Path]) -> list[Example]:
-    """Returns the questions of SQuAD files, with their own ids.
+def questions_of(files: Sequence[Path], *, by_article: bool = False) -> list[Example]:
+    """Returns the questions of SQuAD files, with their own ids and, if `by_article`, their article as the group.
 
     Raises:
-        DataError: A file cannot be read, or there are no questions.
+        DataError: A file cannot be read, there are no questions, or an article has no title where it is the group.
     """
     items = list(chain.from_iterable(squad(file) for file in files))
     if not items:
         raise DataError(f"{files[0]}: the file has no questions")
-    return [Example(item.id, (item.question, item.context), item.answers) for item in items]
+    if by_article and (without := [item for item in items if not item.article]):
+        raise DataError(
+            f"{files[0]}: group=title: {len(without)} of {len(items)} questions have no title, such as {without[0].id}"
+        )
+    return [
+        Example(item.id, (item.question, item.context), item.answers, group=item.article if by_article else "")
+        for item in items
+    ]
 
 
 def _reader(form: Format) -> Callable[[Path], tuple[Iterable[Row], str]]:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from tlbench import DataError, UsageError
+from tlbench_data.division.dividing import ALL, refuse_shares
 from tlbench_data.option_fields import option
-from tlbench_data.own.own_splits import ALL, Part, shared
+from tlbench_data.own.own_splits import Part, shared
 from tlbench_data.own.own_task import OwnTask
 from tlbench_data.parallel import parallel_files as files
 
@@ -39,7 +40,7 @@ class ParallelTask(OwnTask):
         Raises:
             DataError: The files do not make up a task.
         """
-        given = {split: self._pair(getattr(self, split)) for split in _SPLITS if getattr(self, split)}
+        given = {split: self._pair(pair) for split in _SPLITS if (pair := self.file_of(split))}
         folder, note = self._folder, ""
         if self._is_folder:
             stems, (src, tgt) = files.stems_in(folder), self._direction
@@ -53,10 +54,11 @@ class ParallelTask(OwnTask):
             given, note = {"train": self._named_pair, **given}, self._direction_note
         if twice := shared(given):
             raise DataError(f"{folder}: {' and '.join(twice)} share a file")
+        refuse_shares(self.name, self.division, {split: pair[0].name for split, pair in given.items()})
         if set(given) == {"train"}:
             return [Part(ALL, given["train"], note)]
         for split in ("train", "test"):
-            if split not in given:
+            if split not in given and not (split == "test" and self.division.test):
                 raise DataError(
                     f"{folder}: no pair is called {split}; name one, as [{split}=NAME] or [{split}=source+target]"
                 )

@@ -23,6 +23,10 @@ class Row:
     """From 1: the line on which the row begins, or its index in formats without lines."""
     values: Mapping[str, Any]
     unit: Literal["line", "row"] = "line"
+    group: str = ""
+    """What the row belongs to, such as a patient; read from a column of its own."""
+    time: Any = None
+    """The time of the row, a number or a datetime; read from a column of its own."""
 
     def error(self, message: str) -> DataError:
         """Returns an error with file and line."""

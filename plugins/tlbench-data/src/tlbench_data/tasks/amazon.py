@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tlbench import Classes, DataError, Example, SplitName, UsageError
+from tlbench import Classes, DataError, Example, SplitName, UsageError, draw
 from tlbench_data import places
-from tlbench_data.drawing import draw
 from tlbench_data.option_fields import option
 from tlbench_data.readers import decoded
 from tlbench_data.tasks.published_files import FileTask

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tlbench import Example, SplitName, Text
-from tlbench_data.drawing import draw
+from tlbench import Example, SplitName, Text, draw
 from tlbench_data.readers import Hub, Row, json_lines, json_list
 from tlbench_data.tasks.published_files import FileTask, fixed
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tlbench import Classes, Example, SplitName
-from tlbench_data.drawing import draw
+from tlbench import Classes, Example, SplitName, draw
 from tlbench_data.option_fields import option
 from tlbench_data.readers import Hub, Row, delimited, lines
 from tlbench_data.readers.hub_files import CONVERTED

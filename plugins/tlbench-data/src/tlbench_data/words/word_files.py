@@ -102,9 +102,12 @@ def sentences_of(rows: Sequence[Row], sentence: str, word: str, tag: str) -> lis
         groups[-1].append(row)
     joined = []
     for group in groups:
+        head = group[0]
+        if other := next((row for row in group if (row.group, row.time) != (head.group, head.time)), None):
+            raise other.error("the group or time changes within a sentence")
         words = tuple(row.text(word) for row in group)
         tags = tuple(_tag(row, tag) for row in group)
-        joined.append(Row(group[0].path, group[0].number, {word: words, tag: tags}, group[0].unit))
+        joined.append(Row(head.path, head.number, {word: words, tag: tags}, head.unit, head.group, head.time))
     return joined
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -31,6 +31,11 @@ class LiteTask(Task):
         for field in ("train", "validation", "test"):
             if getattr(self, field) < 1:
                 raise UsageError(f"{self.name}: {field} must be at least 1, not {getattr(self, field)}")
+
+    @property
+    def sizes(self) -> Mapping[str, int]:  # type: ignore[override]
+        """Number of examples of each split."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
 
     def split(self, name: SplitName) -> Examples | None:
         """Returns the examples of a split, or None for the unlabelled split, which generated tasks do not have.

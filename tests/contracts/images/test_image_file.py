@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tlbench import DataError, Example, Examples, ImageFile
-from tlbench.contracts import task as images
+from tlbench.contracts.images import image_file as images
 
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8))
 CASES = [(form, suffix) for form, suffixes in images.FORMATS.items() for suffix in suffixes]

@@ -1,0 +1,1 @@
+"""Divides your own data into the splits that its files lack."""

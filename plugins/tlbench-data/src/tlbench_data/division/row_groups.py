@@ -1,0 +1,65 @@
+"""Reads the group and the time of each row from the columns that group= and time= name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+from tlbench import DataError
+from tlbench_data.columns.label_values import is_missing, text_of
+from tlbench_data.division.time_order import kind_of, time_of
+from tlbench_data.readers.rows import Row, shown
+
+_SHOWN = 5
+
+
+def with_groups(rows: Sequence[Row], group: str, time: str, used: Collection[str]) -> Sequence[Row]:
+    """Returns the rows with their group and time, and without those columns unless they are in use otherwise.
+
+    Args:
+        rows: The rows of one split.
+        group: Column of the groups; "" for none.
+        time: Column of the times; "" for none.
+        used: The columns that are given as texts and labels, which stay.
+
+    Raises:
+        DataError: There is no such column, a row has no group, or a time is none or of another kind than the first.
+    """
+    if not group and not time:
+        return rows
+    groups = _read(rows, "group", group, _group, "no value") if group else [""] * len(rows)
+    times = _read(rows, "time", time, time_of, "no ISO date, number or year") if time else [None] * len(rows)
+    if time and (other := next((at for at, each in enumerate(times) if kind_of(each) != kind_of(times[0])), 0)):
+        one, two = (f"{shown(rows[at].value(time))} ({rows[at].unit} {rows[at].number})" for at in (0, other))
+        raise DataError(f"{rows[0].path}: time={time}: {one} and {two} cannot be ordered: write all times alike")
+    taken = {group, time} - set(used)
+    return [
+        replace(
+            row,
+            values={name: value for name, value in row.values.items() if name not in taken},
+            group=each,
+            time=when,
+        )
+        for row, each, when in zip(rows, groups, times, strict=True)
+    ]
+
+
+def _read(rows: Sequence[Row], option: str, column: str, read: Callable[[Any], Any], what: str) -> list[Any]:
+    values = [read(row.value(column)) for row in rows]
+    if wrong := [row for row, value in zip(rows, values, strict=True) if value is None]:
+        numbers = ", ".join(f"{row.unit} {row.number}: {shown(row.value(column))}" for row in wrong[:_SHOWN])
+        more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+        count = f"{len(wrong)} of {len(rows)} rows have {what}"
+        raise DataError(f"{rows[0].path}: {option}={column}: {count} ({numbers}{more})")
+    return values
+
+
+def _group(value: Any) -> str | None:
+    # As a class is: 7 and 7.0 are one patient.
+    return None if is_missing(value) or isinstance(value, list | tuple | dict) else _whole(text_of(value))
+
+
+def _whole(text: str) -> str:
+    whole, point, zeros = text.partition(".")
+    return whole if point and whole.lstrip("-").isdigit() and not zeros.strip("0") else text

@@ -1,0 +1,107 @@
+"""Draws the splits that image data lack: all of them, or validation and test out of the training images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tlbench import Classes, DataError, draw
+from tlbench.data.carving import CARVE_SEED, carve_note, carved_size, how_drawn, planned_carve
+from tlbench.data.input_keys import joined
+from tlbench_data.division.dividing import refuse_straddling
+from tlbench_data.division.split_options import check_seed, check_shares, share_of
+
+SHARE = 0.1
+"""Share of validation and of test where images are not split."""
+_OUTPUT = Classes(())
+
+
+@dataclass(frozen=True)
+class ImageDivision:
+    """The options of a task's name that say how splits are drawn."""
+
+    seed: int
+    validation: float | None
+    test: float | None
+    group: str = ""
+
+    @classmethod
+    def of(cls, task: str, seed: int, validation: str, test: str, group: str = "") -> ImageDivision:
+        """Returns the options.
+
+        Raises:
+            UsageError: The seed is negative, or a share is no number between 0 and 1.
+        """
+        check_seed(task, "split_seed", seed)
+        given = [("validation", validation), ("test", test)]
+        of_validation, of_test = (share_of(task, name, text, only=True) if text else None for name, text in given)
+        check_shares(task, of_validation, of_test)
+        return cls(seed, of_validation, of_test, group)
+
+
+def refuse_straddling_images(task: str, groups: Mapping[str, Sequence[str]]) -> None:
+    """Refuses images whose splits are given and divide a group; raises as `refuse_straddling`."""
+    named = {split: [group for group in each if group] for split, each in groups.items()}
+    refuse_straddling(task, named, "group=", "leave group= out, or split the images by group")
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images that are divided, as far as a draw needs them."""
+
+    keys: Callable[[], Sequence[Hashable]]
+    """Returns the content of each image; called only if images are divided."""
+    labels: Sequence[Hashable]
+    """The class of each image."""
+    groups: Sequence[str] = ()
+    """The group of each image; empty if there are none."""
+
+
+def divided(
+    task: str, sizes: Mapping[str, int], images: Images, options: ImageDivision, *, is_split: bool
+) -> tuple[dict[str, list[int]], str]:
+    """Returns the positions of the images in each split that they are divided into, and how that was done.
+
+    The positions are empty where nothing is divided, or the usual validation split is left to be carved.
+
+    Args:
+        task: The task's name, for messages.
+        sizes: Number of images of each split that the data have.
+        images: The training images, or all images where the data are not split.
+        options: How to divide them.
+        is_split: Whether the data have splits.
+
+    Raises:
+        DataError: The images are too few, or an option has no effect.
+    """
+    count = len(images.labels)
+    is_given = bool(options.validation or options.test or options.group)
+    how = how_drawn(_OUTPUT, options.seed, by_group=bool(options.group))
+    for split, share in (("validation", options.validation), ("test", options.test)):
+        if share and is_split and split in sizes:
+            raise DataError(f"{task}: {split}={share:g} has no effect, since there are images of that split")
+    if not is_split:
+        validation, test = options.validation or SHARE, options.test or SHARE
+        if validation + test >= 1:
+            raise DataError(f"{task}: validation={validation:g} and test={test:g} leave no images to train on")
+        shares = {"train": 1 - validation - test, "validation": validation, "test": test}
+    elif "validation" in sizes:
+        if options.seed:
+            raise DataError(f"{task}: split_seed= has no effect, since the data have every split; leave it out")
+        return {}, ""
+    elif not options.validation and not options.group and options.seed == CARVE_SEED:
+        return {}, planned_carve(sizes, _OUTPUT)
+    else:
+        share = min(carved_size(count, options.validation), count) / count
+        shares = {"train": 1 - share, "validation": share}
+    parts = draw(
+        joined(images.keys(), images.groups or [""] * count),
+        images.labels,
+        shares,
+        options.seed,
+        by_rows=is_given or is_split,
+        classes_of=lambda row: {images.labels[row]},
+    )
+    if empty := [split for split, positions in parts.items() if not positions]:
+        raise DataError(f"{task}: {count} images are too few to divide: {empty[0]} would be empty")
+    return parts, carve_note(len(parts["validation"]), count, how) if is_split else f"drawn {how}"

@@ -1,0 +1,1 @@
+"""Image files as inputs of examples, and how they are opened."""
