@@ -90,7 +90,7 @@ def straddling_groups(data: CheckedData) -> list[Finding]:
 
 
 def _group(row: Example) -> str:
-    return str(getattr(row, "group", ""))
+    return str(row.group)
 
 
 def _pairs(data: CheckedData) -> Iterator[tuple[str, str]]:
