@@ -16,7 +16,7 @@ from tlbench.cli.checking.before_run import print_first_checks
 from tlbench.cli.checking.cut_texts import cut_text_lines
 from tlbench.cli.live import LiveView, duration, line
 from tlbench.cli.options import out_folder
-from tlbench.contracts.cell import Plan
+from tlbench.contracts.cell import Cell, Plan
 from tlbench.contracts.record import Record
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
@@ -52,6 +52,7 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
         capacity = executor.capacity()
         attempts = pending_attempts(plan, store, catalog, settings, capacity, _print_damaged)
         _print_skips(plan)
+        not_recorded: list[tuple[Cell, str]] = []
         if attempts:
             print_first_checks([attempt.cell.task.name for attempt in attempts], catalog)
             view = LiveView(plan.suite, len(plan.cells), len(plan.cells) - len(attempts), attempts, capacity.workers)
@@ -60,14 +61,18 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
                 view.workers = progress
 
             with _live_view(view, console, store, plan) as on_record:
-                run(plan, attempts, store, catalog, settings, executor, on_record, watch)
+                summary = run(plan, attempts, store, catalog, settings, executor, on_record, watch)
+            not_recorded = summary.not_recorded
     ids = {cell.id for cell in plan.cells}
     records = board.load(store, ids)
     board.print_table(console, board.frame(store, records, plan.cells), plan.suite)
+    for cell, reason in not_recorded[:10]:
+        print(f"not run: {printable(cell.title)}: {printable(reason)}", file=sys.stderr)
     ran = {attempt.cell.id for attempt in attempts}
     for text in cut_text_lines([record for record in records if record.cell.id in ran], catalog)[:10]:
         print(text, file=sys.stderr)
-    return _print_summary(plan, records, out, ran)
+    status = _print_summary(plan, records, out, ran)
+    return 1 if not_recorded else status
 
 
 def _print_skips(plan: Plan) -> None:

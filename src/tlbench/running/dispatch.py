@@ -15,6 +15,7 @@ from tlbench.contracts.errors import StoreError, UsageError
 from tlbench.contracts.executor import Executor, FitOrder, Handle, OutOfTime, WorkerLost
 from tlbench.contracts.record import Record, Status
 from tlbench.running.cells.attempt import Attempt, OrderDefaults
+from tlbench.running.cells.cell_folder import DISK_FULL
 from tlbench.running.cells.cell_run import CellRun
 
 MAX_ATTEMPTS = 3
@@ -26,6 +27,8 @@ the same folder can take them."""
 LEASE_RETRY_SECONDS = 0.5
 """Pause in seconds before trying again to take the lease of a cell that another run has open."""
 CommitRecord = Callable[[Record, Path], None]
+GiveUp = Callable[[Attempt, str], None]
+"""Called with an attempt that cannot even be recorded as failed, and the reason in one line."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,16 @@ class _InFlight:
 class Dispatcher:
     """Keeps all workers of an executor busy with orders of open cells, and opens only as many cells as needed."""
 
-    def __init__(self, executor: Executor, catalog: Catalog, defaults: OrderDefaults, commit: CommitRecord) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        catalog: Catalog,
+        defaults: OrderDefaults,
+        commit: CommitRecord,
+        give_up: GiveUp = lambda attempt, reason: None,
+    ) -> None:
         self._executor, self._catalog, self._defaults, self._commit = executor, catalog, defaults, commit
+        self._give_up = give_up
         capacity = executor.capacity()
         self._workers, self._isolated = max(1, capacity.workers), capacity.isolated
         self._pending: deque[Attempt] = deque()
@@ -125,7 +136,13 @@ class Dispatcher:
             run.fail("timeout", _timeout_reason(run), order=order)
             return False
         order = msgspec.structs.replace(order, seconds=left)
-        run.before_submit(order)
+        try:
+            run.before_submit(order)
+        except OSError as error:
+            if error.errno in DISK_FULL:
+                raise StoreError(f"{run.attempt.folder}: {error.strerror or error}") from error
+            run.fail("failed", f"{run.attempt.folder}: {error.strerror or error}", order=order)
+            return False
         # The cell's clock: an executor in this process carries the order out within `submit`. Others may start a first
         # worker there, which takes seconds that no cell should pay for.
         if not self._isolated:
@@ -152,10 +169,17 @@ class Dispatcher:
             return False
         for _ in range(len(self._pending)):
             attempt = self._pending.popleft()
+            if attempt.fault:
+                self._give_up(attempt, attempt.fault)
+                continue
             try:
                 run = CellRun.open(attempt, self._catalog, self._defaults)
             except OSError as error:
-                raise StoreError(f"{attempt.folder}: {error.strerror or error}") from error
+                if error.errno in DISK_FULL:
+                    raise StoreError(f"{attempt.folder}: {error.strerror or error}") from error
+                # Nothing can be written for this cell; the others have folders of their own.
+                self._give_up(attempt, f"{attempt.folder}: {error.strerror or error}")
+                continue
             if run is None:
                 # Another run has it open; try again after all others.
                 self._pending.append(attempt)

@@ -17,8 +17,9 @@ from tlbench.contracts.record import Record
 from tlbench.contracts.strategy import Strategy
 from tlbench.planning.capacity import Room, workers_in
 from tlbench.results.records.record_files import Unreadable
-from tlbench.results.records.store import Store
+from tlbench.results.records.store import Store, UnstorableRecord
 from tlbench.running.cells.attempt import Attempt, OrderDefaults
+from tlbench.running.cells.failures import CellFailed, failure_record
 from tlbench.running.cells.related_cells import RelatedCells, has_more_time
 from tlbench.running.dispatch import Dispatcher, Progress
 from tlbench.running.longest_first import longest_first
@@ -56,6 +57,8 @@ class Summary:
     """Number of cells that already had a record and were not run again."""
     records: list[Record] = field(default_factory=list)
     """The records of this run."""
+    not_recorded: list[tuple[Cell, str]] = field(default_factory=list)
+    """Cells that could not be run or recorded, each with the reason in one line."""
 
 
 @contextmanager
@@ -100,8 +103,6 @@ def pending_attempts(
         capacity: The executor's capacity; a record made on another device or with another number of threads is stale.
         unreadable: Called with each damaged record.
 
-    Raises:
-        StoreError: A record has an attempt number so high that the next one has no file name.
     """
     attempts = store.attempts()
     # An interrupted `--fresh` is finished first; otherwise each interruption would start it over.
@@ -125,13 +126,22 @@ def pending_attempts(
             unreadable(record)
         elif record is not None and not afresh and not timed_out:
             continue
-        if number >= MOST_ATTEMPTS:
-            raise StoreError(f"{store.record_path(cell_id, number)}: no run makes so many attempts; remove this file")
-        folder = store.work(cell_id, number + 1)
         # What is run afresh reuses nothing: its fits are what the user doubts.
         sources = () if afresh else related.sources(cell_id, number + 1)
-        found.append(Attempt(cell, str(folder.resolve()), number + 1, sources))
+        found.append(_attempt(cell, cell_id, number + 1, sources, store))
     return found
+
+
+def _attempt(cell: Cell, cell_id: str, number: int, sources: tuple[str, ...], store: Store) -> Attempt:
+    """Returns an attempt, with a fault if something in the results folder is in its way."""
+    record = store.record_path(cell_id, number)
+    try:
+        if number > MOST_ATTEMPTS:
+            previous = store.record_path(cell_id, number - 1)
+            raise StoreError(f"{previous}: no run makes so many attempts; remove this file")
+        return Attempt(cell, str(store.work(cell_id, number).resolve()), number, sources, str(record.resolve()))
+    except StoreError as error:
+        return Attempt(cell, str(store.root / "work" / f"{cell_id}.{number}"), number, fault=str(error))
 
 
 def useful_workers(cells: Sequence[Cell], catalog: Catalog, room: Room | None = None) -> int:
@@ -191,7 +201,14 @@ def run(
         store.save_wanted(wanted | requested)
 
     def commit(record: Record, folder: Path) -> None:
-        if store.commit(record, folder):
+        try:
+            is_new = store.commit(record, folder)
+        except UnstorableRecord as error:
+            # One cell's fault, which is what its record then says.
+            attempt = Attempt(record.cell, str(folder), record.attempt)
+            record = failure_record(attempt, CellFailed("failed", str(error)))
+            is_new = store.commit(record, folder)
+        if is_new:
             # The files of a cell without scores are kept, for a run that continues it.
             if record.status == "ok":
                 store.tidy(folder)
@@ -201,7 +218,11 @@ def run(
 
     capacity = executor.capacity()
     defaults = OrderDefaults(capacity.device, capacity.bf16, capacity.cores, tuple(sorted(_environment().items())))
-    dispatcher = Dispatcher(executor, catalog, defaults, commit)
+
+    def give_up(attempt: Attempt, reason: str) -> None:
+        summary.not_recorded.append((attempt.cell, reason))
+
+    dispatcher = Dispatcher(executor, catalog, defaults, commit, give_up)
     on_start(dispatcher.progress)
     dispatcher.run(longest_first(attempts, catalog, capacity.workers))
     return summary

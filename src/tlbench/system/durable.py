@@ -65,6 +65,17 @@ def link_durably(source: Path, path: Path) -> bool:
     return True
 
 
+def replace_durably(source: Path, path: Path) -> None:
+    """Gives a finished file a second name atomically, in place of the file that has this name now."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        link_durably(source, temporary)
+        os.replace(temporary, path)
+    finally:
+        _remove(temporary)
+    _sync_folder(path.parent)
+
+
 def _write_temporary(path: Path, content: bytes) -> tuple[Path, Stamp]:
     """Writes content to a synced temporary file beside `path`; returns its path and stamp."""
     # in the same folder, because a rename or link cannot cross file systems

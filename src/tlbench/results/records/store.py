@@ -24,6 +24,7 @@ import msgspec
 from tlbench.contracts.cell import Plan
 from tlbench.contracts.errors import StoreError
 from tlbench.contracts.record import FORMAT, Record
+from tlbench.results.records.commit_marks import COMMITTED, is_committed, mark_committed
 from tlbench.results.records.finite_numbers import not_finite
 from tlbench.results.records.journal import Journal
 from tlbench.results.records.record_files import (
@@ -34,10 +35,18 @@ from tlbench.results.records.record_files import (
     read_regular_file,
 )
 from tlbench.results.records.summaries import CellSummary
-from tlbench.system.durable import Stamp, create_durably, link_durably, stamp_of, write_durably
+from tlbench.system.durable import Stamp, create_durably, link_durably, replace_durably, stamp_of, write_durably
 
 SAVED = re.compile(r"saved-\d+|\.saved-\d+\.\w+\.tmp")
 """Names of folders with saved predictors, the only subfolders of a cell's work folder."""
+
+
+_DERIVED = {"plan.json", "fresh.json", "index.bin"}
+"""Files of a results folder that a run can do without."""
+
+
+class UnstorableRecord(StoreError):
+    """A record that cannot be stored, although other records can."""
 
 
 class _Marker(msgspec.Struct, frozen=True):
@@ -61,6 +70,8 @@ class Store:
         """
         marker = root / "tlbench.json"
         if not marker.is_file():
+            if _lost_its_marker(root):
+                return cls(root)
             raise StoreError(f"{root}: no results here yet; `tlbench run --out {root}` makes some")
         try:
             format_ = msgspec.json.decode(marker.read_bytes(), type=_Marker).format
@@ -85,7 +96,7 @@ class Store:
         try:
             if not (root / "tlbench.json").exists():
                 # What a run killed while creating the folder leaves behind does not count as something else.
-                if root.is_dir() and any(
+                if root.is_dir() and not _lost_its_marker(root) and any(
                     p.name not in {"records", "work", "tlbench.json"} and p.suffix != ".tmp" for p in root.iterdir()
                 ):
                     raise StoreError(f"{root}: not empty, and not a folder of tlbench results: choose another --out")
@@ -181,41 +192,49 @@ class Store:
         absent, and of two processes that commit the same attempt the first one's record stays.
 
         Raises:
-            StoreError: The disk is full, the folder cannot be written, or the record has a number that is not finite;
-                earlier records stay as they were.
+            UnstorableRecord: The record has a number that is not finite, or its predictions are missing.
+            StoreError: The disk is full, or the folder cannot be written; earlier records stay as they were.
         """
         name = f"{record.cell.id}.{record.attempt}"
+        path, predictions = self._records / f"{name}.json", self._records / f"{name}.parquet"
         if fault := not_finite(record):
-            raise StoreError(
+            raise UnstorableRecord(
                 f"{self._records}: could not store {record.cell.title}: {fault}, and records hold finite numbers alone:"
                 " fix the plugin that returned it and run the cell again"
             )
         try:
-            if record.predictions:
-                # The record may come from the work folder of someone else: a path could name any file to publish.
-                if Path(record.predictions).name != record.predictions:
-                    raise StoreError(f"{work}: the record's predictions are not in this folder: remove the folder")
-                self._keep_predictions(work / record.predictions, self._records / f"{name}.parquet")
-                record = msgspec.structs.replace(record, predictions=f"{name}.parquet")
-            path, content = self._records / f"{name}.json", msgspec.json.encode(record)
-            stamp = create_durably(path, content)
+            stamp = None
+            # Another process may have committed the same attempt, and tidied its work folder already.
+            if not path.exists():
+                self._records.mkdir(exist_ok=True)
+                if record.predictions:
+                    self._keep_predictions(work, record.predictions, predictions)
+                    record = msgspec.structs.replace(record, predictions=predictions.name)
+                content = msgspec.json.encode(record)
+                stamp = create_durably(path, content)
         except OSError as error:
             reason = error.strerror or str(error)
             title = record.cell.title
             raise StoreError(f"{self._records}: could not store {title}: {reason}: fix this and run again") from error
+        if work.name == name:
+            mark_committed(work)
         if stamp is None:
             return False
         self._journal.add(path, content, stamp)
         return True
 
     @staticmethod
-    def _keep_predictions(source: Path, target: Path) -> None:
-        try:
-            link_durably(source, target)
-        except FileNotFoundError:
-            # Another process may have committed the same attempt and tidied its work folder already.
-            if not target.exists():
-                raise
+    def _keep_predictions(work: Path, name: str, target: Path) -> None:
+        source = work / name
+        # The record may come from the work folder of someone else: a path could name any file to publish.
+        if Path(name).name != name:
+            raise UnstorableRecord(f"{work}: the record's predictions are not in this folder: remove the folder")
+        if not source.is_file():
+            raise UnstorableRecord(f"{source}: the test predictions of the record are gone: run the cell again")
+        # Predictions without a record are those of a record that was deleted, unless a run was killed between storing
+        # these very predictions and the record.
+        if not link_durably(source, target) and not source.samefile(target):
+            replace_durably(source, target)
 
     def tidy(self, work: Path) -> None:
         """Removes the files of a committed cell that are no longer needed.
@@ -223,8 +242,8 @@ class Store:
         The study stays, for dashboards, and so does `record.json`: it tells a process that waited for the cell's lock
         that there is nothing left to do.
         """
-        for path in work.iterdir():
-            if path.name not in {"lock", "record.json", "study.sqlite"}:
+        for path in work.iterdir() if work.is_dir() else ():
+            if path.name not in {"lock", "record.json", "study.sqlite", COMMITTED}:
                 with suppress(OSError):
                     # rmtree on a link raises, and the link itself is what has to go.
                     if SAVED.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
@@ -247,7 +266,13 @@ class Store:
         except (OSError, msgspec.DecodeError):
             return {}
         attempts = self.attempts()
-        return {cell_id: attempt for cell_id, attempt in requested.items() if attempt == attempts.get(cell_id, 0) + 1}
+        return {
+            cell_id: attempt
+            for cell_id, attempt in requested.items()
+            # An attempt whose record was deleted was made: nothing is left of the request.
+            if attempt == attempts.get(cell_id, 0) + 1
+            and not is_committed(self.root / "work" / f"{cell_id}.{attempt}")
+        }
 
     def save_wanted(self, attempts: dict[str, int]) -> None:
         """Stores the attempts requested by `--fresh`, so that an interrupted run can be finished with or without it."""
@@ -277,6 +302,14 @@ class Store:
             return msgspec.json.decode((self.root / "plan.json").read_bytes(), type=Plan)
         except (OSError, msgspec.DecodeError):
             return None
+
+
+def _lost_its_marker(root: Path) -> bool:
+    """Returns whether a folder without `tlbench.json` is nevertheless a folder of results, which lost that file."""
+    if not (root / "records").is_dir() or not (root / "work").is_dir():
+        return False
+    names = {path.name for path in root.iterdir() if path.suffix != ".tmp"}
+    return names <= {"records", "work", *_DERIVED} and bool(newest_attempts(os.listdir(root / "records")))
 
 
 def _refuse_link(path: Path) -> None:

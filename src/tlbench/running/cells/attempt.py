@@ -19,6 +19,10 @@ class Attempt:
     sources: tuple[str, ...] = ()
     """Paths of work folders and record files from which this attempt may reuse finished fits; some may not exist
     yet."""
+    record: str = ""
+    """Path of the attempt's record, once it is committed."""
+    fault: str = ""
+    """Why the attempt cannot be made, in one line; empty if it can."""
 
 
 @dataclass(frozen=True)

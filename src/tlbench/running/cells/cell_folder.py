@@ -10,7 +10,8 @@ began               the start times of the processes that ran the cell, in Unix 
 cell.json           the cell's definition, read by cells that can reuse its fits
 made-with.json      the provenances of the fits: versions, data, threads, device
 memory.json         the highest memory use of any worker on the cell
-record.json         the finished record, until it is committed
+record.json         the finished record
+committed           empty; the record was committed (`commit_marks.py`)
 study.sqlite        the search as an Optuna study, for dashboards
 """
 
@@ -32,6 +33,7 @@ import msgspec
 from tlbench.contracts.cell import Cell
 from tlbench.contracts.record import FitResult, Memory, Provenance, Record
 from tlbench.contracts.space import Value
+from tlbench.results.records.commit_marks import is_committed, is_deleted
 from tlbench.system.durable import write_durably
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
@@ -78,6 +80,15 @@ class CellFolder:
             os.close(handle)
             return None
         return Lease(handle)
+
+    def drop_deleted(self, record: Path) -> None:
+        """Removes all files but the lock if the attempt's record, at this path, was committed and deleted since."""
+        if is_deleted(self.root, record):
+            self.drop_saved()
+            for path in self.root.iterdir():
+                # Removing a lock that is held would let another process take a second one.
+                if path.name != "lock" and not path.is_dir():
+                    path.unlink(missing_ok=True)
 
     @property
     def study(self) -> Path:
@@ -226,10 +237,12 @@ class CellFolder:
         return 0
 
     def record(self, cell_id: str, attempt: int) -> Record | None:
-        """Returns the finished but uncommitted record of this attempt, or None."""
-        with suppress(FileNotFoundError, msgspec.DecodeError):
+        """Returns the finished record of this attempt, or None if there is none or its predictions are gone."""
+        with suppress(OSError, msgspec.DecodeError):
             record = msgspec.json.decode((self.root / "record.json").read_bytes(), type=Record)
-            return record if (record.cell.id, record.attempt) == (cell_id, attempt) else None
+            # Committing moves the predictions out of this folder.
+            has_all = not record.predictions or is_committed(self.root) or (self.root / record.predictions).is_file()
+            return record if has_all and (record.cell.id, record.attempt) == (cell_id, attempt) else None
         return None
 
     def save_record(self, record: Record) -> None:

@@ -64,7 +64,11 @@ class CellRun:
         """Takes the cell's lease and returns the cell's run; returns None if another process holds the lease."""
         folder = CellFolder(Path(attempt.folder))
         lease = folder.lease()
-        return None if lease is None else cls(attempt, catalog, defaults, folder, lease)
+        if lease is None:
+            return None
+        if attempt.record:
+            folder.drop_deleted(Path(attempt.record))
+        return cls(attempt, catalog, defaults, folder, lease)
 
     @property
     def seconds_left(self) -> float | None:
@@ -288,7 +292,13 @@ class CellRun:
             test_reads=self._folder.test_reads,
             also_made_with=tuple(one for one in known if provenance.differing(one)),
         )
-        self._folder.save_record(record)
+        try:
+            self._folder.save_record(record)
+        except OSError as error:
+            # If only this folder cannot be written, for example because somebody has deleted it, the record is
+            # committed all the same.
+            if error.errno in DISK_FULL:
+                raise StoreError(f"{self.attempt.folder}: {error.strerror or error}") from error
         self.record = record
         self._queue.clear()
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from tlbench.contracts.cell import FITS_PREFIX_LENGTH, Cell
 from tlbench.contracts.errors import StoreError
 from tlbench.contracts.record import Record
+from tlbench.results.records.commit_marks import is_deleted
 from tlbench.results.records.record_files import attempts_in
 from tlbench.results.records.store import Store
 from tlbench.running.staleness import StalenessChecker
@@ -57,6 +58,8 @@ class RelatedCells:
         if self._staleness is not None:
             stored = self._store.attempt(cell_id, attempt)
             return [str(record)] if isinstance(stored, Record) and not self._staleness.is_stale(stored) else []
+        if is_deleted(self._store.root / "work" / f"{cell_id}.{attempt}", record):
+            return []
         try:
             # The folder comes first: a cell that is committed while its folder is read is then found in its record.
             return [str(self._store.work(cell_id, attempt).resolve()), str(record)]
