@@ -261,8 +261,8 @@ def delete(
 
     Shows what would be deleted and asks. Several options delete only what matches all of them.
     """
-    from tlbench.cli.delete import Chosen
-    from tlbench.cli.delete import delete as delete_cells
+    from tlbench.cli.recorded.delete_cells import Chosen
+    from tlbench.cli.recorded.delete_cells import delete as delete_cells
 
     o.set_data_root(data_root)
     chosen = Chosen(tuple(cell or ()), suite, tuple(task or ()), tuple(backbone or ()), tuple(strategy or ()))

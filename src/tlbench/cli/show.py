@@ -47,7 +47,7 @@ def print_one(catalog: Catalog, name: str, out: Path) -> None:
     """
     # The form of a cell's id; names of plugins are in kebab-case, and one of 16 hex digits is not expected.
     if re.fullmatch(r"[0-9a-f]{16}", name):
-        from tlbench.cli.show_cell import print_record
+        from tlbench.cli.recorded.show_cell import print_record
 
         print_record(catalog, name, out)
         return

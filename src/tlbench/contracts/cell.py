@@ -62,8 +62,11 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     train_limit: PositiveInt | None = None
     """Number of training examples that a fit may see; None for all."""
     max_seconds: Annotated[float, Meta(gt=0)] | None = None
-    """Time limit of the whole cell in wall-clock seconds; None for no limit. A cell that exceeds the limit is stopped
-    and recorded as `timeout`."""
+    """Time limit of the whole cell in wall-clock seconds; None for no limit.
+
+    Time counts while a worker carries out an order of the cell, and once where several do. The search ends early enough
+    to leave time for the final fits, and its best trial wins. A cell without a trial with a score by then, or whose
+    final fits exceed the limit, is recorded as `timeout`."""
     precision: Precision = "auto"
     refit: bool = False
     """Whether the winner is fitted again at `seeds[0]`, the seed of the search. If False, the winner's fit from the

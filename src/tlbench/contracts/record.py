@@ -198,8 +198,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attempt: int = 1
     """Number of the attempt, one higher after each `--fresh`; leaderboards show only the newest attempt of a cell."""
     reason: str = ""
-    """One line that says why the cell ended without scores or, if the status is `ok`, which scores are left out and
-    why; empty if no score is left out."""
+    """One line that says why the cell ended without scores or, if the status is `ok`, what is less than planned (trials
+    that a time limit left out, scores that could not be computed) and why; empty if nothing is."""
     traceback: str = ""
     metrics: tuple[str, ...] = ()
     """Names of the task's metrics; the first is the primary metric."""
@@ -209,6 +209,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     best_params: dict[str, Value] = {}
     trials: tuple[FitResult, ...] = ()
     """All fits of the search; empty if there was only one setting, so that no search was needed."""
+    trials_planned: int | None = None
+    """Number of trials that the search would have had; None unless the time limit stopped it before the last one."""
     fits: tuple[FitResult, ...] = ()
     """The final fits, in which the winner is fitted once per seed."""
     # Not derived from `trials`, which may be empty.

@@ -37,6 +37,7 @@ COLUMNS: dict[str, str] = {
     "gain": "float64",
     "n": "Int64",
     "trials": "Int64",
+    "trials_planned": "Int64",
     "searched": "bool",
     "seeds": "Int64",
     "seeds_planned": "Int64",
@@ -75,8 +76,8 @@ COLUMNS: dict[str, str] = {
 
 - `backbone` is empty for a strategy without one, such as a majority baseline. `variant` tells how cells of the same
   task, backbone and strategy differ; it is empty if there is only one such cell.
-- `status` is the record's status, or "pending" for an expected cell without a record. A failed cell ranks behind all
-  cells with the status "ok"; a pending cell has no rank.
+- `status` is the record's status, or "pending" for an expected cell without a record. Only a cell with the status "ok"
+  has a rank; failed cells stand behind those.
 - `ranked_by` is "paired test", or "intervals" if predictions are missing or are for different examples.
 - `metric_label` is the metric's name in headings. `in_points` tells whether the metric is a fraction of 1, which tables
   multiply by 100. `metric_worst` is the value of a failed cell in a mean over tasks, if the metric has such a value.
@@ -86,14 +87,14 @@ COLUMNS: dict[str, str] = {
 - `gain` is how much better `value` is than the value of `from-scratch` on the same task and backbone, in points
   (hundredths), or in the metric's own unit if the metric is not a fraction of 1.
 - `n` is the number of test examples, and `trials` the number of settings tried; `searched` tells whether these settings
-  differed.
+  differed. `trials_planned` is the number that a time limit kept from being reached; it is missing for a whole search.
 - `encode_seconds` is the time that encoding takes for the cell alone, even if it reused activations of other cells.
   `host_added_bytes` is the worker's peak memory minus its memory before the cell.
 - `energy_joules` is the energy of all processor packages while the cell ran: it includes other processes and excludes
   the GPU.
 - `overlap` is the number of test examples whose inputs are equal to those of an example of train or validation.
-- `notes` tells how a row's provenance differs from that of most rows, and how the provenance of some of its fits
-  differs from that of the others ("in part ..."), separated by "; ".
+- `notes` tells how a row's provenance differs from that of most rows, how the provenance of some of its fits differs
+  from that of the others ("in part ..."), and whether a time limit stopped its search, separated by "; ".
 """
 
 SHOWN = ("accuracy", "f1", "f1_macro")

@@ -14,7 +14,7 @@ from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Provenance, Record
 from tlbench.metrics import METRICS
 from tlbench.results.columns import METRIC, OK, PENDING, Row, as_rows, with_metrics
-from tlbench.results.provenance_notes import differences
+from tlbench.results.provenance_notes import differences, stopped_early
 from tlbench.results.ranking import NOWHERE, Place, Ranked, by_intervals, by_predictions, gains, goodness, places
 from tlbench.results.records.summaries import CellSummary, Setting, Summaries, summaries_of
 
@@ -128,7 +128,7 @@ class Table:
             "variant": variants,
             "gain": all_gains,
             "notes": [
-                "; ".join((*notes, one.mixed_provenance) if one.mixed_provenance else notes)
+                "; ".join(filter(None, (*notes, one.mixed_provenance, stopped_early(one.trials, one.trials_planned))))
                 for notes, one in zip(differences(summaries), cells, strict=True)
             ],
             "expected": _expected(cells, planned),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -61,7 +61,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         backbone, strategy, variant: As in the leaderboard.
         mean: The primary metric averaged over the tasks that were run, except tasks whose metric is not a fraction of
             1 or is better when lower. A failed cell counts as the metric's worst value.
-        rank: The rank averaged over the tasks that were run; a failed cell ranks behind all others.
+        rank: The rank averaged over the tasks that were run; a failed cell counts as the rank behind all others.
         wins: Number of tasks on which the row ranks first, alone or tied.
         tasks: Number of tasks with a score.
         tasks_total: Number of tasks of the leaderboard.
@@ -84,8 +84,9 @@ def summed(columns: Mapping[str, Sequence[Any]]) -> list[Row]:
     # A failed cell may have no metric on record. It takes that of another cell of its task, so that it counts in the
     # mean exactly if that task does.
     metrics = {cell.task: cell for cell in cells if cell.metric}
+    scored = Counter(cell.task for cell in cells if cell.status == OK)
     rows = [
-        {"backbone": backbone, "strategy": strategy, "variant": variant, **_sum(part, metrics), "tasks_total": total}
+        {"backbone": backbone, "strategy": strategy, "variant": variant, **_sum(part, metrics, scored), "tasks_total": total}
         for (backbone, strategy, variant), part in sorted(groups.items())
     ]
     rows.sort(key=_sort_key)
@@ -98,18 +99,26 @@ def _sort_key(row: Row) -> tuple[float, float, float]:
     return -row["tasks"] - row["failed"], mean, row["rank"] if row["rank"] is not None else math.inf
 
 
-def _sum(cells: list[_Cell], metrics: Mapping[str, _Cell]) -> Row:
-    """Returns the summary row of the cells of one backbone and strategy, without the columns with their names."""
+def _sum(cells: list[_Cell], metrics: Mapping[str, _Cell], scored_cells: Mapping[str, int]) -> Row:
+    """Returns the summary row of the cells of one backbone and strategy, without the columns with their names.
+
+    Args:
+        cells: Cells of one backbone and strategy.
+        metrics: For each task, a cell with the task's metric.
+        scored_cells: Number of cells with a score of each task.
+    """
     recorded = [cell for cell in cells if cell.status != PENDING]
     done = [cell for cell in recorded if cell.status == OK]
     scored = [(cell.value, metrics.get(cell.task, cell)) for cell in recorded]
     # A log loss has no upper end, and of a calibration error less is better: neither can be averaged with accuracies.
     values = [_value_or_worst(value, of) for value, of in scored if of.greater_is_better and of.in_points]
     averaged = [value for value in values if value is not None]
-    ranks = [cell.rank for cell in recorded if cell.rank is not None]
+    # A failed cell has no rank. Leaving it out of the mean would favour a method that fails where it would rank low.
+    ranks = [cell.rank if cell.status == OK else scored_cells[cell.task] + 1 for cell in recorded]
+    known_ranks = [rank for rank in ranks if rank is not None]
     return {
         "mean": statistics.fmean(averaged) if averaged else None,
-        "rank": statistics.fmean(ranks) if ranks else None,
+        "rank": statistics.fmean(known_ranks) if known_ranks else None,
         "wins": sum(cell.rank == 1 for cell in done),
         "tasks": len({cell.task for cell in done}),
         "failed": len(recorded) - len(done),

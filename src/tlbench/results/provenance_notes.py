@@ -1,4 +1,4 @@
-"""Notes on rows of a table whose provenance (device, versions, data) differs from that of most rows."""
+"""Notes of a leaderboard's rows: how provenances differ, and which searches were stopped early."""
 
 from __future__ import annotations
 
@@ -57,3 +57,8 @@ def _note(aspect: str, value: str, usual: str) -> str:
     if " data of " in aspect:
         return f"other {aspect}"
     return f"{aspect} {value}, not {usual}"
+
+
+def stopped_early(trials: int | None, planned: int | None) -> str:
+    """Returns a note on a search that a time limit stopped before its last trial; empty for others."""
+    return "" if planned is None else f"stopped after {trials} of {planned} trials"

@@ -81,10 +81,7 @@ def gains(
 
 
 def places(summaries: Sequence[CellSummary], ranked: Ranked, metrics: Mapping[str, Metric]) -> list[Place]:
-    """Returns the place of each cell of a task; failed cells share the last place.
-
-    Cells whose metric is not installed have no place.
-    """
+    """Returns the place of each cell of a task; cells without a score, or whose metric is not installed, have none."""
     by_position = dict.fromkeys(range(len(summaries)), NOWHERE)
     done: dict[str, list[int]] = {}
     for i, summary in enumerate(summaries):
@@ -92,9 +89,6 @@ def places(summaries: Sequence[CellSummary], ranked: Ranked, metrics: Mapping[st
             done.setdefault(summary.metric, []).append(i)
     for name in sorted(done.keys() & metrics.keys()):
         by_position.update(zip(done[name], ranked(metrics[name], [summaries[i] for i in done[name]]), strict=True))
-    failed = [i for i, summary in enumerate(summaries) if summary.status not in {OK, PENDING}]
-    last = sum(map(len, done.values())) + 1
-    by_position.update(dict.fromkeys(failed, Place(last, len(failed) > 1, "")))
     return list(by_position.values())
 
 

@@ -15,8 +15,8 @@ from tlbench.contracts.errors import StoreError, UsageError
 from tlbench.contracts.executor import Executor, FitOrder, Handle, OutOfTime, WorkerLost
 from tlbench.contracts.record import Record, Status
 from tlbench.running.cells.attempt import Attempt, OrderDefaults
-from tlbench.running.cells.cell_folder import DISK_FULL
 from tlbench.running.cells.cell_run import CellRun
+from tlbench.running.cells.failures import raise_if_disk_full
 
 MAX_ATTEMPTS = 3
 """Number of times that an order may lose its worker before the order's cell fails. It is more than one because a worker
@@ -45,8 +45,12 @@ class Progress:
 class _InFlight:
     run: CellRun
     order: FitOrder
-    deadline: float | None
     is_cancelled: bool = False
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the time limit; None without one. They shrink as trials show how long final fits take."""
+        return self.run.seconds_left(self.order.purpose)
 
 
 class Dispatcher:
@@ -131,16 +135,15 @@ class Dispatcher:
         order = run.next_order()
         if order is None:
             return False
-        left = run.seconds_left
+        left = run.seconds_left(order.purpose)
         if left is not None and left <= 0:
-            run.fail("timeout", _timeout_reason(run), order=order)
+            run.run_out_of_time(order)
             return False
         order = msgspec.structs.replace(order, seconds=left)
         try:
             run.before_submit(order)
         except OSError as error:
-            if error.errno in DISK_FULL:
-                raise StoreError(f"{run.attempt.folder}: {error.strerror or error}") from error
+            raise_if_disk_full(error, run.attempt.folder)
             run.fail("failed", f"{run.attempt.folder}: {error.strerror or error}", order=order)
             return False
         # The cell's clock: an executor in this process carries the order out within `submit`. Others may start a first
@@ -157,7 +160,7 @@ class Dispatcher:
             return False
         if self._isolated:
             run.start_clock(order)
-        self._in_flight[handle] = _InFlight(run, order, None if left is None else time.monotonic() + left)
+        self._in_flight[handle] = _InFlight(run, order)
         return True
 
     def _open_next(self) -> bool:
@@ -175,8 +178,7 @@ class Dispatcher:
             try:
                 run = CellRun.open(attempt, self._catalog, self._defaults)
             except OSError as error:
-                if error.errno in DISK_FULL:
-                    raise StoreError(f"{attempt.folder}: {error.strerror or error}") from error
+                raise_if_disk_full(error, attempt.folder)
                 # Nothing can be written for this cell; the others have folders of their own.
                 self._give_up(attempt, f"{attempt.folder}: {error.strerror or error}")
                 continue
@@ -199,7 +201,7 @@ class Dispatcher:
             try:
                 answer = handle.result()
             except OutOfTime:
-                run.fail("timeout", _timeout_reason(run), order=order)
+                run.run_out_of_time(order)
             except WorkerLost as lost:
                 self._retry(sent, lost)
             except UsageError:
@@ -220,7 +222,7 @@ class Dispatcher:
         run, order = sent.run, sent.order
         if sent.is_cancelled:
             # Cancelling kills the worker of an isolated executor, so this loss is the time limit's.
-            run.fail("timeout", _timeout_reason(run), order=order)
+            run.run_out_of_time(order)
         elif order.attempt >= MAX_ATTEMPTS:
             status: Status = "oom" if lost.oom else "crashed"
             run.fail(status, f"the worker {lost} {order.attempt} times without getting further", order=order)
@@ -230,9 +232,9 @@ class Dispatcher:
             self._lost_worker.add(run)
 
     def _cancel_overdue(self) -> None:
-        now = time.monotonic()
         for handle, sent in self._in_flight.items():
-            if sent.deadline is not None and now >= sent.deadline and not sent.is_cancelled:
+            left = sent.seconds_left
+            if left is not None and left <= 0 and not sent.is_cancelled:
                 sent.is_cancelled = True
                 handle.cancel()
 
@@ -257,14 +259,5 @@ class Dispatcher:
 
     def _wait_seconds(self) -> float:
         """Returns how long to wait for results: until the next deadline, but at most a second."""
-        now = time.monotonic()
-        until = [
-            sent.deadline - now
-            for sent in self._in_flight.values()
-            if sent.deadline is not None and not sent.is_cancelled
-        ]
-        return max(0.0, min([1.0, *until]))
-
-
-def _timeout_reason(run: CellRun) -> str:
-    return f"stopped after {run.cell.protocol.max_seconds:g} s (max_seconds)"
+        left = [sent.seconds_left for sent in self._in_flight.values() if not sent.is_cancelled]
+        return max(0.0, min([1.0, *(seconds for seconds in left if seconds is not None)]))

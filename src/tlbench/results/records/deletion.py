@@ -17,6 +17,9 @@ from tlbench.contracts.errors import StoreError
 from tlbench.contracts.record import Record
 from tlbench.results.records.record_files import attempts_in, read_record
 
+_PLACES = (("records", "record", ".json"), ("records", "predictions", ".parquet"), ("work", "work", ""))
+"""Folder, kind and suffix of what belongs to a cell."""
+
 
 @dataclass(frozen=True)
 class StoredCell:
@@ -81,7 +84,7 @@ def stored_cells(root: Path) -> Mapping[str, StoredCell]:
         StoreError: A folder in it is a link, through which files elsewhere would be removed.
     """
     found: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
-    for folder, kind, suffix in (("records", "record", ".json"), ("records", "predictions", ".parquet"), ("work", "work", "")):
+    for folder, kind, suffix in _PLACES:
         if (root / folder).is_symlink():
             raise StoreError(f"{root / folder}: is a link, and nothing is removed through links: remove it")
         # Predictions and work folders are named as records are, with another suffix.

@@ -64,6 +64,7 @@ class CellSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array
     seed_max: float | None = None
     n: int | None = None
     trials: int | None = None
+    trials_planned: int | None = None
     searched: bool = False
     seeds: int = 0
     metrics_key: str = ""
@@ -133,6 +134,7 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
             predictions=record.predictions,
             # Without a search there are no trials on record, and one setting was tried.
             trials=max(1, len(record.trials)),
+            trials_planned=record.trials_planned,
             searched=_searched(record),
             validation=record.validation,
             setup_seconds=seconds.setup,

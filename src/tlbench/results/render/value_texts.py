@@ -130,7 +130,9 @@ def coverage(row: Row) -> str:
 
 
 def trials(row: Row) -> str:
-    """Returns the number of trials, or "not searched"."""
+    """Returns the number of trials, such as "16", or "5/16" if a time limit stopped the search, or "not searched"."""
+    if row["trials_planned"] is not None:
+        return f"{row['trials']}/{row['trials_planned']}"
     return f"{row['trials']}" if row["searched"] else "not searched"
 
 

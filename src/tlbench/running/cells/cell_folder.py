@@ -17,7 +17,6 @@ study.sqlite        the search as an Optuna study, for dashboards
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import math
 import os
@@ -36,9 +35,6 @@ from tlbench.contracts.space import Value
 from tlbench.results.records.commit_marks import is_committed, is_deleted
 from tlbench.system.durable import write_durably
 
-DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
-"""Error numbers of a disk that is full or read-only, for which no cell is to blame."""
-
 
 class Winner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The outcome of a search, frozen before the test split is opened."""
@@ -47,6 +43,8 @@ class Winner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seeds: tuple[int, ...]
     trial: int
     validation: float | None
+    trials_planned: int | None = None
+    """Number of trials that the search would have had; None unless the time limit stopped it before the last one."""
 
 
 class Lease:

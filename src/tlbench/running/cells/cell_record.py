@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from tlbench.contracts.executor import OrderResult
 from tlbench.contracts.record import PAID, FitResult, Record, Seconds
 from tlbench.contracts.strategy import TaskInfo
 from tlbench.running.cells.attempt import Attempt
-from tlbench.running.cells.cell_folder import Winner
+from tlbench.running.cells.cell_folder import CellFolder, Winner
+from tlbench.running.cells.reused_fits import reused_seconds
 
 _SPLITS = ("train", "validation", "test")
 
@@ -31,11 +34,12 @@ def build_record(attempt: Attempt, info: TaskInfo, fits: CellFits, scored: Order
         cell=attempt.cell,
         status="ok",
         attempt=attempt.number,
-        reason=scored.left_out,
+        reason="; ".join(filter(None, (_stopped(attempt, fits), scored.left_out))),
         metrics=info.metrics,
         positive=info.positive,
         best_params=fits.winner.params,
         trials=fits.trials,
+        trials_planned=fits.winner.trials_planned,
         fits=finals,
         # Without a search nothing chose the winner by its score; the final fit of the first seed has one.
         validation=first.validation if fits.winner.validation is None else fits.winner.validation,
@@ -56,6 +60,38 @@ def _mean_shares(fits: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Returns the mean of each split over the fits that have it, in the order of splits."""
     known = {split: [shares[split] for shares in fits if split in shares] for split in _SPLITS}
     return {split: sum(shares) / len(shares) for split, shares in known.items() if shares}
+
+
+def with_measurements(record: Record, folder: CellFolder, elapsed: float, energy_joules: float | None) -> Record:
+    """Returns a record with the measurements of the whole cell.
+
+    Args:
+        record: The record of the cell, with scores or without.
+        folder: The cell's folder, which has the provenances, the highest memory use and the reads of the test split.
+        elapsed: The time in seconds that the cell was worked on.
+        energy_joules: The energy of the cell's own fits; None if it was not measured.
+    """
+    fits = (*record.trials, *record.fits)
+    known = folder.provenances()
+    provenance = record.provenance if record.status == "ok" or not known else known[-1]
+    total = elapsed + reused_seconds(record.trials, record.fits)
+    return msgspec.structs.replace(
+        record,
+        provenance=provenance,
+        memory=folder.memory(),
+        # Reused fits were not measured here, and a sum without them would look too small.
+        energy_joules=None if any(fit.taken_over for fit in fits) else energy_joules,
+        seconds=msgspec.structs.replace(record.seconds, total=total),
+        test_reads=folder.test_reads,
+        also_made_with=tuple(one for one in known if provenance.differing(one)),
+    )
+
+
+def _stopped(attempt: Attempt, fits: CellFits) -> str:
+    planned, limit = fits.winner.trials_planned, attempt.cell.protocol.max_seconds
+    if planned is None:
+        return ""
+    return f"stopped after {len(fits.trials)} of {planned} trials" + (f" (max_seconds {limit:g})" if limit else "")
 
 
 def _seconds(trials: tuple[FitResult, ...], finals: tuple[FitResult, ...]) -> Seconds:

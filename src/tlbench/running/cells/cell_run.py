@@ -16,18 +16,18 @@ from typing import Any
 import msgspec
 
 from tlbench.catalog.catalog import Catalog
-from tlbench.contracts.errors import StoreError
-from tlbench.contracts.executor import Fit, FitOrder, OrderResult
+from tlbench.contracts.executor import Fit, FitOrder, OrderResult, Purpose
 from tlbench.contracts.record import FitResult, Provenance, Record, Status
 from tlbench.running.cells.attempt import Attempt, OrderDefaults
-from tlbench.running.cells.cell_folder import DISK_FULL, CellFolder, Lease, Winner
-from tlbench.running.cells.cell_record import CellFits, build_record
-from tlbench.running.cells.failures import CellFailed, failure_record
+from tlbench.running.cells.cell_folder import CellFolder, Lease, Winner
+from tlbench.running.cells.cell_record import CellFits, build_record, with_measurements
+from tlbench.running.cells.failures import CellFailed, failure_record, raise_if_disk_full
 from tlbench.running.cells.final_fits import FinalFits
 from tlbench.running.cells.hyperparameters import expected_provenance, only_params, settings_of
-from tlbench.running.cells.reused_fits import ReusedFits, has_same_data, reused_seconds
+from tlbench.running.cells.orders_in_flight import OrdersInFlight
+from tlbench.running.cells.reused_fits import ReusedFits, has_same_data
+from tlbench.running.cells.search_time import final_seconds, next_seconds
 from tlbench.running.cells.trials import CellSearch
-from tlbench.running.cells.work_clock import WorkClock
 
 
 class CellRun:
@@ -41,14 +41,9 @@ class CellRun:
         """The cell's finished record, ready to be committed; None until the cell has ended."""
         self._catalog, self._defaults, self._folder, self._lease = catalog, defaults, folder, lease
         self._precision = defaults.precision(self.cell.protocol.precision)
-        self._earlier_seconds, self._clock = folder.seconds_spent(), WorkClock()
         self._energy_joules: float | None = None
         self._queue: list[FitOrder] = []
-        self._in_flight: list[tuple[Fit, ...]] = []
-        """The fits of each order that was handed out and has no result yet. A restart empties this list, so that
-        results of orders from before the restart are ignored."""
-        self._running: list[tuple[Fit, ...]] = []
-        """The fits of each order that a worker is carrying out, which determine when the cell's clock runs."""
+        self._in_flight = OrdersInFlight(folder.seconds_spent())
         self._unverified = folder.provenances()
         """The provenances of earlier processes' fits, until the first result shows whether the data are still the
         same."""
@@ -70,11 +65,17 @@ class CellRun:
             folder.drop_deleted(Path(attempt.record))
         return cls(attempt, catalog, defaults, folder, lease)
 
-    @property
-    def seconds_left(self) -> float | None:
-        """Seconds left of the cell's time limit, after those that earlier processes spent; None without a limit."""
-        limit = self.cell.protocol.max_seconds
-        return None if limit is None else limit - self._earlier_seconds - self._clock.elapsed()
+    def seconds_left(self, purpose: Purpose) -> float | None:
+        """Returns the seconds left for orders of a purpose, counting those of earlier processes; None without a limit.
+
+        The search has to leave time for the final fits, and has none once the winner is frozen.
+        """
+        limit, elapsed = self.cell.protocol.max_seconds, self._in_flight.seconds
+        if purpose == "search" and self._finals is not None:
+            return 0.0
+        if limit is None or purpose != "search" or self._search is None:
+            return None if limit is None else limit - elapsed
+        return limit - elapsed - final_seconds(self._search.trials, len(self.cell.protocol.seeds), elapsed)
 
     @property
     def phase(self) -> str:
@@ -97,7 +98,7 @@ class CellRun:
         if self.record is not None or not self._queue:
             return None
         order = self._queue.pop(0)
-        self._in_flight.append(order.fits)
+        self._in_flight.add(order)
         return order
 
     def before_submit(self, order: FitOrder) -> None:
@@ -110,8 +111,7 @@ class CellRun:
 
     def start_clock(self, order: FitOrder) -> None:
         """Starts the cell's clock for an order that is now being carried out."""
-        self._clock.start()
-        self._running.append(order.fits)
+        self._in_flight.start_clock(order)
 
     def tell(self, order: FitOrder, answer: OrderResult) -> None:
         """Takes in the result of an order; results that come after the end of the cell are ignored."""
@@ -132,6 +132,15 @@ class CellRun:
         if (order is None or self._is_needed(order)) and self.record is None:
             trials = self._search.trials if self._search else self._folder.trials().values()
             self._finish(failure_record(self.attempt, CellFailed(status, reason, trace), tuple(trials)))
+
+    def run_out_of_time(self, order: FitOrder) -> None:
+        """Ends the search if an order of it has no time left and a trial has a score; otherwise ends the cell."""
+        if not self._is_needed(order):
+            return
+        if order.purpose == "search" and self._search is not None and self._search.best is not None:
+            self._guarded(self._end_search)
+        else:
+            self.fail("timeout", f"stopped after {self.cell.protocol.max_seconds:g} s (max_seconds)")
 
     def close(self) -> None:
         """Releases the cell's lease."""
@@ -163,7 +172,8 @@ class CellRun:
         self._folder.reset()
         self._search = self._finals = None
         # With nothing in flight, the results of orders that are still running are ignored when they come.
-        self._queue, self._in_flight, self._unverified, self._is_scoring = [], [], [], False
+        self._in_flight.forget()
+        self._queue, self._unverified, self._is_scoring = [], [], False
         self._load()
 
     def _fill_queue(self) -> None:
@@ -175,24 +185,29 @@ class CellRun:
             self._queue_finals(self._finals)
 
     def _queue_trials(self) -> None:
-        """State "searching": queues the next trials, or freezes the winner once all trials have results."""
+        """State "searching": queues the next trials, or freezes the winner if there are none or no time is left."""
+        search, left = self._search, self.seconds_left("search")
+        assert search is not None
+        needed = self._settings.batch_size * next_seconds(search.trials)
+        is_out_of_time = search.best is not None and left is not None and left <= needed
+        if not is_out_of_time and (fits := search.ask()):
+            keep_above = search.best.validation if search.best else None
+            self._queue_order("search", fits, keep_above=keep_above, stop_below=search.stop_below(fits))
+        # Trials that are still running are waited for, until they too have no time left.
+        elif search.is_complete or (is_out_of_time and not self._in_flight):
+            self._end_search()
+
+    def _end_search(self) -> None:
+        """Freezes the best of the finished trials as the winner; trials that are still running are dropped."""
         assert self._search is not None
-        if fits := self._search.ask():
-            best = self._search.best
-            self._queue_order(
-                "search",
-                fits,
-                keep_above=best.validation if best else None,
-                stop_below=self._search.stop_below(fits),
-            )
-        elif self._search.is_complete:
-            # The winner goes to disk before any order that opens the test split exists. This is the seal: nothing that
-            # is seen on the test split can change what is chosen.
-            winner = self._search.winner()
-            self._folder.freeze(winner)
-            if self.cell.protocol.is_searched:
-                self._search.export()
-            self._finals = FinalFits(winner, self._folder, self._reused)
+        # The winner goes to disk before any order that opens the test split exists. This is the seal: nothing that is
+        # seen on the test split can change what is chosen.
+        winner = self._search.winner()
+        self._folder.freeze(winner)
+        if self.cell.protocol.is_searched:
+            self._search.export()
+        self._queue.clear()
+        self._finals = FinalFits(winner, self._folder, self._reused)
 
     def _queue_finals(self, finals: FinalFits) -> None:
         """States "frozen" and "scoring": queues the final fits, and the scoring order once all of them have results."""
@@ -224,17 +239,9 @@ class CellRun:
 
     def _is_needed(self, order: FitOrder) -> bool:
         """Removes an order from those in flight and returns whether its result is still needed."""
-        # Compared by identity: the dispatcher adds the seconds left to an order, but the tuple of fits stays the same.
-        for i, fits in enumerate(self._running):
-            if fits is order.fits:
-                del self._running[i]
-                self._clock.stop()
-                break
-        for i, fits in enumerate(self._in_flight):
-            if fits is order.fits:
-                del self._in_flight[i]
-                return self.record is None
-        return False
+        # A trial that ends after the winner is frozen comes too late.
+        is_late = self.record is not None or (order.purpose == "search" and self._finals is not None)
+        return self._in_flight.remove(order) and not is_late
 
     def _take_result(self, order: FitOrder, answer: OrderResult) -> None:
         self._folder.add_memory(answer.memory)
@@ -278,27 +285,12 @@ class CellRun:
 
     def _finish(self, record: Record) -> None:
         """State "recorded": adds the measurements of the whole cell to the record and stores the record."""
-        fits = (*record.trials, *record.fits)
-        total = self._earlier_seconds + self._clock.elapsed() + reused_seconds(record.trials, record.fits)
-        known = self._folder.provenances()
-        provenance = record.provenance if record.status == "ok" or not known else known[-1]
-        record = msgspec.structs.replace(
-            record,
-            provenance=provenance,
-            memory=self._folder.memory(),
-            # Reused fits were not measured here, and a sum without them would look too small.
-            energy_joules=None if any(fit.taken_over for fit in fits) else self._energy_joules,
-            seconds=msgspec.structs.replace(record.seconds, total=total),
-            test_reads=self._folder.test_reads,
-            also_made_with=tuple(one for one in known if provenance.differing(one)),
-        )
+        record = with_measurements(record, self._folder, self._in_flight.seconds, self._energy_joules)
         try:
             self._folder.save_record(record)
         except OSError as error:
-            # If only this folder cannot be written, for example because somebody has deleted it, the record is
-            # committed all the same.
-            if error.errno in DISK_FULL:
-                raise StoreError(f"{self.attempt.folder}: {error.strerror or error}") from error
+            # A folder that somebody has deleted costs the copy in it alone: the record is committed all the same.
+            raise_if_disk_full(error, self.attempt.folder)
         self.record = record
         self._queue.clear()
 
@@ -314,8 +306,8 @@ class CellRun:
             self.fail(failure.status, failure.reason, failure.traceback)
         # A plugin that calls `sys.exit` must not end the run. KeyboardInterrupt is the user's, and passes.
         except (Exception, SystemExit, GeneratorExit) as error:
-            if isinstance(error, OSError) and error.errno in DISK_FULL:
-                raise StoreError(f"{self.attempt.folder}: {error.strerror or error}") from error
+            if isinstance(error, OSError):
+                raise_if_disk_full(error, self.attempt.folder)
             reason = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
             self.fail("failed", reason, "".join(traceback.format_exception(error)))
 

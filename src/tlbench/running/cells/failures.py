@@ -1,9 +1,15 @@
-"""Records of cells that ended without scores."""
+"""Records of cells that ended without scores, and errors that are no cell's fault."""
 
 from __future__ import annotations
 
+import errno
+
+from tlbench.contracts.errors import StoreError
 from tlbench.contracts.record import FitResult, Record, Status
 from tlbench.running.cells.attempt import Attempt
+
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+"""Error numbers of a disk that is full or read-only, for which no cell is to blame."""
 
 
 class CellFailed(Exception):
@@ -24,3 +30,9 @@ def failure_record(attempt: Attempt, failure: CellFailed, trials: tuple[FitResul
         traceback=failure.traceback,
         trials=trials,
     )
+
+
+def raise_if_disk_full(error: OSError, folder: str) -> None:
+    """Raises `StoreError` if the disk is full or read-only, which ends the run."""
+    if error.errno in DISK_FULL:
+        raise StoreError(f"{folder}: {error.strerror or error}") from error

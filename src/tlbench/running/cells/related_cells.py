@@ -68,9 +68,10 @@ class RelatedCells:
 
 
 def has_more_time(record: Record, cell: Cell) -> bool:
-    """Returns whether the record's cell ran out of time and `cell` has a longer time limit."""
+    """Returns whether a time limit ended the record's cell or its search, and `cell` has a longer one."""
     before, limit = record.cell.protocol.max_seconds, cell.protocol.max_seconds
-    return record.status == "timeout" and before is not None and (limit is None or limit > before)
+    was_stopped = record.status == "timeout" or record.trials_planned is not None
+    return was_stopped and before is not None and (limit is None or limit > before)
 
 
 def _work_folders(store: Store) -> list[tuple[str, int]]:

@@ -86,6 +86,11 @@ class CellSearch:
         return self._search.is_complete
 
     @property
+    def total(self) -> int:
+        """Number of trials of the whole search."""
+        return self._search.total
+
+    @property
     def best(self) -> FitResult | None:
         """The trial with the best validation score so far, or None; of equal trials, the one with the lowest number."""
         return self._best
@@ -107,13 +112,14 @@ class CellSearch:
             self._search.export(self._folder.study)
 
     def winner(self) -> Winner:
-        """Returns the best trial as the winner.
+        """Returns the best of the finished trials as the winner.
 
         Raises:
             CellFailed: No trial has a score.
         """
         if (best := self.best) is not None:
-            return Winner(best.params, self._cell.protocol.seeds, best.trial, best.validation)
+            planned = None if self.is_complete else self.total
+            return Winner(best.params, self._cell.protocol.seeds, best.trial, best.validation, planned)
         last, count = self.trials[-1], len(self._trials)
         reason = last.reason if count == 1 else f"no trial of {count} gave a score; {last.reason}"
         raise CellFailed("failed" if last.status == "pruned" else last.status, reason, last.traceback)

@@ -19,7 +19,7 @@ from tlbench.contracts.record import FitResult, Memory
 from tlbench.contracts.strategy import Predictor
 from tlbench.metrics.scored import Scored
 from tlbench.metrics.scored_arrays import scored_of
-from tlbench.running.cells.cell_folder import DISK_FULL
+from tlbench.running.cells.failures import DISK_FULL
 from tlbench.running.fitting import saved_predictors as saved
 from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.fit import Fitted, run_fits, truncated_shares

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,8 @@ def delete(out: Path, chosen: Chosen, yes: bool, confirm: Callable[[str], bool] 
     busy = [cell.id for cell, _, _ in cells if not _delete_one(cell)]
     print(f"deleted {_count(len(cells) - len(busy))}; `tlbench run` runs them again")
     if busy:
-        raise UsageError(f"{_count(len(busy))} left, as another run has them open: {', '.join(busy[:5])}; stop it first")
+        ids = ", ".join(busy[:5])
+        raise UsageError(f"{_count(len(busy))} left, as another run has them open: {ids}; stop it first")
 
 
 _Listed = list[tuple[StoredCell, Cell | None, str]]
@@ -71,7 +72,8 @@ _Listed = list[tuple[StoredCell, Cell | None, str]]
 def _matching(out: Path, chosen: Chosen) -> _Listed:
     stored = dict(stored_cells(out))
     if chosen.cells:
-        stored = {cell_id: stored[cell_id] for cell_id in sorted({_full_id(given, stored, out) for given in chosen.cells})}
+        ids = {_full_id(given, stored, out) for given in chosen.cells}
+        stored = {cell_id: stored[cell_id] for cell_id in sorted(ids)}
     catalog = Catalog.discover()
     if chosen.suite is not None:
         planned = _ids_of_suite(catalog, chosen.suite)
@@ -97,7 +99,8 @@ def _full_id(given: str, stored: dict[str, StoredCell], out: Path) -> str:
     if not matches or not given:
         raise UnknownName(f"{out}: no cell whose id is or begins with {given!r}")
     if len(matches) > 1:
-        raise UsageError(f"{given!r} begins the ids of {len(matches)} cells: {', '.join(matches[:5])}; give more digits")
+        ids = ", ".join(matches[:5])
+        raise UsageError(f"{given!r} begins the ids of {len(matches)} cells: {ids}; give more digits")
     return matches[0]
 
 
@@ -109,11 +112,9 @@ def _recorded_name(axis: str, name: str, find: Callable[[str], Found[Any]], know
     """
     canonical = name
     if name not in known:
-        try:
+        # The plugin may be gone, or the file that the name gives; the records have the names as they were.
+        with suppress(UsageError):
             canonical = find(name).ref.name
-        except UsageError:
-            # The plugin may be gone, or the file that the name gives: the records have names as they were.
-            pass
     if canonical in known:
         return canonical
     variants = sorted(one for one in known if one.startswith((f"{name}[", f"{name}@")))

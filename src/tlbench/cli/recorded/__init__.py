@@ -1,0 +1,1 @@
+"""Commands on recorded cells: one module for each."""
