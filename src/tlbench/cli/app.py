@@ -40,6 +40,8 @@ def run(
     backbone: o.Backbones = None,
     task: o.Tasks = None,
     strategy: o.Strategies = None,
+    like: o.Like = None,
+    baseline: o.Baseline = True,
     trials: o.Trials = None,
     sampler: o.SamplerOption = None,
     pruner: o.PrunerOption = None,
@@ -75,7 +77,8 @@ def run(
     catalog = Catalog.discover()
     protocol = o.patch(trials, seeds, max_steps, epochs, train_limit, max_seconds, precision, sampler, pruner)
     room = o.room(max_memory, device)
-    plan = o.planned(catalog, suite, backbone, task, strategy, protocol, room)
+    selection = o.selection(backbone, task, strategy, protocol, like, baseline)
+    plan = o.planned(catalog, suite, selection, room)
     print_inferred(plan, catalog)
     try:
         status = run_plan(plan, catalog, Settings(executor, jobs, device, fresh, room), o.out_folder(out))
@@ -91,6 +94,8 @@ def plan(
     backbone: o.Backbones = None,
     task: o.Tasks = None,
     strategy: o.Strategies = None,
+    like: o.Like = None,
+    baseline: o.Baseline = True,
     trials: o.Trials = None,
     sampler: o.SamplerOption = None,
     pruner: o.PrunerOption = None,
@@ -115,7 +120,8 @@ def plan(
     o.set_data_root(data_root)
     catalog = Catalog.discover()
     protocol = o.patch(trials, seeds, max_steps, epochs, train_limit, max_seconds, precision, sampler, pruner)
-    planned = o.planned(catalog, suite, backbone, task, strategy, protocol, o.room(max_memory))
+    selection = o.selection(backbone, task, strategy, protocol, like, baseline)
+    planned = o.planned(catalog, suite, selection, o.room(max_memory))
     print_inferred(planned, catalog)
     print_plan(planned, o.out_folder(out), cells)
 

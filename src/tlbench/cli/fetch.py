@@ -83,7 +83,7 @@ def _fetch_one(item: Backbone | Task) -> str:
 
 
 def _is_on_disk(item: Backbone | Task) -> bool:
-    return item.missing() is None if isinstance(item, Task) else item.card().on_disk
+    return item.missing() is None
 
 
 def _reason_missing(item: Backbone | Task) -> str:

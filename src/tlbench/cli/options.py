@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +14,7 @@ from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.cell import Plan, Precision, Pruner, Sampler
 from tlbench.contracts.errors import UsageError
 from tlbench.modeling.disk import cache_settings
+from tlbench.planning.baselines import baseline_blocks
 from tlbench.planning.capacity import Room
 from tlbench.planning.plan import plan
 from tlbench.planning.selection import Selection
@@ -41,6 +41,22 @@ Tasks = Annotated[
 Strategies = Annotated[
     list[str] | None,
     typer.Option("--strategy", "-S", metavar="NAME", help="Strategy; like --backbone.", show_default=False),
+]
+Like = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Strategy of the suite whose protocol and backbones new strategies get.",
+        show_default=False,
+    ),
+]
+Baseline = Annotated[
+    bool,
+    typer.Option(
+        "--baseline/--no-baseline",
+        help="Run trivial baselines too, such as majority: the suite's, or without a suite"
+        " those that support the task.",
+    ),
 ]
 Trials = Annotated[int | None, typer.Option(min=1, metavar="N", help="Settings of hyperparameters to try per cell.")]
 SamplerOption = Annotated[
@@ -87,6 +103,18 @@ def out_folder(out: Path | None) -> Path:
     return out or Path(os.environ.get(OUT_VARIABLE) or DEFAULT_OUT)
 
 
+def selection(
+    backbones: list[str] | None,
+    tasks: list[str] | None,
+    strategies: list[str] | None,
+    protocol: Patch,
+    like: str | None = None,
+    baselines: bool = True,
+) -> Selection:
+    """Returns the selection of names that the command line makes, with the fields of the protocol that it sets."""
+    return Selection(tuple(backbones or ()), tuple(tasks or ()), tuple(strategies or ()), protocol, like, baselines)
+
+
 def patch(
     trials: int | None = None,
     seeds: str | None = None,
@@ -119,28 +147,25 @@ def patch(
     return Patch(**{name: value for name, value in options.items() if value is not None})
 
 
-def planned(
-    catalog: Catalog,
-    suite: str | None,
-    backbones: Sequence[str] | None,
-    tasks: Sequence[str] | None,
-    strategies: Sequence[str] | None,
-    protocol: Patch,
-    room: Room | None = None,
-) -> Plan:
+def planned(catalog: Catalog, suite: str | None, selection: Selection, room: Room | None = None) -> Plan:
     """Returns the plan of a suite as changed by the other options, or, without a suite, of the names in the options.
+
+    Without a suite, baselines are added.
 
     Raises:
         UsageError: An unknown name, an invalid suite, or neither a suite nor a task with a strategy.
     """
     if suite is None:
-        if not tasks or not strategies:
+        if not selection.tasks or not selection.strategies:
             raise UsageError("nothing to run: give --suite NAME, or --task and --strategy (and --backbone)")
+        if selection.like is not None:
+            raise UsageError(f"--like {selection.like}: without --suite there is no protocol to take over")
         # Without a suite there is nothing to add to: +NAME is as good as NAME.
-        names = tuple(tuple(name.removeprefix("+") for name in axis or ()) for axis in (tasks, strategies, backbones))
-        block = SuiteBlock(tasks=names[0], strategies=names[1], backbones=names[2])
-        return plan(Suite((block,), name="command line"), catalog, Selection(protocol=protocol), room)
-    selection = Selection(tuple(backbones or ()), tuple(tasks or ()), tuple(strategies or ()), protocol)
+        axes = (selection.tasks, selection.strategies, selection.backbones)
+        tasks, strategies, backbones = (tuple(name.removeprefix("+") for name in axis) for axis in axes)
+        blocks = [SuiteBlock(tasks=tasks, strategies=strategies, backbones=backbones)]
+        blocks += baseline_blocks(catalog, tasks) if selection.baselines else ()
+        return plan(Suite(tuple(blocks), name="command line"), catalog, Selection(protocol=selection.protocol), room)
     return plan(read_suite(catalog.suite(suite)), catalog, selection, room)
 
 

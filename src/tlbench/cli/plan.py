@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -12,48 +13,60 @@ from tlbench.cli.text_tables import print_rows
 from tlbench.contracts.cell import Cell, Plan, Protocol
 from tlbench.contracts.errors import StoreError
 from tlbench.data.carving import planned_carve
+from tlbench.results.cell_states import State, cell_states
 from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
 
+_LABELS: Mapping[State, str] = {
+    "done": "done",
+    "outdated": "outdated",
+    "failed": "failed",
+    "timed out": "timed out",
+    "damaged": "damaged",
+    "newer": "made by a newer tlbench",
+}
+"""The states of recorded cells, in the order in which they are counted."""
+
 
 def print_plan(plan: Plan, out: Path, cells: bool = False) -> None:
-    """Prints a plan with the number of finished cells, and the combinations that are skipped.
+    """Prints a plan with the state of its cells, and the combinations that are skipped.
 
     Args:
         plan: The plan.
         out: Folder of results, which may not exist yet.
         cells: Whether to print every cell with its id instead of one row per backbone, strategy and protocol.
     """
-    recorded = _attempts(out)
+    recorded = _states(out)
     # Computing the ids of a large plan takes a while, and they are not needed where nothing is recorded.
-    finished = [bool(recorded) and cell.id in recorded for cell in plan.cells]
+    states = [recorded.get(cell.id) if recorded else None for cell in plan.cells]
     if cells:
         rows = [
-            (cell.task.name, _backbone(cell), cell.strategy.name, cell.id, "done" if is_finished else "")
-            for cell, is_finished in zip(plan.cells, finished, strict=True)
+            (cell.task.name, _backbone(cell), cell.strategy.name, cell.id, _LABELS[state] if state else "")
+            for cell, state in zip(plan.cells, states, strict=True)
         ]
         print_rows(("task", "backbone", "strategy", "cell", ""), rows)
     else:
-        groups: dict[tuple[str, str, str], list[tuple[Cell, bool]]] = {}
+        groups: dict[tuple[str, str, str], list[tuple[Cell, State | None]]] = {}
         # Thousands of cells have a handful of protocols.
         cached_text = cache(protocol_text)
-        for cell, is_finished in zip(plan.cells, finished, strict=True):
+        for cell, state in zip(plan.cells, states, strict=True):
             key = (_backbone(cell), cell.strategy.name, cached_text(cell.protocol))
-            groups.setdefault(key, []).append((cell, is_finished))
+            groups.setdefault(key, []).append((cell, state))
         rows = [
             (
                 backbone,
                 strategy,
                 _tasks([cell for cell, _ in group]),
                 protocol,
-                f"{sum(is_finished for _, is_finished in group)}/{len(group)}",
+                _counts([state for _, state in group], f"/{len(group)}"),
             )
             for (backbone, strategy, protocol), group in groups.items()
         ]
         print_rows(("backbone", "strategy", "tasks", "protocol", "done"), rows)
     for skip in plan.skips:
         print(f"skipped: {printable(skip.title)}: {printable(skip.reason)}")
-    print(f"{printable(plan.suite)}: {len(plan.cells)} cells, {sum(finished)} done, {len(plan.skips)} skipped")
+    count = "1 cell" if len(plan.cells) == 1 else f"{len(plan.cells)} cells"
+    print(f"{printable(plan.suite)}: {count}, {_counts(states, ' done')}, {len(plan.skips)} skipped")
 
 
 def print_inferred(plan: Plan, catalog: Catalog) -> None:
@@ -90,9 +103,18 @@ def _tasks(cells: Sequence[Cell]) -> str:
     return ", ".join(names) if len(names) <= 6 else f"{', '.join(names[:5])} and {len(names) - 5} more"
 
 
-def _attempts(out: Path) -> dict[str, int]:
+def _counts(states: Sequence[State | None], unit: str) -> str:
+    """Returns the number of finished cells with a unit, and those of cells in other states: "3 done, 1 failed"."""
+    numbers = Counter(states)
+    others = [f"{numbers[state]} {label}" for state, label in _LABELS.items() if state != "done" and numbers[state]]
+    return ", ".join([f"{numbers['done']}{unit}", *others])
+
+
+def _states(out: Path) -> dict[str, State]:
+    from tlbench.running.staleness import InstalledVersions
+
     try:
-        return Store.open(out).attempts()
+        return cell_states(Store.open(out), InstalledVersions().differ)
     except StoreError:
         # No results yet, or a folder of something else: a plan can be shown, and `tlbench run` reports the error.
         return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -83,6 +84,16 @@ class Backbone:
                 go on with a tensor of random weights.
         """
         raise NotImplementedError
+
+    def missing(self) -> str | None:
+        """Returns a message that says which files are missing on this machine and how to get them; None if none are.
+
+        A plan skips the backbone with this text as the reason, so the method must load nothing. By default files are
+        missing if the card's `on_disk` is False.
+        """
+        if self.card().on_disk:
+            return None
+        return f"{self.name} is not on this machine: run `tlbench fetch --backbone {shlex.quote(self.name)}`"
 
     def fetch(self) -> None:
         """Downloads weights and tokenizer for offline use; called by `tlbench fetch`.

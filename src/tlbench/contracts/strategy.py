@@ -184,6 +184,9 @@ class Strategy:
     """The reference of the method."""
     uses_backbone: ClassVar[bool] = True
     """False for baselines without a backbone, such as the majority class, which run once per task."""
+    is_baseline: ClassVar[bool] = False
+    """Whether a run without a suite adds this strategy to the tasks that it supports, to show which score is trivial.
+    It must use no backbone."""
     batch_size: ClassVar[int] = 1
     """The maximum number of fits passed to `fit_batch`; override `fit_batch` if it is above 1."""
 

@@ -20,7 +20,7 @@ def needed_by(strategy: Strategy, task: Task, catalog: Catalog, here: bool) -> t
         strategy: The strategy.
         task: The task to fit; teachers must have its modality.
         catalog: The installed plugins.
-        here: Whether a needed task counts as unmet if its data is missing on this machine.
+        here: Whether a need counts as unmet if its data or weights are missing on this machine.
 
     Raises:
         PluginError: needs() raises, or returns something else than names of backbones and tasks.
@@ -87,8 +87,10 @@ def need_ref(catalog: Catalog, need: str) -> Ref:
 def _why_unmet(catalog: Catalog, need: str, task: Task, here: bool) -> str | None:
     kind, _, name = need.partition(":")
     if kind == "backbone":
-        modality = catalog.backbone(name).item.modality
-        return None if modality == task.modality else f"it reads {modality} and the task is {task.modality}"
+        backbone = catalog.backbone(name).item
+        if backbone.modality != task.modality:
+            return f"it reads {backbone.modality} and the task is {task.modality}"
+        return backbone.missing() if here else None
     other = catalog.task(name).item
     if other.modality != task.modality:
         return f"it is {other.modality} and the task is {task.modality}"

@@ -39,7 +39,7 @@ def plan(
         catalog: The installed plugins.
         selection: Options of the command line; None to plan the suite as it is.
         room: Memory of a worker; None to skip nothing because of its size.
-        here: Whether to skip tasks whose data is not on this machine.
+        here: Whether to skip tasks whose data, and backbones whose weights, are not on this machine.
 
     Raises:
         UsageError: An unknown or ambiguous name, an invalid protocol or space, or a selection without any cell.
@@ -79,6 +79,7 @@ class _Planner:
         self._checked_spaces: set[tuple[str, str, str]] = set()
         self._needs_of: dict[tuple[str, str], tuple[str | None, tuple[Ref, ...]]] = {}
         self._sizes = Sizes()
+        self._missing_weights: dict[str, str | None] = {}
         # Also for a strategy that no block uses: a misspelt [space.x] must not be ignored.
         for name in suite.space:
             try:
@@ -125,6 +126,7 @@ class _Planner:
         title = f"{backbone.ref.name if backbone else '-'} | {task.ref.name} | {strategy.ref.name}"
         try:
             reason = self._unsupported_metric(task.item) or _why_not(item, task.item, strategy.item, self._here)
+            reason = reason or self._missing(item)
             reason = reason or self._too_large(backbone, task, strategy)
             reason, needs = (reason, ()) if reason else self._needs(strategy, task)
             if space and not reason:
@@ -169,6 +171,13 @@ class _Planner:
             if not supports:
                 return f"the metric {name} does not score {type(task.output).__name__}"
         return None
+
+    def _missing(self, backbone: Backbone | None) -> str | None:
+        if backbone is None or not self._here:
+            return None
+        if backbone.name not in self._missing_weights:
+            self._missing_weights[backbone.name] = _reason(backbone, "missing()", backbone.missing)
+        return self._missing_weights[backbone.name]
 
     def _too_large(self, backbone: Found[Backbone] | None, task: Found[Task], strategy: Found[Strategy]) -> str | None:
         if self._room is None or backbone is None:

@@ -9,6 +9,8 @@ from typing import TypeAlias
 import msgspec
 
 from tlbench.catalog.catalog import Catalog
+from tlbench.contracts.errors import UsageError
+from tlbench.planning.placement import Placement
 from tlbench.planning.suite import Patch, Suite, SuiteBlock
 
 Canonical: TypeAlias = Callable[[str], str]
@@ -20,25 +22,30 @@ class Selection:
     """The names and the protocol fields that the command line applies to a suite.
 
     On each axis (backbones, tasks, strategies), a name that is in the suite selects the cells with this name, a name
-    that is not in the suite replaces the axis, and a name after a plus sign is added to the axis.
+    that is not in the suite replaces the axis, and a name after a plus sign is added to the axis. A strategy that is
+    new to the suite stands in the suite's blocks and has their protocol.
     """
 
     backbones: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     strategies: tuple[str, ...] = ()
     protocol: Patch = field(default_factory=Patch)
+    like: str | None = None
+    """A strategy of the suite, in whose blocks new strategies stand; None where the blocks have one protocol."""
+    baselines: bool = True
+    """Whether the suite's baselines are kept, or only those among the chosen strategies."""
 
 
 def select_blocks(suite: Suite, catalog: Catalog, selection: Selection) -> list[SuiteBlock]:
     """Returns the blocks of a suite, with the selection applied to the names on each axis.
 
     Raises:
-        UsageError: An unknown or ambiguous name.
+        UsageError: An unknown or ambiguous name, or a new strategy for which the suite has several protocols.
     """
-    blocks = list(suite.cells)
+    blocks = list(suite.cells) if selection.baselines else _without_baselines(suite, catalog, selection)
     blocks = _choose(suite, blocks, "tasks", selection.tasks, lambda name: catalog.task(name).ref.name)
     blocks = _choose(suite, blocks, "backbones", selection.backbones, lambda name: catalog.backbone(name).ref.name)
-    return _choose_strategies(suite, blocks, selection.strategies, lambda name: catalog.strategy(name).ref.name)
+    return _choose_strategies(suite, blocks, selection, catalog)
 
 
 def _choose(
@@ -63,10 +70,14 @@ def _choose(
 
 
 def _choose_strategies(
-    suite: Suite, blocks: list[SuiteBlock], chosen: Sequence[str], canonical: Canonical
+    suite: Suite, blocks: list[SuiteBlock], selection: Selection, catalog: Catalog
 ) -> list[SuiteBlock]:
     """Returns the blocks with their strategies replaced as `Selection` describes."""
-    named, added = _split_added(chosen)
+
+    def canonical(name: str) -> str:
+        return catalog.strategy(name).ref.name
+
+    named, added = _split_added(selection.strategies)
     keep, new = _split_known(suite, "strategies", named, canonical)
     result = blocks
     if named:
@@ -74,13 +85,26 @@ def _choose_strategies(
         # Baselines, whose block has no backbones, are part of every comparison.
         kept = ((block, names or (() if block.backbones else block.strategies)) for block, names in kept)
         result = [msgspec.structs.replace(block, strategies=names) for block, names in kept if names]
-    if strategies := (*new, *added):
-        # No block of the suite says where a new strategy runs or how long: it gets a block of its own, with all the
-        # backbones and tasks that are left, under the suite's protocol.
-        backbones = tuple(dict.fromkeys(name for block in blocks for name in block.backbones))
-        tasks = tuple(dict.fromkeys(name for block in blocks for name in block.tasks))
-        result = [*result, SuiteBlock(tasks=tasks, strategies=strategies, backbones=backbones)]
+    strategies = (*new, *added)
+    if strategies:
+        # Beside the strategies that were selected, or else in place of all of them.
+        hosts = result if any(block.backbones for block in result) else blocks
+        placement = Placement(suite, catalog, selection.protocol, selection.like)
+        result = [*result, *(block for name in strategies for block in placement.blocks(name, hosts))]
+    elif selection.like is not None:
+        raise UsageError(f"--like {selection.like}: --strategy names no strategy that is new to the suite {suite.name}")
     return result
+
+
+def _without_baselines(suite: Suite, catalog: Catalog, selection: Selection) -> list[SuiteBlock]:
+    chosen = {catalog.strategy(name.removeprefix("+")).ref.name for name in selection.strategies}
+    blocks = []
+    for block in suite.cells:
+        found = [(name, catalog.strategy(name)) for name in block.strategies]
+        names = tuple(name for name, one in found if not one.item.is_baseline or one.ref.name in chosen)
+        if names:
+            blocks.append(msgspec.structs.replace(block, strategies=names))
+    return blocks
 
 
 def _split_added(chosen: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -86,8 +86,9 @@ def summed(columns: Mapping[str, Sequence[Any]]) -> list[Row]:
     metrics = {cell.task: cell for cell in cells if cell.metric}
     scored = Counter(cell.task for cell in cells if cell.status == OK)
     rows = [
-        {"backbone": backbone, "strategy": strategy, "variant": variant, **_sum(part, metrics, scored), "tasks_total": total}
-        for (backbone, strategy, variant), part in sorted(groups.items())
+        dict(zip(("backbone", "strategy", "variant"), names, strict=True))
+        | {**_sum(part, metrics, scored), "tasks_total": total}
+        for names, part in sorted(groups.items())
     ]
     rows.sort(key=_sort_key)
     return rows

@@ -14,16 +14,35 @@ from tlbench.running.splits import Splits
 from tlbench.system.measure import cpu_name
 
 
+class InstalledVersions:
+    """The versions of distributions, each looked up only once."""
+
+    def __init__(self) -> None:
+        self._versions: dict[str, str | None] = {}
+
+    def differ(self, provenance: Provenance) -> bool:
+        """Returns whether an installed distribution has another version than in the provenance."""
+        return any(self._version(name) not in {None, version} for name, version in provenance.distributions.items())
+
+    def _version(self, name: str) -> str | None:
+        """Returns the installed version of a distribution, or None if it is not installed."""
+        if name not in self._versions:
+            self._versions[name] = None
+            with suppress(metadata.PackageNotFoundError):
+                self._versions[name] = metadata.version(name)
+        return self._versions[name]
+
+
 class StalenessChecker:
     """Compares records with the versions, data, threads and device that a run would use now.
 
-    Each version and each data set is looked up only once.
+    Each version is looked up, and each data set read, only once.
     """
 
     def __init__(self, catalog: Catalog, device: str, threads: int) -> None:
         self._catalog, self._threads = catalog, threads
         self._on_cpu = device == "cpu"
-        self._versions: dict[str, str | None] = {}
+        self._versions = InstalledVersions()
         self._data: dict[str, dict[str, str]] = {}
 
     def is_stale(self, record: Record) -> bool:
@@ -36,7 +55,7 @@ class StalenessChecker:
         return any(self._differs(provenance, task) for provenance in (record.provenance, *record.also_made_with))
 
     def _differs(self, provenance: Provenance, task: str) -> bool:
-        if any(self._version(name) not in {None, version} for name, version in provenance.distributions.items()):
+        if self._versions.differ(provenance):
             return True
         # Another number of threads changes the last bits of results.
         if provenance.threads and provenance.threads != self._threads:
@@ -48,14 +67,6 @@ class StalenessChecker:
         # Data last: reading them is by far the slowest.
         current = self._fingerprints(task) if provenance.data else {}
         return any(current.get(split, fingerprint) != fingerprint for split, fingerprint in provenance.data.items())
-
-    def _version(self, name: str) -> str | None:
-        """Returns the installed version of a distribution, or None if it is not installed."""
-        if name not in self._versions:
-            self._versions[name] = None
-            with suppress(metadata.PackageNotFoundError):
-                self._versions[name] = metadata.version(name)
-        return self._versions[name]
 
     def _fingerprints(self, task: str) -> dict[str, str]:
         """Returns the fingerprint of each split of the task's current data; empty if the data cannot be read."""

@@ -43,6 +43,7 @@ class Lead(Strategy):
     name: ClassVar[str] = "lead"
     paper: ClassVar[str] = "See et al. 2017, arXiv:1704.04368 (the lead-3 baseline)"
     uses_backbone: ClassVar[bool] = False
+    is_baseline: ClassVar[bool] = True
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
         """Returns the reason why a task is not supported (its output is neither a text nor a span), or None."""

@@ -40,6 +40,7 @@ class Majority(Strategy):
 
     name: ClassVar[str] = "majority"
     uses_backbone: ClassVar[bool] = False
+    is_baseline: ClassVar[bool] = True
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
         """Returns the reason why a task is not supported (its output has no most frequent value), or None."""

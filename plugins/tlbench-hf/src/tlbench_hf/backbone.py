@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tlbench import Backbone, Card, Examples, Output, PluginError, Text, UsageError
 from tlbench_hf.families import SOURCE, default_readout, writer
-from tlbench_hf.sources import POOLING, TOKENIZER, content, fetched_folder, local_folder
+from tlbench_hf.sources import POOLING, TOKENIZER, content, fetched_folder, local_folder, missing_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,6 +83,10 @@ class HFBackbone(Backbone):
             revision=unloaded.revision,
             positions=self.max_length,
         )
+
+    def missing(self) -> str | None:
+        """Returns a message that says which files are missing and how to get them, or None."""
+        return missing_source(self.name, self.source, self.revision, self._optional_files)
 
     def load(self, *, pretrained: bool = True) -> Encoder:
         """Returns a new staged encoder; if not `pretrained`, its random weights come from torch's global generator.

@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 from collections.abc import Collection
 from contextlib import suppress
 from functools import lru_cache
@@ -96,6 +97,19 @@ def local_folder(source: str, revision: str | None, optional: Collection[str] = 
     if folder is None or (_is_repository(source) and _missing_files(folder, optional)):
         return None
     return folder
+
+
+def missing_source(name: str, source: str, revision: str | None, optional: Collection[str] = ()) -> str | None:
+    """Returns a message that says what is missing of a source and how to get it, or None if it is on this machine."""
+    try:
+        if local_folder(source, revision, optional) is not None:
+            return None
+    except UsageError as error:
+        return str(error)
+    if revision is None:
+        return f"{name} is not in the local hub cache: pin what to fetch, as hf:{source}@<commit>"
+    why = _why_not_here(source, revision, optional).replace(" and cannot be downloaded", "")
+    return f"{name} {why}" + ("" if "`" in why else f": run `tlbench fetch --backbone {shlex.quote(name)}`")
 
 
 def held_folder(source: str, revision: str | None) -> Path | None:

@@ -105,6 +105,19 @@ class TimmBackbone(ImageBackbone):
 
         return read_card(self.architecture, self.revision, self.weights, self.size)
 
+    def missing(self) -> str | None:
+        """Returns a message that says which weights are missing and how to get them, or None."""
+        if self.card().on_disk:
+            return None
+        if self.weights is not None:
+            return f"{self.name}: {self.weights.rpartition('@')[0]} is missing or has changed"
+        if self.revision is not None:
+            return super().missing()
+        return (
+            f"{self.name} is not in the local hub cache: pin what to fetch, as timm:{self.architecture}@<commit>, "
+            f"or give timm:{self.architecture}[weights=<file.safetensors>]"
+        )
+
     def fetch(self) -> None:
         """Downloads the hub's weights to this machine; does nothing for a local file.
 

@@ -39,6 +39,14 @@ class LocalBackbone(ImageBackbone):
             raise UsageError(f"{self.name}: set {sources.VARIABLE} to a folder that holds {self.file}")
         return path
 
+    def missing(self) -> str | None:
+        """Returns a message that says which file is missing, or None."""
+        try:
+            self.located()
+        except UsageError as error:
+            return str(error)
+        return None
+
     def fetch(self) -> None:
         """Checks that the file is there, since it cannot be downloaded.
 

@@ -96,8 +96,12 @@ class Store:
         try:
             if not (root / "tlbench.json").exists():
                 # What a run killed while creating the folder leaves behind does not count as something else.
-                if root.is_dir() and not _lost_its_marker(root) and any(
-                    p.name not in {"records", "work", "tlbench.json"} and p.suffix != ".tmp" for p in root.iterdir()
+                if (
+                    root.is_dir()
+                    and not _lost_its_marker(root)
+                    and any(
+                        p.name not in {"records", "work", "tlbench.json"} and p.suffix != ".tmp" for p in root.iterdir()
+                    )
                 ):
                     raise StoreError(f"{root}: not empty, and not a folder of tlbench results: choose another --out")
                 (root / "records").mkdir(parents=True, exist_ok=True)
@@ -270,8 +274,7 @@ class Store:
             cell_id: attempt
             for cell_id, attempt in requested.items()
             # An attempt whose record was deleted was made: nothing is left of the request.
-            if attempt == attempts.get(cell_id, 0) + 1
-            and not is_committed(self.root / "work" / f"{cell_id}.{attempt}")
+            if attempt == attempts.get(cell_id, 0) + 1 and not is_committed(self.root / "work" / f"{cell_id}.{attempt}")
         }
 
     def save_wanted(self, attempts: dict[str, int]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlbench import Backbone, Card, Examples, Output, UsageError
-from tlbench_hf.sources import content, fetched_folder, held_folder, local_folder
+from tlbench_hf.sources import content, fetched_folder, held_folder, local_folder, missing_source
 
 if TYPE_CHECKING:
     from tlbench.modeling.data import Data
@@ -70,6 +70,10 @@ class HFVision(Backbone):
             revision=unloaded.revision,
             positions=_patches(config),
         )
+
+    def missing(self) -> str | None:
+        """Returns a message that says which files are missing and how to get them, or None."""
+        return missing_source(self.name, self.source, self.revision)
 
     def load(self, *, pretrained: bool = True) -> Encoder:
         """Returns a new staged encoder; if not `pretrained`, its random weights come from torch's global generator.

@@ -1,0 +1,77 @@
+"""Finds the blocks of a suite in which a strategy that is new to the suite stands, and whose protocol it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from tlbench.catalog.catalog import Catalog
+from tlbench.catalog.names import parse
+from tlbench.contracts.cell import Protocol
+from tlbench.contracts.errors import UsageError
+from tlbench.planning.suite import Patch, Suite, SuiteBlock
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Places new strategies in the blocks of a suite."""
+
+    suite: Suite
+    catalog: Catalog
+    protocol: Patch
+    """Fields of the protocol that the command line sets."""
+    like: str | None
+    """A strategy of the suite, in whose blocks new strategies stand."""
+
+    def blocks(self, name: str, hosts: Sequence[SuiteBlock]) -> list[SuiteBlock]:
+        """Returns the blocks that a new strategy gets: those of `hosts` that it joins, with it as the only strategy.
+
+        It joins the blocks of the strategy `like`; else those of the same strategy with other parameters; else all, if
+        they have the same protocol. A strategy without a backbone joins blocks without backbones, if there are any.
+
+        Raises:
+            UsageError: The blocks have different protocols, or none has the strategy `like`.
+        """
+        uses_backbone = self.catalog.strategy(name).item.uses_backbone
+        joined = [block for block in hosts if bool(block.backbones) == uses_backbone] or list(hosts)
+        if self.like is not None:
+            joined = [block for block in joined if self.like in block.strategies or self._canonical_like(block)]
+            if not joined:
+                raise UsageError(f"--like {self.like}: not among the strategies of the suite that {name} could join")
+        else:
+            joined = [block for block in joined if _base(name) in map(_base, block.strategies)] or joined
+        self._check_one_protocol(name, joined)
+        return [msgspec.structs.replace(block, strategies=(name,)) for block in joined]
+
+    def _canonical_like(self, block: SuiteBlock) -> bool:
+        assert self.like is not None
+        wanted = self.catalog.strategy(self.like).ref.name
+        return wanted in {self.catalog.strategy(strategy).ref.name for strategy in block.strategies}
+
+    def _check_one_protocol(self, name: str, blocks: Sequence[SuiteBlock]) -> None:
+        groups: dict[Protocol, list[str]] = {}
+        for block in blocks:
+            groups.setdefault(self.suite.protocol_of(block, self.protocol), []).extend(block.strategies)
+        if len(groups) < 2:
+            return
+        fields = [field for field in Protocol.__struct_fields__ if len({getattr(one, field) for one in groups}) > 1]
+        choices = " or ".join(
+            f"as {', '.join(dict.fromkeys(strategies))} ({_values(protocol, fields)})"
+            for protocol, strategies in groups.items()
+        )
+        options = " or ".join(f"--like '{strategies[0]}'" for strategies in groups.values())
+        raise UsageError(f"suite {self.suite.name}: {name} could run {choices}: give {options}")
+
+
+def _base(name: str) -> str:
+    return parse(name)[0].rpartition("/")[2]
+
+
+def _values(protocol: Protocol, fields: Sequence[str]) -> str:
+    values = {field: getattr(protocol, field) for field in fields}
+    return ", ".join(
+        f"no {field}" if value is None else f"{field}={msgspec.json.encode(value).decode()}"
+        for field, value in values.items()
+    )
