@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tlbench.results.columns import OK, PENDING, Row, metric_column
+from tlbench.results.render.value_texts import is_searched
 
 
 def legend(rows: Sequence[Row]) -> list[str]:
@@ -27,7 +28,7 @@ def legend(rows: Sequence[Row]) -> list[str]:
     tests = {row["ranked_by"] for row in done}
     if any(row["tied"] for row in done) or "paired test" in tests:
         lines.append(_ties(tests, done))
-    if any(not row["searched"] for row in done):
+    if not all(map(is_searched, done)):
         lines.append('trials "-" or "not searched": one setting of the hyperparameters, as strategy or suite gives it.')
     lines.append(
         "encode is what encoding would cost on its own, whoever paid for it; fit and predict are of one seed; "

@@ -59,7 +59,10 @@ RANKING = (
     Column("accuracy", "accuracy", "acc.", lambda row: (row[_ACCURACY], cells.points(row[_ACCURACY]))),
     Column("f1", "F1", "F1", lambda row: (row[_F1[0]] if row[_F1[0]] is not None else row[_F1[1]], cells.f1(row))),
     # None, not 1: a single setting that was not searched is no search of one trial.
-    Column("trials", "trials", "trials", lambda row: (row["trials"] if row["searched"] else None, cells.trials(row))),
+    Column(
+        "trials", "trials", "trials",
+        lambda row: (row["trials"] if cells.is_searched(row) else None, cells.trials(row)),
+    ),
     Column("seeds", "seeds", "seeds", _column("seeds", cells.seeds)),
     Column("encode", "encode", "encode", _seconds("encode_seconds")),
     Column("fit", "fit", "fit", _seconds("fit_seconds")),

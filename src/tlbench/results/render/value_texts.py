@@ -129,11 +129,16 @@ def coverage(row: Row) -> str:
     return f"{row['tasks']}/{row['tasks_total']}" + (f", {row['failed']} failed" if row["failed"] else "")
 
 
+def is_searched(row: Row) -> bool:
+    """Returns whether there was a search, even if a time limit stopped it after the first trial."""
+    return bool(row["searched"]) or row["trials_planned"] is not None
+
+
 def trials(row: Row) -> str:
     """Returns the number of trials, such as "16", or "5/16" if a time limit stopped the search, or "not searched"."""
     if row["trials_planned"] is not None:
         return f"{row['trials']}/{row['trials_planned']}"
-    return f"{row['trials']}" if row["searched"] else "not searched"
+    return f"{row['trials']}" if is_searched(row) else "not searched"
 
 
 def f1(row: Row) -> str:

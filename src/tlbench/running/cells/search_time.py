@@ -6,6 +6,10 @@ from collections.abc import Sequence
 
 from tlbench.contracts.record import PAID, FitResult
 
+MARGIN = 1.25
+"""Factor by which the time kept for the final fits exceeds their expected time: for scoring, and for fits that take longer
+than any trial."""
+
 
 def final_seconds(trials: Sequence[FitResult], seeds: int, elapsed: float) -> float:
     """Returns the time in seconds that the final fits are expected to take at most; 0 before a trial has a score.
@@ -26,7 +30,7 @@ def final_seconds(trials: Sequence[FitResult], seeds: int, elapsed: float) -> fl
     rest = max(0.0, elapsed - paid) / len(trials)
     shared = max(trial.setup_paid_seconds + trial.encode_paid_seconds for trial in scored)
     longest = max(map(_own_seconds, scored))
-    return seeds * (longest + rest) + shared
+    return MARGIN * (seeds * (longest + rest) + shared)
 
 
 def next_seconds(trials: Sequence[FitResult]) -> float:

@@ -113,8 +113,8 @@ class Leaderboard:
 
 def _text(line: PageRow, name: str) -> str:
     if name == "runs":
-        trials = line.values["trials"].value
-        return f"{NOTHING if trials is None else trials} x {line.values['seeds'].text}"
+        trials = line.values["trials"]
+        return f"{NOTHING if trials.value is None else trials.text} x {line.values['seeds'].text}"
     value = line.values[name]
     return f"{value.text} ({value.note})" if value.note else value.text
 
