@@ -86,10 +86,10 @@ def test_the_users_mistake_is_one_line(output_of, arguments, message):
 
 
 def test_what_would_not_fit_is_skipped_by_name_and_not_without_a_limit(output_of):
-    arguments = ("plan", "-t", "toy-tone", "-b", "small-bert", "-S", "zoo-tune")
+    arguments = ("plan", "-t", "toy-tone", "-b", "small-bert", "-S", "zoo-tune", "--no-baseline")
     assert "needs about 1.3 GiB of 1.0 GiB: all of 11.0 million" in output_of(*arguments, "--max-memory", "1GiB")
     for limit in ("0", "2GiB"):
-        assert "1 cells, 0 done, 0 skipped" in output_of(*arguments, "--max-memory", limit)
+        assert "1 cell, 0 done, 0 skipped" in output_of(*arguments, "--max-memory", limit)
 
 
 def test_the_data_root_is_set_for_this_process_and_its_workers(output_of, tmp_path, monkeypatch):

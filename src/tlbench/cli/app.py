@@ -78,7 +78,7 @@ def run(
     protocol = o.patch(trials, seeds, max_steps, epochs, train_limit, max_seconds, precision, sampler, pruner)
     room = o.room(max_memory, device)
     selection = o.selection(backbone, task, strategy, protocol, like, baseline)
-    plan = o.planned(catalog, suite, selection, room)
+    plan = o.planned(catalog, suite, selection, room, fetch=True)
     print_inferred(plan, catalog)
     try:
         status = run_plan(plan, catalog, Settings(executor, jobs, device, fresh, room), o.out_folder(out))

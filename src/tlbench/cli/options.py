@@ -147,10 +147,12 @@ def patch(
     return Patch(**{name: value for name, value in options.items() if value is not None})
 
 
-def planned(catalog: Catalog, suite: str | None, selection: Selection, room: Room | None = None) -> Plan:
+def planned(
+    catalog: Catalog, suite: str | None, selection: Selection, room: Room | None = None, fetch: bool = False
+) -> Plan:
     """Returns the plan of a suite as changed by the other options, or, without a suite, of the names in the options.
 
-    Without a suite, baselines are added.
+    Without a suite, baselines are added. With `fetch`, weights that are not on this machine are downloaded.
 
     Raises:
         UsageError: An unknown name, an invalid suite, or neither a suite nor a task with a strategy.
@@ -165,8 +167,14 @@ def planned(catalog: Catalog, suite: str | None, selection: Selection, room: Roo
         tasks, strategies, backbones = (tuple(name.removeprefix("+") for name in axis) for axis in axes)
         blocks = [SuiteBlock(tasks=tasks, strategies=strategies, backbones=backbones)]
         blocks += baseline_blocks(catalog, tasks) if selection.baselines else ()
-        return plan(Suite(tuple(blocks), name="command line"), catalog, Selection(protocol=selection.protocol), room)
-    return plan(read_suite(catalog.suite(suite)), catalog, selection, room)
+        return plan(
+            Suite(tuple(blocks), name="command line"),
+            catalog,
+            Selection(protocol=selection.protocol),
+            room,
+            fetch=fetch,
+        )
+    return plan(read_suite(catalog.suite(suite)), catalog, selection, room, fetch=fetch)
 
 
 def room(size: str | None, device: str = "auto") -> Room | None:

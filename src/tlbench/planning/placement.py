@@ -1,4 +1,4 @@
-"""Finds the blocks of a suite in which a strategy that is new to the suite stands, and whose protocol it gets."""
+"""Finds the blocks of a suite that an added strategy joins, and whose protocol it gets."""
 
 from __future__ import annotations
 
@@ -16,28 +16,31 @@ from tlbench.planning.suite import Patch, Suite, SuiteBlock
 
 @dataclass(frozen=True)
 class Placement:
-    """Places new strategies in the blocks of a suite."""
+    """Places added strategies in the blocks of a suite."""
 
     suite: Suite
     catalog: Catalog
     protocol: Patch
     """Fields of the protocol that the command line sets."""
     like: str | None
-    """A strategy of the suite, in whose blocks new strategies stand."""
+    """A strategy of the suite, whose blocks added strategies join."""
 
     def blocks(self, name: str, hosts: Sequence[SuiteBlock]) -> list[SuiteBlock]:
-        """Returns the blocks that a new strategy gets: those of `hosts` that it joins, with it as the only strategy.
+        """Returns the blocks that a strategy gets: those of `hosts` that it joins, with it as the only strategy.
 
         It joins the blocks of the strategy `like`; else those of the same strategy with other parameters; else all, if
-        they have the same protocol. A strategy without a backbone joins blocks without backbones, if there are any.
+        they have the same protocol. A strategy without a backbone joins blocks without backbones, if there are any. A
+        strategy does not join the blocks that it is in.
 
         Raises:
             UsageError: The blocks have different protocols, or none has the strategy `like`.
         """
-        uses_backbone = self.catalog.strategy(name).item.uses_backbone
-        joined = [block for block in hosts if bool(block.backbones) == uses_backbone] or list(hosts)
+        strategy = self.catalog.strategy(name)
+        others = [block for block in hosts if strategy.ref.name not in self._names(block)]
+        joined = [block for block in others if bool(block.backbones) == strategy.item.uses_backbone] or others
         if self.like is not None:
-            joined = [block for block in joined if self.like in block.strategies or self._canonical_like(block)]
+            like = self.catalog.strategy(self.like).ref.name
+            joined = [block for block in joined if like in self._names(block)]
             if not joined:
                 raise UsageError(f"--like {self.like}: not among the strategies of the suite that {name} could join")
         else:
@@ -45,10 +48,9 @@ class Placement:
         self._check_one_protocol(name, joined)
         return [msgspec.structs.replace(block, strategies=(name,)) for block in joined]
 
-    def _canonical_like(self, block: SuiteBlock) -> bool:
-        assert self.like is not None
-        wanted = self.catalog.strategy(self.like).ref.name
-        return wanted in {self.catalog.strategy(strategy).ref.name for strategy in block.strategies}
+    def _names(self, block: SuiteBlock) -> set[str]:
+        """Returns the canonical names of a block's strategies."""
+        return {self.catalog.strategy(name).ref.name for name in block.strategies}
 
     def _check_one_protocol(self, name: str, blocks: Sequence[SuiteBlock]) -> None:
         groups: dict[Protocol, list[str]] = {}

@@ -6,7 +6,7 @@ cells are already finished. Planning loads no model, and takes seconds for a hun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
@@ -20,6 +20,7 @@ from tlbench.contracts.strategy import SpaceContext, Strategy, TaskInfo
 from tlbench.contracts.task import Task
 from tlbench.planning.capacity import Room, Sizes, too_large
 from tlbench.planning.needs import needed_by, own_task
+from tlbench.planning.presence import Presence, reason_of
 from tlbench.planning.selection import Selection, select_blocks
 from tlbench.planning.suite import Patch, Suite, SuiteBlock
 
@@ -31,6 +32,7 @@ def plan(
     room: Room | None = None,
     *,
     here: bool = True,
+    fetch: bool = False,
 ) -> Plan:
     """Returns the cells of a suite in the order to run them, and the combinations that cannot be run.
 
@@ -41,11 +43,13 @@ def plan(
         room: Memory of a worker; None to skip nothing because of its size.
         here: Whether to skip tasks whose data, and backbones whose weights, are not on this machine.
 
+        fetch: Whether to download weights that are not on this machine before their backbone is skipped.
+
     Raises:
         UsageError: An unknown or ambiguous name, an invalid protocol or space, or a selection without any cell.
     """
     selection = selection or Selection()
-    planner = _Planner(suite, catalog, selection.protocol, room, here)
+    planner = _Planner(suite, catalog, selection.protocol, room, Presence(here, fetch))
     blocks = select_blocks(suite, catalog, selection)
     # Dictionaries remove duplicates and keep the order: two blocks may contain the same combination.
     cells: dict[str, Cell] = {}
@@ -74,12 +78,12 @@ def space_about(task: Task, protocol: Protocol, backbone: Backbone | None) -> Sp
 class _Planner:
     """Plans the blocks of one suite; caches each check, since most cells differ from their neighbours in one name."""
 
-    def __init__(self, suite: Suite, catalog: Catalog, last: Patch, room: Room | None, here: bool) -> None:
-        self._suite, self._catalog, self._last, self._room, self._here = suite, catalog, last, room, here
+    def __init__(self, suite: Suite, catalog: Catalog, last: Patch, room: Room | None, presence: Presence) -> None:
+        self._suite, self._catalog, self._last, self._room = suite, catalog, last, room
+        self._presence, self._here = presence, presence.here
         self._checked_spaces: set[tuple[str, str, str]] = set()
         self._needs_of: dict[tuple[str, str], tuple[str | None, tuple[Ref, ...]]] = {}
         self._sizes = Sizes()
-        self._missing_weights: dict[str, str | None] = {}
         # Also for a strategy that no block uses: a misspelt [space.x] must not be ignored.
         for name in suite.space:
             try:
@@ -126,7 +130,7 @@ class _Planner:
         title = f"{backbone.ref.name if backbone else '-'} | {task.ref.name} | {strategy.ref.name}"
         try:
             reason = self._unsupported_metric(task.item) or _why_not(item, task.item, strategy.item, self._here)
-            reason = reason or self._missing(item)
+            reason = reason or (self._presence.missing(item) if item else None)
             reason = reason or self._too_large(backbone, task, strategy)
             reason, needs = (reason, ()) if reason else self._needs(strategy, task)
             if space and not reason:
@@ -171,13 +175,6 @@ class _Planner:
             if not supports:
                 return f"the metric {name} does not score {type(task.output).__name__}"
         return None
-
-    def _missing(self, backbone: Backbone | None) -> str | None:
-        if backbone is None or not self._here:
-            return None
-        if backbone.name not in self._missing_weights:
-            self._missing_weights[backbone.name] = _reason(backbone, "missing()", backbone.missing)
-        return self._missing_weights[backbone.name]
 
     def _too_large(self, backbone: Found[Backbone] | None, task: Found[Task], strategy: Found[Strategy]) -> str | None:
         if self._room is None or backbone is None:
@@ -242,27 +239,10 @@ class _Planner:
 
 def _why_not(backbone: Backbone | None, task: Task, strategy: Strategy, here: bool) -> str | None:
     """Returns why a combination cannot run, or None; the reason that the user can act on comes first."""
-    if here and (missing := _reason(task, "missing()", task.missing)):
+    if here and (missing := reason_of(task, "missing()", task.missing)):
         return missing
     if backbone is not None and backbone.modality != task.modality:
         return f"the backbone reads {backbone.modality} and the task is {task.modality}"
-    if backbone is not None and (reason := _reason(backbone, "supports()", lambda: backbone.supports(task.output))):
+    if backbone is not None and (reason := reason_of(backbone, "supports()", lambda: backbone.supports(task.output))):
         return reason
-    return _reason(strategy, "supports()", lambda: strategy.supports(backbone, task))
-
-
-def _reason(item: Backbone | Task | Strategy, method: str, call: Callable[[], object]) -> str | None:
-    """Returns the reason against a combination that a plugin's method gives, or None if the method gives none.
-
-    Raises:
-        PluginError: The method raised, or returned anything but text or None.
-    """
-    try:
-        reason = call()
-    except UsageError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise PluginError(f"{item.name}: {method} raised {type(error).__name__}: {error}") from error
-    if reason is None or isinstance(reason, str):
-        return reason
-    raise PluginError(f"{item.name}: {method} returned {reason!r:.80}: it returns why not, in words, or None")
+    return reason_of(strategy, "supports()", lambda: strategy.supports(backbone, task))

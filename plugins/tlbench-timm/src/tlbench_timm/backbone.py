@@ -106,8 +106,11 @@ class TimmBackbone(ImageBackbone):
         return read_card(self.architecture, self.revision, self.weights, self.size)
 
     def missing(self) -> str | None:
-        """Returns a message that says which weights are missing and how to get them, or None."""
-        if self.card().on_disk:
+        """Returns a message that says which weights are missing and how to get them, or None.
+
+        Of a name without the tag of its weights, only timm itself knows where they are: they count as present.
+        """
+        if self.card().on_disk or (self.weights is None and "." not in self.architecture):
             return None
         if self.weights is not None:
             return f"{self.name}: {self.weights.rpartition('@')[0]} is missing or has changed"

@@ -96,13 +96,7 @@ class Store:
         try:
             if not (root / "tlbench.json").exists():
                 # What a run killed while creating the folder leaves behind does not count as something else.
-                if (
-                    root.is_dir()
-                    and not _lost_its_marker(root)
-                    and any(
-                        p.name not in {"records", "work", "tlbench.json"} and p.suffix != ".tmp" for p in root.iterdir()
-                    )
-                ):
+                if not _lost_its_marker(root) and _names_in(root) - {"records", "work", "tlbench.json"}:
                     raise StoreError(f"{root}: not empty, and not a folder of tlbench results: choose another --out")
                 (root / "records").mkdir(parents=True, exist_ok=True)
                 (root / "work").mkdir(exist_ok=True)
@@ -311,8 +305,12 @@ def _lost_its_marker(root: Path) -> bool:
     """Returns whether a folder without `tlbench.json` is nevertheless a folder of results, which lost that file."""
     if not (root / "records").is_dir() or not (root / "work").is_dir():
         return False
-    names = {path.name for path in root.iterdir() if path.suffix != ".tmp"}
-    return names <= {"records", "work", *_DERIVED} and bool(newest_attempts(os.listdir(root / "records")))
+    has_records = bool(newest_attempts(os.listdir(root / "records")))
+    return has_records and _names_in(root) <= {"records", "work", *_DERIVED}
+
+
+def _names_in(root: Path) -> set[str]:
+    return {path.name for path in root.iterdir() if path.suffix != ".tmp"} if root.is_dir() else set()
 
 
 def _refuse_link(path: Path) -> None:

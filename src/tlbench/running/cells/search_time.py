@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from tlbench.contracts.record import PAID, FitResult
 
 MARGIN = 1.25
-"""Factor by which the time kept for the final fits exceeds their expected time: for scoring, and for fits that take longer
-than any trial."""
+"""Factor by which the time kept for the final fits exceeds the expected time: for scoring, and for fits that take
+longer than any trial."""
 
 
 def final_seconds(trials: Sequence[FitResult], seeds: int, elapsed: float) -> float:
