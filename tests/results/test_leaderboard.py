@@ -267,3 +267,42 @@ def test_reading_results_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_a_search_that_a_time_limit_stopped_says_so_in_its_row(made):
+    from tlbench.results.render.page import Page
+
+    stopped = made.record(made.cell(strategy="tuned", trials=16), made.answers(), trials=5, trials_planned=16)
+    first = made.record(made.cell(strategy="slow", trials=16), made.answers(), trials=1, trials_planned=16)
+    whole = made.record(made.cell(trials=16), made.answers(), trials=16)
+    table = frame([stopped, first, whole])
+    rows = {r["strategy"]: r for r in rows_of(table)}
+    assert (rows["tuned"]["trials"], rows["tuned"]["trials_planned"]) == (5, 16)
+    assert rows["tuned"]["notes"] == "stopped after 5 of 16 trials"
+    assert (rows["linear-probe"]["trials_planned"], rows["linear-probe"]["notes"]) == (None, "")
+    page = Page(table)
+    shown = {line.values["strategy"].value: line.values["trials"].text for line in page.sections[0].lines}
+    assert shown == {"tuned": "5/16", "slow": "1/16", "linear-probe": "16"}
+    assert not any("not searched" in sentence for sentence in page.legend)
+
+
+@pytest.mark.parametrize("status", ["failed", "timeout", "oom", "diverged", "crashed"])
+def test_a_cell_without_a_score_has_no_rank_in_any_format(made, status):
+    import csv
+    import io
+    import json
+
+    from tlbench.results.render.formats import FORMATS
+    from tlbench.results.render.page import Page
+
+    failed = [made.record(made.cell(strategy=name), status=status) for name in ("one", "two")]
+    page = Page(frame([made.record(made.cell(), made.answers()), *failed]))
+    rows = list(csv.DictReader(io.StringIO(FORMATS["csv"].render(page))))
+    assert [(r["rank"], r["status"]) for r in rows] == [("1", "ok"), ("", status), ("", status)]
+    (task,) = json.loads(FORMATS["json"].render(page))["tasks"]
+    ranks = [line["values"]["rank"] for line in task["rows"]]
+    assert [(rank["value"], rank["text"]) for rank in ranks] == [(1, "1"), (None, "-"), (None, "-")]
+    assert FORMATS["markdown"].render(page).count(f"| - | `minilm-l6` | `one` | {status} |") == 1
+    # The terminal and the picture draw these texts.
+    assert [line.values["rank"].text for line in page.sections[0].lines] == ["1", "-", "-"]
+    assert [line.is_best for line in page.sections[0].lines] == [True, False, False]

@@ -55,6 +55,7 @@ def test_a_repository_in_the_cache_is_pinned_and_loaded_without_network(cached):
     assert backbone.name == NAME
     assert resolve("hf:org/name@main") == resolve(backbone.name) == backbone
     assert backbone.card().on_disk
+    assert backbone.missing() is None
     assert backbone.load().identity == f"{NAME}#blocks=3"
     assert len(backbone.featurize(EXAMPLES, Classes(("no", "yes")))) == 2
 
@@ -63,6 +64,8 @@ def test_a_repository_that_is_nowhere_is_one_clear_line(hub_cache, no_network):
     unpinned = resolve("hf:org/name")
     assert unpinned.name == "hf:org/name"
     assert not unpinned.card().on_disk
+    assert unpinned.missing().endswith("is not in the local hub cache: pin what to fetch, as hf:org/name@<commit>")
+    assert resolve(NAME).missing() == f"{NAME} is not in the local hub cache: run `tlbench fetch --backbone {NAME}`"
     with pytest.raises(UsageError, match=r"pin what to fetch, as hf:org/name@<commit>"):
         unpinned.load()
     with pytest.raises(UsageError, match=f"{NAME} is not in the local hub cache and cannot be downloaded") as raised:
@@ -74,6 +77,7 @@ def test_how_a_repository_is_read_does_not_depend_on_who_cached_it(cached):
     snapshot = cached()
     backbone = resolve("hf:org/name")
     assert not backbone.card().on_disk
+    assert "1_Pooling/config.json; run `tlbench fetch` online" in backbone.missing()
     with pytest.raises(UsageError, match=r"1_Pooling.*run `tlbench fetch` online, or set readout=") as raised:
         backbone.load()
     assert "\n" not in str(raised.value)
