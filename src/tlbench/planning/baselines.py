@@ -17,7 +17,7 @@ def baseline_blocks(catalog: Catalog, tasks: Iterable[str]) -> tuple[SuiteBlock,
     Raises:
         UsageError: An unknown or ambiguous task.
     """
-    entries = [entry for entry in catalog.entries("strategy") if getattr(entry.item, "is_baseline", False)]
+    entries = [one for one in catalog.entries("strategy") if one.item.is_baseline and not one.item.uses_backbone]
     blocks = []
     for task in tasks:
         item = catalog.task(task).item

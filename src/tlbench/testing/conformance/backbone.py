@@ -114,6 +114,10 @@ class BackboneConformance(PartsConformance, DeviceConformance):
         assert card.width in (None, encoder.width)
         assert card.stages in (None, len(encoder.stages) - 1)
 
+    def test_nothing_is_missing(self) -> None:
+        """`missing` returns None for a backbone that can be loaded, since a plan would skip it otherwise."""
+        assert self.backbone.missing() is None
+
     def test_same_weights_at_each_load(self, encoder: Encoder) -> None:
         """Loading twice gives the same identity and equal weights, in separate memory."""
         import torch
