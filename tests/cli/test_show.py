@@ -11,7 +11,6 @@ import pytest
 
 from tlbench import Backbone, Card
 from tlbench.cli.recorded.show_cell import memory_text
-from tlbench.cli.recorded.show_cell import memory_text
 from tlbench.cli.show import _backbone, _settable
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.record import Memory, Record

@@ -69,7 +69,10 @@ Seeds = Annotated[str | None, typer.Option(metavar="N|LIST", help="Number of see
 Steps = Annotated[int | None, typer.Option(min=1, metavar="N", help="Optimiser steps of a fit.")]
 Epochs = Annotated[float | None, typer.Option(metavar="N", help="Passes over the training examples of a fit.")]
 TrainLimit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Training examples that a fit may see.")]
-MaxSeconds = Annotated[float | None, typer.Option(metavar="SECONDS", help="Time limit of a cell, which keeps its best trial so far.")]
+MaxSeconds = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", help="Time limit of a cell, which keeps its best trial so far."),
+]
 PrecisionOption = Annotated[
     Literal["auto", "fp32", "bf16-autocast", "bf16-weights"] | None, typer.Option(help="Arithmetic of a fit.")
 ]
