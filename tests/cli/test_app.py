@@ -289,3 +289,22 @@ def test_the_module_runs_as_the_command(suite):
         [sys.executable, "-m", "tlbench", "version"], capture_output=True, text=True, check=True, env=dict(os.environ)
     )
     assert finished.stdout.startswith("tlbench ")
+
+
+def test_a_cell_that_cannot_be_run_is_named_and_the_others_run(tlbench, suite, out, tmp_path, capsys):
+    assert tlbench("plan", "--suite", suite, "--cells", "--out", out) == 0
+    cell = next(line.split()[3] for line in capsys.readouterr().out.splitlines() if "toy-majority" in line)
+    (Store.create(out).root / "work" / f"{cell}.1").symlink_to(tmp_path)
+    assert tlbench("run", "--suite", suite, "--executor", "inline", "--out", out) == 1
+    assert "not run: - | toy-tone | toy-majority: " in capsys.readouterr().err
+    assert len(list(Store.open(out).records())) == 3
+
+
+def test_a_run_of_skips_alone_says_so(tlbench, out, monkeypatch, capsys):
+    from tlbench.testing.toys import ToyBackbone
+
+    monkeypatch.setattr(ToyBackbone, "missing", lambda self: "the weights are gone")
+    assert tlbench("run", "-t", "toy-tone", "-b", "toy", "-S", "toy-fit", "--no-baseline", "--out", out) == 0
+    captured = capsys.readouterr()
+    assert "skipped: toy | toy-tone | toy-fit: the weights are gone" in captured.err
+    assert "nothing to run: all combinations are skipped" in captured.out

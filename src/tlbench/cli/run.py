@@ -148,7 +148,7 @@ def _print_summary(plan: Plan, records: list[Record], out: Path, ran: set[str]) 
     if lost := len(plan.cells) - len(records):
         print(f"{lost} of {len(plan.cells)} cells have no record in {out} that can be read", file=sys.stderr)
     if not plan.cells:
-        print(f"nothing to run: all {len(plan.skips)} combinations are skipped")
+        print("nothing to run: all combinations are skipped")
     elif not ran:
         print(f"nothing left to run: {len(records)} of {len(plan.cells)} cells were done before; results in {out}")
     else:
