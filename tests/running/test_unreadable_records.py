@@ -23,6 +23,7 @@ def test_records_of_a_newer_version_are_left_alone(newer, capsys):
     counted, paths = newer
     before = [path.read_bytes() for path in paths]
     names = ["-t", "toy-tone", "-b", "toy", "-S", "counting", "-S", "toy-fit", "--trials", "2", "--device", "cpu"]
+    names.append("--no-baseline")
     for fresh in ("none", "failed", "stale"):
         assert _main(["run", *names, "--fresh", fresh, "--out", str(counted.folder), "--executor", "inline"]) == 1
         said = capsys.readouterr()

@@ -174,6 +174,7 @@ def test_a_run_says_how_many_fits_it_took_over(counted, capsys):
     from tlbench.cli.app import _main
 
     names = ["-t", "toy-tone", "-b", "toy", "-S", "counting", "--device", "cpu", "--executor", "inline"]
+    names.append("--no-baseline")
     for more, said in ((["--trials", "2"], ""), (["--trials", "2", "--seeds", "3"], ", 3 fits reused")):
         assert _main(["run", *names, *more, "--out", str(counted.folder)]) == 0
         assert f"of work{said}" in capsys.readouterr().out
