@@ -14,6 +14,7 @@ import typer
 
 from tlbench.cli import cache
 from tlbench.cli import options as o
+from tlbench.cli.recorded import delete_command
 from tlbench.contracts.errors import UsageError
 
 app = typer.Typer(
@@ -27,7 +28,6 @@ app = typer.Typer(
 )
 app.add_typer(cache.app, name="cache")
 Fresh = Literal["none", "failed", "stale", "all"]
-DELETED = "Delete cells with this name. Repeatable."
 FRESH = "Finished cells to run again; stale: their versions, data, threads or device differ from this run's."
 
 # The docstrings below are the help texts of the commands. typer evaluates the annotations, so their types cannot be
@@ -249,31 +249,7 @@ def leaderboard(
     print_board(o.out_folder(out), suite, tuple(task or ()), everything, format_)
 
 
-@app.command()
-def delete(
-    cell: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[CELL]...", help="Ids of cells, or unique beginnings of ids.", show_default=False),
-    ] = None,
-    suite: o.SuiteName = None,
-    backbone: Annotated[list[str] | None, typer.Option("--backbone", "-b", metavar="NAME", help=DELETED)] = None,
-    task: Annotated[list[str] | None, typer.Option("--task", "-t", metavar="NAME", help=DELETED)] = None,
-    strategy: Annotated[list[str] | None, typer.Option("--strategy", "-S", metavar="NAME", help=DELETED)] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
-    data_root: o.DataRoot = None,
-    out: o.Out = None,
-) -> None:
-    """Delete cells from the results, so that a run computes them anew.
-
-    Shows what would be deleted and asks. Several options delete only what matches all of them.
-    """
-    from tlbench.cli.recorded.delete_cells import Chosen
-    from tlbench.cli.recorded.delete_cells import delete as delete_cells
-
-    o.set_data_root(data_root)
-    chosen = Chosen(tuple(cell or ()), suite, tuple(task or ()), tuple(backbone or ()), tuple(strategy or ()))
-    confirm = typer.confirm if sys.stdin.isatty() and sys.stdout.isatty() else None
-    delete_cells(o.out_folder(out), chosen, yes, confirm)
+app.command()(delete_command.delete)
 
 
 @app.command()

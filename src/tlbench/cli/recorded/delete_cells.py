@@ -1,4 +1,4 @@
-"""`tlbench delete`: removes cells from a results folder, so that a run computes them anew."""
+"""Deletes cells from a results folder, after a preview and a confirmation."""
 
 from __future__ import annotations
 
