@@ -36,5 +36,6 @@ def test_a_cell_of_glue_lite_runs_without_a_socket(tmp_path, offline):
         [sys.executable, "-m", "tlbench", *command], capture_output=True, text=True, env=environment, check=False
     )
     assert finished.returncode == 0, finished.stderr
-    assert "[2/2]" in finished.stdout
+    # The two, and a baseline.
+    assert "[3/3]" in finished.stdout
     assert not (tmp_path / "hub").exists()
