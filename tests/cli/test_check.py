@@ -71,7 +71,9 @@ def run(tmp_path, capsys):
     def call(*arguments, task="odd", strategy="toy-fit"):
         given = ("-t", task, "-b", "toy", "-S", strategy, "--executor", "inline", "--trials", 1, "--seeds", 2)
         capsys.readouterr()
-        assert _main([str(each) for each in ("run", *given, "--out", tmp_path / "out", *arguments)]) == 0
+        assert (
+            _main([str(each) for each in ("run", *given, "--no-baseline", "--out", tmp_path / "out", *arguments)]) == 0
+        )
         return capsys.readouterr().err
 
     return call
