@@ -16,6 +16,7 @@ from tlbench.cli.checking.before_run import print_first_checks
 from tlbench.cli.checking.cut_texts import cut_text_lines
 from tlbench.cli.live import LiveView, duration, line
 from tlbench.cli.options import out_folder
+from tlbench.cli.show_cell import search_text
 from tlbench.contracts.cell import Plan
 from tlbench.contracts.record import Record
 from tlbench.results.records.record_files import Unreadable
@@ -128,6 +129,9 @@ def _print_summary(plan: Plan, records: list[Record], out: Path, ran: set[str]) 
     # A cell may be "ok" and have a note, such as a secondary metric that could not be computed.
     for record in [record for record in records if record.status == "ok" and record.reason][:10]:
         print(f"{printable(record.cell.title)}: {printable(record.reason)}", file=sys.stderr)
+    searched = [(record, text) for record in records if record.cell.id in ran and (text := search_text(record))]
+    for record, text in searched[:10]:
+        print(f"{printable(record.cell.title)}: {text}", file=sys.stderr)
     failed = [record for record in records if record.status != "ok"]
     for record in failed[:10]:
         print(f"{record.status}: {printable(record.cell.title)}: {printable(record.reason)}", file=sys.stderr)

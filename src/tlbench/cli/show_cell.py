@@ -44,7 +44,8 @@ def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
                      f"  n={score.n}  seed {score.seed}"))  # fmt: skip
     provenance = record.provenance
     reused = sum(fit.taken_over for fit in (*record.trials, *record.fits))
-    rows.append(("trials", f"{len(record.trials)}, {sum(t.status != 'ok' for t in record.trials)} without a score"))
+    without = f"{sum(t.status != 'ok' for t in record.trials)} without a score"
+    rows.append(("trials", f"{search_text(record) or len(record.trials)}; {without}"))
     rows.append(("reused", f"{reused} fits of other cells" if reused else ""))
     rows.append(("parameters", f"{record.parameters:,}, {record.trainable_parameters:,} of them trained"))
     rows.append(("memory", memory_text(record, _resources(catalog, record))))
@@ -78,6 +79,20 @@ def _newest_readable(store: Store, cell_id: str) -> Record:
     if record is None:
         raise UnknownName(f"{store.root}: no record of the cell {cell_id}")
     return record
+
+
+def search_text(record: Record) -> str:
+    """Returns how many trials had different settings, and whether there were no more; empty if nothing is remarkable.
+
+    For example "14 trials, 6 distinct, which are all settings of the space".
+    """
+    count, distinct = len(record.trials), record.distinct_settings
+    if count == distinct and not record.ended_early:
+        return ""
+    text = f"{count} trials, {distinct} distinct"
+    if record.ended_early:
+        text += f", which are all settings of the {'grid' if record.cell.protocol.sampler == 'grid' else 'space'}"
+    return text
 
 
 def memory_text(record: Record, resources: Resources | None) -> str:
