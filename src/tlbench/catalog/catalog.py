@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar, cast
 from tlbench.catalog.discovery import Broken, Discovery, Plugin, PluginEntry, discover
 from tlbench.catalog.names import canonical, configure, nearest, parse
 from tlbench.catalog.objects import fault_of
+from tlbench.catalog.source_code import code_fingerprint, development_packages
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell, Ref
 from tlbench.contracts.errors import AmbiguousName, TlbenchError, UnknownName, UsageError
@@ -98,6 +99,18 @@ class Catalog:
     def strategy(self, name: str) -> Found[Strategy]:
         """Returns the strategy of this name; raises as `backbone` does."""
         return cast(Found[Strategy], self._find("strategy", name, Strategy))
+
+    def code(self, cell: Cell) -> dict[str, str]:
+        """Returns the fingerprint of the source of a cell's strategy by its name; empty for a released plugin.
+
+        The source is read once, so that the fingerprint stays that of the code which the run has imported.
+        """
+        digest = code_fingerprint(type(self.strategy(cell.strategy.name).item), self._development_packages)
+        return {cell.strategy.name: digest} if digest else {}
+
+    @cached_property
+    def _development_packages(self) -> frozenset[str]:
+        return development_packages(self.plugins)
 
     def renderer(self, name: str) -> Found[Renderer]:
         """Returns the renderer of this format, which takes no parameters; raises as `backbone` does."""

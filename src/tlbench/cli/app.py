@@ -27,7 +27,10 @@ app = typer.Typer(
 )
 app.add_typer(cache.app, name="cache")
 Fresh = Literal["none", "failed", "stale", "all"]
-FRESH = "Finished cells to run again; stale: their versions, data, threads or device differ from this run's."
+FRESH = (
+    "Finished cells to run again; stale: their versions, code, data, threads or device differ from this run's."
+    " With stale and all, unfinished searches of a strategy that has changed start over."
+)
 
 # The docstrings below are the help texts of the commands. typer evaluates the annotations, so their types cannot be
 # imported under TYPE_CHECKING.

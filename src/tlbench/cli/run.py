@@ -24,6 +24,7 @@ from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
 from tlbench.running.dispatch import Progress
 from tlbench.running.run import Settings, pending_attempts, run, started_executor
+from tlbench.running.staleness import has_other_code
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -68,7 +69,7 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
     ran = {attempt.cell.id for attempt in attempts}
     for text in cut_text_lines([record for record in records if record.cell.id in ran], catalog)[:10]:
         print(text, file=sys.stderr)
-    return _print_summary(plan, records, out, ran)
+    return _print_summary(plan, records, catalog, out, ran)
 
 
 def _print_skips(plan: Plan) -> None:
@@ -124,7 +125,7 @@ def _standings(records: list[Record], plan: Plan) -> RenderableType | None:
     return standings(frame(records, expected=plan.cells)) if records else None
 
 
-def _print_summary(plan: Plan, records: list[Record], out: Path, ran: set[str]) -> int:
+def _print_summary(plan: Plan, records: list[Record], catalog: Catalog, out: Path, ran: set[str]) -> int:
     """Prints how many cells ran and failed, and returns the exit status; `ran` has the ids of this run's cells."""
     # A cell may be "ok" and have a note, such as a secondary metric that could not be computed.
     for record in [record for record in records if record.status == "ok" and record.reason][:10]:
@@ -132,6 +133,14 @@ def _print_summary(plan: Plan, records: list[Record], out: Path, ran: set[str]) 
     searched = [(record, text) for record in records if record.cell.id in ran and (text := search_text(record))]
     for record, text in searched[:10]:
         print(f"{printable(record.cell.title)}: {text}", file=sys.stderr)
+    other_code = [record.cell for record in records if record.cell.id not in ran and has_other_code(record, catalog)]
+    for name in dict.fromkeys(cell.strategy.name for cell in other_code):
+        cells = sum(cell.strategy.name == name for cell in other_code)
+        print(
+            f"{printable(name)}: its source has changed since {cells} finished {'cell' if cells == 1 else 'cells'} of"
+            " this run: increase its `version`, or run them again with --fresh stale",
+            file=sys.stderr,
+        )
     failed = [record for record in records if record.status != "ok"]
     for record in failed[:10]:
         print(f"{record.status}: {printable(record.cell.title)}: {printable(record.reason)}", file=sys.stderr)

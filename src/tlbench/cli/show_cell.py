@@ -18,6 +18,7 @@ from tlbench.results.provenance_notes import mixed_provenance
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
+from tlbench.running.staleness import has_other_code
 
 
 def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
@@ -56,6 +57,8 @@ def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
     rows.append(("versions", ", ".join(f"{k} {v}" for k, v in provenance.distributions.items())))
     rows.append(("device", f"{provenance.device}, {provenance.threads} threads, {provenance.precision}"))
     rows.append(("some fits", mixed_provenance(record)))
+    changed = has_other_code(record, catalog)
+    rows.append(("code", f"the source of {record.cell.strategy.name} has changed since" if changed else ""))
     rows.append(("data", ", ".join(f"{k} {v}" for k, v in provenance.data.items())))
     print_facts(rows)
     if record.report.classes:

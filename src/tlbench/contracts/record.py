@@ -172,6 +172,9 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Fingerprint of the examples of each split, by name of the split."""
     started: str = ""
     """Start of the fit in UTC, ISO 8601."""
+    code: dict[str, str] = {}
+    """Fingerprint of the strategy's source, by its name; empty unless its plugin is in development (named in
+    `TLBENCH_PLUGINS`, or an editable installation), since the version of such a plugin says nothing about its code."""
 
     def aspects(self) -> dict[str, str]:
         """Returns the known facts on which scores may depend: device, precision, threads, versions and data."""
@@ -182,6 +185,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "threads": str(self.threads) if self.threads else "",
             **self.distributions,
             **{f"{split} data": digest for split, digest in self.data.items()},
+            **{f"code of {name}": digest for name, digest in self.code.items()},
         }
         return {aspect: value for aspect, value in values.items() if value}
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.cell import Cell, Plan, Protocol
-from tlbench.contracts.errors import StoreError
+from tlbench.contracts.errors import StoreError, UsageError
 from tlbench.contracts.executor import Capacity, Executor, ExecutorRequest
 from tlbench.contracts.record import Record
 from tlbench.contracts.strategy import Strategy
@@ -19,6 +19,7 @@ from tlbench.planning.capacity import Room, workers_in
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
 from tlbench.running.cells.attempt import Attempt, OrderDefaults
+from tlbench.running.cells.definition import change_since, changed_text
 from tlbench.running.cells.related_cells import RelatedCells, has_more_time
 from tlbench.running.dispatch import Dispatcher, Progress
 from tlbench.running.longest_first import longest_first
@@ -102,6 +103,7 @@ def pending_attempts(
 
     Raises:
         StoreError: A record has an attempt number so high that the next one has no file name.
+        UsageError: The strategy of an unfinished cell has changed, and `fresh` does not let the cell start over.
     """
     attempts = store.attempts()
     # An interrupted `--fresh` is finished first; otherwise each interruption would start it over.
@@ -111,7 +113,11 @@ def pending_attempts(
     staleness = StalenessChecker(catalog, capacity.device, capacity.cores)
     related = RelatedCells(store, ids | attempts.keys(), attempts, staleness if settings.fresh == "stale" else None)
     found = []
+    changed: list[tuple[Cell, str]] = []
+    starts_over = settings.fresh in ("stale", "all")
     for cell in plan.cells:
+        # Read now, before anybody edits the source that this run has imported.
+        catalog.code(cell)
         cell_id = cell.id
         number = attempts.get(cell_id, 0)
         record = store.attempt(cell_id, number) if number else None
@@ -128,9 +134,13 @@ def pending_attempts(
         if number >= MOST_ATTEMPTS:
             raise StoreError(f"{store.record_path(cell_id, number)}: no run makes so many attempts; remove this file")
         folder = store.work(cell_id, number + 1)
+        if not starts_over and (change := change_since(folder, cell, catalog)):
+            changed.append((cell, change))
         # What is run afresh reuses nothing: its fits are what the user doubts.
         sources = () if afresh else related.sources(cell_id, number + 1)
-        found.append(Attempt(cell, str(folder.resolve()), number + 1, sources))
+        found.append(Attempt(cell, str(folder.resolve()), number + 1, sources, starts_over))
+    if changed:
+        raise UsageError(changed_text(*changed[0], others=len(changed) - 1))
     return found
 
 

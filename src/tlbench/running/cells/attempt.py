@@ -19,6 +19,9 @@ class Attempt:
     sources: tuple[str, ...] = ()
     """Paths of work folders and record files from which this attempt may reuse finished fits; some may not exist
     yet."""
+    starts_over: bool = False
+    """Whether finished fits of an earlier code or search space of the strategy are dropped; without it the cell
+    fails."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from tlbench.contracts.record import FitResult, Provenance, Record, Status
 from tlbench.running.cells.attempt import Attempt, OrderDefaults
 from tlbench.running.cells.cell_folder import DISK_FULL, CellFolder, Lease, Winner
 from tlbench.running.cells.cell_record import CellFits, build_record
+from tlbench.running.cells.definition import check_definition
 from tlbench.running.cells.failures import CellFailed, failure_record
 from tlbench.running.cells.final_fits import FinalFits
 from tlbench.running.cells.hyperparameters import expected_provenance, only_params, settings_of
@@ -49,7 +50,7 @@ class CellRun:
         results of orders from before the restart are ignored."""
         self._running: list[tuple[Fit, ...]] = []
         """The fits of each order that a worker is carrying out, which determine when the cell's clock runs."""
-        self._unverified = folder.provenances()
+        self._unverified: list[Provenance] = []
         """The provenances of earlier processes' fits, until the first result shows whether the data are still the
         same."""
         self._search: CellSearch | None = None
@@ -140,6 +141,8 @@ class CellRun:
         """Restores the cell's state (new, searching or frozen) from the files in its folder."""
         self._folder.record_start(self.cell)
         self._settings = settings_of(self._catalog, self.cell)
+        check_definition(self._folder, self.cell, self._catalog, self._settings, self.attempt.starts_over)
+        self._unverified = self._folder.provenances()
         self._reused = ReusedFits(self.attempt, self._provenance, self._folder)
         winner = self._folder.winner()
         params = only_params(self._settings, self.cell.protocol)
@@ -159,7 +162,7 @@ class CellRun:
         self._folder.reset()
         self._search = self._finals = None
         # With nothing in flight, the results of orders that are still running are ignored when they come.
-        self._queue, self._in_flight, self._unverified, self._is_scoring = [], [], [], False
+        self._queue, self._in_flight, self._is_scoring = [], [], False
         self._load()
 
     def _fill_queue(self) -> None:
@@ -233,6 +236,9 @@ class CellRun:
         return False
 
     def _take_result(self, order: FitOrder, answer: OrderResult) -> None:
+        # The driver reads the source, since it is the same for all workers of a run.
+        made_with = msgspec.structs.replace(answer.made_with, code=self._catalog.code(self.cell))
+        answer = msgspec.structs.replace(answer, made_with=made_with)
         self._folder.add_memory(answer.memory)
         if answer.energy_joules is not None:
             self._energy_joules = (self._energy_joules or 0.0) + answer.energy_joules

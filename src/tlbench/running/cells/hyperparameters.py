@@ -95,7 +95,8 @@ def expected_provenance(catalog: Catalog, cell: Cell, defaults: OrderDefaults, p
         splits = Splits(catalog.task(cell.task.name).item)
         data = {"train": splits.train.fingerprint, "validation": splits.validation.fingerprint}
     versions = {item.distribution: item.version for item in found if item.version}
-    return Provenance(distributions=versions, precision=precision, threads=defaults.threads, data=data)
+    code = catalog.code(cell)
+    return Provenance(distributions=versions, precision=precision, threads=defaults.threads, data=data, code=code)
 
 
 def _fixed_value(domain: object) -> Value:

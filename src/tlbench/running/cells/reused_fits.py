@@ -2,8 +2,9 @@
 
 A cell with more trials, more seeds or another sampler is a different cell, but some of its fits are the same, by
 `Cell.fit_id`. Finished fits are read from records, and from the work folders of cells without a record yet. They are
-reused only if data and precision are those of this run. Versions, threads and devices may differ: refusing such fits
-would repeat a night's work after a patch release. The record lists all provenances.
+reused only if data and precision are those of this run, and the code of a plugin in development. Versions, threads and
+devices may differ: refusing such fits would repeat a night's work after a patch release. The record lists all
+provenances.
 """
 
 from __future__ import annotations
@@ -145,7 +146,9 @@ class ReusedFits:
 
 
 def has_same_data(mine: Provenance, other: Provenance) -> bool:
-    """Returns whether two provenances have the same train and validation data and the same precision."""
+    """Returns whether two provenances have the same train and validation data, precision and, if known, code."""
+    if any(mine.code.get(name, digest) != digest for name, digest in other.code.items()):
+        return False
     ours, theirs = mine.aspects(), other.aspects()
     return all(ours.get(aspect) == theirs.get(aspect) for aspect in _MUST_AGREE)
 
