@@ -19,10 +19,11 @@ from tlbench.planning.capacity import Room, workers_in
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
 from tlbench.running.cells.attempt import Attempt, OrderDefaults
-from tlbench.running.cells.definition import change_since, changed_text
+from tlbench.running.cells.hyperparameters import change_since
 from tlbench.running.cells.related_cells import RelatedCells, has_more_time
 from tlbench.running.dispatch import Dispatcher, Progress
 from tlbench.running.longest_first import longest_first
+from tlbench.running.search.definition import changed_text
 from tlbench.running.staleness import StalenessChecker
 
 Fresh = Literal["none", "failed", "stale", "all"]

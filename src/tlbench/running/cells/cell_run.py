@@ -22,10 +22,9 @@ from tlbench.contracts.record import FitResult, Provenance, Record, Status
 from tlbench.running.cells.attempt import Attempt, OrderDefaults
 from tlbench.running.cells.cell_folder import DISK_FULL, CellFolder, Lease, Winner
 from tlbench.running.cells.cell_record import CellFits, build_record
-from tlbench.running.cells.definition import check_definition
 from tlbench.running.cells.failures import CellFailed, failure_record
 from tlbench.running.cells.final_fits import FinalFits
-from tlbench.running.cells.hyperparameters import expected_provenance, only_params, settings_of
+from tlbench.running.cells.hyperparameters import check_definition, expected_provenance, only_params, settings_of
 from tlbench.running.cells.reused_fits import ReusedFits, has_same_data, reused_seconds
 from tlbench.running.cells.trials import CellSearch
 from tlbench.running.cells.work_clock import WorkClock
