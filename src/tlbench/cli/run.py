@@ -17,6 +17,7 @@ from tlbench.cli.checking.cut_texts import cut_text_lines
 from tlbench.cli.live import LiveView, duration, line
 from tlbench.cli.options import out_folder
 from tlbench.cli.show_cell import search_text
+from tlbench.cli.text_tables import console
 from tlbench.contracts.cell import Plan
 from tlbench.contracts.record import Record
 from tlbench.results.records.record_files import Unreadable
@@ -42,11 +43,9 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
     Raises:
         UsageError: An unknown executor or device, or a folder that cannot be written.
     """
-    from rich.console import Console
-
     # Looked up before the folder is created, so that a misspelt --executor leaves nothing behind.
     catalog.executor(settings.executor)
-    console = Console()
+    terminal = console()
     store = Store.create(out)
     # Saved before the first fit: `tlbench leaderboard` counts the missing cells of a run that goes on or was stopped.
     store.save_plan(plan)
@@ -61,11 +60,11 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
             def watch(progress: Callable[[], list[Progress]]) -> None:
                 view.workers = progress
 
-            with _live_view(view, console, store, plan) as on_record:
+            with _live_view(view, terminal, store, plan) as on_record:
                 run(plan, attempts, store, catalog, settings, executor, on_record, watch)
     ids = {cell.id for cell in plan.cells}
     records = board.load(store, ids)
-    board.print_table(console, board.frame(store, records, plan.cells), plan.suite)
+    board.print_table(terminal, board.frame(store, records, plan.cells), plan.suite)
     ran = {attempt.cell.id for attempt in attempts}
     for text in cut_text_lines([record for record in records if record.cell.id in ran], catalog)[:10]:
         print(text, file=sys.stderr)

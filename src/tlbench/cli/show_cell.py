@@ -8,7 +8,7 @@ from pathlib import Path
 from tlbench.catalog.catalog import Catalog
 from tlbench.cli.checking.cut_texts import cut_text
 from tlbench.cli.plan import protocol_text
-from tlbench.cli.text_tables import print_facts
+from tlbench.cli.text_tables import console, print_facts
 from tlbench.contracts.errors import StoreError, UnknownName
 from tlbench.contracts.record import Record
 from tlbench.contracts.resources import Resources
@@ -62,11 +62,9 @@ def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
     rows.append(("data", ", ".join(f"{k} {v}" for k, v in provenance.data.items())))
     print_facts(rows)
     if record.report.classes:
-        from rich.console import Console
-
         from tlbench.results.render.class_table import report
 
-        Console().print("", report(record))
+        console().print("", report(record))
     if record.traceback:
         # Line by line, since `printable` gives one line; and untrusted, since records can be copied from elsewhere.
         print("\n".join(printable(line, 2000) for line in record.traceback.splitlines()))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tlbench.results.render.escaping import printable
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 _MAX_TABLE_ROWS = 200
@@ -49,7 +50,16 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     return table
 
 
-def _print(table: Table) -> None:
+def console() -> Console:
+    """Returns a console that leaves a closed pipe to the command, whose exit status then says so."""
     from rich.console import Console
 
-    Console().print(table)
+    class Terminal(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Terminal()
+
+
+def _print(table: Table) -> None:
+    console().print(table)
