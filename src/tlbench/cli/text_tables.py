@@ -54,11 +54,14 @@ def console() -> Console:
     """Returns a console that leaves a closed pipe to the command, whose exit status then says so."""
     from rich.console import Console
 
-    class Terminal(Console):
-        def on_broken_pipe(self) -> None:
-            raise BrokenPipeError
+    terminal = Console()
+    # rich would exit with status 1, which means a cell without a score.
+    terminal.on_broken_pipe = _raise_broken_pipe  # type: ignore[method-assign]
+    return terminal
 
-    return Terminal()
+
+def _raise_broken_pipe() -> None:
+    raise BrokenPipeError
 
 
 def _print(table: Table) -> None:

@@ -2,14 +2,20 @@
 
 import pytest
 
+from tlbench import Float, Int
 from tlbench.cli.app import _main
-from tlbench.contracts.record import PAID
+from tlbench.contracts.cell import Cell, Protocol, Ref
+from tlbench.contracts.record import PAID, FitResult
+from tlbench.contracts.strategy import TaskInfo
+from tlbench.metrics import METRICS
+from tlbench.running.cells.cell_folder import CellFolder
+from tlbench.running.cells.hyperparameters import CellSettings
+from tlbench.running.cells.trials import CellSearch
 
 
 @pytest.mark.parametrize("strategy", ["six", "six-together"])
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
-def test_each_setting_is_fitted_once_and_the_search_ends_with_the_space(counted, sampler, strategy):
-    record = counted.one(strategy, trials=40, sampler=sampler)
+def test_each_setting_is_fitted_once_and_the_search_ends_with_the_space(counted, strategy):
+    record = counted.one(strategy, trials=40)
     assert record.status == "ok"
     assert len(counted.made()) == 6 + (strategy == "six-together")  # a pass keeps no predictor for the final fit
     assert record.distinct_settings == 6 < len(record.trials) < 40
@@ -33,12 +39,48 @@ def test_a_longer_search_takes_over_each_setting_once(counted):
     ]
 
 
-def test_a_batch_whose_trials_were_partly_reused_is_still_ordered(counted):
-    """With a lag of one batch, a reused trial within the batch must not let the search wait for itself."""
-    counted.one("together", trials=2, seeds=(0,))
-    record = counted.one("together", trials=20, seeds=(0,))
-    assert record.status == "ok"
-    assert len(record.trials) == 20
+def passes(runs, folder, space, at_once=1, reused=()):
+    """Returns the trials of each pass of up to eight fits (the lag), with this many passes in flight at a time."""
+
+    class Others:
+        """The fits of other cells: those of some trials."""
+
+        def trial(self, fit):
+            if fit.trial not in reused:
+                return None
+            return FitResult(fit.params, 0, "search", fit.trial, "ok", validation=0.5, taken_over=True)
+
+    cell = Cell(Ref("toy-tone"), Ref("toy-fit"), Protocol(trials=23), Ref("toy"))
+    info = TaskInfo("toy-tone", runs.catalog.task("toy-tone").item.output, ("accuracy",))
+    settings = CellSettings(info, METRICS["accuracy"], space, {}, batch_size=8)
+    search = CellSearch(cell, settings, CellFolder(folder), Others())
+    found, in_work = [], []
+    while not search.is_complete:
+        while len(in_work) < at_once and (fits := search.ask()):
+            in_work.append(fits)
+            found.append([fit.trial for fit in fits])
+        if not in_work:
+            assert search.is_complete, "the search waits for a batch that it does not order"
+            break
+        done = in_work.pop()
+        search.tell([FitResult(f.params, 0, "search", f.trial, "ok", validation=0.1 * f.trial) for f in done])
+    return sorted(found), [(one.trial, one.params, one.repeats) for one in search.trials]
+
+
+@pytest.mark.parametrize("reused", [{1}, {0, 3, 4}, set(range(5, 12))])
+def test_a_batch_is_ordered_though_some_of_its_trials_are_reused(runs, tmp_path, reused):
+    found, trials = passes(runs, tmp_path, {"lr": Float(0, 1)}, reused=reused)
+    assert [trial for trial, _, _ in trials] == list(range(23))
+    assert sorted(trial for one in found for trial in one) == sorted(set(range(23)) - reused)
+
+
+def test_passes_without_repeated_trials_are_the_same_on_any_number_of_workers(runs, tmp_path):
+    space = {"lr": Int(1, 40)}
+    alone = passes(runs, tmp_path / "one", space)
+    fitted = [trial for trial, _, repeats in alone[1] if repeats is None]
+    assert 8 < len(fitted) < 23 == len(alone[1])
+    assert sorted(trial for one in alone[0] for trial in one) == fitted
+    assert alone == passes(runs, tmp_path / "two", space, 2) == passes(runs, tmp_path / "three", space, 3)
 
 
 @pytest.mark.parametrize("trials", [40, 4])
