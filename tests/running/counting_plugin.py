@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 
 from tlbench.catalog.hookspecs import hookimpl
+from tlbench.contracts.space import Choice, Int
 from tlbench.running.executors.inline import Alarm
 from tlbench.testing.toys import ToyFit, ToyTask
 
@@ -41,6 +42,24 @@ class Together(ToyFit):
 
 
 @dataclass(frozen=True)
+class Six(Counting):
+    """Has six settings."""
+
+    name = "six"
+
+    def space(self, about):
+        return {"lr": Choice((0.01, 0.02, 0.1)), "steps": Int(4, 5)}
+
+
+@dataclass(frozen=True)
+class SixTogether(Six):
+    """Fits up to four of six settings in one pass."""
+
+    name = "six-together"
+    batch_size = 4
+
+
+@dataclass(frozen=True)
 class Changing(ToyTask):
     """A task whose data depend on an environment variable."""
 
@@ -53,7 +72,7 @@ class Changing(ToyTask):
 
 @hookimpl
 def tlbench_strategies():
-    return [Counting(), Together()]
+    return [Counting(), Together(), Six(), SixTogether()]
 
 
 @hookimpl

@@ -180,5 +180,5 @@ def signal_at_random(suite, out, seed, numbers):
     return statuses
 
 
-ENDS = {signal.SIGINT: 130, signal.SIGTERM: -signal.SIGTERM, signal.SIGHUP: -signal.SIGHUP, signal.SIGKILL: -9}
+ENDS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGKILL: -9}
 """Signal to the exit status of a driver that is ended by it."""

@@ -61,9 +61,27 @@ def named(params=""):
     return Catalog.discover().task(f"hub:org/data{params}")
 
 
+def test_a_name_without_a_commit_keeps_it_open_where_the_hub_cannot_be_asked(hub, monkeypatch):
+    def offline(*args, **options):
+        raise ConnectionError("offline")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(hub, "dataset_info", offline)
+        task = named().item
+        assert task.missing() == "hub:org/data is not in the local hub cache: run `tlbench fetch --task 'hub:org/data'`"
+    pinned = f"hub:org/data@{COMMIT}"
+    catalog = Catalog.discover()
+    assert catalog.task("hub:org/data").ref.name == pinned
+    assert catalog.pinned() == {"hub:org/data": pinned}
+    with monkeypatch.context() as patched:
+        patched.setattr(hub, "dataset_info", offline)
+        assert named().ref.name == pinned, "the commit was noted in the cache"
+
+
 def test_what_was_fetched_is_pinned_and_read(hub):
     before = named().item
-    assert before.missing() == "hub:org/data is not in the local hub cache: run `tlbench fetch --task 'hub:org/data'`"
+    pinned = f"hub:org/data@{COMMIT}"
+    assert before.missing() == f"{pinned} is not in the local hub cache: run `tlbench fetch --task '{pinned}'`"
     before.fetch()
     after = named("[test=validation]")
     assert after.ref.name == f"hub:org/data@{COMMIT}[test=validation]"

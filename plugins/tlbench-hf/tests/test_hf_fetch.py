@@ -135,8 +135,9 @@ def test_what_breaks_off_is_taken_up_again_and_is_then_there_offline(hub, tlbenc
     name = f"hf:{REPOSITORY}@main"
     first = tlbench("fetch", "-b", name)
     assert first.returncode == 2, first.stderr
-    assert f"{name}: failed: {name} is not in the local hub cache and cannot be downloaded" in first.stdout
-    assert first.stderr == f"tlbench: 1 of 1 could not be fetched: {name}\n"
+    pinned = f"hf:{REPOSITORY}@{COMMIT}"
+    assert f"{pinned}: failed: {pinned} is not in the local hub cache and cannot be downloaded" in first.stdout
+    assert first.stderr == f"tlbench: 1 of 1 could not be fetched: {pinned}\n"
     assert {"config.json", "tokenizer.json"} <= set(hub.served), "the small files come first"
 
     hub.broken, hub.served = set(), []

@@ -7,12 +7,16 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tlbench_hf.plugin import tlbench_resolve
 from tlbench_hf.vision.image_backbone import HFVision
 
 from tlbench import Classes, Example, Examples, UsageError
+from tlbench.catalog.catalog import Catalog
+from tlbench.cli.plan import print_inferred
+from tlbench.contracts.cell import Plan
 
 EXAMPLES = Examples([Example("0", ("the cat sat on the mat",)), Example("1", ("the dog ran",))])
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -61,16 +65,44 @@ def test_a_repository_in_the_cache_is_pinned_and_loaded_without_network(cached):
 
 
 def test_a_repository_that_is_nowhere_is_one_clear_line(hub_cache, no_network):
-    unpinned = resolve("hf:org/name")
-    assert unpinned.name == "hf:org/name"
-    assert not unpinned.card().on_disk
-    assert unpinned.missing().endswith("is not in the local hub cache: pin what to fetch, as hf:org/name@<commit>")
+    for name in ("hf:org/name", "hf:org/name@main"):
+        what_to_do = r"name one, as hf:org/name@<commit>, or run `tlbench fetch --backbone " + name
+        with pytest.raises(UsageError, match=rf"^{name} names no commit, .*: {what_to_do}`") as unpinned:
+            resolve(name)
+        assert "\n" not in str(unpinned.value)
     assert resolve(NAME).missing() == f"{NAME} is not in the local hub cache: run `tlbench fetch --backbone {NAME}`"
-    with pytest.raises(UsageError, match=r"pin what to fetch, as hf:org/name@<commit>"):
-        unpinned.load()
     with pytest.raises(UsageError, match=f"{NAME} is not in the local hub cache and cannot be downloaded") as raised:
         resolve(NAME).load()
     assert "\n" not in str(raised.value)
+
+
+def test_a_name_without_a_commit_is_pinned_to_the_newest_on_the_hub_and_stays_so(hub_cache, monkeypatch, capsys):
+    import huggingface_hub
+
+    commits = [COMMIT, "f" * 40]
+
+    def model_info(repository, revision, timeout):
+        assert (repository, revision) == ("org/name", "main")
+        return SimpleNamespace(sha=commits.pop(0))
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: SimpleNamespace(model_info=model_info))
+    catalog = Catalog.discover()
+    assert catalog.backbone("hf:org/name[readout=mean]").ref.name == f"{NAME}[readout=mean]"
+    assert catalog.backbone(NAME).ref.name == resolve("hf:org/name").name == NAME
+    assert len(commits) == 1, "the hub is asked once"
+    assert catalog.pinned() == {"hf:org/name": NAME}
+    print_inferred(Plan("suite", ()), catalog)
+    assert capsys.readouterr().err == f"hf:org/name is pinned to {NAME}\n"
+
+
+def test_an_answer_that_is_no_commit_is_refused(hub_cache, monkeypatch):
+    import huggingface_hub
+
+    info = SimpleNamespace(sha="../../x")
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: SimpleNamespace(model_info=lambda *_, **__: info))
+    with pytest.raises(UsageError, match="the hub gave no commit for org/name"):
+        resolve("hf:org/name")
+    assert not hub_cache.exists()
 
 
 def test_how_a_repository_is_read_does_not_depend_on_who_cached_it(cached):

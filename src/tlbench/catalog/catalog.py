@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +12,10 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar, cast
 
 from tlbench.catalog.discovery import Broken, Discovery, Plugin, PluginEntry, discover
+from tlbench.catalog.hub_commits import COMMIT
 from tlbench.catalog.names import canonical, configure, nearest, parse
 from tlbench.catalog.objects import fault_of
+from tlbench.catalog.source_code import code_fingerprint, development_packages
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell, Ref
 from tlbench.contracts.errors import AmbiguousName, TlbenchError, UnknownName, UsageError
@@ -99,6 +102,28 @@ class Catalog:
         """Returns the strategy of this name; raises as `backbone` does."""
         return cast(Found[Strategy], self._find("strategy", name, Strategy))
 
+    def pinned(self) -> dict[str, str]:
+        """Returns the names that were looked up without a commit, each with its repository's name at a commit."""
+        pinned = {}
+        for (_, text), found in self._found.items():
+            base, name = parse(text)[0], parse(found.ref.name)[0]
+            repository, _, commit = name.rpartition("@")
+            if COMMIT.fullmatch(commit) and base != name and base.partition("@")[0] == repository:
+                pinned[base] = name
+        return pinned
+
+    def code(self, cell: Cell) -> dict[str, str]:
+        """Returns the fingerprint of the source of a cell's strategy by its name; empty for a released plugin.
+
+        The source is read once, so that the fingerprint stays that of the code which the run has imported.
+        """
+        digest = code_fingerprint(type(self.strategy(cell.strategy.name).item), self._development_packages)
+        return {cell.strategy.name: digest} if digest else {}
+
+    @cached_property
+    def _development_packages(self) -> frozenset[str]:
+        return development_packages(self.plugins)
+
     def renderer(self, name: str) -> Found[Renderer]:
         """Returns the renderer of this format, which takes no parameters; raises as `backbone` does."""
         entry = self._registered("renderer", name)
@@ -143,6 +168,8 @@ class Catalog:
         # A slash alone does not make a path: `distribution/name` has one too, and needs no suffix.
         if name.endswith(".toml") or ("/" in name and ":" not in name and Path(name).suffix):
             path = Path(name)
+            with suppress(RuntimeError):  # ~name without such a user: a file of this name
+                path = Path(name).expanduser()
             if not path.is_file():
                 raise UnknownName(f"suite {name!r}: no such file")
             return path

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import Annotated, Literal
 
 import typer
@@ -16,9 +17,16 @@ from tlbench.cli import cache
 from tlbench.cli import options as o
 from tlbench.cli.recorded import delete_command
 from tlbench.contracts.errors import UsageError
+from tlbench.system.standard_streams import prepare_streams
+from tlbench.system.stop_signals import exit_status, stop_on_signals
 
+EXIT_STATUS = (
+    "Exit status: 0 success; 1 a cell has no score; 2 a mistake in the command, a file or the environment, in one line;"
+    " 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP: what is finished is kept; 141 the reader of a pipe has closed it."
+)
 app = typer.Typer(
     help="Compare pretrained backbones and ways to adapt them on your tasks, at an equal budget.",
+    epilog=EXIT_STATUS,
     no_args_is_help=True,
     # Help texts have brackets, as in name[key=value], which rich would read as markup.
     rich_markup_mode=None,
@@ -28,7 +36,10 @@ app = typer.Typer(
 )
 app.add_typer(cache.app, name="cache")
 Fresh = Literal["none", "failed", "stale", "all"]
-FRESH = "Finished cells to run again; stale: their versions, data, threads or device differ from this run's."
+FRESH = (
+    "Finished cells to run again; stale: their versions, code, data, threads or device differ from this run's."
+    " With stale and all, unfinished searches of a strategy that has changed start over."
+)
 
 # The docstrings below are the help texts of the commands. typer evaluates the annotations, so their types cannot be
 # imported under TYPE_CHECKING.
@@ -82,9 +93,9 @@ def run(
     print_inferred(plan, catalog)
     try:
         status = run_plan(plan, catalog, Settings(executor, jobs, device, fresh, room), o.out_folder(out))
-    except KeyboardInterrupt:
-        # 128 + SIGINT, as a shell reports a process that Ctrl-C has ended.
-        status = _print_error("interrupted; nothing finished is lost, and the same command does the rest", 130)
+    except KeyboardInterrupt as stop:
+        message = "interrupted; nothing finished is lost, and the same command does the rest"
+        status = _print_error(message, exit_status(stop))
     raise typer.Exit(status)
 
 
@@ -226,9 +237,9 @@ def fetch(
     backbones, tasks = names_in_suite(read_suite(catalog.suite(suite)), catalog) if suite else ((), ())
     try:
         fetch_all(catalog, (*backbones, *(backbone or ())), (*tasks, *(task or ())))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         message = "interrupted; what was fetched is kept, and the same command fetches the rest"
-        raise typer.Exit(_print_error(message, 130)) from None
+        raise typer.Exit(_print_error(message, exit_status(stop))) from None
 
 
 @app.command()
@@ -239,14 +250,16 @@ def leaderboard(
         bool, typer.Option("--all", help="Show every record in the folder, not only those of the last run.")
     ] = False,
     format_: Annotated[
-        str, typer.Option("--format", "-f", help="terminal, markdown, csv, json, svg, or a plugin's.")
-    ] = "terminal",
-    out: o.Out = None,
+        str | None,
+        typer.Option("--format", "-f", help="terminal (default), markdown, csv, json, svg, or a plugin's."),
+    ] = None,
+    out: o.OutOrFiles = None,
 ) -> None:
     """Show the results of the last run, a suite or all runs."""
-    from tlbench.cli.leaderboard import print_board
+    from tlbench.cli.leaderboard import folder_and_files, print_board
 
-    print_board(o.out_folder(out), suite, tuple(task or ()), everything, format_)
+    folder, files = folder_and_files(out or (), format_)
+    print_board(folder, suite, tuple(task or ()), everything, format_ or "terminal", files)
 
 
 app.command()(delete_command.delete)
@@ -264,9 +277,10 @@ def version() -> None:
 def main() -> None:
     """Runs the command line and exits with a status.
 
-    0: success. 1: a cell has no score. 2: the user's mistake. 130: interrupted by Ctrl-C. 141: the reader of a pipe,
-    such as `head`, has closed it.
+    `EXIT_STATUS` lists them.
     """
+    prepare_streams()
+    stop_on_signals()
     sys.exit(_main(sys.argv[1:]))
 
 
@@ -278,13 +292,15 @@ def _main(arguments: list[str]) -> int:
         return end.exit_code
     except UsageError as error:
         return _print_error(str(error), 2)
-    except (KeyboardInterrupt, typer.Abort):
-        return _print_error("interrupted", 130)
+    except (KeyboardInterrupt, typer.Abort) as stop:
+        return _print_error("interrupted", exit_status(stop))
     except BrokenPipeError:
-        # Python flushes stdout when it exits, and would print a second BrokenPipeError: it flushes into /dev/null
-        # instead. 141 is 128 + SIGPIPE, as for a C program whose reader has gone.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return _end_of_pipe()
+    except SystemExit as end:
+        # click turns a closed pipe into exit status 1, which means a cell without a score.
+        if isinstance(end.__context__, BrokenPipeError):
+            return _end_of_pipe()
+        raise
     except (OSError, UnicodeError) as error:
         return _print_error(f"{type(error).__name__}: {error}", 2)
     except Exception as error:
@@ -295,9 +311,17 @@ def _main(arguments: list[str]) -> int:
         raise
 
 
+def _end_of_pipe() -> int:
+    # Python flushes stdout when it exits, and would print a second BrokenPipeError: it flushes into /dev/null instead.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    # 128 + SIGPIPE, as for a C program whose reader has gone.
+    return 141
+
+
 def _print_error(message: str, status: int) -> int:
     from tlbench.results.render.escaping import printable
 
     # One line, without control characters: the message may quote a file name or a plugin's text.
-    print(f"tlbench: {printable(' '.join(message.split()))}", file=sys.stderr)
+    with suppress(OSError):  # stderr may be a terminal that was closed
+        print(f"tlbench: {printable(' '.join(message.split()))}", file=sys.stderr)
     return status

@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tlbench.cli.options import expanded, out_folder
+from tlbench.cli.text_tables import console
 from tlbench.contracts.cell import Cell, Plan
-from tlbench.contracts.errors import UsageError
+from tlbench.contracts.errors import UnknownName, UsageError
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Record
 from tlbench.contracts.renderer import Renderer
@@ -23,6 +25,7 @@ from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
 from tlbench.results.records.summaries import CellSummary, Summaries
 from tlbench.results.render.escaping import printable
+from tlbench.system.durable import write_durably
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,8 +34,51 @@ if TYPE_CHECKING:
     from tlbench.results.stats import CellPredictions
 
 
-def print_board(out: Path, suite: str | None, tasks: tuple[str, ...], everything: bool, format_: str) -> None:
-    """Prints the leaderboard of the last run, of a suite, or of every record in the folder.
+SUFFIXES = {"md": "markdown"}
+"""Formats by the suffix of their files, where the suffix is not the name of the format."""
+
+
+def folder_and_files(paths: Sequence[Path], format_: str | None) -> tuple[Path, tuple[Path, ...]]:
+    """Sorts the paths of `--out` into the folder of results and the files to write, each in the format of its suffix.
+
+    Raises:
+        UsageError: There are two folders, a file has an unknown suffix or belongs to the results, or there is also a
+            format.
+    """
+    paths = [expanded(path) for path in paths]
+    files = tuple(path for path in paths if path.suffix and not path.is_dir())
+    folders = [path for path in paths if path not in files]
+    if len(folders) > 1:
+        raise UsageError(f"--out: {folders[0]} and {folders[1]} are two folders of results: give one")
+    folder = out_folder(folders[0] if folders else None)
+    if files and format_ is not None:
+        raise UsageError(f"--format {format_} and the suffix of --out {files[0]} both choose a format: give one")
+    for file in files:
+        try:
+            _renderer(_format_of(file))
+        except UnknownName as error:
+            known = ", ".join(sorted({f".{suffix}" for suffix in (*SUFFIXES, "csv", "json", "svg")}))
+            raise UsageError(
+                f"--out {file}: neither a folder of results nor a file of a known format ({known}, or a plugin's)"
+            ) from error
+        if not file.parent.is_dir():
+            raise UsageError(f"--out {file}: there is no folder {file.parent}")
+        inside = file.resolve().parent
+        root = folder.resolve()
+        if (inside == root and file.suffix == ".json") or {root / "records", root / "work"} & {inside, *inside.parents}:
+            raise UsageError(f"--out {file}: this folder has the results themselves; write somewhere else")
+    return folder, files
+
+
+def print_board(
+    out: Path,
+    suite: str | None,
+    tasks: tuple[str, ...],
+    everything: bool,
+    format_: str,
+    files: Sequence[Path] = (),
+) -> None:
+    """Prints or writes the leaderboard of the last run, of a suite, or of every record in the folder.
 
     Args:
         out: The folder of records.
@@ -40,16 +86,19 @@ def print_board(out: Path, suite: str | None, tasks: tuple[str, ...], everything
         tasks: Tasks to show; empty for all.
         everything: Whether to show all records.
         format_: Name of a renderer.
+        files: Files to write, each in the format of its suffix, instead of printing.
     """
     # Many records make millions of objects without reference cycles, which garbage collection would scan repeatedly.
     gc.disable()
     try:
-        _print_board(Store.open(out), suite, tasks, everything, format_)
+        _print_board(Store.open(out), suite, tasks, everything, format_, files)
     finally:
         gc.enable()
 
 
-def _print_board(store: Store, suite: str | None, tasks: tuple[str, ...], everything: bool, format_: str) -> None:
+def _print_board(
+    store: Store, suite: str | None, tasks: tuple[str, ...], everything: bool, format_: str, files: Sequence[Path]
+) -> None:
     index = Index(store)
     with ParallelRanks(_by_predictions(store)) as ranks:
         # Without an index, every group must be ranked: start the worker processes while records are being read.
@@ -64,7 +113,12 @@ def _print_board(store: Store, suite: str | None, tasks: tuple[str, ...], everyt
             if not any(summary.attempt for summary in summaries.cells):
                 raise UsageError(f"{store.root}: no records of the task {', '.join(tasks)}")
         table = _table(index, summaries, planned, ranks)
-    show(table, title, _command(suite, everything), format_)
+    command = _command(suite, everything)
+    for file in files:
+        write_durably(file, _rendered(table, title, command, _format_of(file)).encode())
+        print(printable(f"{file}: written"))
+    if not files:
+        show(table, title, command, format_)
     index.save()
 
 
@@ -75,11 +129,13 @@ def show(table: Table, title: str, command: str, format_: str = "terminal") -> N
         UsageError: The format is unknown, or its renderer fails.
     """
     if format_ == "terminal":
-        from rich.console import Console
-
-        print_table(Console(), table, title)
+        print_table(console(), table, title)
     else:
-        sys.stdout.write(_rendered(table, title, command, format_))
+        text = _rendered(table, title, command, format_)
+        # Formats that programs read are refused rather than written with other characters.
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        _check_encodable(text, encoding, f"--format {format_}: the text has", "set PYTHONIOENCODING=utf-8")
+        sys.stdout.write(text)
     sys.stdout.flush()
 
 
@@ -92,7 +148,7 @@ def print_table(console: Console, table: pd.DataFrame | Table, title: str) -> No
 
 
 def _rendered(table: Table, title: str, command: str, format_: str) -> str:
-    """Returns a rendered leaderboard that standard output can encode.
+    """Returns a rendered leaderboard as text that UTF-8 can encode.
 
     Raises:
         UsageError: The format is unknown, or its renderer fails or returns something other than text.
@@ -109,11 +165,13 @@ def _rendered(table: Table, title: str, command: str, format_: str) -> str:
         raise UsageError(f"{fault}, failed: {type(error).__name__}: {error}") from error
     if not isinstance(text, str):
         raise UsageError(f"{fault}, made {type(text).__name__} and not text: its `render` must return a str")
-    # First UTF-8, which fails only by the renderer's fault, then the user's encoding, with other advice.
     _check_encodable(text, "utf-8", f"{fault}, made text with", "its `render` must leave such characters out")
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    _check_encodable(text, encoding, f"--format {format_}: the text has", "set PYTHONIOENCODING=utf-8")
     return text
+
+
+def _format_of(file: Path) -> str:
+    suffix = file.suffix.removeprefix(".").lower()
+    return SUFFIXES.get(suffix, suffix)
 
 
 def _check_encodable(text: str, encoding: str, what: str, advice: str) -> None:

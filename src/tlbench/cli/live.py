@@ -54,7 +54,7 @@ class LiveView:
 
     def __init__(self, title: str, total: int, done: int, attempts: Sequence[Attempt], jobs: int) -> None:
         self.title, self.total, self.done = title, total, done
-        self.began = time.time()
+        self.began = time.monotonic()
         self.estimate = Estimate(attempts, jobs)
         self.workers: Callable[[], list[Progress]] = list
         """Returns the cells that workers are fitting; the dispatcher replaces it when it starts."""
@@ -73,7 +73,7 @@ class LiveView:
         from rich.table import Table
         from rich.text import Text
 
-        now = time.time()
+        now = time.monotonic()
         workers = self.workers()
         left = self.estimate.seconds_left(worker.since for worker in workers)
         head = Table.grid(padding=(0, 2))

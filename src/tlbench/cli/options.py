@@ -100,10 +100,34 @@ Out = Annotated[
     typer.Option("--out", "-o", metavar="FOLDER", help=f"Folder of results (${OUT_VARIABLE}; {DEFAULT_OUT})."),
 ]
 
+OutOrFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="FOLDER|FILE",
+        help=f"Folder of results (${OUT_VARIABLE}; {DEFAULT_OUT}), or a file to write in the format of its suffix, such"
+        " as A.csv or B.md. Repeatable.",
+        show_default=False,
+    ),
+]
+
 
 def out_folder(out: Path | None) -> Path:
     """Returns the folder of results: from `--out`, the environment or the default, in this order."""
-    return out or Path(os.environ.get(OUT_VARIABLE) or DEFAULT_OUT)
+    return expanded(out or Path(os.environ.get(OUT_VARIABLE) or DEFAULT_OUT))
+
+
+def expanded(path: Path) -> Path:
+    """Returns a path with a leading ~ replaced by the home folder, which a shell leaves in quotes and after `=`.
+
+    Raises:
+        UsageError: There is no home folder of this name.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{path}: no such home folder; write ./{path} for a folder of this name") from error
 
 
 def selection(
@@ -206,11 +230,11 @@ def set_data_root(folders: str | None) -> None:
     if folders is None:
         return
     for folder in folders.split(os.pathsep):
-        if not Path(folder).expanduser().is_dir():
+        if not expanded(Path(folder)).is_dir():
             raise UsageError(f"--data-root {folder}: no such folder")
     # In the environment, which workers inherit; absolute, since they may have another working directory.
     os.environ[DATA_VARIABLE] = os.pathsep.join(
-        str(Path(folder).expanduser().resolve()) for folder in folders.split(os.pathsep)
+        str(expanded(Path(folder)).resolve()) for folder in folders.split(os.pathsep)
     )
 
 

@@ -70,7 +70,9 @@ def print_plan(plan: Plan, out: Path, cells: bool = False) -> None:
 
 
 def print_inferred(plan: Plan, catalog: Catalog) -> None:
-    """Prints to stderr how the user's own files were read, and which validation splits are carved from train."""
+    """Prints to stderr what was inferred: commits, how the user's files were read, and validation splits from train."""
+    for name, pinned in catalog.pinned().items():
+        print(f"{printable(name)} is pinned to {printable(pinned)}", file=sys.stderr)
     for name in dict.fromkeys(cell.task.name for cell in plan.cells):
         task = catalog.task(name).item
         # Tasks from files have a scheme in their name, such as csv:, and their description says how they are split.

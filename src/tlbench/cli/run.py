@@ -16,6 +16,8 @@ from tlbench.cli.checking.before_run import print_first_checks
 from tlbench.cli.checking.cut_texts import cut_text_lines
 from tlbench.cli.live import LiveView, duration, line
 from tlbench.cli.options import out_folder
+from tlbench.cli.recorded.show_cell import search_text
+from tlbench.cli.text_tables import console
 from tlbench.contracts.cell import Cell, Plan
 from tlbench.contracts.record import Record
 from tlbench.results.records.record_files import Unreadable
@@ -23,6 +25,7 @@ from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
 from tlbench.running.dispatch import Progress
 from tlbench.running.run import Settings, pending_attempts, run, started_executor
+from tlbench.running.staleness import has_other_code
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -40,11 +43,9 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
     Raises:
         UsageError: An unknown executor or device, or a folder that cannot be written.
     """
-    from rich.console import Console
-
     # Looked up before the folder is created, so that a misspelt --executor leaves nothing behind.
     catalog.executor(settings.executor)
-    console = Console()
+    terminal = console()
     store = Store.create(out)
     # Saved before the first fit: `tlbench leaderboard` counts the missing cells of a run that goes on or was stopped.
     store.save_plan(plan)
@@ -60,18 +61,18 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
             def watch(progress: Callable[[], list[Progress]]) -> None:
                 view.workers = progress
 
-            with _live_view(view, console, store, plan) as on_record:
+            with _live_view(view, terminal, store, plan) as on_record:
                 summary = run(plan, attempts, store, catalog, settings, executor, on_record, watch)
             not_recorded = summary.not_recorded
     ids = {cell.id for cell in plan.cells}
     records = board.load(store, ids)
-    board.print_table(console, board.frame(store, records, plan.cells), plan.suite)
+    board.print_table(terminal, board.frame(store, records, plan.cells), plan.suite)
     for cell, reason in not_recorded[:10]:
         print(f"not run: {printable(cell.title)}: {printable(reason)}", file=sys.stderr)
     ran = {attempt.cell.id for attempt in attempts}
     for text in cut_text_lines([record for record in records if record.cell.id in ran], catalog)[:10]:
         print(text, file=sys.stderr)
-    status = _print_summary(plan, records, out, ran)
+    status = _print_summary(plan, records, catalog, out, ran)
     return 1 if not_recorded else status
 
 
@@ -128,11 +129,22 @@ def _standings(records: list[Record], plan: Plan) -> RenderableType | None:
     return standings(frame(records, expected=plan.cells)) if records else None
 
 
-def _print_summary(plan: Plan, records: list[Record], out: Path, ran: set[str]) -> int:
+def _print_summary(plan: Plan, records: list[Record], catalog: Catalog, out: Path, ran: set[str]) -> int:
     """Prints how many cells ran and failed, and returns the exit status; `ran` has the ids of this run's cells."""
     # A cell may be "ok" and have a note, such as a secondary metric that could not be computed.
     for record in [record for record in records if record.status == "ok" and record.reason][:10]:
         print(f"{printable(record.cell.title)}: {printable(record.reason)}", file=sys.stderr)
+    searched = [(record, text) for record in records if record.cell.id in ran and (text := search_text(record))]
+    for record, text in searched[:10]:
+        print(f"{printable(record.cell.title)}: {text}", file=sys.stderr)
+    other_code = [record.cell for record in records if record.cell.id not in ran and has_other_code(record, catalog)]
+    for name in dict.fromkeys(cell.strategy.name for cell in other_code):
+        cells = sum(cell.strategy.name == name for cell in other_code)
+        print(
+            f"{printable(name)}: its source has changed since {cells} finished {'cell' if cells == 1 else 'cells'} of"
+            " this run: increase its `version`, or run them again with --fresh stale",
+            file=sys.stderr,
+        )
     failed = [record for record in records if record.status != "ok"]
     for record in failed[:10]:
         print(f"{record.status}: {printable(record.cell.title)}: {printable(record.reason)}", file=sys.stderr)

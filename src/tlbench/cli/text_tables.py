@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tlbench.results.render.escaping import printable
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 _MAX_TABLE_ROWS = 200
@@ -49,7 +50,19 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     return table
 
 
-def _print(table: Table) -> None:
+def console() -> Console:
+    """Returns a console that leaves a closed pipe to the command, whose exit status then says so."""
     from rich.console import Console
 
-    Console().print(table)
+    terminal = Console()
+    # rich would exit with status 1, which means a cell without a score.
+    terminal.on_broken_pipe = _raise_broken_pipe  # type: ignore[method-assign]
+    return terminal
+
+
+def _raise_broken_pipe() -> None:
+    raise BrokenPipeError
+
+
+def _print(table: Table) -> None:
+    console().print(table)

@@ -50,7 +50,8 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     trials: PositiveInt = 1
-    """Number of hyperparameter settings that the search tries; if it is 1, there is no search."""
+    """Number of trials of the search; if it is 1, there is no search. A trial whose setting was tried before is not
+    fitted again, and a search that has tried every setting of a finite space ends early."""
     seeds: Annotated[tuple[Seed, ...], Meta(min_length=1)] = (0,)
     """Seeds of the final fits: the winner of the search is fitted once per seed. The seed also selects the training
     subset (see `train_limit`), which is the same for every strategy."""

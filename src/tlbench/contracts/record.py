@@ -75,6 +75,9 @@ class FitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     # Known as reuse in messages; the name is part of the file format.
     taken_over: bool = False
     """Whether the result was reused from another cell that has the same fit."""
+    repeats: int | None = None
+    """Number of the earlier trial of this search with the same params, whose result this is; None if the trial was
+    fitted itself. A repeated trial has no costs of its own: its times and `examples_seen` are 0."""
 
 
 PAID = ("fit_seconds", "setup_paid_seconds", "encode_paid_seconds", "validate_seconds")
@@ -169,6 +172,9 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Fingerprint of the examples of each split, by name of the split."""
     started: str = ""
     """Start of the fit in UTC, ISO 8601."""
+    code: dict[str, str] = {}
+    """Fingerprint of the strategy's source, by its name; empty unless its plugin is in development (named in
+    `TLBENCH_PLUGINS`, or an editable installation), since the version of such a plugin says nothing about its code."""
 
     def aspects(self) -> dict[str, str]:
         """Returns the known facts on which scores may depend: device, precision, threads, versions and data."""
@@ -179,6 +185,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "threads": str(self.threads) if self.threads else "",
             **self.distributions,
             **{f"{split} data": digest for split, digest in self.data.items()},
+            **{f"code of {name}": digest for name, digest in self.code.items()},
         }
         return {aspect: value for aspect, value in values.items() if value}
 
@@ -240,3 +247,13 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     also_made_with: tuple[Provenance, ...] = ()
     """Provenances that differ from `provenance`: those of fits that were reused from another cell or finished before an
     interruption."""
+
+    @property
+    def distinct_settings(self) -> int:
+        """Number of different settings of the hyperparameters among the trials."""
+        return len({self.cell.fit_id(trial.params, trial.seed) for trial in self.trials})
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether the search ended before the last trial, because every setting had been tried."""
+        return self.status == "ok" and 0 < len(self.trials) < self.cell.protocol.trials

@@ -86,7 +86,7 @@ COLUMNS: dict[str, str] = {
   `seed_max` are the spread over seeds.
 - `gain` is how much better `value` is than the value of `from-scratch` on the same task and backbone, in points
   (hundredths), or in the metric's own unit if the metric is not a fraction of 1.
-- `n` is the number of test examples, and `trials` the number of settings tried; `searched` tells whether these settings
+- `n` is the number of test examples, and `trials` the number of trials; `searched` tells whether their settings
   differed. `trials_planned` is the number that a time limit kept from being reached; it is missing for a whole search.
 - `encode_seconds` is the time that encoding takes for the cell alone, even if it reused activations of other cells.
   `host_added_bytes` is the worker's peak memory minus its memory before the cell.

@@ -53,8 +53,8 @@ def _aspects(task: str, provenance: Provenance) -> dict[str, str]:
 
 
 def _note(aspect: str, value: str, usual: str) -> str:
-    # Values of data are fingerprints, which tell a reader nothing.
-    if " data of " in aspect:
+    # Values of data and code are fingerprints, which tell a reader nothing.
+    if " data of " in aspect or aspect.startswith("code of "):
         return f"other {aspect}"
     return f"{aspect} {value}, not {usual}"
 

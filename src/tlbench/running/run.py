@@ -11,7 +11,7 @@ from typing import Literal
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.cell import Cell, Plan, Protocol
-from tlbench.contracts.errors import StoreError
+from tlbench.contracts.errors import StoreError, UsageError
 from tlbench.contracts.executor import Capacity, Executor, ExecutorRequest
 from tlbench.contracts.record import Record
 from tlbench.contracts.strategy import Strategy
@@ -20,9 +20,11 @@ from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store, UnstorableRecord
 from tlbench.running.cells.attempt import Attempt, OrderDefaults
 from tlbench.running.cells.failures import CellFailed, failure_record
+from tlbench.running.cells.hyperparameters import change_since
 from tlbench.running.cells.related_cells import RelatedCells, has_more_time
 from tlbench.running.dispatch import Dispatcher, Progress
 from tlbench.running.longest_first import longest_first
+from tlbench.running.search.definition import changed_text
 from tlbench.running.staleness import StalenessChecker
 
 Fresh = Literal["none", "failed", "stale", "all"]
@@ -103,6 +105,8 @@ def pending_attempts(
         capacity: The executor's capacity; a record made on another device or with another number of threads is stale.
         unreadable: Called with each damaged record.
 
+    Raises:
+        UsageError: The strategy of an unfinished cell has changed, and `fresh` does not let the cell start over.
     """
     attempts = store.attempts()
     # An interrupted `--fresh` is finished first; otherwise each interruption would start it over.
@@ -112,7 +116,11 @@ def pending_attempts(
     staleness = StalenessChecker(catalog, capacity.device, capacity.cores)
     related = RelatedCells(store, ids | attempts.keys(), attempts, staleness if settings.fresh == "stale" else None)
     found = []
+    changed: list[tuple[Cell, str]] = []
+    starts_over = settings.fresh in ("stale", "all")
     for cell in plan.cells:
+        # Read now, before anybody edits the source that this run has imported.
+        catalog.code(cell)
         cell_id = cell.id
         number = attempts.get(cell_id, 0)
         record = store.attempt(cell_id, number) if number else None
@@ -128,18 +136,26 @@ def pending_attempts(
             continue
         # What is run afresh reuses nothing: its fits are what the user doubts.
         sources = () if afresh else related.sources(cell_id, number + 1)
-        found.append(_attempt(cell, cell_id, number + 1, sources, store))
+        attempt = _attempt(cell, cell_id, number + 1, sources, starts_over, store)
+        if not starts_over and not attempt.fault and (change := change_since(Path(attempt.folder), cell, catalog)):
+            changed.append((cell, change))
+        found.append(attempt)
+    if changed:
+        raise UsageError(changed_text(*changed[0], others=len(changed) - 1))
     return found
 
 
-def _attempt(cell: Cell, cell_id: str, number: int, sources: tuple[str, ...], store: Store) -> Attempt:
+def _attempt(
+    cell: Cell, cell_id: str, number: int, sources: tuple[str, ...], starts_over: bool, store: Store
+) -> Attempt:
     """Returns an attempt, with a fault if something in the results folder is in its way."""
     record = store.record_path(cell_id, number)
     try:
         if number > MOST_ATTEMPTS:
             previous = store.record_path(cell_id, number - 1)
             raise StoreError(f"{previous}: no run makes so many attempts; remove this file")
-        return Attempt(cell, str(store.work(cell_id, number).resolve()), number, sources, str(record.resolve()))
+        folder = str(store.work(cell_id, number).resolve())
+        return Attempt(cell, folder, number, sources, record=str(record.resolve()), starts_over=starts_over)
     except StoreError as error:
         return Attempt(cell, str(store.root / "work" / f"{cell_id}.{number}"), number, fault=str(error))
 

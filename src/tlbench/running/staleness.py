@@ -1,4 +1,4 @@
-"""Finds stale records: those whose versions, data, threads or device differ from what a run would use now.
+"""Finds stale records: those whose versions, code, data, threads or device differ from what a run would use now.
 
 Imports no torch. The test split is not compared, because reading it before a winner is frozen would break the seal.
 """
@@ -46,13 +46,14 @@ class StalenessChecker:
         self._data: dict[str, dict[str, str]] = {}
 
     def is_stale(self, record: Record) -> bool:
-        """Returns whether the versions, train or validation data, threads or device now differ from the record's.
+        """Returns whether the versions, code, train or validation data, threads or device differ from the record's.
 
         An aspect that is unknown in the record or on this machine counts as equal. For example, a cell whose data are
         missing on this machine could not be run again anyway.
         """
         task = record.cell.task.name
-        return any(self._differs(provenance, task) for provenance in (record.provenance, *record.also_made_with))
+        made_with = (record.provenance, *record.also_made_with)
+        return has_other_code(record, self._catalog) or any(self._differs(one, task) for one in made_with)
 
     def _differs(self, provenance: Provenance, task: str) -> bool:
         if self._versions.differ(provenance):
@@ -77,3 +78,14 @@ class StalenessChecker:
                 train, validation = splits.train, splits.validation
                 self._data[task] = {"train": train.fingerprint, "validation": validation.fingerprint}
         return self._data[task]
+
+
+def has_other_code(record: Record, catalog: Catalog) -> bool:
+    """Returns whether the record's strategy is of a plugin in development whose source has changed since."""
+    try:
+        now = catalog.code(record.cell)
+    except (Exception, SystemExit):
+        # The strategy is not installed any more, so that it has no other code.
+        return False
+    made_with = (record.provenance, *record.also_made_with)
+    return any(now.get(name, digest) != digest for one in made_with for name, digest in one.code.items())

@@ -62,6 +62,7 @@ class Run:
     settings: dict = field(default_factory=dict)
     thresholds: dict = field(default_factory=dict)
     results: dict = field(default_factory=dict)
+    fits: int = 0
     idle: float = 0.0
     """The share of time that workers were idle, until the last trial was asked for."""
 
@@ -74,6 +75,8 @@ class Run:
 def simulate(workers=1, seed=0, kills=0.0, restarts=0.0, **protocol):
     """Runs a search on so many workers, whose fits take random times and end in any order.
 
+    A trial that has the result of an earlier one takes no time.
+
     Args:
         workers: How many fit at the same time.
         seed: Of how long fits take, and of what dies.
@@ -84,7 +87,8 @@ def simulate(workers=1, seed=0, kills=0.0, restarts=0.0, **protocol):
     now, waited, worked, running = 0.0, 0.0, 0.0, []
 
     def start(trial):
-        done, share = fit(trial, search.stop_below(trial.number))
+        done, share = fit(trial, search.stop_below(trial.number)) if trial.result is None else (trial.result, 0.0)
+        run.fits += trial.result is None
         heapq.heappush(running, (now + share * rng.lognormvariate(0, 0.5), rng.random(), trial, done))
 
     while not search.is_complete:
@@ -108,7 +112,7 @@ def simulate(workers=1, seed=0, kills=0.0, restarts=0.0, **protocol):
             search.tell(trial.number, done)
     assert search.is_exhausted
     assert search.ask() is None
-    run.idle = waited / (waited + worked)
+    run.idle = waited / (waited + worked or 1.0)
     return run
 
 

@@ -41,10 +41,11 @@ def tlbench_resolve(kind: str, name: str) -> Backbone | None:
     """Returns the backbone for a hub repository or a local folder, pinned to its present content.
 
     Raises:
-        UsageError: The folder is missing, holds no model, or has changed since it was pinned.
+        UsageError: The folder is missing, holds no model, or has changed since it was pinned; or a name without a
+            commit cannot be pinned.
     """
     if kind != "backbone" or not name.startswith(SCHEME):
         return None
     source, revision = pin(name.removeprefix(SCHEME))
     make = HFVision if is_vision(source, revision) else HFBackbone
-    return make(f"{SCHEME}{source}@{revision}" if revision else f"{SCHEME}{source}", source, revision)
+    return make(f"{SCHEME}{source}@{revision}", source, revision)

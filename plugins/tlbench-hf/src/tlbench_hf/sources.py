@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from tlbench import UsageError
+from tlbench.catalog.hub_commits import cached_commit, newest_commit, repository_folder
 from tlbench_hf.foreign_files import refuse_foreign
 
 PACKAGE = "package:"
@@ -39,15 +40,15 @@ _INDEX = "model.safetensors.index.json"
 _TIMEOUT_SECONDS = 10
 
 
-def pin(text: str) -> tuple[str, str | None]:
+def pin(text: str) -> tuple[str, str]:
     """Returns the source and revision of "<repo>[@revision]" or "<folder>[@revision]".
 
-    The revision of a folder is a digest of its content. The revision of a repository is the commit in the local hub
-    cache, else the given revision, else None. The network is not used.
+    The revision of a folder is a digest of its content. The revision of a repository is the given commit, else the one
+    that the local hub cache has for the branch, else the newest one on the hub. Only the last needs the network.
 
     Raises:
-        UsageError: The folder is missing, holds no model, loads other models, or does not match the revision; or the
-            name is neither a folder nor a repository.
+        UsageError: The folder is missing, holds no model, loads other models, or does not match the revision; the name
+            is neither a folder nor a repository; or neither the cache nor the hub gives a commit.
     """
     # The whole text first: a folder's name may itself contain an @.
     whole = Path(text).expanduser()
@@ -64,7 +65,16 @@ def pin(text: str) -> tuple[str, str | None]:
         return str(folder.resolve()), current
     if source.startswith(("/", ".", "~")) or not _REPOSITORY.fullmatch(source):
         raise UsageError(f"hf:{text}: neither a folder nor a repository name such as org/name")
-    pinned = _cached_commit(source, revision or "main") or revision or None
+    pinned = cached_commit(source, revision or "main")
+    if pinned is None:
+        try:
+            pinned = newest_commit(source, revision or "main")
+        except UsageError as error:
+            raise UsageError(
+                f"hf:{text} names no commit, the local hub cache has none for it, and the hub gives none ({error}):"
+                f" name one, as hf:{source}@<commit>, or run `tlbench fetch --backbone hf:{text}` where the hub can be"
+                " reached"
+            ) from error
     _refuse_foreign(source, pinned)
     return source, pinned
 
@@ -131,8 +141,8 @@ def held_folder(source: str, revision: str | None) -> Path | None:
         if not (Path(source) / "config.json").is_file():
             raise UsageError(f"hf:{source}: the folder has no config.json any more")
         return Path(source)
-    commit = _cached_commit(source, revision or "main")
-    snapshot = _cache(source) / "snapshots" / commit if commit else None
+    commit = cached_commit(source, revision or "main")
+    snapshot = repository_folder(source, "model") / "snapshots" / commit if commit else None
     return snapshot if snapshot and (snapshot / "config.json").is_file() else None
 
 
@@ -238,23 +248,6 @@ def _why_not_here(source: str, revision: str, optional: Collection[str]) -> str:
         return "is not in the local hub cache and cannot be downloaded"
     alternative = ", or set readout=" if missing == POOLING else ""
     return f"was cached without checking for its {missing}; run `tlbench fetch` online{alternative}"
-
-
-def _cache(repository: str) -> Path:
-    from huggingface_hub import constants
-
-    return Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
-
-
-def _cached_commit(repository: str, revision: str) -> str | None:
-    if _COMMIT.fullmatch(revision):
-        return revision
-    reference = _cache(repository) / "refs" / revision
-    # A revision is user input and becomes a path here.
-    if ".." in revision or not reference.is_file():
-        return None
-    commit = reference.read_text(encoding="utf-8").strip()
-    return commit if _COMMIT.fullmatch(commit) else None
 
 
 @lru_cache(maxsize=64)

@@ -8,7 +8,7 @@ from pathlib import Path
 from tlbench.catalog.catalog import Catalog
 from tlbench.cli.checking.cut_texts import cut_text
 from tlbench.cli.plan import protocol_text
-from tlbench.cli.text_tables import print_facts
+from tlbench.cli.text_tables import console, print_facts
 from tlbench.contracts.errors import StoreError, UnknownName
 from tlbench.contracts.record import Record
 from tlbench.contracts.resources import Resources
@@ -18,6 +18,7 @@ from tlbench.results.provenance_notes import mixed_provenance
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
+from tlbench.running.staleness import has_other_code
 
 
 def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
@@ -44,7 +45,8 @@ def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
                      f"  n={score.n}  seed {score.seed}"))  # fmt: skip
     provenance = record.provenance
     reused = sum(fit.taken_over for fit in (*record.trials, *record.fits))
-    rows.append(("trials", f"{len(record.trials)}, {sum(t.status != 'ok' for t in record.trials)} without a score"))
+    without = f"{sum(t.status != 'ok' for t in record.trials)} without a score"
+    rows.append(("trials", f"{search_text(record) or len(record.trials)}; {without}"))
     rows.append(("reused", f"{reused} fits of other cells" if reused else ""))
     rows.append(("parameters", f"{record.parameters:,}, {record.trainable_parameters:,} of them trained"))
     rows.append(("memory", memory_text(record, _resources(catalog, record))))
@@ -55,14 +57,14 @@ def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
     rows.append(("versions", ", ".join(f"{k} {v}" for k, v in provenance.distributions.items())))
     rows.append(("device", f"{provenance.device}, {provenance.threads} threads, {provenance.precision}"))
     rows.append(("some fits", mixed_provenance(record)))
+    changed = has_other_code(record, catalog)
+    rows.append(("code", f"the source of {record.cell.strategy.name} has changed since" if changed else ""))
     rows.append(("data", ", ".join(f"{k} {v}" for k, v in provenance.data.items())))
     print_facts(rows)
     if record.report.classes:
-        from rich.console import Console
-
         from tlbench.results.render.class_table import report
 
-        Console().print("", report(record))
+        console().print("", report(record))
     if record.traceback:
         # Line by line, since `printable` gives one line; and untrusted, since records can be copied from elsewhere.
         print("\n".join(printable(line, 2000) for line in record.traceback.splitlines()))
@@ -78,6 +80,20 @@ def _newest_readable(store: Store, cell_id: str) -> Record:
     if record is None:
         raise UnknownName(f"{store.root}: no record of the cell {cell_id}")
     return record
+
+
+def search_text(record: Record) -> str:
+    """Returns how many trials had different settings, and whether there were no more; empty if nothing is remarkable.
+
+    For example "14 trials, 6 distinct, which are all settings of the space".
+    """
+    count, distinct = len(record.trials), record.distinct_settings
+    if count == distinct and not record.ended_early:
+        return ""
+    text = f"{count} trials, {distinct} distinct"
+    if record.ended_early:
+        text += f", which are all settings of the {'grid' if record.cell.protocol.sampler == 'grid' else 'space'}"
+    return text
 
 
 def memory_text(record: Record, resources: Resources | None) -> str:

@@ -23,6 +23,9 @@ class Attempt:
     """Path of the attempt's record, once it is committed."""
     fault: str = ""
     """Why the attempt cannot be made, in one line; empty if it can."""
+    starts_over: bool = False
+    """Whether finished fits of an earlier code or search space of the strategy are dropped; without it the cell
+    fails."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ final-<s>.json      a finished final fit; its predictions are in seed-<s>.parque
 test-reads          one byte per order that opens the test split, written before the order is submitted
 began               the start times of the processes that ran the cell, in Unix time, one per line
 cell.json           the cell's definition, read by cells that can reuse its fits
+definition.json     the strategy's space, defaults and code when the search began
 made-with.json      the provenances of the fits: versions, data, threads, device
 memory.json         the highest memory use of any worker on the cell
 record.json         the finished record

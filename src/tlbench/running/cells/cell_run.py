@@ -23,7 +23,7 @@ from tlbench.running.cells.cell_folder import CellFolder, Lease, Winner
 from tlbench.running.cells.cell_record import CellFits, build_record, with_measurements
 from tlbench.running.cells.failures import CellFailed, failure_record, raise_if_disk_full
 from tlbench.running.cells.final_fits import FinalFits
-from tlbench.running.cells.hyperparameters import expected_provenance, only_params, settings_of
+from tlbench.running.cells.hyperparameters import check_definition, expected_provenance, only_params, settings_of
 from tlbench.running.cells.orders_in_flight import OrdersInFlight
 from tlbench.running.cells.reused_fits import ReusedFits, has_same_data
 from tlbench.running.cells.search_time import final_seconds, next_seconds
@@ -44,7 +44,7 @@ class CellRun:
         self._energy_joules: float | None = None
         self._queue: list[FitOrder] = []
         self._in_flight = OrdersInFlight(folder.seconds_spent())
-        self._unverified = folder.provenances()
+        self._unverified: list[Provenance] = []
         """The provenances of earlier processes' fits, until the first result shows whether the data are still the
         same."""
         self._search: CellSearch | None = None
@@ -153,6 +153,8 @@ class CellRun:
         """Restores the cell's state (new, searching or frozen) from the files in its folder."""
         self._folder.record_start(self.cell)
         self._settings = settings_of(self._catalog, self.cell)
+        check_definition(self._folder, self.cell, self._catalog, self._settings, self.attempt.starts_over)
+        self._unverified = self._folder.provenances()
         self._reused = ReusedFits(self.attempt, self._provenance, self._folder)
         winner = self._folder.winner()
         params = only_params(self._settings, self.cell.protocol)
@@ -173,7 +175,7 @@ class CellRun:
         self._search = self._finals = None
         # With nothing in flight, the results of orders that are still running are ignored when they come.
         self._in_flight.forget()
-        self._queue, self._unverified, self._is_scoring = [], [], False
+        self._queue, self._is_scoring = [], False
         self._load()
 
     def _fill_queue(self) -> None:
@@ -244,6 +246,9 @@ class CellRun:
         return self._in_flight.remove(order) and not is_late
 
     def _take_result(self, order: FitOrder, answer: OrderResult) -> None:
+        # The driver reads the source, since it is the same for all workers of a run.
+        made_with = msgspec.structs.replace(answer.made_with, code=self._catalog.code(self.cell))
+        answer = msgspec.structs.replace(answer, made_with=made_with)
         self._folder.add_memory(answer.memory)
         if answer.energy_joules is not None:
             self._energy_joules = (self._energy_joules or 0.0) + answer.energy_joules

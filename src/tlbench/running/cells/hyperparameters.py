@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tlbench.catalog.catalog import Catalog, Found
@@ -17,6 +18,9 @@ from tlbench.contracts.space import Choice, Float, Int, Space, Value, is_fixed, 
 from tlbench.contracts.strategy import TaskInfo
 from tlbench.planning.plan import space_about
 from tlbench.running.cells.attempt import OrderDefaults
+from tlbench.running.cells.cell_folder import CellFolder
+from tlbench.running.cells.failures import CellFailed
+from tlbench.running.search.definition import Definition, changed_text
 from tlbench.running.splits import Splits
 
 
@@ -85,6 +89,40 @@ def only_params(settings: CellSettings, protocol: Protocol) -> dict[str, Value] 
     return {name: complete[name] for name in space}
 
 
+def check_definition(
+    folder: CellFolder, cell: Cell, catalog: Catalog, settings: CellSettings, starts_over: bool
+) -> None:
+    """Compares the strategy with the one that the cell's finished fits are of, and keeps its definition for later.
+
+    Args:
+        folder: The cell's folder.
+        cell: The cell.
+        catalog: The installed plugins.
+        settings: The cell's settings.
+        starts_over: Whether to drop finished fits of another definition; otherwise the cell fails.
+
+    Raises:
+        CellFailed: The strategy has changed.
+    """
+    definition = Definition(settings.space, settings.defaults, catalog.code(cell))
+    change = definition.change_since(folder.root) if folder.finished() else ""
+    if change and not starts_over:
+        raise CellFailed("failed", changed_text(cell, change))
+    if change:
+        folder.reset()
+    definition.store(folder.root)
+
+
+def change_since(folder: Path, cell: Cell, catalog: Catalog) -> str:
+    """Returns what of a cell's strategy has changed since the unfinished search in a folder began; empty if nothing."""
+    # A plugin's mistake is reported by its cell.
+    with suppress(Exception, SystemExit):
+        if folder.is_dir() and not (folder / "record.json").is_file() and CellFolder(folder).finished():
+            settings = settings_of(catalog, cell)
+            return Definition(settings.space, settings.defaults, catalog.code(cell)).change_since(folder)
+    return ""
+
+
 def expected_provenance(catalog: Catalog, cell: Cell, defaults: OrderDefaults, precision: str) -> Provenance:
     """Returns the provenance that fits of a cell will have, as far as it is known without loading a library."""
     found: list[Found[Any]] = [catalog.task(cell.task.name), catalog.strategy(cell.strategy.name)]
@@ -95,7 +133,8 @@ def expected_provenance(catalog: Catalog, cell: Cell, defaults: OrderDefaults, p
         splits = Splits(catalog.task(cell.task.name).item)
         data = {"train": splits.train.fingerprint, "validation": splits.validation.fingerprint}
     versions = {item.distribution: item.version for item in found if item.version}
-    return Provenance(distributions=versions, precision=precision, threads=defaults.threads, data=data)
+    code = catalog.code(cell)
+    return Provenance(distributions=versions, precision=precision, threads=defaults.threads, data=data, code=code)
 
 
 def _fixed_value(domain: object) -> Value:

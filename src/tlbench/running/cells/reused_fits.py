@@ -2,8 +2,9 @@
 
 A cell with more trials, more seeds or another sampler is a different cell, but some of its fits are the same, by
 `Cell.fit_id`. Finished fits are read from records, and from the work folders of cells without a record yet. They are
-reused only if data and precision are those of this run. Versions, threads and devices may differ: refusing such fits
-would repeat a night's work after a patch release. The record lists all provenances.
+reused only if data and precision are those of this run, and the code of a plugin in development. Versions, threads and
+devices may differ: refusing such fits would repeat a night's work after a patch release. The record lists all
+provenances.
 """
 
 from __future__ import annotations
@@ -75,7 +76,8 @@ class ReusedFits:
             folder: The cell's folder, which keeps the provenance of the fits that are reused.
         """
         self._cell, self._folder = attempt.cell, folder
-        self._search: dict[str, tuple[FitResult, _Source]] = {}
+        self._search: dict[tuple[str, int | None], tuple[FitResult, _Source]] = {}
+        """By identifier and, for pruned fits, by trial: another trial with the same params may not be pruned."""
         self._final: dict[str, list[tuple[FitResult, _Source]]] = {}
         sources = list(_sources(attempt))
         mine = provenance() if sources else Provenance()
@@ -84,14 +86,16 @@ class ReusedFits:
                 continue
             for result in (*source.trials, *source.finals):
                 if self._is_usable_trial(result, source):
-                    self._search.setdefault(self._id(result), (result, source))
+                    trial = result.trial if result.status == "pruned" else None
+                    self._search.setdefault((self._id(result), trial), (result, source))
             for result in source.finals:
                 if result.status == "ok" and _is_plausible(result):
                     self._final.setdefault(self._id(result), []).append((result, source))
 
     def trial(self, fit: Fit) -> FitResult | None:
         """Returns another cell's result for this fit of the search, or None if no other cell has finished the fit."""
-        found = self._search.get(self._id(fit))
+        fit_id = self._id(fit)
+        found = self._search.get((fit_id, fit.trial)) or self._search.get((fit_id, None))
         if found is None:
             return None
         result, source = found
@@ -128,7 +132,8 @@ class ReusedFits:
         is_same = source.search_id == self._cell.search_id
         kinds = {"ok", "diverged"} | ({"pruned"} if is_same else set())
         serves = is_same or not self._cell.protocol.is_searched or self._cell.protocol.pruner == "none"
-        return serves and result.status in kinds and _is_plausible(result)
+        # A repeated trial has no times; the trial that it repeats has them.
+        return serves and result.repeats is None and result.status in kinds and _is_plausible(result)
 
     def _add_source(self, source: _Source) -> None:
         """Adds the source's provenances and memory use to those of the cell, so that the record includes them."""
@@ -141,7 +146,9 @@ class ReusedFits:
 
 
 def has_same_data(mine: Provenance, other: Provenance) -> bool:
-    """Returns whether two provenances have the same train and validation data and the same precision."""
+    """Returns whether two provenances have the same train and validation data, precision and, if known, code."""
+    if any(mine.code.get(name, digest) != digest for name, digest in other.code.items()):
+        return False
     ours, theirs = mine.aspects(), other.aspects()
     return all(ours.get(aspect) == theirs.get(aspect) for aspect in _MUST_AGREE)
 

@@ -35,6 +35,9 @@ class CellSearch:
             # The fits of one pass cannot learn from each other's scores. With a lag below the batch size, the search
             # would wait for results of a pass that it has not filled yet.
             protocol = msgspec.structs.replace(protocol, lag=settings.batch_size)
+        if settings.batch_size > 1:
+            # No fit of a pass can stop before the pass ends.
+            protocol = msgspec.structs.replace(protocol, pruner="none")
         self._search = Search(
             cell.search_id, protocol, settings.space, settings.usable_defaults, self._sign, self._trials
         )
@@ -42,12 +45,16 @@ class CellSearch:
     def ask(self) -> list[Fit]:
         """Returns the fits of the next order; empty if results have to come first or no trial is left.
 
-        For a strategy that fits several trials in one pass, each order is a full batch, except for the last order. The
-        fits in a batch must not depend on the number of other orders in flight, because the result of a fit differs in
-        the last bits depending on the other fits in its pass.
+        For a strategy that fits several trials in one pass, each order is a full batch, except for the last order and
+        where trials that are not fitted (repeated or reused ones) fill the lag. The fits in a batch must not depend on
+        the number of other orders in flight, because the result of a fit differs in the last bits depending on the
+        other fits in its pass.
         """
         size = self._settings.batch_size
         while len(self._batch) < size and (trial := self._search.ask()) is not None:
+            if trial.result is not None:
+                self.tell([trial.result])
+                continue
             # The search compares params at the first seed only.
             fit = Fit(trial.number, self._cell.protocol.seeds[0], trial.params)
             reused = self._reused.trial(fit)
@@ -55,7 +62,12 @@ class CellSearch:
                 self._batch.append(fit)
             else:
                 self.tell([reused])
-        if len(self._batch) < size and not self._search.is_exhausted:
+        # A batch that is not full waits for more fits, unless the search itself waits for the results of the batch.
+        if (
+            len(self._batch) < size
+            and not self._search.is_exhausted
+            and not (self._batch and self._batch[0].trial == self._search.first_unfinished)
+        ):
             return []
         fits, self._batch = self._batch, []
         return fits

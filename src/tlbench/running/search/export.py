@@ -127,8 +127,13 @@ def _trial(row: Row, free: Space, distributions: dict[str, BaseDistribution]) ->
         params=params,
         distributions={name: distributions[name] for name in params},
         intermediate_values={} if outcome is None else dict(outcome.curve),
-        user_attrs={"status": result.status, "reason": result.reason} if result and result.reason else {},
+        user_attrs={} if result is None else _attributes(result),
     )
+
+
+def _attributes(result: FitResult) -> dict[str, str | int]:
+    attributes: dict[str, str | int] = {} if result.repeats is None else {"repeats": result.repeats}
+    return {**attributes, "status": result.status, "reason": result.reason} if result.reason else attributes
 
 
 def _distribution(domain: Domain) -> BaseDistribution:

@@ -8,6 +8,7 @@ interruptions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from tlbench.contracts.space import Choice, Domain, Space, Value, is_fixed
 from tlbench.running.search import pruners
 from tlbench.running.search.grid import grid
 from tlbench.running.search.lag_window import LagWindow
+from tlbench.running.search.repeats import TriedSettings, repeated
 from tlbench.running.search.trial_outcomes import TrialOutcome, outcome_of
 
 if TYPE_CHECKING:
@@ -27,10 +29,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial's number and the params to fit."""
+    """A trial's number and params."""
 
     number: int
     params: dict[str, Value]
+    result: FitResult | None = None
+    """The result of an earlier trial with the same params, which is this trial's too; None if it has to be fitted."""
 
 
 class Search:
@@ -39,6 +43,11 @@ class Search:
     A search of one trial uses TPE and never prunes, whatever sampler and pruner the protocol names: its identity does
     not include them, and there are no other trials to compare with. If no hyperparameter is free, there is only one
     trial.
+
+    A trial with the params of an earlier one is not fitted: it has the earlier trial's result, and waits for it while
+    that trial runs. A pruned fit answers only a trial that would be pruned too, because the thresholds of another
+    trial, for example in another bracket, may let it go on. A search that has tried every setting of a finite space
+    ends there.
     """
 
     def __init__(
@@ -71,6 +80,7 @@ class Search:
         self._rule = pruners.pruning_rule(protocol.pruner, protocol.max_steps)
         self._grid = grid(self._free, protocol.trials) if self._sampler_kind == "grid" else []
         self.total = len(self._grid) if self._grid else protocol.trials if self._free else 1
+        """The number of trials; it falls when the space turns out to be used up."""
         # Random and grid trials without a pruner depend on no results, so they can all run at the same time.
         self._depends_on_results = self._sampler_kind in {"tpe", "gp"} or self._rule is not None
         self._window = LagWindow(protocol.lag, protocol.max_steps)
@@ -79,6 +89,9 @@ class Search:
         self._results: dict[int, FitResult] = {}
         self._outcomes: dict[int, TrialOutcome] = {}
         self._thresholds: dict[int, dict[int, float]] = {}
+        self._tried = TriedSettings(self._free)
+        self._waiting: dict[int, int] = {}
+        """Trials whose params an earlier trial has that is not finished yet, with the number of that trial."""
         self._next = 0
         self._finished_in_order = 0
         """How many trials, counted from the first one, have finished without a gap."""
@@ -90,10 +103,24 @@ class Search:
         self._skip_finished()
 
     def ask(self) -> Trial | None:
-        """Returns the next trial, or None if results have to come first or no trial is left."""
-        number = self._next
-        if self.is_exhausted:
-            return None
+        """Returns the next trial, or None if results have to come first or no trial is left.
+
+        A trial that has a result already is not fitted; the caller tells the search this result.
+        """
+        while (trial := self._waiting_trial()) is None:
+            number = self._next
+            params = None if self.is_exhausted else self._propose(number)
+            if params is None:
+                return None
+            before = self._tried_before(number, params)
+            self._skip_finished()
+            if before is None:
+                return Trial(number, params)
+            self._waiting[number] = before
+        return trial
+
+    def _propose(self, number: int) -> dict[str, Value] | None:
+        """Returns the params of a trial, or None if results have to come first."""
         visible = (
             self._window.visible(number, self._outcomes, self._finished_in_order) if self._depends_on_results else 0
         )
@@ -110,9 +137,35 @@ class Search:
             self._added_to_rule = visible
             self._thresholds[number] = self._rule.thresholds(number)
         self._params[number] = params
-        self._next += 1
-        self._skip_finished()
-        return Trial(number, params)
+        return params
+
+    def _waiting_trial(self) -> Trial | None:
+        """Returns a trial that waited for an earlier one with the same params, once that one is finished."""
+        for number, before in self._waiting.items():
+            if before in self._results:
+                del self._waiting[number]
+                params, result = self._params[number], self._results[before]
+                if self._rule is None or result.status != "pruned" or self._is_pruned(number, before):
+                    return Trial(number, params, repeated(result, number, params))
+                return Trial(number, params)
+        return None
+
+    def _is_pruned(self, number: int, before: int) -> bool:
+        """Returns whether a trial would be pruned if it had the learning curve of an earlier one."""
+        best = -math.inf
+        for step, score in self._outcomes[before].curve:
+            best = max(best, score)
+            if pruners.should_prune(self._thresholds[number], step, best):
+                return True
+        return False
+
+    def _tried_before(self, number: int, params: dict[str, Value]) -> int | None:
+        """Moves on to the next trial; returns the number of the last trial with the same params, or None."""
+        before = self._tried.add(number, params)
+        self._next = number + 1
+        if self._tried.is_used_up:
+            self.total = min(self.total, self._next)
+        return before
 
     def tell(self, number: int, result: FitResult) -> None:
         """Adds the result of a trial; trials may finish in any order, and a second result of a trial is ignored.
@@ -136,7 +189,12 @@ class Search:
     @property
     def is_complete(self) -> bool:
         """Whether all trials have results."""
-        return len(self._results) == self.total
+        return self._finished_in_order >= self.total
+
+    @property
+    def first_unfinished(self) -> int:
+        """The lowest number of a trial without a result."""
+        return self._finished_in_order
 
     def stop_below(self, number: int) -> dict[int, float]:
         """Returns, by step, the score below which this trial is pruned; empty without a pruner.
@@ -174,8 +232,8 @@ class Search:
             self._finished_in_order += 1
 
     def _skip_finished(self) -> None:
-        while self._next in self._results:
-            self._next += 1
+        while self._next < self.total and self._next in self._results:
+            self._tried_before(self._next, self._params[self._next])
 
 
 def _fixed_value(domain: Domain) -> Value:

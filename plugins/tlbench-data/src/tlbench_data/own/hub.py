@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tlbench import DataError, UsageError
+from tlbench.catalog.hub_commits import COMMIT, newest_commit
 from tlbench.catalog.names import canonical
 from tlbench_data.division.dividing import ALL, refuse_shares
 from tlbench_data.option_fields import option
@@ -97,7 +99,7 @@ class HubTask(OwnTask):
 
 
 def resolve(text: str) -> HubTask:
-    """Returns the task of a data set, pinned to the commit in the local hub cache, if any.
+    """Returns the task of a data set, pinned to the commit in the local hub cache, else to the newest one on the hub.
 
     Raises:
         UsageError: The name is not that of a repository.
@@ -106,6 +108,9 @@ def resolve(text: str) -> HubTask:
     # The name becomes a path in the cache.
     if not _REPOSITORY.fullmatch(repository) or ".." in text:
         raise UsageError(f"hub:{text}: not a data set name such as org/name")
-    commit = Hub(repository, revision=revision or "main").commit()
-    pinned = commit or revision
+    pinned = Hub(repository, revision=revision or "main").commit() or revision
+    if not COMMIT.fullmatch(pinned):
+        # Where the hub cannot be asked the name stays as it is, and `missing` says what to do.
+        with suppress(UsageError):
+            pinned = newest_commit(repository, revision or "main", "dataset")
     return HubTask(f"hub:{repository}@{pinned}" if pinned else f"hub:{repository}")

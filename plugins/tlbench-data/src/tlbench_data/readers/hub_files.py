@@ -9,9 +9,9 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from tlbench import DataError, UsageError
+from tlbench.catalog.hub_commits import cached_commit, repository_folder
 from tlbench_data.readers.rows import listed
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})$")
 _SUFFIXES = ("parquet", "jsonl", "json", "csv")
 _TIMEOUT_SECONDS = 10
@@ -31,14 +31,7 @@ class Hub:
 
     def commit(self) -> str | None:
         """Returns the local commit of the revision, or None; never uses the network."""
-        if _COMMIT.fullmatch(self.revision):
-            return self.revision
-        reference = self._folder() / "refs" / self.revision
-        # A revision is user input and becomes a path here.
-        if ".." in self.revision or not reference.is_file():
-            return None
-        commit = reference.read_text(encoding="utf-8").strip()
-        return commit if _COMMIT.fullmatch(commit) else None
+        return cached_commit(self.repository, self.revision, "dataset")
 
     def snapshot(self) -> Path | None:
         """Returns the folder with the revision's files, or None if it was not fetched."""
@@ -108,9 +101,7 @@ class Hub:
         return f"hub:{self.repository}@{self.revision}"
 
     def _folder(self) -> Path:
-        from huggingface_hub import constants
-
-        return Path(constants.HF_HUB_CACHE) / f"datasets--{self.repository.replace('/', '--')}"
+        return repository_folder(self.repository, "dataset")
 
     def _patterns(self) -> list[str]:
         folders = (f"{self.config}/", f"data/{self.config}/") if self.config else ("",)

@@ -1,0 +1,65 @@
+"""What a strategy declared when a search began, so that no search mixes trials of two spaces or of two codes.
+
+It is kept in the cell's folder as definition.json.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from tlbench.contracts.cell import Cell
+from tlbench.contracts.space import Choice, Float, Int, Value
+
+_NAME = "definition.json"
+
+
+class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The search space, defaults and code of a cell's strategy."""
+
+    space: dict[str, Float | Int | Choice]
+    defaults: dict[str, Value] = {}
+    code: dict[str, str] = {}
+    """Fingerprints of the source, as in `Provenance`."""
+
+    def store(self, folder: Path) -> None:
+        """Writes the definition into the folder of a cell."""
+        (folder / _NAME).write_bytes(msgspec.json.encode(self))
+
+    def change_since(self, folder: Path) -> str:
+        """Returns what differs from the definition in the folder of a cell; empty if nothing does or it has none."""
+        try:
+            before = msgspec.json.decode((folder / _NAME).read_bytes(), type=Definition)
+        except (OSError, msgspec.DecodeError):
+            return ""
+        changes = []
+        if names := _differing(before.space, self.space):
+            changes.append(f"its search space ({', '.join(names)})")
+        elif names := _differing(before.defaults, self.defaults):
+            changes.append(f"its defaults ({', '.join(names)})")
+        if any(self.code.get(name, digest) != digest for name, digest in before.code.items()):
+            changes.append("its source")
+        return " and ".join(changes)
+
+
+def changed_text(cell: Cell, change: str, others: int = 0) -> str:
+    """Returns a message about the changed strategy of an unfinished cell.
+
+    Args:
+        cell: The cell.
+        change: What has changed.
+        others: The number of other unfinished cells with such strategies.
+    """
+    return (
+        f"{cell.strategy.name}: {change} changed after the search of cell {cell.id} had begun"
+        f"{f' (and of {others} more)' if others else ''}, and its version is still {cell.strategy.version}:"
+        " increase its `version`, or start over with --fresh stale"
+    )
+
+
+def _differing(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    # As JSON, which is how `before` was stored: True and 1 compare equal, and are different choices.
+    encode = msgspec.json.encode
+    return [name for name in dict.fromkeys((*before, *now)) if encode(before.get(name)) != encode(now.get(name))]

@@ -1,0 +1,37 @@
+"""Lets SIGTERM and SIGHUP end a command as Ctrl-C does: what runs is closed, and one line says what is kept."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType
+
+
+class Stopped(KeyboardInterrupt):
+    """SIGTERM or SIGHUP arrived; handled like Ctrl-C, except for the exit status."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+def stop_on_signals() -> None:
+    """Makes SIGTERM and SIGHUP raise `Stopped` in the main thread, unless the process was started to ignore them."""
+    owner = os.getpid()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        # A second signal ends the process at once, and so does the first one in a process that was forked from this.
+        signal.signal(number, signal.SIG_DFL)
+        if os.getpid() != owner:
+            signal.raise_signal(number)
+        raise Stopped(number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # nohup starts a process that ignores SIGHUP.
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, stop)
+
+
+def exit_status(stop: BaseException) -> int:
+    """Returns the exit status of an interrupted command: 128 and the number of the signal, as in a shell."""
+    return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)
