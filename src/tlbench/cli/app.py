@@ -34,11 +34,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cache.app, name="cache")
-Fresh = Literal["none", "failed", "stale", "all"]
-FRESH = (
-    "Finished cells to run again; stale: their versions, code, data, threads or device differ from this run's."
-    " With stale and all, unfinished searches of a strategy that has changed start over."
-)
 
 # The docstrings below are the help texts of the commands. typer evaluates the annotations, so their types cannot be
 # imported under TYPE_CHECKING.
@@ -57,6 +52,8 @@ def run(
     max_steps: o.Steps = None,
     epochs: o.Epochs = None,
     train_limit: o.TrainLimit = None,
+    folds: o.FoldsOption = None,
+    final: o.FinalOption = None,
     max_seconds: o.MaxSeconds = None,
     precision: o.PrecisionOption = None,
     jobs: Annotated[
@@ -64,7 +61,7 @@ def run(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     executor: Annotated[str, typer.Option(help="How workers run; see `tlbench list executors`.")] = "isolated",
-    fresh: Annotated[Fresh, typer.Option(help=FRESH)] = "none",
+    fresh: o.FreshOption = "none",
     cache_limit: o.CacheLimit = None,
     max_memory: o.MaxMemory = None,
     data_root: o.DataRoot = None,
@@ -83,7 +80,9 @@ def run(
     o.limit_cache(cache_limit)
     o.set_data_root(data_root)
     catalog = Catalog.discover()
-    protocol = o.patch(trials, seeds, max_steps, epochs, train_limit, max_seconds, precision, sampler, pruner)
+    protocol = o.patch(
+        trials, seeds, max_steps, epochs, train_limit, max_seconds, precision, sampler, pruner, folds, final
+    )
     room = o.room(max_memory, device)
     plan = o.planned(catalog, suite, backbone, task, strategy, protocol, room)
     print_inferred(plan, catalog)
@@ -108,6 +107,8 @@ def plan(
     max_steps: o.Steps = None,
     epochs: o.Epochs = None,
     train_limit: o.TrainLimit = None,
+    folds: o.FoldsOption = None,
+    final: o.FinalOption = None,
     max_seconds: o.MaxSeconds = None,
     precision: o.PrecisionOption = None,
     cells: Annotated[bool, typer.Option("--cells", help="List every cell with its id.")] = False,
@@ -124,7 +125,9 @@ def plan(
 
     o.set_data_root(data_root)
     catalog = Catalog.discover()
-    protocol = o.patch(trials, seeds, max_steps, epochs, train_limit, max_seconds, precision, sampler, pruner)
+    protocol = o.patch(
+        trials, seeds, max_steps, epochs, train_limit, max_seconds, precision, sampler, pruner, folds, final
+    )
     planned = o.planned(catalog, suite, backbone, task, strategy, protocol, o.room(max_memory))
     print_inferred(planned, catalog)
     print_plan(planned, o.out_folder(out), cells)

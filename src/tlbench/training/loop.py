@@ -144,8 +144,9 @@ def train(
     # The generator is deterministic, so the batches can be listed again instead of being stored.
     batches_served = islice(train_batches(data.lengths, batch_size, job.seed), total)
     job.notes["padding_share"] = padding_share(data.lengths, batches_served)
-    validation_batches = inference_batches(job.validation.lengths, default_tokens(device.type))
-    job.notes["validation_padding_share"] = padding_share(job.validation.lengths, validation_batches)
+    if job.held_out is not None:
+        validation_batches = inference_batches(job.held_out.lengths, default_tokens(device.type))
+        job.notes["validation_padding_share"] = padding_share(job.held_out.lengths, validation_batches)
     return predictor
 
 

@@ -46,6 +46,8 @@ class Winner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seeds: tuple[int, ...]
     trial: int
     validation: float | None
+    notes: dict[str, float] = {}
+    """The notes of the trial, for final fits that have no validation split of their own."""
 
 
 class Lease:

@@ -280,7 +280,7 @@ class CellRun:
     def _finish(self, record: Record) -> None:
         """State "recorded": adds the measurements of the whole cell to the record and stores the record."""
         fits = (*record.trials, *record.fits)
-        total = self._earlier_seconds + self._clock.elapsed() + reused_seconds(record.trials, record.fits)
+        total = self._earlier_seconds + self._clock.elapsed() + reused_seconds(self.cell, record.trials, record.fits)
         known = self._folder.provenances()
         provenance = record.provenance if record.status == "ok" or not known else known[-1]
         record = msgspec.structs.replace(
