@@ -92,7 +92,7 @@ def test_trials_and_later_seeds_belong_to_the_cell_alone():
     [
         like(task=Ref("sst2-lite", 2)), like(strategy=Ref("full-finetune")), like(backbone=None),
         like(needs=(Ref("backbone:toy"),)), like(space={"l2": 0.1}), under(max_steps=10), under(epochs=1.0),
-        under(train_limit=100), under(precision="fp32"),
+        under(train_limit=100), under(precision="fp32"), under(folds=5, final="train+validation"),
     ],
 )  # fmt: skip
 def test_everything_a_fit_depends_on_is_in_all_three_identities(other):
@@ -109,11 +109,37 @@ def test_a_fit_is_its_params_and_seed():
     assert BASE.fit_id({"lr": 0.2, "steps": 3}, 0) != known
 
 
+def test_final_fits_on_train_and_validation_are_other_fits_of_the_same_search():
+    base = under(trials=4)
+    both = under(base, final="train+validation")
+    assert both.id != base.id
+    assert (both.fits_id, both.search_id) == (base.fits_id, base.search_id)
+    assert both.fit_id({"lr": 0.1}, 0) == base.fit_id({"lr": 0.1}, 0) == base.fit_id({"lr": 0.1}, 0, "final")
+    assert both.fit_id({"lr": 0.1}, 0, "final") != base.fit_id({"lr": 0.1}, 0, "final")
+    # The winner is fitted again anyway.
+    assert under(both, refit=True).id == both.id
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"folds": 5}, "set final to train\\+validation"),
+        ({"folds": 5, "final": "train+validation", "pruner": "median"}, "choose pruner or folds"),
+        ({"final": "train+validation", "train_limit": 9}, "leave one out, or set folds"),
+    ],
+)
+def test_fields_that_contradict_each_other_are_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        Protocol(**fields)
+
+
 def test_a_fits_protocol_has_only_what_its_identity_has():
     one = Protocol(trials=8, seeds=(0, 1), max_seconds=9.0, refit=True, sampler="random", max_steps=5)
     other = Protocol(trials=2, seeds=(1,), max_steps=5)
     assert one.of_fit(1) == other.of_fit(1)
     assert one.of_fit(1).max_steps == 5
+    folded = Protocol(folds=3, final="train+validation", train_limit=9)
+    assert folded.of_fit(0) == Protocol(train_limit=9).of_fit(0)
 
 
 @pytest.fixture

@@ -53,6 +53,26 @@ def test_reads_blocks_protocols_and_spaces(read):
     assert suite.protocol_of(suite.cells[1]) == Protocol(trials=1, seeds=(0, 1, 2), epochs=2)
 
 
+def test_folds_of_a_block_or_the_command_line_fit_the_winner_on_train_and_validation(read, catalog):
+    suite = read("[protocol]\nfolds=3\n" + '[[cells]]\ntasks=["toy-tone"]\nstrategies=["toy-majority"]\n')
+    assert suite.protocol_of(suite.cells[0]) == Protocol(folds=3, final="train+validation")
+    assert suite.protocol_of(suite.cells[0], Patch(folds=4)).folds == 4
+    (cell,) = plan(suite, catalog, Selection(protocol=Patch(folds=5))).cells
+    assert cell.protocol.folds == 5
+    with pytest.raises(UsageError, match="set final to train\\+validation"):
+        plan(suite, catalog, Selection(protocol=Patch(final="train")))
+
+
+def test_a_strategy_that_needs_the_validation_split_is_skipped_where_final_fits_have_none(read, catalog, monkeypatch):
+    monkeypatch.setattr(type(catalog.strategy("toy-fit").item), "needs_validation", True)
+    (skip,) = {
+        skip.reason
+        for skip in plan(read(SUITE), catalog, Selection(protocol=Patch(final="train+validation"))).skips
+        if skip.title.endswith("toy-fit")
+    }
+    assert skip.startswith("toy-fit reads the validation split in every fit, and final=train+validation leaves none")
+
+
 BLOCK = '[[cells]]\ntasks=["t"]\nstrategies=["s"]\n'
 
 
@@ -68,6 +88,8 @@ BLOCK = '[[cells]]\ntasks=["t"]\nstrategies=["s"]\n'
         ("", "missing required field cells"),
         ("[protocol]\nmax_steps=1\nepochs=2\n" + BLOCK, "max_steps or epochs"),
         ("[protocol]\nseeds=[1,1]\n" + BLOCK, "a seed is repeated"),
+        ("[protocol]\nfolds=1\n" + BLOCK, "protocol.folds: expected int >= 2"),
+        ("[protocol]\nfolds=5\npruner='median'\n" + BLOCK, "choose pruner or folds"),
     ],
 )
 def test_refuses_with_the_path_of_the_key(read, text, message):

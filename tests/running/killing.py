@@ -27,8 +27,13 @@ strategies = ["toy-tune", "toy-slow[rounds=20000]"]
 [[cells]]
 tasks = ["toy-tone", "toy-count"]
 strategies = ["toy-majority"]
+[[cells]]
+tasks = ["toy-tone"]
+backbones = ["toy"]
+strategies = ["toy-fit"]
+protocol = { folds = 3, trials = 2 }
 """
-CELLS = 10
+CELLS = 11
 DEADLINE_SECONDS = 240
 MARK = "TLBENCH_TEST_RUN"
 KINDS = ("worker", "worker", "two workers", "newborn", "server", "branch", "driver and server")

@@ -96,6 +96,14 @@ def test_an_adapter_takes_longer_than_the_top_stage_and_less_than_the_whole(cata
     assert ordered(catalog, *names) == ["large whole", "large adapter", "large top"]
 
 
+def test_a_trial_of_several_folds_counts_as_several_fits(catalog):
+    names = Ref("task"), Ref("top")
+    plain, folded = Protocol(trials=4), Protocol(trials=2, folds=5, final="train+validation")
+    cells = [Cell(*names, protocol, Ref("large")) for protocol in (plain, folded)]
+    found = longest_first([Attempt(cell, f"/{i}") for i, cell in enumerate(cells)], catalog, 2)
+    assert [attempt.folder for attempt in found] == ["/1", "/0"]
+
+
 def test_one_worker_keeps_the_plan_s_order(catalog):
     assert ordered(catalog, "small probe", "large whole", workers=1) == ["small probe", "large whole"]
 

@@ -106,6 +106,15 @@ class Careless(ToyFit):
         return ToyPredictor(job.encoder, job.head, job.device, 0)
 
 
+class Choosing(ToyFit):
+    """Scores itself on the validation split, whether there is one or not."""
+
+    def fit(self, job):
+        predictor = super().fit(job)
+        job.notes["score"] = job.score(predictor)
+        return predictor
+
+
 class Everything:
     def predict(self, data):
         return Predictions(data.ids, torch.full((len(data.ids),), -1).numpy())
@@ -123,6 +132,11 @@ class Everything:
         (Sharing(), "test_predictor_outlives_the_next_fit", "after the next fit"),
         (Hoarding(), "test_several_settings_at_once", r"\+-|±|approx"),
         (Deaf(), "test_pruning_ends_the_fit", "went on after"),
+        (
+            Choosing(),
+            "test_a_final_fit_needs_no_validation_split",
+            "(?s)there is no validation split: .*needs_validation",
+        ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, ToyFit) else "",
 )

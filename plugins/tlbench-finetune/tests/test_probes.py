@@ -203,3 +203,35 @@ def test_a_probe_of_words_needs_a_layer_on_words() -> None:
         LinearProbe().fit(dataclasses.replace(job, head=PooledHead(16, ToyTask.output)))
     with pytest.raises(PluginError, match="no alignment of words"):
         LinearProbe().fit(dataclasses.replace(job, train=dataclasses.replace(job.train, alignment=None)))
+
+
+def test_a_probe_on_folds_is_scikit_learns_cross_val_predict() -> None:
+    """Several penalties in one pass; each score is of the predictions of all folds together."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import accuracy_score
+    from sklearn.model_selection import PredefinedSplit, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from tlbench.running.splits import Splits
+
+    protocol = Protocol(folds=4, final="train+validation", precision="fp32")
+    rehearsal = Rehearsal(LinearProbe(class_weight="balanced"), ToyBackbone(), ToyTask(), protocol)
+    penalties = [1e-3, 1.0]
+    fitted = rehearsal.fit_batch([{"l2": l2} for l2 in penalties])
+
+    splits = Splits(ToyTask())
+    examples = splits.subset(0, None, "train+validation")
+    folds = splits.folds(4, 0, None)
+    fold_of = [next(i for i, fold in enumerate(folds) if row in fold) for row in range(len(examples))]
+    job = make_job(LinearProbe(), ToyBackbone(), ToyTask(), {"l2": 1.0})
+    features = job.activations.features(job.encoder, job.featurize(examples)).double().numpy()
+    targets = np.array([example.target for example in examples])
+    for l2, one in zip(penalties, fitted, strict=True):
+        # scikit-learn's C is of a sum over the training rows, of which every fold has equally many.
+        rows = len(examples) * 3 // 4
+        assert {len(examples) - len(fold) for fold in folds} == {rows}
+        solver = LogisticRegression(C=1 / (l2 * rows), class_weight="balanced", tol=1e-8, max_iter=5000)
+        model = make_pipeline(StandardScaler(), solver)
+        theirs = cross_val_predict(model, features, targets, cv=PredefinedSplit(fold_of))
+        assert one.result.validation == pytest.approx(accuracy_score(targets, theirs)), l2

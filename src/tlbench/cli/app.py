@@ -6,7 +6,6 @@ import are imported inside the commands, so that `tlbench --help` and completion
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import suppress
 from typing import Annotated, Literal
@@ -17,7 +16,7 @@ from tlbench.cli import cache
 from tlbench.cli import options as o
 from tlbench.cli.recorded import delete_command
 from tlbench.contracts.errors import UsageError
-from tlbench.system.standard_streams import prepare_streams
+from tlbench.system.standard_streams import end_of_pipe, prepare_streams
 from tlbench.system.stop_signals import exit_status, stop_on_signals
 
 EXIT_STATUS = (
@@ -35,11 +34,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cache.app, name="cache")
-Fresh = Literal["none", "failed", "stale", "all"]
-FRESH = (
-    "Finished cells to run again; stale: their versions, code, data, threads or device differ from this run's."
-    " With stale and all, unfinished searches of a strategy that has changed start over."
-)
 
 # The docstrings below are the help texts of the commands. typer evaluates the annotations, so their types cannot be
 # imported under TYPE_CHECKING.
@@ -60,6 +54,8 @@ def run(
     max_steps: o.Steps = None,
     epochs: o.Epochs = None,
     train_limit: o.TrainLimit = None,
+    folds: o.FoldsOption = None,
+    final: o.FinalOption = None,
     max_seconds: o.MaxSeconds = None,
     precision: o.PrecisionOption = None,
     jobs: Annotated[
@@ -67,7 +63,7 @@ def run(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     executor: Annotated[str, typer.Option(help="How workers run; see `tlbench list executors`.")] = "isolated",
-    fresh: Annotated[Fresh, typer.Option(help=FRESH)] = "none",
+    fresh: o.FreshOption = "none",
     cache_limit: o.CacheLimit = None,
     max_memory: o.MaxMemory = None,
     data_root: o.DataRoot = None,
@@ -86,7 +82,9 @@ def run(
     o.limit_cache(cache_limit)
     o.set_data_root(data_root)
     catalog = Catalog.discover()
-    protocol = o.patch(trials, seeds, max_steps, epochs, train_limit, max_seconds, precision, sampler, pruner)
+    protocol = o.patch(
+        trials, seeds, max_steps, epochs, train_limit, max_seconds, precision, sampler, pruner, folds, final
+    )
     room = o.room(max_memory, device)
     selection = o.selection(backbone, task, strategy, protocol, like, baseline)
     plan = o.planned(catalog, suite, selection, room, fetch=True)
@@ -114,6 +112,8 @@ def plan(
     max_steps: o.Steps = None,
     epochs: o.Epochs = None,
     train_limit: o.TrainLimit = None,
+    folds: o.FoldsOption = None,
+    final: o.FinalOption = None,
     max_seconds: o.MaxSeconds = None,
     precision: o.PrecisionOption = None,
     cells: Annotated[bool, typer.Option("--cells", help="List every cell with its id.")] = False,
@@ -130,7 +130,9 @@ def plan(
 
     o.set_data_root(data_root)
     catalog = Catalog.discover()
-    protocol = o.patch(trials, seeds, max_steps, epochs, train_limit, max_seconds, precision, sampler, pruner)
+    protocol = o.patch(
+        trials, seeds, max_steps, epochs, train_limit, max_seconds, precision, sampler, pruner, folds, final
+    )
     selection = o.selection(backbone, task, strategy, protocol, like, baseline)
     planned = o.planned(catalog, suite, selection, o.room(max_memory))
     print_inferred(planned, catalog)
@@ -275,10 +277,7 @@ def version() -> None:
 
 
 def main() -> None:
-    """Runs the command line and exits with a status.
-
-    `EXIT_STATUS` lists them.
-    """
+    """Runs the command line and exits with one of the statuses in `EXIT_STATUS`."""
     prepare_streams()
     stop_on_signals()
     sys.exit(_main(sys.argv[1:]))
@@ -295,11 +294,11 @@ def _main(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort) as stop:
         return _print_error("interrupted", exit_status(stop))
     except BrokenPipeError:
-        return _end_of_pipe()
+        return end_of_pipe()
     except SystemExit as end:
         # click turns a closed pipe into exit status 1, which means a cell without a score.
         if isinstance(end.__context__, BrokenPipeError):
-            return _end_of_pipe()
+            return end_of_pipe()
         raise
     except (OSError, UnicodeError) as error:
         return _print_error(f"{type(error).__name__}: {error}", 2)
@@ -309,13 +308,6 @@ def _main(arguments: list[str]) -> int:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
             return _print_error(error.format_message(), int(error.exit_code))
         raise
-
-
-def _end_of_pipe() -> int:
-    # Python flushes stdout when it exits, and would print a second BrokenPipeError: it flushes into /dev/null instead.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    # 128 + SIGPIPE, as for a C program whose reader has gone.
-    return 141
 
 
 def _print_error(message: str, status: int) -> int:

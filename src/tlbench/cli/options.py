@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from tlbench.catalog.catalog import Catalog
-from tlbench.contracts.cell import Plan, Precision, Pruner, Sampler
+from tlbench.contracts.cell import Final, Plan, Precision, Pruner, Sampler
 from tlbench.contracts.errors import UsageError
 from tlbench.modeling.disk import cache_settings
 from tlbench.planning.baselines import baseline_blocks
@@ -69,12 +69,34 @@ Seeds = Annotated[str | None, typer.Option(metavar="N|LIST", help="Number of see
 Steps = Annotated[int | None, typer.Option(min=1, metavar="N", help="Optimiser steps of a fit.")]
 Epochs = Annotated[float | None, typer.Option(metavar="N", help="Passes over the training examples of a fit.")]
 TrainLimit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Training examples that a fit may see.")]
+FoldsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--folds",
+        min=2,
+        max=1000,
+        metavar="K",
+        help="Score each trial by cross-validation on K folds of train and validation.",
+    ),
+]
+FinalOption = Annotated[
+    Final | None,
+    typer.Option("--final", help="Examples on which the winner of the search is fitted.", show_default=False),
+]
 MaxSeconds = Annotated[
     float | None,
     typer.Option(metavar="SECONDS", help="Time limit of a cell, which keeps its best trial so far."),
 ]
 PrecisionOption = Annotated[
     Literal["auto", "fp32", "bf16-autocast", "bf16-weights"] | None, typer.Option(help="Arithmetic of a fit.")
+]
+FreshOption = Annotated[
+    Literal["none", "failed", "stale", "all"],
+    typer.Option(
+        "--fresh",
+        help="Finished cells to run again; stale: their versions, code, data, threads or device differ from this run's."
+        " With stale and all, unfinished searches of a strategy that has changed start over.",
+    ),
 ]
 CacheLimit = Annotated[
     str | None,
@@ -152,6 +174,8 @@ def patch(
     precision: Precision | None = None,
     sampler: Sampler | None = None,
     pruner: Pruner | None = None,
+    folds: int | None = None,
+    final: Final | None = None,
 ) -> Patch:
     """Returns the fields of the protocol that the command line sets.
 
@@ -168,6 +192,8 @@ def patch(
         "precision": precision,
         "sampler": sampler,
         "pruner": pruner,
+        "folds": folds,
+        "final": final,
     }
     if max_steps is not None and epochs is not None:
         raise UsageError("give --max-steps or --epochs, not both")

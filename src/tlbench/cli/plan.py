@@ -82,8 +82,15 @@ def print_inferred(plan: Plan, catalog: Catalog) -> None:
 
 
 def protocol_text(protocol: Protocol) -> str:
-    """Returns a summary of a protocol: "16 trials (tpe), 3 seeds, 200 steps"."""
+    """Returns a summary of a protocol: "16 trials (tpe), 3 seeds, 200 steps".
+
+    With folds, it ends with the number of fits, of which a trial then has several.
+    """
     parts = ["not searched" if protocol.trials == 1 else f"{protocol.trials} trials ({protocol.sampler})"]
+    if protocol.folds:
+        parts.append(f"{protocol.folds} folds")
+    if protocol.trains_on_validation:
+        parts.append("winner on train and validation")
     parts.append("1 seed" if len(protocol.seeds) == 1 else f"{len(protocol.seeds)} seeds")
     if protocol.max_steps:
         parts.append(f"{protocol.max_steps} steps")
@@ -93,6 +100,10 @@ def protocol_text(protocol: Protocol) -> str:
         parts.append(f"{protocol.train_limit} examples")
     if protocol.max_seconds:
         parts.append(f"at most {protocol.max_seconds:g} s")
+    if protocol.folds:
+        # A grid may have fewer settings than trials.
+        most = "up to " if protocol.sampler == "grid" and protocol.is_searched else ""
+        parts.append(f"{most}{protocol.trials * protocol.folds + len(protocol.seeds)} fits a cell")
     return ", ".join(parts)
 
 

@@ -38,7 +38,10 @@ digits by chance: only `fits_id` decides."""
 Precision = Literal["auto", "fp32", "bf16-autocast", "bf16-weights"]
 Sampler = Literal["tpe", "random", "grid", "gp"]
 Pruner = Literal["none", "median", "hyperband", "halving"]
+Final = Literal["train", "train+validation"]
+FitPurpose = Literal["search", "final"]
 PositiveInt = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Folds = Annotated[int, Meta(ge=2, le=1000)]
 Seed = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
@@ -46,7 +49,7 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The budget and the rules of a comparison, which are equal for all strategies.
 
     Raises:
-        ValueError: A seed is repeated, a number is not finite, or both `max_steps` and `epochs` are set.
+        ValueError: A seed is repeated, a number is not finite, or two fields contradict each other.
     """
 
     trials: PositiveInt = 1
@@ -61,7 +64,18 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Number of passes over the training examples in a gradient-trained fit; None if `max_steps` or the strategy
     determines it."""
     train_limit: PositiveInt | None = None
-    """Number of training examples that a fit may see; None for all."""
+    """Number of training examples that a fit may see; None for all. With `folds` it is the number of examples that are
+    divided into folds, and that the winner is fitted on."""
+    folds: Folds | None = None
+    """Number of folds of the search; None to validate each trial on the task's validation split.
+
+    With k folds, train and validation are divided into k folds, and a trial is fitted k times, each time on all folds
+    but one, which it then predicts. The score of the trial is the metric of all these predictions together (Forman &
+    Scholz 2010, doi:10.1145/1882471.1882479: a mean of the folds' scores is biased for F1). `final` is then
+    "train+validation"."""
+    final: Final = "train"
+    """The examples on which the winner is fitted: the training split, or train and validation together. The latter fits
+    are new ones at all seeds, with the params of the winner, and have no validation score."""
     max_seconds: Annotated[float, Meta(gt=0)] | None = None
     """Time limit of the whole cell in wall-clock seconds; None for no limit.
 
@@ -92,6 +106,25 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f"{name} must be finite")
         if self.max_steps is not None and self.epochs is not None:
             raise ValueError("give max_steps or epochs, not both")
+        if self.folds is not None and not self.trains_on_validation:
+            raise ValueError("folds fit the winner on train and validation: set final to train+validation")
+        if self.folds is not None and self.pruner != "none":
+            raise ValueError("a pruner stops one fit, and a trial with folds is several: choose pruner or folds")
+        if self.trains_on_validation and self.folds is None and self.train_limit is not None:
+            raise ValueError(
+                "train_limit limits the training split, and final=train+validation adds all of validation to it: leave "
+                "one out, or set folds, whose limit is of train and validation together"
+            )
+
+    @property
+    def trains_on_validation(self) -> bool:
+        """Whether the winner is fitted on train and validation together."""
+        return self.final == "train+validation"
+
+    @property
+    def refits_winner(self) -> bool:
+        """Whether the winner is fitted again at the seed of the search, instead of using its fit from the search."""
+        return self.refit or self.trains_on_validation
 
     @property
     def is_searched(self) -> bool:
@@ -104,9 +137,11 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         A strategy therefore cannot depend on anything that would make its fit wrong for another cell. The pruner stays,
         since it decides whether a fit reports intermediate scores; reporting changes no weight.
         """
+        # `folds` and `final` decide which examples a fit is given, and it sees those alone.
         return msgspec.structs.replace(
-            self, trials=1, seeds=(seed,), max_seconds=None, refit=False, sampler="tpe", pruner=self.pruner, lag=8
-        )
+            self, trials=1, seeds=(seed,), max_seconds=None, refit=False, sampler="tpe", pruner=self.pruner, lag=8,
+            folds=None, final="train",
+        )  # fmt: skip
 
 
 class Ref(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -158,12 +193,16 @@ class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """
         return _digest(self._fit_fields() + _changed_fields(self.protocol, "search") + _encoded(self.protocol.seeds[0]))
 
-    def fit_id(self, params: Mapping[str, Value], seed: int) -> str:
+    def fit_id(self, params: Mapping[str, Value], seed: int, purpose: FitPurpose = "search") -> str:
         """Returns an identifier of sixteen hex digits, equal for the same fit in two cells.
 
-        One of these cells can therefore reuse the result of the other.
+        One of these cells can therefore reuse the result of the other. The purpose matters only if the final fits have
+        other training data than those of the search.
         """
-        return _digest(self._fit_fields() + _encoded([_normalised(dict(params)), seed]))
+        fit: list[Any] = [_normalised(dict(params)), seed]
+        if purpose == "final" and self.protocol.trains_on_validation:
+            fit.append(self.protocol.final)
+        return _digest(self._fit_fields() + _encoded(fit))
 
     def _fit_fields(self) -> bytes:
         # Empty fields are left out, like a protocol's defaults: a field that is added later must not change old ids.
@@ -201,6 +240,8 @@ DEFAULTS: dict[str, Default] = {
     "max_steps": Default(None, "fit"),
     "epochs": Default(None, "fit"),
     "train_limit": Default(None, "fit"),
+    "folds": Default(None, "fit"),
+    "final": Default("train", "cell"),
     # A cell that runs out of time is recorded with its limit, and run again by a run that grants more.
     "max_seconds": Default(None, "limit"),
     "precision": Default("auto", "fit"),
@@ -211,9 +252,8 @@ DEFAULTS: dict[str, Default] = {
 }
 """One row per field of `Protocol`. Rows may be added but never changed, even if the default in `Protocol` changes.
 
-A future field that changes which examples are trained on (shots, groups, folds) belongs to the fit. A future field
-that adds the validation split to the winner's training data belongs to the cell and, if it is switched on, to the final
-fits.
+A future field that changes which examples are trained on (shots, groups) belongs to the fit. `final` belongs to the
+cell and, where it adds validation to the training data, to the final fits (see `Cell.fit_id`).
 """
 
 
@@ -224,7 +264,10 @@ def _changed_fields(protocol: Protocol, part: Part) -> bytes:
     if part == "search" and not protocol.is_searched:
         # With one setting the sampler and the pruner have no effect, so they must not make another cell.
         return _encoded({})
-    values = {name: getattr(protocol, name) for name, default in DEFAULTS.items() if default.part == part}
+    # Where the winner is always fitted again, `refit` has no effect either.
+    omitted = {"refit"} if protocol.trains_on_validation else set()
+    names = [name for name, default in DEFAULTS.items() if default.part == part and name not in omitted]
+    values = {name: getattr(protocol, name) for name in names}
     return _encoded({name: _normalised(value) for name, value in values.items() if value != DEFAULTS[name].value})
 
 

@@ -66,6 +66,8 @@ class Fit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Number of the trial in the search; for a final fit, the number of the winning trial."""
     seed: int
     params: dict[str, Value]
+    searched: dict[str, float] = {}
+    """The notes of the winner's fit in the search, for `Job.searched`; empty unless the fit trains on validation."""
 
 
 class FitOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

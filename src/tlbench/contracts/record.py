@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from tlbench.contracts.cell import Cell
+from tlbench.contracts.cell import Cell, FitPurpose
 from tlbench.contracts.space import Value
 
 FORMAT = 1
@@ -18,9 +18,6 @@ FORMAT = 1
 
 Status = Literal["ok", "diverged", "oom", "timeout", "failed", "crashed"]
 """How a cell ended: `failed` if a plugin raised, `crashed` if its worker died in every attempt."""
-
-# Unlike an order's purpose it is never "score", since scoring fits nothing.
-Purpose = Literal["search", "final"]
 
 
 class Point(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,17 +34,18 @@ class FitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     params: dict[str, Value]
     seed: int
-    purpose: Purpose
+    purpose: FitPurpose
     trial: int
     status: Literal["ok", "pruned", "diverged", "oom", "failed"]
     reason: str = ""
     """Why the fit ended without a predictor, in one line; empty if the status is `ok`."""
     traceback: str = ""
     validation: float | None = None
-    """The primary metric on the validation split."""
+    """The primary metric on the validation split, or of the predictions of all folds together; None for a final fit
+    that trains on the validation split too."""
     fit_seconds: float = 0.0
     """Time spent on training, without encoding, set-up and scoring. The time of one pass that fits several trials is
-    divided equally among them."""
+    divided equally among them; that of folds is added up, here and below."""
     validate_seconds: float = 0.0
     setup_seconds: float = 0.0
     """Time spent on computing the objects that this fit read from `Job.once`, even if another fit computed them."""
@@ -67,9 +65,9 @@ class FitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parameters: int = 0
     trainable_parameters: int = 0
     notes: dict[str, float] = {}
-    """Numbers that the strategy stored in `Job.notes`."""
+    """Numbers that the strategy stored in `Job.notes`; with folds, their means over the folds."""
     history: tuple[Point, ...] = ()
-    """Learning curve in order of steps; empty if the strategy reports no intermediate scores."""
+    """Learning curve in order of steps; empty if the strategy reports no intermediate scores, and with folds."""
     predictions: str | None = None
     """Name of the file of test predictions within the cell's work folder; None for a fit without test predictions."""
     # Known as reuse in messages; the name is part of the file format.

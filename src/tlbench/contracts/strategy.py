@@ -10,7 +10,7 @@ from typing import Protocol as TypingProtocol
 
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Protocol
-from tlbench.contracts.errors import FitEnded
+from tlbench.contracts.errors import FitEnded, PluginError
 from tlbench.contracts.outputs import Output, Predictions
 from tlbench.contracts.resources import ROWS, Resources, Trainable, estimated
 from tlbench.contracts.space import Space, Value
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from tlbench.modeling.heads import Head
 
 T = TypeVar("T")
+NO_VALIDATION = (
+    "this final fit trains on train and validation together, so there is no validation split: where job.held_out is "
+    "None, use what the search noted, job.searched"
+)
+"""The error message for reading the validation split in a fit that has none."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,8 @@ class Job:
     head: Head
     """A new head on `device`, initialised with this fit's seed."""
     train: Data
-    validation: Data
+    held_out: Data | None
+    """The validation split, or None in a final fit that trains on it too (`final = "train+validation"`)."""
     unlabeled: Callable[[], Data | None]
     """Returns the task's unlabelled split plus the training rows beyond `protocol.train_limit`, labels removed."""
     task: TaskInfo
@@ -127,9 +133,10 @@ class Job:
     new_head: Callable[[Encoder], Head]
     """Returns a new head for an encoder from `load`; a pretrained decoder is used only with a pretrained encoder."""
     examples: Callable[[SplitName], Examples | None]
-    """Returns raw texts or images of train, validation or unlabeled; `examples("test")` raises `SealBroken`."""
+    """Returns raw texts or images of train, validation or unlabeled, or None if there are none; `examples("test")`
+    raises `SealBroken`."""
     score: Callable[[Predictor], float]
-    """Returns the primary metric of a predictor on the validation split."""
+    """Returns the primary metric of a predictor on the validation split; raises `PluginError` where there is none."""
     report: Callable[..., None]
     """`report(step, score, loss=None)` reports a validation score, as returned by `score`, and the training loss at a
     step to the pruner; it raises `Pruned` to stop the fit."""
@@ -142,6 +149,21 @@ class Job:
     """Returns the data of another task, declared in the strategy's `needs`."""
     notes: dict[str, float] = field(default_factory=dict)
     """Numbers to keep in the trial's record, such as the epochs run or the best step."""
+    searched: Mapping[str, float] = field(default_factory=dict)
+    """In a final fit without a validation split: the `notes` of the winner's fit in the search (with folds, their means
+    over the folds). A strategy that chooses something on the validation split, such as the best epoch, notes it in the
+    search and reads it here."""
+
+    @property
+    def validation(self) -> Data:
+        """The validation split.
+
+        Raises:
+            PluginError: There is none, because this final fit trains on it too.
+        """
+        if self.held_out is None:
+            raise PluginError(NO_VALIDATION)
+        return self.held_out
 
 
 class Strategy:
@@ -152,7 +174,8 @@ class Strategy:
     params are searched in `space`.
 
     Guarantees: a fit is given no test split, starts from freshly loaded parameters, and gets the same training subset,
-    seeds and number of trials as every other strategy. The runner meters time, memory and rows, but only the strategy
+    seeds and number of trials as every other strategy. A final fit may have no validation split (`Job.held_out`). The
+    runner meters time, memory and rows, but only the strategy
     can keep to the protocol's `max_steps` or `epochs`, as `tlbench.training.train` does.
 
     Example:
@@ -189,6 +212,10 @@ class Strategy:
     It must use no backbone."""
     batch_size: ClassVar[int] = 1
     """The maximum number of fits passed to `fit_batch`; override `fit_batch` if it is above 1."""
+    needs_validation: ClassVar[bool] = False
+    """Whether every fit reads the validation split. A plan then skips cells whose winner is fitted on train and
+    validation together. A strategy that only reports scores, or that notes what it chose on the validation split, need
+    not set it: it does without where `Job.held_out` is None."""
 
     def space(self, about: SpaceContext) -> Space:
         """Returns the search space of the params; empty if there are none to search."""

@@ -1,1 +1,1 @@
-"""Examples without any model: draws of splits, keys of equal inputs, and checks of a task's data."""
+"""Examples without any model: draws of splits and folds, keys of equal inputs, and checks of a task's data."""

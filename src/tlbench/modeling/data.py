@@ -102,13 +102,18 @@ class Data:
         """Returns the data of the examples at these positions, in this order, with a new meter."""
         return self._subset(positions)[0]
 
-    def share(self, positions: Sequence[int]) -> Data:
+    def share(self, positions: Sequence[int], *, hidden: bool = False) -> Data:
         """Like `take`, but the subset's features are selected from the features of this data, not encoded separately.
 
         Use it for subsets that together cover most of this data, such as folds: one encoding then serves all of them.
+
+        Args:
+            positions: The positions of the examples.
+            hidden: Whether hidden states are selected too, where they can be cached. Their values may differ in the
+                last bits from those of encoding the subset alone, because rows are batched differently.
         """
         subset, order = self._subset(positions)
-        return replace(subset, shared=Shared(self, order))
+        return replace(subset, shared=Shared(self, order, hidden))
 
     def with_rows(self, rows: Sequence[Row], collate: Callable[[Sequence[Row]], Batch], fingerprint: str) -> Data:
         """Returns the same examples with different rows, such as hidden states; the result shares this data's meter."""
@@ -179,6 +184,8 @@ class Shared:
     whole: Data
     rows: np.ndarray
     """(rows,) int: for each row of the subset its index in `whole`."""
+    hidden: bool = False
+    """Whether hidden states, too, are those of `whole`."""
 
 
 def one_row_each(

@@ -131,6 +131,7 @@ class _Planner:
         try:
             reason = self._unsupported_metric(task.item) or _why_not(item, task.item, strategy.item, self._here)
             reason = reason or (self._presence.missing(item) if item else None)
+            reason = reason or _no_validation(strategy.item, protocol)
             reason = reason or self._too_large(backbone, task, strategy)
             reason, needs = (reason, ()) if reason else self._needs(strategy, task)
             if space and not reason:
@@ -235,6 +236,14 @@ class _Planner:
         except (Exception, SystemExit):
             # A plugin's mistake in `space`: the cell runs, and its record reports the exception.
             return False
+
+
+def _no_validation(strategy: Strategy, protocol: Protocol) -> str | None:
+    """Returns why the winner cannot be fitted as the protocol says, or None."""
+    if not (strategy.needs_validation and protocol.trains_on_validation):
+        return None
+    option = "final=train+validation" if protocol.folds is None else f"folds={protocol.folds}"
+    return f"{strategy.name} reads the validation split in every fit, and {option} leaves none to the final fits"
 
 
 def _why_not(backbone: Backbone | None, task: Task, strategy: Strategy, here: bool) -> str | None:

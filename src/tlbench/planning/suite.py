@@ -22,7 +22,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from tlbench.contracts.cell import PositiveInt, Precision, Protocol, Pruner, Sampler, Seed
+from tlbench.contracts.cell import Final, Folds, PositiveInt, Precision, Protocol, Pruner, Sampler, Seed
 from tlbench.contracts.errors import SuiteError
 from tlbench.contracts.space import Override
 
@@ -41,6 +41,8 @@ class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     max_steps: PositiveInt | UnsetType = UNSET
     epochs: Annotated[float, Meta(gt=0)] | UnsetType = UNSET
     train_limit: PositiveInt | UnsetType = UNSET
+    folds: Folds | UnsetType = UNSET
+    final: Final | UnsetType = UNSET
     max_seconds: Annotated[float, Meta(gt=0)] | UnsetType = UNSET
     precision: Precision | UnsetType = UNSET
     refit: bool | UnsetType = UNSET
@@ -49,7 +51,10 @@ class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     lag: PositiveInt | UnsetType = UNSET
 
     def apply(self, protocol: Protocol) -> Protocol:
-        """Returns the protocol with these fields replaced; a patch with only `max_steps` or `epochs` unsets the other.
+        """Returns the protocol with these fields replaced.
+
+        A patch with only `max_steps` or `epochs` unsets the other, and one with `folds` but without `final` sets
+        `final` to "train+validation", without which there are no folds.
 
         Raises:
             ValueError: The result is not a valid protocol.
@@ -62,6 +67,8 @@ class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
             changes["epochs"] = None
         if "epochs" in changes and "max_steps" not in changes:
             changes["max_steps"] = None
+        if "folds" in changes:
+            changes.setdefault("final", "train+validation")
         fields = {**msgspec.structs.asdict(protocol), **changes}
         # Not structs.replace, which would check none of the annotations.
         return msgspec.convert(fields, Protocol)

@@ -65,6 +65,8 @@ COLUMNS: dict[str, str] = {
     "max_steps": "Int64",
     "epochs": "float64",
     "train_limit": "Int64",
+    "folds": "Int64",
+    "final": "str",
     "device": "str",
     "precision": "str",
     "threads": "Int64",
@@ -93,6 +95,8 @@ COLUMNS: dict[str, str] = {
 - `energy_joules` is the energy of all processor packages while the cell ran: it includes other processes and excludes
   the GPU.
 - `overlap` is the number of test examples whose inputs are equal to those of an example of train or validation.
+- `folds` is the number of folds of a search with cross-validation, and `final` the splits that the winner was fitted
+  on.
 - `notes` tells how a row's provenance differs from that of most rows, how the provenance of some of its fits differs
   from that of the others ("in part ..."), and whether a time limit stopped its search, separated by "; ".
 """

@@ -7,8 +7,6 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import msgspec
-
 from tlbench.contracts.cell import Cell, Protocol
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Provenance, Record
@@ -16,7 +14,8 @@ from tlbench.metrics import METRICS
 from tlbench.results.columns import METRIC, OK, PENDING, Row, as_rows, with_metrics
 from tlbench.results.provenance_notes import differences, stopped_early
 from tlbench.results.ranking import NOWHERE, Place, Ranked, by_intervals, by_predictions, gains, goodness, places
-from tlbench.results.records.summaries import CellSummary, Setting, Summaries, summaries_of
+from tlbench.results.records.summaries import CellSummary, Summaries, summaries_of
+from tlbench.results.variants import variants_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +28,8 @@ _PROTOCOL_COLUMNS: dict[str, Callable[[Protocol], Any]] = {
     "max_steps": lambda protocol: protocol.max_steps,
     "epochs": lambda protocol: protocol.epochs,
     "train_limit": lambda protocol: protocol.train_limit,
+    "folds": lambda protocol: protocol.folds,
+    "final": lambda protocol: protocol.final,
 }
 _PROVENANCE_COLUMNS: dict[str, Callable[[Provenance], Any]] = {
     "device": lambda provenance: provenance.device,
@@ -102,7 +103,7 @@ class Table:
     ) -> None:
         cells = summaries.cells
         tasks = _task_names(summaries)
-        variants = _variants(summaries, tasks)
+        variants = variants_of(summaries, tasks)
         groups: dict[str, list[int]] = defaultdict(list)
         for i, task in enumerate(tasks):
             groups[task].append(i)
@@ -259,61 +260,10 @@ def _task_order(summaries: Summaries, tasks: Sequence[str], planned: Sequence[st
     return list(dict.fromkeys([*(of[cell] for cell in planned), *tasks]))
 
 
-def _variants(summaries: Summaries, tasks: Sequence[str]) -> list[str]:
-    """Returns how each cell differs from others of its task, backbone and strategy, or "" if there are no others."""
-    names = [(task, one.backbone, one.strategy) for one, task in zip(summaries.cells, tasks, strict=True)]
-    groups: dict[tuple[str, str, str], list[int]] = {}
-    if len({*names}) < len(names):
-        for i, name in enumerate(names):
-            groups.setdefault(name, []).append(i)
-    flat = {key: _flat(setting) for key, setting in summaries.settings.items()}
-    variants = [""] * len(tasks)
-    # Many groups differ in the same settings, such as 1 and 16 trials on every task.
-    cache: dict[tuple[str, ...], list[str]] = {}
-    for group in groups.values():
-        if len(group) < 2:
-            continue
-        settings = tuple(summaries.cells[i].setting_key for i in group)
-        if settings not in cache:
-            parts = [flat[key] for key in settings]
-            keys = [key for key in parts[0] if len({part[key] for part in parts}) > 1]
-            cache[settings] = [", ".join(f"{key}={part[key]}" for key in keys) for part in parts]
-        for i, variant in zip(group, cache[settings], strict=True):
-            variants[i] = variant
-    return _with_limits(summaries, tasks, variants)
-
-
-def _with_limits(summaries: Summaries, tasks: Sequence[str], variants: list[str]) -> list[str]:
-    """Returns the variants, with the train limit added for tasks in which it differs between any two cells."""
-    limit_of = {key: setting.protocol.train_limit for key, setting in summaries.settings.items()}
-    if len({*limit_of.values()}) < 2:
-        return variants
-    limits = [limit_of[summary.setting_key] for summary in summaries.cells]
-    by_task: dict[str, set[int | None]] = defaultdict(set)
-    for task, limit in zip(tasks, limits, strict=True):
-        by_task[task].add(limit)
-    return [
-        ", ".join(filter(None, (f"train_limit={'all' if limit is None else limit}", variant)))
-        if len(by_task[task]) > 1 and "train_limit=" not in variant
-        else variant
-        for task, limit, variant in zip(tasks, limits, variants, strict=True)
-    ]
-
-
 def _conditions(summaries: Summaries) -> Callable[[CellSummary], Hashable]:
-    """Returns a function that gives a summary's train limit and test split, which must be equal to compute a gain."""
-    limits = {key: setting.protocol.train_limit for key, setting in summaries.settings.items()}
-    tests = {key: provenance.data.get("test", "") for key, provenance in summaries.provenances.items()}
-    return lambda summary: (limits[summary.setting_key], tests.get(summary.provenance_key, ""))
-
-
-def _flat(setting: Setting) -> dict[str, str]:
-    """Returns each field of a setting as JSON text, by field name, to compare and show settings."""
-    fields: dict[str, Any] = {
-        **msgspec.structs.asdict(setting.protocol),
-        "backbone version": setting.backbone_version,
-        "strategy version": setting.strategy_version,
-        "needs": [msgspec.structs.asdict(need) for need in setting.needs],
-        "space": setting.space,
+    """Returns a function that gives what must be equal to compute a gain: the training examples and the test split."""
+    trained_on = {
+        key: (setting.protocol.train_limit, setting.protocol.final) for key, setting in summaries.settings.items()
     }
-    return {name: msgspec.json.encode(value, order="deterministic").decode() for name, value in fields.items()}
+    tests = {key: provenance.data.get("test", "") for key, provenance in summaries.provenances.items()}
+    return lambda summary: (trained_on[summary.setting_key], tests.get(summary.provenance_key, ""))

@@ -46,6 +46,7 @@ def _rank(cell: Cell, catalog: Catalog) -> tuple[float, str, float]:
             passes = 1.0  # probes train on activations that are computed once
         else:
             backward = BACKWARD if trainable.parameters is None else BACKWARD_FROZEN
-            passes = (1 + backward * stages / stage_count(card)) * (cell.protocol.trials + len(cell.protocol.seeds))
+            fits = cell.protocol.trials * (cell.protocol.folds or 1) + len(cell.protocol.seeds)
+            passes = (1 + backward * stages / stage_count(card)) * fits
     # Cells of one backbone stay together, because a worker on a GPU keeps its weights loaded.
     return -parameters, cell.backbone.name, -passes

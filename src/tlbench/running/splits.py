@@ -1,12 +1,14 @@
-"""A task's train and validation splits, and the training subset of each seed."""
+"""A task's train and validation splits, the training subset of each seed, and folds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tlbench.contracts.cell import Final
 from tlbench.contracts.errors import DataError, PluginError
 from tlbench.contracts.task import Examples, SplitName, Task
 from tlbench.data.carving import carve
+from tlbench.data.folds import divide_into_folds
 
 
 class Splits:
@@ -15,6 +17,8 @@ class Splits:
     def __init__(self, task: Task) -> None:
         self._task = task
         self._read: dict[str, Examples | None] = {}
+        self._both: Examples | None = None
+        self._folds: dict[tuple[int, str], list[list[int]]] = {}
 
     @property
     def train(self) -> Examples:
@@ -28,33 +32,60 @@ class Splits:
         self._carve_validation()
         return self._non_empty("validation")
 
-    def subset(self, seed: int, limit: int | None) -> Examples:
-        """Returns the first `limit` training examples of the seed's permutation.
+    def labelled(self, part: Final) -> Examples:
+        """Returns the training examples, or with "train+validation" those of train followed by those of validation."""
+        if part == "train":
+            return self.train
+        if self._both is None:
+            self._both = Examples((*self.train, *self.validation))
+        return self._both
 
-        Subsets of one seed are nested and the same for every strategy. Without a limit all training examples are
+    def subset(self, seed: int, limit: int | None, part: Final = "train") -> Examples:
+        """Returns the first `limit` labelled examples of the seed's permutation.
+
+        Subsets of one seed are nested and the same for every strategy. Without a limit all labelled examples are
         returned.
         """
-        if limit is None or limit >= len(self.train):
-            return self.train
-        return self.train.take(_permutation(len(self.train), seed)[:limit])
+        examples = self.labelled(part)
+        if limit is None or limit >= len(examples):
+            return examples
+        return examples.take(_permutation(len(examples), seed)[:limit])
 
-    def pool(self, seeds: Sequence[int], limit: int) -> tuple[Examples, dict[int, list[int]]]:
+    def pool(self, seeds: Sequence[int], limit: int, part: Final = "train") -> tuple[Examples, dict[int, list[int]]]:
         """Returns the union of several seeds' subsets and, for each seed, the positions of its subset in the union."""
         # One pool for all seeds lets a backbone encode each example once.
-        drawn = {seed: _permutation(len(self.train), seed)[:limit] for seed in seeds}
+        examples = self.labelled(part)
+        drawn = {seed: _permutation(len(examples), seed)[:limit] for seed in seeds}
         pool = sorted({index for indices in drawn.values() for index in indices})
         where = {index: position for position, index in enumerate(pool)}
-        return self.train.take(pool), {seed: [where[index] for index in indices] for seed, indices in drawn.items()}
+        return examples.take(pool), {seed: [where[index] for index in indices] for seed, indices in drawn.items()}
 
-    def unlabeled(self, seed: int, limit: int | None) -> Examples | None:
-        """Returns the task's unlabelled examples and the training examples beyond the limit, without labels.
+    def folds(self, count: int, seed: int, limit: int | None) -> list[list[int]]:
+        """Returns for each fold the positions of its examples in `subset(seed, limit, "train+validation")`, sorted.
+
+        The folds are the same for every strategy; without a limit they are also the same for every seed.
+
+        Raises:
+            PluginError: There are too few different examples for this number of folds.
+        """
+        examples = self.subset(seed, limit, "train+validation")
+        if (count, examples.fingerprint) not in self._folds:
+            try:
+                folds = divide_into_folds(examples, self._task.output, count)
+            except DataError as error:
+                raise PluginError(f"{self._task.name}: {error}") from error
+            self._folds[count, examples.fingerprint] = folds
+        return self._folds[count, examples.fingerprint]
+
+    def unlabeled(self, seed: int, limit: int | None, part: Final = "train") -> Examples | None:
+        """Returns the task's unlabelled examples and the labelled examples beyond the limit, without labels.
 
         Returns None if there are no such examples.
         """
         own = self._read_split("unlabeled")
         rest = Examples(())
-        if limit is not None and limit < len(self.train):
-            rest = self.train.take(_permutation(len(self.train), seed)[limit:])
+        if limit is not None and limit < len(self.labelled(part)):
+            rest = self.labelled(part).take(_permutation(len(self.labelled(part)), seed)[limit:])
         if own is None and not rest:
             return None
         return Examples((*(own or ()), *rest)).without_targets()

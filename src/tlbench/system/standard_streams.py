@@ -50,3 +50,11 @@ def _replaced(error: UnicodeError) -> tuple[str, int]:
         raise error
     text = error.object[error.start : error.end]
     return "".join(_PLAIN.get(character, "?") for character in text), error.end
+
+
+def end_of_pipe() -> int:
+    """Returns the exit status of a program whose output is no longer read, and discards what is still buffered."""
+    # Python flushes stdout when it exits, and would print a second BrokenPipeError: it flushes into /dev/null instead.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    # 128 + SIGPIPE, as for a C program whose reader has gone.
+    return 141

@@ -103,6 +103,18 @@ class Rehearsal:
         """Returns the outcome of one fit, including any exception that was raised; arguments as in `fit_batch`."""
         return self.fit_batch([params], seed, stop_below)[0]
 
+    def fit_final(self, params: Params | None = None, seed: int = 0) -> Fitted:
+        """Returns the outcome of a final fit, which has no validation split if the protocol's `final` adds it to train.
+
+        Like a winner's fit in a run, it is given the notes of a fit of the search as `Job.searched`.
+        """
+        from tlbench.running.fitting.cross_validation import run_fits_or_folds
+
+        searched = self.fit(params, seed).result
+        notes = searched.notes if self.cell.protocol.trains_on_validation else {}
+        (fitted,) = run_fits_or_folds([Fit(0, seed, searched.params, notes)], self._context, "final")
+        return fitted
+
     def fit_batch(
         self,
         settings: Sequence[Params | None],
@@ -120,14 +132,14 @@ class Rehearsal:
         Raises:
             ValueError: The numbers of seeds and settings differ.
         """
-        from tlbench.running.fitting.fit import run_fits
+        from tlbench.running.fitting.cross_validation import run_fits_or_folds
 
         seeds = [seed] * len(settings) if isinstance(seed, int) else seed
         fits = [
             Fit(trial, one, dict(middle(self.space) if params is None else params))
             for trial, (params, one) in enumerate(zip(settings, seeds, strict=True))
         ]
-        return run_fits(fits, self._context, "search", stop_below)
+        return run_fits_or_folds(fits, self._context, "search", stop_below)
 
 
 def make_job(

@@ -187,7 +187,7 @@ class ToyFit(Strategy):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            if step in (steps // 2, steps):
+            if job.held_out is not None and step in (steps // 2, steps):
                 job.report(step, job.score(predictor))
                 # Scoring puts both into eval mode.
                 job.head.train()

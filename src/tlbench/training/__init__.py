@@ -4,6 +4,7 @@ The core never calls it: a strategy owns its fit and may use any part of this li
 """
 
 from tlbench.modeling.batches import inference_batches
+from tlbench.modeling.heads.class_weights import ClassWeight, balanced_weights
 from tlbench.training.axes import Linear
 from tlbench.training.fused import (
     Regression,
@@ -23,6 +24,7 @@ from tlbench.training.training_batches import train_batches
 
 __all__ = [
     "AfterStep",
+    "ClassWeight",
     "Group",
     "HeadSetting",
     "Layers",
@@ -33,6 +35,7 @@ __all__ = [
     "NewOptimizer",
     "Regression",
     "Step",
+    "balanced_weights",
     "freeze",
     "groups_of",
     "inference_batches",

@@ -37,6 +37,9 @@ class Regression:
     (N, K) 0 and 1 for multi-label targets."""
     penalties: Sequence[float]
     """The values of `l2`, above 0."""
+    row_weights: Tensor | None = None
+    """(N,) the weight of each row in the mean loss of `solve_logistic` and `solve_labels`, above 0; None for equal
+    weights. Only their ratios matter."""
 
 
 def logistic_regressions(
@@ -101,7 +104,12 @@ def solve_ridge(problems: Sequence[Regression]) -> list[list[Linear]]:
 
     Problems are solved one after another: nearly all of the time goes into the eigendecomposition of each one's
     features, which cannot be shared.
+
+    Raises:
+        ValueError: A problem has row weights.
     """
+    if any(problem.row_weights is not None for problem in problems):
+        raise ValueError("ridge regressions take no row weights")
     return [_solve_one_ridge(Axes.of(problem.features), problem) for problem in problems]
 
 
@@ -129,6 +137,8 @@ class _PreparedRegression:
     default_bias: Tensor
     """(outputs,) the biases of outputs that cannot be learned; for classes, relative to the lowest learned bias."""
     penalties: Sequence[float]
+    row_weights: Tensor
+    """(N,) the weight of each row in the mean, summing to 1."""
     labels: bool
 
     @classmethod
@@ -136,7 +146,8 @@ class _PreparedRegression:
         learned, compact = torch.unique(problem.targets, return_inverse=True)
         one_hot = torch.nn.functional.one_hot(compact, len(learned)).bool()
         default_bias = problem.features.new_full((classes,), ABSENT_BIAS, dtype=wide(problem.features.dtype))
-        return cls(Axes.of(problem.features), one_hot, learned, default_bias, problem.penalties, labels=False)
+        axes, weights = Axes.of(problem.features), _row_weights(problem)
+        return cls(axes, one_hot, learned, default_bias, problem.penalties, weights, labels=False)
 
     @classmethod
     def of_labels(cls, problem: Regression) -> _PreparedRegression:
@@ -144,9 +155,8 @@ class _PreparedRegression:
         always = one_hot.all(0)
         learned = (one_hot.any(0) & ~always).nonzero()[:, 0]
         default_bias = torch.where(always, -ABSENT_BIAS, ABSENT_BIAS).to(wide(problem.features.dtype))
-        return cls(
-            Axes.of(problem.features), one_hot[:, learned], learned, default_bias, problem.penalties, labels=True
-        )
+        axes, weights = Axes.of(problem.features), _row_weights(problem)
+        return cls(axes, one_hot[:, learned], learned, default_bias, problem.penalties, weights, labels=True)
 
     @property
     def outputs(self) -> int:
@@ -160,6 +170,13 @@ class _PreparedRegression:
         # Equal bit lengths differ by less than a factor of two in rows, so at most half of a stack is padding.
         rows = self.axes.rows
         return len(self.penalties), len(self.learned), rows.dtype, rows.device, len(rows).bit_length()
+
+
+def _row_weights(problem: Regression) -> Tensor:
+    weights, count = problem.row_weights, len(problem.features)
+    if weights is None:
+        return torch.full((count,), 1 / count, dtype=torch.float64)
+    return weights.double() / weights.double().sum()
 
 
 def _chunks(indices: list[int], regressions: Sequence[_PreparedRegression]) -> list[list[int]]:
@@ -204,7 +221,7 @@ class _PaddedStack:
     @classmethod
     def of(cls, problems: Sequence[_PreparedRegression]) -> _PaddedStack:
         one_hots = [one.one_hot.to(one.axes.rows.dtype) for one in problems]
-        row_weights = [one_hot.new_full((len(one_hot),), 1 / len(one_hot)) for one_hot in one_hots]
+        row_weights = [one.row_weights.to(one.axes.rows) for one in problems]
         rows, variances = [one.axes.rows for one in problems], [one.axes.variances for one in problems]
         return cls(
             rows=_pad_and_stack(rows),

@@ -13,6 +13,7 @@ import torch
 from tlbench.contracts.errors import Diverged, PluginError
 from tlbench.modeling.batches import default_tokens, inference_batches, padding_share
 from tlbench.modeling.data import Data, moved
+from tlbench.modeling.heads.class_weights import ClassWeight, balanced_weights
 from tlbench.modeling.precision import autocast
 from tlbench.training.adamw import AdamW, embeddings_by_row
 from tlbench.training.checks import GroupCheck, build_optimizer, check_loss
@@ -44,6 +45,7 @@ def train(
     weight_decay: float = 0.01,
     warmup: float = 0.1,
     max_grad_norm: float = 1.0,
+    class_weight: ClassWeight | None = None,
     loss: Loss | None = None,
     after_step: AfterStep | None = None,
     optimizer: NewOptimizer | None = None,
@@ -63,6 +65,8 @@ def train(
         weight_decay: The weight decay of the default groups.
         warmup: The fraction of steps in which the learning rate rises linearly; afterwards it falls linearly to 0.
         max_grad_norm: The maximum norm of the gradients; larger ones are scaled down to it.
+        class_weight: "balanced" to weigh each class inversely to its frequency in the data (`balanced_weights`), in the
+            head's loss; None for equal weights. The loss of a batch is then the weighted mean over its targets.
         loss: Returns the loss of a step; by default `Step.task_loss`, the head's loss of one forward pass.
         after_step: A hook called after each step, for example to average parameters or to unfreeze some.
         optimizer: Returns an optimiser for the groups, such as `torch.optim.SGD`; by default the package's AdamW. The
@@ -71,12 +75,14 @@ def train(
     Raises:
         Diverged: A loss, a gradient or a parameter is not finite.
         PluginError: Nothing is trainable; a trainable parameter, even one that was unfrozen after a step, is in no
-            group; or the loss, the optimiser or the groups are not valid.
+            group; the head has no class weights; or the loss, the optimiser or the groups are not valid.
         Pruned: The pruner stopped the trial.
     """
     device = model.device
     targets = model.head.targets(data)
     model.head.prepare(data)
+    if class_weight is not None:
+        model.head.weigh_classes(balanced_weights(targets, len(job.task.output.classes)).to(device))
     predictor = ModelPredictor(model, job.precision, job.activations)
     # Augmented rows differ in every epoch, so their hidden states cannot be cached.
     if model.start > 0 and not data.augmented:
@@ -138,8 +144,9 @@ def train(
     # The generator is deterministic, so the batches can be listed again instead of being stored.
     batches_served = islice(train_batches(data.lengths, batch_size, job.seed), total)
     job.notes["padding_share"] = padding_share(data.lengths, batches_served)
-    validation_batches = inference_batches(job.validation.lengths, default_tokens(device.type))
-    job.notes["validation_padding_share"] = padding_share(job.validation.lengths, validation_batches)
+    if job.held_out is not None:
+        validation_batches = inference_batches(job.held_out.lengths, default_tokens(device.type))
+        job.notes["validation_padding_share"] = padding_share(job.held_out.lengths, validation_batches)
     return predictor
 
 

@@ -41,6 +41,8 @@ class HeadSetting:
     weight_decay: float
     """The decoupled weight decay of AdamW on the matrices; biases do not decay."""
     steps: int
+    row_weights: Tensor | None = None
+    """(N,) the weight of each row in the mean loss of a batch, above 0; None for equal weights."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def train_heads(
     stackable: dict[tuple[object, ...], list[int]] = {}
     for index, one in enumerate(settings):
         x, targets = one.features, one.targets
-        key = (x.shape, x.device, wide(x.dtype), targets.dtype, targets.ndim, one.steps)
+        key = (x.shape, x.device, wide(x.dtype), targets.dtype, targets.ndim, one.steps, one.row_weights is None)
         stackable.setdefault(key, []).append(index)
     trained: dict[int, Layers] = {}
     for indices in stackable.values():
@@ -116,6 +118,8 @@ class _Stream:
     targets: Tensor
     order: Tensor
     """(steps, B), the row indices of each batch."""
+    row_weights: Tensor | None
+    """(N,), or None for equal weights."""
 
     @classmethod
     def of(cls, setting: HeadSetting, rows: Tensor, batch_size: int) -> _Stream:
@@ -131,7 +135,8 @@ class _Stream:
         order = order[: setting.steps * size].view(setting.steps, size)
         targets = setting.targets
         as_numbers = targets.is_floating_point() or targets.ndim == 2
-        return cls(rows, targets.to(rows.dtype) if as_numbers else targets, order.to(rows.device))
+        weights = None if setting.row_weights is None else setting.row_weights.to(rows)
+        return cls(rows, targets.to(rows.dtype) if as_numbers else targets, order.to(rows.device), weights)
 
 
 class _HeadStack:
@@ -148,7 +153,7 @@ class _HeadStack:
         self.decay = torch.tensor([one.weight_decay for one in settings], dtype=dtype, device=device)
         # Keyed by id, because tensors compare elementwise; `settings` keeps the tensors alive, so ids stay unique.
         scales: dict[int, tuple[Scale, Tensor]] = {}
-        streams: dict[tuple[int, int, int], _Stream] = {}
+        streams: dict[tuple[int, int, int, int], _Stream] = {}
         self.scales: list[Scale] = []
         stream_indices = []
         for one in settings:
@@ -156,7 +161,7 @@ class _HeadStack:
                 scale = Scale.of(one.features)
                 scales[id(one.features)] = scale, scale.standardise(one.features).to(dtype)
             scale, rows = scales[id(one.features)]
-            key = id(one.features), id(one.targets), one.seed
+            key = id(one.features), id(one.targets), id(one.row_weights), one.seed
             if key not in streams:
                 streams[key] = _Stream.of(one, rows, batch_size)
             self.scales.append(scale)
@@ -193,27 +198,37 @@ class _HeadStack:
     def _loss(self, step: int) -> Tensor:
         """Returns the sum over settings of each one's mean loss, a scalar."""
         # The gradient of a sum with respect to one setting's weights is that of its own term, so settings do not mix.
-        x, targets = self._batch(step)
+        x, targets, row_weights = self._batch(step)
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             x = _activate(torch.baddbmm(bias[:, None], x, weight), self.activation)
         logits = torch.baddbmm(self.biases[-1][:, None], x, self.weights[-1])
         if targets.ndim == 3:
             losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-            return losses.mean((1, 2)).sum()
-        if targets.is_floating_point():
-            return (logits[..., 0] - targets).square().mean(1).sum()
-        losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
-        return losses.view(targets.shape).mean(1).sum()
+        elif targets.is_floating_point():
+            losses = (logits[..., 0] - targets).square()
+        else:
+            flat = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+            losses = flat.view(targets.shape)
+        if row_weights is None:
+            return losses.mean(tuple(range(1, losses.ndim))).sum()
+        losses = losses.mean(2) if losses.ndim == 3 else losses
+        return ((losses * row_weights).sum(1) / row_weights.sum(1)).sum()
 
-    def _batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Returns rows (G, B, D) and targets (G, B), or (G, B, K) for labels, of G settings."""
+    def _batch(self, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Returns rows (G, B, D), targets (G, B), or (G, B, K) for labels, and row weights (G, B), of G settings."""
         x = torch.stack([stream.rows[stream.order[step]] for stream in self.streams])
         targets = torch.stack([stream.targets[stream.order[step]] for stream in self.streams])
+        # Settings with row weights and without are never in one stack.
+        weights = [stream.row_weights[stream.order[step]] for stream in self.streams if stream.row_weights is not None]
+        row_weights = self._for_settings(torch.stack(weights)) if weights else None
+        return self._for_settings(x), self._for_settings(targets), row_weights
+
+    def _for_settings(self, of_streams: Tensor) -> Tensor:
+        """Returns for each setting the part of its stream: (streams, ...) becomes (G, ...)."""
         if len(self.streams) == 1:
             # Settings of one seed read the same batch: `expand` is a view and copies nothing.
-            count = len(self.stream_indices)
-            return x.expand(count, -1, -1), targets.expand(count, *targets.shape[1:])
-        return x[self.stream_indices], targets[self.stream_indices]
+            return of_streams.expand(len(self.stream_indices), *of_streams.shape[1:])
+        return of_streams[self.stream_indices]
 
 
 def _first_weights(seeds: Sequence[int], widths: Sequence[int], like: Tensor) -> tuple[list[Tensor], list[Tensor]]:

@@ -19,11 +19,11 @@ from tlbench import (
     Predictions,
     Predictor,
     Scalar,
-    Strategy,
     TokenClasses,
     Trainable,
     UsageError,
 )
+from tlbench_finetune.class_weight import ClassWeighted
 from tlbench_finetune.samples import Sample, samples
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     FeatureHead: TypeAlias = Linear | Layers
 
 
-class FeatureStrategy(Strategy):
+class FeatureStrategy(ClassWeighted):
     """Base class of strategies that train many heads in one pass, on features that are computed once."""
 
     @abstractmethod
@@ -69,7 +69,7 @@ class FeatureStrategy(Strategy):
 
     def fit_batch(self, jobs: Sequence[Job]) -> list[Predictor | FitEnded]:
         """Returns one predictor, or the reason it failed, for each job; all heads are trained in one pass."""
-        results = samples(jobs)
+        results = samples(jobs, self.class_weight)
         usable = [(job, sample) for job, sample in zip(jobs, results, strict=True) if isinstance(sample, Sample)]
         heads = self.heads([job for job, _ in usable], [sample for _, sample in usable]) if usable else []
         # Jobs whose features are not finite keep their error; the others take the next trained head in order.

@@ -18,21 +18,21 @@ from tlbench import (
     Scalar,
     Space,
     SpaceContext,
-    Strategy,
     Task,
     Text,
     Trainable,
     Value,
 )
+from tlbench_finetune.class_weight import ClassWeighted
 from tlbench_finetune.probe import DEFAULT_L2, L2, solve
 from tlbench_finetune.rates import check_recipe, rates
 
 if TYPE_CHECKING:
-    from tlbench.training import Group, Model
+    from tlbench.training import ClassWeight, Group, Model
 
 
 @dataclass(frozen=True)
-class _Finetuning(Strategy):
+class _Finetuning(ClassWeighted):
     """Base class of the fine-tuning strategies: AdamW with warm-up and linear decay of the learning rate."""
 
     train_batch_size: int = 16
@@ -75,6 +75,7 @@ class _Finetuning(Strategy):
             batch_size=self.train_batch_size,
             weight_decay=self.weight_decay,
             warmup=self.warmup,
+            class_weight=self.class_weight,
         )
 
 
@@ -114,7 +115,7 @@ class PartialFinetune(_Finetuning):
         available = backbone.card().stages if backbone else None
         if available is not None and self.stages > available:
             return f"stages={self.stages}, but the backbone has {available} above its embeddings or stem: choose fewer"
-        return None
+        return super().supports(backbone, task)
 
     def trainable(self, backbone: Backbone) -> Trainable:
         """Returns the number of trained top stages."""
@@ -229,12 +230,12 @@ class LpFt(_Finetuning):
         """Returns the reason why a task is not supported (its head is not one linear layer on the readout), or None."""
         # Token and span heads are linear too, but have a vector per token; a probe of the readout does not fit them.
         if isinstance(task.output, Classes | MultiLabel | Scalar):
-            return None
+            return super().supports(backbone, task)
         return f"lp-ft starts from a linear probe of the readout; {type(task.output).__name__} has another head"
 
     def fit(self, job: Job) -> Predictor:
         """Returns the fine-tuned model."""
-        _start_from_probe(job)
+        _start_from_probe(job, self.class_weight)
         return self._train(self.model(job), job)
 
 
@@ -263,7 +264,7 @@ class LayerwiseDecay(_Finetuning):
         return self._train(model, job, layer_decayed(model, lr, decay, self.weight_decay))
 
 
-def _start_from_probe(job: Job) -> None:
+def _start_from_probe(job: Job, class_weight: ClassWeight | None = None) -> None:
     """Copies the weights of a linear probe, with its feature standardisation folded in, into the job's head."""
     import torch
 
@@ -273,7 +274,7 @@ def _start_from_probe(job: Job) -> None:
     if not isinstance(head, PooledHead):
         raise PluginError(f"lp-ft needs a PooledHead (one linear layer on the readout), not {type(head).__name__}")
     # Solved to convergence instead of trained, so that fine-tuning starts from the optimum at any learning rate.
-    (probe,) = solve(job, [float(job.params["l2"])])
+    (probe,) = solve(job, [float(job.params["l2"])], class_weight)
     weight, bias = probe.weight, probe.bias
     with torch.no_grad():
         if isinstance(job.task.output, Scalar):

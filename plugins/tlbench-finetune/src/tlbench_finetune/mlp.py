@@ -62,7 +62,7 @@ class MlpProbe(FeatureStrategy):
         if min(self.hidden, self.layers) < 1:
             return "hidden and layers must be at least 1 (linear-probe has no hidden layer)"
         if isinstance(task.output, Classes | MultiLabel | Scalar):
-            return None
+            return super().supports(backbone, task)
         return f"mlp-probe reads one vector per example, but {type(task.output).__name__} needs more"
 
     def widths(self) -> tuple[int, ...]:
@@ -100,7 +100,7 @@ class MlpProbe(FeatureStrategy):
         job.train.meter.rows += steps * min(self.train_batch_size, examples)
         job.notes["steps"] = steps
         lr, decay = float(job.params["lr"]), float(job.params["weight_decay"])
-        return HeadSetting(sample.features, sample.targets, job.seed, lr, decay, steps)
+        return HeadSetting(sample.features, sample.targets, job.seed, lr, decay, steps, sample.row_weights)
 
 
 def _in_units(head: Layers, sample: Sample, output: Output) -> Layers:

@@ -24,7 +24,7 @@ from tlbench_finetune.features import FeatureStrategy
 from tlbench_finetune.samples import Sample, sample_of
 
 if TYPE_CHECKING:
-    from tlbench.training import Linear
+    from tlbench.training import ClassWeight, Linear
 
 L2 = Float(1e-5, 10.0, log=True)
 """Range of the L2 penalty added to the mean loss on standardised features.
@@ -57,7 +57,7 @@ class LinearProbe(FeatureStrategy):
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
         """Returns the reason why a task is not supported (there must be one feature vector per prediction), or None."""
         if isinstance(task.output, Classes | MultiLabel | Scalar | TokenClasses):
-            return None
+            return super().supports(backbone, task)
         return f"linear-probe reads one vector per example or word, but {type(task.output).__name__} needs more"
 
     def heads(self, jobs: Sequence[Job], samples: Sequence[Sample]) -> list[Linear]:
@@ -72,14 +72,19 @@ class LinearProbe(FeatureStrategy):
         return [solved[sample][float(job.params["l2"])] for job, sample in zip(jobs, samples, strict=True)]
 
 
-def solve(job: Job, penalties: Sequence[float]) -> list[Linear]:
+def solve(job: Job, penalties: Sequence[float], class_weight: ClassWeight | None = None) -> list[Linear]:
     """Returns a linear map from the job's features to logits, or to numbers in task units, for each penalty.
+
+    Args:
+        job: The job.
+        penalties: The L2 penalties.
+        class_weight: "balanced" to weigh classes inversely to their frequency; None for equal weights.
 
     Raises:
         Diverged: A feature is not finite.
         PluginError: The output has no per-example or per-word features.
     """
-    sample = sample_of(job)
+    sample = sample_of(job, class_weight)
     (maps,) = _solve_all({sample: set(penalties)}, job.task.output).values()
     return [maps[penalty] for penalty in penalties]
 
@@ -89,7 +94,9 @@ def _solve_all(wanted: Mapping[Sample, set[float]], output: Output) -> dict[Samp
 
     # Sorted so that penalties next to each other, which need about as many iterations, share a batch of the solver.
     penalties = {sample: sorted(values) for sample, values in wanted.items()}
-    problems = [Regression(sample.features, sample.targets, values) for sample, values in penalties.items()]
+    problems = [
+        Regression(sample.features, sample.targets, values, sample.row_weights) for sample, values in penalties.items()
+    ]
     if isinstance(output, Classes | TokenClasses):
         solved = solve_logistic(problems, len(output.names))
     elif isinstance(output, MultiLabel):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tlbench.modeling.data import Data
     from tlbench.modeling.encoder import Hidden
-    from tlbench.training import Linear
+    from tlbench.training import ClassWeight, Linear
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +28,8 @@ class Sample:
     """Mean of the original regression targets; 0 for other outputs."""
     deviation: float = 1.0
     """Standard deviation of the original regression targets; 1 for other outputs."""
+    row_weights: Tensor | None = None
+    """(N,) fp64, the weight of each row's class in the mean loss; None for equal weights."""
 
     def in_units(self, linear: Linear, output: Output) -> Linear:
         """Returns the linear map rescaled so that it predicts regression targets in the task's own units."""
@@ -36,7 +38,7 @@ class Sample:
         return replace(linear, weight=linear.weight * self.deviation, bias=linear.bias * self.deviation + self.mean)
 
 
-def samples(jobs: Sequence[Job]) -> list[Sample | FitEnded]:
+def samples(jobs: Sequence[Job], class_weight: ClassWeight | None = None) -> list[Sample | FitEnded]:
     """Returns each job's sample, or the error raised while computing its features; equal data share one sample object.
 
     Raises:
@@ -48,19 +50,29 @@ def samples(jobs: Sequence[Job]) -> list[Sample | FitEnded]:
         key = id(job.encoder), job.train.fingerprint
         if key not in by_data:
             try:
-                by_data[key] = sample_of(job)
+                by_data[key] = sample_of(job, class_weight)
             except FitEnded as ended:
                 by_data[key] = ended
     return [by_data[id(job.encoder), job.train.fingerprint] for job in jobs]
 
 
-def sample_of(job: Job) -> Sample:
-    """Returns the features and targets of the job's training subset.
+def sample_of(job: Job, class_weight: ClassWeight | None = None) -> Sample:
+    """Returns the features and targets of the job's training subset, and the weights of its rows if classes have some.
 
     Raises:
         Diverged: A feature is not finite.
         PluginError: The output has neither one feature vector per example nor one per word.
     """
+    sample = _unweighted(job)
+    if class_weight is None:
+        return sample
+    from tlbench.training import balanced_weights
+
+    weights = balanced_weights(sample.targets, len(job.task.output.classes))
+    return replace(sample, row_weights=weights[sample.targets])
+
+
+def _unweighted(job: Job) -> Sample:
     import torch
 
     data, output = job.train, job.task.output

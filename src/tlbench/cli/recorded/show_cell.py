@@ -38,7 +38,9 @@ def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
     rows += [("status", record.status)] if record.status != "ok" else []
     rows += [("reason" if record.status != "ok" else "note", record.reason)]
     rows += [("best params", ", ".join(f"{k}={v}" for k, v in record.best_params.items()) or "-")]
-    rows += [("validation", "-" if record.validation is None else f"{record.validation:.4f}")]
+    folds = record.cell.protocol.folds
+    how = f" (predictions of {folds} folds together)" if folds else ""
+    rows += [("validation", "-" if record.validation is None else f"{record.validation:.4f}{how}")]
     for score in record.scores:
         where = f" on {score.slice}" if score.slice else ""
         rows.append((f"{score.metric}{where}", f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"

@@ -146,9 +146,9 @@ class Activations:
             data: The rows to encode.
             stop: The number of frozen stages.
             precision: The resolved precision to compute in.
-            whole: For data made by `Data.share`: encode the full data set once and select these rows from the result,
-                if the result fits. Use it if one fit reads several subsets. The values may differ in the last bits from
-                those of encoding the subset alone, because rows are batched differently.
+            whole: For data made by `Data.share` (which may ask for this, too): encode the full data set once and select
+                these rows from the result, if the result fits. Use it if one fit reads several subsets. The values may
+                differ in the last bits from those of encoding the subset alone, because rows are batched differently.
 
         Raises:
             PluginError: The data is augmented.
@@ -158,7 +158,7 @@ class Activations:
             return data
         key = self._key(encoder, data, stop, None, precision)
         rows = None
-        if whole and data.shared is not None:
+        if data.shared is not None and (whole or data.shared.hidden):
             everything = data.shared.whole
             share = len(data) / max(1, len(everything))
             rows = self._hidden_rows(encoder, everything, replace(key, data=everything.fingerprint), share)

@@ -70,6 +70,19 @@ class Head(nn.Module):
             data: The labelled training data.
         """
 
+    def weigh_classes(self, weights: Tensor) -> None:
+        """Sets the weight of each class in the loss: the loss of a batch becomes the weighted mean over its targets.
+
+        Not called unless a strategy weighs classes. Override it in a head whose loss is a cross-entropy of classes.
+
+        Args:
+            weights: (K,) fp64, on the head's device.
+
+        Raises:
+            PluginError: The head has no class weights; this is the default.
+        """
+        raise PluginError(f"the loss of {type(self).__name__} has no class weights: leave class_weight out")
+
     def asked(self, data: Data) -> Data:
         """Returns the data to use for inference; by default the data itself.
 

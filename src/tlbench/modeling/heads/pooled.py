@@ -36,11 +36,23 @@ class PooledHead(Head):
         # buffers, so that a saved predictor has them too
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("scale", torch.ones(()))
+        # no buffer: the weights serve training, and a saved predictor does not have them
+        self._class_weights: Tensor | None = None
 
     def prepare(self, data: Data) -> None:
         """Sets mean and scale from the training data if the output is a real number."""
         if isinstance(self.output, Scalar):
             self.fit_scale(self.targets(data))
+
+    def weigh_classes(self, weights: Tensor) -> None:
+        """Sets the weights (K,) of the classes in the loss.
+
+        Raises:
+            PluginError: The output is not one class.
+        """
+        if not isinstance(self.output, Classes):
+            super().weigh_classes(weights)
+        self._class_weights = weights
 
     def fit_scale(self, targets: Tensor) -> None:
         """Sets mean and scale from the training targets (N,) if the output is a real number."""
@@ -57,13 +69,16 @@ class PooledHead(Head):
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Returns the mean loss: cross-entropy for classes and labels, squared error for standardised numbers.
 
+        With class weights, the mean is weighted as in `torch.nn.CrossEntropyLoss(weight=...)`.
+
         Args:
             logits: (B, K).
             targets: Class indices (B,), labels (B, K) or real numbers (B,).
         """
         logits = at_least_fp32(logits)
         if isinstance(self.output, Classes):
-            return nn.functional.cross_entropy(logits, targets)
+            weights = None if self._class_weights is None else self._class_weights.to(logits)
+            return nn.functional.cross_entropy(logits, targets, weights)
         if isinstance(self.output, MultiLabel):
             return nn.functional.binary_cross_entropy_with_logits(logits, targets)
         return nn.functional.mse_loss(logits.squeeze(-1), (targets - self.mean) / self.scale)

@@ -36,6 +36,12 @@ class TokenHead(Head):
         self.linear = nn.Linear(width, len(output.names))
         nn.init.normal_(self.linear.weight, std=0.02)
         nn.init.zeros_(self.linear.bias)
+        # no buffer: the weights serve training, and a saved predictor does not have them
+        self._class_weights: Tensor | None = None
+
+    def weigh_classes(self, weights: Tensor) -> None:
+        """Sets the weights (K,) of the classes in the loss."""
+        self._class_weights = weights
 
     def forward(self, encoder: Encoder, hidden: Hidden) -> Tensor:
         """Returns logits of every position, (B, T, K)."""
@@ -43,7 +49,7 @@ class TokenHead(Head):
         return logits
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Returns the mean cross-entropy over the words of the batch.
+        """Returns the mean cross-entropy over the words of the batch, weighted if there are class weights.
 
         Args:
             logits: (B, T, K).
@@ -51,9 +57,13 @@ class TokenHead(Head):
         """
         wanted = targets[:, : logits.shape[1]].flatten()
         flat = at_least_fp32(logits).flatten(0, 1)
-        total = nn.functional.cross_entropy(flat, wanted, ignore_index=IGNORED, reduction="sum")
+        weights = None if self._class_weights is None else self._class_weights.to(flat)
+        total = nn.functional.cross_entropy(flat, wanted, weights, ignore_index=IGNORED, reduction="sum")
         # not reduction="mean", which is 0/0 for a batch of windows in which no word begins
-        return total / (wanted != IGNORED).sum().clamp(min=1)
+        if weights is None:
+            return total / (wanted != IGNORED).sum().clamp(min=1)
+        words = weights[wanted[wanted != IGNORED]]
+        return total / words.sum() if len(words) else total
 
     def outputs(self, logits: Tensor) -> Outputs:
         """Returns the class of every position, (T,) per row, as floats: NaN if a logit is not finite."""

@@ -30,12 +30,25 @@ def legend(rows: Sequence[Row]) -> list[str]:
         lines.append(_ties(tests, done))
     if not all(map(is_searched, done)):
         lines.append('trials "-" or "not searched": one setting of the hyperparameters, as strategy or suite gives it.')
+    lines += _fitted_on(done)
     lines.append(
         "encode is what encoding would cost on its own, whoever paid for it; fit and predict are of one seed; "
         "memory is the worker's peak."
     )
     if any(row["status"] not in {OK, PENDING} for row in rows):
         lines.append(f"What ended without a score stands last with its status{_in_means(rows)}.")
+    return lines
+
+
+def _fitted_on(done: Sequence[Row]) -> list[str]:
+    """Returns a sentence on winners that were fitted on train and validation, and one on searches with folds."""
+    lines = []
+    if on_both := [row for row in done if row["final"] == "train+validation"]:
+        which = "The winners were" if len(on_both) == len(done) else "Rows with final=train+validation were"
+        lines.append(f"{which} fitted on train and validation together, with the params that the search chose.")
+    if folds := sorted({row["folds"] for row in done if row["folds"] is not None}):
+        number = " or ".join(map(str, folds))
+        lines.append(f"validation with folds: the predictions of {number} folds of train and validation, scored once.")
     return lines
 
 

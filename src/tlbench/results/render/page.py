@@ -25,7 +25,7 @@ _LEGEND_LIMIT = 4 * LIMIT
 """Maximum number of characters of a sentence of the legend, which may list many metrics."""
 _LEGEND_COLUMNS = (
     "task", "status", "metric", "metric_label", "greater_is_better", "in_points", "metric_worst", "tied",
-    "ranked_by", "searched", "trials_planned", "seeds",
+    "ranked_by", "searched", "trials_planned", "seeds", "folds", "final",
 )  # fmt: skip
 
 

@@ -46,6 +46,8 @@ class Winner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     validation: float | None
     trials_planned: int | None = None
     """Number of trials that the search would have had; None unless the time limit stopped it before the last one."""
+    notes: dict[str, float] = {}
+    """The notes of the trial, for final fits that have no validation split of their own."""
 
 
 class Lease:

@@ -74,7 +74,7 @@ def with_measurements(record: Record, folder: CellFolder, elapsed: float, energy
     fits = (*record.trials, *record.fits)
     known = folder.provenances()
     provenance = record.provenance if record.status == "ok" or not known else known[-1]
-    total = elapsed + reused_seconds(record.trials, record.fits)
+    total = elapsed + reused_seconds(record.cell, record.trials, record.fits)
     return msgspec.structs.replace(
         record,
         provenance=provenance,

@@ -44,7 +44,7 @@ class FinalFits:
 
     def fit(self, seed: int) -> Fit:
         """Returns the winner's fit at a seed."""
-        return Fit(self.winner.trial, seed, self.winner.params)
+        return Fit(self.winner.trial, seed, self.winner.params, self.winner.notes)
 
     def tell(self, results: list[FitResult]) -> None:
         """Adds the results of one order."""

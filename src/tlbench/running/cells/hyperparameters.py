@@ -77,7 +77,13 @@ def settings_of(catalog: Catalog, cell: Cell) -> CellSettings:
 
 
 def only_params(settings: CellSettings, protocol: Protocol) -> dict[str, Value] | None:
-    """Returns the params if there is only one choice of them, or None if params have to be sampled or compared."""
+    """Returns the params if there is only one choice of them, or None if params have to be sampled or compared.
+
+    None, too, if the winner is fitted on train and validation: its one trial then gives the validation score, and what
+    strategies choose on the validation split, such as the best epoch.
+    """
+    if protocol.trains_on_validation:
+        return None
     space = settings.space
     fixed = {name: _fixed_value(domain) for name, domain in space.items() if is_fixed(domain)}
     if len(fixed) == len(space):

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from tlbench.contracts.cell import Cell, FitPurpose, Protocol
 from tlbench.contracts.executor import Fit
 from tlbench.contracts.record import PAID, FitResult, Memory, Provenance, Record
 from tlbench.results.records.record_files import read_record
@@ -38,13 +40,22 @@ class _Source:
 
     trials: tuple[FitResult, ...]
     finals: tuple[FitResult, ...]
-    search_id: str
+    cell: Cell
     made_with: tuple[Provenance, ...]
     memory: Memory
     folder: Path
     """The folder of the prediction files."""
     predictions: str | None = None
     """Name of the file with the predictions of all seeds; None if each seed has a file of its own."""
+
+    @cached_property
+    def search_id(self) -> str:
+        """The identity of the source's search."""
+        return self.cell.search_id
+
+    def id_of(self, result: FitResult) -> str:
+        """Returns the identity of one of the source's fits."""
+        return self.cell.fit_id(result.params, result.seed, result.purpose)
 
     def table(self, result: FitResult) -> pa.Table | None:
         """Returns the test predictions of a final fit, or None if they cannot be read."""
@@ -84,17 +95,18 @@ class ReusedFits:
         for source in sources:
             if not all(has_same_data(mine, one) for one in source.made_with):
                 continue
+            # The ids of the source's own cell: its final fits may have other training data than mine.
             for result in (*source.trials, *source.finals):
                 if self._is_usable_trial(result, source):
                     trial = result.trial if result.status == "pruned" else None
-                    self._search.setdefault((self._id(result), trial), (result, source))
+                    self._search.setdefault((source.id_of(result), trial), (result, source))
             for result in source.finals:
-                if result.status == "ok" and _is_plausible(result):
-                    self._final.setdefault(self._id(result), []).append((result, source))
+                if result.status == "ok" and _is_plausible(result, source.cell.protocol):
+                    self._final.setdefault(source.id_of(result), []).append((result, source))
 
     def trial(self, fit: Fit) -> FitResult | None:
         """Returns another cell's result for this fit of the search, or None if no other cell has finished the fit."""
-        fit_id = self._id(fit)
+        fit_id = self._id(fit, "search")
         found = self._search.get((fit_id, fit.trial)) or self._search.get((fit_id, None))
         if found is None:
             return None
@@ -110,7 +122,7 @@ class ReusedFits:
 
         Returns None if no other cell has finished the fit.
         """
-        for result, source in self._final.get(self._id(fit), ()):
+        for result, source in self._final.get(self._id(fit, "final"), ()):
             tests = {one.data["test"] for one in source.made_with if "test" in one.data}
             table = source.table(result)
             # With several test splits in one source, it is not known which one this fit predicted.
@@ -133,7 +145,8 @@ class ReusedFits:
         kinds = {"ok", "diverged"} | ({"pruned"} if is_same else set())
         serves = is_same or not self._cell.protocol.is_searched or self._cell.protocol.pruner == "none"
         # A repeated trial has no times; the trial that it repeats has them.
-        return serves and result.repeats is None and result.status in kinds and _is_plausible(result)
+        is_fitted = result.repeats is None and result.status in kinds
+        return serves and is_fitted and _is_plausible(result, source.cell.protocol)
 
     def _add_source(self, source: _Source) -> None:
         """Adds the source's provenances and memory use to those of the cell, so that the record includes them."""
@@ -141,8 +154,8 @@ class ReusedFits:
             self._folder.add_provenance(made_with)
         self._folder.add_memory(source.memory)
 
-    def _id(self, fit: Fit | FitResult) -> str:
-        return self._cell.fit_id(fit.params, fit.seed)
+    def _id(self, fit: Fit, purpose: FitPurpose) -> str:
+        return self._cell.fit_id(fit.params, fit.seed, purpose)
 
 
 def has_same_data(mine: Provenance, other: Provenance) -> bool:
@@ -153,21 +166,23 @@ def has_same_data(mine: Provenance, other: Provenance) -> bool:
     return all(ours.get(aspect) == theirs.get(aspect) for aspect in _MUST_AGREE)
 
 
-def _is_plausible(result: FitResult) -> bool:
+def _is_plausible(result: FitResult, protocol: Protocol) -> bool:
     """Returns whether a run can have produced this result; files may come from other people."""
     seconds = (getattr(result, name) for name in result.__struct_fields__ if name.endswith("_seconds"))
-    scored = result.status != "ok" or result.validation is not None
+    has_none = result.purpose == "final" and protocol.trains_on_validation
+    scored = result.status != "ok" or has_none or result.validation is not None
     return scored and all(0 <= value < _LONGEST_SECONDS for value in seconds)
 
 
-def reused_seconds(trials: Sequence[FitResult], finals: Sequence[FitResult]) -> float:
+def reused_seconds(cell: Cell, trials: Sequence[FitResult], finals: Sequence[FitResult]) -> float:
     """Returns the total time in seconds that a cell's reused fits took in the runs that computed them."""
     searched = [trial for trial in trials if trial.taken_over]
     total = sum(getattr(trial, field) for trial in searched for field in PAID)
     for final in finals:
         if final.taken_over:
             # The fit of the search may have served as the final fit of its seed; then its time counts once.
-            once = any((trial.params, trial.seed) == (final.params, final.seed) for trial in searched)
+            mine = cell.fit_id(final.params, final.seed, "final")
+            once = any(cell.fit_id(trial.params, trial.seed) == mine for trial in searched)
             fields = ("predict_seconds", "encode_paid_seconds") if once else ("predict_seconds", *PAID)
             total += sum(getattr(final, field) for field in fields)
     return float(total)
@@ -190,7 +205,7 @@ def _from_record(record: Record, folder: Path) -> tuple[str, _Source]:
     return record.cell.fits_id, _Source(
         record.trials,
         record.fits,
-        record.cell.search_id,
+        record.cell,
         (record.provenance, *record.also_made_with),
         record.memory,
         folder,
@@ -207,4 +222,4 @@ def _from_folder(work: CellFolder) -> tuple[str, _Source] | None:
         trials, finals = tuple(work.trials().values()), tuple(work.finals())
     except (OSError, msgspec.DecodeError):
         return None
-    return cell.fits_id, _Source(trials, finals, cell.search_id, tuple(made_with), work.memory(), work.root)
+    return cell.fits_id, _Source(trials, finals, cell, tuple(made_with), work.memory(), work.root)

@@ -130,8 +130,10 @@ class CellSearch:
             CellFailed: No trial has a score.
         """
         if (best := self.best) is not None:
+            protocol = self._cell.protocol
+            notes = best.notes if protocol.trains_on_validation else {}
             planned = None if self.is_complete else self.total
-            return Winner(best.params, self._cell.protocol.seeds, best.trial, best.validation, planned)
+            return Winner(best.params, protocol.seeds, best.trial, best.validation, planned, notes)
         last, count = self.trials[-1], len(self._trials)
         reason = last.reason if count == 1 else f"no trial of {count} gave a score; {last.reason}"
         raise CellFailed("failed" if last.status == "pruned" else last.status, reason, last.traceback)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tlbench.catalog.catalog import Found
-from tlbench.contracts.cell import Cell
+from tlbench.contracts.cell import Cell, Final, FitPurpose
 from tlbench.contracts.errors import PluginError, SealBroken
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Provenance
@@ -28,6 +29,21 @@ if TYPE_CHECKING:
     from tlbench.modeling.heads import Head
 
 
+@dataclass(frozen=True)
+class FitData:
+    """The examples of one fit, and their features."""
+
+    train: Data
+    validation: Data | None
+    """None in a final fit that trains on the validation split too."""
+    train_examples: Examples
+    validation_examples: Examples | None
+    part: Final
+    """What the examples were taken from: the training split, or train and validation together."""
+    name: str = ""
+    """Differs for fits of one cell and seed that have other training examples, such as those of each fold."""
+
+
 class CellContext:
     """Gives the fits of one cell their data, encoder and head, and describes their provenance."""
 
@@ -44,6 +60,7 @@ class CellContext:
         self._once_values: dict[tuple[int, str], object] = {}
         self.once_seconds: dict[tuple[int, str], float] = {}
         """Time in seconds that computing each value of `Job.once` took, by seed and key."""
+        self._folds: dict[tuple[int, int], FitData] = {}
         self._test: Examples | None = None
 
     @property
@@ -78,33 +95,70 @@ class CellContext:
         backbone = self.cell.backbone.name if self.cell.backbone else None
         return self.session.data(backbone, self.cell.task.name, examples).metered()
 
-    def train(self, seed: int) -> Data:
-        """Returns the featurised training subset of a seed.
+    def fit_data(self, seed: int, purpose: FitPurpose = "search", fold: int | None = None) -> FitData:
+        """Returns the examples of a seed's fit.
+
+        Args:
+            seed: The seed of the fit, which selects the training subset.
+            purpose: A final fit may train on the validation split too, as the protocol says.
+            fold: With `Protocol.folds`, the number of the fold to validate on, from 0; None otherwise.
+        """
+        if fold is not None:
+            # Kept, because every trial reads them again.
+            if (seed, fold) not in self._folds:
+                self._folds[seed, fold] = self._fold(seed, fold)
+            return self._folds[seed, fold]
+        protocol = self.cell.protocol
+        part = protocol.final if purpose == "final" else "train"
+        train, examples = self.train(seed, part), self.splits.subset(seed, protocol.train_limit, part)
+        if part == "train":
+            validation = self.splits.validation
+            return FitData(train, self.data(validation), examples, validation, part)
+        return FitData(train, None, examples, None, part, part)
+
+    def _fold(self, seed: int, fold: int) -> FitData:
+        protocol, part = self.cell.protocol, self.cell.protocol.final
+        assert protocol.folds is not None
+        whole, examples = self.train(seed, part), self.splits.subset(seed, protocol.train_limit, part)
+        held_out = self.splits.folds(protocol.folds, seed, protocol.train_limit)[fold]
+        others = sorted({*range(len(examples))}.difference(held_out))
+        # One encoding of all folds serves all fits of all trials.
+        return FitData(
+            whole.share(others, hidden=True), whole.share(held_out, hidden=True),
+            examples.take(others), examples.take(held_out), part, f"fold {fold}",
+        )  # fmt: skip
+
+    def train(self, seed: int, part: Final = "train") -> Data:
+        """Returns the featurised training subset of a seed, of train or of train and validation together.
 
         With a limit, the features are selected from those of the union of all seeds' subsets, which is encoded once.
         """
         limit = self.cell.protocol.train_limit
-        if limit is None or limit >= len(self.splits.train):
-            return self.data(self.splits.train)
+        whole = self.splits.labelled(part)
+        if limit is None or limit >= len(whole):
+            return self.data(whole)
         seeds = self.cell.protocol.seeds
-        pool, positions = self.splits.pool(seeds if seed in seeds else (seed,), limit)
+        pool, positions = self.splits.pool(seeds if seed in seeds else (seed,), limit, part)
         return self.data(pool).share(positions[seed])
 
-    def examples(self, seed: int) -> Callable[[SplitName], Examples | None]:
+    def examples(self, seed: int, fit_data: FitData) -> Callable[[SplitName], Examples | None]:
         """Returns the function `Job.examples`, which gives the raw examples of any split except the test split."""
-        limit = self.cell.protocol.train_limit
 
         def get(split: SplitName) -> Examples | None:
             if split == "train":
-                return self.splits.subset(seed, limit)
+                return fit_data.train_examples
             if split == "validation":
-                return self.splits.validation
+                return fit_data.validation_examples
             if split == "unlabeled":
-                return self.splits.unlabeled(seed, limit)
+                return self.unlabeled(seed, fit_data)
             # The seal: a strategy never gets the test split, however it asks.
             raise SealBroken(f"a strategy asked for the {split} split")
 
         return get
+
+    def unlabeled(self, seed: int, fit_data: FitData) -> Examples | None:
+        """Returns the unlabelled examples of a fit, or None if there are none."""
+        return self.splits.unlabeled(seed, self.cell.protocol.train_limit, fit_data.part)
 
     def other_backbone(self, name: str) -> LoadedBackbone:
         """Loads another backbone and returns it.

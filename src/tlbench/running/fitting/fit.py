@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
+from tlbench.contracts.cell import FitPurpose
 from tlbench.contracts.errors import PluginError
 from tlbench.contracts.executor import Fit
+from tlbench.contracts.outputs import Predictions
 from tlbench.contracts.record import FitResult
 from tlbench.contracts.strategy import Job, Predictor
 from tlbench.modeling.activations.activation_cache import EncodeUsage
 from tlbench.modeling.data import Data
 from tlbench.modeling.encoder import count_parameters
-from tlbench.running.fitting.context import CellContext
+from tlbench.running.fitting.context import CellContext, FitData
 from tlbench.running.fitting.fit_status import status_of
 from tlbench.running.fitting.job import ProgressReporter, build_job, seed_everything
 from tlbench.running.fitting.session import CaughtErrors
-from tlbench.running.fitting.timing import FitTimers
+from tlbench.running.fitting.timing import FitTimers, predict
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,16 @@ class Fitted:
 
     result: FitResult
     predictor: Predictor | None = None
+    answers: Predictions | None = None
+    """The predictions of the validation split, if the fit is one fold of a trial; it then has no score of its own."""
 
 
 def run_fits(
     fits: Sequence[Fit],
     context: CellContext,
-    purpose: Literal["search", "final"] = "search",
+    purpose: FitPurpose = "search",
     stop_below: Mapping[int, float] = MappingProxyType({}),
+    fold: int | None = None,
 ) -> list[Fitted]:
     """Runs fits and returns their results.
 
@@ -47,18 +52,19 @@ def run_fits(
     Args:
         fits: Fits of one cell.
         context: The cell's data and models.
-        purpose: Stored in the results.
+        purpose: Stored in the results; a final fit may train on the validation split too, and then has no score.
         stop_below: By step, the minimum score that a fit needs to continue (signed so that greater is better).
+        fold: The fold to validate on, from 0; None for the validation split. The results of a fold have predictions
+            in place of a validation score.
     """
     if len(fits) > 1 and context.strategy.item.batch_size == 1:
         # The strategy takes one job at a time: one fit after the other, each on a fresh encoder.
-        return [one for fit in fits for one in run_fits([fit], context, purpose, stop_below)]
+        return [one for fit in fits for one in run_fits([fit], context, purpose, stop_below, fold)]
     reports = [ProgressReporter(context, stop_below) for _ in fits]
     activations = context.session.activations
     timers = FitTimers(activations)
     jobs: list[Job] = []
-    train: dict[int, Data] = {}
-    validation: Data | None = None
+    data: dict[int, FitData] = {}
     outcomes: Sequence[Predictor | BaseException]
     with activations.metering() as usage:
         try:
@@ -67,10 +73,9 @@ def run_fits(
             if encoder is not None:
                 # The weights are those of the file, so cached activations can be used without a digest of them.
                 activations.trust(encoder)
-            train = {seed: context.train(seed) for seed in {fit.seed for fit in fits}}
-            validation = context.data(context.splits.validation)
+            data = {seed: context.fit_data(seed, purpose, fold) for seed in {fit.seed for fit in fits}}
             for fit, report in zip(fits, reports, strict=True):
-                jobs.append(build_job(fit, context, encoder, train[fit.seed].metered(), validation, report, timers))
+                jobs.append(build_job(fit, context, encoder, data[fit.seed], report, timers))
             # Building jobs has used random numbers; the fit starts from its own.
             seed_everything(fits[0].seed)
             # 2. Fit. Only this is charged to the strategy, without encoding, set-up and validation within it.
@@ -86,7 +91,8 @@ def run_fits(
         padded = [*jobs, *[None] * (len(fits) - len(jobs))]
         # 3. Score each predictor on the validation split, whatever the strategy reported.
         validated = [
-            _validated(job, outcome, context.session.caught) for job, outcome in zip(padded, outcomes, strict=True)
+            _validated(job, outcome, context.session.caught, None if fold is None else timers)
+            for job, outcome in zip(padded, outcomes, strict=True)
         ]
     # The time of a pass is shared equally: nobody can tell whose it was.
     share = 1 / len(fits)
@@ -97,6 +103,8 @@ def run_fits(
         "encode_paid_seconds": usage.encode_paid_seconds * share,
     }
     named = {"purpose": purpose, **common}
+    train = {seed: parts.train for seed, parts in data.items()}
+    validation = {seed: parts.validation for seed, parts in data.items()}
     return [
         _fitted(
             fit,
@@ -105,7 +113,7 @@ def run_fits(
             {
                 **named,
                 "history": report.points,
-                "truncated": truncated_shares({"train": train.get(fit.seed), "validation": validation}),
+                "truncated": truncated_shares({"train": train.get(fit.seed), "validation": validation.get(fit.seed)}),
                 **_standalone(fit.seed, usage, train, timers.once_seconds),
             },
         )
@@ -138,16 +146,21 @@ def _standalone(
 class _Validated:
     outcome: Predictor | BaseException
     validation: float | None = None
+    answers: Predictions | None = None
 
 
-def _validated(job: Job | None, outcome: Any, caught: CaughtErrors) -> _Validated:
-    if job is None or isinstance(outcome, BaseException):
+def _validated(job: Job | None, outcome: Any, caught: CaughtErrors, fold_timers: FitTimers | None) -> _Validated:
+    """Returns the outcome with its score on the validation split or, given the timers of a fold, its predictions."""
+    if job is None or isinstance(outcome, BaseException) or job.held_out is None:
         return _Validated(outcome)
     try:
-        validation = float(job.score(outcome))
+        if fold_timers is None:
+            return _Validated(outcome, float(job.score(outcome)))
+        # Not scored: a metric may be undefined on one fold, which can lack a class.
+        with fold_timers.timing(fold_timers.validate):
+            return _Validated(outcome, answers=predict(outcome, job.held_out))
     except caught as error:
         return _Validated(error)
-    return _Validated(outcome, validation)
 
 
 def _fitted(fit: Fit, job: Job | None, validated: _Validated, common: dict[str, Any]) -> Fitted:
@@ -161,7 +174,7 @@ def _fitted(fit: Fit, job: Job | None, validated: _Validated, common: dict[str, 
     result = FitResult(
         **named, status="ok", validation=validated.validation, parameters=total, trainable_parameters=trained
     )
-    return Fitted(result, validated.outcome)
+    return Fitted(result, validated.outcome, validated.answers)
 
 
 def _parameters(predictor: Any, job: Job | None) -> tuple[int, int]:

@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 
 from tlbench.contracts.errors import Diverged, PluginError, Pruned
 from tlbench.contracts.executor import Fit
 from tlbench.contracts.record import Point
-from tlbench.contracts.strategy import Job, LoadedBackbone, OtherTask, Predictor
+from tlbench.contracts.strategy import NO_VALIDATION, Job, LoadedBackbone, OtherTask, Predictor
 from tlbench.contracts.task import Examples
 from tlbench.metrics.resampling import score
 from tlbench.metrics.scored_arrays import scored_of
 from tlbench.modeling.data import Data
-from tlbench.running.fitting.context import CellContext
+from tlbench.running.fitting.context import CellContext, FitData
 from tlbench.running.fitting.timing import FitTimers, predict
 from tlbench.running.search.pruners import should_prune
 
@@ -60,19 +61,20 @@ def build_job(
     fit: Fit,
     context: CellContext,
     encoder: Any,
-    train: Data,
-    validation: Data,
+    data: FitData,
     report: ProgressReporter,
     timers: FitTimers,
 ) -> Job:
-    """Returns the job of a fit, with a new head."""
-    seed, limit = fit.seed, context.cell.protocol.train_limit
-    targets, info = [example.target for example in validation.examples], context.info
+    """Returns the job of a fit, with a new head and a new meter of its training data."""
+    seed, info, validation = fit.seed, context.info, data.validation
+    targets = [example.target for example in validation.examples] if validation is not None else []
     # All params of a seed start from the same head, so that they differ in nothing else.
     seed_everything(seed)
     head = context.head(encoder) if encoder is not None else None
 
     def score_validation(predictor: Predictor) -> float:
+        if validation is None:
+            raise PluginError(NO_VALIDATION)
         with timers.timing(timers.validate):
             predictions = predict(predictor, validation)
             scored = scored_of(info.output, targets, predictions, info.positive)
@@ -82,6 +84,8 @@ def build_job(
                 raise PluginError(f"validation split: {error}") from error
 
     def once(key: str, make: Callable[[], Any]) -> Any:
+        # What was computed from the training examples of one fold must not reach the fit that is validated on them.
+        key = f"{data.name}: {key}" if data.name else key
         before = timers.setup.seconds
         with timers.timing(timers.setup), _own_random_numbers(seed):
             value, is_new = context.once(seed, key, make)
@@ -101,7 +105,7 @@ def build_job(
         return context.head(encoder)
 
     def unlabeled() -> Data | None:
-        examples = context.splits.unlabeled(seed, limit)
+        examples = context.unlabeled(seed, data)
         return None if examples is None else context.data(examples)
 
     def backbone(name: str) -> LoadedBackbone:
@@ -114,15 +118,19 @@ def build_job(
     def featurize(examples: Examples) -> Data:
         return context.data(examples)
 
+    protocol = context.cell.protocol.of_fit(seed)
+    if validation is None:
+        # Without a validation split there are no scores to report.
+        protocol = msgspec.structs.replace(protocol, pruner="none")
     return Job(
         encoder=encoder,
         head=head,  # type: ignore[arg-type]  # a strategy without a backbone has no head
-        train=train,
-        validation=validation,
+        train=data.train.metered(),
+        held_out=validation,
         unlabeled=unlabeled,
         task=info,
         params=fit.params,
-        protocol=context.cell.protocol.of_fit(seed),
+        protocol=protocol,
         seed=seed,
         device=context.session.device,
         precision=context.precision,
@@ -130,12 +138,13 @@ def build_job(
         featurize=featurize,
         load=load,
         new_head=new_head,
-        examples=context.examples(seed),
+        examples=context.examples(seed, data),
         score=score_validation,
         report=report,
         once=once,
         backbone=backbone,
         other=other,
+        searched=fit.searched,
     )
 
 

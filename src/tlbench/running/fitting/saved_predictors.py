@@ -95,10 +95,8 @@ def _loaded(folder: Path, fit: Fit, result: FitResult, context: CellContext) -> 
         if encoder is not None:
             # As in a fit: its weights have just been restored.
             activations.trust(encoder)
-        train, validation = context.train(fit.seed), context.data(context.splits.validation)
-        job = build_job(
-            fit, context, encoder, train.metered(), validation, ProgressReporter(context, {}), FitTimers(activations)
-        )
+        data = context.fit_data(fit.seed)
+        job = build_job(fit, context, encoder, data, ProgressReporter(context, {}), FitTimers(activations))
         predictor = context.strategy.item.load(job, folder)
         if float(job.score(predictor)) == result.validation:
             return Fitted(result, predictor)

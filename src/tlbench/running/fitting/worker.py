@@ -22,7 +22,8 @@ from tlbench.metrics.scored_arrays import scored_of
 from tlbench.running.cells.failures import DISK_FULL
 from tlbench.running.fitting import saved_predictors as saved
 from tlbench.running.fitting.context import CellContext
-from tlbench.running.fitting.fit import Fitted, run_fits, truncated_shares
+from tlbench.running.fitting.cross_validation import run_fits_or_folds
+from tlbench.running.fitting.fit import Fitted, truncated_shares
 from tlbench.running.fitting.fit_status import status_of
 from tlbench.running.fitting.session import Session, caught_errors, resolve_device, restored_globals
 from tlbench.running.fitting.timing import predict_timed
@@ -99,7 +100,7 @@ class Worker:
     def _answer(self, order: FitOrder, context: CellContext) -> OrderResult:
         if order.purpose == "score":
             return _score_cell(order, context)
-        fitted = self._reused(order, context) or run_fits(order.fits, context, order.purpose, order.stop_below)
+        fitted = self._reused(order, context) or run_fits_or_folds(order.fits, context, order.purpose, order.stop_below)
         if order.purpose == "final":
             results = [one.result if one.predictor is None else _predict_test(one, order, context) for one in fitted]
         else:
@@ -116,7 +117,7 @@ class Worker:
         # Only single fits are kept: results of a pass may differ in the last bit from those of a fit on its own, which
         # is what a resumed cell would use for the winner.
         result, predictor = fitted[0].result, fitted[0].predictor
-        if len(fitted) > 1 or predictor is None or result.validation is None or order.cell.protocol.refit:
+        if len(fitted) > 1 or predictor is None or result.validation is None or order.cell.protocol.refits_winner:
             return
         sign = 1.0 if context.metric.greater_is_better else -1.0
         best = None if order.keep_above is None else sign * order.keep_above
@@ -130,7 +131,7 @@ class Worker:
 
     def _reused(self, order: FitOrder, context: CellContext) -> list[Fitted] | None:
         """Returns the winner's fit from the search if its predictor is still in memory or was saved, else None."""
-        if order.purpose != "final" or len(order.fits) > 1 or order.cell.protocol.refit:
+        if order.purpose != "final" or len(order.fits) > 1 or order.cell.protocol.refits_winner:
             return None
         kept = self._kept
         if kept is not None and kept.fit_id == _fit_id(order) and kept.restore_encoder():

@@ -218,6 +218,9 @@ class Search:
             return self._grid[number]
         if not self._free:
             return {}
+        if self.total == 1 and len(self._first) == len(self._free):
+            # One trial with all params given: nothing to sample, and so no Optuna to import.
+            return dict(self._first)
         if self._sampler is None:
             # Imported late: a grid, or a search that has all its results, needs no Optuna.
             from tlbench.running.search.samplers import ParamsSampler

@@ -229,6 +229,18 @@ class StrategyConformance:
                 apart = distance(mine, self._predict(rehearsal, alone))
                 assert apart <= self.fused_tolerance, f"seed {seed} is {apart:.2g} away from its fit alone"
 
+    def test_a_final_fit_needs_no_validation_split(self) -> None:
+        """The winner can be fitted on train and validation together, unless the strategy sets `needs_validation`."""
+        if self.strategy.needs_validation:
+            pytest.skip("this strategy reads the validation split in every fit (needs_validation)")
+        protocol = msgspec.structs.replace(self.protocol, final="train+validation", train_limit=None)
+        fitted = Rehearsal(self.strategy, self.backbone, self.task, protocol).fit_final()
+        assert fitted.result.status == "ok", (
+            f"{fitted.result.reason}\nA final fit may have no validation split: see `Job.held_out`, or set "
+            f"needs_validation.\n{fitted.result.traceback}"
+        )
+        assert fitted.result.validation is None
+
     def test_pruning_ends_the_fit(self) -> None:
         """A fit that reports validation scores ends at the report at which it is pruned."""
         import math
