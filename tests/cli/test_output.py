@@ -65,7 +65,7 @@ def test_files_are_written_in_the_formats_of_their_suffixes_and_a_tilde_is_the_h
         assert (tmp_path / name).read_text() == capsys.readouterr().out
     (tmp_path / "toys.toml").write_text('[[cells]]\ntasks = ["toy-tone"]\nstrategies = ["toy-majority"]\n')
     assert tlbench("plan", "--suite", "~/toys.toml", "--data-root", "~") == 0
-    assert "1 cells, 1 done" in capsys.readouterr().out
+    assert "1 cell, 1 done" in capsys.readouterr().out
     assert tlbench("leaderboard", "--out", "~nobody-here/out") == 2
     assert "~nobody-here/out: no such home folder" in capsys.readouterr().err
 
