@@ -211,7 +211,11 @@ def test_a_card_is_read_once_for_all_tasks(catalog, monkeypatch):
     monkeypatch.setattr(Large, "card", lambda self: read.append(self.parameters) or Card(parameters=self.parameters))
     names = ("large-decoder", "large-decoder[parameters=5]")
     suite = Suite(
-        (SuiteBlock(tasks=("toy-tone", "toy-tone[draw=1]", "toy-count"), strategies=("toy-everything",), backbones=names),),
+        (
+            SuiteBlock(
+                tasks=("toy-tone", "toy-tone[draw=1]", "toy-count"), strategies=("toy-everything",), backbones=names
+            ),
+        ),
         name="s",
     )
     planned = plan(suite, catalog, room=Room(GIB, host=False))

@@ -85,7 +85,8 @@ def test_passes_without_repeated_trials_are_the_same_on_any_number_of_workers(ru
 
 @pytest.mark.parametrize("trials", [40, 4])
 def test_a_run_and_show_say_how_many_settings_differ(counted, capsys, trials):
-    names = ["-t", "toy-tone", "-b", "toy", "-S", "six", "--trials", str(trials), "--sampler", "random", "--no-baseline"]
+    names = ["-t", "toy-tone", "-b", "toy", "-S", "six", "--no-baseline", "--trials", str(trials)]
+    names += ["--sampler", "random"]
     assert _main(["run", *names, "--device", "cpu", "--executor", "inline", "--out", str(counted.folder)]) == 0
     record = next(iter(counted.store.records(print)))
     end = ", which are all settings of the space" if trials == 40 else ""
