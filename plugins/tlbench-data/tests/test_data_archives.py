@@ -223,3 +223,30 @@ def test_a_cache_that_cannot_be_used_is_one_line(tmp_path, cache, monkeypatch):
     monkeypatch.setattr(Path, "iterdir", denied)
     with pytest.raises(DataError, match=rf"data\.zip: cannot be unpacked: Permission denied: {cache}"):
         unpacked(path)
+
+
+def test_members_of_one_name(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.csv", "one")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("a.csv", "two")
+    with pytest.raises(DataError, match=r"a\.zip: two of its members are called 'a\.csv'"):
+        unpacked(tmp_path / "a.zip")
+
+
+def test_encrypted_members(tmp_path):
+    path = zipped(tmp_path / "a.zip", {"a.csv": ROWS})
+    content = bytearray(path.read_bytes())
+    # The flags of the only member, in its own header and in the archive's list.
+    content[6] |= 1
+    content[content.find(b"PK\1\2") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.zip: its member 'a\.csv' is encrypted; unpack it yourself"):
+        unpacked(path)
+
+
+def test_messages_name_the_archive_and_hidden_tables_do_not_count(tmp_path):
+    path = zipped(tmp_path / "a.zip", {"a.csv": f"{ROWS}lost\n", ".b.csv": ROWS})
+    with pytest.raises(DataError) as caught:
+        Catalog.discover().task(f"csv:{path}").item.output  # noqa: B018
+    assert str(caught.value) == f"{path}/a.csv, line 42: 1 columns where 2 are expected"

@@ -132,7 +132,7 @@ def test_a_folder_without_splits_is_drawn_into_them(tmp_path):
     image = splits["train"][0].inputs[0]
     assert isinstance(image, ImageFile)
     assert image.open().size == (6, 5)
-    assert "80/10/10 by seed 0" in task.description
+    assert "drawn by seed 0, stratified by class" in task.description
 
 
 def test_equal_images_stay_on_one_side(tmp_path):

@@ -206,7 +206,7 @@ def test_questions_are_read_as_squad_reads_them(hub, suffix):
 def test_articles_of_questions(hub):
     article = {"paragraphs": [{"context": "It is Oslo.", "qas": [{"id": "1", "question": "What?", "answers": []}]}]}
     # On another context: questions on one would stay together, and none be left to validate on.
-    other = json.loads(json.dumps(article).replace("Oslo", "Rome"))
+    other = json.loads(json.dumps(article).replace("Oslo", "Rome").replace('"1"', '"3"'))
     whole = json.dumps({"data": [article, other]})
     write_tables(hub, {"train": whole, "test": whole.replace('"1"', '"2"')}, "json")
     assert named().item.sizes == {"train": 2, "test": 2}

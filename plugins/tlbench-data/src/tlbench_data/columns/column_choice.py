@@ -88,7 +88,10 @@ def choose(row: Row, text: str = "", text2: str = "", label: str = "") -> Chosen
             raise DataError(f"{row.path}: no column {name!r}; the columns are {listed(column_names(row))}")
     if text2 and not text:
         raise DataError(f"{row.path}: text2={text2} needs text= too")
+    if second and second == text:
+        raise DataError(f"{row.path}: text= and text2= name one column, {text}: leave text2= out")
     texts = (text, second) if second else (text,) if text else _usual_texts(row, by_name, label)
+    given = tuple(filter(None, (text, second, label)))
     label = label or next((by_name[name] for name in _LABELS if name in by_name and by_name[name] not in texts), "")
     # With one of two columns known, the remaining one must be the other.
     unused = [name for name in row.values if name not in (*texts, label)]
@@ -99,9 +102,14 @@ def choose(row: Row, text: str = "", text2: str = "", label: str = "") -> Chosen
     if are_questions(row) and not (texts and label):
         raise DataError(f"{row.path}: this looks like questions on contexts, as in SQuAD: squad: reads those")
     if not texts or not label:
-        raise DataError(f"{row.path}: name the columns, as [text=...,label=...]; there are {listed(column_names(row))}")
+        names = list(filter(None, column_names(row)))
+        there = f"there {'is' if len(names) < 2 else 'are'} {listed(names)}"
+        raise DataError(f"{row.path}: name the columns, as [text=...,label=...]; {there}")
     if label in texts:
         raise DataError(f"{row.path}: {label!r} is both the text and the label: name two columns")
+    for option, name in (("label", label), *(("text", text) for text in texts)):
+        if name not in given:
+            _refuse_twins(row, option, name, given)
     if len(texts) == 1 and not is_alone and (pair := _pair_with(by_name, texts[0])) and label not in pair:
         one, two = pair
         raise DataError(
@@ -157,6 +165,18 @@ def _pair_with(by_name: dict[str, str], text: str) -> tuple[str, ...]:
         if text.casefold() in pair and all(name in by_name for name in pair):
             return tuple(by_name[name] for name in pair)
     return ()
+
+
+def _refuse_twins(row: Row, option: str, column: str, given: tuple[str, ...]) -> None:
+    """Refuses a column that was chosen by its name if another that is not given has it too, but for capitals.
+
+    Raises:
+        DataError: There is one.
+    """
+    twins = [name for name in row.values if name.casefold() == column.casefold() and name not in given]
+    if len(twins) > 1:
+        choices = " or ".join(f"[{_option(option, name)}]" for name in twins)
+        raise DataError(f"{row.path}: {' and '.join(twins)} are columns of one name: set {choices}")
 
 
 def _option(name: str, column: str) -> str:

@@ -66,8 +66,8 @@ def from_lists(rows: Mapping[str, Sequence[Row]], label: str, kind: str, names: 
         names: The names of the places, or none, which then are called `labels_0`, ... after the column.
 
     Raises:
-        DataError: A list of zeros and ones has another length than the first, the number of names differs, or each
-            row has exactly one label and no kind is given.
+        DataError: Lists of zeros and ones have different lengths, the number of names differs, or each row has
+            exactly one label and no kind is given.
     """
     first = next(iter(rows.values()))
     lists = [value for row in first if not is_missing(value := row.value(label))]
@@ -77,6 +77,7 @@ def from_lists(rows: Mapping[str, Sequence[Row]], label: str, kind: str, names: 
         for value in lists
     )
     if not is_vectors:
+        _refuse_uneven(first, label)
         if names:
             raise DataError(f"{first[0].path}: names= is for lists of 0 and 1, which {label} does not hold")
         return Indicators(rows)
@@ -85,6 +86,27 @@ def from_lists(rows: Mapping[str, Sequence[Row]], label: str, kind: str, names: 
     vectors = {split: [_vector(row, label, length) for row in split_rows] for split, split_rows in rows.items()}
     named = _named(vectors, label, names or tuple(f"{label}_{place}" for place in range(length)), kind)
     return replace(named, note=f"lists of 0 and 1 with a place for each of {length} labels")
+
+
+def _refuse_uneven(rows: Sequence[Row], label: str) -> None:
+    """Refuses lists of zeros and ones of different lengths, whose places cannot be told.
+
+    Raises:
+        DataError: All labels are such lists, and one of them repeats 0 or 1, so that they are no names of labels.
+    """
+    labelled = [row for row in rows if not is_missing(row.value(label))]
+    lists = [row.value(label) for row in labelled]
+    if not lists or not all(isinstance(value, list | tuple) for value in lists):
+        return
+    bits = [[_bit(item) for item in value] for value in lists]
+    if any(None in some for some in bits) or all(len(set(some)) == len(some) for some in bits):
+        return
+    other = next((at for at, some in enumerate(bits) if len(some) != len(bits[0])), None)
+    if other is not None:
+        raise labelled[other].error(
+            f"{label} is {shown(lists[other])}, but {shown(lists[0])} in {labelled[0].unit} {labelled[0].number}: "
+            "lists of zeros and ones need a place for each label"
+        )
 
 
 def parsed_lists(rows: Mapping[str, Sequence[Row]], label: str, kind: str) -> Mapping[str, Sequence[Row]]:

@@ -16,14 +16,14 @@ _MOST_HINTED = 20
 _LIKE_MISSING = ("na", "n/a", "#n/a", "none", "null")
 
 
-def look_alike_note(names: Iterable[str]) -> list[str]:
-    """Returns a warning about labels that look the same, if there are any."""
+def look_alike_note(names: Iterable[str], advice: str = "normalize=true joins them") -> list[str]:
+    """Returns a warning about labels that look the same, if there are any; `advice` says what joins them."""
     groups = look_alike(names)
     if not groups:
         return []
     # In ASCII, since some differences cannot be seen.
     listing = listed([f"({', '.join(map(ascii, group))})" for group in groups])
-    return [f"labels that look alike: {listing}; normalize=true joins them"]
+    return [f"labels that look alike: {listing}; {advice}"]
 
 
 def missing_like_note(output: Output) -> list[str]:

@@ -117,6 +117,7 @@ def output_of(rows: Sequence[Row], column: TargetColumn) -> tuple[Output, list[s
         return Scalar(), []
     if column.kind == "text":
         return Text(column.max_length), []
+    _refuse_lists_among_texts(rows, column)
     # Names of the training rows only, unless declared: a label that only the test split has could not be learnt.
     if column.kind == "multilabel":
         texts = [name for row in rows for name in _labels(row, column)]
@@ -129,6 +130,25 @@ def output_of(rows: Sequence[Row], column: TargetColumn) -> tuple[Output, list[s
         )
     texts = [text_of(value) for value in values]
     return Classes(column.labels or _sorted_names(_names(texts, column))), _joined(texts, column)
+
+
+def _refuse_lists_among_texts(rows: Sequence[Row], column: TargetColumn) -> None:
+    """Refuses lists of labels where others are single labels, or where the kind is one class a row.
+
+    Raises:
+        DataError: There is such a list.
+    """
+    labelled = [row for row in rows if not label_values.is_missing(row.value(column.name))]
+    lists = [row for row in labelled if isinstance(row.value(column.name), list | tuple)]
+    singles = [row for row in labelled if not isinstance(row.value(column.name), list | tuple)]
+    if not lists or (column.kind == "multilabel" and not singles):
+        return
+    if singles:
+        one = f"{shown(singles[0].value(column.name))} in {singles[0].unit} {singles[0].number}"
+        advice = f"a list of labels, but {one} is one label: write lists in all rows, or in none"
+    else:
+        advice = "a list of labels, where kind=classes has one"
+    raise lists[0].error(f"{column.name} is {shown(lists[0].value(column.name))}, {advice}")
 
 
 def target_of(output: Output, column: TargetColumn) -> Callable[[Row], Any]:

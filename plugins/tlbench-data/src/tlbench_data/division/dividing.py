@@ -84,8 +84,11 @@ def divided(rows: Rows, options: SplitOptions, *, declared: bool) -> Divided:
         parts = divide(examples, rows.output, shares, options.seed, by_rows=by_rows)
         how = _drawn(rows, shares, options, source)
         if empty := [split for split, positions in parts.items() if not positions]:
-            kept = "; rows of one group or of equal inputs stay together" if options.group else ""
-            raise DataError(f"{rows.path}: {len(examples)} rows are too few to split: {empty[0]} would be empty{kept}")
+            together = "rows of one group or of equal inputs" if options.group else "rows of equal inputs"
+            raise DataError(
+                f"{rows.path}: {len(examples)} {'row is' if len(examples) == 1 else 'rows are'} too few to split: "
+                f"{empty[0]} would be empty; every class keeps a row in train, and {together} stay together"
+            )
     else:
         try:
             train, validation = carve(examples, rows.output, options.validation, options.seed)

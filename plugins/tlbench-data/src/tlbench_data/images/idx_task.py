@@ -178,6 +178,8 @@ def _read(task: IdxImages) -> _Read:
     if "train" not in pairs:
         raise DataError(f"{folder}: there is no training pair, but {listed(sorted(pairs))}")
     raw = {split: read_labelled(*pairs[split], _LARGEST_LABEL + 1) for split in NAMES if split in pairs}
+    if empty := [split for split, (_, labels) in raw.items() if not len(labels)]:
+        raise DataError(f"{pairs[empty[0]][0]}: the file has no images")
     numbers = sorted({int(label) for label in raw["train"][1]})
     if len(numbers) < 2:
         raise DataError(f"{pairs['train'][1]}: every label is {numbers[0]}; there must be at least two classes")

@@ -103,5 +103,9 @@ def divided(
         classes_of=lambda row: {images.labels[row]},
     )
     if empty := [split for split, positions in parts.items() if not positions]:
-        raise DataError(f"{task}: {count} images are too few to divide: {empty[0]} would be empty")
+        together = "images of one group and copies of an image" if options.group else "copies of an image"
+        raise DataError(
+            f"{task}: {count} {'image is' if count == 1 else 'images are'} too few to divide: {empty[0]} would be "
+            f"empty; every class keeps an image in train, and {together} stay together"
+        )
     return parts, carve_note(len(parts["validation"]), count, how) if is_split else f"drawn {how}"

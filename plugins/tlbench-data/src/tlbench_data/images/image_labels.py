@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tlbench import DataError
-from tlbench_data.columns.label_values import is_missing
+from tlbench_data.columns.label_values import class_key, is_missing, named_classes, text_of
+from tlbench_data.columns.left_out import check_characters
 from tlbench_data.division.row_groups import with_groups
 from tlbench_data.images.image_folders import LabelledFile
 from tlbench_data.images.image_layout import ALL
@@ -42,6 +43,7 @@ def labelled_files(
     read, _ = rows_of([table], Format(_TABLES[_suffix(str(table))], quotes=_suffix(str(table)) == ".csv"))
     rows = with_groups(read, group, "", ())
     name, label = _columns(rows[0])
+    check_characters(rows, (name, label))
     known = _by_name(table, folder, files)
     named = [row for row in rows if _key(row.text(name)) in known]
     labelled = [row for row in named if not is_missing(row.value(label))]
@@ -59,6 +61,11 @@ def labelled_files(
         )
     if not labelled:
         raise DataError(f"{table}: no row has an image and a label")
+    texts = [text_of(row.value(label)) for row in labelled]
+    # Whole numbers with and without a point are one class, as in tables of texts.
+    classes = {
+        class_key(text): class_name for class_name, texts_of in named_classes(texts).items() for text in texts_of
+    }
     splits: dict[str, list[LabelledFile]] = {}
     used: set[str] = set()
     for row in labelled:
@@ -66,7 +73,9 @@ def labelled_files(
         if file.id in used:
             raise row.error(f"{row.text(name)} has a label in an earlier row")
         used.add(file.id)
-        splits.setdefault(_split(row), []).append(LabelledFile(file.path, row.text(label), file.id, row.group))
+        splits.setdefault(_split(row), []).append(
+            LabelledFile(file.path, classes[class_key(row.text(label))], file.id, row.group)
+        )
     if set(splits) != {ALL} and not {"train", "test"} <= set(splits):
         raise DataError(f"{table}: the column split names {listed(sorted(splits))}; it must name train and test")
     left_out = {
@@ -78,8 +87,10 @@ def labelled_files(
 
 
 def _columns(row: Row) -> tuple[str, str]:
-    names = [column for column in _FILES if column in row.values]
-    labels = [column for column in _LABELS if column in row.values]
+    # Headers are often capitalised, as in "File,Label".
+    by_name = {column.casefold(): column for column in row.values}
+    names = [by_name[column] for column in _FILES if column in by_name]
+    labels = [by_name[column] for column in _LABELS if column in by_name]
     others = [column for column in row.values if column != "split"]
     # With one of two columns known, the remaining one is the other.
     if len(others) == 2 and len(names) + len(labels) == 1:

@@ -20,6 +20,7 @@ from tlbench_data.images.image_folders import (
 )
 from tlbench_data.name_lists import as_option
 from tlbench_data.own.other_sources import tables_hint
+from tlbench_data.readers.rows import listed
 from tlbench_data.split_names import named_splits, split_of
 
 ALL = "all"
@@ -98,6 +99,12 @@ class Layout:
             for name in names:
                 forms.setdefault(class_of(name), set()).add(name)
         return sorted(name for name, written in forms.items() if len(written) > 1)
+
+    def inner_note(self) -> list[str]:
+        """Returns, as a list, that folders inside class folders are no classes, if all have the same two or more."""
+        inner = {subfolders(self.folder / name) for name in self.class_folders.get(ALL, ())}
+        same = next(iter(inner)) if len(inner) == 1 else ()
+        return [f"every class folder holds {listed(same)}, which are no classes"] if len(same) > 1 else []
 
     def _place(self, split: str) -> Path:
         return self.folder / self.splits.get(split, "")

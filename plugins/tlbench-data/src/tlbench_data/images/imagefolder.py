@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from tlbench import Classes, DataError, Examples, ImageFile, SplitName, Task, UsageError
+from tlbench_data.columns.label_checks import look_alike_note
 from tlbench_data.columns.metric_choice import chosen_first, positive_class
 from tlbench_data.columns.output_kinds import OF_ONE_CLASS
 from tlbench_data.columns.renamed_labels import LabelMap
@@ -237,6 +238,8 @@ def _read(task: ImageFolder) -> _Read:
             raise DataError(f"{task.path}: map= leaves one class, {classes[0]!r}; there must be at least two")
         if joined := layout.joined():
             notes.append(f"folders in two Unicode forms are one class: {', '.join(joined)}")
+        notes += layout.inner_note()
+    notes += look_alike_note(classes, "map= joins them")
     files, how = _divided(task, files)
     for split, each in files.items():
         if each and (unseen := sorted(set(classes) - {file.label for file in each})):

@@ -27,6 +27,8 @@ _ENDS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\0": "lzma"}
 """Magic numbers of compressed tars, and the modules that read them."""
 _CHUNK = 2**20
+_ENCRYPTED = 1
+"""Bit of a zip member's flags."""
 _LAYOUT = 2
 """Increase it when an archive unpacks to other files; folders of an older layout are then ignored."""
 MACOS_FOLDER = "__MACOSX"
@@ -77,6 +79,11 @@ def unpacked(path: Path, most_bytes: int = MOST_BYTES, most_members: int = MOST_
         raise DataError(f"{path}: not an archive that can be unpacked: {reason}") from error
 
 
+def named_by_archive(message: str, path: Path) -> str:
+    """Returns a message with an archive's own name in place of the folder in the cache that it was unpacked to."""
+    return message.replace(str(unpacked(path)), str(path)) if is_archive(path) and path.is_file() else message
+
+
 def cache_folder() -> Path:
     """Returns the folder of tlbench's cache, which may not exist yet."""
     home = os.environ.get("TLBENCH_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "tlbench"
@@ -107,6 +114,8 @@ def _unpack(path: Path, folder: Path, most_bytes: int, most_members: int) -> Non
             if MACOS_FOLDER in relative.parts or relative.name.startswith("._"):
                 continue
             target = folder / relative
+            if target.is_file():
+                raise DataError(f"{path}: two of its members are called {name!r}")
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("wb") as file:
                 # Declared sizes cannot be trusted, so the bytes are counted as they come out.
@@ -128,6 +137,8 @@ def _zip_members(path: Path) -> Iterator[_Member]:
             kind = stat.S_IFMT(member.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise DataError(f"{path}: its member {member.filename!r} is not a regular file")
+            if member.flag_bits & _ENCRYPTED:
+                raise DataError(f"{path}: its member {member.filename!r} is encrypted; unpack it yourself")
             # Some programs on Windows separate folders by backslashes, against the standard of zip.
             name = member.filename.replace("\\", "/")
             yield name, member.file_size, None if name.endswith("/") else archive.open(member)

@@ -53,6 +53,8 @@ def names_in(text: str) -> tuple[str, ...]:
         raise UsageError(str(error)) from None
     if not names:
         raise UsageError(f"{path}: it has no names, one on each line")
+    if any("\0" in name for name in names):
+        raise UsageError(f"{path}: a NUL character in a name: the file is damaged, or in another encoding than UTF-8")
     return names
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tlbench import DataError, UsageError
 from tlbench_data.own.archives import is_archive, unpacked
 from tlbench_data.own.other_sources import images_hint, tables_hint
 from tlbench_data.readers.rows import listed
-from tlbench_data.split_names import named_splits
+from tlbench_data.split_names import named_splits, split_of
 
 SUFFIXES: dict[str, tuple[str, ...]] = {
     "csv": (".csv", ".csv.gz"),
@@ -29,7 +29,7 @@ OTHER_SUFFIXES: dict[str, tuple[str, ...]] = {
 }
 """Suffixes that count in folders without any split of a usual suffix, so that copies in two formats are not mixed."""
 _PIN = re.compile(r"@[0-9a-f]{12}$")
-_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
+_SHARD = re.compile(r"-(\d{5})-of-(\d{5})$")
 
 
 def pin(scheme: str, text: str) -> str:
@@ -72,7 +72,11 @@ def only_table(scheme: str, archive: Path, folder: Path) -> Path:
     Raises:
         DataError: It has no table of the scheme, or several.
     """
-    files = sorted(file for file in folder.rglob("*") if _stem(file, SUFFIXES[scheme]) and file.is_file())
+    files = sorted(
+        file
+        for file in folder.rglob("*")
+        if _stem(file, SUFFIXES[scheme]) and file.is_file() and not file.name.startswith(".")
+    )
     if not files:
         raise DataError(f"{archive}: it has no file that ends in {', '.join(SUFFIXES[scheme])}")
     if len(files) > 1:
@@ -101,7 +105,7 @@ def split_files(scheme: str, folder: Path) -> dict[str, list[Path]]:
     """Returns the files of a folder that are named like splits; several for a split in numbered shards.
 
     Raises:
-        UsageError: A split has files in two spellings, such as Train.csv and train.csv.
+        UsageError: A split has two files, such as Train.csv and train.csv, or lacks some of its shards.
     """
     usual = _files_of(folder, SUFFIXES[scheme])
     return usual or _files_of(folder, OTHER_SUFFIXES.get(scheme, ()))
@@ -114,9 +118,11 @@ def unfit_folder(scheme: str, folder: Path, split: str) -> str:
     are = "is" if len(there) == 1 else "are"
     message = f"no file is called {split}.* ({scheme}: reads {', '.join(suffixes)}); there {are} {listed(there)}"
     tables = sorted(file.name for file in folder.iterdir() if _stem(file, suffixes))
-    if not tables and (hint := images_hint(folder) or tables_hint(folder)):
+    hint = images_hint(folder)
+    if not tables and (hint := hint or tables_hint(folder)):
         return f"there is no file that {scheme}: reads ({', '.join(suffixes)}), but {hint}"
-    return f"{message}; give one, as [{'train=...,test=...' if split == 'train' else 'test=...'}]"
+    advice = f"{message}; give one, as [{'train=...,test=...' if split == 'train' else 'test=...'}]"
+    return f"{advice}; there are {hint}, with [labels={tables[0]}] if that has their labels" if hint else advice
 
 
 def _files_of(folder: Path, suffixes: tuple[str, ...]) -> dict[str, list[Path]]:
@@ -130,7 +136,36 @@ def _files_of(folder: Path, suffixes: tuple[str, ...]) -> dict[str, list[Path]]:
             given = " and ".join(files_of[spelling][0].name for spelling in spellings)
             raise UsageError(f"{folder}: {given} are both named like the {split} split; remove or rename one")
         splits[split] = files_of[spellings[0]]
+        _check_shards(split, splits[split], suffixes)
     return splits
+
+
+def _check_shards(split: str, files: Sequence[Path], suffixes: Sequence[str]) -> None:
+    """Refuses several files of one split that are not its numbered shards, and shards of which some are missing.
+
+    Raises:
+        UsageError: The files are such.
+    """
+    numbers = [match.groups() if (match := _SHARD.search(_stem(file, suffixes))) else None for file in files]
+    if len(files) == 1 and numbers == [None]:
+        return
+    totals = {number[1] for number in numbers if number}
+    if None in numbers or len(totals) > 1 or len(set(numbers)) < len(numbers):
+        given = " and ".join(file.name for file in files[:2])
+        raise UsageError(f"{files[0].parent}: {given} would both be of the {split} split; remove or rename one")
+    if len(files) != int(next(iter(totals))):
+        raise UsageError(
+            f"{files[0].parent}: only {len(files)} of the {int(next(iter(totals)))} shards of the {split} split are "
+            f"there, such as {files[0].name}; complete them, or rename those that are there"
+        )
+
+
+def unread_splits(scheme: str, folder: Path, used: Collection[Path]) -> str:
+    """Returns which files of a folder are named like splits and yet not among those used; "" if there are none."""
+    suffixes = (*SUFFIXES[scheme], *OTHER_SUFFIXES.get(scheme, ()))
+    stems = {file: _SHARD.sub("", _stem(file, suffixes)) for file in sorted(folder.iterdir()) if file.is_file()}
+    names = [file.name for file, stem in stems.items() if split_of(stem) and file.resolve() not in used]
+    return f"not read: {listed(names)}" if names else ""
 
 
 def digest(files: Sequence[Path]) -> str:

@@ -133,7 +133,7 @@ def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, optio
     split = next(iter(rows))
     given, texts, renames = column, options.texts, LabelMap(column.map)
     if form.scheme != "conll" and not form.sentence:
-        rows, texts, joined_notes = joined_columns(with_nested(rows, (*texts, column.name)), texts)
+        rows, texts, joined_notes = joined_columns(rows, texts)
         notes += joined_notes
         column = replace(column, name=plain_column(rows[split][0], column.name))
     may_be_indicators = form.scheme != "conll" and not form.sentence and column.kind in ("", "classes", "multilabel")
@@ -230,8 +230,10 @@ def _rows(
     tables = {part.split: rows_of(part.files, form) for part in parts}
     notes = [note for _, part_notes in tables.values() for note in part_notes]
     text, division = options.texts[0], options.division
-    used = {part for name in (*options.texts, column.name, form.sentence) for part in (name, *name.split("+"))}
-    splits = {split: with_groups(rows, division.group, division.time, used) for split, (rows, _) in tables.items()}
+    given = (*options.texts, column.name, form.sentence)
+    used = {part for name in given for part in (name, *name.split("+"))}
+    flat = with_nested({split: rows for split, (rows, _) in tables.items()}, (*given, division.group, division.time))
+    splits = {split: with_groups(rows, division.group, division.time, used) for split, rows in flat.items()}
     if form.sentence:
         return {split: sentences_of(rows, form.sentence, text, column.name) for split, rows in splits.items()}, notes
     return splits, notes

@@ -14,9 +14,18 @@ from tlbench_data.columns.metric_choice import chosen_first, positive_class
 from tlbench_data.division.dividing import ALL, SplitOptions, refuse_shares
 from tlbench_data.division.split_options import check_no_file, share_of
 from tlbench_data.name_lists import renamed_pairs
-from tlbench_data.own.archives import is_archive
+from tlbench_data.own.archives import is_archive, named_by_archive
 from tlbench_data.own.name_files import names_in, pinned_names
-from tlbench_data.own.named_files import beside, only_table, pin, pinned_path, split_files, unfit_folder, unpinned
+from tlbench_data.own.named_files import (
+    beside,
+    only_table,
+    pin,
+    pinned_path,
+    split_files,
+    unfit_folder,
+    unpinned,
+    unread_splits,
+)
 from tlbench_data.own.other_sources import images_hint, is_image
 from tlbench_data.own.own_options import OwnOptions
 from tlbench_data.own.own_parameters import check_parameters
@@ -166,11 +175,12 @@ class OwnTask(OwnOptions, Task):
         refuse_shares(self.name, self.division, {split: files[0].name for split, files in given.items()})
         if not given.get("train"):
             raise DataError(f"{path}: {unfit_folder(self.scheme, path, 'train')}")
+        note = unread_splits(self.scheme, path, contents(*given.values())) if path.is_dir() else ""
         if set(given) == {"train"}:
-            return [Part(ALL, given["train"])]
+            return [Part(ALL, given["train"], note)]
         if "test" not in given and not self.division.test:
             raise DataError(f"{path}: {unfit_folder(self.scheme, self._folder, 'test')}")
-        return [Part(split, given[split]) for split in _SPLITS if split in given]
+        return [Part(split, given[split], note if split == "train" else "") for split in _SPLITS if split in given]
 
     def file_of(self, split: str) -> str:
         """Returns the file, or the hub's split, that is given for a split; "" if it is not given or is a share."""
@@ -223,6 +233,19 @@ def resolve(scheme: str, text: str) -> Task:
 # Every property of the task reads the files; they are pinned by the name, so one pass per process is enough.
 @lru_cache(maxsize=8)
 def _read(task: OwnTask) -> Prepared:
+    try:
+        return _read_files(task)
+    except DataError as error:
+        message = str(error)
+        for text in (task.name.partition(":")[2], *map(task.file_of, _SPLITS)):
+            message = named_by_archive(message, unpinned(text))
+        raise DataError(message) from error
+    # A few kilobytes of brackets exceed Python's stack.
+    except RecursionError:
+        raise DataError(f"{task.name}: a value is nested too deeply") from None
+
+
+def _read_files(task: OwnTask) -> Prepared:
     column = kinds.TargetColumn(
         task.label,
         task.kind or task.only_kind,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -19,7 +20,7 @@ from tlbench_data.readers import (
     parquet,
     squad,
 )
-from tlbench_data.readers.rows import listed
+from tlbench_data.readers.rows import listed, shown
 from tlbench_data.words.word_files import USUAL_COLUMNS, WordColumns, conll_rows
 
 _FORMATS = {
@@ -88,11 +89,18 @@ def questions_of(files: Sequence[Path], *, by_article: bool = False) -> list[Exa
     """Returns the questions of SQuAD files, with their own ids and, if `by_article`, their article as the group.
 
     Raises:
-        DataError: A file cannot be read, there are no questions, or an article has no title where it is the group.
+        DataError: A file cannot be read, there are no questions, two have one id, or an article has no title where it
+            is the group.
     """
     items = list(chain.from_iterable(squad(file) for file in files))
     if not items:
         raise DataError(f"{files[0]}: the file has no questions")
+    # Predictions are joined with questions by their ids.
+    identity, count = Counter(item.id for item in items).most_common(1)[0]
+    if count > 1:
+        raise DataError(
+            f"{files[0]}: {count} questions have the id {shown(identity)}; give every question one of its own"
+        )
     if by_article and (without := [item for item in items if not item.article]):
         raise DataError(
             f"{files[0]}: group=title: {len(without)} of {len(items)} questions have no title, such as {without[0].id}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,6 +17,8 @@ _Found: TypeAlias = "tuple[list[dict[str, Any]], str]"
 
 def json_table(path: Path, encoding: str = "utf-8", field: str = "") -> tuple[list[Row], str]:
     """Returns the rows of a JSON file, and a note on where in an object they were found.
+
+    Every row has every field; one that it lacks in the file is None.
 
     Args:
         path: The file: an object on each line; a list of objects; or one object that has the rows as a list in one of
@@ -31,7 +34,7 @@ def json_table(path: Path, encoding: str = "utf-8", field: str = "") -> tuple[li
     # A line of a .jsonl file is a row, even if it is the only one and has lists in it.
     is_lines = start != "[" and (_has_lines(text) or ".jsonl" in path.suffixes)
     if is_lines and not field:
-        return list(json_lines(path, encoding)), ""
+        return _completed(list(json_lines(path, encoding))), ""
     if field and _has_lines(text):
         raise DataError(f"{path}: field= is for one JSON object, and this file has one on each line")
     whole = parsed_json(text, str(path))
@@ -59,7 +62,16 @@ def _rows(path: Path, items: list[Any]) -> list[Row]:
     for number, item in enumerate(items, 1):
         if not isinstance(item, dict):
             raise DataError(f"{path}, row {number}: {shown(item)} is not a JSON object")
-    return [Row(path, number, item, "row") for number, item in enumerate(items, 1)]
+    return _completed([Row(path, number, item, "row") for number, item in enumerate(items, 1)])
+
+
+def _completed(rows: list[Row]) -> list[Row]:
+    """Returns the rows with nothing, as in an empty cell, for a field that only other rows have."""
+    columns = dict.fromkeys(name for row in rows for name in row.values)
+    return [
+        row if len(row.values) == len(columns) else replace(row, values={**dict.fromkeys(columns), **row.values})
+        for row in rows
+    ]
 
 
 def _inner(path: Path, whole: dict[str, Any], field: str) -> _Found:

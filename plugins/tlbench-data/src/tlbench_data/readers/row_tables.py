@@ -49,6 +49,11 @@ def delimited(
             if len(set(names)) < len(names):
                 twice = next(name for name in names if names.count(name) > 1)
                 raise DataError(f"{path}, line {number}: the header names {shown(twice)} twice")
+            if any("\0" in name for name in names):
+                raise DataError(
+                    f"{path}, line {number}: a NUL character in the header: the file is damaged, or in another "
+                    "encoding, which encoding= sets"
+                )
             continue
         # The first row decides the number of columns of a file without names.
         names = names or [str(index) for index in range(len(fields))]
@@ -100,7 +105,11 @@ def parquet(path: Path, *, named: bool = False) -> Iterator[Row]:
 
     try:
         with pq.ParquetFile(path) as file:
-            names_of = _class_names(file.schema_arrow.metadata) if named else {}
+            columns = file.schema_arrow.names
+            if len(set(columns)) < len(columns):
+                twice = next(name for name in columns if columns.count(name) > 1)
+                raise DataError(f"{path}: two columns are called {shown(twice)}")
+            names_of = _class_names(path, file.schema_arrow.metadata) if named else {}
             renamed = {column: _renamer(names) for column, names in names_of.items()}
             number = 0
             # In batches, so that a large file is not in memory twice as Arrow and Python objects.
@@ -110,7 +119,8 @@ def parquet(path: Path, *, named: bool = False) -> Iterator[Row]:
                     for column, rename in renamed.items():
                         values[column] = rename(values.get(column))
                     yield Row(path, number, values, "row")
-    except (pa.ArrowException, OSError) as error:
+    # Python has no dates as far off as Arrow's.
+    except (pa.ArrowException, OSError, OverflowError) as error:
         raise DataError(f"{path}: not a Parquet file that can be read: {' '.join(str(error).split())}") from None
 
 
@@ -125,7 +135,7 @@ def class_names(path: Path) -> dict[str, tuple[str, ...]]:
 
     try:
         with pq.ParquetFile(path) as file:
-            return _class_names(file.schema_arrow.metadata)
+            return _class_names(path, file.schema_arrow.metadata)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: not a Parquet file that can be read: {' '.join(str(error).split())}") from None
 
@@ -165,12 +175,32 @@ def parsed_json(text: str, where: str) -> Any:
         DataError: It is not JSON; the message begins with `where`.
     """
     try:
-        return json.loads(text)
+        return _JSON.decode(text)
     except json.JSONDecodeError as error:
         raise DataError(f"{where}: not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
+    except _RepeatedField as error:
+        raise DataError(f"{where}: an object has the field {shown(str(error))} twice") from None
+    # Python refuses to read whole numbers of thousands of digits.
+    except ValueError:
+        raise DataError(f"{where}: a number has too many digits") from None
     # A few kilobytes of brackets exceed Python's stack.
     except RecursionError:
         raise DataError(f"{where}: nested too deeply") from None
+
+
+class _RepeatedField(ValueError):
+    """An object has two values of one name; the argument is that name."""
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    item = dict(pairs)
+    if len(item) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _RepeatedField(next(name for name in names if names.count(name) > 1))
+    return item
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_without_repeats)
 
 
 def _json(path: Path) -> Iterator[Row]:
@@ -196,7 +226,10 @@ def _quoted_cells(path: Path, delimiter: str, encoding: str) -> Iterator[tuple[i
         except StopIteration:
             return
         except csv.Error as error:
-            raise DataError(f"{path}, line {first_line}: {error}") from None
+            is_open = str(error) == "unexpected end of data"
+            what = "the quotation mark that begins a field in this row is not closed" if is_open else str(error)
+            advice = "double the quotation marks inside fields, or set quotes=false to read all as plain characters"
+            raise DataError(f"{path}, line {first_line}: {what}; {advice}") from None
         if fields:
             yield first_line, fields
         first_line = reader.line_num + 1
@@ -208,21 +241,28 @@ def _bare_cells(path: Path, delimiter: str, encoding: str) -> Iterator[tuple[int
             yield number, line.split(delimiter)
 
 
-def _class_names(metadata: dict[bytes, bytes] | None) -> dict[str, tuple[str, ...]]:
-    """Returns the names of each column of class indices."""
+def _class_names(path: Path, metadata: dict[bytes, bytes] | None) -> dict[str, tuple[str, ...]]:
+    """Returns the names of each column of class indices.
+
+    Raises:
+        DataError: Two classes of a column have one name.
+    """
     # The metadata is from a file that anybody may have written: whatever it lacks means no names.
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         return {}
     found: dict[str, tuple[str, ...]] = {}
-    for column, feature in features.items():
+    for column, feature in features.items() if isinstance(features, dict) else ():
         # A list of classes has its features in "feature"; older versions of the library wrote a list of one item.
         inner = feature[0] if isinstance(feature, list) and len(feature) == 1 else feature
         inner = inner.get("feature", inner) if isinstance(inner, dict) else {}
         names = inner.get("names") if isinstance(inner, dict) and inner.get("_type") == "ClassLabel" else None
-        if isinstance(names, list) and names:
+        if isinstance(names, list) and names and all(isinstance(name, str | int) for name in names):
             found[column] = tuple(str(name) for name in names)
+            if len(set(found[column])) < len(names):
+                twice = next(name for name in found[column] if found[column].count(name) > 1)
+                raise DataError(f"{path}: its metadata calls two classes of {column} {shown(twice)}; rename one")
     return found
 
 

@@ -127,6 +127,8 @@ def _question(item: dict[str, Any], article: str, context: Any, prefix: str, pos
             raise DataError(f"{where}: the {name} is {'empty' if not text or isinstance(text, str) else shown(text)}")
         if surrogate := unpaired_surrogate(text):
             raise DataError(f"{where}: the {name} contains an unpaired surrogate ({surrogate})")
+        if "\0" in text:
+            raise DataError(f"{where}: the {name} has a NUL character: the file is damaged, or in another encoding")
     assert isinstance(question, str)
     assert isinstance(context, str)
     # The context is not stripped: answers are positions in it.

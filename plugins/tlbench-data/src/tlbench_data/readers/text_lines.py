@@ -53,14 +53,19 @@ def decoded(path: Path, encoding: str = "utf-8") -> str:
         ) from None
     except LookupError:
         raise DataError(f"{path}: Python has no encoding {encoding!r}") from None
+    # Some codecs raise the general exception, without a position.
+    except UnicodeError as error:
+        raise DataError(f"{path}: not {encoding}: {error}; set encoding= if it is another") from None
 
 
 def lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
     """Yields the lines with their numbers from 1, without an empty last one.
 
-    Only a line feed ends a line, because texts contain other characters that `str.splitlines` splits at.
+    Only a line feed ends a line, because texts contain other characters that `str.splitlines` splits at. In a file
+    without any, carriage returns do, as in those of old Macs.
     """
-    whole = decoded(path, encoding).split("\n")
+    text = decoded(path, encoding)
+    whole = text.split("\n" if "\n" in text else "\r")
     if whole and not whole[-1]:
         whole.pop()
     for number, line in enumerate(whole, 1):

@@ -110,6 +110,7 @@ def recognise(sentences: Sequence[Sequence[str]], declared: Sequence[str], given
             scheme = TagScheme(name, *form)
             _check_order(sentences, scheme, where)
             return scheme
+    _refuse_small_letters(tags, where)
     if stray := _without_scheme(tags):
         raise DataError(
             f"{where}: most tags are of the BIO scheme, but {listed(stray)} are not: "
@@ -200,6 +201,22 @@ def _check_order(sentences: Sequence[Sequence[str]], scheme: TagScheme, where: s
             f"{where}: the tags look like {scheme.name.upper()}, but {wrong} of {total} are out of order: "
             f"set tag_scheme={scheme.name} to read them as entities, or tag_scheme=plain to learn a class for each word"
         )
+
+
+def _refuse_small_letters(tags: set[str], where: str) -> None:
+    """Refuses tags that would mark entities if they were written in capitals, such as b-per and o.
+
+    Raises:
+        DataError: The tags are such.
+    """
+    capitals = {tag.upper() for tag in tags} - {"O"}
+    if "o" not in tags or not any(_scheme_of(capitals, separator, True) for separator in "-_"):
+        return
+    pairs = "+".join(f"{tag}:{tag.upper()}" for tag in sorted(tags)[:3])
+    raise DataError(
+        f"{where}: the tags {listed(sorted(tags))} mark entities in small letters: rename all of them to capitals, as "
+        f"map={pairs}, or set tag_scheme=plain to learn a class for each word"
+    )
 
 
 def _without_scheme(tags: set[str]) -> list[str]:
