@@ -253,3 +253,9 @@ def test_names_with_nul(tmp_path):
     assert "names.txt: a NUL character in a name" in refused(
         "csv", written(tmp_path, "a.csv", ROWS), "[labels=names.txt]"
     )
+
+
+def test_metrics_of_other_outputs(tmp_path):
+    message = "metric=bleu does not score Classes: choose accuracy, "
+    assert message in refused("csv", written(tmp_path, "a.csv", ROWS), "[metric=bleu]")
+    assert message in refused("imagefolder", images(tmp_path / "images"), "[metric=bleu]")

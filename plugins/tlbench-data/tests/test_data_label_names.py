@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from tlbench_data.name_lists import as_option, joined_names, renamed_pairs
+from tlbench_data.name_lists import as_map, as_option, joined_names, renamed_pairs
 
 from tlbench import Classes, DataError, MultiLabel, Scalar, TokenClasses, UsageError
 from tlbench.catalog.catalog import Catalog
@@ -48,6 +48,12 @@ def test_names_in_a_list(text, names):
 def test_every_name_can_be_declared(name):
     _, params = parse(f"x[{as_option('labels', [name, 'other'])}]")
     assert joined_names(params["labels"]) == (name, "other")
+
+
+@pytest.mark.parametrize("name", ["C++", "x:y", "a,b", "end\\", "\\+", "d]", '"q"', "new\nline"])
+def test_every_name_can_be_mapped(name):
+    option = as_map([(name, "plain"), ("other", name)])
+    assert renamed_pairs(parse(f"csv:x[{option}]")[1]["map"]) == ((name, "plain"), ("other", name))
 
 
 def test_pairs_in_a_map():

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from tlbench.catalog.names import quoted
 
+_SPECIAL = re.compile(r"[+:\\]")
 _ESCAPED = re.compile(r"\\([+:\\])")
 
 
@@ -39,9 +40,15 @@ def as_option(option: str, names: Iterable[str]) -> str:
     return f"{option}={quoted('+'.join(map(escaped, names)))}"
 
 
+def as_map(pairs: Iterable[tuple[str, str]]) -> str:
+    """Returns the option map= with these pairs of an old and a new name, as it stands in a task's name."""
+    sides = ((_SPECIAL.sub(r"\\\g<0>", old), _SPECIAL.sub(r"\\\g<0>", new)) for old, new in pairs)
+    return f"map={quoted('+'.join(map(':'.join, sides)))}"
+
+
 def escaped(name: str) -> str:
     """Returns a name as it stands in a list of names."""
-    return re.sub(r"[+:\\]", r"\\\g<0>", name) if re.search(r"\+|\\[+:\\]|\\$", name) else name
+    return _SPECIAL.sub(r"\\\g<0>", name) if re.search(r"\+|\\[+:\\]|\\$", name) else name
 
 
 def _split(text: str, separator: str) -> list[str]:

@@ -22,7 +22,7 @@ from tlbench_data.option_fields import option
 from tlbench_data.own.name_files import check_classes, names_in, pinned_names
 from tlbench_data.own.named_files import digest
 from tlbench_data.own.other_sources import images_hint
-from tlbench_data.own.own_parameters import check_map, check_metric
+from tlbench_data.own.own_parameters import check_map, check_metric, check_metric_fits
 from tlbench_data.readers.rows import listed
 from tlbench_data.split_names import NAMES, split_of
 
@@ -65,6 +65,7 @@ class IdxImages(Task):
             check_classes(self.name, self.labels)
         check_map(self.name, self.map)
         check_metric(self.name, self.metric, self.positive_class)
+        check_metric_fits(self.name, self.metric, Classes(()))
 
     @property
     def metrics(self) -> tuple[str, ...]:  # type: ignore[override]

@@ -23,7 +23,7 @@ from tlbench_data.name_lists import renamed_pairs
 from tlbench_data.option_fields import option
 from tlbench_data.own.name_files import check_classes, names_in, pinned_names
 from tlbench_data.own.named_files import beside, pin, pinned_path
-from tlbench_data.own.own_parameters import check_map, check_metric
+from tlbench_data.own.own_parameters import check_map, check_metric, check_metric_fits
 from tlbench_data.split_names import NAMES
 
 SCHEME = "imagefolder:"
@@ -70,6 +70,7 @@ class ImageFolder(Task):
             check_classes(self.name, self.labels)
         check_map(self.name, self.map)
         check_metric(self.name, self.metric, self.positive_class)
+        check_metric_fits(self.name, self.metric, Classes(()))
         if self.drop_missing and not is_table(self.labels):
             raise UsageError(f"{self.name}: drop_missing= is for a table of labels, as labels=labels.csv; leave it out")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tlbench import METRICS, Metric, UsageError
+from tlbench import METRICS, DataError, Metric, Output, UsageError
 from tlbench_data.columns import output_kinds as kinds
 from tlbench_data.columns.label_values import class_key
 from tlbench_data.division.split_options import check_seed, check_shares
@@ -62,6 +62,20 @@ def check_metric(name: str, metric: str, positive_class: str) -> None:
         raise UsageError(f"{name}: metric={metric}: choose {', '.join(known)}")
     if positive_class and metric not in kinds.OF_ONE_CLASS:
         raise UsageError(f"{name}: positive_class= needs metric={', '.join(kinds.OF_ONE_CLASS)}")
+
+
+def check_metric_fits(name: str, metric: str, output: Output) -> None:
+    """Refuses a metric that does not score the output.
+
+    Raises:
+        DataError: It does not; the message lists those that do.
+    """
+    if not metric:
+        return
+    known = METRICS if metric in METRICS else _all_metrics()
+    if not known[metric].supports(output):
+        fitting = [each for each, one in known.items() if one.supports(output)]
+        raise DataError(f"{name}: metric={metric} does not score {type(output).__name__}: choose {', '.join(fitting)}")
 
 
 def check_names(name: str, option: str, text: str) -> None:

@@ -28,7 +28,7 @@ from tlbench_data.own.named_files import (
 )
 from tlbench_data.own.other_sources import images_hint, is_image
 from tlbench_data.own.own_options import OwnOptions
-from tlbench_data.own.own_parameters import check_parameters
+from tlbench_data.own.own_parameters import check_metric_fits, check_parameters
 from tlbench_data.own.own_splits import Options, Part, Prepared, contents, prepare, shared
 from tlbench_data.own.schemes import Format
 from tlbench_data.words.tagged_words import ENTITY_METRICS
@@ -273,6 +273,7 @@ def _read_files(task: OwnTask) -> Prepared:
             f"{task.name}: metric={task.metric} needs tags of entities, such as B-PER; "
             f"here there is {', '.join(prepared.metrics)}"
         )
+    check_metric_fits(task.name, task.metric, prepared.output)
     note = _positive_class(task, prepared)[1]
     return replace(prepared, description=f"{prepared.description}; {note}" if note else prepared.description)
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tlbench import DataError
+from tlbench_data.name_lists import as_map
 from tlbench_data.readers.rows import listed
 
 _LETTERS = {"bio": "BI", "iobes": "BIES", "bmes": "BMESW", "bilou": "BILU"}
@@ -212,10 +213,10 @@ def _refuse_small_letters(tags: set[str], where: str) -> None:
     capitals = {tag.upper() for tag in tags} - {"O"}
     if "o" not in tags or not any(_scheme_of(capitals, separator, True) for separator in "-_"):
         return
-    pairs = "+".join(f"{tag}:{tag.upper()}" for tag in sorted(tags)[:3])
+    example = as_map((tag, tag.upper()) for tag in sorted(tags)[:3])
     raise DataError(
         f"{where}: the tags {listed(sorted(tags))} mark entities in small letters: rename all of them to capitals, as "
-        f"map={pairs}, or set tag_scheme=plain to learn a class for each word"
+        f"{example}, or set tag_scheme=plain to learn a class for each word"
     )
 
 
