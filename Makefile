@@ -26,7 +26,7 @@ OTHER := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(THREADS)=2
 NOTHING_PICKED := 5
 ARGS ?=
 
-.PHONY: help env run test test-processors check tour format soak bench bench-gpu bench-growth peers constraints leaderboards \
+.PHONY: help env run test test-processors check tour format soak bench bench-gpu bench-growth bench-ranks peers constraints leaderboards \
 	clean
 
 help:  ## Say what there is to make.
@@ -74,6 +74,9 @@ bench: peers  ## Side by side with peers; TLBENCH_DATA is GLUE's folder. ARGS="-
 
 bench-gpu: peers  ## The same on a GPU, with a model of BERT-base's size.
 	@$(BIN)/python -m benchmarks.speed --device cuda $(ARGS)
+
+bench-ranks: env  ## Ranks and intervals, simulated; resumable. ARGS="--share 0.1" draws a tenth.
+	@$(BIN)/python -m benchmarks.ranks $(ARGS)
 
 bench-growth: env  ## How cost grows with cells, records, trials and examples. ARGS="--only plan" picks.
 	@$(BIN)/python -m benchmarks.growth $(ARGS)

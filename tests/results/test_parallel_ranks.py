@@ -27,13 +27,13 @@ GROUPS = [
 
 
 def ranked(metric, summaries):
-    places = [Place(i + 1, i > 1, summaries[0].task) for i in range(len(summaries))]
+    places = [Place(i + 1, i + 2, summaries[0].task) for i in range(len(summaries))]
     return places, [f"{metric.name} of {summary.cell}" for summary in summaries]
 
 
 def ranked_by_process(metric, summaries):
     """Returns the id and name of the process instead of ranks."""
-    return [Place(os.getpid(), False, "")], [multiprocessing.current_process().name]
+    return [Place(os.getpid(), None, "")], [multiprocessing.current_process().name]
 
 
 @contextmanager

@@ -1,15 +1,15 @@
-"""Paired comparisons and tied ranks."""
+"""The difference between two cells on one test split."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tlbench.metrics.resampling import score
 from tlbench.metrics.scored import Scored
-from tlbench.results.stats import CellPredictions, Rank, RankEntry, holm, mean_score, paired_difference, tied_ranks
+from tlbench.results.stats import CellPredictions, holm, mean_score, paired_difference
 
 TARGETS = np.random.default_rng(0).integers(0, 2, 400)
 IDS = tuple(map(str, range(400)))
@@ -25,15 +25,6 @@ def predicting(share, seeds=(0,), draw=0, noise=0.1, targets=TARGETS, ids=IDS):
     return CellPredictions(ids, targets, np.array(rows), tuple(seeds))
 
 
-def entry(predictions, metric="accuracy"):
-    value = mean_score(metric, predictions)
-    return RankEntry(value, value - 0.03, value + 0.03, predictions)
-
-
-def places(ranks):
-    return [(rank.place, rank.tied) for rank in ranks]
-
-
 @pytest.mark.parametrize("metric", ["accuracy", "f1", "f1_macro", "matthews", "pearson", "spearman"])
 def test_a_real_difference_is_found_and_no_difference_is_not(metric):
     good, same, bad = predicting(0.9, (0, 1)), predicting(0.9, (0, 1), draw=1), predicting(0.8, (0, 1), draw=2)
@@ -44,13 +35,10 @@ def test_a_real_difference_is_found_and_no_difference_is_not(metric):
     assert paired_difference(metric, good, same).p > 0.05
 
 
-def test_pairs_find_what_intervals_that_overlap_do_not():
+def test_a_small_difference_on_the_same_examples_is_found():
     a = predicting(0.90, noise=0.005)
     b = predicting(0.86, noise=0.005)
     assert paired_difference("accuracy", a, b).p < 0.05
-    assert places(tied_ranks("accuracy", [entry(a), entry(b)])) == [(1, False), (2, False)]
-    apart = [RankEntry(e.value, e.low, e.high) for e in (entry(a), entry(b))]
-    assert places(tied_ranks("accuracy", apart)) == [(1, True), (1, True)]
 
 
 def test_a_difference_is_antisymmetric_and_repeats():
@@ -74,7 +62,6 @@ def test_of_few_examples_no_more_is_claimed_than_a_sign_test_could(n, differ):
     right = CellPredictions(ids, targets, np.ones((1, n), dtype=int), (0,))
     wrong = CellPredictions(ids, targets, (np.arange(n) >= differ).astype(int)[None], (0,))
     assert paired_difference("accuracy", right, wrong).p >= 2.0 ** (1 - differ)
-    assert places(tied_ranks("accuracy", [entry(right), entry(wrong)])) == [(1, True), (1, True)]
     two = CellPredictions(ids, targets, np.concatenate([right.values, wrong.values]), (0, 1))
     assert paired_difference("accuracy", two, wrong).p >= 2.0 ** (1 - differ)
 
@@ -133,8 +120,6 @@ def test_other_examples_are_not_compared_in_pairs():
     other = predicting(0.9, ids=tuple(f"x{i}" for i in range(400)))
     with pytest.raises(ValueError, match="same examples"):
         paired_difference("accuracy", predicting(0.9), other)
-    ranks = tied_ranks("accuracy", [entry(predicting(0.9)), entry(other)])
-    assert ranks == [Rank(1, True, False)] * 2
 
 
 def test_parts_that_do_not_fit_are_refused():
@@ -142,39 +127,6 @@ def test_parts_that_do_not_fit_are_refused():
         CellPredictions(("a", "b"), np.array([0]), np.array([[0, 1]]), (0,))
     with pytest.raises(ValueError, match="do not fit"):
         CellPredictions((), np.array([]), np.zeros((1, 0)), (0,))
-
-
-def test_entries_not_different_from_the_best_share_its_rank():
-    entries = [entry(predicting(share, (0, 1), draw)) for draw, share in enumerate((0.5, 0.9, 0.8, 0.895, 0.795))]
-    assert places(tied_ranks("accuracy", entries)) == [(5, False), (1, True), (3, True), (1, True), (3, True)]
-    assert all(rank.paired for rank in tied_ranks("accuracy", entries))
-
-
-def test_ranks_by_intervals_alone():
-    entries = [
-        RankEntry(0.9, 0.88, 0.92),
-        RankEntry(0.88, 0.86, 0.90),
-        RankEntry(0.85, 0.83, 0.87),
-        RankEntry(0.5, 0.4, 0.6),
-    ]
-    assert places(tied_ranks("accuracy", entries)) == [(1, True), (1, True), (3, False), (4, False)]
-
-
-def test_nothing_and_one_are_ranked():
-    assert tied_ranks("accuracy", []) == []
-    assert places(tied_ranks("accuracy", [entry(predicting(0.9))])) == [(1, False)]
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
-@settings(max_examples=100, deadline=None)
-def test_ranks_by_intervals_follow_the_values(values):
-    ranks = tied_ranks("accuracy", [RankEntry(v, v - 0.05, v + 0.05) for v in values])
-    for a, first in zip(values, ranks, strict=True):
-        for b, second in zip(values, ranks, strict=True):
-            assert first.place <= second.place or a <= b
-    counts = {rank.place: [r.place for r in ranks].count(rank.place) for rank in ranks}
-    assert all(rank.tied == (counts[rank.place] > 1) for rank in ranks)
-    assert min(counts) == 1
 
 
 @given(st.lists(st.floats(0, 1), max_size=10))

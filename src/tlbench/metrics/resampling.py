@@ -127,6 +127,16 @@ def resampled_alike(metric: str | Metric, samples: Sequence[Scored], weights: Ar
     return [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
 
 
+def from_sums(metric: Metric, sums: Floats) -> Floats:
+    """Returns the metric (R,) for rows of sums (R, m) of its statistics, with undefined scores replaced as `resampled`.
+
+    Raises:
+        Diverged, PluginError: As `resampled`.
+    """
+    with _naming_plugin_metric(metric):
+        return _finite_scores(metric, metric.value(sums), len(sums))
+
+
 def statistics(metric: str | Metric, scored: Scored) -> Floats:
     """Returns the statistics (N, m) of each example, from whose sums `from_statistics` computes the metric.
 

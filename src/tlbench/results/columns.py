@@ -21,7 +21,7 @@ COLUMNS: dict[str, str] = {
     "variant": "str",
     "status": "str",
     "rank": "Int64",
-    "tied": "bool",
+    "rank_last": "Int64",
     "ranked_by": "str",
     "metric": "str",
     "metric_label": "str",
@@ -31,6 +31,7 @@ COLUMNS: dict[str, str] = {
     "value": "float64",
     "low": "float64",
     "high": "float64",
+    "interval_of": "str",
     "seed_std": "float64",
     "seed_min": "float64",
     "seed_max": "float64",
@@ -80,12 +81,15 @@ COLUMNS: dict[str, str] = {
   task, backbone and strategy differ; it is empty if there is only one such cell.
 - `status` is the record's status, or "pending" for an expected cell without a record. Only a cell with the status "ok"
   has a rank; failed cells stand behind those.
-- `ranked_by` is "paired test", or "intervals" if predictions are missing or are for different examples.
+- `rank` is 1 + the number of rows of the task that are significantly better, and `rank_last` is the number of rows
+  minus those that are significantly worse: the ranks that the data allow. Rows with one seed have neither.
+- `ranked_by` is "paired test"; "intervals" if predictions are missing or are for different examples; or "one seed".
 - `metric_label` is the metric's name in headings. `in_points` tells whether the metric is a fraction of 1, which tables
   multiply by 100. `metric_worst` is the value of a failed cell in a mean over tasks, if the metric has such a value.
-- `value` is the primary `metric` on the test split, averaged over seeds. `low` and `high` are the ends of the 95%
-  intervals over test examples, averaged over seeds. `seed_std` (of a sample: S seeds divide by S - 1), `seed_min` and
-  `seed_max` are the spread over seeds.
+- `value` is the primary `metric` on the test split, averaged over seeds. `low` and `high` are the ends of its 95%
+  interval; `interval_of` is "strategy" for an interval of the strategy's expected score, over test examples and seeds,
+  and "one fit" for one over test examples alone, as with fewer than three seeds or without predictions.
+  `seed_std` (of a sample: S seeds divide by S - 1), `seed_min` and `seed_max` are the spread over seeds.
 - `gain` is how much better `value` is than the value of `from-scratch` on the same task and backbone, in points
   (hundredths), or in the metric's own unit if the metric is not a fraction of 1.
 - `n` is the number of test examples, and `trials` the number of trials; `searched` tells whether their settings
@@ -105,6 +109,9 @@ SHOWN = ("accuracy", "f1", "f1_macro")
 """Metrics with a column in every frame, because tables show them beside the primary one."""
 METRIC = "metric."
 """Prefix of the columns of metrics, so that no metric can take the name of another column."""
+STRATEGY = "strategy"
+ONE_FIT = "one fit"
+"""Values of the column `interval_of`."""
 OK = "ok"
 PENDING = "pending"
 

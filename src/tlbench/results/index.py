@@ -40,8 +40,8 @@ _MAX_BYTES, _MAX_BYTES_PER_FILE = 2**24, 2**12
 
 A larger file is not read, because a file from someone else could fill the memory. Real files are far smaller.
 """
-_Places = tuple[list[int | None], list[bool], list[str]]
-"""The fields of `Place` for a group of summaries, as three lists, which take less space than a list of places."""
+_Places = tuple[list[int | None], list[int | None], list[str], list[float | None], list[float | None]]
+"""The fields of `Place` for a group of summaries, as lists, which take less space than a list of places."""
 
 
 class _Content(msgspec.Struct, array_like=True):
@@ -220,8 +220,10 @@ class Index:
             if not self._skip_cache:
                 self._used[key] = (
                     [place.rank for place in computed],
-                    [place.tied for place in computed],
+                    [place.rank_last for place in computed],
                     [place.ranked_by for place in computed],
+                    [place.low for place in computed],
+                    [place.high for place in computed],
                 )
                 self._changed = True
             return computed

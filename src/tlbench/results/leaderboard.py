@@ -11,7 +11,7 @@ from tlbench.contracts.cell import Cell, Protocol
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Provenance, Record
 from tlbench.metrics import METRICS
-from tlbench.results.columns import METRIC, OK, PENDING, Row, as_rows, with_metrics
+from tlbench.results.columns import METRIC, OK, ONE_FIT, PENDING, STRATEGY, Row, as_rows, with_metrics
 from tlbench.results.provenance_notes import differences, stopped_early
 from tlbench.results.ranking import NOWHERE, Place, Ranked, by_intervals, by_predictions, gains, goodness, places
 from tlbench.results.records.summaries import CellSummary, Summaries, summaries_of
@@ -133,8 +133,7 @@ class Table:
                 for notes, one in zip(differences(summaries), cells, strict=True)
             ],
             "expected": _expected(cells, planned),
-            # One column for each field of `Place`; not strict, as there are none to zip without summaries.
-            **dict(zip(Place._fields, map(list, zip(*all_places, strict=True)), strict=False)),
+            **_place_columns(cells, all_places),
             **_metric_columns([one.metric for one in cells], metrics),
         }
 
@@ -233,6 +232,19 @@ def _metric_columns(names: Sequence[str], metrics: Mapping[str, Metric]) -> dict
         of = {name: fact[position] for name, fact in facts.items()}
         columns[title] = [of[name] for name in names]
     return columns
+
+
+def _place_columns(cells: Sequence[CellSummary], all_places: Sequence[Place]) -> dict[str, list[Any]]:
+    """Returns the columns of ranks and intervals; the recorded interval of one fit where there is no other."""
+    pairs = list(zip(cells, all_places, strict=True))
+    return {
+        "rank": [place.rank for place in all_places],
+        "rank_last": [place.rank_last for place in all_places],
+        "ranked_by": [place.ranked_by for place in all_places],
+        "low": [one.low if place.low is None else place.low for one, place in pairs],
+        "high": [one.high if place.high is None else place.high for one, place in pairs],
+        "interval_of": ["" if one.low is None else ONE_FIT if place.low is None else STRATEGY for one, place in pairs],
+    }
 
 
 def _expected(cells: Sequence[CellSummary], planned: Sequence[str]) -> list[bool]:

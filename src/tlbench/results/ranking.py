@@ -22,11 +22,17 @@ Complain: TypeAlias = Callable[[str], None]
 
 
 class Place(NamedTuple):
-    """A cell's rank, counted from 1 (None without one); cells that cannot be distinguished share a rank."""
+    """A cell's rank among the cells of its task."""
 
     rank: int | None
-    tied: bool
+    """1 + the number of cells that are significantly better; None without a score, or with one seed."""
+    rank_last: int | None
+    """The other end of the ranks that the data allow; equal to `rank` if every other cell differs significantly."""
     ranked_by: str
+    """"paired test", "intervals", "one seed" for a cell with a score but no rank, or empty without a score."""
+    low: float | None = None
+    """Lower end of the 95% interval of the strategy's expected score, over examples and seeds; None if unknown."""
+    high: float | None = None
 
 
 Ranked: TypeAlias = Callable[[Metric, Sequence[CellSummary]], list[Place]]
@@ -36,7 +42,10 @@ _AGREEMENT = 1e-6
 """Largest relative difference between a recorded score and the score of its stored predictions."""
 _RAISED = (Exception, SystemExit)
 """Exceptions of a plugin's metric that must not end the leaderboard. A metric may call sys.exit by mistake."""
-NOWHERE = Place(None, False, "")
+ONE_SEED = "one seed"
+"""`Place.ranked_by` of a cell whose only fit does not show what another seed would have given."""
+_BASIS = {True: "paired test", False: "intervals"}
+NOWHERE = Place(None, None, "")
 """The place of a cell without a score or with an unknown metric."""
 
 
@@ -93,7 +102,7 @@ def places(summaries: Sequence[CellSummary], ranked: Ranked, metrics: Mapping[st
 
 
 def by_intervals(metric: Metric, summaries: Sequence[CellSummary]) -> list[Place]:
-    """Returns places in which cells tie if their intervals overlap."""
+    """Returns places in which two cells differ if their intervals do not overlap."""
     return by_predictions(metric, summaries, lambda summary: None)
 
 
@@ -103,7 +112,7 @@ def by_predictions(
     predictions_of: PredictionsOf,
     complain: Complain = lambda text: None,
 ) -> list[Place]:
-    """Returns places from paired tests on the cells' predictions, or from intervals where predictions are missing.
+    """Returns places from tests of all pairs on the cells' predictions, or from intervals where these are missing.
 
     If the metric cannot be computed from the predictions, intervals are used and `complain` is called once.
 
@@ -113,29 +122,41 @@ def by_predictions(
         predictions_of: Returns a cell's stored predictions.
         complain: Receives a message about predictions that the metric cannot score.
     """
-    from tlbench.results.stats import RankEntry, tied_ranks
+    from tlbench.results.significance.ranks import FEWEST_SEEDS, RankEntry, ranks
 
     def entries(predictions_of: PredictionsOf) -> list[RankEntry]:
-        ranked = []
-        for summary in summaries:
-            predictions = _checked(metric, summary, predictions_of(summary), failed)
-            ranked.append(RankEntry(*_interval(summary, predictions is not None), predictions))
-        return ranked
+        return [
+            RankEntry(
+                *_interval(summary),
+                summary.seeds,
+                # One seed gets no rank, so its predictions need not be read.
+                _checked(metric, summary, predictions_of(summary), failed) if summary.seeds >= FEWEST_SEEDS else None,
+            )
+            for summary in summaries
+        ]
 
     failed: list[BaseException] = []
     try:
-        ranks = tied_ranks(metric, entries(predictions_of))
+        results = ranks(metric, entries(predictions_of))
     except _RAISED as error:
         failed.append(error)
         # A test compares pairs of cells, so one cell without predictions cannot be left out on its own.
-        ranks = tied_ranks(metric, entries(lambda summary: None))
+        results = ranks(metric, entries(lambda summary: None))
     if failed:
         why = " ".join(f"{type(failed[0]).__name__}: {failed[0]}".split())
         complain(
             f"{summaries[0].task}: the metric {metric.name} cannot be computed from stored predictions, and intervals "
             f"rank what it cannot: {why}"
         )
-    return [Place(rank.place, rank.tied, "paired test" if rank.paired else "intervals") for rank in ranks]
+    return [
+        Place(
+            rank.place,
+            rank.last,
+            ONE_SEED if rank.place is None else _BASIS[rank.is_tested],
+            *(rank.interval or (None, None)),
+        )
+        for rank in results
+    ]
 
 
 def _checked(
@@ -160,13 +181,11 @@ def _checked(
     return predictions if agree else None
 
 
-def _interval(summary: CellSummary, is_tested: bool) -> tuple[float, float, float]:
-    """Returns a cell's value and the ends of its interval, widened by the spread over seeds unless `is_tested`."""
+def _interval(summary: CellSummary) -> tuple[float, float, float]:
+    """Returns a cell's value and the ends of its interval, over examples and seeds."""
     # A cell with status ok has all three.
     value, low, high = cast(tuple[float, float, float], (summary.value, summary.low, summary.high))
-    if is_tested:
-        return value, low, high
-    # Recorded intervals are over examples only; the test that they replace is over seeds too, so widen them by seeds.
+    # Recorded intervals are of one fitted model, over examples only: widened by the spread over seeds.
     spread = _seed_halfwidth(summary.seed_std, summary.seeds)
     return value, value - math.hypot(value - low, spread), value + math.hypot(high - value, spread)
 

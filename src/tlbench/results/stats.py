@@ -1,30 +1,21 @@
-"""Paired tests of differences on a test split, from stored predictions, and ranks with ties based on them.
+"""The difference between two cells' scores on one test split, by a bootstrap of stored predictions.
 
-Method. A score is the metric averaged over seeds. Its uncertainty has two sources, the sample of test examples and the
-sample of seeds, and a two-level bootstrap resamples both. Each resample draws the examples once for all entries of a
-task, and the seeds once for all entries with the same seeds (seed s draws the same training subset for every strategy),
-so comparisons are paired. Deviations between S seeds are scaled by sqrt(S / (S - 1)), because a bootstrap of few seeds
-underestimates their variance. The p-value of a difference is two-sided: the share of resamples whose difference
-deviates from the observed one by at least the size of the observed one. It is never smaller than the smallest p-value
-that a sign test on the examples with different predictions can give.
-
-Ranks. Entries are sorted by score. All entries below the best are compared to it, with p-values corrected by Holm
-(1979). The best and the entries after it, up to the first that differs significantly, share a rank; that first one is
-the leader of the next group.
+A score is the metric averaged over seeds. Its uncertainty has two sources, the sample of test examples and the sample
+of seeds, and a two-level bootstrap resamples both. Each resample draws the examples once for both cells, and the seeds
+once if both have the same seeds, so the comparison is paired. Deviations between S seeds are scaled by sqrt(S / (S -
+1)), because a bootstrap of few seeds underestimates their variance. The p-value is two-sided: the share of resamples
+whose difference deviates from the observed one by at least the size of the observed one. It is never smaller than the
+smallest p-value that a sign test on the examples with different predictions can give.
 
 Limits. With one seed only examples are resampled, so the result is about these fitted models, not about the strategies.
-In a simulation with 500 examples, equal strategies and fits that vary with their seed, a difference was significant
-(alpha 0.05) in 38% of the cases with one seed, in 10% with two, and in 3 to 6% with three to ten: show the number of
-seeds and examples beside a rank. If seeds vary little the test has less power than it could. Holm corrects for the
-comparisons to one leader, not for all groups of all tasks together. A shared rank means "not distinguished by this much
-data", never "equal".
+With few seeds whose scores vary much, the error rate exceeds the nominal one: ranks use `significance/all_pairs.py`.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -35,9 +26,8 @@ from tlbench.metrics import named
 from tlbench.metrics.resampling import draw_weights, resampled_alike, score
 from tlbench.metrics.scored import Array, Floats, Scored, checked
 
-ALPHA = 0.05
 RESAMPLES = 2000
-"""Number of bootstrap resamples; `tied_ranks` draws more if it corrects for many comparisons."""
+"""Number of bootstrap resamples."""
 
 
 @dataclass(frozen=True)
@@ -97,28 +87,6 @@ class Difference:
     """Number of seeds on each side."""
 
 
-@dataclass(frozen=True)
-class RankEntry:
-    """An entry to rank: a score, the ends of its 95% interval, and its predictions if they were stored."""
-
-    value: float
-    low: float
-    high: float
-    predictions: CellPredictions | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True)
-class Rank:
-    """The rank of an entry."""
-
-    place: int
-    """The rank, counted from 1; after k entries that share rank 1 comes rank k + 1."""
-    tied: bool
-    """Whether another entry has the same rank."""
-    paired: bool
-    """Whether the rank comes from paired tests alone; otherwise some comparisons checked whether intervals overlap."""
-
-
 def paired_difference(
     metric: str | Metric, a: CellPredictions, b: CellPredictions, resamples: int = RESAMPLES, seed: int = 0
 ) -> Difference:
@@ -134,7 +102,7 @@ def paired_difference(
     observed = mean_score(metric, a) - mean_score(metric, b)
     drawn = resampler.draws(a) - resampler.draws(b)
     low, high = np.percentile(drawn, [2.5, 97.5])
-    p = max(_p_value(observed, drawn), _sign_test_p(metric, a, b))
+    p = max(_p_value(observed, drawn), smallest_p(metric, a, b))
     return Difference(observed, float(low), float(high), p, len(a.ids), (len(a.seeds), len(b.seeds)))
 
 
@@ -145,47 +113,6 @@ def mean_score(metric: str | Metric, predictions: CellPredictions) -> float:
         KeyError, ValueError, Diverged: As `score`.
     """
     return float(np.mean([score(metric, row) for row in predictions.scored]))
-
-
-def tied_ranks(
-    metric: str | Metric,
-    entries: Sequence[RankEntry],
-    alpha: float = ALPHA,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> list[Rank]:
-    """Returns the rank of each entry of one task, in order; entries without a significant difference share a rank.
-
-    An entry without predictions, or with predictions for other examples than the leader's, differs from the leader if
-    their intervals do not overlap. For entries with the same examples that is stricter than a paired test.
-    """
-    metric = named(metric)
-    sign = 1 if metric.greater_is_better else -1
-    order = sorted(range(len(entries)), key=lambda i: -sign * entries[i].value)
-    # The smallest p-value of a bootstrap with R resamples is 1 / (R + 1). Holm multiplies it by up to the number of
-    # comparisons, and it must still come out below alpha: otherwise nothing could differ in a task with many entries.
-    comparable = sum(entry.predictions is not None for entry in entries)
-    resamples = max(resamples, int(np.ceil(2 * comparable / alpha)))
-    test = _Tests(metric, resamples, seed)
-    ranks: dict[int, Rank] = {}
-    start = 0
-    while start < len(order):
-        leader, paired_only = entries[order[start]], False
-        if leader.predictions is None:
-            # Intervals need no correction for their number, so stop at the first one apart.
-            rest = range(start + 1, len(order))
-            size = next((i for i in rest if _intervals_apart(leader, entries[order[i]])), len(order)) - start
-        else:
-            # All the rest is compared, not only up to the first that differs: stopping there would make the number of
-            # comparisons, and so Holm's correction, depend on their results.
-            differs, paired = _compare(leader, [entries[i] for i in order[start + 1 :]], test, alpha)
-            size = 1 + (differs.index(True) if True in differs else len(differs))
-            # Includes the comparison that ended the group, since the next rank starts there because of it.
-            paired_only = all(paired[:size])
-        for i in order[start : start + size]:
-            ranks[i] = Rank(start + 1, size > 1, paired_only)
-        start += size
-    return [ranks[i] for i in range(len(entries))]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -202,53 +129,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - place) * p_values[i]))
         adjusted[i] = highest
     return adjusted
-
-
-def _compare(leader: RankEntry, rest: Sequence[RankEntry], test: _Tests, alpha: float) -> tuple[list[bool], list[bool]]:
-    """Returns, for each entry of `rest`, whether it differs from the leader and whether a paired test decided that."""
-    p_values = [test.p_value(leader, entry) for entry in rest]
-    corrected = iter(holm([p for p in p_values if p is not None]))
-    differs = [
-        next(corrected) < alpha if p is not None else _intervals_apart(leader, entry)
-        for p, entry in zip(p_values, rest, strict=True)
-    ]
-    return differs, [p is not None for p in p_values]
-
-
-def _intervals_apart(leader: RankEntry, entry: RankEntry) -> bool:
-    # Both directions, as for some metrics less is better.
-    return entry.high < leader.low or entry.low > leader.high
-
-
-class _Tests:
-    """Paired tests between the entries of one task; each entry is resampled once, however many tests it is in."""
-
-    def __init__(self, metric: Metric, resamples: int, seed: int) -> None:
-        self._resamplers: list[tuple[CellPredictions, _Resampler]] = []
-        """A resampler for each test split: entries from different versions of the data may have different splits."""
-        self._draws: dict[int, Floats] = {}
-        """(R,) resampled scores by `id()` of the predictions, which the entries keep alive, so that no id is reused."""
-        self._metric, self._resamples, self._seed = metric, resamples, seed
-
-    def p_value(self, a: RankEntry, b: RankEntry) -> float | None:
-        """Returns the p-value of the difference between two entries, or None if they cannot be paired."""
-        if a.predictions is None or b.predictions is None or not a.predictions.same_examples(b.predictions):
-            return None
-        p = _p_value(a.value - b.value, self._drawn(a.predictions) - self._drawn(b.predictions))
-        return max(p, _sign_test_p(self._metric, a.predictions, b.predictions))
-
-    def _drawn(self, predictions: CellPredictions) -> Floats:
-        if id(predictions) not in self._draws:
-            self._draws[id(predictions)] = self._resampler(predictions).draws(predictions)
-        return self._draws[id(predictions)]
-
-    def _resampler(self, predictions: CellPredictions) -> _Resampler:
-        for known, resampler in self._resamplers:
-            if known.same_examples(predictions):
-                return resampler
-        resampler = _Resampler(self._metric, predictions, self._resamples, self._seed)
-        self._resamplers.append((predictions, resampler))
-        return resampler
 
 
 class _Resampler:
@@ -282,7 +162,7 @@ def _weights(n: int, resamples: int, seed: int) -> NDArray[np.uint8]:
     return draw_weights(n, resamples, seed)
 
 
-def _sign_test_p(metric: Metric, a: CellPredictions, b: CellPredictions) -> float:
+def smallest_p(metric: Metric, a: CellPredictions, b: CellPredictions) -> float:
     """Returns the smallest p-value that k examples with different predictions can give: 2^(1 - k).
 
     There are 2^k equally likely ways to swap the two predictions of k examples. A bootstrap of few examples

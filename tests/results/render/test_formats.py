@@ -79,7 +79,7 @@ def test_json_has_values_in_full_precision_beside_the_texts(page):
         assert [row["cell"] for row in section["rows"]] == rows["cell"].tolist()
     best = read["tasks"][0]["rows"][0]
     assert best["is_best"]
-    assert best["values"]["rank"] == {"value": 1, "text": "1="}
+    assert best["values"]["rank"] == {"value": 1, "text": "1\u20132"}
     assert best["values"]["score"]["text"] == f"{100 * best['values']['score']['value']:.1f}"
     assert read["failures"][0]["reason"] == "out of memory"
     assert list(read["notes"]) == ["a"]
@@ -166,7 +166,7 @@ def test_a_metric_s_label_is_text_in_every_format(format_, made):
         assert "&lt;script&gt;" in written
     elif format_ == "json":
         assert json.loads(written)["tasks"][0]["metric"] == LABEL
-        assert json.loads(written)["legend"][1].startswith(LABEL)
+        assert any(line.startswith(LABEL) for line in json.loads(written)["legend"])
     else:
         assert f"{LABEL}, " in written
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from tlbench.results.columns import OK, PENDING, Row, metric_column
-from tlbench.results.render.value_texts import is_searched
+from tlbench.results.columns import OK, ONE_FIT, PENDING, STRATEGY, Row, metric_column
+from tlbench.results.ranking import ONE_SEED
+from tlbench.results.render.value_texts import ONE_SEED_TEXT, is_searched
 
 
 def legend(rows: Sequence[Row]) -> list[str]:
@@ -13,7 +14,8 @@ def legend(rows: Sequence[Row]) -> list[str]:
     done = [row for row in rows if row["status"] == OK]
     lines = [
         "score, interval, ± (standard deviation over seeds), gain (over from-scratch with the same backbone), accuracy "
-        "and F1 are in points of 100; the 95% interval is over test examples.",
+        "and F1 are in points of 100.",
+        *_intervals(done),
     ]
     if own := sorted({row["metric_label"] for row in rows if row["metric"] and not row["in_points"]}):
         lines.append(f"{', '.join(own)}: no share of 1, so score, interval, ± and gain are in its own unit.")
@@ -25,9 +27,7 @@ def legend(rows: Sequence[Row]) -> list[str]:
         lines.append("F1 is of the positive class on some tasks and the mean over classes (macro) on others.")
     elif both == {"f1_macro"}:
         lines.append("F1 is the mean over classes (macro).")
-    tests = {row["ranked_by"] for row in done}
-    if any(row["tied"] for row in done) or "paired test" in tests:
-        lines.append(_ties(tests, done))
+    lines += _ranks(done)
     if not all(map(is_searched, done)):
         lines.append('trials "-" or "not searched": one setting of the hyperparameters, as strategy or suite gives it.')
     lines += _fitted_on(done)
@@ -67,12 +67,30 @@ def _in_means(rows: Sequence[Row]) -> str:
     return clause
 
 
-def _ties(tests: Iterable[str], done: Sequence[Row]) -> str:
-    if "paired test" in tests:
-        how = "a paired bootstrap over examples and seeds, Holm-corrected, alpha .05"
-        how += "; where predictions are missing, intervals that overlap" if "intervals" in tests else ""
-    else:
-        how = "their intervals overlap"
-    alone = any(row["seeds"] == 1 for row in done)
-    limit = " With one seed that is a statement about the fitted models, not the strategies." if alone else ""
-    return f"= marks a shared rank: not told apart from the best of its group ({how}).{limit}"
+def _intervals(done: Sequence[Row]) -> list[str]:
+    kinds = {row["interval_of"] for row in done}
+    lines = []
+    if STRATEGY in kinds:
+        lines.append("95% interval: of the strategy's expected score, over new test examples and new seeds.")
+    if ONE_FIT in kinds:
+        rows = "" if len(kinds - {""}) == 1 else " with fewer than three seeds, or without predictions,"
+        lines.append(f"95% interval{rows or ':'} of one fitted model, over new test examples alone.")
+    return lines
+
+
+def _ranks(done: Sequence[Row]) -> list[str]:
+    tests = {row["ranked_by"] for row in done}
+    lines = []
+    if "paired test" in tests or "intervals" in tests:
+        how = "tests of all pairs over examples and seeds; among equal strategies 5% of tables show a difference"
+        if "paired test" not in tests:
+            how = "whether their intervals overlap"
+        elif "intervals" in tests:
+            how += "; where predictions are missing, whether intervals overlap"
+        lines.append(
+            f"rank: 1 + the rows that are significantly better, to the last rank that the data allow ({how}). A shared "
+            "rank says that the data do not tell rows apart, not that they are equal."
+        )
+    if ONE_SEED in tests:
+        lines.append(f"{ONE_SEED_TEXT}: no rank, since one fit does not show what another seed would have given.")
+    return lines

@@ -24,8 +24,8 @@ _F1 = ("metric.f1", "metric.f1_macro")
 _LEGEND_LIMIT = 4 * LIMIT
 """Maximum number of characters of a sentence of the legend, which may list many metrics."""
 _LEGEND_COLUMNS = (
-    "task", "status", "metric", "metric_label", "greater_is_better", "in_points", "metric_worst", "tied",
-    "ranked_by", "searched", "trials_planned", "seeds", "folds", "final",
+    "task", "status", "metric", "metric_label", "greater_is_better", "in_points", "metric_worst",
+    "ranked_by", "interval_of", "searched", "trials_planned", "seeds", "folds", "final",
 )  # fmt: skip
 
 

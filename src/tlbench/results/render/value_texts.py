@@ -6,9 +6,13 @@ import string
 from collections.abc import Iterable, Sequence
 
 from tlbench.results.columns import OK, Row, metric_column
+from tlbench.results.ranking import ONE_SEED
 
 NOTHING = "-"
 """Text of a missing value; not empty, so that screen readers read it."""
+
+ONE_SEED_TEXT = "1 seed"
+"""Text in place of the rank of a score of one seed."""
 
 
 def by_task(rows: Iterable[Row]) -> dict[str, list[Row]]:
@@ -94,8 +98,10 @@ def count(value: int | None) -> str:
 
 
 def place(row: Row) -> str:
-    """Returns the rank, with "=" if it is shared."""
-    return NOTHING if row["rank"] is None else f"{row['rank']}{'=' if row['tied'] else ''}"
+    """Returns the ranks that the data allow, such as "2" or "1\u20133"; "1 seed" for a score of one seed."""
+    if row["rank"] is None:
+        return ONE_SEED_TEXT if row["ranked_by"] == ONE_SEED else NOTHING
+    return f"{row['rank']}" if row["rank"] == row["rank_last"] else f"{row['rank']}\u2013{row['rank_last']}"
 
 
 def waiting(number: int) -> str:

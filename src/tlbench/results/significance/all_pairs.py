@@ -1,0 +1,168 @@
+"""Tests of all pairs of cells of one task at once, with seeds and test examples as random factors.
+
+The variance of a difference between two cells has a part from the test examples, which both share, and a part from the
+seeds of each, which are independent. With two cells the test is a t test with Satterthwaite's (1946) degrees of
+freedom. With more, the largest of all studentised differences is compared with its distribution among equal cells, so
+that no difference at all is found in 95% of the tables of equal cells. That distribution is drawn: the examples' part
+from the cells' covariance, the seeds' part from the posterior of each cell's variance between seeds (`moderation.py`),
+since three seeds estimate a variance badly. Standard errors use the mean variance of all cells between seeds, for an
+error that is small by chance would make its pair stand out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlbench.metrics.scored import Floats
+from tlbench.results.significance.components import Components
+from tlbench.results.significance.moderation import moderated
+
+ALPHA = 0.05
+DRAWS = 4000
+"""Number of draws from the distribution of the largest difference; its tail of 5% is then known to 0.35 points."""
+_FEW_DRAWS = 1000
+_ALL_PAIRS = 64
+"""Number of cells up to which each draw looks at all pairs; with more cells there are `_FEW_DRAWS`, which look at the
+pairs of the `_EXTREMES` at either end."""
+_EXTREMES = 24
+_AT_ONCE = 2**21
+"""Number of differences that are computed at once, to bound memory."""
+
+
+@dataclass(frozen=True)
+class PairTests:
+    """The differences between all pairs of K cells: row minus column."""
+
+    differences: Floats
+    """(K, K)."""
+    errors: Floats
+    """(K, K): standard errors of the differences."""
+    df: float
+    """Degrees of freedom of the errors, which matter where there are two cells; infinite if the errors are exact."""
+    largest: Floats
+    """(R,): the sorted largest studentised difference of each draw; empty where there are two cells."""
+
+    def p_values(self) -> Floats:
+        """Returns (K, K): the probability that among equal cells any pair differs by as many standard errors."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            t = np.where(np.abs(self.differences) > _ROUNDING, np.abs(self.differences) / self.errors, 0.0)
+        if not len(self.largest):
+            from scipy.special import stdtr
+
+            return np.asarray(2 * stdtr(self.df, -t))
+        exceeding = len(self.largest) - np.searchsorted(self.largest, t, side="left")
+        # With 1 added to both counts (Davison and Hinkley 1997) a p-value is never 0.
+        return np.asarray((1 + exceeding) / (1 + len(self.largest)))
+
+    def critical(self, alpha: float = ALPHA) -> float:
+        """Returns the number of standard errors beyond which a difference is significant."""
+        if not len(self.largest):
+            from scipy.special import stdtrit
+
+            return float(stdtrit(self.df, 1 - alpha / 2))
+        # The smallest value whose p-value is at most alpha.
+        exceeding = int(alpha * (1 + len(self.largest))) - 1
+        return float(self.largest[len(self.largest) - 1 - max(0, exceeding)])
+
+    def is_significant(self, alpha: float = ALPHA) -> NDArray[np.bool_]:
+        """Returns (K, K): whether two cells differ, at a probability of `alpha` that any two of equal cells do."""
+        return (np.abs(self.differences) > _ROUNDING) & (self.p_values() <= alpha)
+
+
+_ROUNDING = 1e-12
+"""Differences up to this are of rounding: equal predictions differ by nothing, with an error of nothing."""
+
+
+def compare_pairs(cells: Sequence[Components], seed: int = 0) -> PairTests:
+    """Tests all pairs of K cells that predicted the same test examples, each with two seeds or more.
+
+    Args:
+        cells: The cells.
+        seed: Seed of the draws.
+    """
+    scores = np.array([cell.score for cell in cells])
+    differences = scores[:, None] - scores[None, :]
+    by_example = np.stack([cell.by_example for cell in cells])
+    free = by_example.shape[1] - 1
+    covariance = by_example @ by_example.T / (free * (free + 1))
+    seeds = np.array([cell.seeds for cell in cells], dtype=np.float64)
+    residual = np.array([cell.residual_variance for cell in cells]) / seeds
+    between = np.array([cell.seed_variance for cell in cells])
+    if len(cells) == 2:
+        return _pair(differences, covariance, between / seeds, residual, seeds, free)
+    varies = np.array([not cell.is_deterministic for cell in cells])
+    # The covariance holds the residual part too, which the variance between seeds holds again.
+    examples = covariance - np.diag(residual)
+    own = np.diag(examples)
+    pooled = np.where(varies, between[varies].mean() if varies.any() else 0.0, 0.0) / seeds
+    variance = (own[:, None] + own[None, :] - 2 * examples).clip(0) + pooled[:, None] + pooled[None, :]
+    np.fill_diagonal(variance, 0.0)
+    errors = np.sqrt(variance)
+    generator = np.random.default_rng(seed)
+    if len(cells) <= _ALL_PAIRS:
+        # An estimated covariance may have small negative eigenvalues after the subtraction of the residual part.
+        values, vectors = np.linalg.eigh(examples)
+        drawn = generator.standard_normal((DRAWS, len(cells))) @ (vectors * np.sqrt(values.clip(0))).T
+        drawn += _drawn_seeds(between, 0 * residual, seeds, varies, generator, DRAWS)
+    else:
+        # The decomposition would take seconds: the residual part is left in here, and out of the seeds' part instead.
+        drawn = generator.standard_normal((_FEW_DRAWS, free + 1)) @ by_example.T / math.sqrt(free * (free + 1))
+        drawn += _drawn_seeds(between, residual, seeds, varies, generator, _FEW_DRAWS)
+    return PairTests(differences, errors, np.inf, np.sort(_largest(drawn, errors)))
+
+
+def _pair(
+    differences: Floats, covariance: Floats, between: Floats, residual: Floats, seeds: Floats, free: int
+) -> PairTests:
+    examples = max(0.0, covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
+    variance = between.sum() + max(0.0, examples - residual.sum())
+    uncertainty = examples**2 / free + (between**2 / (seeds - 1)).sum() + (residual**2 / ((seeds - 1) * free)).sum()
+    df = variance**2 / uncertainty if uncertainty > 0 else float(free)
+    return PairTests(differences, np.sqrt(variance) * (1 - np.eye(2)), max(1.0, df), np.empty(0))
+
+
+def _drawn_seeds(
+    between: Floats,
+    residual: Floats,
+    seeds: Floats,
+    varies: NDArray[np.bool_],
+    generator: np.random.Generator,
+    draws: int,
+) -> Floats:
+    """Returns (R, K): what seeds add to the scores of equal cells, with variances drawn from their posterior."""
+    drawn = np.zeros((draws, len(seeds)))
+    if varies.any():
+        posterior = moderated(between[varies], seeds[varies] - 1)
+        shape = (draws, 1 if posterior.is_one else int(varies.sum()))
+        df = posterior.df[:1] if posterior.is_one else posterior.df
+        variances = posterior.variances * df / generator.chisquare(df, shape) / seeds[varies] - residual[varies]
+        drawn[:, varies] = generator.standard_normal(variances.shape) * np.sqrt(variances.clip(0))
+    return drawn
+
+
+def _largest(drawn: Floats, errors: Floats) -> Floats:
+    """Returns (R,): the largest difference between two of the K scores in each draw, in standard errors."""
+    draws, count = drawn.shape
+    if count > _ALL_PAIRS:
+        ends = np.argpartition(drawn, [_EXTREMES, count - _EXTREMES], axis=1)
+        order = np.concatenate([ends[:, :_EXTREMES], ends[:, -_EXTREMES:]], axis=1)
+        drawn = np.take_along_axis(drawn, order, axis=1)
+    first, second = np.triu_indices(drawn.shape[1], 1)
+    step = max(1, _AT_ONCE // len(first))
+    largest = []
+    for start in range(0, draws, step):
+        part = drawn[start : start + step]
+        if count > _ALL_PAIRS:
+            rows = order[start : start + step]
+            scale = errors[rows[:, first], rows[:, second]]
+        else:
+            scale = errors[first, second][None, :]
+        distances = np.abs(part[:, first] - part[:, second])
+        # Two cells with equal predictions have an error of 0, and never differ.
+        largest.append(np.divide(distances, scale, out=np.zeros_like(distances), where=scale > 0).max(axis=1))
+    return np.concatenate(largest)

@@ -1,0 +1,28 @@
+"""From the stored predictions of a cell to the variance components of its score."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlbench.metrics.jackknife import jackknife_values
+from tlbench.results.significance.components import Components, components_of
+
+if TYPE_CHECKING:
+    from tlbench.contracts.metric import Metric
+    from tlbench.metrics.scored import Array, Scored
+
+
+def components(metric: Metric, seeds: list[Scored] | tuple[Scored, ...], groups: Array | None = None) -> Components:
+    """Returns the variance components of a cell's score.
+
+    Args:
+        metric: The metric.
+        seeds: The predictions of each seed for the same N test examples.
+        groups: (N,) the group of each example, from 0 to G - 1; None if examples are independent.
+
+    Raises:
+        ValueError, Diverged, PluginError: As `score`.
+    """
+    return components_of(np.stack([jackknife_values(metric, one, groups) for one in seeds]))

@@ -1,0 +1,58 @@
+"""Variance components of a score: test examples and training seeds as two crossed random factors.
+
+A score averages a table of values, one for each seed (row) and test example (column). Another sample of examples and
+another sample of seeds would both give another score, so both count: the analysis of variance of this two-way table
+estimates how much each contributes. It is the method of multi-reader studies, where readers and cases are the factors
+(Obuchowski and Rockette 1995, doi:10.1080/03610919508813243; Hillis 2007, doi:10.1002/sim.2532).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tlbench.metrics.scored import Floats
+
+
+@dataclass(frozen=True)
+class Components:
+    """The score of one cell and what its variance consists of; S seeds, G independent test examples (or groups)."""
+
+    score: float
+    by_example: Floats
+    """(G,): the mean over seeds for each example, minus the score."""
+    seeds: int
+    """S."""
+    seed_variance: float
+    """Variance of the S scores of single seeds, with S - 1 degrees of freedom; 0 if S is 1."""
+    residual_variance: float
+    """The part of `seed_variance` that comes from the sample of examples rather than from the seeds."""
+
+    @property
+    def is_deterministic(self) -> bool:
+        """Whether all of several seeds gave the same value on every example, so that seeds contribute nothing."""
+        return self.seeds > 1 and self.seed_variance == 0 and self.residual_variance == 0
+
+
+def components_of(values: Floats) -> Components:
+    """Returns the components of a table of values.
+
+    Args:
+        values: (S, G) values whose mean is the score, such as those of `jackknife_values` for each seed.
+
+    Raises:
+        ValueError: There are fewer than two examples.
+    """
+    seeds, count = values.shape
+    if count < 2:
+        raise ValueError("one test example has no variance")
+    by_seed = values.mean(axis=1)
+    score = float(by_seed.mean())
+    by_example = values.mean(axis=0) - score
+    if seeds == 1:
+        return Components(score, by_example, 1, 0.0, 0.0)
+    # Equal rows give exact zeros: rounding must not make a deterministic strategy look as if it varied.
+    if (values == values[0]).all():
+        return Components(score, by_example, seeds, 0.0, 0.0)
+    residuals = values - by_example[None, :] - by_seed[:, None]
+    mean_square = float((residuals**2).sum()) / ((seeds - 1) * (count - 1))
+    return Components(score, by_example, seeds, float(by_seed.var(ddof=1)), mean_square / count)

@@ -1,0 +1,79 @@
+"""Confidence intervals of a strategy's expected score, over new test examples and new seeds."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlbench.metrics.scored import Floats
+from tlbench.results.significance.components import Components
+
+if TYPE_CHECKING:
+    from tlbench.contracts.metric import Metric
+
+FEWEST_SEEDS = 3
+"""Fewest seeds that say how much a strategy's score varies between seeds; with two, an interval is useless."""
+CONFIDENCE = 0.95
+_NODES = 64
+
+
+def interval(cell: Components, metric: Metric) -> tuple[float, float]:
+    """Returns the 95% interval of the score that a strategy gets on average over examples and seeds.
+
+    The error of the score is the sum of a normal part, from the examples, and a part that has Student's t distribution
+    with S - 1 degrees of freedom, from the seeds; half the width is the quantile of that sum. For a metric with two
+    bounds the interval is computed on the logit scale, so that it stays within them.
+
+    Raises:
+        ValueError: The cell has fewer than `FEWEST_SEEDS` seeds.
+    """
+    if cell.seeds < FEWEST_SEEDS:
+        raise ValueError(f"{cell.seeds} seeds do not show how much a score varies between seeds")
+    count = len(cell.by_example)
+    # The examples' part holds the residual part too, which the variance between seeds holds again.
+    examples = float(cell.by_example.var(ddof=1)) / count - cell.residual_variance / cell.seeds
+    half = _half_width(max(0.0, examples), cell.seed_variance / cell.seeds, cell.seeds - 1)
+    low, high = metric.lowest, metric.highest
+    if low is None or high is None or high <= low:
+        return cell.score - half, cell.score + half
+    share = (cell.score - low) / (high - low)
+    if not 0 < share < 1:
+        return _at_bound(share, low, high, count)
+    logit = np.log(share / (1 - share))
+    spread = half / (high - low) / (share * (1 - share))
+    ends = 1 / (1 + np.exp(-np.array([logit - spread, logit + spread])))
+    return float(low + (high - low) * ends[0]), float(low + (high - low) * ends[1])
+
+
+def _at_bound(share: float, low: float, high: float, count: int) -> tuple[float, float]:
+    """Returns the interval of the best or worst score: that of a share of 0 or 1 (Clopper and Pearson 1934)."""
+    reach = (high - low) * (1 - (1 - CONFIDENCE) ** (1 / count) if share in (0, 1) else 0.0)
+    return (high - reach, high) if share >= 1 else (low, low + reach)
+
+
+def _half_width(normal: float, student: float, df: int) -> float:
+    """Returns the 95% quantile of |N + T|, given the variance of N and the squared scale of T."""
+    from scipy.special import ndtr
+
+    if normal + student <= 0:
+        return 0.0
+    scales, weights = _chi_squared(df)
+    # Given the chi-squared variable in its denominator, T is normal.
+    deviations = np.sqrt(normal + student / scales)
+    low, high = 0.0, float(deviations.max()) * 10
+    for _ in range(60):
+        middle = (low + high) / 2
+        inside = float((weights * (2 * ndtr(middle / deviations) - 1)).sum())
+        low, high = (middle, high) if inside < CONFIDENCE else (low, middle)
+    return high
+
+
+@lru_cache(maxsize=64)
+def _chi_squared(df: int) -> tuple[Floats, Floats]:
+    """Returns quantiles of chi-squared / df at the nodes of Gauss and Legendre, and the weights, which sum to 1."""
+    from scipy.special import chdtri
+
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    return chdtri(df, 1 - (nodes + 1) / 2) / df, weights / 2

@@ -1,0 +1,118 @@
+"""Ranks of the cells of one task, from tests of all pairs at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlbench.contracts.metric import Metric
+from tlbench.results.significance.all_pairs import ALPHA, compare_pairs
+from tlbench.results.significance.cell_values import components
+from tlbench.results.significance.intervals import FEWEST_SEEDS as FEWEST_FOR_INTERVAL
+from tlbench.results.significance.intervals import interval
+from tlbench.results.stats import CellPredictions, smallest_p
+
+FEWEST_SEEDS = 2
+"""Fewest seeds that a rank needs: one fit does not show what another seed would have given."""
+_MOST_CHECKED, _FEW = 64, 50
+
+
+@dataclass(frozen=True)
+class RankEntry:
+    """An entry to rank: a score, the ends of its 95% interval, its number of seeds, and its predictions if stored."""
+
+    value: float
+    low: float
+    high: float
+    seeds: int = 1
+    predictions: CellPredictions | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Rank:
+    """The rank of an entry among K entries with a rank."""
+
+    place: int | None
+    """1 + the number of entries that are significantly better; None with one seed."""
+    last: int | None
+    """K - the number of entries that are significantly worse: the other end of the ranks that the data allow."""
+    is_tested: bool
+    """Whether every comparison was a paired test; otherwise some checked whether intervals overlap."""
+    interval: tuple[float, float] | None = None
+    """The 95% interval of the strategy's expected score, over examples and seeds; None without predictions or with
+    fewer than three seeds."""
+
+
+def ranks(metric: Metric, entries: Sequence[RankEntry], alpha: float = ALPHA) -> list[Rank]:
+    """Returns the rank of each entry of one task, in order.
+
+    Entries with predictions for the same examples are tested in pairs, all at once (`all_pairs.py`). Others differ if
+    their intervals do not overlap. No entry that cannot be told from the first has a rank behind it, and an entry's
+    rank depends on no chain of ties.
+
+    Raises:
+        ValueError, Diverged, PluginError: As `score`.
+    """
+    ranked = [i for i, entry in enumerate(entries) if entry.seeds >= FEWEST_SEEDS]
+    sign = 1 if metric.greater_is_better else -1
+    cells = {
+        i: components(metric, one.scored)
+        for i in ranked
+        if (one := entries[i].predictions) is not None and len(one.ids) > 1
+    }
+    intervals = {i: interval(cell, metric) for i, cell in cells.items() if cell.seeds >= FEWEST_FOR_INTERVAL}
+    known = [entries[i] for i in ranked]
+    for place, i in enumerate(ranked):
+        if i in intervals:
+            known[place] = replace(entries[i], low=intervals[i][0], high=intervals[i][1])
+    is_better, is_tested = _by_intervals(known, sign)
+    for family in _families([entries[i].predictions if i in cells else None for i in ranked]):
+        tests = compare_pairs([cells[ranked[place]] for place in family])
+        where = np.ix_(family, family)
+        differs = _plausible(metric, [known[place].predictions for place in family], tests.is_significant(alpha), alpha)
+        is_better[where] = differs & (sign * tests.differences > 0)
+        is_tested[where] = True
+    results = [Rank(None, None, False)] * len(entries)
+    for place, i in enumerate(ranked):
+        first, last = 1 + int(is_better[:, place].sum()), len(ranked) - int(is_better[place].sum())
+        results[i] = Rank(first, last, bool(np.delete(is_tested[place], place).all()), intervals.get(i))
+    return results
+
+
+def _plausible(
+    metric: Metric, family: Sequence[CellPredictions | None], differs: NDArray[np.bool_], alpha: float
+) -> NDArray[np.bool_]:
+    """Returns the differences without those between cells that differ on too few examples for any test to find them."""
+    # Of more cells a difference must be so large that it takes more examples, unless there are hardly any.
+    if len(family) > _MOST_CHECKED and any(one is not None and len(one.ids) > _FEW for one in family):
+        return differs
+    for i, j in np.argwhere(np.triu(differs)):
+        a, b = family[i], family[j]
+        if a is not None and b is not None and smallest_p(metric, a, b) > alpha:
+            differs[i, j] = differs[j, i] = False
+    return differs
+
+
+def _by_intervals(entries: Sequence[RankEntry], sign: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Returns (K, K): whether the interval of the row's entry lies above that of the column's; and False everywhere."""
+    low, high = (np.array([getattr(entry, name) for entry in entries], dtype=np.float64) for name in ("low", "high"))
+    above = low[:, None] > high[None, :] if sign > 0 else high[:, None] < low[None, :]
+    return above, np.zeros_like(above)
+
+
+def _families(predictions: Sequence[CellPredictions | None]) -> list[list[int]]:
+    """Returns the positions of two or more predictions for the same examples, group by group."""
+    families: list[list[int]] = []
+    for i, one in enumerate(predictions):
+        if one is None:
+            continue
+        for family in families:
+            if one.same_examples(predictions[family[0]]):  # type: ignore[arg-type]  # families hold predictions
+                family.append(i)
+                break
+        else:
+            families.append([i])
+    return [family for family in families if len(family) > 1]
