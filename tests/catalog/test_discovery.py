@@ -7,6 +7,7 @@ import types
 import pytest
 
 from tlbench import Backbone, Classes, Metric, Renderer, Task, UsageError, hookimpl
+from tlbench.catalog import hookspecs
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import Plugin
 from tlbench.contracts.errors import AmbiguousName, UnknownName
@@ -56,10 +57,24 @@ def test_a_module_that_does_not_import_is_named(tmp_path, monkeypatch, body):
     assert any("broken_on_import" in broken.plugin for broken in catalog.broken)
 
 
-def test_an_unknown_hook_is_a_broken_plugin():
-    catalog = Catalog.discover([plugin("typo", tlbench_taskz=lambda: []), TOYS])
-    assert any("typo" in broken.plugin and "taskz" in broken.reason for broken in catalog.broken)
+HOOKS = ", ".join(name for name in vars(hookspecs) if name.startswith("tlbench_"))
+
+
+@pytest.mark.parametrize(("hook", "meant"), [("tlbench_taskz", "did you mean tlbench_tasks? "), ("provide_models", "")])
+def test_an_unknown_hook_is_a_broken_plugin_and_the_hooks_are_listed(hook, meant):
+    catalog = Catalog.discover([plugin("typo", **{hook: lambda: []}), TOYS])
+    reason = f"it implements {hook}, which is no hook; {meant}The hooks are {HOOKS}"
+    assert [broken.reason for broken in catalog.broken if "typo" in broken.plugin] == [reason]
     assert catalog.task("toy-tone")
+
+
+def test_a_hook_may_be_implemented_under_another_name_or_be_optional():
+    module = types.ModuleType("renamed")
+    module.our_tasks = hookimpl(specname="tlbench_tasks")(lambda: [ToyTask()])
+    module.tlbench_of_the_future = hookimpl(optionalhook=True)(lambda: [])
+    catalog = Catalog.discover([Plugin("renamed", "1.0", "main", module)])
+    assert catalog.task("toy-tone").distribution == "renamed"
+    assert not [broken for broken in catalog.broken if "renamed" in broken.plugin]
 
 
 def test_an_object_that_is_not_a_task_is_named():
@@ -180,7 +195,7 @@ def test_a_forgotten_mark_is_named():
     half.module.tlbench_tasks = module.tlbench_tasks
     catalog = Catalog.discover([Plugin("unmarked", "1.0", "main", module), half])
     assert {b.plugin: b.reason for b in catalog.broken if b.plugin.startswith(("unmarked", "half"))} == {
-        "unmarked 1.0 (main)": "it implements no hook; is @hookimpl missing?",
+        "unmarked 1.0 (main)": f"it implements no hook; is @hookimpl missing? The hooks are {HOOKS}",
         "half 1.0 (main)": "its tlbench_tasks is not marked as a hook; is @hookimpl missing?",
     }
     assert catalog.strategy("half/toy-fit")

@@ -121,7 +121,10 @@ def test_a_failing_cell_is_exit_status_1_and_is_in_the_table(tlbench, out, monke
 MISTAKES = [
     (["run", "--suite", "toyz"], "unknown suite 'toyz'"),
     (["run", "-t", "toy-tone", "-S", "toy-fitt", "-b", "toy"], "did you mean toy-fit"),
-    (["run", "-t", "toy-tune", "-S", "toy-fit", "-b", "toy"], "unknown task 'toy-tune'; did you mean toy-tone"),
+    (
+        ["run", "-t", "toy-tune", "-S", "toy-fit", "-b", "toy"],
+        "unknown task 'toy-tune'; it is a strategy: give it with --strategy; did you mean toy-tone",
+    ),
     (["run", "-t", "toy-tone", "-S", "toy-fit", "-b", "toyy"], "unknown backbone 'toyy'"),
     (["run", "-t", "toy-tone", "-S", "toy-fit"], "needs a backbone"),
     (["run"], "nothing to run"),

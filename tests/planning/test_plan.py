@@ -1,8 +1,12 @@
 """A suite file is read strictly, and planned into cells and skips with reasons."""
 
+import types
+from dataclasses import dataclass
+
 import msgspec
 import pytest
 
+from tlbench import hookimpl
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import Plugin
 from tlbench.contracts.cell import Protocol
@@ -11,6 +15,7 @@ from tlbench.planning.plan import plan
 from tlbench.planning.selection import Selection
 from tlbench.planning.suite import Patch, read_suite
 from tlbench.testing import toy_plugin
+from tlbench.testing.toys import ToyFit
 
 SUITE = """
 description = "toys"
@@ -28,6 +33,12 @@ protocol = { trials = 1, seeds = 3, epochs = 2 }
 [space.toy-fit]
 lr = 0.5
 """
+
+
+@dataclass(frozen=True)
+class Sized(ToyFit):
+    name: str = "sized"
+    batch: int = 8
 
 
 @pytest.fixture
@@ -82,8 +93,22 @@ BLOCK = '[[cells]]\ntasks=["t"]\nstrategies=["s"]\n'
         (BLOCK + "protocol={trials=-1}", r"toys.toml: cells\[0\].protocol.trials: expected int >= 1"),
         (BLOCK + "protocol={trails=1}", r"cells\[0\].protocol: unknown key trails"),
         (BLOCK + "[space.s]\nlr={hi=1}", r"space.s.lr: unknown key hi"),
-        ('[[cells]]\ntasks="t"\nstrategies=["s"]', r"cells\[0\].tasks: expected array, got str"),
-        ("colour = 1\n" + BLOCK, "unknown key colour"),
+        (
+            '[[cells]]\ntasks="t"\nstrategies=["s"]',
+            r'cells\[0\].tasks: expected array, got str; write it as \["\.\.\."\]$',
+        ),
+        (
+            "colour = 1\n" + BLOCK,
+            r"toys.toml: unknown key colour; the keys here are cells, name, description, protocol, space$",
+        ),
+        ("[protocol]\nseed=1\n" + BLOCK, r"protocol: unknown key seed; did you mean seeds\?$"),
+        ("trials=1\n" + BLOCK, r"toml: unknown key trials; trials belongs in \[protocol\]$"),
+        (BLOCK + "seed=1\n", r"cells\[0\]: unknown key seed; seeds belongs in protocol = \{ \.\.\. \} of these cells$"),
+        (BLOCK + "task=['u']\n", r"cells\[0\]: unknown key task; did you mean tasks\?$"),
+        (
+            BLOCK + "protocol={space=1}",
+            r"cells\[0\]\.protocol: unknown key space; space belongs at the top of the file$",
+        ),
         ("x=", "not TOML"),
         ("", "missing required field cells"),
         ("[protocol]\nmax_steps=1\nepochs=2\n" + BLOCK, "max_steps or epochs"),
@@ -131,6 +156,27 @@ def test_parameters_in_names_are_part_of_identity(read, catalog):
 def test_a_space_that_does_not_fit_is_the_suites_mistake(read, catalog):
     with pytest.raises(SuiteError, match="lrr: no such hyperparameter"):
         plan(read(SUITE.replace("lr = 0.5", "lrr = 0.5")), catalog)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "key", "message"),
+    [
+        (
+            "sized",
+            "batch",
+            r"; batch is a parameter of the strategy: name it sized\[batch=\.\.\.\], or give --set batch",
+        ),
+        ("toy-tune", "max_steps", r"; max_steps belongs in \[protocol\]$"),
+        ("toy-tune", "lrr", r"lrr: no such hyperparameter; the strategy has .*lr[^;]*$"),
+    ],
+)
+def test_a_key_of_a_space_that_belongs_elsewhere_is_sent_there(read, strategy, key, message):
+    text = f'[[cells]]\ntasks=["toy-tone"]\nbackbones=["toy"]\nstrategies=["{strategy}"]\n[space.{strategy}]\n{key}=1'
+    module = types.ModuleType("sized")
+    module.tlbench_strategies = hookimpl(lambda: [Sized()])
+    catalog = Catalog.discover([Plugin("toys", "1.0", "toys", toy_plugin), Plugin("sized", "1.0", "main", module)])
+    with pytest.raises(SuiteError, match=message):
+        plan(read(text), catalog)
 
 
 def test_unknown_names_come_with_the_nearest(read, catalog):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import random
+import re
 
 import pytest
 import torch
 
+from tlbench.contracts.outputs import TokenClasses
 from tlbench.contracts.task import Example, Examples
 from tlbench.modeling.encoder import Hidden, Stage
 from tlbench.testing.conformance import BackboneConformance, TaskConformance
@@ -184,6 +186,21 @@ def test_a_wrong_training_split_is_caught_by_one_check_alone(name):
     if name != "test_sizes":
         for other in set(WRONG_TRAIN) - {name}:
             getattr(check, other)(splits)
+
+
+@pytest.mark.parametrize("inputs", [("a", "kind", "word"), ("word",), ("a kind word",)])
+def test_words_given_flat_are_caught_with_the_form_that_is_expected(inputs):
+    output = TokenClasses(("O", "B-x"))
+    task = type("Flat", (ToyTask,), {"output": output})()
+    example = Example("flat-1", inputs, (0,) * len(inputs))
+    check = type("Check", (TaskConformance,), {"task": task})()
+    form = re.escape("one tuple of words, as inputs=(('a', 'word'),)")
+    with pytest.raises(AssertionError, match=f"flat-1 has the inputs .* expected {form}"):
+        check.test_inputs({"train": Examples([example])})
+    with pytest.raises(
+        AssertionError, match=re.escape(f"train flat-1: the inputs {inputs!r} are texts; give the words")
+    ):
+        check.test_targets_fit_the_output({"train": Examples([example])})
 
 
 def test_a_text_that_stands_twice_is_caught():

@@ -121,6 +121,12 @@ def task_of(catalog, path, scheme="csv", params=""):
             "",
             r"name the columns, as \[text=...,label=...\]; there are one, two",
         ),
+        (
+            [("1", "x", "a")],
+            ("id", "note", "kind"),
+            "[label=kind]",
+            r"name the column of the text too, as \[text=\.\.\.,label=kind\]; there are id, note, kind",
+        ),
         ([("x", "a")], None, "[text=label,label=label]", r"'label' is both the text and the label"),
         ([("x", "a")], None, "[text2=label]", r"text2=label needs text="),
     ],

@@ -119,5 +119,5 @@ def test_one_label_in_each_row_may_be_one_class(tmp_path):
 
 def test_another_kind_takes_no_zeros_and_ones_for_labels(tmp_path):
     path = table(tmp_path / "a.csv", HEADER, [(i, f"t{i}", *v) for i, v in enumerate(VECTORS)])
-    assert "name the columns" in refused(path, "[kind=scalar]")
+    assert "name the column of the label too, as [text=text,label=...]; there are id," in refused(path, "[kind=scalar]")
     assert "[0, 0, 1], not a list of texts" in refused(lists(tmp_path / "a.jsonl", VECTORS), "[kind=text]", "jsonl")

@@ -78,6 +78,13 @@ def test_names_of_others_are_left_to_them():
     assert tlbench_resolve("backbone", "hf:org/name") is None
 
 
+def test_a_file_of_vectors_without_the_scheme_is_suggested_with_it():
+    from tlbench.catalog.catalog import Catalog
+
+    with pytest.raises(UsageError, match=r"did you mean words:vectors/glove\.6B\.100d\.txt\?"):
+        Catalog.discover().backbone("vectors/glove.6B.100d.txt")
+
+
 def test_glove_and_word2vec_write_the_same_table(write):
     rows = rows_of(["the", "cat", ". . .", "état"])
     glove = write(rows)

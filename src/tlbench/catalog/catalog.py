@@ -13,9 +13,10 @@ from typing import Any, Generic, TypeVar, cast
 
 from tlbench.catalog.discovery import Broken, Discovery, Plugin, PluginEntry, discover
 from tlbench.catalog.hub_commits import COMMIT
-from tlbench.catalog.names import canonical, configure, nearest, parse
+from tlbench.catalog.names import UnknownParameter, canonical, configure, parse
 from tlbench.catalog.objects import fault_of
 from tlbench.catalog.source_code import code_fingerprint, development_packages
+from tlbench.catalog.unknown_names import misplaced_parameter_hint, unknown_name_hint, unknown_scheme_hint
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell, Ref
 from tlbench.contracts.errors import AmbiguousName, TlbenchError, UnknownName, UsageError
@@ -189,7 +190,11 @@ class Catalog:
         if key not in self._found:
             base, params = parse(text)
             entry = self._resolved(kind, base, contract) or self._registered(kind, base)
-            item = configure(entry.item, params, entry.name)
+            try:
+                item = configure(entry.item, params, entry.name)
+            except UnknownParameter as error:
+                hint = misplaced_parameter_hint(entry.item, entry.name, error.key, params[error.key])
+                raise UsageError(f"{error}; {hint}") if hint else error from None
             ref = Ref(canonical(entry.name, entry.item, item), getattr(item, "version", 1))
             self._found[key] = Found(item, ref, entry.distribution, entry.version)
         return self._found[key]
@@ -205,8 +210,8 @@ class Catalog:
             if len(matches) == 1 and len(named[rest]) > 1:
                 return replace(matches[0], name=name)
         if not matches:
-            known = {*named, *(e.name for entries in named.values() for e in entries)}
-            raise UnknownName(f"unknown {kind} {name!r}{nearest(name, known)}{self.broken_hint()}")
+            hint = unknown_name_hint(kind, name, self._index, self._suggested(kind, name), self.schemes(kind))
+            raise UnknownName(f"unknown {kind} {name!r}{hint}{self.broken_hint()}")
         if len(matches) > 1:
             distributions = list(dict.fromkeys(entry.distribution for entry in matches))
             if len(distributions) == 1:
@@ -238,9 +243,19 @@ class Catalog:
                     raise UsageError(f"{plugin.title} resolved {name!r}: {fault}")
                 # The object's own name is used: a plugin may pin what the user left open, such as a revision.
                 return PluginEntry(kind, cast(Any, item).name, item, plugin.distribution, plugin.version)
-        raise UnknownName(
-            f"no plugin resolves the {kind} {name!r}; is the plugin for {scheme!r} installed?{self.broken_hint()}"
-        )
+        schemes = {one: self.schemes(one) for one in ("task", "backbone", "strategy")}
+        hint = unknown_scheme_hint(kind, name, schemes)
+        raise UnknownName(f"no plugin resolves the {kind} {name!r}{hint}{self.broken_hint()}")
+
+    def _suggested(self, kind: str, name: str) -> list[str]:
+        """Returns the names with a scheme that plugins suggest for an unknown name."""
+        suggested: list[str] = []
+        for plugin, function in self._discovery.hooks("tlbench_suggest"):
+            try:
+                suggested += map(str, function(kind=kind, name=name))
+            except (Exception, SystemExit):
+                _log.warning("%s could not suggest a name", plugin.title, exc_info=True)
+        return list(dict.fromkeys(suggested))
 
     def _by_name(self, kind: str) -> dict[str, tuple[PluginEntry, ...]]:
         """Returns entries by name; a name with several entries is ambiguous, which is an error only when it is used."""

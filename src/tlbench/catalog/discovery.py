@@ -6,6 +6,7 @@ the results of all plugins. So entry points are loaded and hook implementations 
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 import os
@@ -186,17 +187,34 @@ def _register(manager: pluggy.PluginManager, plugin: Plugin, broken: list[Broken
             raise
         return True
 
+    # Before pluggy, whose message about an unknown hook names none that there are.
+    if unknown := _unknown_hooks(manager, plugin.module):
+        broken.append(Broken(plugin.title, unknown))
+        return False
     if not guarded(plugin.title, broken, register):
         return False
     if not manager.get_hookcallers(plugin.module):
         manager.unregister(plugin.module)
-        broken.append(Broken(plugin.title, "it implements no hook; is @hookimpl missing?"))
+        reason = f"it implements no hook; is @hookimpl missing? The hooks are {', '.join(_HOOKS)}"
+        broken.append(Broken(plugin.title, reason))
         return False
     # pluggy ignores a function without the marker, so its objects would be missing without a message.
     for hook in _HOOKS:
         if _is_unmarked(manager, plugin.module, hook):
             broken.append(Broken(plugin.title, f"its {hook} is not marked as a hook; is @hookimpl missing?"))
     return True
+
+
+def _unknown_hooks(manager: pluggy.PluginManager, module: Any) -> str:
+    """Returns a message about a marked function of a module that is named like no hook; empty if there is none."""
+    for function in list(getattr(module, "__dict__", ())):
+        options = manager.parse_hookimpl_opts(module, function)
+        if options is None or options.get("optionalhook") or (name := options.get("specname") or function) in _HOOKS:
+            continue
+        close = difflib.get_close_matches(name, _HOOKS, n=1)
+        meant = f"did you mean {close[0]}? " if close else ""
+        return f"it implements {name}, which is no hook; {meant}The hooks are {', '.join(_HOOKS)}"
+    return ""
 
 
 def _is_unmarked(manager: pluggy.PluginManager, module: Any, hook: str) -> bool:

@@ -127,6 +127,19 @@ def tlbench_schemes() -> Mapping[str, str]:
 
 
 @hookspec
+def tlbench_suggest(kind: str, name: str) -> Iterable[str]:
+    """Called for a name that no plugin has. Returns names with a scheme of yours that the user may have meant.
+
+    For the backbone "resnet18", for example, `["timm:resnet18"]`. The names appear in a message; nothing is loaded.
+
+    Args:
+        kind: "backbone", "task" or "strategy".
+        name: The unknown name, without parameters.
+    """
+    raise NotImplementedError
+
+
+@hookspec
 def tlbench_recorded(cell: Cell, record: Record) -> None:
     """Called in the process of `tlbench run` after each record is stored, for trackers and dashboards.
 

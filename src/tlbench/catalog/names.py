@@ -24,8 +24,18 @@ _BASE = rf"(?:(?P<scheme>[^\[\]\":]+:)?(?P<quoted>{_QUOTED})|(?P<plain>[^\[\]]+)
 _VALUE = rf"\s*(?:{_QUOTED}\s*|(?!\s*\")[^\[\],]*)"
 _NAME = re.compile(rf"\s*{_BASE}\s*(?:\[(?P<params>(?:[^\[\],=]*(?:={_VALUE})?(?:,|(?=\])))*)\])?\s*", re.DOTALL)
 _PART = re.compile(rf"(?P<key>[^\[\],=]*)(?P<value>={_VALUE})?(?:,|$)", re.DOTALL)
+_TYPES = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "text", "null": "null"}
+"""What a value of a type looks like in a name."""
 # A dataclass may have its name as a field; setting it in brackets would give an object a name of no plugin.
 _RESERVED = {"name"}
+
+
+class UnknownParameter(UsageError):
+    """A name sets a parameter that the object does not have."""
+
+    def __init__(self, message: str, key: str) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 def parse(text: str) -> tuple[str, dict[str, str]]:
@@ -71,7 +81,8 @@ def configure(item: T, params: Mapping[str, str], name: str) -> T:
         name: The object's name, for messages.
 
     Raises:
-        UsageError: A parameter that the object does not have, or a value that the object refuses.
+        UnknownParameter: A parameter that the object does not have.
+        UsageError: A value that the object refuses.
     """
     if not params:
         return item
@@ -80,11 +91,13 @@ def configure(item: T, params: Mapping[str, str], name: str) -> T:
     for key, text in params.items():
         if key not in fields:
             known = ", ".join(sorted(fields)) or "none"
-            raise UsageError(f"{name} has no parameter {key!r}; it has: {known}")
+            close = difflib.get_close_matches(key, sorted(fields), n=1)
+            meant = f"; did you mean {close[0]}?" if close else ";"
+            raise UnknownParameter(f"{name} has no parameter {key!r}{meant} it has: {known}", key)
         try:
             changes[key] = _converted(text, fields[key])
         except msgspec.ValidationError as error:
-            raise UsageError(f"{name}[{key}={text}]: {str(error)[0].lower()}{str(error)[1:]}") from None
+            raise UsageError(f"{name}[{key}={text}]: {_expectation(error)}") from None
     try:
         # mypy cannot know that T is a dataclass; `parameters` is empty for anything else.
         return dataclasses.replace(item, **changes)  # type: ignore[type-var]
@@ -219,6 +232,17 @@ def _converted(text: str, type_: Any) -> Any:
             return msgspec.convert(None, type_)
     # Not strict, since every value is text here: "2" becomes an int, "true" a bool.
     return msgspec.convert(text, type_, strict=False)
+
+
+def _expectation(error: msgspec.ValidationError) -> str:
+    """Returns what a value should be, such as "expected true or false"."""
+    text = str(error)
+    # msgspec writes "Expected `int | null`, got `str`"; other messages say more than the type.
+    match = re.fullmatch(r"Expected `([a-z |]+)`, got `\w+`", text)
+    types = match[1].split(" | ") if match else ["?"]
+    if all(one in _TYPES for one in types):
+        return f"expected {' or '.join(_TYPES[one] for one in types)}"
+    return f"{text[0].lower()}{text[1:]}"
 
 
 def _text(value: object) -> str:

@@ -15,6 +15,7 @@ import typer
 from tlbench.cli import cache
 from tlbench.cli import options as o
 from tlbench.cli.recorded import delete_command
+from tlbench.cli.arguments.parser_errors import reworded
 from tlbench.contracts.errors import UsageError
 from tlbench.system.standard_streams import end_of_pipe, prepare_streams
 from tlbench.system.stop_signals import exit_status, stop_on_signals
@@ -306,7 +307,7 @@ def _main(arguments: list[str]) -> int:
         # Errors of click's parser. Newer versions of typer contain their own copy of click, so that there is no one
         # class to catch: they are recognised by their attributes.
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
-            return _print_error(error.format_message(), int(error.exit_code))
+            return _print_error(reworded(error.format_message()), int(error.exit_code))
         raise
 
 

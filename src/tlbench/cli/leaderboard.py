@@ -303,7 +303,7 @@ def _by_predictions(store: Store) -> Callable[[Metric, Sequence[CellSummary]], T
 
 
 def _complain(file: Unreadable) -> None:
-    print(printable(f"tlbench: {file.message}; it is left out"), file=sys.stderr)
+    print(printable(f"tlbench: {file.message}; it is left out: {file.remedy}"), file=sys.stderr)
 
 
 def _command(suite: str | None, everything: bool) -> str:

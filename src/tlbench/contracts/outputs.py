@@ -219,6 +219,11 @@ class TokenClasses(Output):
     def target_error(self, example: Example) -> str | None:
         """Returns an error message if the target is not a tuple of class indices, one for each word, else None."""
         target, words = example.target, example.inputs[0]
+        if isinstance(words, str):
+            # Words given flat, or one text: the lengths below would compare letters with classes.
+            return (
+                f"the inputs {example.inputs!r:.80} are texts; give the words as one tuple, as inputs=(('a', 'word'),)"
+            )
         fits = isinstance(target, tuple | list) and target and all(_is_index(part, self.names) for part in target)
         if not fits:
             return _invalid_target(self, target)

@@ -12,6 +12,7 @@ import msgspec
 
 from tlbench.catalog.catalog import Catalog, Found
 from tlbench.catalog.names import parse
+from tlbench.catalog.unknown_names import misplaced_hyperparameter_hint
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell, Plan, Protocol, Ref, Skip
 from tlbench.contracts.errors import PluginError, SuiteError, UsageError
@@ -218,7 +219,8 @@ class _Planner:
         try:
             narrow(strategy.item.space(about), space)
         except ValueError as error:
-            raise SuiteError(f"suite {self._suite.name}: space.{strategy.ref.name}.{error}") from None
+            hint = misplaced_hyperparameter_hint(strategy.item, strategy.ref.name, str(error).partition(":")[0])
+            raise SuiteError(f"suite {self._suite.name}: space.{strategy.ref.name}.{error}{hint}") from None
         self._checked_spaces.add(key)
 
     def _has_one_setting(

@@ -25,6 +25,7 @@ from msgspec import UNSET, Meta, UnsetType
 from tlbench.contracts.cell import Final, Folds, PositiveInt, Precision, Protocol, Pruner, Sampler, Seed
 from tlbench.contracts.errors import SuiteError
 from tlbench.contracts.space import Override
+from tlbench.planning.suite_keys import check_keys
 
 Names = Annotated[tuple[Annotated[str, Meta(min_length=1)], ...], Meta(max_length=10_000)]
 
@@ -109,6 +110,13 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return last.apply(block.protocol.apply(self.protocol.apply(Protocol())))
 
 
+_KEYS = {
+    "": Suite.__struct_fields__,
+    "cells": SuiteBlock.__struct_fields__,
+    "protocol": Patch.__struct_fields__,
+}
+
+
 def read_suite(path: Path) -> Suite:
     """Returns the suite in a TOML file; names of plugins' objects are not looked up yet.
 
@@ -128,6 +136,7 @@ def read_suite(path: Path) -> Suite:
         # tomllib recurses for nested arrays, so a small file can exhaust the stack.
         raise SuiteError(f"{path}: nested too deeply") from None
     try:
+        check_keys(raw, _KEYS)
         _check_space(raw.get("space"))
         suite = msgspec.convert(raw, Suite)
         # Merged only to be checked: each table alone can be valid and their combination not.
@@ -163,4 +172,6 @@ def readable(error: Exception) -> str:
     if not separator:
         return message
     path = where.rstrip("`").removeprefix("$").lstrip(".")
+    # A single name is easily written without its list.
+    message += '; write it as ["..."]' if message == "Expected array, got str" else ""
     return f"{path}: {message[0].lower()}{message[1:]}" if path else message

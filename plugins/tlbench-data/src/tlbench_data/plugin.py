@@ -63,3 +63,11 @@ def tlbench_resolve(kind: str, name: str) -> Task | None:
 
         return files(scheme, rest)
     return None
+
+
+@hookimpl
+def tlbench_suggest(kind: str, name: str) -> list[str]:
+    """Returns the names of own data that the name of a file, a folder or a hub repository may mean."""
+    from tlbench_data.suggested_names import suggested
+
+    return suggested(name) if kind == "task" else []

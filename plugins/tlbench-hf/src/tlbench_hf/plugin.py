@@ -49,3 +49,11 @@ def tlbench_resolve(kind: str, name: str) -> Backbone | None:
     source, revision = pin(name.removeprefix(SCHEME))
     make = HFVision if is_vision(source, revision) else HFBackbone
     return make(f"{SCHEME}{source}@{revision}", source, revision)
+
+
+@hookimpl
+def tlbench_suggest(kind: str, name: str) -> list[str]:
+    """Returns the names of hub repositories and folders that a name without the scheme may mean."""
+    from tlbench_hf.suggested_names import suggested
+
+    return suggested(name) if kind == "backbone" else []

@@ -47,3 +47,11 @@ def tlbench_resolve(kind: str, name: str) -> Backbone | None:
         raise UsageError(f"{name!r} is not a timm model name: write it like timm:resnet18.a1_in1k")
     commit = cached_commit(architecture, revision or None) or revision or None
     return TimmBackbone(f"{SCHEME}{architecture}@{commit}" if commit else name, architecture, commit)
+
+
+@hookimpl
+def tlbench_suggest(kind: str, name: str) -> list[str]:
+    """Returns the name of the timm model that a name without the scheme may mean."""
+    from tlbench_timm.suggested_names import suggested
+
+    return suggested(name) if kind == "backbone" else []

@@ -8,6 +8,9 @@ from tlbench import Backbone, hookimpl
 from tlbench_words.backbone import SCHEME, WordVectors
 from tlbench_words.vector_files import pin
 
+SUFFIXES = (".vec", ".txt")
+"""Usual ends of the names of files of word vectors."""
+
 
 @hookimpl
 def tlbench_schemes() -> Mapping[str, str]:
@@ -27,3 +30,9 @@ def tlbench_resolve(kind: str, name: str) -> Backbone | None:
         return None
     path, digest = pin(name.removeprefix(SCHEME))
     return WordVectors(f"{SCHEME}{path}@{digest}", str(path), digest)
+
+
+@hookimpl
+def tlbench_suggest(kind: str, name: str) -> list[str]:
+    """Returns the name of the file of vectors that a name without the scheme may mean."""
+    return [f"{SCHEME}{name}"] if kind == "backbone" and name.lower().endswith(SUFFIXES) else []

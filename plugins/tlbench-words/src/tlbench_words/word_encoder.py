@@ -94,7 +94,9 @@ def featurize_sentences(examples: Examples, splitter: Splitter, fingerprint: str
         PluginError: The inputs are not one tuple of words.
     """
     if not all(len(e.inputs) == 1 and isinstance(e.inputs[0], tuple | list) for e in examples):
-        raise PluginError("tlbench-words takes a sentence as one tuple of words per example")
+        raise PluginError(
+            "tlbench-words takes a sentence as one tuple of words per example, as inputs=(('a', 'word'),)"
+        )
     rows, alignment = [], []
     for example in examples:
         parts = [splitter.word(word) for word in example.inputs[0]]

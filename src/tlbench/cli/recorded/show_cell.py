@@ -76,8 +76,7 @@ def _newest_readable(store: Store, cell_id: str) -> Record:
     newest, record = store.newest(cell_id), store.record(cell_id)
     if isinstance(newest, Unreadable):
         if record is None:
-            remedy = "upgrade tlbench to read it" if newest.is_newer else "`tlbench run` runs the cell again"
-            raise StoreError(f"{store.root}: {newest.message}; {remedy}")
+            raise StoreError(f"{store.root}: {newest.message}; {newest.remedy}")
         print(printable(f"tlbench: {newest.message}; this is attempt {record.attempt}"), file=sys.stderr)
     if record is None:
         raise UnknownName(f"{store.root}: no record of the cell {cell_id}")

@@ -35,6 +35,11 @@ class Unreadable:
         kind = "was made by a newer tlbench" if self.is_newer else "is damaged"
         return f"{self.path.name} {kind}: {self.reason}"
 
+    @property
+    def remedy(self) -> str:
+        """What makes the result readable again."""
+        return "upgrade tlbench to read it" if self.is_newer else "`tlbench run` runs the cell again"
+
 
 def read_record(path: Path) -> Record | Unreadable:
     """Returns the record in a file, or the reason why it cannot be read."""

@@ -137,8 +137,10 @@ class TaskConformance:
             assert _is_image(example), f"{example.id} has an input that is not an image"
             return "image"
         if output.reads == "words":
-            assert len(inputs) == 1, f"{example.id} has {len(inputs)} inputs, expected one tuple of words"
-            assert isinstance(inputs[0], tuple), f"{example.id} has an input that is not a tuple of words"
+            fits = len(inputs) == 1 and isinstance(inputs[0], tuple)
+            assert fits, (
+                f"{example.id} has the inputs {inputs!r:.80}, expected one tuple of words, as inputs=(('a', 'word'),)"
+            )
         else:
             allowed = (2,) if output.reads == "context" else (1, 2)
             assert len(inputs) in allowed, f"{example.id} has {len(inputs)} texts, expected {allowed}"

@@ -104,7 +104,7 @@ def choose(row: Row, text: str = "", text2: str = "", label: str = "") -> Chosen
     if not texts or not label:
         names = list(filter(None, column_names(row)))
         there = f"there {'is' if len(names) < 2 else 'are'} {listed(names)}"
-        raise DataError(f"{row.path}: name the columns, as [text=...,label=...]; {there}")
+        raise DataError(f"{row.path}: {_unnamed(texts, label)}; {there}")
     if label in texts:
         raise DataError(f"{row.path}: {label!r} is both the text and the label: name two columns")
     for option, name in (("label", label), *(("text", text) for text in texts)):
@@ -177,6 +177,14 @@ def _refuse_twins(row: Row, option: str, column: str, given: tuple[str, ...]) ->
     if len(twins) > 1:
         choices = " or ".join(f"[{_option(option, name)}]" for name in twins)
         raise DataError(f"{row.path}: {' and '.join(twins)} are columns of one name: set {choices}")
+
+
+def _unnamed(texts: tuple[str, ...], label: str) -> str:
+    """Returns which columns have to be named, with the options that name those which are known."""
+    given = [_option(name, text) for name, text in zip(("text", "text2"), texts, strict=False)] or ["text=..."]
+    missing = "the column of the label too" if texts else "the column of the text too"
+    what = missing if texts or label else "the columns"
+    return f"name {what}, as [{','.join([*given, _option('label', label) if label else 'label=...'])}]"
 
 
 def _option(name: str, column: str) -> str:

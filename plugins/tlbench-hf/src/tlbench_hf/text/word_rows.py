@@ -24,7 +24,7 @@ def featurize(examples: Examples, folder: Path, max_length: int) -> Data:
         UsageError: The folder has no fast tokenizer, or `max_length` has no room for a word.
     """
     if not all(len(e.inputs) == 1 and isinstance(e.inputs[0], tuple | list) for e in examples):
-        raise PluginError("tlbench-hf takes a sentence as one tuple of words per example")
+        raise PluginError("tlbench-hf takes a sentence as one tuple of words per example, as inputs=(('a', 'word'),)")
     tokenizer = load_tokenizer(folder)
     length = tokenizer.length(max_length)
     sentences = [example.inputs[0] for example in examples]

@@ -1,0 +1,31 @@
+"""Rewords errors of the command line's parser: one suggestion, and the choices that were meant."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+_REPEATED = re.compile(r"(Did you mean [^?]+\?)(?: \1)+")
+_CHOICES = re.compile(r"'(?P<given>[^']*)' is not one of (?P<choices>'[^']+'(?:, '[^']+')*)\.$")
+_ARGUMENT = re.compile(r"'\[(?P<name>[A-Z_]+)\](?::\[[^\]]*\])?(?:\.\.\.)?'")
+_NUMBERS = {
+    "integer range": "a whole number",
+    "integer": "a whole number",
+    "float range": "a number",
+    "float": "a number",
+}
+
+
+def reworded(message: str) -> str:
+    """Returns the message of a parser's error, with the nearest choice and without what is said twice."""
+    # typer and click each add their own suggestion for a misspelt command.
+    message = _REPEATED.sub(r"\1", message)
+    # An optional argument is named by its whole form, which lists every choice once more.
+    message = _ARGUMENT.sub(lambda match: match["name"], message)
+    for kind, words in _NUMBERS.items():
+        message = message.replace(f"is not a valid {kind}.", f"is not {words}.")
+    if match := _CHOICES.search(message):
+        choices = re.findall(r"'([^']+)'", match["choices"])
+        close = difflib.get_close_matches(match["given"].lower(), choices, n=1)
+        message += f" Did you mean '{close[0]}'?" if close else ""
+    return message
