@@ -11,6 +11,7 @@ from rich.console import Console
 from tests.metrics.third_party import Cost, WithinHalf
 from tests.running.conftest import Runs
 from tlbench.catalog.catalog import Catalog
+from tlbench.cli.board.board_choice import BoardChoice
 from tlbench.cli.leaderboard import print_board
 from tlbench.contracts.errors import UnknownName
 from tlbench.metrics import METRICS
@@ -50,14 +51,14 @@ def test_a_search_takes_the_setting_that_costs_least(runs):
 
 def test_a_leaderboard_ranks_and_shows_them(runs, capsys, monkeypatch):
     runs.run(["toy-tune", "toy-majority"], tasks=["priced-tone"], trials=4, seeds=2)
-    print_board(runs.folder, None, (), True, "csv")
+    print_board(runs.folder, None, BoardChoice(), True, "csv")
     table = pd.read_csv(io.StringIO(capsys.readouterr().out))
     assert list(table["value"]) == sorted(table["value"]), "less is better"
     assert list(table["metric.cost"]) == pytest.approx(list(table["value"]))
     assert set(table["ranked_by"]) == {"paired test"}
     assert not table["greater_is_better"].any()
     monkeypatch.setattr("rich.console.Console", lambda: Console(width=140))
-    print_board(runs.folder, None, (), True, "terminal")
+    print_board(runs.folder, None, BoardChoice(), True, "terminal")
     shown = capsys.readouterr().out
     assert "cost (lower is better)" in shown
     assert "cost: no share of 1" in shown
@@ -67,7 +68,7 @@ def test_a_leaderboard_ranks_and_shows_them(runs, capsys, monkeypatch):
 def test_a_record_whose_plugin_is_gone_is_shown_without_a_rank(runs, capsys, monkeypatch):
     runs.run(["toy-majority"], tasks=["priced-tone"])
     monkeypatch.setenv("TLBENCH_PLUGINS", "tlbench.testing.toy_plugin")
-    print_board(runs.folder, None, (), True, "csv")
+    print_board(runs.folder, None, BoardChoice(), True, "csv")
     table = pd.read_csv(io.StringIO(capsys.readouterr().out))
     assert table["rank"].isna().all()
     assert table["metric_label"].tolist() == ["unknown metric"]

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tlbench.cli import leaderboard as board
+from tlbench.cli.board.board_choice import BoardChoice
 from tlbench.contracts.cell import Plan
 from tlbench.contracts.record import Provenance
 from tlbench.results import index
@@ -44,7 +45,7 @@ def commit(store, made, cell, answers, attempt=1):
 
 def csv(store, capsys, *tasks):
     capsys.readouterr()
-    board.print_board(store.root, None, tasks, False, "csv")
+    board.print_board(store.root, None, BoardChoice(tasks), False, "csv")
     return capsys.readouterr().out
 
 
@@ -186,7 +187,7 @@ def test_predictions_that_were_damaged_since_are_noticed_each_time(store, indexe
     path = store.root / "records" / f"{made.cell(strategy='s11').id}.1.parquet"
     path.write_bytes(path.read_bytes()[:100])
     for _ in range(2):
-        board.print_board(store.root, None, (), False, "csv")
+        board.print_board(store.root, None, BoardChoice(), False, "csv")
         captured = capsys.readouterr()
         assert "cannot be read" in captured.err
         assert captured.out.count('"intervals"') > 0
@@ -197,7 +198,7 @@ def test_an_unreadable_record_is_named_each_time(store, indexed, capsys):
     (store.root / "records" / f"{'0' * 16}.1.json").write_text("{")
     (store.root / "records" / f"{'1' * 16}.1.json").symlink_to("nowhere")
     for _ in range(2):
-        board.print_board(store.root, None, (), False, "csv")
+        board.print_board(store.root, None, BoardChoice(), False, "csv")
         complaints = capsys.readouterr().err.splitlines()
         assert [line.split()[1][0] for line in complaints] == ["0", "1"]
 
@@ -239,7 +240,7 @@ def test_a_selection_neither_shows_nor_forgets_the_rest(store, indexed, counted,
     commit(store, made, other, made.answers(task="rte-lite"))
     assert csv(store, capsys, "sst2-lite").count("\n") == COUNT + 1
     counted.clear()
-    board.print_board(store.root, None, (), True, "csv")
+    board.print_board(store.root, None, BoardChoice(), True, "csv")
     assert capsys.readouterr().out.count("\n") == COUNT + 2
     assert counted == ["ranks"]
 

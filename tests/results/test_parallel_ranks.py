@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from tlbench.cli import leaderboard as board
+from tlbench.cli.board.board_choice import BoardChoice
 from tlbench.metrics import METRICS
 from tlbench.results import parallel_ranks
 from tlbench.results.leaderboard import Table, comparable_groups
@@ -131,7 +132,7 @@ def test_a_damaged_file_is_named_by_this_process(tmp_path, made, capfd, monkeypa
     shown = []
     for number in (2, 1):
         monkeypatch.setattr(parallel_ranks, "process_count", lambda number=number: number)
-        board.print_board(store.root, None, (), True, "csv")
+        board.print_board(store.root, None, BoardChoice(), True, "csv")
         shown.append(capfd.readouterr())
     assert shown[0] == shown[1]
     assert shown[0].err.count("cannot be read") == 4

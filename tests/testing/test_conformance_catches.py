@@ -198,7 +198,7 @@ def test_words_given_flat_are_caught_with_the_form_that_is_expected(inputs):
     with pytest.raises(AssertionError, match=f"flat-1 has the inputs .* expected {form}"):
         check.test_inputs({"train": Examples([example])})
     with pytest.raises(
-        AssertionError, match=re.escape(f"train flat-1: the inputs {inputs!r} are texts; give the words")
+        AssertionError, match=re.escape(f"train flat-1: the inputs {inputs!r} are texts; words are one tuple")
     ):
         check.test_targets_fit_the_output({"train": Examples([example])})
 

@@ -14,8 +14,8 @@ import typer
 
 from tlbench.cli import cache
 from tlbench.cli import options as o
-from tlbench.cli.recorded import delete_command
 from tlbench.cli.arguments.parser_errors import reworded
+from tlbench.cli.recorded import board_command, delete_command
 from tlbench.contracts.errors import UsageError
 from tlbench.system.standard_streams import end_of_pipe, prepare_streams
 from tlbench.system.stop_signals import exit_status, stop_on_signals
@@ -245,24 +245,7 @@ def fetch(
         raise typer.Exit(_print_error(message, exit_status(stop))) from None
 
 
-@app.command()
-def leaderboard(
-    suite: o.SuiteName = None,
-    task: o.Tasks = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Show every record in the folder, not only those of the last run.")
-    ] = False,
-    format_: Annotated[
-        str | None,
-        typer.Option("--format", "-f", help="terminal (default), markdown, csv, json, svg, or a plugin's."),
-    ] = None,
-    out: o.OutOrFiles = None,
-) -> None:
-    """Show the results of the last run, a suite or all runs."""
-    from tlbench.cli.leaderboard import folder_and_files, print_board
-
-    folder, files = folder_and_files(out or (), format_)
-    print_board(folder, suite, tuple(task or ()), everything, format_ or "terminal", files)
+app.command()(board_command.leaderboard)
 
 
 app.command()(delete_command.delete)

@@ -9,22 +9,25 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlbench.cli.options import expanded, out_folder
+from tlbench.cli.board.board_choice import BoardChoice, chosen_rows, view_of, with_chosen_tasks, with_metric
+from tlbench.cli.board.board_files import format_of, renderer_of
 from tlbench.cli.text_tables import console
 from tlbench.contracts.cell import Cell, Plan
-from tlbench.contracts.errors import UnknownName, UsageError
+from tlbench.contracts.errors import UsageError
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Record
-from tlbench.contracts.renderer import Renderer
 from tlbench.metrics import METRICS
+from tlbench.results.columns import PENDING
 from tlbench.results.index import Index
 from tlbench.results.leaderboard import Table, comparable_groups
 from tlbench.results.parallel_ranks import ParallelRanks, Tested
 from tlbench.results.ranking import Place, by_intervals, by_predictions
+from tlbench.results.records.cell_ids import distinct_length
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
 from tlbench.results.records.summaries import CellSummary, Summaries
 from tlbench.results.render.escaping import printable
+from tlbench.results.render.view import View
 from tlbench.system.durable import write_durably
 
 if TYPE_CHECKING:
@@ -34,46 +37,10 @@ if TYPE_CHECKING:
     from tlbench.results.stats import CellPredictions
 
 
-SUFFIXES = {"md": "markdown"}
-"""Formats by the suffix of their files, where the suffix is not the name of the format."""
-
-
-def folder_and_files(paths: Sequence[Path], format_: str | None) -> tuple[Path, tuple[Path, ...]]:
-    """Sorts the paths of `--out` into the folder of results and the files to write, each in the format of its suffix.
-
-    Raises:
-        UsageError: There are two folders, a file has an unknown suffix or belongs to the results, or there is also a
-            format.
-    """
-    paths = [expanded(path) for path in paths]
-    files = tuple(path for path in paths if path.suffix and not path.is_dir())
-    folders = [path for path in paths if path not in files]
-    if len(folders) > 1:
-        raise UsageError(f"--out: {folders[0]} and {folders[1]} are two folders of results: give one")
-    folder = out_folder(folders[0] if folders else None)
-    if files and format_ is not None:
-        raise UsageError(f"--format {format_} and the suffix of --out {files[0]} both choose a format: give one")
-    for file in files:
-        try:
-            _renderer(_format_of(file))
-        except UnknownName as error:
-            known = ", ".join(sorted({f".{suffix}" for suffix in (*SUFFIXES, "csv", "json", "svg")}))
-            raise UsageError(
-                f"--out {file}: neither a folder of results nor a file of a known format ({known}, or a plugin's)"
-            ) from error
-        if not file.parent.is_dir():
-            raise UsageError(f"--out {file}: there is no folder {file.parent}")
-        inside = file.resolve().parent
-        root = folder.resolve()
-        if (inside == root and file.suffix == ".json") or {root / "records", root / "work"} & {inside, *inside.parents}:
-            raise UsageError(f"--out {file}: this folder has the results themselves; write somewhere else")
-    return folder, files
-
-
 def print_board(
     out: Path,
     suite: str | None,
-    tasks: tuple[str, ...],
+    choice: BoardChoice,
     everything: bool,
     format_: str,
     files: Sequence[Path] = (),
@@ -83,7 +50,7 @@ def print_board(
     Args:
         out: The folder of records.
         suite: Name or file of a suite; None for the last run.
-        tasks: Tasks to show; empty for all.
+        choice: The rows and columns to show, and the metric to rank by.
         everything: Whether to show all records.
         format_: Name of a renderer.
         files: Files to write, each in the format of its suffix, instead of printing.
@@ -91,13 +58,13 @@ def print_board(
     # Many records make millions of objects without reference cycles, which garbage collection would scan repeatedly.
     gc.disable()
     try:
-        _print_board(Store.open(out), suite, tasks, everything, format_, files)
+        _print_board(Store.open(out), suite, choice, everything, format_, files)
     finally:
         gc.enable()
 
 
 def _print_board(
-    store: Store, suite: str | None, tasks: tuple[str, ...], everything: bool, format_: str, files: Sequence[Path]
+    store: Store, suite: str | None, choice: BoardChoice, everything: bool, format_: str, files: Sequence[Path]
 ) -> None:
     index = Index(store)
     with ParallelRanks(_by_predictions(store)) as ranks:
@@ -106,32 +73,45 @@ def _print_board(
             ranks.start(index.count_predictions())
         recorded = index.summaries(_complain)
         title, summaries, planned = _selected(store, index, recorded, suite, everything)
-        if tasks:
-            summaries = summaries.subset(summary for summary in summaries.cells if summary.task in tasks)
-            kept = {summary.cell for summary in summaries.cells}
-            planned = [cell_id for cell_id in planned if cell_id in kept]
-            if not any(summary.attempt for summary in summaries.cells):
-                raise UsageError(f"{store.root}: no records of the task {', '.join(tasks)}")
+        inside = _count_recorded(summaries)
+        summaries, planned = with_chosen_tasks(summaries, planned, choice, recorded)
+        hidden = inside - _count_recorded(summaries)
+        if choice.metric:
+            summaries, planned = with_metric(store, summaries, planned, choice.metric, _complain)
         table = _table(index, summaries, planned, ranks)
-    command = _command(suite, everything)
+    metrics = _metrics_of(summaries)
+    chosen = chosen_rows(table, choice, metrics)
+    hidden += _count_rows(table) - _count_rows(chosen)
+    ids = [summary.cell for summary in recorded.cells]
+    view = view_of(choice, chosen, metrics, hidden, len(ids) - inside, distinct_length(ids))
+    command = _command(suite, everything, choice)
     for file in files:
-        write_durably(file, _rendered(table, title, command, _format_of(file)).encode())
+        write_durably(file, _rendered(chosen, title, command, format_of(file), view).encode())
         print(printable(f"{file}: written"))
     if not files:
-        show(table, title, command, format_)
+        show(chosen, title, command, format_, view)
     index.save()
 
 
-def show(table: Table, title: str, command: str, format_: str = "terminal") -> None:
+def _count_rows(table: Table) -> int:
+    """Returns the number of rows with a record."""
+    return sum(status != PENDING for status in table.columns(["status"])["status"])
+
+
+def _count_recorded(summaries: Summaries) -> int:
+    return sum(summary.attempt > 0 for summary in summaries.cells)
+
+
+def show(table: Table, title: str, command: str, format_: str = "terminal", view: View = View()) -> None:  # noqa: B008
     """Writes a leaderboard to standard output.
 
     Raises:
         UsageError: The format is unknown, or its renderer fails.
     """
     if format_ == "terminal":
-        print_table(console(), table, title)
+        print_table(console(), table, title, view)
     else:
-        text = _rendered(table, title, command, format_)
+        text = _rendered(table, title, command, format_, view)
         # Formats that programs read are refused rather than written with other characters.
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         _check_encodable(text, encoding, f"--format {format_}: the text has", "set PYTHONIOENCODING=utf-8")
@@ -139,15 +119,15 @@ def show(table: Table, title: str, command: str, format_: str = "terminal") -> N
     sys.stdout.flush()
 
 
-def print_table(console: Console, table: pd.DataFrame | Table, title: str) -> None:
+def print_table(console: Console, table: pd.DataFrame | Table, title: str, view: View = View()) -> None:  # noqa: B008
     """Prints a leaderboard to a console, at the width of the console."""
     from tlbench.results.render.formats.terminal import Leaderboard
     from tlbench.results.render.page import Limits, Page
 
-    console.print(Leaderboard(Page(table, title, limits=Limits())))
+    console.print(Leaderboard(Page(table, title, limits=Limits(), view=view)))
 
 
-def _rendered(table: Table, title: str, command: str, format_: str) -> str:
+def _rendered(table: Table, title: str, command: str, format_: str, view: View) -> str:
     """Returns a rendered leaderboard as text that UTF-8 can encode.
 
     Raises:
@@ -155,11 +135,11 @@ def _rendered(table: Table, title: str, command: str, format_: str) -> str:
     """
     from tlbench.results.render.page import Limits, Page
 
-    renderer, distribution = _renderer(format_)
+    renderer, distribution = renderer_of(format_)
     fault = f"--format {format_}, brought by {distribution}"
     try:
         # Creating the page is inside, since `is_short` may be a property of the plugin.
-        page = Page(table, title, command, limits=Limits() if renderer.is_short else None)
+        page = Page(table, title, command, limits=Limits() if renderer.is_short else None, view=view)
         text = renderer.render(page)
     except (Exception, SystemExit) as error:
         raise UsageError(f"{fault}, failed: {type(error).__name__}: {error}") from error
@@ -169,29 +149,12 @@ def _rendered(table: Table, title: str, command: str, format_: str) -> str:
     return text
 
 
-def _format_of(file: Path) -> str:
-    suffix = file.suffix.removeprefix(".").lower()
-    return SUFFIXES.get(suffix, suffix)
-
-
 def _check_encodable(text: str, encoding: str, what: str, advice: str) -> None:
     try:
         text.encode(encoding)
     except UnicodeEncodeError as error:
         character = f"U+{ord(text[error.start]):04X}"
         raise UsageError(f"{what} the character {character}, which {encoding} cannot write: {advice}") from error
-
-
-def _renderer(name: str) -> tuple[Renderer, str]:
-    """Returns the renderer of a format and its distribution; plugins are discovered only if it is not built in."""
-    from tlbench.results.render.formats import FORMATS
-
-    if name in FORMATS:
-        return FORMATS[name], "tlbench"
-    from tlbench.catalog.catalog import Catalog
-
-    entry = Catalog.discover().renderer(name)
-    return entry.item, f"{entry.distribution} {entry.version}".strip()
 
 
 def load(store: Store, cells: set[str] | None) -> list[Record]:
@@ -306,7 +269,6 @@ def _complain(file: Unreadable) -> None:
     print(printable(f"tlbench: {file.message}; it is left out: {file.remedy}"), file=sys.stderr)
 
 
-def _command(suite: str | None, everything: bool) -> str:
-    return (
-        "tlbench leaderboard" + (f" --suite {shlex.quote(suite)}" if suite else "") + (" --all" if everything else "")
-    )
+def _command(suite: str | None, everything: bool, choice: BoardChoice) -> str:
+    selected = (f" --suite {shlex.quote(suite)}" if suite else "") + (" --all" if everything else "")
+    return f"tlbench leaderboard{selected}{choice.arguments()}"

@@ -14,7 +14,7 @@ from tlbench.cli.plan import protocol_text
 from tlbench.cli.text_tables import print_facts
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Protocol
-from tlbench.contracts.errors import AmbiguousName, PluginError, UnknownName, UsageError
+from tlbench.contracts.errors import AmbiguousName, PluginError, StoreError, UnknownName, UsageError
 from tlbench.contracts.outputs import Classes, Output, Text
 from tlbench.contracts.resources import Trainable, estimated
 from tlbench.contracts.space import Choice, Domain, Float, Int, Override, Range
@@ -26,6 +26,8 @@ from tlbench.planning.capacity import needed_bytes
 from tlbench.planning.needs import declared_needs
 from tlbench.planning.plan import plan
 from tlbench.planning.suite import read_suite
+from tlbench.results.records.cell_ids import full_id
+from tlbench.results.records.store import Store
 
 Facts: TypeAlias = Iterator[tuple[str, str]]
 """Pairs of a label and a value; pairs with an empty value are not printed."""
@@ -65,10 +67,32 @@ def print_one(catalog: Catalog, name: str, out: Path) -> None:
     if name in {entry.name for entry in catalog.entries("suite")} or name.endswith(".toml"):
         is_known = True
         print_facts(_suite(catalog, name))
+    if not is_known and (cell_id := _recorded_cell(name, out)):
+        from tlbench.cli.show_cell import print_record
+
+        print_record(catalog, cell_id, out)
+        return
     if not is_known:
         kinds = (*_KINDS, "suite")
         names = [entry.name for kind in kinds for entry in catalog.entries(kind)]
-        raise UnknownName(f"unknown name {name!r}{nearest(parse(name)[0], names)}{catalog.broken_hint()}")
+        raise UnknownName(
+            f"unknown name {name!r}, nor is it the id of a cell in {out}{nearest(parse(name)[0], names)}"
+            f"{catalog.broken_hint()}"
+        )
+
+
+def _recorded_cell(beginning: str, out: Path) -> str:
+    """Returns the id of the recorded cell that begins with these digits; empty if there is none.
+
+    Raises:
+        UsageError: Several ids begin with them.
+    """
+    if not re.fullmatch(r"[0-9a-f]{1,15}", beginning):
+        return ""
+    try:
+        return full_id(beginning, Store.open(out).attempts())
+    except (StoreError, UnknownName):
+        return ""
 
 
 def _common(kind: str, named: Found[Any]) -> Facts:

@@ -219,14 +219,10 @@ class TokenClasses(Output):
     def target_error(self, example: Example) -> str | None:
         """Returns an error message if the target is not a tuple of class indices, one for each word, else None."""
         target, words = example.target, example.inputs[0]
-        if isinstance(words, str):
-            # Words given flat, or one text: the lengths below would compare letters with classes.
-            return (
-                f"the inputs {example.inputs!r:.80} are texts; give the words as one tuple, as inputs=(('a', 'word'),)"
-            )
-        fits = isinstance(target, tuple | list) and target and all(_is_index(part, self.names) for part in target)
-        if not fits:
+        if not (isinstance(target, tuple | list) and target and all(_is_index(part, self.names) for part in target)):
             return _invalid_target(self, target)
+        if isinstance(words, str):
+            return f"the inputs {example.inputs!r:.80} are texts; words are one tuple, as inputs=(('a', 'word'),)"
         return None if len(target) == len(words) else f"{len(words)} words and {len(target)} classes"
 
     def class_indices(self, target: Any) -> set[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from copy import copy
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -11,7 +12,17 @@ from tlbench.contracts.cell import Cell, Protocol
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Provenance, Record
 from tlbench.metrics import METRICS
-from tlbench.results.columns import METRIC, OK, ONE_FIT, PENDING, STRATEGY, Row, as_rows, with_metrics
+from tlbench.results.columns import (
+    METRIC,
+    OK,
+    ONE_FIT,
+    PENDING,
+    STRATEGY,
+    Row,
+    as_rows,
+    described_metrics,
+    with_metrics,
+)
 from tlbench.results.provenance_notes import differences, stopped_early
 from tlbench.results.ranking import NOWHERE, Place, Ranked, by_intervals, by_predictions, gains, goodness, places
 from tlbench.results.records.summaries import CellSummary, Summaries, summaries_of
@@ -156,13 +167,24 @@ class Table:
         chosen = self._order if places is None else [self._order[place] for place in places]
         return as_rows(self._columns(self._dtypes() if columns is None else columns, chosen))
 
+    @property
+    def metrics(self) -> set[str]:
+        """Names of the metrics in which a cell has a score."""
+        return {name for names in self._summaries.metrics.values() for name in names}
+
     def columns(self, names: Iterable[str]) -> dict[str, Sequence[Any]]:
         """Returns these columns of all rows, in the order of the frame, without importing pandas."""
         return {name: list(map(values.__getitem__, self._order)) for name, values in self._columns(names).items()}
 
+    def pick(self, places: Iterable[int]) -> Table:
+        """Returns a table of some rows (by their numbers in the frame) in this order; ranks and notes stay."""
+        picked = copy(self)
+        picked._order = [self._order[place] for place in places]
+        return picked
+
     def _dtypes(self) -> dict[str, str]:
         """Returns the pandas dtype of each column, by name, in the order of the frame."""
-        return with_metrics(name for names in self._summaries.metrics.values() for name in names)
+        return with_metrics(self.metrics)
 
     def _columns(self, names: Iterable[str], chosen: Sequence[int] | None = None) -> dict[str, Sequence[Any]]:
         """Returns columns by name, of the summaries at the `chosen` positions or, if None, of all summaries."""

@@ -13,6 +13,7 @@ import pytest
 from tests.metrics import faulty_metrics
 from tests.running.conftest import Runs
 from tlbench.cli.app import _main
+from tlbench.cli.board.board_choice import BoardChoice
 from tlbench.cli.leaderboard import print_board
 
 FINITE = "return finite numbers, or say by `worst` what an undefined score counts as"
@@ -83,7 +84,7 @@ def test_a_metric_that_fails_later_leaves_its_task_ranked_by_intervals(runs, cap
         return [1.0] * len(scored)
 
     monkeypatch.setattr(faulty_metrics.Hits, "statistics", failing)
-    print_board(runs.folder, None, (), True, "csv")
+    print_board(runs.folder, None, BoardChoice(), True, "csv")
     shown = capsys.readouterr()
     assert set(pd.read_csv(io.StringIO(shown.out))["ranked_by"]) == {"intervals"}
     (line,) = shown.err.splitlines()
@@ -101,7 +102,7 @@ def test_a_metric_that_fails_in_resamples_alone_leaves_its_task_ranked_by_interv
         return value(self, sums)
 
     monkeypatch.setattr(faulty_metrics.Hits, "value", failing)
-    print_board(runs.folder, None, (), True, "csv")
+    print_board(runs.folder, None, BoardChoice(), True, "csv")
     shown = capsys.readouterr()
     assert set(pd.read_csv(io.StringIO(shown.out))["ranked_by"]) == {"intervals"}
     assert "the metric hits raised SystemExit: 4" in shown.err

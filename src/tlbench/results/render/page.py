@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from tlbench.results.columns import COLUMNS, OK, PENDING, Row, columns_of, rows_of
 from tlbench.results.leaderboard import Table
 from tlbench.results.over_tasks import NEEDED, summed
+from tlbench.results.records.cell_ids import distinct_length
 from tlbench.results.render import value_texts as cells
 from tlbench.results.render.escaping import LIMIT, printable
 from tlbench.results.render.legend import legend
-from tlbench.results.render.page_columns import RANKING, SUMMARY, Column, Value
+from tlbench.results.render.page_columns import SUMMARY, Column, Value
+from tlbench.results.render.view import View
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +42,8 @@ class PageRow:
     status: str = OK
     cell: str = ""
     """Id of the record's cell; empty in the summary."""
+    short_id: str = ""
+    """The beginning of the id, long enough to tell the cell from the others; `tlbench show` takes it."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ class Page:
         command: The command that produces the page, or empty.
         about: A paragraph that renderers insert without escaping, so it must be trusted.
         limits: Maximum numbers of rows; None for all rows.
+        view: The columns to show, and remarks on what is left out.
     """
 
     def __init__(
@@ -100,13 +105,15 @@ class Page:
         command: str = "",
         about: str = "",
         limits: Limits | None = None,
+        view: View = View(),  # noqa: B008 - frozen
     ) -> None:
         self.title, self.command, self.about = printable(title), printable(command), about.strip()
-        self._table, self._limits = table, limits
+        self._table, self._limits, self.view = table, limits, view
 
     def frame(self) -> pd.DataFrame:
-        """Returns all columns of all rows in full precision, regardless of the limits."""
-        return self._table.frame() if isinstance(self._table, Table) else self._table
+        """Returns the chosen columns, by default all, of all rows in full precision, regardless of the limits."""
+        frame = self._table.frame() if isinstance(self._table, Table) else self._table
+        return frame[list(self.view.frame_columns)] if self.view.frame_columns else frame
 
     @cached_property
     def progress(self) -> tuple[int, int]:
@@ -119,7 +126,7 @@ class Page:
     @property
     def columns(self) -> tuple[Column, ...]:
         """Columns of the rankings, in order."""
-        return RANKING
+        return self.view.columns
 
     @cached_property
     def filled(self) -> frozenset[str]:
@@ -182,9 +189,8 @@ class Page:
         columns |= {name: [value is not None or None for value in self._columns[name]] for name in _F1}
         kinds = dict.fromkeys(zip(*columns.values(), strict=True))
         rows = [dict(zip(columns, kind, strict=True)) for kind in kinds]
-        return tuple(
-            printable(sentence, _LEGEND_LIMIT) for sentence in legend([row for row in rows if row["status"] != PENDING])
-        )
+        sentences = [*self.view.remarks, *legend([row for row in rows if row["status"] != PENDING])]
+        return tuple(printable(sentence, _LEGEND_LIMIT) for sentence in sentences)
 
     @property
     def is_shortened(self) -> bool:
@@ -194,10 +200,14 @@ class Page:
     @cached_property
     def _columns(self) -> Mapping[str, Sequence[Any]]:
         """Columns of all rows, not as row dicts: converting a large table is slow, so only shown rows become dicts."""
-        names = dict.fromkeys((*_SECTION_COLUMNS, *_LEGEND_COLUMNS, *_F1, *NEEDED, "expected"))
+        names = dict.fromkeys((*_SECTION_COLUMNS, *_LEGEND_COLUMNS, *_F1, *NEEDED, "expected", "cell"))
         if isinstance(self._table, Table):
             return self._table.columns(names)
         return columns_of(self._table[list(names)])
+
+    @cached_property
+    def _id_digits(self) -> int:
+        return self.view.id_digits or distinct_length(self._columns["cell"])
 
     @cached_property
     def _failed_positions(self) -> list[int]:
@@ -219,7 +229,8 @@ class Page:
 
     @cached_property
     def _shown(self) -> list[Row]:
-        return self._rows(COLUMNS, _shown_positions(self._columns, self._limits))
+        columns = dict.fromkeys((*COLUMNS, *self.view.frame_columns))
+        return self._rows(columns, _shown_positions(self._columns, self._limits))
 
     @cached_property
     def _marks(self) -> dict[str, str]:
@@ -230,10 +241,11 @@ class Page:
         recorded = sum(number for row, number in kinds if row["status"] != PENDING)
         lines = tuple(
             PageRow(
-                _values(row, RANKING, cells.marks(row, self._marks)),
+                _values(row, self.columns, cells.marks(row, self._marks)),
                 is_best=row["rank"] == 1 and row["status"] == OK,
                 status=row["status"],
                 cell=row["cell"],
+                short_id=row["cell"][: self._id_digits],
             )
             for row in shown
         )

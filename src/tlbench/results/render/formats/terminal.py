@@ -20,9 +20,11 @@ _MAX_NAME_WIDTH = 32
 _SHORTENED = "Of a long ranking the best are shown: --format csv has every row, --task more of one."
 _RUNS = "trials\nx seeds"
 _REQUIRED = ("rank", "backbone", "strategy", "score")
+_ID = "cell"
+"""The column of ids, which no other format has as a column of its own."""
 # Most important first: columns are added in this order until the width is used up.
 _OPTIONAL = (
-    "interval", "gain", "spread", "fit", "runs", "memory", "trained", "encode", "search", "accuracy", "f1",
+    "interval", "gain", "spread", _ID, "fit", "runs", "memory", "trained", "encode", "search", "accuracy", "f1",
     "device_memory", "predict",
 )  # fmt: skip
 
@@ -36,7 +38,7 @@ class Leaderboard:
     def __init__(self, page: Page) -> None:
         self._page = page
         self._columns = {column.name: column for column in page.columns}
-        self._headings = {column.name: column.short for column in page.columns} | {"runs": _RUNS}
+        self._headings = {"runs": _RUNS, _ID: "cell"} | {column.name: column.short for column in page.columns}
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yields the parts of the leaderboard, no wider than the console."""
@@ -69,6 +71,8 @@ class Leaderboard:
             yield Text(sentence, style="dim")
         if page.is_shortened:
             yield Text(_SHORTENED, style="dim")
+        if page.view.hint:
+            yield Text(page.view.hint, style="dim")
 
     def _section(self, section: Section, layout: dict[str, int], heading: bool) -> Table:
         grid = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_header=heading, header_style="dim")
@@ -89,8 +93,10 @@ class Leaderboard:
 
     def _column_widths(self, lines: Sequence[PageRow], available: int) -> dict[str, int]:
         """Returns the widths of the columns that fit into the available width, in display order."""
+        if self._page.view.has_chosen_columns:
+            return self._folded({name: _width(self._headings[name], lines, name) for name in self._columns}, available)
         names = [name for column in self._columns for name in (("runs",) if column == "trials" else (column,))]
-        names = [name for name in names if name in {*_REQUIRED, *_OPTIONAL}]
+        names = [name for name in (*names, _ID) if name in {*_REQUIRED, *_OPTIONAL}]
         widths = {name: _width(self._headings[name], lines, name) for name in names}
         for name in ("backbone", "strategy"):
             widths[name] = min(max(widths[name], _MIN_NAME_WIDTH), _MAX_NAME_WIDTH)
@@ -110,8 +116,19 @@ class Leaderboard:
             free -= widths[name] + 1
         return {name: widths[name] for name in names if name in chosen}
 
+    def _folded(self, widths: dict[str, int], available: int) -> dict[str, int]:
+        """Returns the widths with those of names reduced, the widest first, until all columns fit, if they can."""
+        names = [name for name in widths if self._columns[name].is_name and widths[name] > _MIN_NAME_WIDTH]
+        while names and sum(widths.values()) + len(widths) - 1 > available:
+            widest = max(names, key=widths.__getitem__)
+            widths[widest] -= 1
+            names = [name for name in names if widths[name] > _MIN_NAME_WIDTH]
+        return widths
+
 
 def _text(line: PageRow, name: str) -> str:
+    if name == _ID and name not in line.values:
+        return line.short_id
     if name == "runs":
         trials = line.values["trials"]
         return f"{NOTHING if trials.value is None else trials.text} x {line.values['seeds'].text}"

@@ -1,0 +1,210 @@
+"""The options of `tlbench leaderboard` that choose rows, their order, columns and the metric of the ranks."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from tlbench.catalog.names import nearest
+from tlbench.contracts.errors import UsageError
+from tlbench.contracts.metric import Metric
+from tlbench.results.choice.chosen_rows import hidden_text, matching_places, sorted_places
+from tlbench.results.choice.conditions import read_condition
+from tlbench.results.choice.named_columns import NamedColumn, find_column, named_columns
+from tlbench.results.choice.recorded_names import matching
+from tlbench.results.columns import OK
+from tlbench.results.leaderboard import Table
+from tlbench.results.records.record_files import Unreadable
+from tlbench.results.records.store import Store
+from tlbench.results.records.summaries import Summaries
+from tlbench.results.render.escaping import printable
+from tlbench.results.render.page_columns import RANKING
+from tlbench.results.render.view import View
+
+
+@dataclass(frozen=True)
+class BoardChoice:
+    """The values of these options; empty ones choose everything."""
+
+    tasks: tuple[str, ...] = ()
+    backbones: tuple[str, ...] = ()
+    strategies: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
+    sort: str = ""
+    columns: str = ""
+    """Names of columns, separated by commas."""
+    metric: str = ""
+
+    @property
+    def hides(self) -> Mapping[str, bool]:
+        """The options that hide rows, each with whether it is given."""
+        return {
+            "--task": bool(self.tasks),
+            "--backbone": bool(self.backbones),
+            "--strategy": bool(self.strategies),
+            "--filter": bool(self.conditions),
+        }
+
+    def arguments(self) -> str:
+        """Returns the options as they are written in a command, each after a space."""
+        values = [("--task", name) for name in self.tasks]
+        values += [("--backbone", name) for name in self.backbones]
+        values += [("--strategy", name) for name in self.strategies]
+        values += [("--filter", condition) for condition in self.conditions]
+        values += [("--sort", self.sort), ("--columns", self.columns), ("--metric", self.metric)]
+        return "".join(f" {option} {shlex.quote(value)}" for option, value in values if value)
+
+
+class _Installed:
+    """Canonical names of installed objects; plugins are discovered at the first look-up."""
+
+    @cached_property
+    def catalog(self) -> object:
+        from tlbench.catalog.catalog import Catalog
+
+        return Catalog.discover()
+
+    def names(self, axis: str) -> Callable[[str], str]:
+        """Returns the function from a name to its canonical form."""
+        return lambda name: str(getattr(self.catalog, axis)(name).ref.name)
+
+
+def with_chosen_tasks(
+    summaries: Summaries, planned: Sequence[str], choice: BoardChoice, everywhere: Summaries
+) -> tuple[Summaries, list[str]]:
+    """Returns the summaries of the chosen tasks and the planned cells among them; ranks are within a task.
+
+    Args:
+        summaries: The cells of the run or suite that is shown.
+        planned: Ids of its planned cells.
+        choice: The options.
+        everywhere: The cells of all records in the folder, for the message on a task that is only there.
+
+    Raises:
+        UsageError: A task has no record.
+    """
+    if not choice.tasks:
+        return summaries, list(planned)
+    installed, recorded = _Installed(), _recorded_tasks(summaries)
+    try:
+        tasks = _all_matching("task", choice.tasks, recorded, installed)
+    except UsageError as error:
+        if len(everywhere.cells) == len(summaries.cells):
+            raise
+        _all_matching("task", choice.tasks, _recorded_tasks(everywhere), installed)
+        raise UsageError(f"{error}; other runs in this folder have it: --all shows them") from None
+    chosen = summaries.subset(summary for summary in summaries.cells if summary.task in tasks)
+    kept = {summary.cell for summary in chosen.cells}
+    return chosen, [cell_id for cell_id in planned if cell_id in kept]
+
+
+def _recorded_tasks(summaries: Summaries) -> set[str]:
+    return {summary.task for summary in summaries.cells if summary.attempt}
+
+
+def with_metric(
+    store: Store, summaries: Summaries, planned: Sequence[str], metric: str, unreadable: Callable[[Unreadable], None]
+) -> tuple[Summaries, list[str]]:
+    """Returns summaries in which another recorded metric is the primary one; cells without it are left out.
+
+    Raises:
+        UsageError: No record has the metric.
+    """
+    names = {key: scored for key, scored in summaries.metrics.items() if metric in scored}
+    has_metric = [summary for summary in summaries.cells if summary.metrics_key in names]
+    if not has_metric:
+        known = sorted({name for summary in summaries.cells for name in summaries.metrics.get(summary.metrics_key, ())})
+        raise UsageError(f"--metric {metric}: no record here has it{nearest(metric, known)}")
+    tasks = {summary.task for summary in has_metric}
+    changed = Summaries(settings=dict(summaries.settings), provenances=dict(summaries.provenances))
+    left_out: dict[str, int] = {}
+    for summary in summaries.cells:
+        if summary.task not in tasks or (summary.status == OK and summary.metrics_key not in names):
+            left_out[summary.task] = left_out.get(summary.task, 0) + 1
+        elif summary.status != OK:
+            changed.cells.append(summary)
+            changed.metrics |= {key: scored for key, scored in summaries.metrics.items() if key == summary.metrics_key}
+        else:
+            _add_ranked_by(store, changed, summary.file, metric, unreadable)
+    for task, number in left_out.items():
+        has, are = ("1 cell has", "is") if number == 1 else (f"{number} cells have", "are")
+        print(printable(f"tlbench: {task}: {has} no {metric} on record and {are} left out"), file=sys.stderr)
+    kept = {summary.cell for summary in changed.cells}
+    return changed, [cell_id for cell_id in planned if cell_id in kept]
+
+
+def _add_ranked_by(
+    store: Store, summaries: Summaries, file: str, metric: str, unreadable: Callable[[Unreadable], None]
+) -> None:
+    import msgspec
+
+    record = store.read(file)
+    if isinstance(record, Unreadable):
+        unreadable(record)
+        return
+    others = tuple(name for name in record.metrics if name != metric)
+    summaries.add(msgspec.structs.replace(record, metrics=(metric, *others)), record.cell.id)
+
+
+def chosen_rows(table: Table, choice: BoardChoice, metrics: Mapping[str, Metric]) -> Table:
+    """Returns the table with the rows of the other choices, in the chosen order.
+
+    Raises:
+        UsageError: A name or condition that no row has, or an unknown column.
+    """
+    columns = named_columns(metrics, table.metrics)
+    conditions = [read_condition(text, columns) for text in choice.conditions]
+    if choice.backbones or choice.strategies or conditions:
+        recorded = table.columns(("backbone", "strategy"))
+        installed = _Installed()
+        backbones = _all_matching("backbone", choice.backbones, {*recorded["backbone"]} - {""}, installed)
+        strategies = _all_matching("strategy", choice.strategies, {*recorded["strategy"]}, installed)
+        places = matching_places(
+            table, conditions, backbones if choice.backbones else None, strategies if choice.strategies else None
+        )
+        if not places:
+            given = " and ".join(option for option, is_given in choice.hides.items() if is_given)
+            raise UsageError(f"none of the {len(recorded['backbone'])} rows matches {given}")
+        table = table.pick(places)
+    if choice.sort:
+        column = find_column(choice.sort.removeprefix("-"), columns, f"--sort {choice.sort}")
+        table = table.pick(sorted_places(table, column, choice.sort.startswith("-")))
+    return table
+
+
+def view_of(
+    choice: BoardChoice, table: Table, metrics: Mapping[str, Metric], hidden: int, elsewhere: int, id_digits: int
+) -> View:
+    """Returns the view with the chosen columns and remarks.
+
+    Args:
+        choice: The options.
+        table: The table, for the names of its metrics.
+        metrics: The known metrics by name.
+        hidden: Number of recorded rows that the options hide.
+        elsewhere: Number of records of the folder that are outside the run or suite.
+        id_digits: Number of digits that tell the cells of the folder apart.
+
+    Raises:
+        UsageError: An unknown column.
+    """
+    remark = hidden_text(hidden, choice.hides)
+    more = "1 more record" if elsewhere == 1 else f"{elsewhere:,} more records"
+    hint = f"{more} here: --all" if elsewhere else ""
+    names = [name.strip() for name in choice.columns.split(",") if name.strip()]
+    known = named_columns(metrics, table.metrics) if names else {}
+    chosen: list[NamedColumn] = [find_column(name, known, "--columns") for name in dict.fromkeys(names)]
+    return View(
+        tuple(column.shown for column in chosen) if chosen else RANKING,
+        tuple(dict.fromkeys(name for column in chosen for name in column.frame)),
+        (remark,) if remark else (),
+        hint,
+        id_digits,
+    )
+
+
+def _all_matching(axis: str, texts: Sequence[str], known: Collection[str], installed: _Installed) -> set[str]:
+    return {name for text in texts for name in matching(axis, text, known, installed.names(axis))}

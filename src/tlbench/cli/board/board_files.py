@@ -1,0 +1,63 @@
+"""The files that a leaderboard is written to, and the formats that their suffixes choose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tlbench.cli.options import expanded, out_folder
+from tlbench.contracts.errors import UnknownName, UsageError
+from tlbench.contracts.renderer import Renderer
+
+SUFFIXES = {"md": "markdown"}
+"""Formats by the suffix of their files, where the suffix is not the name of the format."""
+
+
+def folder_and_files(paths: Sequence[Path], format_: str | None) -> tuple[Path, tuple[Path, ...]]:
+    """Sorts the paths of `--out` into the folder of results and the files to write, each in the format of its suffix.
+
+    Raises:
+        UsageError: There are two folders, a file has an unknown suffix or belongs to the results, or there is also a
+            format.
+    """
+    paths = [expanded(path) for path in paths]
+    files = tuple(path for path in paths if path.suffix and not path.is_dir())
+    folders = [path for path in paths if path not in files]
+    if len(folders) > 1:
+        raise UsageError(f"--out: {folders[0]} and {folders[1]} are two folders of results: give one")
+    folder = out_folder(folders[0] if folders else None)
+    if files and format_ is not None:
+        raise UsageError(f"--format {format_} and the suffix of --out {files[0]} both choose a format: give one")
+    for file in files:
+        try:
+            renderer_of(format_of(file))
+        except UnknownName as error:
+            known = ", ".join(sorted({f".{suffix}" for suffix in (*SUFFIXES, "csv", "json", "svg")}))
+            raise UsageError(
+                f"--out {file}: neither a folder of results nor a file of a known format ({known}, or a plugin's)"
+            ) from error
+        if not file.parent.is_dir():
+            raise UsageError(f"--out {file}: there is no folder {file.parent}")
+        inside = file.resolve().parent
+        root = folder.resolve()
+        if (inside == root and file.suffix == ".json") or {root / "records", root / "work"} & {inside, *inside.parents}:
+            raise UsageError(f"--out {file}: this folder has the results themselves; write somewhere else")
+    return folder, files
+
+
+def format_of(file: Path) -> str:
+    """Returns the name of the format that a file's suffix chooses."""
+    suffix = file.suffix.removeprefix(".").lower()
+    return SUFFIXES.get(suffix, suffix)
+
+
+def renderer_of(name: str) -> tuple[Renderer, str]:
+    """Returns the renderer of a format and its distribution; plugins are discovered only if it is not built in."""
+    from tlbench.results.render.formats import FORMATS
+
+    if name in FORMATS:
+        return FORMATS[name], "tlbench"
+    from tlbench.catalog.catalog import Catalog
+
+    entry = Catalog.discover().renderer(name)
+    return entry.item, f"{entry.distribution} {entry.version}".strip()

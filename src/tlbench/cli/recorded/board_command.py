@@ -1,0 +1,79 @@
+"""The command `tlbench leaderboard`: its options and their help texts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tlbench.cli import options as o
+
+_SHOWS = "as it was given to `run`, or a pattern such as 'toy-*'. Repeatable."
+ShownTasks = Annotated[
+    list[str] | None, typer.Option("--task", "-t", metavar="NAME", help=f"Show the task, {_SHOWS}", show_default=False)
+]
+ShownBackbones = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--backbone", "-b", metavar="NAME", help="Show the backbone, likewise; baselines stay.", show_default=False
+    ),
+]
+ShownStrategies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--strategy", "-S", metavar="NAME", help="Show the strategy, likewise; baselines stay.", show_default=False
+    ),
+]
+Conditions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--filter",
+        metavar="CONDITION",
+        help="Show rows that meet a condition, such as 'score>=80', 'fit<2m' or 'status!=ok'. Repeatable.",
+        show_default=False,
+    ),
+]
+SortColumn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN", help="Sort each task's rows by a column; -COLUMN turns the order round.", show_default=False
+    ),
+]
+ShownColumns = Annotated[
+    str | None, typer.Option(metavar="A,B,...", help="Columns to show, in this order.", show_default=False)
+]
+RankingMetric = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Rank by another metric on record.", show_default=False)
+]
+
+
+def leaderboard(
+    suite: o.SuiteName = None,
+    task: ShownTasks = None,
+    backbone: ShownBackbones = None,
+    strategy: ShownStrategies = None,
+    filter_: Conditions = None,
+    sort: SortColumn = None,
+    columns: ShownColumns = None,
+    metric: RankingMetric = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show every record in the folder, not only those of the last run.")
+    ] = False,
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", "-f", help="terminal (default), markdown, csv, json, svg, or a plugin's."),
+    ] = None,
+    out: o.OutOrFiles = None,
+) -> None:
+    """Show the results of the last run, a suite or all runs.
+
+    Rows that options hide count in the ranks.
+    """
+    from tlbench.cli.board.board_choice import BoardChoice
+    from tlbench.cli.board.board_files import folder_and_files
+    from tlbench.cli.leaderboard import print_board
+
+    folder, files = folder_and_files(out or (), format_)
+    tasks, backbones, strategies, conditions = (tuple(axis or ()) for axis in (task, backbone, strategy, filter_))
+    choice = BoardChoice(tasks, backbones, strategies, conditions, sort or "", columns or "", metric or "")
+    print_board(folder, suite, choice, everything, format_ or "terminal", files)

@@ -1,0 +1,89 @@
+"""Hides and sorts the rows of a ranked table; a row keeps the rank that it has among all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import groupby
+
+from tlbench.results.choice.conditions import Condition, check_points
+from tlbench.results.choice.named_columns import NamedColumn
+from tlbench.results.columns import METRIC, Row
+from tlbench.results.leaderboard import Table
+
+_OF_PRIMARY_METRIC = {"value", "low", "high", "seed_min", "seed_max", "validation"}
+"""Columns of the frame in which the direction of a row's metric says what is better."""
+_MORE_IS_BETTER = {"gain", f"{METRIC}accuracy", f"{METRIC}f1"}
+_ALWAYS = ("task", "backbone", "strategy", "greater_is_better", "in_points")
+
+
+def matching_places(
+    table: Table,
+    conditions: Sequence[Condition],
+    backbones: Collection[str] | None = None,
+    strategies: Collection[str] | None = None,
+) -> list[int]:
+    """Returns the numbers of the rows that meet all conditions and have one of these names.
+
+    Baselines, which use no backbone, are kept beside the named backbones and strategies, unless a baseline is named.
+
+    Args:
+        table: The ranked table.
+        conditions: Conditions, all of which must be met.
+        backbones: Names of backbones; None for all.
+        strategies: Names of strategies; None for all.
+
+    Raises:
+        UsageError: A condition's value is a share of 1 where the column is shown in points.
+    """
+    rows = _rows(table, (condition.column for condition in conditions))
+    check_points(conditions, rows)
+    baselines = {row["strategy"] for row in rows if not row["backbone"]}
+    if strategies is not None:
+        strategies = {*strategies} if baselines & {*strategies} else {*strategies, *baselines}
+    return [
+        place
+        for place, row in enumerate(rows)
+        if (backbones is None or not row["backbone"] or row["backbone"] in backbones)
+        and (strategies is None or row["strategy"] in strategies)
+        and all(condition.is_met(row) for condition in conditions)
+    ]
+
+
+def sorted_places(table: Table, column: NamedColumn, is_reversed: bool) -> list[int]:
+    """Returns the numbers of the rows sorted by a column within each task, rows without a value last.
+
+    Scores are sorted best first, and all other columns in ascending order; `is_reversed` turns either round.
+    """
+    rows = _rows(table, [column])
+    order: list[int] = []
+    for _, group in groupby(range(len(rows)), key=lambda place: rows[place]["task"]):
+        places = list(group)
+        values = {place: column.value(rows[place]) for place in places}
+        known = [place for place in places if values[place] not in {None, ""}]
+        descending = is_reversed != (bool(known) and _is_better_high(column, rows[known[0]]))
+        # Stable in both directions: rows with equal values stay in the order of their ranks.
+        order += sorted(known, key=values.__getitem__, reverse=descending)
+        order += [place for place in places if values[place] in {None, ""}]
+    return order
+
+
+def _rows(table: Table, columns: Iterable[NamedColumn]) -> list[Row]:
+    return table.rows(dict.fromkeys((*_ALWAYS, *(name for column in columns for name in column.frame))))
+
+
+def _is_better_high(column: NamedColumn, row: Row) -> bool:
+    if column.frame[0] in _OF_PRIMARY_METRIC:
+        return bool(row["greater_is_better"])
+    return column.better > 0 or column.frame[0] in _MORE_IS_BETTER
+
+
+def hidden_text(hidden: int, options: Mapping[str, bool]) -> str:
+    """Returns a sentence on rows that options hide; empty if there are none.
+
+    Args:
+        hidden: The number of rows that are hidden.
+        options: The options, each with whether it was given.
+    """
+    given = " and ".join(option for option, is_given in options.items() if is_given)
+    rows = "1 row is" if hidden == 1 else f"{hidden:,} rows are"
+    return f"{rows} hidden by {given}; ranks are among all rows." if hidden else ""

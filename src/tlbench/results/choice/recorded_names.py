@@ -1,0 +1,99 @@
+"""Finds the recorded names that a name on the command line means: relative paths, names without pins, and patterns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from tlbench.catalog.names import nearest, parse
+from tlbench.contracts.errors import UsageError
+
+_PIN = re.compile(r"@[\w.-]+$")
+_MOST_LISTED = 5
+
+
+def matching(axis: str, text: str, known: Collection[str], canonical: Callable[[str], str]) -> set[str]:
+    """Returns the recorded names that a text means.
+
+    A name without parameters means all its variants, and a name without a pin, as in csv:reviews.csv, all its versions.
+    Paths may be relative. A text with * or ? is a pattern.
+
+    Args:
+        axis: "task", "backbone" or "strategy", for messages.
+        text: The name or pattern.
+        known: The names in the records.
+        canonical: Returns the canonical name of an installed object; called only if the text itself matches nothing.
+
+    Raises:
+        UsageError: No recorded name matches, or the path could be one of several.
+    """
+    if re.search(r"[*?]", text):
+        found = {name for name in known if _fits_pattern(name, text)}
+    else:
+        found = set(known) & {text} or _named(axis, text, known)
+        if not found:
+            try:
+                found = _named(axis, canonical(text), known)
+            except UsageError:
+                # The plugin or the file may be gone; the records have their names as they were.
+                found = set()
+    if not found:
+        bases = {_without_pin(parse(name)[0]) for name in known if name}
+        raise UsageError(f"no record of the {axis} {text}{nearest(text, {_file(base) for base in bases})}")
+    return found
+
+
+def _fits_pattern(name: str, pattern: str) -> bool:
+    # Brackets are parameters here, and no set of characters as in a shell.
+    escaped = pattern.replace("[", "[[]")
+    return any(fnmatchcase(one, escaped) for one in (name, _without_pin(name), _without_pin(parse(name)[0])) if one)
+
+
+def _named(axis: str, text: str, known: Collection[str]) -> set[str]:
+    base, params = parse(text)
+    pinned = _PIN.search(base)
+    candidates = []
+    for name in known:
+        other, values = parse(name) if name else ("", {})
+        if params.items() <= values.items() and (not pinned or _fits_pin(base, other)):
+            candidates.append((name, _without_pin(other)))
+    wanted = _without_pin(base)
+    for path in (wanted, _absolute(wanted)):
+        if found := {name for name, other in candidates if other == path}:
+            return found
+    # From another working directory or machine: the end of the path decides, if it is the end of one path alone.
+    scheme, colon, rest = wanted.partition(":")
+    ends = {other for _, other in candidates if colon and other.startswith(f"{scheme}:") and other.endswith(f"/{rest}")}
+    if len(ends) > 1:
+        listed = " or ".join(sorted(ends)[:_MOST_LISTED])
+        raise UsageError(f"the {axis} {text} could be {listed}: give more of the path, or a pattern such as '*{rest}*'")
+    return {name for name, other in candidates if other in ends}
+
+
+def _absolute(base: str) -> str:
+    """Returns a name with the path after its scheme made absolute."""
+    scheme, colon, rest = base.partition(":")
+    if not colon:
+        return base
+    try:
+        return f"{scheme}:{Path(rest).expanduser().resolve()}"
+    # There is no such user (~name), or a text that no path can be.
+    except (RuntimeError, OSError, ValueError):
+        return base
+
+
+def _fits_pin(base: str, other: str) -> bool:
+    given, recorded = (match[0] if (match := _PIN.search(one)) else "" for one in (base, other))
+    return recorded.startswith(given)
+
+
+def _without_pin(name: str) -> str:
+    return _PIN.sub("", name)
+
+
+def _file(base: str) -> str:
+    """Returns a name with the last part of its path alone, as it is usually typed."""
+    scheme, colon, rest = base.partition(":")
+    return f"{scheme}:{rest.rpartition('/')[2]}" if colon and rest.startswith("/") else base
