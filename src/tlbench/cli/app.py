@@ -15,6 +15,8 @@ import typer
 from tlbench.cli import cache
 from tlbench.cli import options as o
 from tlbench.cli.arguments.parser_errors import reworded
+from tlbench.cli.arguments.seeds import read_seeds
+from tlbench.cli.checking import check_command
 from tlbench.cli.recorded import board_command, delete_command
 from tlbench.contracts.errors import UsageError
 from tlbench.system.standard_streams import end_of_pipe, prepare_streams
@@ -52,6 +54,7 @@ def run(
     sampler: o.SamplerOption = None,
     pruner: o.PrunerOption = None,
     seeds: o.Seeds = None,
+    seed: o.Seed = None,
     max_steps: o.Steps = None,
     epochs: o.Epochs = None,
     train_limit: o.TrainLimit = None,
@@ -59,6 +62,7 @@ def run(
     final: o.FinalOption = None,
     max_seconds: o.MaxSeconds = None,
     precision: o.PrecisionOption = None,
+    set_: o.Set = None,
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, help="Number of workers; by default one per GPU or core.")
     ] = None,
@@ -84,10 +88,20 @@ def run(
     o.set_data_root(data_root)
     catalog = Catalog.discover()
     protocol = o.patch(
-        trials, seeds, max_steps, epochs, train_limit, max_seconds, precision, sampler, pruner, folds, final
+        trials,
+        read_seeds(seeds, seed),
+        max_steps,
+        epochs,
+        train_limit,
+        max_seconds,
+        precision,
+        sampler,
+        pruner,
+        folds,
+        final,
     )
     room = o.room(max_memory, device)
-    selection = o.selection(backbone, task, strategy, protocol, like, baseline)
+    selection = o.selection(backbone, task, strategy, protocol, like, baseline, set_)
     plan = o.planned(catalog, suite, selection, room, fetch=True)
     print_inferred(plan, catalog)
     try:
@@ -110,6 +124,7 @@ def plan(
     sampler: o.SamplerOption = None,
     pruner: o.PrunerOption = None,
     seeds: o.Seeds = None,
+    seed: o.Seed = None,
     max_steps: o.Steps = None,
     epochs: o.Epochs = None,
     train_limit: o.TrainLimit = None,
@@ -117,6 +132,7 @@ def plan(
     final: o.FinalOption = None,
     max_seconds: o.MaxSeconds = None,
     precision: o.PrecisionOption = None,
+    set_: o.Set = None,
     cells: Annotated[bool, typer.Option("--cells", help="List every cell with its id.")] = False,
     max_memory: o.MaxMemory = None,
     data_root: o.DataRoot = None,
@@ -132,9 +148,19 @@ def plan(
     o.set_data_root(data_root)
     catalog = Catalog.discover()
     protocol = o.patch(
-        trials, seeds, max_steps, epochs, train_limit, max_seconds, precision, sampler, pruner, folds, final
+        trials,
+        read_seeds(seeds, seed),
+        max_steps,
+        epochs,
+        train_limit,
+        max_seconds,
+        precision,
+        sampler,
+        pruner,
+        folds,
+        final,
     )
-    selection = o.selection(backbone, task, strategy, protocol, like, baseline)
+    selection = o.selection(backbone, task, strategy, protocol, like, baseline, set_)
     planned = o.planned(catalog, suite, selection, o.room(max_memory))
     print_inferred(planned, catalog)
     print_plan(planned, o.out_folder(out), cells)
@@ -183,35 +209,7 @@ def show(
     print_one(Catalog.discover(), name, o.out_folder(out))
 
 
-@app.command()
-def check(
-    task: Annotated[
-        list[str] | None, typer.Argument(metavar="[TASK]...", help="Tasks, such as csv:reviews.csv.")
-    ] = None,
-    suite: o.SuiteName = None,
-    backbone: Annotated[
-        list[str] | None,
-        typer.Option("--backbone", "-b", metavar="NAME", help="Count the texts that this backbone cuts. Repeatable."),
-    ] = None,
-    test_labels: Annotated[
-        bool, typer.Option("--test-labels", help="Check the labels of the test split too, which a run keeps sealed.")
-    ] = False,
-    json_: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with status 1 if there is a warning.")] = False,
-    data_root: o.DataRoot = None,
-) -> None:
-    """Check the data of tasks before training.
-
-    Finds empty, repeated and cut texts, inputs that two splits share, contradictory or similar labels, rare and
-    unbalanced classes, and says what to do about each.
-    """
-    from tlbench.catalog.catalog import Catalog
-    from tlbench.cli.checking.check import print_checks
-
-    o.set_data_root(data_root)
-    use: Literal["labels", "inputs"] = "labels" if test_labels else "inputs"
-    warnings = print_checks(Catalog.discover(), task or (), suite, backbone or (), test=use, as_json=json_)
-    raise typer.Exit(1 if strict and warnings else 0)
+app.command()(check_command.check)
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,8 +18,10 @@ from tlbench.modeling.disk import cache_settings
 from tlbench.planning.baselines import baseline_blocks
 from tlbench.planning.capacity import Room
 from tlbench.planning.plan import plan
-from tlbench.planning.selection import Selection
+from tlbench.planning.selection import Selection, select_blocks
+from tlbench.planning.settings import apply_settings, read_settings
 from tlbench.planning.suite import Patch, Suite, SuiteBlock, read_suite
+from tlbench.results.render.escaping import printable
 from tlbench.system.machine import gpu_memory_bytes, gpus, memory_bytes
 
 OUT_VARIABLE = "TLBENCH_OUT"
@@ -66,6 +69,20 @@ PrunerOption = Annotated[
     Pruner | None, typer.Option("--pruner", help="How unpromising trials are stopped early.", show_default=False)
 ]
 Seeds = Annotated[str | None, typer.Option(metavar="N|LIST", help="Number of seeds, or a list: 3 or 0,7,8.")]
+Seed = Annotated[
+    list[int] | None,
+    typer.Option(min=0, metavar="SEED", help="A seed, in place of --seeds. Repeatable.", show_default=False),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Set a hyperparameter that would be searched, a parameter of the strategies or a field of the protocol,"
+        " such as lr=1e-4. Repeatable.",
+        show_default=False,
+    ),
+]
 Steps = Annotated[int | None, typer.Option(min=1, metavar="N", help="Optimiser steps of a fit.")]
 Epochs = Annotated[float | None, typer.Option(metavar="N", help="Passes over the training examples of a fit.")]
 TrainLimit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Training examples that a fit may see.")]
@@ -122,18 +139,6 @@ Out = Annotated[
     typer.Option("--out", "-o", metavar="FOLDER", help=f"Folder of results (${OUT_VARIABLE}; {DEFAULT_OUT})."),
 ]
 
-OutOrFiles = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--out",
-        "-o",
-        metavar="FOLDER|FILE",
-        help=f"Folder of results (${OUT_VARIABLE}; {DEFAULT_OUT}), or a file to write in the format of its suffix, such"
-        " as A.csv or B.md. Repeatable.",
-        show_default=False,
-    ),
-]
-
 
 def out_folder(out: Path | None) -> Path:
     """Returns the folder of results: from `--out`, the environment or the default, in this order."""
@@ -159,14 +164,27 @@ def selection(
     protocol: Patch,
     like: str | None = None,
     baselines: bool = True,
+    settings: list[str] | None = None,
 ) -> Selection:
-    """Returns the selection of names that the command line makes, with the fields of the protocol that it sets."""
-    return Selection(tuple(backbones or ()), tuple(tasks or ()), tuple(strategies or ()), protocol, like, baselines)
+    """Returns the selection of names that the command line makes, with the values and fields of the protocol it sets.
+
+    Raises:
+        UsageError: A setting is not NAME=VALUE.
+    """
+    return Selection(
+        tuple(backbones or ()),
+        tuple(tasks or ()),
+        tuple(strategies or ()),
+        protocol,
+        like,
+        baselines,
+        read_settings(settings or ()),
+    )
 
 
 def patch(
     trials: int | None = None,
-    seeds: str | None = None,
+    seeds: int | tuple[int, ...] | None = None,
     max_steps: int | None = None,
     epochs: float | None = None,
     train_limit: int | None = None,
@@ -184,7 +202,7 @@ def patch(
     """
     options: dict[str, Any] = {
         "trials": trials,
-        "seeds": None if seeds is None else _seeds(seeds),
+        "seeds": seeds,
         "max_steps": max_steps,
         "epochs": _positive("--epochs", epochs),
         "train_limit": train_limit,
@@ -205,7 +223,8 @@ def planned(
 ) -> Plan:
     """Returns the plan of a suite as changed by the other options, or, without a suite, of the names in the options.
 
-    Without a suite, baselines are added. With `fetch`, weights that are not on this machine are downloaded.
+    Without a suite, baselines are added. With `fetch`, weights that are not on this machine are downloaded. What each
+    setting of the selection sets is printed to stderr.
 
     Raises:
         UsageError: An unknown name, an invalid suite, or neither a suite nor a task with a strategy.
@@ -220,14 +239,16 @@ def planned(
         tasks, strategies, backbones = (tuple(name.removeprefix("+") for name in axis) for axis in axes)
         blocks = [SuiteBlock(tasks=tasks, strategies=strategies, backbones=backbones)]
         blocks += baseline_blocks(catalog, tasks) if selection.baselines else ()
-        return plan(
-            Suite(tuple(blocks), name="command line"),
-            catalog,
-            Selection(protocol=selection.protocol),
-            room,
-            fetch=fetch,
-        )
-    return plan(read_suite(catalog.suite(suite)), catalog, selection, room, fetch=fetch)
+        content = Suite(tuple(blocks), name="command line")
+        selection = Selection(protocol=selection.protocol, settings=selection.settings)
+    else:
+        content = read_suite(catalog.suite(suite))
+    if selection.settings:
+        chosen = select_blocks(content, catalog, selection)
+        # A name can be several things in several strategies, so a run says what was set.
+        for note in apply_settings(selection.settings, content, chosen, selection.protocol, catalog).notes:
+            print(printable(note), file=sys.stderr)
+    return plan(content, catalog, selection, room, fetch=fetch)
 
 
 def room(size: str | None, device: str = "auto") -> Room | None:
@@ -285,16 +306,6 @@ def check_device(device: str) -> None:
     """
     if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", device):
         raise UsageError(f"--device {device}: not a device; give auto, cpu, cuda or cuda:N")
-
-
-def _seeds(text: str) -> int | tuple[int, ...]:
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise UsageError(f"--seeds {text}: not a number of seeds, nor seeds separated by commas") from None
-    if any(number < 0 for number in numbers) or (len(numbers) == 1 and numbers[0] == 0):
-        raise UsageError(f"--seeds {text}: give at least one seed, and none below 0")
-    return numbers[0] if len(numbers) == 1 and "," not in text else tuple(numbers)
 
 
 def _positive(option: str, value: float | None) -> float | None:

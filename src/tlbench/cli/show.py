@@ -68,7 +68,7 @@ def print_one(catalog: Catalog, name: str, out: Path) -> None:
         is_known = True
         print_facts(_suite(catalog, name))
     if not is_known and (cell_id := _recorded_cell(name, out)):
-        from tlbench.cli.show_cell import print_record
+        from tlbench.cli.recorded.show_cell import print_record
 
         print_record(catalog, cell_id, out)
         return

@@ -17,12 +17,14 @@ from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell, Plan, Protocol, Ref, Skip
 from tlbench.contracts.errors import PluginError, SuiteError, UsageError
 from tlbench.contracts.space import Override, is_fixed, narrow
-from tlbench.contracts.strategy import SpaceContext, Strategy, TaskInfo
+from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
 from tlbench.planning.capacity import Room, Sizes, too_large
 from tlbench.planning.needs import needed_by, own_task
 from tlbench.planning.presence import Presence, reason_of
 from tlbench.planning.selection import Selection, select_blocks
+from tlbench.planning.settings import apply_settings
+from tlbench.planning.space_context import space_about
 from tlbench.planning.suite import Patch, Suite, SuiteBlock
 
 
@@ -50,12 +52,13 @@ def plan(
         UsageError: An unknown or ambiguous name, an invalid protocol or space, or a selection without any cell.
     """
     selection = selection or Selection()
-    planner = _Planner(suite, catalog, selection.protocol, room, Presence(here, fetch))
     blocks = select_blocks(suite, catalog, selection)
+    applied = apply_settings(selection.settings, suite, blocks, selection.protocol, catalog)
+    planner = _Planner(applied.suite, catalog, applied.protocol, room, Presence(here, fetch))
     # Dictionaries remove duplicates and keep the order: two blocks may contain the same combination.
     cells: dict[str, Cell] = {}
     skips: dict[Skip, None] = {}
-    for block in blocks:
+    for block in applied.blocks:
         for planned in planner.block(block):
             if isinstance(planned, Skip):
                 skips[planned] = None
@@ -64,16 +67,6 @@ def plan(
     if not cells and not skips:
         raise UsageError(f"suite {suite.name}: no cell matches this selection; +NAME adds a name to an axis")
     return Plan(suite.name, tuple(cells.values()), tuple(skips))
-
-
-def task_info(task: Task) -> TaskInfo:
-    """Returns the facts about a task that a strategy may read, none of which depend on the task's examples."""
-    return TaskInfo(task.name, task.output, task.metrics, task.positive)
-
-
-def space_about(task: Task, protocol: Protocol, backbone: Backbone | None) -> SpaceContext:
-    """Returns the argument of `Strategy.space` and `Strategy.defaults`."""
-    return SpaceContext(task_info(task), protocol, backbone)
 
 
 class _Planner:

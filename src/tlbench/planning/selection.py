@@ -11,6 +11,7 @@ import msgspec
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.errors import UsageError
 from tlbench.planning.placement import Placement
+from tlbench.planning.settings import NamedValue
 from tlbench.planning.suite import Patch, Suite, SuiteBlock
 
 Canonical: TypeAlias = Callable[[str], str]
@@ -34,6 +35,8 @@ class Selection:
     """A strategy of the suite, in whose blocks new strategies stand; None where the blocks have one protocol."""
     baselines: bool = True
     """Whether the suite's baselines are kept, or only those among the chosen strategies."""
+    settings: tuple[NamedValue, ...] = ()
+    """Values of hyperparameters, parameters of strategies and fields of the protocol, by name."""
 
 
 def select_blocks(suite: Suite, catalog: Catalog, selection: Selection) -> list[SuiteBlock]:

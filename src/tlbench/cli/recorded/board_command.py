@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -46,6 +47,18 @@ RankingMetric = Annotated[
     str | None, typer.Option(metavar="NAME", help="Rank by another metric on record.", show_default=False)
 ]
 
+OutOrFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="FOLDER|FILE",
+        help=f"Folder of results (${o.OUT_VARIABLE}; {o.DEFAULT_OUT}), or a file to write in the format of its suffix,"
+        " such as A.csv or B.md. Repeatable.",
+        show_default=False,
+    ),
+]
+
 
 def leaderboard(
     suite: o.SuiteName = None,
@@ -63,7 +76,7 @@ def leaderboard(
         str | None,
         typer.Option("--format", "-f", help="terminal (default), markdown, csv, json, svg, or a plugin's."),
     ] = None,
-    out: o.OutOrFiles = None,
+    out: OutOrFiles = None,
 ) -> None:
     """Show the results of the last run, a suite or all runs.
 

@@ -16,7 +16,7 @@ from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Provenance
 from tlbench.contracts.space import Choice, Float, Int, Space, Value, is_fixed, narrow
 from tlbench.contracts.strategy import TaskInfo
-from tlbench.planning.plan import space_about
+from tlbench.planning.space_context import space_about
 from tlbench.running.cells.attempt import OrderDefaults
 from tlbench.running.cells.cell_folder import CellFolder
 from tlbench.running.cells.failures import CellFailed

@@ -19,7 +19,7 @@ from tlbench.modeling.data import Data
 from tlbench.modeling.encoder import Encoder
 from tlbench.modeling.heads import new_head
 from tlbench.planning.needs import need_ref
-from tlbench.planning.plan import space_about, task_info
+from tlbench.planning.space_context import space_about, task_info
 from tlbench.running.fitting.reusable_encoder import ReusableEncoder
 from tlbench.running.fitting.session import Session
 from tlbench.running.scoring.overlap import count_shown, overlap

@@ -19,7 +19,7 @@ from tlbench.contracts.outputs import Predictions, Span, Text, TokenClasses
 from tlbench.contracts.space import Choice, Float, Int, Value, narrow
 from tlbench.contracts.strategy import Predictor, Strategy
 from tlbench.contracts.task import Examples, SplitName, Task
-from tlbench.planning.plan import space_about
+from tlbench.planning.space_context import space_about
 from tlbench.testing.conformance.every_plugin import check_light, check_name
 from tlbench.testing.jobs import Rehearsal, draw, make_job, middle, why_not
 from tlbench.testing.predictions import WatchedParams, are_repeated, distance
