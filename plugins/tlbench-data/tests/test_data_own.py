@@ -73,9 +73,11 @@ def test_the_name_says_which_file_and_what_it_held(catalog, reviews, monkeypatch
         fresh.task(named.ref.name)
 
 
-def test_a_mistake_ends_the_plan_in_one_line(catalog, reviews):
-    suite = Suite((SuiteBlock(tasks=(f"csv:{reviews}[text=nothing]",), strategies=("majority",)),), name="own")
-    with pytest.raises(DataError, match=r"reviews\.csv: no column 'nothing'; the columns are review, stars, who"):
+@pytest.mark.parametrize(("column", "meant"), [("nothing", ""), ("Reviews", r"; did you mean review\?")])
+def test_a_mistake_ends_the_plan_in_one_line(catalog, reviews, column, meant):
+    suite = Suite((SuiteBlock(tasks=(f"csv:{reviews}[text={column}]",), strategies=("majority",)),), name="own")
+    message = rf"reviews\.csv: no column '{column}'; the columns are review, stars, who{meant}$"
+    with pytest.raises(DataError, match=message):
         plan(suite, catalog, Selection())
 
 
@@ -142,7 +144,9 @@ def test_what_is_wrong_is_one_line(catalog, tmp_path, rows, header, params, mess
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ("[kind=nonsense]", "choose classes, multilabel, scalar, text, tokens"),
+        ("[kind=nonsense]", r"choose classes, multilabel, scalar, text, tokens$"),
+        ("[kind=clases]", r"choose classes, .*, tokens; did you mean classes\?$"),
+        ("[metric=Acuracy]", r"choose accuracy, .*; did you mean accuracy\?$"),
         ("[metric=nonsense]", "choose accuracy"),
         ("[colour=red]", "no parameter 'colour'"),
         ("[seed=x]", "seed"),

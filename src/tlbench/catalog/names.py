@@ -91,8 +91,7 @@ def configure(item: T, params: Mapping[str, str], name: str) -> T:
     for key, text in params.items():
         if key not in fields:
             known = ", ".join(sorted(fields)) or "none"
-            close = difflib.get_close_matches(key, sorted(fields), n=1)
-            meant = f"; did you mean {close[0]}?" if close else ";"
+            meant = similar(key, fields) or ";"
             raise UnknownParameter(f"{name} has no parameter {key!r}{meant} it has: {known}", key)
         try:
             changes[key] = _converted(text, fields[key])
@@ -200,6 +199,13 @@ def fault_of_name(name: str) -> str:
         {character for character in name if character in "[]=," or not character.isprintable() or character.isspace()}
     )
     return f"it holds {', '.join(map(ascii, odd))}" if odd else ""
+
+
+def similar(name: str, known: Iterable[str]) -> str:
+    """Returns a suffix for messages that list the known names anyway: it has the most similar one, or is empty."""
+    names = {one.casefold(): one for one in known}
+    close = difflib.get_close_matches(name.casefold(), sorted(names), n=1)
+    return f"; did you mean {names[close[0]]}?" if close else ""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

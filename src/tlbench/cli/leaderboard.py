@@ -13,7 +13,7 @@ from tlbench.cli.board.board_choice import BoardChoice, chosen_rows, view_of, wi
 from tlbench.cli.board.board_files import format_of, renderer_of
 from tlbench.cli.text_tables import console
 from tlbench.contracts.cell import Cell, Plan
-from tlbench.contracts.errors import UsageError
+from tlbench.contracts.errors import StoreError, UsageError
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Record
 from tlbench.metrics import METRICS
@@ -73,6 +73,8 @@ def _print_board(
             ranks.start(index.count_predictions())
         recorded = index.summaries(_complain)
         title, summaries, planned = _selected(store, index, recorded, suite, everything)
+        if not summaries.cells:
+            raise StoreError(f"{store.root}: no records here yet; `tlbench run --out {store.root}` makes some")
         inside = _count_recorded(summaries)
         summaries, planned = with_chosen_tasks(summaries, planned, choice, recorded)
         hidden = inside - _count_recorded(summaries)

@@ -20,9 +20,11 @@ from tlbench.cli.recorded.show_cell import search_text
 from tlbench.cli.text_tables import console
 from tlbench.contracts.cell import Cell, Plan
 from tlbench.contracts.record import Record
+from tlbench.results.records.cell_ids import distinct_length
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
+from tlbench.results.render.view import View
 from tlbench.running.dispatch import Progress
 from tlbench.running.run import Settings, pending_attempts, run, started_executor
 from tlbench.running.staleness import has_other_code
@@ -66,7 +68,8 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
             not_recorded = summary.not_recorded
     ids = {cell.id for cell in plan.cells}
     records = board.load(store, ids)
-    board.print_table(terminal, board.frame(store, records, plan.cells), plan.suite)
+    shown = View(id_digits=distinct_length(store.attempts()))
+    board.print_table(terminal, board.frame(store, records, plan.cells), plan.suite, shown)
     for cell, reason in not_recorded[:10]:
         print(f"not run: {printable(cell.title)}: {printable(reason)}", file=sys.stderr)
     ran = {attempt.cell.id for attempt in attempts}

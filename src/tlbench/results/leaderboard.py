@@ -20,7 +20,6 @@ from tlbench.results.columns import (
     STRATEGY,
     Row,
     as_rows,
-    described_metrics,
     with_metrics,
 )
 from tlbench.results.provenance_notes import differences, stopped_early

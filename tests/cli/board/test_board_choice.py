@@ -157,6 +157,16 @@ def test_cells_without_the_metric_are_named_and_left_out(shown, capsys, out):
     assert "toy-count" not in captured.out
 
 
+def test_a_folder_without_records_names_the_command_that_makes_some(tmp_path, capsys):
+    folder = tmp_path / "new"
+    for make in (lambda: None, lambda: Store.create(folder)):
+        make()
+        assert _main(["leaderboard", "--out", str(folder)]) == 2
+        assert f"here yet; `tlbench run --out {folder}` makes some" in capsys.readouterr().err
+    assert _main(["show", "0" * 16, "--out", str(folder)]) == 2
+    assert "`tlbench leaderboard --all` shows the ids there are" in capsys.readouterr().err
+
+
 def test_a_record_that_cannot_be_read_comes_with_what_to_do(shown, capsys, out):
     paths = [out / "records" / f"{one.cell.id}.1.json" for one in RUN[:2]]
     paths[0].write_text("{")

@@ -19,7 +19,7 @@ def test_as_many_digits_as_tell_ids_apart(ids, length):
 def test_a_beginning_means_the_only_cell_that_has_it():
     assert full_id("3fb", IDS) == IDS[2]
     assert full_id(IDS[0], IDS) == IDS[0]
-    with pytest.raises(UsageError, match=f"2 cells have ids that begin with 3fa9c1: {IDS[0]}, {IDS[1]}; give more"):
+    with pytest.raises(UsageError, match=f"'3fa9c1' begins the ids of 2 cells: {IDS[0]}, {IDS[1]}; give more"):
         full_id("3fa9c1", IDS)
-    with pytest.raises(UnknownName, match="no cell has an id that begins with 4"):
+    with pytest.raises(UnknownName, match="no cell whose id is or begins with '4'"):
         full_id("4", IDS)

@@ -12,8 +12,9 @@ from typing import Any
 from tlbench.catalog.catalog import Catalog, Found
 from tlbench.cli.text_tables import print_rows
 from tlbench.contracts.cell import Cell
-from tlbench.contracts.errors import UnknownName, UsageError
+from tlbench.contracts.errors import UsageError
 from tlbench.modeling.disk.cache_settings import size_text
+from tlbench.results.records.cell_ids import full_id
 from tlbench.results.records.deletion import StoredCell, stored_cells
 from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
@@ -72,7 +73,7 @@ _Listed = list[tuple[StoredCell, Cell | None, str]]
 def _matching(out: Path, chosen: Chosen) -> _Listed:
     stored = dict(stored_cells(out))
     if chosen.cells:
-        ids = {_full_id(given, stored, out) for given in chosen.cells}
+        ids = {full_id(given, stored) for given in chosen.cells}
         stored = {cell_id: stored[cell_id] for cell_id in sorted(ids)}
     catalog = Catalog.discover()
     if chosen.suite is not None:
@@ -92,16 +93,6 @@ def _matching(out: Path, chosen: Chosen) -> _Listed:
     if not listed:
         raise UsageError(f"{out}: no cell matches all of this; `tlbench leaderboard --all` shows what there is")
     return listed
-
-
-def _full_id(given: str, stored: dict[str, StoredCell], out: Path) -> str:
-    matches = [cell_id for cell_id in stored if cell_id.startswith(given)]
-    if not matches or not given:
-        raise UnknownName(f"{out}: no cell whose id is or begins with {given!r}")
-    if len(matches) > 1:
-        ids = ", ".join(matches[:5])
-        raise UsageError(f"{given!r} begins the ids of {len(matches)} cells: {ids}; give more digits")
-    return matches[0]
 
 
 def _recorded_name(axis: str, name: str, find: Callable[[str], Found[Any]], known: set[str], out: Path) -> str:

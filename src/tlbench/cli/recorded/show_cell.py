@@ -79,7 +79,9 @@ def _newest_readable(store: Store, cell_id: str) -> Record:
             raise StoreError(f"{store.root}: {newest.message}; {newest.remedy}")
         print(printable(f"tlbench: {newest.message}; this is attempt {record.attempt}"), file=sys.stderr)
     if record is None:
-        raise UnknownName(f"{store.root}: no record of the cell {cell_id}")
+        raise UnknownName(
+            f"{store.root}: no record of the cell {cell_id}; `tlbench leaderboard --all` shows the ids there are"
+        )
     return record
 
 

@@ -27,11 +27,11 @@ def full_id(beginning: str, ids: Iterable[str]) -> str:
         UsageError: Several ids do.
     """
     matches = sorted(one for one in ids if one.startswith(beginning))
-    if not matches:
-        raise UnknownName(f"no cell has an id that begins with {beginning}")
+    if not matches or not beginning:
+        raise UnknownName(f"no cell whose id is or begins with {beginning!r}")
     if len(matches) > 1:
         listed = ", ".join(matches[:_MOST_LISTED])
-        raise UsageError(f"{len(matches)} cells have ids that begin with {beginning}: {listed}; give more digits")
+        raise UsageError(f"{beginning!r} begins the ids of {len(matches)} cells: {listed}; give more digits")
     return matches[0]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tlbench import DataError
-from tlbench.catalog.names import quoted
+from tlbench.catalog.names import quoted, similar
 from tlbench_data.columns.nested_columns import column_names
 from tlbench_data.name_lists import escaped, joined_names
 from tlbench_data.readers.rows import Row, listed
@@ -85,7 +85,8 @@ def choose(row: Row, text: str = "", text2: str = "", label: str = "") -> Chosen
     second = "" if is_alone else text2
     for name in filter(None, (text, second, label)):
         if name not in row.values:
-            raise DataError(f"{row.path}: no column {name!r}; the columns are {listed(column_names(row))}")
+            hint = f"{listed(column_names(row))}{similar(name, column_names(row))}"
+            raise DataError(f"{row.path}: no column {name!r}; the columns are {hint}")
     if text2 and not text:
         raise DataError(f"{row.path}: text2={text2} needs text= too")
     if second and second == text:

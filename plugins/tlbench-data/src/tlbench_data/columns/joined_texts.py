@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tlbench import DataError
+from tlbench.catalog.names import similar
 from tlbench_data.columns.column_choice import plain_column
 from tlbench_data.columns.left_out import is_empty_text
 from tlbench_data.name_lists import escaped, joined_names
@@ -42,7 +43,8 @@ def joined_columns(
         if len(set(parts)) < len(parts):
             raise DataError(f"{first.path}: text={text} names one column twice")
         if missing := [part for part in parts if part not in first.values]:
-            raise DataError(f"{first.path}: no column {missing[0]!r}; the columns are {listed(first.values)}")
+            hint = f"{listed(first.values)}{similar(missing[0], first.values)}"
+            raise DataError(f"{first.path}: no column {missing[0]!r}; the columns are {hint}")
         names[place] = "+".join(parts)
         rows = {split: [_joined(row, names[place], parts) for row in split_rows] for split, split_rows in rows.items()}
         taken |= set(parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tlbench import DataError, Task
+from tlbench.catalog.names import similar
 from tlbench_data.columns.output_kinds import OF_ONE_CLASS
 from tlbench_data.readers.rows import listed, shown
 
@@ -39,6 +40,6 @@ def positive_class(
             f"set metric={metric}_macro or positive_class="
         )
     if given and given not in names:
-        raise DataError(f"{task}: positive_class={given}: choose {listed(names)}")
+        raise DataError(f"{task}: positive_class={given}: choose {listed(names)}{similar(given, names)}")
     name = given or (order or names)[Task.positive]
     return names.index(name), f"{metric} of {shown(name)}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tlbench import METRICS, DataError, Metric, Output, UsageError
+from tlbench.catalog.names import similar
 from tlbench_data.columns import output_kinds as kinds
 from tlbench_data.columns.label_values import class_key
 from tlbench_data.division.split_options import check_seed, check_shares
@@ -26,13 +27,15 @@ def check_parameters(task: OwnTask) -> None:
         UsageError: An option is not valid.
     """
     if task.kind not in ("", *kinds.KINDS):
-        raise UsageError(f"{task.name}: kind={task.kind}: choose {', '.join(kinds.KINDS)}")
+        raise UsageError(
+            f"{task.name}: kind={task.kind}: choose {', '.join(kinds.KINDS)}{similar(task.kind, kinds.KINDS)}"
+        )
     check_metric(task.name, task.metric, task.positive_class)
     if task.separator == "":
         raise UsageError(f"{task.name}: separator= is empty: give the character between the labels of a cell")
     for parameter, choices in (("tag_scheme", SCHEMES), ("comments", COMMENTS)):
         if (value := getattr(task, parameter)) not in ("", *choices):
-            raise UsageError(f"{task.name}: {parameter}={value}: choose {', '.join(choices)}")
+            raise UsageError(f"{task.name}: {parameter}={value}: choose {', '.join(choices)}{similar(value, choices)}")
     if task.max_length < 1:
         raise UsageError(f"{task.name}: max_length={task.max_length}: must be at least 1")
     if task.decimal not in ("", ".", ","):
@@ -59,7 +62,7 @@ def check_metric(name: str, metric: str, positive_class: str) -> None:
     """
     # Plugins are searched only for a name that is not built in: discovery imports every installed plugin.
     if metric and metric not in METRICS and metric not in (known := _all_metrics()):
-        raise UsageError(f"{name}: metric={metric}: choose {', '.join(known)}")
+        raise UsageError(f"{name}: metric={metric}: choose {', '.join(known)}{similar(metric, known)}")
     if positive_class and metric not in kinds.OF_ONE_CLASS:
         raise UsageError(f"{name}: positive_class= needs metric={', '.join(kinds.OF_ONE_CLASS)}")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tlbench import DataError
+from tlbench.catalog.names import similar
 
 _SHOWN = 8
 _WIDTH = 60
@@ -39,7 +40,9 @@ class Row:
             DataError: There is no such column.
         """
         if column not in self.values:
-            raise self.error(f"no column {column!r}; the columns are {listed(self.values)}")
+            raise self.error(
+                f"no column {column!r}; the columns are {listed(self.values)}{similar(column, self.values)}"
+            )
         return self.values[column]
 
     def text(self, column: str, *, may_be_empty: bool = False) -> str:
