@@ -7,15 +7,15 @@ import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from tlbench.catalog.names import nearest
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.metric import Metric
 from tlbench.results.choice.chosen_rows import hidden_text, matching_places, sorted_places
 from tlbench.results.choice.conditions import read_condition
 from tlbench.results.choice.named_columns import NamedColumn, find_column, named_columns
+from tlbench.results.choice.ranking_metric import ranked_by
 from tlbench.results.choice.recorded_names import matching
-from tlbench.results.columns import OK
 from tlbench.results.leaderboard import Table
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
@@ -23,6 +23,9 @@ from tlbench.results.records.summaries import Summaries
 from tlbench.results.render.escaping import printable
 from tlbench.results.render.page_columns import RANKING
 from tlbench.results.render.view import View
+
+if TYPE_CHECKING:
+    from tlbench.catalog.catalog import Catalog
 
 
 @dataclass(frozen=True)
@@ -62,14 +65,14 @@ class _Installed:
     """Canonical names of installed objects; plugins are discovered at the first look-up."""
 
     @cached_property
-    def catalog(self) -> object:
+    def _catalog(self) -> Catalog:
         from tlbench.catalog.catalog import Catalog
 
         return Catalog.discover()
 
     def names(self, axis: str) -> Callable[[str], str]:
         """Returns the function from a name to its canonical form."""
-        return lambda name: str(getattr(self.catalog, axis)(name).ref.name)
+        return lambda name: str(getattr(self._catalog, axis)(name).ref.name)
 
 
 def with_chosen_tasks(
@@ -108,45 +111,19 @@ def _recorded_tasks(summaries: Summaries) -> set[str]:
 def with_metric(
     store: Store, summaries: Summaries, planned: Sequence[str], metric: str, unreadable: Callable[[Unreadable], None]
 ) -> tuple[Summaries, list[str]]:
-    """Returns summaries in which another recorded metric is the primary one; cells without it are left out.
+    """Returns summaries that another recorded metric ranks, and the planned cells among them.
+
+    How many cells of each task do not have the metric is printed to stderr.
 
     Raises:
         UsageError: No record has the metric.
     """
-    names = {key: scored for key, scored in summaries.metrics.items() if metric in scored}
-    has_metric = [summary for summary in summaries.cells if summary.metrics_key in names]
-    if not has_metric:
-        known = sorted({name for summary in summaries.cells for name in summaries.metrics.get(summary.metrics_key, ())})
-        raise UsageError(f"--metric {metric}: no record here has it{nearest(metric, known)}")
-    tasks = {summary.task for summary in has_metric}
-    changed = Summaries(settings=dict(summaries.settings), provenances=dict(summaries.provenances))
-    left_out: dict[str, int] = {}
-    for summary in summaries.cells:
-        if summary.task not in tasks or (summary.status == OK and summary.metrics_key not in names):
-            left_out[summary.task] = left_out.get(summary.task, 0) + 1
-        elif summary.status != OK:
-            changed.cells.append(summary)
-            changed.metrics |= {key: scored for key, scored in summaries.metrics.items() if key == summary.metrics_key}
-        else:
-            _add_ranked_by(store, changed, summary.file, metric, unreadable)
+    changed, left_out = ranked_by(store, summaries, metric, unreadable)
     for task, number in left_out.items():
         has, are = ("1 cell has", "is") if number == 1 else (f"{number} cells have", "are")
         print(printable(f"tlbench: {task}: {has} no {metric} on record and {are} left out"), file=sys.stderr)
     kept = {summary.cell for summary in changed.cells}
     return changed, [cell_id for cell_id in planned if cell_id in kept]
-
-
-def _add_ranked_by(
-    store: Store, summaries: Summaries, file: str, metric: str, unreadable: Callable[[Unreadable], None]
-) -> None:
-    import msgspec
-
-    record = store.read(file)
-    if isinstance(record, Unreadable):
-        unreadable(record)
-        return
-    others = tuple(name for name in record.metrics if name != metric)
-    summaries.add(msgspec.structs.replace(record, metrics=(metric, *others)), record.cell.id)
 
 
 def chosen_rows(table: Table, choice: BoardChoice, metrics: Mapping[str, Metric]) -> Table:
