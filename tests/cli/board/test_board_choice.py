@@ -12,14 +12,18 @@ from tlbench.contracts.cell import Cell, Plan, Protocol, Ref
 from tlbench.contracts.record import Record, TestScore
 from tlbench.results.records.store import Store
 
+SEEDS = (0, 1, 2)
+"""A strategy has a rank from three seeds on."""
 REVIEWS = "csv:/data/reviews.csv@b00e98893bfe[label=Category]"
 
 
 def record(task, strategy, backbone, value, metrics=("accuracy", "f1")):
-    cell = Cell(Ref(task), Ref(strategy), Protocol(), Ref(backbone) if backbone else None)
+    cell = Cell(Ref(task), Ref(strategy), Protocol(seeds=SEEDS), Ref(backbone) if backbone else None)
     # F1 ranks the other way round, to tell the metrics apart.
     values = dict(zip(metrics, (value, 1 - value), strict=False))
-    scores = tuple(TestScore(name, 0, one, one - 0.01, one + 0.01, 100) for name, one in values.items())
+    scores = tuple(
+        TestScore(name, seed, one, one - 0.01, one + 0.01, 100) for name, one in values.items() for seed in SEEDS
+    )
     return Record(cell, "ok", metrics=metrics, scores=scores, parameters=1000)
 
 
