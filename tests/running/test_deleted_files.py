@@ -14,14 +14,14 @@ STRATEGIES = ["toy-majority", "toy-guess"]
 @pytest.fixture
 def done(runs):
     """Runs with two finished cells; `name` is that of the first cell's files without their suffix."""
-    runs.store.save_plan(runs.plan(STRATEGIES))
-    record, _ = runs.run(STRATEGIES)
+    runs.store.save_plan(runs.plan(STRATEGIES, seeds=2))
+    record, _ = runs.run(STRATEGIES, seeds=2)
     runs.name = f"{record.cell.id}.1"
     return runs
 
 
 def table(runs):
-    cells = runs.plan(STRATEGIES).cells
+    cells = runs.plan(STRATEGIES, seeds=2).cells
     return frame(runs.store, load(runs.store, {cell.id for cell in cells}), cells).frame()
 
 
@@ -51,9 +51,9 @@ def test_what_is_deleted_is_made_again_or_not_missed(done, deleted, repeated):
     for place in deleted:
         path = done.folder / place.replace("NAME", done.name)
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    pending = [cell.id for cell in done.plan(STRATEGIES).cells if cell.id not in done.store.attempts()]
+    pending = [cell.id for cell in done.plan(STRATEGIES, seeds=2).cells if cell.id not in done.store.attempts()]
     assert len(pending) == repeated
-    records = done.run(STRATEGIES)
+    records = done.run(STRATEGIES, seeds=2)
     assert (done.ran, [record.status for record in records]) == (repeated, ["ok", "ok"])
     assert [record.attempt for record in records] == [1, 1]
     rows = table(done)
@@ -61,7 +61,7 @@ def test_what_is_deleted_is_made_again_or_not_missed(done, deleted, repeated):
     # Every record has been made by fits of this run, and its predictions are those that it was scored on.
     lost = "records/NAME.parquet" in deleted and not repeated
     assert set(rows["ranked_by"]) == {"intervals" if lost else "paired test"}
-    done.run(STRATEGIES)
+    done.run(STRATEGIES, seeds=2)
     assert done.ran == 0
 
 
@@ -70,7 +70,7 @@ def test_the_old_predictions_of_a_deleted_record_are_replaced(done):
     predictions = done.folder / "records" / f"{done.name}.parquet"
     before = predictions.read_bytes()
     predictions.write_bytes(b"of another version of the data")
-    done.run(STRATEGIES)
+    done.run(STRATEGIES, seeds=2)
     assert predictions.read_bytes() == before
 
 
@@ -130,9 +130,9 @@ def test_work_that_is_deleted_during_a_run_fails_its_cell_alone(runs, monkeypatc
         shutil.rmtree(next((runs.folder / "work").glob(f"{ids['toy-majority']}.*")))
         return fit(self, job)
 
-    ids = {cell.strategy.name: cell.id for cell in runs.plan(STRATEGIES).cells}
+    ids = {cell.strategy.name: cell.id for cell in runs.plan(STRATEGIES, seeds=2).cells}
     monkeypatch.setattr(ToyMajority, "fit", deleting)
-    records = runs.run(STRATEGIES)
+    records = runs.run(STRATEGIES, seeds=2)
     assert [record.status for record in records] == ["failed", "ok"]
 
 
@@ -140,7 +140,7 @@ def test_work_that_is_deleted_during_a_run_fails_its_cell_alone(runs, monkeypatc
 def test_a_cell_whose_work_folder_is_in_the_way_is_reported_and_the_others_run(runs, tmp_path, obstacle):
     from tlbench.running.run import pending_attempts, run, started_executor
 
-    planned = runs.plan(STRATEGIES)
+    planned = runs.plan(STRATEGIES, seeds=2)
     place = runs.store.root / "work" / f"{planned.cells[0].id}.1"
     place.symlink_to(tmp_path) if obstacle == "link" else place.write_text("")
     settings = Settings("inline", 1, "cpu")
@@ -163,8 +163,8 @@ def test_a_record_that_cannot_be_stored_is_a_failure_and_the_others_run(runs, mo
             (work / name).unlink(missing_ok=True)
         return keep(work, name, target)
 
-    planned = runs.plan(STRATEGIES)
+    planned = runs.plan(STRATEGIES, seeds=2)
     monkeypatch.setattr(Store, "_keep_predictions", staticmethod(lose))
-    records = runs.run(STRATEGIES)
+    records = runs.run(STRATEGIES, seeds=2)
     assert [record.status for record in records] == ["failed", "ok"]
     assert "predictions of the record are gone" in records[0].reason

@@ -44,11 +44,24 @@ def score(metric: str | Metric, scored: Scored) -> float:
 
 
 def bootstrap(
-    metric: str | Metric, scored: Scored, resamples: int = 1000, seed: int = 0, confidence: float = 0.95
+    metric: str | Metric,
+    scored: Scored,
+    resamples: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+    groups: Array | None = None,
 ) -> tuple[float, float]:
     """Returns the percentile bootstrap confidence interval (low, high) of the metric, resampling examples.
 
     Deterministic: the random generator depends on `seed` alone. Efron 1979, doi:10.1214/aos/1176344552.
+
+    Args:
+        metric: The metric.
+        scored: The predictions.
+        resamples: Number of resamples.
+        seed: Seed of the random generator.
+        confidence: Share of resamples within the interval.
+        groups: (N,) numbers from 0 of groups that are resampled as wholes; None to resample examples.
 
     Raises:
         KeyError, ValueError, Diverged, PluginError: As `score`, for any of the resamples.
@@ -56,12 +69,14 @@ def bootstrap(
     metric = named(metric)
     scored = checked(metric, scored)
     n = len(scored)
-    if is_of_pairs(metric, scored):
+    if groups is not None:
+        weights: Array = draw_weights(int(groups.max()) + 1, resamples, seed)[:, groups]
+    elif is_of_pairs(metric, scored):
         # Examples with equal target and prediction are exchangeable, so drawing n examples is one multinomial draw of
         # the few distinct pairs: exact, and independent of n in cost.
         pairs, counts = np.unique(np.stack([scored.targets, scored.values]), axis=1, return_counts=True)
         scored = Scored(pairs[0], pairs[1], positive=scored.positive)
-        weights: Array = np.random.default_rng(seed).multinomial(n, counts / n, size=resamples)
+        weights = np.random.default_rng(seed).multinomial(n, counts / n, size=resamples)
     else:
         weights = (_cached_weights if n * resamples <= _MAX_CACHED_BYTES else draw_weights)(n, resamples, seed)
     tail = 100 * (1 - confidence) / 2

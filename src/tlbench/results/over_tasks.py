@@ -62,7 +62,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         mean: The primary metric averaged over the tasks that were run, except tasks whose metric is not a fraction of
             1 or is better when lower. A failed cell counts as the metric's worst value.
         rank: The rank averaged over the tasks that were run; a failed cell counts as the rank behind all others.
-        wins: Number of tasks on which the row ranks first, alone or tied.
+        wins: Number of tasks on which the row alone ranks first.
         tasks: Number of tasks with a score.
         tasks_total: Number of tasks of the leaderboard.
         failed: Number of tasks without a score because the cell failed.
@@ -85,9 +85,10 @@ def summed(columns: Mapping[str, Sequence[Any]]) -> list[Row]:
     # mean exactly if that task does.
     metrics = {cell.task: cell for cell in cells if cell.metric}
     scored = Counter(cell.task for cell in cells if cell.status == OK)
+    firsts = Counter(cell.task for cell in cells if cell.rank == 1)
     rows = [
         dict(zip(("backbone", "strategy", "variant"), names, strict=True))
-        | {**_sum(part, metrics, scored), "tasks_total": total}
+        | {**_sum(part, metrics, scored, firsts), "tasks_total": total}
         for names, part in sorted(groups.items())
     ]
     rows.sort(key=_sort_key)
@@ -100,13 +101,16 @@ def _sort_key(row: Row) -> tuple[float, float, float]:
     return -row["tasks"] - row["failed"], mean, row["rank"] if row["rank"] is not None else math.inf
 
 
-def _sum(cells: list[_Cell], metrics: Mapping[str, _Cell], scored_cells: Mapping[str, int]) -> Row:
+def _sum(
+    cells: list[_Cell], metrics: Mapping[str, _Cell], scored_cells: Mapping[str, int], firsts: Mapping[str, int]
+) -> Row:
     """Returns the summary row of the cells of one backbone and strategy, without the columns with their names.
 
     Args:
         cells: Cells of one backbone and strategy.
         metrics: For each task, a cell with the task's metric.
         scored_cells: Number of cells with a score of each task.
+        firsts: Number of cells that rank first on each task.
     """
     recorded = [cell for cell in cells if cell.status != PENDING]
     done = [cell for cell in recorded if cell.status == OK]
@@ -120,7 +124,7 @@ def _sum(cells: list[_Cell], metrics: Mapping[str, _Cell], scored_cells: Mapping
     return {
         "mean": statistics.fmean(averaged) if averaged else None,
         "rank": statistics.fmean(known_ranks) if known_ranks else None,
-        "wins": sum(cell.rank == 1 for cell in done),
+        "wins": sum(cell.rank == 1 and firsts[cell.task] == 1 for cell in done),
         "tasks": len({cell.task for cell in done}),
         "failed": len(recorded) - len(done),
         "encode_seconds": sum(cell.encode_seconds for cell in done),

@@ -48,6 +48,8 @@ class CellPredictions:
     """(S, N, K) probabilities, for metrics that read them; None if they were not stored or not read."""
     positive: int = 1
     """The class that binary metrics count as positive."""
+    groups: Array | None = None
+    """(N,) numbers from 0 of the groups of examples that are not independent; None if all are."""
 
     def __post_init__(self) -> None:
         n, s = len(self.ids), len(self.seeds)
@@ -66,9 +68,18 @@ class CellPredictions:
         rows = zip(self.values, scores, strict=True)
         return tuple(Scored(self.targets, values, probabilities, self.positive) for values, probabilities in rows)
 
+    @cached_property
+    def independent(self) -> Array:
+        """(N,): the group of each example as a number from 0; without groups each example is one of its own."""
+        return np.arange(len(self.ids)) if self.groups is None else self.groups
+
     def same_examples(self, other: CellPredictions) -> bool:
         """Returns whether both have the same examples and targets in the same order, which pairing requires."""
-        return self is other or (self.ids == other.ids and np.array_equal(self.targets, other.targets))
+        return self is other or (
+            self.ids == other.ids
+            and np.array_equal(self.targets, other.targets)
+            and np.array_equal(self.independent, other.independent)
+        )
 
 
 @dataclass(frozen=True)
@@ -136,7 +147,8 @@ class _Resampler:
 
     def __init__(self, metric: Metric, test: CellPredictions, resamples: int, seed: int) -> None:
         self._metric, self._seed = metric, seed
-        self._weights = _weights(len(test.ids), resamples, seed)
+        weights = _weights(int(test.independent.max()) + 1, resamples, seed)
+        self._weights = weights if test.groups is None else weights[:, test.groups]
 
     def draws(self, predictions: CellPredictions) -> Floats:
         """Returns (R,): the score averaged over seeds, on each resample of examples and seeds."""
@@ -163,7 +175,7 @@ def _weights(n: int, resamples: int, seed: int) -> NDArray[np.uint8]:
 
 
 def smallest_p(metric: Metric, a: CellPredictions, b: CellPredictions) -> float:
-    """Returns the smallest p-value that k examples with different predictions can give: 2^(1 - k).
+    """Returns the smallest p-value that k examples, or groups of them, with different predictions can give: 2^(1 - k).
 
     There are 2^k equally likely ways to swap the two predictions of k examples. A bootstrap of few examples
     underestimates the variance, and would claim significance for too few of them.
@@ -177,8 +189,9 @@ def smallest_p(metric: Metric, a: CellPredictions, b: CellPredictions) -> float:
     differ = np.zeros(len(a.ids), dtype=bool)
     for of_a, of_b in pairs:
         differ |= np.asarray(of_a != of_b).reshape(len(a.ids), -1).any(axis=1)
+    count = len(np.unique(a.independent[differ]))
     # 2^-999 is still a float, and no bound that matters.
-    return float(min(1.0, 2.0 ** (1 - min(1000, int(differ.sum())))))
+    return float(min(1.0, 2.0 ** (1 - min(1000, count))))
 
 
 def _p_value(observed: float, drawn: Floats) -> float:

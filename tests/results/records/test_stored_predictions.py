@@ -52,6 +52,21 @@ def table_of(scored, seed=0):
     return pa.table(columns_of(seed, [f"e{i:02}" for i in range(N)], scored))
 
 
+def test_groups_are_read_in_the_order_of_the_ids(tmp_path):
+    scored = predicted("classes", 0.8)
+    for groups in (["a", "b", ""] * (N // 3), None):
+        table = table_of(scored)
+        if groups:
+            table = table.append_column("group", pa.array(groups))
+        pq.write_table(table.take(list(range(N))[::-1]), tmp_path / "p.parquet")
+        stored = read_predictions(tmp_path / "p.parquet").groups
+        if groups is None:
+            assert stored is None
+        else:
+            assert stored.tolist()[:6] == [0, 1, 2, 0, 1, 3]
+            assert len(set(stored.tolist())) == 2 + N // 3
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_predictions_survive_a_round_trip(kind, tmp_path):
     scored = predicted(kind, 0.8)

@@ -85,6 +85,24 @@ def test_of_few_examples_no_more_is_claimed_than_a_sign_test_could(differ):
     assert places(ranks(ACCURACY, [entry(right), entry(wrong)])) == [(1, 2), (1, 2)]
 
 
+def test_groups_count_once():
+    """Copies of an example in one group say no more than the example."""
+    generator = np.random.default_rng(0)
+    targets = generator.integers(0, 2, 40)
+    hardness = generator.random(40)
+    rows = [np.tile(np.where(hardness < share, targets, 1 - targets), (3, 1)) for share in (0.9, 0.85)]
+    ids, groups = tuple(map(str, range(400))), np.repeat(np.arange(40), 10)
+
+    def copied(groups):
+        targets_ = np.repeat(targets, 10)
+        return [
+            entry(CellPredictions(ids, targets_, np.repeat(row, 10, axis=1), (0, 1, 2), groups=groups)) for row in rows
+        ]
+
+    assert places(ranks(ACCURACY, copied(None))) == [(1, 1), (2, 2)]
+    assert places(ranks(ACCURACY, copied(groups))) == [(1, 2), (1, 2)]
+
+
 def test_nothing_and_one_are_ranked():
     assert ranks(ACCURACY, []) == []
     assert places(ranks(ACCURACY, [entry(predicting(0.9))])) == [(1, 1)]

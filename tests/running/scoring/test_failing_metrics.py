@@ -76,7 +76,7 @@ def test_a_slice_on_which_the_primary_metric_fails_is_left_out(runs):
 
 @pytest.mark.parametrize("fault", [ZeroDivisionError("no classes"), SystemExit(2), None])
 def test_a_metric_that_fails_later_leaves_its_task_ranked_by_intervals(runs, capsys, monkeypatch, fault):
-    runs.run(["toy-tune", "toy-majority"], tasks=["by-hits-undefined-raising-exiting"], trials=2)
+    runs.run(["toy-tune", "toy-majority"], tasks=["by-hits-undefined-raising-exiting"], trials=2, seeds=2)
 
     def failing(self, scored):
         if fault:
@@ -93,7 +93,7 @@ def test_a_metric_that_fails_later_leaves_its_task_ranked_by_intervals(runs, cap
 
 
 def test_a_metric_that_fails_in_resamples_alone_leaves_its_task_ranked_by_intervals(runs, capsys, monkeypatch):
-    runs.run(["toy-tune", "toy-majority"], tasks=["by-hits-undefined-raising-exiting"], trials=2)
+    runs.run(["toy-tune", "toy-majority"], tasks=["by-hits-undefined-raising-exiting"], trials=2, seeds=2)
     value = faulty_metrics.Hits.value
 
     def failing(self, sums):

@@ -43,6 +43,28 @@ def test_a_record_says_what_is_found_and_what_is_confused(runs):
     assert runs.one("toy-fit", tasks=["toy-count"]).report.classes == ()
 
 
+def test_groups_are_stored_and_resampled_whole(runs, monkeypatch):
+    alone = runs.one("toy-majority")
+    real = ToyTask.split
+
+    def grouped(self, name):
+        rows = real(self, name)
+        return rows and Examples(
+            dataclasses.replace(row, group=f"{row.target}-{i % 16 // 8}") for i, row in enumerate(rows)
+        )
+
+    monkeypatch.setattr(ToyTask, "split", grouped)
+    record = runs.one("toy-majority", fresh="all")
+    assert len(set(read_predictions(runs.store.predictions(record)).groups.tolist())) == 4
+    assert whole(record, "accuracy") == whole(alone, "accuracy")
+    width, of_examples = (
+        [score.high - score.low for score in one.scores if score.metric == "accuracy" and score.slice is None][0]
+        for one in (record, alone)
+    )
+    # The constant answer is right in all of a group or in none.
+    assert width > 2 * of_examples
+
+
 def test_a_test_split_that_was_seen_in_training_is_noted(runs, monkeypatch):
     assert runs.one("toy-majority").overlap == {"train": 0, "validation": 0}
     real = ToyTask.split

@@ -1,8 +1,8 @@
 """Test predictions in Parquet files, read in an order in which two cells can be compared example by example.
 
-A file has the columns seed, id, target and value, and `scores` (lists of floats) if the predictor gives probabilities.
-Targets and values are numbers (class indices too), lists of 0 and 1 for multi-label tasks, lists of strings for tags
-of words, and, for generated text, a string as the value and a list of accepted strings as the target. The type of the
+A file has the columns seed, id, target and value, `scores` (lists of floats) if the predictor gives probabilities, and
+`group` if the task has groups. Targets and values are numbers (class indices too), lists of 0 and 1 for multi-label
+tasks, lists of strings for tags of words, and, for generated text, a string as the value and a list of accepted strings as the target. The type of the
 column tells which of these it holds.
 """
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _KEYS = ("seed", "id")
 _COLUMNS = (*_KEYS, "target", "value")
 _SCORES = "scores"
+GROUP = "group"
+"""Column of the group of each example; only in files of tasks with groups."""
 _Order: TypeAlias = "tuple[dict[int, np.ndarray], tuple[str, ...] | None]"
 """The row numbers of each seed, sorted by example id, and the sorted ids, or None if seeds have different ids."""
 
@@ -72,6 +74,7 @@ def read_predictions(path: Path, with_scores: bool = False) -> CellPredictions |
     names = [*_COLUMNS, _SCORES] if with_scores else list(_COLUMNS)
     # One thread and no read-ahead: the files are small and many, and forked processes read them side by side.
     with pq.ParquetFile(path, pre_buffer=False) as file:
+        names += [GROUP] if GROUP in file.schema_arrow.names else []
         table = file.read(columns=names, use_threads=False)
     try:
         order = _order_in(table)
@@ -98,6 +101,7 @@ def _cell_predictions(
 ) -> CellPredictions | None:
     import numpy as np
 
+    from tlbench.metrics.groups import group_numbers
     from tlbench.results.stats import CellPredictions
 
     # Seeds that predicted different examples cannot be averaged, nor compared with another cell.
@@ -114,7 +118,9 @@ def _cell_predictions(
             return None
         all_scores = _array(columns[_SCORES]) if _SCORES in columns else None
         scores = None if all_scores is None else np.stack([all_scores[rows] for rows in parts.values()])
-        return CellPredictions(names, targets, values, tuple(parts), scores)
+        first = next(iter(parts.values()))
+        groups = group_numbers([str(columns[GROUP][row]) for row in first]) if GROUP in columns else None
+        return CellPredictions(names, targets, values, tuple(parts), scores, groups=groups)
     except (KeyError, StopIteration, TypeError, ValueError):
         return None
 

@@ -59,9 +59,9 @@ def ranks(metric: Metric, entries: Sequence[RankEntry], alpha: float = ALPHA) ->
     ranked = [i for i, entry in enumerate(entries) if entry.seeds >= FEWEST_SEEDS]
     sign = 1 if metric.greater_is_better else -1
     cells = {
-        i: components(metric, one.scored)
+        i: components(metric, one.scored, one.groups)
         for i in ranked
-        if (one := entries[i].predictions) is not None and len(one.ids) > 1
+        if (one := entries[i].predictions) is not None and one.independent.max() > 0
     }
     intervals = {i: interval(cell, metric) for i, cell in cells.items() if cell.seeds >= FEWEST_FOR_INTERVAL}
     known = [entries[i] for i in ranked]

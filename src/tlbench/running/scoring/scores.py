@@ -18,10 +18,11 @@ from tlbench.contracts.strategy import TaskInfo
 from tlbench.contracts.task import Examples, Task
 from tlbench.metrics import METRICS
 from tlbench.metrics.class_report import report_of
+from tlbench.metrics.groups import group_numbers
 from tlbench.metrics.resampling import bootstrap, score
 from tlbench.metrics.scored import Scored, checked, objects
 from tlbench.metrics.scored_arrays import scored_of
-from tlbench.results.records.stored_predictions import columns_of, scored_in
+from tlbench.results.records.stored_predictions import GROUP, columns_of, scored_in
 from tlbench.running.scoring.prediction_files import write_table
 
 PREDICTIONS_FILE = "predictions.parquet"
@@ -141,6 +142,9 @@ def scores(
     results: list[TestScore] = []
     failed: dict[tuple[str, str | None], str] = {}
     slices = list(_slices(examples, task))
+    names = [example.group for example in examples]
+    groups: dict[str | None, np.ndarray | None] = {None: group_numbers(names)}
+    groups |= {name: group_numbers([names[row] for row in rows]) for name, rows in slices}
     for seed, whole in predictions.items():
         parts = [(name, whole.take(rows)) for name, rows in slices]
         for metric in metrics:
@@ -148,7 +152,7 @@ def scores(
                 if (metric.name, name) in failed:
                     continue
                 try:
-                    results.append(_score(metric, seed, part, name))
+                    results.append(_score(metric, seed, part, name, groups[name]))
                 except faults as error:
                     if metric is metrics[0] and name is None:
                         raise
@@ -158,13 +162,13 @@ def scores(
     return SplitScores(kept, report_of(task.output, list(predictions.values())), _left_out(failed))
 
 
-def _score(metric: Metric, seed: int, part: Scored, slice_name: str | None) -> TestScore:
+def _score(metric: Metric, seed: int, part: Scored, slice_name: str | None, groups: np.ndarray | None) -> TestScore:
     where = "test split" if slice_name is None else f"slice {slice_name} of the test split"
     try:
         value = score(metric, part)
         # From here on an error comes from the interval, and the message should say so.
         where = f"a bootstrap resample of the {where}"
-        return TestScore(metric.name, seed, value, *bootstrap(metric, part), len(part), slice_name)
+        return TestScore(metric.name, seed, value, *bootstrap(metric, part, groups=groups), len(part), slice_name)
     except (PluginError, Diverged) as error:
         raise type(error)(f"{where}, seed {seed}: {error}") from error
 
@@ -179,6 +183,8 @@ def _left_out(failed: Mapping[tuple[str, str | None], str]) -> str:
 
 def _table(seed: int, examples: Examples, scored: Scored) -> pa.Table:
     columns = columns_of(seed, [example.id for example in examples], scored)
+    if any(example.group for example in examples):
+        columns[GROUP] = [example.group for example in examples]
     for name in sorted({name for example in examples for name in example.slices}):
         columns[f"{SLICE_PREFIX}{name}"] = [example.slices.get(name) for example in examples]
     return pa.table(columns)
