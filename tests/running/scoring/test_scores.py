@@ -58,7 +58,7 @@ def test_groups_are_stored_and_resampled_whole(runs, monkeypatch):
     assert len(set(read_predictions(runs.store.predictions(record)).groups.tolist())) == 4
     assert whole(record, "accuracy") == whole(alone, "accuracy")
     width, of_examples = (
-        [score.high - score.low for score in one.scores if score.metric == "accuracy" and score.slice is None][0]
+        next(score.high - score.low for score in one.scores if score.metric == "accuracy" and score.slice is None)
         for one in (record, alone)
     )
     # The constant answer is right in all of a group or in none.

@@ -2,8 +2,8 @@
 
 A file has the columns seed, id, target and value, `scores` (lists of floats) if the predictor gives probabilities, and
 `group` if the task has groups. Targets and values are numbers (class indices too), lists of 0 and 1 for multi-label
-tasks, lists of strings for tags of words, and, for generated text, a string as the value and a list of accepted strings as the target. The type of the
-column tells which of these it holds.
+tasks, lists of strings for tags of words, and, for generated text, a string as the value and a list of accepted strings
+as the target. The type of the column tells which of these it holds.
 """
 
 from __future__ import annotations
