@@ -202,3 +202,49 @@ def test_a_run_keeps_within_the_limit_that_it_is_given(
     ]
     assert _main([*arguments, "--out", str(tmp_path / "out")]) == 0
     assert bool(list((tmp_path / "cache").glob("features-*"))) == kept
+
+
+def test_a_limit_is_kept_for_all_runs_and_the_environment_comes_first(
+    folder: Path, monkeypatch, tmp_path, capsys
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("TLBENCH_CACHE_LIMIT", raising=False)
+
+    def shown(*arguments: str, status: int = 0) -> str:
+        assert _main(["cache", *arguments]) == status
+        captured = capsys.readouterr()
+        return captured.err if status else captured.out
+
+    kept = tmp_path / "config" / "tlbench" / "cache-limit"
+    assert shown("limit") == "10.0 GiB (default)\n"
+    assert shown("limit", "45KiB") == f"45.0 KiB ({kept})\n"
+    assert f"limit      45.0 KiB ({kept})\n" in shown("info")
+    # Pruning without a size goes down to it.
+    assert "removed 2 entries" in shown("prune")
+    monkeypatch.setenv("TLBENCH_CACHE_LIMIT", "2GiB")
+    assert shown("limit") == "2.0 GiB (TLBENCH_CACHE_LIMIT)\n"
+    assert shown("limit", "0") == "2.0 GiB (TLBENCH_CACHE_LIMIT)\n"
+    monkeypatch.delenv("TLBENCH_CACHE_LIMIT")
+    assert shown("limit") == f"0: switched off ({kept})\n"
+    kept.write_text("lots")
+    assert f"{kept} lots: a size such as 20GiB" in shown("info", status=2)
+    kept.write_text("\n")
+    assert shown("limit") == "10.0 GiB (default)\n"
+    assert shown("limit", "--default") == "10.0 GiB (default)\n"
+    assert not kept.exists()
+    assert "cache limit much: a size such as 20GiB" in shown("limit", "much", status=2)
+    assert "give a size or --default, not both" in shown("limit", "1GiB", "--default", status=2)
+    assert not kept.exists()
+
+
+def test_entries_that_are_written_keep_to_the_limit_that_was_set(folder: Path, monkeypatch, tmp_path) -> None:
+    import numpy as np
+
+    from tlbench.modeling.disk.disk_cache import cached_arrays
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("TLBENCH_CACHE_LIMIT", raising=False)
+    assert _main(["cache", "limit", "65KiB"]) == 0
+    cached_arrays("tokens", {"text": 1}, lambda: {"x": np.zeros(20 * 1024, "uint8")})
+    # The entry that was used longest ago made room; the next one stays, since all others fit.
+    assert sorted(path.stat().st_size // 10240 for path in folder.glob("*-" + "?" * 32 + ".safetensors")) == [2, 3]

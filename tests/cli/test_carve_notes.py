@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tlbench.cli.browsing.show import _task
 from tlbench.cli.plan import print_inferred
-from tlbench.cli.show import _task
 from tlbench.contracts.cell import Cell, Plan, Protocol, Ref
 from tlbench.contracts.outputs import Classes, Scalar, Span
 from tlbench.contracts.task import Task

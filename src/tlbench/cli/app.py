@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -16,8 +16,12 @@ from tlbench.cli import cache
 from tlbench.cli import options as o
 from tlbench.cli.arguments.parser_errors import reworded
 from tlbench.cli.arguments.seeds import read_seeds
+from tlbench.cli.browsing import commands as browsing
 from tlbench.cli.checking import check_command
 from tlbench.cli.recorded import board_command, delete_command
+from tlbench.cli.shell import verbosity
+from tlbench.cli.shell.command_group import CommandGroup
+from tlbench.cli.shell.completion import complete_names
 from tlbench.contracts.errors import UsageError
 from tlbench.system.standard_streams import end_of_pipe, prepare_streams
 from tlbench.system.stop_signals import exit_status, stop_on_signals
@@ -27,7 +31,7 @@ EXIT_STATUS = (
     " 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP: what is finished is kept; 141 the reader of a pipe has closed it."
 )
 app = typer.Typer(
-    help="Compare pretrained backbones and ways to adapt them on your tasks, at an equal budget.",
+    cls=CommandGroup,
     epilog=EXIT_STATUS,
     no_args_is_help=True,
     # Help texts have brackets, as in name[key=value], which rich would read as markup.
@@ -37,6 +41,24 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cache.app, name="cache")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from tlbench import __version__
+
+        print(f"tlbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Compare pretrained backbones and ways to adapt them on your tasks, at an equal budget."""
+
 
 # The docstrings below are the help texts of the commands. typer evaluates the annotations, so their types cannot be
 # imported under TYPE_CHECKING.
@@ -67,7 +89,10 @@ def run(
         int | None, typer.Option("--jobs", "-j", min=1, help="Number of workers; by default one per GPU or core.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    executor: Annotated[str, typer.Option(help="How workers run; see `tlbench list executors`.")] = "isolated",
+    executor: Annotated[
+        str,
+        typer.Option(help="How workers run; see `tlbench list executors`.", autocompletion=complete_names("executor")),
+    ] = "isolated",
     fresh: o.FreshOption = "none",
     cache_limit: o.CacheLimit = None,
     max_memory: o.MaxMemory = None,
@@ -166,47 +191,8 @@ def plan(
     print_plan(planned, o.out_folder(out), cells)
 
 
-@app.command("list")
-def list_(
-    kind: Annotated[
-        Literal["all", "backbones", "tasks", "strategies", "metrics", "suites", "renderers", "executors", "plugins"],
-        typer.Argument(help="Kind of object to list."),
-    ] = "all",
-    modality: Annotated[
-        Literal["text", "image"] | None, typer.Option(help="List backbones or tasks of this modality.")
-    ] = None,
-    family: Annotated[
-        str | None, typer.Option(metavar="NAME", help="List backbones of this family, such as bert.")
-    ] = None,
-    max_parameters: Annotated[
-        str | None, typer.Option(metavar="N", help="List backbones with at most so many parameters, such as 30M.")
-    ] = None,
-    kind_of_output: Annotated[
-        str | None, typer.Option("--kind", help="List tasks with this kind of output, such as classes.")
-    ] = None,
-    data_root: o.DataRoot = None,
-) -> None:
-    """List the objects of the installed plugins."""
-    from tlbench.catalog.catalog import Catalog
-    from tlbench.cli.list import Filter, parse_count, print_list
-
-    o.set_data_root(data_root)
-    limit = None if max_parameters is None else parse_count(max_parameters, "--max-parameters")
-    print_list(Catalog.discover(), kind, Filter(modality, family, limit, kind_of_output))
-
-
-@app.command()
-def show(
-    name: Annotated[str, typer.Argument(help="A backbone, task, strategy or suite, or the id of a cell.")],
-    data_root: o.DataRoot = None,
-    out: o.Out = None,
-) -> None:
-    """Show one backbone, task, strategy, suite or cell."""
-    from tlbench.catalog.catalog import Catalog
-    from tlbench.cli.show import print_one
-
-    o.set_data_root(data_root)
-    print_one(Catalog.discover(), name, o.out_folder(out))
+app.command("list")(browsing.list_)
+app.command()(browsing.show)
 
 
 app.command()(check_command.check)
@@ -215,12 +201,8 @@ app.command()(check_command.check)
 @app.command()
 def fetch(
     suite: o.SuiteName = None,
-    backbone: Annotated[
-        list[str] | None, typer.Option("--backbone", "-b", metavar="NAME", help="Backbone to fetch. Repeatable.")
-    ] = None,
-    task: Annotated[
-        list[str] | None, typer.Option("--task", "-t", metavar="NAME", help="Task to fetch. Repeatable.")
-    ] = None,
+    backbone: Annotated[list[str] | None, o.named("backbone", "Backbone to fetch. Repeatable.")] = None,
+    task: Annotated[list[str] | None, o.named("task", "Task to fetch. Repeatable.")] = None,
     data_root: o.DataRoot = None,
 ) -> None:
     """Download the weights and data of a suite.
@@ -246,16 +228,23 @@ def fetch(
 app.command()(board_command.leaderboard)
 
 
-app.command()(delete_command.delete)
-
-
 @app.command()
-def version() -> None:
-    """Show the versions of tlbench and of the plugins."""
-    from tlbench.catalog.catalog import Catalog
-    from tlbench.cli.list import print_versions
+def status(
+    json_: Annotated[bool, typer.Option("--json", help="Print the state as JSON.")] = False,
+    out: o.Out = None,
+) -> None:
+    """Show what a run is doing, from another terminal.
 
-    print_versions(Catalog.discover())
+    Counts the cells that are finished, failed, running and waiting, and shows the work of each worker, the time left
+    and where the log is.
+    """
+    from tlbench.cli.progress.status import print_status
+
+    print_status(o.out_folder(out), json_)
+
+
+app.command()(delete_command.delete)
+app.command()(browsing.version)
 
 
 def main() -> None:
@@ -266,9 +255,13 @@ def main() -> None:
 
 
 def _main(arguments: list[str]) -> int:
+    verbosity.reset()
     try:
         # Not standalone: click would print errors in its own form and exit, and tests call this function many times.
-        return int(app(arguments or ["--help"], prog_name="tlbench", standalone_mode=False) or 0)
+        status = int(app(arguments or ["--help"], prog_name="tlbench", standalone_mode=False) or 0)
+        # A pipe that was closed in the meantime raises here and not when Python exits.
+        sys.stdout.flush()
+        return status
     except typer.Exit as end:
         return end.exit_code
     except UsageError as error:

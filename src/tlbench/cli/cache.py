@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from datetime import UTC, datetime
@@ -9,22 +10,26 @@ from typing import Annotated
 
 import typer
 
+from tlbench.cli.shell.command_group import CommandGroup
 from tlbench.contracts.errors import UsageError
 from tlbench.modeling.disk import cache_folder as disk_folder
 from tlbench.modeling.disk import cache_settings as settings
 from tlbench.results.render.escaping import printable
+from tlbench.system.durable import write_durably
 
-app = typer.Typer(help="Show or prune the cache of activations and tokens.", rich_markup_mode=None)
+app = typer.Typer(
+    cls=CommandGroup, help="Show, prune or limit the cache of activations and tokens.", rich_markup_mode=None
+)
 
 
 @app.command()
 def info() -> None:
     """Show the folder, size limit, entries and last use of the cache."""
-    folder, limit = settings.folder(), settings.limit_bytes()
+    folder, limit = settings.folder(), _limit_text()
     entries = disk_folder.entries(folder)
     # The folder is created by the first run that stores something, and not by looking at it.
     print(f"folder     {printable(folder)}" + ("" if folder.is_dir() else " (not created yet)"))
-    print(f"limit      {settings.size_text(limit) if limit else '0: switched off'}")
+    print(f"limit      {limit}")
     print(f"entries    {len(entries)}, {settings.size_text(sum(entry.size_bytes for entry in entries))}")
     for kind in sorted({entry.kind for entry in entries}):
         sizes = [entry.size_bytes for entry in entries if entry.kind == kind]
@@ -38,8 +43,9 @@ def prune(
     older_than: Annotated[
         str | None, typer.Option(metavar="AGE", help="Remove entries last used longer ago than this: 30d, 12h.")
     ] = None,
-    limit: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Remove the least recently used entries down to this size: 1GiB.")
+    limit_: Annotated[
+        str | None,
+        typer.Option("--limit", metavar="SIZE", help="Remove the least recently used entries down to this size: 1GiB."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Remove all entries.")] = False,
 ) -> None:
@@ -47,11 +53,11 @@ def prune(
 
     By default down to the size limit. It is safe during a run.
     """
-    if everything and (older_than is not None or limit is not None):
+    if everything and (older_than is not None or limit_ is not None):
         raise UsageError("--all removes everything: leave out --older-than and --limit")
     folder = settings.folder()
-    if limit is not None:
-        bytes_left = settings.parse_size(limit, "--limit")
+    if limit_ is not None:
+        bytes_left = settings.parse_size(limit_, "--limit")
     elif everything:
         bytes_left = 0
     else:
@@ -66,6 +72,37 @@ def prune(
     size = settings.size_text(freed.size_bytes + unfinished.size_bytes)
     print(f"removed {_count(freed.entries)}{unfinished_text}: {size} freed in {printable(folder)}")
     print(f"left: {_count(len(remaining))}, {settings.size_text(sum(entry.size_bytes for entry in remaining))}")
+
+
+@app.command()
+def limit(
+    size: Annotated[str | None, typer.Argument(metavar="[SIZE]", help="Limit of all runs from now on: 20GiB.")] = None,
+    default: Annotated[bool, typer.Option("--default", help="Forget the limit that was set.")] = False,
+) -> None:
+    """Show or set the size limit of the cache.
+
+    It is kept in a file, for all runs of this user. A run that exceeds it removes the least recently used entries when
+    it stores new ones. --cache-limit and $TLBENCH_CACHE_LIMIT set another limit for one run.
+    """
+    file = settings.limit_file()
+    if size is not None and default:
+        raise UsageError("give a size or --default, not both")
+    if default:
+        file.unlink(missing_ok=True)
+    elif size is not None:
+        settings.parse_size(size, "cache limit")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(file, f"{size}\n".encode())
+    print(_limit_text())
+    if size is not None and os.environ.get(settings.LIMIT_VARIABLE):
+        print(f"{printable(file)} has {printable(size)}, but ${settings.LIMIT_VARIABLE} comes first", file=sys.stderr)
+
+
+def _limit_text() -> str:
+    """Returns the size limit in force and where it is set."""
+    count, where = settings.limit_bytes(), settings.configured_limit()[1]
+    size = settings.size_text(count) if count else "0: switched off"
+    return f"{size} ({printable(where) or 'default'})"
 
 
 def _count(entries: int) -> str:

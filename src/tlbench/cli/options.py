@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from tlbench.catalog.catalog import Catalog
+from tlbench.cli.shell.completion import complete_suite
+from tlbench.cli.shell.name_options import named
 from tlbench.contracts.cell import Final, Plan, Precision, Pruner, Sampler
 from tlbench.contracts.errors import UsageError
 from tlbench.modeling.disk import cache_settings
@@ -32,19 +34,18 @@ _SELECTS = "A name in the suite selects its cells, another name replaces the axi
 
 # All default to None, which keeps what the suite or the environment has.
 SuiteName = Annotated[
-    str | None, typer.Option("--suite", "-s", metavar="NAME|FILE", help="Suite: a name, or the path of a TOML file.")
+    str | None,
+    typer.Option(
+        "--suite",
+        "-s",
+        metavar="NAME|FILE",
+        help="Suite: a name, or the path of a TOML file.",
+        autocompletion=complete_suite,
+    ),
 ]
-Backbones = Annotated[
-    list[str] | None,
-    typer.Option("--backbone", "-b", metavar="NAME", help=f"Backbone. {_SELECTS}", show_default=False),
-]
-Tasks = Annotated[
-    list[str] | None, typer.Option("--task", "-t", metavar="NAME", help="Task; like --backbone.", show_default=False)
-]
-Strategies = Annotated[
-    list[str] | None,
-    typer.Option("--strategy", "-S", metavar="NAME", help="Strategy; like --backbone.", show_default=False),
-]
+Backbones = Annotated[list[str] | None, named("backbone", f"Backbone. {_SELECTS}")]
+Tasks = Annotated[list[str] | None, named("task", "Task; like --backbone.")]
+Strategies = Annotated[list[str] | None, named("strategy", "Strategy; like --backbone.")]
 Like = Annotated[
     str | None,
     typer.Option(
@@ -119,8 +120,8 @@ CacheLimit = Annotated[
     str | None,
     typer.Option(
         metavar="SIZE",
-        help=f"Size limit of the cache of activations and tokens on disk: 20GiB; 0 switches it off"
-        f" (${cache_settings.LIMIT_VARIABLE}; {cache_settings.DEFAULT_LIMIT}).",
+        help="Size limit of the cache of activations and tokens on disk for this run: 20GiB; 0 switches it off"
+        f" (${cache_settings.LIMIT_VARIABLE}, `tlbench cache limit`, {cache_settings.DEFAULT_LIMIT}).",
     ),
 ]
 MaxMemory = Annotated[

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 from tlbench.catalog.catalog import Catalog
+from tlbench.cli.shell.verbosity import note
 from tlbench.cli.text_tables import print_rows
 from tlbench.contracts.cell import Cell, Plan, Protocol
 from tlbench.contracts.errors import StoreError
@@ -72,13 +72,13 @@ def print_plan(plan: Plan, out: Path, cells: bool = False) -> None:
 def print_inferred(plan: Plan, catalog: Catalog) -> None:
     """Prints to stderr what was inferred: commits, how the user's files were read, and validation splits from train."""
     for name, pinned in catalog.pinned().items():
-        print(f"{printable(name)} is pinned to {printable(pinned)}", file=sys.stderr)
+        note(f"{printable(name)} is pinned to {printable(pinned)}")
     for name in dict.fromkeys(cell.task.name for cell in plan.cells):
         task = catalog.task(name).item
         # Tasks from files have a scheme in their name, such as csv:, and their description says how they are split.
-        note = task.description if ":" in name else planned_carve(task.sizes, task.output)
-        if note:
-            print(f"{printable(name)}: {printable(note)}", file=sys.stderr)
+        how = task.description if ":" in name else planned_carve(task.sizes, task.output)
+        if how:
+            note(f"{printable(name)}: {printable(how)}")
 
 
 def protocol_text(protocol: Protocol) -> str:

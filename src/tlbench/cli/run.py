@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
+import logging
+import os
+import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,26 +15,31 @@ from tlbench.catalog.catalog import Catalog
 from tlbench.cli import leaderboard as board
 from tlbench.cli.checking.before_run import print_first_checks
 from tlbench.cli.checking.cut_texts import cut_text_lines
-from tlbench.cli.live import LiveView, duration, line
-from tlbench.cli.options import out_folder
+from tlbench.cli.progress.next_steps import next_steps, out_option
+from tlbench.cli.progress.texts import duration
+from tlbench.cli.progress.watch import shown
 from tlbench.cli.recorded.show_cell import search_text
+from tlbench.cli.shell.verbosity import is_quiet, note
 from tlbench.cli.text_tables import console
 from tlbench.contracts.cell import Cell, Plan
+from tlbench.contracts.executor import Executor
 from tlbench.contracts.record import Record
 from tlbench.results.records.cell_ids import distinct_length
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
 from tlbench.results.render.view import View
-from tlbench.running.dispatch import Progress
-from tlbench.running.run import Settings, pending_attempts, run, started_executor
+from tlbench.running.cells.attempt import Attempt
+from tlbench.running.monitoring.order_progress import OrderProgress
+from tlbench.running.monitoring.run_log import logged, new_run_id
+from tlbench.running.monitoring.run_status import RunState, RunStatus
+from tlbench.running.run import LOG, Settings, Summary, pending_attempts, run, started_executor, time_left
 from tlbench.running.staleness import has_other_code
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
 
-STANDINGS_PAUSES = 20
-"""Pause between two updates of the standings, in multiples of the time of an update: updates take at most 5%."""
+_log = logging.getLogger(__name__)
 
 
 def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int:
@@ -47,7 +53,7 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
     """
     # Looked up before the folder is created, so that a misspelt --executor leaves nothing behind.
     catalog.executor(settings.executor)
-    terminal = console()
+    began, terminal = time.monotonic(), console()
     store = Store.create(out)
     # Saved before the first fit: `tlbench leaderboard` counts the missing cells of a run that goes on or was stopped.
     store.save_plan(plan)
@@ -58,105 +64,102 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
         not_recorded: list[tuple[Cell, str]] = []
         if attempts:
             print_first_checks([attempt.cell.task.name for attempt in attempts], catalog)
-            view = LiveView(plan.suite, len(plan.cells), len(plan.cells) - len(attempts), attempts, capacity.workers)
-
-            def watch(progress: Callable[[], list[Progress]]) -> None:
-                view.workers = progress
-
-            with _live_view(view, terminal, store, plan) as on_record:
-                summary = run(plan, attempts, store, catalog, settings, executor, on_record, watch)
+            summary = _run_shown(plan, attempts, store, catalog, settings, executor, terminal)
             not_recorded = summary.not_recorded
     ids = {cell.id for cell in plan.cells}
     records = board.load(store, ids)
-    shown = View(id_digits=distinct_length(store.attempts()))
-    board.print_table(terminal, board.frame(store, records, plan.cells), plan.suite, shown)
+    table, view = board.frame(store, records, plan.cells), View(id_digits=distinct_length(store.attempts()))
+    board.print_table(terminal, table, plan.suite, view)
     for cell, reason in not_recorded[:10]:
         print(f"not run: {printable(cell.title)}: {printable(reason)}", file=sys.stderr)
     ran = {attempt.cell.id for attempt in attempts}
     for text in cut_text_lines([record for record in records if record.cell.id in ran], catalog)[:10]:
-        print(text, file=sys.stderr)
-    status = _print_summary(plan, records, catalog, out, ran)
+        note(text)
+    status = _print_summary(plan, records, catalog, out, ran, time.monotonic() - began)
+    if not is_quiet():
+        for step in next_steps(table, plan, catalog, out):
+            print(step)
     return 1 if not_recorded else status
+
+
+def _run_shown(
+    plan: Plan,
+    attempts: Sequence[Attempt],
+    store: Store,
+    catalog: Catalog,
+    settings: Settings,
+    executor: Executor,
+    terminal: Console,
+) -> Summary:
+    """Runs attempts and shows their progress; keeps a log, and the times of fits for the estimates of later runs."""
+    capacity, work = executor.capacity(), store.root.resolve() / "work"
+    left, times = time_left(attempts, catalog, capacity)
+    done = len(plan.cells) - len(attempts)
+    with logged(work, run_id := new_run_id()) as log:
+        _log.info("%s: %d of %d cells to run, %d workers", plan.suite, len(attempts), len(plan.cells), capacity.workers)
+        status = RunStatus(
+            run_id, plan.suite, os.getpid(), socket.gethostname(), began := time.time(), began, len(plan.cells), done,
+            failed=0, workers=capacity.workers, log=str(log), worker_log=str(work / LOG),
+        )  # fmt: skip
+        state = RunState(status, left, time.time)
+
+        def start(progress: Callable[[], list[OrderProgress]]) -> None:
+            state.progress = progress
+
+        try:
+            with shown(state, terminal, store, plan) as on_record:
+                return run(plan, attempts, store, catalog, settings, executor, on_record, start, left.finish)
+        finally:
+            times.save()
+            _log.info("%s: the run ends after %s", plan.suite, duration(time.time() - began))
 
 
 def _print_skips(plan: Plan) -> None:
     for skip in plan.skips[:10]:
-        print(f"skipped: {printable(skip.title)}: {printable(skip.reason)}", file=sys.stderr)
+        note(f"skipped: {printable(skip.title)}: {printable(skip.reason)}")
     if len(plan.skips) > 10:
-        print(f"skipped: {len(plan.skips) - 10} more; `tlbench plan` lists them", file=sys.stderr)
+        note(f"skipped: {len(plan.skips) - 10} more; `tlbench plan` lists them")
 
 
 def _print_damaged(file: Unreadable) -> None:
-    print(printable(f"tlbench: {file.message}; its cell is run again"), file=sys.stderr)
+    note(printable(f"tlbench: {file.message}; its cell is run again"))
 
 
-@contextmanager
-def _live_view(view: LiveView, console: Console, store: Store, plan: Plan) -> Iterator[Callable[[Record], None]]:
-    """Yields the function that shows a finished cell: in the live view, or as a line if stdout is not a terminal."""
-    if not console.is_terminal:
+def _print_summary(
+    plan: Plan, records: list[Record], catalog: Catalog, out: Path, ran: set[str], seconds: float
+) -> int:
+    """Prints how many cells ran and failed, and returns the exit status.
 
-        def print_line(record: Record) -> None:
-            view.add(record)
-            # Flushed, so that a log file shows how far the run is.
-            print(line(record, view.done, view.total), flush=True)
-
-        print(f"{printable(plan.suite)}: {view.done} of {view.total} cells done before", flush=True)
-        yield print_line
-        return
-    from rich.live import Live
-
-    ids = {cell.id for cell in plan.cells}
-    records = board.load(store, ids)
-    view.standings = _standings(records, plan)
-
-    due = 0.0
-
-    def update(record: Record) -> None:
-        nonlocal due
-        records.append(record)
-        view.add(record)
-        if (began := time.monotonic()) >= due:
-            view.standings = _standings(records, plan)
-            # For thousands of cells the table takes longer than a small cell, and would keep the workers waiting.
-            due = began + STANDINGS_PAUSES * (time.monotonic() - began)
-
-    # Transient: the live view is erased at the end, and the final leaderboard printed in its place.
-    with Live(view, console=console, refresh_per_second=4, transient=True):
-        yield update
-
-
-def _standings(records: list[Record], plan: Plan) -> RenderableType | None:
-    from tlbench.results.leaderboard import frame
-    from tlbench.results.render.standings import standings
-
-    return standings(frame(records, expected=plan.cells)) if records else None
-
-
-def _print_summary(plan: Plan, records: list[Record], catalog: Catalog, out: Path, ran: set[str]) -> int:
-    """Prints how many cells ran and failed, and returns the exit status; `ran` has the ids of this run's cells."""
+    Args:
+        plan: The plan.
+        records: The records of the plan's cells.
+        catalog: The installed plugins.
+        out: The folder of results.
+        ran: The ids of the cells that this run ran.
+        seconds: Time since the start of the run.
+    """
     # A cell may be "ok" and have a note, such as a secondary metric that could not be computed.
     for record in [record for record in records if record.status == "ok" and record.reason][:10]:
-        print(f"{printable(record.cell.title)}: {printable(record.reason)}", file=sys.stderr)
+        note(f"{printable(record.cell.title)}: {printable(record.reason)}")
     searched = [(record, text) for record in records if record.cell.id in ran and (text := search_text(record))]
     for record, text in searched[:10]:
-        print(f"{printable(record.cell.title)}: {text}", file=sys.stderr)
+        note(f"{printable(record.cell.title)}: {text}")
     other_code = [record.cell for record in records if record.cell.id not in ran and has_other_code(record, catalog)]
     for name in dict.fromkeys(cell.strategy.name for cell in other_code):
         cells = sum(cell.strategy.name == name for cell in other_code)
-        print(
+        note(
             f"{printable(name)}: its source has changed since {cells} finished {'cell' if cells == 1 else 'cells'} of"
-            " this run: increase its `version`, or run them again with --fresh stale",
-            file=sys.stderr,
+            " this run: increase its `version`, or run them again with --fresh stale"
         )
     failed = [record for record in records if record.status != "ok"]
     for record in failed[:10]:
         print(f"{record.status}: {printable(record.cell.title)}: {printable(record.reason)}", file=sys.stderr)
     if failed:
         # The command is meant to be copied, so it names the folder unless it is the default one.
-        where = "" if out == out_folder(None) else f" --out {shlex.quote(printable(str(out)))}"
+        show = f"tlbench show {failed[0].cell.id}{out_option(out)}"
         print(
-            f"{len(failed)} of {len(plan.cells)} cells have no score: `tlbench show {failed[0].cell.id}{where}` says"
-            " why, `tlbench run --fresh failed ...` runs them again",
+            f"{len(failed)} of {len(plan.cells)} cells have no score: `{show}` says why,"
+            " `tlbench run --fresh failed ...` runs them again",
             file=sys.stderr,
         )
     # Written by this run, and damaged since: another process or a full disk.
@@ -167,10 +170,11 @@ def _print_summary(plan: Plan, records: list[Record], catalog: Catalog, out: Pat
     elif not ran:
         print(f"nothing left to run: {len(records)} of {len(plan.cells)} cells were done before; results in {out}")
     else:
-        total = sum(record.seconds.total for record in records)
+        total = sum(record.seconds.total for record in records if record.cell.id in ran)
         reused = sum(
             fit.taken_over for record in records if record.cell.id in ran for fit in (*record.trials, *record.fits)
         )
         reused_text = f", {reused} {'fit' if reused == 1 else 'fits'} reused from other cells" if reused else ""
-        print(f"{len(records)} of {len(plan.cells)} cells, {duration(total)} of work{reused_text}; results in {out}")
+        times = f"{len(ran)} of them in {duration(seconds)} ({duration(total)} of work{reused_text})"
+        print(f"{len(records)} of {len(plan.cells)} cells, {times}; results in {out}")
     return 1 if failed or lost else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from tlbench.contracts.record import Record, Status
 from tlbench.running.cells.attempt import Attempt, OrderDefaults
 from tlbench.running.cells.cell_run import CellRun
 from tlbench.running.cells.failures import raise_if_disk_full
+from tlbench.running.monitoring.order_progress import OrderProgress
 
 MAX_ATTEMPTS = 3
 """Number of times that an order may lose its worker before the order's cell fails. It is more than one because a worker
@@ -29,22 +31,18 @@ LEASE_RETRY_SECONDS = 0.5
 CommitRecord = Callable[[Record, Path], None]
 GiveUp = Callable[[Attempt, str], None]
 """Called with an attempt that cannot even be recorded as failed, and the reason in one line."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """The progress of a cell that a worker is working on."""
-
-    title: str
-    phase: str
-    since: float
-    """Seconds since the cell was opened."""
+OnFinished = Callable[[FitOrder, float], None]
+"""Called with each order that a worker has answered, and the seconds since the order was submitted."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass
 class _InFlight:
     run: CellRun
     order: FitOrder
+    worker: int
+    """Number of the worker, from 1, for display."""
+    began: float
     is_cancelled: bool = False
 
     @property
@@ -63,15 +61,17 @@ class Dispatcher:
         defaults: OrderDefaults,
         commit: CommitRecord,
         give_up: GiveUp = lambda attempt, reason: None,
+        on_finished: OnFinished = lambda order, seconds: None,
     ) -> None:
         self._executor, self._catalog, self._defaults, self._commit = executor, catalog, defaults, commit
-        self._give_up = give_up
+        self._give_up, self._on_finished = give_up, on_finished
         capacity = executor.capacity()
         self._workers, self._isolated = max(1, capacity.workers), capacity.isolated
         self._pending: deque[Attempt] = deque()
         self._open: list[CellRun] = []
-        self._opened_at: dict[CellRun, float] = {}
         self._in_flight: dict[Handle, _InFlight] = {}
+        self._submitting: _InFlight | None = None
+        """The order that is being submitted: an executor in this process carries it out meanwhile."""
         self._lost_worker: set[CellRun] = set()
         """Cells whose most recent order lost its worker. Their orders are submitted after those of all other cells, so
         that a cell that keeps killing its workers does not hold up the others."""
@@ -108,12 +108,14 @@ class Dispatcher:
             for run in self._open:
                 run.close()
 
-    def progress(self) -> list[Progress]:
-        """Returns the progress of each cell that a worker is working on."""
+    def progress(self) -> list[OrderProgress]:
+        """Returns the orders that workers are carrying out."""
         now = time.monotonic()
         # The live view calls this from its own thread, hence the copy.
-        runs = list(dict.fromkeys(one.run for one in tuple(self._in_flight.values())))
-        return [Progress(run.cell.title, run.phase, now - self._opened_at.get(run, now)) for run in runs]
+        sent = [*self._in_flight.values()]
+        if (submitting := self._submitting) is not None and submitting not in sent:
+            sent.append(submitting)
+        return [OrderProgress(one.order, one.worker, now - one.began) for one in sent]
 
     def _submit_orders(self) -> None:
         """Submits orders until every worker has one or no cell has an order to submit."""
@@ -150,6 +152,10 @@ class Dispatcher:
         # worker there, which takes seconds that no cell should pay for.
         if not self._isolated:
             run.start_clock(order)
+        busy = {sent.worker for sent in self._in_flight.values()}
+        worker = next(number for number in range(1, len(busy) + 2) if number not in busy)
+        sent = self._submitting = _InFlight(run, order, worker, time.monotonic())
+        _log.info("%s: %s on worker %d", run.cell.title, OrderProgress(order, worker, 0.0).phase, worker)
         try:
             handle = self._executor.submit(order)
         except UsageError:
@@ -158,9 +164,11 @@ class Dispatcher:
             # Executors come from plugins too; an error of one ends the cell, not the run.
             run.fail("crashed", f"the executor took no order: {type(error).__name__}: {error}", order=order)
             return False
+        finally:
+            self._submitting = None
         if self._isolated:
             run.start_clock(order)
-        self._in_flight[handle] = _InFlight(run, order)
+        self._in_flight[handle] = sent
         return True
 
     def _open_next(self) -> bool:
@@ -187,7 +195,6 @@ class Dispatcher:
                 self._pending.append(attempt)
                 continue
             self._open.append(run)
-            self._opened_at[run] = time.monotonic()
             return True
         return False
 
@@ -212,6 +219,7 @@ class Dispatcher:
                 if answer.ends_run:
                     raise StoreError(answer.error)
                 self._lost_worker.discard(run)
+                self._on_finished(order, time.monotonic() - sent.began)
                 run.tell(order, answer)
 
     def _retry(self, sent: _InFlight, lost: WorkerLost) -> None:
@@ -227,6 +235,7 @@ class Dispatcher:
             status: Status = "oom" if lost.oom else "crashed"
             run.fail(status, f"the worker {lost} {order.attempt} times without getting further", order=order)
         else:
+            _log.warning("%s: the worker %s; its order is submitted again", run.cell.title, lost)
             # A lost worker says nothing about its fit, unless memory ran out: then smaller passes may fit into it.
             run.requeue(order, in_halves=lost.oom)
             self._lost_worker.add(run)
@@ -250,7 +259,6 @@ class Dispatcher:
                 continue
             self._open.remove(run)
             self._lost_worker.discard(run)
-            del self._opened_at[run]
             assert run.record is not None
             try:
                 self._commit(run.record, Path(run.attempt.folder))

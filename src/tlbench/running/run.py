@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from tlbench.contracts.errors import StoreError, UsageError
 from tlbench.contracts.executor import Capacity, Executor, ExecutorRequest
 from tlbench.contracts.record import Record
 from tlbench.contracts.strategy import Strategy
+from tlbench.modeling.disk import cache_settings
 from tlbench.planning.capacity import Room, workers_in
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store, UnstorableRecord
@@ -22,16 +24,22 @@ from tlbench.running.cells.attempt import Attempt, OrderDefaults
 from tlbench.running.cells.failures import CellFailed, failure_record
 from tlbench.running.cells.hyperparameters import change_since
 from tlbench.running.cells.related_cells import RelatedCells, has_more_time
-from tlbench.running.dispatch import Dispatcher, Progress
-from tlbench.running.longest_first import longest_first
+from tlbench.running.dispatch import Dispatcher, OnFinished
+from tlbench.running.longest_first import fit_cost, longest_first
+from tlbench.running.monitoring.fit_times import FitTimes
+from tlbench.running.monitoring.order_progress import OrderProgress
+from tlbench.running.monitoring.time_left import TimeLeft
 from tlbench.running.search.definition import changed_text
 from tlbench.running.staleness import StalenessChecker
 
 Fresh = Literal["none", "failed", "stale", "all"]
 """The records that `--fresh` replaces by running their cells again."""
 OnRecord = Callable[[Record], None]
-OnStart = Callable[[Callable[[], list[Progress]]], None]
+OnStart = Callable[[Callable[[], list[OrderProgress]]], None]
 LOG = "workers.log"
+FIT_TIMES = "fit-times.json"
+"""The file of the times of fits, in the cache folder."""
+_log = logging.getLogger(__name__)
 MOST_ATTEMPTS = 999_999_998
 """The highest attempt number that can be followed by another. In file names an attempt number has at most nine
 digits."""
@@ -193,6 +201,7 @@ def run(
     executor: Executor,
     on_record: OnRecord = lambda record: None,
     on_start: OnStart = lambda progress: None,
+    on_finished: OnFinished = lambda order, seconds: None,
 ) -> Summary:
     """Runs attempts, commits each record as it comes, and returns a summary.
 
@@ -204,7 +213,8 @@ def run(
         settings: The settings of the run.
         executor: Carries out the orders.
         on_record: Called with each record once it is committed.
-        on_start: Called once, with a function that returns the progress of the open cells.
+        on_start: Called once, with a function that returns the orders that workers are carrying out.
+        on_finished: Called with each order that a worker has answered, and the seconds that it took.
 
     Raises:
         StoreError: A record could not be stored; those stored before are kept.
@@ -229,6 +239,7 @@ def run(
             if record.status == "ok":
                 store.tidy(folder)
             catalog.recorded(record.cell, record)
+        _log.info("%s: %s%s", record.cell.title, record.status, f": {record.reason}" if record.reason else "")
         summary.records.append(record)
         on_record(record)
 
@@ -238,10 +249,27 @@ def run(
     def give_up(attempt: Attempt, reason: str) -> None:
         summary.not_recorded.append((attempt.cell, reason))
 
-    dispatcher = Dispatcher(executor, catalog, defaults, commit, give_up)
+    dispatcher = Dispatcher(executor, catalog, defaults, commit, give_up, on_finished)
     on_start(dispatcher.progress)
     dispatcher.run(longest_first(attempts, catalog, capacity.workers))
     return summary
+
+
+def time_left(attempts: Sequence[Attempt], catalog: Catalog, capacity: Capacity) -> tuple[TimeLeft, FitTimes]:
+    """Returns the estimate of the time that attempts take, and the times of fits that it learns from and that it saves.
+
+    Pass `TimeLeft.finish` to `run` as `on_finished`.
+    """
+    times = FitTimes(cache_settings.folder() / FIT_TIMES)
+    left = TimeLeft(
+        [attempt.cell for attempt in attempts],
+        capacity.workers,
+        times,
+        f"{capacity.device}:{capacity.cores}",
+        lambda cell: parallel_fits(cell, catalog.strategy(cell.strategy.name).item),
+        lambda cell: fit_cost(cell, catalog),
+    )
+    return left, times
 
 
 def _is_replaced(record: Record, fresh: Fresh, staleness: StalenessChecker) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from tlbench.catalog.catalog import Catalog, Found
 from tlbench.cli.checking.check import finding_text
+from tlbench.cli.shell.verbosity import is_quiet
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.task import Task
 from tlbench.data.checks.finding import counted
@@ -24,7 +25,8 @@ def print_first_checks(names: Iterable[str], catalog: Catalog) -> None:
 
     The test split is not read. Data that cannot be read are left to the run, which records the error in their cells.
     """
-    for found in _found(names, catalog):
+    # What -q keeps back is shown by the next run without it.
+    for found in () if is_quiet() else _found(names, catalog):
         if is_checked(found):
             continue
         try:

@@ -7,16 +7,20 @@ from typing import Annotated, Literal
 import typer
 
 from tlbench.cli import options as o
+from tlbench.cli.shell.completion import complete_names
 
 
 def check(
     task: Annotated[
-        list[str] | None, typer.Argument(metavar="[TASK]...", help="Tasks, such as csv:reviews.csv.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[TASK]...", help="Tasks, such as csv:reviews.csv.", autocompletion=complete_names("task")
+        ),
     ] = None,
     suite: o.SuiteName = None,
     backbone: Annotated[
         list[str] | None,
-        typer.Option("--backbone", "-b", metavar="NAME", help="Count the texts that this backbone cuts. Repeatable."),
+        o.named("backbone", "Count the texts that this backbone cuts. Repeatable."),
     ] = None,
     test_labels: Annotated[
         bool, typer.Option("--test-labels", help="Check the labels of the test split too, which a run keeps sealed.")

@@ -8,22 +8,17 @@ from typing import Annotated
 import typer
 
 from tlbench.cli import options as o
+from tlbench.cli.shell.completion import complete_names
 
 _SHOWS = "as it was given to `run`, or a pattern such as 'toy-*'. Repeatable."
-ShownTasks = Annotated[
-    list[str] | None, typer.Option("--task", "-t", metavar="NAME", help=f"Show the task, {_SHOWS}", show_default=False)
-]
+ShownTasks = Annotated[list[str] | None, o.named("task", f"Show the task, {_SHOWS}")]
 ShownBackbones = Annotated[
     list[str] | None,
-    typer.Option(
-        "--backbone", "-b", metavar="NAME", help="Show the backbone, likewise; baselines stay.", show_default=False
-    ),
+    o.named("backbone", "Show the backbone, likewise; baselines stay."),
 ]
 ShownStrategies = Annotated[
     list[str] | None,
-    typer.Option(
-        "--strategy", "-S", metavar="NAME", help="Show the strategy, likewise; baselines stay.", show_default=False
-    ),
+    o.named("strategy", "Show the strategy, likewise; baselines stay."),
 ]
 Conditions = Annotated[
     list[str] | None,
@@ -74,7 +69,12 @@ def leaderboard(
     ] = False,
     format_: Annotated[
         str | None,
-        typer.Option("--format", "-f", help="terminal (default), markdown, csv, json, svg, or a plugin's."),
+        typer.Option(
+            "--format",
+            "-f",
+            help="terminal (default), markdown, csv, json, svg, or a plugin's.",
+            autocompletion=complete_names("renderer"),
+        ),
     ] = None,
     out: OutOrFiles = None,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tlbench.cli import options as o
+from tlbench.cli.shell.completion import complete_cell
 
 _HELP = "Delete cells with this name. Repeatable."
 
@@ -15,12 +16,17 @@ _HELP = "Delete cells with this name. Repeatable."
 def delete(
     cell: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CELL]...", help="Ids of cells, or unique beginnings of ids.", show_default=False),
+        typer.Argument(
+            metavar="[CELL]...",
+            help="Ids of cells, or unique beginnings of ids.",
+            show_default=False,
+            autocompletion=complete_cell(o.out_folder),
+        ),
     ] = None,
     suite: o.SuiteName = None,
-    backbone: Annotated[list[str] | None, typer.Option("--backbone", "-b", metavar="NAME", help=_HELP)] = None,
-    task: Annotated[list[str] | None, typer.Option("--task", "-t", metavar="NAME", help=_HELP)] = None,
-    strategy: Annotated[list[str] | None, typer.Option("--strategy", "-S", metavar="NAME", help=_HELP)] = None,
+    backbone: Annotated[list[str] | None, o.named("backbone", _HELP)] = None,
+    task: Annotated[list[str] | None, o.named("task", _HELP)] = None,
+    strategy: Annotated[list[str] | None, o.named("strategy", _HELP)] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
     data_root: o.DataRoot = None,
     out: o.Out = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from tlbench.contracts.errors import UsageError
@@ -32,13 +33,33 @@ def folder() -> Path:
 
 
 def limit_bytes() -> int:
-    """Returns the largest total size of the cache: TLBENCH_CACHE_LIMIT, else 10 GiB; 0 disables the cache.
+    """Returns the largest total size of the cache; 0 disables the cache.
 
     Raises:
-        UsageError: The variable is not a size.
+        UsageError: The variable or the configured text is not a size.
     """
-    value = os.environ.get(LIMIT_VARIABLE)
-    return parse_size(value, LIMIT_VARIABLE) if value else parse_size(DEFAULT_LIMIT, "")
+    return parse_size(*configured_limit())
+
+
+def configured_limit() -> tuple[str, str]:
+    """Returns the size limit as text, and where it is set: the environment, the configuration file, or nowhere.
+
+    The environment comes first, so that one run can have another limit than the machine.
+    """
+    if value := os.environ.get(LIMIT_VARIABLE):
+        return value, LIMIT_VARIABLE
+    file = limit_file()
+    with suppress(OSError, UnicodeError):
+        # An empty file is none: an editor may leave one.
+        if text := file.read_text(encoding="utf-8").strip():
+            return text, str(file)
+    return DEFAULT_LIMIT, ""
+
+
+def limit_file() -> Path:
+    """Returns the path of the file that holds this user's size limit; it may not exist."""
+    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(home).expanduser().absolute() / "tlbench" / "cache-limit"
 
 
 def parse_size(text: str, source: str) -> int:

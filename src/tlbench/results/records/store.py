@@ -91,7 +91,7 @@ class Store:
         Raises:
             StoreError: The folder cannot be written, holds something else, or has results in another format.
         """
-        for name in ("records", "work", "work/workers.log", "tlbench.json", "plan.json", "fresh.json"):
+        for name in ("records", "work", "work/workers.log", "work/run.log", "tlbench.json", "plan.json", "fresh.json"):
             _refuse_link(root / name)
         try:
             if not (root / "tlbench.json").exists():

@@ -77,16 +77,6 @@ class CellRun:
             return None if limit is None else limit - elapsed
         return limit - elapsed - final_seconds(self._search.trials, len(self.cell.protocol.seeds), elapsed)
 
-    @property
-    def phase(self) -> str:
-        """The cell's progress as a short text for display, such as `trial 3/20`."""
-        protocol = self.cell.protocol
-        if self._finals is None:
-            # A grid may have fewer params than the protocol allows trials.
-            total = "" if protocol.sampler == "grid" else f"/{protocol.trials}"
-            return f"trial {len(self._search.trials if self._search else ()) + 1}{total}"
-        return "scoring" if self._is_scoring else f"seed {self._finals.count + 1}/{len(protocol.seeds)}"
-
     def next_order(self) -> FitOrder | None:
         """Returns the next order for a free worker, or None while the cell waits for results or has its record.
 

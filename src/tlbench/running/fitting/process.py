@@ -7,6 +7,7 @@ import msgspec
 from tlbench.contracts.executor import FitOrder, OrderResult
 from tlbench.running.fitting.libraries import silence_warnings
 from tlbench.running.fitting.worker import Worker
+from tlbench.running.monitoring.run_log import RUN_VARIABLE, log_as_worker
 
 _worker: Worker | None = None
 """The worker of this process, which keeps models and data between orders; None before the first order."""
@@ -27,5 +28,7 @@ def carry_out(order: FitOrder, isolated: bool = False) -> OrderResult:
     global _worker
     if _worker is None:
         silence_warnings()
+        if isolated:
+            log_as_worker(order.environment.get(RUN_VARIABLE, ""))
         _worker = Worker(isolated)
     return _worker.carry_out(order)

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from tlbench.cli.app import _main
-from tlbench.cli.list import parse_count, short_count
+from tlbench.cli.browsing.list import parse_count, short_count
 
 pytestmark = pytest.mark.usefixtures("zoo")
 
@@ -40,9 +40,9 @@ def test_backbones_are_narrowed(output_of, options, expected):
 
 def test_backbones_are_printed_in_columns(output_of):
     listed = output_of("list", "backbones").splitlines()
-    assert listed[0] == "backbones family modality parameters width stages licence on disk from"
-    assert "small-bert bert text 11.0M 64 3 MIT yes zoo_of_tests" in listed
-    assert "large-bert roberta-BERT text 340.0M 64 3 MIT no zoo_of_tests" in listed
+    assert listed[0] == "backbones family modality parameters width stages on disk licence from"
+    assert "small-bert bert text 11.0M 64 3 yes MIT zoo_of_tests" in listed
+    assert "large-bert roberta-BERT text 340.0M 64 3 no MIT zoo_of_tests" in listed
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,8 @@ def test_tasks_are_narrowed(output_of, options, expected):
 
 def test_tasks_are_listed_with_their_kind_and_whether_data_is_here(output_of):
     listed = output_of("list", "tasks").splitlines()
-    assert "zoo-tags text token-classes (3) entity_f1 no who is who zoo_of_tests" in listed
-    assert "zoo-many text classes (77) accuracy yes who is who zoo_of_tests" in listed
+    assert "zoo-tags text token-classes (3) no entity_f1 zoo_of_tests who is who" in listed
+    assert "zoo-many text classes (77) yes accuracy zoo_of_tests who is who" in listed
     (named,) = [line for line in listed if line.startswith("and by name: ")]
     assert "zoofile:<path>" in named
 

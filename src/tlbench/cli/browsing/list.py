@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import PluginEntry
 from tlbench.catalog.names import nearest
-from tlbench.cli.text_tables import print_rows
+from tlbench.cli.text_tables import ListColumn, print_listing, terminal_width
 from tlbench.contracts.backbone import Backbone, Card
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.task import Task
@@ -22,6 +23,17 @@ PLURALS = {
     "backbones": "backbone", "tasks": "task", "strategies": "strategy", "metrics": "metric", "suites": "suite",
     "renderers": "renderer", "executors": "executor",
 }  # fmt: skip
+_ABOUT = ListColumn("about", is_shortened=True)
+_FROM = ListColumn("from", drop=9)
+_BACKBONE_COLUMNS = (
+    ListColumn("backbones"), ListColumn("family"), ListColumn("modality"), ListColumn("parameters"),
+    ListColumn("width", drop=1), ListColumn("stages", drop=2), ListColumn("on disk"), ListColumn("licence", drop=3),
+    _FROM,
+)  # fmt: skip
+_TASK_COLUMNS = (
+    ListColumn("tasks"), ListColumn("modality"), ListColumn("kind"), ListColumn("here"), ListColumn("metrics", drop=3),
+    _FROM, _ABOUT,
+)  # fmt: skip
 _COUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmb]?)", re.IGNORECASE)
 # Field of Filter -> the listings that have this property.
 _APPLIES_TO = {
@@ -60,22 +72,30 @@ def print_list(catalog: Catalog, kind: str, wanted: Filter = Filter()) -> None:
         UsageError: A filter that does not apply to the kind.
     """
     wanted.check(kind)
+    left_out: dict[str, None] = {}
     for plural, singular in PLURALS.items():
         if kind not in {"all", plural}:
             continue
         entries = catalog.entries(singular)
         if plural == "backbones":
-            _print_backbones(entries, wanted)
+            left_out |= dict.fromkeys(_print_backbones(entries, wanted))
         elif plural == "tasks":
-            _print_tasks(entries, wanted)
+            left_out |= dict.fromkeys(_print_tasks(entries, wanted))
         else:
-            print_rows((plural, "", "from"), [(entry.name, _about(entry.item), from_text(entry)) for entry in entries])
+            rows = [(entry.name, from_text(entry), _about(entry.item)) for entry in entries]
+            left_out |= dict.fromkeys(print_listing((ListColumn(plural), _FROM, _ABOUT), rows))
         if schemes := catalog.schemes(singular):
-            print(f"and by name: {', '.join(printable(form) for form in schemes)}")
+            _print_wrapped(f"and by name: {', '.join(printable(form) for form in schemes)}")
         if kind == "all":
             print()
     if kind == "plugins":
-        print_rows(("plugin", "version"), [(p.distribution, p.version) for p in catalog.plugins])
+        columns = (ListColumn("plugin"), ListColumn("version"))
+        print_listing(columns, [(plugin.distribution, plugin.version) for plugin in catalog.plugins])
+    if left_out:
+        width = terminal_width()
+        _print_wrapped(
+            f"not shown at {width} columns: {', '.join(left_out)}; `tlbench list {kind} | less -S` shows all"
+        )
     # On stderr, so that the listing can be piped; still exit status 0, since the other plugins work.
     for broken in catalog.broken:
         where = f" ({broken.where})" if broken.where else ""
@@ -132,8 +152,16 @@ def missing_text(task: Task) -> str | None:
         return f"missing() failed: {type(error).__name__}: {error}"
 
 
-def _print_backbones(entries: Sequence[PluginEntry], wanted: Filter) -> None:
-    rows, unknown = [], 0
+def _print_wrapped(text: str) -> None:
+    """Prints a text, at a terminal in lines that end between two words."""
+    if (width := terminal_width()) is not None:
+        text = textwrap.fill(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    print(text)
+
+
+def _print_backbones(entries: Sequence[PluginEntry], wanted: Filter) -> list[str]:
+    rows: list[tuple[str, ...]] = []
+    unknown = 0
     for entry in entries:
         backbone: Backbone = entry.item
         if wanted.modality not in {None, backbone.modality}:
@@ -142,7 +170,7 @@ def _print_backbones(entries: Sequence[PluginEntry], wanted: Filter) -> None:
             card = backbone.card()
         except Exception as error:
             # Listed with its error: one broken plugin must not hide the others.
-            rows.append((entry.name, f"card() failed: {type(error).__name__}: {error}", *[""] * 6, from_text(entry)))
+            rows.append((entry.name, f"card() failed: {type(error).__name__}: {error}"))
             continue
         if wanted.family is not None and wanted.family.lower() not in card.family.lower():
             continue
@@ -153,31 +181,32 @@ def _print_backbones(entries: Sequence[PluginEntry], wanted: Filter) -> None:
         if wanted.max_parameters is not None and (card.parameters or 0) > wanted.max_parameters:
             continue
         rows.append((entry.name, *_columns(backbone, card), from_text(entry)))
-    headings = ("backbones", "family", "modality", "parameters", "width", "stages", "licence", "on disk", "from")
-    print_rows(headings, rows)
+    left_out = print_listing(_BACKBONE_COLUMNS, rows)
     if unknown:
         print(f"{unknown} more of unknown size")
+    return left_out
 
 
 def _columns(backbone: Backbone, card: Card) -> tuple[str, ...]:
     numbers = ("" if number is None else str(number) for number in (card.width, card.stages))
     disk = "yes" if card.on_disk else "no"
-    return card.family, backbone.modality, short_count(card.parameters), *numbers, card.licence, disk
+    return card.family, backbone.modality, short_count(card.parameters), *numbers, disk, card.licence
 
 
-def _print_tasks(entries: Sequence[PluginEntry], wanted: Filter) -> None:
-    rows, kinds = [], set()
+def _print_tasks(entries: Sequence[PluginEntry], wanted: Filter) -> list[str]:
+    rows: list[tuple[str, ...]] = []
+    kinds = set()
     for entry in entries:
         try:
             kinds.add(entry.item.output.kind)
             if (columns := _task_columns(entry.item, wanted)) is not None:
-                rows.append((entry.name, *columns, from_text(entry)))
+                rows.append((entry.name, *columns, from_text(entry), entry.item.description))
         except Exception as error:
             # A task's attributes may be properties that raise, which must not hide the other tasks.
-            rows.append((entry.name, f"failed: {type(error).__name__}: {error}", *[""] * 4, from_text(entry)))
+            rows.append((entry.name, f"failed: {type(error).__name__}: {error}"))
     if wanted.kind is not None and not rows:
         raise UsageError(f"--kind {wanted.kind}: no task has this kind of output{nearest(wanted.kind, kinds)}")
-    print_rows(("tasks", "modality", "kind", "metrics", "here", "", "from"), rows)
+    return print_listing(_TASK_COLUMNS, rows)
 
 
 def _task_columns(task: Task, wanted: Filter) -> tuple[str, ...] | None:
@@ -186,7 +215,7 @@ def _task_columns(task: Task, wanted: Filter) -> tuple[str, ...] | None:
     count = len(task.output.classes)
     kind = f"{task.output.kind} ({count})" if count else task.output.kind
     here = "no" if missing_text(task) else "yes"
-    return task.modality, kind, ", ".join(task.metrics), here, task.description
+    return task.modality, kind, here, ", ".join(task.metrics)
 
 
 def _about(item: Any) -> str:

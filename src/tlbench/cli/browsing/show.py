@@ -9,21 +9,20 @@ from typing import Any, TypeAlias
 
 from tlbench.catalog.catalog import Catalog, Found
 from tlbench.catalog.names import nearest, parameter_values, parse
-from tlbench.cli.list import from_text, missing_text, short_count
+from tlbench.cli.browsing.list import from_text, missing_text, short_count
+from tlbench.cli.browsing.show_strategy import strategy_facts, value_text
 from tlbench.cli.plan import protocol_text
 from tlbench.cli.text_tables import print_facts
 from tlbench.contracts.backbone import Backbone
-from tlbench.contracts.cell import Protocol
-from tlbench.contracts.errors import AmbiguousName, PluginError, StoreError, UnknownName, UsageError
-from tlbench.contracts.outputs import Classes, Output, Text
+from tlbench.contracts.errors import AmbiguousName, StoreError, UnknownName, UsageError
+from tlbench.contracts.outputs import Output, Text
 from tlbench.contracts.resources import Trainable, estimated
-from tlbench.contracts.space import Choice, Domain, Float, Int, Override, Range
-from tlbench.contracts.strategy import SpaceContext, Strategy, TaskInfo
+from tlbench.contracts.space import Override, Range
+from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
 from tlbench.data.carving import CARVE_SEED, how_drawn, planned_carve
 from tlbench.modeling.disk.cache_settings import size_text
 from tlbench.planning.capacity import needed_bytes
-from tlbench.planning.needs import declared_needs
 from tlbench.planning.plan import plan
 from tlbench.planning.suite import read_suite
 from tlbench.results.records.cell_ids import full_id
@@ -33,19 +32,23 @@ Facts: TypeAlias = Iterator[tuple[str, str]]
 """Pairs of a label and a value; pairs with an empty value are not printed."""
 
 _MAX_CLASSES = 20
+_KINDS = ("backbone", "task", "strategy")
 
 
-def print_one(catalog: Catalog, name: str, out: Path) -> None:
+def print_one(catalog: Catalog, name: str, out: Path, backbone: str | None = None, task: str | None = None) -> None:
     """Prints the details of a backbone, task, strategy or suite, or the record of a cell.
 
     Args:
         catalog: The installed plugins.
         name: A name, the path of a suite file, or the id of a cell.
         out: Folder of results, for the id of a cell.
+        backbone: The name of a backbone on which the search space of a strategy may depend.
+        task: The name of a task on which it may depend.
 
     Raises:
         UnknownName: Nothing has this name.
         AmbiguousName: Two installed distributions provide, for example, a task of this name.
+        UsageError: There is a backbone or a task, and the strategy of this name does not go with it.
     """
     # The form of a cell's id; names of plugins are in kebab-case, and one of 16 hex digits is not expected.
     if re.fullmatch(r"[0-9a-f]{16}", name):
@@ -53,9 +56,13 @@ def print_one(catalog: Catalog, name: str, out: Path) -> None:
 
         print_record(catalog, name, out)
         return
+    if backbone or task:
+        # Only what a strategy searches depends on them.
+        _print_strategy(catalog, catalog.strategy(name), backbone, task)
+        return
     is_known = False
     # A task and a suite may have the same name: everything of that name is shown.
-    for kind, facts in _KINDS.items():
+    for kind in _KINDS:
         try:
             named: Found[Any] = getattr(catalog, kind)(name)
         except AmbiguousName:
@@ -63,18 +70,20 @@ def print_one(catalog: Catalog, name: str, out: Path) -> None:
         except UnknownName:
             continue
         is_known = True
-        print_facts([*_common(kind, named), *facts(named.item), *_settable(named.item)])
+        if kind == "strategy":
+            _print_strategy(catalog, named)
+        else:
+            print_facts([*_common(kind, named), *_FACTS[kind](named.item), *_settable(named.item)])
     if name in {entry.name for entry in catalog.entries("suite")} or name.endswith(".toml"):
         is_known = True
-        print_facts(_suite(catalog, name))
+        print_facts([*_suite(catalog, name)])
     if not is_known and (cell_id := _recorded_cell(name, out)):
         from tlbench.cli.recorded.show_cell import print_record
 
         print_record(catalog, cell_id, out)
         return
     if not is_known:
-        kinds = (*_KINDS, "suite")
-        names = [entry.name for kind in kinds for entry in catalog.entries(kind)]
+        names = [entry.name for kind in (*_KINDS, "suite") for entry in catalog.entries(kind)]
         raise UnknownName(
             f"unknown name {name!r}, nor is it the id of a cell in {out}{nearest(parse(name)[0], names)}"
             f"{catalog.broken_hint()}"
@@ -93,6 +102,13 @@ def _recorded_cell(beginning: str, out: Path) -> str:
         return full_id(beginning, Store.open(out).attempts())
     except (StoreError, UnknownName):
         return ""
+
+
+def _print_strategy(
+    catalog: Catalog, named: Found[Strategy], backbone: str | None = None, task: str | None = None
+) -> None:
+    facts = strategy_facts(catalog, named.item, backbone, task)
+    print_facts([*_common("strategy", named), *facts, *_settable(named.item)])
 
 
 def _common(kind: str, named: Found[Any]) -> Facts:
@@ -148,27 +164,7 @@ def _task(task: Task) -> Facts:
     yield "here", f"no: {missing}" if missing else "yes"
 
 
-def _strategy(strategy: Strategy) -> Facts:
-    yield "backbone", "" if strategy.uses_backbone else "uses none"
-    try:
-        yield "needs", ", ".join(declared_needs(strategy))
-    except PluginError as error:
-        yield "needs", f"unknown: {error}"
-    # A space may depend on the task and the backbone, of which there are none here: an example of two classes.
-    about = SpaceContext(TaskInfo("any", Classes(("0", "1")), ("accuracy",)), Protocol(), None)
-    try:
-        space, defaults = strategy.space(about), strategy.defaults(about)
-    except Exception as error:
-        yield "space", f"depends on backbone and task ({type(error).__name__})"
-        return
-    yield "space", "" if space else "nothing to search"
-    for name, domain in space.items():
-        # The first trial tries the defaults, unless a suite narrows the space.
-        default = f"; first {_value(defaults[name])}" if name in defaults else ""
-        yield f"  {name}", f"{_domain(domain)}{default}"
-
-
-_KINDS: dict[str, Callable[[Any], Facts]] = {"backbone": _backbone, "task": _task, "strategy": _strategy}
+_FACTS: dict[str, Callable[[Any], Facts]] = {"backbone": _backbone, "task": _task}
 
 
 def _suite(catalog: Catalog, name: str) -> Facts:
@@ -214,25 +210,13 @@ def _settable(item: object) -> Facts:
         yield f"  {setting.name}", f"{value}: {setting.help}"
 
 
-def _domain(domain: Domain) -> str:
-    if isinstance(domain, Choice):
-        return "one of " + ", ".join(map(_value, domain.values))
-    if not isinstance(domain, Float | Int):
-        # A plugin may return anything; the strategy's conformance test names it too.
-        return f"a {type(domain).__name__}, which is not Float, Int or Choice"
-    scale = ", log" if domain.log else ""
-    return f"{_value(domain.low)} to {_value(domain.high)}{scale}"
-
-
 def _override(override: Override) -> str:
     if isinstance(override, Range):
-        low, high = (_value(end) if end is not None else "..." for end in (override.low, override.high))
+        low, high = (value_text(end) if end is not None else "..." for end in (override.low, override.high))
         return f"{low} to {high}{', log' if override.log else ''}"
-    return "one of " + ", ".join(map(_value, override)) if isinstance(override, list) else f"= {_value(override)}"
-
-
-def _value(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(override, list):
+        return "one of " + ", ".join(map(value_text, override))
+    return f"= {value_text(override)}"
 
 
 def _number(value: int | None) -> str:

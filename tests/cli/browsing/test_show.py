@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from tlbench import Backbone, Card
+from tlbench.cli.browsing.show import _backbone, _settable
 from tlbench.cli.recorded.show_cell import memory_text
-from tlbench.cli.show import _backbone, _settable
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.record import Memory, Record
 from tlbench.contracts.resources import Resources
@@ -88,6 +88,44 @@ def test_a_strategy_is_shown_with_its_space_and_paper(output_of):
     assert "how one of all, some" in shown
     assert "n 1 to 4" in shown
     assert "backbone uses none" in output_of("show", "toy-majority")
+
+
+def test_a_strategy_is_shown_with_the_first_setting_that_each_backbone_gets(output_of, monkeypatch):
+    from zoo_of_tests import Tune
+
+    def defaults(self, about):
+        return {"lr": {"small-bert": 1e-4, "little-net": 1e-3}.get(about.backbone.name, 3e-5)}
+
+    monkeypatch.setattr(Tune, "defaults", defaults)
+    shown = output_of("show", "zoo-tune").splitlines()
+    for line in (
+        "1e-05 to 0.001, log; first 0.001 (little-net)", "1e-05 to 0.001, log; first 0.0001 (small-bert)",
+        "with another backbone: `tlbench show zoo-tune --backbone NAME`",
+    ):  # fmt: skip
+        assert any(shown_line.endswith(line) for shown_line in shown)
+    assert "n 1 to 4" in shown
+    assert "lr 1e-05 to 0.001, log; first 0.0001" in output_of("show", "zoo-tune", "-b", "small-bert").splitlines()
+    assert "lr 1e-05 to 0.001, log; first 3e-05" in output_of("show", "zoo-tune", "-b", "unsized").splitlines()
+    # Only backbones of the task's modality.
+    assert "little-net" not in output_of("show", "zoo-tune", "-t", "toy-tone")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("small-bert", "-b", "small-bert"), "unknown strategy 'small-bert'"),
+        (("toy-majority", "-b", "small-bert"), "--backbone small-bert: toy-majority uses no backbone"),
+        (("zoo-tune", "-b", "small-brt"), "unknown backbone 'small-brt'; did you mean small-bert"),
+        (("zoo-tune", "-t", "toy-tune"), "unknown task 'toy-tune'; did you mean toy-tone"),
+        (("zoo-tune", "-b", "small-bert", "-t", "toy-tone"), "zoo-tune with small-bert on toy-tone: not this one"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_backbone_that_does_not_go_with_what_is_shown_is_one_line(output_of, monkeypatch, arguments, message):
+    from zoo_of_tests import Tune
+
+    monkeypatch.setattr(Tune, "supports", lambda self, backbone, task: "not this one")
+    assert message in output_of("show", *arguments, status=2)
 
 
 def test_a_suite_is_shown_with_its_cells_and_protocols(output_of, tmp_path):

@@ -1,0 +1,1 @@
+"""Commands that look at what is installed and at single records: `tlbench list`, `show` and `version`."""

@@ -1,0 +1,107 @@
+"""What `tlbench show` says about a strategy: the space that it searches and the first setting, for each backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tlbench.catalog.catalog import Catalog
+from tlbench.contracts.backbone import Backbone
+from tlbench.contracts.cell import Protocol
+from tlbench.contracts.errors import PluginError, UsageError
+from tlbench.contracts.outputs import Classes
+from tlbench.contracts.space import Choice, Domain, Float, Int
+from tlbench.contracts.strategy import SpaceContext, Strategy, TaskInfo
+from tlbench.contracts.task import Task
+from tlbench.planning.needs import declared_needs
+from tlbench.planning.space_context import space_about
+
+_MAX_NAMES = 4
+
+
+def strategy_facts(
+    catalog: Catalog, strategy: Strategy, backbone: str | None, task: str | None
+) -> Iterator[tuple[str, str]]:
+    """Yields labels and texts about a strategy.
+
+    Without a backbone, the search space is that of each installed backbone, and backbones of equal spaces share a line.
+
+    Raises:
+        UsageError: An unknown backbone or task, or the strategy does not use a backbone or cannot adapt it to the task.
+    """
+    chosen = catalog.task(task).item if task else None
+    if backbone and not strategy.uses_backbone:
+        raise UsageError(f"--backbone {backbone}: {strategy.name} uses no backbone")
+    if backbone or not strategy.uses_backbone:
+        backbones: Sequence[Backbone | None] = [catalog.backbone(backbone).item if backbone else None]
+    else:
+        backbones = [entry.item for entry in catalog.entries("backbone") if _is_adapted(strategy, entry.item, chosen)]
+    if backbone and chosen and (reason := strategy.supports(backbones[0], chosen)):
+        raise UsageError(f"{strategy.name} with {backbone} on {task}: {reason}")
+    yield "backbone", "" if strategy.uses_backbone else "uses none"
+    try:
+        yield "needs", ", ".join(declared_needs(strategy))
+    except PluginError as error:
+        yield "needs", f"unknown: {error}"
+    yield from _space(strategy, backbones, chosen)
+
+
+def value_text(value: object) -> str:
+    """Returns a hyperparameter's value as short text."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _is_adapted(strategy: Strategy, backbone: Backbone, task: Task | None) -> bool:
+    try:
+        return task is None or (backbone.modality == task.modality and strategy.supports(backbone, task) is None)
+    except Exception:
+        return False
+
+
+def _space(strategy: Strategy, backbones: Sequence[Backbone | None], task: Task | None) -> Iterator[tuple[str, str]]:
+    # By hyperparameter, the backbones of each text.
+    texts: dict[str, dict[str, list[str]]] = {}
+    reason = ""
+    for backbone in backbones or [None]:
+        try:
+            about = _context(task, backbone)
+            space, defaults = strategy.space(about), strategy.defaults(about)
+        except Exception as error:
+            reason = type(error).__name__
+            continue
+        for name, domain in space.items():
+            # The first trial tries the defaults, unless a suite narrows the space.
+            first = f"; first {value_text(defaults[name])}" if name in defaults else ""
+            names = texts.setdefault(name, {}).setdefault(f"{_domain(domain)}{first}", [])
+            names.append(backbone.name if backbone else "")
+    if not texts:
+        yield "space", f"depends on backbone and task ({reason})" if reason else "nothing to search"
+    for name, by_text in texts.items():
+        label = f"  {name}"
+        for text, names in by_text.items():
+            yield label, text if len(by_text) == 1 else f"{text} ({_some(names)})"
+            label = ""
+    if any(len(by_text) > 1 for by_text in texts.values()):
+        yield "", f"with another backbone: `tlbench show {strategy.name} --backbone NAME`"
+
+
+def _context(task: Task | None, backbone: Backbone | None) -> SpaceContext:
+    # A space may depend on the task, of which there is none here: an example of two classes.
+    if task is None:
+        return SpaceContext(TaskInfo("any", Classes(("0", "1")), ("accuracy",)), Protocol(), backbone)
+    return space_about(task, Protocol(), backbone)
+
+
+def _some(names: Sequence[str]) -> str:
+    if len(names) <= _MAX_NAMES:
+        return ", ".join(names)
+    return f"{', '.join(names[: _MAX_NAMES - 1])} and {len(names) - _MAX_NAMES + 1} more"
+
+
+def _domain(domain: Domain) -> str:
+    if isinstance(domain, Choice):
+        return "one of " + ", ".join(map(value_text, domain.values))
+    if not isinstance(domain, Float | Int):
+        # A plugin may return anything; the strategy's conformance test names it too.
+        return f"a {type(domain).__name__}, which is not Float, Int or Choice"
+    scale = ", log" if domain.log else ""
+    return f"{value_text(domain.low)} to {value_text(domain.high)}{scale}"

@@ -1,0 +1,1 @@
+"""What a run shows of its progress: the live view, lines for logs, and `tlbench status`."""

@@ -1,0 +1,93 @@
+"""`tlbench status`: the cells of a folder of results and the runs that work on them, at any moment."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tlbench.cli.progress.texts import duration, left_text, order_rows
+from tlbench.cli.text_tables import terminal_width
+from tlbench.results.index import Index
+from tlbench.results.records.store import Store
+from tlbench.results.render.escaping import printable
+from tlbench.running.monitoring.run_status import RunStatus, read_statuses
+
+
+def print_status(out: Path, as_json: bool) -> None:
+    """Prints the numbers of cells of the last plan in each state, and what each run is doing.
+
+    Raises:
+        StoreError: The folder has no results.
+    """
+    store = Store.open(out)
+    now = time.time()
+    runs = read_statuses(store.root / "work")
+    alive, ended = [run for run in runs if run.is_alive(now)], [run for run in runs if not run.is_alive(now)]
+    counts, suite = _counts(store, alive)
+    if as_json:
+        print(_json(out, suite, counts, alive, ended, now))
+        return
+    states = ", ".join(f"{count} {state}" for state, count in counts.items() if state != "cells" and count)
+    print(printable(f"{out}: {suite}, {counts['cells']} cells{f': {states}' if states else ''}"))
+    for run in alive:
+        _print_run(run)
+    for run in ended:
+        age = duration(now - run.updated)
+        what = f"run {run.run} stopped {age} ago without ending ({run.pid} on {run.host})"
+        print(printable(f"{what}: the same `tlbench run` does the rest; log: {run.log}"))
+    if not alive and counts["waiting"]:
+        print("no run is going on")
+
+
+def _print_run(run: RunStatus) -> None:
+    left = left_text(run)
+    parts = [
+        f"run {run.run}",
+        f"{duration(run.updated - run.began)} so far",
+        *([left] if left else []),
+        f"{run.workers} {'worker' if run.workers == 1 else 'workers'}",
+        f"process {run.pid} on {run.host}",
+    ]
+    print(printable(", ".join(parts)))
+    width = terminal_width()
+    for line in order_rows(run, width) or ["starting the workers"]:
+        print(f"  {line}")
+    print(printable(f"  log: {run.log}; output of the workers: {run.worker_log}"))
+
+
+def _counts(store: Store, alive: list[RunStatus]) -> tuple[dict[str, int], str]:
+    """Returns the number of cells by state, `cells` being all of them, and the name of their suite."""
+    index = Index(store)
+    status = {one.cell: one.status for one in index.summaries(_complain).cells}
+    plan = store.plan()
+    ids = [cell.id for cell in plan.cells] if plan else list(status)
+    running = {order.cell for run in alive for order in run.orders}
+    counts = {"cells": len(ids), "finished": 0, "failed": 0, "running": 0, "waiting": 0}
+    for cell_id in ids:
+        # A cell that is run afresh has a record, too.
+        if cell_id in running:
+            counts["running"] += 1
+        elif cell_id not in status:
+            counts["waiting"] += 1
+        else:
+            counts["finished" if status[cell_id] == "ok" else "failed"] += 1
+    return counts, plan.suite if plan else "all records"
+
+
+def _complain(file: Any) -> None:
+    print(printable(f"tlbench: {file.message}"), file=sys.stderr)
+
+
+def _json(
+    out: Path, suite: str, counts: dict[str, int], alive: list[RunStatus], ended: list[RunStatus], now: float
+) -> str:
+    runs = [
+        {**msgspec.to_builtins(run), "alive": run in alive, "silent_seconds": round(max(0.0, now - run.updated), 1)}
+        for run in (*alive, *ended)
+    ]
+    content = {"out": str(out), "suite": suite, "cells": counts, "runs": runs}
+    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()

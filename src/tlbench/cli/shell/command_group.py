@@ -1,0 +1,26 @@
+"""A group of commands that share the options of verbosity and have examples at the end of their help."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typer.core import TyperGroup
+
+from tlbench.cli.shell import verbosity
+from tlbench.cli.shell.examples import EXAMPLES
+
+
+class CommandGroup(TyperGroup):
+    """A group of commands, which adds what all of them share to each."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.params.extend(verbosity.options())
+        for name, command in self.commands.items():
+            # A group within this one has done so itself.
+            if not isinstance(command, CommandGroup):
+                command.params.extend(verbosity.options())
+            path = name if self.name in {None, "", "tlbench"} else f"{self.name} {name}"
+            if examples := EXAMPLES.get(path):
+                # click would join the lines of a paragraph that does not begin with \b.
+                command.epilog = "\n".join(["\b", "Examples:", *(f"  {line}" for line in examples)])

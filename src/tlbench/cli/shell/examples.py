@@ -1,0 +1,44 @@
+"""The examples at the end of each command's help, by the command's name."""
+
+from __future__ import annotations
+
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "run": (
+        "tlbench run --suite glue-lite",
+        "tlbench run -t csv:reviews.csv -b minilm-l6 -S majority -S linear-probe",
+        "tlbench run --suite glue-lite -b minilm-l6 --trials 8 --seeds 3",
+    ),
+    "plan": (
+        "tlbench plan --suite glue-lite",
+        "tlbench plan --suite glue-lite -S +lp-ft --cells",
+    ),
+    "list": (
+        "tlbench list backbones --modality image --max-parameters 30M",
+        "tlbench list tasks --kind classes",
+        "tlbench list tasks | less -S",
+    ),
+    "show": (
+        "tlbench show minilm-l6",
+        "tlbench show full-finetune -b minilm-l6",
+        "tlbench show 5f5a612b54c51814",
+    ),
+    "check": (
+        "tlbench check csv:reviews.csv -b minilm-l6",
+        "tlbench check --suite glue-lite --json --strict",
+    ),
+    "fetch": (
+        "tlbench fetch --suite glue",
+        "tlbench fetch -t sst2 --data-root ~/data",
+    ),
+    "leaderboard": (
+        "tlbench leaderboard",
+        "tlbench leaderboard --suite glue-lite -f markdown > results.md",
+        "tlbench leaderboard --all -f csv",
+    ),
+    "delete": ("tlbench delete 5f5a612b54c51814", "tlbench delete -t csv:reviews.csv -S linear-probe"),
+    "status": ("tlbench status", "watch tlbench status", "tlbench status --json | jq .cells"),
+    "version": ("tlbench version", "tlbench --version"),
+    "cache info": ("tlbench cache info", "TLBENCH_CACHE=/scratch/cache tlbench cache info"),
+    "cache limit": ("tlbench cache limit", "tlbench cache limit 20GiB", "tlbench cache limit --default"),
+    "cache prune": ("tlbench cache prune --older-than 30d", "tlbench cache prune --limit 1GiB"),
+}  # fmt: skip

@@ -1,0 +1,101 @@
+"""How much is printed: `-v`, `-q` and `--log-level` of every command, kept as the level of tlbench's logger."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+from typer.core import TyperOption
+
+from tlbench.contracts.errors import UsageError
+
+LEVELS = ("debug", "info", "warning", "error")
+_DEFAULT = logging.WARNING
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_log = logging.getLogger("tlbench")
+
+
+class _StderrHandler(logging.StreamHandler[Any]):
+    """Writes to the stderr of the moment, which the live view replaces while it is shown."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+_stderr = _StderrHandler()
+
+
+def reset() -> None:
+    """Sets the default level, and prints log lines to stderr from now on."""
+    if _stderr not in _log.handlers:
+        _stderr.setFormatter(logging.Formatter(_FORMAT, "%H:%M:%S"))
+        _log.addHandler(_stderr)
+    _set_level(_DEFAULT)
+
+
+def is_quiet() -> bool:
+    """Returns whether only results and errors are wanted, and no notes or progress."""
+    return _stderr.level > logging.WARNING
+
+
+def note(text: str) -> None:
+    """Prints a note to stderr; nothing with `-q`."""
+    if not is_quiet():
+        print(text, file=sys.stderr)
+
+
+def _set_level(level: int) -> None:
+    # Of the handler too, since the log of a run has lines of lower levels.
+    _stderr.setLevel(level)
+    _log.setLevel(level)
+
+
+def options() -> list[TyperOption]:
+    """Returns new options that set the level; they can stand before and after the name of the command."""
+    return [
+        TyperOption(
+            param_decls=["--verbose", "-v"], count=True, type=int, expose_value=False, callback=_verbose,
+            help="Log what is done; -vv logs details.",
+        ),
+        TyperOption(
+            param_decls=["--quiet", "-q"], is_flag=True, expose_value=False, callback=_quiet,
+            help="Print results and errors only.",
+        ),
+        TyperOption(
+            param_decls=["--log-level"], metavar="LEVEL", expose_value=False, callback=_named,
+            help=f"Level of log lines on stderr: {', '.join(LEVELS)}.",
+            autocompletion=_complete,
+        ),
+    ]  # fmt: skip
+
+
+def _complete(ctx: Any, args: list[str], incomplete: str) -> list[str]:
+    return [level for level in LEVELS if level.startswith(incomplete)]
+
+
+def _verbose(ctx: Any, param: Any, value: int) -> None:
+    if value:
+        _set(ctx, "--verbose", logging.INFO if value == 1 else logging.DEBUG)
+
+
+def _quiet(ctx: Any, param: Any, value: bool) -> None:
+    if value:
+        _set(ctx, "--quiet", logging.ERROR)
+
+
+def _named(ctx: Any, param: Any, value: str | None) -> None:
+    if value is None:
+        return
+    if value.lower() not in LEVELS:
+        raise UsageError(f"--log-level {value}: give one of {', '.join(LEVELS)}")
+    _set(ctx, "--log-level", getattr(logging, value.upper()))
+
+
+def _set(ctx: Any, option: str, level: int) -> None:
+    # `meta` is shared by the contexts of the program and its command.
+    earlier = ctx.meta.setdefault("tlbench.verbosity", option)
+    if earlier != option:
+        raise UsageError(f"give {earlier} or {option}, not both: they set how much is printed")
+    _set_level(level)
