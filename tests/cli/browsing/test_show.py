@@ -116,7 +116,7 @@ def test_a_strategy_is_shown_with_the_first_setting_that_each_backbone_gets(outp
         (("small-bert", "-b", "small-bert"), "unknown strategy 'small-bert'"),
         (("toy-majority", "-b", "small-bert"), "--backbone small-bert: toy-majority uses no backbone"),
         (("zoo-tune", "-b", "small-brt"), "unknown backbone 'small-brt'; did you mean small-bert"),
-        (("zoo-tune", "-t", "toy-tune"), "unknown task 'toy-tune'; did you mean toy-tone"),
+        (("zoo-tune", "-t", "toy-tune"), "unknown task 'toy-tune'; it is a strategy"),
         (("zoo-tune", "-b", "small-bert", "-t", "toy-tone"), "zoo-tune with small-bert on toy-tone: not this one"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
