@@ -8,6 +8,7 @@ from benchmarks.growth import folders, report
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import Plugin
 from tlbench.cli import leaderboard as board
+from tlbench.cli.board.board_choice import BoardChoice
 from tlbench.planning.plan import plan
 from tlbench.planning.suite import read_suite
 from tlbench.results.index import MIN_RECORDS, NAME
@@ -39,7 +40,7 @@ def test_a_folder_is_one_that_a_leaderboard_reads_and_indexes(tmp_path, capsys):
     root = tmp_path / "out"
     folders.make_folder(root, MIN_RECORDS, predicted=0.5)
     assert len(list(Store.open(root).records(pytest.fail))) == MIN_RECORDS
-    board.print_board(root, None, (), False, "csv")
+    board.print_board(root, None, BoardChoice(), False, "csv")
     table = capsys.readouterr().out
     assert table.count("\n") == MIN_RECORDS + 1
     assert "paired test" in table
