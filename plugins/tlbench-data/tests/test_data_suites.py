@@ -26,6 +26,15 @@ def test_a_suite_reads_and_has_a_baseline_for_every_task(name):
     assert named == {task for block in suite.cells if set(block.strategies) & set(BASELINES) for task in block.tasks}
 
 
+@pytest.mark.parametrize(
+    ("baseline", "suites"), [("tfidf", {"text", "imdb", "banking77", "decoder"}), ("word-majority", {"ner"})]
+)
+def test_a_baseline_stands_where_majority_does(baseline, suites):
+    blocks = {name: [block.strategies for block in read_suite(SUITES[name]).cells] for name in SUITES}
+    assert {name for name in SUITES if any(baseline in block for block in blocks[name])} == suites
+    assert all(("majority" in block) == (baseline in block) for name in suites for block in blocks[name])
+
+
 def test_a_subset_is_called_one():
     assert "not its official split" in read_suite(SUITES["imdb"]).description
     assert "Not SQuAD scores" in read_suite(SUITES["qa"]).description

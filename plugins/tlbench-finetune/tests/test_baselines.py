@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tlbench_finetune.lead import Lead
-from tlbench_finetune.majority import Majority
+from tlbench_finetune.baselines.lead import Lead
+from tlbench_finetune.baselines.majority import Majority
+from tlbench_finetune.baselines.word_majority import WordMajority
 
 from tlbench import (
     Answer,
     Classes,
     Example,
     Examples,
-    MultiLabel,
     PluginError,
     Predictions,
     Protocol,
@@ -48,25 +48,19 @@ def _predict(
     return predictions
 
 
-@pytest.mark.parametrize(
-    ("output", "targets", "values", "scores"),
-    [
-        (Classes(("a", "b", "c")), [2, 0, 2, 1], [2, 2], [[0.25, 0.25, 0.5]] * 2),
-        (Classes(("no", "yes")), [0, 1, 1, 0], [1, 1], [[0.5, 0.5]] * 2),
-        (Scalar(), [1.0, 2.0, 6.0], [3.0, 3.0], None),
-        (MultiLabel(("a", "b")), [(1, 0), (1, 1), (1, 0)], [[1, 0], [1, 0]], [[1, 1 / 3]] * 2),
-    ],
-)
-def test_majority_is_the_most_frequent_answer(output: Any, targets: list[Any], values: Any, scores: Any) -> None:
-    predictions = _predict(Majority(), output, [(("x",), target) for target in targets], [("y",), ("z",)])
-    np.testing.assert_allclose(predictions.values, values)
-    if scores is None:
-        assert predictions.scores is None
-    else:
-        np.testing.assert_allclose(predictions.scores, scores)
+def test_majority_gives_every_example_the_same_answer_with_frequencies_as_probabilities() -> None:
+    train = [(("x",), target) for target in (2, 0, 2, 1)]
+    predictions = _predict(Majority(), Classes(("a", "b", "c")), train, [("y",), ("z",)])
+    assert predictions.values.tolist() == [2, 2]
+    np.testing.assert_allclose(predictions.scores, [[0.25, 0.25, 0.5]] * 2)
 
 
-def test_majority_of_words_is_each_words_most_frequent_class() -> None:
+def test_majority_gives_every_word_one_tag() -> None:
+    predictions = _predict(Majority(), TAGS, [((("a", "b"),), (0, 1)), ((("c",),), (0,))], [(("x", "y"),), ((),)])
+    assert predictions.values.tolist() == [(0, 0), ()]
+
+
+def test_word_majority_is_each_words_most_frequent_class() -> None:
     train = [
         ((("in", "New", "York"),), (0, 1, 2)),
         ((("York", "is", "new"),), (1, 0, 0)),
@@ -74,7 +68,7 @@ def test_majority_of_words_is_each_words_most_frequent_class() -> None:
         ((("New",),), (0,)),
     ]
     test = [(("York", "New", "Berlin"),), ((),), (("is",),)]
-    predictions = _predict(Majority(), TAGS, train, test)
+    predictions = _predict(WordMajority(), TAGS, train, test)
     # York: B twice, I once; New: B and O once each, and O comes first; Berlin was never seen, and most words are O.
     assert predictions.values.tolist() == [(1, 0, 0), (), (0,)]
     assert predictions.values.dtype == object
@@ -82,7 +76,7 @@ def test_majority_of_words_is_each_words_most_frequent_class() -> None:
 
 def test_words_that_training_never_showed_get_the_most_frequent_class_of_all() -> None:
     train = [((("a", "b", "c"),), (2, 2, 0))]
-    assert _predict(Majority(), TAGS, train, [(("d", "c"),)]).values.tolist() == [(2, 0)]
+    assert _predict(WordMajority(), TAGS, train, [(("d", "c"),)]).values.tolist() == [(2, 0)]
 
 
 def test_lead_is_as_many_words_as_the_training_texts_have_in_the_median() -> None:
@@ -109,5 +103,7 @@ def test_lead_says_nothing_where_most_questions_have_no_answer() -> None:
 def test_a_kind_without_a_baseline_is_refused() -> None:
     with pytest.raises(PluginError, match="Span"):
         _predict(Majority(), Span(), [(("q", "c"), ())], [("q", "c")])
+    with pytest.raises(PluginError, match="Classes"):
+        _predict(WordMajority(), Classes(("a", "b")), [(("q",), 1)], [("q",)])
     with pytest.raises(PluginError, match="Scalar"):
         _predict(Lead(), Scalar(), [(("q",), 1.0)], [("q",)])

@@ -19,7 +19,7 @@ from tlbench.testing.toy_kinds import ToyWordsTask
 from tlbench.testing.toys import ToyBackbone, ToyScalarTask, ToyTask
 
 PROTOCOL = Protocol(max_steps=4, precision="fp32")
-TRAINED = [strategy for strategy in tlbench_strategies() if strategy.uses_backbone]
+TRAINED = [strategy for strategy in tlbench_strategies() if hasattr(strategy, "class_weight")]
 
 
 @dataclasses.dataclass(frozen=True)

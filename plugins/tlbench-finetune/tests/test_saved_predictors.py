@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tlbench_finetune.baselines.lead import Lead
+from tlbench_finetune.baselines.majority import Majority
+from tlbench_finetune.baselines.word_majority import WordMajority
 from tlbench_finetune.finetune import FullFinetune, HeadOnly, PartialFinetune
-from tlbench_finetune.lead import Lead
-from tlbench_finetune.majority import Majority
 from tlbench_finetune.mlp import MlpProbe
 from tlbench_finetune.plugin import tlbench_strategies
 from tlbench_finetune.probe import LinearProbe
 
-from tlbench import Classes, Job, MultiLabel, Protocol, Scalar, Strategy, Task, UsageError
+from tlbench import Classes, Job, MultiLabel, Protocol, Scalar, Strategy, Task, TokenClasses, UsageError
 from tlbench.modeling.predictor_files import SETTINGS
 from tlbench.testing.jobs import make_job
 from tlbench.testing.toy_kinds import ToyLabelsTask, ToySpanTask, ToyWordsTask
@@ -101,17 +102,21 @@ def _renamed(job: Job, output: Any) -> Job:
         (ToyLabelsTask(), {"value": 1, "scores": [0.5, 0.5, 0.5]}),
         (ToyLabelsTask(), {"value": [0, 1, 2], "scores": [0.5, 0.5, 0.5]}),
         (ToyLabelsTask(), {"value": [0, 1], "scores": [0.5, 0.5, 0.5]}),
+        (ToyScalarTask(), {"value": float("nan"), "scores": None}),
+        (ToyWordsTask(), {"value": 99, "scores": None}),
+        (ToyWordsTask(), {"value": 0, "scores": [1.0]}),
+        (ToyWordsTask(), {}),
         (ToyWordsTask(), {"known": [], "other": 0}),
         (ToyWordsTask(), {"known": {"a": 99}, "other": 0}),
         (ToyWordsTask(), {"known": {"a": 0}, "other": -1}),
-        (ToyWordsTask(), {}),
     ],
     ids=str,
 )
 def test_an_answer_that_the_task_does_not_have_is_refused(task: Task, settings: dict[str, Any], tmp_path: Path) -> None:
-    _with_settings(_saved(Majority(), task, tmp_path), settings)
+    strategy = WordMajority() if "known" in settings else Majority()
+    _with_settings(_saved(strategy, task, tmp_path), settings)
     with pytest.raises(UsageError, match="holds no valid"):
-        Majority().load(_job(Majority(), task), tmp_path)
+        strategy.load(_job(strategy, task), tmp_path)
 
 
 @pytest.mark.parametrize("words", [-1, "2", None, True, 1.5])
@@ -157,7 +162,7 @@ def test_a_loaded_probe_answers_to_the_bit_and_counts_as_many_weights(strategy: 
 
 
 def test_numbers_and_answers_of_a_baseline_are_kept_as_they_are(tmp_path: Path) -> None:
-    for number, task in enumerate([ToyScalarTask(train=7), ToyLabelsTask(train=7)]):
+    for number, task in enumerate([ToyScalarTask(train=7), ToyLabelsTask(train=7), ToyWordsTask(train=7)]):
         job = _job(Majority(), task)
         predictor = Majority().fit(job)
         predictor.save(tmp_path / str(number))
@@ -166,4 +171,4 @@ def test_numbers_and_answers_of_a_baseline_are_kept_as_they_are(tmp_path: Path) 
         )
         assert mine.values.dtype == theirs.values.dtype
         assert np.array_equal(mine.values, theirs.values)
-        assert isinstance(task.output, Scalar) or np.array_equal(mine.scores, theirs.scores)
+        assert isinstance(task.output, Scalar | TokenClasses) or np.array_equal(mine.scores, theirs.scores)

@@ -11,6 +11,7 @@ from typing import Protocol as TypingProtocol
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import FitEnded, PluginError
+from tlbench.contracts.metric import Metric
 from tlbench.contracts.outputs import Output, Predictions
 from tlbench.contracts.resources import ROWS, Resources, Trainable, estimated
 from tlbench.contracts.space import Space, Value
@@ -116,6 +117,8 @@ class Job:
     unlabeled: Callable[[], Data | None]
     """Returns the task's unlabelled split plus the training rows beyond `protocol.train_limit`, labels removed."""
     task: TaskInfo
+    metric: Metric
+    """The task's primary metric. `tlbench.metrics.resampling.score` computes it for any predictions."""
     params: Mapping[str, Value]
     """The hyperparameters of this trial."""
     protocol: Protocol

@@ -114,6 +114,8 @@ class Task:
     """Columns by which scores are broken down, such as "phenomenon"."""
     positive: int = 1
     """Index of the positive class, for binary F1."""
+    pairs: bool = False
+    """Whether an example's inputs are two texts to compare; strategies that compare texts are skipped without it."""
     version: ClassVar[int] = 1
     """Version of the task; part of cell ids. Increase it when results change because of other examples, splits or
     preprocessing."""

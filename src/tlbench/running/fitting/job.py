@@ -129,6 +129,7 @@ def build_job(
         held_out=validation,
         unlabeled=unlabeled,
         task=info,
+        metric=context.metric,
         params=fit.params,
         protocol=protocol,
         seed=seed,

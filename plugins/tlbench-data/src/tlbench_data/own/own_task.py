@@ -105,6 +105,16 @@ class OwnTask(OwnOptions, Task):
         return _positive_class(self, self._prepared())[0] if self.metric in kinds.OF_ONE_CLASS else Task.positive
 
     @property
+    def pairs(self) -> bool:  # type: ignore[override]
+        """Whether an example has two texts to compare, not a question with its context.
+
+        Raises:
+            DataError: The files cannot be used.
+        """
+        prepared = self._prepared()
+        return prepared.output.reads == "example" and len(prepared.splits["train"][0].inputs) == 2
+
+    @property
     def description(self) -> str:  # type: ignore[override]
         """Kind, columns and splits in one line.
 

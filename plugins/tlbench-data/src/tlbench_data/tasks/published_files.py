@@ -133,6 +133,11 @@ class TableTask(FileTask):
     renames: ClassVar[Mapping[str, str]] = fixed()
     """Maps the files' or the hub's column names to the names used here."""
 
+    @property
+    def pairs(self) -> bool:  # type: ignore[override]
+        """Whether an example has two texts."""
+        return len(self.texts) == 2
+
     def rows(self, path: Path) -> Iterator[Row]:
         """Yields the rows of a file; override it for files whose suffix does not identify their format."""
         return table(path)

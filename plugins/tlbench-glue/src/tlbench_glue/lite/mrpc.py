@@ -162,6 +162,7 @@ class MrpcLite(LiteTask):
     name = "mrpc-lite"
     output = Classes(("not_equivalent", "equivalent"))
     metrics = ("f1", "accuracy")
+    pairs = True
     description = "Generated pairs: alternations and synonyms against swapped roles and changed numbers"
     source = "in the manner of PAWS, Zhang et al. 2019, arXiv:1904.01130; shape of MRPC, Dolan & Brockett 2005"
     frames = (

@@ -182,6 +182,7 @@ class RteLite(LiteTask):
     name = "rte-lite"
     output = Classes(("entailment", "not_entailment"))
     metrics = ("accuracy", "f1")
+    pairs = True
     positive = ENTAILMENT
     description = "Generated pairs: quantifiers, monotonicity, hypernyms, numbers, lexical-overlap traps"
     source = "in the manner of HANS (arXiv:1902.01007) and MED (arXiv:1906.06448); shape of RTE, Dagan et al. 2005"

@@ -147,6 +147,7 @@ class StsbLite(LiteTask):
     name = "stsb-lite"
     output = Scalar()
     metrics = ("pearson", "spearman")
+    pairs = True
     description = "Generated pairs graded 0 to 5 by what was changed: agent, action, object, detail, roles"
     source = "shape of STS-B, Cer et al. 2017, arXiv:1708.00055"
     frames = (

@@ -1,0 +1,119 @@
+"""Finds the constant answer with the best score: of a class, a set of labels, a number or a tag."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlbench import Classes, Metric, MultiLabel, Output, PluginError, Predictions, Scalar, TokenClasses
+from tlbench.metrics.resampling import resampled
+from tlbench.metrics.scored import checked
+from tlbench.metrics.scored_arrays import scored_of
+
+Array: TypeAlias = NDArray[Any]
+QUANTILES = 100
+"""Number of intervals between the quantiles that are tried as constant numbers, beside the mean and the median."""
+_SAME = 1e-12
+"""Scores that differ by less, relative to their size, are equal up to rounding."""
+
+
+def best_constant(
+    output: Output, targets: Sequence[Any], metric: Metric, positive: int = 1
+) -> tuple[Any, NDArray[np.float64] | None]:
+    """Returns the constant answer that scores best on the targets, and the frequency of each class or label.
+
+    Every class and tag is tried. Label sets are the most frequent combination and the m most frequent labels, for each
+    m, which include the best set for F1 (Lipton et al. 2014, arXiv:1402.1892). Numbers are the mean, the median and the
+    quantiles. Equally good answers are resolved by frequency, then by order.
+
+    Args:
+        output: The task's output.
+        targets: The targets of the training examples.
+        metric: The metric to optimise.
+        positive: The positive class of binary metrics.
+
+    Returns:
+        The answer (for `TokenClasses` the index of one tag), and (K,) frequencies for classes and labels, else None.
+
+    Raises:
+        PluginError: The output has no constant answer.
+    """
+    frequencies: NDArray[np.float64] | None = None
+    if isinstance(output, TokenClasses):
+        return _best_tag(output, targets, metric), None
+    if isinstance(output, Scalar):
+        candidates: Sequence[Any] = _numbers(targets)
+    elif isinstance(output, Classes):
+        counts = np.bincount(targets, minlength=len(output.names))
+        frequencies = counts / len(targets)
+        candidates = np.argsort(-counts, kind="stable").tolist()
+    elif isinstance(output, MultiLabel):
+        frequencies = np.mean(targets, axis=0)
+        candidates = _label_sets(np.asarray(targets), frequencies)
+    else:
+        raise PluginError(f"majority has no constant answer of {type(output).__name__}")
+    # A constant treats examples of equal targets alike: each target counts as often as it occurs.
+    distinct, weights = _distinct(targets)
+    scores = []
+    for candidate in candidates:
+        values = np.repeat(np.asarray(candidate)[None], len(distinct), axis=0)
+        tiled = None if frequencies is None else np.tile(frequencies, (len(distinct), 1))
+        predictions = Predictions(tuple(map(str, range(len(distinct)))), values, tiled)
+        scored = checked(metric, scored_of(output, distinct, predictions, positive))
+        scores.append(float(resampled(metric, scored, weights)[0]))
+    best = candidates[_first_best(scores, metric)]
+    return (best if isinstance(output, MultiLabel) else float(best) if isinstance(output, Scalar) else int(best)), (
+        frequencies
+    )
+
+
+def _best_tag(output: TokenClasses, targets: Sequence[Sequence[int]], metric: Metric) -> int:
+    counts = Counter(tag for target in targets for tag in target)
+    candidates = sorted(range(len(output.names)), key=lambda tag: (-counts[tag], tag))
+    distinct, weights = _distinct([tuple(target) for target in targets])
+    scores = []
+    for tag in candidates:
+        values = np.empty(len(distinct), dtype=object)
+        for i, target in enumerate(distinct):
+            values[i] = (tag,) * len(target)
+        predictions = Predictions(tuple(map(str, range(len(distinct)))), values)
+        scored = checked(metric, scored_of(output, distinct, predictions))
+        scores.append(float(resampled(metric, scored, weights)[0]))
+    return candidates[_first_best(scores, metric)]
+
+
+def _numbers(targets: Sequence[float]) -> list[float]:
+    # The mean first: among equals, as for a correlation, which is 0 for every constant, it is the answer.
+    quantiles = np.quantile(targets, np.linspace(0, 1, QUANTILES + 1))
+    return [float(np.mean(targets)), float(np.median(targets)), *quantiles.tolist()]
+
+
+def _label_sets(targets: Array, frequencies: NDArray[np.float64]) -> list[Array]:
+    """Returns the label sets to try, (K,) of 0 and 1 each, by their frequency in the targets, then by size."""
+    order = np.argsort(-frequencies, kind="stable")
+    sets = {
+        tuple(np.isin(np.arange(len(order)), order[:count]).astype(int).tolist()) for count in range(len(order) + 1)
+    }
+    combinations = Counter(map(tuple, targets.tolist()))
+    sets.add(min(combinations, key=lambda one: (-combinations[one], one)))
+    ranked = sorted(sets, key=lambda one: (-combinations[one], sum(one), one))
+    return [np.array(one, dtype=np.int64) for one in ranked]
+
+
+def _distinct(targets: Sequence[Any]) -> tuple[list[Any], Array]:
+    """Returns the distinct targets, and how often each occurs, (1, distinct)."""
+    counts = Counter(tuple(target) if isinstance(target, list) else target for target in targets)
+    # Sorted, so that the order of the examples changes no sum of floats.
+    distinct = sorted(counts)
+    return distinct, np.array([[counts[target] for target in distinct]], dtype=np.int64)
+
+
+def _first_best(scores: Sequence[float], metric: Metric) -> int:
+    """Returns the position of the best score; of equal ones, the first."""
+    signed = np.asarray(scores) if metric.greater_is_better else -np.asarray(scores)
+    best = signed.max()
+    return int(np.flatnonzero(signed >= best - _SAME * max(1.0, abs(best)))[0])
