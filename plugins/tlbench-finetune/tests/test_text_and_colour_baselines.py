@@ -222,6 +222,11 @@ def test_the_penalty_is_noted_and_used_again_where_there_is_no_validation_split(
     assert abs(weak - 0.5).max() < 0.1 < abs(mine - 0.5).max()
 
 
+def test_a_model_without_a_backbone_counts_its_weights() -> None:
+    result = Rehearsal(ColourHistogram(), None, Tints(), PROTOCOL).fit().result
+    assert result.trainable_parameters == result.parameters == 2 * WIDTH + 2
+
+
 def test_a_histogram_of_colours() -> None:
     from PIL import Image
 

@@ -179,8 +179,12 @@ def _fitted(fit: Fit, job: Job | None, validated: _Validated, common: dict[str, 
 
 def _parameters(predictor: Any, job: Job | None) -> tuple[int, int]:
     """Returns the numbers of all parameters and of trained ones, from the predictor or else from encoder and head."""
-    if job is None or job.encoder is None:
+    if job is None:
         return 0, 0
+    if job.encoder is None:
+        # Without a backbone the predictor has all parameters that there are.
+        own = int(getattr(predictor, "trainable_parameters", 0))
+        return own, own
     total = count_parameters(job.encoder) + count_parameters(job.head)
     trained = getattr(predictor, "trainable_parameters", None)
     if trained is None:
