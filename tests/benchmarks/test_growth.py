@@ -38,7 +38,7 @@ def test_a_suite_has_as_many_cells_as_it_should(tmp_path):
 
 def test_a_folder_is_one_that_a_leaderboard_reads_and_indexes(tmp_path, capsys):
     root = tmp_path / "out"
-    folders.make_folder(root, MIN_RECORDS, predicted=0.5)
+    folders.make_folder(root, MIN_RECORDS, predicted=1.0)
     assert len(list(Store.open(root).records(pytest.fail))) == MIN_RECORDS
     board.print_board(root, None, BoardChoice(), False, "csv")
     table = capsys.readouterr().out
