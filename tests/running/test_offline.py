@@ -37,5 +37,5 @@ def test_a_cell_of_glue_lite_runs_without_a_socket(tmp_path, offline):
     )
     assert finished.returncode == 0, finished.stderr
     # The two, and a baseline.
-    assert "[3/3]" in finished.stdout
+    assert "[4/4]" in finished.stdout
     assert not (tmp_path / "hub").exists()
