@@ -12,7 +12,7 @@ from tlbench.cli.app import _main
 from tlbench.contracts.errors import UsageError
 from tlbench.planning.plan import plan
 from tlbench.planning.selection import Selection
-from tlbench.planning.settings import NamedValue, read_settings
+from tlbench.planning.settings import NamedValue, apply_settings, read_settings
 from tlbench.planning.suite import Patch, Suite, SuiteBlock
 from tlbench.testing import toy_plugin
 from tlbench.testing.toys import ToyFit
@@ -139,6 +139,20 @@ def test_a_name_that_is_two_things_is_refused_with_both_and_chosen_by_a_prefix(c
 def test_a_mistake_is_one_line_that_begins_with_the_option(cells, text, message):
     with pytest.raises(UsageError, match=message):
         cells(["sized"], text, protocol=Patch(trials=3))
+
+
+@pytest.mark.parametrize(
+    ("task", "example"),
+    [
+        ("csv:a.csv", "-t 'csv:a.csv[drop_missing=true]'"),
+        ("csv:a.csv[text=The text]", "-t 'csv:a.csv[text=The text,drop_missing=true]'"),
+    ],
+)
+def test_an_option_of_a_task_of_own_data_is_written_in_its_name(catalog, task, example):
+    block = SuiteBlock(tasks=(task,), strategies=("toy-fit",), backbones=("toy",))
+    with pytest.raises(UsageError, match="nothing here has 'drop_missing'") as refused:
+        apply_settings(read_settings(["drop_missing=true"]), Suite((block,), name="x"), [block], Patch(), catalog)
+    assert str(refused.value).endswith(f"; an option of a task's data is written in its name, as {example}")
 
 
 def test_a_name_is_set_once(cells):

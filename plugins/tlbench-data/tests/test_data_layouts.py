@@ -141,7 +141,8 @@ def test_rows_without_a_label_or_text_are_counted_at_once(tmp_path, label):
     path = with_gaps(tmp_path / "a.csv", label)
     assert refused(path).endswith(
         "a.csv: 7 of 61 rows cannot be used: 6 without a label (line 11, 21, 31, 41, 51 and 1 more), "
-        "1 with an empty text (line 62); drop_missing=true leaves such rows out"
+        "1 with an empty text (line 62); drop_missing=true leaves such rows out: "
+        "write it in the brackets after the task's name"
     )
     task = task_of(path, "[drop_missing=true]")
     assert task.output == Classes(("a", "b"))

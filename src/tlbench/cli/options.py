@@ -232,6 +232,9 @@ def planned(
     """
     if suite is None:
         if not selection.tasks or not selection.strategies:
+            given, missing = ("--task", "--strategy") if selection.tasks else ("--strategy", "--task")
+            if selection.tasks or selection.strategies:
+                raise UsageError(f"nothing to run: {given} is given without {missing}; give it too, or --suite NAME")
             raise UsageError("nothing to run: give --suite NAME, or --task and --strategy (and --backbone)")
         if selection.like is not None:
             raise UsageError(f"--like {selection.like}: without --suite there is no protocol to take over")

@@ -95,7 +95,7 @@ def protocol_text(protocol: Protocol) -> str:
     if protocol.max_steps:
         parts.append(f"{protocol.max_steps} steps")
     if protocol.epochs:
-        parts.append(f"{protocol.epochs:g} epochs")
+        parts.append(f"{protocol.epochs:g} {'epoch' if protocol.epochs == 1 else 'epochs'}")
     if protocol.train_limit:
         parts.append(f"{protocol.train_limit} examples")
     if protocol.max_seconds:

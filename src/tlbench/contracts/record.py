@@ -254,4 +254,5 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def ended_early(self) -> bool:
         """Whether the search ended before the last trial, because every setting had been tried."""
-        return self.status == "ok" and 0 < len(self.trials) < self.cell.protocol.trials
+        was_stopped = self.trials_planned is not None
+        return self.status == "ok" and not was_stopped and 0 < len(self.trials) < self.cell.protocol.trials

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -98,7 +99,10 @@ def _apply(setting: NamedValue, applied: Applied, catalog: Catalog) -> Applied:
     scopes = [scope for scope, text in found.items() if text and setting.scope in {"", scope}]
     if not scopes:
         known = _known(applied, names, catalog)
-        raise UsageError(f"{setting.text}: nothing here has {setting.name!r}{nearest(setting.name, known)}")
+        raise UsageError(
+            f"{setting.text}: nothing here has {setting.name!r}{nearest(setting.name, known)}"
+            f"{_task_option_hint(setting, applied.blocks)}"
+        )
     if len(scopes) > 1:
         choices = " or ".join(f"--set {scope}.{setting.name}={setting.value}" for scope in scopes)
         raise UsageError(f"{setting.text}: it is {' and '.join(found[scope] for scope in scopes)}: give {choices}")
@@ -107,6 +111,15 @@ def _apply(setting: NamedValue, applied: Applied, catalog: Catalog) -> Applied:
     if scope == "space":
         return _with_hyperparameter(setting, applied, spaces, catalog)
     return _with_parameter(setting, applied, owners, catalog) if scope == "strategy" else _with_field(setting, applied)
+
+
+def _task_option_hint(setting: NamedValue, blocks: Sequence[SuiteBlock]) -> str:
+    """Returns where an option of a task of the user's own data is written; empty without such a task."""
+    own = next((name for block in blocks for name in block.tasks if ":" in name.partition("[")[0]), None)
+    if own is None or setting.scope:
+        return ""
+    example = f"{own.removesuffix(']')}{',' if own.endswith(']') else '['}{setting.name}={setting.value}]"
+    return f"; an option of a task's data is written in its name, as -t {shlex.quote(example)}"
 
 
 def _with_field(setting: NamedValue, applied: Applied) -> Applied:

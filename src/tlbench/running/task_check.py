@@ -65,7 +65,7 @@ def check_task(
         data = CheckedData(splits, task.output, labelled, options, task.metrics[0])
         notes: Sequence[str] = getattr(task, "reading_notes", ())
         findings = [Finding("reading", "note", note) for note in notes]
-        findings += all_findings(data, _weighting(catalog))
+        findings += all_findings(data, class_weighting(catalog))
     for backbone in backbones:
         # The exact count takes the place of the number of words.
         findings = [finding for finding in findings if finding.kind != "words"]
@@ -106,9 +106,10 @@ def _cut(backbone: Found[Backbone], task: Task, splits: dict[str, Examples]) -> 
     return found or [Finding("cut-text", "note", f"{name} reads every input to its end")]
 
 
-def _weighting(catalog: Catalog) -> list[str]:
-    """Returns the names of the strategies that can weight classes."""
-    return [entry.name for entry in catalog.entries("strategy") if "class_weight" in parameters(entry.item)]
+def class_weighting(catalog: Catalog) -> list[str]:
+    """Returns the names of the strategies that can weight classes; last `from-scratch`, which is a reference."""
+    names = [entry.name for entry in catalog.entries("strategy") if "class_weight" in parameters(entry.item)]
+    return sorted(names, key=lambda name: name == "from-scratch")
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def test_a_run_that_was_killed_is_named_with_what_to_do(store, status, capsys):
     assert shown_lines[0].endswith("5 cells: 1 finished, 1 failed, 3 waiting")
     assert shown_lines[1].startswith("run 0123abcd stopped 2 h 00 min ago without ending (")
     assert "the same `tlbench run` does the rest; log: /out/work/run.log" in shown_lines[1]
-    assert shown_lines[2] == "no run is going on"
+    assert shown_lines[2] == "no run is going on: the same `tlbench run` as before does the rest"
     assert json.loads(shown(store, capsys, "--json"))["runs"][0]["alive"] is False
 
 

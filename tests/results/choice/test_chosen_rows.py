@@ -89,6 +89,8 @@ def test_baselines_stay_beside_names(table, names, expected):
     [
         ("score", "write a column, a comparison and a value"),
         ("score>", "write a column, a comparison and a value"),
+        ("score=>80", "--filter score=>80: write >= instead of =>"),
+        ("fit =< 2m", "write <= instead of =<"),
         ("scor>3", "no column 'scor'; did you mean score"),
         ("qqq>3", "no column 'qqq'; there are rank, backbone, strategy, score"),
         ("strategy<x", "strategy is no number: use = or !="),

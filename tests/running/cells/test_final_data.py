@@ -107,6 +107,9 @@ def test_the_words_of_plan_and_show(counted, capsys):
     text = protocol_text(Protocol(trials=4, seeds=(0, 1), folds=5, final="train+validation"))
     assert text == "4 trials (tpe), 5 folds, winner on train and validation, 2 seeds, 22 fits a cell"
     grid = Protocol(trials=4, sampler="grid", folds=5, final="train+validation")
+    assert [protocol_text(Protocol(epochs=count)).split(", ")[-1] for count in (1, 0.5, 3)] == [
+        "1 epoch", "0.5 epochs", "3 epochs"
+    ]  # fmt: skip
     assert protocol_text(grid).endswith("1 seed, up to 21 fits a cell")
     assert "fits a cell" not in protocol_text(Protocol(trials=4))
     record = counted.one("toy-majority", **PROTOCOLS["folds"])

@@ -95,6 +95,7 @@ def test_the_search_ends_while_there_is_time_for_the_final_fits(clocked):
     assert (record.status, len(record.trials), record.trials_planned) == ("ok", 7, 10)
     assert record.best_params == record.trials[-1].params
     assert record.reason == "stopped after 7 of 10 trials (max_seconds 100)"
+    assert not record.ended_early  # the limit ended it, although the space has more settings
 
 
 def test_a_search_that_is_done_in_time_is_whole(clocked):

@@ -40,7 +40,7 @@ def print_status(out: Path, as_json: bool) -> None:
         what = f"run {run.run} stopped {age} ago without ending ({run.pid} on {run.host})"
         print(printable(f"{what}: the same `tlbench run` does the rest; log: {run.log}"))
     if not alive and counts["waiting"]:
-        print("no run is going on")
+        print("no run is going on: the same `tlbench run` as before does the rest")
 
 
 def _print_run(run: RunStatus) -> None:

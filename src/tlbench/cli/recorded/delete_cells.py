@@ -60,7 +60,9 @@ def delete(out: Path, chosen: Chosen, yes: bool, confirm: Callable[[str], bool] 
             print("nothing is deleted")
             return
     busy = [cell.id for cell, _, _ in cells if not _delete_one(cell)]
-    print(f"deleted {_count(len(cells) - len(busy))}; `tlbench run` runs them again")
+    deleted = len(cells) - len(busy)
+    again = f"; the same `tlbench run` as before computes {'it' if deleted == 1 else 'them'} anew" if deleted else ""
+    print(f"deleted {_count(deleted)}{again}")
     if busy:
         ids = ", ".join(busy[:5])
         raise UsageError(f"{_count(len(busy))} left, as another run has them open: {ids}; stop it first")

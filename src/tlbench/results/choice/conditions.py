@@ -62,6 +62,9 @@ def read_condition(text: str, columns: Mapping[str, NamedColumn]) -> Condition:
         raise UsageError(
             f"--filter {text}: write a column, a comparison and a value, as 'score>=80' or 'backbone=toy*'"
         )
+    if match["sign"] == "=" and match["value"][0] in "<>":
+        wrong, right = f"={match['value'][0]}", f"{match['value'][0]}="
+        raise UsageError(f"--filter {text}: write {right} instead of {wrong}")
     column = find_column(match["column"], columns, f"--filter {text}")
     value, sign = match["value"].strip("\"'"), match["sign"]
     if column.is_text or column.is_bool:

@@ -34,7 +34,10 @@ def report(record: Record) -> RenderableType:
     # A report without names has no confusion counts: several labels at once cannot be confused one for one.
     if class_report.names:
         large = len(class_report.names) > _MATRIX_CLASSES
-        parts += [Text(""), _heading("confused most" if large else "confusion: rows are true, columns said", seeds)]
+        parts += [
+            Text(""),
+            _heading("confused most" if large else "confusion: rows are true, columns predicted", seeds),
+        ]
         parts.append(_confused_pairs(class_report) if large else _confusion_matrix(class_report))
     return Group(*parts)
 

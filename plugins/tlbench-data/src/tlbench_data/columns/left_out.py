@@ -55,7 +55,8 @@ def usable(
             instead = f"; [test={other_test}] tests on the validation split" if is_test else ""
             raise DataError(f"{_summary(split_rows, by_reason)}: no row is left{instead}")
     if refused and not drop:
-        raise DataError(f"{'; '.join(refused)}; drop_missing=true leaves such rows out")
+        advice = "drop_missing=true leaves such rows out: write it in the brackets after the task's name"
+        raise DataError(f"{'; '.join(refused)}; {advice}")
     counts = " and ".join(f"{_rows(count)} {reason}" for reason, count in left_out.items())
     return kept, [f"left out: {counts}"] if counts else []
 
