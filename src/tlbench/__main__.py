@@ -1,4 +1,4 @@
-"""`python -m tlbench`."""
+"""Runs the command line for `python -m tlbench`."""
 
 from tlbench.cli import main
 

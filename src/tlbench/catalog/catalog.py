@@ -104,7 +104,7 @@ class Catalog:
         return cast(Found[Strategy], self._find("strategy", name, Strategy))
 
     def pinned(self) -> dict[str, str]:
-        """Returns the names that were looked up without a commit, each with its repository's name at a commit."""
+        """Returns, for each name that was looked up without a commit, the name with the commit that was found."""
         pinned = {}
         for (_, text), found in self._found.items():
             base, name = parse(text)[0], parse(found.ref.name)[0]

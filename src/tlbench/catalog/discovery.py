@@ -107,7 +107,7 @@ class Discovery:
     manager: pluggy.PluginManager
 
     def hooks(self, hook: str) -> Iterator[tuple[Plugin, Callable[..., Any]]]:
-        """Yields each plugin that implements a hook, with the function; the caller should guard each call by itself."""
+        """Yields each plugin that implements a hook, with its function; callers catch exceptions of each call."""
         plugins = {_registered_name(plugin): plugin for plugin in self.plugins}
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
             yield plugins[implementation.plugin_name], implementation.function
@@ -187,7 +187,7 @@ def _register(manager: pluggy.PluginManager, plugin: Plugin, broken: list[Broken
             raise
         return True
 
-    # Before pluggy, whose message about an unknown hook names none that there are.
+    # Checked before pluggy does, whose message about an unknown hook does not list the existing ones.
     if unknown := _unknown_hooks(manager, plugin.module):
         broken.append(Broken(plugin.title, unknown))
         return False
@@ -206,7 +206,7 @@ def _register(manager: pluggy.PluginManager, plugin: Plugin, broken: list[Broken
 
 
 def _unknown_hooks(manager: pluggy.PluginManager, module: Any) -> str:
-    """Returns a message about a marked function of a module that is named like no hook; empty if there is none."""
+    """Returns a message about the first function that is marked with `hookimpl` but named like no hook; else ""."""
     for function in list(getattr(module, "__dict__", ())):
         options = manager.parse_hookimpl_opts(module, function)
         if options is None or options.get("optionalhook") or (name := options.get("specname") or function) in _HOOKS:

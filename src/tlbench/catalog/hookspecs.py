@@ -85,7 +85,7 @@ def tlbench_suites() -> Iterable[Path]:
 def tlbench_metrics() -> Iterable[Metric]:
     """Called when the catalog is built. Returns metric objects, which tasks then refer to by `name`.
 
-    A name of tlbench's own metrics is refused.
+    A metric with the name of one of tlbench's own is refused.
     """
     raise NotImplementedError
 
@@ -143,7 +143,7 @@ def tlbench_suggest(kind: str, name: str) -> Iterable[str]:
 def tlbench_recorded(cell: Cell, record: Record) -> None:
     """Called in the process of `tlbench run` after each record is stored, for trackers and dashboards.
 
-    Returns nothing. An exception is logged, and neither the run nor other plugins notice it.
+    Returns nothing. An exception is logged, and affects neither the run nor other plugins.
 
     Args:
         cell: The cell that has ended.

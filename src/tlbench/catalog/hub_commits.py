@@ -25,7 +25,7 @@ def repository_folder(repository: str, kind: Kind) -> Path:
 
 
 def cached_commit(repository: str, revision: str, kind: Kind = "model") -> str | None:
-    """Returns the commit of a revision: itself if it is one, else what the local hub cache has for it, or None."""
+    """Returns the commit of a revision: the revision if it is a commit, else that in the local hub cache, or None."""
     if COMMIT.fullmatch(revision):
         return revision
     reference = repository_folder(repository, kind) / "refs" / revision
@@ -37,10 +37,9 @@ def cached_commit(repository: str, revision: str, kind: Kind = "model") -> str |
 
 
 def newest_commit(repository: str, revision: str, kind: Kind = "model") -> str:
-    """Returns the commit that a branch or tag has on the hub now, and notes it in the local cache.
+    """Returns the commit that a branch or tag has on the hub now, and stores it in the local cache.
 
-    The note keeps the commit for later commands, which would otherwise continue with another one as soon as the
-    repository changes.
+    Later commands read it from the cache, so that they continue with the same commit when the repository changes.
 
     Raises:
         UsageError: The hub cannot be reached, or has no such repository or revision.

@@ -25,8 +25,8 @@ _VALUE = rf"\s*(?:{_QUOTED}\s*|(?!\s*\")[^\[\],]*)"
 _NAME = re.compile(rf"\s*{_BASE}\s*(?:\[(?P<params>(?:[^\[\],=]*(?:={_VALUE})?(?:,|(?=\])))*)\])?\s*", re.DOTALL)
 _PART = re.compile(rf"(?P<key>[^\[\],=]*)(?P<value>={_VALUE})?(?:,|$)", re.DOTALL)
 _TYPES = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "text", "null": "null"}
-"""What a value of a type looks like in a name."""
-# A dataclass may have its name as a field; setting it in brackets would give an object a name of no plugin.
+"""The words for a valid value of each type in error messages."""
+# A dataclass may have its name as a field; setting it in brackets would rename the object to one that does not exist.
 _RESERVED = {"name"}
 
 
@@ -39,10 +39,10 @@ class UnknownParameter(UsageError):
 
 
 def parse(text: str) -> tuple[str, dict[str, str]]:
-    """Splits a name into its base and its parameters, whose values stay text.
+    """Splits a name into its base and its parameters, whose values are not converted from text.
 
-    A value, or what follows the scheme of a base, may stand in double quotation marks if it holds brackets, commas or
-    outer spaces; a quotation mark inside is doubled.
+    A value, or the part of a base after its scheme, is written in double quotation marks if it has brackets, commas or
+    spaces at an end; a quotation mark inside is doubled.
 
         >>> parse("partial-finetune[stages=2]")
         ('partial-finetune', {'stages': '2'})
@@ -82,7 +82,7 @@ def configure(item: T, params: Mapping[str, str], name: str) -> T:
 
     Raises:
         UnknownParameter: A parameter that the object does not have.
-        UsageError: A value that the object refuses.
+        UsageError: A value of the wrong type, or one that the object refuses.
     """
     if not params:
         return item
@@ -133,13 +133,13 @@ def with_parameter(name: str, key: str, value: object) -> str:
 
 
 def quoted(value: str) -> str:
-    """Returns the value of a parameter as it stands in a name: in quotation marks if it could not be read otherwise."""
+    """Returns the value of a parameter as it is written in a name: in quotation marks if it needs them to be parsed."""
     is_plain = not re.search(r"[\[\],]", value) and value == value.strip() and not value.startswith('"')
     return value if is_plain else _in_quotes(value)
 
 
 def quoted_base(base: str) -> str:
-    """Returns a name without parameters as it is written, with what follows the scheme in quotation marks if needed."""
+    """Returns a name without parameters as it is written, with the part after the scheme quoted if needed."""
     scheme, colon, rest = base.partition(":")
     if not colon:
         scheme, rest = "", base
@@ -166,7 +166,7 @@ def parameters(item: object) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class ParameterValue:
-    """A parameter of an object: its name, its value as it stands in brackets, and one line of help."""
+    """A parameter of an object: its name, its value as it is written in brackets, and one line of help."""
 
     name: str
     value: str
@@ -177,7 +177,7 @@ def parameter_values(item: object) -> list[ParameterValue]:
     """Returns the parameters of an object with their values, in the order in which its class declares them.
 
     A field of a plugin's dataclass may say more in its metadata: `help`, one line; and `applies`, a function of the
-    object that returns whether the field has an effect, without which it is left out.
+    object that returns whether the field has an effect. A field that has none is left out.
     """
     settable = parameters(item)
     if not dataclasses.is_dataclass(item):
@@ -202,7 +202,7 @@ def fault_of_name(name: str) -> str:
 
 
 def similar(name: str, known: Iterable[str]) -> str:
-    """Returns a suffix for messages that list the known names anyway: it has the most similar one, or is empty."""
+    """Returns a suffix for messages, "; did you mean X?" with the most similar known name; empty if none is similar."""
     names = {one.casefold(): one for one in known}
     close = difflib.get_close_matches(name.casefold(), sorted(names), n=1)
     return f"; did you mean {names[close[0]]}?" if close else ""
@@ -233,7 +233,7 @@ def _unquoted(text: str) -> str:
 
 def _converted(text: str, type_: Any) -> Any:
     if text == "null":
-        # Tried first, since the type str | None would also accept the word itself.
+        # Tried first, since the type str | None would also accept the text "null".
         with suppress(msgspec.ValidationError):
             return msgspec.convert(None, type_)
     # Not strict, since every value is text here: "2" becomes an int, "true" a bool.

@@ -33,7 +33,7 @@ def development_packages(plugins: Iterable[Plugin]) -> frozenset[str]:
 
 
 def code_fingerprint(class_: type, packages: frozenset[str]) -> str:
-    """Returns a digest of the source of a class, read once in a process; empty if no module of it is in `packages`."""
+    """Returns a digest of the source of a class, read once per process; empty if no module of it is in `packages`."""
     return _digest(tuple(one.__module__ for one in class_.__mro__ if one.__module__.partition(".")[0] in packages))
 
 
@@ -50,7 +50,7 @@ def _digest(modules: tuple[str, ...]) -> str:
             continue
         content = path.read_bytes()
         sources[name] = _essence(content)
-        # Beside an installed package lie the packages of others, which have versions.
+        # In site-packages, the neighbours of this package are packages of others, with versions of their own: left out.
         is_alone = bool(_INSTALLED & set(path.parts))
         for other in _imported(content, name if path.name == "__init__.py" else name.rpartition(".")[0]):
             top = other.partition(".")[0]
@@ -89,7 +89,7 @@ def _path_of(module: str, folders: Iterable[Path]) -> Path | None:
 
 
 def _imported(content: bytes, package: str) -> Iterator[str]:
-    """Yields the names of the modules that a module of a package imports, and of what may be a module."""
+    """Yields the names of the modules that a module imports, and of imported objects, which may be modules too."""
     with suppress(SyntaxError, ValueError):
         for node in ast.walk(ast.parse(content)):
             if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""Messages about names that no plugin has: what may have been meant, or where a parameter of another kind belongs."""
+"""Hints for messages about unknown names and misplaced parameters: what was meant, or where the parameter belongs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tlbench.contracts.strategy import SpaceContext, Strategy, TaskInfo
 _OPTIONS = {"task": "--task", "backbone": "--backbone", "strategy": "--strategy", "suite": "--suite"}
 _MOST_SUGGESTIONS = 3
 _EXAMPLE = SpaceContext(TaskInfo("any", Classes(("0", "1")), ("accuracy",)), Protocol(), None)
-"""What a strategy's space is asked for where there is no task and no backbone."""
+"""The argument of `Strategy.space` if neither task nor backbone is given: an example task of two classes."""
 
 
 def unknown_name_hint(
@@ -24,7 +24,7 @@ def unknown_name_hint(
     suggested: Sequence[str] = (),
     forms: Sequence[str] = (),
 ) -> str:
-    """Returns the end of a message about an unknown name: what was meant, or what there is.
+    """Returns the end of a message about an unknown name: what may have been meant, or which names exist.
 
     Args:
         kind: The kind of object that was looked for.
@@ -64,7 +64,7 @@ def unknown_scheme_hint(kind: str, name: str, schemes: Mapping[str, Sequence[str
 
 
 def misplaced_parameter_hint(item: object, name: str, key: str, value: str) -> str:
-    """Returns where a key that is no parameter of a strategy belongs: to its search space or the protocol; else ""."""
+    """Returns a hint if a key that is no parameter of a strategy is in its search space or the protocol; else ""."""
     if not isinstance(item, Strategy):
         return ""
     if key in hyperparameters(item):
@@ -78,7 +78,7 @@ def misplaced_parameter_hint(item: object, name: str, key: str, value: str) -> s
 
 
 def misplaced_hyperparameter_hint(item: object, name: str, key: str) -> str:
-    """Returns where a key of a suite's `[space]` belongs: to the strategy's parameters or the protocol; else ""."""
+    """Returns a hint if a key of a suite's `[space]` is a parameter of the strategy or in the protocol; else ""."""
     if key in parameters(item):
         base, given = parse(name)
         written = ",".join([*(f"{one}={quoted(value)}" for one, value in given.items() if one != key), f"{key}=..."])
@@ -87,10 +87,10 @@ def misplaced_hyperparameter_hint(item: object, name: str, key: str) -> str:
 
 
 def hyperparameters(strategy: Strategy) -> Mapping[str, Any]:
-    """Returns the search space that a strategy has on an example task of two classes; empty if that cannot be said."""
+    """Returns the search space that a strategy has on an example task of two classes; empty if `space` raises."""
     try:
         return dict(strategy.space(_EXAMPLE))
-    # The space may need a backbone, and its mistakes are reported where a cell needs it.
+    # `space` may need a backbone; a mistake in it is reported when the space of a cell is needed.
     except (Exception, SystemExit):
         return {}
 

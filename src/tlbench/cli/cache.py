@@ -61,10 +61,10 @@ def prune(
     elif everything:
         bytes_left = 0
     else:
-        # A limit of 0 switches the cache off, which removes nothing by itself; nor does --older-than set a size.
+        # sys.maxsize: remove nothing by size, with --older-than or with a limit of 0, which switches the cache off.
         bytes_left = (settings.limit_bytes() if older_than is None else 0) or sys.maxsize
     since = None if older_than is None else time.time() - settings.parse_age(older_than, "--older-than")
-    # Files that a killed worker left half written; they are no entries, so that pruning would not see them.
+    # Removes files that a killed worker left half written; they are not entries, so `prune` would not see them.
     unfinished = disk_folder.sweep(folder)
     freed = disk_folder.prune(folder, bytes_left, since)
     remaining = disk_folder.entries(folder)

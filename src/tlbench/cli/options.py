@@ -228,7 +228,7 @@ def planned(
     setting of the selection sets is printed to stderr.
 
     Raises:
-        UsageError: An unknown name, an invalid suite, or neither a suite nor a task with a strategy.
+        UsageError: A name is unknown, the suite is invalid, or neither a suite nor a task with a strategy is given.
     """
     if suite is None:
         if not selection.tasks or not selection.strategies:
@@ -238,7 +238,7 @@ def planned(
             raise UsageError("nothing to run: give --suite NAME, or --task and --strategy (and --backbone)")
         if selection.like is not None:
             raise UsageError(f"--like {selection.like}: without --suite there is no protocol to take over")
-        # Without a suite there is nothing to add to: +NAME is as good as NAME.
+        # Without a suite, there is nothing that +NAME could be added to: it means NAME.
         axes = (selection.tasks, selection.strategies, selection.backbones)
         tasks, strategies, backbones = (tuple(name.removeprefix("+") for name in axis) for axis in axes)
         blocks = [SuiteBlock(tasks=tasks, strategies=strategies, backbones=backbones)]
@@ -249,7 +249,7 @@ def planned(
         content = read_suite(catalog.suite(suite))
     if selection.settings:
         chosen = select_blocks(content, catalog, selection)
-        # A name can be several things in several strategies, so a run says what was set.
+        # A name may set a different parameter in each strategy, so print what was set.
         for note in apply_settings(selection.settings, content, chosen, selection.protocol, catalog).notes:
             print(printable(note), file=sys.stderr)
     return plan(content, catalog, selection, room, fetch=fetch)

@@ -128,7 +128,9 @@ def _print_damaged(file: Unreadable) -> None:
 def _print_summary(
     plan: Plan, records: list[Record], catalog: Catalog, out: Path, ran: set[str], seconds: float
 ) -> int:
-    """Prints how many cells ran and failed, and returns the exit status.
+    """Prints notes, failures (ten at most) and how many cells ran, and returns the exit status.
+
+    The status is 1 if a cell of the plan has no score or no readable record, else 0.
 
     Args:
         plan: The plan.
@@ -162,7 +164,7 @@ def _print_summary(
             " `tlbench run --fresh failed ...` runs them again",
             file=sys.stderr,
         )
-    # Written by this run, and damaged since: another process or a full disk.
+    # Records that cannot be read although this run wrote them: another process or a full disk damaged them.
     if lost := len(plan.cells) - len(records):
         print(f"{lost} of {len(plan.cells)} cells have no record in {out} that can be read", file=sys.stderr)
     if not plan.cells:

@@ -192,7 +192,7 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
 
 
 def console() -> Console:
-    """Returns a console that leaves a closed pipe to the command, whose exit status then says so."""
+    """Returns a rich console that raises BrokenPipeError if its pipe is closed, instead of exiting with status 1."""
     from rich.console import Console
 
     terminal = Console()

@@ -1,4 +1,4 @@
-"""A cell is one backbone, task and strategy under one protocol: the unit of identity, search and record.
+"""A cell is one backbone, task and strategy under one protocol; each cell has one id, one search and one record.
 
     >>> cell = Cell(Ref("sst2-lite"), Ref("linear-probe"), Protocol(), Ref("minilm-l6"))
     >>> cell.id
@@ -14,7 +14,7 @@ So a cell with more trials or more seeds is a different cell, but it has the sam
 finished.
 
 Guarantee: an id is a digest of the fields that differ from the frozen table `DEFAULTS`, so adding a field to `Protocol`
-changes no existing id. The row of a new field holds the value that keeps the behaviour from before the field existed.
+changes no existing id. The table's value for a new field must give the behaviour from before the field existed.
 """
 
 from __future__ import annotations
@@ -74,14 +74,14 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Scholz 2010, doi:10.1145/1882471.1882479: a mean of the folds' scores is biased for F1). `final` is then
     "train+validation"."""
     final: Final = "train"
-    """The examples on which the winner is fitted: the training split, or train and validation together. The latter fits
-    are new ones at all seeds, with the params of the winner, and have no validation score."""
+    """The examples on which the winner is fitted: the training split, or train and validation together. With the
+    latter, the winner's params are fitted anew at every seed, and these fits have no validation score."""
     max_seconds: Annotated[float, Meta(gt=0)] | None = None
     """Time limit of the whole cell in wall-clock seconds; None for no limit.
 
-    Time counts while a worker carries out an order of the cell, and once where several do. The search ends early enough
-    to leave time for the final fits, and its best trial wins. A cell without a trial with a score by then, or whose
-    final fits exceed the limit, is recorded as `timeout`."""
+    Time counts while at least one worker is busy with the cell; time of several workers is not added up. The search
+    ends early enough to leave time for the final fits, and its best trial wins. A cell without a trial with a score by
+    then, or whose final fits exceed the limit, is recorded as `timeout`."""
     precision: Precision = "auto"
     refit: bool = False
     """Whether the winner is fitted again at `seeds[0]`, the seed of the search. If False, the winner's fit from the
@@ -128,7 +128,7 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def is_searched(self) -> bool:
-        """Whether more than one setting is tried."""
+        """Whether there is a search, which needs more than one trial."""
         return self.trials > 1
 
     def of_fit(self, seed: int) -> Protocol:
@@ -242,7 +242,7 @@ DEFAULTS: dict[str, Default] = {
     "train_limit": Default(None, "fit"),
     "folds": Default(None, "fit"),
     "final": Default("train", "cell"),
-    # A cell that runs out of time is recorded with its limit, and run again by a run that grants more.
+    # A cell that runs out of time is recorded with its limit, and run again by a run with a higher limit.
     "max_seconds": Default(None, "limit"),
     "precision": Default("auto", "fit"),
     "refit": Default(False, "cell"),
@@ -278,7 +278,7 @@ def _ref_key(ref: Ref) -> str | list[str | int]:
 
 
 def _normalised(value: Any) -> Any:
-    """Returns a normal form, equal for equivalent values: 1.0 becomes 1, [x] becomes x, and open ends are dropped."""
+    """Returns a normal form, equal for equivalent values: 1.0 becomes 1, [x] becomes x, and None is dropped."""
     if isinstance(value, msgspec.Struct):
         return {name: _normalised(part) for name, part in msgspec.structs.asdict(value).items() if part is not None}
     if isinstance(value, dict):

@@ -13,8 +13,8 @@ TlbenchError
     ├── Pruned            the pruner stopped this trial
     └── Diverged          a loss, a weight or an output is not finite
 
-A plugin raises `UsageError` or `DataError` where the user can fix the cause, `Diverged` in a fit, and lets everything
-else pass: what it raises in a fit becomes a `failed` record with its traceback.
+A plugin raises `UsageError` or `DataError` where the user can fix the cause, and `Diverged` in a fit. It need not catch
+other exceptions: one that leaves a fit becomes a `failed` record with its traceback.
 """
 
 

@@ -4,7 +4,7 @@ A run turns cells into orders and results into records. An executor takes each o
 `carry_out(order)` there and returns the result. It knows nothing of searches, records or the test split: the run
 repeats orders whose worker died, enforces time limits and gives up after too many attempts.
 
-`tlbench.testing.conformance.ExecutorConformance` tests an executor, kills of its workers included.
+`tlbench.testing.conformance.ExecutorConformance` tests an executor, including how it reports workers that were killed.
 
 A complete executor plugin, which runs each order in the calling process:
 
@@ -60,7 +60,7 @@ Purpose = Literal["search", "final", "score"]
 
 
 class Fit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One setting of the hyperparameters at one seed."""
+    """One fit of a `FitOrder`: a setting of the hyperparameters and a seed."""
 
     trial: int
     """Number of the trial in the search; for a final fit, the number of the winning trial."""

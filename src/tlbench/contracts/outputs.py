@@ -77,7 +77,7 @@ class Output:
     reads: ClassVar[Reads] = "example"
     """The input from which a head predicts."""
     stratified_by: ClassVar[str] = ""
-    """What `strata` returns, for messages, such as "decile"; empty for the default."""
+    """The noun for a stratum in messages, such as "decile"; empty for "rarest class"."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -99,7 +99,7 @@ class Output:
         return [min(indices, key=lambda index: (counts[index], index), default=-1) for indices in present]
 
     def undivided_inputs(self, example: Example) -> tuple[Any, ...]:
-        """Returns the inputs by which examples are equal, and so drawn into one split; the default is all of them."""
+        """Returns the inputs to compare: examples in which they are equal stay in one split. By default all inputs."""
         return example.inputs
 
     def arrays(self, targets: Sequence[Any], predictions: Predictions) -> Arrays | None:
@@ -196,7 +196,7 @@ class Scalar(Output):
         return None if isinstance(target, float) and math.isfinite(target) else _invalid_target(self, target)
 
     def strata(self, targets: Sequence[Any]) -> Sequence[Hashable]:
-        """Returns the decile of each target; equal targets are in one."""
+        """Returns the decile of each target, from 0 to 9; equal targets have the same decile."""
         ranks = {target: rank for rank, target in enumerate(sorted(targets))}
         return [ranks[target] * 10 // len(targets) for target in targets]
 

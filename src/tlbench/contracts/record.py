@@ -44,8 +44,8 @@ class FitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The primary metric on the validation split, or of the predictions of all folds together; None for a final fit
     that trains on the validation split too."""
     fit_seconds: float = 0.0
-    """Time spent on training, without encoding, set-up and scoring. The time of one pass that fits several trials is
-    divided equally among them; that of folds is added up, here and below."""
+    """Time spent on training, without encoding, set-up and scoring. If one pass fits several trials, its time
+    is divided equally among them. With folds, this time and those below are sums over the folds."""
     validate_seconds: float = 0.0
     setup_seconds: float = 0.0
     """Time spent on computing the objects that this fit read from `Job.once`, even if another fit computed them."""
@@ -60,8 +60,8 @@ class FitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     examples_seen: int = 0
     """Number of training examples served to the fit, repetitions included."""
     truncated: dict[str, float] = {}
-    """By split, the share of examples of whose inputs the backbone left out a part because they are too long; without
-    the splits for which it does not say, and without the test split for a fit of the search."""
+    """By split, the share of examples whose inputs the backbone cut because they are too long. A split is left out if
+    the backbone does not report this for it; a fit of the search has no test split."""
     parameters: int = 0
     trainable_parameters: int = 0
     notes: dict[str, float] = {}
@@ -175,7 +175,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `TLBENCH_PLUGINS`, or an editable installation), since the version of such a plugin says nothing about its code."""
 
     def aspects(self) -> dict[str, str]:
-        """Returns the known facts on which scores may depend: device, precision, threads, versions and data."""
+        """Returns the recorded facts that scores may depend on: device, precision, threads, versions, data and code."""
         # Python and platform are left out: they are kept for bug reports, and change without changing a score.
         values = {
             "device": self.device,
@@ -188,7 +188,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return {aspect: value for aspect, value in values.items() if value}
 
     def differing(self, other: Provenance) -> dict[str, str]:
-        """Returns the aspects of `other` that are known to both and have different values."""
+        """Returns the aspects that both have with different values, each with its value in `other`."""
         mine = self.aspects()
         return {aspect: value for aspect, value in other.aspects().items() if mine.get(aspect, value) != value}
 
@@ -203,8 +203,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attempt: int = 1
     """Number of the attempt, one higher after each `--fresh`; leaderboards show only the newest attempt of a cell."""
     reason: str = ""
-    """One line that says why the cell ended without scores or, if the status is `ok`, what is less than planned (trials
-    that a time limit left out, scores that could not be computed) and why; empty if nothing is."""
+    """One line that says why the cell ended without scores or, if the status is `ok`, what is missing (trials that a
+    time limit left out, scores that could not be computed) and why; empty if nothing is missing."""
     traceback: str = ""
     metrics: tuple[str, ...] = ()
     """Names of the task's metrics; the first is the primary metric."""
@@ -238,7 +238,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Training examples served to the final fits, averaged over seeds."""
     truncated: dict[str, float] = {}
     """By split, the share of examples whose inputs were cut to the backbone's maximum length, averaged over the final
-    fits; empty if the backbone does not say, or in a record that is older than this field."""
+    fits; empty if the backbone does not report it, or in a record that is older than this field."""
     test_reads: int = 0
     """Number of orders that opened the test split (final fits and scoring), all after the winner was frozen."""
     provenance: Provenance = Provenance()

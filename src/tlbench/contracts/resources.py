@@ -100,7 +100,7 @@ def estimated(card: Card, trainable: Trainable, rows: int = ROWS, *, writes: boo
     else:
         # Four copies and not three: most of these parameters, such as a LoRA's, are not among the backbone's own.
         numbers += TRAINED_COPIES * trainable.parameters
-    # Without gradients a stage's activations are freed when the next one has read them, so that one stage counts.
+    # Without gradients, a stage's activations are freed once the next stage has read them, so one stage is counted.
     positions = (card.positions or POSITIONS) * rows * max(stages, 1)
     numbers += positions * NUMBERS_A_POSITION * (card.width or 0)
     matrices = positions * MATRICES * (card.dropped_heads or 0) * (card.positions or POSITIONS)

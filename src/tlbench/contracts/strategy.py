@@ -178,8 +178,8 @@ class Strategy:
 
     Guarantees: a fit is given no test split, starts from freshly loaded parameters, and gets the same training subset,
     seeds and number of trials as every other strategy. A final fit may have no validation split (`Job.held_out`). The
-    runner meters time, memory and rows, but only the strategy
-    can keep to the protocol's `max_steps` or `epochs`, as `tlbench.training.train` does.
+    runner measures time, memory and rows, but only the strategy can keep to the protocol's `max_steps` or `epochs`, as
+    `tlbench.training.train` does.
 
     Example:
         from dataclasses import dataclass
@@ -218,7 +218,7 @@ class Strategy:
     needs_validation: ClassVar[bool] = False
     """Whether every fit reads the validation split. A plan then skips cells whose winner is fitted on train and
     validation together. A strategy that only reports scores, or that notes what it chose on the validation split, need
-    not set it: it does without where `Job.held_out` is None."""
+    not set it, because it can fit without this split if `Job.held_out` is None."""
 
     def space(self, about: SpaceContext) -> Space:
         """Returns the search space of the params; empty if there are none to search."""

@@ -115,7 +115,7 @@ class Task:
     positive: int = 1
     """Index of the positive class, for binary F1."""
     pairs: bool = False
-    """Whether an example's inputs are two texts to compare; strategies that compare texts are skipped without it."""
+    """Whether an example's inputs are two texts to compare; if False, strategies that compare texts are skipped."""
     version: ClassVar[int] = 1
     """Version of the task; part of cell ids. Increase it when results change because of other examples, splits or
     preprocessing."""
@@ -125,15 +125,15 @@ class Task:
     """The paper or web page of the data."""
     licence: str = ""
     sizes: ClassVar[Mapping[str, int]] = MappingProxyType({})
-    """Published number of examples of each split, by name of the split; a task that reads files checks it."""
+    """Published number of examples of each split, by name of the split; tasks that read files compare them with it."""
 
     def split(self, name: SplitName) -> Examples | None:
         """Returns the examples of a split, or None if the task has no such split.
 
         Called in a worker, and again in every worker that needs the split: it must return equal examples every time.
-        `train` and `test` are required. Without `validation`, 20% of `train` (at most 2,000 examples) are carved by a
-        fixed seed: stratified, with equal inputs and groups on one side, and every class left in train. `test` is
-        requested only after the winner of the search is frozen on disk.
+        `train` and `test` are required. Without `validation`, 20% of `train` (at most 2,000 examples) are split off
+        with a fixed seed: stratified, without dividing equal inputs or groups, and with every class left in train.
+        `test` is requested only after the winner of the search is frozen on disk.
 
         Raises:
             DataError: A file that cannot be read; the message has file and row.

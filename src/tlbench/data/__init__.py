@@ -1,1 +1,1 @@
-"""Examples without any model: draws of splits and folds, keys of equal inputs, and checks of a task's data."""
+"""Prepares examples without a model: draws splits and folds, finds equal inputs, and checks a task's data."""

@@ -1,4 +1,4 @@
-"""Divides examples into splits: the validation split of a task that has none, and splits of examples without any."""
+"""Divides examples into splits: carves a validation split from train, or draws all splits of a data set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def divide(
 ) -> dict[str, list[int]]:
     """Returns the positions of each split's examples, sorted; a split is empty where the examples are too few.
 
-    The splits are stratified as the output says. Examples with equal inputs (or questions about one context) and
+    The splits are stratified by `Output.strata`. Examples with equal inputs (or questions about one context) and
     examples of one group are in one split, and every class has an example in the first split.
 
     Args:
@@ -28,7 +28,7 @@ def divide(
         output: Their kind of output.
         shares: Positive share of each split, summing to 1, train first.
         seed: Seed of the draw.
-        by_rows: Whether shares are of examples, instead of distinct inputs.
+        by_rows: Whether shares count examples; if False, they count distinct inputs.
     """
     keys = undivided_keys(examples, output)
     strata = output.strata([example.target for example in examples])
@@ -43,7 +43,7 @@ def divide(
 
 
 def undivided_keys(examples: Sequence[Example], output: Output) -> Sequence[Hashable]:
-    """Returns a key for each example, equal for those that stay together: equal inputs, one context, one group."""
+    """Returns a key for each example, equal for examples that stay in one split: equal inputs, context or group."""
     contents = [input_key(output.undivided_inputs(example)) for example in examples]
     return joined(contents, [example.group for example in examples])
 
@@ -76,14 +76,14 @@ def carve(
 
 
 def carved_size(count: int, share: float | None = None) -> int:
-    """Returns how many of a number of training examples are carved for validation; groups may make it another."""
+    """Returns how many of `count` training examples to carve for validation; groups may change the actual number."""
     if share is None:
         return min(CARVE_AT_MOST, max(1, round(count * CARVE_SHARE)))
     return max(1, round(count * share))
 
 
 def how_drawn(output: Output, seed: int, *, by_group: bool = False) -> str:
-    """Returns how splits are drawn, such as "by seed 0, stratified by class, groups whole"."""
+    """Returns a description of how splits are drawn, such as "by seed 0, stratified by class, groups whole"."""
     parts = [f"by seed {seed}"]
     if strata := output.stratified_by or ("rarest class" if output.classes else ""):
         parts.append(f"stratified by {strata}")
@@ -93,12 +93,12 @@ def how_drawn(output: Output, seed: int, *, by_group: bool = False) -> str:
 
 
 def carve_note(size: int, count: int, how: str) -> str:
-    """Returns that a validation split is carved, such as "validation: 20 of 100 training rows carved by seed 0"."""
+    """Returns a note on a carved split, such as "validation: 20 of 100 training rows carved by seed 0"."""
     return f"validation: {size:,} of {count:,} training rows carved {how}"
 
 
 def planned_carve(sizes: Mapping[str, int], output: Output) -> str:
-    """Returns how a task's validation split will be carved, from the sizes of its splits; "" if it has one."""
+    """Returns the `carve_note` for a task with splits of these sizes; "" if it has a validation split or no train."""
     if "validation" in sizes or not (count := sizes.get("train", 0)):
         return ""
     return carve_note(carved_size(count), count, how_drawn(output, CARVE_SEED))

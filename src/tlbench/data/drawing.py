@@ -28,13 +28,13 @@ def draw(
     where the rows are too few.
 
     Args:
-        keys: The content of each row, or what else must not be divided, such as a group.
+        keys: A key for each row, such as its content or its group; rows with equal keys are not divided.
         strata: The class of each row, or another value whose distribution should be equal in all parts. A key belongs
             to the stratum of its first row or, with `by_rows`, of most of its rows.
         shares: Positive share of each part, summing to 1; the first part (train) gets what the others leave.
         seed: Seed of the draw.
         by_rows: Whether shares are of rows instead of keys, which differs where keys have several rows. No part then
-            exceeds its share, unless it would be empty.
+            exceeds its share, unless it would otherwise be empty.
         classes_of: The classes of a row, each of which keeps a row in the first part; None if that is not needed.
     """
     import numpy as np
@@ -60,7 +60,7 @@ def draw(
             order = take(name, order)
         rest.append(order)
     for name in others if by_rows else ():
-        # What the last strata could not give is made up for by the others.
+        # A part that is still too small, because the last strata had too few rows, takes more from any stratum.
         rest = [take(name, order) for order in rest]
     parts[first] = [unit for order in rest for unit in order]
     if classes_of:
@@ -87,9 +87,9 @@ def _strata_of(keys: Sequence[Hashable], strata: Sequence[Hashable], by_rows: bo
 
 
 def _taken(order: list[Unit], wanted: int, by_rows: bool) -> tuple[list[Unit], list[Unit]]:
-    """Returns the first units that fit into a number of rows or units, and the others, of which there is at least one.
+    """Takes units in order, each if it fits into `wanted` rows (or units); returns those taken and the others.
 
-    So that training sees every stratum.
+    At least one unit is not taken, so that training sees every stratum.
     """
     taken: list[Unit] = []
     left: list[Unit] = []
@@ -112,7 +112,7 @@ def _size(units: Sequence[Unit], by_rows: bool) -> int:
 
 
 def _keep_classes(parts: Mapping[str, list[Unit]], first: str, classes_of: ClassesOf) -> None:
-    """Moves units into the first part until it has every class, the smallest that have a missing one."""
+    """Moves units into the first part until it has every class: for each missing class, the smallest unit with it."""
     present = _classes(parts[first], classes_of)
     others = {name: units for name, units in parts.items() if name != first}
     missing = set().union(*(_classes(units, classes_of) for units in others.values())) - present
@@ -131,7 +131,10 @@ def _keep_classes(parts: Mapping[str, list[Unit]], first: str, classes_of: Class
 def _fill_empty(
     parts: Mapping[str, list[Unit]], first: str, wanted: Mapping[str, float], classes_of: ClassesOf | None
 ) -> None:
-    """Moves the unit that comes closest to its share into a part that is empty, if the first part can spare it."""
+    """Moves a unit of the first part into each empty part: the one whose size is closest to the part's share.
+
+    A part stays empty if the first part has no unit to spare: it keeps at least one unit, and every class that it has.
+    """
     for name, units in parts.items():
         if units or name == first:
             continue

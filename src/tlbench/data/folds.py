@@ -15,7 +15,7 @@ FOLD_SEED = 0
 
 
 def divide_into_folds(examples: Sequence[Example], output: Output, folds: int) -> list[list[int]]:
-    """Returns the positions of each fold's examples, stratified as the output says.
+    """Returns the positions of each fold's examples, sorted; the folds are stratified by `Output.strata`.
 
     Examples with equal inputs (or questions about one context) and examples of one group are in one fold.
 
@@ -32,11 +32,11 @@ def draw_folds(
     """Returns the positions of each fold's rows, sorted; every row is in exactly one fold, and no fold is empty.
 
     Rows with equal keys are drawn together into the fold that has the smallest share of their strata so far, large sets
-    of rows first (as in scikit-learn's `StratifiedGroupKFold`). Folds of rows that all differ therefore have sizes, and
-    numbers of rows of each stratum, that differ by at most one.
+    of rows first (as in scikit-learn's `StratifiedGroupKFold`). If all keys differ, the sizes of two folds therefore
+    differ by at most one, and so do their numbers of rows of each stratum.
 
     Args:
-        keys: The content or group of each row, of which no two folds have the same.
+        keys: A key for each row, such as its content or its group; rows with equal keys are in one fold.
         strata: The class of each row, or another value whose distribution should be equal in all folds.
         folds: The number of folds, at least 2.
         seed: The seed of the draw.

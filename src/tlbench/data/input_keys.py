@@ -14,7 +14,7 @@ def input_key(inputs: Iterable[Any]) -> Hashable:
 
 
 def joined(keys: Sequence[Hashable], groups: Sequence[str]) -> Sequence[Hashable]:
-    """Returns a key for each row, equal for rows that equal keys or groups connect, over other rows too.
+    """Returns a key for each row, equal for rows that equal content or groups connect, directly or through other rows.
 
     Args:
         keys: The content of each row.

@@ -11,7 +11,7 @@ from tlbench.metrics.resampling import from_sums, resampled
 from tlbench.metrics.scored import Array, Floats, Scored, checked
 
 LARGEST = 2000
-"""The largest number of parts of a sample for metrics that are no function of sums, which take O(N) for each part."""
+"""The maximum number of groups for metrics that are not functions of sums, which take O(N) time for each group."""
 
 
 def jackknife_values(metric: Metric, scored: Scored, groups: Array | None = None) -> Floats:

@@ -143,7 +143,7 @@ def resampled_alike(metric: str | Metric, samples: Sequence[Scored], weights: Ar
 
 
 def from_sums(metric: Metric, sums: Floats) -> Floats:
-    """Returns the metric (R,) for rows of sums (R, m) of its statistics, with undefined scores replaced as `resampled`.
+    """Returns the metric (R,) for rows of sums (R, m) of its statistics, with undefined scores replaced by `worst`.
 
     Raises:
         Diverged, PluginError: As `resampled`.

@@ -125,7 +125,7 @@ class Data:
 
     def _subset(self, positions: Sequence[int]) -> tuple[Data, np.ndarray]:
         """Returns the data of these examples, and for each row of the result its index among the rows of this data."""
-        # windows: an example may have several rows, in any order
+        # an example that was split into windows has several rows, which need not be adjacent
         rows_of: dict[int, list[int]] = {}
         for row, owner in enumerate(self.owners.tolist()):
             rows_of.setdefault(owner, []).append(row)
@@ -142,7 +142,7 @@ class Data:
             truncated=None if self.truncated is None else self.truncated[list(positions)],
             fingerprint=f"{self.fingerprint}/{examples.fingerprint}",
             meter=Meter(),
-            # positions in the whole no longer hold for a subset of a part
+            # `shared` has one index per row of this data, which does not fit the rows of the subset
             shared=None,
         )
         return subset, np.asarray(order, dtype=np.int64)

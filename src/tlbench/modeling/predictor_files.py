@@ -63,7 +63,7 @@ def read_settings(folder: Path, name: str, output: Output | None) -> dict[str, A
     if content.get("predictor") != name:
         # cut to 80 characters: the name comes from a file
         raise UsageError(f"{folder / SETTINGS} describes a {content.get('predictor')!s:.80}, not a {name}")
-    # through JSON and back, which turns tuples into lists
+    # converted to JSON and back, because the stored output has lists in place of tuples
     if content.get("output") != json.loads(json.dumps(_output_dict(output))):
         raise UsageError(f"{folder / SETTINGS} describes a predictor of another output than {type(output).__name__}")
     return settings
@@ -105,7 +105,7 @@ def _storable(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     addresses = set()
     for name, weight in weights.items():
         tensor = weight.detach().cpu()
-        # safetensors stores row-major only: a transpose that is contiguous is stored as such, and named so
+        # safetensors stores row-major tensors only, so a column-major matrix is stored as its transpose, with a suffix
         column_major = tensor.ndim == 2 and not tensor.is_contiguous() and tensor.T.is_contiguous()
         tensor = tensor.T if column_major else tensor.contiguous()
         address = tensor.untyped_storage().data_ptr()

@@ -83,7 +83,7 @@ class WeightTracker:
             known.sums = {name: _bit_sum(tensor) for name, tensor in tensors.items()}
             known.digests.clear()
         known.versions = {name: _version(tensor) for name, tensor in tensors.items()}
-        # the next look reads all bits again, so that a fit does not rely on the checks of the previous one
+        # the next `changed_digest` reads all bits again, so that a fit does not rely on the checks of the previous one
         known.checks.clear()
 
     def changed_digest(self, encoder: Encoder, stop: int) -> str | None:

@@ -61,7 +61,7 @@ class Sizes:
         Raises:
             Exception: A plugin's `card`, `trainable` or `resources` raised.
         """
-        # The default estimate reads the kind of input alone of a task; a strategy's own may read anything of it.
+        # The default estimate depends on the task only by the input of its head; an override may depend on all of it.
         overridden = type(strategy.item).resources is not Strategy.resources
         key = (backbone.ref.name, strategy.ref.name, task.ref.name if overridden else task.item.output.reads)
         if key not in self._resources:

@@ -1,4 +1,4 @@
-"""Finds the blocks of a suite that an added strategy joins, and whose protocol it gets."""
+"""Adds strategies to a suite: a new strategy joins some of its blocks, and gets their tasks, backbones and protocol."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Placement:
     """A strategy of the suite, whose blocks added strategies join."""
 
     def blocks(self, name: str, hosts: Sequence[SuiteBlock]) -> list[SuiteBlock]:
-        """Returns the blocks that a strategy gets: those of `hosts` that it joins, with it as the only strategy.
+        """Returns copies of the blocks of `hosts` that a strategy joins, with this strategy as their only one.
 
         It joins the blocks of the strategy `like`; else those of the same strategy with other parameters; else all, if
         they have the same protocol. A strategy without a backbone joins blocks without backbones, if there are any. A

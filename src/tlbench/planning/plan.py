@@ -45,7 +45,6 @@ def plan(
         selection: Options of the command line; None to plan the suite as it is.
         room: Memory of a worker; None to skip nothing because of its size.
         here: Whether to skip tasks whose data, and backbones whose weights, are not on this machine.
-
         fetch: Whether to download weights that are not on this machine before their backbone is skipped.
 
     Raises:
@@ -131,7 +130,7 @@ class _Planner:
             if space and not reason:
                 self._check_space(item, task, strategy, protocol, space)
         except UsageError:
-            # A mistake in the suite, which ends the command; anything else is a plugin's, and costs its own cells.
+            # A mistake in the suite ends the command; any other exception is a plugin's, and only skips this cell.
             raise
         except PluginError as error:
             reason = str(error)
@@ -148,7 +147,7 @@ class _Planner:
 
     def _needs(self, strategy: Found[Strategy], task: Found[Task]) -> tuple[str | None, tuple[Ref, ...]]:
         """Returns a pair: why the strategy's needs cannot be met (None if they can), and the needs as references."""
-        # Of a task `needed_by` reads the modality alone.
+        # `needed_by` depends on the task only by its modality.
         key = strategy.ref.name, task.item.modality
         if key not in self._needs_of:
             self._needs_of[key] = needed_by(strategy.item, task.item, self._catalog, self._here)
@@ -234,7 +233,7 @@ class _Planner:
 
 
 def _no_validation(strategy: Strategy, protocol: Protocol) -> str | None:
-    """Returns why the winner cannot be fitted as the protocol says, or None."""
+    """Returns why the strategy cannot run final fits without a validation split, or None if it can or need not."""
     if not (strategy.needs_validation and protocol.trains_on_validation):
         return None
     option = "final=train+validation" if protocol.folds is None else f"folds={protocol.folds}"

@@ -16,16 +16,17 @@ class Presence:
     """Looks up once for each backbone whether its weights are on this machine."""
 
     here: bool
-    """Whether this machine matters; if False, nothing counts as missing."""
+    """Whether weights must be on this machine; if False, none count as missing."""
     fetch: bool
     """Whether to download what is missing."""
     _known: dict[str, str | None] = field(default_factory=dict)
 
     def missing(self, backbone: Backbone) -> str | None:
-        """Returns why the backbone's weights cannot be had, or None if they are on this machine.
+        """Returns why the backbone's weights are missing, or None if they are on this machine or need not be.
 
         Raises:
-            PluginError: `missing` of the backbone raised, or returned anything but text or None.
+            UsageError: `missing` of the backbone raised it.
+            PluginError: `missing` of the backbone raised something else, or returned anything but text or None.
         """
         if not self.here:
             return None
@@ -50,7 +51,8 @@ def reason_of(item: Backbone | Task | Strategy, method: str, call: Callable[[], 
     """Returns the reason against a combination that a plugin's method gives, or None if the method gives none.
 
     Raises:
-        PluginError: The method raised, or returned anything but text or None.
+        UsageError: The method raised it.
+        PluginError: The method raised something else, or returned anything but text or None.
     """
     try:
         reason = call()

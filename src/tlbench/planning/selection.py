@@ -24,7 +24,7 @@ class Selection:
 
     On each axis (backbones, tasks, strategies), a name that is in the suite selects the cells with this name, a name
     that is not in the suite replaces the axis, and a name after a plus sign is added to the axis. A strategy that is
-    new to the suite stands in the suite's blocks and has their protocol.
+    new to the suite is added to the suite's blocks and gets their protocol.
     """
 
     backbones: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ class Selection:
     strategies: tuple[str, ...] = ()
     protocol: Patch = field(default_factory=Patch)
     like: str | None = None
-    """A strategy of the suite, in whose blocks new strategies stand; None where the blocks have one protocol."""
+    """A strategy of the suite, to whose blocks new strategies are added; needed if blocks differ in their protocol."""
     baselines: bool = True
     """Whether the suite's baselines are kept, or only those among the chosen strategies."""
     settings: tuple[NamedValue, ...] = ()
@@ -90,7 +90,7 @@ def _choose_strategies(
         result = [msgspec.structs.replace(block, strategies=names) for block, names in kept if names]
     strategies = (*new, *added)
     if strategies:
-        # Beside the strategies that were selected, or else in place of all of them.
+        # New strategies join the blocks of the selected ones or, if none with a backbone is selected, all blocks.
         hosts = result if any(block.backbones for block in result) else blocks
         placement = Placement(suite, catalog, selection.protocol, selection.like)
         result = [*result, *(block for name in strategies for block in placement.blocks(name, hosts))]
@@ -119,7 +119,7 @@ def _split_added(chosen: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...
 def _split_known(
     suite: Suite, axis: str, named: Sequence[str], canonical: Canonical
 ) -> tuple[set[str], tuple[str, ...]]:
-    """Returns the canonical names that the suite has on an axis, and the other names as they were given."""
+    """Returns, of the names given, the canonical names of those on an axis of the suite, and the others as given."""
     # Compared with the whole suite and not with the blocks that are left by other options: one option must not change
     # whether a name of another selects or replaces.
     known = {canonical(name) for block in suite.cells for name in getattr(block, axis)} if named else set()

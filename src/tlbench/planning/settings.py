@@ -18,17 +18,17 @@ from tlbench.planning.space_context import space_about
 from tlbench.planning.suite import Patch, Suite, SuiteBlock, readable
 
 SCOPES = {"space": "a hyperparameter", "strategy": "a parameter", "protocol": "a field of the protocol"}
-"""What a name can be, by the word before the dot that says so, as in `space.lr=1e-4`."""
+"""What a name can refer to, by scope: the optional word before the dot, as in `space.lr=1e-4`."""
 
 
 @dataclass(frozen=True)
 class NamedValue:
-    """One value of the command line, as text."""
+    """One option `--set`, with its value as text."""
 
     name: str
     value: str
     scope: str = ""
-    """A key of `SCOPES`; empty to find out."""
+    """A key of `SCOPES`; empty if the name alone decides what it refers to."""
 
     @property
     def text(self) -> str:
@@ -75,11 +75,11 @@ def apply_settings(
         settings: The settings.
         suite: The suite, whose spaces are narrowed.
         blocks: The chosen blocks, whose strategies get parameters.
-        protocol: The fields of the protocol that the command line sets otherwise.
+        protocol: The fields of the protocol that other options of the command line set.
         catalog: The installed plugins.
 
     Raises:
-        UsageError: A name that nothing here has, or that is several things; or a value that does not suit it.
+        UsageError: A name that refers to nothing or to several things, or a value that is not valid for it.
     """
     applied = Applied(suite, tuple(blocks), protocol)
     for setting in settings:
@@ -114,7 +114,10 @@ def _apply(setting: NamedValue, applied: Applied, catalog: Catalog) -> Applied:
 
 
 def _task_option_hint(setting: NamedValue, blocks: Sequence[SuiteBlock]) -> str:
-    """Returns where an option of a task of the user's own data is written; empty without such a task."""
+    """Returns a hint that options of the user's own data are written in the task's name.
+
+    Empty if no block has such a task, or if the setting has a scope.
+    """
     own = next((name for block in blocks for name in block.tasks if ":" in name.partition("[")[0]), None)
     if own is None or setting.scope:
         return ""
@@ -153,7 +156,7 @@ def _with_parameter(setting: NamedValue, applied: Applied, owners: Sequence[str]
     )
     space = dict(applied.suite.space)
     for name, new in renamed.items():
-        # What the suite narrows for exactly the old parameters holds for the new ones.
+        # Overrides of the suite for the strategy with exactly the old parameters also apply with the new ones.
         for key, overrides in applied.suite.space.items():
             if parse(key)[1] and catalog.strategy(key).ref.name == catalog.strategy(name).ref.name:
                 space[new] = {**space.get(new, {}), **overrides}
@@ -188,7 +191,7 @@ def _override(setting: NamedValue, space: Space) -> Override:
 
 
 def _values(text: str) -> list[Value]:
-    """Returns what a text can be, the most special first: true or false, a whole number, a number, the text itself."""
+    """Returns the values that a text can mean, most specific first: a bool, an int, a float, and the text itself."""
     values: list[Value] = [text.lower() == "true"] if text.lower() in {"true", "false"} else []
     for convert in (int, float):
         try:
@@ -199,7 +202,7 @@ def _values(text: str) -> list[Value]:
 
 
 def _spaces(applied: Applied, catalog: Catalog) -> Iterator[tuple[str, Space]]:
-    """Yields the strategies of the blocks with their search spaces, joined over the blocks' tasks and backbones."""
+    """Yields the strategies of the blocks with their search spaces, merged over the blocks' tasks and backbones."""
     spaces: dict[str, Space] = {}
     for block in applied.blocks:
         for name in block.strategies:

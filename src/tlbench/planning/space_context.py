@@ -1,4 +1,4 @@
-"""What a strategy may know of a cell when it declares its search space."""
+"""Builds the description of a cell that a strategy receives when it declares its search space."""
 
 from __future__ import annotations
 

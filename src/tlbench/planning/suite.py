@@ -91,7 +91,7 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     cells: Annotated[tuple[SuiteBlock, ...], Meta(min_length=1)]
     name: str = ""
-    """The name that the file sets, or else the stem of the file's own name."""
+    """The value of the key `name`, or else the stem of the file's name."""
     description: str = ""
     protocol: Patch = Patch()
     space: dict[str, dict[str, Override]] = {}

@@ -22,8 +22,9 @@ def cell_states(store: Store, is_outdated: Callable[[Provenance], bool]) -> dict
 
     Args:
         store: The results folder.
-        is_outdated: Whether a record with a score and this provenance was made with other versions than are installed.
-            The provenance has no data of an interrupted run's earlier fits.
+        is_outdated: Returns whether a record with a score and this provenance was made with other versions than are
+            installed. It gets the record's main provenance, without those of fits that were made before an interruption
+            or taken over from another cell.
     """
     states: dict[str, State] = {}
 

@@ -80,7 +80,7 @@ COLUMNS: dict[str, str] = {
 - `backbone` is empty for a strategy without one, such as a majority baseline. `variant` tells how cells of the same
   task, backbone and strategy differ; it is empty if there is only one such cell.
 - `status` is the record's status, or "pending" for an expected cell without a record. Only a cell with the status "ok"
-  has a rank; failed cells stand behind those.
+  has a rank; rows of failed cells come after those.
 - `rank` is 1 + the number of rows of the task that are significantly better, and `rank_last` is the number of rows
   minus those that are significantly worse: the ranks that the data allow. Rows with one seed have neither.
 - `ranked_by` is "paired test"; "intervals" if predictions are missing or are for different examples; or "one seed".
@@ -93,7 +93,7 @@ COLUMNS: dict[str, str] = {
 - `gain` is how much better `value` is than the value of `from-scratch` on the same task and backbone, in points
   (hundredths), or in the metric's own unit if the metric is not a fraction of 1.
 - `n` is the number of test examples, and `trials` the number of trials; `searched` tells whether their settings
-  differed. `trials_planned` is the number that a time limit kept from being reached; it is missing for a whole search.
+  differed. `trials_planned` is the planned number of trials of a search that a time limit stopped, else missing.
 - `encode_seconds` is the time that encoding takes for the cell alone, even if it reused activations of other cells.
   `host_added_bytes` is the worker's peak memory minus its memory before the cell.
 - `energy_joules` is the energy of all processor packages while the cell ran: it includes other processes and excludes

@@ -251,8 +251,8 @@ class Index:
             temporary.write_bytes(_head(encoded) + encoded)
             os.replace(temporary, self._path)
             if self._journal is not None:
-                # The index now holds its content. Entries that were added since it was read are lost with it, which
-                # costs reading those records once.
+                # The index now holds the journal's content. Entries added to the journal since it was read are lost,
+                # so their records must be read once more.
                 remove_journal(self._store.root)
         except OSError:
             pass  # no write access, or a full disk: the next leaderboard starts without an index

@@ -294,7 +294,7 @@ def _task_order(summaries: Summaries, tasks: Sequence[str], planned: Sequence[st
 
 
 def _conditions(summaries: Summaries) -> Callable[[CellSummary], Hashable]:
-    """Returns a function that gives what must be equal to compute a gain: the training examples and the test split."""
+    """Returns a function from a cell to a key of its training examples and test split; a gain requires equal keys."""
     trained_on = {
         key: (setting.protocol.train_limit, setting.protocol.final) for key, setting in summaries.settings.items()
     }

@@ -115,7 +115,7 @@ def _sum(
     recorded = [cell for cell in cells if cell.status != PENDING]
     done = [cell for cell in recorded if cell.status == OK]
     scored = [(cell.value, metrics.get(cell.task, cell)) for cell in recorded]
-    # A log loss has no upper end, and of a calibration error less is better: neither can be averaged with accuracies.
+    # Log loss has no upper bound and calibration error is better when lower: neither can be averaged with accuracies.
     values = [_value_or_worst(value, of) for value, of in scored if of.greater_is_better and of.in_points]
     averaged = [value for value in values if value is not None]
     # A failed cell has no rank. Leaving it out of the mean would favour a method that fails where it would rank low.

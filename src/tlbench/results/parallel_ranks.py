@@ -78,8 +78,8 @@ class ParallelRanks:
                 self._connections.append(ours)
 
     def announce(self, groups: Sequence[Group]) -> None:
-        """Starts ranking these groups, whose ranks will be requested later."""
-        # Only names of metrics are sent, and the processes look them up among tlbench's own.
+        """Starts ranking these groups in other processes; calling this object returns their ranks later."""
+        # Only names of metrics are sent, and the processes know only tlbench's own: skip groups of plugins' metrics.
         known = [group for group in groups if METRICS.get(group[0].name) is group[0]]
         if len(known) < 2:
             return
@@ -142,6 +142,6 @@ def _rank(
 
 
 def _key(metric: Metric, group: Sequence[CellSummary]) -> _Key:
-    # Announced groups have no summary in common, so the first one identifies the group; with the length, a subset of an
-    # announced group gets no ranks that belong to the whole.
+    # Announced groups have no summary in common, so the first summary identifies the group. The length keeps a subset
+    # of an announced group from getting the ranks of the whole group.
     return metric.name, group[0].cell, len(group)

@@ -21,7 +21,7 @@ def differences(summaries: Summaries) -> list[tuple[str, ...]]:
     count as a difference. Data is compared only within a task.
     """
     kinds = [(summary.task, summary.provenance_key) for summary in summaries.cells]
-    # Computed once for each kind: thousands of summaries have few of them.
+    # Computed once for each distinct provenance: thousands of summaries share few of them.
     numbers = Counter(kinds)
     aspects = {kind: _aspects(kind[0], summaries.provenances.get(kind[1], _EMPTY)) for kind in numbers}
     counts: dict[str, Counter[str]] = defaultdict(Counter)

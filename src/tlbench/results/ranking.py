@@ -27,7 +27,7 @@ class Place(NamedTuple):
     rank: int | None
     """1 + the number of cells that are significantly better; None without a score, or with one seed."""
     rank_last: int | None
-    """The other end of the ranks that the data allow; equal to `rank` if every other cell differs significantly."""
+    """The last rank that the data allow; equal to `rank`, the first, if every other cell differs significantly."""
     ranked_by: str
     """"paired test", "intervals", "one seed" for a cell with a score but no rank, or empty without a score."""
     low: float | None = None

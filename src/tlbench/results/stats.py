@@ -136,7 +136,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = [0.0] * len(p_values)
     highest = 0.0
     for place, i in enumerate(order):
-        # A running maximum: a p-value must not be corrected to less than a smaller one was.
+        # A running maximum keeps corrected p-values in the order of the uncorrected ones.
         highest = max(highest, min(1.0, (len(p_values) - place) * p_values[i]))
         adjusted[i] = highest
     return adjusted
@@ -164,7 +164,7 @@ class _Resampler:
         generator = np.random.default_rng([self._seed, *predictions.seeds])
         drawn = generator.integers(0, count, size=scores.shape)
         deviations = np.take_along_axis(scores, drawn, axis=0).mean(axis=0) - means
-        # A bootstrap's variance of a mean of S values is too small by (S - 1) / S: half of it for two seeds.
+        # A bootstrap gives only (S - 1) / S of the variance of a mean of S values, which is half of it for two seeds.
         return np.asarray(means + deviations * np.sqrt(count / (count - 1)))
 
 
@@ -184,7 +184,7 @@ def smallest_p(metric: Metric, a: CellPredictions, b: CellPredictions) -> float:
     # Probabilities on one side and classes on the other: all examples differ, and there is no bound.
     if len({side.shape[2:] for side in sides}) > 1:
         return 0.0
-    # Seeds are compared in order if there are equally many, and each with each otherwise.
+    # With equally many seeds, compare the i-th of `a` with the i-th of `b`; otherwise compare all pairs.
     pairs = zip(*sides, strict=True) if len(a.seeds) == len(b.seeds) else itertools.product(*sides)
     differ = np.zeros(len(a.ids), dtype=bool)
     for of_a, of_b in pairs:

@@ -15,7 +15,7 @@ _TRAINED_ON: dict[str, Callable[[Protocol], str]] = {
     "train_limit": lambda protocol: "all" if protocol.train_limit is None else str(protocol.train_limit),
     "final": lambda protocol: f'"{protocol.final}"',
 }
-"""Fields of the protocol that decide which examples a winner is fitted on, as texts."""
+"""Fields of the protocol that decide which examples the best trial is refitted on: functions that return their text."""
 
 
 def variants_of(summaries: Summaries, tasks: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Remembers on disk which data were checked, so that each run of the same data need not say the same again."""
+"""Remembers on disk which tasks' data were checked, so that later runs need not show the same findings again."""
 
 from __future__ import annotations
 

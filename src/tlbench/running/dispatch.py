@@ -47,7 +47,7 @@ class _InFlight:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the time limit; None without one. They shrink as trials show how long final fits take."""
+        """Seconds until the time limit; None without one. Those of a search shrink if trials turn out to be long."""
         return self.run.seconds_left(self.order.purpose)
 
 
@@ -148,8 +148,8 @@ class Dispatcher:
             raise_if_disk_full(error, run.attempt.folder)
             run.fail("failed", f"{run.attempt.folder}: {error.strerror or error}", order=order)
             return False
-        # The cell's clock: an executor in this process carries the order out within `submit`. Others may start a first
-        # worker there, which takes seconds that no cell should pay for.
+        # An executor in this process carries the order out within `submit`, so the cell's clock starts before. Other
+        # executors may start a worker within `submit`, which takes seconds; their clock starts after it.
         if not self._isolated:
             run.start_clock(order)
         busy = {sent.worker for sent in self._in_flight.values()}
@@ -229,7 +229,7 @@ class Dispatcher:
         """
         run, order = sent.run, sent.order
         if sent.is_cancelled:
-            # Cancelling kills the worker of an isolated executor, so this loss is the time limit's.
+            # Cancelling kills the worker of an isolated executor, so the worker was lost because of the time limit.
             run.run_out_of_time(order)
         elif order.attempt >= MAX_ATTEMPTS:
             status: Status = "oom" if lost.oom else "crashed"

@@ -40,7 +40,7 @@ def _rank(cell: Cell, catalog: Catalog) -> tuple[float, str, float]:
     """Returns a sort key: minus the backbone's number of parameters, its name, minus the estimated number of passes."""
     if cell.backbone is None:
         return -math.inf, "", 0.0
-    parameters = passes = math.inf  # unknown costs are taken for the highest
+    parameters = passes = math.inf  # cells of unknown cost come first
     with suppress(Exception):  # a mistake in a plugin is reported when its cell is run
         backbone = catalog.backbone(cell.backbone.name).item
         card = backbone.card()
@@ -56,8 +56,9 @@ def _rank(cell: Cell, catalog: Catalog) -> tuple[float, str, float]:
 def fit_cost(cell: Cell, catalog: Catalog) -> float | None:
     """Returns a rough cost of one of a cell's fits, to be compared with that of other cells; None if it is unknown.
 
-    It is the number of the backbone's parameters times the number of examples that pass through them, where a backward
-    pass counts as several.
+    It is the number of the backbone's parameters times the number of examples that pass through them, where backward
+    passes count as `BACKWARD` or `BACKWARD_FROZEN` forward passes. For probes, the one encoding of the examples is
+    divided equally among all fits of the cell. The cost is unknown if the backbone does not state its parameters.
     """
     with suppress(Exception):  # a mistake in a plugin is reported when its cell is run
         if cell.backbone is None:

@@ -230,7 +230,7 @@ def run(
         try:
             is_new = store.commit(record, folder)
         except UnstorableRecord as error:
-            # One cell's fault, which is what its record then says.
+            # Only this cell is at fault: it gets a failure record with the reason, and the run goes on.
             attempt = Attempt(record.cell, str(folder), record.attempt)
             record = failure_record(attempt, CellFailed("failed", str(error)))
             is_new = store.commit(record, folder)
@@ -256,9 +256,10 @@ def run(
 
 
 def time_left(attempts: Sequence[Attempt], catalog: Catalog, capacity: Capacity) -> tuple[TimeLeft, FitTimes]:
-    """Returns the estimate of the time that attempts take, and the times of fits that it learns from and that it saves.
+    """Returns an estimate of the time left for attempts, and the times of fits from which it is computed.
 
-    Pass `TimeLeft.finish` to `run` as `on_finished`.
+    Pass `TimeLeft.finish` to `run` as `on_finished`: it adds the times of this run to `FitTimes`, whose `save` keeps
+    them for later runs.
     """
     times = FitTimes(cache_settings.folder() / FIT_TIMES)
     left = TimeLeft(

@@ -67,7 +67,7 @@ def check_task(
         findings = [Finding("reading", "note", note) for note in notes]
         findings += all_findings(data, class_weighting(catalog))
     for backbone in backbones:
-        # The exact count takes the place of the number of words.
+        # The exact count of cut texts replaces the findings that are based on numbers of words.
         findings = [finding for finding in findings if finding.kind != "words"]
         findings += _cut(backbone, task, splits)
     sizes = {split: len(examples) for split, examples in splits.items()}
@@ -96,7 +96,7 @@ def _cut(backbone: Found[Backbone], task: Task, splits: dict[str, Examples]) -> 
     cut: dict[str, tuple[list[Example], int]] = {}
     with _as_usage_error(f"{name} ({backbone.distribution}) failed on the data of {task.name}"):
         for split, examples in splits.items():
-            # Without targets, as the test split is featurised in a run.
+            # Targets of the test split are removed, as when a run featurises it.
             rows = examples.without_targets() if split == "test" else examples
             truncated = backbone.item.featurize(rows, task.output).truncated
             if truncated is None:

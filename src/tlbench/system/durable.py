@@ -13,7 +13,7 @@ Stamp: TypeAlias = tuple[int, int]
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
-    """Returns the stamp of a file."""
+    """Returns the stamp of a file, given its `os.stat` result."""
     return status.st_size, status.st_mtime_ns
 
 
@@ -48,7 +48,7 @@ def create_durably(path: Path, content: bytes) -> Stamp | None:
 
 
 def link_durably(source: Path, path: Path) -> bool:
-    """Gives a finished file a second name; returns False if that name exists already."""
+    """Gives a complete file a second name by a hard link, or else a copy; returns False if that name exists already."""
     handle = os.open(source, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -66,7 +66,7 @@ def link_durably(source: Path, path: Path) -> bool:
 
 
 def replace_durably(source: Path, path: Path) -> None:
-    """Gives a finished file a second name atomically, in place of the file that has this name now."""
+    """Gives a complete file a second name atomically; a file that already has this name is replaced."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         link_durably(source, temporary)

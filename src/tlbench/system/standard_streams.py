@@ -1,4 +1,4 @@
-"""Prepares standard streams that are closed, narrow, or cannot write every character."""
+"""Prepares the standard streams: opens closed ones, replaces characters that they cannot encode, checks the width."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lets SIGTERM and SIGHUP end a command as Ctrl-C does: what runs is closed, and one line says what is kept."""
+"""Lets SIGTERM and SIGHUP end a command as Ctrl-C does: it cleans up, and one line says which results are kept."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class ToyEncoder(Encoder):
         """The embeddings and the blocks, in order."""
         names = list(dict(self.native.named_parameters()))
         last = len(self.native.blocks) - 1
-        # No name starts with "!", so that only the last block takes the final norm.
+        # Only the last block's stage has the final norm; "!" is a prefix that no parameter name has.
         blocks = [
             Stage(f"block{i}", tuple(n for n in names if n.startswith((f"blocks.{i}.", "norm." if i == last else "!"))))
             for i in range(last + 1)

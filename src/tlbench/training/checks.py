@@ -25,7 +25,7 @@ def build_optimizer(factory: NewOptimizer, groups: list[Group]) -> torch.optim.O
     expected = "train() expects a function of the groups that returns a torch.optim.Optimizer, such as torch.optim.SGD"
     if not callable(factory):
         raise PluginError(f"{source} is an object that cannot be called: {expected}")
-    # Optimisers report unsuitable groups by these two; other exceptions are bugs and keep their traceback.
+    # Optimisers raise one of these two for unsuitable groups; other exceptions are bugs and keep their traceback.
     try:
         built = factory(groups)
     except (TypeError, ValueError) as error:

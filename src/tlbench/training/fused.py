@@ -166,8 +166,8 @@ class _PreparedRegression:
 
     @property
     def stack_key(self) -> tuple[object, ...]:
-        """A key that is equal for problems worth stacking."""
-        # Equal bit lengths differ by less than a factor of two in rows, so at most half of a stack is padding.
+        """A key that is equal for problems that can be stacked without much padding."""
+        # Row counts of equal bit length differ by less than a factor of two, so at most half of a stack is padding.
         rows = self.axes.rows
         return len(self.penalties), len(self.learned), rows.dtype, rows.device, len(rows).bit_length()
 
@@ -190,7 +190,10 @@ def _chunks(indices: list[int], regressions: Sequence[_PreparedRegression]) -> l
 
 
 def _solve_together(problems: Sequence[_PreparedRegression], max_steps: int) -> list[list[Linear]]:
-    """Returns the maps of problems with equal `stack_key`; penalties are solved in chunks if they exceed the limit."""
+    """Returns for each problem one map per penalty; the problems must have equal `stack_key`s.
+
+    Penalties are solved in chunks of at most `CHUNK_ELEMENTS` logits.
+    """
     elements = sum(len(problem.one_hot) for problem in problems) * problems[0].outputs
     width = max(1, CHUNK_ELEMENTS // max(1, elements))
     stack = _PaddedStack.of(problems)

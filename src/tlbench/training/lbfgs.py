@@ -199,7 +199,7 @@ def _product(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
-    """Returns the inner products (G, S)."""
+    """Returns the inner products (G, S) of two tensors (G, R + 1, K, S), one for each setting."""
     return (a * b).sum((1, 2))
 
 

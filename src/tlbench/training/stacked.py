@@ -111,7 +111,7 @@ def train_heads(
 
 @dataclass(frozen=True)
 class _Stream:
-    """The training rows of one seed and their order, shared by all settings of the seed."""
+    """Training rows and their order, shared by all settings with the same features, targets, row weights and seed."""
 
     rows: Tensor
     """(N, D), standardised, in fp32 at least."""
@@ -224,9 +224,9 @@ class _HeadStack:
         return self._for_settings(x), self._for_settings(targets), row_weights
 
     def _for_settings(self, of_streams: Tensor) -> Tensor:
-        """Returns for each setting the part of its stream: (streams, ...) becomes (G, ...)."""
+        """Returns (G, ...), for each setting the entry of its stream in `of_streams`, (streams, ...)."""
         if len(self.streams) == 1:
-            # Settings of one seed read the same batch: `expand` is a view and copies nothing.
+            # All settings read the same batch: `expand` is a view and copies nothing.
             return of_streams.expand(len(self.stream_indices), *of_streams.shape[1:])
         return of_streams[self.stream_indices]
 

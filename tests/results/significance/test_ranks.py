@@ -42,7 +42,7 @@ def test_a_rank_counts_the_entries_that_are_better():
     assert all(rank.is_tested for rank in results)
 
 
-def test_no_entry_that_cannot_be_told_from_the_first_stands_behind_it():
+def test_the_middle_of_a_chain_shares_ranks_with_both_ends():
     """Neighbours cannot be told apart, and the ends can: the middle shares ranks with both."""
     values = [0.9, 0.87, 0.84, 0.81]
     results = ranks(ACCURACY, [RankEntry(v, v - 0.02, v + 0.02, 3) for v in values])

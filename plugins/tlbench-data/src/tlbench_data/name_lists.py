@@ -1,4 +1,4 @@
-r"""Lists of names in options, such as `labels=a+b+c`; `\+`, `\:` and `\\` stand for the characters themselves."""
+r"""Reads and writes lists of names in options, such as `labels=a+b+c`; in a name, + is written `\+`, : `\:`, \ `\\`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def renamed_pairs(text: str) -> tuple[tuple[str, str], ...]:
     """Returns the pairs of an old and a new name in an option such as old:new+old2:new2.
 
     Raises:
-        ValueError: A part is not old:new; it is the argument.
+        ValueError: A part is not of the form old:new; the exception's argument is that part.
     """
     pairs = []
     for part in _split(text, "+") if text else []:
@@ -36,24 +36,24 @@ def renamed_pairs(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def as_option(option: str, names: Iterable[str]) -> str:
-    """Returns the option with these names, as it stands in the brackets of a task's name."""
+    """Returns the option as written in a task's name: `labels=a+b`, with the names escaped, and quoted if needed."""
     return f"{option}={quoted('+'.join(map(escaped, names)))}"
 
 
 def as_map(pairs: Iterable[tuple[str, str]]) -> str:
-    """Returns the option map= with these pairs of an old and a new name, as it stands in a task's name."""
+    """Returns the option `map=old:new+old2:new2` for pairs of an old and a new name, as written in a task's name."""
     sides = ((_SPECIAL.sub(r"\\\g<0>", old), _SPECIAL.sub(r"\\\g<0>", new)) for old, new in pairs)
     return f"map={quoted('+'.join(map(':'.join, sides)))}"
 
 
 def escaped(name: str) -> str:
-    """Returns a name as it stands in a list of names."""
+    """Returns a name with its special characters escaped by backslashes, for use in a list such as a+b+c."""
     return _SPECIAL.sub(r"\\\g<0>", name) if re.search(r"\+|\\[+:\\]|\\$", name) else name
 
 
 def _split(text: str, separator: str) -> list[str]:
     parts = [""]
-    # An escape is one piece, so that its character does not separate.
+    # An escape such as \+ is matched as one piece, so that the plus in it does not separate names.
     for piece in re.findall(r"\\[+:\\]|.", text, re.DOTALL):
         if piece == separator:
             parts.append("")

@@ -16,7 +16,7 @@ def roots() -> tuple[Path, ...]:
 
 
 def find(folders: Iterable[str], files: Iterable[Iterable[str]] = ()) -> Path | None:
-    """Returns the first of the folders, below any root, that has all the files, or None.
+    """Returns the first of the folders, below any of the `roots`, that has all the files, or None.
 
     Args:
         folders: Paths relative to a root, such as `glue/CoLA` or `CoLA`.

@@ -67,7 +67,7 @@ def tlbench_resolve(kind: str, name: str) -> Task | None:
 
 @hookimpl
 def tlbench_suggest(kind: str, name: str) -> list[str]:
-    """Returns the names of own data that the name of a file, a folder or a hub repository may mean."""
+    """Returns task names with a scheme, such as `csv:a.csv`, for a file, folder or hub repository named without one."""
     from tlbench_data.suggested_names import suggested
 
     return suggested(name) if kind == "task" else []

@@ -1,4 +1,4 @@
-"""Which names of files, folders and hub splits stand for the training, validation and test split."""
+"""Recognises names of files, folders and hub splits that mean the training, validation or test split."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ NAMES: Mapping[SplitName, tuple[str, ...]] = {
 
 
 def split_of(name: str) -> SplitName | None:
-    """Returns the split that a name stands for, such as "test" for "Testing", or None."""
+    """Returns the split that a name means, such as "test" for "Testing", or None."""
     return next((split for split, names in NAMES.items() if name.lower() in names), None)
 
 
 def named_splits(names: Iterable[str]) -> dict[SplitName, tuple[str, ...]]:
-    """Returns, for each split that occurs, the name that stands for it.
+    """Returns, for each split that is among the names, the spellings of the name that means it.
 
-    If several do, as "val" and "dev", the first of `NAMES` is taken; if one is spelled in several ways, as "Train" and
-    "train", all spellings are returned, those in lower case first, because none of them can be preferred.
+    If several names mean one split, as "val" and "dev", the first in `NAMES` is taken. If that name occurs in several
+    spellings, as "Train" and "train", all are returned, those in lower case first; the caller decides between them.
     """
     given = sorted(set(names), key=lambda name: (name != name.lower(), name))
     found: dict[SplitName, tuple[str, ...]] = {}

@@ -1,4 +1,4 @@
-"""Suggests the name of a task of own data for what was given without a scheme: a file, a folder or a hub data set."""
+"""Suggests task names for a file, a folder or a hub data set that was given without a scheme such as `csv:`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from tlbench_data.own.other_sources import is_image
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 _MOST_ENTRIES = 1000
-"""Number of entries of a folder that are looked at: enough to tell images from tables."""
+"""Most entries of a folder that are inspected to tell whether it holds images or tables."""
 
 
 def suggested(name: str) -> list[str]:
-    """Returns names with a scheme that a name without one may mean; empty if it looks like nothing that is read."""
+    """Returns task names, such as `csv:a.csv`, that a name without a scheme may mean; empty if there are none."""
     path = Path(name)
     try:
         schemes = _schemes_of_folder(path.expanduser()) if path.expanduser().is_dir() else _schemes_of_file(name)
-    # There is no such user (~name), the folder may not be read, or the name is too long for a path.
+    # ~name is no user of this machine, the folder is not readable, or the name is too long for a path.
     except (RuntimeError, OSError, ValueError):
         return []
     if not schemes and _REPOSITORY.fullmatch(name) and not path.exists():

@@ -29,5 +29,5 @@ class ClassWeighted(Strategy):
 
 def has_one_class(output: Output) -> bool:
     """Returns whether each example, or each word, has exactly one of several classes."""
-    # By the contract's properties and not by type, so that outputs of other plugins count.
+    # Decided by the contract's properties, not by type, so that outputs of other plugins count too.
     return bool(output.classes) and ((output.answers == "numbers" and output.whole) or output.answers == "tags")

@@ -62,7 +62,7 @@ class FeatureStrategy(ClassWeighted):
             PluginError: The output has no per-example or per-word features.
         """
         (result,) = self.fit_batch([job])
-        # `fit_batch` returns failures, so that one trial cannot lose the others; a single fit raises its own.
+        # `fit_batch` returns errors, so that one failed trial does not lose the others; a single fit raises its error.
         if isinstance(result, FitEnded):
             raise result
         return result
@@ -207,5 +207,5 @@ def _word_model(job: Job) -> Model:
         raise PluginError(
             f"a probe of words needs a TokenHead (one linear layer per token), not {type(job.head).__name__}"
         )
-    # From behind the last stage on: the encoder stays frozen, and its cached output is read.
+    # Training begins after the last stage: the encoder stays frozen, and its cached output is read.
     return Model(job.encoder, job.head, start=len(job.encoder.stages))

@@ -57,7 +57,7 @@ def samples(jobs: Sequence[Job], class_weight: ClassWeight | None = None) -> lis
 
 
 def sample_of(job: Job, class_weight: ClassWeight | None = None) -> Sample:
-    """Returns the features and targets of the job's training subset, and the weights of its rows if classes have some.
+    """Returns the features and targets of the job's training subset, and row weights if classes are weighted.
 
     Raises:
         Diverged: A feature is not finite.
@@ -126,7 +126,7 @@ def _word_sample(job: Job) -> Sample:
         # bf16 is too coarse for a solver that runs to convergence.
         values = at_least_fp32(hidden.x[torch.from_numpy(rows), torch.from_numpy(columns)]).to(features.device)
         if not len(features):
-            # Allocated here because only the first batch shows the dtype that the encoder returns.
+            # Allocated here, because the dtype that the encoder returns is known only after the first batch.
             features = values.new_empty(words, encoder.width)
         features[torch.from_numpy(slots)] = values
     targets = [

@@ -144,7 +144,7 @@ class HFBackbone(Backbone):
         kind = self._writer(folder)
         if kind is None:
             raise PluginError(self._no_decoder(folder))
-        # `load_encoder` begins the identity of random weights with this word.
+        # `load_encoder` gives encoders with random weights an identity that begins with "random".
         weights = None if encoder.identity.startswith("random") else self._content(folder)
         generation = GenerationSettings(folder, output.max_length, self.beams)
         return text_head(kind, folder, self.name, weights, encoder, generation)

@@ -58,8 +58,8 @@ def _block_list(native: Any, title: str) -> str:
     paths: list[str] = [path for path, module in lists if len(module) == layers]
     if not paths:
         raise PluginError(f"{title}: {type(native).__name__} has no list of {layers} blocks")
-    # Parents come before children in named_modules, so a later list of equal length is inside a block by chance, or
-    # beside the first: then the model's layers are spread over both.
+    # `named_modules` yields parents before children, so a later list is either inside a block, with the same length by
+    # chance, or beside the first list. In the second case the model's layers are spread over both lists.
     siblings = [path for path in paths[1:] if path.rpartition(".")[0] == paths[0].rpartition(".")[0]]
     if siblings:
         raise PluginError(f"{title}: {type(native).__name__} spreads its blocks over {paths[0]} and {siblings[0]}")

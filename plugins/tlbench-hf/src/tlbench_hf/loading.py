@@ -146,10 +146,10 @@ def _from_pretrained(folder: Path, title: str, auto: Any, config: Any, options: 
             dtype=torch.float32,
             local_files_only=True,
             trust_remote_code=False,
-            # Never a pickle, and never the repository's own code.
+            # Pickled weights are never loaded, because a pickle can run code.
             use_safetensors=True,
             output_loading_info=True,
-            # Otherwise the library raises without naming them; `_refuse_incomplete` does.
+            # Otherwise the library raises without naming the mismatched tensors; `_refuse_incomplete` names them.
             ignore_mismatched_sizes=True,
             **options,
         )

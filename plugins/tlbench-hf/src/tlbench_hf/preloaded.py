@@ -18,7 +18,7 @@ import tlbench_hf.text.tokenizing
 import tlbench_hf.text.word_rows  # noqa: F401
 
 # transformers compiles a thousand patterns when it first loads weights, which takes longer than loading a small model.
-# The function is not public: without it, each worker computes them.
+# The function is not public; if a release of transformers lacks it, each worker compiles the patterns itself.
 with suppress(Exception):
     from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 

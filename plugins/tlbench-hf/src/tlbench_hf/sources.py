@@ -50,7 +50,7 @@ def pin(text: str) -> tuple[str, str]:
         UsageError: The folder is missing, holds no model, loads other models, or does not match the revision; the name
             is neither a folder nor a repository; or neither the cache nor the hub gives a commit.
     """
-    # The whole text first: a folder's name may itself contain an @.
+    # The whole text is tried as a folder first, because a folder's name may itself contain an @.
     whole = Path(text).expanduser()
     if text and whole.is_dir():
         return str(whole.resolve()), digest(whole.resolve())
@@ -90,7 +90,7 @@ def digest(folder: Path) -> str:
         raise UsageError(f"hf:{folder}: no config.json in this folder")
     paths = {path for pattern in _TEXT_FILES for path in folder.glob(pattern)}.union(weight_files(folder))
     stats = [(str(path.relative_to(folder)), path.stat()) for path in sorted(paths) if path.is_file()]
-    # Hashing gigabytes takes seconds: done again only when a size or modification time changes.
+    # Hashing gigabytes takes seconds, so it is repeated only when a file's size or modification time changes.
     return _digest(folder, tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats))
 
 
@@ -153,7 +153,7 @@ def fetched_folder(source: str, revision: str | None, optional: Collection[str] 
         UsageError: The files are not on this machine and cannot be downloaded, no revision is given, or the repository
             loads files that the revision does not pin.
     """
-    # Before anything is downloaded, and again once the configuration of the fetched revision is known.
+    # Checks the configuration that is on this machine, if any; one that is downloaded is checked below.
     _refuse_foreign(source, revision)
     folder = local_folder(source, revision, optional)
     if folder is not None:
@@ -166,8 +166,9 @@ def fetched_folder(source: str, revision: str | None, optional: Collection[str] 
     try:
         # Checked with one short request, because downloads retry for minutes when there is no network.
         HfApi().model_info(source, revision=revision, timeout=_TIMEOUT_SECONDS)
-        # Small files first, because a folder with weights counts as complete. Under the revision as given, so that
-        # the cache stores that name's commit too; everything after uses the commit.
+        # Small files are downloaded first, because a folder with weights counts as complete. They are requested under
+        # the revision as given (which may be a branch), so that the cache records its commit; later requests use the
+        # commit.
         texts = Path(snapshot_download(source, revision=revision, allow_patterns=list(_TEXT_FILES)))
         refuse_foreign(texts, _title(source, revision))
         for name in optional:

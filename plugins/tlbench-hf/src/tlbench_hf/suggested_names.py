@@ -7,8 +7,8 @@ from pathlib import Path
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
 _FILES = (".txt", ".vec", ".csv", ".json", ".safetensors", ".bin", ".pt", ".pth")
-"""Ends of names that are files rather than repositories."""
-# The hub moved the models that once had no organisation.
+"""File name extensions; a name that ends in one of them is taken for a file, not a repository."""
+# Models that once had names without an organisation, with the organisation that the hub moved them to.
 _ORGANISATIONS = {
     r"bert-(base|large)-.+": "google-bert",
     r"roberta-(base|large)(-.+)?": "FacebookAI",

@@ -13,7 +13,7 @@ TABLES = ("position_ids", "inv_freq", "masked_bias", ".attn.causal_mask")
 """Suffixes of the names of tensors that older checkpoints store and newer versions of transformers compute."""
 # GPT-2 and its relatives store the causal mask of attention under the name of a bias.
 _MASKS = (".attn.bias", ".attn.attention.bias", ".attention.bias")
-# The limit of the safetensors library itself: a larger number means that the file is something else.
+# Maximum header size in bytes, as in the safetensors library; a file with a larger one is not a safetensors file.
 _LARGEST_HEADER = 100_000_000
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tlbench.modeling.encoder import Encoder
 
 SMALLEST = 8
-"""Minimum side length of an image in pixels; a smaller size is refused as a typing error."""
+"""Minimum side length of an image in pixels; a smaller size is refused, because it is probably a typo."""
 
 
 class ImageBackbone(Backbone):
@@ -93,7 +93,8 @@ class TimmBackbone(ImageBackbone):
         if self.size is not None and self.size < SMALLEST:
             raise UsageError(f"{self.name}: size is {self.size}, but must be at least {SMALLEST} pixels a side")
         if self.weights is not None:
-            # The only way to complete a field of a frozen dataclass; the digest must be part of the cell's identity.
+            # The digest must be part of the field, because the fields identify the results of this backbone. This is
+            # the only way to set a field of a frozen dataclass.
             object.__setattr__(self, "weights", sources.pinned_file(self.weights, self.name))
 
     def card(self) -> Card:
@@ -108,7 +109,7 @@ class TimmBackbone(ImageBackbone):
     def missing(self) -> str | None:
         """Returns a message that says which weights are missing and how to get them, or None.
 
-        Of a name without the tag of its weights, only timm itself knows where they are: they count as present.
+        If the name has no tag, only timm itself can tell which weights it stands for, so they count as present.
         """
         if self.card().on_disk or (self.weights is None and "." not in self.architecture):
             return None

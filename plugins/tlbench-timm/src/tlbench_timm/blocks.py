@@ -41,7 +41,7 @@ def verified_blocks(native: nn.Module, size: tuple[int, int], build: Callable[[l
         size: Height and width of its images.
         build: Builds a staged encoder from a list of block paths.
     """
-    # A generator of its own, so that loading a model leaves the global random state alone.
+    # The noise has its own generator, so that loading a model leaves the global random state alone.
     noise = torch.randn((_ROWS, 3, *size), generator=torch.Generator().manual_seed(0))
     for paths in candidates(native):
         if not paths:
@@ -50,8 +50,8 @@ def verified_blocks(native: nn.Module, size: tuple[int, int], build: Callable[[l
             with torch.random.fork_rng(devices=[]), torch.no_grad(), _amplified(native):
                 if _is_exact(build(paths), noise):
                     return paths
-        # Hundreds of architectures by many authors raise any exception when called block by block; fall back to the
-        # next.
+        # timm has hundreds of architectures by many authors; when called block by block, they may raise any exception.
+        # The next candidate is tried then.
         except Exception:
             continue
     return []
@@ -92,10 +92,8 @@ def _is_exact(encoder: Encoder, pixels: Tensor) -> bool:
 def _amplified(native: nn.Module) -> Iterator[None]:
     """Context manager that sets near-zero parameters to 0.5, so that every block affects the output.
 
-    A wrong split into stages would otherwise go unnoticed.
-
-
-    Layer scales and zero-initialised residual weights are such parameters.
+    Layer scales and zero-initialised residual weights are such parameters; with their original values, a wrong split
+    into stages could go unnoticed.
     """
     near_zero = [p for p in native.parameters() if p.numel() and float(p.abs().max()) < _NEAR_ZERO]
     originals = [p.clone() for p in near_zero]

@@ -14,7 +14,7 @@ from tlbench_timm.sources import cached_file, unchanged_file
 
 _CLASSIFIER = re.compile(r"(fc|classifier|last_linear|head|head\.fc|head_dist)\.(weight|bias)")
 _BUFFER = re.compile(r".*(running_mean|running_var|attn_mask|relative_position_bias|relative_coords_table)")
-# The limit of the safetensors library itself: a larger number means that the file is something else.
+# Maximum header size in bytes, as in the safetensors library; a file with a larger one is not a safetensors file.
 _LARGEST_HEADER = 100_000_000
 # Parts of the tags that timm gives to pretrained weights, as in resnet18.a1_in1k.
 _PRETRAINING_DATA = {
@@ -56,7 +56,7 @@ def read_card(architecture: str, revision: str | None, weights: str | None, size
 def count(file: Path, size: int | None) -> int | None:
     """Returns the number of encoder parameters in a file, or None if it may differ at this image size."""
     shapes = dict(_tensors(file))
-    # Position tables are resized for another image size, so their number in the file is not the model's.
+    # Position tables are resized to the image size, so the model may have more or fewer parameters than the file.
     if size is not None and any("pos_embed" in name or "relative_position" in name for name in shapes):
         return None
     wanted = (n for n in shapes if not _CLASSIFIER.fullmatch(n) and not _BUFFER.fullmatch(n))

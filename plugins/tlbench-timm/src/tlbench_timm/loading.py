@@ -16,7 +16,8 @@ from tlbench.modeling.stages.staged_encoder import StagedEncoder
 from tlbench_timm.blocks import verified_blocks
 from tlbench_timm.convention import ImageConvention
 
-# Finding the blocks takes several test passes; it depends on the architecture alone, not on the weights.
+# Maps a backbone's name and image size to the paths of its blocks. Finding them takes several test passes, but depends
+# on the architecture alone, so it is done once for all weights.
 _blocks: dict[tuple[str, tuple[int, int]], list[str]] = {}
 
 
@@ -49,7 +50,7 @@ def staged(native: nn.Module, title: str, size: tuple[int, int], content: str | 
         _blocks[key] = verified_blocks(native, size, build)
     try:
         return build(_blocks[key])
-    # Architectures by many authors raise any exception for a size that they do not support.
+    # An architecture may raise any exception for an image size that it does not support.
     except Exception as error:
         raise UsageError(f"{title}: does not run on images of {size[0]}x{size[1]}: {_one_line(error)}") from error
 

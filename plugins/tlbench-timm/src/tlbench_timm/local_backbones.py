@@ -123,9 +123,10 @@ class CifarResNet(LocalBackbone):
             sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
         if not sha256.startswith(self.files[self.depth]):
             raise UsageError(f"{self.name}: {path} is not the published file: its sha256 begins {sha256[:8]}")
-        # A .th file is a pickle: weights_only, since its code would run even though the digest was checked.
+        # A .th file is a pickle, which could run code when it is loaded; `weights_only` prevents that in any case, even
+        # though the digest was checked.
         state: Mapping[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-        # Saved from DataParallel, which prefixes every name.
+        # The weights were saved from a DataParallel module, which puts "module." before every name.
         return {key.removeprefix("module."): value for key, value in state.items()}
 
     def build(self, weights: Mapping[str, Tensor] | None) -> nn.Module:

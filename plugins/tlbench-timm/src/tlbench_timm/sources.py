@@ -102,7 +102,7 @@ def fetched_file(architecture: str, revision: str | None) -> Path:
     try:
         # Checked with one short request, because downloads retry for minutes when there is no network.
         commit = HfApi().model_info(repository, revision=revision, timeout=_TIMEOUT_SECONDS).sha
-        # For the card: it has the licence.
+        # `card` reads the licence from this file.
         hf_hub_download(repository, "config.json", revision=commit)
         return Path(hf_hub_download(repository, filename, revision=commit))
     # The hub client lets exceptions of its HTTP library through, and that library differs between releases.
@@ -123,7 +123,7 @@ def _cached(repository: str, revision: str | None, filename: str) -> Path | None
     # The architecture is user input, and may not be a valid repository name.
     except HFValidationError:
         return None
-    # Not a string but a marker object when the cache knows that the file does not exist.
+    # The result is a marker object instead of a string if the cache records that the repository lacks the file.
     return Path(cached) if isinstance(cached, str) else None
 
 

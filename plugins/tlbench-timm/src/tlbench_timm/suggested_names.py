@@ -16,7 +16,8 @@ def suggested(name: str) -> list[str]:
 
 
 def _is_model(architecture: str) -> bool:
-    # Importing timm takes seconds; the source of its models is read instead, where each model is a function.
+    # Importing timm takes seconds, so its source files are searched for a function of this name instead: timm defines
+    # each model by a function.
     spec = find_spec("timm")
     folders = [Path(place) / "models" for place in (spec.submodule_search_locations or ())] if spec else []
     defined = f"\ndef {architecture}(".encode()

@@ -9,7 +9,7 @@ from tlbench_words.backbone import SCHEME, WordVectors
 from tlbench_words.vector_files import pin
 
 SUFFIXES = (".vec", ".txt")
-"""Usual ends of the names of files of word vectors."""
+"""Usual file name extensions of word vectors."""
 
 
 @hookimpl
@@ -34,5 +34,5 @@ def tlbench_resolve(kind: str, name: str) -> Backbone | None:
 
 @hookimpl
 def tlbench_suggest(kind: str, name: str) -> list[str]:
-    """Returns the name of the file of vectors that a name without the scheme may mean."""
+    """Returns the name with `words:` before it if it ends in one of `SUFFIXES`, else an empty list."""
     return [f"{SCHEME}{name}"] if kind == "backbone" and name.lower().endswith(SUFFIXES) else []

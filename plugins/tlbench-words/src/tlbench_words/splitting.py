@@ -28,7 +28,7 @@ class Splitter:
         return self._rows(_straighten(word)) or self.text(word) or [UNKNOWN]
 
     def _rows(self, token: str) -> list[int]:
-        # The whole word first: the vocabulary may have "well-known" itself.
+        # The whole word is looked up before its parts, because the vocabulary may contain "well-known" itself.
         if row := self._row(token):
             return [row]
         pieces = _PIECES.findall(token)

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Increase this when the same file produces different vectors; it is part of the cache key."""
-# A binary file may have no line feed at all: read no more than this to find the first one.
+# Maximum number of bytes to read as the first line, because a binary file may have no line feed at all.
 _LONGEST_ROW = 1 << 20
 _ENDS = b" \r\n"
 
 
 @dataclass(frozen=True)
 class VectorFileHeader:
-    """A file's digest and table size, known from one pass before any number is parsed."""
+    """A file's digest and table size, determined in one pass that parses no vectors."""
 
     digest: str
     """First twelve hex digits of the content's SHA-256."""
@@ -56,7 +56,7 @@ def pin(text: str) -> tuple[Path, str]:
         UsageError: The file is missing, or its content does not match the digest.
         DataError: The file is not a table of word vectors.
     """
-    # The whole text first: a file's name may itself contain an @.
+    # The whole text is tried as a file first, because a file's name may itself contain an @.
     whole = Path(text).expanduser()
     if whole.is_file():
         return whole.resolve(), read_header(whole.resolve()).digest
@@ -86,7 +86,7 @@ def load_vectors(path: Path, digest: str) -> Vectors:
 
     Raises:
         UsageError: The file is missing, or its content does not match the digest.
-        DataError: A line is not a word followed by as many numbers as in the first line.
+        DataError: The file has an invalid line (see `read_vectors`).
     """
     from tlbench.modeling.disk.disk_cache import cached_arrays
 
@@ -100,10 +100,13 @@ def load_vectors(path: Path, digest: str) -> Vectors:
 
 
 def read_vectors(path: Path, header: VectorFileHeader) -> dict[str, np.ndarray]:
-    """Returns "table", (words + 1, D) float32 with zeros in row 0, and "words", UTF-8 bytes joined by line feeds.
+    """Returns "table", (words + 1, D) float32 with zeros in row 0, and "words".
+
+    "words" holds the words of rows 1, 2, ... as UTF-8 bytes separated by line feeds, uint8.
 
     Raises:
-        DataError: A line is not a word followed by as many numbers as in the first line, or repeats a word.
+        DataError: A line is not a UTF-8 word followed by as many numbers as in the first line, repeats a word, or has a
+            number that is not finite.
     """
     import numpy as np
 
@@ -116,7 +119,7 @@ def read_vectors(path: Path, header: VectorFileHeader) -> dict[str, np.ndarray]:
             columns = line.rstrip(_ENDS).split(b" ")
             words, numbers = columns[: -header.width], columns[-header.width :]
             # GloVe has words with spaces (". . ."), so the numbers are counted from the right; a number among the
-            # word's parts means that the line has too many.
+            # word's parts means that the line has more numbers than expected.
             if any(_is_number(part) for part in words[1:]):
                 raise DataError(f"{path}: row {number}: {len(columns) - 1} numbers where {header.width} are expected")
             word = b" ".join(words)
@@ -148,7 +151,8 @@ def _read_header(path: Path, size: int, changed: int) -> VectorFileHeader:
     with path.open("rb") as file:
         first = file.readline(_LONGEST_ROW)
         columns = first.rstrip(_ENDS).split(b" ")
-        # Two whole numbers are word2vec's header; a vector of one dimension after a numeric word would look the same.
+        # Two whole numbers are taken for word2vec's header, although a number as the word of a one-dimensional vector
+        # would look the same.
         heading = len(columns) == 2 and all(column.isdigit() for column in columns)
         if heading:
             declared, width = int(columns[0]), int(columns[1])

@@ -44,7 +44,7 @@ class WordConvention(Convention):
         return {"ids": ids, "mask": torch.ones_like(ids, dtype=torch.bool)}
 
     def standin(self, hidden: Hidden) -> Batch:
-        """Returns a batch of unknown words of the hidden states' shape."""
+        """Returns a batch of unknown words, (B, T) as the hidden states (B, T, D), with their mask."""
         return {"ids": torch.zeros(hidden.x.shape[:2], dtype=torch.long, device=hidden.x.device), "mask": hidden.mask}
 
     def mask(self, batch: Batch) -> Tensor | None:
@@ -56,7 +56,7 @@ class WordConvention(Convention):
 def encoder(vectors: Vectors, digest: str, readout: str, pretrained: bool) -> StagedEncoder:
     """Returns an encoder whose only stage is the table of word vectors.
 
-    If not `pretrained`, the vectors are random, with the same standard deviation.
+    If not `pretrained`, the vectors are random, with the standard deviation of `vectors`.
     """
     # Copied: the cached table is memory-mapped read-only, and fine-tuning writes into the weight.
     weight = torch.from_numpy(np.array(vectors.table))
@@ -71,7 +71,7 @@ def encoder(vectors: Vectors, digest: str, readout: str, pretrained: bool) -> St
 
 
 def featurize_texts(examples: Examples, splitter: Splitter, length: int, fingerprint: str) -> Data:
-    """Returns one row of known words per example, truncated to `length`.
+    """Returns one row of word ids per example, with the words that have a vector, truncated to `length`.
 
     If a pair of texts is too long, the longer text is truncated first.
 
@@ -88,7 +88,7 @@ def featurize_texts(examples: Examples, splitter: Splitter, length: int, fingerp
 
 
 def featurize_sentences(examples: Examples, splitter: Splitter, fingerprint: str) -> Data:
-    """Returns a row with all words of a sentence; the alignment marks the first vector of each word.
+    """Returns one row of word ids per sentence; the alignment marks where each word of the sentence begins.
 
     Raises:
         PluginError: The inputs are not one tuple of words.
@@ -100,7 +100,8 @@ def featurize_sentences(examples: Examples, splitter: Splitter, fingerprint: str
     rows, alignment = [], []
     for example in examples:
         parts = [splitter.word(word) for word in example.inputs[0]]
-        # A word's index at the first of its parts, -1 at the others; a sentence without words has one padding row.
+        # A word's alignment is its index at its first part and -1 at its other parts. A sentence without words gets one
+        # unknown word, aligned with -1.
         begins = [[index, *[-1] * (len(part) - 1)] for index, part in enumerate(parts)]
         rows.append(_row(parts))
         alignment.append(np.array([place for part in begins for place in part] or [-1], dtype=np.int64))
@@ -120,7 +121,7 @@ def collate(rows: Sequence[np.ndarray]) -> Batch:
 
 
 def _row(parts: Sequence[Sequence[int]]) -> np.ndarray:
-    # A text without any known word becomes one unknown word, because the mean over no rows is 0/0.
+    # A text without any known word becomes one unknown word, because the mean over no words is 0/0.
     return np.array([row for part in parts for row in part] or [UNKNOWN], dtype=np.int32)
 
 

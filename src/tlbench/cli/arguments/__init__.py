@@ -1,1 +1,1 @@
-"""Values of options: how they are read, and what is said about those that cannot be read."""
+"""Reads the values of options, and words the errors for values that cannot be read."""

@@ -1,4 +1,4 @@
-"""Rewords errors of the command line's parser: one suggestion, and the choices that were meant."""
+"""Rewords errors of the command line's parser, without repetitions and with the nearest valid choice."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _NUMBERS = {
 
 
 def reworded(message: str) -> str:
-    """Returns the message of a parser's error, with the nearest choice and without what is said twice."""
+    """Returns the message of a parser's error without repetitions, and with the nearest valid choice."""
     # typer and click each add their own suggestion for a misspelt command.
     message = _REPEATED.sub(r"\1", message)
-    # An optional argument is named by its whole form, which lists every choice once more.
+    # An optional argument appears as in the usage line, which repeats all choices: keep only its name.
     message = _ARGUMENT.sub(lambda match: match["name"], message)
     for kind, words in _NUMBERS.items():
         message = message.replace(f"is not a valid {kind}.", f"is not {words}.")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BoardChoice:
-    """The values of these options; empty ones choose everything."""
+    """The values of the options that choose rows, their order, columns and metric; empty ones choose everything."""
 
     tasks: tuple[str, ...] = ()
     backbones: tuple[str, ...] = ()
@@ -71,23 +71,23 @@ class _Installed:
         return Catalog.discover()
 
     def names(self, axis: str) -> Callable[[str], str]:
-        """Returns the function from a name to its canonical form."""
+        """Returns a function that returns the canonical form of a name; `axis` is "task", "backbone" or "strategy"."""
         return lambda name: str(getattr(self._catalog, axis)(name).ref.name)
 
 
 def with_chosen_tasks(
     summaries: Summaries, planned: Sequence[str], choice: BoardChoice, everywhere: Summaries
 ) -> tuple[Summaries, list[str]]:
-    """Returns the summaries of the chosen tasks and the planned cells among them; ranks are within a task.
+    """Returns the summaries of the chosen tasks, and the ids of the planned cells among them.
 
     Args:
         summaries: The cells of the run or suite that is shown.
         planned: Ids of its planned cells.
         choice: The options.
-        everywhere: The cells of all records in the folder, for the message on a task that is only there.
+        everywhere: All records in the folder; an error says if a task is recorded there but not in `summaries`.
 
     Raises:
-        UsageError: A task has no record.
+        UsageError: A chosen task has no record in `summaries`.
     """
     if not choice.tasks:
         return summaries, list(planned)
@@ -111,9 +111,9 @@ def _recorded_tasks(summaries: Summaries) -> set[str]:
 def with_metric(
     store: Store, summaries: Summaries, planned: Sequence[str], metric: str, unreadable: Callable[[Unreadable], None]
 ) -> tuple[Summaries, list[str]]:
-    """Returns summaries that another recorded metric ranks, and the planned cells among them.
+    """Returns summaries with another recorded metric to rank by, and the ids of the planned cells among them.
 
-    How many cells of each task do not have the metric is printed to stderr.
+    Prints to stderr how many cells of each task are left out because the metric was not recorded.
 
     Raises:
         UsageError: No record has the metric.
@@ -127,10 +127,10 @@ def with_metric(
 
 
 def chosen_rows(table: Table, choice: BoardChoice, metrics: Mapping[str, Metric]) -> Table:
-    """Returns the table with the rows of the other choices, in the chosen order.
+    """Returns the rows that the chosen backbones, strategies and conditions keep, in the chosen order.
 
     Raises:
-        UsageError: A name or condition that no row has, or an unknown column.
+        UsageError: No row has a given name or meets the conditions, or a condition is invalid or a column unknown.
     """
     columns = named_columns(metrics, table.metrics)
     conditions = [read_condition(text, columns) for text in choice.conditions]
@@ -166,7 +166,7 @@ def view_of(
         id_digits: Number of digits that tell the cells of the folder apart.
 
     Raises:
-        UsageError: An unknown column.
+        UsageError: A column is unknown.
     """
     remark = hidden_text(hidden, choice.hides)
     more = "1 more record" if elsewhere == 1 else f"{elsewhere:,} more records"

@@ -43,12 +43,12 @@ def print_one(catalog: Catalog, name: str, out: Path, backbone: str | None = Non
         name: A name, the path of a suite file, or the id of a cell.
         out: Folder of results, for the id of a cell.
         backbone: The name of a backbone on which the search space of a strategy may depend.
-        task: The name of a task on which it may depend.
+        task: The name of a task on which that search space may depend.
 
     Raises:
         UnknownName: Nothing has this name.
         AmbiguousName: Two installed distributions provide, for example, a task of this name.
-        UsageError: There is a backbone or a task, and the strategy of this name does not go with it.
+        UsageError: `backbone` or `task` is given, and the strategy of this name cannot be used with it.
     """
     # The form of a cell's id; names of plugins are in kebab-case, and one of 16 hex digits is not expected.
     if re.fullmatch(r"[0-9a-f]{16}", name):
@@ -57,7 +57,7 @@ def print_one(catalog: Catalog, name: str, out: Path, backbone: str | None = Non
         print_record(catalog, name, out)
         return
     if backbone or task:
-        # Only what a strategy searches depends on them.
+        # Only the search space of a strategy depends on a backbone or task, so the name must be a strategy's.
         _print_strategy(catalog, catalog.strategy(name), backbone, task)
         return
     is_known = False
@@ -91,10 +91,10 @@ def print_one(catalog: Catalog, name: str, out: Path, backbone: str | None = Non
 
 
 def _recorded_cell(beginning: str, out: Path) -> str:
-    """Returns the id of the recorded cell that begins with these digits; empty if there is none.
+    """Returns the id of the only recorded cell whose id begins with these digits; empty if there is none.
 
     Raises:
-        UsageError: Several ids begin with them.
+        UsageError: Several recorded ids begin with these digits.
     """
     if not re.fullmatch(r"[0-9a-f]{1,15}", beginning):
         return ""

@@ -1,4 +1,4 @@
-"""What `tlbench show` says about a strategy: the space that it searches and the first setting, for each backbone."""
+"""The details of a strategy that `tlbench show` prints: its search space and first setting for each backbone."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def strategy_facts(
 ) -> Iterator[tuple[str, str]]:
     """Yields labels and texts about a strategy.
 
-    Without a backbone, the search space is that of each installed backbone, and backbones of equal spaces share a line.
+    Without a backbone, the search spaces for all installed backbones are shown; backbones with equal ones share a line.
 
     Raises:
-        UsageError: An unknown backbone or task, or the strategy does not use a backbone or cannot adapt it to the task.
+        UsageError: A name is unknown, or the strategy uses no backbone or cannot adapt this one to the task.
     """
     chosen = catalog.task(task).item if task else None
     if backbone and not strategy.uses_backbone:
@@ -58,7 +58,7 @@ def _is_adapted(strategy: Strategy, backbone: Backbone, task: Task | None) -> bo
 
 
 def _space(strategy: Strategy, backbones: Sequence[Backbone | None], task: Task | None) -> Iterator[tuple[str, str]]:
-    # By hyperparameter, the backbones of each text.
+    # For each hyperparameter, the text of its domain -> the names of the backbones with this text.
     texts: dict[str, dict[str, list[str]]] = {}
     reason = ""
     for backbone in backbones or [None]:
@@ -85,7 +85,7 @@ def _space(strategy: Strategy, backbones: Sequence[Backbone | None], task: Task 
 
 
 def _context(task: Task | None, backbone: Backbone | None) -> SpaceContext:
-    # A space may depend on the task, of which there is none here: an example of two classes.
+    # The space may depend on the task: without one, show that for a task with two classes.
     if task is None:
         return SpaceContext(TaskInfo("any", Classes(("0", "1")), ("accuracy",)), Protocol(), backbone)
     return space_about(task, Protocol(), backbone)

@@ -23,9 +23,9 @@ _MOST_LENGTH = 300
 def print_first_checks(names: Iterable[str], catalog: Catalog) -> None:
     """Prints the warnings on tasks whose data was not checked before, at most two lines for each, to stderr.
 
-    The test split is not read. Data that cannot be read are left to the run, which records the error in their cells.
+    The test split is not read. For data that cannot be read nothing is printed: the run records the error in its cells.
     """
-    # What -q keeps back is shown by the next run without it.
+    # With -q, nothing is checked, so the next run without -q prints the warnings.
     for found in () if is_quiet() else _found(names, catalog):
         if is_checked(found):
             continue

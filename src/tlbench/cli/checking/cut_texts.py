@@ -1,4 +1,4 @@
-"""What a run and a record say of texts that a backbone cut to its maximum length."""
+"""Describes, for a run and for a record, the share of texts that a backbone cut to its maximum length."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tlbench.running.longer_texts import longer_texts
 
 
 def cut_text(record: Record, catalog: Catalog) -> str:
-    """Returns the share of texts that were cut in each split with the option for longer ones; empty if unknown."""
+    """Returns the share of texts cut in each split, and how to allow longer texts; "none" if none, empty if unknown."""
     if not record.truncated:
         return ""
     if not any(record.truncated.values()):
@@ -22,7 +22,7 @@ def cut_text(record: Record, catalog: Catalog) -> str:
 
 
 def cut_text_lines(records: Iterable[Record], catalog: Catalog) -> list[str]:
-    """Returns a line for each backbone that cut at least 1% of a split's texts of a task."""
+    """Returns a line for each task and backbone that cut at least 1% of the texts of a split."""
     lines: dict[tuple[str, str], str] = {}
     for record in records:
         backbone = record.cell.backbone
@@ -39,5 +39,5 @@ def _advice(record: Record, catalog: Catalog) -> str:
     try:
         return longer_texts(catalog.backbone(record.cell.backbone.name))
     except Exception:
-        # The record may be of a plugin that is not installed any more, or whose card() fails.
+        # The plugin of the backbone may not be installed any more, or its card() may fail.
         return ""

@@ -38,7 +38,7 @@ class LiveView:
         title, facts = printable(status.suite), f"{counts}{failed}  {times}"
         head = Table.grid(padding=(0, 2))
         bar = options.max_width - len(title) - len(facts) - 4
-        # The bar gives way to the facts in a narrow terminal.
+        # In a narrow terminal, the bar is shortened or left out, so that the numbers fit.
         cells = [Text(title, style="bold", no_wrap=True, overflow="ellipsis")]
         cells += [ProgressBar(max(1, status.total), status.done, width=min(30, bar))] if bar >= 8 else []  # type: ignore[list-item]
         head.add_row(*cells, Text(facts, no_wrap=True))

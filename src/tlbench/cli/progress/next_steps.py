@@ -20,7 +20,7 @@ _OWN_DATA = {"text": "csv:FILE.csv", "image": "imagefolder:FOLDER"}
 
 
 def next_steps(table: Table, plan: Plan, catalog: Catalog, out: Path) -> list[str]:
-    """Returns lines with a command each and what it is for; none if no cell has a score.
+    """Returns lines, each with a command and a comment on its purpose; none if no cell has a score.
 
     Args:
         table: The leaderboard of the run.
@@ -59,7 +59,7 @@ def out_option(out: Path) -> str:
 
 
 def _on_own_data(best: list[Row], plan: Plan, catalog: Catalog) -> list[tuple[str, str]]:
-    # The names of tasks from files have a scheme, such as csv:, and then own data was just tried.
+    # A scheme in a task's name, such as csv:, means that this run already used the user's own data.
     if not best or any(":" in cell.task.name for cell in plan.cells):
         return []
     row = min(best, key=_seconds)

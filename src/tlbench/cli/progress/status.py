@@ -60,7 +60,7 @@ def _print_run(run: RunStatus) -> None:
 
 
 def _counts(store: Store, alive: list[RunStatus]) -> tuple[dict[str, int], str]:
-    """Returns the number of cells by state, `cells` being all of them, and the name of their suite."""
+    """Returns the number of cells in each state, with the total as `cells`, and the suite, or "all records"."""
     index = Index(store)
     status = {one.cell: one.status for one in index.summaries(_complain).cells}
     plan = store.plan()
@@ -68,7 +68,7 @@ def _counts(store: Store, alive: list[RunStatus]) -> tuple[dict[str, int], str]:
     running = {order.cell for run in alive for order in run.orders}
     counts = {"cells": len(ids), "finished": 0, "failed": 0, "running": 0, "waiting": 0}
     for cell_id in ids:
-        # A cell that is run afresh has a record, too.
+        # Checked first, because a cell that `--fresh` runs again already has a record.
         if cell_id in running:
             counts["running"] += 1
         elif cell_id not in status:

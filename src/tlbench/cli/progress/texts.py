@@ -8,7 +8,7 @@ from tlbench.results.render.escaping import printable
 from tlbench.running.monitoring.run_status import OrderStatus, RunStatus
 
 _MAX_ORDERS = 6
-"""Number of workers that a line of a log names."""
+"""Maximum number of workers whose work is named in one line of a log."""
 _MIN_TASK = 20
 _COLUMNS = ("worker", "strategy", "backbone", "progress", "time", "task")
 
@@ -28,7 +28,7 @@ def record_line(record: Record, done: int, total: int) -> str:
 
 
 def progress_line(status: RunStatus) -> str:
-    """Returns one line about a run that goes on: the time, the finished cells, and where the others are."""
+    """Returns one line about a run in progress: elapsed time, finished cells, time left, and what the workers do."""
     left = left_text(status)
     head = f"{duration(status.updated - status.began)}: {status.done} of {status.total} cells"
     orders = [_order_text(order) for order in status.orders[:_MAX_ORDERS]]

@@ -47,7 +47,7 @@ class Reporter:
         self._line_due, self._status_due = began + LINE_SECONDS, began
 
     def tick(self, now: float) -> None:
-        """Does what is due."""
+        """Writes the status file and prints a line, each if it is due at the time `now`, in seconds since the epoch."""
         is_line_due = self._print is not None and now >= self._line_due
         if not is_line_due and now < self._status_due:
             return
@@ -56,7 +56,7 @@ class Reporter:
             self._status_due = now + STATUS_SECONDS
             write_status(self._work, status)
         if self._print is not None and is_line_due:
-            # Not `+=`: after a machine was suspended, the missed lines are not made up for.
+            # Not `+=`, which would print all missed lines at once after the machine was suspended.
             self._line_due = now + LINE_SECONDS
             self._print(progress_line(status))
 

@@ -46,7 +46,8 @@ def delete(out: Path, chosen: Chosen, yes: bool, confirm: Callable[[str], bool] 
         confirm: Asks the user a question; None if nobody can answer.
 
     Raises:
-        UsageError: Nothing is chosen, nothing matches, nobody can confirm, or another run has one of the cells open.
+        UsageError: Nothing is chosen, nothing matches, nobody can confirm, or a run is working on one of the
+            cells, which is left as it is.
     """
     if chosen == Chosen():
         raise UsageError("nothing to delete: give the ids of cells, or --suite, --task, --backbone or --strategy")
@@ -69,7 +70,7 @@ def delete(out: Path, chosen: Chosen, yes: bool, confirm: Callable[[str], bool] 
 
 
 _Listed = list[tuple[StoredCell, Cell | None, str]]
-"""Stored cells, each with what it is and the status of its newest record."""
+"""Stored cells, each with its identity (None if no file tells it) and the status of its newest record."""
 
 
 def _matching(out: Path, chosen: Chosen) -> _Listed:
@@ -98,14 +99,14 @@ def _matching(out: Path, chosen: Chosen) -> _Listed:
 
 
 def _recorded_name(axis: str, name: str, find: Callable[[str], Found[Any]], known: set[str], out: Path) -> str:
-    """Returns the name as it is in records.
+    """Returns the form of a name that records have: `name` itself, or its canonical name from `find`.
 
     Raises:
-        UsageError: There are no cells with this name.
+        UsageError: Neither form is among the names in the records, `known`.
     """
     canonical = name
     if name not in known:
-        # The plugin may be gone, or the file that the name gives; the records have the names as they were.
+        # Fails if the plugin or the file of the name is gone; then only the name as it was recorded can match.
         with suppress(UsageError):
             canonical = find(name).ref.name
     if canonical in known:
@@ -119,7 +120,7 @@ def _ids_of_suite(catalog: Catalog, name: str) -> set[str]:
     from tlbench.planning.plan import plan
     from tlbench.planning.suite import read_suite
 
-    # Also what could not be run here.
+    # `here=False` includes cells whose data or weights are not on this machine.
     return {cell.id for cell in plan(read_suite(catalog.suite(name)), catalog, here=False).cells}
 
 

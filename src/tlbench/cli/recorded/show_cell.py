@@ -86,9 +86,9 @@ def _newest_readable(store: Store, cell_id: str) -> Record:
 
 
 def search_text(record: Record) -> str:
-    """Returns how many trials had different settings, and whether there were no more; empty if nothing is remarkable.
+    """Returns how many trials had distinct settings, such as "14 trials, 6 distinct"; empty if all had.
 
-    For example "14 trials, 6 distinct, which are all settings of the space".
+    A search that ended because every setting had been tried always has a text, which says so.
     """
     count, distinct = len(record.trials), record.distinct_settings
     if count == distinct and not record.ended_early:
@@ -120,5 +120,5 @@ def _resources(catalog: Catalog, record: Record) -> Resources | None:
         backbone = catalog.backbone(cell.backbone.name).item if cell.backbone else None
         return catalog.strategy(cell.strategy.name).item.resources(backbone, catalog.task(cell.task.name).item)
     except Exception:
-        # The record may be of a plugin that is not installed any more: there is no estimate then.
+        # The plugin may not be installed any more, and then there is no estimate.
         return None

@@ -11,13 +11,13 @@ from tlbench.cli.shell.examples import EXAMPLES
 
 
 class CommandGroup(TyperGroup):
-    """A group of commands, which adds what all of them share to each."""
+    """A group of commands, each of which gets the options of verbosity and its examples."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.params.extend(verbosity.options())
         for name, command in self.commands.items():
-            # A group within this one has done so itself.
+            # A nested group has added the options to its own commands and itself.
             if not isinstance(command, CommandGroup):
                 command.params.extend(verbosity.options())
             path = name if self.name in {None, "", "tlbench"} else f"{self.name} {name}"

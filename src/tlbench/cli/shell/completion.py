@@ -18,7 +18,7 @@ OutFolder: TypeAlias = Callable[[Path | None], Path]
 
 _CELL_ID = re.compile(r"[0-9a-f]{1,16}")
 _MAX_CELLS = 1000
-"""Up to so many cells of a plan, their titles are shown beside their ids."""
+"""Largest number of cells in a plan for which completion shows the cells' titles beside their ids."""
 
 
 def complete_names(*kinds: str) -> Complete:
@@ -95,7 +95,7 @@ def _names(kinds: tuple[str, ...], incomplete: str) -> list[str]:
 
 
 def _paths(incomplete: str, suffix: str = "") -> list[str]:
-    """Returns the paths that begin so, folders with a slash at their end; of files, only those with the suffix."""
+    """Returns the paths that begin with `incomplete`: folders, with a final slash, and files with the suffix."""
     folder, _, start = incomplete.rpartition("/")
     prefix = incomplete[: len(incomplete) - len(start)]
     found = []
@@ -124,6 +124,6 @@ def _cells(folder: Path, incomplete: str) -> Iterator[Any]:
     titles = {cell.id: cell.title for cell in plan.cells} if plan and len(plan.cells) <= _MAX_CELLS else {}
     for cell_id in sorted(store.attempts()):
         if cell_id.startswith(incomplete):
-            # A shell evaluates what it is given: only characters without a meaning are left in the title.
+            # The shell may evaluate the title, so replace all characters that have a meaning for it.
             title = re.sub(r"[^\w .,|@+=/-]", "_", titles.get(cell_id, ""), flags=re.ASCII)
             yield (cell_id, title) if title else cell_id

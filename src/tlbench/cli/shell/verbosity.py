@@ -17,7 +17,7 @@ _log = logging.getLogger("tlbench")
 
 
 class _StderrHandler(logging.StreamHandler[Any]):
-    """Writes to the stderr of the moment, which the live view replaces while it is shown."""
+    """Writes each log line to the current `sys.stderr`, which the live view replaces while it is shown."""
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr
@@ -36,18 +36,18 @@ def reset() -> None:
 
 
 def is_quiet() -> bool:
-    """Returns whether only results and errors are wanted, and no notes or progress."""
+    """Returns whether only results and errors are to be printed: with `-q` or `--log-level error`."""
     return _stderr.level > logging.WARNING
 
 
 def note(text: str) -> None:
-    """Prints a note to stderr; nothing with `-q`."""
+    """Prints a note to stderr, unless `is_quiet()`."""
     if not is_quiet():
         print(text, file=sys.stderr)
 
 
 def _set_level(level: int) -> None:
-    # Of the handler too, since the log of a run has lines of lower levels.
+    # Set on the handler too: a run's log file lowers the logger's level, which must not add lines on stderr.
     _stderr.setLevel(level)
     _log.setLevel(level)
 

@@ -1,4 +1,4 @@
-"""Image files: the formats that are read, and what identifies an image."""
+"""Image files: their formats, how they are opened, and the digests that identify images."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class ImageFile:
     digest: str
     """The first sixteen hex digits of the sha256 of the file's content."""
     adjusted: tuple[Adjustment, ...] = ()
-    """What opening it does besides decoding, as `read` finds out; part of the fingerprint of the data."""
+    """The changes that `open` makes to the decoded image, as determined by `read`; part of the data's fingerprint."""
 
     @classmethod
     def read(cls, path: Path, digest: str) -> ImageFile:
-        """Returns the file after decoding it once, with the adjustments that opening it makes; raises as `open`."""
+        """Returns the file with its `adjusted` set, for which the image is decoded once; raises as `open` does."""
         return cls(path, digest, cls(path, digest)._decoded()[1])
 
     def open(self) -> Image:
@@ -90,14 +90,14 @@ class ImageFile:
 
 
 def rgb(item: Image | ImageFile) -> Image:
-    """Returns the image of an example in RGB, from memory or from its file; raises as `ImageFile.open`."""
+    """Returns the image of an example in RGB, from memory or from its file; raises as `ImageFile.open` does."""
     return item.open() if isinstance(item, ImageFile) else as_shown(item)[0]
 
 
 def image_digest(image: Image | ImageFile) -> str:
     """Returns a digest of an image of an example, from memory or from its file, for fingerprints of the data."""
     if isinstance(image, ImageFile):
-        # The adjustments count: what was kept for the same file opened otherwise must not be read for it.
+        # With the adjustments, so that nothing cached for the same file under other adjustments is reused.
         return "+".join((image.digest, *image.adjusted))
     shown, adjusted = as_shown(image)
     image = shown if adjusted else image

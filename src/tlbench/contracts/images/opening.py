@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 MOST_ENLARGED_PIXELS = 2**26
 """Largest size, in pixels, that an image may take when its shorter side is enlarged to a model's input.
 
-Image processors enlarge before they crop: a line of 100,000 x 1 pixels is a file of 200 bytes, and becomes one of
-25,600,000 x 256.
+Image processors enlarge before they crop: an image of 100,000 x 1 pixels, in a file of 200 bytes, would become one of
+25,600,000 x 256 pixels.
 """
 _ENLARGED_SIDE = 256
 Adjustment = Literal["depth", "orientation", "alpha"]
-"""What opening an image may do besides decoding: scale 16 bits to 8, turn it as its EXIF says, lay it on white."""
+"""A change to a decoded image: 16 bits a channel are scaled to 8 ("depth"), the image is rotated or mirrored as its
+EXIF says ("orientation"), or transparent parts are made white ("alpha")."""
 # Pillow's names of the ways to undo each orientation of the EXIF standard.
 _UPRIGHT = {
     2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_270", 7: "TRANSVERSE",
@@ -32,7 +33,7 @@ def check_enlarged(image: Image, side: int = _ENLARGED_SIDE) -> None:
     """Refuses an image that would be too large once its shorter side is enlarged to `side` pixels.
 
     Raises:
-        DataError: It would have more than `MOST_ENLARGED_PIXELS`.
+        DataError: The enlarged image would have more than `MOST_ENLARGED_PIXELS` pixels.
     """
     short, long = sorted(image.size)
     if side * side * long > MOST_ENLARGED_PIXELS * max(short, 1):
@@ -43,13 +44,17 @@ def check_enlarged(image: Image, side: int = _ENLARGED_SIDE) -> None:
 
 
 def as_shown(image: Image) -> tuple[Image, tuple[Adjustment, ...]]:
-    """Returns the image in RGB as a viewer shows it on a white page, and what that took besides decoding."""
+    """Returns the image in RGB as a viewer shows it on a white page, and the adjustments that were made to it.
+
+    Raises:
+        DataError: The pixels have 32 bits, whose range is unknown.
+    """
     from PIL import Image
 
     image.load()
     adjusted: list[Adjustment] = []
     upright = _UPRIGHT.get(_orientation(image))
-    # Of these formats an image of mode I has 16 bits; in others its range is unknown.
+    # In these formats, an image of mode I has 16 bits; in others its range is unknown.
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
         image = _of_8_bits(image)
         adjusted.append("depth")
@@ -60,7 +65,7 @@ def as_shown(image: Image) -> tuple[Image, tuple[Adjustment, ...]]:
         adjusted.append("orientation")
     if image.has_transparency_data:
         layer = image.convert("RGBA")
-        # An opaque image stays what it is without its alpha.
+        # If every pixel is opaque, dropping the alpha channel changes no colour, so it is no adjustment.
         if layer.getchannel("A").getextrema() != (255, 255):
             image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
             adjusted.append("alpha")
@@ -72,7 +77,7 @@ def _of_8_bits(image: Image) -> Image:
     from PIL import Image
 
     values = np.asarray(image)
-    # The high byte: right whether 8 bits became 16 by a factor of 256 or of 257.
+    # The high byte is the 8-bit value whether 8 bits were scaled to 16 by a factor of 256 or of 257.
     pixels = (values >> 8).astype(np.uint8)
     pixels[values == image.info.get("transparency", -1)] = 255
     return Image.fromarray(pixels)
@@ -82,5 +87,5 @@ def _orientation(image: Image) -> int:
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:
-        # EXIF in disorder spoils no picture; Pillow raises almost any exception for it.
+        # Invalid EXIF data, for which Pillow raises almost any exception, does not make the image unusable.
         return 1

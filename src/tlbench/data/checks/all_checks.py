@@ -20,8 +20,8 @@ def all_findings(data: CheckedData, weighting: Sequence[str] = ()) -> list[Findi
     """Returns the findings of every check that needs no backbone, warnings first.
 
     Args:
-        data: The data.
-        weighting: Names of strategies that can weight classes, with the parameter `class_weight`.
+        data: The examples of the task.
+        weighting: Names of the strategies that have the parameter `class_weight`, for advice.
     """
     checks = (
         invalid_targets,

@@ -39,7 +39,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class CheckedData:
-    """What the checks read: the examples of a task and the form of their targets."""
+    """The input of the checks: the examples of a task and the form of their targets."""
 
     splits: Mapping[str, Examples]
     """The examples of train, validation and test, in this order; those of a split that is not checked are left out."""
@@ -81,7 +81,7 @@ class CheckedData:
 
 
 def first_ids(rows: Iterable[Example]) -> tuple[str, ...]:
-    """Returns the ids of the first rows."""
+    """Returns the ids of the first rows, at most `SHOWN`."""
     return tuple(row.id for row in islice(rows, SHOWN))
 
 

@@ -47,7 +47,7 @@ def repeated_inputs(data: CheckedData) -> list[Finding]:
 
 
 def overlapping_inputs(data: CheckedData) -> list[Finding]:
-    """Returns a finding for each two splits that share inputs, and one for inputs that are equal after normalisation.
+    """Returns findings for each pair of splits: on inputs that both have, and on inputs that are equal when normalised.
 
     Test rows that are also in train are not counted again for validation, as in `Record.overlap`.
     """
@@ -73,7 +73,7 @@ def overlapping_inputs(data: CheckedData) -> list[Finding]:
 
 
 def straddling_groups(data: CheckedData) -> list[Finding]:
-    """Returns a finding for each two splits that have examples of the same group, such as the same patient."""
+    """Returns a finding for each pair of splits that have examples of the same group, such as the same patient."""
     found = []
     for first, second in _pairs(data):
         shared = {group for row in data.splits[first] if (group := _group(row))}

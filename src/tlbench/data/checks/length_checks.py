@@ -10,13 +10,13 @@ from tlbench.contracts.task import Example
 from tlbench.data.checks.finding import CheckedData, Finding, counted, first_ids
 
 CUT_SHARE = 0.01
-"""From this share on, cut texts are a warning; below it a note."""
+"""Cut texts are a warning if they are at least this share of a split, and a note otherwise."""
 MOST_IMAGES = 1000
 """Maximum number of images whose sizes are read."""
 
 
 def word_counts(data: CheckedData) -> list[Finding]:
-    """Returns a note on the number of words per row, split at white space; empty for images."""
+    """Returns a note on the number of words per row, split at white space; an empty list for images."""
     import numpy as np
 
     rows = (row for examples in data.splits.values() for row in examples)
@@ -37,7 +37,7 @@ def cut_texts(backbone: str, cut: Mapping[str, tuple[Sequence[Example], int]], a
     Args:
         backbone: Name of the backbone.
         cut: By split, the rows with a text that is cut and the number of all rows.
-        advice: Which option lengthens the texts that are read.
+        advice: What to do about it, such as which option raises the maximum length.
     """
     splits = {split: (rows, total) for split, (rows, total) in cut.items() if rows}
     if not splits:
@@ -53,7 +53,7 @@ def cut_texts(backbone: str, cut: Mapping[str, tuple[Sequence[Example], int]], a
 
 
 def image_sizes(data: CheckedData) -> list[Finding]:
-    """Returns a note on the sizes of the images, from at most 1,000 of them; empty for texts."""
+    """Returns a note on the sizes of the images, from at most 1,000 of them; an empty list for texts."""
     images = [part for rows in data.splits.values() for row in rows for part in row.inputs if _is_image(part)]
     if not images:
         return []

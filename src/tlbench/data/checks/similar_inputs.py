@@ -10,7 +10,7 @@ from tlbench.data.input_keys import input_key
 
 
 def normalised_key(inputs: Sequence[Any]) -> Hashable:
-    """Returns a key of an example's inputs, equal for texts and words that are equal but for case, space and form."""
+    """Returns a key of an example's inputs, equal for texts that differ only in case, white space or Unicode form."""
     if all(isinstance(part, str) for part in inputs):
         return tuple(map(_normalised, inputs))
     if all(isinstance(part, tuple | list) for part in inputs):

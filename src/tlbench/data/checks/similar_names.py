@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 
 def folded(text: str) -> str:
-    """Returns the text without differences of case, spaces, width, Unicode form and invisible characters."""
+    """Returns a key, equal for texts that differ only in case, spaces, width, Unicode form or invisible characters."""
     visible = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
-    # Once more, because folding the case can leave a form that is not normalised.
+    # Normalised again, because folding the case can leave a form that is not normalised.
     return "".join(unicodedata.normalize("NFKC", visible.casefold()).split())
 
 

@@ -13,7 +13,7 @@ from tlbench.data.input_keys import input_key
 FEW = 10
 """A class with fewer training rows is reported as rare."""
 UNBALANCED = 10
-"""Classes are reported as unbalanced if the largest has at least so many times the rows of the smallest."""
+"""Classes are reported as unbalanced if the largest has at least this many training rows per row of the smallest."""
 
 
 def invalid_targets(data: CheckedData) -> list[Finding]:
@@ -93,12 +93,12 @@ def unbalanced_classes(data: CheckedData, weighting: Sequence[str] = ()) -> list
     """Returns a finding if the largest class has many times the training rows of the smallest.
 
     Args:
-        data: The data.
-        weighting: Names of strategies that can weight classes, with the parameter `class_weight`.
+        data: The examples of the task.
+        weighting: Names of the strategies that have the parameter `class_weight`, for advice.
     """
     counts = {name: count for name, count in data.class_counts.get("train", {}).items() if count}
     total = len(data.valid_rows.get("train", ()))
-    # Where a row has several labels, rare ones are usual.
+    # Skipped if rows have several labels, some of which are usually rare.
     if len(counts) < 2 or sum(counts.values()) != total:
         return []
     (largest, most), *_, (smallest, least) = sorted(counts.items(), key=lambda item: -item[1])

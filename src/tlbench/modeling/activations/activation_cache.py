@@ -103,7 +103,7 @@ class Activations:
         try:
             yield usage
         finally:
-            # by identity: dataclasses with equal counts compare equal
+            # compared by identity, because two usages with the same numbers are equal as dataclasses
             self._usages = [other for other in self._usages if other is not usage]
 
     def features(self, encoder: Encoder, data: Data, precision: str = "fp32") -> Tensor:
@@ -114,7 +114,7 @@ class Activations:
         Raises:
             PluginError: The data is augmented.
         """
-        # rows of a subset are read out of the features of the whole, which is encoded once for all subsets
+        # a subset's features are selected from those of the full data set, which is encoded once for all subsets
         whole = data.shared.whole if data.shared else data
         share = len(data) / max(1, len(whole))
         key = self._key(encoder, whole, len(encoder.stages), encoder.readout, precision)
@@ -153,7 +153,7 @@ class Activations:
         Raises:
             PluginError: The data is augmented.
         """
-        # these rows are hidden states already
+        # the rows are hidden states already, so there is nothing to encode
         if isinstance(data.rows, HiddenRows):
             return data
         key = self._key(encoder, data, stop, None, precision)
@@ -163,7 +163,7 @@ class Activations:
             share = len(data) / max(1, len(everything))
             rows = self._hidden_rows(encoder, everything, replace(key, data=everything.fingerprint), share)
             rows = rows.take(data.shared.rows) if rows is not None else None
-        # a part may fit where the whole does not
+        # the subset alone may fit into memory or on disk even if the full data set does not
         if rows is None:
             rows = self._hidden_rows(encoder, data, key)
         if rows is None:
@@ -179,7 +179,7 @@ class Activations:
         def make(writer: EntryWriter) -> StoredActivations | None:
             began = time.perf_counter()
             value = encode_hidden(encoder, data, key.stop, key.precision, self.limit_bytes, writer)
-            # rows are written while encoding goes on; the standalone cost does not include writing
+            # rows are written during encoding; the time of writing does not count as encoding time
             seconds = time.perf_counter() - began - writer.seconds
             return None if value is None else StoredActivations(value, seconds, value.size_bytes)
 
@@ -226,7 +226,7 @@ class Activations:
             for usage in self._usages:
                 usage.encode_paid_seconds += paid_seconds
             return None
-        # with a disk, reading, verifying and waiting are paid for as well
+        # with a disk, the seconds paid include reading, verifying and waiting for another process
         self._record_usage(key, entry, share, entry.encode_seconds if file is None else paid_seconds)
         # a larger entry is returned but not kept: it would push out all others
         if entry.size_bytes <= self.limit_bytes:
@@ -236,7 +236,7 @@ class Activations:
         return entry
 
     def _record_usage(self, key: Key, entry: StoredActivations, share: float, paid_seconds: float) -> None:
-        # the standalone cost of a subset is its share of the whole: alone, the fit would have encoded only that
+        # without sharing, the fit would have encoded only its subset, so it is charged only the subset's share
         for usage in self._usages:
             usage.read[key] = share * entry.encode_seconds
             usage.encode_paid_seconds += paid_seconds

@@ -72,7 +72,7 @@ class ActivationFile:
         if (entry := self._read()) is not None:
             return entry
         with self._disk.writer(self._kind, self._key) as writer:
-            # the lock may have been waited for: look again before encoding
+            # another process may have stored the entry while this one waited for the lock
             if (entry := self._read()) is not None:
                 return entry
             created = make(writer)
@@ -86,6 +86,7 @@ class ActivationFile:
 
     @cached_property
     def _witness(self) -> str:
+        """The digest of the present encoder's output for two rows; a stored entry with another one is outdated."""
         return output_digest(self._encoder, self._data, self._stop, self._precision)
 
     def _read(self) -> StoredActivations | None:
@@ -93,7 +94,7 @@ class ActivationFile:
         if stored is None:
             return None
         if stored.metadata.get("witness") != self._witness:
-            # the code changed without a new version, as in a plugin under development: no key can name that
+            # the encoder's code changed but not its version, as in a plugin under development, so the key is the same
             self._disk.drop(self._kind, self._key)
             return None
         return _activations_of(stored, self._encoder.device)
@@ -101,7 +102,7 @@ class ActivationFile:
     def _commit(self, writer: EntryWriter, created: StoredActivations) -> bool:
         details: dict[str, JSON] = {"encode_seconds": created.encode_seconds, "witness": self._witness}
         if isinstance(created.value, HiddenRows):
-            # "places" and "masked" are names on disk: files of earlier versions are read by them
+            # do not rename "places" and "masked": files that earlier versions wrote have these names
             writer.add("places", created.value.bounds)
             details["masked"] = created.value.masked
         return writer.commit(details)
@@ -163,7 +164,7 @@ def _library_versions(encoder: Encoder) -> dict[str, JSON]:
 
 @cache
 def _version(module: str) -> str:
-    # a module that is not installed as a distribution, such as a test's, has no version: the witness covers it
+    # a module that is not installed as a distribution, such as a test's, has no version: `_witness` detects its changes
     with suppress(metadata.PackageNotFoundError):
         return metadata.version(module.replace("_", "-"))
     return ""

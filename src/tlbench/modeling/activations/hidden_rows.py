@@ -23,7 +23,7 @@ class HiddenRows(Sequence[Tensor]):
         """Whether the rows are in memory; False after `release`."""
         self._chunks: list[Tensor] = []
         self._starts: list[int] = []
-        # for each row: its chunk, and its first and one past its last position among all that was added
+        # for each row: the index of its chunk, and its first and one past its last position among all added positions
         self._index = np.zeros((count, 3), dtype=np.int64)
         self._added = self._size = 0
 
@@ -87,7 +87,10 @@ class HiddenRows(Sequence[Tensor]):
         return chunk
 
     def release(self) -> None:
-        """Frees the memory of the rows; write them to disk first. Of rows added later, only the bounds are kept too."""
+        """Frees the memory of the rows; write them to disk first.
+
+        Only `bounds` remain. Of rows that are added later, too, only the bounds are kept.
+        """
         self.complete = False
         self._chunks.clear()
 

@@ -42,7 +42,7 @@ def limit_bytes() -> int:
 
 
 def configured_limit() -> tuple[str, str]:
-    """Returns the size limit as text, and where it is set: the environment, the configuration file, or nowhere.
+    """Returns the size limit as text, and where it is set: the variable's name, the file's path, or "" for the default.
 
     The environment comes first, so that one run can have another limit than the machine.
     """
@@ -50,7 +50,7 @@ def configured_limit() -> tuple[str, str]:
         return value, LIMIT_VARIABLE
     file = limit_file()
     with suppress(OSError, UnicodeError):
-        # An empty file is none: an editor may leave one.
+        # An empty file, as an editor may leave behind, sets no limit.
         if text := file.read_text(encoding="utf-8").strip():
             return text, str(file)
     return DEFAULT_LIMIT, ""

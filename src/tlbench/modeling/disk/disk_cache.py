@@ -124,7 +124,7 @@ class DiskCache:
         if (entry := self.find(kind, key)) is not None:
             return entry.arrays()
         with self.writer(kind, key) as writer:
-            # the writer's lock may have been waited for: look again before computing
+            # another process may have stored the entry while this one waited for the lock
             if (entry := self.find(kind, key)) is not None:
                 return entry.arrays()
             with writer.heartbeat():

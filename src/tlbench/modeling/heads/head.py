@@ -43,7 +43,7 @@ class Outputs:
             parts: The outputs of all batches.
             order: For each row of the parts its index in the data; a permutation of all rows.
         """
-        # batches go by length; argsort of a permutation is its inverse
+        # batches are grouped by length, not in the order of the data; argsort of a permutation is its inverse
         back = np.argsort(order)
         scores = [part.scores for part in parts if part.scores is not None]
         joined_scores = torch.cat(scores)[torch.from_numpy(back)] if scores else None

@@ -36,7 +36,7 @@ class PooledHead(Head):
         # buffers, so that a saved predictor has them too
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("scale", torch.ones(()))
-        # no buffer: the weights serve training, and a saved predictor does not have them
+        # not a buffer, because class weights are needed in training only and are not saved with a predictor
         self._class_weights: Tensor | None = None
 
     def prepare(self, data: Data) -> None:
@@ -100,7 +100,7 @@ class PooledHead(Head):
         return Predictions(data.ids, values, probabilities)
 
     def targets(self, data: Data) -> Tensor:
-        """Returns class indices (N,) in int64; or labels (N, K) or numbers (N,) in fp32, or in fp64 if the head is."""
+        """Returns class indices (N,) in int64; or labels (N, K) or numbers (N,) in fp32 (fp64 for an fp64 head)."""
         if isinstance(self.output, Classes):
             return torch.from_numpy(data.targets.astype(np.int64))
         return torch.from_numpy(data.targets.astype(np.float64)).to(wide(self.mean.dtype))

@@ -36,7 +36,7 @@ class TokenHead(Head):
         self.linear = nn.Linear(width, len(output.names))
         nn.init.normal_(self.linear.weight, std=0.02)
         nn.init.zeros_(self.linear.bias)
-        # no buffer: the weights serve training, and a saved predictor does not have them
+        # not a buffer, because class weights are needed in training only and are not saved with a predictor
         self._class_weights: Tensor | None = None
 
     def weigh_classes(self, weights: Tensor) -> None:
@@ -68,7 +68,7 @@ class TokenHead(Head):
     def outputs(self, logits: Tensor) -> Outputs:
         """Returns the class of every position, (T,) per row, as floats: NaN if a logit is not finite."""
         logits = at_least_fp32(logits)
-        # argmax of NaN is a valid index: without the NaN in its place a diverged fit would go unnoticed
+        # argmax returns a valid index even for NaN logits, which would hide that a fit diverged: return NaN instead
         finite = torch.isfinite(logits).all(-1)
         classes = torch.where(finite, logits.argmax(-1).float(), torch.nan)
         return Outputs(list(classes.cpu().numpy()))

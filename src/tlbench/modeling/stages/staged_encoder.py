@@ -99,7 +99,7 @@ class StagedEncoder(Encoder):
         self.identity = identity
         self._convention = convention
         sample = convention.sample(native)
-        # Traced too: the parameters of a pooler that the model does not call itself belong to the last stage.
+        # A pooler is traced too, even if the model does not call it itself, so that its parameters get the last stage.
         pooler = convention.pooler(native) if readout == "pooler" else None
 
         def run() -> Tensor:
@@ -211,7 +211,7 @@ class StagedEncoder(Encoder):
             given = given.transpose(0, batch_dim)
         calls = [replace(call, path=f"{prefix}{call.path}") for call in self._calls] if prefix else self._calls
         running = _Pass(calls, start, stop, given)
-        # Only blocks up to the horizon are patched: beyond it they run as they always do.
+        # Only the blocks of calls that need handling are patched; all others run as usual.
         paths = {call.path for call in calls[: running.horizon]}
         try:
             # Below `start` the stand-in batch is computed, whose gradients would be meaningless.
@@ -219,7 +219,7 @@ class StagedEncoder(Encoder):
                 x = self._convention.run(self.native, batch)
         except _Stop as ended:
             return ended.x.transpose(0, batch_dim)
-        # The pass ran to its end: right if the last stage was requested and the hidden state was used.
+        # The pass ran to its end, which is correct only if the last stage was requested and `given` was used.
         if running.count < running.horizon:
             lost = "the hidden state was never used" if running.count < start else "the pass did not stop"
             raise PluginError(
@@ -256,7 +256,7 @@ class _Pass:
         self.start = start
         self.stop = stop
         self.given = given
-        # the last call that needs handling: the one that ends the pass, else the one that takes the hidden state
+        # the number of the last call that needs handling: the one that ends the pass, else the one that takes `given`
         self.horizon = stop if stop <= len(calls) else start
         self.count = 0
         self.grad = torch.is_grad_enabled()

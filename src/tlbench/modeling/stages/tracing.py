@@ -83,7 +83,7 @@ class _Recorder:
 
     def before_module(self, module: nn.Module, args: Any) -> None:
         """Records the stage of a module that is about to run and of its own parameters, unless already recorded."""
-        # the calls so far are the stage: 0 before the first block, which is the embeddings
+        # the number of block calls so far is the stage: 0, the embeddings, before the first block
         stage = len(self.calls)
         self._modules.setdefault(id(module), stage)
         for parameter in module.parameters(recurse=False):
@@ -104,7 +104,7 @@ class _Recorder:
         if self._outputs and slots[hidden] is not self._outputs[-1]:
             self._read_between.add(index - 1)
         call = Call(path, hidden)
-        # before the block runs, so that its own modules and parameters are counted in its stage
+        # appended before the block runs, so that its own modules and parameters are recorded with its stage
         self.calls.append(call)
         result = block(*args, **kwargs)
         # For each extra element of the result: was it passed through from an argument, or is it new?
@@ -131,8 +131,8 @@ class _Recorder:
         """Returns the calls, with `live` set on those whose block cannot be bypassed."""
         # First, blocks with a new extra that a later call reads, such as T5's position bias.
         live = [self._is_read_later(i) for i in range(len(self.calls))]
-        # Second, blocks that change the shape. Anything above that really runs, a live block or a module between
-        # blocks such as a norm after a convolution, needs the shape that it was made for.
+        # Second, blocks that change the shape, if anything above them really runs: a live block, or a module between
+        # blocks such as a norm after a convolution. It would fail on an input of another shape.
         needed = False
         for i in reversed(range(len(live) - 1)):
             needed = needed or live[i + 1] or i in self._read_between
@@ -151,8 +151,8 @@ class _Recorder:
         return result
 
     def _is_read_later(self, index: int) -> bool:
-        # Only tensors can be recognised by identity: numbers, such as Swin's sizes, are new objects on their way, so
-        # they are assumed to be read unless this is the last call.
+        # Only tensors can be recognised by identity. Numbers, such as Swin's sizes, may be other objects when a later
+        # call gets them, so they are assumed to be read unless this is the last call.
         later = {id(value) for inputs in self._inputs[index + 1 :] for value in inputs}
         last = index == len(self.calls) - 1
         return any(id(extra) in later if isinstance(extra, Tensor) else not last for extra in self._new_extras[index])

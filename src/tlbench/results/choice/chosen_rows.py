@@ -11,7 +11,7 @@ from tlbench.results.columns import METRIC, Row
 from tlbench.results.leaderboard import Table
 
 _OF_PRIMARY_METRIC = {"value", "low", "high", "seed_min", "seed_max", "validation"}
-"""Columns of the frame in which the direction of a row's metric says what is better."""
+"""Columns of the frame in the unit of the row's primary metric, so that the metric decides whether larger is better."""
 _MORE_IS_BETTER = {"gain", f"{METRIC}accuracy", f"{METRIC}f1"}
 _ALWAYS = ("task", "backbone", "strategy", "greater_is_better", "in_points")
 
@@ -22,7 +22,7 @@ def matching_places(
     backbones: Collection[str] | None = None,
     strategies: Collection[str] | None = None,
 ) -> list[int]:
-    """Returns the numbers of the rows that meet all conditions and have one of these names.
+    """Returns the positions, from 0, of the rows that meet all conditions and have one of these names.
 
     Baselines, which use no backbone, are kept beside the named backbones and strategies, unless a baseline is named.
 
@@ -33,7 +33,7 @@ def matching_places(
         strategies: Names of strategies; None for all.
 
     Raises:
-        UsageError: A condition's value is a share of 1 where the column is shown in points.
+        UsageError: A condition has a value between 0 and 1 for a column that is shown in points, from 0 to 100.
     """
     rows = _rows(table, (condition.column for condition in conditions))
     check_points(conditions, rows)
@@ -50,9 +50,9 @@ def matching_places(
 
 
 def sorted_places(table: Table, column: NamedColumn, is_reversed: bool) -> list[int]:
-    """Returns the numbers of the rows sorted by a column within each task, rows without a value last.
+    """Returns the positions of all rows, sorted by a column within each task, rows without a value last.
 
-    Scores are sorted best first, and all other columns in ascending order; `is_reversed` turns either round.
+    Scores are sorted best first, and all other columns in ascending order; `is_reversed` reverses this.
     """
     rows = _rows(table, [column])
     order: list[int] = []
@@ -82,7 +82,7 @@ def hidden_text(hidden: int, options: Mapping[str, bool]) -> str:
 
     Args:
         hidden: The number of rows that are hidden.
-        options: The options, each with whether it was given.
+        options: Whether each option was given, by the option's name.
     """
     given = " and ".join(option for option, is_given in options.items() if is_given)
     rows = "1 row is" if hidden == 1 else f"{hidden:,} rows are"

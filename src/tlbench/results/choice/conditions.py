@@ -27,7 +27,7 @@ _UNITS: Mapping[str, Mapping[str, float]] = {
         "gib": 2.0**30,
     },
 }  # fmt: skip
-"""Units by the end of a column's name, in lower case; those of all other columns are `_COUNTS`."""
+"""Factor of each unit, by the end of the column's name; all other columns take the units of `_COUNTS`."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def read_condition(text: str, columns: Mapping[str, NamedColumn]) -> Condition:
     """Returns the condition in a text: a column, a comparison and a value.
 
     Raises:
-        UsageError: The text has another form, or there is no such column, or the value does not suit the column.
+        UsageError: The text is not a condition, the column is unknown, or the value has the wrong type or unit.
     """
     match = _CONDITION.fullmatch(text)
     if match is None or not match["value"]:
@@ -79,10 +79,10 @@ def read_condition(text: str, columns: Mapping[str, NamedColumn]) -> Condition:
 
 
 def check_points(conditions: Sequence[Condition], rows: Sequence[Row]) -> None:
-    """Checks that no condition gives a share of 1 for a column that tables show in points of 100.
+    """Checks that no condition compares a column shown in points (0 to 100) with a value between 0 and 1.
 
     Raises:
-        UsageError: One does, so that it is unclear which of the two is meant.
+        UsageError: A condition does: with "score>0.8", for example, 80 points may be meant.
     """
     for condition in conditions:
         value, column = condition.value, condition.column

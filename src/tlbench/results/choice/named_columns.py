@@ -43,9 +43,9 @@ class NamedColumn:
 
     name: str
     frame: tuple[str, ...]
-    """Columns of the frame that hold its values."""
+    """Columns of the frame that hold the values; a row's value is the first of them that is not missing."""
     shown: Column
-    """How a ranking shows it."""
+    """The column of the rendered table, with heading and text of each value."""
     is_in_points: Callable[[Row], bool]
     """Whether a row's value, as shown, is 100 times the value in the frame."""
     better: int = 0
@@ -62,7 +62,7 @@ class NamedColumn:
         return COLUMNS.get(self.frame[0]) == "bool"
 
     def value(self, row: Row) -> Any:
-        """Returns the value of a row as a table shows it: in points where it shows points; None if it is missing."""
+        """Returns the value of a row, times 100 if tables show it in points; None if it is missing."""
         value = next((row[name] for name in self.frame if row[name] is not None), None)
         return 100 * value if value is not None and self.is_in_points(row) else value
 
@@ -79,7 +79,7 @@ def named_columns(metrics: Mapping[str, Metric], recorded: Iterable[str]) -> dic
     for column in RANKING:
         frame = SHOWN[column.name]
         columns[column.name] = NamedColumn(column.name, frame, column, _points_of(column.name))
-    # A ranking's own column comes first: its F1 falls back to macro F1, for example.
+    # Columns of rankings take precedence over metrics of the same name: their F1 falls back to macro F1, for example.
     for name in sorted(recorded):
         columns.setdefault(name, _of_metric(name, metrics.get(name)))
     for name, dtype in with_metrics(recorded).items():
@@ -89,10 +89,10 @@ def named_columns(metrics: Mapping[str, Metric], recorded: Iterable[str]) -> dic
 
 
 def find_column(name: str, columns: Mapping[str, NamedColumn], option: str) -> NamedColumn:
-    """Returns the column of this name.
+    """Returns the column of this name; `option` is the command-line option that names it, for the error message.
 
     Raises:
-        UsageError: There is none.
+        UsageError: There is no such column.
     """
     if name not in columns:
         hint = nearest(name, columns)

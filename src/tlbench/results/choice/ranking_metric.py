@@ -1,4 +1,4 @@
-"""Ranks a table by another metric than the primary one, from the scores and intervals that records have of it."""
+"""Ranks a table by another metric than the primary one, using the recorded scores and intervals of that metric."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from tlbench.results.records.summaries import CellSummary, Summaries
 def ranked_by(
     store: Store, summaries: Summaries, metric: str, unreadable: Callable[[Unreadable], None]
 ) -> tuple[Summaries, Mapping[str, int]]:
-    """Returns summaries in which a metric is the primary one, and the number of cells without it by task.
+    """Returns summaries with `metric` as the primary one, and the number of cells that were left out of each task.
 
-    Cells without the metric are left out, as are tasks in which no cell has it. Failed and pending cells stay.
+    Left out are finished cells without a score in the metric, and all cells of tasks in which no cell has such a score.
+    In other tasks, failed and pending cells are kept.
 
     Args:
         store: The folder of records, which are read again: a summary has intervals of the primary metric alone.

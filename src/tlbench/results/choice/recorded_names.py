@@ -46,7 +46,7 @@ def matching(axis: str, text: str, known: Collection[str], canonical: Callable[[
 
 
 def _fits_pattern(name: str, pattern: str) -> bool:
-    # Brackets are parameters here, and no set of characters as in a shell.
+    # Brackets hold parameters in a name; in the pattern they must not mean a set of characters.
     escaped = pattern.replace("[", "[[]")
     return any(fnmatchcase(one, escaped) for one in (name, _without_pin(name), _without_pin(parse(name)[0])) if one)
 
@@ -63,7 +63,7 @@ def _named(axis: str, text: str, known: Collection[str]) -> set[str]:
     for path in (wanted, _absolute(wanted)):
         if found := {name for name, other in candidates if other == path}:
             return found
-    # From another working directory or machine: the end of the path decides, if it is the end of one path alone.
+    # Recorded in another working directory or on another machine: match the end of the path, if only one path has it.
     scheme, colon, rest = wanted.partition(":")
     ends = {other for _, other in candidates if colon and other.startswith(f"{scheme}:") and other.endswith(f"/{rest}")}
     if len(ends) > 1:
@@ -79,7 +79,7 @@ def _absolute(base: str) -> str:
         return base
     try:
         return f"{scheme}:{Path(rest).expanduser().resolve()}"
-    # There is no such user (~name), or a text that no path can be.
+    # The home folder of ~name is unknown, or the text cannot be a path (it has a null character, say).
     except (RuntimeError, OSError, ValueError):
         return base
 
@@ -94,6 +94,6 @@ def _without_pin(name: str) -> str:
 
 
 def _file(base: str) -> str:
-    """Returns a name with the last part of its path alone, as it is usually typed."""
+    """Returns a name with its absolute path cut to the file name: "csv:/data/a.csv" becomes "csv:a.csv"."""
     scheme, colon, rest = base.partition(":")
     return f"{scheme}:{rest.rpartition('/')[2]}" if colon and rest.startswith("/") else base

@@ -1,4 +1,4 @@
-"""What a results folder holds of a cell, and its removal."""
+"""Finds and deletes all files of a cell in a results folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tlbench.contracts.record import Record
 from tlbench.results.records.record_files import attempts_in, read_record
 
 _PLACES = (("records", "record", ".json"), ("records", "predictions", ".parquet"), ("work", "work", ""))
-"""Folder, kind and suffix of what belongs to a cell."""
+"""Subfolder, kind and name suffix of the files and work folders that belong to a cell."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,11 @@ class StoredCell:
             StoreError: A file cannot be removed; the same deletion can be tried again.
         """
         try:
-            # Records first: what is left after an interruption is then the rest of a deleted cell, and counts as such.
+            # Records first: after an interruption, the cell counts as deleted, whatever is left of it.
             for path in (*self.records, *self.predictions):
                 path.unlink(missing_ok=True)
             for folder in self.work:
-                # A link is removed itself, and not what it leads to.
+                # Of a symbolic link, remove the link itself and not its target.
                 if folder.is_symlink() or not folder.is_dir():
                     folder.unlink(missing_ok=True)
                 else:
@@ -78,10 +78,10 @@ class StoredCell:
 
 
 def stored_cells(root: Path) -> Mapping[str, StoredCell]:
-    """Returns, by id, the cells of which a results folder holds a record, predictions or finished work.
+    """Returns, by id, the cells of which a results folder holds a record, predictions or a work folder.
 
     Raises:
-        StoreError: A folder in it is a link, through which files elsewhere would be removed.
+        StoreError: Its folder "records" or "work" is a symbolic link, so that files elsewhere would be removed.
     """
     found: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for folder, kind, suffix in _PLACES:

@@ -267,7 +267,7 @@ class Store:
         return {
             cell_id: attempt
             for cell_id, attempt in requested.items()
-            # An attempt whose record was deleted was made: nothing is left of the request.
+            # If the attempt was made and its record deleted since, the request is fulfilled.
             if attempt == attempts.get(cell_id, 0) + 1 and not is_committed(self.root / "work" / f"{cell_id}.{attempt}")
         }
 
@@ -283,7 +283,7 @@ class Store:
         """
         path, content = self.root / "plan.json", msgspec.json.encode(plan)
         with suppress(OSError):
-            # Rewriting an equal plan would change its modification time, by which the index knows its cells' ids.
+            # Rewriting an equal plan would change its modification time, by which the index checks its stored ids.
             if read_regular_file(path, len(content)) == content:
                 return
         try:

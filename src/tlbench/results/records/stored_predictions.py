@@ -111,7 +111,7 @@ def _cell_predictions(
         all_targets, all_values = (_array(columns[name]) for name in ("target", "value"))
         targets = all_targets[next(iter(parts.values()))]
         values = np.stack([all_values[rows] for rows in parts.values()])
-        # A file from someone else may mix kinds, which metrics would compare without complaint.
+        # A file from someone else may have numbers as targets and texts as values; metrics would not notice.
         if (targets.dtype == object) != (values.dtype == object):
             return None
         if targets.dtype != object and not (np.isfinite(values).all() and np.isfinite(targets).all()):
@@ -173,7 +173,7 @@ def _numpy(column: pa.ChunkedArray) -> np.ndarray:
         # Far faster than going through Python lists.
         rows = column.combine_chunks()
         if len(rows.value_lengths().unique()) > 1:
-            # By chance their number may be divisible, and rows would be cut where there are none.
+            # The total number of items may still be divisible by the number of rows; `reshape` would then mix up rows.
             raise ValueError("lists of different lengths")
         return _numbers(rows.flatten()).reshape(len(rows), -1)
     if pa.types.is_string(kind) and not column.null_count:
@@ -207,7 +207,7 @@ def _array(items: Any) -> np.ndarray:
     rows = list(items)
     if all(isinstance(row, str) for row in rows):
         return objects(rows)
-    # All lists empty: no labels for any example, which only tags or accepted answers can be.
+    # Lists that are all empty can only be tags or accepted answers, so they become tuples of strings too.
     if any(isinstance(part, str) for row in rows for part in row) or not any(len(row) for row in rows):
         return objects([tuple(map(str, row)) for row in rows])
     return np.stack([np.asarray(row) for row in rows])

@@ -185,7 +185,7 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
         self.metrics = {key: self.metrics[key] for key in {summary.metrics_key for summary in self.cells} if key}
 
     def without_shared(self, keys: Set[str]) -> Summaries:
-        """Returns the same summaries without the shared values of these keys."""
+        """Returns the same summaries, leaving out the shared values with these keys."""
 
         def rest(shared: dict[str, _T]) -> dict[str, _T]:
             return {key: value for key, value in shared.items() if key not in keys}

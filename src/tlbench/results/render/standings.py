@@ -68,7 +68,7 @@ class Standings:
         for entry in self._first(self._entries):
             texts = [plain_text(_name(entry, "backbone")), plain_text(_name(entry, "strategy"))]
             texts += [_score(by_cell.get((task, *_key(entry))), best[task]) for task in tasks]
-            # A mean over the tasks that are done so far would jump with every further task.
+            # Shown only when all tasks are done: a mean over some of them would jump with each further task.
             complete = entry["tasks"] + entry["failed"] == entry["tasks_total"]
             grid.add_row(*texts, Text(cells.points(entry["mean"]) if complete else _TO_COME))
         return grid
@@ -90,7 +90,7 @@ class Standings:
 
 
 def standings(table: pd.DataFrame, max_rows: int = 12) -> Standings:
-    """Returns the standings of a leaderboard frame; with all expected cells in it, no rows appear during a run."""
+    """Returns the standings of a leaderboard frame; give it all expected cells, so that no rows are added later."""
     return Standings(table, max_rows)
 
 

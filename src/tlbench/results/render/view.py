@@ -16,9 +16,9 @@ class View:
     frame_columns: tuple[str, ...] = ()
     """Columns of the frame, in order, for formats that write the frame; empty for all."""
     remarks: tuple[str, ...] = ()
-    """Sentences on rows that are hidden; they stand in the legend."""
+    """Sentences on rows that are hidden, which are added to the legend."""
     hint: str = ""
-    """A line for terminals on where there is more to see."""
+    """A line for terminals on how to see more records, such as "2 more records here: --all"; or empty."""
     id_digits: int | None = None
     """Number of leading digits of cells' ids that terminals show; None for as many as tell the table's cells apart."""
 

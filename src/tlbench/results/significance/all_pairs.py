@@ -2,11 +2,12 @@
 
 The variance of a difference between two cells has a part from the test examples, which both share, and a part from the
 seeds of each, which are independent. With two cells the test is a t test with Satterthwaite's (1946) degrees of
-freedom. With more, the largest of all studentised differences is compared with its distribution among equal cells, so
-that no difference at all is found in 95% of the tables of equal cells. That distribution is drawn: the examples' part
-from the cells' covariance, the seeds' part from the posterior of each cell's variance between seeds (`moderation.py`),
-since three seeds estimate a variance badly. Standard errors use the mean variance of all cells between seeds, for an
-error that is small by chance would make its pair stand out.
+freedom. With more cells, each studentised difference is compared with the distribution of the largest one among cells
+with equal expected scores. This controls the family-wise error rate: of the tables whose cells are all equal, 95% show
+no significant difference. The distribution is simulated: the part from examples is drawn from the cells' covariance,
+and the part from seeds from the posterior of each cell's variance between seeds (`moderation.py`), because three seeds
+estimate a variance badly. Standard errors use the mean over all cells of the variance between seeds, because a pair
+whose own error is small by chance would seem significant.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from tlbench.results.significance.moderation import moderated
 
 ALPHA = 0.05
 DRAWS = 4000
-"""Number of draws from the distribution of the largest difference; its tail of 5% is then known to 0.35 points."""
+"""Number of draws from the distribution of the largest difference; the standard error of a 5% tail is 0.35 points."""
 _FEW_DRAWS = 1000
 _ALL_PAIRS = 64
-"""Number of cells up to which each draw looks at all pairs; with more cells there are `_FEW_DRAWS`, which look at the
-pairs of the `_EXTREMES` at either end."""
+"""Largest number of cells for which each draw compares all pairs. With more cells, there are `_FEW_DRAWS` draws, and
+each compares only the `_EXTREMES` lowest and the `_EXTREMES` highest scores."""
 _EXTREMES = 24
 _AT_ONCE = 2**21
 """Number of differences that are computed at once, to bound memory."""
@@ -36,19 +37,23 @@ _AT_ONCE = 2**21
 
 @dataclass(frozen=True)
 class PairTests:
-    """The differences between all pairs of K cells: row minus column."""
+    """The differences between the scores of all pairs of K cells, and the distribution to test them with."""
 
     differences: Floats
-    """(K, K)."""
+    """(K, K): the score of the row's cell minus that of the column's."""
     errors: Floats
     """(K, K): standard errors of the differences."""
     df: float
-    """Degrees of freedom of the errors, which matter where there are two cells; infinite if the errors are exact."""
+    """Degrees of freedom of the t test of two cells; infinite, and not used, with more cells."""
     largest: Floats
-    """(R,): the sorted largest studentised difference of each draw; empty where there are two cells."""
+    """(R,): the largest studentised difference of each draw, sorted; empty with two cells, which a t test compares."""
 
     def p_values(self) -> Floats:
-        """Returns (K, K): the probability that among equal cells any pair differs by as many standard errors."""
+        """Returns the two-sided p-values, (K, K), corrected for the number of pairs.
+
+        Each is the probability that, among cells with equal expected scores, the largest difference is at least as many
+        standard errors as the pair's.
+        """
         with np.errstate(divide="ignore", invalid="ignore"):
             t = np.where(np.abs(self.differences) > _ROUNDING, np.abs(self.differences) / self.errors, 0.0)
         if not len(self.largest):
@@ -70,12 +75,12 @@ class PairTests:
         return float(self.largest[len(self.largest) - 1 - max(0, exceeding)])
 
     def is_significant(self, alpha: float = ALPHA) -> NDArray[np.bool_]:
-        """Returns (K, K): whether two cells differ, at a probability of `alpha` that any two of equal cells do."""
+        """Returns (K, K): whether two cells differ significantly, at a family-wise error rate of `alpha`."""
         return (np.abs(self.differences) > _ROUNDING) & (self.p_values() <= alpha)
 
 
 _ROUNDING = 1e-12
-"""Differences up to this are of rounding: equal predictions differ by nothing, with an error of nothing."""
+"""Differences up to this are rounding errors of equal scores, and never significant even if their error is 0."""
 
 
 def compare_pairs(cells: Sequence[Components], seed: int = 0) -> PairTests:
@@ -96,7 +101,7 @@ def compare_pairs(cells: Sequence[Components], seed: int = 0) -> PairTests:
     if len(cells) == 2:
         return _pair(differences, covariance, between / seeds, residual, seeds, free)
     varies = np.array([not cell.is_deterministic for cell in cells])
-    # The covariance holds the residual part too, which the variance between seeds holds again.
+    # Both the covariance and the variance between seeds include the residual part, which must count once.
     examples = covariance - np.diag(residual)
     own = np.diag(examples)
     pooled = np.where(varies, between[varies].mean() if varies.any() else 0.0, 0.0) / seeds
@@ -110,7 +115,8 @@ def compare_pairs(cells: Sequence[Components], seed: int = 0) -> PairTests:
         drawn = generator.standard_normal((DRAWS, len(cells))) @ (vectors * np.sqrt(values.clip(0))).T
         drawn += _drawn_seeds(between, 0 * residual, seeds, varies, generator, DRAWS)
     else:
-        # The decomposition would take seconds: the residual part is left in here, and out of the seeds' part instead.
+        # An eigendecomposition would take seconds, so draw from `by_example` directly. That includes the residual
+        # part, which is therefore subtracted from the part of the seeds.
         drawn = generator.standard_normal((_FEW_DRAWS, free + 1)) @ by_example.T / math.sqrt(free * (free + 1))
         drawn += _drawn_seeds(between, residual, seeds, varies, generator, _FEW_DRAWS)
     return PairTests(differences, errors, np.inf, np.sort(_largest(drawn, errors)))
@@ -134,7 +140,7 @@ def _drawn_seeds(
     generator: np.random.Generator,
     draws: int,
 ) -> Floats:
-    """Returns (R, K): what seeds add to the scores of equal cells, with variances drawn from their posterior."""
+    """Returns (R, K): random deviations of scores due to seeds, with variances drawn from their posterior."""
     drawn = np.zeros((draws, len(seeds)))
     if varies.any():
         posterior = moderated(between[varies], seeds[varies] - 1)
@@ -163,6 +169,6 @@ def _largest(drawn: Floats, errors: Floats) -> Floats:
         else:
             scale = errors[first, second][None, :]
         distances = np.abs(part[:, first] - part[:, second])
-        # Two cells with equal predictions have an error of 0, and never differ.
+        # Two cells with equal predictions have an error of 0, so their difference is set to 0 rather than divided.
         largest.append(np.divide(distances, scale, out=np.zeros_like(distances), where=scale > 0).max(axis=1))
     return np.concatenate(largest)

@@ -1,4 +1,4 @@
-"""From the stored predictions of a cell to the variance components of its score."""
+"""Computes the variance components of a cell's score from its stored predictions."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tlbench.contracts.metric import Metric
 
 FEWEST_SEEDS = 3
-"""Fewest seeds that say how much a strategy's score varies between seeds; with two, an interval is useless."""
+"""Smallest number of seeds for an interval: with two, it would be so wide that it is useless."""
 CONFIDENCE = 0.95
 _NODES = 64
 
@@ -23,8 +23,8 @@ def interval(cell: Components, metric: Metric) -> tuple[float, float]:
     """Returns the 95% interval of the score that a strategy gets on average over examples and seeds.
 
     The error of the score is the sum of a normal part, from the examples, and a part that has Student's t distribution
-    with S - 1 degrees of freedom, from the seeds; half the width is the quantile of that sum. For a metric with two
-    bounds the interval is computed on the logit scale, so that it stays within them.
+    with S - 1 degrees of freedom, from the seeds; half the width is the 95% quantile of its absolute value. For a
+    metric with two bounds the interval is computed on the logit scale, so that it stays within them.
 
     Raises:
         ValueError: The cell has fewer than `FEWEST_SEEDS` seeds.
@@ -32,7 +32,7 @@ def interval(cell: Components, metric: Metric) -> tuple[float, float]:
     if cell.seeds < FEWEST_SEEDS:
         raise ValueError(f"{cell.seeds} seeds do not show how much a score varies between seeds")
     count = len(cell.by_example)
-    # The examples' part holds the residual part too, which the variance between seeds holds again.
+    # Both the variance from examples and that between seeds include the residual part, which must count once.
     examples = float(cell.by_example.var(ddof=1)) / count - cell.residual_variance / cell.seeds
     half = _half_width(max(0.0, examples), cell.seed_variance / cell.seeds, cell.seeds - 1)
     low, high = metric.lowest, metric.highest
@@ -48,13 +48,13 @@ def interval(cell: Components, metric: Metric) -> tuple[float, float]:
 
 
 def _at_bound(share: float, low: float, high: float, count: int) -> tuple[float, float]:
-    """Returns the interval of the best or worst score: that of a share of 0 or 1 (Clopper and Pearson 1934)."""
+    """Returns the interval of a score at a bound of its metric, as of a share of 0 or 1 (Clopper and Pearson 1934)."""
     reach = (high - low) * (1 - (1 - CONFIDENCE) ** (1 / count) if share in (0, 1) else 0.0)
     return (high - reach, high) if share >= 1 else (low, low + reach)
 
 
 def _half_width(normal: float, student: float, df: int) -> float:
-    """Returns the 95% quantile of |N + T|, given the variance of N and the squared scale of T."""
+    """Returns the 95% quantile of |N + T|: N normal with variance `normal`, T a t with squared scale `student`."""
     from scipy.special import ndtr
 
     if normal + student <= 0:
@@ -72,7 +72,7 @@ def _half_width(normal: float, student: float, df: int) -> float:
 
 @lru_cache(maxsize=64)
 def _chi_squared(df: int) -> tuple[Floats, Floats]:
-    """Returns quantiles of chi-squared / df at the nodes of Gauss and Legendre, and the weights, which sum to 1."""
+    """Returns quantiles of chi-squared / df at the Gauss-Legendre nodes on (0, 1), and weights, which sum to 1."""
     from scipy.special import chdtri
 
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)

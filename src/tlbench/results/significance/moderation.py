@@ -1,4 +1,4 @@
-"""Moderated variances: each estimate is drawn towards that of all cells, by as much as the estimates agree.
+"""Moderated variances: each estimate is shrunk towards a common value, the more so the more the estimates agree.
 
 The paper: G. Smyth, "Linear models and empirical Bayes methods for assessing differential expression in microarray
 experiments", 2004, doi:10.2202/1544-6115.1027.
@@ -14,10 +14,10 @@ import numpy as np
 from tlbench.metrics.scored import Floats
 
 _FEWEST = 3
-"""Fewest variances that say something about how much they differ."""
+"""Smallest number of variances from which a prior is estimated; fewer are not moderated."""
 
 _SMALLEST = 1e-3
-"""The smallest variance that counts, as a share of the median."""
+"""Lower limit of the variances when the prior is estimated, as a share of their median."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Moderated:
     """The posterior of K variances: scaled inverse chi-squared distributions."""
 
     variances: Floats
-    """(K,)."""
+    """(K,): the location of each posterior."""
     df: Floats
-    """(K,): degrees of freedom of each; the same where `is_one` holds."""
+    """(K,): degrees of freedom of each; all equal if `is_one`."""
     is_one: bool
-    """Whether the estimates differ no more than estimates of one common variance would."""
+    """Whether all K variances are one, because the estimates differ no more than estimates of one variance would."""
 
 
 def moderated(variances: Floats, df: Floats) -> Moderated:
@@ -47,7 +47,7 @@ def _prior(variances: Floats, df: Floats) -> tuple[float, float]:
     """Returns the degrees of freedom and the location of the variances' prior, by moments of their logarithms."""
     from scipy.special import digamma, polygamma
 
-    # Scores are multiples of 1/n: by chance those of a few seeds are equal, and 0 has no logarithm.
+    # Scores are multiples of 1/n, so those of a few seeds may be equal; their variance, 0, has no logarithm.
     floored = np.maximum(variances, _SMALLEST * np.median(variances))
     logs = np.log(np.maximum(floored, np.finfo(np.float64).tiny)) - digamma(df / 2) + np.log(df / 2)
     excess = float(logs.var(ddof=1) - polygamma(1, df / 2).mean())

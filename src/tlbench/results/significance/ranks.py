@@ -38,7 +38,7 @@ class Rank:
     place: int | None
     """1 + the number of entries that are significantly better; None with one seed."""
     last: int | None
-    """K - the number of entries that are significantly worse: the other end of the ranks that the data allow."""
+    """K - the number of entries that are significantly worse: the last rank that the data allow; None with one seed."""
     is_tested: bool
     """Whether every comparison was a paired test; otherwise some checked whether intervals overlap."""
     interval: tuple[float, float] | None = None
@@ -50,8 +50,8 @@ def ranks(metric: Metric, entries: Sequence[RankEntry], alpha: float = ALPHA) ->
     """Returns the rank of each entry of one task, in order.
 
     Entries with predictions for the same examples are tested in pairs, all at once (`all_pairs.py`). Others differ if
-    their intervals do not overlap. No entry that cannot be told from the first has a rank behind it, and an entry's
-    rank depends on no chain of ties.
+    their intervals do not overlap. A rank counts the entries that are significantly better, so an entry ranks first if
+    there are none; ties of A with B and of B with C do not make A and C tie.
 
     Raises:
         ValueError, Diverged, PluginError: As `score`.
@@ -85,8 +85,8 @@ def ranks(metric: Metric, entries: Sequence[RankEntry], alpha: float = ALPHA) ->
 def _plausible(
     metric: Metric, family: Sequence[CellPredictions | None], differs: NDArray[np.bool_], alpha: float
 ) -> NDArray[np.bool_]:
-    """Returns the differences without those between cells that differ on too few examples for any test to find them."""
-    # Of more cells a difference must be so large that it takes more examples, unless there are hardly any.
+    """Returns `differs` without pairs of cells whose predictions differ on too few examples for any significance."""
+    # With so many cells, a significant difference is always on enough examples, unless the test split is tiny.
     if len(family) > _MOST_CHECKED and any(one is not None and len(one.ids) > _FEW for one in family):
         return differs
     for i, j in np.argwhere(np.triu(differs)):
@@ -97,14 +97,14 @@ def _plausible(
 
 
 def _by_intervals(entries: Sequence[RankEntry], sign: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Returns (K, K): whether the interval of the row's entry lies above that of the column's; and False everywhere."""
+    """Returns two (K, K) arrays: whether the row's interval is wholly better than the column's, and only False."""
     low, high = (np.array([getattr(entry, name) for entry in entries], dtype=np.float64) for name in ("low", "high"))
     above = low[:, None] > high[None, :] if sign > 0 else high[:, None] < low[None, :]
     return above, np.zeros_like(above)
 
 
 def _families(predictions: Sequence[CellPredictions | None]) -> list[list[int]]:
-    """Returns the positions of two or more predictions for the same examples, group by group."""
+    """Returns groups of positions, each of two or more predictions for the same examples."""
     families: list[list[int]] = []
     for i, one in enumerate(predictions):
         if one is None:

@@ -24,8 +24,8 @@ class Attempt:
     fault: str = ""
     """Why the attempt cannot be made, in one line; empty if it can."""
     starts_over: bool = False
-    """Whether finished fits of an earlier code or search space of the strategy are dropped; without it the cell
-    fails."""
+    """Whether to drop finished fits that were made with earlier source code or another search space of the strategy;
+    if not, the cell fails when there are such fits."""
 
 
 @dataclass(frozen=True)

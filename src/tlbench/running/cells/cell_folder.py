@@ -47,7 +47,7 @@ class Winner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trials_planned: int | None = None
     """Number of trials that the search would have had; None unless the time limit stopped it before the last one."""
     notes: dict[str, float] = {}
-    """The notes of the trial, for final fits that have no validation split of their own."""
+    """The notes that the strategy made in the winning trial; final fits need them if they have no validation split."""
 
 
 class Lease:
@@ -72,8 +72,8 @@ class CellFolder:
 
     def lease(self) -> Lease | None:
         """Takes and returns the cell's lease; returns None if another process holds the lease."""
-        # A lock of the kernel ends with its process, however that dies: no lock file is left behind that somebody would
-        # have to judge. O_CLOEXEC keeps programs that this process starts from holding it on.
+        # The kernel releases the lock when the process ends, even after a crash, so that no stale lock can remain.
+        # O_CLOEXEC keeps programs that this process starts from inheriting the lock.
         handle = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -57,7 +57,7 @@ def build_record(attempt: Attempt, info: TaskInfo, fits: CellFits, scored: Order
 
 
 def _mean_shares(fits: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Returns the mean of each split over the fits that have it, in the order of splits."""
+    """Returns each split's share of truncated examples, as the mean over the fits for which it is known."""
     known = {split: [shares[split] for shares in fits if split in shares] for split in _SPLITS}
     return {split: sum(shares) / len(shares) for split, shares in known.items() if shares}
 

@@ -66,9 +66,10 @@ class CellRun:
         return cls(attempt, catalog, defaults, folder, lease)
 
     def seconds_left(self, purpose: Purpose) -> float | None:
-        """Returns the seconds left for orders of a purpose, counting those of earlier processes; None without a limit.
+        """Returns the seconds left for orders of a purpose; None without a limit.
 
-        The search has to leave time for the final fits, and has none once the winner is frozen.
+        The time that earlier processes worked on the cell counts as used. The search has to leave time for the final
+        fits; once the winner is frozen it has 0 seconds, even without a limit.
         """
         limit, elapsed = self.cell.protocol.max_seconds, self._in_flight.seconds
         if purpose == "search" and self._finals is not None:
@@ -124,7 +125,11 @@ class CellRun:
             self._finish(failure_record(self.attempt, CellFailed(status, reason, trace), tuple(trials)))
 
     def run_out_of_time(self, order: FitOrder) -> None:
-        """Ends the search if an order of it has no time left and a trial has a score; otherwise ends the cell."""
+        """Ends the search or the cell, because the order has no time left; does nothing if it is no longer needed.
+
+        If the order is one of the search and a trial has a score, the search ends with the best trial as the winner.
+        Otherwise the cell ends with the status `timeout`.
+        """
         if not self._is_needed(order):
             return
         if order.purpose == "search" and self._search is not None and self._search.best is not None:
@@ -209,8 +214,8 @@ class CellRun:
             self._queue_order("final", fits)
             return
         for fit in fits:
-            # The winner was fitted at the first seed during the search, and the worker that did may still hold its
-            # predictor; then there is nothing to fit again.
+            # The search has fitted the winner at the first seed already. If the worker that did so still has the
+            # predictor in memory, the order goes there, and nothing is fitted again.
             is_of_search = self._search is not None and fit.seed == self.cell.protocol.seeds[0]
             worker = self._search.predictor_workers.get(fit.trial, "") if self._search and is_of_search else ""
             self._queue_order("final", [fit], worker=worker)
@@ -284,7 +289,7 @@ class CellRun:
         try:
             self._folder.save_record(record)
         except OSError as error:
-            # A folder that somebody has deleted costs the copy in it alone: the record is committed all the same.
+            # If somebody has deleted the folder, only its copy of the record is missing: the record is still committed.
             raise_if_disk_full(error, self.attempt.folder)
         self.record = record
         self._queue.clear()

@@ -35,8 +35,8 @@ class FinalFits:
         missing = [seed for seed in self.winner.seeds if seed not in self._finals and seed not in self._ordered]
         left = [seed for seed in missing if not self._reuse(seed)]
         if left and in_one_pass:
-            # Results of a pass differ in the last bits with what else is in it. After a kill the whole pass is
-            # repeated, so that it is the same as in a run without interruptions.
+            # The result of a fit depends in its last bits on the other fits in the pass. After a kill the whole pass
+            # is repeated, so that results are the same as in a run without interruptions.
             reused = {seed for seed, final in self._finals.items() if final.taken_over}
             left = [seed for seed in self.winner.seeds if seed not in reused]
         self._ordered |= set(left)
@@ -50,7 +50,7 @@ class FinalFits:
         """Adds the results of one order."""
         for result in results:
             if result.seed in self._finals and self._finals[result.seed].status == "ok":
-                continue  # finished before an interruption, and repeated only for the sake of its pass
+                continue  # finished before an interruption; repeated only because its whole pass was
             self._folder.save_final(result)
             self._finals[result.seed] = result
 
@@ -94,7 +94,7 @@ class FinalFits:
         outdated = {seed for seed, fingerprint in self._reused_tests.items() if fingerprint != test}
         outdated |= set(answer.misfits)
         for seed in outdated:
-            # Fitting once more would give the same again, and the cell would never end.
+            # This process has just made the fit: another fit would give the same predictions, in an endless loop.
             if seed in answer.misfits and seed not in self._reused_tests and seed not in self._earlier:
                 raise CellFailed("failed", f"the answers of seed {seed} cannot be scored: {answer.misfits[seed]}")
             self._folder.drop_final(seed)

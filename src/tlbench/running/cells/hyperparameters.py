@@ -79,8 +79,8 @@ def settings_of(catalog: Catalog, cell: Cell) -> CellSettings:
 def only_params(settings: CellSettings, protocol: Protocol) -> dict[str, Value] | None:
     """Returns the params if there is only one choice of them, or None if params have to be sampled or compared.
 
-    None, too, if the winner is fitted on train and validation: its one trial then gives the validation score, and what
-    strategies choose on the validation split, such as the best epoch.
+    Also returns None if final fits train on train and validation together. A trial is then needed even for a single
+    choice of params: it gives the validation score, and what strategies choose by validation, such as the best epoch.
     """
     if protocol.trains_on_validation:
         return None
@@ -98,17 +98,17 @@ def only_params(settings: CellSettings, protocol: Protocol) -> dict[str, Value] 
 def check_definition(
     folder: CellFolder, cell: Cell, catalog: Catalog, settings: CellSettings, starts_over: bool
 ) -> None:
-    """Compares the strategy with the one that the cell's finished fits are of, and keeps its definition for later.
+    """Checks that the strategy is unchanged since the cell's finished fits, and stores its definition in the folder.
 
     Args:
         folder: The cell's folder.
         cell: The cell.
         catalog: The installed plugins.
         settings: The cell's settings.
-        starts_over: Whether to drop finished fits of another definition; otherwise the cell fails.
+        starts_over: Whether to drop the finished fits if the strategy has changed; if not, the cell fails.
 
     Raises:
-        CellFailed: The strategy has changed.
+        CellFailed: The strategy has changed, and `starts_over` is not set.
     """
     definition = Definition(settings.space, settings.defaults, catalog.code(cell))
     change = definition.change_since(folder.root) if folder.finished() else ""
@@ -120,8 +120,11 @@ def check_definition(
 
 
 def change_since(folder: Path, cell: Cell, catalog: Catalog) -> str:
-    """Returns what of a cell's strategy has changed since the unfinished search in a folder began; empty if nothing."""
-    # A plugin's mistake is reported by its cell.
+    """Returns what has changed in a cell's strategy since the unfinished search in a folder began, as a phrase.
+
+    The phrase, such as "its source", is empty if nothing has changed or the folder has no unfinished search.
+    """
+    # A plugin that raises here raises again when the cell runs, and is reported then.
     with suppress(Exception, SystemExit):
         if folder.is_dir() and not (folder / "record.json").is_file() and CellFolder(folder).finished():
             settings = settings_of(catalog, cell)
@@ -130,7 +133,7 @@ def change_since(folder: Path, cell: Cell, catalog: Catalog) -> str:
 
 
 def expected_provenance(catalog: Catalog, cell: Cell, defaults: OrderDefaults, precision: str) -> Provenance:
-    """Returns the provenance that fits of a cell will have, as far as it is known without loading a library."""
+    """Returns the provenance that fits of a cell will have, as far as it can be known without loading a library."""
     found: list[Found[Any]] = [catalog.task(cell.task.name), catalog.strategy(cell.strategy.name)]
     if cell.backbone:
         found.append(catalog.backbone(cell.backbone.name))

@@ -61,7 +61,7 @@ class RelatedCells:
         if is_deleted(self._store.root / "work" / f"{cell_id}.{attempt}", record):
             return []
         try:
-            # The folder comes first: a cell that is committed while its folder is read is then found in its record.
+            # The folder comes first: if the cell is committed while its folder is read, its record is read after that.
             return [str(self._store.work(cell_id, attempt).resolve()), str(record)]
         except StoreError:
             return [str(record)]

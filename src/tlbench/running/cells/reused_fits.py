@@ -2,9 +2,9 @@
 
 A cell with more trials, more seeds or another sampler is a different cell, but some of its fits are the same, by
 `Cell.fit_id`. Finished fits are read from records, and from the work folders of cells without a record yet. They are
-reused only if data and precision are those of this run, and the code of a plugin in development. Versions, threads and
-devices may differ: refusing such fits would repeat a night's work after a patch release. The record lists all
-provenances.
+reused only if they have the data and precision of this run and, for a plugin in development, the same source code.
+Versions, threads and devices may differ: refusing such fits would repeat a night's work after a patch release. The
+record lists all provenances.
 """
 
 from __future__ import annotations
@@ -88,14 +88,15 @@ class ReusedFits:
         """
         self._cell, self._folder = attempt.cell, folder
         self._search: dict[tuple[str, int | None], tuple[FitResult, _Source]] = {}
-        """By identifier and, for pruned fits, by trial: another trial with the same params may not be pruned."""
+        """Fits of the search by their id and, for pruned fits, the trial's number (otherwise None): another trial with
+        the same params might not be pruned."""
         self._final: dict[str, list[tuple[FitResult, _Source]]] = {}
         sources = list(_sources(attempt))
         mine = provenance() if sources else Provenance()
         for source in sources:
             if not all(has_same_data(mine, one) for one in source.made_with):
                 continue
-            # The ids of the source's own cell: its final fits may have other training data than mine.
+            # Ids are computed from the source's cell, whose final fits may have other training data than this cell's.
             for result in (*source.trials, *source.finals):
                 if self._is_usable_trial(result, source):
                     trial = result.trial if result.status == "pruned" else None
@@ -112,7 +113,7 @@ class ReusedFits:
             return None
         result, source = found
         self._add_source(source)
-        # The fit may have been a final one there, so what belongs to its test predictions is removed.
+        # The other cell may have made the fit as a final one, so what belongs to test predictions is removed.
         return msgspec.structs.replace(
             result, purpose="search", trial=fit.trial, taken_over=True, predict_seconds=0.0, predictions=None
         )
@@ -196,7 +197,7 @@ def _sources(attempt: Attempt) -> Iterator[_Source]:
         else:
             record = read_record(place) if place.is_file() else None
             found = _from_record(record, place.parent) if isinstance(record, Record) else None
-        # Sources are chosen by a prefix of the id, which other fits may share.
+        # Sources were chosen by a prefix of `fits_id`, which cells with other fits may share, so compare all of it.
         if found is not None and found[0] == attempt.cell.fits_id:
             yield found[1]
 
@@ -214,7 +215,10 @@ def _from_record(record: Record, folder: Path) -> tuple[str, _Source]:
 
 
 def _from_folder(work: CellFolder) -> tuple[str, _Source] | None:
-    """Returns the finished fits of a cell without a record, or None if its folder lacks the cell or a provenance."""
+    """Returns the `fits_id` and the finished fits of a cell that has no record yet.
+
+    Returns None if its folder cannot be read, or lacks the cell or a provenance.
+    """
     cell, made_with = work.cell(), work.provenances()
     if cell is None or not made_with:
         return None

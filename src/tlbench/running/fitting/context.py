@@ -79,13 +79,21 @@ class CellContext:
         return self.session.encoder(self.cell.backbone.name, self.precision) if self.cell.backbone else None
 
     def head(self, encoder: Encoder) -> Head:
-        """Returns a new head on the device."""
+        """Returns a new head on the device.
+
+        Raises:
+            PluginError: The strategy has no backbone.
+        """
         if self.backbone is None:
             raise PluginError("a head needs a backbone")
         return new_head(self.backbone.item, self.task.item.output, encoder).to(self.session.device)
 
     def load(self, pretrained: bool = True) -> Encoder:
-        """Loads the cell's backbone again and returns its encoder."""
+        """Loads the cell's backbone again and returns its encoder.
+
+        Raises:
+            PluginError: The strategy has no backbone.
+        """
         if self.cell.backbone is None:
             raise PluginError("this strategy looks through no backbone")
         return self.session.load(self.cell.backbone.name, self.precision, pretrained)
@@ -104,7 +112,7 @@ class CellContext:
             fold: With `Protocol.folds`, the number of the fold to validate on, from 0; None otherwise.
         """
         if fold is not None:
-            # Kept, because every trial reads them again.
+            # The data of a fold are kept in memory, because every trial reads them again.
             if (seed, fold) not in self._folds:
                 self._folds[seed, fold] = self._fold(seed, fold)
             return self._folds[seed, fold]
@@ -122,7 +130,7 @@ class CellContext:
         whole, examples = self.train(seed, part), self.splits.subset(seed, protocol.train_limit, part)
         held_out = self.splits.folds(protocol.folds, seed, protocol.train_limit)[fold]
         others = sorted({*range(len(examples))}.difference(held_out))
-        # One encoding of all folds serves all fits of all trials.
+        # The folds share the features of the whole data, so each example is encoded once for all folds and trials.
         return FitData(
             whole.share(others, hidden=True), whole.share(held_out, hidden=True),
             examples.take(others), examples.take(held_out), part, f"fold {fold}",

@@ -35,12 +35,15 @@ def run_fits_or_folds(
     purpose: FitPurpose = "search",
     stop_below: Mapping[int, float] = MappingProxyType({}),
 ) -> list[Fitted]:
-    """Returns the results of fits, which in a search with folds are one for all folds; arguments as for `run_fits`."""
+    """Runs fits and returns one result for each; the arguments are those of `run_fits`.
+
+    In a search with folds, each fit is run once per fold, and its result sums up all folds: see `_together`.
+    """
     folds = context.cell.protocol.folds
     if purpose == "final" or folds is None:
         return run_fits(fits, context, purpose, stop_below)
     if len(fits) > 1 and context.strategy.item.batch_size == 1:
-        # As in `run_fits`: the strategy takes one job at a time.
+        # As in `run_fits`: the strategy takes one job at a time, so the fits run one after the other.
         return [one for fit in fits for one in run_fits_or_folds([fit], context, purpose)]
     parts: list[list[Fitted]] = [[] for _ in fits]
     for fold in range(folds):
@@ -48,13 +51,17 @@ def run_fits_or_folds(
         going_on = [i for i, done in enumerate(parts) if all(one.result.status == "ok" for one in done)]
         fitted = run_fits([fits[i] for i in going_on], context, purpose, stop_below, fold) if going_on else []
         for i, one in zip(going_on, fitted, strict=True):
-            # Without its predictor, which may hold a model.
+            # The predictor is dropped, since it may hold a whole model.
             parts[i].append(Fitted(one.result, answers=one.answers))
     return [Fitted(_together(context, of_trial, folds)) for of_trial in parts]
 
 
 def _together(context: CellContext, fitted: Sequence[Fitted], folds: int) -> FitResult:
-    """Returns the result of a trial from those of its folds, which end with the first one that failed."""
+    """Combines the results of a trial's folds into the result of the trial.
+
+    `fitted` has the folds up to the first that is not `ok`, whose status the trial then has. Times are added up, notes
+    and shares of truncated examples are averaged, and the score is computed from the predictions of all folds.
+    """
     results = [one.result for one in fitted]
     last = results[-1]
     together = msgspec.structs.replace(
@@ -75,7 +82,7 @@ def _together(context: CellContext, fitted: Sequence[Fitted], folds: int) -> Fit
 
 
 def _means(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Returns the mean of each value that all folds have."""
+    """Returns the mean over folds of each named value, without names that some folds lack."""
     common = [name for name in values[0] if all(name in one for one in values)]
     return {name: float(np.mean([one[name] for one in values])) for name in common}
 
@@ -86,7 +93,7 @@ def _pooled_score(context: CellContext, seed: int, answers: Sequence[Predictions
     assert protocol.folds is not None
     examples = context.splits.subset(seed, protocol.train_limit, "train+validation")
     folds = context.splits.folds(protocol.folds, seed, protocol.train_limit)
-    # Back into the order of the examples, which does not depend on the number of folds.
+    # Undoes the grouping by fold: predictions in the order of the examples, which does not depend on the folds.
     order = np.argsort(np.concatenate([np.asarray(fold, dtype=np.int64) for fold in folds]))
     scores = [one.scores for one in answers if one.scores is not None]
     predictions = Predictions(

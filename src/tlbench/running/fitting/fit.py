@@ -87,14 +87,14 @@ def run_fits(
                 raise PluginError(f"fit_batch gave {len(outcomes)} results for {len(fits)} jobs")
         except context.session.caught as error:
             outcomes = [error] * len(fits)
-        # An error while jobs are built leaves the rest without one.
+        # If an error interrupted the building of jobs, the remaining fits have none.
         padded = [*jobs, *[None] * (len(fits) - len(jobs))]
         # 3. Score each predictor on the validation split, whatever the strategy reported.
         validated = [
             _validated(job, outcome, context.session.caught, None if fold is None else timers)
             for job, outcome in zip(padded, outcomes, strict=True)
         ]
-    # The time of a pass is shared equally: nobody can tell whose it was.
+    # The time of a pass is divided equally among its fits, since it cannot be attributed to single ones.
     share = 1 / len(fits)
     common: dict[str, Any] = {
         "fit_seconds": timers.fit.seconds * share,

@@ -175,6 +175,6 @@ def seed_everything(seed: int) -> None:
     if torch.accelerator.is_available():
         torch.manual_seed(seed)
     else:
-        # For each kind of device that is not there, torch.manual_seed would queue a call with its whole stack trace,
-        # for ever.
+        # For each kind of device that this machine lacks, torch.manual_seed would queue a call together with its stack
+        # trace, and the queue would only ever grow.
         torch.default_generator.manual_seed(seed)

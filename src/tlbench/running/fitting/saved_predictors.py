@@ -93,7 +93,7 @@ def _loaded(folder: Path, fit: Fit, result: FitResult, context: CellContext) -> 
     try:
         encoder = context.encoder.fresh() if context.encoder else None
         if encoder is not None:
-            # As in a fit: its weights have just been restored.
+            # As in a fit: the encoder's weights have just been restored, so cached activations are valid.
             activations.trust(encoder)
         data = context.fit_data(fit.seed)
         job = build_job(fit, context, encoder, data, ProgressReporter(context, {}), FitTimers(activations))

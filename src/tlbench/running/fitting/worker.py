@@ -140,7 +140,7 @@ class Worker:
             found = saved.load(order, _fit_id(order), context)
         if found is None:
             return None
-        # Encoding and set-up were paid for once, and are charged to the trial.
+        # The time of encoding and set-up was spent once, and is charged to the trial already.
         unpaid = msgspec.structs.replace(found.result, purpose="final", encode_paid_seconds=0.0, setup_paid_seconds=0.0)
         return [Fitted(unpaid, found.predictor)]
 

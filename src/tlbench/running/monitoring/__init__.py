@@ -1,1 +1,1 @@
-"""What is known of a run while it goes on: its orders, the time left, its status file and its log. Imports no torch."""
+"""Follows a run while it goes on: its orders, the time left, its status file and its log. Imports no torch."""

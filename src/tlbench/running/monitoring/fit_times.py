@@ -22,7 +22,7 @@ _MAX_BYTES = 2**20
 
 
 class FitKind(NamedTuple):
-    """What the time of a fit depends on."""
+    """The properties of a fit that determine how long it takes."""
 
     strategy: str
     backbone: str
@@ -34,7 +34,7 @@ class FitKind(NamedTuple):
     """`search`, `final` or `score`, as in `FitOrder.purpose`."""
 
     def levels(self) -> Iterator[tuple[str, ...]]:
-        """Yields keys of ever more kinds: this kind, the same on any task, and with any budget."""
+        """Yields keys from the most specific to the least: this kind, then on any task, then with any budget too."""
         strategy, backbone, task, budget, purpose = self
         yield strategy, backbone, task, budget, purpose
         yield strategy, backbone, budget, purpose
@@ -51,7 +51,7 @@ def fit_kind(cell: Cell, purpose: str, place: str) -> FitKind:
     """
     protocol = cell.protocol
     budget = f"{place} {protocol.max_steps} {protocol.epochs} {protocol.train_limit} {protocol.precision}"
-    # The names of own files may be long, and are nobody else's business.
+    # A digest, because a task may be named by the user's own file, whose name may be long and private.
     task = hashlib.sha256(cell.task.name.encode()).hexdigest()[:12]
     return FitKind(cell.strategy.name, cell.backbone.name if cell.backbone else "", task, budget, purpose)
 
@@ -76,7 +76,7 @@ class FitTimes:
         """Reads the times that earlier runs kept.
 
         Args:
-            file: The file of times; a damaged or missing one counts as empty. None keeps nothing.
+            file: The file of times; a damaged or missing one counts as empty. If None, `save` does nothing.
         """
         self._file = file
         self._lock = threading.Lock()
@@ -87,14 +87,18 @@ class FitTimes:
             _add(self._earlier, kind, seconds, 1)
 
     def add(self, kind: FitKind, seconds: float, fits: int) -> None:
-        """Counts fits that took some seconds together."""
+        """Adds the time of a number of fits, which took `seconds` in total."""
         with self._lock:
             _add(self._measured, kind, seconds, fits)
             total, count = self._new.get(kind, (0.0, 0))
             self._new[kind] = total + seconds, count + fits
 
     def expected(self, kind: FitKind) -> Expected | None:
-        """Returns the expected time of a fit, from the most similar fits that are known; None if there are none."""
+        """Returns the expected time of a fit: the mean time of the most similar fits; None if there are none.
+
+        The levels of similarity are those of `FitKind.levels`. At each level, the times of this run come before those
+        of earlier runs.
+        """
         with self._lock:
             for number, level in enumerate(kind.levels()):
                 for means, is_measured in ((self._measured, number < 2), (self._earlier, False)):
@@ -104,7 +108,7 @@ class FitTimes:
         return None
 
     def save(self) -> None:
-        """Keeps the mean times of this run beside those of earlier runs; does nothing where that is not possible."""
+        """Writes the mean times of this run to the file, beside those of earlier runs; ignores errors of writing."""
         if self._file is None:
             return
         with self._lock:

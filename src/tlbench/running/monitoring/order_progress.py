@@ -1,4 +1,4 @@
-"""An order that a worker is carrying out, and what it says of the progress of its cell."""
+"""An order that a worker is carrying out, and the progress of its cell as a short text."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class OrderProgress:
 
     order: FitOrder
     worker: int
-    """Number of the worker, from 1; of two orders at the same time, no two have the same."""
+    """Number of the worker, from 1; orders that are carried out at the same time have different numbers."""
     seconds: float
-    """Time since the order was submitted."""
+    """Time in seconds since the order was submitted."""
 
     @property
     def phase(self) -> str:

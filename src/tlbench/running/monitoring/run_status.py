@@ -16,13 +16,13 @@ from tlbench.running.monitoring.order_progress import OrderProgress
 from tlbench.running.monitoring.time_left import TimeLeft
 
 SILENT_SECONDS = 60.0
-"""A run whose status file is older than this does not answer; it is written every few seconds."""
+"""Age in seconds from which a status file no longer counts as that of a live run; it is written every few seconds."""
 _NAME = re.compile(r"running-[0-9a-f]{8}\.json")
 _MAX_BYTES = 2**24
 
 
 class OrderStatus(msgspec.Struct, frozen=True):
-    """What one worker does."""
+    """The order that one worker is carrying out, and its cell."""
 
     worker: int
     cell: str
@@ -31,9 +31,9 @@ class OrderStatus(msgspec.Struct, frozen=True):
     backbone: str
     task: str
     phase: str
-    """Such as `trial 3/16`, `seed 1/3` or `scoring`."""
+    """The progress of the cell, such as `trial 3/16`, `seed 1/3` or `scoring`."""
     seconds: float
-    """Time since the order was submitted."""
+    """Time in seconds since the order was submitted."""
 
 
 class RunStatus(msgspec.Struct, frozen=True):
@@ -44,9 +44,9 @@ class RunStatus(msgspec.Struct, frozen=True):
     pid: int
     host: str
     began: float
-    """Unix time."""
+    """Start of the run, in Unix time."""
     updated: float
-    """Unix time."""
+    """Moment that this status describes, in Unix time."""
     total: int
     """Number of cells of the plan."""
     done: int
@@ -63,7 +63,10 @@ class RunStatus(msgspec.Struct, frozen=True):
     """Path of the file with the output of the workers."""
 
     def is_alive(self, now: float) -> bool:
-        """Returns whether the run's process still exists, as far as this machine can tell."""
+        """Returns whether the run is still going on.
+
+        It is if its status is recent and, for a run on this machine, its process exists.
+        """
         if self.host == socket.gethostname() and not _exists(self.pid):
             return False
         return now - self.updated < SILENT_SECONDS
@@ -105,7 +108,7 @@ def status_path(work: Path, run: str) -> Path:
 
 
 def write_status(work: Path, status: RunStatus) -> None:
-    """Writes the status of a run; does nothing where that is not possible, since the run matters more."""
+    """Writes the status file of a run; ignores errors of writing, since they must not end the run."""
     path = status_path(work, status.run)
     with suppress(OSError):
         temporary = path.with_suffix(".tmp")
@@ -120,14 +123,14 @@ def remove_status(work: Path, run: str) -> None:
 
 
 def remove_dead(work: Path, now: float) -> None:
-    """Removes the status files of runs that were killed; a new run shows that the user knows of them."""
+    """Removes the status files of runs that are not alive any more; a run calls this when it starts."""
     for status in read_statuses(work):
         if not status.is_alive(now):
             remove_status(work, status.run)
 
 
 def read_statuses(work: Path) -> list[RunStatus]:
-    """Returns the status of each run that has not ended in order, oldest first; damaged files are left out."""
+    """Returns the status of each run that is going on or was killed, oldest first; damaged files are left out."""
     found = []
     with suppress(OSError):
         for path in work.iterdir():

@@ -12,7 +12,7 @@ from tlbench.running.monitoring.fit_times import Expected, FitTimes, fit_kind
 from tlbench.running.monitoring.order_progress import OrderProgress
 
 OVERRUN = 1.25
-"""A fit that has taken longer than expected is expected to take so many times what it has taken."""
+"""An order that has taken longer than expected is now expected to take this factor times the time it has taken."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Remaining:
 
     seconds: float
     is_rough: bool
-    """Whether a part of it comes from earlier runs or from fits of other kinds."""
+    """Whether the estimate is partly computed from the times of earlier runs or of fits of other kinds."""
 
 
 @dataclass
@@ -39,9 +39,9 @@ class _CellWork:
         return cls(cell, protocol.trials if protocol.is_searched else 0, set(protocol.seeds))
 
     def submit(self, order: FitOrder) -> None:
-        """Takes out the fits of an order, and those that must have come before it."""
+        """Removes the fits of an order, and those that must have been submitted before it."""
         if order.purpose == "search":
-            # Trials are ordered by number. Those of an interrupted run are not ordered again.
+            # Trials are submitted by number; those that an interrupted run finished are not submitted again.
             last = max((fit.trial for fit in order.fits), default=0)
             self.trials = min(self.trials, self.cell.protocol.trials - last - 1)
             return
@@ -68,25 +68,26 @@ class TimeLeft:
         Args:
             cells: The cells of the run.
             workers: Number of workers.
-            times: The known times of fits.
+            times: The times of fits in this and earlier runs; `finish` adds to them.
             place: Device and threads of the workers, such as `cpu:1`.
             parallel: Returns how many fits of a cell can run at the same time.
-            cost: Returns the cost of a fit relative to those of other cells, for cells whose like was never measured;
-                None if it is unknown.
+            cost: Returns the cost of a cell's fit relative to those of other cells, or None if it is unknown; used for
+                cells to which no measured fit is similar.
         """
         self._work = {cell.id: _CellWork.of(cell) for cell in cells}
         self._workers, self._times, self._place = max(1, workers), times, place
         self._parallel, self._cost = parallel, cost
         self._open: set[str] = set()
-        """Ids of the cells that have submitted an order. The others are all their work, computed once per event."""
+        """Ids of the cells that have submitted an order. For the other cells all work is left; its time is kept in
+        `_closed`, and computed again when an order or a cell has ended."""
         self._costs: dict[str, float | None] = {}
         self._rate = (0.0, 0.0)
-        """Seconds and cost of the finished fits."""
+        """Total seconds and total relative cost of the finished fits of cells with a backbone."""
         self._closed: list[tuple[float, float, bool] | None] | None = None
         self._lock = threading.Lock()
 
     def finish(self, order: FitOrder, seconds: float) -> None:
-        """Takes in how long an order took, from its submission to its result."""
+        """Adds the time in seconds that an order took, from its submission to its result."""
         cell, fits = order.cell, max(1, len(order.fits))
         with self._lock:
             self._times.add(fit_kind(cell, order.purpose, self._place), seconds, fits)
@@ -96,7 +97,7 @@ class TimeLeft:
             self._closed = None
 
     def end(self, cell_id: str) -> None:
-        """Takes out a cell that has its record."""
+        """Removes a cell that has its record."""
         with self._lock:
             self._work.pop(cell_id, None)
             self._open.discard(cell_id)
@@ -134,9 +135,13 @@ class TimeLeft:
             self._closed = None
 
     def _needed(self, work: _CellWork, running: Sequence[OrderProgress] = ()) -> tuple[float, float, bool] | None:
-        """Returns a cell's seconds of work, the seconds until it can be finished, and whether they are rough."""
+        """Returns how long the rest of a cell takes, or None if there is nothing to estimate it from.
+
+        Returns the seconds of all its fits together, the seconds until the cell is finished if it has all the workers
+        that it can use, and whether the estimate is rough.
+        """
         total, is_rough = 0.0, False
-        # Another fit of a purpose takes at least what the running one has taken.
+        # A fit is expected to take at least as long as a running one with the same purpose has already taken.
         at_least: dict[str, float] = {one.order.purpose: one.seconds / max(1, len(one.order.fits)) for one in running}
         counts = {"search": work.trials, "final": len(work.seeds), "score": int(work.has_score)}
         for purpose, count in counts.items():
@@ -160,10 +165,10 @@ class TimeLeft:
     def _expected(self, cell: Cell, purpose: str) -> Expected | None:
         if expected := self._times.expected(fit_kind(cell, purpose, self._place)):
             return expected
-        # Baselines and scoring take little next to fits, and are measured soon.
+        # Until they are measured, baselines and scoring count as 0 s, since they take little time compared to fits.
         if cell.backbone is None or purpose == "score":
             return Expected(0.0, is_measured=True)
-        # A final fit whose like was not measured is taken to last as long as a trial, and the other way round.
+        # Without times of similar final fits, a final fit is expected to take as long as a trial, and vice versa.
         for other in ("search", "final"):
             if expected := self._times.expected(fit_kind(cell, other, self._place)):
                 return Expected(expected.seconds, is_measured=False)

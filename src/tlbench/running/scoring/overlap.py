@@ -11,7 +11,10 @@ from tlbench.running.splits import Splits
 
 
 def overlap(test: Examples, splits: Splits) -> dict[str, int]:
-    """Returns how many test examples have the inputs of a train example, or else of a validation example."""
+    """Returns, for `train` and `validation`, the number of test examples whose inputs also occur in that split.
+
+    A test example that occurs in both splits counts for `train` only.
+    """
     train, validation = _input_keys(splits.train), _input_keys(splits.validation)
     keys = [input_key(example.inputs) for example in test]
     return {

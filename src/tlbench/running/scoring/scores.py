@@ -73,8 +73,8 @@ def usable_predictions(table: pa.Table | None, examples: Examples, task: TaskInf
         raise UnusablePredictions(
             f"its file has answers to {len(ids)} examples, which are not the {len(examples)} of the test split"
         )
-    # A plugin's conversion may compute targets from the raw ones, but not from the predictions. Converting the targets
-    # beside correct predictions gives those to compare with.
+    # A plugin's `Output.arrays` may compute its targets from the raw ones, but not from the predictions. So the targets
+    # are converted together with correct predictions, and compared with those in the file.
     kind = type(task.output).__name__
     with _as_unusable(f"{kind}.arrays cannot convert correct predictions"):
         targets = [example.target for example in examples]

@@ -1,6 +1,6 @@
-"""What a strategy declared when a search began, so that no search mixes trials of two spaces or of two codes.
+"""The definition of a strategy when a search began; comparing it keeps different versions out of one search.
 
-It is kept in the cell's folder as definition.json.
+It is stored in the cell's folder as definition.json.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         (folder / _NAME).write_bytes(msgspec.json.encode(self))
 
     def change_since(self, folder: Path) -> str:
-        """Returns what differs from the definition in the folder of a cell; empty if nothing does or it has none."""
+        """Returns what differs from the definition in a cell's folder, as a phrase such as "its source".
+
+        The phrase is empty if nothing differs, or if the folder has no readable definition.
+        """
         try:
             before = msgspec.json.decode((folder / _NAME).read_bytes(), type=Definition)
         except (OSError, msgspec.DecodeError):
@@ -50,7 +53,7 @@ def changed_text(cell: Cell, change: str, others: int = 0) -> str:
     Args:
         cell: The cell.
         change: What has changed.
-        others: The number of other unfinished cells with such strategies.
+        others: The number of other unfinished cells whose strategies have changed.
     """
     return (
         f"{cell.strategy.name}: {change} changed after the search of cell {cell.id} had begun"

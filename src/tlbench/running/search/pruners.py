@@ -117,7 +117,8 @@ class _Median:
         self._steps: set[int] = set()
 
     def add(self, number: int, outcome: TrialOutcome) -> None:
-        # Curves of pruned trials end early, so that later medians would be of the good trials alone.
+        # Only complete trials are added: the curves of pruned ones end early, so medians at later steps would be
+        # computed from good trials alone.
         if outcome.state == "complete":
             self._scores.add(outcome.curve)
             self._steps.update(step for step, _ in outcome.curve)

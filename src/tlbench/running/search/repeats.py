@@ -29,7 +29,7 @@ class TriedSettings:
         key = _key(params)
         before = self._last.get(key)
         self._last[key] = number
-        # Not counted in a space without end, since nothing would ever be compared with the count.
+        # Not counted in an infinite space, which cannot be used up.
         if before is None and self._size is not None and all(_contains(d, params, n) for n, d in self._free.items()):
             self._inside.add(_key({name: params[name] for name in self._free}))
         return before

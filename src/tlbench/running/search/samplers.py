@@ -87,7 +87,7 @@ class ParamsSampler:
         params: Mapping[int, Mapping[str, Value]],
         outcomes: Mapping[int, TrialOutcome],
     ) -> None:
-        """Adds the outcomes of trials that have come into view to the study, and the trials of earlier processes."""
+        """Adds the outcomes of trials that have entered the lag window, and missing trials of earlier processes."""
         while self._running and self._running[0] < visible:
             self._finish(self._running[0], outcomes[self._running.popleft()])
         for other in range(self._added, number):
@@ -116,7 +116,7 @@ class ParamsSampler:
         # Written to the storage directly, since `Study.tell` takes no intermediate values.
         trial = self._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
         if self._storage.get_trial(trial).state.is_finished():
-            return  # of another search space, and added as failed
+            return  # the trial is from another search space, and was added as failed
         for step, score in outcome.curve:
             self._storage.set_trial_intermediate_value(trial, step, score)
         value = study_value(outcome)
@@ -124,7 +124,7 @@ class ParamsSampler:
 
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
         # Each trial has a sampler of its own, seeded by the search and the number. The random state of a shared one
-        # would depend on how many trials this process has sampled, and a resumed search would go another way.
+        # would depend on how many trials this process has sampled, so a resumed search would propose other trials.
         digest = hashlib.sha256(f"{self._identity}/{number}".encode()).digest()
         seed = int.from_bytes(digest[:4], "big")
         if self._kind == "random":

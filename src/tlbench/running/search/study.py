@@ -130,8 +130,8 @@ class Search:
         # In the order of the space, which is the order of columns and of identities.
         params = {name: sampled[name] if name in sampled else self._fixed[name] for name in self._space}
         if self._rule is not None:
-            # Trials join the rule in order of number and only once in view: thresholds must not depend on which fit
-            # happened to finish first.
+            # The rule gets trials in order of their numbers, and only those in the lag window, so that thresholds do
+            # not depend on which fit happened to finish first.
             for other in range(self._added_to_rule, visible):
                 self._rule.add(other, self._outcomes[other])
             self._added_to_rule = visible
@@ -160,7 +160,11 @@ class Search:
         return False
 
     def _tried_before(self, number: int, params: dict[str, Value]) -> int | None:
-        """Moves on to the next trial; returns the number of the last trial with the same params, or None."""
+        """Registers the params of a trial and moves on to the next number.
+
+        Returns the number of the last earlier trial with the same params, or None. If the trial completes a finite
+        space, the search ends with it.
+        """
         before = self._tried.add(number, params)
         self._next = number + 1
         if self._tried.is_used_up:

@@ -129,7 +129,8 @@ def _markdown(text: str) -> Counter[str]:
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-    # Keeps escaped characters as tokens of their own: joined, "https\://x" would look like a link.
+    # Without `text_join`, escaped characters stay separate tokens; merged into the text, "https\://x" would look like
+    # a link.
     parser.disable("text_join", ignoreInvalid=True)
     structure: Counter[str] = Counter()
     lines = text.splitlines()

@@ -74,12 +74,12 @@ class OutputConformance:
             assert self.output.class_indices(example.target) <= set(range(len(self.output.classes)))
 
     def test_strata_and_equal_inputs(self) -> None:
-        """Every target has a stratum, equal targets the same one, and some inputs say which examples are equal."""
+        """Every target has a stratum, equal targets the same one, and `undivided_inputs` of no example is empty."""
         targets = [example.target for example in self.examples]
         strata = self.output.strata([*targets, *targets])
         assert len(strata) == 2 * len(targets), f"{len(strata)} strata for {2 * len(targets)} targets"
         assert list(strata[: len(targets)]) == list(strata[len(targets) :]), "equal targets are in different strata"
-        # As keys of a dictionary: a draw groups examples by them.
+        # Strata must be hashable, since a draw uses them as keys of a dictionary.
         assert dict.fromkeys(strata)
         for example in self.examples:
             assert self.output.undivided_inputs(example), f"{example.id}: no input says which examples are equal"

@@ -67,7 +67,7 @@ class TaskConformance:
         """All examples have inputs of the same form: a text, a text pair, a tuple of words or an image."""
         forms = {self._input_form(example) for examples in splits.values() for example in examples}
         assert len(forms) == 1, f"the examples have inputs of several forms: {forms}"
-        # A question with its context is no pair of texts to compare.
+        # A question with its context also has the form "pair", but does not count as a pair of texts to compare.
         are_pairs = forms == {"pair"} and self.task.output.reads == "example"
         assert self.task.pairs == are_pairs, f"set pairs = {are_pairs}: the examples have the form {forms}"
 

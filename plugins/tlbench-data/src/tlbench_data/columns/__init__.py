@@ -1,1 +1,1 @@
-"""The text and label columns of a table: which they are, and what their values are read as."""
+"""Chooses the text and label columns of a table, and reads their values."""

@@ -32,7 +32,7 @@ _PAIRS = (
 )
 """Usual names of two texts that are read as a pair, in lower case."""
 ALONE = "none"
-"""Value of `text2` for a text that stands alone, though its usual partner is there."""
+"""Value of `text2=` that reads a single text although the table has the column that usually pairs with it."""
 _TEXTS = (
     "text",
     "sentence",
@@ -74,7 +74,7 @@ class ChosenColumns:
 
 
 def choose(row: Row, text: str = "", text2: str = "", label: str = "") -> ChosenColumns:
-    """Returns the given columns, and for the others those with a usual name, or the only one left.
+    """Returns the text and label columns: those given, otherwise those with a usual name, or the only one left over.
 
     Raises:
         DataError: A given column does not exist, or the choice is ambiguous.
@@ -94,7 +94,7 @@ def choose(row: Row, text: str = "", text2: str = "", label: str = "") -> Chosen
     texts = (text, second) if second else (text,) if text else _usual_texts(row, by_name, label)
     given = tuple(filter(None, (text, second, label)))
     label = label or next((by_name[name] for name in _LABELS if name in by_name and by_name[name] not in texts), "")
-    # With one of two columns known, the remaining one must be the other.
+    # If only the texts or only the label is found, and one column is unused, that column is the other.
     unused = [name for name in row.values if name not in (*texts, label)]
     if not texts and label and len(unused) == 1:
         texts = (unused[0],)
@@ -126,13 +126,13 @@ def are_questions(row: Row) -> bool:
 
 
 def plain_column(row: Row, name: str) -> str:
-    r"""Returns the column that an option names, where a plus in it may be written as \+."""
+    r"""Returns the column that an option names; a plus in the column's name may be written as \+."""
     parts = joined_names(name)
     return parts[0] if len(parts) == 1 and name not in row.values else name
 
 
 def unlabelled_columns(row: Row, text: str = "", text2: str = "") -> list[str]:
-    """Returns the columns that are no texts, if none of them has a usual name for labels; otherwise none."""
+    """Returns all columns but the texts, or an empty list if one of them has a usual name for labels."""
     by_name = {name.casefold(): name for name in row.values}
     texts = (text, text2) if text else _usual_texts(row, by_name, "")
     others = [name for name in row.values if name not in texts]
@@ -140,7 +140,7 @@ def unlabelled_columns(row: Row, text: str = "", text2: str = "") -> list[str]:
 
 
 def _usual_texts(row: Row, by_name: dict[str, str], label: str) -> tuple[str, ...]:
-    # Of two columns one is the label.
+    # In a table of two columns one is the label, so they are no pair of texts.
     pairs = [
         (by_name[first], by_name[second])
         for first, second in _PAIRS
@@ -161,7 +161,7 @@ def _single_text(by_name: dict[str, str], label: str) -> tuple[str, ...]:
 
 
 def _pair_with(by_name: dict[str, str], text: str) -> tuple[str, ...]:
-    """Returns the usual pair of columns that this one is part of, if both are there; otherwise none."""
+    """Returns the usual pair of text columns that contains this one, if the table has both; otherwise ()."""
     for pair in _PAIRS:
         if text.casefold() in pair and all(name in by_name for name in pair):
             return tuple(by_name[name] for name in pair)
@@ -169,10 +169,10 @@ def _pair_with(by_name: dict[str, str], text: str) -> tuple[str, ...]:
 
 
 def _refuse_twins(row: Row, option: str, column: str, given: tuple[str, ...]) -> None:
-    """Refuses a column that was chosen by its name if another that is not given has it too, but for capitals.
+    """Refuses a column that was chosen by its usual name if another column has the same name in other capitals.
 
     Raises:
-        DataError: There is one.
+        DataError: There is such a column, and no option names it.
     """
     twins = [name for name in row.values if name.casefold() == column.casefold() and name not in given]
     if len(twins) > 1:
@@ -181,7 +181,7 @@ def _refuse_twins(row: Row, option: str, column: str, given: tuple[str, ...]) ->
 
 
 def _unnamed(texts: tuple[str, ...], label: str) -> str:
-    """Returns which columns have to be named, with the options that name those which are known."""
+    """Returns the part of a message that says which columns the user must name, with an example of the options."""
     given = [_option(name, text) for name, text in zip(("text", "text2"), texts, strict=False)] or ["text=..."]
     missing = "the column of the label too" if texts else "the column of the text too"
     what = missing if texts or label else "the columns"

@@ -1,4 +1,4 @@
-"""Reads labels that are written as zeros and ones: a list with a place for each label, or a column for each."""
+"""Reads labels that are written as zeros and ones: a list with a position for each label, or a column for each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BITS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "False": 0, "True": 1, "false": 0, 
 
 @dataclass(frozen=True)
 class Indicators:
-    """Rows whose zeros and ones are replaced by names of labels, and those names; no names if there were none."""
+    """Rows whose zeros and ones are replaced by label names, and these names; no names if nothing was replaced."""
 
     rows: Mapping[str, Sequence[Row]]
     names: tuple[str, ...] = ()
@@ -27,10 +27,10 @@ class Indicators:
 
 
 def one_hot_columns(rows: Sequence[Row], texts: tuple[str, str], label: str) -> tuple[str, ...]:
-    """Returns the columns that are one label each, with 0 and 1 in them; empty if the label is one column.
+    """Returns the columns of a one-hot table, one with 0 and 1 per label; empty if the label is one column.
 
-    They are given as `label=a+b+c`; or they are all columns of zeros and ones, if no column has a usual name for
-    labels and there are at least two of them.
+    If `label` is `a+b+c`, these are the columns a, b and c. If it is empty, they are all columns of zeros and ones,
+    provided that there are at least two and that no column has a usual name for labels.
     """
     if label:
         parts = joined_names(label)
@@ -57,13 +57,13 @@ def from_columns(rows: Mapping[str, Sequence[Row]], columns: Sequence[str], kind
 
 
 def from_lists(rows: Mapping[str, Sequence[Row]], label: str, kind: str, names: tuple[str, ...]) -> Indicators:
-    """Returns the rows with names of labels where all lists are equally long and hold only 0 and 1.
+    """Returns the rows with label names in place of lists of 0 and 1; unchanged if the label column has no such lists.
 
     Args:
-        rows: The rows of each split; the first split decides whether the lists are such.
+        rows: The rows of each split; the first decides whether labels are lists of 0 and 1, all equally long.
         label: The label column.
-        kind: The kind that is given, or "".
-        names: The names of the places, or none, which then are called `labels_0`, ... after the column.
+        kind: The value of the option `kind`, or "".
+        names: One label name per list position; if empty, they are called `labels_0`, ... after the column.
 
     Raises:
         DataError: Lists of zeros and ones have different lengths, the number of names differs, or each row has
@@ -89,10 +89,11 @@ def from_lists(rows: Mapping[str, Sequence[Row]], label: str, kind: str, names: 
 
 
 def _refuse_uneven(rows: Sequence[Row], label: str) -> None:
-    """Refuses lists of zeros and ones of different lengths, whose places cannot be told.
+    """Refuses lists of zeros and ones of different lengths, since their positions cannot be matched to labels.
 
     Raises:
-        DataError: All labels are such lists, and one of them repeats 0 or 1, so that they are no names of labels.
+        DataError: All labels are lists of 0 and 1 whose lengths differ, and one repeats a value, so that 0 and 1 are no
+            label names.
     """
     labelled = [row for row in rows if not is_missing(row.value(label))]
     lists = [row.value(label) for row in labelled]

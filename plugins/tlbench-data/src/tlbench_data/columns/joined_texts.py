@@ -1,4 +1,4 @@
-"""Joins several text columns into one, as `text=title+body` says."""
+"""Joins several text columns into one, for options such as `text=title+body`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ SEPARATOR = "\n"
 def joined_columns(
     rows: Mapping[str, Sequence[Row]], texts: tuple[str, str]
 ) -> tuple[Mapping[str, Sequence[Row]], tuple[str, str], list[str]]:
-    r"""Returns the rows with one column in place of those that are joined, the text columns, and notes on them.
+    r"""Returns the rows with joined columns replaced by one, the names of both text columns, and a note on each join.
 
     A line end separates the texts, in the order given; an empty cell is left out. `a\+b` names the one column a+b.
 
     Raises:
-        DataError: A column does not exist, or a+b is a column as well as two of them.
+        DataError: A column does not exist or is named twice, or `a+b` may mean the column a+b or the columns a and b.
     """
     first = next(iter(rows.values()))[0]
     notes: list[str] = []
@@ -49,7 +49,7 @@ def joined_columns(
         rows = {split: [_joined(row, names[place], parts) for row in split_rows] for split, split_rows in rows.items()}
         taken |= set(parts)
         notes.append(f"{names[place]}: {' and '.join(parts)} joined by a line end")
-    # The parts cannot be the label, which could otherwise be taken for the only column left.
+    # The parts are removed: one that remained could be taken for the label, as the only column left over.
     taken -= set(names)
     if taken:
         rows = {split: [_without(row, taken) for row in split_rows] for split, split_rows in rows.items()}

@@ -1,4 +1,4 @@
-"""What a user should know of the labels: which look alike, which contradict each other, and which are not declared."""
+"""Checks the labels of a task: which look alike, which texts have several, and which do not occur in training rows."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _LIKE_MISSING = ("na", "n/a", "#n/a", "none", "null")
 
 
 def look_alike_note(names: Iterable[str], advice: str = "normalize=true joins them") -> list[str]:
-    """Returns a warning about labels that look the same, if there are any; `advice` says what joins them."""
+    """Returns a warning, as a list, about labels that look the same, if any; `advice` says how to merge them."""
     groups = look_alike(names)
     if not groups:
         return []
-    # In ASCII, since some differences cannot be seen.
+    # As ASCII escapes, since some differences between Unicode characters are invisible.
     listing = listed([f"({', '.join(map(ascii, group))})" for group in groups])
     return [f"labels that look alike: {listing}; {advice}"]
 
 
 def missing_like_note(output: Output) -> list[str]:
-    """Returns a note on a class whose name often marks a missing label, such as NA, if there is one."""
+    """Returns a note, as a list, on classes whose names often mark missing labels, such as NA; empty without any."""
     found = [name for name in output.classes if name.lower() in _LIKE_MISSING]
     return (
         [f"{listed(list(map(shown, found)))} is a class; leave the cell empty if it marks a missing label"]
@@ -37,7 +37,7 @@ def missing_like_note(output: Output) -> list[str]:
 
 
 def joined_labels_note(output: Output) -> list[str]:
-    """Returns a note if a class looks like several labels, such as "red,blue" when "red" is a class too."""
+    """Returns a note, as a list, if a class looks like several labels, such as "red,blue" when "red" is a class too."""
     if not isinstance(output, Classes):
         return []
     for separator in ",;|":
@@ -49,7 +49,7 @@ def joined_labels_note(output: Output) -> list[str]:
 
 
 def conflict_note(splits: Iterable[Sequence[Example]], output: Output) -> list[str]:
-    """Returns how many texts occur with different labels, if any; only where labels are names."""
+    """Returns a note, as a list, on how many texts occur with different labels; empty for numbers, texts and tags."""
     if not isinstance(output, Classes | MultiLabel):
         return []
     number = len(conflicts(splits))
@@ -62,7 +62,7 @@ def check_declared(rows: Mapping[str, Sequence[Row]], output: Output, column: Ta
     """Refuses labels that no training row has.
 
     Raises:
-        DataError: A row has one; the message says how all labels are declared.
+        DataError: A row has one; the message gives the option that declares all labels.
     """
     if not isinstance(output, Classes | MultiLabel):
         return

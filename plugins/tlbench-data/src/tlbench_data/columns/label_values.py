@@ -13,14 +13,14 @@ from typing import Any
 from tlbench.data.checks.similar_names import folded
 
 _NO_LABEL = ("", "nan", "<na>")
-"""Texts that stand for no label, in lower case: an empty cell, and what pandas writes as text."""
+"""Texts that mean a missing label, in lower case: an empty cell, and what pandas writes for a missing value."""
 _WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0+)?")
 _WITH_COMMA = re.compile(r"[+-]?[0-9]+(?:,[0-9]+)?")
 _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
 
 
 def is_missing(value: Any) -> bool:
-    """Returns whether a value is no label: None, NaN, an empty text or the text "nan"."""
+    """Returns whether a value means a missing label: None, NaN, an empty text, "nan" or "<NA>"."""
     if isinstance(value, float | Decimal):
         return math.isnan(value)
     return value is None or (isinstance(value, str) and value.strip().lower() in _NO_LABEL)
@@ -34,7 +34,7 @@ def text_of(value: Any) -> str:
 
 
 def number_of(value: Any, decimal: str = ".") -> float | None:
-    """Returns the finite number that a value is or spells, or None; `decimal` is the mark before its fraction."""
+    """Returns a number, or the text of one, as a finite float, else None; `decimal` is the mark before the fraction."""
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         return None
     if isinstance(value, str) and decimal != ".":
@@ -60,7 +60,7 @@ def may_be_thousands(texts: Iterable[str]) -> bool:
 def class_key(text: str, *, normalize: bool = False) -> str:
     """Returns a key that is equal for labels of one class, such as 1 and 1.0, or "Yes " and "yes" if `normalize`."""
     whole = _WHOLE.fullmatch(text)
-    # -0.0 is 0.
+    # -0.0 and 0 are one class.
     number = text if whole is None else "0" if whole[1] == "-0" else whole[1]
     return folded(number) if normalize else number
 
@@ -84,15 +84,15 @@ def named_classes(texts: Iterable[str], *, normalize: bool = False) -> dict[str,
 
 
 def indices_of(names: Sequence[str], *, normalize: bool = False) -> Callable[[str], int | None]:
-    """Returns a function from a label to the index of its class, or None."""
+    """Returns a function that maps a label to the index of its class, or to None if it belongs to no class."""
     index: Mapping[str, int] = {class_key(name, normalize=normalize): index for index, name in enumerate(names)}
     return lambda text: index.get(class_key(text, normalize=normalize))
 
 
 def mixed(values: Iterable[Any]) -> tuple[int, int] | None:
-    """Returns the positions of two labels of types that do not go together, such as 1 and "good", or None.
+    """Returns the positions of two labels whose types contradict each other, such as 1 and "good", or None.
 
-    A text that spells a number goes with numbers, and "true" and "false" with truth values.
+    The text of a number counts as a number; the texts "true" and "false" are compatible with truth values.
     """
     first: dict[str, int] = {}
     for position, value in enumerate(values):
@@ -109,7 +109,7 @@ def mixed(values: Iterable[Any]) -> tuple[int, int] | None:
 
 
 def looks_like(value: Any, *, in_list: bool = False) -> str:
-    """Returns a description of a value that cannot be a label, with advice; an empty text if it can be one."""
+    """Returns a description of a value that cannot be a label, with advice on how to write it; "" if it can be one."""
     if isinstance(value, bytes):
         return "raw bytes: write texts or numbers"
     if isinstance(value, dict):

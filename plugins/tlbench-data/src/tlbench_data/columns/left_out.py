@@ -23,14 +23,14 @@ def usable(
     drop: bool,
     other_test: str = "",
 ) -> tuple[dict[str, list[Row]], list[str]]:
-    """Returns the rows of each split that have a text and a label, and a note on how many were left out.
+    """Returns the rows of each split that have a text and a label, and a note, as a list, on how many were left out.
 
     Args:
-        rows: The rows of each split, or of one part that contains all.
+        rows: The rows of each split, or under `all` if the files are not split.
         chosen: The columns of the texts and the label.
-        may_be_unlabelled: Whether an empty label cell stands for no labels, as with several labels in a cell.
+        may_be_unlabelled: Whether an empty label cell means an empty set of labels, as in multi-label tasks.
         drop: Whether incomplete rows are left out instead of refused.
-        other_test: Value of the option `test` that tests on the validation split, for the message.
+        other_test: For the message, the value of `test=` that makes the validation split the test split, or "".
 
     Raises:
         DataError: A row is incomplete and `drop` is false, no row of a split is complete, or a row has a NUL character.
@@ -62,7 +62,7 @@ def usable(
 
 
 def check_characters(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    """Refuses NUL characters, which a damaged file or a wrong encoding leaves.
+    """Refuses NUL characters, which indicate a damaged file or a wrong encoding.
 
     Raises:
         DataError: A text or label has one; the message counts the rows.

@@ -1,4 +1,4 @@
-"""The metrics of a task of classes whose name chooses the primary one and the positive class."""
+"""Applies the options `metric=` and `positive_class=` of classification tasks."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def chosen_first(metric: str, usual: Sequence[str]) -> tuple[str, ...]:
 def positive_class(
     task: str, metric: str, given: str, names: Sequence[str], order: Sequence[str] = ()
 ) -> tuple[int, str]:
-    """Returns the index of the class that f1, precision and recall are of, and a note that names it.
+    """Returns the index of the positive class of f1, precision and recall, and a note that names it.
 
-    It is the given class, or the second of two. Other metrics have no such class, and no note.
+    It is the given class, or the second of two. For other metrics the index is the default and the note is "".
 
     Args:
         task: Name of the task, for messages.
         metric: The primary metric.
-        given: The class that the task's name gives, or "".
+        given: The value of `positive_class=`, or "".
         names: The classes of the output.
-        order: The classes in the file's own order, which is preferred to that of the output, if it has one.
+        order: The classes in the order of the file's metadata, which then decides which is the second, or empty.
 
     Raises:
-        DataError: The class is not one of the task's, or must be given and is not.
+        DataError: The given class is not one of `names`, or none is given and there are more than two.
     """
     if metric not in OF_ONE_CLASS or not names:
         return Task.positive, ""

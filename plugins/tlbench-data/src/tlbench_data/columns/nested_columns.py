@@ -11,11 +11,11 @@ from tlbench_data.readers.rows import Row
 
 
 def with_nested(rows: Mapping[str, Sequence[Row]], options: Iterable[str]) -> Mapping[str, Sequence[Row]]:
-    """Returns the rows with a column for each field of an object that an option names, in place of the object.
+    """Returns the rows with columns such as `translation.en`, if options name them, in place of the objects.
 
     Args:
         rows: The rows of each split, the training rows first.
-        options: Names of columns, or lists of them, such as "translation.en" and "title+meta.author".
+        options: Values of options that name columns, such as "translation.en" and "title+meta.author".
     """
     first = next(iter(rows.values()))[0]
     given = {name for option in options for name in joined_names(option)}
@@ -28,7 +28,7 @@ def with_nested(rows: Mapping[str, Sequence[Row]], options: Iterable[str]) -> Ma
 
 
 def column_names(row: Row) -> list[str]:
-    """Returns the names that options may give: of columns, and of the fields of objects."""
+    """Returns the column names that options may use; a column of objects gives one `column.field` per field."""
     names = []
     for name, value in row.values.items():
         names += [f"{name}.{field}" for field in value] if isinstance(value, dict) and value else [name]
@@ -41,7 +41,7 @@ def _flattened(row: Row, paths: Mapping[str, Sequence[str]], objects: set[str]) 
 
 
 def _inner(value: Any, path: Sequence[str]) -> Any:
-    """Returns the value at the end of a path, or None, as in an empty cell, where a row has no such field."""
+    """Returns the value of a nested field, given the names on the path to it; None if the row lacks the field."""
     for step in path:
         value = value.get(step) if isinstance(value, Mapping) else None
     return value

@@ -17,9 +17,9 @@ _KINDS = {
     "map": ("classes", "multilabel", "scalar", "tokens"),
     "max_length": ("text",),
 }
-"""The kinds of output that an option has an effect on."""
+"""Maps an option to the kinds of output that it has an effect on."""
 _ALWAYS = ("seed", "words")
-"""Fields of options that concern files of any content, or are no options."""
+"""Fields that are never refused: `seed` suits any content, and `words` holds the columns of CoNLL files."""
 
 
 def check_kind_effects(given: TargetColumn, kind: str, path: Path) -> None:
@@ -37,10 +37,10 @@ def check_kind_effects(given: TargetColumn, kind: str, path: Path) -> None:
 
 
 def check_unused(path: Path, what: str, *options: Any) -> None:
-    """Refuses options of tables in dataclasses of options, where a file holds something else.
+    """Refuses options for tables where a file holds something else, such as questions; `options` are dataclasses.
 
     Raises:
-        DataError: One is set; the message begins with the path and says what the file holds.
+        DataError: One is set; the message begins with `path` and mentions `what` the file holds.
     """
     for group in options:
         for each in fields(group):

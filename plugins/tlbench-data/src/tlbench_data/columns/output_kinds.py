@@ -14,7 +14,7 @@ from tlbench_data.readers.rows import Row, listed, shown
 
 KINDS = ("classes", "multilabel", "scalar", "text", "tokens")
 FEW_NUMBERS = 20
-"""Most distinct whole numbers that are taken for classes whichever they are; more must be 0 to K-1, each repeated."""
+"""Up to this many distinct whole numbers are always classes; more are only if they are 0 to K-1, each repeated."""
 # More distinct labels than this are hardly classes; a column with more than this share of numbers is hardly text.
 _MOST_NAMES = 1000
 _MOSTLY = 0.9
@@ -43,15 +43,15 @@ class TargetColumn:
     normalize: bool = False
     """Whether labels that differ only in case, spaces, width or Unicode form are one class."""
     labels: tuple[str, ...] = ()
-    """All classes in order, where not all of them occur in the training rows."""
+    """All classes in order, as declared by the user; empty to take those of the training rows."""
     map: tuple[tuple[str, str], ...] = ()
     """Old and new names of labels."""
 
 
 def infer(rows: Sequence[Row], column: TargetColumn) -> tuple[TargetColumn, str]:
-    """Returns the column with the kind of output that the values suggest, and why where another could be meant.
+    """Returns the column with the inferred kind of output, and a note, or "", on the reason and the alternative.
 
-    The inputs are texts; words with a tag for each are of the kind tokens.
+    For tables of texts only: words with a tag for each have the kind tokens, which is not inferred here.
 
     Args:
         rows: The training rows, each with a label.
@@ -108,7 +108,7 @@ def infer(rows: Sequence[Row], column: TargetColumn) -> tuple[TargetColumn, str]
 
 
 def output_of(rows: Sequence[Row], column: TargetColumn) -> tuple[Output, list[str]]:
-    """Returns the output kind of the training rows, with the label names in them, and notes on names that were joined.
+    """Returns the output kind of the training rows, with the label names in them, and notes on merged spellings.
 
     Raises:
         DataError: A value does not fit the kind, or is a label that is not one of those declared.
@@ -133,10 +133,10 @@ def output_of(rows: Sequence[Row], column: TargetColumn) -> tuple[Output, list[s
 
 
 def _refuse_lists_among_texts(rows: Sequence[Row], column: TargetColumn) -> None:
-    """Refuses lists of labels where others are single labels, or where the kind is one class a row.
+    """Refuses lists of labels if other rows have a single label, or if the kind is not multilabel.
 
     Raises:
-        DataError: There is such a list.
+        DataError: A row has such a list.
     """
     labelled = [row for row in rows if not label_values.is_missing(row.value(column.name))]
     lists = [row for row in labelled if isinstance(row.value(column.name), list | tuple)]
@@ -152,7 +152,7 @@ def _refuse_lists_among_texts(rows: Sequence[Row], column: TargetColumn) -> None
 
 
 def target_of(output: Output, column: TargetColumn) -> Callable[[Row], Any]:
-    """Returns a function from a row to its target; it raises a DataError for a value that does not fit."""
+    """Returns a function that converts a row to its target; it raises DataError for a value that does not fit."""
     if isinstance(output, Scalar):
         return lambda row: _number(row, column)
     if isinstance(output, Text):

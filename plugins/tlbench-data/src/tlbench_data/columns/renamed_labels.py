@@ -1,4 +1,4 @@
-"""Renames and joins labels, as `map=old:new+old2:new2` says, before anything else is made of them."""
+"""Renames and merges labels by the option `map=old:new+old2:new2`, before the kind of output is inferred."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tlbench_data.readers.rows import Row, listed, shown
 
 @dataclass(frozen=True)
 class LabelMap:
-    """Old labels and their new names; labels that it leaves out stay as they are, as texts."""
+    """Maps old labels to new names; other labels keep their names, converted to text."""
 
     pairs: tuple[tuple[str, str], ...] = ()
 
@@ -27,7 +27,7 @@ class LabelMap:
         return self._new.get(class_key(old), old)
 
     def names(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Returns the new names in the order of the old ones, each once."""
+        """Returns the new names in the order of the old ones, without duplicates."""
         new = self._new
         return tuple(dict.fromkeys(new.get(class_key(name), name) for name in names))
 
@@ -40,7 +40,7 @@ class LabelMap:
             separator: Separates the labels of one cell; cells are then replaced by lists.
 
         Raises:
-            DataError: No row has an old label; the message lists those that there are.
+            DataError: An old label occurs in no row; the message lists the labels that occur.
         """
         if not self.pairs:
             return rows
@@ -59,10 +59,10 @@ class LabelMap:
         }
 
     def check(self, there: Iterable[str], where: str) -> None:
-        """Refuses an old label that there is not; the message begins with `where`.
+        """Refuses old labels that are not among `there`, the labels of the data.
 
         Raises:
-            DataError: There is one.
+            DataError: There is such an old label; the message begins with `where`.
         """
         names = sorted(set(there))
         known = {class_key(name) for name in names}
@@ -75,7 +75,7 @@ class LabelMap:
 
 
 def cell_separator(rows: Sequence[Row], column: TargetColumn) -> str:
-    """Returns what separates the labels of one cell of the training rows, or "" if a cell is one label."""
+    """Returns the separator of several labels in one cell, judged by the training rows; "" if a cell has one label."""
     is_separated = column.kind == "multilabel" or (
         not column.kind
         and column.separator
@@ -94,7 +94,7 @@ def _split(row: Row, label: str, separator: str) -> Row:
 def _items(value: Any) -> list[str]:
     if isinstance(value, list | tuple):
         return [item for each in value for item in _items(each)]
-    # What is no label at all is refused later, with its line.
+    # Objects and bytes, which cannot be labels, are refused later, with the line in the message.
     return [] if is_missing(value) or isinstance(value, dict | bytes) else [text_of(value)]
 
 

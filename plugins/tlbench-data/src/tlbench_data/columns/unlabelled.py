@@ -17,15 +17,15 @@ def class_order(file: Path, label: str) -> tuple[str, ...]:
 
 
 def without_unlabelled(rows: Mapping[str, Sequence[Row]], label: str, order: Sequence[str]) -> dict[str, Sequence[Row]]:
-    """Returns the rows with no label in place of -1 where that marks unlabelled rows.
+    """Returns the rows with None in place of a label of -1, wherever -1 marks unlabelled rows.
 
-    It does so where classes have indices in the file, and in a split that has nothing else while the training rows
-    never have it.
+    That is so in all splits if the file's metadata names the classes of indices; otherwise in a split whose labels are
+    all -1, if no training row has that label.
 
     Args:
         rows: The rows of each split, the training rows first.
         label: The label column.
-        order: The classes in the file's metadata, if it has them.
+        order: The classes in the file's metadata; empty if there are none.
     """
     first, *_ = rows
     is_in_train = any(_is_mark(row.values.get(label)) for row in rows[first])

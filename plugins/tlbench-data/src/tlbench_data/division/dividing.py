@@ -1,4 +1,4 @@
-"""Makes the splits that files do not have: drawn, carved from train, or in the order of time."""
+"""Makes the splits that files lack: drawn at random, carved from train, or in the order of time."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from tlbench_data.division.time_order import Time, in_time_order, shown_time
 from tlbench_data.readers.rows import listed, shown
 
 ALL = "all"
-"""Name of a part that contains all splits."""
+"""Key of the rows of files that are not split."""
 SHARE = 0.1
-"""Share of validation and of test where files are not split."""
+"""Default share of validation and of test if files are not split."""
 
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """What a task's name says on how its rows are divided into splits."""
+    """The options of a task's name that determine how its rows are divided into splits."""
 
     seed: int = 0
     validation: float | None = None
     test: float | None = None
-    """Share of the rows, and of train where another split has files; None if not given."""
+    """Share of the rows, or of the training rows if another split has files; None if not given, as for `validation`."""
     group: str = ""
     time: str = ""
-    """Columns of the groups and times."""
+    """Column of the times; "" if not given, as for `group`, the column of the groups."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Divided:
     """The splits of a task, and how they were made."""
 
     splits: Mapping[str, Sequence[Example]]
-    """Without a validation split if train has to be carved in the usual way."""
+    """Lacks the validation split if the core is to carve it from train with the default share and seed."""
     how: str = ""
     """How splits that the files lack are drawn or carved; empty if the files have all of them."""
     notes: tuple[str, ...] = ()
@@ -55,10 +55,10 @@ class Rows:
 
 
 def divided(rows: Rows, options: SplitOptions, *, declared: bool) -> Divided:
-    """Returns the splits, those that the files lack included.
+    """Returns all splits, including those that the files lack, which are divided from the other rows.
 
     Args:
-        rows: The examples as the files have them.
+        rows: The examples of the splits that the files have.
         options: How to divide them.
         declared: Whether the classes are declared, so that train need not have each of them.
 
@@ -79,7 +79,7 @@ def divided(rows: Rows, options: SplitOptions, *, declared: bool) -> Divided:
             _check_later_classes(rows, examples, parts, options.time)
         notes = [*_repeats(examples, parts), *_earlier(rows, rows.times[source], splits)]
     elif source == ALL or "test" in shares:
-        # Distinct inputs are counted where no option asks for shares of rows: so published draws stay as they are.
+        # Without any option, shares are of distinct inputs instead of rows, which keeps published draws unchanged.
         by_rows = bool(options.group or options.validation or options.test)
         parts = divide(examples, rows.output, shares, options.seed, by_rows=by_rows)
         how = _drawn(rows, shares, options, source)
@@ -96,7 +96,7 @@ def divided(rows: Rows, options: SplitOptions, *, declared: bool) -> Divided:
             raise DataError(f"{rows.path}: {error}") from None
         how = carve_note(len(validation), len(examples), _how(rows, options))
         if options.validation is None and options.seed == CARVE_SEED:
-            # The core carves the same examples.
+            # Left to the core, which carves the same examples.
             return Divided(rows.splits, how)
         parts = {"train": train, "validation": validation}
     made = {split: [examples[position] for position in positions] for split, positions in parts.items()}
@@ -105,7 +105,7 @@ def divided(rows: Rows, options: SplitOptions, *, declared: bool) -> Divided:
 
 
 def _shares(rows: Rows, options: SplitOptions) -> dict[str, float]:
-    """Returns the shares of the rows that are divided, train first; empty if no split is missing."""
+    """Returns the share of each split among the rows to divide, train first; empty if no split is missing."""
     if ALL in rows.splits:
         shares = {"validation": options.validation or SHARE, "test": options.test or SHARE}
     elif "test" not in rows.splits:
@@ -116,7 +116,7 @@ def _shares(rows: Rows, options: SplitOptions) -> dict[str, float]:
     else:
         return {}
     train = 1 - sum(shares.values())
-    # Not for a carve, where one row is too few whatever the share.
+    # Not checked if only validation is carved from train: that fails for a single row whatever the share is.
     if train <= 0 and (ALL in rows.splits or options.time):
         given = " and ".join(f"{split}={share:g}" for split, share in shares.items())
         raise DataError(f"{rows.path}: {given} leave no rows to train on")
@@ -178,7 +178,7 @@ def _repeats(examples: Sequence[Example], parts: Mapping[str, Sequence[int]]) ->
 
 
 def _earlier(rows: Rows, times: Sequence[Time], others: Mapping[str, Sequence[Example]]) -> list[str]:
-    """Returns a note for each split with files of its own that begins before the divided rows end."""
+    """Returns a note for each split with its own files whose earliest time is before the latest of the divided rows."""
     return [
         f"{split} begins before train ends ({shown_time(min(rows.times[split]))})"
         for split in others
@@ -197,12 +197,12 @@ def refuse_straddling(where: object, groups: Mapping[str, Sequence[str]], what: 
 
     Args:
         where: The file or task, for the message.
-        groups: The group of each row, by split.
-        what: What is refused, for the message.
-        advice: What to do instead.
+        groups: Maps each split to the group of each of its rows.
+        what: The option or data that is refused, for the message.
+        advice: What the user should do instead, for the message.
 
     Raises:
-        DataError: There is such a group; the message has the first one and how many there are.
+        DataError: There is such a group; the message has the number of such groups and names the first.
     """
     splits_of: dict[str, list[str]] = {}
     for split, names in groups.items():
@@ -218,10 +218,10 @@ def refuse_straddling(where: object, groups: Mapping[str, Sequence[str]], what: 
 
 
 def refuse_shares(task: str, options: SplitOptions, names: Mapping[str, str]) -> None:
-    """Refuses a share of the training rows for a split that has data of its own, given the name of each split's data.
+    """Refuses an option such as test=0.1 if the split has its own data; `names` maps splits to the names of their data.
 
     Raises:
-        DataError: There is such a split.
+        DataError: A share is given for such a split.
     """
     for split, share in (("validation", options.validation), ("test", options.test)):
         if share and split in names:
@@ -233,7 +233,7 @@ def refuse_shares(task: str, options: SplitOptions, names: Mapping[str, str]) ->
 
 
 def _refuse_idle(path: Path, options: SplitOptions) -> None:
-    """Refuses options that need a split to be drawn where the files have all of them."""
+    """Refuses seed= and time= if the files have all splits, so that none is drawn."""
     idle = {"seed": bool(options.seed), "time": bool(options.time)}
     if names := [f"{name}=" for name, is_given in idle.items() if is_given]:
         raise DataError(f"{path}: {' and '.join(names)} has no effect, since the files have every split; leave it out")

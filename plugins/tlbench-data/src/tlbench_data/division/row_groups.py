@@ -15,16 +15,16 @@ _SHOWN = 5
 
 
 def with_groups(rows: Sequence[Row], group: str, time: str, used: Collection[str]) -> Sequence[Row]:
-    """Returns the rows with their group and time, and without those columns unless they are in use otherwise.
+    """Returns the rows with their group and time set from these columns, which are removed unless they are in `used`.
 
     Args:
         rows: The rows of one split.
         group: Column of the groups; "" for none.
         time: Column of the times; "" for none.
-        used: The columns that are given as texts and labels, which stay.
+        used: The columns that are given as texts and labels.
 
     Raises:
-        DataError: There is no such column, a row has no group, or a time is none or of another kind than the first.
+        DataError: A column does not exist, a row has no group, or a value is no time or of another kind than the first.
     """
     if not group and not time:
         return rows
@@ -56,7 +56,7 @@ def _read(rows: Sequence[Row], option: str, column: str, read: Callable[[Any], A
 
 
 def _group(value: Any) -> str | None:
-    # As a class is: 7 and 7.0 are one patient.
+    # Normalised like classes: 7 and 7.0 are one patient.
     return None if is_missing(value) or isinstance(value, list | tuple | dict) else _whole(text_of(value))
 
 

@@ -26,11 +26,11 @@ def share_of(task: str, parameter: str, text: str, *, only: bool = False) -> flo
     Args:
         task: The task's name, for messages.
         parameter: The parameter's name.
-        text: Its value.
-        only: Whether the parameter can be nothing but a share.
+        text: The parameter's value.
+        only: Whether the value must be a share, not a file.
 
     Raises:
-        UsageError: It is a number that does not lie between 0 and 1, or no number where it must be one.
+        UsageError: The value is a number outside (0, 1), or `only` is true and it is no number.
     """
     is_number = _NUMBER.fullmatch(text) is not None
     if not is_number and not only:
@@ -44,7 +44,7 @@ def share_of(task: str, parameter: str, text: str, *, only: bool = False) -> flo
 
 
 def check_no_file(task: str, parameter: str, text: str, folder: Path) -> None:
-    """Refuses a share that is the name of a file too.
+    """Refuses a share such as "0.1" if there is also a file of that name.
 
     Raises:
         UsageError: There is such a file in the folder.

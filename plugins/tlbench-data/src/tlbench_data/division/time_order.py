@@ -15,7 +15,7 @@ _MONTH = re.compile(r"\d{4}-\d{2}")
 
 
 def time_of(value: Any) -> Time | None:
-    """Returns the number, or the ISO date or time, that a value is or spells; None for anything else."""
+    """Returns a number, or an ISO date or time, given as such or as text; None for any other value."""
     if isinstance(value, datetime):
         return value
     if isinstance(value, date):
@@ -38,7 +38,7 @@ def kind_of(time: Time | None) -> str:
 
 
 def in_time_order(times: Sequence[Time], shares: Mapping[str, float]) -> dict[str, list[int]]:
-    """Returns the positions of each split, sorted; equal times are in one split.
+    """Returns the sorted row positions of each split; rows of equal times are in one split.
 
     Args:
         times: The time of each row, all of one kind.
@@ -57,7 +57,7 @@ def in_time_order(times: Sequence[Time], shares: Mapping[str, float]) -> dict[st
     begin, wanted = 0, 0.0
     for number, (name, share) in enumerate(shares.items(), 1):
         wanted += share * len(times)
-        # At least one block for each split that follows.
+        # Leaves at least one block of equal times for each later split.
         candidates = range(begin + 1, len(blocks) - (len(shares) - number) + 1)
         end = len(blocks) if number == len(shares) else min(candidates, key=lambda at: abs(ends[at - 1] - wanted))
         parts[name] = sorted(row for block in blocks[begin:end] for row in block)

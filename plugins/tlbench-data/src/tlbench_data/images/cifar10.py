@@ -43,5 +43,5 @@ def read_cifar(paths: Sequence[Path], classes: int = 10) -> tuple[np.ndarray, np
             raise DataError(f"{path}, row {row + 1}: label {rows[row, 0]}, but there are {classes} classes")
         batches.append(rows)
     rows_of_all = np.concatenate(batches)
-    # Stored as three colour planes; PIL wants the colours of a pixel together.
+    # Stored as three colour planes; PIL needs the three colours of a pixel side by side.
     return rows_of_all[:, 1:].reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1), rows_of_all[:, 0]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _BYTES = 0x08
 """Type code of unsigned bytes, the only one that these data sets use."""
 _MOST_BYTES = 1 << 30
-"""Most bytes that a file may unpack to; the family's largest has a fifth of that."""
+"""Most bytes that a file may unpack to; the largest published file of the MNIST family has a fifth of that."""
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -63,7 +63,7 @@ def read_labelled(images: Path, labels: Path, classes: int) -> tuple[np.ndarray,
 
 
 def _open(path: Path) -> BinaryIO:
-    # By the suffix alone: some mirrors publish the unpacked files under the same stems.
+    # Decided by the suffix alone: some mirrors publish the unpacked files under the same stems.
     return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
 
 

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 SCHEME = "idx:"
-# As published (train-images-idx3-ubyte.gz), as on Kaggle (train-images.idx3-ubyte), and after the name of a set.
+# File names as published (train-images-idx3-ubyte.gz), as on Kaggle (train-images.idx3-ubyte), and with the name of
+# a data set in front, as in EMNIST.
 _NAME = re.compile(r"(?P<set>.*?)-?(?P<split>[a-z0-9]+)-(?P<what>images|labels)[.-]idx[13]-ubyte(\.gz)?", re.IGNORECASE)
 _LARGEST_LABEL = 255
 
@@ -69,7 +70,7 @@ class IdxImages(Task):
 
     @property
     def metrics(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The metrics of classes, the chosen one first."""
+        """The metrics of classification, the chosen one first."""
         return chosen_first(self.metric, ("accuracy", "f1_macro"))
 
     @property
@@ -136,7 +137,7 @@ class IdxImages(Task):
         return examples_of_arrays(name, pixels, targets, rows)
 
     def missing(self) -> str | None:
-        """Returns that the folder no longer exists, or None."""
+        """Returns a message if the folder no longer exists, or None."""
         path = named_path(self.name)
         return None if path.exists() else f"{path} does not exist any more"
 
@@ -145,7 +146,7 @@ class IdxImages(Task):
 class _Read:
     classes: tuple[str, ...]
     splits: Mapping[str, tuple[np.ndarray, np.ndarray, Sequence[int]]]
-    """Split to pixels (N, H, W), the classes' indices (N,), and the rows that belong to it."""
+    """Maps a split to pixels (N, H, W), class indices (N,), and the positions of its images in these arrays."""
     how: str
     """How splits that the files lack are drawn or carved; empty if they have all of them."""
 
@@ -166,7 +167,7 @@ def resolve(text: str) -> IdxImages:
     return IdxImages(f"{SCHEME}{path}@{checked_digest(SCHEME, text, given, digest(files))}")
 
 
-# Two at most, as a data set of the family's size takes 50 MB.
+# Only two are cached, since a data set of MNIST's size takes 50 MB.
 @lru_cache(maxsize=2)
 def _read(task: IdxImages) -> _Read:
     import numpy as np
@@ -194,7 +195,7 @@ def _read(task: IdxImages) -> _Read:
     classes = renames.names(names)
     if len(classes) < 2:
         raise DataError(f"{folder}: map= leaves one class, {classes[0]!r}; there must be at least two")
-    # Index of a number among the labels to that of its class.
+    # Maps the position of a label in `numbers` to the index of its class, since map= may merge classes.
     class_of = np.array([classes.index(renames.name(name)) for name in names])
     splits: dict[str, tuple[np.ndarray, np.ndarray, Sequence[int]]] = {}
     for split, (pixels, labels) in raw.items():
@@ -227,7 +228,7 @@ def _pairs(folder: Path) -> dict[str, dict[str, tuple[Path, Path]]]:
         if not match or not file.is_file():
             continue
         if split := "test" if match["split"].lower() == "t10k" else split_of(match["split"]):
-            # Sorted, so that an unpacked file goes before its own archive.
+            # Sorted, so that an unpacked file is preferred to its .gz copy.
             found.setdefault((match["set"], split), {}).setdefault(match["what"].lower(), file)
     pairs: dict[str, dict[str, tuple[Path, Path]]] = {}
     for (name, part), files in found.items():

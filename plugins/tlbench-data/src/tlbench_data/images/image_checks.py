@@ -16,13 +16,13 @@ from tlbench_data.images.remembered_checks import MIN_IMAGES, Checked, recall, r
 
 _log = logging.getLogger(__name__)
 _NAMED = 10
-"""How many of the files that cannot be read are named."""
+"""Most unreadable files that an error message names."""
 
 
 def examples_of(
     files: Sequence[LabelledFile], names: Sequence[str], *, skip_unreadable: bool = False, pin: str = ""
 ) -> list[Example]:
-    """Returns one example per file, after decoding every image once to check it.
+    """Returns one example per readable file, after decoding every image once to check it.
 
     Args:
         files: The files to read.
@@ -34,7 +34,7 @@ def examples_of(
         DataError: Files cannot be decoded (with their number and the first ten), or a class is not in `names`.
     """
     numbers = {name: number for number, name in enumerate(names)}
-    # A class that only the test folder has cannot be predicted.
+    # A class that occurs only in the test folder cannot be learnt.
     unknown = sorted({file.label for file in files} - set(names))
     if unknown:
         raise DataError(f"{files[0].path.parent.parent}: {unknown[0]!r} is none of the classes {', '.join(names)}")
@@ -53,10 +53,10 @@ def examples_of(
 def decoded(
     files: Sequence[LabelledFile], *, skip_unreadable: bool = False, pin: str = ""
 ) -> list[ImageFile | DataError]:
-    """Returns each image, decoded once, or why it cannot be read; arguments as those of `examples_of`.
+    """Returns an `ImageFile` per file, or the error that decoding it raised; arguments as those of `examples_of`.
 
     Raises:
-        DataError: Files cannot be decoded and `skip_unreadable` is false; their number and the first ten of them.
+        DataError: Files cannot be decoded and `skip_unreadable` is false; the message counts them and names up to ten.
     """
     is_remembered = bool(pin) and len(files) >= MIN_IMAGES
     known = recall(pin) if is_remembered else {}
@@ -87,7 +87,7 @@ def digest(files: Sequence[LabelledFile]) -> str:
 
 
 def content_key(file: LabelledFile) -> str:
-    """Returns the SHA-256 of a file's content, or a text of its own for a file that cannot be read."""
+    """Returns the SHA-256 of a file's content, or a text unique to the file if it cannot be read."""
     try:
         return content_of(file.path)
     except DataError:

@@ -1,4 +1,4 @@
-"""Draws the splits that image data lack: all of them, or validation and test out of the training images."""
+"""Draws the splits that image data lack: all of them, or validation from the training images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tlbench_data.division.dividing import refuse_straddling
 from tlbench_data.division.split_options import check_seed, check_shares, share_of
 
 SHARE = 0.1
-"""Share of validation and of test where images are not split."""
+"""Default share of validation and of test if the images are not split."""
 _OUTPUT = Classes(())
 
 
@@ -27,7 +27,7 @@ class ImageDivision:
 
     @classmethod
     def of(cls, task: str, seed: int, validation: str, test: str, group: str = "") -> ImageDivision:
-        """Returns the options.
+        """Returns the options, converted from the texts in a task's name.
 
         Raises:
             UsageError: The seed is negative, or a share is no number between 0 and 1.
@@ -40,17 +40,17 @@ class ImageDivision:
 
 
 def refuse_straddling_images(task: str, groups: Mapping[str, Sequence[str]]) -> None:
-    """Refuses images whose splits are given and divide a group; raises as `refuse_straddling`."""
+    """Refuses groups of images that are in several given splits; raises as `refuse_straddling`."""
     named = {split: [group for group in each if group] for split, each in groups.items()}
     refuse_straddling(task, named, "group=", "leave group= out, or split the images by group")
 
 
 @dataclass(frozen=True)
 class Images:
-    """The images that are divided, as far as a draw needs them."""
+    """The contents, classes and groups of the images to divide."""
 
     keys: Callable[[], Sequence[Hashable]]
-    """Returns the content of each image; called only if images are divided."""
+    """Returns a key of each image's content, equal for copies; called only if images are divided."""
     labels: Sequence[Hashable]
     """The class of each image."""
     groups: Sequence[str] = ()
@@ -60,16 +60,16 @@ class Images:
 def divided(
     task: str, sizes: Mapping[str, int], images: Images, options: ImageDivision, *, is_split: bool
 ) -> tuple[dict[str, list[int]], str]:
-    """Returns the positions of the images in each split that they are divided into, and how that was done.
+    """Returns the positions in `images` of each new split, and a description of how the images were divided.
 
-    The positions are empty where nothing is divided, or the usual validation split is left to be carved.
+    The mapping is empty if nothing is to be divided, or if the core is to carve the default validation split.
 
     Args:
         task: The task's name, for messages.
-        sizes: Number of images of each split that the data have.
-        images: The training images, or all images where the data are not split.
+        sizes: Number of images in each split of the data.
+        images: The training images, or all images if the data are not split.
         options: How to divide them.
-        is_split: Whether the data have splits.
+        is_split: Whether the data are split already, so that only validation may be missing.
 
     Raises:
         DataError: The images are too few, or an option has no effect.

@@ -1,4 +1,4 @@
-"""Lists the image files in class folders, and counts what is left out and why."""
+"""Lists the image files in class folders, and counts the other files and folders by the reason they are left out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tlbench_data.own.archives import MACOS_FOLDER
 _SYSTEM_FOLDERS = frozenset(
     (MACOS_FOLDER.lower(), "@eadir", "$recycle.bin", "system volume information", "lost+found", "__pycache__")
 )
-"""Folders that systems and network storage make beside one's files, in lower case."""
+"""Names, in lower case, of folders that operating systems and network drives create and that hold no data."""
 _LONGEST_SUFFIX = 10
 
 
@@ -27,7 +27,7 @@ class LabelledFile:
     label: str
     id: str
     group: str = ""
-    """What the image belongs to, such as a patient; read from a table."""
+    """Name of the group that the image belongs to, such as a patient; read from a table, "" without one."""
 
 
 @dataclass
@@ -35,9 +35,9 @@ class Walk:
     """Finds image files below folders of one data set, and counts what it leaves out."""
 
     root: Path
-    """The folder of the data set: a link to a folder in it is not followed, since that folder is read in its place."""
+    """The data set's folder; links to it, or to a folder above or below it, are not followed: they lead back to it."""
     left_out: Counter[str] = field(default_factory=Counter)
-    """Reason, such as ".heic" or "hidden files", to the number of files or folders."""
+    """Maps a reason, such as ".heic" or "hidden files", to the number of files or folders left out for it."""
     _followed: list[Path] = field(default_factory=list)
 
     def images(self, folder: Path) -> Iterator[Path]:
@@ -58,7 +58,7 @@ class Walk:
                 yield path
 
     def is_image(self, entry: os.DirEntry[str]) -> bool:
-        """Returns whether an entry that is no folder is an image file by its suffix; counts it if it is not."""
+        """Returns whether an entry other than a folder has an image suffix; if not, counts it in `left_out`."""
         suffix = Path(entry.name).suffix.lower()
         if is_hidden(entry.name):
             self.left_out["hidden files"] += 1
@@ -92,9 +92,9 @@ def subfolders(folder: Path) -> tuple[str, ...]:
 
 
 def class_of(folder_name: str) -> str:
-    """Returns the class that a folder's name stands for.
+    """Returns the class name of a folder: its name in composed Unicode form (NFC).
 
-    Composed, because macOS decomposes accents where other systems do not: "café" in two forms is one class.
+    macOS stores accents in decomposed form, so that "café" can occur in two forms, which must be one class.
     """
     return unicodedata.normalize("NFC", folder_name)
 
@@ -102,7 +102,7 @@ def class_of(folder_name: str) -> str:
 def in_class_folders(folder: Path, walk: Walk, prefix: str = "") -> list[LabelledFile]:
     """Returns the image files of every class folder, nested ones included, sorted by class and path.
 
-    What is left out is counted in `walk`, images beside the class folders too.
+    Files that are left out, including images beside the class folders, are counted in `walk`.
 
     Raises:
         DataError: A folder cannot be read.
@@ -118,7 +118,7 @@ def in_class_folders(folder: Path, walk: Walk, prefix: str = "") -> list[Labelle
             walk.left_out["hidden folders"] += is_hidden(entry.name)
         elif walk.is_image(entry):
             walk.left_out["images beside the class folders"] += 1
-    # A count of none is no reason.
+    # Unary plus removes reasons whose count is 0.
     walk.left_out = +walk.left_out
     return files
 
@@ -140,12 +140,12 @@ def list_images(folder: Path, prefix: str = "") -> list[LabelledFile]:
 
 
 def no_image_in(folder: Path) -> DataError:
-    """Returns the error of a class folder without images."""
+    """Returns the error to raise for a class folder without images."""
     return DataError(f"{folder}: contains no image ({', '.join(sorted(ImageFile.suffixes))})")
 
 
 def is_hidden(name: str) -> bool:
-    """Returns whether a name is hidden, or that of a system folder such as __MACOSX or $RECYCLE.BIN."""
+    """Returns whether a name begins with a point, or is that of a system folder such as __MACOSX or $RECYCLE.BIN."""
     return name.startswith(".") or name.lower() in _SYSTEM_FOLDERS
 
 

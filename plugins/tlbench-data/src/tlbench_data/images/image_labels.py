@@ -24,7 +24,7 @@ _NAMED = 10
 
 
 def is_table(labels: str) -> bool:
-    """Returns whether the parameter `labels` names a table, pinned or not, rather than the classes."""
+    """Returns whether the parameter `labels` names a table, with or without a digest, rather than the classes."""
     return any(_suffix(text) in _TABLES for text in (labels, labels.rpartition("@")[0]))
 
 
@@ -33,12 +33,12 @@ def labelled_files(
 ) -> tuple[dict[str, list[LabelledFile]], dict[str, int]]:
     """Returns the labelled images of each split, or of `ALL`, and how many images and rows were left out, by reason.
 
-    A row names its image by the path from the folder or from the table, or by the file's name, with the suffix or
-    without; a column `split` says its split, and the column `group`, if given, what it belongs to. With `drop_missing`,
-    rows without an image or a label are left out.
+    A row names its image by the path relative to the folder or to the table, or by the file's name, with or without
+    the suffix. A column `split`, if there is one, has the image's split; `group` names the column of its group, or is
+    "". With `drop_missing`, rows without an image or a label are left out.
 
     Raises:
-        DataError: The columns cannot be told, a row names no image or the image of another row, or has no label.
+        DataError: The columns cannot be recognised, or a row has no label, no image, or the image of another row.
     """
     read, _ = rows_of([table], Format(_TABLES[_suffix(str(table))], quotes=_suffix(str(table)) == ".csv"))
     rows = with_groups(read, group, "", ())
@@ -92,7 +92,7 @@ def _columns(row: Row) -> tuple[str, str]:
     names = [by_name[column] for column in _FILES if column in by_name]
     labels = [by_name[column] for column in _LABELS if column in by_name]
     others = [column for column in row.values if column != "split"]
-    # With one of two columns known, the remaining one is the other.
+    # If one column of two is recognised, the remaining one is the other.
     if len(others) == 2 and len(names) + len(labels) == 1:
         names, labels = names or [c for c in others if c != labels[0]], labels or [c for c in others if c != names[0]]
     if not names or len(labels) != 1:
@@ -103,7 +103,7 @@ def _columns(row: Row) -> tuple[str, str]:
 
 
 def _by_name(table: Path, folder: Path, files: Iterable[LabelledFile]) -> dict[str, LabelledFile]:
-    """Returns every name that stands for one image alone."""
+    """Maps every name by which a row may refer to an image to its file, except names that several images share."""
     known: dict[str, LabelledFile] = {}
     counts: Counter[str] = Counter()
     for file in files:
@@ -118,7 +118,7 @@ def _by_name(table: Path, folder: Path, files: Iterable[LabelledFile]) -> dict[s
 
 
 def _key(name: str) -> str:
-    # Tables made on Windows, and on macOS.
+    # Tables made on Windows separate folders by backslashes; those made on macOS may have decomposed accents.
     return unicodedata.normalize("NFC", name.replace("\\", "/").removeprefix("./"))
 
 

@@ -24,30 +24,30 @@ from tlbench_data.readers.rows import listed
 from tlbench_data.split_names import named_splits, split_of
 
 ALL = "all"
-"""Name of the only part of a folder without splits."""
+"""Key of the images of a folder without splits."""
 _SPLIT_WORDS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What a folder of images holds."""
+    """The splits, classes and image files that were found in a folder."""
 
     folder: Path
     files: Mapping[str, Sequence[LabelledFile]]
-    """Split to its files, or `ALL` to all of them."""
+    """Maps each split to its files, or `ALL` to all files."""
     splits: Mapping[str, str]
     """Maps each split to the name of its folder; empty if there are none, so that splits are drawn at random."""
     class_folders: Mapping[str, Sequence[str]]
-    """Split, or `ALL`, to the names of its class folders as they are written; empty where there are none."""
+    """Maps each split, or `ALL`, to the names of its class folders as written on disk; empty if there are none."""
     left_out: Mapping[str, int]
-    """Reason to the number of files and folders that are left out."""
+    """Maps a reason to the number of files and folders that are left out for it."""
 
     def classes(self, declared: Sequence[str] = ()) -> tuple[str, ...]:
         """Returns the names of the classes: those declared, or those of the training folder in alphabetical order.
 
         Raises:
             DataError: There are no class folders, fewer than two classes, a class folder without images, a class that
-                is in the test alone, or folders that look like splits and like classes.
+                is in the test alone, or folders that may be splits or classes.
         """
         if not self.class_folders:
             raise self._no_classes()
@@ -80,10 +80,10 @@ class Layout:
         return tuple(sorted(found[first]))
 
     def renamed(self, renames: LabelMap) -> Layout:
-        """Returns the layout with other labels of its files.
+        """Returns the layout with the labels of its files renamed.
 
         Raises:
-            DataError: There is no class of an old name.
+            DataError: An old name in `renames` is not the name of a class.
         """
         renames.check({file.label for files in self.files.values() for file in files}, str(self.folder))
         files = {
@@ -101,7 +101,7 @@ class Layout:
         return sorted(name for name, written in forms.items() if len(written) > 1)
 
     def inner_note(self) -> list[str]:
-        """Returns, as a list, that folders inside class folders are no classes, if all have the same two or more."""
+        """Returns a note, as a list, that nested folders are no classes, if all class folders have the same ones."""
         inner = {subfolders(self.folder / name) for name in self.class_folders.get(ALL, ())}
         same = next(iter(inner)) if len(inner) == 1 else ()
         return [f"every class folder holds {listed(same)}, which are no classes"] if len(same) > 1 else []
@@ -135,10 +135,10 @@ class Layout:
 
 
 def layout_of(folder: Path) -> Layout:
-    """Returns the image files of a folder with their splits and classes, as far as its subfolders tell.
+    """Returns the image files of a folder with their splits and classes, which are taken from its subfolders.
 
     Raises:
-        DataError: A folder cannot be read, or two folders are named like one split.
+        DataError: A folder cannot be read, or the names of two folders mean the same split.
     """
     walk = Walk(folder)
     splits = split_folders(folder)
@@ -155,7 +155,7 @@ def layout_of(folder: Path) -> Layout:
 
 
 def split_folders(folder: Path) -> dict[str, str]:
-    """Returns the folder name of each split; empty without a training folder, where splits are drawn.
+    """Returns the folder name of each split; empty if there is no training folder, so that splits must be drawn.
 
     If there is a validation folder but no test folder, it becomes the test split.
 
@@ -177,7 +177,7 @@ def split_folders(folder: Path) -> dict[str, str]:
 
 
 def left_out_text(left_out: Mapping[str, int]) -> str:
-    """Returns how many files and folders are left out and why, or ""."""
+    """Returns a text on how many files and folders are left out and why; "" if there are none."""
     if not left_out:
         return ""
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in Counter(left_out).most_common())
@@ -185,7 +185,7 @@ def left_out_text(left_out: Mapping[str, int]) -> str:
 
 
 def _innermost(folder: Path, name: str) -> str:
-    """Returns the folder of a split that some archives pack into another of its own name: seg_train/seg_train."""
+    """Returns the path of a split's folder, or of the only folder in it if that means the same split: train/train."""
     inner = subfolders(folder / name)
     return f"{name}/{inner[0]}" if len(inner) == 1 and split_of(inner[0]) == split_of(name) else name
 

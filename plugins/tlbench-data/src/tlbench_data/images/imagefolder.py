@@ -93,13 +93,13 @@ class ImageFolder(Task):
         """The classes: those declared, else folder names in alphabetical order, those of train where there are splits.
 
         Raises:
-            DataError: The folder is no task: it has no classes, or one of them in the test alone.
+            DataError: The folder has fewer than two classes, or a class that occurs only in the test split.
         """
         return Classes(_read(self).classes)
 
     @property
     def metrics(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The metrics of classes, the chosen one first."""
+        """The metrics of classification, the chosen one first."""
         return chosen_first(self.metric, ("accuracy", "f1_macro"))
 
     @property
@@ -115,7 +115,7 @@ class ImageFolder(Task):
 
     @property
     def sizes(self) -> Mapping[str, int]:  # type: ignore[override]
-        """Number of images in each split, once those that cannot be read are left out.
+        """Number of readable images in each split.
 
         Raises:
             DataError: An image cannot be read, or the folder is no task.
@@ -139,7 +139,7 @@ class ImageFolder(Task):
 
     @property
     def reading_notes(self) -> tuple[str, ...]:
-        """What is left out, how images are opened and where labels are from, for `tlbench check`.
+        """Notes for `tlbench check`: what is left out, how images are opened and where the labels come from.
 
         Raises:
             DataError: An image cannot be read, or the folder is no task.
@@ -173,7 +173,7 @@ class ImageFolder(Task):
         return Examples(rows)
 
     def missing(self) -> str | None:
-        """Returns that the folder no longer exists, or None."""
+        """Returns a message if the folder no longer exists, or None."""
         path = named_path(self.name)
         # Not `self.path`, which would unpack an archive.
         return None if path.exists() else f"{path} does not exist any more"
@@ -184,7 +184,7 @@ class ImageFolder(Task):
 
     def _images(self) -> dict[str, Sequence[ImageFile | DataError]]:
         files = _read(self).files
-        # All at once, so that those that cannot be read are counted over all splits.
+        # Decoded all at once, so that unreadable images are counted over all splits.
         every = [file for each in files.values() for file in each]
         images = iter(decoded(every, skip_unreadable=self.skip_unreadable, pin=self._pin))
         return {split: [next(images) for _ in each] for split, each in files.items()}
@@ -203,7 +203,7 @@ class _Read:
     """How splits that the folder lacks are drawn or carved; empty if it has all of them."""
 
 
-# Listing is repeated for every property otherwise; the content is pinned by the name, so once per process is enough.
+# Cached, because every property needs it; the task's name pins the content, so listing once per process is enough.
 @lru_cache(maxsize=8)
 def _read(task: ImageFolder) -> _Read:
     layout = layout_of(task.path)
@@ -214,14 +214,14 @@ def _read(task: ImageFolder) -> _Read:
         table = pinned_path(task.labels)
         every = [file for each in layout.files.values() for file in each]
         labelled, without = labelled_files(table, task.path, every, task.group, drop_missing=task.drop_missing)
-        # Adding leaves out a count of none.
+        # Adding counters drops reasons whose count is 0.
         left_out += Counter(without)
         if table.is_relative_to(task.path):
             # The table itself is not left out.
             left_out -= Counter({table.suffix.lower(): 1})
         files = replace(layout, folder=table, files=labelled).renamed(renames).files
         labels = {file.label for each in files.values() for file in each}
-        # Numbers in their own order.
+        # Numbers in numeric order: "10" after "9".
         numbered = all(label.isdecimal() for label in labels)
         classes = tuple(sorted(labels, key=int) if numbered else sorted(labels))
         if len(classes) < 2:
@@ -257,7 +257,7 @@ def _divided(
     of_source = files[source]
     refuse_straddling_images(task.name, {split: [file.group for file in each] for split, each in files.items()})
     images = Images(
-        # By content: copies of an image under two names stay in one split.
+        # Keyed by content, so that copies of an image under two names stay in one split.
         lambda: [content_key(file) for file in of_source],
         [file.label for file in of_source],
         [file.group for file in of_source],

@@ -12,12 +12,12 @@ from tlbench_data.own.other_sources import tables_hint
 
 
 def path_and_digest(scheme: str, text: str) -> tuple[Path, str]:
-    """Returns the absolute path and the digest, or "", of `<path>[@digest]`.
+    """Splits `<path>[@digest]` into the absolute path and the digest, which is "" if not given.
 
     Raises:
-        DataError: It names no folder and no archive.
+        DataError: The path is neither a folder nor an archive.
     """
-    # The whole text first: a folder's name may itself contain an @.
+    # The whole text is tried as a path first, since a folder's name may itself contain an @.
     whole = Path(text).expanduser()
     if text and (whole.is_dir() or (whole.is_file() and is_archive(whole))):
         return absolute(whole), ""
@@ -37,10 +37,10 @@ def named_path(name: str) -> Path:
 
 
 def checked_digest(scheme: str, text: str, given: str, current: str) -> str:
-    """Returns the present digest.
+    """Returns `current`, the digest of the present content.
 
     Raises:
-        DataError: The given one, if any, is another.
+        DataError: A digest is given and differs from it.
     """
     if given and given != current:
         raise DataError(f"{scheme}{text}: its digest is now {current}; drop @{given} to use it as it is")
@@ -48,7 +48,7 @@ def checked_digest(scheme: str, text: str, given: str, current: str) -> str:
 
 
 def folder_at(path: Path) -> Path:
-    """Returns a folder as it is, and the folder that an archive was unpacked to.
+    """Returns the path itself if it is a folder; for an archive, the folder that it is unpacked to.
 
     Raises:
         DataError: The archive cannot be unpacked safely.

@@ -1,4 +1,4 @@
-"""Remembers on disk which images of a data set can be decoded, so that later commands and workers need not try."""
+"""Caches on disk which images of a data set can be decoded, so that later commands and workers need not check."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tlbench.contracts.images.opening import Adjustment
 from tlbench_data.own.archives import cache_folder
 
 Checked: TypeAlias = "Mapping[str, tuple[Adjustment, ...]]"
-"""Digest of an image's content to the adjustments that opening it makes."""
+"""Maps the digest of an image's content to the adjustments that are made when it is opened."""
 MIN_IMAGES = 200
-"""Decoding fewer images than this takes no time worth a file."""
+"""Checks of fewer images than this are not cached, because decoding them is fast."""
 _VERSION = 1
-"""Increase it when images are opened by other rules; files of an older version are then ignored."""
+"""To be increased when the rules for opening images change; cache files of older versions are then ignored."""
 
 
 def recall(pin: str) -> dict[str, tuple[Adjustment, ...]]:
@@ -33,7 +33,7 @@ def recall(pin: str) -> dict[str, tuple[Adjustment, ...]]:
 
 
 def remember(pin: str, checked: Checked) -> None:
-    """Writes what is known of the images of a data set; does nothing where that is not possible."""
+    """Writes the checks of a data set's images to the cache; does nothing if the cache cannot be written."""
     file = _file(pin)
     draft = file.with_name(f".draft-{uuid.uuid4().hex}")
     with suppress(OSError):
@@ -48,5 +48,5 @@ def remember(pin: str, checked: Checked) -> None:
 def _file(pin: str) -> Path:
     import PIL
 
-    # Another release of Pillow may read what this one does not, and the other way round.
+    # Keyed by Pillow's version too, since releases differ in the images that they can read.
     return cache_folder() / "checked-images" / f"{pin}-{_VERSION}-{PIL.__version__}.json"

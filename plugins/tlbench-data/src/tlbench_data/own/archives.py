@@ -22,15 +22,15 @@ MOST_MEMBERS = 200_000
 MOST_BYTES = 8 * 2**30
 """Most bytes that an archive may unpack to."""
 MOST_HEADER_BYTES = 2**20
-"""Most bytes of headers, such as long names, before one member of a tar."""
+"""Most bytes that may be read from a tar for the headers, such as long names, of one member."""
 _ENDS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\0": "lzma"}
-"""Magic numbers of compressed tars, and the modules that read them."""
+"""Maps the magic number of a compressed tar to the name of the module that reads it."""
 _CHUNK = 2**20
 _ENCRYPTED = 1
-"""Bit of a zip member's flags."""
+"""Bit of a zip member's flags that marks it as encrypted."""
 _LAYOUT = 2
-"""Increase it when an archive unpacks to other files; folders of an older layout are then ignored."""
+"""To be increased when the rules for unpacking change; cached folders of older layouts are then ignored."""
 MACOS_FOLDER = "__MACOSX"
 """Folder that macOS adds to archives, with a `._` file for each file of the content."""
 _Member: TypeAlias = "tuple[str, int, IO[bytes] | None]"
@@ -38,7 +38,7 @@ _Member: TypeAlias = "tuple[str, int, IO[bytes] | None]"
 
 
 def is_archive(path: Path) -> bool:
-    """Returns whether the file name is that of an archive."""
+    """Returns whether the file's name ends like that of an archive."""
     return path.name.lower().endswith(_ENDS)
 
 
@@ -56,9 +56,8 @@ def unpacked(path: Path, most_bytes: int = MOST_BYTES, most_members: int = MOST_
         with path.open("rb") as file:
             folder = cache_folder() / "archives" / f"{hashlib.file_digest(file, 'sha256').hexdigest()[:32]}-{_LAYOUT}"
         if not folder.is_dir():
-            # Not one of `tempfile`'s, which are their owner's alone: who may read a shared cache is for the umask.
             temporary = folder.parent / f".draft-{uuid.uuid4().hex}"
-            # Not by `tempfile`, whose folders only their owner can read: a shared cache follows the umask.
+            # Not made by `tempfile`, whose folders only their owner can read: in a shared cache the umask decides.
             temporary.mkdir(parents=True)
             try:
                 _unpack(path, temporary, most_bytes, most_members)
@@ -146,7 +145,7 @@ def _zip_members(path: Path) -> Iterator[_Member]:
 
 def _tar_members(path: Path) -> Iterator[_Member]:
     with path.open("rb") as file:
-        # By content, not by name: published .tar files are often compressed.
+        # Recognised by content, not by name: published .tar files are often compressed.
         start = file.read(max(map(len, _COMPRESSED)))
         file.seek(0)
         module = next((name for magic, name in _COMPRESSED.items() if start.startswith(magic)), "")
@@ -177,10 +176,10 @@ class _LimitedReader(io.RawIOBase):
         self._source = source
 
     def read(self, size: int = -1) -> bytes:
-        """Returns the next bytes.
+        """Reads at most `size` bytes, fewer at the end of the source.
 
         Raises:
-            tarfile.ReadError: They exceed what may be read of the member.
+            tarfile.ReadError: `size` is negative or exceeds the bytes that may still be read.
         """
         if not 0 <= size <= self.remaining:
             raise tarfile.ReadError(f"the headers of one member have more than {MOST_HEADER_BYTES} bytes")
@@ -188,7 +187,7 @@ class _LimitedReader(io.RawIOBase):
         return self._source.read(size)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Moves to a position; skipped bytes are not kept in memory."""
+        """Moves to a position and returns it; skipped bytes are not kept in memory."""
         return self._source.seek(offset, whence)
 
     def tell(self) -> int:
@@ -200,7 +199,7 @@ def _relative_path(path: Path, name: str) -> PurePosixPath:
     """Returns a member's path relative to the archive's root.
 
     Raises:
-        DataError: It leaves the folder, or has control characters.
+        DataError: The path leads out of the archive's folder, or the name has control characters.
     """
     relative = PurePosixPath(name)
     # Control characters in a file name could reach a terminal through any later message.

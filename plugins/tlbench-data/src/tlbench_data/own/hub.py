@@ -30,14 +30,14 @@ class HubTask(OwnTask):
     licence = "as its card on the hub says"
 
     def missing(self) -> str | None:
-        """Returns that the data set is not completely in the local hub cache and how to fetch it, or None.
+        """Returns a message on how to fetch the data set if the local hub cache lacks part of it, or None.
 
         Raises:
             DataError: The data set has several configurations, and none is given.
         """
         if self._hub.is_here(self.train or "train"):
             return None
-        # With its parameters: the command must repeat them to fetch the same tables.
+        # The name includes its parameters: the command must repeat them to fetch the same tables.
         name = canonical(self.name, HubTask(self.name), self)
         return f"{name} is not in the local hub cache: run `tlbench fetch --task '{name}'`"
 
@@ -54,7 +54,7 @@ class HubTask(OwnTask):
         """Returns the tables of each existing split.
 
         Raises:
-            DataError: Tables are missing, or would serve two splits, or there is no train or test split.
+            DataError: Tables are missing, one table is part of two splits, or there is no train or test split.
         """
         if reason := self.missing():
             raise DataError(reason)
@@ -80,12 +80,12 @@ class HubTask(OwnTask):
         return [Part(split, files) for split, files in files_of.items()]
 
     def _pinned(self, given: str) -> str:
-        # The name of a split, which the commit fixes.
+        # `given` is the name of a hub split, whose content the commit fixes.
         return given
 
     @property
     def _folder(self) -> Path:
-        # Files that options name are looked for in the working folder alone.
+        # Files named by options are searched for only in the working folder.
         return Path()
 
     def _split_names(self, split: SplitName) -> tuple[str, ...]:
@@ -102,15 +102,15 @@ def resolve(text: str) -> HubTask:
     """Returns the task of a data set, pinned to the commit in the local hub cache, else to the newest one on the hub.
 
     Raises:
-        UsageError: The name is not that of a repository.
+        UsageError: The text is not a repository name such as org/name.
     """
     repository, _, revision = text.partition("@")
-    # The name becomes a path in the cache.
+    # Checked, because the name becomes a path in the cache.
     if not _REPOSITORY.fullmatch(repository) or ".." in text:
         raise UsageError(f"hub:{text}: not a data set name such as org/name")
     pinned = Hub(repository, revision=revision or "main").commit() or revision
     if not COMMIT.fullmatch(pinned):
-        # Where the hub cannot be asked the name stays as it is, and `missing` says what to do.
+        # If the hub cannot be reached, the name stays without a commit, and `missing` says what to do.
         with suppress(UsageError):
             pinned = newest_commit(repository, revision or "main", "dataset")
     return HubTask(f"hub:{repository}@{pinned}" if pinned else f"hub:{repository}")

@@ -1,4 +1,4 @@
-"""Recognises a table that lists image files, which is not a table of texts."""
+"""Refuses a table that lists image files where a table of texts is expected."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tlbench_data.readers.rows import Row
 
 
 def refuse_image_names(rows: Sequence[Row], column: str) -> None:
-    """Refuses a column of image files that was taken for the text only because nothing else was said.
+    """Refuses a text column, chosen without the option `text=`, that holds the names of image files.
 
     Raises:
         DataError: Every value of the column is the name of an image file.

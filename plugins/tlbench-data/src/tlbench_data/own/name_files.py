@@ -15,13 +15,13 @@ _PINNED = re.compile(r"/.*@[0-9a-f]{12}", re.DOTALL)
 
 
 def pinned_names(name: str, option: str, folder: Path, text: str) -> str:
-    """Returns a list of names as it is, and a file of names as "<absolute path>@<digest>".
+    """Returns a list of names unchanged, or the path of a file of names as "<absolute path>@<digest>".
 
     Args:
         name: Name of the task, for messages.
         option: Name of the option.
-        folder: Where a file is looked for, besides the working folder.
-        text: Value of the option; one name alone stands for a file if there is one.
+        folder: Folder in which a file is searched for, besides the working folder.
+        text: Value of the option; a single name means a file if a file of that name exists.
 
     Raises:
         UsageError: There is no such file, or it has changed since it was pinned.
@@ -39,10 +39,10 @@ def pinned_names(name: str, option: str, folder: Path, text: str) -> str:
 
 
 def names_in(text: str) -> tuple[str, ...]:
-    """Returns the names in a list, or in a file that `pinned_names` has found; empty lines of it are skipped.
+    """Returns the names in a result of `pinned_names`: those of the list, or the lines of the file but empty ones.
 
     Raises:
-        UsageError: The file cannot be read.
+        UsageError: The file cannot be read, has no names, or has NUL characters.
     """
     if not _PINNED.fullmatch(text):
         return joined_names(text)
@@ -59,10 +59,10 @@ def names_in(text: str) -> tuple[str, ...]:
 
 
 def check_classes(name: str, text: str) -> None:
-    """Refuses a list of classes, or a file of them, in which there are not two or more different ones.
+    """Refuses a list or file of classes with fewer than two different names.
 
     Raises:
-        UsageError: There are not; the message begins with the name of the task.
+        UsageError: There are fewer; the message begins with the name of the task.
     """
     names = names_in(text)
     if len(set(names)) < max(2, len(names)) or "" in names:

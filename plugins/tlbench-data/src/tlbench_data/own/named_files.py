@@ -22,18 +22,18 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     "conll": (".conll", ".bio", ".iob", ".txt"),
     "squad": (".json",),
 }
-"""File suffixes of each scheme, to find the splits in a folder."""
+"""Maps each scheme to the file suffixes by which splits are found in a folder."""
 OTHER_SUFFIXES: dict[str, tuple[str, ...]] = {
     "conll": (".tsv", ".conllu", ".iob2"),
     "squad": (".jsonl", ".jsonl.gz", ".parquet"),
 }
-"""Suffixes that count in folders without any split of a usual suffix, so that copies in two formats are not mixed."""
+"""Further suffixes, used only if no split has a usual suffix, so that copies in two formats are not mixed."""
 _PIN = re.compile(r"@[0-9a-f]{12}$")
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})$")
 
 
 def pin(scheme: str, text: str) -> str:
-    """Returns "<absolute path>@<digest>" for a file or folder, pinned already or not.
+    """Returns "<absolute path>@<digest>" for the path of a file or folder, which may have a digest already.
 
     A folder's digest covers the files named like splits; a folder without such files is not pinned.
 
@@ -47,7 +47,7 @@ def pin(scheme: str, text: str) -> str:
     current = digest(files)
     if given and (current != given or not files):
         raise UsageError(f"{scheme}:{text}: its digest is now {current}; drop @{given} to use it as it is")
-    # Without split files there is nothing to pin; the task itself then says which files it lacks.
+    # A folder without split files has nothing to pin; the task then raises an error that names the missing files.
     return f"{path}@{current}" if files else str(path)
 
 
@@ -62,7 +62,7 @@ def pinned_path(text: str) -> Path:
 
 
 def unpinned(text: str) -> Path:
-    """Returns the path in a result of `pin`, which may be that of an archive."""
+    """Returns the path in a result of `pin`; an archive is not unpacked."""
     return Path(_PIN.sub("", text))
 
 
@@ -70,7 +70,7 @@ def only_table(scheme: str, archive: Path, folder: Path) -> Path:
     """Returns the only table of an archive without split files, given the folder that it was unpacked to.
 
     Raises:
-        DataError: It has no table of the scheme, or several.
+        DataError: The archive has no table of the scheme, or several.
     """
     files = sorted(
         file
@@ -88,7 +88,7 @@ def only_table(scheme: str, archive: Path, folder: Path) -> Path:
 
 
 def beside(folder: Path, text: str) -> str:
-    """Returns the path of a file given as a parameter: absolute, else relative to the data, else as given."""
+    """Returns the path of a file given as a parameter, relative to `folder` if it exists there, else as given."""
     path, _ = _path_and_digest(str(folder / Path(text).expanduser()))
     return str(folder / Path(text).expanduser()) if path else text
 
@@ -112,7 +112,7 @@ def split_files(scheme: str, folder: Path) -> dict[str, list[Path]]:
 
 
 def unfit_folder(scheme: str, folder: Path, split: str) -> str:
-    """Returns the error message for a folder without files of splits: the names that are known, and those in it."""
+    """Returns the error message for a folder without a file for `split`: names that would fit, and those present."""
     suffixes = (*SUFFIXES[scheme], *OTHER_SUFFIXES.get(scheme, ()))
     there = sorted(file.name for file in folder.iterdir() if not file.name.startswith("."))
     are = "is" if len(there) == 1 else "are"
@@ -141,10 +141,10 @@ def _files_of(folder: Path, suffixes: tuple[str, ...]) -> dict[str, list[Path]]:
 
 
 def _check_shards(split: str, files: Sequence[Path], suffixes: Sequence[str]) -> None:
-    """Refuses several files of one split that are not its numbered shards, and shards of which some are missing.
+    """Refuses several files of one split unless they are all of its numbered shards.
 
     Raises:
-        UsageError: The files are such.
+        UsageError: The files are no shards, or some shards are missing.
     """
     numbers = [match.groups() if (match := _SHARD.search(_stem(file, suffixes))) else None for file in files]
     if len(files) == 1 and numbers == [None]:
@@ -161,7 +161,7 @@ def _check_shards(split: str, files: Sequence[Path], suffixes: Sequence[str]) ->
 
 
 def unread_splits(scheme: str, folder: Path, used: Collection[Path]) -> str:
-    """Returns which files of a folder are named like splits and yet not among those used; "" if there are none."""
+    """Returns a note on files of a folder that are named like splits but are not in `used`; "" if there are none."""
     suffixes = (*SUFFIXES[scheme], *OTHER_SUFFIXES.get(scheme, ()))
     stems = {file: _SHARD.sub("", _stem(file, suffixes)) for file in sorted(folder.iterdir()) if file.is_file()}
     names = [file.name for file, stem in stems.items() if split_of(stem) and file.resolve() not in used]
@@ -183,7 +183,7 @@ def digest(files: Sequence[Path]) -> str:
 
 def _path_and_digest(text: str) -> tuple[Path | None, str]:
     """Splits `<path>[@digest]` into absolute path (None if nothing exists there) and digest ("" if absent)."""
-    # The whole text first: a file's name may itself contain an @.
+    # The whole text is tried as a path first, since a file's name may itself contain an @.
     whole = Path(text).expanduser()
     if text and whole.exists():
         return absolute(whole), ""
@@ -194,8 +194,8 @@ def _path_and_digest(text: str) -> tuple[Path | None, str]:
 
 
 def _stem(file: Path, suffixes: Sequence[str]) -> str:
-    """Returns the name without its suffix, one of those given; empty if it has none of them."""
-    # Windows writes Train.CSV.
+    """Returns the file's name without its suffix; "" if it ends with none of `suffixes`."""
+    # Case is ignored, because files from Windows may be called Train.CSV.
     suffix = next((suffix for suffix in suffixes if file.name.lower().endswith(suffix)), "")
     return file.name[: -len(suffix)] if suffix else ""
 
@@ -206,6 +206,6 @@ def _digest(files: tuple[tuple[str, int, int], ...]) -> str:
     sha256 = hashlib.sha256()
     for name, _, _ in files:
         with Path(name).open("rb") as file:
-            # The file's name alone, so that a moved folder keeps its digest.
+            # Hashes the file's name without its folder, so that a moved folder keeps its digest.
             sha256.update(f"{Path(name).name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return sha256.hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""Says which source reads a file or folder that was given to another one: images, or tables."""
+"""Hints for error messages: which scheme reads a file or folder of images, or of tables."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from tlbench_data.split_names import split_of
 
 _TABLES = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet"}
 _LOOKED_AT = 1000
-"""Most files that are looked at for an image."""
+"""Most files of a folder that are inspected to find an image."""
 
 
 def images_hint(path: Path) -> str:
-    """Returns that a file is an image, or that a folder has some, and how they are read; empty if it has none."""
+    """Returns a hint on how to read an image file, or a folder that contains images; "" if the path is neither."""
     if is_image(path):
         return f"this is an image; {quoted_base(f'imagefolder:{path.parent}')} reads a folder of images"
-    # Sorted, so that the message is the same everywhere.
+    # Sorted, so that the message is the same on every file system.
     found = sorted(file.relative_to(path).as_posix() for file in islice(path.rglob("*"), _LOOKED_AT) if is_image(file))
     return f"images such as {found[0]}: {quoted_base(f'imagefolder:{path}')} reads them" if found else ""
 
 
 def tables_hint(path: Path) -> str:
-    """Returns that a file is a table, or that a folder has one, and how it is read; empty if it has none."""
+    """Returns a hint on how to read a table, or a folder that contains tables; "" if the path is neither."""
     if scheme := _scheme(path):
         return f"this is a table; {quoted_base(f'{scheme}:{path}')} reads it"
     tables = [file for file in sorted(path.iterdir()) if _scheme(file)] if path.is_dir() else []

@@ -55,10 +55,10 @@ class OwnOptions:
 
 
 def check_effects(task: OwnOptions) -> None:
-    """Refuses options that have no effect for the source of a task.
+    """Refuses options that have no effect for the scheme of a task.
 
     Raises:
-        UsageError: One is set.
+        UsageError: Such an option is set.
     """
     for each in fields(task):
         applies = each.metadata.get("applies")

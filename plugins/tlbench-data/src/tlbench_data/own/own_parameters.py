@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def check_parameters(task: OwnTask) -> None:
-    """Refuses values that no task can have, and options that the source of the task does not use.
+    """Refuses invalid values of options, and options that the scheme of the task does not use.
 
     Raises:
         UsageError: An option is not valid.
@@ -55,10 +55,10 @@ def check_parameters(task: OwnTask) -> None:
 
 
 def check_metric(name: str, metric: str, positive_class: str) -> None:
-    """Refuses an unknown metric, and a positive class of a metric that has none.
+    """Refuses an unknown metric, and a positive class for a metric that does not use one.
 
     Raises:
-        UsageError: One is set.
+        UsageError: The metric is unknown, or does not use the positive class that is given.
     """
     # Plugins are searched only for a name that is not built in: discovery imports every installed plugin.
     if metric and metric not in METRICS and metric not in (known := _all_metrics()):
@@ -71,7 +71,7 @@ def check_metric_fits(name: str, metric: str, output: Output) -> None:
     """Refuses a metric that does not score the output.
 
     Raises:
-        DataError: It does not; the message lists those that do.
+        DataError: It does not; the message lists the metrics that do.
     """
     if not metric:
         return
@@ -85,7 +85,7 @@ def check_names(name: str, option: str, text: str) -> None:
     """Refuses a list of names in which one is empty or repeated.
 
     Raises:
-        UsageError: One is.
+        UsageError: A name is empty or repeated.
     """
     parts = names_in(text)
     if not all(parts) or len(set(parts)) < len(parts):

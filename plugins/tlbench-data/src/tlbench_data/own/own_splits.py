@@ -43,11 +43,11 @@ class Part:
     split: str
     files: Sequence[Path]
     note: str = ""
-    """How the files were found, where the name alone does not tell."""
+    """A note on how the files were chosen, such as the table of an archive, or on files that are not read."""
 
 
 def contents(*splits: Sequence[Path]) -> set[Path]:
-    """Returns the resolved paths of all files, since two links may point to one file."""
+    """Returns the resolved paths of all files of the splits, so that two links to one file count once."""
     return {file.resolve() for files in splits for file in files}
 
 
@@ -67,9 +67,9 @@ class Prepared:
     description: str
     """The columns, kind and splits in one line, with the notes at its end."""
     notes: tuple[str, ...] = ()
-    """What was found out or left out: layout of the files, and incomplete rows."""
+    """How the files were read: their layout, and incomplete rows that were left out."""
     label_notes: tuple[str, ...] = ()
-    """Which labels look alike, and how many contradict each other."""
+    """Notes on labels that look alike, and on texts that occur with different labels."""
     order: tuple[str, ...] = ()
     """The classes in the order of a Parquet file's metadata; empty if there is none."""
 
@@ -81,7 +81,7 @@ class Options:
     texts: tuple[str, str] = ("", "")
     drop_missing: bool = False
     names: tuple[str, ...] = ()
-    """Names of the places in lists of 0 and 1, or of numbered tags."""
+    """Names of the positions in lists of 0 and 1, or of numbered tags."""
     tag_scheme: str = ""
     division: SplitOptions = field(default_factory=SplitOptions)
 
@@ -221,7 +221,7 @@ def _times(rows: Mapping[str, Sequence[Row]]) -> dict[str, list[Any]]:
 def _rows(
     parts: Sequence[Part], form: Format, column: TargetColumn, options: Options
 ) -> tuple[Mapping[str, Sequence[Row]], list[str]]:
-    """Returns the rows of each split, or its sentences, and notes on the layout and on what was left out."""
+    """Returns the rows of each split, one per sentence for tagged words, and notes on layout and left-out lines."""
     if form.scheme == "conll":
         sentences = {part.split: sentences_in(part.files, form) for part in parts}
         comments = sum(count for _, count in sentences.values())
@@ -247,7 +247,7 @@ def _summary(how: str, chosen: ChosenColumns, output: Output, column: TargetColu
 
 
 def _other_test(form: Format, rows: Mapping[str, Sequence[Row]]) -> str:
-    """Returns the value of `test` that makes the validation split the test split, or ""."""
+    """Returns the value of `test=` that makes the validation split the test split; "" if there is none."""
     if form.scheme == "hub":
         return "validation"
     return rows["validation"][0].path.name if "validation" in rows else ""
@@ -273,7 +273,7 @@ def _examples(
         if isinstance(output, TokenClasses):
             words = row.texts(chosen.texts[0])
             tags = row.texts(column.name)
-            # Checked here, with the line: a metric would only see that lengths differ.
+            # Checked here, where the line is known for the message: a metric would only see that lengths differ.
             if len(words) != len(tags) or not words:
                 raise row.error(f"{len(tags)} tags for {len(words)} words")
             if not all(word.strip() for word in words):

@@ -46,7 +46,7 @@ class OwnTask(OwnOptions, Task):
     """
 
     only_kind: ClassVar[str] = ""
-    """The kind of output of a source that has only one, and no option for it."""
+    """The kind of output of a scheme that has only one, such as "text"; "" if `kind=` or the values decide."""
     modality = "text"
     source = "your own files"
     licence = "yours to know"
@@ -57,10 +57,10 @@ class OwnTask(OwnOptions, Task):
                 object.__setattr__(self, option, pinned_names(self.name, option, self._folder, given))
         check_parameters(self)
         if self.delimiter == "\t":
-            # A name holds no control characters.
+            # A task's name must not contain control characters.
             object.__setattr__(self, "delimiter", "tab")
         if self.separator == ";" and self.kind == "multilabel":
-            # As if not given, which it means: both ways to write the task are one name.
+            # Dropped, because it means the same as no option: both ways to write the task must give one name.
             object.__setattr__(self, "separator", None)
         for split in _SPLITS:
             if given := self.file_of(split):
@@ -125,7 +125,7 @@ class OwnTask(OwnOptions, Task):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was found out about the files or left out of them, as the description says too.
+        """Notes on how the files were read, what was left out and which labels look wrong, as in the description.
 
         Raises:
             DataError: The files cannot be used.
@@ -162,14 +162,14 @@ class OwnTask(OwnOptions, Task):
         """Returns the files of each split, or one part called `all` if they are not split.
 
         Raises:
-            DataError: The files do not make up a task.
+            DataError: A split lacks its file, a file is given for two splits, or an option does not suit the files.
         """
         given = {split: [pinned_path(file)] for split in _SPLITS if (file := self.file_of(split))}
         path = self._path
         if path.is_dir():
             named = contents(*given.values())
             standard_files = split_files(self.scheme, path).items()
-            # A file that is given for one split is not used for another.
+            # Files that an option gives for one split are not also used for the split that their name means.
             given = {**{split: files for split, files in standard_files if not named & contents(files)}, **given}
         elif is_image(path):
             raise DataError(f"{path}: {images_hint(path)}")
@@ -193,7 +193,7 @@ class OwnTask(OwnOptions, Task):
         return [Part(split, given[split], note if split == "train" else "") for split in _SPLITS if split in given]
 
     def file_of(self, split: str) -> str:
-        """Returns the file, or the hub's split, that is given for a split; "" if it is not given or is a share."""
+        """Returns the file, or the hub's split name, that an option gives for a split; "" if none or a share."""
         given: str = getattr(self, split)
         return "" if split != "train" and share_of(self.name, split, given) else given
 
@@ -204,9 +204,9 @@ class OwnTask(OwnOptions, Task):
         return SplitOptions(self.seed, shares["validation"], shares["test"], self.group, self.time)
 
     def _pinned(self, given: str) -> str:
-        """Returns the file of a split with the digest of its content.
+        """Returns the path of a split's file with the digest of its content.
 
-        The task's name, its identity, must fix the content of every file.
+        The task's name is its identity, so it must fix the content of every file.
         """
         return pin(self.scheme, beside(self._folder, given))
 
@@ -236,7 +236,7 @@ def resolve(scheme: str, text: str) -> Task:
     Raises:
         UsageError: The path does not exist, or has changed since it was pinned.
     """
-    # TSV files usually have bare quotation marks in their texts.
+    # TSV files usually have quotation marks as plain characters, so quoting is off by default.
     return OwnTask(f"{scheme}:{pin(scheme, text)}", quotes=scheme != "tsv")
 
 
@@ -250,7 +250,7 @@ def _read(task: OwnTask) -> Prepared:
         for text in (task.name.partition(":")[2], *map(task.file_of, _SPLITS)):
             message = named_by_archive(message, unpinned(text))
         raise DataError(message) from error
-    # A few kilobytes of brackets exceed Python's stack.
+    # Deeply nested brackets, of a few kilobytes, exceed Python's recursion limit.
     except RecursionError:
         raise DataError(f"{task.name}: a value is nested too deeply") from None
 

@@ -14,19 +14,19 @@ from tlbench_data.own.schemes import Format, first_row, hub_format, questions_of
 
 
 def hold_questions(file: Path, form: Format, *options: Any) -> bool:
-    """Returns whether a file has questions: every SQuAD file, and a table of a hub repository by its columns.
+    """Returns whether a file holds questions: true for `squad:`, decided by the columns for tables of a hub repository.
 
     Args:
         file: A file of the training split.
-        form: How it is read.
+        form: How the file is read.
         options: Dataclasses of other options, which have no effect on questions.
 
     Raises:
-        DataError: The file cannot be read, or such an option is set.
+        DataError: The file cannot be read, or an option without effect on questions is set.
     """
     if form.scheme == "squad":
         return True
-    # A cell of CSV holds no answers.
+    # A CSV file has no nested values, so it cannot hold lists of answers.
     if form.scheme != "hub" or hub_format(file) == "csv":
         return False
     row = first_row(file, form)
@@ -39,10 +39,11 @@ def hold_questions(file: Path, form: Format, *options: Any) -> bool:
 def question_splits(
     files: Mapping[str, Sequence[Path]], form: Format, division: SplitOptions
 ) -> dict[str, list[Example]]:
-    """Returns the questions of each split, grouped by article if `division` has a group.
+    """Returns the questions of each split, with their article as the group if `division.group` is "title".
 
     Raises:
-        DataError: A file cannot be read or has no questions, or the test split has no answers and train has.
+        DataError: A file cannot be read or has no questions, `division` has a time or a group other than "title", or
+            the test split has no answers although train has.
     """
     if division.time or division.group not in ("", "title"):
         file = next(iter(files.values()))[0]

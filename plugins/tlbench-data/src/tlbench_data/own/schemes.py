@@ -30,7 +30,7 @@ _FORMATS = {
     "field": ("jsonl",),
     "encoding": ("csv", "jsonl"),
 }
-"""The formats of a hub repository's tables that an option has an effect on."""
+"""Maps an option to the formats of a hub repository's tables that it has an effect on."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Format:
     delimiter: str = ""
     """Separates columns; found from the first lines if empty."""
     field: str = ""
-    """Field of one JSON object that has the rows."""
+    """Field that contains the rows, if a file is one JSON object."""
     words: WordColumns = USUAL_COLUMNS
     """Columns of `conll` files."""
     sentence: str = ""
@@ -52,9 +52,9 @@ class Format:
 
 
 def rows_of(files: Sequence[Path], form: Format) -> tuple[list[Row], list[str]]:
-    """Returns the rows of the files, in order, and notes on what was found out about their layout.
+    """Returns the rows of the files, in order, and notes on their layout.
 
-    The files of `parallel` are the source and the target.
+    For the scheme `parallel`, the two files are the source and the target.
 
     Raises:
         DataError: A file cannot be read, or there are no rows.
@@ -89,13 +89,13 @@ def questions_of(files: Sequence[Path], *, by_article: bool = False) -> list[Exa
     """Returns the questions of SQuAD files, with their own ids and, if `by_article`, their article as the group.
 
     Raises:
-        DataError: A file cannot be read, there are no questions, two have one id, or an article has no title where it
-            is the group.
+        DataError: A file cannot be read or there are no questions, two questions have one id, or `by_article` is
+            true and an article has no title.
     """
     items = list(chain.from_iterable(squad(file) for file in files))
     if not items:
         raise DataError(f"{files[0]}: the file has no questions")
-    # Predictions are joined with questions by their ids.
+    # Ids must be unique, because predictions are matched to questions by them.
     identity, count = Counter(item.id for item in items).most_common(1)[0]
     if count > 1:
         raise DataError(
@@ -129,7 +129,7 @@ def hub_format(file: Path) -> str:
 
 
 def _check_formats(files: Sequence[Path], form: Format) -> None:
-    """Refuses options for formats that none of the files has."""
+    """Refuses options that only have an effect on formats that none of the files has."""
     there = {hub_format(file) for file in files}
     defaults = Format(form.scheme)
     for option, formats in _FORMATS.items():

@@ -16,9 +16,9 @@ from tlbench_data.split_names import NAMES, named_splits, split_of
 
 Pair: TypeAlias = tuple[Path, Path]
 Stems: TypeAlias = Mapping[str, Mapping[str, Path]]
-"""Name of a corpus, such as "train", to its files by their ending, such as "en"."""
+"""Maps a file name without its ending, such as "train", to the files of that name by ending, such as "en"."""
 
-# ISO 639 with a region or script (en, deu, pt_BR, zho_Hans), and the endings of files that say source and target.
+# ISO 639 codes, with a region or script or without (en, deu, pt_BR, zho_Hans), and endings that mean source or target.
 _LANGUAGE = re.compile(r"[a-z]{2,3}([_-][A-Za-z]{2,4})?|source|target|trg|input|output")
 _NO_LANGUAGE = ("xml", "ids", "txt", "csv", "tsv", "md", "sgm", "zip", "tar", "tgz", "bz2", "log", "bin", "idx", "py")
 _DIRECTED = (("source", "target"), ("src", "tgt"), ("src", "trg"), ("input", "output"))
@@ -26,7 +26,7 @@ _WORD = re.compile(r"[A-Za-z]+")
 
 
 def located(text: str) -> tuple[tuple[Path, ...], str]:
-    """Returns the absolute paths in `<file>+<file>[@digest]` or `<folder>[@digest]`, and the digest or "".
+    """Splits `<file>+<file>[@digest]` or `<folder>[@digest]` into the absolute paths and the digest or "".
 
     Raises:
         UsageError: There are no such files.
@@ -42,9 +42,9 @@ def located(text: str) -> tuple[tuple[Path, ...], str]:
 
 
 def pinned(text: str) -> str:
-    """Returns "<file>+<file>@<digest>" or "<folder>@<digest>", given the same with or without a digest.
+    """Returns the text with the digest of the present content: "<file>+<file>@<digest>" or "<folder>@<digest>".
 
-    The digest of a folder covers every file of a pair in it.
+    The text may have a digest already. The digest of a folder covers every file in it that is part of a pair.
 
     Raises:
         UsageError: There are no such files, or their content does not match the digest.
@@ -62,12 +62,12 @@ def pinned(text: str) -> str:
 
 
 def is_pair(text: str) -> bool:
-    """Returns whether a text is `<file>+<file>`, with a digest or without, and both are there."""
+    """Returns whether a text is `<file>+<file>`, with or without a digest, and both files exist."""
     return any(len(_existing(each)) == 2 for each in (text, text.rpartition("@")[0]))
 
 
 def folder_of(paths: tuple[Path, ...]) -> Path:
-    """Returns the folder that was named, the one that a named archive was unpacked to, or that of the first file.
+    """Returns the folder of a task's files: the path itself, the folder an archive is unpacked to, or the first file's.
 
     Raises:
         DataError: The archive cannot be unpacked safely.
@@ -78,31 +78,31 @@ def folder_of(paths: tuple[Path, ...]) -> Path:
 
 
 def stems_in(folder: Path) -> Stems:
-    """Returns the files of a folder that differ only in a language as their ending."""
+    """Returns the files with a language as ending, grouped by the rest of their name; groups have two files or more."""
     found: dict[str, dict[str, Path]] = {}
     for file in sorted(folder.iterdir()):
         stem, _, ending = file.name.removesuffix(".gz").rpartition(".")
         if stem and is_language(ending) and not file.name.startswith(".") and file.is_file():
-            # Sorted, so that an unpacked file goes before its own archive.
+            # Sorted, so that an unpacked file is preferred to its .gz copy.
             found.setdefault(stem, {}).setdefault(ending, file)
     return {stem: by_ending for stem, by_ending in found.items() if len(by_ending) > 1}
 
 
 def is_language(ending: str) -> bool:
-    """Returns whether the ending of a file's name looks like a language, or says source or target."""
+    """Returns whether the ending of a file's name looks like a language code, or means source or target."""
     return bool(_LANGUAGE.fullmatch(ending)) and ending not in _NO_LANGUAGE
 
 
 def ending_of(file: Path) -> str:
-    """Returns the last ending of a file's name, `.gz` aside."""
+    """Returns the last ending of a file's name, ignoring `.gz`."""
     return file.name.removesuffix(".gz").rpartition(".")[2]
 
 
 def direction(stems: Stems, src: str, tgt: str, folder: Path) -> tuple[str, str]:
-    """Returns the endings of the source and target files: those given, or the only ones that can be meant.
+    """Returns the endings of the source and target files: those given, a usual direction, or the only one possible.
 
     Raises:
-        DataError: There are no pairs, or the direction must be chosen.
+        DataError: There are no pairs, or several directions are possible and none is given.
     """
     endings = sorted({ending for by_ending in stems.values() for ending in by_ending})
     if not endings:
@@ -127,10 +127,10 @@ def direction(stems: Stems, src: str, tgt: str, folder: Path) -> tuple[str, str]
 
 
 def pairs_of_splits(stems: Stems, src: str, tgt: str, folder: Path, given: Mapping[str, Pair]) -> dict[str, Pair]:
-    """Returns the pair of each split: the one given, or that of its name, or else of a name that begins so.
+    """Returns each split's pair of files: the given one, or that named like the split, or whose name begins like it.
 
     Raises:
-        DataError: Several pairs could be one split.
+        DataError: Several pairs are named like one split.
     """
     pairs = {stem: (files[src], files[tgt]) for stem, files in stems.items() if src in files and tgt in files}
     found = dict(given)
@@ -151,7 +151,7 @@ def only_pair(stems: Stems, src: str, tgt: str, folder: Path) -> Pair:
     """Returns the only pair of a folder without splits.
 
     Raises:
-        DataError: There are several.
+        DataError: There are several pairs, or none.
     """
     names = [stem for stem, files in stems.items() if src in files and tgt in files]
     if len(names) > 1:
@@ -170,11 +170,11 @@ def _refuse_several(folder: Path, split: str, names: Iterable[str]) -> None:
 
 
 def _existing(text: str) -> tuple[Path, ...]:
-    """Returns a folder, an archive, or a source and a target file; none if there are no such."""
+    """Returns the path of a folder or archive, or of a source and a target file; () if they do not exist."""
     whole = Path(text).expanduser()
     if text and (whole.is_dir() or (whole.is_file() and is_archive(whole))):
         return (absolute(whole),)
-    # A path may itself hold a plus.
+    # Every plus is tried, since a path may itself contain one.
     for plus in re.finditer(r"\+", text):
         sides = [Path(side).expanduser() for side in (text[: plus.start()], text[plus.end() :])]
         if all(side.is_file() for side in sides):

@@ -35,10 +35,10 @@ class ParallelTask(OwnTask):
         super().__post_init__()
 
     def parts(self) -> list[Part]:
-        """Returns the source and the target of each split, or of one part called `all`.
+        """Returns the source and the target file of each split, or of one part called `all` if they are not split.
 
         Raises:
-            DataError: The files do not make up a task.
+            DataError: The train or test split lacks its pair, two splits share a file, or several pairs fit one split.
         """
         given = {split: self._pair(pair) for split in _SPLITS if (pair := self.file_of(split))}
         folder, note = self._folder, ""
@@ -83,7 +83,7 @@ class ParallelTask(OwnTask):
 
     @property
     def _direction(self) -> tuple[str, str]:
-        """The endings of source and target."""
+        """The endings of the source and target files, such as ("en", "de")."""
         if not self._is_folder:
             source, target = map(files.ending_of, self._paths)
             return source, target

@@ -1,4 +1,4 @@
-"""Strict readers of file formats: they yield rows that know their file and line."""
+"""Strict readers of file formats; the rows that they yield record their file and line for error messages."""
 
 from tlbench_data.readers.conll import conll, to_bio
 from tlbench_data.readers.delimiters import DELIMITERS, found_delimiter

@@ -25,8 +25,8 @@ def conll(
 ) -> Iterator[Row]:
     """Yields one row per sentence with the columns `words` and `tags`.
 
-    Columns are separated by tabs on lines that have one, else by spaces. A line of only white space ends a sentence
-    too, since published files have them, and so does a document marker, which is left out.
+    Columns are separated by tabs on lines that have one, else by spaces. A line of only white space, as in
+    some published files, ends a sentence too, and so does a document marker, which is left out.
 
     Args:
         path: The file; `.gz` files are unpacked.
@@ -49,7 +49,7 @@ def conll(
                 yield _row(path, sentence)
             sentence = _Sentence()
             continue
-        # One broken line shifts words and tags, and every later score would be of the wrong tags.
+        # Checked, because one broken line would assign wrong tags to its words without any other error.
         width = width or len(cells)
         if len(cells) != width or len(cells) < 2:
             raise DataError(f"{path}, line {number}: {len(cells)} columns where {max(width, 2)} are expected")

@@ -13,16 +13,16 @@ from tlbench import DataError
 from tlbench_data.readers.text_lines import decoded
 
 DELIMITERS: Mapping[str, str] = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-"""The characters that are looked for, each with its name in the plural."""
+"""Maps each character that may be a delimiter to its name in the plural, for messages."""
 _ROWS = 50
 
 
 def found_delimiter(
     path: Path, usual: str, *, quotes: bool = True, header: bool = True, encoding: str = "utf-8"
 ) -> str:
-    """Returns the delimiter that gives the first line several columns, and each of the first rows as many.
+    """Returns the delimiter that splits the first rows into several columns, equally many in each row.
 
-    Where the first line is a header, the usual one is preferred; also where none fits, so that messages speak of it.
+    `usual` is preferred if the first line is a header, and returned if none fits, so that later errors mention it.
 
     Raises:
         DataError: The file cannot be read, or several delimiters fit equally well.
@@ -34,7 +34,7 @@ def found_delimiter(
     fitting = [each for each in in_header if len(set(widths[each])) == 1]
     if (usual in fitting and header) or not in_header:
         return usual
-    # In a header, a usual delimiter is hardly part of a name; in the first row of data it may be part of a text.
+    # In a header the usual delimiter is rarely part of a column name, but in a row of data it may be part of a text.
     if len(fitting) > 1 and (usual not in in_header or not header):
         choices = " or ".join(_option(each) for each in fitting)
         raise DataError(f"{path}: the columns may be separated by several characters: set {choices}")
@@ -49,7 +49,7 @@ def _widths(sample: str, delimiter: str, quotes: bool) -> list[int]:
         return [len(fields) for fields in islice(rows, _ROWS)]
     reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, strict=True)
     counts: list[int] = []
-    # At a stray quotation mark, or at the end of the sample, the rows before it decide.
+    # If reading stops at a stray quotation mark or the cut end of the sample, the rows before it decide.
     with suppress(csv.Error):
         counts.extend(len(fields) for fields in islice(filter(None, reader), _ROWS))
     return counts

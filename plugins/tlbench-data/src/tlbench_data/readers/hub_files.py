@@ -25,12 +25,12 @@ class Hub:
 
     repository: str
     config: str = ""
-    """Folder of the configuration."""
+    """Name of the configuration, which is its folder in the repository; "" for all folders."""
     revision: str = "main"
-    """A commit; or a branch, which is the commit that the cache had for it when it was fetched."""
+    """A commit, or a branch, which means the commit that it had when it was last fetched to the cache."""
 
     def commit(self) -> str | None:
-        """Returns the local commit of the revision, or None; never uses the network."""
+        """Returns the commit of the revision in the local cache, or None; never uses the network."""
         return cached_commit(self.repository, self.revision, "dataset")
 
     def snapshot(self) -> Path | None:
@@ -40,7 +40,7 @@ class Hub:
         return folder if folder and folder.is_dir() else None
 
     def files(self, split: str) -> list[Path]:
-        """Returns the tables of a split in order; empty if they are not all on this machine.
+        """Returns the paths of a split's tables in order; empty if some of them are not on this machine.
 
         Raises:
             DataError: Several configurations have the split.
@@ -51,12 +51,12 @@ class Hub:
         local = _tables(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
         paths = self._tables_of(local | self._published_tables(), split)
         shards = {int(match[2]) for path in paths if (match := _SHARD.search(path.stem))}
-        # Shard names carry their total number, which shows missing shards even where `fetch` left no list.
+        # Shard names contain the number of shards, which reveals missing ones even if `fetch` has written no list.
         is_whole = local.issuperset(paths) and (not shards or shards == {len(paths)})
         return [folder / path for path in paths] if is_whole else []
 
     def is_here(self, split: str) -> bool:
-        """Returns whether all tables are on this machine; of those not downloaded by `fetch`, whether the split's are.
+        """Returns whether all tables that `fetch` listed are on this machine; without a list, whether the split's are.
 
         Raises:
             DataError: Several configurations have the split.
@@ -71,7 +71,7 @@ class Hub:
         """Downloads the tables to the hub cache, skipping existing files and resuming an interrupted download.
 
         Args:
-            splits: Names of the splits that will be read, which only one configuration may have.
+            splits: Names of the splits that will be read; none may occur in several configurations.
 
         Raises:
             UsageError: They cannot be downloaded.
@@ -133,7 +133,7 @@ class Hub:
         return self._folder() / ".tlbench" / f"{commit}.txt"
 
     def _published_tables(self) -> set[PurePosixPath]:
-        """Returns the tables that the hub has of this revision; empty if `fetch` has not listed them."""
+        """Returns the tables of this revision on the hub, as listed by `fetch`; empty if it has written no list."""
         commit = self.commit()
         path = self._list_path(commit) if commit else None
         if path is None or not path.is_file():

@@ -1,4 +1,4 @@
-"""Reads the rows of JSON files in the layouts that people have: lines, a list, a list in an object, columns."""
+"""Reads the rows of JSON files in several layouts: lines, a list, a list in an object, columns."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _Found: TypeAlias = "tuple[list[dict[str, Any]], str]"
 
 
 def json_table(path: Path, encoding: str = "utf-8", field: str = "") -> tuple[list[Row], str]:
-    """Returns the rows of a JSON file, and a note on where in an object they were found.
+    """Returns the rows of a JSON file, and a note on where they were found in an object, or "".
 
-    Every row has every field; one that it lacks in the file is None.
+    Every row has all fields that occur in the file; those that it lacks are None.
 
     Args:
         path: The file: an object on each line; a list of objects; or one object that has the rows as a list in one of
             its fields, or as columns, which are lists of equal length (or objects with equal keys, as pandas writes).
         encoding: Encoding of the file.
-        field: The field of the object that has the rows, with points between nested ones, such as `data.train`.
+        field: The field of the object that has the rows, or a path of nested fields such as `data.train`.
 
     Raises:
         DataError: The file cannot be read, has another layout, or has several lists and no field is given.
@@ -49,12 +49,12 @@ def json_table(path: Path, encoding: str = "utf-8", field: str = "") -> tuple[li
 
 
 def _has_lines(text: str) -> bool:
-    """Returns whether the first line is a whole object and others follow."""
+    """Returns whether the first line is a complete JSON object and more lines follow."""
     first, _, others = text.strip().partition("\n")
     try:
         return bool(others.strip()) and isinstance(parsed_json(first, ""), dict)
     except DataError:
-        # The first line of an object that is indented, or of a damaged file: reading it as a whole says which.
+        # The file is one indented object, or damaged; the caller finds out by parsing it as a whole.
         return False
 
 
@@ -66,7 +66,7 @@ def _rows(path: Path, items: list[Any]) -> list[Row]:
 
 
 def _completed(rows: list[Row]) -> list[Row]:
-    """Returns the rows with nothing, as in an empty cell, for a field that only other rows have."""
+    """Returns the rows with None for each field that only other rows have."""
     columns = dict.fromkeys(name for row in rows for name in row.values)
     return [
         row if len(row.values) == len(columns) else replace(row, values={**dict.fromkeys(columns), **row.values})
@@ -76,7 +76,7 @@ def _completed(rows: list[Row]) -> list[Row]:
 
 def _inner(path: Path, whole: dict[str, Any], field: str) -> _Found:
     value: Any = whole
-    # A field's own name may have points.
+    # The whole text is tried first, since a field's name may itself contain points.
     for part in [field] if field in whole else field.split("."):
         if not isinstance(value, dict) or part not in value:
             there = listed(value) if isinstance(value, dict) else "no fields"
@@ -110,9 +110,9 @@ def _is_table(value: Any) -> bool:
 
 
 def _columns(whole: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Returns the rows of columns of equal length; empty if the object is none of those."""
+    """Converts an object of columns of equal length to rows; returns [] if it is no such object."""
     values = list(whole.values())
-    # A text and a label at least; one list or object alone is something else.
+    # A task needs two columns, a text and a label; a single list or object has another meaning.
     if len(values) < 2:
         return []
     if all(isinstance(value, list) for value in values) and len(set(map(len, values))) == 1:

@@ -13,7 +13,7 @@ from tlbench import DataError
 from tlbench_data.readers.rows import Row, shown
 from tlbench_data.readers.text_lines import decoded, lines
 
-# The csv module's default of 128 KiB is less than some documents.
+# The csv module's default limit of 128 KiB per field is too small for some documents.
 _FIELD_LIMIT = 2**30
 
 
@@ -119,7 +119,7 @@ def parquet(path: Path, *, named: bool = False) -> Iterator[Row]:
                     for column, rename in renamed.items():
                         values[column] = rename(values.get(column))
                     yield Row(path, number, values, "row")
-    # Python has no dates as far off as Arrow's.
+    # Arrow's dates can lie outside the range of Python's.
     except (pa.ArrowException, OSError, OverflowError) as error:
         raise DataError(f"{path}: not a Parquet file that can be read: {' '.join(str(error).split())}") from None
 
@@ -141,7 +141,7 @@ def class_names(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def table(path: Path, *, named: bool = False) -> Iterator[Row]:
-    """Yields the rows of a file by its suffix: .csv, .tsv, .jsonl, .json or .parquet.
+    """Yields the rows of a file, read by its suffix: .csv, .tsv, .jsonl, .json or .parquet.
 
     Raises:
         DataError: The suffix is another, or the file cannot be read.
@@ -183,13 +183,13 @@ def parsed_json(text: str, where: str) -> Any:
     # Python refuses to read whole numbers of thousands of digits.
     except ValueError:
         raise DataError(f"{where}: a number has too many digits") from None
-    # A few kilobytes of brackets exceed Python's stack.
+    # Deeply nested brackets, of a few kilobytes, exceed Python's recursion limit.
     except RecursionError:
         raise DataError(f"{where}: nested too deeply") from None
 
 
 class _RepeatedField(ValueError):
-    """An object has two values of one name; the argument is that name."""
+    """Raised if a JSON object has two fields of one name; the argument is that name."""
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -247,7 +247,7 @@ def _class_names(path: Path, metadata: dict[bytes, bytes] | None) -> dict[str, t
     Raises:
         DataError: Two classes of a column have one name.
     """
-    # The metadata is from a file that anybody may have written: whatever it lacks means no names.
+    # The metadata may have been written by any program: if something is missing, the column has no names.
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
     except (KeyError, ValueError, TypeError, RecursionError):

@@ -17,7 +17,7 @@ _WIDTH = 60
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row and its position."""
+    """One row of a file and its position, for error messages."""
 
     path: Path
     number: int
@@ -25,12 +25,12 @@ class Row:
     values: Mapping[str, Any]
     unit: Literal["line", "row"] = "line"
     group: str = ""
-    """What the row belongs to, such as a patient; read from a column of its own."""
+    """Name of the group that the row belongs to, such as a patient, from the column that `group=` names; else ""."""
     time: Any = None
-    """The time of the row, a number or a datetime; read from a column of its own."""
+    """The time of the row, a number or a datetime, from the column that `time=` names; else None."""
 
     def error(self, message: str) -> DataError:
-        """Returns an error with file and line."""
+        """Returns an error whose message begins with the row's file and line."""
         return DataError(f"{self.path}, {self.unit} {self.number}: {message}")
 
     def value(self, column: str) -> Any:
@@ -49,7 +49,7 @@ class Row:
         """Returns the text in a column, stripped of surrounding white space.
 
         Raises:
-            DataError: There is no such column, or no valid text in it, or it is empty and must not be.
+            DataError: There is no such column, or its value is not a valid text, or empty without `may_be_empty`.
         """
         value = self.value(column)
         if not isinstance(value, str):
@@ -70,7 +70,7 @@ class Row:
         return tuple(self.checked(column, item) for item in value)
 
     def checked(self, column: str, text: str) -> str:
-        """Returns the text unchanged, once it is known to be valid Unicode.
+        """Returns the text unchanged after checking that it is valid Unicode.
 
         Raises:
             DataError: It contains an unpaired surrogate.
@@ -80,7 +80,7 @@ class Row:
         return text
 
     def index(self, column: str, names: Sequence[str]) -> int:
-        """Returns the index of the name in a column, which may be a name or an index from 0.
+        """Returns the index in `names` of a column's value, which may be one of the names or an index from 0.
 
         Raises:
             DataError: There is no such column, or another value in it.

@@ -24,13 +24,13 @@ class Question:
     question: str
     context: str
     answers: tuple[Answer, ...]
-    """Distinct accepted answers; empty where the context has none."""
+    """Distinct accepted answers; empty if the context does not answer the question."""
 
 
 def squad(path: Path) -> Iterator[Question]:
     """Yields the questions of a file in order.
 
-    Read are SQuAD's JSON, and rows with id, context, question and answers as JSON lines, a JSON list or Parquet.
+    The file is SQuAD's JSON, or has rows with id, context, question and answers as JSON lines, a JSON list or Parquet.
 
     Raises:
         DataError: The file cannot be read or has none of these forms, or an answer is not at its position.
@@ -113,7 +113,7 @@ def _list_in(item: Any, key: str, expected: str, where: str) -> list[Any]:
 
 
 def _question(item: dict[str, Any], article: str, context: Any, prefix: str, position: str) -> Question:
-    """Returns a question; `position` locates it in messages until its id is known, which follows `prefix`."""
+    """Returns a checked question; error messages begin with `prefix` and its id, or `position` if the id is invalid."""
     identity = item.get("id")
     if isinstance(identity, bool) or not isinstance(identity, str | int) or not str(identity).strip():
         what = f"its id is {shown(identity)}" if "id" in item else "it has no id"

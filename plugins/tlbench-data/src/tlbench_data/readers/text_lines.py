@@ -11,7 +11,7 @@ from tlbench import DataError
 from tlbench_data.readers.rows import Row
 
 MOST_BYTES = 4 * 2**30
-"""Most bytes that a compressed file may unpack to; more is taken for a decompression bomb."""
+"""Most bytes that a compressed file may unpack to; a larger one is refused as a decompression bomb."""
 
 
 def content(path: Path) -> bytes:
@@ -59,10 +59,10 @@ def decoded(path: Path, encoding: str = "utf-8") -> str:
 
 
 def lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
-    """Yields the lines with their numbers from 1, without an empty last one.
+    """Yields the number of each line, from 1, and its text; an empty last line is left out.
 
     Only a line feed ends a line, because texts contain other characters that `str.splitlines` splits at. In a file
-    without any, carriage returns do, as in those of old Macs.
+    without line feeds, as from old Macs, carriage returns end the lines.
     """
     text = decoded(path, encoding)
     whole = text.split("\n" if "\n" in text else "\r")

@@ -58,7 +58,7 @@ class AmazonReviews(FileTask):
         return {name: (name,) for name in names}
 
     def alternatives(self) -> Iterator[str]:
-        """Yields the domains whose files are here."""
+        """Yields the domains whose files are on this machine."""
         here = [domain for domain in _FOLDERS if places.find(self.folders, [(name,) for name in _files(domain)])]
         if here:
             yield f"the files of {' and '.join(here)} are here"

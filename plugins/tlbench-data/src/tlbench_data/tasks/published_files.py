@@ -40,11 +40,11 @@ class FileTask(Task):
         return self.files
 
     def is_published(self) -> bool:
-        """Returns whether the hub's tables have what the task's parameters ask for."""
+        """Returns whether the hub's tables contain the data that the task's parameters select, such as a language."""
         return True
 
     def alternatives(self) -> Iterable[str]:
-        """Returns, for the message on missing files, what the parameters could be instead."""
+        """Returns the parameter values whose data is available, for the message on missing files."""
         return ()
 
     def read(self, split: SplitName, folder: Path) -> Iterable[Example]:
@@ -106,14 +106,14 @@ class FileTask(Task):
     def path(self, folder: Path, key: str) -> Path:
         """Returns the path of the file with this key of `needed`, in a folder that contains the task's files."""
         names = self.needed()[key]
-        # Never None, so that a reader's error can name the missing file.
+        # If no file exists, the first name is returned, so that a reader's error can name the missing file.
         return places.pick(folder, names) or folder / names[0]
 
     def _folder(self) -> Path | None:
         return places.find(self.folders, self.needed().values())
 
     def _on_hub(self) -> bool:
-        # All splits, or a run could train for hours and then miss its test split.
+        # Checks all splits, since a run could otherwise train for hours and then lack its test split.
         return self.hub is not None and self.is_published() and all(self._hub_files(split) for split in self.splits)
 
     def _hub_files(self, split: SplitName) -> list[Path]:

@@ -55,7 +55,7 @@ class Multi30k(FileTask):
         return {self.src, self.tgt} <= set(_HUB_LANGUAGES)
 
     def alternatives(self) -> Iterator[str]:
-        """Yields the languages whose files are here, and those that the hub has."""
+        """Yields the languages whose files are on this machine, and those that the hub has."""
         here = [
             language
             for language in _LANGUAGES

@@ -1,1 +1,1 @@
-"""Words with a tag for each: their files, their comments and the schemes of their tags."""
+"""Reads files of tagged words: their formats, comment lines and tag schemes."""

@@ -1,4 +1,4 @@
-"""Tells comment lines of CoNLL files from words that begin with #."""
+"""Distinguishes comment lines of CoNLL files from words that begin with #."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _ENTITY_TAG = re.compile(r"[BIESLUMW]([-_].+)?|.+[-_][BIESLUMW]|O")
 def comment_lines(path: Path, lines: Iterable[tuple[int, str]], tag: int, width: int, choice: str) -> set[int]:
     """Returns the numbers of the lines that are comments; `tag` is the column of the tags among `width` columns.
 
-    Comments stand before the first word of a sentence. There, too, a line is a word if its tag is one of other words.
+    Only lines before the first word of a sentence can be comments. Such a line is a word if other words have its tag.
 
     Raises:
-        DataError: A line may be either, and `choice` is empty.
+        DataError: A line may be a comment or a word, and `choice`, the value of `comments=`, is empty.
     """
     if choice == "keep":
         return set()
@@ -47,7 +47,7 @@ def comment_lines(path: Path, lines: Iterable[tuple[int, str]], tag: int, width:
             doubtful[number] = cells[tag].strip()
     if not choice and all(_ENTITY_TAG.fullmatch(name) for name in known):
         return comments | {number for number, name in doubtful.items() if not _ENTITY_TAG.fullmatch(name)}
-    # The tag of a word would come again; what a comment says of a sentence, such as its number, does not.
+    # Several lines whose cells in the tag column all differ are comments, such as numbers: tags of words would recur.
     is_clear = len(doubtful) > 1 and len(set(doubtful.values())) == len(doubtful)
     if doubtful and not is_clear and not choice:
         number, name = next(iter(doubtful.items()))

@@ -13,19 +13,19 @@ from tlbench_data.name_lists import as_map
 from tlbench_data.readers.rows import listed
 
 _LETTERS = {"bio": "BI", "iobes": "BIES", "bmes": "BMESW", "bilou": "BILU"}
-"""Letters of each scheme that marks where entities begin; IOB1 has those of BIO."""
+"""Maps each scheme that marks the beginning of entities to its letters without O; IOB1 has those of BIO."""
 SCHEMES = ("bio", "iob1", "iobes", "bmes", "bilou", "io", "plain")
 """Values of `tag_scheme=`; plain tags are classes of single words, such as parts of speech."""
 _INSIDE, _END, _SINGLE = "IM", "EL", "SUW"
-# More tags than this share in an order that the scheme does not allow are hardly in that scheme.
+# If more than this share of the tags breaks the order that a scheme prescribes, the tags are not in that scheme.
 _OUT_OF_ORDER = 0.05
 _FORMS = (("-", True), ("_", True), ("-", False), ("_", False), ("", True))
-"""Separator of letter and type, and whether the letter comes first; without a separator there is no type."""
+"""The ways to write a tag: separator of letter and type ("" if there is no type), and whether the letter is first."""
 
 
 @dataclass(frozen=True)
 class TagScheme:
-    """A scheme of tags, with the form in which they are written."""
+    """A tag scheme, with the way in which letter and type are written."""
 
     name: str
     separator: str = "-"
@@ -39,9 +39,9 @@ class TagScheme:
         return self.name != "plain"
 
     def parsed(self, tag: str) -> tuple[str, str] | None:
-        """Returns letter and type of a tag other than O, or None for one of another scheme."""
+        """Returns the letter and type of a tag other than O, or None if the tag does not belong to the scheme."""
         if self.name == "io":
-            # Some write I- before every tag of IO; B- would be another scheme.
+            # Some files write I- before every tag of IO; a B- means that the scheme is another one.
             return None if tag.startswith("B-") else ("I", tag.removeprefix("I-"))
         form = self.separator, self.letter_first
         letter, kind = _split(tag, *form) or ("", "")
@@ -51,12 +51,12 @@ class TagScheme:
         """Returns the tags of a sentence in BIO.
 
         Raises:
-            ValueError: A tag is of another scheme; the argument is that tag.
+            ValueError: A tag does not belong to the scheme; the argument is that tag.
         """
         if not self.is_converted:
             return tuple(tags)
         bio = []
-        # Type of the entity that the next word may go on with.
+        # Type of the entity that the next word may continue; None outside entities.
         open_type: str | None = None
         for tag in tags:
             if tag == "O":
@@ -67,7 +67,7 @@ class TagScheme:
             if parsed is None:
                 raise ValueError(tag)
             letter, kind = parsed
-            # In BIO, a stray I begins an entity for every metric, so that it can stay.
+            # An I without a B before it stays as it is in BIO, since all metrics take it as the beginning of an entity.
             goes_on = letter in _INSIDE + _END and (open_type == kind or self.name == "bio")
             mark = "I" if goes_on else "B"
             bio.append(f"{mark}-{kind}" if kind else mark)
@@ -76,7 +76,7 @@ class TagScheme:
 
 
 _BIO = (("-", True), ("", True))
-"""The forms of BIO that metrics read as they are."""
+"""The ways to write BIO tags that metrics read without conversion."""
 PLAIN = TagScheme("plain")
 
 
@@ -85,12 +85,12 @@ def recognise(sentences: Sequence[Sequence[str]], declared: Sequence[str], given
 
     Args:
         sentences: The tags of the training sentences.
-        declared: Further tags, which these sentences may lack.
-        given: The user's `tag_scheme=`.
+        declared: Tags that the user declares, some of which may not occur in these sentences.
+        given: The value of the option `tag_scheme=`, or "".
         where: The file, for messages.
 
     Raises:
-        DataError: The tags have several readings, or are not in the given scheme.
+        DataError: No scheme is given and the tags are ambiguous or inconsistent, or they do not fit the given scheme.
     """
     tags = {*declared, *(tag for sentence in sentences for tag in sentence)}
     has_outside = "O" in tags
@@ -126,7 +126,7 @@ def recognise(sentences: Sequence[Sequence[str]], declared: Sequence[str], given
 
 
 def note(scheme: TagScheme, tags: Sequence[str]) -> str:
-    """Returns what to tell the user of the conversion, with one of the tags (without O) as an example, or nothing."""
+    """Returns a note on the conversion to BIO with one of `tags` (without O) as an example; "" if there is none."""
     if not scheme.is_converted:
         return ""
     examples = []
@@ -134,7 +134,7 @@ def note(scheme: TagScheme, tags: Sequence[str]) -> str:
         letter, kind = scheme.parsed(tag) or ("", "")
         ends = letter in _END or (letter in _INSIDE and scheme.name not in ("io", "iob1"))
         bio = "-".join(filter(None, ("I" if ends else "B", kind)))
-        # The tags that BIO does not have explain most.
+        # Tags with letters that BIO lacks, such as E and S, are the best examples.
         examples.append((letter not in _END + _SINGLE, bio == tag, tag, bio))
     _, _, tag, bio = min(examples)
     kind_of_tags = "tags" if scheme.name == "bio" else f"{scheme.name.upper()} tags"
@@ -151,7 +151,7 @@ def _split(tag: str, separator: str, letter_first: bool) -> tuple[str, str] | No
 
 
 def _scheme_of(tags: set[str], separator: str, letter_first: bool) -> str:
-    """Returns the scheme that all tags are of if they are written in this form, or an empty text."""
+    """Returns the scheme that all tags belong to when split at this separator, or "" if there is none."""
     letters_of: dict[str, set[str]] = {}
     for tag in tags:
         letter, kind = _split(tag, separator, letter_first) or ("", "")
@@ -162,12 +162,12 @@ def _scheme_of(tags: set[str], separator: str, letter_first: bool) -> str:
         return name
     if tags == {"B"}:
         return "" if separator else name
-    # Other tags may have such a form by chance: a type with two letters shows that they mark a place in an entity.
+    # Other tags may look like this by chance: letters mark positions in entities only if some type has two of them.
     return name if "B" in letters and any(len(found) > 1 for found in letters_of.values()) else ""
 
 
 def _is_iob1(sentences: Sequence[Sequence[str]], separator: str, letter_first: bool) -> bool:
-    """Returns whether entities begin with I, and B only separates neighbours of one type."""
+    """Returns whether entities begin with I, and B only occurs between adjacent entities of one type."""
     begins_inside = False
     for sentence in sentences:
         previous = None
@@ -183,10 +183,10 @@ def _is_iob1(sentences: Sequence[Sequence[str]], separator: str, letter_first: b
 
 
 def _check_order(sentences: Sequence[Sequence[str]], scheme: TagScheme, where: str) -> None:
-    """Checks that nearly all entities begin and end as the scheme says.
+    """Checks that nearly all tags follow each other in an order that the scheme allows.
 
     Raises:
-        DataError: Many do not.
+        DataError: More tags than the share `_OUT_OF_ORDER` do not.
     """
     total = wrong = 0
     for sentence in sentences:
@@ -194,7 +194,7 @@ def _check_order(sentences: Sequence[Sequence[str]], scheme: TagScheme, where: s
         for tag in (*sentence, "O"):
             letter, kind = ("O", None) if tag == "O" else scheme.parsed(tag) or ("O", None)
             total += letter != "O"
-            # Inside an entity only its own type may follow; outside, none may be gone on with.
+            # Wrong are a continuation outside an entity, a new beginning inside one, and a change of type inside one.
             wrong += (letter in _INSIDE + _END) != (open_type is not None) or (open_type not in (None, kind))
             open_type = kind if letter == "B" or letter in _INSIDE else None
     if wrong > _OUT_OF_ORDER * total:
@@ -208,7 +208,7 @@ def _refuse_small_letters(tags: set[str], where: str) -> None:
     """Refuses tags that would mark entities if they were written in capitals, such as b-per and o.
 
     Raises:
-        DataError: The tags are such.
+        DataError: The tags would mark entities in capitals.
     """
     capitals = {tag.upper() for tag in tags} - {"O"}
     if "o" not in tags or not any(_scheme_of(capitals, separator, True) for separator in "-_"):
@@ -221,7 +221,7 @@ def _refuse_small_letters(tags: set[str], where: str) -> None:
 
 
 def _without_scheme(tags: set[str]) -> list[str]:
-    """Returns the tags outside BIO where others are certainly in it."""
+    """Returns the tags that are not in BIO, if others are: some type occurs with both B- and I-; otherwise []."""
     begins = {tag[2:] for tag in tags if tag.startswith("B-")}
     inside = {tag[2:] for tag in tags if tag.startswith("I-")}
     return sorted(tag for tag in tags if tag[:2] not in ("B-", "I-")) if begins & inside else []

@@ -22,9 +22,9 @@ class TagOptions:
 
     tag_scheme: str = ""
     names: tuple[str, ...] = ()
-    """Names of numbered tags in the order of their numbers."""
+    """Names of tags that the data give as numbers, in the order of the numbers."""
     labels: tuple[str, ...] = ()
-    """All tags, where the training rows lack some."""
+    """All tags, as declared by the user; empty to take those of the training rows."""
     drop_missing: bool = False
     """Whether sentences without words or tags are left out."""
     map: tuple[tuple[str, str], ...] = ()
@@ -45,10 +45,10 @@ class TaggedRows:
 def tagged_rows(splits: Mapping[str, Sequence[Row]], words: str, tags: str, options: TagOptions) -> TaggedRows:
     """Returns the rows with their tags converted to BIO, and the output with all tags of the training rows.
 
-    The first split is that of the training rows, or of all rows.
+    The first split must be the training rows, or all rows if the data are not split.
 
     Raises:
-        DataError: A row does not fit, or the tags have several readings.
+        DataError: A row lacks words or tags or has an undeclared tag, or the scheme of the tags is ambiguous.
     """
     notes = []
     kept = {split: list(rows) for split, rows in splits.items()}
@@ -80,10 +80,10 @@ def sorted_tags(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _dropped(splits: dict[str, list[Row]], words: str, tags: str, drop: bool) -> int:
-    """Removes rows without words or tags, and returns how many there were.
+    """Removes rows without words or tags from `splits`, and returns their number.
 
     Raises:
-        DataError: There are some, and they are not to be dropped.
+        DataError: There are such rows, and `drop` is false.
     """
     empty = [row for rows in splits.values() for row in rows if not row.value(words) or not row.value(tags)]
     if empty and not drop:
@@ -97,7 +97,7 @@ def _dropped(splits: dict[str, list[Row]], words: str, tags: str, drop: bool) ->
 
 
 def _named(splits: dict[str, list[Row]], column: str, options: TagOptions) -> dict[str, list[Row]]:
-    """Returns the rows with names in place of numbers."""
+    """Returns the rows with tag names in place of numbers; unchanged if the tags are not numbers."""
     names = options.names
     every_row = [row for rows in splits.values() for row in rows]
     numbers = [number for row in every_row for tag in _list(row, column) if (number := _number(tag, names)) is not None]
@@ -128,7 +128,7 @@ def _list(row: Row, column: str) -> Sequence[Any]:
 
 
 def _number(tag: Any, names: tuple[str, ...]) -> int | None:
-    """Returns the number of a tag, or None; a text of digits is a number only where names are given."""
+    """Returns a numbered tag as an integer, else None; a text of digits counts as a number only if names are given."""
     if isinstance(tag, int) and not isinstance(tag, bool):
         return tag
     return int(tag) if names and isinstance(tag, str) and tag.isascii() and tag.isdigit() else None
@@ -160,7 +160,7 @@ def _output_names(
     present = {tag for row in train for tag in row.texts(column)}
     if not scheme.is_converted:
         return set(declared) or present
-    # One scheme may lack a tag that its BIO form needs: S-LOC in train becomes B-LOC, E-LOC in test I-LOC.
+    # Train may lack a BIO tag that test needs: S-LOC in train becomes B-LOC, but E-LOC in test becomes I-LOC.
     for tag in declared:
         present |= set(scheme.to_bio([tag]))
     kinds = {tag[2:] for tag in present if tag != "O"}
@@ -169,10 +169,10 @@ def _output_names(
 
 
 def _check_known(splits: Mapping[str, list[Row]], column: str, names: set[str]) -> None:
-    """Checks that every tag is known.
+    """Checks that every tag is one of `names`.
 
     Raises:
-        DataError: Some are not; the message declares them.
+        DataError: Some are not; the message has the option `labels=` that declares all tags.
     """
     unknown = [(row, tag) for rows in splits.values() for row in rows for tag in row.texts(column) if tag not in names]
     if unknown:

@@ -1,4 +1,4 @@
-"""Reads own files with one word on each line or row: CoNLL columns, CoNLL-U, and tables with a column of sentences."""
+"""Reads files with one word on each line or row: CoNLL columns, CoNLL-U, and tables with a column of sentences."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _SENTENCES = ("sentence_id", "sentence #", "sentence_idx", "sentence_number", "s
 
 @dataclass(frozen=True)
 class WordColumns:
-    """Which columns hold what in files of one word a line."""
+    """The columns of words and tags in files with one word per line, and how comment lines are treated."""
 
     word: str = ""
     """Column of the words: a number from 0, or a name of CoNLL-U."""
     tag: str = ""
     """Column of the tags; the last if empty."""
     comments: str = ""
-    """drop or keep lines that begin with #; decided by the file if empty."""
+    """Whether to drop or keep lines that begin with #: "drop", "keep", or "" to decide by the lines themselves."""
 
 
 USUAL_COLUMNS = WordColumns()
@@ -42,7 +42,7 @@ def conll_rows(path: Path, columns: WordColumns, encoding: str) -> tuple[list[Ro
     """Returns the sentences of a CoNLL or CoNLL-U file, and the number of comment lines that were left out.
 
     Raises:
-        DataError: The file cannot be read, or its columns must be chosen.
+        DataError: The file cannot be read, or its columns cannot be recognised and none are given.
     """
     numbered = [(number, line) for number, line in lines(path, encoding) if line.strip()]
     if not numbered:
@@ -73,12 +73,12 @@ def conll_rows(path: Path, columns: WordColumns, encoding: str) -> tuple[list[Ro
 
 
 def sentences_of(rows: Sequence[Row], sentence: str, word: str, tag: str) -> list[Row]:
-    """Returns a row for each sentence of a table with a word on each row; its only columns are words and tags.
+    """Returns a row, with only words and tags, for each sentence of a table that has a word on each row.
 
-    Neighbouring rows with one value in the column `sentence` are a sentence; an empty value goes on with the last.
+    Adjacent rows with the same value in the column `sentence`, or with none after the first, are one sentence.
 
     Raises:
-        DataError: There is no such column, or a sentence goes on after another one.
+        DataError: There is no such column, or a sentence continues after the rows of another one.
     """
     first = rows[0]
     first.value(sentence)
@@ -112,10 +112,10 @@ def sentences_of(rows: Sequence[Row], sentence: str, word: str, tag: str) -> lis
 
 
 def check_no_words(rows: Sequence[Row], text: str, label: str) -> None:
-    """Checks that a table of classes is not one of sentences with a word on each row.
+    """Checks that a table that is read as texts with classes does not hold sentences with a word on each row.
 
     Raises:
-        DataError: It may be one; the message says how to choose.
+        DataError: It may hold such sentences; the message says how to choose.
     """
     usual = [name for name in rows[0].values if name.casefold() in _SENTENCES and name not in (text, label)]
     labels = {row.value(label) for row in rows if isinstance(row.value(label), str)}
@@ -153,7 +153,7 @@ def _number(path: Path, text: str, names: Sequence[str], width: int, *, default:
         return default
     if text in names:
         return names.index(text)
-    # A sign counts from the end, as -1 for the last column.
+    # Negative numbers count from the end: -1 is the last column.
     if not re.fullmatch(r"-?\d{1,6}", text) or not -width <= int(text) < width:
         known = f" or {', '.join(names)}" if names else ""
         raise DataError(f"{path}: no column {text!r}: choose a number from 0 to {width - 1}{known}")

@@ -1,4 +1,4 @@
-"""Finds the constant answer with the best score: of a class, a set of labels, a number or a tag."""
+"""Finds the constant answer with the best score: a class, a set of labels, a number or a tag."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def best_constant(
         candidates = _label_sets(np.asarray(targets), frequencies)
     else:
         raise PluginError(f"majority has no constant answer of {type(output).__name__}")
-    # A constant treats examples of equal targets alike: each target counts as often as it occurs.
+    # Examples of equal targets are scored once, weighted by how often the target occurs.
     distinct, weights = _distinct(targets)
     scores = []
     for candidate in candidates:
@@ -87,7 +87,7 @@ def _best_tag(output: TokenClasses, targets: Sequence[Sequence[int]], metric: Me
 
 
 def _numbers(targets: Sequence[float]) -> list[float]:
-    # The mean first: among equals, as for a correlation, which is 0 for every constant, it is the answer.
+    # The mean comes first, so that it wins ties, as with a correlation, which is 0 for every constant.
     quantiles = np.quantile(targets, np.linspace(0, 1, QUANTILES + 1))
     return [float(np.mean(targets)), float(np.median(targets)), *quantiles.tolist()]
 
@@ -105,7 +105,7 @@ def _label_sets(targets: Array, frequencies: NDArray[np.float64]) -> list[Array]
 
 
 def _distinct(targets: Sequence[Any]) -> tuple[list[Any], Array]:
-    """Returns the distinct targets, and how often each occurs, (1, distinct)."""
+    """Returns the distinct targets, and the number of times that each occurs, (1, distinct)."""
     counts = Counter(tuple(target) if isinstance(target, list) else target for target in targets)
     # Sorted, so that the order of the examples changes no sum of floats.
     distinct = sorted(counts)

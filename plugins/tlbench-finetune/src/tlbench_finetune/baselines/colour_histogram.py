@@ -16,8 +16,8 @@ GRID = (1e-4, 1e-3, 1e-2, 1e-1)
 class ColourHistogram(Strategy):
     """Logistic or ridge regression on an 8 x 8 x 8 RGB histogram and moments of hue, saturation and value.
 
-    The penalty is chosen among four on the validation split. Its score shows what is reached with colours alone,
-    without shapes.
+    The penalty is chosen among four on the validation split. The baseline's score shows how much of the task can be
+    solved by colours alone, without shapes.
     """
 
     name: ClassVar[str] = "colour-histogram"

@@ -20,7 +20,7 @@ LEVELS = 8
 WIDTH = LEVELS**3 + 9
 """The number of features: the histogram's bins, and three moments of each of hue, saturation and value."""
 FARTHEST = 10.0
-"""Features are cut at so many standard deviations: a colour that train hardly has would else decide alone."""
+"""Features are clipped to this many standard deviations, so that a colour rare in train does not dominate."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class ColourFeatures:
     """Colours of images, standardised by mean and standard deviation of the training images."""
 
     mean: Floats
-    """(WIDTH,)"""
+    """(WIDTH,), in the units of `colours`."""
     deviation: Floats
     """(WIDTH,), 1 where the training images do not vary."""
     width: int = WIDTH
@@ -63,7 +63,7 @@ def colours(image: Image) -> NDArray[np.float64]:
     """Returns the features of an image in RGB, (WIDTH,): the share of pixels in each bin, then moments.
 
     The moments are mean, standard deviation and cube root of the third central moment of hue, saturation and value,
-    each from 0 to 1 (Stricker & Orengo 1995, doi:10.1117/12.205308).
+    with channels scaled to 0 to 1 (Stricker & Orengo 1995, doi:10.1117/12.205308).
     """
     red, green, blue = (np.asarray(image) // (256 // LEVELS)).reshape(-1, 3).astype(np.uint16).T
     bins = (red * LEVELS + green) * LEVELS + blue

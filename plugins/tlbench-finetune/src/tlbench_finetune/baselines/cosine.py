@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 class Cosine(Strategy):
     """Cosine of the two texts' embeddings by the frozen encoder; each text is encoded alone, and nothing is trained.
 
-    A number is the cosine, mapped linearly by least squares on train. Of two classes, the threshold and its direction
-    are those with the best primary metric on train; the probabilities are a logistic function of the distance from the
+    A number is the cosine, mapped linearly by least squares on train. For two classes, the threshold and its direction
+    have the best primary metric on train; the probabilities are a logistic function of the distance from the
     threshold.
     """
 
@@ -138,7 +138,7 @@ def cosines_of(job: Job, examples: Examples) -> NDArray[np.float64]:
 
 
 def _embeddings(job: Job, examples: Examples, place: int) -> NDArray[np.float64]:
-    # Without their targets: an embedding depends on the text alone.
+    # Targets are left out, since an embedding depends on the text alone.
     texts = Examples(Example(example.id, (example.inputs[place],)) for example in examples)
     data = job.featurize(texts)
     if len(data) != len(texts):

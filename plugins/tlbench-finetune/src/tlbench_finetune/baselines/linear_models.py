@@ -42,10 +42,10 @@ class Features(Protocol):
         """Returns the features of each example, (N, width)."""
 
     def settings(self) -> dict[str, Any]:
-        """Returns what JSON can represent of the fitted features."""
+        """Returns the values of the fitted features that are saved as JSON, such as n-grams."""
 
     def arrays(self) -> dict[str, Floats]:
-        """Returns the numbers of the fitted features by name."""
+        """Returns the arrays of the fitted features by name, such as means, which are saved next to the weights."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,14 +87,14 @@ class LinearPredictor:
         return self.model.predict(self.output, data.ids, self.features.matrix(data.examples))
 
     def save(self, folder: Path) -> None:
-        """Writes the weights and the features' own numbers and settings."""
+        """Writes the weights, and the arrays and settings of the features."""
         import torch
 
         from tlbench.modeling.predictor_files import write_predictor
 
         arrays = {**self.features.arrays(), "weights": self.model.weights, "bias": self.model.bias}
         tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
-        # By the kind of features: the weights of a model of words fit no model of colours.
+        # The kind of features is saved too, since weights for words do not fit features of colours.
         write_predictor(folder, type(self.features).__name__, self.output, self.features.settings(), tensors)
 
 
@@ -104,7 +104,7 @@ def outputs_of(output: Output) -> int:
 
 
 def fit_linear(job: Job, features: Features, matrix: Matrix, grid: Sequence[float]) -> LinearPredictor:
-    """Returns the linear model whose penalty scores best on the validation split; of equals, the strongest penalty.
+    """Returns the linear model whose penalty scores best on the validation split; ties go to the strongest.
 
     In a final fit without a validation split the penalty is the one that the search chose.
 
@@ -118,7 +118,7 @@ def fit_linear(job: Job, features: Features, matrix: Matrix, grid: Sequence[floa
     job.train.meter.rows += len(job.train)
     targets = np.asarray([example.target for example in job.train.examples])
     if job.held_out is None:
-        # With folds, the mean of the logarithms is the geometric mean of what the folds chose.
+        # With folds, the mean of the logarithms is the geometric mean of the penalties that the folds chose.
         chosen = 10 ** job.searched[NOTE] if NOTE in job.searched else grid[len(grid) // 2]
         # The solver continues from stronger penalties, so they are part of the result.
         stronger = [c for c in grid if c < chosen and not math.isclose(c, chosen)]
@@ -145,7 +145,7 @@ def _fitted(
     if isinstance(output, Scalar):
         yield from _ridge(features, targets.astype(np.float32), grid)
     elif isinstance(output, MultiLabel):
-        # Each label is a problem of two classes of its own.
+        # Each label is a separate problem of two classes.
         paths = [list(_logistic(features, column, 2, grid)) for column in targets.T]
         for position, c in enumerate(grid):
             models = [path[position] for path in paths]
@@ -176,7 +176,7 @@ def _logistic(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 solver.set_params(C=c).fit(features, targets)
-            # Of two classes scikit-learn has one row of weights: the logit of the second.
+            # For two classes scikit-learn has one row of weights, for the logit of the second class.
             pair = len(present) == 2
             rows = np.concatenate([0 * solver.coef_, solver.coef_]) if pair else solver.coef_
             weights[:, present] = rows.T

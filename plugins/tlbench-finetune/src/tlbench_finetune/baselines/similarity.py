@@ -15,7 +15,7 @@ Floats: TypeAlias = NDArray[np.float64]
 MOST_THRESHOLDS = 1000
 """The largest number of thresholds that are tried; more of them would lie within the noise of the similarities."""
 _MARGIN = 0.01
-"""How far outside the similarities the thresholds lie that give all pairs one class."""
+"""Distance of the outermost thresholds, which give all pairs one class, from the extreme similarities."""
 _STEEPEST = 1000.0
 
 
@@ -28,10 +28,10 @@ def least_squares(similarities: Floats, targets: NDArray[Any]) -> tuple[float, f
 
 
 def best_logit(similarities: Floats, targets: NDArray[Any], metric: Metric, positive: int = 1) -> tuple[float, float]:
-    """Returns slope and offset of the logit of class 1, whose sign divides two classes where the metric is best.
+    """Returns slope and offset of the logit of class 1, whose zero is the threshold with the best metric.
 
-    Thresholds lie between neighbouring similarities; both directions are tried. Of equally good ones the most accurate
-    is chosen, then class 1 above the threshold, then the lowest threshold. The slope is that of maximum likelihood.
+    Thresholds lie between neighbouring similarities; both directions are tried. Ties go to the most accurate
+    one, then to class 1 above the threshold, then to the lowest threshold. The slope maximises the likelihood.
 
     Args:
         similarities: The similarity of each pair, (N,).
@@ -40,7 +40,7 @@ def best_logit(similarities: Floats, targets: NDArray[Any], metric: Metric, posi
         positive: The positive class of binary metrics.
     """
     thresholds = _thresholds(similarities)
-    # Predictions of two classes have four kinds of (target, prediction), so each threshold is a count of these.
+    # With two classes there are four kinds of (target, prediction), so each threshold is described by their counts.
     above = [_count_above(similarities[targets == c], thresholds) for c in (0, 1)]
     below = [(targets == c).sum() - count for c, count in enumerate(above)]
     upward = np.stack([below[0], above[0], below[1], above[1]], axis=1)

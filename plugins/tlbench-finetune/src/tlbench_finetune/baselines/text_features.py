@@ -19,7 +19,7 @@ Floats: TypeAlias = NDArray[np.float32]
 Unit = Literal["words", "characters"]
 UNITS: tuple[Unit, ...] = ("words", "characters")
 MIN_TEXTS = 2
-"""The number of training texts that an n-gram must occur in."""
+"""The least number of training texts that an n-gram must occur in."""
 OVERLAPS = 5
 """The number of features that compare the two texts of a pair."""
 
@@ -45,7 +45,7 @@ class NGrams:
         counts = counter.fit_transform(texts)
         present = np.bincount(counts.indices, minlength=counts.shape[1])
         kept = np.flatnonzero(present >= MIN_TEXTS)
-        # As in scikit-learn's TfidfTransformer: as if one more text had every n-gram.
+        # Smoothed as in scikit-learn's TfidfTransformer: as if one more text had every n-gram.
         idf = (np.log((1 + len(texts)) / (1 + present[kept])) + 1).astype(np.float32)
         grams = cls(unit, tuple(counter.get_feature_names_out()[kept].tolist()), idf)
         return grams, grams._weighted(counts[:, kept]) if len(kept) else grams.matrix(texts)
@@ -72,8 +72,8 @@ class NGrams:
 class TextFeatures:
     """TF-IDF of word 1-2-grams and of character 2-5-grams within words.
 
-    A pair of texts has the features of each, and five that compare them: cosines of words and of characters, the share
-    of n-grams of words that both have, and the shares of each text's that are in the other.
+    A pair of texts has the features of each, and five that compare them: the cosines of words and of characters, the
+    Jaccard index of their word n-grams, and for each text the share of its word n-grams that the other has.
     """
 
     parts: tuple[NGrams, ...]
@@ -109,7 +109,7 @@ class TextFeatures:
 
 
 def width_of(grams: Sequence[int], inputs: int) -> int:
-    """Returns the number of features of examples of so many texts, for these numbers of n-grams of each unit."""
+    """Returns the number of features of an example of `inputs` texts; `grams` counts the n-grams of each unit."""
     return sum(grams) * inputs + (OVERLAPS if inputs == 2 else 0)
 
 
@@ -124,7 +124,7 @@ def _counter(unit: Unit, grams: tuple[str, ...] | None = None) -> Any:
 
 
 def _side_by_side(blocks: Sequence[Sequence[csr_matrix]]) -> csr_matrix:
-    """Returns the features of each example from those of its texts by unit, with the overlap of a pair."""
+    """Concatenates the features of all texts and units, `blocks[text][unit]`, and for pairs the overlaps."""
     from scipy.sparse import csr_matrix, hstack
 
     columns = list(chain.from_iterable(blocks))

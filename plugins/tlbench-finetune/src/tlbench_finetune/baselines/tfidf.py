@@ -17,7 +17,7 @@ class Tfidf(Strategy):
     """Logistic or ridge regression on TF-IDF of word 1-2-grams and character 2-5-grams within words.
 
     The penalty is chosen among three on the validation split. A pair of texts has the features of each text and five
-    measures of their overlap. Its score shows what is reached with the words of a text alone.
+    measures of their overlap. The baseline's score shows how much of the task can be solved by words alone.
     """
 
     name: ClassVar[str] = "tfidf"
@@ -66,7 +66,7 @@ def _is_valid(settings: dict[str, Any], units: tuple[str, ...]) -> bool:
     if not isinstance(inputs, int) or isinstance(inputs, bool) or inputs < 1:
         return False
     lists = [settings.get(unit) for unit in units]
-    # A repeated n-gram would leave a column of the weights without one.
+    # N-grams must differ: a repeated one would leave a column of the weights without an n-gram.
     return all(
         isinstance(grams, list) and all(isinstance(gram, str) for gram in grams) and len(set(grams)) == len(grams)
         for grams in lists

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WordMajority(Strategy):
-    """Predicts for every word the class that it most often has in train; its score is what is reached without context.
+    """Predicts for every word its most frequent class in train, to show what score is possible without context.
 
     Words that are not in train get the most frequent class of all words.
     """

@@ -200,7 +200,7 @@ def _npi_few(w: Words) -> list[Pair]:
 
 
 def _animate(w: Words) -> list[Pair]:
-    # Only people handle things, so the swapped sentence is odd though it has the same words.
+    # Only people can handle things, so the swapped sentence is unacceptable although it has the same words.
     who, what, verb = w.noun("people").one, w.noun("things").one, w.verb("handle").past
     look = w.text("looks")
     return [_pair(f"the {who} {verb} the {look} {what}", f"the {look} {what} {verb} the {who}")]

@@ -111,7 +111,7 @@ def _new_pairs(frame: Frame, words: Words, seen: set[Inputs]) -> list[Pair]:
     for _ in range(PATIENCE):
         pairs = frame.make(words)
         inputs = [i for pair in pairs for i, _ in pair]
-        # All pairs of a frame or none: a lone pair would let single words predict the label.
+        # All pairs of one call are used, or none: a pair without the others would let single words predict the label.
         if len(set(inputs)) == len(inputs) and not seen.intersection(inputs):
             return pairs
     return []

@@ -30,7 +30,7 @@ class GlueTask(TableTask):
 
     def rows(self, path: Path) -> Iterator[Row]:
         """Yields the rows of a TSV file."""
-        # GLUE's files have bare quotation marks in their texts, so csv's quoting would join rows.
+        # GLUE's files have unescaped quotation marks in their texts, so csv's quoting would merge rows.
         return delimited(path, "\t", quotes=False, columns=self.columns)
 
 

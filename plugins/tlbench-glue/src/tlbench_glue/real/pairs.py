@@ -12,7 +12,7 @@ from tlbench_data.tasks.published_files import fixed
 from tlbench import Classes, Scalar
 from tlbench_glue.real.glue_task import DEV, GlueTask, folders, on_hub
 
-# In this order in the hub's tables, where labels are indices.
+# The order of the class indices in the hub's tables.
 _ENTAILMENT = ("entailment", "not_entailment")
 
 
@@ -163,7 +163,7 @@ class Mnli(GlueTask):
     source = "Williams, Nangia and Bowman, A Broad-Coverage Challenge Corpus, NAACL 2018, arXiv:1704.05426"
     licence = "mixed: OANC, CC BY-SA 3.0 and others, by genre"
     folders = folders("MNLI")
-    # The files have `gold_label` beside `label1` of a single annotator; the hub calls the former `label`.
+    # The files have `gold_label`, which the hub calls `label`, and `label1`, which is that of a single annotator.
     renames = fixed(sentence1="premise", sentence2="hypothesis", label="gold_label")
     hub = on_hub("mnli")
 

@@ -178,7 +178,7 @@ def _load_output_layer(native: nn.Module, folder: Path, title: str) -> None:
     missing = dict(native.named_parameters())
     for path in weight_files(folder) if missing else ():
         with safe_open(path, framework="pt") as file:
-            # Opened lazily, so that only the output layer is read from a file with all blocks.
+            # `safe_open` reads single tensors on request, so the blocks in the file are not read.
             stored = {_current_name(name): name for name in file.keys()}  # noqa: SIM118 - a file is no mapping
             for name in missing.keys() & stored.keys():
                 tensor = file.get_tensor(stored[name])

@@ -192,7 +192,8 @@ def _targets(tokenizer: Tokenizer, examples: Examples, limit: int, *, joined: bo
     end = tokenizer.library.eos_token_id
     labelled = [i for i, example in enumerate(examples) if example.target is not None]
     texts = [examples[i].target[0] for i in labelled]
-    # A continuation gets no begin token; an encoder-decoder's tokenizer may treat targets apart (`text_target`).
+    # A target that continues a prompt gets no begin token. The tokenizer of an encoder-decoder may tokenise targets
+    # differently from sources, hence `text_target`.
     if joined:
         encoded = _encode(tokenizer, texts, add_special_tokens=False)
     else:
@@ -215,7 +216,7 @@ def _sources(tokenizer: Tokenizer, texts: list[str], limit: int) -> tuple[list[l
 def _prompts(
     tokenizer: Tokenizer, texts: Sequence[str], template: str, limit: int
 ) -> tuple[list[list[int]], list[bool]]:
-    """Returns the token ids of each prompt, at most `limit`, and whether each was cut, at the end of its source.
+    """Returns the token ids of each prompt, at most `limit`, and whether the end of its source was cut off.
 
     Raises:
         UsageError: The template alone has more tokens than `limit`.
@@ -225,7 +226,8 @@ def _prompts(
     truncated = [len(ids) > limit for ids in prompts]
     for i, ids in enumerate(prompts):
         text, excess = texts[i], len(ids) - limit
-        # Repeated, because the tokens of a shortened source and its surroundings may merge differently.
+        # The source may have to be shortened several times: after each cut, its tokens and those of the template may
+        # merge differently.
         while excess > 0 and text:
             spans = tokenizer.library(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
             remaining = len(spans) - excess

@@ -117,7 +117,8 @@ class TextHead(Head):
         """Context manager that sets `weight` of the modules at `gaps` to the encoder's input embeddings."""
         modules = [self.native.get_submodule(path) for path in self.gaps]
         for module in modules:
-            # An instance attribute is found before nn.Module.__getattr__, and is no parameter of the head.
+            # Python finds an instance attribute before it calls nn.Module.__getattr__, and the tensor does not become a
+            # parameter of the head.
             module.__dict__["weight"] = table
         try:
             yield
@@ -144,7 +145,7 @@ class TextHead(Head):
 class RemovedEncoder(nn.Module):
     """Placeholder for the encoder that was removed from a library's model."""
 
-    # `generate` reads this of the encoder even where its states are given.
+    # `generate` reads this attribute of the encoder even if the encoder's output is passed in.
     main_input_name = "input_ids"
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:

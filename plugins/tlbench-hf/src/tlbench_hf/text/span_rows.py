@@ -63,6 +63,6 @@ def _truncated(tokenizer: Tokenizer, questions: list[str], length: int) -> list[
         return_attention_mask=False,
         return_token_type_ids=False,
     )
-    # Cut in characters, because `windows` tokenises question and context together.
+    # Returned as texts, not as token ids, because `windows` tokenises question and context together.
     ends = (row[-1][1] if len(row) == longest else None for row in encoded["offset_mapping"])
     return [question[:end] for question, end in zip(questions, ends, strict=True)]

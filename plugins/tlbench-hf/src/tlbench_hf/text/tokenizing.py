@@ -185,8 +185,9 @@ def _arrays(tokenizer: Tokenizer, columns: list[list[str]], length: int) -> dict
 
 
 def was_truncated(encoded: Any, length: int) -> np.ndarray:
-    """Returns (rows,) bool: whether each row of the tokenizer, cut at `length` tokens, lacks a part of its text."""
-    # A row of the full length may just fit; what was cut off is asked of such rows alone, since it is copied.
+    """Returns (rows,) bool: whether the tokenizer cut off a part of each row's text to keep to `length` tokens."""
+    # A row of the full length may also be a text that just fits, so `overflowing` (the part that was cut off) decides.
+    # Reading it copies that part, so it is read for full rows only.
     return np.fromiter((len(row) >= length and bool(row.overflowing) for row in encoded.encodings), dtype=bool)
 
 

@@ -62,7 +62,7 @@ def windows(tokenizer: Tokenizer, texts: list[str], contexts: list[str] | None, 
         contexts,
         truncation=True if contexts is None else "only_second",
         max_length=length,
-        # At most a quarter, and less than a row, or the tokenizer would never advance.
+        # The overlap must be shorter than a window's text, or each window would begin where the previous one did.
         stride=min(LONGEST_OVERLAP, length // 4, room - 1),
         return_overflowing_tokens=True,
         return_offsets_mapping=True,
@@ -70,7 +70,8 @@ def windows(tokenizer: Tokenizer, texts: list[str], contexts: list[str] | None, 
         return_token_type_ids=tokenizer.types,
         padding=False,
     )
-    # None marks special tokens; an empty row gets the padding token that `flat_rows` puts there.
+    # Special tokens have None as sequence id. `flat_rows` puts one padding token into an empty row, which gets part -1
+    # and offsets (0, 0) here.
     parts = [[-1 if part is None else part for part in row.sequence_ids] or [-1] for row in encoded.encodings]
     offsets = [row or [(0, 0)] for row in encoded["offset_mapping"]]
     return Windows(

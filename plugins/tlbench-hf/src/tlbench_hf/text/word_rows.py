@@ -46,8 +46,8 @@ def _first_tokens(split: Windows, sentences: list[tuple[str, ...]]) -> np.ndarra
     counts = np.array([len(words) for words in sentences], dtype=np.int64)
     first_words = np.cumsum(counts) - counts
     sizes = np.array([len(word) + 1 for words in sentences for word in words], dtype=np.int64)
-    # All sentences are put on one axis of characters, each followed by a space. A word includes the space before it, as
-    # tokens of byte-level vocabularies do.
+    # Character positions count through all sentences as if they were one text, with a space after each sentence. A word
+    # includes the space before it, as tokens of byte-level vocabularies do.
     word_ends = np.cumsum(sizes)
     text_starts = np.concatenate([[0], word_ends])[first_words]
 
@@ -67,7 +67,8 @@ def _first_tokens(split: Windows, sentences: list[tuple[str, ...]]) -> np.ndarra
     first = np.flatnonzero(inside & ~same_as_before)
     first = first[begins[first] == earliest[word[first]]]
 
-    # Tokens of context on the shorter side; np.unique then takes each word's first row in order of falling context.
+    # The number of tokens between the word and the nearer end of its window. Candidates are sorted by falling context,
+    # so np.unique, which returns the first occurrence of each word, selects the one with the most.
     context = np.minimum(position, lengths[row] - 1 - position)[first]
     order = first[np.lexsort((-context, word[first]))]
     _, chosen = np.unique(word[order], return_index=True)

@@ -60,12 +60,12 @@ def load_processor(folder: Path) -> Processor:
 
     try:
         with quiet():
-            # Fixed to PIL: with torchvision installed the library would choose that, whose pixels differ by one here
-            # and there.
+            # PIL is requested, because with torchvision installed the library would choose torchvision, whose pixel
+            # values differ by one in places.
             library: Any = transformers.AutoImageProcessor.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False, backend="pil"
             )
-            # Two aspect ratios: a processor that keeps them gives two shapes.
+            # Images of two aspect ratios are tried: a processor that keeps aspect ratios gives two shapes.
             shapes = {
                 library(images=Image.new("RGB", size), return_tensors="np")["pixel_values"].shape[1:]
                 for size in ((64, 48), (48, 80))

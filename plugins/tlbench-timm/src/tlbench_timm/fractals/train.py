@@ -63,7 +63,7 @@ def pretrain(recipe: Recipe, path: Path, say: Callable[[str], None] = print) -> 
     checkpoint = path.with_suffix(".checkpoint")
     first, seconds, log = _resume(checkpoint, recipe, model, optimizer, schedule)
     model.train()
-    # CPU seconds, those before an interruption included: wall time would depend on the machine's other load.
+    # CPU seconds, including those before an interruption; wall time would depend on what else the machine runs.
     start, losses = time.process_time() - seconds, []
     for step in range(first, recipe.steps):
         loss = _loss(model, train_images, train_labels, recipe, step)
