@@ -68,17 +68,25 @@ def ranks(metric: Metric, entries: Sequence[RankEntry], alpha: float = ALPHA) ->
     for place, i in enumerate(ranked):
         if i in intervals:
             known[place] = replace(entries[i], low=intervals[i][0], high=intervals[i][1])
-    is_better, is_tested = _by_intervals(known, sign)
+    low, high = (np.array([getattr(one, name) for one in known], dtype=np.float64) for name in ("low", "high"))
+    low, high = (low, high) if sign > 0 else (-high, -low)
+    # Two sorted lists count the intervals that lie wholly above or below each, without looking at every pair.
+    better = len(ranked) - np.searchsorted(np.sort(low), high, side="right")
+    worse = np.searchsorted(np.sort(high), low, side="left")
+    tested = np.zeros(len(ranked), dtype=bool)
     for family in _families([entries[i].predictions if i in cells else None for i in ranked]):
         tests = compare_pairs([cells[ranked[place]] for place in family])
-        where = np.ix_(family, family)
         differs = _plausible(metric, [known[place].predictions for place in family], tests.is_significant(alpha), alpha)
-        is_better[where] = differs & (sign * tests.differences > 0)
-        is_tested[where] = True
+        # In the family, tests take the place of intervals.
+        is_better = differs & (sign * tests.differences > 0)
+        is_above = low[family][:, None] > high[family][None, :]
+        better[family] += is_better.sum(axis=0) - is_above.sum(axis=0)
+        worse[family] += is_better.sum(axis=1) - is_above.sum(axis=1)
+        tested[family] = len(family) == len(ranked)
     results = [Rank(None, None, False)] * len(entries)
     for place, i in enumerate(ranked):
-        first, last = 1 + int(is_better[:, place].sum()), len(ranked) - int(is_better[place].sum())
-        results[i] = Rank(first, last, bool(np.delete(is_tested[place], place).all()), intervals.get(i))
+        last = len(ranked) - int(worse[place])
+        results[i] = Rank(1 + int(better[place]), last, bool(tested[place] or len(ranked) == 1), intervals.get(i))
     return results
 
 
@@ -94,13 +102,6 @@ def _plausible(
         if a is not None and b is not None and smallest_p(metric, a, b) > alpha:
             differs[i, j] = differs[j, i] = False
     return differs
-
-
-def _by_intervals(entries: Sequence[RankEntry], sign: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Returns two (K, K) arrays: whether the row's interval is wholly better than the column's, and only False."""
-    low, high = (np.array([getattr(entry, name) for entry in entries], dtype=np.float64) for name in ("low", "high"))
-    above = low[:, None] > high[None, :] if sign > 0 else high[:, None] < low[None, :]
-    return above, np.zeros_like(above)
 
 
 def _families(predictions: Sequence[CellPredictions | None]) -> list[list[int]]:
