@@ -241,7 +241,7 @@ def _converted(text: str, type_: Any) -> Any:
 
 
 def _expectation(error: msgspec.ValidationError) -> str:
-    """Returns what a value should be, such as "expected true or false"."""
+    """Returns the end of an error message that names the expected type, such as "expected true or false"."""
     text = str(error)
     # msgspec writes "Expected `int | null`, got `str`"; other messages say more than the type.
     match = re.fullmatch(r"Expected `([a-z |]+)`, got `\w+`", text)

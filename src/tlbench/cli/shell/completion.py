@@ -70,7 +70,7 @@ def complete_kind_of_output(incomplete: str) -> list[Any]:
 
 
 def _quietly(find: Callable[[], Any]) -> list[Any]:
-    """Returns what `find` yields; nothing if it fails, since there is nobody to read a message."""
+    """Returns the completions that `find` yields, or none if it fails: a shell shows no error while completing."""
     logging.disable(logging.CRITICAL)
     try:
         # A plugin may print when it is imported, and the shell would take that for a name.

@@ -30,7 +30,7 @@ def one_hot_columns(rows: Sequence[Row], texts: tuple[str, str], label: str) -> 
     """Returns the columns of a one-hot table, one with 0 and 1 per label; empty if the label is one column.
 
     If `label` is `a+b+c`, these are the columns a, b and c. If it is empty, they are all columns of zeros and ones,
-    provided that there are at least two and that no column has a usual name for labels.
+    if there are at least two and no column has a usual name of a label column, such as "label".
     """
     if label:
         parts = joined_names(label)
