@@ -12,12 +12,13 @@ from scipy.stats import norm
 
 from tlbench.metrics.scored import Scored
 
-METRICS = ("accuracy", "f1", "pearson")
-STRATEGIES, EXAMPLES, SEEDS, SPREADS = (2, 5, 8), (200, 500, 2000), (3, 5, 10), (1, 2, 4)
 # Of the variance of a prediction's error, the shares of the example itself (all strategies find it hard), of the
 # strategy on that example, and of the seed.
 _EXAMPLE, _STRATEGY, _SEED = 0.6, 0.15, 0.25
 _ACCURACY = 0.8
+HIGH_ACCURACY = 0.97
+_FACTOR = 20
+"""By how much the spread of some strategies is smaller than that of others, in settings with unequal spreads."""
 _POSITIVE, _HIT, _FALSE_ALARM = 0.3, 0.8, 0.1
 """Share of positive examples, and the shares of positives and negatives that are predicted positive."""
 _PEARSON = 0.8
@@ -36,11 +37,23 @@ class Setting:
     """Standard deviation of a strategy's true score over seeds, in points."""
     planted: float = 0.0
     """By how many points the first strategy is better than the others, which are equal."""
+    steady: str = "none"
+    """Whose spread is 20 times smaller: that of "none", of the first "half", or of "all but one"."""
+    base: float = _ACCURACY
+    """The accuracy of the equal strategies."""
 
     @property
     def name(self) -> str:
-        """The values of all fields, as a file name."""
-        return f"{self.metric}-K{self.strategies}-n{self.examples}-S{self.seeds}-sd{self.spread:g}-d{self.planted:g}"
+        """The values of all fields that are not at their defaults; the last is the planted difference."""
+        metric = self.metric if self.base == _ACCURACY else f"{self.metric}{100 * self.base:g}"
+        steady = "" if self.steady == "none" else f"-steady {self.steady}"
+        size = f"K{self.strategies}-n{self.examples}-S{self.seeds}-sd{self.spread:g}"
+        return f"{metric}-{size}{steady}-d{self.planted:g}"
+
+    def spreads(self) -> list[float]:
+        """Returns the standard deviation over seeds of each strategy's true score, in points."""
+        steady = {"none": 0, "half": (self.strategies + 1) // 2, "all but one": self.strategies - 1}[self.steady]
+        return [self.spread / _FACTOR] * steady + [self.spread] * (self.strategies - steady)
 
 
 def draw(setting: Setting, generator: np.random.Generator) -> list[list[Scored]]:
@@ -51,8 +64,8 @@ def draw(setting: Setting, generator: np.random.Generator) -> list[list[Scored]]
         + generator.standard_normal((k, 1, n)) * math.sqrt(_STRATEGY)
         + generator.standard_normal((k, s, n), dtype=np.float32) * math.sqrt(_SEED)
     )
-    level = _levels(setting)[:, None, None]
-    skill = level + generator.standard_normal((k, s, 1)) * _scale(setting.metric, setting.spread)
+    levels, scales = (np.array(values)[:, None, None] for values in _levels(setting))
+    skill = levels + generator.standard_normal((k, s, 1)) * scales
     if setting.metric == "accuracy":
         targets, values = np.ones(n, dtype=np.int64), (noise < skill).astype(np.int64)
     elif setting.metric == "f1":
@@ -69,30 +82,36 @@ def draw(setting: Setting, generator: np.random.Generator) -> list[list[Scored]]
 
 def true_score(setting: Setting, strategy: int = 0) -> float:
     """Returns the score that a strategy has on average over seeds, on infinitely many examples."""
-    return _mean(setting.metric, float(_levels(setting)[strategy]), _scale(setting.metric, setting.spread))
+    levels, scales = _levels(setting)
+    return _mean(setting.metric, levels[strategy], scales[strategy])
 
 
-def _levels(setting: Setting) -> np.ndarray:
-    """Returns (K,): each strategy's mean skill, with which its mean score has the planted difference."""
-    scale = _scale(setting.metric, setting.spread)
-    base = _start(setting.metric)
-    levels = np.full(setting.strategies, base)
-    levels[0] = _solved(setting.metric, _mean(setting.metric, base, scale) + setting.planted / 100, scale)
-    return levels
+@lru_cache(maxsize=8)
+def _levels(setting: Setting) -> tuple[list[float], list[float]]:
+    """Returns each strategy's mean skill and its standard deviation over seeds, for the scores that the setting asks.
+
+    The mean score is not the score of the mean skill, so that strategies whose spreads differ need different skills.
+    """
+    start = _start(setting)
+    scales = [_scale(setting.metric, start, spread) for spread in setting.spreads()]
+    score = _mean(setting.metric, start, scales[-1])
+    planted = [setting.planted / 100] + [0.0] * (setting.strategies - 1)
+    levels = [_solved(setting.metric, start, score + more, scale) for more, scale in zip(planted, scales, strict=True)]
+    return levels, scales
 
 
-def _start(metric: str) -> float:
-    return {"accuracy": float(ndtri(_ACCURACY)), "f1": 0.0, "pearson": _PEARSON}[metric]
+def _start(setting: Setting) -> float:
+    return {"accuracy": float(ndtri(setting.base)), "f1": 0.0, "pearson": _PEARSON}[setting.metric]
 
 
 @lru_cache(maxsize=256)
-def _scale(metric: str, spread: float) -> float:
+def _scale(metric: str, start: float, spread: float) -> float:
     """Returns the standard deviation of skill over seeds that gives this standard deviation of the true score."""
     low, high = 0.0, 2.0 if metric != "pearson" else 0.2
     nodes, weights = _GRID
     for _ in range(60):
         middle = (low + high) / 2
-        scores = np.array([_score(metric, _start(metric) + middle * node) for node in nodes])
+        scores = np.array([_score(metric, start + middle * node) for node in nodes])
         share = weights / weights.sum()
         deviation = math.sqrt(max(0.0, (share * scores**2).sum() - (share * scores).sum() ** 2))
         low, high = (middle, high) if deviation < spread / 100 else (low, middle)
@@ -100,8 +119,8 @@ def _scale(metric: str, spread: float) -> float:
 
 
 @lru_cache(maxsize=256)
-def _solved(metric: str, score: float, scale: float) -> float:
-    low, high = _start(metric) - 1, _start(metric) + 1
+def _solved(metric: str, start: float, score: float, scale: float) -> float:
+    low, high = start - 1, start + 1
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if _mean(metric, middle, scale) < score else (low, middle)

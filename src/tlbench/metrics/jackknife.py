@@ -34,9 +34,10 @@ def jackknife_values(metric: Metric, scored: Scored, groups: Array | None = None
     scored = checked(metric, scored)
     group_of: Array = np.arange(len(scored)) if groups is None else np.asarray(groups)
     if _is_function_of_sums(metric):
-        parts = metric.parts(scored).astype(np.float64)
-        totals = np.zeros((int(group_of.max()) + 1, parts.shape[1]))
-        np.add.at(totals, group_of, parts)
+        totals = parts = metric.parts(scored).astype(np.float64)
+        if groups is not None:
+            totals = np.zeros((int(group_of.max()) + 1, parts.shape[1]))
+            np.add.at(totals, group_of, parts)
         whole = parts.sum(axis=0)
         scores = from_sums(metric, np.vstack([whole, whole - totals]))
     else:

@@ -15,13 +15,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tlbench.metrics.scored import Floats
 from tlbench.results.significance.components import Components
-from tlbench.results.significance.moderation import moderated
+from tlbench.results.significance.moderation import Moderated, moderated
 
 ALPHA = 0.05
 DRAWS = 4000
@@ -92,62 +93,84 @@ def compare_pairs(cells: Sequence[Components], seed: int = 0) -> PairTests:
     """
     scores = np.array([cell.score for cell in cells])
     differences = scores[:, None] - scores[None, :]
+    if len(cells) == 2:
+        errors, df = separate_tests(cells)
+        return PairTests(differences, errors, float(df[0, 1]), np.empty(0))
     by_example = np.stack([cell.by_example for cell in cells])
     free = by_example.shape[1] - 1
     covariance = by_example @ by_example.T / (free * (free + 1))
     seeds = np.array([cell.seeds for cell in cells], dtype=np.float64)
     residual = np.array([cell.residual_variance for cell in cells]) / seeds
     between = np.array([cell.seed_variance for cell in cells])
-    if len(cells) == 2:
-        return _pair(differences, covariance, between / seeds, residual, seeds, free)
     varies = np.array([not cell.is_deterministic for cell in cells])
     # Both the covariance and the variance between seeds include the residual part, which must count once.
     examples = covariance - np.diag(residual)
     own = np.diag(examples)
-    pooled = np.where(varies, between[varies].mean() if varies.any() else 0.0, 0.0) / seeds
-    variance = (own[:, None] + own[None, :] - 2 * examples).clip(0) + pooled[:, None] + pooled[None, :]
+    posterior = moderated(between[varies], seeds[varies] - 1)
+    of_seeds = np.zeros(len(cells))
+    of_seeds[varies] = posterior.variances / seeds[varies]
+    variance = (_sums(own) - 2 * examples).clip(0) + _sums(of_seeds)
     np.fill_diagonal(variance, 0.0)
     errors = np.sqrt(variance)
     generator = np.random.default_rng(seed)
     if len(cells) <= _ALL_PAIRS:
         # An estimated covariance may have small negative eigenvalues after the subtraction of the residual part.
         values, vectors = np.linalg.eigh(examples)
-        drawn = generator.standard_normal((DRAWS, len(cells))) @ (vectors * np.sqrt(values.clip(0))).T
-        drawn += _drawn_seeds(between, 0 * residual, seeds, varies, generator, DRAWS)
+        drawn = _normals(DRAWS, len(cells), seed, 0) @ (vectors * np.sqrt(values.clip(0))).T
+        normals = _normals(DRAWS, len(cells), seed, 1)
+        drawn += _drawn_seeds(posterior, 0 * residual, seeds, varies, generator, normals)
     else:
         # An eigendecomposition would take seconds, so draw from `by_example` directly. That includes the residual
         # part, which is therefore subtracted from the part of the seeds.
         drawn = generator.standard_normal((_FEW_DRAWS, free + 1)) @ by_example.T / math.sqrt(free * (free + 1))
-        drawn += _drawn_seeds(between, residual, seeds, varies, generator, _FEW_DRAWS)
+        normals = generator.standard_normal((_FEW_DRAWS, len(cells)))
+        drawn += _drawn_seeds(posterior, residual, seeds, varies, generator, normals)
     return PairTests(differences, errors, np.inf, np.sort(_largest(drawn, errors)))
 
 
-def _pair(
-    differences: Floats, covariance: Floats, between: Floats, residual: Floats, seeds: Floats, free: int
-) -> PairTests:
-    examples = max(0.0, covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
-    variance = between.sum() + max(0.0, examples - residual.sum())
-    uncertainty = examples**2 / free + (between**2 / (seeds - 1)).sum() + (residual**2 / ((seeds - 1) * free)).sum()
-    df = variance**2 / uncertainty if uncertainty > 0 else float(free)
-    return PairTests(differences, np.sqrt(variance) * (1 - np.eye(2)), max(1.0, df), np.empty(0))
+def separate_tests(cells: Sequence[Components]) -> tuple[Floats, Floats]:
+    """Returns the standard error and Satterthwaite's degrees of freedom, (K, K) each, of each pair on its own."""
+    by_example = np.stack([cell.by_example for cell in cells])
+    free = by_example.shape[1] - 1
+    covariance = by_example @ by_example.T / (free * (free + 1))
+    seeds = np.array([cell.seeds for cell in cells], dtype=np.float64)
+    residual = np.array([cell.residual_variance for cell in cells]) / seeds
+    between = np.array([cell.seed_variance for cell in cells]) / seeds
+    own = np.diag(covariance)
+    examples = (_sums(own) - 2 * covariance).clip(0)
+    # Both the variance from examples and that between seeds include the residual part, which must count once.
+    variance = _sums(between) + (examples - _sums(residual)).clip(0)
+    uncertainty = examples**2 / free + _sums(between**2 / (seeds - 1)) + _sums(residual**2 / ((seeds - 1) * free))
+    df = np.divide(variance**2, uncertainty, out=np.full_like(variance, free), where=uncertainty > 0)
+    np.fill_diagonal(variance, 0.0)
+    return np.sqrt(variance), df.clip(1)
+
+
+@lru_cache(maxsize=16)
+def _normals(rows: int, columns: int, seed: int, stream: int) -> Floats:
+    """Returns random numbers of a stream, which are the same in every table and therefore kept."""
+    return np.random.default_rng([seed, stream]).standard_normal((rows, columns))
+
+
+def _sums(values: Floats) -> Floats:
+    return np.asarray(values[:, None] + values[None, :])
 
 
 def _drawn_seeds(
-    between: Floats,
+    posterior: Moderated,
     residual: Floats,
     seeds: Floats,
     varies: NDArray[np.bool_],
     generator: np.random.Generator,
-    draws: int,
+    normals: Floats,
 ) -> Floats:
-    """Returns (R, K): random deviations of scores due to seeds, with variances drawn from their posterior."""
-    drawn = np.zeros((draws, len(seeds)))
+    """Returns (R, K): `normals` scaled to deviations of scores due to seeds, with variances from their posterior."""
+    drawn = np.zeros_like(normals)
     if varies.any():
-        posterior = moderated(between[varies], seeds[varies] - 1)
-        shape = (draws, 1 if posterior.is_one else int(varies.sum()))
+        shape = (len(normals), 1 if posterior.is_one else int(varies.sum()))
         df = posterior.df[:1] if posterior.is_one else posterior.df
         variances = posterior.variances * df / generator.chisquare(df, shape) / seeds[varies] - residual[varies]
-        drawn[:, varies] = generator.standard_normal(variances.shape) * np.sqrt(variances.clip(0))
+        drawn[:, varies] = normals[:, varies] * np.sqrt(variances.clip(0))
     return drawn
 
 

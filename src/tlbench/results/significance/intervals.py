@@ -63,7 +63,7 @@ def _half_width(normal: float, student: float, df: int) -> float:
     # Given the chi-squared variable in its denominator, T is normal.
     deviations = np.sqrt(normal + student / scales)
     low, high = 0.0, float(deviations.max()) * 10
-    for _ in range(60):
+    for _ in range(40):
         middle = (low + high) / 2
         inside = float((weights * (2 * ndtr(middle / deviations) - 1)).sum())
         low, high = (middle, high) if inside < CONFIDENCE else (low, middle)
