@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy.stats import pearsonr
 
 from tests.metrics.libraries import FORMULAS
 from tlbench import Span, Text
@@ -16,6 +17,7 @@ from tlbench.contracts.errors import Diverged
 from tlbench.metrics import METRICS
 from tlbench.metrics.evaluate_metrics import metric_class
 from tlbench.metrics.formula import Sums
+from tlbench.metrics.jackknife import jackknife_values
 from tlbench.metrics.resampling import (
     bootstrap,
     draw_weights,
@@ -131,6 +133,30 @@ def test_correlations_survive_any_scale(metric, shift, scale):
     scored = Scored(targets, (targets + rng.normal(size=200)) * scale + shift)
     assert score(metric, scored) == pytest.approx(by_library(metric, scored), abs=1e-9)
     assert score(metric, scored) > 0.5
+
+
+@pytest.mark.parametrize("ill", ["offset", "outlier", "both"])
+@pytest.mark.parametrize("size", [1e2, 1e5, 1e8, 1e10, 1e12])
+def test_pearson_equals_scipy_however_ill_conditioned(size, ill):
+    """Values that hardly differ beside their mean, and an outlier that some resamples and one jackknife value lack."""
+    rng = np.random.default_rng(0)
+    targets = rng.normal(size=40)
+    values = 0.8 * targets + 0.6 * rng.normal(size=40)
+    if ill != "outlier":
+        targets = targets + size
+    if ill != "offset":
+        values[0] = size
+    scored = Scored(targets, values)
+    weights = draw_weights(40, 200)
+    # Exact, and scipy too loses digits far from 0.
+    targets = targets - targets[1]
+    expected = [pearsonr(np.repeat(targets, one), np.repeat(values, one))[0] for one in weights]
+    assert score("pearson", scored) == pytest.approx(pearsonr(targets, values)[0], abs=1e-9)
+    assert resampled("pearson", scored, weights) == pytest.approx(expected, abs=1e-9)
+    without = [pearsonr(np.delete(targets, i), np.delete(values, i))[0] for i in range(40)]
+    pseudo = 40 * pearsonr(targets, values)[0] - 39 * np.array(without)
+    found = jackknife_values(METRICS["pearson"], scored)
+    assert found - found.mean() == pytest.approx(pseudo - pseudo.mean(), abs=1e-7)
 
 
 @pytest.mark.parametrize("metric", ["matthews", "pearson", "spearman"])

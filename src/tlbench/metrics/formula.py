@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tlbench.contracts.metric import Metric, weighted_sums
 from tlbench.metrics.scored import Floats, Scored
@@ -26,10 +27,49 @@ class Sums:
     counts: bool = True
     """Whether the statistics are integers, whose sums are exact in floating point, in any order of addition."""
 
+    accurate: Accurate | None = None
+    """Another way to compute the metric where sums lose too many digits; None if they never do."""
+
     def resampler(self, metric: Metric, scored: Scored) -> Resampler:
         """Returns a function from weights (R, N) to the metric (R,)."""
-        sums = weighted_sums(metric.parts(scored), self.counts)
-        return lambda weights: self.value(np.asarray(sums(weights), dtype=np.float64))
+        sums_of = weighted_sums(metric.parts(scored), self.counts)
+
+        def values(weights: Floats) -> Floats:
+            sums = np.asarray(sums_of(weights), dtype=np.float64)
+            return self.corrected(scored, sums, self.value(sums), lambda rows: weights[rows])
+
+        return values
+
+    def corrected(
+        self, scored: Scored, sums: Floats, values: Floats, weights_of: Callable[[NDArray[np.intp]], Floats]
+    ) -> Floats:
+        """Returns the metric (R,) with the values computed accurately where the sums have lost too many digits.
+
+        Args:
+            scored: The sample.
+            sums: (R, m) its sums.
+            values: (R,) the metric that follows from the sums.
+            weights_of: Returns the weights (r, N) of these rows.
+        """
+        if self.accurate is None:
+            return values
+        rows = np.flatnonzero(self.accurate.needed(sums))
+        if len(rows):
+            values = values.copy()
+            # A row at a time: they are few, and one may be as long as the sample.
+            for row in rows:
+                values[row] = self.accurate.value(scored, weights_of(np.array([row])).astype(np.float64))[0]
+        return values
+
+
+@dataclass(frozen=True)
+class Accurate:
+    """A slower way to compute a metric of sums, for resamples whose variance is tiny beside that of the sample."""
+
+    needed: Callable[[Floats], NDArray[np.bool_]]
+    """Returns (R,): whether these sums (R, m) have lost too many digits."""
+    value: Callable[[Scored, Floats], Floats]
+    """Returns the metric (R,) of the sample with weights (R, N)."""
 
 
 @dataclass(frozen=True)

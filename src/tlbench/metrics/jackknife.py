@@ -39,7 +39,11 @@ def jackknife_values(metric: Metric, scored: Scored, groups: Array | None = None
             totals = np.zeros((int(group_of.max()) + 1, parts.shape[1]))
             np.add.at(totals, group_of, parts)
         whole = parts.sum(axis=0)
-        scores = from_sums(metric, np.vstack([whole, whole - totals]))
+        sums = np.vstack([whole, whole - totals])
+        scores = from_sums(metric, sums)
+        if isinstance(metric, BuiltIn) and isinstance(metric.formula, Sums):
+            # Row 0 is the whole sample, and row g + 1 the sample without group g.
+            scores = metric.formula.corrected(scored, sums, scores, lambda rows: group_of + 1 != rows[:, None])
     else:
         # Numbered anew into at most `LARGEST` groups: a delete-a-group jackknife estimates the same variance.
         group_of = group_of % LARGEST

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tlbench.metrics.formula import Formula, Ranks, Sums
+from tlbench.metrics.formula import Accurate, Formula, Ranks, Sums
 from tlbench.metrics.scored import Array, Floats, Scored
 
 _FLAT = 1e-13
 """A resample whose variance is below this fraction of the sample's variance counts as constant, up to rounding."""
+_SMALL = 1e-5
+"""A resample whose variance is below this fraction of the sample's is computed anew: sums lose too many digits."""
 
 
 def _moments(scored: Scored) -> Floats:
@@ -22,6 +25,37 @@ def _moments(scored: Scored) -> Floats:
 def _pearson(sums: Floats) -> Floats:
     n, x, y, xx, yy, xy = np.moveaxis(sums, -1, 0)
     return _correlation(n, x, y, xx, yy, xy)
+
+
+def _loses_digits(sums: Floats) -> NDArray[np.bool_]:
+    n, x, y, xx, yy, _ = np.moveaxis(sums, -1, 0)
+    # A constant column of the sample is standardised to exact zeros, whose sums are exact.
+    small_x, small_y = (
+        (n * squares - part * part < _SMALL * n * n) & (squares != 0) for squares, part in ((xx, x), (yy, y))
+    )
+    return np.asarray(small_x | small_y)
+
+
+def _weighted_pearson(scored: Scored, weights: Floats) -> Floats:
+    # Differences from the mean of each resample itself: an outlier that the resample lacks costs no digits.
+    x, y = (_deviations(_scaled(part), weights) for part in (scored.targets, scored.values))
+    return _correlation(
+        np.ones(len(weights)), 0.0, 0.0, *((weights * a * b).sum(axis=1) for a, b in ((x, x), (y, y), (x, y)))
+    )
+
+
+def _deviations(values: Floats, weights: Floats) -> Floats:
+    """Returns (R, N): differences from each resample's mean, with a largest of 1, or 0 in a constant resample."""
+    present = weights > 0
+    low = np.where(present, values, np.inf).min(axis=1, keepdims=True)
+    # From a value of the resample first, so that the mean is of small numbers.
+    moved = np.where(present, values - low, 0.0)
+    moved = np.where(
+        present, moved - (weights * moved).sum(axis=1, keepdims=True) / weights.sum(axis=1, keepdims=True), 0.0
+    )
+    largest = np.abs(moved).max(axis=1, keepdims=True)
+    is_constant = (np.where(present, values, low) == low).all(axis=1, keepdims=True)
+    return np.asarray(np.where(is_constant, 0.0, moved / np.where(largest > 0, largest, 1)))
 
 
 def _spearman(scored: Scored) -> Callable[[Floats], Floats]:
@@ -54,17 +88,22 @@ def _ranks(values: Array) -> Callable[[Floats], Floats]:
 
 def _standardised(values: Array) -> Floats:
     """Returns the values (N,) with mean 0 and standard deviation 1; exact zeros if they are constant."""
-    x = values.astype(np.float64)
-    if np.ptp(x) == 0:
-        return np.zeros(len(x))
-    # Scaling by the maximum before and after centring keeps squares from overflow and underflow at any magnitude.
-    x = x / np.abs(x).max()
+    if np.ptp(values.astype(np.float64)) == 0:
+        return np.zeros(len(values))
+    x = _scaled(values)
     x = x - x.mean()
     x = x / np.abs(x).max()
     return np.asarray(x / np.sqrt(np.mean(x * x)))
 
 
-def _correlation(n: Floats, x: Floats, y: Floats, xx: Floats, yy: Floats, xy: Floats) -> Floats:
+def _scaled(values: Array) -> Floats:
+    """Returns the values (N,) divided by a power of two, so that the largest is about 1 and no square overflows."""
+    x = values.astype(np.float64)
+    # A power of two loses no digit, as the largest value would: that counts where values differ little.
+    return np.asarray(np.ldexp(x, -np.frexp(np.abs(x).max())[1]))
+
+
+def _correlation(n: Floats, x: Floats | float, y: Floats | float, xx: Floats, yy: Floats, xy: Floats) -> Floats:
     # A constant resample has no correlation and scores 0, the same as a constant prediction.
     variance_x, variance_y = n * xx - x * x, n * yy - y * y
     varied = (variance_x > _FLAT * n * n) & (variance_y > _FLAT * n * n)
@@ -74,6 +113,6 @@ def _correlation(n: Floats, x: Floats, y: Floats, xx: Floats, yy: Floats, xy: Fl
 
 
 FORMULAS: dict[str, Formula] = {
-    "pearson": Sums(_moments, _pearson, counts=False),
+    "pearson": Sums(_moments, _pearson, counts=False, accurate=Accurate(_loses_digits, _weighted_pearson)),
     "spearman": Ranks(_spearman),
 }
