@@ -8,7 +8,6 @@ from functools import lru_cache
 
 import numpy as np
 from scipy.special import ndtr, ndtri
-from scipy.stats import norm
 
 from tlbench.metrics.scored import Scored
 
@@ -139,6 +138,6 @@ def _score(metric: str, skill: float) -> float:
         return float(ndtr(skill))
     if metric == "pearson":
         return float(np.clip(skill, -0.999, 0.999))
-    hit = _POSITIVE * norm.cdf(ndtri(_HIT) + skill)
-    alarm = (1 - _POSITIVE) * norm.sf(-ndtri(_FALSE_ALARM) + skill)
+    hit = _POSITIVE * ndtr(ndtri(_HIT) + skill)
+    alarm = (1 - _POSITIVE) * ndtr(ndtri(_FALSE_ALARM) - skill)
     return float(2 * hit / (hit + alarm + _POSITIVE))
