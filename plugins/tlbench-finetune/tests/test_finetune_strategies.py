@@ -18,6 +18,7 @@ from tlbench_finetune.finetune import FromScratch, FullFinetune, HeadOnly, Layer
 from tlbench_finetune.mlp import MlpProbe
 from tlbench_finetune.plugin import tlbench_strategies
 from tlbench_finetune.probe import LinearProbe, solve
+from tlbench_finetune.random_probe import RandomProbe
 
 from tlbench import (
     Classes,
@@ -63,6 +64,11 @@ that stops one step earlier, where the gradient is 1e-4 long, makes 1e-4 of it. 
 
 class TestLinearProbe(StrategyConformance):
     strategy = LinearProbe()
+    fused_tolerance = SAME_FITS
+
+
+class TestRandomProbe(StrategyConformance):
+    strategy = RandomProbe()
     fused_tolerance = SAME_FITS
 
 
@@ -129,6 +135,7 @@ SUPPORTED = {
     "colour-histogram": set(),
     "cosine": {Classes, Scalar},
     "linear-probe": {Classes, MultiLabel, Scalar, TokenClasses},
+    "random-probe": {Classes, MultiLabel, Scalar, TokenClasses},
     "mlp-probe": {Classes, MultiLabel, Scalar},
     "lp-ft": {Classes, MultiLabel, Scalar},
 }
@@ -148,6 +155,11 @@ def test_every_kind_of_output_has_a_baseline() -> None:
     assert set().union(*baselines) == {Classes, MultiLabel, Scalar, TokenClasses, Span, Text}
 
 
+def test_gains_are_measured_over_strategies_without_pretrained_weights() -> None:
+    floors = {strategy.name for strategy in tlbench_strategies() if strategy.knows_nothing}
+    assert floors == {"majority", "word-majority", "from-scratch", "random-probe"}
+
+
 def test_as_many_stages_are_trained_as_there_are() -> None:
     assert PartialFinetune(stages=3).supports(ToyBackbone(blocks=3), ToyTask()) is None
     assert "stages=4" in (PartialFinetune(stages=4).supports(ToyBackbone(blocks=3), ToyTask()) or "")
@@ -157,7 +169,13 @@ def test_as_many_stages_are_trained_as_there_are() -> None:
 
 def test_what_is_trained_is_said_beforehand() -> None:
     trained = {strategy.name: strategy.trainable(ToyBackbone()) for strategy in tlbench_strategies()}
-    assert trained["head-only"] == trained["linear-probe"] == trained["mlp-probe"] == Trainable(0)
+    assert (
+        trained["head-only"]
+        == trained["linear-probe"]
+        == trained["random-probe"]
+        == trained["mlp-probe"]
+        == Trainable(0)
+    )
     assert trained["partial-finetune"] == Trainable(2)
     assert trained["full-finetune"] == trained["lp-ft"] == trained["layerwise-lr-decay"] == Trainable()
 

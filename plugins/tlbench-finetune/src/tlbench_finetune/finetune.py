@@ -188,6 +188,7 @@ class FromScratch(_Finetuning):
 
     name: ClassVar[str] = "from-scratch"
     paper: ClassVar[str] = "He et al. 2019, arXiv:1811.08883"
+    knows_nothing: ClassVar[bool] = True
 
     def space(self, about: SpaceContext) -> Space:
         """Returns a higher range than for fine-tuning, since there are no pretrained weights to preserve."""

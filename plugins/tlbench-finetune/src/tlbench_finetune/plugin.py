@@ -14,6 +14,7 @@ from tlbench_finetune.baselines.word_majority import WordMajority
 from tlbench_finetune.finetune import FromScratch, FullFinetune, HeadOnly, LayerwiseDecay, LpFt, PartialFinetune
 from tlbench_finetune.mlp import MlpProbe
 from tlbench_finetune.probe import LinearProbe
+from tlbench_finetune.random_probe import RandomProbe
 
 
 @hookimpl
@@ -27,6 +28,7 @@ def tlbench_strategies() -> Iterable[Strategy]:
         ColourHistogram(),
         Cosine(),
         LinearProbe(),
+        RandomProbe(),
         MlpProbe(),
         HeadOnly(),
         PartialFinetune(),

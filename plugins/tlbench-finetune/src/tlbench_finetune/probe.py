@@ -58,7 +58,7 @@ class LinearProbe(FeatureStrategy):
         """Returns the reason why a task is not supported (there must be one feature vector per prediction), or None."""
         if isinstance(task.output, Classes | MultiLabel | Scalar | TokenClasses):
             return super().supports(backbone, task)
-        return f"linear-probe reads one vector per example or word, but {type(task.output).__name__} needs more"
+        return f"{self.name} reads one vector per example or word, but {type(task.output).__name__} needs more"
 
     def heads(self, jobs: Sequence[Job], samples: Sequence[Sample]) -> list[Linear]:
         """Returns one solved linear map per job, all solved together."""

@@ -40,6 +40,7 @@ class Majority(Strategy):
     version: ClassVar[int] = 2
     uses_backbone: ClassVar[bool] = False
     is_baseline: ClassVar[bool] = True
+    knows_nothing: ClassVar[bool] = True
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
         """Returns the reason why a task is not supported (its output has no constant answer), or None."""

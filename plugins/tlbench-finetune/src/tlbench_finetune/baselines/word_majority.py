@@ -26,6 +26,7 @@ class WordMajority(Strategy):
     paper: ClassVar[str] = "Charniak et al. 1993, Equations for part-of-speech tagging, AAAI"
     uses_backbone: ClassVar[bool] = False
     is_baseline: ClassVar[bool] = True
+    knows_nothing: ClassVar[bool] = True
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
         """Returns the reason why a task is not supported (it has no class for each word), or None."""

@@ -1,0 +1,53 @@
+"""The random probe: a linear probe of the same architecture with random weights, a floor for what pre-training adds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from tlbench import FitEnded, Job, Predictor
+from tlbench_finetune.probe import LinearProbe
+
+if TYPE_CHECKING:
+    from tlbench.modeling.encoder import Encoder
+
+
+@dataclass(frozen=True)
+class RandomProbe(LinearProbe):
+    """A linear probe of the frozen network with random instead of pretrained weights, drawn anew for each seed.
+
+    Data, features, penalties and solver are those of `linear-probe`, so that the two differ in the weights alone.
+    """
+
+    name: ClassVar[str] = "random-probe"
+    paper: ClassVar[str] = "Conneau et al. 2018, arXiv:1805.01070; Wieting & Kiela 2019, arXiv:1901.10444"
+    knows_nothing: ClassVar[bool] = True
+
+    def fit_batch(self, jobs: Sequence[Job]) -> list[Predictor | FitEnded]:
+        """Returns one predictor, or the reason it failed, for each job; jobs of one seed share one random encoder."""
+        encoders: dict[int, Encoder] = {}
+        for job in jobs:
+            if job.seed not in encoders:
+                encoders[job.seed] = _random_encoder(job)
+        return super().fit_batch([_job_on(job, encoders[job.seed]) for job in jobs])
+
+    def load(self, job: Job, folder: Path) -> Predictor:
+        """Returns the predictor saved in a folder; the random weights are drawn again from the job's seed.
+
+        Raises:
+            UsageError: The folder holds no predictor of this strategy for the job's output.
+        """
+        return super().load(_job_on(job, _random_encoder(job)), folder)
+
+
+def _random_encoder(job: Job) -> Encoder:
+    """Returns the backbone's architecture with weights drawn with the job's seed, in eval mode."""
+    return job.load(pretrained=False).eval()
+
+
+def _job_on(job: Job, encoder: Encoder) -> Job:
+    """Returns the job with another encoder and a new head for it."""
+    return dataclasses.replace(job, encoder=encoder, head=job.new_head(encoder))
