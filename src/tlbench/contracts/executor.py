@@ -52,7 +52,7 @@ from typing import Literal, Protocol, runtime_checkable
 import msgspec
 
 from tlbench.contracts.cell import Cell
-from tlbench.contracts.record import ClassReport, FitResult, Memory, Provenance, TestScore
+from tlbench.contracts.record import ClassReport, FitResult, Floor, Memory, Provenance, TestScore
 from tlbench.contracts.space import Value
 
 # Scoring is an order of its own because it reads the test split and imports libraries that the driver must not.
@@ -120,11 +120,12 @@ class OrderResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     energy_joules: float | None = None
     made_with: Provenance = Provenance()
     scores: tuple[TestScore, ...] = ()
-    """Scores on the test split. This field and the five below it are set only by a `score` order."""
+    """Scores on the test split. This field and the six below it are set only by a `score` order."""
     left_out: str = ""
     """One line about scores that could not be computed, such as those of a secondary metric or of a slice; empty if
     all scores were computed."""
     report: ClassReport = ClassReport()
+    floor: Floor | None = None
     overlap: dict[str, int] = {}
     predictions: str = ""
     """Name of the file within `FitOrder.folder` that holds the predictions of all seeds."""

@@ -121,6 +121,21 @@ class ClassReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Sparse confusion matrix, summed over seeds: (index of the target, index of the prediction, count)."""
 
 
+class Floor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the final fits compare with a constant answer on the test split."""
+
+    score: float | None = None
+    """The primary metric of the constant answer that scores best on the training examples of the first seed; None if
+    the task's output has no constant answer."""
+    one_answer: tuple[int, ...] = ()
+    """Seeds whose fit gives one answer to all test examples."""
+    at_floor: tuple[int, ...] = ()
+    """Seeds whose fit cannot be told from a constant answer: those of `one_answer`, and those whose 95% interval
+    reaches `score`."""
+    pretrained: bool = True
+    """Whether the strategy uses pretrained weights; without them, a fit may need more steps to leave the floor."""
+
+
 class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Memory of a worker during a cell, in bytes; None if it could not be measured."""
 
@@ -223,6 +238,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The winner's validation score at `seeds[0]`."""
     scores: tuple[TestScore, ...] = ()
     report: ClassReport = ClassReport()
+    floor: Floor | None = None
+    """None for a constant baseline, for a cell without scores and for a record that is older than this field."""
     overlap: dict[str, int] = {}
     """Number of test examples whose inputs also occur in another split, by split: "train", "validation" (without those
     that also occur in train), and "task:x" for the training examples of another task that the strategy reads."""

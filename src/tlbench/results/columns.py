@@ -63,6 +63,7 @@ COLUMNS: dict[str, str] = {
     "examples_seen": "Int64",
     "test_reads": "Int64",
     "overlap": "Int64",
+    "at_floor": "Int64",
     "max_steps": "Int64",
     "epochs": "float64",
     "train_limit": "Int64",
@@ -99,10 +100,13 @@ COLUMNS: dict[str, str] = {
 - `energy_joules` is the energy of all processor packages while the cell ran: it includes other processes and excludes
   the GPU.
 - `overlap` is the number of test examples whose inputs are equal to those of an example of train or validation.
+- `at_floor` is the number of seeds whose fit cannot be told from a constant answer; missing for a constant baseline,
+  and for records that do not say.
 - `folds` is the number of folds of a search with cross-validation, and `final` the splits that the winner was fitted
   on.
 - `notes` tells how a row's provenance differs from that of most rows, how the provenance of some of its fits differs
-  from that of the others ("in part ..."), and whether a time limit stopped its search, separated by "; ".
+  from that of the others ("in part ..."), whether a time limit stopped its search, and whether its fits collapsed,
+  starved or stayed at the floor, separated by "; ".
 """
 
 SHOWN = ("accuracy", "f1", "f1_macro")

@@ -22,7 +22,8 @@ from tlbench.results.columns import (
     as_rows,
     with_metrics,
 )
-from tlbench.results.provenance_notes import differences, stopped_early
+from tlbench.results.notes.floor_notes import floor_notes
+from tlbench.results.notes.provenance_notes import differences, stopped_early
 from tlbench.results.ranking import NOWHERE, Place, Ranked, by_intervals, by_predictions, gains, goodness, places
 from tlbench.results.records.summaries import CellSummary, Summaries, summaries_of
 from tlbench.results.variants import variants_of
@@ -138,10 +139,7 @@ class Table:
             "task": tasks,
             "variant": variants,
             "gain": all_gains,
-            "notes": [
-                "; ".join(filter(None, (*notes, one.mixed_provenance, stopped_early(one.trials, one.trials_planned))))
-                for notes, one in zip(differences(summaries), cells, strict=True)
-            ],
+            "notes": _notes(summaries, tasks),
             "expected": _expected(cells, planned),
             **_place_columns(cells, all_places),
             **_metric_columns([one.metric for one in cells], metrics),
@@ -266,6 +264,15 @@ def _place_columns(cells: Sequence[CellSummary], all_places: Sequence[Place]) ->
         "high": [one.high if place.high is None else place.high for one, place in pairs],
         "interval_of": ["" if one.low is None else ONE_FIT if place.low is None else STRATEGY for one, place in pairs],
     }
+
+
+def _notes(summaries: Summaries, tasks: Sequence[str]) -> list[str]:
+    """Returns the column of notes, those of a row separated by "; "."""
+    rows = zip(summaries.cells, differences(summaries), floor_notes(summaries.cells, tasks), strict=True)
+    return [
+        "; ".join(filter(None, (*notes, one.mixed_provenance, stopped_early(one.trials, one.trials_planned), floor)))
+        for one, notes, floor in rows
+    ]
 
 
 def _expected(cells: Sequence[CellSummary], planned: Sequence[str]) -> list[bool]:

@@ -23,6 +23,7 @@ _COLUMNS = {
     "tasks": "Int64",
     "tasks_total": "Int64",
     "failed": "Int64",
+    "at_floor": "Int64",
     "encode_seconds": "float64",
     "fit_seconds": "float64",
     "total_seconds": "float64",
@@ -46,6 +47,8 @@ class _Cell(NamedTuple):
     encode_seconds: float
     fit_seconds: float
     total_seconds: float
+    at_floor: int | None
+    seeds: int
 
 
 NEEDED = _Cell._fields
@@ -66,6 +69,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         tasks: Number of tasks with a score.
         tasks_total: Number of tasks of the leaderboard.
         failed: Number of tasks without a score because the cell failed.
+        at_floor: Number of tasks on which the fits of all seeds stay at the floor; their scores count in the mean.
         encode_seconds: Sum over tasks of the time for encoding, even where the activations came from another cell.
         fit_seconds, total_seconds: Sums of the leaderboard's columns over tasks.
     """
@@ -127,6 +131,7 @@ def _sum(
         "wins": sum(cell.rank == 1 and firsts[cell.task] == 1 for cell in done),
         "tasks": len({cell.task for cell in done}),
         "failed": len(recorded) - len(done),
+        "at_floor": sum(bool(cell.at_floor) and cell.at_floor == cell.seeds for cell in done),
         "encode_seconds": sum(cell.encode_seconds for cell in done),
         "fit_seconds": sum(cell.fit_seconds for cell in done),
         # A failed cell took its time too.

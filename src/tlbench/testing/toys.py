@@ -210,6 +210,7 @@ class ToyMajority(Strategy):
 
     name = "toy-majority"
     uses_backbone = False
+    knows_nothing = True
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
         """Returns why a task is not supported, or None if its output is a class or a number."""

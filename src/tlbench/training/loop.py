@@ -20,7 +20,7 @@ from tlbench.training.checks import GroupCheck, build_optimizer, check_loss
 from tlbench.training.model import Model, placed
 from tlbench.training.model_predictor import ModelPredictor
 from tlbench.training.parameters import Group, checked_groups, groups_of
-from tlbench.training.steps import AfterStep, Loss, NewOptimizer, Step, TorchOptimizer
+from tlbench.training.steps import AfterStep, EndLosses, Loss, NewOptimizer, Step, TorchOptimizer
 from tlbench.training.training_batches import train_batches
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ def train(
     check_every = CHECK_EVERY.get(device.type, 1)
     reports = _report_steps(total) if job.protocol.pruner != "none" else set()
     finite = torch.ones((), dtype=torch.bool, device=device)
+    losses = EndLosses(total, device)
     # `fork_rng` restores the caller's random state, so that a fit does not change the random numbers after it.
     with sparse_embeddings, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(job.seed)
@@ -122,6 +123,7 @@ def train(
             norm = stepper.step(rate(number - 1, total, warmup))
             # Accumulated on the device; only the check below waits for it.
             finite &= torch.isfinite(value.detach()) & torch.isfinite(norm)
+            losses.add(number, value.detach())
             if number % check_every == 0 and not finite:
                 raise Diverged(f"the loss or its gradient is not finite by step {number} of {total}")
             if after_step is not None:
@@ -141,6 +143,7 @@ def train(
     model.eval()
     predictor.note_trained(grouped=stepper.weights)
     job.notes["steps"] = total
+    job.notes.update(losses.notes())
     # The generator is deterministic, so the batches can be listed again instead of being stored.
     batches_served = islice(train_batches(data.lengths, batch_size, job.seed), total)
     job.notes["padding_share"] = padding_share(data.lengths, batches_served)

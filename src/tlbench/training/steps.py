@@ -1,4 +1,4 @@
-"""The parts of the training loop that a strategy may replace: the loss, a hook after each step, and the optimiser."""
+"""The parts of the training loop that a strategy may replace, such as loss and optimiser, and the noted losses."""
 
 from __future__ import annotations
 
@@ -46,6 +46,8 @@ AfterStep: TypeAlias = Callable[[Step], None]
 unfreeze them; changes are saved for parameters that are in a group or were ever trainable."""
 NewOptimizer: TypeAlias = Callable[[list[Group]], torch.optim.Optimizer]
 """Returns an optimiser for groups with params, lr and weight_decay, whose `step` needs no closure."""
+LOSS_PARTS = 10
+"""`EndLosses` averages the first and the last of this number of equal parts of the steps, since single batches vary."""
 
 
 class TorchOptimizer:
@@ -84,3 +86,24 @@ class TorchOptimizer:
 
     def sync_masters(self) -> None:
         """Does nothing: torch's optimisers keep no masters, so changed parameters are used as they are."""
+
+
+class EndLosses:
+    """Sums the losses of the first and the last steps of a fit on the device, without waiting for it."""
+
+    def __init__(self, total: int, device: torch.device) -> None:
+        self._total = total
+        self._length = max(1, total // LOSS_PARTS)
+        self._sums = torch.zeros(2, dtype=torch.float64, device=device)
+
+    def add(self, number: int, loss: torch.Tensor) -> None:
+        """Adds the loss of a step, counted from 1."""
+        if number <= self._length:
+            self._sums[0] += loss
+        if number > self._total - self._length:
+            self._sums[1] += loss
+
+    def notes(self) -> dict[str, float]:
+        """Returns the means as notes of the fit: `first_loss` and `last_loss`."""
+        first, last = (self._sums / self._length).tolist()
+        return {"first_loss": first, "last_loss": last}

@@ -14,7 +14,8 @@ from tlbench.contracts.record import Record
 from tlbench.contracts.resources import Resources
 from tlbench.modeling.disk.cache_settings import size_text
 from tlbench.planning.capacity import needed_bytes
-from tlbench.results.provenance_notes import mixed_provenance
+from tlbench.results.notes.floor_notes import floor_note
+from tlbench.results.notes.provenance_notes import mixed_provenance
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
@@ -45,6 +46,7 @@ def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
         where = f" on {score.slice}" if score.slice else ""
         rows.append((f"{score.metric}{where}", f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"
                      f"  n={score.n}  seed {score.seed}"))  # fmt: skip
+    rows.append(("learned", floor_note(record)))
     provenance = record.provenance
     reused = sum(fit.taken_over for fit in (*record.trials, *record.fits))
     without = f"{sum(t.status != 'ok' for t in record.trials)} without a score"

@@ -21,6 +21,11 @@ def not_finite(value: msgspec.Struct) -> str:
     return ""
 
 
+def are_finite(*values: float | None) -> bool:
+    """Returns whether none of the values is missing, infinite or not a number."""
+    return all(value is not None and math.isfinite(value) for value in values)
+
+
 def _descriptions(value: Any, path: str) -> Iterator[str]:
     """Yields a description such as "scores[0].value is nan" for each number that is not finite."""
     if isinstance(value, float) and not math.isfinite(value):

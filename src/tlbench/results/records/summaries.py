@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import lru_cache
 from operator import attrgetter
+from statistics import fmean
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,7 +21,9 @@ from tlbench.contracts.metric import LONGEST_NAME
 from tlbench.contracts.record import Provenance, Record, TestScore
 from tlbench.contracts.space import Override
 from tlbench.results.columns import OK, PENDING
-from tlbench.results.provenance_notes import mixed_provenance
+from tlbench.results.notes.floor_notes import floor_note
+from tlbench.results.notes.provenance_notes import mixed_provenance
+from tlbench.results.records.finite_numbers import are_finite
 
 _T = TypeVar("_T")
 
@@ -89,6 +92,9 @@ class CellSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array
     trainable_parameters: int | None = None
     examples_seen: int | None = None
     test_reads: int | None = None
+    at_floor: int | None = None
+    """Number of seeds at the floor (`Record.floor`); None if the record does not say."""
+    floor_note: str = ""
     mixed_provenance: str = ""
     """How the provenance of some fits differs from the record's, as a note for the table; empty if all fits agree."""
 
@@ -154,6 +160,8 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
             examples_seen=record.examples_seen,
             test_reads=record.test_reads,
             overlap=sum(record.overlap.values()) if record.overlap else None,
+            at_floor=len(record.floor.at_floor) if record.floor else None,
+            floor_note=floor_note(record),
             mixed_provenance=mixed_provenance(record),
             **scored,
         )
@@ -205,7 +213,7 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
             and summary.provenance_key in provenances
             and lengths.get(summary.metrics_key) == len(summary.scores)
             and None not in _always_recorded(summary)
-            and (summary.status != OK or _is_finite(summary.value, summary.low, summary.high))
+            and (summary.status != OK or are_finite(summary.value, summary.low, summary.high))
             for summary in self.cells
         ]
 
@@ -223,8 +231,9 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
                 by_metric.setdefault(score.metric, []).append(score)
         # A record may come from someone else: only a name that could be a metric's becomes a column of the table.
         # Sorted, so that records with the same metrics share one tuple of names.
+        # fmean adds exactly, so that a mean does not depend on the order of the seeds.
         means = {
-            name: _mean([score.value for score in scores])
+            name: fmean([score.value for score in scores])
             for name, scores in sorted(by_metric.items())
             if name.isidentifier() and len(name) <= LONGEST_NAME
         }
@@ -238,9 +247,9 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
         if primary:
             values = [score.value for score in primary]
             scored |= {
-                "value": _mean(values),
-                "low": _mean([score.low for score in primary]),
-                "high": _mean([score.high for score in primary]),
+                "value": fmean(values),
+                "low": fmean([score.low for score in primary]),
+                "high": fmean([score.high for score in primary]),
                 "seed_std": _deviation(values) if len(values) > 1 else None,
                 "seed_min": min(values),
                 "seed_max": max(values),
@@ -290,18 +299,9 @@ def _searched(record: Record) -> bool:
     return any(_encoded(trial.params) != first for trial in record.trials)
 
 
-def _is_finite(*values: float | None) -> bool:
-    return None not in values and all(map(math.isfinite, values))  # type: ignore[arg-type]  # none is None
-
-
-def _mean(values: Sequence[float]) -> float:
-    # fsum is exact, so the mean does not depend on the order of the seeds.
-    return math.fsum(values) / len(values)
-
-
 def _deviation(values: Sequence[float]) -> float:
     # With S - 1: the standard deviation of a sample, as seeds are a sample of all seeds.
-    mean = _mean(values)
+    mean = fmean(values)
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 

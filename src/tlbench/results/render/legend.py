@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tlbench.results.columns import OK, ONE_FIT, PENDING, STRATEGY, Row, metric_column
+from tlbench.results.notes.floor_notes import LEGEND
 from tlbench.results.ranking import ONE_SEED
 from tlbench.results.render.value_texts import ONE_SEED_TEXT, is_searched
 
@@ -35,6 +36,8 @@ def legend(rows: Sequence[Row]) -> list[str]:
         "encode is what encoding would cost on its own, whoever paid for it; fit and predict are of one seed; "
         "memory is the worker's peak."
     )
+    if any(row["at_floor"] for row in done):
+        lines.append(LEGEND)
     if any(row["status"] not in {OK, PENDING} for row in rows):
         lines.append(f"What ended without a score stands last with its status{_in_means(rows)}.")
     return lines

@@ -27,7 +27,7 @@ _LEGEND_LIMIT = 4 * LIMIT
 """Maximum number of characters of a sentence of the legend, which may list many metrics."""
 _LEGEND_COLUMNS = (
     "task", "status", "metric", "metric_label", "greater_is_better", "in_points", "metric_worst",
-    "ranked_by", "interval_of", "searched", "trials_planned", "seeds", "folds", "final",
+    "ranked_by", "interval_of", "searched", "trials_planned", "seeds", "folds", "final", "at_floor",
 )  # fmt: skip
 
 
@@ -178,7 +178,7 @@ class Page:
 
     @cached_property
     def notes(self) -> tuple[tuple[str, str], ...]:
-        """Marks and texts of the notes on rows whose provenance differs from that of most of the table."""
+        """Marks and texts of the notes on rows: provenance unlike that of most rows, and fits that learned nothing."""
         return tuple((mark, printable(note)) for note, mark in self._marks.items())
 
     @cached_property

@@ -6,6 +6,7 @@ import string
 from collections.abc import Iterable, Sequence
 
 from tlbench.results.columns import OK, Row, metric_column
+from tlbench.results.notes.floor_notes import is_floor_note
 from tlbench.results.ranking import ONE_SEED
 
 NOTHING = "-"
@@ -131,8 +132,9 @@ def seeds(row: Row) -> str:
 
 
 def coverage(row: Row) -> str:
-    """Returns how many tasks a row of the summary covers, such as "4/5, 1 failed"."""
-    return f"{row['tasks']}/{row['tasks_total']}" + (f", {row['failed']} failed" if row["failed"] else "")
+    """Returns how many tasks a row of the summary covers, such as "4/5, 1 failed, 2 at the floor"."""
+    counts = {"failed": row["failed"], "at the floor": row["at_floor"]}
+    return ", ".join([f"{row['tasks']}/{row['tasks_total']}", *(f"{n} {what}" for what, n in counts.items() if n)])
 
 
 def is_searched(row: Row) -> bool:
@@ -183,9 +185,14 @@ def overlap(rows: Sequence[Row]) -> str:
 
 
 def footnotes(rows: Iterable[Row]) -> dict[str, str]:
-    """Returns a mark ("a", "b", ...) for each note on provenance, in order of first occurrence."""
+    """Returns a mark ("a", "b", ...) for each note, in order of first occurrence."""
     notes = dict.fromkeys(note for row in rows for note in (row["notes"] or "").split("; ") if note)
     return {note: _letters(number) for number, note in enumerate(notes)}
+
+
+def note_head(note: str) -> str:
+    """Returns the words that a note follows: provenance is compared with that of other rows, fits are not."""
+    return "" if is_floor_note(note) else "unlike most of this table: "
 
 
 def marks(row: Row, known: dict[str, str]) -> str:

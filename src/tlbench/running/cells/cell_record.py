@@ -45,6 +45,7 @@ def build_record(attempt: Attempt, info: TaskInfo, fits: CellFits, scored: Order
         validation=first.validation if fits.winner.validation is None else fits.winner.validation,
         scores=scored.scores,
         report=scored.report,
+        floor=scored.floor,
         overlap=scored.overlap,
         predictions=scored.predictions,
         seconds=_seconds(fits.trials, finals),

@@ -28,6 +28,7 @@ from tlbench.running.fitting.fit_status import status_of
 from tlbench.running.fitting.session import Session, caught_errors, resolve_device, restored_globals
 from tlbench.running.fitting.timing import predict_timed
 from tlbench.running.scoring import scores
+from tlbench.running.scoring.floor import floor_of
 from tlbench.running.scoring.prediction_files import predictions_path, read_seed
 from tlbench.system.measure import ResourceUsage, is_lost, metered
 
@@ -222,6 +223,7 @@ def _score_cell(order: FitOrder, context: CellContext) -> OrderResult:
     return OrderResult(
         scores=made.scores,
         report=made.report,
+        floor=floor_of(answers, made.scores, context, seeds[0]),
         left_out=made.left_out,
         overlap=context.overlap(),
         predictions=gathered,

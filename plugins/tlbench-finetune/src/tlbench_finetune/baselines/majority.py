@@ -54,7 +54,7 @@ class Majority(Strategy):
         Raises:
             PluginError: The output has no constant answer.
         """
-        from tlbench_finetune.baselines.best_constant import best_constant
+        from tlbench.metrics.best_constant import best_constant
 
         job.train.meter.rows += len(job.train)
         targets = [example.target for example in job.train.examples]
@@ -82,18 +82,10 @@ class ConstantAnswer:
 
     def predict(self, data: Data) -> Predictions:
         """Returns the same prediction for each example of the data."""
-        import numpy as np
+        from tlbench.metrics.best_constant import constant_predictions
 
-        count = len(data.examples)
-        if isinstance(self.output, TokenClasses):
-            # Sentences differ in length, so np.array would make a ragged array or fail.
-            tags = np.empty(count, dtype=object)
-            for i, example in enumerate(data.examples):
-                tags[i] = (self.value,) * len(example.inputs[0])
-            return Predictions(data.ids, tags)
-        scores = None if self.scores is None else np.tile(self.scores, (count, 1))
-        # `[None]` adds the axis of examples, for a single class as for a vector of labels.
-        return Predictions(data.ids, np.repeat(np.asarray(self.value)[None], count, axis=0), scores)
+        lengths = [len(e.inputs[0]) for e in data.examples] if isinstance(self.output, TokenClasses) else ()
+        return constant_predictions(self.output, self.value, self.scores, data.ids, lengths)
 
     def save(self, folder: Path) -> None:
         """Writes the predicted value and its class probabilities."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tlbench.contracts.renderer import Renderer
 from tlbench.results.render.escaping import code_span, markdown_text
+from tlbench.results.render.value_texts import note_head
 
 if TYPE_CHECKING:
     from tlbench.results.render.page import Failure, Page, PageRow, Section
@@ -37,7 +38,7 @@ class Markdown(Renderer):
             parts += ["## Without a score", "\n".join(_failure(one) for one in page.failures)]
         # Sentences of the legend are cut by the page, so they need no further limit.
         legend = [markdown_text(sentence, len(sentence)) for sentence in page.legend]
-        notes = [f"({mark}) unlike most of this table: {code_span(note)}." for mark, note in page.notes]
+        notes = [f"({mark}) {note_head(note)}{code_span(note)}." for mark, note in page.notes]
         parts += ["## How to read this", "\n".join(f"- {line}" for line in [*notes, *legend])]
         return "\n\n".join(parts) + "\n"
 

@@ -10,7 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from tlbench.results.render.value_texts import NOTHING
+from tlbench.results.render.value_texts import NOTHING, note_head
 
 if TYPE_CHECKING:
     from tlbench.results.render.page import Failure, Page, PageRow, Section
@@ -66,7 +66,7 @@ class Leaderboard:
         yield from _hidden_count(page.failures_hidden)
         yield Text("")
         for mark, note in page.notes:
-            yield Text(f"({mark}) unlike most of this table: {note}", style="dim")
+            yield Text(f"({mark}) {note_head(note)}{note}", style="dim")
         for sentence in page.legend:
             yield Text(sentence, style="dim")
         if page.is_shortened:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tlbench_finetune.baselines.best_constant import best_constant
 from tlbench_finetune.baselines.majority import Majority
 
 from tlbench import METRICS, Classes, Metric, MultiLabel, PluginError, Predictions, Protocol, Scalar, Text, TokenClasses
+from tlbench.metrics.best_constant import best_constant
 from tlbench.metrics.resampling import score
 from tlbench.metrics.scored_arrays import scored_of
 from tlbench.testing.jobs import make_job

@@ -9,9 +9,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tlbench import Classes, Metric, MultiLabel, Output, PluginError, Predictions, Scalar, TokenClasses
-from tlbench.metrics.resampling import resampled
-from tlbench.metrics.scored import checked
+from tlbench.contracts.errors import PluginError
+from tlbench.contracts.metric import Metric
+from tlbench.contracts.outputs import Classes, MultiLabel, Output, Predictions, Scalar, TokenClasses
+from tlbench.metrics.resampling import resampled, score
+from tlbench.metrics.scored import Scored, checked, objects
 from tlbench.metrics.scored_arrays import scored_of
 
 Array: TypeAlias = NDArray[Any]
@@ -55,20 +57,56 @@ def best_constant(
         frequencies = np.mean(targets, axis=0)
         candidates = _label_sets(np.asarray(targets), frequencies)
     else:
-        raise PluginError(f"majority has no constant answer of {type(output).__name__}")
+        raise PluginError(f"there is no constant answer of {type(output).__name__}")
     # Examples of equal targets are scored once, weighted by how often the target occurs.
     distinct, weights = _distinct(targets)
     scores = []
     for candidate in candidates:
-        values = np.repeat(np.asarray(candidate)[None], len(distinct), axis=0)
-        tiled = None if frequencies is None else np.tile(frequencies, (len(distinct), 1))
-        predictions = Predictions(tuple(map(str, range(len(distinct)))), values, tiled)
-        scored = checked(metric, scored_of(output, distinct, predictions, positive))
+        scored = checked(metric, _answered(output, distinct, candidate, frequencies, positive))
         scores.append(float(resampled(metric, scored, weights)[0]))
     best = candidates[_first_best(scores, metric)]
     return (best if isinstance(output, MultiLabel) else float(best) if isinstance(output, Scalar) else int(best)), (
         frequencies
     )
+
+
+def constant_predictions(
+    output: Output, answer: Any, frequencies: Array | None, ids: Sequence[str], lengths: Sequence[int] = ()
+) -> Predictions:
+    """Returns the same prediction for each example.
+
+    Args:
+        output: The task's output.
+        answer: The answer; for `TokenClasses` the index of one tag, which is predicted for every word.
+        frequencies: (K,) probabilities of classes or labels; None for numbers and tags.
+        ids: The names of the examples.
+        lengths: The number of words of each example, for `TokenClasses`.
+    """
+    if isinstance(output, TokenClasses):
+        return Predictions(tuple(ids), objects([(answer,) * length for length in lengths]))
+    scores = None if frequencies is None else np.tile(frequencies, (len(ids), 1))
+    # `[None]` adds the axis of examples, for a single class as for a vector of labels.
+    return Predictions(tuple(ids), np.repeat(np.asarray(answer)[None], len(ids), axis=0), scores)
+
+
+def constant_score(
+    output: Output, train: Sequence[Any], targets: Sequence[Any], metric: Metric, positive: int = 1
+) -> float:
+    """Returns the score on `targets` of the constant answer that scores best on the targets `train`.
+
+    Raises:
+        PluginError: The output has no constant answer.
+    """
+    answer, frequencies = best_constant(output, train, metric, positive)
+    return score(metric, _answered(output, targets, answer, frequencies, positive))
+
+
+def _answered(
+    output: Output, targets: Sequence[Any], answer: Any, frequencies: Array | None = None, positive: int = 1
+) -> Scored:
+    lengths = [len(target) for target in targets] if isinstance(output, TokenClasses) else ()
+    predictions = constant_predictions(output, answer, frequencies, list(map(str, range(len(targets)))), lengths)
+    return scored_of(output, targets, predictions, positive)
 
 
 def _best_tag(output: TokenClasses, targets: Sequence[Sequence[int]], metric: Metric) -> int:
@@ -77,11 +115,7 @@ def _best_tag(output: TokenClasses, targets: Sequence[Sequence[int]], metric: Me
     distinct, weights = _distinct([tuple(target) for target in targets])
     scores = []
     for tag in candidates:
-        values = np.empty(len(distinct), dtype=object)
-        for i, target in enumerate(distinct):
-            values[i] = (tag,) * len(target)
-        predictions = Predictions(tuple(map(str, range(len(distinct)))), values)
-        scored = checked(metric, scored_of(output, distinct, predictions))
+        scored = checked(metric, _answered(output, distinct, tag))
         scores.append(float(resampled(metric, scored, weights)[0]))
     return candidates[_first_best(scores, metric)]
 

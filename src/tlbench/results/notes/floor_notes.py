@@ -1,0 +1,88 @@
+"""Notes on rows whose fits learned nothing that the test split shows: collapsed, starved, or at the floor."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tlbench.contracts.record import FitResult, Record
+
+if TYPE_CHECKING:
+    from tlbench.results.records.summaries import CellSummary
+
+STARVED_ABOVE = 0.5
+"""A fit from random weights is starved if it is at the floor and its last training loss is at least this share of the
+first; one whose loss fell further has learned the training examples, and more steps would not help it."""
+COLLAPSED, STARVED, AT_FLOOR, ONE_ANSWER = "collapsed", "starved", "at the floor", "one answer"
+"""What a note on a row begins with."""
+LEGEND = (
+    f"{COLLAPSED}: a fit gives {ONE_ANSWER} to all test examples; {AT_FLOOR}: its 95% interval reaches the constant "
+    f"answer that is best on train; {STARVED}: it is {AT_FLOOR} from random weights and its training loss fell by less "
+    "than half."
+)
+"""A sentence that explains these words."""
+
+
+def floor_note(record: Record) -> str:
+    """Returns the note on a record's fits at the floor, such as "collapsed: one answer after 96 steps in 1 of 3 seeds".
+
+    Empty if all fits left the floor, or if this is not known.
+    """
+    floor = record.floor
+    if floor is None or not floor.at_floor:
+        return ""
+    seeds = {score.seed for score in record.scores}
+    fits = [fit for fit in record.fits if fit.seed in floor.at_floor]
+    which = f" in {len(floor.at_floor)} of {len(seeds)} seeds" if len(seeds) > 1 else ""
+    steps = max((fit.notes.get("steps", 0) for fit in fits), default=0)
+    after = f" after {steps:.0f} steps" if steps else ""
+    if not floor.pretrained and any(map(_is_starved, fits)):
+        return f"{STARVED}: {AT_FLOOR}{after}{which}{_losses(fits)}"
+    if {*floor.at_floor} <= {*floor.one_answer}:
+        return f"{COLLAPSED}: {ONE_ANSWER}{after}{which}"
+    return f"{AT_FLOOR}{after}{which}"
+
+
+def floor_notes(summaries: Sequence[CellSummary], tasks: Sequence[str]) -> list[str]:
+    """Returns the note of each summary; where no row of a task leaves the floor, the note says so.
+
+    Args:
+        summaries: Cells of any tasks.
+        tasks: The task of each.
+    """
+    judged = [(one, task) for one, task in zip(summaries, tasks, strict=True) if one.at_floor is not None]
+    counts = Counter(task for _, task in judged)
+    with_signal = {task for one, task in judged if one.at_floor != one.seeds}
+    # One row alone does not show whether it or its task is to blame.
+    without_signal = {task for task, count in counts.items() if count > 1} - with_signal
+    return [
+        f"{_without_blame(one.floor_note)}, like all rows of {task}"
+        if one.floor_note and task in without_signal
+        else one.floor_note
+        for one, task in zip(summaries, tasks, strict=True)
+    ]
+
+
+def is_floor_note(note: str) -> bool:
+    """Returns whether a note is one of these, and not one on provenance or on a search that was stopped."""
+    return note.startswith((COLLAPSED, STARVED, AT_FLOOR, ONE_ANSWER))
+
+
+def _without_blame(note: str) -> str:
+    """Returns a note without the word that blames the row, for a task from which nothing can be learned."""
+    head, _, rest = note.partition(": ")
+    return rest if head == COLLAPSED else note
+
+
+def _is_starved(fit: FitResult) -> bool:
+    first, last = (fit.notes.get(name, math.nan) for name in ("first_loss", "last_loss"))
+    return last >= STARVED_ABOVE * first
+
+
+def _losses(fits: Sequence[FitResult]) -> str:
+    """Returns how the training loss fell, as a mean over the fits."""
+    pairs = [(fit.notes["first_loss"], fit.notes["last_loss"]) for fit in fits if "last_loss" in fit.notes]
+    first, last = (math.fsum(losses) / len(pairs) for losses in zip(*pairs, strict=True))
+    return f" (training loss {first:.3g} to {last:.3g})"

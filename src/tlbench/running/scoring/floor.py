@@ -1,0 +1,78 @@
+"""Compares the final fits with a constant answer, to name those that learned nothing that the test split shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlbench.contracts.metric import Metric
+from tlbench.contracts.outputs import Classes, MultiLabel, Scalar, TokenClasses
+from tlbench.contracts.record import Floor, TestScore
+from tlbench.metrics.best_constant import constant_score
+from tlbench.metrics.scored import Scored
+
+if TYPE_CHECKING:
+    from tlbench.running.fitting.context import CellContext
+
+_SAME = 1e-3
+"""Numbers whose range is below this share of the standard deviation of the targets count as one answer."""
+
+
+def floor_of(
+    predictions: Mapping[int, Scored], scores: Sequence[TestScore], context: CellContext, seed: int
+) -> Floor | None:
+    """Returns how the final fits compare with a constant answer, or None for a strategy that is meant to give one.
+
+    Args:
+        predictions: The test predictions of each seed.
+        scores: The test scores of each seed.
+        context: The cell's task, splits and strategy.
+        seed: The seed whose training examples choose the constant answer.
+    """
+    strategy = context.strategy.item
+    if strategy.knows_nothing and not strategy.uses_backbone:
+        return None
+    one_answer = tuple(seed for seed, scored in predictions.items() if gives_one_answer(scored))
+    constant = _constant_score(context, seed)
+    primary = [one for one in scores if one.metric == context.metric.name and one.slice is None]
+    low = [one.seed for one in primary if constant is not None and reaches(one, constant, context.metric)]
+    at_floor = tuple(seed for seed in predictions if seed in low or seed in one_answer)
+    return Floor(constant, one_answer, at_floor, pretrained=not strategy.knows_nothing)
+
+
+def gives_one_answer(scored: Scored) -> bool:
+    """Returns whether all predictions are equal although the targets are not.
+
+    Tags are compared word by word, and numbers up to a thousandth of the standard deviation of the targets.
+    """
+    if scored.kind == "tags":
+        answers, targets = ({tag for row in rows for tag in row} for rows in (scored.values, scored.targets))
+        return len(answers) == 1 < len(targets)
+    if scored.kind == "texts":
+        return len(set(scored.values)) == 1 < len(set(scored.targets))
+    if (scored.targets == scored.targets[0]).all():
+        return False
+    if scored.values.dtype.kind == "f":
+        return bool(np.ptp(scored.values) <= _SAME * scored.targets.std())
+    return bool((scored.values == scored.values[0]).all())
+
+
+def reaches(score: TestScore, floor: float, metric: Metric) -> bool:
+    """Returns whether the interval of a score reaches the floor, or lies beyond it on the side of worse scores."""
+    return score.low <= floor if metric.greater_is_better else score.high >= floor
+
+
+def _constant_score(context: CellContext, seed: int) -> float | None:
+    """Returns the test score of the best constant answer, or None if there is none or the metric fails on it."""
+    output, protocol = context.info.output, context.cell.protocol
+    if not isinstance(output, Classes | MultiLabel | Scalar | TokenClasses):
+        return None
+    train = context.splits.subset(seed, protocol.train_limit, protocol.final)
+    train_targets, targets = ([example.target for example in part] for part in (train, context.test()))
+    try:
+        return constant_score(output, train_targets, targets, context.metric, context.info.positive)
+    # This is a remark on the scores, which stand without it.
+    except context.session.caught:
+        return None
