@@ -98,6 +98,8 @@ def protocol_text(protocol: Protocol) -> str:
         parts.append(f"{protocol.epochs:g} {'epoch' if protocol.epochs == 1 else 'epochs'}")
     if protocol.train_limit:
         parts.append(f"{protocol.train_limit} examples")
+    if protocol.stop != "none" and len(protocol.seeds) > 1:
+        parts.append(f"stopped for {protocol.stop}")
     if protocol.max_seconds:
         parts.append(f"at most {protocol.max_seconds:g} s")
     if protocol.folds:

@@ -39,6 +39,7 @@ Precision = Literal["auto", "fp32", "bf16-autocast", "bf16-weights"]
 Sampler = Literal["tpe", "random", "grid", "gp"]
 Pruner = Literal["none", "median", "hyperband", "halving"]
 Final = Literal["train", "train+validation"]
+Stop = Literal["none", "futility"]
 FitPurpose = Literal["search", "final"]
 PositiveInt = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Folds = Annotated[int, Meta(ge=2, le=1000)]
@@ -86,6 +87,8 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refit: bool = False
     """Whether the winner is fitted again at `seeds[0]`, the seed of the search. If False, the winner's fit from the
     search is used as the final fit of that seed."""
+    stop: Stop = "none"
+    """With "futility", a cell whose winner has no better validation score than a constant answer has only one seed."""
     sampler: Sampler = "tpe"
     pruner: Pruner = "none"
     lag: PositiveInt = 8
@@ -140,7 +143,7 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         # `folds` and `final` decide which examples a fit is given, and it sees those alone.
         return msgspec.structs.replace(
             self, trials=1, seeds=(seed,), max_seconds=None, refit=False, sampler="tpe", pruner=self.pruner, lag=8,
-            folds=None, final="train",
+            folds=None, final="train", stop="none",
         )  # fmt: skip
 
 
@@ -246,6 +249,7 @@ DEFAULTS: dict[str, Default] = {
     "max_seconds": Default(None, "limit"),
     "precision": Default("auto", "fit"),
     "refit": Default(False, "cell"),
+    "stop": Default("none", "cell"),
     "sampler": Default("tpe", "search"),
     "pruner": Default("none", "search"),
     "lag": Default(8, "search"),
@@ -264,9 +268,9 @@ def _changed_fields(protocol: Protocol, part: Part) -> bytes:
     if part == "search" and not protocol.is_searched:
         # With one setting the sampler and the pruner have no effect, so they must not make another cell.
         return _encoded({})
-    # Where the winner is always fitted again, `refit` has no effect either.
-    omitted = {"refit"} if protocol.trains_on_validation else set()
-    names = [name for name, default in DEFAULTS.items() if default.part == part and name not in omitted]
+    # Where the winner is always fitted again, `refit` has no effect either, nor has `stop` where there is one seed.
+    no_effect = {"refit": protocol.trains_on_validation, "stop": len(protocol.seeds) == 1}
+    names = [name for name, default in DEFAULTS.items() if default.part == part and not no_effect.get(name)]
     values = {name: getattr(protocol, name) for name in names}
     return _encoded({name: _normalised(value) for name, value in values.items() if value != DEFAULTS[name].value})
 

@@ -22,7 +22,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from tlbench.contracts.cell import Final, Folds, PositiveInt, Precision, Protocol, Pruner, Sampler, Seed
+from tlbench.contracts.cell import Final, Folds, PositiveInt, Precision, Protocol, Pruner, Sampler, Seed, Stop
 from tlbench.contracts.errors import SuiteError
 from tlbench.contracts.space import Override
 from tlbench.planning.suite_keys import check_keys
@@ -47,6 +47,7 @@ class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     max_seconds: Annotated[float, Meta(gt=0)] | UnsetType = UNSET
     precision: Precision | UnsetType = UNSET
     refit: bool | UnsetType = UNSET
+    stop: Stop | UnsetType = UNSET
     sampler: Sampler | UnsetType = UNSET
     pruner: Pruner | UnsetType = UNSET
     lag: PositiveInt | UnsetType = UNSET

@@ -22,7 +22,7 @@ from tlbench.results.columns import (
     as_rows,
     with_metrics,
 )
-from tlbench.results.notes.floor_notes import floor_notes
+from tlbench.results.notes.floor_notes import floor_notes, futility_note
 from tlbench.results.notes.provenance_notes import differences, stopped_early
 from tlbench.results.ranking import NOWHERE, Place, Ranked, by_intervals, by_predictions, gains, goodness, places
 from tlbench.results.records.summaries import CellSummary, Summaries, summaries_of
@@ -269,10 +269,12 @@ def _place_columns(cells: Sequence[CellSummary], all_places: Sequence[Place]) ->
 def _notes(summaries: Summaries, tasks: Sequence[str]) -> list[str]:
     """Returns the column of notes, those of a row separated by "; "."""
     rows = zip(summaries.cells, differences(summaries), floor_notes(summaries.cells, tasks), strict=True)
-    return [
-        "; ".join(filter(None, (*notes, one.mixed_provenance, stopped_early(one.trials, one.trials_planned), floor)))
-        for one, notes, floor in rows
-    ]
+    notes = []
+    for one, provenance, floor in rows:
+        stopped = stopped_early(one.trials, one.trials_planned)
+        futility = futility_note(one, summaries.settings[one.setting_key].protocol)
+        notes.append("; ".join(filter(None, (*provenance, one.mixed_provenance, stopped, futility, floor))))
+    return notes
 
 
 def _expected(cells: Sequence[CellSummary], planned: Sequence[str]) -> list[bool]:

@@ -1,4 +1,4 @@
-"""Notes on rows whose fits learned nothing that the test split shows: collapsed, starved, or at the floor."""
+"""Notes on rows whose fits learned nothing: collapsed, starved, at the floor, or stopped for futility."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tlbench.contracts.cell import Protocol
 from tlbench.contracts.record import FitResult, Record
+from tlbench.results.columns import OK
 
 if TYPE_CHECKING:
     from tlbench.results.records.summaries import CellSummary
@@ -65,9 +67,21 @@ def floor_notes(summaries: Sequence[CellSummary], tasks: Sequence[str]) -> list[
     ]
 
 
+def stopped_for_futility(seeds: int, planned: int) -> str:
+    """Returns a note on a cell that was stopped after some of its seeds; empty if none is missing."""
+    return f"stopped for futility after {seeds} of {planned} seeds" if seeds < planned else ""
+
+
+def futility_note(summary: CellSummary, protocol: Protocol) -> str:
+    """Returns the note on a cell with a score whose protocol let it be stopped for futility; empty for others."""
+    if protocol.stop != "futility" or summary.status != OK:
+        return ""
+    return stopped_for_futility(summary.seeds, len(protocol.seeds))
+
+
 def is_floor_note(note: str) -> bool:
     """Returns whether a note is one of these, and not one on provenance or on a search that was stopped."""
-    return note.startswith((COLLAPSED, STARVED, AT_FLOOR, ONE_ANSWER))
+    return note.startswith((COLLAPSED, STARVED, AT_FLOOR, ONE_ANSWER, "stopped for futility"))
 
 
 def _without_blame(note: str) -> str:

@@ -10,6 +10,7 @@ import msgspec
 from tlbench.contracts.executor import OrderResult
 from tlbench.contracts.record import PAID, FitResult, Record, Seconds
 from tlbench.contracts.strategy import TaskInfo
+from tlbench.results.notes.floor_notes import stopped_for_futility
 from tlbench.running.cells.attempt import Attempt
 from tlbench.running.cells.cell_folder import CellFolder, Winner
 from tlbench.running.cells.reused_fits import reused_seconds
@@ -24,6 +25,8 @@ class CellFits:
     trials: tuple[FitResult, ...]
     finals: tuple[FitResult, ...]
     winner: Winner
+    futility: str = ""
+    """Why only the first seed was fitted; empty if all were."""
 
 
 def build_record(attempt: Attempt, info: TaskInfo, fits: CellFits, scored: OrderResult) -> Record:
@@ -34,7 +37,7 @@ def build_record(attempt: Attempt, info: TaskInfo, fits: CellFits, scored: Order
         cell=attempt.cell,
         status="ok",
         attempt=attempt.number,
-        reason="; ".join(filter(None, (_stopped(attempt, fits), scored.left_out))),
+        reason="; ".join(filter(None, (_stopped(attempt, fits), _futile(attempt, fits), scored.left_out))),
         metrics=info.metrics,
         positive=info.positive,
         best_params=fits.winner.params,
@@ -93,6 +96,11 @@ def _stopped(attempt: Attempt, fits: CellFits) -> str:
     if planned is None:
         return ""
     return f"stopped after {len(fits.trials)} of {planned} trials" + (f" (max_seconds {limit:g})" if limit else "")
+
+
+def _futile(attempt: Attempt, fits: CellFits) -> str:
+    seeds = len(attempt.cell.protocol.seeds)
+    return f"{stopped_for_futility(len(fits.finals), seeds)} ({fits.futility})" if fits.futility else ""
 
 
 def _seconds(trials: tuple[FitResult, ...], finals: tuple[FitResult, ...]) -> Seconds:

@@ -28,6 +28,7 @@ from tlbench.running.cells.orders_in_flight import OrdersInFlight
 from tlbench.running.cells.reused_fits import ReusedFits, has_same_data
 from tlbench.running.cells.search_time import final_seconds, next_seconds
 from tlbench.running.cells.trials import CellSearch
+from tlbench.running.search.futility import futility_of
 
 
 class CellRun:
@@ -151,6 +152,7 @@ class CellRun:
         check_definition(self._folder, self.cell, self._catalog, self._settings, self.attempt.starts_over)
         self._unverified = self._folder.provenances()
         self._reused = ReusedFits(self.attempt, self._provenance, self._folder)
+        self._futility = futility_of(self._catalog, self.cell, self._settings.info, self._settings.metric)
         winner = self._folder.winner()
         params = only_params(self._settings, self.cell.protocol)
         # With only one possible choice of params there is nothing to compare and so no search: the winner is frozen at
@@ -162,7 +164,7 @@ class CellRun:
         if params is None:
             self._search = CellSearch(self.cell, self._settings, self._folder, self._reused)
         if winner is not None:
-            self._finals = FinalFits(winner, self._folder, self._reused)
+            self._finals = FinalFits(winner, self._folder, self._reused, self._futility)
 
     def _restart(self) -> None:
         """Discards all finished work and starts over, because the data have changed since an earlier run."""
@@ -204,7 +206,7 @@ class CellRun:
         if self.cell.protocol.is_searched:
             self._search.export()
         self._queue.clear()
-        self._finals = FinalFits(winner, self._folder, self._reused)
+        self._finals = FinalFits(winner, self._folder, self._reused, self._futility)
 
     def _queue_finals(self, finals: FinalFits) -> None:
         """States "frozen" and "scoring": queues the final fits, and the scoring order once all of them have results."""
@@ -223,7 +225,7 @@ class CellRun:
             finals.check()
             # Scoring is an order like others, because it reads the test split and needs heavy libraries.
             self._is_scoring = True
-            self._queue_order("score", [finals.fit(seed) for seed in finals.winner.seeds])
+            self._queue_order("score", [finals.fit(seed) for seed in finals.seeds])
 
     def _queue_order(self, purpose: Any, fits: list[Fit], **more: Any) -> None:
         defaults = self._defaults
@@ -280,7 +282,7 @@ class CellRun:
             self._is_scoring = False
             return
         trials: tuple[FitResult, ...] = tuple(self._search.trials) if self._search else ()
-        fits = CellFits(trials, self._finals.results, self._finals.winner)
+        fits = CellFits(trials, self._finals.results, self._finals.winner, self._finals.futility)
         self._finish(build_record(self.attempt, self._settings.info, fits, answer))
 
     def _finish(self, record: Record) -> None:

@@ -10,13 +10,17 @@ from tlbench.contracts.record import FitResult
 from tlbench.running.cells.cell_folder import CellFolder, Winner
 from tlbench.running.cells.failures import CellFailed
 from tlbench.running.cells.reused_fits import ReusedFits
+from tlbench.running.search.futility import Futility
 
 
 class FinalFits:
     """The winner's fits at each seed; every result is written to the cell's folder before it is used."""
 
-    def __init__(self, winner: Winner, folder: CellFolder, reused: ReusedFits) -> None:
+    def __init__(
+        self, winner: Winner, folder: CellFolder, reused: ReusedFits, futility: Futility | None = None
+    ) -> None:
         self.winner = winner
+        self._futility = futility
         self._folder, self._reused = folder, reused
         self._finals = {final.seed: final for final in folder.finals()}
         self._earlier = set(self._finals)
@@ -32,13 +36,14 @@ class FinalFits:
             in_one_pass: Whether the strategy fits several seeds in one pass. If so and if any fit is missing, the fits
                 of all seeds are returned, except reused ones.
         """
-        missing = [seed for seed in self.winner.seeds if seed not in self._finals and seed not in self._ordered]
+        seeds = self._current_pass
+        missing = [seed for seed in seeds if seed not in self._finals and seed not in self._ordered]
         left = [seed for seed in missing if not self._reuse(seed)]
         if left and in_one_pass:
             # The result of a fit depends in its last bits on the other fits in the pass. After a kill the whole pass
             # is repeated, so that results are the same as in a run without interruptions.
             reused = {seed for seed, final in self._finals.items() if final.taken_over}
-            left = [seed for seed in self.winner.seeds if seed not in reused]
+            left = [seed for seed in seeds if seed not in reused]
         self._ordered |= set(left)
         return [self.fit(seed) for seed in left]
 
@@ -55,6 +60,31 @@ class FinalFits:
             self._finals[result.seed] = result
 
     @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds that the winner is fitted at; only the first if the others were stopped for futility."""
+        return self.winner.seeds[:1] if self.futility else self.winner.seeds
+
+    @property
+    def futility(self) -> str:
+        """Why the seeds after the first are not fitted; empty if they are, or as long as this is not known."""
+        return self._futility.reason(self._validation) if self._futility else ""
+
+    @property
+    def _validation(self) -> float | None:
+        """The winner's validation score: that of the search or, without a search, of the first seed's final fit."""
+        first = self._finals.get(self.winner.seeds[0])
+        return first.validation if self.winner.validation is None and first else self.winner.validation
+
+    @property
+    def _current_pass(self) -> tuple[int, ...]:
+        """The seeds whose fits may be ordered now, in one pass."""
+        seeds = self.seeds
+        if self._futility is None or self.winner.validation is not None:
+            return seeds
+        # Without a search, the fit of the first seed decides whether the others follow.
+        return seeds[1:] if seeds[0] in self._finals else seeds[:1]
+
+    @property
     def count(self) -> int:
         """The number of finished fits."""
         return len(self._finals)
@@ -62,12 +92,12 @@ class FinalFits:
     @property
     def is_complete(self) -> bool:
         """Whether the winner has a result at every seed."""
-        return all(seed in self._finals for seed in self.winner.seeds)
+        return all(seed in self._finals for seed in self.seeds)
 
     @property
     def results(self) -> tuple[FitResult, ...]:
         """The finished fits, in the order of the seeds."""
-        return tuple(self._finals[seed] for seed in self.winner.seeds if seed in self._finals)
+        return tuple(self._finals[seed] for seed in self.seeds if seed in self._finals)
 
     def check(self) -> None:
         """Checks that no final fit failed.

@@ -1,0 +1,61 @@
+"""Stops a cell after its first seed if its best setting is no better than a constant answer (`stop = "futility"`)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from tlbench.catalog.catalog import Catalog
+from tlbench.contracts.cell import Cell
+from tlbench.contracts.metric import Metric
+from tlbench.contracts.outputs import Classes, MultiLabel, Scalar, TokenClasses
+from tlbench.contracts.strategy import TaskInfo
+from tlbench.running.splits import Splits
+
+
+@dataclass(frozen=True)
+class Futility:
+    """The rule that decides from the winner's validation score whether the other seeds are fitted.
+
+    The rule reads nothing but this score and the data, so the decision is the same on any number of workers, after any
+    interruption and whatever other cells do. It reads no test example.
+    """
+
+    floor: float
+    """The validation score of the constant answer that scores best on the training examples of the first seed."""
+    greater_is_better: bool
+
+    def reason(self, validation: float | None) -> str:
+        """Returns why the other seeds are not worth fitting, or an empty text if they are."""
+        sign = 1.0 if self.greater_is_better else -1.0
+        if validation is None or sign * validation > sign * self.floor:
+            return ""
+        return f"validation {validation:.4g}, and {self.floor:.4g} for a constant answer"
+
+
+def futility_of(catalog: Catalog, cell: Cell, info: TaskInfo, metric: Metric) -> Futility | None:
+    """Returns the rule of a cell, or None if it is never stopped for futility.
+
+    That is so without `stop = "futility"`, with one seed, for a strategy that is meant to give a constant answer, and
+    for a task whose output has none.
+    """
+    protocol, output = cell.protocol, info.output
+    strategy = catalog.strategy(cell.strategy.name).item
+    if protocol.stop != "futility" or len(protocol.seeds) < 2 or (strategy.knows_nothing and not cell.backbone):
+        return None
+    if not isinstance(output, Classes | MultiLabel | Scalar | TokenClasses):
+        return None
+    # Data that cannot be read, or a metric that fails on a constant answer: the fits report it, if it matters to them.
+    with suppress(Exception, SystemExit):
+        from tlbench.metrics.best_constant import constant_score
+
+        splits, seed = Splits(catalog.task(cell.task.name).item), protocol.seeds[0]
+        if protocol.folds:
+            # The folds cover all examples: the trials are scored on the same examples that they are fitted on.
+            train = validation = splits.subset(seed, protocol.train_limit, protocol.final)
+        else:
+            train, validation = splits.subset(seed, protocol.train_limit), splits.validation
+        targets, held_out = ([example.target for example in part] for part in (train, validation))
+        floor = constant_score(output, targets, held_out, metric, info.positive)
+        return Futility(floor, metric.greater_is_better)
+    return None
