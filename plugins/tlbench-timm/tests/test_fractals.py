@@ -285,5 +285,5 @@ def test_the_suite_needs_nothing_that_is_not_embedded():
     assert named == set(NAMES)
     assert {task for block in suite.cells for task in block.tasks} == {"digits"}
     assert {s for block in suite.cells for s in block.strategies} == {
-        "majority", "colour-histogram", "linear-probe", "full-finetune", "from-scratch"
+        "majority", "colour-histogram", "linear-probe", "random-probe", "full-finetune", "from-scratch"
     }  # fmt: skip
