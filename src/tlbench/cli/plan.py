@@ -99,7 +99,7 @@ def protocol_text(protocol: Protocol) -> str:
     if protocol.train_limit:
         parts.append(f"{protocol.train_limit} examples")
     if protocol.stop != "none" and len(protocol.seeds) > 1:
-        parts.append(f"stopped for {protocol.stop}")
+        parts.append(f"may stop for {protocol.stop}")
     if protocol.max_seconds:
         parts.append(f"at most {protocol.max_seconds:g} s")
     if protocol.folds:

@@ -103,6 +103,8 @@ def test_a_cell_that_leaves_the_floor_has_all_seeds_and_other_protocols_never_st
     assert rule() == Futility(0.0, True)
     assert rule(stop="none") is None
     assert rule(seeds=(0,)) is None
+    cell = msgspec.structs.replace(cell, strategy=Ref("random-probe"))
+    assert rule() is None, "gains are measured over it"
 
 
 def test_only_cells_with_several_seeds_have_another_identity():

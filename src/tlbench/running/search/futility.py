@@ -36,14 +36,16 @@ class Futility:
 def futility_of(catalog: Catalog, cell: Cell, info: TaskInfo, metric: Metric) -> Futility | None:
     """Returns the rule of a cell, or None if it is never stopped for futility.
 
-    That is so without `stop = "futility"`, with one seed, for a strategy that is meant to give a constant answer, and
-    for a task whose output has none.
+    That is so without `stop = "futility"`, with one seed, for a floor that gains are measured over (`knows_nothing`),
+    and for a task whose output has no constant answer.
     """
     protocol, output = cell.protocol, info.output
-    strategy = catalog.strategy(cell.strategy.name).item
-    if protocol.stop != "futility" or len(protocol.seeds) < 2 or (strategy.knows_nothing and not cell.backbone):
+    if protocol.stop != "futility" or len(protocol.seeds) < 2:
         return None
-    if not isinstance(output, Classes | MultiLabel | Scalar | TokenClasses):
+    # A floor may be low, and its seeds are needed for the intervals of gains.
+    if catalog.strategy(cell.strategy.name).item.knows_nothing or not isinstance(
+        output, Classes | MultiLabel | Scalar | TokenClasses
+    ):
         return None
     # Data that cannot be read, or a metric that fails on a constant answer: the fits report it, if it matters to them.
     with suppress(Exception, SystemExit):
