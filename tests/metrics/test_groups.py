@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tlbench.metrics import METRICS
-from tlbench.metrics.groups import group_numbers
+from tlbench.metrics.groups import group_numbers, joined_groups
 from tlbench.metrics.resampling import bootstrap
 from tlbench.metrics.scored import Scored
 
@@ -28,3 +28,18 @@ def test_the_interval_of_repeated_examples_is_that_of_one_of_each(name):
     assert high - low == pytest.approx(single[1] - single[0], rel=0.1)
     alone = bootstrap(METRICS[name], repeated, resamples=4000)
     assert alone[1] - alone[0] < 0.5 * (high - low)
+
+
+@pytest.mark.parametrize(
+    ("partitions", "expected"),
+    [
+        ([None, None], None),
+        ([None, [0, 0, 1]], [0, 0, 1]),
+        ([[0, 0, 1], None, [0, 0, 1]], [0, 0, 1]),
+        ([[0, 0, 1, 2, 3], [0, 1, 1, 2, 3]], [0, 0, 0, 1, 2]),
+        ([[0, 1, 2, 2], [0, 1, 1, 2], [0, 0, 1, 2]], [0, 0, 0, 0]),
+    ],
+)
+def test_joined_groups_divide_no_group(partitions, expected):
+    found = joined_groups([None if one is None else np.array(one) for one in partitions])
+    assert (found if found is None else found.tolist()) == expected

@@ -141,12 +141,17 @@ def test_shares_of_words_and_questions(tmp_path):
     assert questions.sizes == {"train": 28, "validation": 12, "test": 40}
     contexts = [{row.inputs[1] for row in questions.split(split)} for split in ("train", "validation")]
     assert contexts[0].isdisjoint(contexts[1])
+    assert len({row.group for row in questions.split("test")}) == len(
+        {row.inputs[1] for row in questions.split("test")}
+    )
+    assert {row.group for row in questions.split("train")} == {""}
     articles = task_of(tmp_path / "train.json", "[group=title]", "squad")
     assert "groups whole" in articles.description
     groups = [{row.group for row in rows} for rows in splits_of(articles).values()]
     assert sum(map(len, groups)) == 5
     assert "group=title" in refused(tmp_path, "[group=context]", "squad", UsageError)
-    assert "conll: does not use group=" in refused(tmp_path, "[group=doc]", "conll", UsageError)
+    assert "conll: has the groups of group=document" in refused(tmp_path, "[group=doc]", "conll", UsageError)
+    assert "no line -DOCSTART- or # newdoc" in refused(tmp_path, "[group=document]", "conll")
     assert "squad: does not use time=" in refused(tmp_path, "[time=when]", "squad", UsageError)
 
 

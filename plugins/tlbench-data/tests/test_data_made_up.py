@@ -97,6 +97,9 @@ def test_conll2003_in_its_older_tags(root):
     (row,) = task.split("train")
     assert row.inputs == (("Ada", "lives", "in", "Bern"),)
     assert [task.output.names[tag] for tag in row.target] == ["B-PER", "O", "O", "B-LOC"]
+    assert not row.group
+    write(root / "conll2003/eng.testb", text.replace("-DOCSTART- -X- O O\n\n", "") + text + text)
+    assert [row.group for row in task.split("test")] == ["", "document 1", "document 2"]
     write(root / "conll2003/eng.testb", text.replace("I-LOC", "I-TIME"))
     with pytest.raises(DataError, match=r"eng\.testb, line 3: the tag 'B-TIME' is none of O, B-PER"):
         task.split("test")

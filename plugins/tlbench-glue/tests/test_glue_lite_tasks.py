@@ -154,7 +154,7 @@ def test_another_seed_draws_other_examples():
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_changed_draw_needs_a_new_version(name):
-    prints = (examples(name, split).fingerprint for split in ("train", "test"))
+    prints = (examples(name, split).without_groups().fingerprint for split in ("train", "test"))
     assert (TASKS[name].version, *prints) == GOLDEN[name]
 
 

@@ -52,7 +52,7 @@ from typing import Literal, Protocol, runtime_checkable
 import msgspec
 
 from tlbench.contracts.cell import Cell
-from tlbench.contracts.record import ClassReport, FitResult, Floor, Memory, Provenance, TestScore
+from tlbench.contracts.record import ClassReport, FitResult, Floor, Memory, Provenance, TestGroups, TestScore
 from tlbench.contracts.space import Value
 
 # Scoring is an order of its own because it reads the test split and imports libraries that the driver must not.
@@ -127,6 +127,7 @@ class OrderResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     report: ClassReport = ClassReport()
     floor: Floor | None = None
     overlap: dict[str, int] = {}
+    test_groups: TestGroups | None = None
     predictions: str = ""
     """Name of the file within `FitOrder.folder` that holds the predictions of all seeds."""
     misfits: dict[int, str] = {}

@@ -100,6 +100,17 @@ class TestScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The slice as "column=value"; None for the whole test split."""
 
 
+class TestGroups(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The groups of test examples that intervals and tests resample as wholes."""
+
+    __test__ = False
+
+    count: int
+    """Number of groups; an example without a group counts as one of its own."""
+    kind: str = ""
+    """What a group is, such as "document" or the name of a column; may be empty."""
+
+
 class ClassScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Precision, recall and F1 of one class, label or entity type on the test split, counted over all seeds."""
 
@@ -240,6 +251,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     report: ClassReport = ClassReport()
     floor: Floor | None = None
     """None for a constant baseline, for a cell without scores and for a record that is older than this field."""
+    test_groups: TestGroups | None = None
+    """The groups of the test examples; None if each counts as independent, or in a record older than this field."""
     overlap: dict[str, int] = {}
     """Number of test examples whose inputs also occur in another split, by split: "train", "validation" (without those
     that also occur in train), and "task:x" for the training examples of another task that the strategy reads."""

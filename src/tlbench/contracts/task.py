@@ -37,7 +37,8 @@ class Example:
     `Task.slices`."""
     group: str = ""
     """What the example belongs to, such as a patient, a document or a speaker; examples of one group are never drawn
-    into different splits. Empty for an example that is a group of its own."""
+    into different splits. In the test split, intervals and tests resample whole groups. Empty for an example that is a
+    group of its own."""
 
 
 class Examples(Sequence[Example]):
@@ -66,6 +67,10 @@ class Examples(Sequence[Example]):
     def without_targets(self) -> Examples:
         """Returns the same examples with their targets set to None."""
         return Examples(replace(row, target=None) for row in self._rows)
+
+    def without_groups(self) -> Examples:
+        """Returns the same examples without their groups; itself if there are none."""
+        return Examples(replace(row, group="") for row in self._rows) if any(row.group for row in self._rows) else self
 
     @cached_property
     def fingerprint(self) -> str:
@@ -114,6 +119,8 @@ class Task:
     """Columns by which scores are broken down, such as "phenomenon"."""
     positive: int = 1
     """Index of the positive class, for binary F1."""
+    group: str = ""
+    """What `Example.group` names, such as "document"; shown beside the number of groups."""
     pairs: bool = False
     """Whether an example's inputs are two texts to compare; if False, strategies that compare texts are skipped."""
     version: ClassVar[int] = 1

@@ -19,3 +19,34 @@ def group_numbers(names: Sequence[str]) -> Array | None:
         return None
     numbers: dict[str | int, int] = {}
     return np.array([numbers.setdefault(name or position, len(numbers)) for position, name in enumerate(names)])
+
+
+def joined_groups(partitions: Sequence[Array | None]) -> Array | None:
+    """Returns (N,): numbers from 0 of the smallest groups that divide no group of the partitions; None without groups.
+
+    Args:
+        partitions: For each partition of the same N examples, (N,) the group of each example as a number; None for one
+            without groups.
+    """
+    known = [one for one in partitions if one is not None]
+    if not known:
+        return None
+    if all(np.array_equal(one, known[0]) for one in known[1:]):
+        return known[0]
+    joined = known[0]
+    for other in known[1:]:
+        joined = _joined(joined, other)
+    return joined
+
+
+def _joined(first: Array, second: Array) -> Array:
+    """Returns the groups of examples that share a group in either, directly or through other examples."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    # A graph of the groups of both, in which each example connects its two.
+    count = int(first.max()) + 1
+    nodes = count + int(second.max()) + 1
+    edges = coo_array((np.ones(len(first)), (first, second + count)), shape=(nodes, nodes))
+    found: Array = connected_components(edges, directed=False)[1][first]
+    return found

@@ -37,6 +37,8 @@ COLUMNS: dict[str, str] = {
     "seed_max": "float64",
     "gain": "float64",
     "n": "Int64",
+    "groups": "Int64",
+    "group": "str",
     "trials": "Int64",
     "trials_planned": "Int64",
     "searched": "bool",
@@ -93,7 +95,9 @@ COLUMNS: dict[str, str] = {
   `seed_std` (of a sample: S seeds divide by S - 1), `seed_min` and `seed_max` are the spread over seeds.
 - `gain` is how much better `value` is than the value of `from-scratch` on the same task and backbone, in points
   (hundredths), or in the metric's own unit if the metric is not a fraction of 1.
-- `n` is the number of test examples, and `trials` the number of trials; `searched` tells whether their settings
+- `n` is the number of test examples, and `groups` the number of groups that intervals and tests resample as wholes,
+  each a `group`, such as a document; missing and empty where each example counts as independent.
+- `trials` the number of trials; `searched` tells whether their settings
   differed. `trials_planned` is the planned number of trials of a search that a time limit stopped, else missing.
 - `encode_seconds` is the time that encoding takes for the cell alone, even if it reused activations of other cells.
   `host_added_bytes` is the worker's peak memory minus its memory before the cell.

@@ -124,13 +124,17 @@ def by_predictions(
     """
     from tlbench.results.significance.ranks import FEWEST_SEEDS, RankEntry, ranks
 
+    # One seed gets no rank, so its predictions are read only for groups that other records may lack.
+    some_lack_groups = any(one.groups is None for one in summaries if one.seeds >= FEWEST_SEEDS)
+
     def entries(predictions_of: PredictionsOf) -> list[RankEntry]:
         return [
             RankEntry(
                 *_interval(summary),
                 summary.seeds,
-                # One seed gets no rank, so its predictions need not be read.
-                _checked(metric, summary, predictions_of(summary), failed) if summary.seeds >= FEWEST_SEEDS else None,
+                _checked(metric, summary, predictions_of(summary), failed)
+                if summary.seeds >= FEWEST_SEEDS or (some_lack_groups and summary.groups is not None)
+                else None,
             )
             for summary in summaries
         ]

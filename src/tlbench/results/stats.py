@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from tlbench.contracts.metric import Metric
 from tlbench.metrics import named
+from tlbench.metrics.groups import joined_groups
 from tlbench.metrics.resampling import draw_weights, resampled_alike, score
 from tlbench.metrics.scored import Array, Floats, Scored, checked
 
@@ -74,12 +75,21 @@ class CellPredictions:
         return np.arange(len(self.ids)) if self.groups is None else self.groups
 
     def same_examples(self, other: CellPredictions) -> bool:
-        """Returns whether both have the same examples and targets in the same order, which pairing requires."""
-        return self is other or (
-            self.ids == other.ids
-            and np.array_equal(self.targets, other.targets)
-            and np.array_equal(self.independent, other.independent)
-        )
+        """Returns whether both have the same examples and targets in the same order, which pairing requires.
+
+        Groups may differ: a record may be older than its task's groups (`joint_groups`).
+        """
+        return self is other or (self.ids == other.ids and np.array_equal(self.targets, other.targets))
+
+
+def joint_groups(predictions: Sequence[CellPredictions]) -> list[CellPredictions]:
+    """Returns predictions for the same examples with the groups of all of them.
+
+    Examples that any of the predictions has in one group are in one group. So if some records are older than the groups
+    of their task, the groups of the newer ones count for all.
+    """
+    groups = joined_groups([one.groups for one in predictions])
+    return [one if one.groups is groups else replace(one, groups=groups) for one in predictions]
 
 
 @dataclass(frozen=True)
@@ -109,6 +119,7 @@ def paired_difference(
     if not a.same_examples(b):
         raise ValueError("only predictions for the same examples, in the same order, can be compared in pairs")
     metric = named(metric)
+    a, b = joint_groups((a, b))
     resampler = _Resampler(metric, a, resamples, seed)
     observed = mean_score(metric, a) - mean_score(metric, b)
     drawn = resampler.draws(a) - resampler.draws(b)

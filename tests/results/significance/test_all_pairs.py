@@ -36,6 +36,12 @@ def test_cells_whose_seeds_vary_differently_keep_the_rate():
     assert found / 300 <= 0.103
 
 
+def test_few_groups_keep_the_rate():
+    """With standard errors that count as known, some 20% of these tables would show a difference."""
+    found = sum(compare_pairs(cells(5, examples=8, draw=draw)).is_significant().any() for draw in range(200))
+    assert found / 200 <= 0.103
+
+
 @pytest.mark.parametrize("count", [2, 6])
 def test_a_planted_difference_is_found_for_its_cell_alone(count):
     tests = compare_pairs(cells(count, seeds=5, spread=0.01, best=0.15))

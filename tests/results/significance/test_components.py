@@ -46,3 +46,11 @@ def test_equal_seeds_are_deterministic_and_one_seed_is_not_known_to_be():
 def test_one_example_has_no_variance():
     with pytest.raises(ValueError, match="one test example"):
         components_of(np.ones((3, 1)))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "df"), [(None, 19), ([7] * 20, 19), ([1] * 19 + [1000], 1), ([4, 4] + [1] * 18, 12.52)]
+)
+def test_unequal_groups_count_as_fewer(sizes, df):
+    cell = components_of(table(3, 20, 0.1, 1, 0.1), None if sizes is None else np.array(sizes))
+    assert cell.example_df == pytest.approx(df, abs=0.01)

@@ -21,6 +21,15 @@ def test_the_interval_holds_the_expected_score_in_about_95_percent(seeds, of_see
     assert 0.906 <= covered / 400 <= 0.995
 
 
+def test_few_groups_are_less_certain():
+    covered = 0
+    for draw in range(400):
+        low, high = interval(components_of(table(3, 5, 0.05, 2.0, 0.5, draw)), METRICS["mae"])
+        covered += low <= 0 <= high
+    # A normal quantile would cover 83 to 88%.
+    assert 0.906 <= covered / 400 <= 0.99
+
+
 def test_more_seeds_make_it_narrower():
     widths = []
     for seeds in (3, 5, 10, 30):

@@ -103,6 +103,26 @@ def test_groups_count_once():
     assert places(ranks(ACCURACY, copied(groups))) == [(1, 2), (1, 2)]
 
 
+@pytest.mark.parametrize("seeds", [(0, 1, 2), (0,)])
+def test_groups_of_one_record_count_for_all(seeds):
+    """Also those of a record whose one seed gives it no rank."""
+    generator = np.random.default_rng(0)
+    targets = generator.integers(0, 2, 40)
+    hardness = generator.random(40)
+    groups = np.repeat(np.arange(40), 10)
+    ids = tuple(map(str, range(400)))
+
+    def made(share, seeds, groups):
+        row = np.repeat(np.where(hardness < share, targets, 1 - targets), 10)
+        return entry(CellPredictions(ids, np.repeat(targets, 10), np.tile(row, (len(seeds), 1)), seeds, groups=groups))
+
+    older = [made(share, (0, 1, 2), None) for share in (0.9, 0.85)]
+    newer = [made(share, (0, 1, 2), groups) for share in (0.9, 0.85)]
+    extra = made(0.5, seeds, groups)
+    assert ranks(ACCURACY, [*older, extra]) == ranks(ACCURACY, [*newer, extra])
+    assert ranks(ACCURACY, older) != ranks(ACCURACY, newer)
+
+
 def test_nothing_and_one_are_ranked():
     assert ranks(ACCURACY, []) == []
     assert places(ranks(ACCURACY, [entry(predicting(0.9))])) == [(1, 1)]

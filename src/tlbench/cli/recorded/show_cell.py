@@ -57,6 +57,8 @@ def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
     rows.append(("test reads", str(record.test_reads)))
     overlap = ", ".join(f"{count} are also in {split}" for split, count in record.overlap.items() if count)
     rows.append(("test examples", overlap))
+    if groups := record.test_groups:
+        rows.append(("test groups", f"{groups.count:,}{f' ({groups.kind})' if groups.kind else ''}"))
     rows.append(("cut texts", cut_text(record, catalog)))
     rows.append(("versions", ", ".join(f"{k} {v}" for k, v in provenance.distributions.items())))
     rows.append(("device", f"{provenance.device}, {provenance.threads} threads, {provenance.precision}"))

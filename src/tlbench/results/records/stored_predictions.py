@@ -119,7 +119,7 @@ def _cell_predictions(
         all_scores = _array(columns[_SCORES]) if _SCORES in columns else None
         scores = None if all_scores is None else np.stack([all_scores[rows] for rows in parts.values()])
         first = next(iter(parts.values()))
-        groups = group_numbers([str(columns[GROUP][row]) for row in first]) if GROUP in columns else None
+        groups = group_numbers([str(columns[GROUP][row] or "") for row in first]) if GROUP in columns else None
         return CellPredictions(names, targets, values, tuple(parts), scores, groups=groups)
     except (KeyError, StopIteration, TypeError, ValueError):
         return None

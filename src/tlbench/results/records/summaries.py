@@ -97,6 +97,8 @@ class CellSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array
     floor_note: str = ""
     mixed_provenance: str = ""
     """How the provenance of some fits differs from the record's, as a note for the table; empty if all fits agree."""
+    groups: int | None = None
+    group: str = ""
 
     @property
     def file(self) -> str:
@@ -163,6 +165,8 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
             at_floor=len(record.floor.at_floor) if record.floor else None,
             floor_note=floor_note(record),
             mixed_provenance=mixed_provenance(record),
+            groups=record.test_groups.count if record.test_groups else None,
+            group=record.test_groups.kind if record.test_groups else "",
             **scored,
         )
         self.cells.append(summary)

@@ -78,7 +78,20 @@ def _intervals(done: Sequence[Row]) -> list[str]:
     if ONE_FIT in kinds:
         rows = "" if len(kinds - {""}) == 1 else " with fewer than three seeds, or without predictions,"
         lines.append(f"95% interval{rows or ':'} of one fitted model, over new test examples alone.")
+    if any(row["groups"] is not None for row in done):
+        lines.append(
+            "Where test examples have groups, intervals and ranks are over new groups, not new examples of the same."
+        )
+        lines += _ungrouped(done)
     return lines
+
+
+def _ungrouped(done: Sequence[Row]) -> list[str]:
+    """Returns a sentence on intervals of records that are older than the groups of other records of their task."""
+    grouped = {row["task"] for row in done if row["groups"] is not None}
+    if any(row["interval_of"] == ONE_FIT and row["groups"] is None and row["task"] in grouped for row in done):
+        return ["Intervals of one fitted model in records without groups are over single examples: too narrow."]
+    return []
 
 
 def _ranks(done: Sequence[Row]) -> list[str]:

@@ -21,13 +21,13 @@ from tlbench.results.render.view import View
 if TYPE_CHECKING:
     import pandas as pd
 
-_SECTION_COLUMNS = ("task", "status", "metric", "metric_label", "greater_is_better", "n")
+_SECTION_COLUMNS = ("task", "status", "metric", "metric_label", "greater_is_better", "n", "groups", "group")
 _F1 = ("metric.f1", "metric.f1_macro")
 _LEGEND_LIMIT = 4 * LIMIT
 """Maximum number of characters of a sentence of the legend, which may list many metrics."""
 _LEGEND_COLUMNS = (
     "task", "status", "metric", "metric_label", "greater_is_better", "in_points", "metric_worst",
-    "ranked_by", "interval_of", "searched", "trials_planned", "seeds", "folds", "final", "at_floor",
+    "ranked_by", "interval_of", "groups", "searched", "trials_planned", "seeds", "folds", "final", "at_floor",
 )  # fmt: skip
 
 
@@ -54,7 +54,8 @@ class Section:
     metric: str
     """Label of the ranking metric, with its direction if lower is better; empty if nothing was scored."""
     examples: str
-    """Number of test examples, such as "1,000 test examples"; empty if nothing was scored."""
+    """Number of test examples and of their groups, if they have any, such as "1,000 test examples in 40 groups
+    (document)"; empty if nothing was scored."""
     waiting: str
     """Number of cells without a record, such as "2 cells to come"; empty if there are none."""
     lines: tuple[PageRow, ...]
@@ -252,7 +253,7 @@ class Page:
         return Section(
             printable(task),
             printable(cells.metric_label(rows)),
-            cells.examples(rows),
+            printable(cells.examples(rows)),
             cells.waiting(sum(number for row, number in kinds if row["status"] == PENDING)),
             lines,
             recorded - len(lines),

@@ -167,9 +167,21 @@ def metric_label(rows: Sequence[Row]) -> str:
 
 
 def examples(rows: Sequence[Row]) -> str:
-    """Returns the number of test examples, such as "1,000 test examples", or an empty text if nothing was scored."""
+    """Returns the number of test examples and of their groups, or an empty text if nothing was scored.
+
+    For example "1,000 test examples in 40 groups (document)". Records that are older than groups have none.
+    """
     sizes = sorted({row["n"] for row in rows if row["n"] is not None})
-    return f"{' or '.join(f'{size:,}' for size in sizes)} test examples" if sizes else ""
+    if not sizes:
+        return ""
+    counts = sorted({row["groups"] for row in rows if row["groups"] is not None})
+    groups = f" in {_either(counts)} groups" if counts else ""
+    kinds = ", ".join(sorted({row["group"] for row in rows if row["groups"] is not None and row["group"]}))
+    return f"{_either(sizes)} test examples{groups}{f' ({kinds})' if kinds else ''}"
+
+
+def _either(numbers: Sequence[int]) -> str:
+    return " or ".join(f"{number:,}" for number in numbers)
 
 
 def overlap(rows: Sequence[Row]) -> str:

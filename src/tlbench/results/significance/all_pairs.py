@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from tlbench.metrics.scored import Floats
 from tlbench.results.significance.components import Components
+from tlbench.results.significance.few_groups import ErrorDraws
 from tlbench.results.significance.moderation import Moderated, moderated
 
 ALPHA = 0.05
@@ -109,7 +110,8 @@ def compare_pairs(cells: Sequence[Components], seed: int = 0) -> PairTests:
     posterior = moderated(between[varies], seeds[varies] - 1)
     of_seeds = np.zeros(len(cells))
     of_seeds[varies] = posterior.variances / seeds[varies]
-    variance = (_sums(own) - 2 * examples).clip(0) + _sums(of_seeds)
+    of_examples = (_sums(own) - 2 * examples).clip(0)
+    variance = of_examples + _sums(of_seeds)
     np.fill_diagonal(variance, 0.0)
     errors = np.sqrt(variance)
     generator = np.random.default_rng(seed)
@@ -125,14 +127,16 @@ def compare_pairs(cells: Sequence[Components], seed: int = 0) -> PairTests:
         drawn = generator.standard_normal((_FEW_DRAWS, free + 1)) @ by_example.T / math.sqrt(free * (free + 1))
         normals = generator.standard_normal((_FEW_DRAWS, len(cells)))
         drawn += _drawn_seeds(posterior, residual, seeds, varies, generator, normals)
-    return PairTests(differences, errors, np.inf, np.sort(_largest(drawn, errors)))
+    error_draws = ErrorDraws(errors, of_examples, min(cell.example_df for cell in cells), generator)
+    return PairTests(differences, errors, np.inf, np.sort(_largest(drawn, error_draws)))
 
 
 def separate_tests(cells: Sequence[Components]) -> tuple[Floats, Floats]:
     """Returns the standard error and Satterthwaite's degrees of freedom, (K, K) each, of each pair on its own."""
     by_example = np.stack([cell.by_example for cell in cells])
-    free = by_example.shape[1] - 1
-    covariance = by_example @ by_example.T / (free * (free + 1))
+    count = by_example.shape[1]
+    covariance = by_example @ by_example.T / (count * (count - 1))
+    free = min(cell.example_df for cell in cells)
     seeds = np.array([cell.seeds for cell in cells], dtype=np.float64)
     residual = np.array([cell.residual_variance for cell in cells]) / seeds
     between = np.array([cell.seed_variance for cell in cells]) / seeds
@@ -174,7 +178,7 @@ def _drawn_seeds(
     return drawn
 
 
-def _largest(drawn: Floats, errors: Floats) -> Floats:
+def _largest(drawn: Floats, errors: ErrorDraws) -> Floats:
     """Returns (R,): the largest difference between two of the K scores in each draw, in standard errors."""
     draws, count = drawn.shape
     if count > _ALL_PAIRS:
@@ -188,9 +192,9 @@ def _largest(drawn: Floats, errors: Floats) -> Floats:
         part = drawn[start : start + step]
         if count > _ALL_PAIRS:
             rows = order[start : start + step]
-            scale = errors[rows[:, first], rows[:, second]]
+            scale = errors.draw(rows[:, first], rows[:, second], len(part))
         else:
-            scale = errors[first, second][None, :]
+            scale = errors.draw(first[None, :], second[None, :], len(part))
         distances = np.abs(part[:, first] - part[:, second])
         # Two cells with equal predictions have an error of 0, so their difference is set to 0 rather than divided.
         largest.append(np.divide(distances, scale, out=np.zeros_like(distances), where=scale > 0).max(axis=1))

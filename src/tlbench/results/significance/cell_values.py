@@ -25,4 +25,7 @@ def components(metric: Metric, seeds: list[Scored] | tuple[Scored, ...], groups:
     Raises:
         ValueError, Diverged, PluginError: As `score`.
     """
-    return components_of(np.stack([jackknife_values(metric, one, groups) for one in seeds]))
+    values = np.stack([jackknife_values(metric, one, groups) for one in seeds])
+    sizes = None if groups is None else np.bincount(groups)
+    # With more groups than `jackknife_values` computes one by one, several are joined, and sizes hardly matter.
+    return components_of(values, sizes if sizes is not None and len(sizes) == values.shape[1] else None)

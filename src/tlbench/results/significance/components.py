@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tlbench.metrics.scored import Floats
+import numpy as np
+
+from tlbench.metrics.scored import Array, Floats
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Components:
     """Variance of the S scores of single seeds, with S - 1 degrees of freedom; 0 if S is 1."""
     residual_variance: float
     """The part of `seed_variance` that comes from the sample of examples rather than from the seeds."""
+    example_df: float
+    """Degrees of freedom of the variance of `by_example`: G - 1, or fewer if groups differ in size."""
 
     @property
     def is_deterministic(self) -> bool:
@@ -33,11 +37,12 @@ class Components:
         return self.seeds > 1 and self.seed_variance == 0 and self.residual_variance == 0
 
 
-def components_of(values: Floats) -> Components:
+def components_of(values: Floats, sizes: Array | None = None) -> Components:
     """Returns the components of a table of values.
 
     Args:
         values: (S, G) values whose mean is the score, such as those of `jackknife_values` for each seed.
+        sizes: (G,) the number of examples in each group; None if they are equal.
 
     Raises:
         ValueError: There are fewer than two examples.
@@ -48,11 +53,22 @@ def components_of(values: Floats) -> Components:
     by_seed = values.mean(axis=1)
     score = float(by_seed.mean())
     by_example = values.mean(axis=0) - score
+    df = count - 1.0 if sizes is None else _effective_df(sizes)
     if seeds == 1:
-        return Components(score, by_example, 1, 0.0, 0.0)
+        return Components(score, by_example, 1, 0.0, 0.0, df)
     # Equal rows give exact zeros: rounding must not make a deterministic strategy look as if it varied.
     if (values == values[0]).all():
-        return Components(score, by_example, seeds, 0.0, 0.0)
+        return Components(score, by_example, seeds, 0.0, 0.0, df)
     residuals = values - by_example[None, :] - by_seed[:, None]
     mean_square = float((residuals**2).sum()) / ((seeds - 1) * (count - 1))
-    return Components(score, by_example, seeds, float(by_seed.var(ddof=1)), mean_square / count)
+    return Components(score, by_example, seeds, float(by_seed.var(ddof=1)), mean_square / count, df)
+
+
+def _effective_df(sizes: Array) -> float:
+    """Returns the degrees of freedom of a variance over groups of these sizes: the effective number of groups - 1.
+
+    The number is Kish's (1965), (sum of sizes)^2 / sum of squared sizes: with unequal sizes, a few large groups
+    determine most of the variance.
+    """
+    floats = np.asarray(sizes, dtype=np.float64)
+    return max(1.0, float(floats.sum() ** 2 / (floats**2).sum()) - 1)

@@ -13,7 +13,7 @@ from tlbench.results.significance.all_pairs import ALPHA, compare_pairs
 from tlbench.results.significance.cell_values import components
 from tlbench.results.significance.intervals import FEWEST_SEEDS as FEWEST_FOR_INTERVAL
 from tlbench.results.significance.intervals import interval
-from tlbench.results.stats import CellPredictions, smallest_p
+from tlbench.results.stats import CellPredictions, joint_groups, smallest_p
 
 FEWEST_SEEDS = 2
 """Fewest seeds that a rank needs: one fit does not show what another seed would have given."""
@@ -56,6 +56,7 @@ def ranks(metric: Metric, entries: Sequence[RankEntry], alpha: float = ALPHA) ->
     Raises:
         ValueError, Diverged, PluginError: As `score`.
     """
+    entries = _with_joint_groups(entries)
     ranked = [i for i, entry in enumerate(entries) if entry.seeds >= FEWEST_SEEDS]
     sign = 1 if metric.greater_is_better else -1
     cells = {
@@ -104,8 +105,20 @@ def _plausible(
     return differs
 
 
+def _with_joint_groups(entries: Sequence[RankEntry]) -> Sequence[RankEntry]:
+    """Returns the entries; those with predictions for the same examples have the groups of all of them."""
+    if all(entry.predictions is None or entry.predictions.groups is None for entry in entries):
+        return entries
+    changed = list(entries)
+    for family in _families([entry.predictions for entry in entries]):
+        joint = joint_groups([one for place in family if (one := entries[place].predictions) is not None])
+        for place, predictions in zip(family, joint, strict=True):
+            changed[place] = replace(entries[place], predictions=predictions)
+    return changed
+
+
 def _families(predictions: Sequence[CellPredictions | None]) -> list[list[int]]:
-    """Returns groups of positions, each of two or more predictions for the same examples."""
+    """Returns lists of positions, each of two or more predictions for the same examples."""
     families: list[list[int]] = []
     for i, one in enumerate(predictions):
         if one is None:

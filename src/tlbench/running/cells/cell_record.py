@@ -49,6 +49,7 @@ def build_record(attempt: Attempt, info: TaskInfo, fits: CellFits, scored: Order
         scores=scored.scores,
         report=scored.report,
         floor=scored.floor,
+        test_groups=scored.test_groups,
         overlap=scored.overlap,
         predictions=scored.predictions,
         seconds=_seconds(fits.trials, finals),

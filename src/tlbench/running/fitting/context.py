@@ -256,7 +256,8 @@ class CellContext:
         """Returns the fingerprint of each split that was used, by the name of the split."""
         found = {"train": self.splits.train.fingerprint, "validation": self.splits.validation.fingerprint}
         if self._test is not None:
-            found["test"] = self._test.fingerprint
+            # Groups of test examples change intervals, but no prediction and no score.
+            found["test"] = self._test.without_groups().fingerprint
         return found | {f"{name} train": self.session.splits(name).train.fingerprint for name in self._other_tasks()}
 
     def _other_tasks(self) -> list[str]:

@@ -226,6 +226,7 @@ def _score_cell(order: FitOrder, context: CellContext) -> OrderResult:
         floor=floor_of(answers, made.scores, context, seeds[0]),
         left_out=made.left_out,
         overlap=context.overlap(),
+        test_groups=made.test_groups,
         predictions=gathered,
     )
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from tlbench.contracts.errors import Diverged, PluginError, TlbenchError
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.outputs import Output, Predictions
-from tlbench.contracts.record import ClassReport, TestScore
+from tlbench.contracts.record import ClassReport, TestGroups, TestScore
 from tlbench.contracts.strategy import TaskInfo
 from tlbench.contracts.task import Examples, Task
 from tlbench.metrics import METRICS
@@ -28,6 +28,7 @@ from tlbench.running.scoring.prediction_files import write_table
 PREDICTIONS_FILE = "predictions.parquet"
 SLICE_PREFIX = "slice."
 _MAX_LISTED = 3
+_LONGEST_KIND = 60
 """The maximum number of omitted scores that are named in the record's reason."""
 
 
@@ -38,6 +39,7 @@ class SplitScores(NamedTuple):
     report: ClassReport
     left_out: str
     """One line that names the scores that could not be computed; empty if there are none."""
+    test_groups: TestGroups | None
 
 
 def write_predictions(path: Path, seed: int, examples: Examples, scored: Scored) -> None:
@@ -159,7 +161,8 @@ def scores(
                     failed[metric.name, name] = " ".join(str(error).split())
     # A metric that failed for one seed is dropped for all: a mean over some of the seeds would be misleading.
     kept = tuple(one for one in results if (one.metric, one.slice) not in failed)
-    return SplitScores(kept, report_of(task.output, list(predictions.values())), _left_out(failed))
+    report = report_of(task.output, list(predictions.values()))
+    return SplitScores(kept, report, _left_out(failed), _test_groups(groups[None], task.group))
 
 
 def _score(metric: Metric, seed: int, part: Scored, slice_name: str | None, groups: np.ndarray | None) -> TestScore:
@@ -171,6 +174,10 @@ def _score(metric: Metric, seed: int, part: Scored, slice_name: str | None, grou
         return TestScore(metric.name, seed, value, *bootstrap(metric, part, groups=groups), len(part), slice_name)
     except (PluginError, Diverged) as error:
         raise type(error)(f"{where}, seed {seed}: {error}") from error
+
+
+def _test_groups(numbers: np.ndarray | None, kind: str) -> TestGroups | None:
+    return None if numbers is None else TestGroups(int(numbers.max()) + 1, " ".join(kind.split())[:_LONGEST_KIND])
 
 
 def _left_out(failed: Mapping[tuple[str, str | None], str]) -> str:

@@ -1,4 +1,4 @@
-"""Reads the group and the time of each row from the columns that group= and time= name."""
+"""Finds the group and the time of each row: in the columns that group= and time= name, or its document."""
 
 from __future__ import annotations
 
@@ -43,6 +43,24 @@ def with_groups(rows: Sequence[Row], group: str, time: str, used: Collection[str
         )
         for row, each, when in zip(rows, groups, times, strict=True)
     ]
+
+
+def with_documents(rows: Sequence[Row], split: str, by_document: bool) -> Sequence[Row]:
+    """Returns the sentences with names of their documents as groups, distinct between files, or without groups.
+
+    Args:
+        rows: The sentences of one split of CoNLL files; their groups are the documents that each file marks.
+        split: The split's name, part of the groups' names.
+        by_document: Whether documents are groups.
+
+    Raises:
+        DataError: `by_document` is true, and the files mark no documents.
+    """
+    if by_document and not any(row.group for row in rows):
+        raise DataError(
+            f"{rows[0].path}: group=document: no line -DOCSTART- or # newdoc begins a document; leave group= out"
+        )
+    return [replace(row, group=f"{split} {row.path.name} {row.group}" if by_document else "") for row in rows]
 
 
 def _read(rows: Sequence[Row], option: str, column: str, read: Callable[[Any], Any], what: str) -> list[Any]:

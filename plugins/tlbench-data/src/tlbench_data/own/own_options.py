@@ -49,7 +49,9 @@ class OwnOptions:
     tag_scheme: str = option("", "bio, iob1, iobes, bmes, bilou, io or plain; recognised if not set", WORDS)
     seed: int = option(0, "seed of the splits that the files lack")
     group: str = option(
-        "", "column of what rows belong to, such as a patient: never divided; squad: title", (*TABLES, "squad")
+        "",
+        "column of what rows belong to, such as a patient: never divided; squad: title; conll: document",
+        (*TABLES, "squad", "conll"),
     )
     time: str = option("", "column of dates, numbers or years: the earliest rows train, the latest test", TABLES)
 

@@ -49,6 +49,8 @@ def check_parameters(task: OwnTask) -> None:
     check_shares(task.name, task.division.validation, task.division.test)
     if task.scheme == "squad" and task.group not in ("", "title"):
         raise UsageError(f"{task.name}: group={task.group}: squad: has the groups of group=title, its articles")
+    if task.scheme == "conll" and task.group not in ("", "document"):
+        raise UsageError(f"{task.name}: group={task.group}: conll: has the groups of group=document, its documents")
     if task.time and task.time == task.group:
         raise UsageError(f"{task.name}: group= and time= name the same column")
     check_effects(task)

@@ -27,11 +27,12 @@ from tlbench_data.columns.output_kinds import TargetColumn, infer, metrics_of, o
 from tlbench_data.columns.renamed_labels import LabelMap, cell_separator
 from tlbench_data.columns.unlabelled import class_order, without_unlabelled
 from tlbench_data.division.dividing import ALL, Divided, Rows, SplitOptions, divided
-from tlbench_data.division.row_groups import with_groups
+from tlbench_data.division.row_groups import with_documents, with_groups
 from tlbench_data.own.image_names import refuse_image_names
 from tlbench_data.own.questions import hold_questions, question_splits
 from tlbench_data.own.schemes import Format, rows_of, sentences_in
 from tlbench_data.readers.rows import Row, listed, shown
+from tlbench_data.tasks.shared_texts import grouped_by_context
 from tlbench_data.words.tagged_words import TagOptions, tagged_rows
 from tlbench_data.words.word_files import check_no_words, sentences_of
 
@@ -102,6 +103,8 @@ def prepare(parts: Sequence[Part], form: Format, column: TargetColumn, options: 
     made = divided(Rows(read.splits, read.times, output, path), options.division, declared=bool(column.labels))
     _check(output, made.splits["train"], path)
     examples = {split: Examples(rows) for split, rows in made.splits.items()}
+    if isinstance(output, Span) and not options.division.group and "test" in examples:
+        examples["test"] = grouped_by_context(examples["test"])
     notes = (*(part.note for part in parts if part.note), *read.notes, *made.notes)
     has_labels = isinstance(output, Classes | MultiLabel) and not column.normalize
     alike = look_alike_note(output.classes) if has_labels else []
@@ -226,7 +229,8 @@ def _rows(
         sentences = {part.split: sentences_in(part.files, form) for part in parts}
         comments = sum(count for _, count in sentences.values())
         notes = [f"{comments} comment lines left out"] if comments else []
-        return {split: rows for split, (rows, _) in sentences.items()}, notes
+        by_document = bool(options.division.group)
+        return {split: with_documents(rows, split, by_document) for split, (rows, _) in sentences.items()}, notes
     tables = {part.split: rows_of(part.files, form) for part in parts}
     notes = [note for _, part_notes in tables.values() for note in part_notes]
     text, division = options.texts[0], options.division

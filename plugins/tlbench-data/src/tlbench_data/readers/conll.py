@@ -11,6 +11,8 @@ from tlbench_data.readers.rows import Row
 from tlbench_data.readers.text_lines import lines
 
 _DOCUMENT = "-DOCSTART-"
+_DOCUMENT_COMMENTS = ("# newdoc", "#begin document")
+"""Beginnings of the comments that mark documents in CoNLL-U and in CoNLL 2012."""
 
 
 @dataclass
@@ -26,7 +28,8 @@ def conll(
     """Yields one row per sentence with the columns `words` and `tags`.
 
     Columns are separated by tabs on lines that have one, else by spaces. A line of only white space, as in
-    some published files, ends a sentence too, and so does a document marker, which is left out.
+    some published files, ends a sentence too, and so does a document marker, which is left out. The group of a row is
+    its document, as "document 1"; empty without markers.
 
     Args:
         path: The file; `.gz` files are unpacked.
@@ -40,14 +43,17 @@ def conll(
     """
     sentence = _Sentence()
     width: int | None = None
+    documents = 0
     for number, line in lines(path, encoding):
         if number in skipped:
+            documents += line.startswith(_DOCUMENT_COMMENTS)
             continue
         cells = cells_of(line)
         if not line.strip() or cells[0] == _DOCUMENT:
             if sentence.words:
-                yield _row(path, sentence)
+                yield _row(path, sentence, documents)
             sentence = _Sentence()
+            documents += bool(line.strip())
             continue
         # Checked, because one broken line would assign wrong tags to its words without any other error.
         width = width or len(cells)
@@ -61,7 +67,7 @@ def conll(
         sentence.tags.append(label)
     # The last sentence of many files has no empty line after it.
     if sentence.words:
-        yield _row(path, sentence)
+        yield _row(path, sentence, documents)
 
 
 def cells_of(line: str) -> list[str]:
@@ -85,5 +91,6 @@ def to_bio(tags: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(bio)
 
 
-def _row(path: Path, sentence: _Sentence) -> Row:
-    return Row(path, sentence.line, {"words": tuple(sentence.words), "tags": tuple(sentence.tags)})
+def _row(path: Path, sentence: _Sentence, document: int) -> Row:
+    values = {"words": tuple(sentence.words), "tags": tuple(sentence.tags)}
+    return Row(path, sentence.line, values, group=f"document {document}" if document else "")

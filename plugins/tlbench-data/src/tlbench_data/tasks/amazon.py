@@ -35,6 +35,7 @@ class AmazonReviews(FileTask):
     name = "amazon-mdsd"
     output = Classes(_LABELS)
     metrics = ("accuracy", "f1")
+    group = "product"
     description = (
         "Whether a product review is positive, learnt on one domain (src) and tested on another (tgt). Train and "
         "validation are 80/20 of the source's labelled reviews, unlabeled and test halves of the target's, by seed 0; "
@@ -64,14 +65,14 @@ class AmazonReviews(FileTask):
             yield f"the files of {' and '.join(here)} are here"
 
     def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
-        """Yields the reviews that belong to the split; the division is seeded."""
+        """Yields the reviews that belong to the split; the division is seeded, and the group is the product."""
         from_source = split in ("train", "validation")
         domain = self.src if from_source else self.tgt
         # All reviews of the domain, for every split, because the draw must see the same rows each time.
         examples = [
-            Example(f"{domain}-{label}-{number}", (text,), target)
+            Example(f"{domain}-{label}-{number}", (text,), target, group=product)
             for target, label in enumerate(_LABELS)
-            for number, text in enumerate(reviews(folder / _FOLDERS[domain] / f"{label}.review"))
+            for number, (text, product) in enumerate(reviews(folder / _FOLDERS[domain] / f"{label}.review"))
         ]
         shares = {"train": 0.8, "validation": 0.2} if from_source else {"unlabeled": 0.5, "test": 0.5}
         # The seed is fixed, since the splits are part of the task's definition.
@@ -84,8 +85,8 @@ def _files(domain: str) -> list[str]:
     return [f"{_FOLDERS[domain]}/{label}.review" for label in _LABELS]
 
 
-def reviews(path: Path) -> Iterator[str]:
-    """Yields the title and text of each `<review>` of a file.
+def reviews(path: Path) -> Iterator[tuple[str, str]]:
+    """Yields the title with the text, and the product's number, of each `<review>` of a file.
 
     Raises:
         DataError: A review has no text.
@@ -95,7 +96,7 @@ def reviews(path: Path) -> Iterator[str]:
         title, text = (_tag_content(block, tag) for tag in ("title", "review_text"))
         if not text:
             raise DataError(f"{path}, review {number}: review_text is empty")
-        yield f"{title}\n{text}" if title else text
+        yield f"{title}\n{text}" if title else text, _tag_content(block, "asin")
 
 
 def _tag_content(block: str, tag: str) -> str:

@@ -37,14 +37,18 @@ def tagged(identity: str, row: Row, output: TokenClasses, words: str = "words", 
     bio = to_bio(tuple(str(tag) for tag in names))
     if unknown := [tag for tag in bio if tag not in output.names]:
         raise row.error(f"the tag {shown(unknown[0])} is none of {listed(output.names)}")
-    return Example(identity, (sentence,), tuple(output.names.index(tag) for tag in bio))
+    return Example(identity, (sentence,), tuple(output.names.index(tag) for tag in bio), group=row.group)
 
 
 @dataclass(frozen=True)
 class EntityTask(FileTask):
-    """Base class of tasks in CoNLL files, with the word in the first column and its tag in the last."""
+    """Base class of tasks in CoNLL files, with the word in the first column and its tag in the last.
+
+    The group of a test sentence is its document, where the files mark documents.
+    """
 
     metrics = ("entity_f1", "entity_precision", "entity_recall", "accuracy")
+    group = "document"
 
     def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
         """Yields the sentences of the split's file."""
@@ -61,7 +65,10 @@ class EntityTask(FileTask):
 
 @dataclass(frozen=True)
 class Wnut17(EntityTask):
-    """Rare and emerging entities in social-media texts (Derczynski et al., W-NUT 2017)."""
+    """Rare and emerging entities in social-media texts (Derczynski et al., W-NUT 2017).
+
+    The files mark no documents, so test sentences count as independent.
+    """
 
     name = "wnut17"
     output = _bio("corporation", "creative-work", "group", "location", "person", "product")
@@ -78,7 +85,8 @@ class Wnut17(EntityTask):
 class Conll2003(EntityTask):
     """Entities in Reuters news (Tjong Kim Sang and De Meulder, CoNLL 2003).
 
-    Document markers are skipped, and tags in the IOB scheme are converted to BIO.
+    Document markers are no sentences, but the groups of the test sentences; the hub's copy has none. Tags in the IOB
+    scheme are converted to BIO.
     """
 
     name = "conll2003"

@@ -48,11 +48,14 @@ class FileTask(Task):
         return ()
 
     def read(self, split: SplitName, folder: Path) -> Iterable[Example]:
-        """Returns the examples of a split in a local folder."""
+        """Returns the examples of a split in a local folder; groups are kept in the test split only.
+
+        Groups of training examples would change how validation is carved, and with it scores.
+        """
         raise NotImplementedError
 
     def read_hub(self, split: SplitName, rows: Iterator[Row]) -> Iterable[Example]:
-        """Returns the examples of a split from the rows of the hub's tables."""
+        """Returns the examples of a split from the rows of the hub's tables; groups as in `read`."""
         raise NotImplementedError
 
     def split(self, name: SplitName) -> Examples | None:
@@ -78,7 +81,7 @@ class FileTask(Task):
             raise DataError(
                 f"{where}: {len(examples)} examples in {name} of {self.name}, where {expected} are published"
             )
-        return examples
+        return examples if name == "test" else examples.without_groups()
 
     def missing(self) -> str | None:
         """Returns a message that says which files are missing and how to get them, or None if the task can be read."""

@@ -22,6 +22,7 @@ class Squad(FileTask):
     name = "squad"
     output = Span()
     metrics = ("answer_f1", "exact_match")
+    group = "article"
     description = "Questions on Wikipedia paragraphs; test is the official dev set, validation is carved from train"
     source = "Rajpurkar et al., SQuAD: 100,000+ Questions for Machine Comprehension of Text, EMNLP 2016"
     licence = "CC BY-SA 4.0"
@@ -33,19 +34,20 @@ class Squad(FileTask):
     hub_splits = fixed(train="train", test="validation")
 
     def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
-        """Yields the questions of the split's file, with their own ids."""
+        """Yields the questions of the split's file, with their own ids; the group is the article."""
         for item in squad(self.path(folder, split)):
-            yield Example(item.id, (item.question, item.context), item.answers)
+            yield Example(item.id, (item.question, item.context), item.answers, group=item.article)
 
     def read_hub(self, split: SplitName, rows: Iterator[Row]) -> Iterator[Example]:
-        """Yields the questions of the hub's table, with their own ids."""
+        """Yields the questions of the hub's table, with their own ids; the group is the article."""
         for row in rows:
             # Not `text`, which strips: answers are character positions in the context as published.
             question, context = row.text("question"), row.value("context")
             accepted = row.value("answers")
             spans = list(zip(accepted["text"], accepted["answer_start"], strict=True))
             answers = answers_in(context, spans, f"{row.path}, row {row.number}")
-            yield Example(row.text("id"), (question, context), answers)
+            article = str(row.values.get("title") or "")
+            yield Example(row.text("id"), (question, context), answers, group=article)
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class SquadDevParts(FileTask):
     name = "squad-dev-parts"
     output = Span()
     metrics = ("answer_f1", "exact_match")
+    group = "article"
     description = (
         "Half of SQuAD 1.1's dev articles train, the other half test; the last five of the first half validate. "
         "No article is in two splits. Not comparable with SQuAD"
@@ -82,10 +85,10 @@ class SquadDevParts(FileTask):
     sizes = fixed(train=4697, validation=912, test=4961)
 
     def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
-        """Yields the questions of a split, with their own ids."""
+        """Yields the questions of a split, with their own ids; the group is the article."""
         items = list(squad(self.path(folder, "second" if split == "test" else "first")))
         # Whole articles are held out: questions on one paragraph would otherwise be in two splits.
         held_out = set(list(dict.fromkeys(item.article for item in items))[-5:])
         for item in items:
             if split == "test" or (item.article in held_out) == (split == "validation"):
-                yield Example(item.id, (item.question, item.context), item.answers)
+                yield Example(item.id, (item.question, item.context), item.answers, group=item.article)

@@ -8,6 +8,7 @@ from random import Random
 
 from tlbench import Example, Examples, UsageError
 from tlbench_glue.lite.lexicon import Split, Words
+from tlbench_glue.lite.templates import template_of
 
 Inputs = tuple[str, ...]
 Pair = tuple[tuple[Inputs, float], tuple[Inputs, float]]
@@ -37,6 +38,9 @@ def draw(task: str, frames: Sequence[Frame], split: Split, n: int, seed: int) ->
     phenomenon's draws are from its new frames, if it has any. The pairs that a frame makes in one call stay together,
     so that single words and lengths do not predict the label.
 
+    The group of a test example is its sentence template: a model that fails on one sentence of a template mostly fails
+    on the others too. Examples of train and validation have no groups, since by design they share templates with test.
+
     Raises:
         UsageError: The words and frames give fewer distinct examples than n.
     """
@@ -57,9 +61,10 @@ def draw(task: str, frames: Sequence[Frame], split: Split, n: int, seed: int) ->
             cycles = [cycle for cycle in cycles if cycle.frames]
             continue
         for pair in pairs:
+            group = _group(frame, pair, words) if split == "test" else ""
             for inputs, target in pair:
                 slices = {"phenomenon": frame.phenomenon, "frame": "new" if frame.new else "seen"}
-                rows.append(Example(f"{split}-{len(rows):05d}", inputs, target, slices))
+                rows.append(Example(f"{split}-{len(rows):05d}", inputs, target, slices, group))
                 seen.add(inputs)
     if len(rows) < n:
         raise UsageError(f"{task}: {split}={n} is too many; there are {len(rows)} distinct examples")
@@ -106,9 +111,16 @@ def _cycles(frames: Sequence[Frame], split: Split) -> list[_FrameCycle]:
     return [cycle for turn in range(max(cycle.share for cycle in cycles)) for cycle in cycles if turn < cycle.share]
 
 
+def _group(frame: Frame, pair: Pair, words: Words) -> str:
+    """Returns the frame's name and the template of the pair, made of the words that were drawn last."""
+    texts = [text for inputs, _ in pair for text in inputs]
+    return f"{frame.make.__name__.lstrip('_')}: {template_of(texts, words.drawn)}"
+
+
 def _new_pairs(frame: Frame, words: Words, seen: set[Inputs]) -> list[Pair]:
     """Returns pairs whose inputs have not been drawn before, or an empty list if the frame is exhausted."""
     for _ in range(PATIENCE):
+        words.drawn.clear()
         pairs = frame.make(words)
         inputs = [i for pair in pairs for i, _ in pair]
         # All pairs of one call are used, or none: a pair without the others would let single words predict the label.

@@ -124,11 +124,24 @@ class Words:
     def __init__(self, split: Split, rng: Random) -> None:
         # All randomness is from this generator, in a fixed order of calls: one more call changes every later example.
         self.rng = rng
+        self.drawn: list[str] = []
+        """The words, entries and clauses that were drawn, without whole sentences; callers may clear the list."""
         self._table = lexicon(split)
 
     def pick(self, options: Sequence[Any]) -> Any:
         """Returns one of the options."""
-        return options[self.rng.randrange(len(options))]
+        return self._noted(options[self.rng.randrange(len(options))])
+
+    def _sample(self, options: Sequence[Any], n: int) -> list[Any]:
+        """Returns n different ones of the options, in random order."""
+        return [self._noted(option) for option in self.rng.sample(options, n)]
+
+    def _noted(self, option: Any) -> Any:
+        """Returns the option, after adding the words in it to `drawn`."""
+        parts = option if isinstance(option, tuple | list) else (option,)
+        # Longer texts are sentences, or templates of them.
+        self.drawn += [part for part in parts if isinstance(part, str) and len(part.split()) <= 2 and "{" not in part]
+        return option
 
     def chance(self, p: float) -> bool:
         """Returns True with this probability."""
@@ -153,7 +166,7 @@ class Words:
 
     def texts(self, key: str, n: int) -> list[str]:
         """Returns n different raw entries."""
-        return self.rng.sample(self.entries(key), n)
+        return self._sample(self.entries(key), n)
 
     def noun(self, key: str) -> Noun:
         """Returns a random noun."""
@@ -178,7 +191,7 @@ class Words:
 
     def names(self, n: int) -> list[str]:
         """Returns n different first names."""
-        return self.rng.sample(self.entries("men") + self.entries("women"), n)
+        return self._sample(self.entries("men") + self.entries("women"), n)
 
     def number(self) -> str:
         """Returns a random number word."""
@@ -189,7 +202,8 @@ class Words:
         entries = self.entries("numbers")
         # By position, since the entries are sorted by size and not alphabetically.
         low, high = sorted(self.rng.sample(range(len(entries)), 2))
-        return entries[low], entries[high]
+        pair: tuple[str, str] = self._noted((entries[low], entries[high]))
+        return pair
 
     def kind(self, *groups: str) -> tuple[str, Noun, list[Noun]]:
         """Returns a random group such as "animals", the noun for a kind in it, and two different nouns of that kind."""
@@ -205,6 +219,7 @@ class Words:
     def implied(self) -> tuple[tuple[str, str], tuple[str, str]]:
         """Returns two pairs of a positive and a negative clause that imply a verdict without evaluative words."""
         (a, b), (c, d) = self.rng.sample(self._table["verdicts"]["implied"], 2)
+        self.drawn += [a, b, c, d]
         return (a, b), (c, d)
 
     def verdict(self) -> tuple[str, str, str, str]:

@@ -25,6 +25,7 @@ class LiteTask(Task):
 
     modality = "text"
     slices = ("phenomenon", "frame")
+    group = "sentence template"
     frames: ClassVar[Sequence[Frame]] = ()
 
     def __post_init__(self) -> None:

@@ -9,17 +9,22 @@ from typing import ClassVar
 
 from tlbench_data.readers import Hub, Row, delimited
 from tlbench_data.tasks.published_files import TableTask, fixed
+from tlbench_data.tasks.shared_texts import grouped_by_text
 
-from tlbench import SplitName
+from tlbench import Examples, SplitName
 
 DEV = "GLUE's test labels are not public: test is the official dev set, and validation is carved from train"
 
 
 @dataclass(frozen=True)
 class GlueTask(TableTask):
-    """A GLUE task: the dev set is the test split, and the runner carves the validation split from train."""
+    """A GLUE task: the dev set is the test split, and the runner carves the validation split from train.
+
+    Pairs of the test split that share a text, such as the premise of several hypotheses, are one group.
+    """
 
     files = fixed(train=("train.tsv",), test=("dev.tsv",))
+    group = "pairs that share a text"
     splits: ClassVar[tuple[SplitName, ...]] = ("train", "test")
     texts: ClassVar[tuple[str, ...]] = ("sentence1", "sentence2")
     codes: ClassVar[tuple[str, ...]] = ("0", "1")
@@ -27,6 +32,11 @@ class GlueTask(TableTask):
     hub_splits = fixed(train="train", test="validation")
     columns: ClassVar[tuple[str, ...]] = ()
     """Column names for files without a header; empty if the files have one."""
+
+    def split(self, name: SplitName) -> Examples | None:
+        """Returns the examples of a split; raises as `FileTask.split`."""
+        examples = super().split(name)
+        return grouped_by_text(examples) if examples and name == "test" and self.pairs else examples
 
     def rows(self, path: Path) -> Iterator[Row]:
         """Yields the rows of a TSV file."""

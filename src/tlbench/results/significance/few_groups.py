@@ -1,0 +1,42 @@
+"""Draws the standard errors that other samples of groups would give, for tests on few groups of examples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tlbench.metrics.scored import Array, Floats
+from tlbench.results.significance.intervals import MANY
+
+
+@dataclass(frozen=True)
+class ErrorDraws:
+    """The standard errors of the differences between K scores, and how much they vary between samples of groups.
+
+    With few groups some standard errors are small by chance, so that the largest of many studentised differences is
+    larger than with known errors. In each draw, the part of a squared error that is from examples is multiplied by a
+    chi-squared variable divided by its degrees of freedom.
+    """
+
+    errors: Floats
+    """(K, K): the standard errors."""
+    of_examples: Floats
+    """(K, K): the part of each squared standard error that is from examples or groups of them."""
+    df: float
+    """Degrees of freedom of `of_examples`; from `MANY` on, the errors count as known and are not drawn."""
+    generator: np.random.Generator
+
+    def draw(self, first: Array, second: Array, draws: int) -> Floats:
+        """Returns standard errors of the pairs at these indices, (1 or R, P): one row for each of `draws`, or for all.
+
+        Args:
+            first: (1, P) or (R, P) indices of the first score of each pair.
+            second: Those of the second.
+            draws: R.
+        """
+        errors = self.errors[first, second]
+        if self.df >= MANY:
+            return errors
+        scales = self.generator.chisquare(self.df, (draws, first.shape[1])) / self.df
+        return np.asarray(np.sqrt(errors**2 + self.of_examples[first, second] * (scales - 1)))
