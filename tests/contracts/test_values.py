@@ -81,6 +81,7 @@ def test_a_fingerprint_sees_every_part_of_an_example():
     ]
     prints = {Examples([example]).fingerprint for example in (base, *others)}
     assert len(prints) == 7
+    assert len({Examples([example]).without_groups().fingerprint for example in (base, *others)}) == 5
     # Examples without a group keep the fingerprint that they had before there were groups.
     assert Examples([base]).fingerprint == "454099b1b97be55b"
     assert Examples([base])[0:1].without_targets()[0].target is None

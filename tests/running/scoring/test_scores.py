@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from tlbench import Examples
+from tlbench.contracts.record import TestGroups
 from tlbench.results.records.stored_predictions import read_predictions
 from tlbench.results.stats import mean_score
 from tlbench.testing.toys import ToyTask
@@ -54,8 +55,12 @@ def test_groups_are_stored_and_resampled_whole(runs, monkeypatch):
         )
 
     monkeypatch.setattr(ToyTask, "split", grouped)
+    monkeypatch.setattr(ToyTask, "group", "tone and\nhalf")
     record = runs.one("toy-majority", fresh="all")
     assert len(set(read_predictions(runs.store.predictions(record)).groups.tolist())) == 4
+    assert (record.test_groups, alone.test_groups) == (TestGroups(4, "tone and half"), None)
+    # The predictions do not depend on groups, so the test data count as the same.
+    assert record.provenance.data["test"] == alone.provenance.data["test"]
     assert whole(record, "accuracy") == whole(alone, "accuracy")
     width, of_examples = (
         next(score.high - score.low for score in one.scores if score.metric == "accuracy" and score.slice is None)
