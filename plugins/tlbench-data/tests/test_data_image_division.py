@@ -95,6 +95,56 @@ def test_groups_of_a_table(tmp_path):
     assert "a group is in several splits, such as 'p7' in train and test" in message
 
 
+def timed(tmp_path, count=40, header="file_name,label,patient,taken"):
+    """Images of alternating classes, four of each patient, one month after another."""
+    pictures(tmp_path, count)
+    rows = [
+        f"{number:02}.png,{'ab'[number % 2]},p{number // 4},{2000 + number // 4}-0{1 + number % 4}-01"
+        for number in range(count)
+    ]
+    (tmp_path / "labels.csv").write_text("\n".join([header, *rows]))
+    return rows
+
+
+def test_the_earliest_images_train_and_the_latest_test(tmp_path):
+    timed(tmp_path)
+    task = task_of(tmp_path, "[labels=labels.csv,time=taken]")
+    assert task.sizes == {"train": 32, "validation": 4, "test": 4}
+    assert [example.id for example in task.split("test")] == ["36.png", "37.png", "38.png", "39.png"]
+    assert "by time: train to 2007-04-01, validation to 2008-04-01, test to 2009-04-01" in task.description
+    both = task_of(tmp_path, "[labels=labels.csv,time=taken,group=patient]")
+    assert {example.group for example in both.split("test")} == {"p9"}
+    message = refused(tmp_path, "[labels=labels.csv,time=taken,group=patient,test=0.15]")
+    assert "group=patient and time=taken contradict each other" in message
+
+
+def test_times_of_images_that_cannot_be_used(tmp_path):
+    rows = timed(tmp_path)
+    split = [f"{row},{'train' if number < 30 else 'test'}" for number, row in enumerate(rows)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file_name,label,patient,taken,split", *split]))
+    task = task_of(tmp_path, "[labels=labels.csv,time=taken]")
+    assert [example.id for example in task.split("validation")][-1] == "29.png"
+    every = [f"{row},{('train', 'test', 'validation')[number % 3]}" for number, row in enumerate(rows)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file_name,label,patient,taken,split", *every]))
+    assert "time= has no effect" in refused(tmp_path, "[labels=labels.csv,time=taken]")
+    late = [row.replace(",a,", ",c,") if number > 35 else row for number, row in enumerate(rows)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file_name,label,patient,taken", *late]))
+    assert "no training image has c, which" in refused(tmp_path, "[labels=labels.csv,time=taken]")
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ("[time=taken]", "time=taken is a column of a table, as in [labels=labels.csv]"),
+        ("[labels=labels.csv,time=taken,group=taken]", "group= and time= name the same column"),
+        ("[labels=labels.csv,time=taken,split_seed=1]", "split_seed= has no effect with time="),
+    ],
+)
+def test_options_of_time_that_cannot_be(tmp_path, params, words):
+    timed(tmp_path)
+    assert words in refused(tmp_path, params, error=UsageError)
+
+
 @pytest.mark.parametrize(
     ("params", "words"),
     [

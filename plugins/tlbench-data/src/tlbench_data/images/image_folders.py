@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tlbench import DataError, ImageFile
+from tlbench_data.division.time_order import Time
 from tlbench_data.own.archives import MACOS_FOLDER
 
 _SYSTEM_FOLDERS = frozenset(
@@ -21,13 +22,15 @@ _LONGEST_SUFFIX = 10
 
 @dataclass(frozen=True, slots=True)
 class LabelledFile:
-    """An image file with its class, its id within the data set, and its group."""
+    """An image file with its class, its id within the data set, its group and its time."""
 
     path: Path
     label: str
     id: str
     group: str = ""
     """Name of the group that the image belongs to, such as a patient; read from a table, "" without one."""
+    time: Time | None = None
+    """When the image was taken; read from a table, None without one."""
 
 
 @dataclass

@@ -29,19 +29,25 @@ def is_table(labels: str) -> bool:
 
 
 def labelled_files(
-    table: Path, folder: Path, files: Sequence[LabelledFile], group: str = "", *, drop_missing: bool = False
+    table: Path,
+    folder: Path,
+    files: Sequence[LabelledFile],
+    group: str = "",
+    time: str = "",
+    *,
+    drop_missing: bool = False,
 ) -> tuple[dict[str, list[LabelledFile]], dict[str, int]]:
     """Returns the labelled images of each split, or of `ALL`, and how many images and rows were left out, by reason.
 
     A row names its image by the path relative to the folder or to the table, or by the file's name, with or without
-    the suffix. A column `split`, if there is one, has the image's split; `group` names the column of its group, or is
-    "". With `drop_missing`, rows without an image or a label are left out.
+    the suffix. A column `split`, if there is one, has the image's split; `group` and `time` name the columns of the
+    image's group and time, or are "". With `drop_missing`, rows without an image or a label are left out.
 
     Raises:
         DataError: The columns cannot be recognised, or a row has no label, no image, or the image of another row.
     """
     read, _ = rows_of([table], Format(_TABLES[_suffix(str(table))], quotes=_suffix(str(table)) == ".csv"))
-    rows = with_groups(read, group, "", ())
+    rows = with_groups(read, group, time, ())
     name, label = _columns(rows[0])
     check_characters(rows, (name, label))
     known = _by_name(table, folder, files)
@@ -74,7 +80,7 @@ def labelled_files(
             raise row.error(f"{row.text(name)} has a label in an earlier row")
         used.add(file.id)
         splits.setdefault(_split(row), []).append(
-            LabelledFile(file.path, classes[class_key(row.text(label))], file.id, row.group)
+            LabelledFile(file.path, classes[class_key(row.text(label))], file.id, row.group, row.time)
         )
     if set(splits) != {ALL} and not {"train", "test"} <= set(splits):
         raise DataError(f"{table}: the column split names {listed(sorted(splits))}; it must name train and test")

@@ -52,6 +52,7 @@ class ImageFolder(Task):
     validation: str = option("", "share of the images for validation, such as 0.1; of train's if there are splits")
     test: str = option("", "share of the images for the test, in a folder without splits")
     group: str = option("", "column of a table in labels= of what images belong to, such as a patient: not divided")
+    time: str = option("", "column of a table in labels= of dates or numbers: the earliest train, the latest test")
 
     modality = "image"
 
@@ -60,8 +61,9 @@ class ImageFolder(Task):
             if share:
                 # One form for all ways to write a number, since the name is the task's identity.
                 object.__setattr__(self, split, str(share))
-        if self.group and not is_table(self.labels):
-            raise UsageError(f"{self.name}: group={self.group} is a column of a table, as in [labels=labels.csv]")
+        for parameter in ("group", "time"):
+            if (column := getattr(self, parameter)) and not is_table(self.labels):
+                raise UsageError(f"{self.name}: {parameter}={column} is a column of a table, as in [labels=labels.csv]")
         if is_table(self.labels):
             # Pinned, because the task's name, its identity, must fix the content of every file.
             object.__setattr__(self, "labels", pin("csv", beside(self.path, self.labels)))
@@ -86,7 +88,7 @@ class ImageFolder(Task):
         Raises:
             UsageError: An option is not valid.
         """
-        return ImageDivision.of(self.name, self.split_seed, self.validation, self.test, self.group)
+        return ImageDivision.of(self.name, self.split_seed, self.validation, self.test, self.group, self.time)
 
     @property
     def output(self) -> Classes:  # type: ignore[override]
@@ -213,7 +215,9 @@ def _read(task: ImageFolder) -> _Read:
     if is_table(task.labels):
         table = pinned_path(task.labels)
         every = [file for each in layout.files.values() for file in each]
-        labelled, without = labelled_files(table, task.path, every, task.group, drop_missing=task.drop_missing)
+        labelled, without = labelled_files(
+            table, task.path, every, task.group, task.time, drop_missing=task.drop_missing
+        )
         # Adding counters drops reasons whose count is 0.
         left_out += Counter(without)
         if table.is_relative_to(task.path):
@@ -261,6 +265,7 @@ def _divided(
         lambda: [content_key(file) for file in of_source],
         [file.label for file in of_source],
         [file.group for file in of_source],
+        [file.time for file in of_source if file.time is not None],
     )
     sizes = {split: len(each) for split, each in files.items()}
     parts, how = divided(task.name, sizes, images, task.division, is_split=source != ALL)
