@@ -120,7 +120,7 @@ class OrderResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     energy_joules: float | None = None
     made_with: Provenance = Provenance()
     scores: tuple[TestScore, ...] = ()
-    """Scores on the test split. This field and the six below it are set only by a `score` order."""
+    """Scores on the test split. This field and the seven below it are set only by a `score` order."""
     left_out: str = ""
     """One line about scores that could not be computed, such as those of a secondary metric or of a slice; empty if
     all scores were computed."""

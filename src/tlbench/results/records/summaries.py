@@ -7,11 +7,10 @@ their content. Equal values have equal digests, so summaries from several proces
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import lru_cache
 from operator import attrgetter
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any, TypeVar
 
 import msgspec
@@ -254,7 +253,8 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
                 "value": fmean(values),
                 "low": fmean([score.low for score in primary]),
                 "high": fmean([score.high for score in primary]),
-                "seed_std": _deviation(values) if len(values) > 1 else None,
+                # Of a sample, with S - 1: seeds are a sample of all seeds.
+                "seed_std": stdev(values) if len(values) > 1 else None,
                 "seed_min": min(values),
                 "seed_max": max(values),
                 "n": max(score.n for score in primary),
@@ -301,12 +301,6 @@ def _searched(record: Record) -> bool:
         return False
     first = _encoded(record.trials[0].params)
     return any(_encoded(trial.params) != first for trial in record.trials)
-
-
-def _deviation(values: Sequence[float]) -> float:
-    # With S - 1: the standard deviation of a sample, as seeds are a sample of all seeds.
-    mean = fmean(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
 def _provenance_digest(value: Provenance) -> str:
