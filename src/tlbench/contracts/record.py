@@ -148,16 +148,23 @@ class Floor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Memory of a worker during a cell, in bytes; None if it could not be measured."""
+    """Memory of a cell and its workers, in bytes; None if it could not be measured."""
 
     host_baseline_bytes: int | None = None
-    """Resident memory when the cell began."""
+    """Resident memory of the worker when the cell began."""
     host_peak_bytes: int | None = None
-    """Peak of resident memory during the cell, or of the whole process on kernels that cannot reset the peak."""
+    """Peak of the worker's resident memory during the cell, or of the whole process on kernels that cannot reset it."""
     device_allocated_bytes: int | None = None
     """Peak of the GPU memory used by tensors."""
     device_reserved_bytes: int | None = None
     """Peak of the GPU memory reserved by torch's allocator, including free blocks."""
+    host_own_bytes: int | None = None
+    """Peak of the main memory that a fit of the cell held, beyond what its worker had when it was forked or started.
+
+    It includes weights, gradients, optimiser state, activations, data and child processes, and activations that were
+    read from the cache as if the fit had computed them. It excludes mapped files, imported libraries, what other trials
+    have left, and scoring. None if a worker served several cells, as in this process or on a GPU, and in records made
+    before this was measured."""
 
 
 class Seconds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlbench.contracts.record import Memory, Provenance
+from tlbench.system.memory_watch import watched_memory
 from tlbench.system.version import VERSION
 
 if TYPE_CHECKING:
@@ -47,26 +47,37 @@ class ResourceUsage:
     """The resources used by a block."""
 
     memory: Memory = Memory()
+    own_peak_bytes: int | None = None
+    """The peak of this process's memory without mapped files, and with what only its children have."""
     energy_joules: float | None = None
     seconds: float = 0.0
 
 
 @contextmanager
-def metered(device: torch.device) -> Iterator[ResourceUsage]:
-    """Measures the block; the yielded value is filled in when the block ends."""
+def metered(device: torch.device, *, sampled: bool = False) -> Iterator[ResourceUsage]:
+    """Measures the block; the yielded value is filled in when the block ends.
+
+    Args:
+        device: The device of the block's fits.
+        sampled: Whether a thread watches the memory, as `watched_memory` describes.
+    """
     usage = ResourceUsage()
-    baseline = _reset_peak(device)
+    _reset_device_peak(device)
+    watch = None
     energy = _energy_microjoules()
     began = time.perf_counter()
     try:
-        yield usage
+        with watched_memory(sampled=sampled) as watch:
+            yield usage
     finally:
         usage.seconds = time.perf_counter() - began
         after = _energy_microjoules()
         # the counter wraps around at a limit that differs by model: a difference below 0 is unknown energy
         if energy is not None and after is not None and after >= energy:
             usage.energy_joules = (after - energy) / 1e6
-        usage.memory = _peak(baseline, device)
+        if watch is not None:
+            usage.memory = Memory(watch.baseline, watch.resident_peak, *_device_peaks(device))
+            usage.own_peak_bytes = watch.own_peak
 
 
 def provenance(
@@ -141,49 +152,22 @@ def is_lost(device: torch.device) -> bool:
     return False
 
 
-def _reset_peak(device: torch.device) -> int | None:
-    """Resets the peak-memory counters; returns the host memory in use now, in bytes."""
+def _reset_device_peak(device: torch.device) -> None:
     if device.type == "cuda":
         import torch
 
         # without initialisation there are no statistics to reset; done before the clock starts, as it takes seconds
         torch.cuda.init()
         torch.cuda.reset_peak_memory_stats(device)
-    # writing 5 to clear_refs resets the high-water mark (VmHWM) of the process, which never falls by itself
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-    return _status_bytes("VmRSS")
 
 
-def _peak(baseline: int | None, device: torch.device) -> Memory:
-    allocated = reserved = None
-    if device.type == "cuda":
-        import torch
+def _device_peaks(device: torch.device) -> tuple[int | None, int | None]:
+    """Returns the peaks of a GPU's allocated and reserved memory since the reset; None on a CPU."""
+    if device.type != "cuda":
+        return None, None
+    import torch
 
-        allocated = int(torch.cuda.max_memory_allocated(device))
-        reserved = int(torch.cuda.max_memory_reserved(device))
-    peak = _status_bytes("VmHWM")
-    # the kernel counts pages in batches, so the peak can be a few pages below the memory in use at the reset
-    if peak is not None and baseline is not None:
-        peak = max(peak, baseline)
-    return Memory(baseline, peak, allocated, reserved)
-
-
-def _status_bytes(key: str) -> int | None:
-    """Returns a value of /proc/self/status in bytes.
-
-    On systems without this file it returns the memory in use, or None if psutil is not installed.
-    """
-    # not resource.getrusage: its ru_maxrss includes memory that a forked child inherited from its parent
-    with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith(f"{key}:"):
-                return int(line.split()[1]) * 1024
-    with suppress(ImportError):
-        import psutil
-
-        return int(psutil.Process(os.getpid()).memory_info().rss)
-    return None
+    return int(torch.cuda.max_memory_allocated(device)), int(torch.cuda.max_memory_reserved(device))
 
 
 def _energy_microjoules() -> int | None:

@@ -16,7 +16,7 @@ from tlbench.modeling.data import one_row_each
 from tlbench.running.fitting import session, worker
 from tlbench.running.fitting.fit import _standalone
 from tlbench.running.fitting.fit_status import status_of
-from tlbench.running.fitting.reusable_encoder import ReusableEncoder
+from tlbench.running.fitting.reusable_encoder import KeptState, ReusableEncoder
 from tlbench.running.fitting.session import resolve_device
 from tlbench.testing.toys import ToyBackbone
 
@@ -24,7 +24,7 @@ from tlbench.testing.toys import ToyBackbone
 def test_an_encoder_whose_structure_was_changed_in_place_is_not_put_back():
     reusable = ReusableEncoder(ToyBackbone().load)
     encoder = reusable.fresh()
-    put_back = reusable.keep()
+    put_back = reusable.keep().put_back
     with torch.no_grad():
         encoder.native.norm.weight.add_(1)
     assert put_back()
@@ -36,7 +36,9 @@ def test_an_encoder_whose_structure_was_changed_in_place_is_not_put_back():
 def test_a_winner_that_lost_its_encoder_is_fitted_again(runs, essence, monkeypatch):
     kept = runs.one("toy-tune", trials=3)
     keep, asked = ReusableEncoder.keep, []
-    monkeypatch.setattr(ReusableEncoder, "keep", lambda self: keep(self) and (lambda: asked.append(1) or False))
+    monkeypatch.setattr(
+        ReusableEncoder, "keep", lambda self: keep(self) and KeptState(lambda: asked.append(1) or False)
+    )
     assert essence(runs.one("toy-tune", trials=3, fresh="all")) == essence(kept)
     assert asked == [1]
 

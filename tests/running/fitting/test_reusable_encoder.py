@@ -113,7 +113,7 @@ def test_a_kept_predictor_s_encoder_is_left_to_it():
     counted = Counted()
     encoder = counted.encoder.fresh()
     inject(encoder)
-    put_back = counted.encoder.keep()
+    put_back = counted.encoder.keep().put_back
     names = list(encoder.state_dict())
     other = counted.encoder.fresh()
     assert other is not encoder

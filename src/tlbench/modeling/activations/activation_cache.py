@@ -25,6 +25,7 @@ from tlbench.modeling.disk.disk_cache import DiskCache
 from tlbench.modeling.disk.writing import EntryWriter
 from tlbench.modeling.encoder import Encoder
 from tlbench.modeling.weights import WeightTracker
+from tlbench.system.memory_watch import add_cached
 
 GIBIBYTE = 1024**3
 MAX_ENTRIES = 256
@@ -226,6 +227,10 @@ class Activations:
             for usage in self._usages:
                 usage.encode_paid_seconds += paid_seconds
             return None
+        if entry.encode_peak_bytes is not None:
+            # rows beyond the limit would be mapped from the file here, too
+            held = entry.mapped_bytes if entry.mapped_bytes <= self.limit_bytes else 0
+            add_cached(entry.encode_peak_bytes, held)
         # with a disk, the seconds paid include reading, verifying and waiting for another process
         self._record_usage(key, entry, share, entry.encode_seconds if file is None else paid_seconds)
         # a larger entry is returned but not kept: it would push out all others

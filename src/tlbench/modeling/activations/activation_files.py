@@ -6,7 +6,7 @@ import hashlib
 import platform
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +21,7 @@ from tlbench.modeling.disk.disk_cache import DiskCache, StoredArrays
 from tlbench.modeling.disk.file_format import JSON
 from tlbench.modeling.disk.writing import EntryWriter
 from tlbench.modeling.encoder import Encoder
+from tlbench.system.memory_watch import memory_growth
 
 RANDOM_WEIGHTS = "random-"
 """Identities of encoders with random weights start with this prefix. Their activations are not stored on disk, because
@@ -37,6 +38,10 @@ class StoredActivations:
     """Seconds spent on computing the activations, even if they were read from disk this time."""
     size_bytes: int
     """Memory in use: 0 if the values are mapped from disk and loaded on access."""
+    encode_peak_bytes: int | None = None
+    """Memory that encoding needed at its peak, including the activations; None if this process encoded them."""
+    mapped_bytes: int = 0
+    """Size of the activations if they are mapped from a file that another process has written."""
 
 
 class ActivationFile:
@@ -75,14 +80,16 @@ class ActivationFile:
             # another process may have stored the entry while this one waited for the lock
             if (entry := self._read()) is not None:
                 return entry
-            created = make(writer)
+            with memory_growth() as growth:
+                created = make(writer)
             if created is None:
                 return None
-            stored = self._commit(writer, created)
+            stored = self._commit(writer, created, growth.bytes)
         if not isinstance(created.value, HiddenRows) or created.value.complete:
             return created
         # the rows exceeded the memory limit and were written only: map them from the file
-        return self._read() if stored else None
+        mapped = self._read() if stored else None
+        return mapped and replace(mapped, encode_peak_bytes=None, mapped_bytes=0)
 
     @cached_property
     def _witness(self) -> str:
@@ -99,8 +106,12 @@ class ActivationFile:
             return None
         return _activations_of(stored, self._encoder.device)
 
-    def _commit(self, writer: EntryWriter, created: StoredActivations) -> bool:
-        details: dict[str, JSON] = {"encode_seconds": created.encode_seconds, "witness": self._witness}
+    def _commit(self, writer: EntryWriter, created: StoredActivations, peak_bytes: int) -> bool:
+        details: dict[str, JSON] = {
+            "encode_seconds": created.encode_seconds,
+            "encode_peak_bytes": peak_bytes,
+            "witness": self._witness,
+        }
         if isinstance(created.value, HiddenRows):
             # do not rename "places" and "masked": files that earlier versions wrote have these names
             writer.add("places", created.value.bounds)
@@ -115,20 +126,22 @@ def should_store(encoder: Encoder) -> bool:
 
 def _activations_of(stored: StoredArrays, device: torch.device) -> StoredActivations:
     seconds = float(stored.metadata["encode_seconds"])
+    # files that earlier versions wrote have no peak
+    peak = int(stored.metadata.get("encode_peak_bytes", 0))
     # features: small, and moved to the encoder's device as a whole
     if stored.metadata.get("masked") is None:
         features = torch.from_numpy(stored.array("x")).to(device)
-        return StoredActivations(
-            features, seconds, 0 if device.type == "cpu" else features.numel() * features.element_size()
-        )
+        size = 0 if device.type == "cpu" else features.nbytes
+        return StoredActivations(features, seconds, size, peak, features.nbytes - size)
     # data without rows: encoding never ran, so no array was written
     if "x" not in stored.header.arrays:
-        return StoredActivations(HiddenRows(0, masked=False), seconds, 0)
+        return StoredActivations(HiddenRows(0, masked=False), seconds, 0, peak)
     x = torch.from_numpy(stored.array("x"))
     if stored.header.arrays["x"].dtype == "BF16":
         # numpy lacks bfloat16: the array holds its bits as int16
         x = x.view(torch.bfloat16)
-    return StoredActivations(HiddenRows.mapped(x, stored.array("places"), bool(stored.metadata["masked"])), seconds, 0)
+    rows = HiddenRows.mapped(x, stored.array("places"), bool(stored.metadata["masked"]))
+    return StoredActivations(rows, seconds, 0, peak, x.nbytes)
 
 
 def _numerics(device: torch.device) -> dict[str, JSON]:

@@ -21,6 +21,7 @@ from tlbench.modeling.disk import cache_folder as disk_folder
 from tlbench.modeling.disk import cache_settings
 from tlbench.modeling.disk.file_format import Damaged, Header, Key, canonical, check_digest, read_header, view
 from tlbench.modeling.disk.writing import EntryWriter, lock_partial_file
+from tlbench.system.memory_watch import add_cached, memory_growth
 
 if TYPE_CHECKING:
     import numpy as np
@@ -122,16 +123,16 @@ class DiskCache:
     def arrays(self, kind: str, key: Key, make: Callable[[], Mapping[str, np.ndarray]]) -> Mapping[str, np.ndarray]:
         """Returns the arrays of this key; if they are not stored, calls `make` in one process and stores them."""
         if (entry := self.find(kind, key)) is not None:
-            return entry.arrays()
+            return _counted_arrays(entry)
         with self.writer(kind, key) as writer:
             # another process may have stored the entry while this one waited for the lock
             if (entry := self.find(kind, key)) is not None:
-                return entry.arrays()
-            with writer.heartbeat():
+                return _counted_arrays(entry)
+            with writer.heartbeat(), memory_growth() as growth:
                 created = make()
             for name, array in created.items():
                 writer.add(name, array)
-            stored = writer.commit({})
+            stored = writer.commit({"peak_bytes": growth.bytes})
         # the mapped file replaces the arrays in memory: its pages are shared by all processes
         entry = self.find(kind, key) if stored else None
         return created if entry is None else entry.arrays()
@@ -230,3 +231,10 @@ def _identity(handle: int, header: Header) -> tuple[object, ...]:
     # without the modification time, which changes with every use
     state = os.fstat(handle)
     return state.st_dev, state.st_ino, state.st_size, header.digest
+
+
+def _counted_arrays(entry: StoredArrays) -> Mapping[str, np.ndarray]:
+    """Returns the arrays; the memory that making them needed counts as if this process had made them."""
+    # nothing is held: a process that makes arrays maps them from the file afterwards
+    add_cached(int(entry.metadata.get("peak_bytes", 0)), 0)
+    return entry.arrays()

@@ -296,6 +296,7 @@ def peak_memory(memories: Sequence[Memory]) -> Memory:
         host.host_peak_bytes,
         _highest(memory.device_allocated_bytes for memory in memories),
         _highest(memory.device_reserved_bytes for memory in memories),
+        _highest(memory.host_own_bytes for memory in memories),
     )
 
 

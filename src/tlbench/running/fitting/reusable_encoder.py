@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -38,6 +39,16 @@ def _shallow(attributes: dict[str, Any]) -> dict[str, Any]:
         name: type(value)(value) if type(value).__name__ in {"dict", "OrderedDict", "set"} else value
         for name, value in attributes.items()
     }
+
+
+@dataclass(frozen=True)
+class KeptState:
+    """The state of an encoder after a fit, for a predictor that is used later."""
+
+    put_back: Callable[[], bool]
+    """Restores the state; returns False if a later fit has changed the structure in place, which prevents it."""
+    size_bytes: int = 0
+    """The memory that keeping the state takes."""
 
 
 Signature = tuple[tuple[str, str, int], ...]
@@ -84,19 +95,16 @@ class ReusableEncoder:
         tensors = _tensors(encoder)
         return tensors if _signature(encoder, tensors) == self._signature else None
 
-    def keep(self) -> Callable[[], bool]:
-        """Returns a function that restores the encoder's present state, for a predictor that is used later.
-
-        The function returns False if a later fit has changed the structure in place, so that nothing can be restored.
-        """
+    def keep(self) -> KeptState:
+        """Returns the encoder's present state, for a predictor that is used later."""
         encoder = self._encoder
         if encoder is None:
-            return lambda: True
+            return KeptState(lambda: True)
         tensors = _tensors(encoder)
         if _signature(encoder, tensors) != self._signature:
             # The fit changed the structure, so the encoder is left to the predictor and the next fit loads another.
             self._encoder = None
-            return lambda: True
+            return KeptState(lambda: True, _size(tensors))
         # Only tensors that differ are copied: for a frozen encoder that is none.
         changed = {
             name: tensor.detach().cpu().clone()
@@ -112,7 +120,7 @@ class ReusableEncoder:
             _restore(encoder, tensors, {**pristine, **changed}, trainable)
             return True
 
-        return put_back
+        return KeptState(put_back, _size(changed))
 
 
 def _restore(encoder: Encoder, tensors: dict[str, Tensor], values: dict[str, Tensor], trainable: set[str]) -> None:
@@ -130,6 +138,10 @@ def _restore(encoder: Encoder, tensors: dict[str, Tensor], values: dict[str, Ten
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
     """Returns all parameters and buffers by name. Walking over all modules is the main cost of `fresh`."""
     return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+
+
+def _size(tensors: dict[str, Tensor]) -> int:
+    return sum(tensor.nbytes for tensor in tensors.values())
 
 
 def _signature(module: nn.Module, tensors: dict[str, Tensor]) -> Signature:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,16 +16,18 @@ import torch
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.executor import FitOrder, OrderResult
-from tlbench.contracts.record import FitResult, Memory
+from tlbench.contracts.record import FitResult
 from tlbench.contracts.strategy import Predictor
 from tlbench.metrics.scored import Scored
 from tlbench.metrics.scored_arrays import scored_of
 from tlbench.running.cells.failures import DISK_FULL
 from tlbench.running.fitting import saved_predictors as saved
+from tlbench.running.fitting.cell_memory import CellMemory
 from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.cross_validation import run_fits_or_folds
 from tlbench.running.fitting.fit import Fitted, truncated_shares
 from tlbench.running.fitting.fit_status import status_of
+from tlbench.running.fitting.reusable_encoder import KeptState
 from tlbench.running.fitting.session import Session, caught_errors, resolve_device, restored_globals
 from tlbench.running.fitting.timing import predict_timed
 from tlbench.running.scoring import scores
@@ -38,13 +41,13 @@ DEVICE_LOST = 70
 
 @dataclass(frozen=True)
 class _KeptPredictor:
-    """The best predictor of a search so far, and a function that restores its encoder as the fit left it."""
+    """The best predictor of a search so far, with its encoder's state as the fit left it."""
 
     fit_id: str
     score: float
     predictor: Predictor
     result: FitResult
-    restore_encoder: Callable[[], bool]
+    encoder: KeptState
 
 
 class Worker:
@@ -63,14 +66,18 @@ class Worker:
         self._environment: dict[str, str] = {}
         self._context: CellContext | None = None
         self._kept: _KeptPredictor | None = None
-        self._baseline: int | None = None
+        self._memory = CellMemory(isolated)
 
     def carry_out(self, order: FitOrder) -> OrderResult:
         """Carries out an order and returns its result, which also reports errors of plugins."""
         usage = ResourceUsage()
         try:
             session = self._session_for(order)
-            with restored_globals(), metered(session.device) as usage:
+            kept_bytes = self._kept.encoder.size_bytes if self._kept else 0
+            if self.isolated:
+                # What the last fit left in reference cycles is not part of this one.
+                gc.collect()
+            with restored_globals(), metered(session.device, sampled=self.isolated) as usage:
                 answer = self._answer(order, self._context_for(order, session))
         except OSError as error:
             # No cell is to blame for a full disk, so the run ends instead of failing cell after cell.
@@ -85,7 +92,7 @@ class Worker:
         return msgspec.structs.replace(
             answer,
             worker=self.name,
-            memory=self._with_first_baseline(usage.memory),
+            memory=self._memory.of_order(order, usage, kept_bytes),
             energy_joules=usage.energy_joules,
             made_with=self._context.provenance() if self._context else answer.made_with,
         )
@@ -126,8 +133,8 @@ class Worker:
         score = sign * result.validation
         if any(other is not None and score <= other for other in (best, mine)):
             return
-        restore_encoder = context.encoder.keep() if context.encoder else _nothing
-        self._kept = _KeptPredictor(_fit_id(order), score, predictor, result, restore_encoder)
+        state = context.encoder.keep() if context.encoder else KeptState(_nothing)
+        self._kept = _KeptPredictor(_fit_id(order), score, predictor, result, state)
         saved.save(order, _fit_id(order), fitted[0], context.session.caught)
 
     def _reused(self, order: FitOrder, context: CellContext) -> list[Fitted] | None:
@@ -135,7 +142,7 @@ class Worker:
         if order.purpose != "final" or len(order.fits) > 1 or order.cell.protocol.refits_winner:
             return None
         kept = self._kept
-        if kept is not None and kept.fit_id == _fit_id(order) and kept.restore_encoder():
+        if kept is not None and kept.fit_id == _fit_id(order) and kept.encoder.put_back():
             found: Fitted | None = Fitted(kept.result, kept.predictor)
         else:
             found = saved.load(order, _fit_id(order), context)
@@ -169,14 +176,6 @@ class Worker:
             self._context = CellContext(order.cell, session, order.precision)
         assert self._context is not None
         return self._context
-
-    def _with_first_baseline(self, memory: Memory) -> Memory:
-        """Returns the memory use, with the baseline from before the process's first order, when nothing was loaded."""
-        if not self.isolated:
-            return memory
-        if self._baseline is None:
-            self._baseline = memory.host_baseline_bytes
-        return msgspec.structs.replace(memory, host_baseline_bytes=self._baseline)
 
 
 def _predict_test(fitted: Fitted, order: FitOrder, context: CellContext) -> FitResult:

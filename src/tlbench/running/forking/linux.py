@@ -1,4 +1,4 @@
-"""Linux system calls and files: prctl, child processes, and the count of out-of-memory kills."""
+"""Linux system calls and files: prctl, ended processes, and the count of out-of-memory kills."""
 
 from __future__ import annotations
 
@@ -48,20 +48,6 @@ def name_process(name: str) -> None:
         import ctypes
 
         _prctl(_SET_NAME, ctypes.c_char_p(name.encode(errors="replace")))
-
-
-def children(pid: int) -> set[int]:
-    """Returns the pids of a process's children, zombies included."""
-    found: set[int] = set()
-    try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            # When a thread ends, its children go to another thread of the process.
-            with suppress(ProcessLookupError):
-                found.update(map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split()))
-    except FileNotFoundError:
-        # The kernel was built without CONFIG_PROC_CHILDREN.
-        return {int(other) for other in os.listdir("/proc") if other.isdigit() and _parent(other) == pid}
-    return found
 
 
 def ended() -> int | None:
@@ -136,11 +122,3 @@ class MemoryKills:
             elif not controllers:
                 files += [top / inside / "memory.events" for top in (groups, groups / "unified")]
         return files
-
-
-def _parent(pid: str) -> int | None:
-    try:
-        # The second field is the process name in brackets, which may contain blanks and brackets itself.
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except (OSError, ValueError, IndexError):
-        return None

@@ -24,6 +24,7 @@ from typing import NoReturn
 from tlbench.running.forking import frames
 from tlbench.running.forking import linux as system
 from tlbench.running.forking.serve import preload, prepare_streams, serve
+from tlbench.system.child_processes import children
 
 CLOSED_SECONDS = 1.0
 """Time in seconds that a worker whose socket is closed has to end by itself before it is killed."""
@@ -93,7 +94,7 @@ class _Server:
         self._delayed: list[tuple[float, bytes]] = []
         """Reports that wait until a dead worker's processes are gone, each with the latest time to send it."""
         self._kills = system.MemoryKills()
-        self._own_children = system.children(os.getpid())
+        self._own_children = children(os.getpid())
         """The pids of processes that preloaded modules have started; they are not orphans of a worker."""
         # The usual self-pipe: SIGCHLD writes a byte, which wakes up `poll`. A full pipe wakes it just as well.
         self._wake, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -263,7 +264,7 @@ class _Server:
 
     def _sweep(self) -> bool:
         """Kills the orphans of dead workers and returns whether there were any; their deaths cause further signals."""
-        left = system.children(os.getpid()) - self._workers.keys() - self._own_children - self._branches
+        left = children(os.getpid()) - self._workers.keys() - self._own_children - self._branches
         for pid in left:
             # The server adopts orphans, so a child that it did not fork was started by a worker that has ended.
             system.kill(pid, group=False)

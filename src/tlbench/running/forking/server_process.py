@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from tlbench.running.forking import linux as system
 from tlbench.running.forking.workers import WorkerProcess
+from tlbench.system.child_processes import children
 
 MARK = "TLBENCH_FORK_SERVER"
 """An environment variable of a server that all processes started by it inherit. The driver recognises orphans by it."""
@@ -63,7 +64,7 @@ def end_server(server: ServerProcess, branches: Sequence[ServerProcess], seconds
     while time.monotonic() < deadline:
         # Only children of this process that are known by pid or mark: pids are reused, and the driver may have other
         # children of its own.
-        left = system.children(os.getpid())
+        left = children(os.getpid())
         left = {pid for pid in left if pid in pids or system.environment_has(pid, server.mark)}
         for pid in left:
             with suppress(OSError):

@@ -158,7 +158,7 @@ class StrategyConformance:
         rehearsal = self.rehearsal()
         fitted = self._fitted(rehearsal)
         # Fits share one encoder, so a run restores its state before it predicts with an earlier predictor.
-        restore = rehearsal.encoder.keep() if rehearsal.encoder else lambda: None
+        restore = rehearsal.encoder.keep().put_back if rehearsal.encoder else lambda: True
         before = self._predict(rehearsal, fitted)
         self._fitted(rehearsal, seed=1)
         restore()

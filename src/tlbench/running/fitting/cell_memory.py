@@ -1,0 +1,44 @@
+"""What of a worker's memory is its cell's own."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tlbench.contracts.executor import FitOrder
+from tlbench.contracts.record import Memory
+from tlbench.system.measure import ResourceUsage
+from tlbench.system.memory_readings import read_memory
+
+
+class CellMemory:
+    """The memory of a worker when it started, from which the memory of its cell is counted."""
+
+    def __init__(self, isolated: bool) -> None:
+        """Takes the first reading; create it before anything is loaded.
+
+        Args:
+            isolated: Whether this is a dedicated worker process; of another process nothing is known to be a cell's.
+        """
+        self._start = read_memory() if isolated else None
+        self._cell = ""
+        self._serves_one = True
+
+    def of_order(self, order: FitOrder, usage: ResourceUsage, kept_bytes: int) -> Memory:
+        """Returns the memory of an order.
+
+        Args:
+            order: The order, after it was carried out.
+            usage: What was measured meanwhile.
+            kept_bytes: The size of what another trial had left for later when the order began.
+        """
+        memory, start = usage.memory, self._start
+        if start is None:
+            return memory
+        # On a GPU and with some executors a worker serves several cells, and what the first one left cannot be told
+        # from what the second one needs.
+        self._serves_one = self._serves_one and self._cell in {"", order.cell.id}
+        self._cell = order.cell.id
+        own = None
+        if usage.own_peak_bytes is not None and self._serves_one and order.device == "cpu" and order.purpose != "score":
+            own = max(0, usage.own_peak_bytes - start.own - kept_bytes)
+        return msgspec.structs.replace(memory, host_baseline_bytes=start.resident, host_own_bytes=own)
