@@ -134,10 +134,12 @@ def _short(value: Any) -> str:
 
 
 def added_bytes(records: dict[tuple[str, ...], dict[str, Any]]) -> float:
-    """Returns the median memory of workers beyond their initial memory."""
+    """Returns the median memory of the cells' own, or of workers beyond their initial memory in older records."""
     memories = [record.get("memory") or {} for record in records.values()]
     added = [
-        one["host_peak_bytes"] - one["host_baseline_bytes"]
+        one["host_own_bytes"]
+        if one.get("host_own_bytes") is not None
+        else one["host_peak_bytes"] - one["host_baseline_bytes"]
         for one in memories
         if one.get("host_peak_bytes") and one.get("host_baseline_bytes")
     ]

@@ -7,12 +7,13 @@ import gc
 import json
 import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from tlbench_finetune.finetune import FullFinetune
 from tlbench_hf.plugin import tlbench_backbones
 
 from tlbench import Example, Examples, Float, Protocol, SpaceContext, Strategy, Trainable
+from tlbench.system.memory_readings import read_memory
+from tlbench.system.memory_watch import watched_memory
 from tlbench.testing.jobs import Rehearsal
 from tlbench.testing.toys import ToyTask
 
@@ -66,10 +67,10 @@ def main(strategy_name: str, rows: str, max_length: str, backbone_name: str = "m
         replace(strategy, train_batch_size=1), backbones["minilm-l0" if strategy_name != "lora" else "minilm-l3"], task
     )
     rehearsal = rehearsed(strategy, backbone, task)
-    before = resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")
-    result = rehearsal.fit().result
-    taken = resident("VmHWM") - before
+    before = read_memory().own
+    with watched_memory() as watch:
+        result = rehearsal.fit().result
+    taken = watch.own_peak - before
     assert result.status == "ok", result.traceback
     resources = strategy.resources(backbone, task)
     estimate = resources.memory_bytes + resources.host_bytes + resources.cpu_bytes
@@ -90,13 +91,6 @@ def rehearsed(strategy, backbone, task):
 def fitted(strategy, backbone, task):
     result = rehearsed(strategy, backbone, task).fit().result
     assert result.status == "ok", result.traceback
-
-
-def resident(key: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{key}:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError(f"no {key} in /proc/self/status")
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def record(of, predictions=None, metrics=("accuracy",), status="ok", trials=1, p
     defaults = {
         "validation": 0.9,
         "seconds": Seconds(setup=0, encode=8.1, encode_paid=2.0, fit=26.2, search=131.0, predict=1.4, total=170.0),
-        "memory": Memory(host_baseline_bytes=300_000_000, host_peak_bytes=812_000_000),
+        "memory": Memory(300_000_000, 812_000_000, host_own_bytes=480_000_000),
         "parameters": 22_713_986,
         "trainable_parameters": 770,
         "test_reads": 1,

@@ -27,11 +27,17 @@ class Room:
     """Whether this is the machine's main memory; False for the memory of a GPU."""
 
 
-def needed_bytes(resources: Resources, host: bool) -> int | None:
-    """Returns the bytes that a worker needs for a fit, of main memory (`host`) or of GPU memory; None if unknown."""
+def fit_bytes(resources: Resources, host: bool) -> int | None:
+    """Returns the bytes that a fit adds to a new worker, of main memory (`host`) or of GPU memory; None if unknown."""
     if resources.memory_bytes is None:
         return None
-    return resources.memory_bytes + (WORKER_BYTES + resources.host_bytes + resources.cpu_bytes if host else 0)
+    return resources.memory_bytes + (resources.host_bytes + resources.cpu_bytes if host else 0)
+
+
+def needed_bytes(resources: Resources, host: bool) -> int | None:
+    """Returns the bytes that a worker needs for a fit, of main memory (`host`) or of GPU memory; None if unknown."""
+    needed = fit_bytes(resources, host)
+    return needed + WORKER_BYTES if needed is not None and host else needed
 
 
 def workers_in(room: Room, cells: Iterable[Cell], catalog: Catalog) -> int | None:

@@ -56,7 +56,7 @@ COLUMNS: dict[str, str] = {
     "predict_seconds": "float64",
     "total_seconds": "float64",
     "host_peak_bytes": "Int64",
-    "host_added_bytes": "Int64",
+    "host_own_bytes": "Int64",
     "device_allocated_bytes": "Int64",
     "device_reserved_bytes": "Int64",
     "energy_joules": "float64",
@@ -100,7 +100,8 @@ COLUMNS: dict[str, str] = {
 - `trials` the number of trials; `searched` tells whether their settings
   differed. `trials_planned` is the planned number of trials of a search that a time limit stopped, else missing.
 - `encode_seconds` is the time that encoding takes for the cell alone, even if it reused activations of other cells.
-  `host_added_bytes` is the worker's peak memory minus its memory before the cell.
+- `host_own_bytes` is the peak of the memory that a fit of the cell held, beyond what a new worker has, and
+  `host_peak_bytes` that of the whole worker process. The first is missing if a worker served several cells.
 - `energy_joules` is the energy of all processor packages while the cell ran: it includes other processes and excludes
   the GPU.
 - `overlap` is the number of test examples whose inputs are equal to those of an example of train or validation.

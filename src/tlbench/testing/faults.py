@@ -24,6 +24,7 @@ from tlbench.contracts.task import Examples, SplitName, Task
 from tlbench.testing.process_faults import (
     MET,
     ExitingStrategy,
+    HoldingStrategy,
     InterruptingStrategy,
     LitteringStrategy,
     SlowStrategy,
@@ -285,6 +286,7 @@ def tlbench_strategies() -> Iterable[Strategy]:
         DivergingStrategy(),
         OutOfMemoryStrategy(),
         SlowStrategy(),
+        HoldingStrategy(),
         ExitingStrategy(),
         InterruptingStrategy(),
         LitteringStrategy(),

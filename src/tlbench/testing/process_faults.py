@@ -107,6 +107,23 @@ class SlowStrategy(ToyFit):
         return ToyFit.fit(self, job)
 
 
+@dataclass(frozen=True)
+class HoldingStrategy(ToyFit):
+    """Holds memory of a known size for a moment before it fits."""
+
+    name = "toy-holding"
+
+    megabytes: int = 0
+    """The size in units of 1,000,000 bytes."""
+
+    def fit(self, job: Job) -> Predictor:
+        """Fits as `toy-fit` after it has written to every page of the memory and freed it."""
+        import numpy as np
+
+        np.ones(self.megabytes * 1_000_000, dtype=np.uint8)
+        return ToyFit.fit(self, job)
+
+
 def append(file: Path, line: str) -> None:
     """Appends a line in one system call, so that lines of concurrent processes do not mix."""
     descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)

@@ -153,6 +153,8 @@ def test_a_record_shows_what_was_measured_beside_the_estimate():
     estimate = Resources(memory_bytes=1 << 30, host_bytes=1 << 29)
     assert memory_text(record, estimate) == "3.0 GiB at its peak, 1.0 MiB when the cell began; estimated 2.5 GiB"
     assert memory_text(record, None) == "3.0 GiB at its peak, 1.0 MiB when the cell began"
+    own = msgspec.structs.replace(record, memory=Memory(1 << 20, 3 << 30, host_own_bytes=1 << 30))
+    assert memory_text(own, estimate) == "1.0 GiB at its peak, beyond 1.0 MiB of a new worker; estimated 1.5 GiB"
     on_device = msgspec.structs.replace(record, memory=Memory(0, 3 << 30, 1 << 29, 1 << 30))
     assert memory_text(on_device, estimate) == "512.0 MiB at its peak on the device; estimated 1.0 GiB"
     assert memory_text(msgspec.structs.replace(record, memory=Memory()), estimate) == ""

@@ -44,4 +44,5 @@ def test_what_a_cell_added_to_memory_is_one_process_s_own():
     assert peak_memory([one, Memory(9000, 9100)]) == Memory(9000, 9100, 7, 8)
     assert peak_memory([Memory(), one]) == Memory(100, 150, 7, 8)
     assert peak_memory([Memory(), Memory(100, 100)]) == Memory(100, 100), "measured, and nothing added"
+    assert peak_memory([Memory(100, 150, host_own_bytes=7), Memory(100, 300)]) == Memory(100, 300, host_own_bytes=7)
     assert peak_memory([Memory(), Memory(100, 90)]) == Memory(100, 90)

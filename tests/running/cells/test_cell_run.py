@@ -26,6 +26,7 @@ def test_searches_fits_the_winner_per_seed_and_scores(runs):
     assert record.provenance.distributions["torch"]
     assert set(record.provenance.data) == {"train", "validation", "test"}
     assert record.memory.host_peak_bytes >= record.memory.host_baseline_bytes
+    assert record.memory.host_own_bytes is None, "in one process for all cells, no memory is known to be a cell's own"
     assert record.trainable_parameters == record.parameters > 0
 
 

@@ -13,7 +13,7 @@ from tlbench.contracts.errors import StoreError, UnknownName
 from tlbench.contracts.record import Record
 from tlbench.contracts.resources import Resources
 from tlbench.modeling.disk.cache_settings import size_text
-from tlbench.planning.capacity import needed_bytes
+from tlbench.planning.capacity import fit_bytes, needed_bytes
 from tlbench.results.notes.floor_notes import floor_note
 from tlbench.results.notes.provenance_notes import mixed_provenance
 from tlbench.results.records.record_files import Unreadable
@@ -106,6 +106,13 @@ def search_text(record: Record) -> str:
 def memory_text(record: Record, resources: Resources | None) -> str:
     """Returns the measured peak of memory and the estimate for it; empty if nothing was measured."""
     memory = record.memory
+    own = memory.host_own_bytes
+    if own is not None and memory.device_allocated_bytes is None:
+        text = f"{size_text(own)} at its peak"
+        if memory.host_baseline_bytes is not None:
+            text += f", beyond {size_text(memory.host_baseline_bytes)} of a new worker"
+        needed = fit_bytes(resources, host=True) if resources else None
+        return text if needed is None else f"{text}; estimated {size_text(needed)}"
     # A fit on a GPU is limited by the GPU's memory; the machine's is measured too, but is not what runs out.
     on_device = memory.device_allocated_bytes is not None
     peak = memory.device_allocated_bytes if on_device else memory.host_peak_bytes

@@ -29,7 +29,7 @@ SHOWN: Mapping[str, tuple[str, ...]] = {
     "fit": ("fit_seconds",),
     "search": ("search_seconds",),
     "predict": ("predict_seconds",),
-    "memory": ("host_peak_bytes",),
+    "memory": ("host_own_bytes", "host_peak_bytes"),
     "device_memory": ("device_allocated_bytes",),
     "trained": ("trainable_parameters",),
 }

@@ -83,7 +83,7 @@ class CellSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array
     predict_seconds: float | None = None
     total_seconds: float | None = None
     host_peak_bytes: int | None = None
-    host_added_bytes: int | None = None
+    host_own_bytes: int | None = None
     device_allocated_bytes: int | None = None
     device_reserved_bytes: int | None = None
     energy_joules: float | None = None
@@ -123,7 +123,6 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
         if provenance_key not in self.provenances:
             self.provenances[provenance_key] = msgspec.structs.replace(provenance, python="", platform="", started="")
         seconds, memory = record.seconds, record.memory
-        peak, baseline = memory.host_peak_bytes, memory.host_baseline_bytes
         scored = self._scored(record)
         # A record may come from someone else. Without a score there is nothing to rank an "ok" by.
         fails = "value" not in scored and record.status == OK
@@ -151,8 +150,8 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
             search_seconds=seconds.search,
             predict_seconds=seconds.predict,
             total_seconds=seconds.total,
-            host_peak_bytes=peak,
-            host_added_bytes=None if peak is None or baseline is None else max(0, peak - baseline),
+            host_peak_bytes=memory.host_peak_bytes,
+            host_own_bytes=memory.host_own_bytes,
             device_allocated_bytes=memory.device_allocated_bytes,
             device_reserved_bytes=memory.device_reserved_bytes,
             energy_joules=record.energy_joules,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tlbench.results.columns import OK, ONE_FIT, PENDING, STRATEGY, Row, metric_column
 from tlbench.results.notes.floor_notes import LEGEND
 from tlbench.results.ranking import ONE_SEED
+from tlbench.results.render.memory_texts import memory_legend
 from tlbench.results.render.value_texts import ONE_SEED_TEXT, is_searched
 
 
@@ -34,7 +35,7 @@ def legend(rows: Sequence[Row]) -> list[str]:
     lines += _fitted_on(done)
     lines.append(
         "encode is what encoding would cost on its own, whoever paid for it; fit and predict are of one seed; "
-        "memory is the worker's peak."
+        f"{memory_legend(done)}."
     )
     if any(row["at_floor"] for row in done):
         lines.append(LEGEND)

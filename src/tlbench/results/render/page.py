@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SECTION_COLUMNS = ("task", "status", "metric", "metric_label", "greater_is_better", "n", "groups", "group")
-_F1 = ("metric.f1", "metric.f1_macro")
+_IF_PRESENT = ("metric.f1", "metric.f1_macro", "host_own_bytes", "host_peak_bytes")
+"""Columns of which the legend reads only whether a row has a value."""
 _LEGEND_LIMIT = 4 * LIMIT
 """Maximum number of characters of a sentence of the legend, which may list many metrics."""
 _LEGEND_COLUMNS = (
@@ -185,9 +186,9 @@ class Page:
     @cached_property
     def legend(self) -> tuple[str, ...]:
         """Sentences that explain the columns and marks of the page."""
-        # Thousands of rows have few distinct combinations of these values. Of F1, only its presence matters.
+        # Thousands of rows have few distinct combinations of these values, if numbers count as present or missing.
         columns = {name: self._columns[name] for name in _LEGEND_COLUMNS}
-        columns |= {name: [value is not None or None for value in self._columns[name]] for name in _F1}
+        columns |= {name: [value is not None or None for value in self._columns[name]] for name in _IF_PRESENT}
         kinds = dict.fromkeys(zip(*columns.values(), strict=True))
         rows = [dict(zip(columns, kind, strict=True)) for kind in kinds]
         sentences = [*self.view.remarks, *legend([row for row in rows if row["status"] != PENDING])]
@@ -201,7 +202,7 @@ class Page:
     @cached_property
     def _columns(self) -> Mapping[str, Sequence[Any]]:
         """Columns of all rows, not as row dicts: converting a large table is slow, so only shown rows become dicts."""
-        names = dict.fromkeys((*_SECTION_COLUMNS, *_LEGEND_COLUMNS, *_F1, *NEEDED, "expected", "cell"))
+        names = dict.fromkeys((*_SECTION_COLUMNS, *_LEGEND_COLUMNS, *_IF_PRESENT, *NEEDED, "expected", "cell"))
         if isinstance(self._table, Table):
             return self._table.columns(names)
         return columns_of(self._table[list(names)])

@@ -8,6 +8,7 @@ from typing import Any
 
 from tlbench.results.columns import Row, metric_column
 from tlbench.results.render import value_texts as cells
+from tlbench.results.render.memory_texts import memory, memory_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ RANKING = (
     Column("fit", "fit", "fit", _seconds("fit_seconds")),
     Column("search", "search", "search", _seconds("search_seconds")),
     Column("predict", "predict", "predict", _seconds("predict_seconds")),
-    Column("memory", "memory", "memory", _column("host_peak_bytes", lambda row: cells.size(row["host_peak_bytes"]))),
+    Column("memory", "memory", "memory", lambda row: (memory_bytes(row), memory(row))),
     Column(
         "device_memory", "device memory", "device\nmemory",
         _column("device_allocated_bytes", lambda row: cells.size(row["device_allocated_bytes"])),

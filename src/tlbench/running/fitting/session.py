@@ -21,6 +21,7 @@ from tlbench.modeling.data import Data, bare, checked
 from tlbench.modeling.disk import disk_cache
 from tlbench.modeling.encoder import Encoder
 from tlbench.modeling.precision import to_bf16_weights
+from tlbench.modeling.private_weights import make_private
 from tlbench.running.fitting.reusable_encoder import ReusableEncoder
 from tlbench.running.splits import Splits
 
@@ -82,7 +83,9 @@ class Session:
         encoder = self.catalog.backbone(backbone).item.load(pretrained=pretrained)
         if precision == "bf16-weights":
             to_bf16_weights(encoder)
-        return encoder.to(self.device)
+        encoder = encoder.to(self.device)
+        make_private(encoder)
+        return encoder
 
     def splits(self, task: str) -> Splits:
         """Returns a task's splits."""

@@ -20,9 +20,9 @@ from tlbench.contracts.record import FitResult
 from tlbench.contracts.strategy import Predictor
 from tlbench.metrics.scored import Scored
 from tlbench.metrics.scored_arrays import scored_of
+from tlbench.running.cell_memory import CellMemory
 from tlbench.running.cells.failures import DISK_FULL
 from tlbench.running.fitting import saved_predictors as saved
-from tlbench.running.fitting.cell_memory import CellMemory
 from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.cross_validation import run_fits_or_folds
 from tlbench.running.fitting.fit import Fitted, truncated_shares
