@@ -133,7 +133,7 @@ def _rendered(table: Table, title: str, command: str, format_: str, view: View) 
     """Returns a rendered leaderboard as text that UTF-8 can encode.
 
     Raises:
-        UsageError: The format is unknown, or its renderer fails or returns something other than text.
+        UsageError: The format is unknown, or its renderer fails, refuses the table or returns no text.
     """
     from tlbench.results.render.page import Limits, Page
 
@@ -143,6 +143,8 @@ def _rendered(table: Table, title: str, command: str, format_: str, view: View) 
         # Creating the page is inside, since `is_short` may be a property of the plugin.
         page = Page(table, title, command, limits=Limits() if renderer.is_short else None, view=view)
         text = renderer.render(page)
+    except UsageError:
+        raise
     except (Exception, SystemExit) as error:
         raise UsageError(f"{fault}, failed: {type(error).__name__}: {error}") from error
     if not isinstance(text, str):

@@ -28,6 +28,7 @@ COLUMNS: dict[str, str] = {
     "greater_is_better": "bool",
     "in_points": "bool",
     "metric_worst": "float64",
+    "metric_best": "float64",
     "value": "float64",
     "low": "float64",
     "high": "float64",
@@ -36,6 +37,10 @@ COLUMNS: dict[str, str] = {
     "seed_min": "float64",
     "seed_max": "float64",
     "gain": "float64",
+    "gain_low": "float64",
+    "gain_high": "float64",
+    "gain_interval_of": "str",
+    "gain_over": "str",
     "n": "Int64",
     "groups": "Int64",
     "group": "str",
@@ -88,13 +93,16 @@ COLUMNS: dict[str, str] = {
   minus those that are significantly worse: the ranks that the data allow. Rows with one seed have neither.
 - `ranked_by` is "paired test"; "intervals" if predictions are missing or are for different examples; or "one seed".
 - `metric_label` is the metric's name in headings. `in_points` tells whether the metric is a fraction of 1, which tables
-  multiply by 100. `metric_worst` is the value of a failed cell in a mean over tasks, if the metric has such a value.
+  multiply by 100. `metric_worst` and `metric_best` are the ends of its scale, if it has them.
 - `value` is the primary `metric` on the test split, averaged over seeds. `low` and `high` are the ends of its 95%
   interval; `interval_of` is "strategy" for an interval of the strategy's expected score, over test examples and seeds,
   and "one fit" for one over test examples alone, as with fewer than three seeds or without predictions.
   `seed_std` (of a sample: S seeds divide by S - 1), `seed_min` and `seed_max` are the spread over seeds.
-- `gain` is how much better `value` is than the value of `from-scratch` on the same task and backbone, in points
-  (hundredths), or in the metric's own unit if the metric is not a fraction of 1.
+- `gain` is how much better `value` is than that of the best floor, in points (hundredths), or in the metric's own unit
+  if the metric is not a fraction of 1. Floors are strategies that know nothing (`floors.py`): those without a backbone,
+  such as `majority`, and those with the same backbone, such as `from-scratch`; on the same task, training data and test
+  split. `gain_over` is the strategy of that floor. `gain_low` and `gain_high` are the ends of the gain's 95% interval,
+  paired over test examples; `gain_interval_of` is "strategy" for one over seeds too, "one fit" with one seed.
 - `n` is the number of test examples, and `groups` the number of groups that intervals and tests resample as wholes,
   each a `group`, such as a document; missing and empty where each example counts as independent.
 - `trials` the number of trials; `searched` tells whether their settings

@@ -30,6 +30,7 @@ from tlbench.results.records.parallel_reading import read_summaries
 from tlbench.results.records.record_files import Unreadable, newest_attempts, read_regular_file
 from tlbench.results.records.store import Store
 from tlbench.results.records.summaries import CellSummary, Summaries
+from tlbench.results.significance.score_variance import ScoreVariance
 from tlbench.system.durable import Stamp, stamp_of
 
 NAME = "index.bin"
@@ -40,7 +41,14 @@ _MAX_BYTES, _MAX_BYTES_PER_FILE = 2**24, 2**12
 
 A larger file is not read, because a file from someone else could fill the memory. Real files are far smaller.
 """
-_Places = tuple[list[int | None], list[int | None], list[str], list[float | None], list[float | None]]
+_Places = tuple[
+    list[int | None],
+    list[int | None],
+    list[str],
+    list[float | None],
+    list[float | None],
+    list[ScoreVariance | None],
+]
 """The fields of `Place` for a group of summaries, as lists, which take less space than a list of places."""
 
 
@@ -224,6 +232,7 @@ class Index:
                     [place.ranked_by for place in computed],
                     [place.low for place in computed],
                     [place.high for place in computed],
+                    [place.variance for place in computed],
                 )
                 self._changed = True
             return computed

@@ -22,9 +22,11 @@ from tlbench.results.columns import (
     as_rows,
     with_metrics,
 )
+from tlbench.results.gains.gain import NO_GAIN, gain_columns, gains
 from tlbench.results.notes.floor_notes import floor_notes, futility_note
 from tlbench.results.notes.provenance_notes import differences, stopped_early
-from tlbench.results.ranking import NOWHERE, Place, Ranked, by_intervals, by_predictions, gains, goodness, places
+from tlbench.results.over_tasks import KEY, NEEDED, Averages, averages
+from tlbench.results.ranking import NOWHERE, Place, Ranked, by_intervals, by_predictions, goodness, places
 from tlbench.results.records.summaries import CellSummary, Summaries, summaries_of
 from tlbench.results.variants import variants_of
 
@@ -119,13 +121,14 @@ class Table:
         for i, task in enumerate(tasks):
             groups[task].append(i)
         conditions = _conditions(summaries)
-        all_gains: list[float | None] = [None] * len(cells)
+        all_gains = [NO_GAIN] * len(cells)
         all_places = [NOWHERE] * len(cells)
         # Columns are kept in the order of the summaries, and put into that of the table when they are read.
         order: list[int] = []
         for task in _task_order(summaries, tasks, planned):
             group = [cells[i] for i in groups[task]]
-            group_gains, group_places = gains(group, metrics, conditions), places(group, ranked, metrics)
+            group_places = places(group, ranked, metrics)
+            group_gains = gains(group, metrics, conditions, group_places)
             for i, gain, place in zip(groups[task], group_gains, group_places, strict=True):
                 all_gains[i], all_places[i] = gain, place
             # Rows with equal scores are sorted by their names, so that the order of the records changes nothing.
@@ -134,11 +137,11 @@ class Table:
                 for one, i in zip(group, groups[task], strict=True)
             ]
             order += [key[-1] for key in sorted(keys)]
-        self._summaries, self._order = summaries, order
+        self._summaries, self._order, self._whole = summaries, order, order
         self._computed: dict[str, Sequence[Any]] = {
             "task": tasks,
             "variant": variants,
-            "gain": all_gains,
+            **gain_columns(all_gains),
             "notes": _notes(summaries, tasks),
             "expected": _expected(cells, planned),
             **_place_columns(cells, all_places),
@@ -172,6 +175,12 @@ class Table:
     def columns(self, names: Iterable[str]) -> dict[str, Sequence[Any]]:
         """Returns these columns of all rows, in the order of the frame, without importing pandas."""
         return {name: list(map(values.__getitem__, self._order)) for name, values in self._columns(names).items()}
+
+    def averages(self) -> Averages:
+        """Returns the averages over tasks, of all rows that the table had before rows were picked."""
+        whole = self.pick(())
+        whole._order = self._whole
+        return averages(whole.columns((*NEEDED, "variance"))).shown(self.columns(KEY))
 
     def pick(self, places: Iterable[int]) -> Table:
         """Returns a table of some rows (by their numbers in the frame) in this order; ranks and notes stay."""
@@ -241,16 +250,21 @@ def _column(values: Sequence[Any], dtype: str) -> Any:
 def _metric_columns(names: Sequence[str], metrics: Mapping[str, Metric]) -> dict[str, list[Any]]:
     """Returns the columns that describe each row's metric."""
     # A record may name a metric that this installation lacks: its row is shown with the properties of most metrics.
-    unknown = ("unknown metric", True, True, 0.0)
-    facts: dict[str, tuple[str, bool, bool, float | None]] = {"": ("", True, True, 0.0)}
+    unknown = ("unknown metric", True, True, 0.0, 1.0)
+    facts: dict[str, tuple[str, bool, bool, float | None, float | None]] = {"": ("", True, True, 0.0, 1.0)}
     for name in {*names} - {""}:
         metric = metrics.get(name)
-        facts[name] = (metric.label, metric.greater_is_better, metric.in_points, metric.worst) if metric else unknown
+        facts[name] = _facts(metric) if metric else unknown
     columns = {}
-    for position, title in enumerate(("metric_label", "greater_is_better", "in_points", "metric_worst")):
+    for position, title in enumerate(("metric_label", "greater_is_better", "in_points", "metric_worst", "metric_best")):
         of = {name: fact[position] for name, fact in facts.items()}
         columns[title] = [of[name] for name in names]
     return columns
+
+
+def _facts(metric: Metric) -> tuple[str, bool, bool, float | None, float | None]:
+    best = metric.highest if metric.greater_is_better else metric.lowest
+    return metric.label, metric.greater_is_better, metric.in_points, metric.worst, best
 
 
 def _place_columns(cells: Sequence[CellSummary], all_places: Sequence[Place]) -> dict[str, list[Any]]:
@@ -260,6 +274,7 @@ def _place_columns(cells: Sequence[CellSummary], all_places: Sequence[Place]) ->
         "rank": [place.rank for place in all_places],
         "rank_last": [place.rank_last for place in all_places],
         "ranked_by": [place.ranked_by for place in all_places],
+        "variance": [place.variance for place in all_places],
         "low": [one.low if place.low is None else place.low for one, place in pairs],
         "high": [one.high if place.high is None else place.high for one, place in pairs],
         "interval_of": ["" if one.low is None else ONE_FIT if place.low is None else STRATEGY for one, place in pairs],

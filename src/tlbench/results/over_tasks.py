@@ -6,8 +6,11 @@ import math
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
+from tlbench.results.averages.mean_ranks import Key, MeanRank, MeanRanks, mean_ranks
+from tlbench.results.averages.scales import TaskCell, TaskScale, scales
 from tlbench.results.columns import OK, PENDING, Row, columns_of
 
 if TYPE_CHECKING:
@@ -18,7 +21,12 @@ _COLUMNS = {
     "strategy": "str",
     "variant": "str",
     "mean": "float64",
-    "rank": "float64",
+    "low": "float64",
+    "high": "float64",
+    "rank": "Int64",
+    "rank_last": "Int64",
+    "ranked_by": "str",
+    "mean_rank": "float64",
     "wins": "Int64",
     "tasks": "Int64",
     "tasks_total": "Int64",
@@ -30,29 +38,28 @@ _COLUMNS = {
 }
 
 
-class _Cell(NamedTuple):
-    """The values of one leaderboard row from which averages over tasks are computed."""
-
-    task: str
-    backbone: str
-    strategy: str
-    variant: str
-    status: str
-    rank: int | None
-    metric: str
-    greater_is_better: bool
-    in_points: bool
-    metric_worst: float | None
-    value: float | None
-    encode_seconds: float
-    fit_seconds: float
-    total_seconds: float
-    at_floor: int | None
-    seeds: int
+KEY = ("backbone", "strategy", "variant")
+"""The columns that tell rows of the summary apart."""
+NEEDED = TaskCell._fields[:-1]
+"""The columns of a leaderboard that `summary` and `averages` read."""
 
 
-NEEDED = _Cell._fields
-"""The columns of a leaderboard that `summary` and `summed` read."""
+@dataclass(frozen=True)
+class Averages:
+    """A leaderboard averaged over its tasks."""
+
+    rows: list[Row]
+    """The rows of `summary`."""
+    scales: Mapping[str, TaskScale]
+    """The scale of each task that is averaged."""
+    left_out: tuple[str, ...]
+    """Tasks with scores that are not averaged, since their metric or floor gives no scale."""
+    ranks: MeanRanks
+
+    def shown(self, columns: Mapping[str, Sequence[Any]]) -> Averages:
+        """Returns these averages with only the rows whose `KEY` is in the columns; means and ranks stay."""
+        keys = {*zip(*(columns[name] for name in KEY), strict=True)}
+        return replace(self, rows=[row for row in self.rows if tuple(row[name] for name in KEY) in keys])
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -62,9 +69,14 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
     Columns:
         backbone, strategy, variant: As in the leaderboard.
-        mean: The primary metric averaged over the tasks that were run, except tasks whose metric is not a fraction of
-            1 or is better when lower. A failed cell counts as the metric's worst value.
-        rank: The rank averaged over the tasks that were run; a failed cell counts as the rank behind all others.
+        mean: The score on the common scale of tasks (`averages/scales.py`), from 0 for the floor to 1 for the metric's
+            best value, averaged over the tasks that were run and have a scale. A failed cell counts as 0.
+        low, high: Ends of the 95% interval of the expected mean, over test examples and seeds. They, and ranks, need
+            predictions, so they are missing unless the summary is made of a `Table`, as for a page.
+        rank, rank_last: 1 + the number of rows whose mean is significantly better, and the last rank that the data
+            allow. Rows that miss a task have none, nor have rows with one seed on a task.
+        ranked_by: "paired test" for a row with a rank, or "one seed".
+        mean_rank: The rank averaged over the tasks that were run; a failed cell counts as the rank behind all others.
         wins: Number of tasks on which the row alone ranks first.
         tasks: Number of tasks with a score.
         tasks_total: Number of tasks of the leaderboard.
@@ -75,59 +87,67 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    return pd.DataFrame(summed(columns_of(table[list(NEEDED)])), columns=list(_COLUMNS)).astype(_COLUMNS)
+    rows = averages(columns_of(table[list(NEEDED)])).rows
+    return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
 
 
-def summed(columns: Mapping[str, Sequence[Any]]) -> list[Row]:
-    """Returns the rows of `summary`, computed from the `NEEDED` columns of a leaderboard, without pandas."""
-    cells = [_Cell(*values) for values in zip(*(columns[name] for name in NEEDED), strict=True)]
-    groups: dict[tuple[str, str, str], list[_Cell]] = defaultdict(list)
+def averages(columns: Mapping[str, Sequence[Any]]) -> Averages:
+    """Returns a leaderboard averaged over tasks, computed from its `NEEDED` columns without pandas.
+
+    Ranks and intervals also need the column `variance` of a `Table`.
+    """
+    names = [*NEEDED, "variance"] if "variance" in columns else NEEDED
+    cells = [TaskCell(*values) for values in zip(*(columns[name] for name in names), strict=True)]
+    groups: dict[Key, list[TaskCell]] = defaultdict(list)
     for cell in cells:
-        groups[cell.backbone, cell.strategy, cell.variant].append(cell)
+        # A cell that is still to come is no part of a mean.
+        if cell.status != PENDING:
+            groups[cell.backbone, cell.strategy, cell.variant].append(cell)
+        else:
+            groups[cell.backbone, cell.strategy, cell.variant]
     total = len({cell.task for cell in cells})
-    # A failed cell may have no metric on record. It takes that of another cell of its task, so that it counts in the
-    # mean exactly if that task does.
-    metrics = {cell.task: cell for cell in cells if cell.metric}
+    found = scales(cells)
+    ranks = mean_ranks(groups, found)
     scored = Counter(cell.task for cell in cells if cell.status == OK)
     firsts = Counter(cell.task for cell in cells if cell.rank == 1)
     rows = [
-        dict(zip(("backbone", "strategy", "variant"), names, strict=True))
-        | {**_sum(part, metrics, scored, firsts), "tasks_total": total}
-        for names, part in sorted(groups.items())
+        dict(zip(KEY, key, strict=True))
+        | ranks.of.get(key, MeanRank())._asdict()
+        | {**_sum(part, found, scored, firsts), "tasks_total": total}
+        for key, part in sorted(groups.items())
     ]
     rows.sort(key=_sort_key)
-    return rows
+    return Averages(rows, found, tuple(sorted(scored.keys() - found.keys())), ranks)
 
 
 def _sort_key(row: Row) -> tuple[float, float, float]:
     """Returns a key that sorts by number of tasks run, then by mean, then by rank, best first."""
     mean = -row["mean"] if row["mean"] is not None else 0.0
-    return -row["tasks"] - row["failed"], mean, row["rank"] if row["rank"] is not None else math.inf
+    return -row["tasks"] - row["failed"], mean, row["mean_rank"] if row["mean_rank"] is not None else math.inf
 
 
 def _sum(
-    cells: list[_Cell], metrics: Mapping[str, _Cell], scored_cells: Mapping[str, int], firsts: Mapping[str, int]
+    recorded: list[TaskCell],
+    scales: Mapping[str, TaskScale],
+    scored_cells: Mapping[str, int],
+    firsts: Mapping[str, int],
 ) -> Row:
-    """Returns the summary row of the cells of one backbone and strategy, without the columns with their names.
+    """Returns the summary row of the cells of one backbone and strategy, without names, ranks and interval.
 
     Args:
-        cells: Cells of one backbone and strategy.
-        metrics: For each task, a cell with the task's metric.
+        recorded: Cells of one backbone and strategy that have a record.
+        scales: The scale of each task that is averaged.
         scored_cells: Number of cells with a score of each task.
         firsts: Number of cells that rank first on each task.
     """
-    recorded = [cell for cell in cells if cell.status != PENDING]
     done = [cell for cell in recorded if cell.status == OK]
-    scored = [(cell.value, metrics.get(cell.task, cell)) for cell in recorded]
-    # Log loss has no upper bound and calibration error is better when lower: neither can be averaged with accuracies.
-    values = [_value_or_worst(value, of) for value, of in scored if of.greater_is_better and of.in_points]
-    averaged = [value for value in values if value is not None]
+    shares = [share for cell in recorded if (share := _share(cell, scales.get(cell.task))) is not None]
     # A failed cell has no rank. Leaving it out of the mean would favour a method that fails where it would rank low.
     ranks = [cell.rank if cell.status == OK else scored_cells[cell.task] + 1 for cell in recorded]
     known_ranks = [rank for rank in ranks if rank is not None]
     return {
-        "mean": statistics.fmean(averaged) if averaged else None,
-        "rank": statistics.fmean(known_ranks) if known_ranks else None,
+        "mean": statistics.fmean(shares) if shares else None,
+        "mean_rank": statistics.fmean(known_ranks) if known_ranks else None,
         "wins": sum(cell.rank == 1 and firsts[cell.task] == 1 for cell in done),
         "tasks": len({cell.task for cell in done}),
         "failed": len(recorded) - len(done),
@@ -139,7 +159,11 @@ def _sum(
     }
 
 
-def _value_or_worst(value: float | None, metric: _Cell) -> float | None:
+def _share(cell: TaskCell, scale: TaskScale | None) -> float | None:
+    """Returns a cell's score on the common scale; None if it has none."""
+    if scale is None:
+        return None
     # Leaving failures out of the mean would favour a method that fails where others score low.
-    result = metric.metric_worst if value is None else value
-    return None if result is None else float(result)
+    if cell.status != OK:
+        return 0.0
+    return None if cell.value is None or cell.metric != scale.metric else scale.share(cell.value)

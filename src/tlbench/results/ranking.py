@@ -1,18 +1,21 @@
-"""Ranks with ties, and gains over training from scratch, among the cells of one task."""
+"""Ranks with ties among the cells of one task."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from tlbench.contracts.metric import Metric
 from tlbench.results.columns import OK, PENDING
+from tlbench.results.floors import is_floor
 from tlbench.results.records.summaries import CellSummary
+from tlbench.results.significance.score_variance import ScoreVariance
 
 if TYPE_CHECKING:
+    from tlbench.results.significance.ranks import Rank
     from tlbench.results.stats import CellPredictions
 
 PredictionsOf: TypeAlias = "Callable[[CellSummary], CellPredictions | None]"
@@ -33,6 +36,8 @@ class Place(NamedTuple):
     low: float | None = None
     """Lower end of the 95% interval of the strategy's expected score, over examples and seeds; None if unknown."""
     high: float | None = None
+    variance: ScoreVariance | None = None
+    """What the variance of the score consists of; None without usable predictions."""
 
 
 Ranked: TypeAlias = Callable[[Metric, Sequence[CellSummary]], list[Place]]
@@ -52,41 +57,9 @@ NOWHERE = Place(None, None, "")
 def goodness(summary: CellSummary, metrics: Mapping[str, Metric]) -> tuple[int, float]:
     """Returns a sort key for the cells of a task: best score first, then failed cells, then pending ones."""
     group = {OK: 0, PENDING: 2}.get(summary.status, 1)
-    return group, -_sign(
+    return group, -sign(
         metrics.get(summary.metric)
     ) * summary.value if group == 0 and summary.value is not None else 0.0
-
-
-def gains(
-    summaries: Sequence[CellSummary],
-    metrics: Mapping[str, Metric],
-    conditions: Callable[[CellSummary], Hashable] = lambda summary: None,
-) -> list[float | None]:
-    """Returns each cell's gain over `from-scratch` with the same backbone, in points or in the metric's unit.
-
-    Args:
-        summaries: All cells of one task.
-        metrics: Metrics by name.
-        conditions: Returns a key that must be equal for two scores to be comparable, such as the amount of training
-            data and the version of the test split.
-    """
-    names = {name for name in {summary.strategy for summary in summaries} if _is_scratch(name)}
-    if not names:
-        return [None] * len(summaries)
-    # Of several baselines, compare with the best: a gain over a badly tuned one means nothing.
-    scratch: dict[Hashable, CellSummary] = {}
-    keys = [(summary.backbone, conditions(summary)) for summary in summaries]
-    for summary, key in zip(summaries, keys, strict=True):
-        if summary.strategy in names and summary.status == OK and summary.backbone:
-            known = scratch.get(key)
-            if known is None or goodness(summary, metrics) < goodness(known, metrics):
-                scratch[key] = summary
-    return [
-        _gain(summary, scratch[key], metrics.get(summary.metric))
-        if key in scratch and summary.status == OK and summary.strategy not in names
-        else None
-        for summary, key in zip(summaries, keys, strict=True)
-    ]
 
 
 def places(summaries: Sequence[CellSummary], ranked: Ranked, metrics: Mapping[str, Metric]) -> list[Place]:
@@ -132,13 +105,16 @@ def by_predictions(
             RankEntry(
                 *_interval(summary),
                 summary.seeds,
+                # One seed gets no rank, so its predictions are read only for its groups or the interval of a gain.
                 _checked(metric, summary, predictions_of(summary), failed)
-                if summary.seeds >= FEWEST_SEEDS or (some_lack_groups and summary.groups is not None)
+                if has_floors or summary.seeds >= FEWEST_SEEDS or (some_lack_groups and summary.groups is not None)
                 else None,
+                is_floor(summary.strategy),
             )
             for summary in summaries
         ]
 
+    has_floors = any(map(is_floor, {summary.strategy for summary in summaries}))
     failed: list[BaseException] = []
     try:
         results = ranks(metric, entries(predictions_of))
@@ -152,15 +128,13 @@ def by_predictions(
             f"{summaries[0].task}: the metric {metric.name} cannot be computed from stored predictions, and intervals "
             f"rank what it cannot: {why}"
         )
-    return [
-        Place(
-            rank.place,
-            rank.last,
-            ONE_SEED if rank.place is None else _BASIS[rank.is_tested],
-            *(rank.interval or (None, None)),
-        )
-        for rank in results
-    ]
+    return [_place(rank) for rank in results]
+
+
+def _place(rank: Rank) -> Place:
+    low, high = rank.interval or (None, None)
+    ranked_by = ONE_SEED if rank.place is None else _BASIS[rank.is_tested]
+    return Place(rank.place, rank.last, ranked_by, low, high, rank.variance)
 
 
 def _checked(
@@ -207,15 +181,6 @@ def _halfwidth_factor(seeds: int) -> float:
     return float(stdtrit(seeds - 1, 0.975)) / math.sqrt(seeds)
 
 
-def _gain(summary: CellSummary, scratch: CellSummary, metric: Metric | None) -> float:
-    value, base = cast(tuple[float, float], (summary.value, scratch.value))
-    return (metric.points if metric else 100.0) * _sign(metric) * (value - base)
-
-
-def _is_scratch(strategy: str) -> bool:
-    # Names may have parameters and the name of a plugin: "finetune/from-scratch[epochs=3]".
-    return strategy.partition("[")[0].rpartition("/")[2] == "from-scratch"
-
-
-def _sign(metric: Metric | None) -> int:
+def sign(metric: Metric | None) -> int:
+    """Returns 1 if larger scores are better, or the metric is unknown, and -1 if smaller ones are."""
     return 1 if metric is None or metric.greater_is_better else -1

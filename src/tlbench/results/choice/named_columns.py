@@ -21,6 +21,7 @@ SHOWN: Mapping[str, tuple[str, ...]] = {
     "interval": ("low", "high"),
     "spread": ("seed_std",),
     "gain": ("gain",),
+    "gain_interval": ("gain_low", "gain_high"),
     "accuracy": (metric_column("accuracy"),),
     "f1": (metric_column("f1"), metric_column("f1_macro")),
     "trials": ("trials",),

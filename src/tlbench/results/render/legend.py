@@ -15,14 +15,12 @@ def legend(rows: Sequence[Row]) -> list[str]:
     """Returns one or two sentences for each convention that applies to the rows."""
     done = [row for row in rows if row["status"] == OK]
     lines = [
-        "score, interval, ± (standard deviation over seeds), gain (over from-scratch with the same backbone), accuracy "
-        "and F1 are in points of 100.",
+        "score, interval, ± (standard deviation over seeds), gain, accuracy and F1 are in points of 100.",
         *_intervals(done),
+        *_gains(done),
     ]
     if own := sorted({row["metric_label"] for row in rows if row["metric"] and not row["in_points"]}):
         lines.append(f"{', '.join(own)}: no share of 1, so score, interval, ± and gain are in its own unit.")
-    if any(row["metric"] and not (row["greater_is_better"] and row["in_points"]) for row in rows):
-        lines.append("A mean over tasks leaves out those of which less is better, and those in a unit of their own.")
     # The column shows F1 or macro F1, by task, so the legend must name which.
     both = {name for row in done for name in ("f1", "f1_macro") if row[metric_column(name)] is not None}
     if len(both) > 1:
@@ -40,7 +38,7 @@ def legend(rows: Sequence[Row]) -> list[str]:
     if any(row["at_floor"] for row in done):
         lines.append(LEGEND)
     if any(row["status"] not in {OK, PENDING} for row in rows):
-        lines.append(f"What ended without a score stands last with its status{_in_means(rows)}.")
+        lines.append("What ended without a score stands last with its status.")
     return lines
 
 
@@ -54,21 +52,6 @@ def _fitted_on(done: Sequence[Row]) -> list[str]:
         number = " or ".join(map(str, folds))
         lines.append(f"validation with folds: the predictions of {number} folds of train and validation, scored once.")
     return lines
-
-
-def _in_means(rows: Sequence[Row]) -> str:
-    """Returns a clause on how failed cells count in a mean over tasks; empty if none of their tasks is averaged."""
-    # A failed row has no metric, so look it up in another row of the same task.
-    of_task = {row["task"]: row for row in rows if row["metric"]}
-    failed = [of_task.get(row["task"], row) for row in rows if row["status"] not in {OK, PENDING}]
-    averaged = [row for row in failed if row["greater_is_better"] and row["in_points"]]
-    worst = sorted({(row["metric_worst"], row["metric_label"]) for row in averaged if row["metric_worst"]})
-    texts = ["0"] if any(row["metric_worst"] == 0 for row in averaged) else []
-    texts += [f"{100 * value:g} where the metric is {label}" for value, label in worst]
-    clause = f", and is {', or '.join(texts)} in a mean over tasks" if texts else ""
-    if without := sorted({row["metric_label"] for row in averaged if row["metric_worst"] is None}):
-        clause += f", and is left out of a mean over tasks where the metric is {' or '.join(without)}"
-    return clause
 
 
 def _intervals(done: Sequence[Row]) -> list[str]:
@@ -93,6 +76,23 @@ def _ungrouped(done: Sequence[Row]) -> list[str]:
     if any(row["interval_of"] == ONE_FIT and row["groups"] is None and row["task"] in grouped for row in done):
         return ["Intervals of one fitted model in records without groups are over single examples: too narrow."]
     return []
+
+
+def _gains(done: Sequence[Row]) -> list[str]:
+    over = sorted({row["gain_over"] for row in done if row["gain_over"]})
+    if not over:
+        return []
+    lines = [
+        f"gain: over the best score without pretrained weights (of {', '.join(over)}; with the same backbone where it "
+        "has one). The best of several is one that chance favoured, so a gain is rather too small than too large."
+    ]
+    kinds = {row["gain_interval_of"] for row in done}
+    if STRATEGY in kinds:
+        lines.append("95% of gain: of the strategies' expected difference, paired over test examples, and over seeds.")
+    if ONE_FIT in kinds:
+        which = " with one seed on either side," if STRATEGY in kinds else ""
+        lines.append(f"95% of gain{which or ':'} of two fitted models, paired over test examples alone.")
+    return lines
 
 
 def _ranks(done: Sequence[Row]) -> list[str]:

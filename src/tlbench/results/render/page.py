@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from tlbench.results.columns import COLUMNS, OK, PENDING, Row, columns_of, rows_of
 from tlbench.results.leaderboard import Table
-from tlbench.results.over_tasks import NEEDED, summed
+from tlbench.results.over_tasks import NEEDED, Averages, averages
 from tlbench.results.records.cell_ids import distinct_length
 from tlbench.results.render import value_texts as cells
+from tlbench.results.render.averages_legend import averages_legend
 from tlbench.results.render.escaping import LIMIT, printable
 from tlbench.results.render.legend import legend
 from tlbench.results.render.page_columns import SUMMARY, Column, Value
@@ -27,8 +28,9 @@ _IF_PRESENT = ("metric.f1", "metric.f1_macro", "host_own_bytes", "host_peak_byte
 _LEGEND_LIMIT = 4 * LIMIT
 """Maximum number of characters of a sentence of the legend, which may list many metrics."""
 _LEGEND_COLUMNS = (
-    "task", "status", "metric", "metric_label", "greater_is_better", "in_points", "metric_worst",
-    "ranked_by", "interval_of", "groups", "searched", "trials_planned", "seeds", "folds", "final", "at_floor",
+    "task", "status", "metric", "metric_label", "greater_is_better", "in_points",
+    "ranked_by", "interval_of", "groups", "gain_over", "gain_interval_of", "searched", "trials_planned", "seeds",
+    "folds", "final", "at_floor",
 )  # fmt: skip
 
 
@@ -155,12 +157,12 @@ class Page:
     def summary(self) -> tuple[PageRow, ...]:
         """A row for each pair of backbone and strategy over all tasks, best first; empty for a single task."""
         entries = self._summary[: self._limits.summary] if self._limits else self._summary
-        # Only means over all tasks compete: a mean over the easy tasks would be higher.
-        complete = [row["mean"] for row in entries if row["mean"] is not None and row["tasks"] == row["tasks_total"]]
-        best = max(complete, default=None)
-        return tuple(
-            PageRow(_values(row, SUMMARY), is_best=best is not None and row["mean"] == best) for row in entries
-        )
+        return tuple(PageRow(_values(row, SUMMARY), is_best=row["rank"] == 1) for row in entries)
+
+    @cached_property
+    def averages(self) -> Averages:
+        """The averages over tasks, with the scales of the tasks and the tests of all pairs of rows."""
+        return self._table.averages() if isinstance(self._table, Table) else averages(self._columns)
 
     @property
     def summary_hidden(self) -> int:
@@ -192,6 +194,7 @@ class Page:
         kinds = dict.fromkeys(zip(*columns.values(), strict=True))
         rows = [dict(zip(columns, kind, strict=True)) for kind in kinds]
         sentences = [*self.view.remarks, *legend([row for row in rows if row["status"] != PENDING])]
+        sentences += averages_legend(self.averages) if self.summary else []
         return tuple(printable(sentence, _LEGEND_LIMIT) for sentence in sentences)
 
     @property
@@ -227,7 +230,7 @@ class Page:
     @cached_property
     def _summary(self) -> list[Row]:
         # A mean over one task is its score.
-        return summed(self._columns) if len(cells.by_task(self._shown)) > 1 else []
+        return self.averages.rows if len(cells.by_task(self._shown)) > 1 else []
 
     @cached_property
     def _shown(self) -> list[Row]:

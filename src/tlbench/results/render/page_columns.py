@@ -54,9 +54,13 @@ RANKING = (
     Column("backbone", "backbone", "backbone", lambda row: (row["backbone"] or None, cells.backbone(row)), True),
     Column("strategy", "strategy", "strategy", _column("strategy", cells.strategy), True),
     Column("score", "score", "score", _column("value", cells.outcome)),
-    Column("interval", "95% interval", "95%\ninterval", lambda row: (_pair(row), cells.interval(row))),
+    Column("interval", "95% interval", "95%\ninterval", lambda row: (_pair(row, "low", "high"), cells.interval(row))),
     Column("spread", "± over seeds", "±", _column("seed_std", cells.spread)),
     Column("gain", "gain", "gain", _column("gain", cells.gain)),
+    Column(
+        "gain_interval", "95% of gain", "95% of\ngain",
+        lambda row: (_pair(row, "gain_low", "gain_high"), cells.gain_interval(row)),
+    ),
     Column("accuracy", "accuracy", "acc.", lambda row: (row[_ACCURACY], cells.points(row[_ACCURACY]))),
     Column("f1", "F1", "F1", lambda row: (row[_F1[0]] if row[_F1[0]] is not None else row[_F1[1]], cells.f1(row))),
     # None, not 1: a single setting that was not searched is no search of one trial.
@@ -81,12 +85,12 @@ RANKING = (
 )  # fmt: skip
 """Columns of a ranking."""
 SUMMARY = (
-    # Backbone and strategy.
-    *RANKING[1:3],
+    # Rank, backbone and strategy.
+    *RANKING[:3],
     Column("mean", "mean", "mean", lambda row: (row["mean"], cells.points(row["mean"]))),
     Column(
-        "mean_rank", "mean rank", "mean rank",
-        lambda row: (row["rank"], cells.NOTHING if row["rank"] is None else f"{row['rank']:.1f}"),
+        "interval", "95% interval", "95%\ninterval",
+        lambda row: (_pair(row, "low", "high"), cells.mean_interval(row)),
     ),
     Column("wins", "wins", "wins", _column("wins", lambda row: f"{row['wins']}")),
     Column("tasks", "tasks", "tasks", _column("tasks", cells.coverage)),
@@ -97,5 +101,5 @@ SUMMARY = (
 """Columns of the summary over tasks."""
 
 
-def _pair(row: Row) -> tuple[float, float] | None:
-    return None if row["low"] is None or row["high"] is None else (row["low"], row["high"])
+def _pair(row: Row, low: str, high: str) -> tuple[float, float] | None:
+    return None if row[low] is None or row[high] is None else (row[low], row[high])

@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 _TO_COME = "·"
 _NAME_WIDTH = 28
+_MEAN = "over floor"
+"""Heading of the mean over tasks on the scale from the floor, 0, to the best value, 100."""
 
 
 class Standings:
@@ -63,7 +65,7 @@ class Standings:
             longest = max([cell_len(name), *(cell_len(_name(entry, name)) for entry in self._entries)])
             width = min(longest, _NAME_WIDTH)
             grid.add_column(Text(name), no_wrap=True, overflow="ellipsis", min_width=width, max_width=width)
-        for name in (*tasks, "mean"):
+        for name in (*tasks, _MEAN):
             grid.add_column(plain_text(name), justify="right", no_wrap=True, min_width=cell_len(printable(name)))
         for entry in self._first(self._entries):
             texts = [plain_text(_name(entry, "backbone")), plain_text(_name(entry, "strategy"))]

@@ -48,9 +48,19 @@ def spread(row: Row) -> str:
 
 
 def gain(row: Row) -> str:
-    """Returns the gain over training from scratch, in points or in the metric's unit, such as "+32.1"."""
-    value, digits = row["gain"], 1 if row["in_points"] else 3
-    return NOTHING if value is None else f"{round(value, digits) + 0:+.{digits}f}"
+    """Returns the gain over the best floor, in points or in the metric's unit, such as "+32.1"."""
+    return NOTHING if row["gain"] is None else _signed(row["gain"], row)
+
+
+def gain_interval(row: Row) -> str:
+    """Returns the gain's interval, such as "+28.1" and "+35.9" joined by a dash."""
+    low, high = row["gain_low"], row["gain_high"]
+    return NOTHING if low is None or high is None else f"{_signed(low, row)}\u2013{_signed(high, row)}"
+
+
+def _signed(value: float, row: Row) -> str:
+    digits = 1 if row["in_points"] else 3
+    return f"{round(value, digits) + 0:+.{digits}f}"
 
 
 def interval(row: Row) -> str:
@@ -59,6 +69,12 @@ def interval(row: Row) -> str:
     if low is None or high is None:
         return NOTHING
     return f"{measured(low, row)}\u2013{measured(high, row)}"
+
+
+def mean_interval(row: Row) -> str:
+    """Returns the interval of a mean over tasks, in points."""
+    low, high = row["low"], row["high"]
+    return NOTHING if low is None or high is None else f"{points(low)}\u2013{points(high)}"
 
 
 def seconds(value: float | None) -> str:

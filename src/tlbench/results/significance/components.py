@@ -22,8 +22,8 @@ class Components:
     score: float
     by_example: Floats
     """(G,): the mean over seeds for each example, minus the score."""
-    seeds: int
-    """S."""
+    seeds: float
+    """S; of a mean over tasks, 1 + the degrees of freedom of `seed_variance`."""
     seed_variance: float
     """Variance of the S scores of single seeds, with S - 1 degrees of freedom; 0 if S is 1."""
     residual_variance: float

@@ -35,12 +35,7 @@ def interval(cell: Components, metric: Metric) -> tuple[float, float]:
     Raises:
         ValueError: The cell has fewer than `FEWEST_SEEDS` seeds.
     """
-    if cell.seeds < FEWEST_SEEDS:
-        raise ValueError(f"{cell.seeds} seeds do not show how much a score varies between seeds")
-    count = len(cell.by_example)
-    # Both the variance from examples and that between seeds include the residual part, which must count once.
-    examples = float(cell.by_example.var(ddof=1)) / count - cell.residual_variance / cell.seeds
-    half = _half_width(max(0.0, examples), cell.example_df, cell.seed_variance / cell.seeds, cell.seeds - 1)
+    half, count = _half(cell), len(cell.by_example)
     low, high = metric.lowest, metric.highest
     if low is None or high is None or high <= low:
         return cell.score - half, cell.score + half
@@ -53,13 +48,33 @@ def interval(cell: Components, metric: Metric) -> tuple[float, float]:
     return float(low + (high - low) * ends[0]), float(low + (high - low) * ends[1])
 
 
+def mean_interval(cell: Components) -> tuple[float, float]:
+    """Returns the 95% interval of a mean over tasks, on the scale whose best value is 1; see `interval`.
+
+    Raises:
+        ValueError: The variance between seeds has fewer than `FEWEST_SEEDS` - 1 degrees of freedom.
+    """
+    half = _half(cell)
+    return cell.score - half, min(1.0, cell.score + half)
+
+
+def _half(cell: Components) -> float:
+    """Returns half the width of the interval, where the metric has no bounds."""
+    if cell.seeds < FEWEST_SEEDS:
+        raise ValueError(f"{cell.seeds:g} seeds do not show how much a score varies between seeds")
+    count = len(cell.by_example)
+    # Both the variance from examples and that between seeds include the residual part, which must count once.
+    examples = float(cell.by_example.var(ddof=1)) / count - cell.residual_variance / cell.seeds
+    return _half_width(max(0.0, examples), cell.example_df, cell.seed_variance / cell.seeds, cell.seeds - 1)
+
+
 def _at_bound(share: float, low: float, high: float, count: int) -> tuple[float, float]:
     """Returns the interval of a score at a bound of its metric, as of a share of 0 or 1 (Clopper and Pearson 1934)."""
     reach = (high - low) * (1 - (1 - CONFIDENCE) ** (1 / count) if share in (0, 1) else 0.0)
     return (high - reach, high) if share >= 1 else (low, low + reach)
 
 
-def _half_width(examples: float, example_df: float, seeds: float, seed_df: int) -> float:
+def _half_width(examples: float, example_df: float, seeds: float, seed_df: float) -> float:
     """Returns the 95% quantile of |E + S|, where E and S are t variables with these squared scales.
 
     E is normal from `MANY` degrees of freedom on.

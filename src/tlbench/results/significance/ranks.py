@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from tlbench.contracts.metric import Metric
 from tlbench.results.significance.all_pairs import ALPHA, compare_pairs
 from tlbench.results.significance.cell_values import components
+from tlbench.results.significance.components import Components
+from tlbench.results.significance.differences import score_variances
 from tlbench.results.significance.intervals import FEWEST_SEEDS as FEWEST_FOR_INTERVAL
 from tlbench.results.significance.intervals import interval
+from tlbench.results.significance.score_variance import ScoreVariance
 from tlbench.results.stats import CellPredictions, joint_groups, smallest_p
 
 FEWEST_SEEDS = 2
@@ -29,6 +32,8 @@ class RankEntry:
     high: float
     seeds: int = 1
     predictions: CellPredictions | None = field(default=None, compare=False)
+    is_floor: bool = False
+    """Whether covariances with the entry are always kept, since gains are differences from it."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ class Rank:
     interval: tuple[float, float] | None = None
     """The 95% interval of the strategy's expected score, over examples and seeds; None without predictions or with
     fewer than three seeds."""
+    variance: ScoreVariance | None = None
+    """What the variance of the score consists of; None without predictions."""
 
 
 def ranks(metric: Metric, entries: Sequence[RankEntry], alpha: float = ALPHA) -> list[Rank]:
@@ -61,9 +68,10 @@ def ranks(metric: Metric, entries: Sequence[RankEntry], alpha: float = ALPHA) ->
     sign = 1 if metric.greater_is_better else -1
     cells = {
         i: components(metric, one.scored, one.groups)
-        for i in ranked
-        if (one := entries[i].predictions) is not None and one.independent.max() > 0
+        for i, entry in enumerate(entries)
+        if (one := entry.predictions) is not None and one.independent.max() > 0
     }
+    kept = _variances(entries, cells)
     intervals = {i: interval(cell, metric) for i, cell in cells.items() if cell.seeds >= FEWEST_FOR_INTERVAL}
     known = [entries[i] for i in ranked]
     for place, i in enumerate(ranked):
@@ -76,6 +84,8 @@ def ranks(metric: Metric, entries: Sequence[RankEntry], alpha: float = ALPHA) ->
     worse = np.searchsorted(np.sort(high), low, side="left")
     tested = np.zeros(len(ranked), dtype=bool)
     for family in _families([entries[i].predictions if i in cells else None for i in ranked]):
+        if len(family) < 2:
+            continue
         tests = compare_pairs([cells[ranked[place]] for place in family])
         differs = _plausible(metric, [known[place].predictions for place in family], tests.is_significant(alpha), alpha)
         # In the family, tests take the place of intervals.
@@ -84,11 +94,21 @@ def ranks(metric: Metric, entries: Sequence[RankEntry], alpha: float = ALPHA) ->
         better[family] += is_better.sum(axis=0) - is_above.sum(axis=0)
         worse[family] += is_better.sum(axis=1) - is_above.sum(axis=1)
         tested[family] = len(family) == len(ranked)
-    results = [Rank(None, None, False)] * len(entries)
+    results = [Rank(None, None, False, variance=kept.get(i)) for i in range(len(entries))]
     for place, i in enumerate(ranked):
         last = len(ranked) - int(worse[place])
-        results[i] = Rank(1 + int(better[place]), last, bool(tested[place] or len(ranked) == 1), intervals.get(i))
+        is_tested = bool(tested[place] or len(ranked) == 1)
+        results[i] = Rank(1 + int(better[place]), last, is_tested, intervals.get(i), kept.get(i))
     return results
+
+
+def _variances(entries: Sequence[RankEntry], cells: Mapping[int, Components]) -> dict[int, ScoreVariance]:
+    kept: dict[int, ScoreVariance] = {}
+    families = _families([entry.predictions if i in cells else None for i, entry in enumerate(entries)])
+    for number, family in enumerate(families):
+        firsts = [entries[i].is_floor for i in family]
+        kept.update(zip(family, score_variances([cells[i] for i in family], firsts, number), strict=True))
+    return kept
 
 
 def _plausible(
@@ -118,7 +138,7 @@ def _with_joint_groups(entries: Sequence[RankEntry]) -> Sequence[RankEntry]:
 
 
 def _families(predictions: Sequence[CellPredictions | None]) -> list[list[int]]:
-    """Returns lists of positions, each of two or more predictions for the same examples."""
+    """Returns groups of positions, each of predictions for the same examples."""
     families: list[list[int]] = []
     for i, one in enumerate(predictions):
         if one is None:
@@ -129,4 +149,4 @@ def _families(predictions: Sequence[CellPredictions | None]) -> list[list[int]]:
                 break
         else:
             families.append([i])
-    return [family for family in families if len(family) > 1]
+    return families

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from tlbench.contracts.renderer import Renderer
+from tlbench.results.render.formats.critical_difference import CriticalDifference
 from tlbench.results.render.formats.csv import Csv
 from tlbench.results.render.formats.json import Json
 from tlbench.results.render.formats.markdown import Markdown
@@ -39,5 +40,5 @@ class Terminal(Renderer):
 
 
 FORMATS: Mapping[str, Renderer] = {
-    renderer.name: renderer for renderer in (Terminal(), Markdown(), Csv(), Json(), Svg())
+    renderer.name: renderer for renderer in (Terminal(), Markdown(), Csv(), Json(), Svg(), CriticalDifference())
 }

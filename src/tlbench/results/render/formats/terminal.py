@@ -25,7 +25,7 @@ _ID = "cell"
 # Most important first: columns are added in this order until the width is used up.
 _OPTIONAL = (
     "interval", "gain", "spread", _ID, "fit", "runs", "memory", "trained", "encode", "search", "accuracy", "f1",
-    "device_memory", "predict",
+    "device_memory", "predict", "gain_interval",
 )  # fmt: skip
 
 

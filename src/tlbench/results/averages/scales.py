@@ -1,0 +1,83 @@
+"""Puts the scores of each task on a common scale, from 0 for the floor to 1 for the best value of the metric."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from tlbench.results.columns import OK
+from tlbench.results.floors import is_floor
+from tlbench.results.significance.score_variance import ScoreVariance
+
+
+class TaskCell(NamedTuple):
+    """The values of one leaderboard row from which averages over tasks are computed."""
+
+    task: str
+    backbone: str
+    strategy: str
+    variant: str
+    status: str
+    rank: int | None
+    metric: str
+    metric_label: str
+    greater_is_better: bool
+    metric_worst: float | None
+    metric_best: float | None
+    value: float | None
+    seeds: int | None
+    encode_seconds: float
+    fit_seconds: float
+    total_seconds: float
+    at_floor: int | None = None
+    """Number of seeds whose fits stay at the floor."""
+    variance: ScoreVariance | None = None
+    """What the variance of the value consists of; only a `Table` knows it."""
+
+
+class TaskScale(NamedTuple):
+    """The scale of one task's scores."""
+
+    metric: str
+    floor: float
+    best: float
+    floors: tuple[str, ...] = ()
+    """The strategy whose score is the floor; empty if it is the metric's worst value, for lack of such a strategy."""
+    variance: ScoreVariance | None = None
+    """What the variance of the floor consists of; None if it is not known."""
+
+    def share(self, value: float) -> float:
+        """Returns a score on the common scale; below 0 if it is worse than the floor."""
+        return (value - self.floor) / (self.best - self.floor)
+
+
+def scales(cells: Iterable[TaskCell]) -> dict[str, TaskScale]:
+    """Returns the scale of each task, without tasks that have none.
+
+    The floor is the best score of a floor without a backbone, such as `majority`, since one with a backbone differs
+    between rows. Without such a strategy it is the metric's worst value. A task has no scale if neither is known, if
+    the metric has no best value, or if the floor reaches it.
+    """
+    by_task: dict[str, list[TaskCell]] = defaultdict(list)
+    for cell in cells:
+        if cell.status == OK and cell.value is not None:
+            by_task[cell.task].append(cell)
+    known = {task: _scale(scored) for task, scored in by_task.items()}
+    return {task: scale for task, scale in known.items() if scale is not None}
+
+
+def _scale(cells: list[TaskCell]) -> TaskScale | None:
+    # A task may have changed its metric since some of its cells were recorded.
+    metric = Counter(cell.metric for cell in cells).most_common(1)[0][0]
+    one = next(cell for cell in cells if cell.metric == metric)
+    sign = 1 if one.greater_is_better else -1
+    floors = [cell for cell in cells if not cell.backbone and cell.metric == metric and is_floor(cell.strategy)]
+    if one.metric_best is None or not (floors or one.metric_worst is not None):
+        return None
+    if floors:
+        floor = max(floors, key=lambda cell: sign * (cell.value or 0.0))
+        scale = TaskScale(metric, floor.value or 0.0, one.metric_best, (floor.strategy,), floor.variance)
+    else:
+        scale = TaskScale(metric, one.metric_worst or 0.0, one.metric_best)
+    return scale if sign * (scale.best - scale.floor) > 0 else None

@@ -1,0 +1,1 @@
+"""How much better scores are than those of strategies that know nothing."""

@@ -1,0 +1,92 @@
+"""Gains: how much better a cell's score is than the best floor of its task, with an interval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from tlbench.contracts.metric import Metric
+from tlbench.results.columns import OK, ONE_FIT, STRATEGY
+from tlbench.results.floors import is_floor
+from tlbench.results.ranking import NOWHERE, Place, goodness, sign
+from tlbench.results.records.summaries import CellSummary
+
+
+class Gain(NamedTuple):
+    """How much better a cell's score is than the floor's, in points or in the metric's unit."""
+
+    value: float | None = None
+    low: float | None = None
+    """Lower end of the 95% interval; None without predictions of both cells for the same examples."""
+    high: float | None = None
+    of: str = ""
+    """What the interval is of: "strategy", over examples and seeds, or "one fit", over examples alone."""
+    over: str = ""
+    """The strategy of the floor."""
+
+
+NO_GAIN = Gain()
+"""The gain of a floor, of a cell without a score, and of a cell without a floor."""
+
+
+def gains(
+    summaries: Sequence[CellSummary],
+    metrics: Mapping[str, Metric],
+    conditions: Callable[[CellSummary], Hashable] = lambda summary: None,
+    places: Sequence[Place] = (),
+) -> list[Gain]:
+    """Returns each cell's gain over the floor with the highest score.
+
+    A floor with a backbone, such as `from-scratch`, is one for cells with that backbone; one without a backbone, such
+    as `majority`, is one for all cells. The best of several floors is one that chance favoured, so a gain is rather too
+    small than too large.
+
+    Args:
+        summaries: All cells of one task.
+        metrics: Metrics by name.
+        conditions: Returns a key that must be equal for two scores to be comparable, such as the amount of training
+            data and the version of the test split.
+        places: The place of each cell, for intervals.
+    """
+    names = {name for name in {summary.strategy for summary in summaries} if is_floor(name)}
+    if not names:
+        return [NO_GAIN] * len(summaries)
+    places = places or [NOWHERE] * len(summaries)
+    best: dict[Hashable, int] = {}
+    keys = [(conditions(summary), summary.metric) for summary in summaries]
+    for i, (summary, key) in enumerate(zip(summaries, keys, strict=True)):
+        if summary.strategy in names and summary.status == OK:
+            known = best.get((summary.backbone, *key))
+            if known is None or goodness(summary, metrics) < goodness(summaries[known], metrics):
+                best[summary.backbone, *key] = i
+    results = []
+    for summary, key, place in zip(summaries, keys, places, strict=True):
+        found = [best[name, *key] for name in dict.fromkeys((summary.backbone, "")) if (name, *key) in best]
+        if not found or summary.status != OK or summary.strategy in names:
+            results.append(NO_GAIN)
+            continue
+        floor = min(found, key=lambda i: goodness(summaries[i], metrics))
+        results.append(_gain(summary, place, summaries[floor], places[floor], metrics.get(summary.metric)))
+    return results
+
+
+def gain_columns(all_gains: Sequence[Gain]) -> dict[str, list[Any]]:
+    """Returns the columns of the frame that hold gains."""
+    values = zip(*all_gains, strict=True) if all_gains else [()] * len(Gain._fields)
+    names = ("gain", "gain_low", "gain_high", "gain_interval_of", "gain_over")
+    return {name: list(column) for name, column in zip(names, values, strict=True)}
+
+
+def _gain(summary: CellSummary, place: Place, floor: CellSummary, its: Place, metric: Metric | None) -> Gain:
+    scale = (metric.points if metric else 100.0) * sign(metric)
+    # A cell with status ok has a value.
+    value = scale * ((summary.value or 0.0) - (floor.value or 0.0))
+    if place.variance is None or its.variance is None:
+        return Gain(value, over=floor.strategy)
+    from tlbench.results.significance.differences import difference_interval
+
+    found = difference_interval(place.variance, its.variance)
+    if found is None:
+        return Gain(value, over=floor.strategy)
+    low, high = sorted((scale * found[0], scale * found[1]))
+    return Gain(value, low, high, STRATEGY if found[2] else ONE_FIT, floor.strategy)

@@ -1,0 +1,94 @@
+"""The means over tasks as a critical-difference diagram, drawn by scikit-posthocs."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tlbench.contracts.errors import UsageError
+from tlbench.contracts.renderer import Renderer
+from tlbench.results.render import value_texts as cells
+from tlbench.results.render.escaping import printable
+
+if TYPE_CHECKING:
+    from tlbench.results.render.page import Page
+
+_WIDTH, _HEIGHT_OF_ROW = 10.0, 0.28
+"""Inches."""
+_NAME_LENGTH = 60
+_AXIS = "mean over tasks, from the floor (0) to the best value (100)"
+
+
+class CriticalDifference(Renderer):
+    """An SVG image of the rows with a rank over all tasks: bars join rows that the tests do not tell apart.
+
+    Positions are means, and the tests are those of the table over all tasks, not Nemenyi's test on ranks (Demsar 2006),
+    which needs many tasks and knows nothing of examples and seeds.
+    """
+
+    name: ClassVar[str] = "critical-difference"
+    description: ClassVar[str] = "A diagram of the means over tasks; bars join what the tests do not tell apart."
+
+    def render(self, page: Page) -> str:
+        """Returns the SVG.
+
+        Raises:
+            UsageError: scikit-posthocs is not installed, or fewer than two rows have a rank over all tasks.
+        """
+        averages = page.averages
+        tests, tested = averages.ranks.tests, averages.ranks.tested
+        if tests is None:
+            raise UsageError(
+                f"--format {self.name}: {len(tested)} of {len(averages.rows)} rows have a rank over all tasks, and a "
+                "diagram needs two: those with predictions of two seeds or more on every task have one"
+            )
+        rows = {(row["backbone"], row["strategy"], row["variant"]): row for row in averages.rows}
+        # Rows that options hide are tested too, and not drawn.
+        shown = [i for i, key in enumerate(tested) if key in rows]
+        means = [100 * float(rows[tested[i]]["mean"]) for i in shown]
+        labels = [_label(rows[tested[i]]) for i in shown]
+        return _drawn(labels, means, tests.p_values()[shown][:, shown])
+
+
+def _label(row: dict[str, Any]) -> str:
+    text = " ".join(filter(None, (row["backbone"], cells.strategy(row))))
+    # Matplotlib reads text between dollar signs as mathematics.
+    return printable(text, _NAME_LENGTH).replace("$", r"\$")
+
+
+def _drawn(labels: list[str], means: list[float], p_values: Any) -> str:
+    try:
+        import matplotlib
+        import pandas as pd
+        import scikit_posthocs
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UsageError(
+            f"--format critical-difference needs scikit-posthocs: pip install 'tlbench[diagrams]' ({error})"
+        ) from error
+    # Rows are numbers for the diagram: labels may be equal, if they were cut, and sets of texts have no fixed order.
+    numbers = list(range(len(labels)))
+    # Fixed ids and no date, so that equal tables give equal bytes; text as text, in the reader's fonts.
+    with matplotlib.rc_context({"svg.hashsalt": "tlbench", "svg.fonttype": "none", "text.usetex": False}):
+        figure = Figure(figsize=(_WIDTH, 1.2 + _HEIGHT_OF_ROW * len(labels)), layout="tight")
+        axes = figure.subplots()
+        drawn = scikit_posthocs.critical_difference_diagram(
+            dict(zip(numbers, means, strict=True)),
+            pd.DataFrame(p_values, index=numbers, columns=numbers),
+            ax=axes,
+            label_fmt_left="{label}",
+            label_fmt_right="{label}",
+            text_h_margin=0.02 * max(1.0, max(means) - min(means)),
+            crossbar_props={"marker": "o", "markersize": 4},
+        )
+        for text in drawn["labels"]:
+            number = int(text.get_text())
+            parts = labels[number], f"({means[number]:.1f})"
+            text.set_text(" ".join(parts if text.get_ha() == "right" else reversed(parts)))
+        for (bar,) in drawn["crossbars"]:
+            bar.set_xdata(sorted(bar.get_xdata()))
+        axes.set_xlabel(_AXIS)
+        axes.xaxis.set_label_position("top")
+        content = io.StringIO()
+        figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None})
+    return content.getvalue()

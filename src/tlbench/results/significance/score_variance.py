@@ -1,0 +1,41 @@
+"""What the variance of a score consists of, in a few numbers for each cell, kept in place of its predictions.
+
+Variances and covariances of the cells of one task are enough to test differences between cells, and means over tasks,
+later, without reading predictions again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from tlbench.metrics.scored import Floats
+
+
+class ScoreVariance(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The variance components of one cell, and its covariances with other cells of its family.
+
+    A family is the cells of a task that predicted the same test examples.
+    """
+
+    family: int
+    """Number of the family within the task."""
+    place: int
+    """The cell's position in the family."""
+    score: float
+    examples: int
+    """Number of independent test examples, or of groups of them."""
+    seeds: int
+    seed_variance: float
+    residual_variance: float
+    covariances: bytes
+    """float32: covariances, over samples of test examples, of the score with those of the family's first cells."""
+
+    @property
+    def known(self) -> Floats:
+        """(P,): the covariances with the family's first P cells."""
+        import numpy as np
+
+        return np.frombuffer(self.covariances, dtype=np.float32).astype(np.float64)
