@@ -1,7 +1,6 @@
 """Metrics of which less is better, or that are not a share of 1, in tables; and the sentence on overlap."""
 
 import io
-from dataclasses import replace
 
 import msgspec
 import pytest
@@ -9,12 +8,10 @@ from rich.console import Console
 
 from tests.results.render.test_page import csv, leaderboard, markdown, standings
 from tlbench.contracts.record import TestScore
-from tlbench.metrics import METRICS
 from tlbench.results.columns import COLUMNS, rows_of, with_metrics
 from tlbench.results.leaderboard import frame
 from tlbench.results.over_tasks import summary
 from tlbench.results.records.summaries import summaries_of
-from tlbench.results.render.legend import legend
 
 
 def text_of(renderable, width=160):
@@ -32,6 +29,11 @@ def record(made):
         return msgspec.structs.replace(plain, scores=tuple(scores), **changes)
 
     return make
+
+
+def baseline(record):
+    """Returns the record as one of a strategy without a backbone."""
+    return msgspec.structs.replace(record, cell=msgspec.structs.replace(record.cell, backbone=None))
 
 
 @pytest.fixture
@@ -64,14 +66,18 @@ def test_a_calibration_error_is_in_points_and_less_is_better(record):
     assert "**5.5**" in page
 
 
-def test_a_mean_over_tasks_leaves_losses_out(record):
-    table = frame([record("a", 0.9, "f1_macro", "one"), record("a", 3.0, "log_loss", "two"), record("b", 3.0)])
-    means = {row["strategy"]: row["mean"] for row in rows_of(summary(table))}
+def test_a_loss_without_a_floor_is_in_no_mean(record):
+    records = [record("a", 0.9, "f1_macro", "one"), record("a", 3.0, "log_loss", "two"), record("b", 3.0)]
+    means = {row["strategy"]: row["mean"] for row in rows_of(summary(frame(records)))}
     assert means == {"a": pytest.approx(0.905), "b": None}
-    assert "A mean over tasks leaves out those" in markdown(table)
+    assert "some-task, two: not in the mean, since metric or floor gives no such scale." in markdown(frame(records))
+    floors = [baseline(record("majority", 4.0, task=task)) for task in ("some-task", "two")]
+    means = {row["strategy"]: row["mean"] for row in rows_of(summary(frame([*records, *floors])))}
+    assert means["a"] == pytest.approx((0.905 + 1 - 3.005 / 4.005) / 2)
+    assert means["b"] == pytest.approx(1 - 3.005 / 4.005)
 
 
-def test_what_failed_counts_by_its_task_s_metric_though_it_names_none(record):
+def test_what_failed_counts_as_the_floor_though_it_names_no_metric(record):
     def failed(strategy, task):
         return msgspec.structs.replace(record(strategy, 0.5, task=task), status="failed", metrics=(), scores=())
 
@@ -81,44 +87,29 @@ def test_what_failed_counts_by_its_task_s_metric_though_it_names_none(record):
         record("a", 0.9, "roc_auc", "three"), failed("b", "three"),
     ])  # fmt: skip
     means = {row["strategy"]: row["mean"] for row in rows_of(summary(table))}
-    assert means == {"a": pytest.approx(0.905), "b": pytest.approx((0.905 + 0.5) / 2)}
+    # The floor of ROC AUC is 0.5, its worst value.
+    assert means == {"a": pytest.approx((0.905 + 0.81) / 2), "b": pytest.approx(0.905 / 2)}
 
 
 @pytest.mark.parametrize(
     ("tasks", "said"),
     [
-        ({"one": "f1_macro"}, "last with its status, and is 0 in a mean over tasks."),
+        ({"one": None}, "on which 0 is the worst value of the task's metric, and 100"),
         (
-            {"one": "f1_macro", "two": "roc_auc"},
-            "last with its status, and is 0, or 50 where the metric is ROC AUC in a mean over tasks.",
+            {"one": "majority"},
+            "on which 0 is the best score of majority on the task, or the metric's worst value where",
         ),
-        ({"two": "roc_auc"}, "last with its status, and is 50 where the metric is ROC AUC in a mean over tasks."),
-        ({"one": "shy"}, "last with its status, and is left out of a mean over tasks where the metric is shyness."),
         (
-            {"one": "harsh", "two": "shy"},
-            "last with its status, and is -100 where the metric is harshness in a mean over tasks,"
-            " and is left out of a mean over tasks where the metric is shyness.",
+            {"one": "majority", "two": "word-majority"},
+            "on which 0 is the best score of majority or word-majority on the task, and 100",
         ),
-        ({"one": "log_loss"}, "last with its status."),
     ],
 )
-def test_the_legend_says_what_failures_count_as_in_a_mean(record, tasks, said):
-    metrics = dict(METRICS)
-    for name, label, worst in (("shy", "shyness", None), ("harsh", "harshness", -1.0)):
-        metrics[name] = replace(METRICS["accuracy"], name=name, label=label, worst=worst, lowest=-1.0)
-    made = [record("a", 0.9, metric, task) for task, metric in tasks.items()]
-    failed = [
-        msgspec.structs.replace(record("b", 0.5, task=task), status="failed", metrics=(), scores=()) for task in tasks
-    ]
-    # A task on which nothing failed adds nothing to the sentence.
-    rows = rows_of(frame([*made, *failed, record("a", 0.9, "roc_auc", "whole")], metrics=metrics))
-    assert [line for line in legend(rows) if "ended without a score" in line] == [
-        f"What ended without a score stands {said}"
-    ]
-    mean = {row["strategy"]: row["mean"] for row in rows_of(summary(frame([*made, *failed], metrics=metrics)))}["b"]
-    counted = [metrics[name].worst for name in tasks.values() if metrics[name].greater_is_better]
-    counted = [worst for worst in counted if worst is not None]
-    assert mean == (pytest.approx(sum(counted) / len(counted)) if counted else None)
+def test_the_legend_says_what_the_floor_is(record, tasks, said):
+    records = [record("a", 0.9, "f1_macro", task) for task in ("one", "two")]
+    for task, name in tasks.items():
+        records.append(baseline(record(name or "b", 0.4, "f1_macro", task)))
+    assert said in markdown(frame(records))
 
 
 def test_columns_are_those_of_the_metrics_that_there_are(record):

@@ -23,6 +23,7 @@ class TaskCell(NamedTuple):
     metric: str
     metric_label: str
     greater_is_better: bool
+    in_points: bool
     metric_worst: float | None
     metric_best: float | None
     value: float | None
@@ -56,8 +57,9 @@ def scales(cells: Iterable[TaskCell]) -> dict[str, TaskScale]:
     """Returns the scale of each task, without tasks that have none.
 
     The floor is the best score of a floor without a backbone, such as `majority`, since one with a backbone differs
-    between rows. Without such a strategy it is the metric's worst value. A task has no scale if neither is known, if
-    the metric has no best value, or if the floor reaches it.
+    between rows. Without such a strategy it is the metric's worst value, if the metric is a fraction of 1 and better
+    when higher: the worst value of a loss is far from all scores. A task has no scale if it has no floor, if the metric
+    has no best value, or if the floor reaches it.
     """
     by_task: dict[str, list[TaskCell]] = defaultdict(list)
     for cell in cells:
@@ -73,7 +75,8 @@ def _scale(cells: list[TaskCell]) -> TaskScale | None:
     one = next(cell for cell in cells if cell.metric == metric)
     sign = 1 if one.greater_is_better else -1
     floors = [cell for cell in cells if not cell.backbone and cell.metric == metric and is_floor(cell.strategy)]
-    if one.metric_best is None or not (floors or one.metric_worst is not None):
+    has_worst = one.metric_worst is not None and one.in_points and one.greater_is_better
+    if one.metric_best is None or not (floors or has_worst):
         return None
     if floors:
         floor = max(floors, key=lambda cell: sign * (cell.value or 0.0))

@@ -11,6 +11,8 @@ from tlbench.results.significance.all_pairs import ALPHA, compare_pairs
 from tlbench.results.significance.components import Components
 from tlbench.results.significance.score_variance import ScoreVariance
 
+_SAME = 1e-6
+"""Cells are the same on all examples if the variance of their difference is at most this share of their variances."""
 MOST_COVARIANCES = 256
 """Largest number of cells with which a cell's covariances are kept."""
 
@@ -30,24 +32,32 @@ def score_variances(cells: Sequence[Components], first: Sequence[bool], family: 
     by_example = np.stack([cell.by_example for cell in cells])
     count = by_example.shape[1]
     covariances = (by_example @ by_example[kept].T / (count * (count - 1))).astype(np.float32)
+    # Rounded as the covariances are, so that the difference of equal cells has a variance of exactly 0.
+    own = (np.einsum("ij,ij->i", by_example, by_example) / (count * (count - 1))).astype(np.float32)
     results: list[ScoreVariance | None] = [None] * len(cells)
     for place, i in enumerate(order):
         cell = cells[i]
         results[i] = ScoreVariance(
             family, place, cell.score, count, int(cell.seeds), cell.seed_variance, cell.residual_variance,
-            covariances[i].tobytes(),
+            float(own[i]), covariances[i].tobytes(),
         )  # fmt: skip
     return [one for one in results if one is not None]
 
 
 def covariance(cells: Sequence[ScoreVariance]) -> Floats | None:
     """Returns (K, K): covariances of scores over samples of test examples; None if a cell's are not known."""
-    places = [cell.place for cell in cells]
+    places = np.array([cell.place for cell in cells])
     known = [cell.known for cell in cells]
-    if len({cell.family for cell in cells}) > 1 or any(max(places) >= len(row) for row in known):
+    if len({cell.family for cell in cells}) > 1:
         return None
-    matrix = np.stack([row[places] for row in known])
-    return np.asarray((matrix + matrix.T) / 2)
+    matrix = np.full((len(cells), len(cells)), np.nan)
+    for row, values in zip(matrix, known, strict=True):
+        kept = places < len(values)
+        row[kept] = values[places[kept]]
+    # Of two cells, one may have the covariance.
+    matrix = np.where(np.isnan(matrix), matrix.T, matrix)
+    np.fill_diagonal(matrix, [cell.variance for cell in cells])
+    return None if np.isnan(matrix).any() else np.asarray((matrix + matrix.T) / 2)
 
 
 def rebuilt(
@@ -73,6 +83,10 @@ def rebuilt(
     contrasts /= np.sqrt((rows + 1) * (rows + 2.0))
     by_example = np.zeros((size, examples))
     by_example[:, : size + 1] = root @ contrasts
+    own = np.diag(covariances)
+    same = own[:, None] + own[None, :] - 2 * covariances <= _SAME * (own[:, None] + own[None, :])
+    # Rounding must not make cells with equal predictions differ by a little that tests then divide by.
+    by_example = by_example[same.argmax(axis=1)]
     return [
         # Degrees of freedom of a mean over tasks are no whole numbers.
         Components(float(scores[i]), by_example[i], float(seeds[i]), float(between[i]), float(residual[i]))

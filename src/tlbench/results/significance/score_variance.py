@@ -30,6 +30,8 @@ class ScoreVariance(msgspec.Struct, frozen=True, array_like=True, gc=False):
     seeds: int
     seed_variance: float
     residual_variance: float
+    variance: float
+    """Variance of the score over samples of test examples."""
     covariances: bytes
     """float32: covariances, over samples of test examples, of the score with those of the family's first cells."""
 
