@@ -93,10 +93,10 @@ def _scored(task: Setting, predicted: list[list[Scored]]) -> tuple[list[ScoreVar
     metric = METRICS[task.metric]
     components = [components_of(np.stack([jackknife_values(metric, seed) for seed in one])) for one in predicted]
     if task.metric != "f1":
-        return score_variances(components, [False] * len(components)), TaskScale(task.metric, _FLOORS[task.metric], 1.0)
+        return score_variances(components), TaskScale(task.metric, _FLOORS[task.metric], 1.0)
     targets = predicted[0][0].targets
     floor = components_of(np.stack([jackknife_values(metric, Scored(targets, np.ones_like(targets)))] * 2))
-    *variances, of_floor = score_variances([*components, floor], [False] * len(components) + [True])
+    *variances, of_floor = score_variances([*components, floor])
     return variances, TaskScale(task.metric, floor.score, 1.0, ("majority",), of_floor)
 
 

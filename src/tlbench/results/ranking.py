@@ -109,6 +109,7 @@ def by_predictions(
                 _checked(metric, summary, predictions_of(summary), failed)
                 if has_floors or summary.seeds >= FEWEST_SEEDS or (some_lack_groups and summary.groups is not None)
                 else None,
+                summary.backbone,
                 is_floor(summary.strategy),
             )
             for summary in summaries

@@ -81,12 +81,9 @@ def _gain(summary: CellSummary, place: Place, floor: CellSummary, its: Place, me
     scale = (metric.points if metric else 100.0) * sign(metric)
     # A cell with status ok has a value.
     value = scale * ((summary.value or 0.0) - (floor.value or 0.0))
-    if place.variance is None or its.variance is None:
+    own, of_floor = place.variance, its.variance
+    if own is None or of_floor is None or own.family != of_floor.family or of_floor.place not in own.from_floors:
         return Gain(value, over=floor.strategy)
-    from tlbench.results.significance.differences import difference_interval
-
-    found = difference_interval(place.variance, its.variance)
-    if found is None:
-        return Gain(value, over=floor.strategy)
-    low, high = sorted((scale * found[0], scale * found[1]))
-    return Gain(value, low, high, STRATEGY if found[2] else ONE_FIT, floor.strategy)
+    half = abs(scale) * own.from_floors[of_floor.place]
+    kind = STRATEGY if min(own.seeds, of_floor.seeds) > 1 else ONE_FIT
+    return Gain(value, value - half, value + half, kind, floor.strategy)

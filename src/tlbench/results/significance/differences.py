@@ -1,4 +1,4 @@
-"""Differences between the scores of cells, from what is kept of the variance of each."""
+"""What is kept of each cell's variance: for intervals of gains, and to compare means over tasks later."""
 
 from __future__ import annotations
 
@@ -7,57 +7,87 @@ from collections.abc import Sequence
 import numpy as np
 
 from tlbench.metrics.scored import Floats
-from tlbench.results.significance.all_pairs import ALPHA, compare_pairs
+from tlbench.results.significance.all_pairs import ALPHA, separate_tests
 from tlbench.results.significance.components import Components
 from tlbench.results.significance.score_variance import ScoreVariance
 
+MOST_COVARIANCES = 256
+"""Largest number of cells of one task whose covariances are kept."""
 _SAME = 1e-6
 """Cells are the same on all examples if the variance of their difference is at most this share of their variances."""
-MOST_COVARIANCES = 256
-"""Largest number of cells with which a cell's covariances are kept."""
 
 
-def score_variances(cells: Sequence[Components], first: Sequence[bool], family: int = 0) -> list[ScoreVariance]:
-    """Returns what is kept of K cells that predicted the same test examples, in the order of the cells.
+def score_variances(
+    cells: Sequence[Components], floors: Sequence[bool] = (), backbones: Sequence[str] = (), family: int = 0
+) -> list[ScoreVariance]:
+    """Returns what is kept of K cells that predicted the same test examples.
 
     Args:
         cells: The components of each cell.
-        first: Which cells stand first in the family. In a family of more than `MOST_COVARIANCES` cells, covariances
-            with these alone are kept.
+        floors: Which cells are floors, from which other cells' gains are computed; none if empty.
+        backbones: The backbone of each cell, or "" for a cell without one. A floor with a backbone is one for cells
+            with this backbone, any other is one for all cells.
         family: Number of the family.
     """
-    # A stable sort: which cells come first does not depend on anything but their order.
-    order = sorted(range(len(cells)), key=lambda i: not first[i])
-    kept = order if len(cells) <= MOST_COVARIANCES else order[: min(sum(first), MOST_COVARIANCES)]
+    count = len(cells[0].by_example)
+    kept = [b""] * len(cells)
+    if len(cells) <= MOST_COVARIANCES:
+        by_example = np.stack([cell.by_example for cell in cells])
+        covariances = (by_example @ by_example.T / (count * (count - 1))).astype(np.float32)
+        kept = [row.tobytes() for row in covariances]
+    from_floors = _from_floors(cells, floors, backbones) if any(floors) else [{} for _ in cells]
+    return [
+        ScoreVariance(
+            family, i, cell.score, count, int(cell.seeds), cell.seed_variance, cell.residual_variance, kept[i],
+            from_floors[i],
+        )
+        for i, cell in enumerate(cells)
+    ]  # fmt: skip
+
+
+def half_widths(cells: Sequence[Components]) -> Floats:
+    """Returns (K, K): half the width of the 95% interval of the difference between each pair of cells on its own.
+
+    It is over test examples, which both share, and seeds; over test examples alone if one of the two has one seed.
+    """
+    from scipy.special import stdtrit
+
     by_example = np.stack([cell.by_example for cell in cells])
-    count = by_example.shape[1]
-    covariances = (by_example @ by_example[kept].T / (count * (count - 1))).astype(np.float32)
-    # Rounded as the covariances are, so that the difference of equal cells has a variance of exactly 0.
-    own = (np.einsum("ij,ij->i", by_example, by_example) / (count * (count - 1))).astype(np.float32)
-    results: list[ScoreVariance | None] = [None] * len(cells)
-    for place, i in enumerate(order):
-        cell = cells[i]
-        results[i] = ScoreVariance(
-            family, place, cell.score, count, int(cell.seeds), cell.seed_variance, cell.residual_variance,
-            float(own[i]), covariances[i].tobytes(),
-        )  # fmt: skip
-    return [one for one in results if one is not None]
+    free = by_example.shape[1] - 1
+    covariances = by_example @ by_example.T / (free * (free + 1))
+    own = np.diag(covariances)
+    examples = (own[:, None] + own[None, :] - 2 * covariances).clip(0)
+    half = np.asarray(stdtrit(free, 1 - ALPHA / 2) * np.sqrt(examples))
+    repeated = [i for i, cell in enumerate(cells) if cell.seeds > 1]
+    if repeated:
+        errors, df = separate_tests([cells[i] for i in repeated])
+        half[np.ix_(repeated, repeated)] = stdtrit(df, 1 - ALPHA / 2) * errors
+    return half
+
+
+def _from_floors(
+    cells: Sequence[Components], floors: Sequence[bool], backbones: Sequence[str]
+) -> list[dict[int, float]]:
+    """Returns, for each cell that is no floor, half the width of the interval of its difference from each floor."""
+    results: list[dict[int, float]] = [{} for _ in cells]
+    for backbone in dict.fromkeys(backbones):
+        members = [i for i, name in enumerate(backbones) if name == backbone and not floors[i]]
+        known = [i for i, name in enumerate(backbones) if name in (backbone, "") and floors[i]]
+        if members and known:
+            half = half_widths([cells[i] for i in (*members, *known)])[: len(members), len(members) :]
+            for i, row in zip(members, half.tolist(), strict=True):
+                results[i] = dict(zip(known, row, strict=True))
+    return results
 
 
 def covariance(cells: Sequence[ScoreVariance]) -> Floats | None:
-    """Returns (K, K): covariances of scores over samples of test examples; None if a cell's are not known."""
-    places = np.array([cell.place for cell in cells])
+    """Returns (K, K): covariances of scores over samples of test examples; None if they were not kept."""
     known = [cell.known for cell in cells]
-    if len({cell.family for cell in cells}) > 1:
+    if len({cell.family for cell in cells}) > 1 or not all(map(len, known)):
         return None
-    matrix = np.full((len(cells), len(cells)), np.nan)
-    for row, values in zip(matrix, known, strict=True):
-        kept = places < len(values)
-        row[kept] = values[places[kept]]
-    # Of two cells, one may have the covariance.
-    matrix = np.where(np.isnan(matrix), matrix.T, matrix)
-    np.fill_diagonal(matrix, [cell.variance for cell in cells])
-    return None if np.isnan(matrix).any() else np.asarray((matrix + matrix.T) / 2)
+    places = [cell.place for cell in cells]
+    matrix = np.stack([row[places] for row in known])
+    return np.asarray((matrix + matrix.T) / 2)
 
 
 def rebuilt(
@@ -92,26 +122,3 @@ def rebuilt(
         Components(float(scores[i]), by_example[i], float(seeds[i]), float(between[i]), float(residual[i]))
         for i in range(size)
     ]
-
-
-def difference_interval(a: ScoreVariance, b: ScoreVariance) -> tuple[float, float, bool] | None:
-    """Returns the 95% interval of the score of `a` minus that of `b`, paired over examples; None if unknown.
-
-    The third value is whether it is about the strategies, over test examples and seeds: with one seed on either side it
-    is about two fitted models, over test examples alone.
-    """
-    covariances = covariance([a, b])
-    if covariances is None:
-        return None
-    difference = a.score - b.score
-    if min(a.seeds, b.seeds) < 2:
-        from scipy.special import stdtrit
-
-        variance = covariances[0, 0] + covariances[1, 1] - 2 * covariances[0, 1]
-        half = float(stdtrit(a.examples - 1, 1 - ALPHA / 2)) * float(np.sqrt(max(0.0, variance)))
-        return difference - half, difference + half, False
-    fields = ("score", "seeds", "seed_variance", "residual_variance")
-    scores, seeds, between, residual = (np.array([getattr(one, name) for one in (a, b)], float) for name in fields)
-    tests = compare_pairs(rebuilt(scores, covariances, seeds, between, residual, a.examples))
-    half = tests.critical() * float(tests.errors[0, 1])
-    return difference - half, difference + half, True

@@ -46,7 +46,8 @@ def mean_scores(tasks: Sequence[TaskScores]) -> list[Components]:
     between = weight**2 * np.sum([task.between / task.seeds for task in tasks], axis=0)
     residual = weight**2 * np.sum([task.residual / task.seeds for task in tasks], axis=0)
     df = _degrees_of_freedom(tasks)
-    examples = min(_ENOUGH, sum(task.examples for task in tasks))
+    # Degrees of freedom from examples count in the test of two rows alone.
+    examples = min(_ENOUGH, sum(task.examples for task in tasks)) if len(scores) == 2 else 0
     # A mean over tasks has no number of seeds: one more than the degrees of freedom stands in for it.
     return rebuilt(scores, covariance, df + 1, between * (df + 1), residual * (df + 1), examples)
 

@@ -32,8 +32,9 @@ class RankEntry:
     high: float
     seeds: int = 1
     predictions: CellPredictions | None = field(default=None, compare=False)
+    backbone: str = ""
     is_floor: bool = False
-    """Whether covariances with the entry are always kept, since gains are differences from it."""
+    """Whether gains of other entries are differences from this one."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,9 @@ def _variances(entries: Sequence[RankEntry], cells: Mapping[int, Components]) ->
     kept: dict[int, ScoreVariance] = {}
     families = _families([entry.predictions if i in cells else None for i, entry in enumerate(entries)])
     for number, family in enumerate(families):
-        firsts = [entries[i].is_floor for i in family]
-        kept.update(zip(family, score_variances([cells[i] for i in family], firsts, number), strict=True))
+        floors, backbones = [entries[i].is_floor for i in family], [entries[i].backbone for i in family]
+        variances = score_variances([cells[i] for i in family], floors, backbones, number)
+        kept.update(zip(family, variances, strict=True))
     return kept
 
 

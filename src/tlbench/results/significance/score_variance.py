@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ScoreVariance(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The variance components of one cell, and its covariances with other cells of its family.
+    """The variance components of one cell, and its covariances with the other cells of its family.
 
     A family is the cells of a task that predicted the same test examples.
     """
@@ -30,14 +30,15 @@ class ScoreVariance(msgspec.Struct, frozen=True, array_like=True, gc=False):
     seeds: int
     seed_variance: float
     residual_variance: float
-    variance: float
-    """Variance of the score over samples of test examples."""
     covariances: bytes
-    """float32: covariances, over samples of test examples, of the score with those of the family's first cells."""
+    """float32: covariances, over samples of test examples, of the score with that of each cell of the family; empty if
+    the family is too large."""
+    from_floors: dict[int, float]
+    """Half the width of the 95% interval of the difference from each floor, by the floor's position in the family."""
 
     @property
     def known(self) -> Floats:
-        """(P,): the covariances with the family's first P cells."""
+        """The covariances as an array; empty if they were not kept."""
         import numpy as np
 
         return np.frombuffer(self.covariances, dtype=np.float32).astype(np.float64)
