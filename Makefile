@@ -26,7 +26,7 @@ OTHER := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(THREADS)=2
 NOTHING_PICKED := 5
 ARGS ?=
 
-.PHONY: help env run test test-processors check tour format soak bench bench-gpu bench-growth bench-ranks peers constraints leaderboards \
+.PHONY: help env run test test-processors check tour format soak bench bench-gpu bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards \
 	clean
 
 help:  ## Say what there is to make.
@@ -77,6 +77,9 @@ bench-gpu: peers  ## The same on a GPU, with a model of BERT-base's size.
 
 bench-ranks: env  ## Ranks and intervals, simulated; resumable. ARGS="--share 0.1" draws a tenth.
 	@$(BIN)/python -m benchmarks.ranks $(ARGS)
+
+bench-ranks-tasks: env  ## Means over tasks, simulated; resumable. ARGS="--draws 100" draws fewer.
+	@$(BIN)/python -m benchmarks.ranks.several_tasks $(ARGS)
 
 bench-growth: env  ## How cost grows with cells, records, trials and examples. ARGS="--only plan" picks.
 	@$(BIN)/python -m benchmarks.growth $(ARGS)
