@@ -168,6 +168,17 @@ def as_rows(columns: Mapping[str, Sequence[Any]]) -> list[Row]:
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
+def as_series(values: Sequence[Any], dtype: str) -> Any:
+    """Returns a column as a pandas array or series of this dtype."""
+    import numpy as np
+    import pandas as pd
+
+    if dtype == "Int64" and None not in values:
+        # pandas takes ten times as long for a list of integers some of which may be missing.
+        return pd.array(np.asarray(values, dtype=np.int64), dtype="Int64")
+    return pd.Series(values, dtype=dtype)
+
+
 def _values(column: pd.Series[Any]) -> list[Any]:
     values: list[Any] = column.tolist()
     # pandas has NaN, NA and None for missing values; tables know None alone. A stored NaN becomes None as well.

@@ -20,6 +20,7 @@ from tlbench.results.columns import (
     STRATEGY,
     Row,
     as_rows,
+    as_series,
     with_metrics,
 )
 from tlbench.results.gains.gain import NO_GAIN, gain_columns, gains
@@ -153,7 +154,7 @@ class Table:
         import pandas as pd
 
         dtypes = self._dtypes()
-        columns = {name: _column(values, dtypes[name]) for name, values in self._columns(dtypes).items()}
+        columns = {name: as_series(values, dtypes[name]) for name, values in self._columns(dtypes).items()}
         # Built in the order of the summaries and reordered once: far faster than reordering each column's list.
         return pd.DataFrame(columns).take(self._order).reset_index(drop=True)
 
@@ -235,16 +236,6 @@ def progress(table: pd.DataFrame) -> tuple[int, int]:
     """Returns how many of the expected cells have a record, and how many are expected."""
     expected = table[table["expected"]]
     return int((expected["status"] != PENDING).sum()), len(expected)
-
-
-def _column(values: Sequence[Any], dtype: str) -> Any:
-    import numpy as np
-    import pandas as pd
-
-    if dtype == "Int64" and None not in values:
-        # pandas takes ten times as long for a list of integers some of which may be missing.
-        return pd.array(np.asarray(values, dtype=np.int64), dtype="Int64")
-    return pd.Series(values, dtype=dtype)
 
 
 def _metric_columns(names: Sequence[str], metrics: Mapping[str, Metric]) -> dict[str, list[Any]]:
