@@ -5,7 +5,7 @@ import pytest
 
 from tests.results.ranked_table import ranked_table
 from tlbench.results.columns import rows_of
-from tlbench.results.floors import is_floor
+from tlbench.results.floors import FLOORS, is_floor
 from tlbench.results.leaderboard import frame
 from tlbench.results.records.stored_predictions import predictions_in
 from tlbench.results.stats import paired_difference
@@ -83,3 +83,11 @@ def test_without_predictions_a_gain_has_no_interval(made):
     row = {r["strategy"]: r for r in rows_of(frame([made.record(*one) for one in cells]))}["linear-probe"]
     assert row["gain"] > 0
     assert (row["gain_low"], row["gain_high"], row["gain_interval_of"]) == (None, None, "")
+
+
+def test_the_names_are_those_of_all_installed_strategies_that_know_nothing():
+    from tlbench.catalog.catalog import Catalog
+
+    entries = Catalog.discover().entries("strategy")
+    assert {entry.item.name for entry in entries if entry.item.knows_nothing} >= set(FLOORS)
+    assert all(is_floor(entry.item.name) for entry in entries if entry.item.knows_nothing)
