@@ -13,7 +13,7 @@ def task(cells):
     kept = score_variances(cells)
     names = ("score", "seeds", "seed_variance", "residual_variance")
     scores, seeds, between, residual = (np.array([getattr(one, name) for one in kept], dtype=float) for name in names)
-    return TaskScores(scores, covariance(kept), seeds, between, residual, kept[0].examples)
+    return TaskScores(scores, covariance(kept), seeds, between, residual, kept[0].example_df)
 
 
 def test_the_mean_over_one_task_is_compared_as_its_scores_are():

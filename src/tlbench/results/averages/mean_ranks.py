@@ -118,7 +118,7 @@ def _scores(cells: Sequence[TaskCell], scale: TaskScale) -> TaskScores | None:
         scores[i] = scale.share(one.score)
         seeds[i], between[i], residual[i] = one.seeds, one.seed_variance / width**2, one.residual_variance / width**2
     own[np.ix_(scored, scored)] = _relative(found, scores[scored], with_floor) / width**2
-    return TaskScores(scores, own, seeds, between, residual, max((one.examples for one in variances), default=2))
+    return TaskScores(scores, own, seeds, between, residual, min((one.example_df for one in variances), default=1.0))
 
 
 def _relative(covariances: Floats, scores: Floats, with_floor: bool) -> Floats:

@@ -38,8 +38,8 @@ def score_variances(
     from_floors = _from_floors(cells, floors, backbones) if any(floors) else [{} for _ in cells]
     return [
         ScoreVariance(
-            family, i, cell.score, count, int(cell.seeds), cell.seed_variance, cell.residual_variance, kept[i],
-            from_floors[i],
+            family, i, cell.score, cell.example_df, int(cell.seeds), cell.seed_variance, cell.residual_variance,
+            kept[i], from_floors[i],
         )
         for i, cell in enumerate(cells)
     ]  # fmt: skip
@@ -53,8 +53,8 @@ def half_widths(cells: Sequence[Components]) -> Floats:
     from scipy.special import stdtrit
 
     by_example = np.stack([cell.by_example for cell in cells])
-    free = by_example.shape[1] - 1
-    covariances = by_example @ by_example.T / (free * (free + 1))
+    count, free = by_example.shape[1], min(cell.example_df for cell in cells)
+    covariances = by_example @ by_example.T / (count * (count - 1))
     own = np.diag(covariances)
     examples = (own[:, None] + own[None, :] - 2 * covariances).clip(0)
     half = np.asarray(stdtrit(free, 1 - ALPHA / 2) * np.sqrt(examples))
@@ -91,7 +91,7 @@ def covariance(cells: Sequence[ScoreVariance]) -> Floats | None:
 
 
 def rebuilt(
-    scores: Floats, covariances: Floats, seeds: Floats, between: Floats, residual: Floats, examples: int
+    scores: Floats, covariances: Floats, seeds: Floats, between: Floats, residual: Floats, example_df: float
 ) -> list[Components]:
     """Returns components of K cells that have the given scores, variances and covariances.
 
@@ -101,24 +101,22 @@ def rebuilt(
         seeds: (K,) numbers of seeds; for a mean over tasks 1 + the degrees of freedom of its variance between seeds.
         between: (K,) variances of the scores of single seeds.
         residual: (K,) the parts of `between` that come from the sample of examples.
-        examples: G, the number of test examples, which is raised to K + 1 if it is smaller.
+        example_df: Degrees of freedom of the covariances.
     """
     size = len(scores)
-    examples = max(examples, size + 1)
     values, vectors = np.linalg.eigh(covariances)
-    root = vectors * np.sqrt(values.clip(0) * examples * (examples - 1))
+    root = vectors * np.sqrt(values.clip(0) * size * (size + 1))
     # Orthonormal rows whose entries sum to 0 (Helmert contrasts): deviations from a mean have sum 0 too.
     rows, columns = np.indices((size, size + 1))
     contrasts = np.where(columns <= rows, 1.0, np.where(columns == rows + 1, -(rows + 1.0), 0.0))
     contrasts /= np.sqrt((rows + 1) * (rows + 2.0))
-    by_example = np.zeros((size, examples))
-    by_example[:, : size + 1] = root @ contrasts
+    by_example = root @ contrasts
     own = np.diag(covariances)
     same = own[:, None] + own[None, :] - 2 * covariances <= _SAME * (own[:, None] + own[None, :])
     # Rounding must not make cells with equal predictions differ by a little that tests then divide by.
     by_example = by_example[same.argmax(axis=1)]
     return [
         # Degrees of freedom of a mean over tasks are no whole numbers.
-        Components(float(scores[i]), by_example[i], float(seeds[i]), float(between[i]), float(residual[i]))
+        Components(float(scores[i]), by_example[i], float(seeds[i]), float(between[i]), float(residual[i]), example_df)
         for i in range(size)
     ]

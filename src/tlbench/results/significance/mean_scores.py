@@ -12,9 +12,6 @@ from tlbench.metrics.scored import Floats
 from tlbench.results.significance.components import Components
 from tlbench.results.significance.differences import rebuilt
 
-_ENOUGH = 2000
-"""Number of test examples beyond which degrees of freedom from examples no longer matter."""
-
 
 @dataclass(frozen=True)
 class TaskScores:
@@ -30,8 +27,8 @@ class TaskScores:
     """(K,) variances of the scores of single seeds."""
     residual: Floats
     """(K,) the parts of `between` that come from the sample of examples."""
-    examples: int
-    """Number of independent test examples."""
+    example_df: float
+    """Degrees of freedom of the covariances."""
 
 
 def mean_scores(tasks: Sequence[TaskScores]) -> list[Components]:
@@ -46,10 +43,8 @@ def mean_scores(tasks: Sequence[TaskScores]) -> list[Components]:
     between = weight**2 * np.sum([task.between / task.seeds for task in tasks], axis=0)
     residual = weight**2 * np.sum([task.residual / task.seeds for task in tasks], axis=0)
     df = _degrees_of_freedom(tasks)
-    # Degrees of freedom from examples count in the test of two rows alone.
-    examples = min(_ENOUGH, sum(task.examples for task in tasks)) if len(scores) == 2 else 0
     # A mean over tasks has no number of seeds: one more than the degrees of freedom stands in for it.
-    return rebuilt(scores, covariance, df + 1, between * (df + 1), residual * (df + 1), examples)
+    return rebuilt(scores, covariance, df + 1, between * (df + 1), residual * (df + 1), _example_df(tasks))
 
 
 def _degrees_of_freedom(tasks: Sequence[TaskScores]) -> Floats:
@@ -66,3 +61,10 @@ def _degrees_of_freedom(tasks: Sequence[TaskScores]) -> Floats:
 def _mean_of_varying(between: Floats) -> float:
     varying: NDArray[np.bool_] = between > 0
     return float(between[varying].mean()) if varying.any() else 0.0
+
+
+def _example_df(tasks: Sequence[TaskScores]) -> float:
+    """Returns the degrees of freedom of the means' covariances, from the mean over rows of each task's variance."""
+    parts = np.array([np.diag(task.covariance).mean() for task in tasks])
+    free = np.array([task.example_df for task in tasks])
+    return float(parts.sum() ** 2 / (parts**2 / free).sum()) if parts.any() else float(free.sum())

@@ -25,8 +25,8 @@ class ScoreVariance(msgspec.Struct, frozen=True, array_like=True, gc=False):
     place: int
     """The cell's position in the family."""
     score: float
-    examples: int
-    """Number of independent test examples, or of groups of them."""
+    example_df: float
+    """Degrees of freedom of variances over test examples, or over groups of them."""
     seeds: int
     seed_variance: float
     residual_variance: float
