@@ -188,7 +188,7 @@ def plan(
     selection = o.selection(backbone, task, strategy, protocol, like, baseline, set_)
     planned = o.planned(catalog, suite, selection, o.room(max_memory))
     print_inferred(planned, catalog)
-    print_plan(planned, o.out_folder(out), cells)
+    print_plan(planned, o.out_folder(out), cells, catalog)
 
 
 app.command("list")(browsing.list_)

@@ -28,6 +28,7 @@ from tlbench.results.records.store import Store
 from tlbench.results.records.summaries import CellSummary, Summaries
 from tlbench.results.render.escaping import printable
 from tlbench.results.render.view import View
+from tlbench.results.significance.margins import Margins, read_margins
 from tlbench.system.durable import write_durably
 
 if TYPE_CHECKING:
@@ -80,8 +81,8 @@ def _print_board(
         hidden = inside - _count_recorded(summaries)
         if choice.metric:
             summaries, planned = with_metric(store, summaries, planned, choice.metric, _complain)
-        table = _table(index, summaries, planned, ranks)
-    metrics = _metrics_of(summaries)
+        metrics = _metrics_of(summaries)
+        table = _table(index, summaries, planned, ranks, read_margins(choice.margins, metrics))
     chosen = chosen_rows(table, choice, metrics)
     hidden += _count_rows(table) - _count_rows(chosen)
     ids = [summary.cell for summary in recorded.cells]
@@ -212,7 +213,13 @@ def _planned(summaries: Summaries, plan: Plan) -> tuple[str, Summaries, list[str
     return plan.suite, some, list(cells)
 
 
-def _table(index: Index, summaries: Summaries, planned: Sequence[str], ranks: ParallelRanks) -> Table:
+def _table(
+    index: Index,
+    summaries: Summaries,
+    planned: Sequence[str],
+    ranks: ParallelRanks,
+    margins: Margins = Margins(),  # noqa: B008 - frozen
+) -> Table:
     metrics = _metrics_of(summaries)
     groups = comparable_groups(summaries, metrics)
     ranks.announce([group for group in groups if _is_tested(group[1]) and not index.has_ranks(*group)])
@@ -230,7 +237,7 @@ def _table(index: Index, summaries: Summaries, planned: Sequence[str], ranks: Pa
     def ranked(metric: Metric, group: Sequence[CellSummary]) -> list[Place]:
         return cached(metric, group) if _is_tested(group) else by_intervals(metric, group)
 
-    return Table(summaries, planned, ranked, metrics)
+    return Table(summaries, planned, ranked, metrics, margins)
 
 
 def _metrics_of(summaries: Summaries) -> Mapping[str, Metric]:

@@ -13,6 +13,7 @@ from tlbench.cli.text_tables import print_rows
 from tlbench.contracts.cell import Cell, Plan, Protocol
 from tlbench.contracts.errors import StoreError
 from tlbench.data.carving import planned_carve
+from tlbench.planning.seen_datasets import seen_by_backbone
 from tlbench.results.cell_states import State, cell_states
 from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
@@ -28,13 +29,14 @@ _LABELS: Mapping[State, str] = {
 """The states of recorded cells, in the order in which they are counted."""
 
 
-def print_plan(plan: Plan, out: Path, cells: bool = False) -> None:
+def print_plan(plan: Plan, out: Path, cells: bool = False, catalog: Catalog | None = None) -> None:
     """Prints a plan with the state of its cells, and the combinations that are skipped.
 
     Args:
         plan: The plan.
         out: Folder of results, which may not exist yet.
         cells: Whether to print every cell with its id instead of one row per backbone, strategy and protocol.
+        catalog: The installed plugins, to say which backbones were trained on data of a task; None leaves it out.
     """
     recorded = _states(out)
     # Computing the ids of a large plan takes a while, and they are not needed where nothing is recorded.
@@ -63,6 +65,10 @@ def print_plan(plan: Plan, out: Path, cells: bool = False) -> None:
             for (backbone, strategy, protocol), group in groups.items()
         ]
         print_rows(("backbone", "strategy", "tasks", "protocol", "done"), rows)
+    if catalog is not None:
+        for (backbone, task), names in seen_by_backbone(catalog, plan.cells).items():
+            text = f"{backbone} was trained on data of {task}: {', '.join(names)}"
+            print(printable(f"{text} (whether on its test examples is unknown)"))
     for skip in plan.skips:
         print(f"skipped: {printable(skip.title)}: {printable(skip.reason)}")
     count = "1 cell" if len(plan.cells) == 1 else f"{len(plan.cells)} cells"

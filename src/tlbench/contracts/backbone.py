@@ -32,6 +32,7 @@ class Card:
     """Number of stages above the embeddings (or the stem) that can be frozen or cut."""
     licence: str = ""
     pretraining_data: str = ""
+    """What the weights were trained on, in a few words."""
     source: str = ""
     """Where the weights come from, such as a repository of the Hugging Face Hub."""
     revision: str = ""
@@ -47,6 +48,9 @@ class Card:
     attention matrices take memory; None if it does not."""
     decoder_parameters: int | None = None
     """Number of parameters of the decoder that generates the answers of `Text` tasks; None if the backbone has none."""
+    trained_on: tuple[str, ...] = ()
+    """Names of the public data sets that the weights were trained or fine-tuned on, such as ("snli", "multi_nli"), as
+    the model's card names them. Rows of tasks whose `Task.datasets` are among them are marked."""
 
 
 class Backbone:

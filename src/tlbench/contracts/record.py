@@ -59,6 +59,9 @@ class FitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Time spent on predicting the test split; 0 for a fit of the search."""
     examples_seen: int = 0
     """Number of training examples served to the fit, repetitions included."""
+    validation_examples: int = 0
+    """Number of examples that `validation` is the score of, of all folds together; 0 in a result that is older than
+    this field, and in a fit without a validation split."""
     truncated: dict[str, float] = {}
     """By split, the share of examples whose inputs the backbone cut because they are too long. A split is left out if
     the backbone does not report this for it; a fit of the search has no test split."""
@@ -263,6 +266,9 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     overlap: dict[str, int] = {}
     """Number of test examples whose inputs also occur in another split, by split: "train", "validation" (without those
     that also occur in train), and "task:x" for the training examples of another task that the strategy reads."""
+    seen_datasets: tuple[str, ...] = ()
+    """Data sets of the task's examples that the backbone was trained on, as its card names them. Which split it saw is
+    mostly unknown."""
     predictions: str | None = None
     """Name of the Parquet file of test predictions beside the record, with the columns seed, id, target, value, scores
     and one per slice; None if there are no predictions."""

@@ -131,6 +131,8 @@ class Task:
     source: str = ""
     """The paper or web page of the data."""
     licence: str = ""
+    datasets: tuple[str, ...] = ()
+    """Names of the public data sets that the examples come from, such as ("squad",), to compare with a backbone's."""
     sizes: ClassVar[Mapping[str, int]] = MappingProxyType({})
     """Published number of examples of each split, by name of the split; tasks that read files compare them with it."""
 

@@ -33,6 +33,9 @@ COLUMNS: dict[str, str] = {
     "low": "float64",
     "high": "float64",
     "interval_of": "str",
+    "p_equal": "float64",
+    "margin": "float64",
+    "detectable": "float64",
     "seed_std": "float64",
     "seed_min": "float64",
     "seed_max": "float64",
@@ -47,12 +50,16 @@ COLUMNS: dict[str, str] = {
     "trials": "Int64",
     "trials_planned": "Int64",
     "searched": "bool",
+    "search_budget": "Int64",
     "seeds": "Int64",
     "seeds_planned": "Int64",
     "metric.accuracy": "float64",
     "metric.f1": "float64",
     "metric.f1_macro": "float64",
     "validation": "float64",
+    "optimism": "float64",
+    "optimism_low": "float64",
+    "optimism_high": "float64",
     "setup_seconds": "float64",
     "encode_seconds": "float64",
     "encode_paid_seconds": "float64",
@@ -97,7 +104,10 @@ COLUMNS: dict[str, str] = {
 - `value` is the primary `metric` on the test split, averaged over seeds. `low` and `high` are the ends of its 95%
   interval; `interval_of` is "strategy" for an interval of the strategy's expected score, over test examples and seeds,
   and "one fit" for one over test examples alone, as with fewer than three seeds or without predictions.
-  `seed_std` (of a sample: S seeds divide by S - 1), `seed_min` and `seed_max` are the spread over seeds.
+- `p_equal` is the probability that the row's expected score is within `margin` of that of the best row with a rank; the
+  best row itself has none. `detectable` is the smallest difference between two rows that the task's tests find with a
+  power of 80%. `margin` and `detectable` are in units of the metric; all three are missing without tests.
+- `seed_std` (of a sample: S seeds divide by S - 1), `seed_min` and `seed_max` are the spread over seeds.
 - `gain` is how much better `value` is than that of the best floor, in points (hundredths), or in the metric's own unit
   if the metric is not a fraction of 1. Floors are strategies that know nothing (`floors.py`): those without a backbone,
   such as `majority`, and those with the same backbone, such as `from-scratch`; on the same task, training data and test
@@ -107,6 +117,10 @@ COLUMNS: dict[str, str] = {
   each a `group`, such as a document; missing and empty where each example counts as independent.
 - `trials` the number of trials; `searched` tells whether their settings
   differed. `trials_planned` is the planned number of trials of a search that a time limit stopped, else missing.
+- `search_budget` is the number of distinct settings that the search was allowed to try, 1 without a search; it is
+  missing for a strategy without hyperparameters.
+- `optimism` is `validation`, the winner's score at the first seed, minus `value`, with the ends of its 95% interval;
+  `results/selection/optimism.py` says what the interval counts.
 - `encode_seconds` is the time that encoding takes for the cell alone, even if it reused activations of other cells.
 - `host_own_bytes` is the peak of the memory that a fit of the cell held, beyond what a new worker has, and
   `host_peak_bytes` that of the whole worker process. The first is missing if a worker served several cells.
@@ -118,8 +132,9 @@ COLUMNS: dict[str, str] = {
 - `folds` is the number of folds of a search with cross-validation, and `final` the splits that the winner was fitted
   on.
 - `notes` tells how a row's provenance differs from that of most rows, how the provenance of some of its fits differs
-  from that of the others ("in part ..."), whether a time limit stopped its search, and whether its fits collapsed,
-  starved or stayed at the floor, separated by "; ".
+  from that of the others ("in part ..."), whether a time limit stopped its search, whether its fits collapsed, starved
+  or stayed at the floor, whether its search budget differs from that of other rows of the task, and which of the task's
+  data its backbone was trained on, separated by "; ".
 """
 
 SHOWN = ("accuracy", "f1", "f1_macro")

@@ -48,6 +48,8 @@ _Places = tuple[
     list[float | None],
     list[float | None],
     list[ScoreVariance | None],
+    list[tuple[float, float, float] | None],
+    list[float | None],
 ]
 """The fields of `Place` for a group of summaries, as lists, which take less space than a list of places."""
 
@@ -233,6 +235,8 @@ class Index:
                     [place.low for place in computed],
                     [place.high for place in computed],
                     [place.variance for place in computed],
+                    [place.from_best for place in computed],
+                    [place.detectable for place in computed],
                 )
                 self._changed = True
             return computed

@@ -24,11 +24,12 @@ from tlbench.results.columns import (
     with_metrics,
 )
 from tlbench.results.gains.gain import NO_GAIN, gain_columns, gains
-from tlbench.results.notes.floor_notes import floor_notes, futility_note
-from tlbench.results.notes.provenance_notes import differences, stopped_early
+from tlbench.results.notes.row_notes import notes_of_rows
 from tlbench.results.over_tasks import KEY, NEEDED, Averages, averages
 from tlbench.results.ranking import NOWHERE, Place, Ranked, by_intervals, by_predictions, goodness, places
 from tlbench.results.records.summaries import CellSummary, Summaries, summaries_of
+from tlbench.results.selection.optimism import optimism_column
+from tlbench.results.significance.margins import Margins, equality_columns
 from tlbench.results.variants import variants_of
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class Table:
         planned: The ids of a plan's cells in its order, each with a summary; see `expected` of `frame`.
         ranked: Function that ranks the summaries of one task that have a score in the same metric.
         metrics: Metrics by name: tlbench's own, or those of a catalog, which include the metrics of plugins.
+        margins: Differences up to which two rows count as practically equal.
     """
 
     def __init__(
@@ -114,6 +116,7 @@ class Table:
         planned: Sequence[str] = (),
         ranked: Ranked = by_intervals,
         metrics: Mapping[str, Metric] = METRICS,
+        margins: Margins = Margins(),  # noqa: B008 - frozen
     ) -> None:
         cells = summaries.cells
         tasks = _task_names(summaries)
@@ -143,9 +146,15 @@ class Table:
             "task": tasks,
             "variant": variants,
             **gain_columns(all_gains),
-            "notes": _notes(summaries, tasks),
+            "notes": notes_of_rows(summaries, tasks),
             "expected": _expected(cells, planned),
             **_place_columns(cells, all_places),
+            **equality_columns(
+                [one.metric for one in cells],
+                [place.from_best for place in all_places],
+                [place.detectable for place in all_places],
+                margins.by_metric(metrics),
+            ),
             **_metric_columns([one.metric for one in cells], metrics),
         }
 
@@ -208,6 +217,8 @@ class Table:
         """Returns a column of scores, or one computed from only the protocol or provenance; None for other columns."""
         if name.startswith(METRIC):
             return self._summaries.scores(name.removeprefix(METRIC), cells)
+        if name.startswith("optimism"):
+            return optimism_column(name, [one.selection for one in cells])
         if name in _PROTOCOL_COLUMNS:
             values = {
                 key: _PROTOCOL_COLUMNS[name](setting.protocol) for key, setting in self._summaries.settings.items()
@@ -270,17 +281,6 @@ def _place_columns(cells: Sequence[CellSummary], all_places: Sequence[Place]) ->
         "high": [one.high if place.high is None else place.high for one, place in pairs],
         "interval_of": ["" if one.low is None else ONE_FIT if place.low is None else STRATEGY for one, place in pairs],
     }
-
-
-def _notes(summaries: Summaries, tasks: Sequence[str]) -> list[str]:
-    """Returns the column of notes, those of a row separated by "; "."""
-    rows = zip(summaries.cells, differences(summaries), floor_notes(summaries.cells, tasks), strict=True)
-    notes = []
-    for one, provenance, floor in rows:
-        stopped = stopped_early(one.trials, one.trials_planned)
-        futility = futility_note(one, summaries.settings[one.setting_key].protocol)
-        notes.append("; ".join(filter(None, (*provenance, one.mixed_provenance, stopped, futility, floor))))
-    return notes
 
 
 def _expected(cells: Sequence[CellSummary], planned: Sequence[str]) -> list[bool]:

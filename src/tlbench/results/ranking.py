@@ -38,6 +38,11 @@ class Place(NamedTuple):
     high: float | None = None
     variance: ScoreVariance | None = None
     """What the variance of the score consists of; None without usable predictions."""
+    from_best: tuple[float, float, float] | None = None
+    """The posterior of the difference from the best row, as `Posterior`: difference, standard error, degrees of
+    freedom; None for the best row, and where the two were not tested."""
+    detectable: float | None = None
+    """The smallest difference that the tests of this row's group find with a power of 80%."""
 
 
 Ranked: TypeAlias = Callable[[Metric, Sequence[CellSummary]], list[Place]]
@@ -135,7 +140,7 @@ def by_predictions(
 def _place(rank: Rank) -> Place:
     low, high = rank.interval or (None, None)
     ranked_by = ONE_SEED if rank.place is None else _BASIS[rank.is_tested]
-    return Place(rank.place, rank.last, ranked_by, low, high, rank.variance)
+    return Place(rank.place, rank.last, ranked_by, low, high, rank.variance, rank.from_best, rank.detectable)
 
 
 def _checked(

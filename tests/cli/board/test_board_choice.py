@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import json
 
 import msgspec
 import pytest
@@ -182,3 +183,18 @@ def test_a_record_that_cannot_be_read_comes_with_what_to_do(shown, capsys, out):
     assert "it is left out: `tlbench run` runs the cell again" in error
     assert "was made by a newer tlbench: it is of format 99" in error
     assert "it is left out: upgrade tlbench to read it" in error
+
+
+def test_a_margin_is_part_of_the_command_and_must_be_a_number(out, capsys):
+    assert _main(["leaderboard", "--out", str(out), "--margin", "2", "--margin", "f1=0.5", "-f", "markdown"]) == 0
+    assert "tlbench leaderboard --margin 2 --margin f1=0.5" in capsys.readouterr().out
+    assert _main(["leaderboard", "--out", str(out), "--margin", "much"]) == 2
+    assert "--margin much: expected a number above 0" in capsys.readouterr().err
+
+
+def test_a_cell_is_shown_as_json_and_nothing_else_is(out, capsys):
+    cell_id = RUN[0].cell.id
+    assert _main(["show", cell_id[:8], "--out", str(out), "-f", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cell"] == cell_id
+    assert _main(["show", "toy-fit", "--out", str(out), "-f", "json"]) == 2
+    assert "only the id of a cell" in capsys.readouterr().err

@@ -19,6 +19,8 @@ def test_a_cell_is_searched_and_its_winner_fitted_on_train_and_validation(counte
     assert record.validation == max(trial.validation for trial in record.trials)
     assert [(fit.seed, fit.validation) for fit in record.fits] == [(0, None), (1, None)]
     both = 64 + 32
+    assert {trial.validation_examples for trial in record.trials} == {both if kind == "folds" else 32}
+    assert {fit.validation_examples for fit in record.fits} == {0}
     steps = record.best_params["steps"]
     assert {fit.examples_seen for fit in record.fits} == {both * steps}
     assert record.test_reads == 3

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tlbench import Backbone, Card, Examples, Output, PluginError, Text, UsageError
 from tlbench_hf.families import SOURCE, default_readout, writer
+from tlbench_hf.model_card import datasets_in
 from tlbench_hf.sources import POOLING, TOKENIZER, content, fetched_folder, local_folder, missing_source
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class HFBackbone(Backbone):
             source=self.source,
             revision=unloaded.revision,
             positions=self.max_length,
+            trained_on=datasets_in(folder),
         )
 
     def missing(self) -> str | None:
@@ -206,6 +208,15 @@ class HFBackbone(Backbone):
         )
 
 
+_ALL_MINILM = (
+    "reddit-comments", "s2orc", "wikianswers", "paq", "stack-exchange", "ms-marco", "gooaq", "yahoo-answers",
+    "code-search-net", "coco-captions", "specter", "search-qa", "eli5", "flickr30k", "snli", "multi-nli",
+    "sentence-compression", "wikihow", "altlex", "quora-question-triplets", "simple-wikipedia", "natural-questions",
+    "squad-2.0", "trivia-qa",
+)  # fmt: skip
+"""The data sets in the table of training data of all-MiniLM-L6-v2's card."""
+
+
 @dataclass(frozen=True)
 class MiniLM(HFBackbone):
     """The sentence encoder all-MiniLM-L6-v2 or its lower blocks, from files of an installed Python package.
@@ -222,6 +233,7 @@ class MiniLM(HFBackbone):
             super().card(),
             licence="Apache-2.0",
             pretraining_data="distilled from a BERT-base, then contrastive on 1.17 billion sentence pairs",
+            trained_on=_ALL_MINILM,
         )
 
 

@@ -33,6 +33,8 @@ TOKENIZER = "tokenizer_config.json"
 _REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TEXT_FILES = ("*.model", "*.txt", "*.json", POOLING)
+MODEL_CARD = "README.md"
+"""The model's card, which results do not depend on: it is fetched, and in no digest."""
 _INPUT_FILES = ("tokenizer.json", "vocab.*", "*.model", "preprocessor_config.json", "processor_config.json")
 _WEIGHTS = "model.safetensors"
 _MODEL_FILES = "config.json with safetensors weights"
@@ -169,7 +171,7 @@ def fetched_folder(source: str, revision: str | None, optional: Collection[str] 
         # Small files are downloaded first, because a folder with weights counts as complete. They are requested under
         # the revision as given (which may be a branch), so that the cache records its commit; later requests use the
         # commit.
-        texts = Path(snapshot_download(source, revision=revision, allow_patterns=list(_TEXT_FILES)))
+        texts = Path(snapshot_download(source, revision=revision, allow_patterns=[*_TEXT_FILES, MODEL_CARD]))
         refuse_foreign(texts, _title(source, revision))
         for name in optional:
             # A request for one file makes the cache note that the repository lacks it; a snapshot download does not.

@@ -42,11 +42,13 @@ def read_card(architecture: str, revision: str | None, weights: str | None, size
     config = cached_file(architecture, revision, "config.json")
     published: dict[str, Any] = json.loads(config.read_text(encoding="utf-8")) if config else {}
     pretrained: dict[str, Any] = published.get("pretrained_cfg") or {}
+    trained_on = tuple(_PRETRAINING_DATA[part] for part in tag.split("_") if part in _PRETRAINING_DATA)
     return Card(
         family=_family(model),
         parameters=count(cached, size) if cached else None,
         licence=str(pretrained.get("license") or ""),
-        pretraining_data=" and ".join(_PRETRAINING_DATA[part] for part in tag.split("_") if part in _PRETRAINING_DATA),
+        pretraining_data=" and ".join(trained_on),
+        trained_on=trained_on,
         source=f"timm/{architecture}" if tag else "",
         revision=revision or "",
         on_disk=cached is not None,

@@ -40,6 +40,7 @@ class BoardChoice:
     columns: str = ""
     """Names of columns, separated by commas."""
     metric: str = ""
+    margins: tuple[str, ...] = ()
 
     @property
     def hides(self) -> Mapping[str, bool]:
@@ -58,6 +59,7 @@ class BoardChoice:
         values += [("--strategy", name) for name in self.strategies]
         values += [("--filter", condition) for condition in self.conditions]
         values += [("--sort", self.sort), ("--columns", self.columns), ("--metric", self.metric)]
+        values += [("--margin", margin) for margin in self.margins]
         return "".join(f" {option} {shlex.quote(value)}" for option, value in values if value)
 
 

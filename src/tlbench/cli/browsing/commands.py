@@ -54,6 +54,10 @@ def show(
     ],
     backbone: Annotated[str | None, o.named("backbone", "What the strategy searches with this backbone.")] = None,
     task: Annotated[str | None, o.named("task", "What the strategy searches on this task.")] = None,
+    format_: Annotated[
+        Literal["terminal", "json"],
+        typer.Option("--format", "-f", help="terminal, or json: scores and search of a cell."),
+    ] = "terminal",
     data_root: o.DataRoot = None,
     out: o.Out = None,
 ) -> None:
@@ -62,7 +66,7 @@ def show(
     from tlbench.cli.browsing.show import print_one
 
     o.set_data_root(data_root)
-    print_one(Catalog.discover(), name, o.out_folder(out), backbone, task)
+    print_one(Catalog.discover(), name, o.out_folder(out), backbone, task, format_ == "json")
 
 
 def version() -> None:

@@ -35,7 +35,9 @@ _MAX_CLASSES = 20
 _KINDS = ("backbone", "task", "strategy")
 
 
-def print_one(catalog: Catalog, name: str, out: Path, backbone: str | None = None, task: str | None = None) -> None:
+def print_one(
+    catalog: Catalog, name: str, out: Path, backbone: str | None = None, task: str | None = None, as_json: bool = False
+) -> None:
     """Prints the details of a backbone, task, strategy or suite, or the record of a cell.
 
     Args:
@@ -44,17 +46,22 @@ def print_one(catalog: Catalog, name: str, out: Path, backbone: str | None = Non
         out: Folder of results, for the id of a cell.
         backbone: The name of a backbone on which the search space of a strategy may depend.
         task: The name of a task on which that search space may depend.
+        as_json: Whether to print JSON, which only a cell has.
 
     Raises:
         UnknownName: Nothing has this name.
         AmbiguousName: Two installed distributions provide, for example, a task of this name.
-        UsageError: `backbone` or `task` is given, and the strategy of this name cannot be used with it.
+        UsageError: `backbone` or `task` is given, and the strategy of this name cannot be used with it; or JSON of
+            something other than a cell.
     """
     # The form of a cell's id; names of plugins are in kebab-case, and one of 16 hex digits is not expected.
     if re.fullmatch(r"[0-9a-f]{16}", name):
         from tlbench.cli.recorded.show_cell import print_record
 
-        print_record(catalog, name, out)
+        print_record(catalog, name, out, as_json)
+        return
+    if as_json:
+        _print_cell_as_json(catalog, name, out)
         return
     if backbone or task:
         # Only the search space of a strategy depends on a backbone or task, so the name must be a strategy's.
@@ -88,6 +95,15 @@ def print_one(catalog: Catalog, name: str, out: Path, backbone: str | None = Non
             f"unknown name {name!r}, nor is it the id of a cell in {out}{nearest(parse(name)[0], names)}"
             f"{catalog.broken_hint()}"
         )
+
+
+def _print_cell_as_json(catalog: Catalog, name: str, out: Path) -> None:
+    from tlbench.cli.recorded.show_cell import print_record
+
+    cell_id = _recorded_cell(name, out)
+    if not cell_id:
+        raise UsageError(f"--format json: only the id of a cell in {out} has it, and {name!r} is none")
+    print_record(catalog, cell_id, out, as_json=True)
 
 
 def _recorded_cell(beginning: str, out: Path) -> str:
@@ -134,6 +150,7 @@ def _backbone(backbone: Backbone) -> Facts:
     yield "stages", _number(card.stages)
     yield "positions", _number(card.positions)
     yield "pre-trained on", card.pretraining_data
+    yield "data sets", ", ".join(card.trained_on)
     yield "licence", card.licence
     yield "source", card.source
     yield "revision", card.revision
@@ -159,6 +176,7 @@ def _task(task: Task) -> Facts:
         yield "validation", carved if task.sizes else unknown
     yield "slices", ", ".join(task.slices)
     yield "source", task.source
+    yield "data sets", ", ".join(task.datasets)
     yield "licence", task.licence
     missing = missing_text(task)
     yield "here", f"no: {missing}" if missing else "yes"

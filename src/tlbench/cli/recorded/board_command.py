@@ -41,6 +41,15 @@ ShownColumns = Annotated[
 RankingMetric = Annotated[
     str | None, typer.Option(metavar="NAME", help="Rank by another metric on record.", show_default=False)
 ]
+RowMargins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--margin",
+        metavar="POINTS",
+        help="Difference up to which rows count as practically equal: 1 point, or METRIC=NUMBER. Repeatable.",
+        show_default=False,
+    ),
+]
 
 OutOrFiles = Annotated[
     list[Path] | None,
@@ -64,6 +73,7 @@ def leaderboard(
     sort: SortColumn = None,
     columns: ShownColumns = None,
     metric: RankingMetric = None,
+    margin: RowMargins = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Show every record in the folder, not only those of the last run.")
     ] = False,
@@ -88,5 +98,7 @@ def leaderboard(
 
     folder, files = folder_and_files(out or (), format_)
     tasks, backbones, strategies, conditions = (tuple(axis or ()) for axis in (task, backbone, strategy, filter_))
-    choice = BoardChoice(tasks, backbones, strategies, conditions, sort or "", columns or "", metric or "")
+    choice = BoardChoice(
+        tasks, backbones, strategies, conditions, sort or "", columns or "", metric or "", tuple(margin or ())
+    )
     print_board(folder, suite, choice, everything, format_ or "terminal", files)

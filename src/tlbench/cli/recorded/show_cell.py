@@ -8,6 +8,7 @@ from pathlib import Path
 from tlbench.catalog.catalog import Catalog
 from tlbench.cli.checking.cut_texts import cut_text
 from tlbench.cli.plan import protocol_text
+from tlbench.cli.recorded.selection_facts import record_json, selection_facts
 from tlbench.cli.text_tables import console, print_facts
 from tlbench.contracts.errors import StoreError, UnknownName
 from tlbench.contracts.record import Record
@@ -16,25 +17,30 @@ from tlbench.modeling.disk.cache_settings import size_text
 from tlbench.planning.capacity import fit_bytes, needed_bytes
 from tlbench.results.notes.floor_notes import floor_note
 from tlbench.results.notes.provenance_notes import mixed_provenance
+from tlbench.results.notes.row_notes import seen_note
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
 from tlbench.running.staleness import has_other_code
 
 
-def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
+def print_record(catalog: Catalog, cell_id: str, out: Path, as_json: bool = False) -> None:
     """Prints a cell's newest readable record and, on stderr, why a newer record (if there is one) is not readable.
 
     Args:
         catalog: The installed plugins, for the estimate of memory.
         cell_id: The id of the cell.
         out: Folder of results.
+        as_json: Whether to print scores and selection as a JSON object instead of all facts.
 
     Raises:
         UnknownName: The cell has no record.
         StoreError: The cell has records, but none of them is readable.
     """
     record = _newest_readable(Store.open(out), cell_id)
+    if as_json:
+        print(record_json(record, catalog.metrics))
+        return
     rows = [("cell", record.cell.id), ("title", record.cell.title), ("protocol", protocol_text(record.cell.protocol))]
     rows += [("status", record.status)] if record.status != "ok" else []
     rows += [("reason" if record.status != "ok" else "note", record.reason)]
@@ -47,6 +53,7 @@ def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
         rows.append((f"{score.metric}{where}", f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"
                      f"  n={score.n}  seed {score.seed}"))  # fmt: skip
     rows.append(("learned", floor_note(record)))
+    rows += selection_facts(record, catalog.metrics)
     provenance = record.provenance
     reused = sum(fit.taken_over for fit in (*record.trials, *record.fits))
     without = f"{sum(t.status != 'ok' for t in record.trials)} without a score"
@@ -59,6 +66,7 @@ def print_record(catalog: Catalog, cell_id: str, out: Path) -> None:
     rows.append(("test examples", overlap))
     if groups := record.test_groups:
         rows.append(("test groups", f"{groups.count:,}{f' ({groups.kind})' if groups.kind else ''}"))
+    rows.append(("seen before", seen_note(record.seen_datasets)))
     rows.append(("cut texts", cut_text(record, catalog)))
     rows.append(("versions", ", ".join(f"{k} {v}" for k, v in provenance.distributions.items())))
     rows.append(("device", f"{provenance.device}, {provenance.threads} threads, {provenance.precision}"))

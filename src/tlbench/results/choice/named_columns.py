@@ -19,6 +19,7 @@ SHOWN: Mapping[str, tuple[str, ...]] = {
     "strategy": ("strategy",),
     "score": ("value",),
     "interval": ("low", "high"),
+    "equal": ("p_equal",),
     "spread": ("seed_std",),
     "gain": ("gain",),
     "gain_interval": ("gain_low", "gain_high"),

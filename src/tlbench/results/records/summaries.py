@@ -23,6 +23,8 @@ from tlbench.results.columns import OK, PENDING
 from tlbench.results.notes.floor_notes import floor_note
 from tlbench.results.notes.provenance_notes import mixed_provenance
 from tlbench.results.records.finite_numbers import are_finite
+from tlbench.results.selection.optimism import Optimism, optimism
+from tlbench.results.selection.search_budget import search_budget, tried_several
 
 _T = TypeVar("_T")
 
@@ -94,6 +96,9 @@ class CellSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array
     at_floor: int | None = None
     """Number of seeds at the floor (`Record.floor`); None if the record does not say."""
     floor_note: str = ""
+    search_budget: int | None = None
+    selection: Optimism | None = None
+    seen_datasets: tuple[str, ...] = ()
     mixed_provenance: str = ""
     """How the provenance of some fits differs from the record's, as a note for the table; empty if all fits agree."""
     groups: int | None = None
@@ -141,7 +146,9 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
             # Without a search there are no trials on record, and one setting was tried.
             trials=max(1, len(record.trials)),
             trials_planned=record.trials_planned,
-            searched=_searched(record),
+            searched=tried_several(record),
+            search_budget=search_budget(record),
+            selection=optimism(record),
             validation=record.validation,
             setup_seconds=seconds.setup,
             encode_seconds=seconds.encode,
@@ -162,6 +169,7 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
             overlap=sum(record.overlap.values()) if record.overlap else None,
             at_floor=len(record.floor.at_floor) if record.floor else None,
             floor_note=floor_note(record),
+            seen_datasets=record.seen_datasets,
             mixed_provenance=mixed_provenance(record),
             groups=record.test_groups.count if record.test_groups else None,
             group=record.test_groups.kind if record.test_groups else "",
@@ -293,13 +301,6 @@ def summaries_of(records: Iterable[Record]) -> Summaries:
     for cell_id, record in sorted(newest.items()):
         summaries.add(record, cell_id)
     return summaries
-
-
-def _searched(record: Record) -> bool:
-    if len(record.trials) < 2:
-        return False
-    first = _encoded(record.trials[0].params)
-    return any(_encoded(trial.params) != first for trial in record.trials)
 
 
 def _provenance_digest(value: Provenance) -> str:

@@ -17,6 +17,7 @@ def legend(rows: Sequence[Row]) -> list[str]:
     lines = [
         "score, interval, ± (standard deviation over seeds), gain, accuracy and F1 are in points of 100.",
         *_intervals(done),
+        *_equality(done),
         *_gains(done),
     ]
     if own := sorted({row["metric_label"] for row in rows if row["metric"] and not row["in_points"]}):
@@ -76,6 +77,23 @@ def _ungrouped(done: Sequence[Row]) -> list[str]:
     if any(row["interval_of"] == ONE_FIT and row["groups"] is None and row["task"] in grouped for row in done):
         return ["Intervals of one fitted model in records without groups are over single examples: too narrow."]
     return []
+
+
+def _equality(done: Sequence[Row]) -> list[str]:
+    """Returns a sentence on practical equality if it was computed, with the margins."""
+    margins = {
+        f"{100 * row['margin']:g} point{'' if row['margin'] == 0.01 else 's'}"
+        if row["in_points"]
+        else f"{row['margin']:g} ({row['metric_label']})"
+        for row in done
+        if row["margin"] is not None
+    }
+    if not margins:
+        return []
+    return [
+        f"P(equal to best): the probability that the row's expected score is within {' or '.join(sorted(margins))} of "
+        "that of the best row with a rank."
+    ]
 
 
 def _gains(done: Sequence[Row]) -> list[str]:

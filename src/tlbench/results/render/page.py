@@ -22,15 +22,17 @@ from tlbench.results.render.view import View
 if TYPE_CHECKING:
     import pandas as pd
 
-_SECTION_COLUMNS = ("task", "status", "metric", "metric_label", "greater_is_better", "n", "groups", "group")
+_SECTION_COLUMNS = (
+    "task", "status", "metric", "metric_label", "greater_is_better", "in_points", "n", "groups", "group", "detectable",
+)  # fmt: skip
 _IF_PRESENT = ("metric.f1", "metric.f1_macro", "host_own_bytes", "host_peak_bytes")
 """Columns of which the legend reads only whether a row has a value."""
 _LEGEND_LIMIT = 4 * LIMIT
 """Maximum number of characters of a sentence of the legend, which may list many metrics."""
 _LEGEND_COLUMNS = (
-    "task", "status", "metric", "metric_label", "greater_is_better", "in_points",
-    "ranked_by", "interval_of", "groups", "gain_over", "gain_interval_of", "searched", "trials_planned", "seeds",
-    "folds", "final", "at_floor",
+    "task", "status", "metric", "metric_label", "greater_is_better", "in_points", "metric_worst",
+    "ranked_by", "interval_of", "margin", "groups", "gain_over", "gain_interval_of", "searched", "trials_planned",
+    "seeds", "folds", "final", "at_floor",
 )  # fmt: skip
 
 
@@ -67,6 +69,8 @@ class Section:
     """Number of rows with a record that are not in `lines`."""
     overlap: str
     """A warning about test examples that also occur in the training data; empty if there are none."""
+    detectable: Value
+    """The smallest difference that the tests find with 80% power, and a sentence on it; None and "" without tests."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +186,7 @@ class Page:
 
     @cached_property
     def notes(self) -> tuple[tuple[str, str], ...]:
-        """Marks and texts of the notes on rows: provenance unlike that of most rows, and fits that learned nothing."""
+        """Marks and texts of the notes on rows: on provenance, learning, search and training data."""
         return tuple((mark, printable(note)) for note, mark in self._marks.items())
 
     @cached_property
@@ -262,6 +266,7 @@ class Page:
             lines,
             recorded - len(lines),
             cells.overlap(shown),
+            Value(next((row["detectable"] for row in rows if row["detectable"]), None), cells.detectable(rows)),
         )
 
     def _rows(self, columns: Iterable[str], positions: Sequence[int] | None = None) -> list[Row]:

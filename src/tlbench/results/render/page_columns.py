@@ -55,6 +55,7 @@ RANKING = (
     Column("strategy", "strategy", "strategy", _column("strategy", cells.strategy), True),
     Column("score", "score", "score", _column("value", cells.outcome)),
     Column("interval", "95% interval", "95%\ninterval", lambda row: (_pair(row, "low", "high"), cells.interval(row))),
+    Column("equal", "P(equal to best)", "P(equal\nto best)", _column("p_equal", cells.probability)),
     Column("spread", "± over seeds", "±", _column("seed_std", cells.spread)),
     Column("gain", "gain", "gain", _column("gain", cells.gain)),
     Column(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from tlbench.results.columns import OK, Row, metric_column
 from tlbench.results.notes.floor_notes import is_floor_note
+from tlbench.results.notes.row_notes import is_statement
 from tlbench.results.ranking import ONE_SEED
 
 NOTHING = "-"
@@ -69,6 +70,23 @@ def interval(row: Row) -> str:
     if low is None or high is None:
         return NOTHING
     return f"{measured(low, row)}\u2013{measured(high, row)}"
+
+
+def probability(row: Row) -> str:
+    """Returns the probability that the row is practically equal to the best one, such as "0.42"."""
+    return NOTHING if row["p_equal"] is None else f"{row['p_equal']:.2f}"
+
+
+def detectable(rows: Sequence[Row]) -> str:
+    """Returns a sentence on the smallest difference that the tests of these rows find; empty without tests."""
+    texts = (
+        f"{measured(row['detectable'], row)}{' points' if row['in_points'] else ''}"
+        for row in rows
+        if row["detectable"] is not None
+    )
+    # One, unless the task has changed its metric since some of its cells were recorded.
+    found = " or ".join(dict.fromkeys(texts))
+    return f"Differences under {found} are found here with less than 80% power." if found else ""
 
 
 def mean_interval(row: Row) -> str:
@@ -220,7 +238,7 @@ def footnotes(rows: Iterable[Row]) -> dict[str, str]:
 
 def note_head(note: str) -> str:
     """Returns the words that a note follows: provenance is compared with that of other rows, fits are not."""
-    return "" if is_floor_note(note) else "unlike most of this table: "
+    return "" if is_floor_note(note) or is_statement(note) else "unlike most of this table: "
 
 
 def marks(row: Row, known: dict[str, str]) -> str:

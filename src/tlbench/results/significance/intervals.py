@@ -65,7 +65,7 @@ def _half(cell: Components) -> float:
     count = len(cell.by_example)
     # Both the variance from examples and that between seeds include the residual part, which must count once.
     examples = float(cell.by_example.var(ddof=1)) / count - cell.residual_variance / cell.seeds
-    return _half_width(max(0.0, examples), cell.example_df, cell.seed_variance / cell.seeds, cell.seeds - 1)
+    return half_width(max(0.0, examples), cell.example_df, cell.seed_variance / cell.seeds, cell.seeds - 1)
 
 
 def _at_bound(share: float, low: float, high: float, count: int) -> tuple[float, float]:
@@ -74,7 +74,7 @@ def _at_bound(share: float, low: float, high: float, count: int) -> tuple[float,
     return (high - reach, high) if share >= 1 else (low, low + reach)
 
 
-def _half_width(examples: float, example_df: float, seeds: float, seed_df: float) -> float:
+def half_width(examples: float, example_df: float, seeds: float, seed_df: float) -> float:
     """Returns the 95% quantile of |E + S|, where E and S are t variables with these squared scales.
 
     E is normal from `MANY` degrees of freedom on.

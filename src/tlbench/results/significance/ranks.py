@@ -15,6 +15,7 @@ from tlbench.results.significance.components import Components
 from tlbench.results.significance.differences import score_variances
 from tlbench.results.significance.intervals import FEWEST_SEEDS as FEWEST_FOR_INTERVAL
 from tlbench.results.significance.intervals import interval
+from tlbench.results.significance.practical import Posterior, against_best, detectable
 from tlbench.results.significance.score_variance import ScoreVariance
 from tlbench.results.stats import CellPredictions, joint_groups, smallest_p
 
@@ -52,6 +53,10 @@ class Rank:
     fewer than three seeds."""
     variance: ScoreVariance | None = None
     """What the variance of the score consists of; None without predictions."""
+    from_best: Posterior | None = None
+    """The difference from the entry with the best score; None for that entry, and where the two were not tested."""
+    detectable: float | None = None
+    """The smallest difference that the tests find with a power of 80%; None if the best entry was not tested."""
 
 
 def ranks(metric: Metric, entries: Sequence[RankEntry], alpha: float = ALPHA) -> list[Rank]:
@@ -84,6 +89,9 @@ def ranks(metric: Metric, entries: Sequence[RankEntry], alpha: float = ALPHA) ->
     better = len(ranked) - np.searchsorted(np.sort(low), high, side="right")
     worse = np.searchsorted(np.sort(high), low, side="left")
     tested = np.zeros(len(ranked), dtype=bool)
+    best = max(range(len(ranked)), key=lambda place: sign * known[place].value, default=None)
+    from_best: dict[int, Posterior | None] = {}
+    smallest: dict[int, float | None] = {}
     for family in _families([entries[i].predictions if i in cells else None for i in ranked]):
         if len(family) < 2:
             continue
@@ -95,11 +103,24 @@ def ranks(metric: Metric, entries: Sequence[RankEntry], alpha: float = ALPHA) ->
         better[family] += is_better.sum(axis=0) - is_above.sum(axis=0)
         worse[family] += is_better.sum(axis=1) - is_above.sum(axis=1)
         tested[family] = len(family) == len(ranked)
+        if best in family:
+            from_best = dict(
+                zip(family, against_best([cells[ranked[i]] for i in family], family.index(best)), strict=True)
+            )
+            smallest = dict.fromkeys(family, detectable(tests, alpha))
     results = [Rank(None, None, False, variance=kept.get(i)) for i in range(len(entries))]
     for place, i in enumerate(ranked):
         last = len(ranked) - int(worse[place])
         is_tested = bool(tested[place] or len(ranked) == 1)
-        results[i] = Rank(1 + int(better[place]), last, is_tested, intervals.get(i), kept.get(i))
+        results[i] = Rank(
+            1 + int(better[place]),
+            last,
+            is_tested,
+            intervals.get(i),
+            kept.get(i),
+            from_best.get(place),
+            smallest.get(place),
+        )
     return results
 
 

@@ -283,7 +283,8 @@ class CellRun:
             return
         trials: tuple[FitResult, ...] = tuple(self._search.trials) if self._search else ()
         fits = CellFits(trials, self._finals.results, self._finals.winner, self._finals.futility)
-        self._finish(build_record(self.attempt, self._settings.info, fits, answer))
+        record = build_record(self.attempt, self._settings.info, fits, answer)
+        self._finish(msgspec.structs.replace(record, seen_datasets=self._settings.seen_datasets))
 
     def _finish(self, record: Record) -> None:
         """State "recorded": adds the measurements of the whole cell to the record and stores the record."""

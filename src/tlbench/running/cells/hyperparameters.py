@@ -16,6 +16,7 @@ from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Provenance
 from tlbench.contracts.space import Choice, Float, Int, Space, Value, is_fixed, narrow
 from tlbench.contracts.strategy import TaskInfo
+from tlbench.planning.seen_datasets import seen_datasets
 from tlbench.planning.space_context import space_about
 from tlbench.running.cells.attempt import OrderDefaults
 from tlbench.running.cells.cell_folder import CellFolder
@@ -36,6 +37,8 @@ class CellSettings:
     batch_size: int
     imports: tuple[str, ...] = ()
     """Modules that are imported when the backbone is loaded and whose import is slow."""
+    seen_datasets: tuple[str, ...] = ()
+    """The task's data sets that the backbone was trained on."""
 
     @property
     def usable_defaults(self) -> dict[str, Value]:
@@ -70,6 +73,7 @@ def settings_of(catalog: Catalog, cell: Cell) -> CellSettings:
         dict(strategy.defaults(about)),
         max(1, strategy.batch_size),
         imports,
+        seen_datasets(catalog, cell),
     )
     # Evaluated here so that defaults outside the space are reported before anything is fitted.
     _ = settings.usable_defaults

@@ -25,7 +25,7 @@ from tlbench.running.fitting.fit_status import status_of
 
 _ADDED = (
     "fit_seconds", "validate_seconds", "setup_seconds", "setup_paid_seconds", "encode_seconds", "encode_paid_seconds",
-    "examples_seen",
+    "examples_seen", "validation_examples",
 )  # fmt: skip
 
 

@@ -51,6 +51,7 @@ class Cifar10(ImageTask):
     """CIFAR-10 as published, read from the binary version's files (Krizhevsky 2009)."""
 
     name = "cifar10"
+    datasets = ("cifar10",)
     output = Classes(("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"))
     description = "Photographs of 32x32 pixels in ten classes; validation is carved from train"
     source = "Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images"
@@ -91,6 +92,7 @@ class Cifar10OnePercent(Cifar10):
     """
 
     name = "cifar10-1pct"
+    datasets = ("cifar10",)
     description = (
         "1% of CIFAR-10: 500 training images, 50 a class, a fifth of them for validation; the published test, or "
         "1,000 images of it where only the JPEG copy is here, which is lossy"
@@ -156,6 +158,7 @@ class FashionMnist(ImageTask):
     """Fashion-MNIST as published, read from its four IDX files (Xiao et al. 2017, arXiv:1708.07747)."""
 
     name = "fashion-mnist"
+    datasets = ("fashion_mnist",)
     output = Classes(
         ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
     )
@@ -204,6 +207,7 @@ class Hymenoptera(ImageTask):
     """Ants and bees: the images of PyTorch's transfer-learning tutorial, or a smaller copy of them."""
 
     name = "hymenoptera"
+    datasets = ("imagenet-1k",)
     output = Classes(("ants", "bees"))
     description = (
         "Photographs of ants and bees, 244 for training; its validation folder (153) is the test, and validation is "

@@ -29,6 +29,11 @@ class HubTask(OwnTask):
     source = "the Hugging Face hub"
     licence = "as its card on the hub says"
 
+    @property
+    def datasets(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The repository, as backbones' cards name it."""
+        return (self._hub.repository,)
+
     def missing(self) -> str | None:
         """Returns a message on how to fetch the data set if the local hub cache lacks part of it, or None.
 

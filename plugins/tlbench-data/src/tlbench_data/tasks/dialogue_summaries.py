@@ -24,6 +24,7 @@ class DialogSum(FileTask):
     """DialogSum: summaries of everyday dialogues, with three references per test dialogue (Chen et al. 2021)."""
 
     name = "dialogsum"
+    datasets = ("dialogsum",)
     output = Text(max_length=96)
     metrics = _METRICS
     description = "Summaries of everyday dialogues, three references for each of the test"
@@ -47,6 +48,7 @@ class DialogSumSmall(DialogSum):
     """
 
     name = "dialogsum-small"
+    datasets = ("dialogsum",)
     description = (
         "DialogSum's dev split, cut by seed 0 to train and validate, and its test. Not comparable with DialogSum"
     )
@@ -69,6 +71,7 @@ class SamSum(FileTask):
     """SAMSum: summaries of messenger dialogues (Gliwa et al. 2019, arXiv:1911.12237)."""
 
     name = "samsum"
+    datasets = ("samsum",)
     output = Text(max_length=96)
     metrics = _METRICS
     description = "Summaries of messenger dialogues; the one of train that was published empty is left out"

@@ -71,6 +71,7 @@ class Wnut17(EntityTask):
     """
 
     name = "wnut17"
+    datasets = ("wnut_17",)
     output = _bio("corporation", "creative-work", "group", "location", "person", "product")
     description = "Rare and emerging entities in posts: person, place, company, group, product, work"
     source = "Derczynski et al., Results of the WNUT2017 Shared Task, W-NUT 2017"
@@ -90,6 +91,7 @@ class Conll2003(EntityTask):
     """
 
     name = "conll2003"
+    datasets = ("conll2003",)
     output = _bio("PER", "ORG", "LOC", "MISC")
     description = "Persons, organisations, places and others in Reuters news"
     source = "Tjong Kim Sang and De Meulder, Introduction to the CoNLL-2003 Shared Task, CoNLL 2003"

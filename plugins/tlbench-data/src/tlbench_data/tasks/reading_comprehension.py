@@ -20,6 +20,7 @@ class Squad(FileTask):
     """
 
     name = "squad"
+    datasets = ("squad",)
     output = Span()
     metrics = ("answer_f1", "exact_match")
     group = "article"
@@ -55,6 +56,7 @@ class SquadV2(Squad):
     """SQuAD 2.0, with questions that the context does not answer; splits as in `squad` (Rajpurkar et al., ACL 2018)."""
 
     name = "squad-v2"
+    datasets = ("squad_v2",)
     description = "As squad, with questions that have no answer; test is the official dev set"
     source = "Rajpurkar, Jia and Liang, Know What You Don't Know: Unanswerable Questions for SQuAD, ACL 2018"
     folders = ("squad_v2.0", "squad_v2", "SQuAD")
@@ -71,6 +73,7 @@ class SquadDevParts(FileTask):
     """
 
     name = "squad-dev-parts"
+    datasets = ("squad",)
     output = Span()
     metrics = ("answer_f1", "exact_match")
     group = "article"

@@ -36,6 +36,7 @@ class SemEval2010Task8(TableTask):
     """
 
     name = "semeval2010-task8"
+    datasets = ("sem_eval_2010_task_8",)
     output = Classes((*(f"{relation}({way})" for relation in _RELATIONS for way in ("e1,e2", "e2,e1")), "Other"))
     metrics = ("f1_macro", "accuracy")
     description = (

@@ -19,6 +19,7 @@ class Imdb(TableTask):
     """IMDb film reviews in the official split, with 50,000 unlabelled ones (Maas et al., ACL 2011)."""
 
     name = "imdb"
+    datasets = ("imdb",)
     output = _SENTIMENT
     metrics = ("accuracy", "f1")
     slices = ("length",)
@@ -59,6 +60,7 @@ class Imdb2k(TableTask):
     """1,999 of the IMDb film reviews; not the official split (Maas et al., ACL 2011)."""
 
     name = "imdb-2k"
+    datasets = ("imdb",)
     output = _SENTIMENT
     metrics = ("accuracy", "f1")
     slices = ("length",)
@@ -78,6 +80,7 @@ class AgNews(TableTask):
     """AG News: the topic of a news item from its title and description (Zhang et al., NIPS 2015)."""
 
     name = "ag-news"
+    datasets = ("ag_news",)
     output = _TOPICS
     metrics = ("accuracy", "f1_macro")
     description = "The topic of a news item, from its title and description"
@@ -103,6 +106,7 @@ class AgNews8k(TableTask):
     """8,000 training items of AG News and the official test split, descriptions only (Zhang et al., NIPS 2015)."""
 
     name = "ag-news-8k"
+    datasets = ("ag_news",)
     output = _TOPICS
     metrics = ("accuracy", "f1_macro")
     description = (

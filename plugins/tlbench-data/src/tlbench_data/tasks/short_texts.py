@@ -21,6 +21,7 @@ class Trec(TableTask):
     fine: bool = option(False, "whether the fifty fine classes are asked for, not the six coarse ones")
 
     name = "trec"
+    datasets = ("trec",)
     metrics = ("accuracy", "f1_macro")
     description = "What a question asks for: abbreviation, entity, description, human, place or number"
     source = "Li and Roth, Learning Question Classifiers, COLING 2002"
@@ -56,6 +57,7 @@ class Banking77(TableTask):
     """Banking77: the intent of a bank customer's question (Casanueva et al. 2020, arXiv:2003.04807)."""
 
     name = "banking77"
+    datasets = ("banking77",)
     output = Classes(BANKING77)
     metrics = ("accuracy", "f1_macro")
     description = "Which of 77 intents a customer's question to a bank has"
@@ -79,6 +81,7 @@ class SmsSpam(TableTask):
     """
 
     name = "sms-spam"
+    datasets = ("sms_spam",)
     output = Classes(("ham", "spam"))
     metrics = ("f1", "accuracy", "matthews")
     description = "Spam among 5,574 text messages; 80/10/10 by seed 0, stratified, repeated messages on one side"

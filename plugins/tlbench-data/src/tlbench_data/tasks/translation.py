@@ -29,6 +29,7 @@ class Multi30k(FileTask):
     tgt: str = option("de", f"language of the target: {', '.join(_LANGUAGES)}")
 
     name = "multi30k-en-de"
+    datasets = ("multi30k", "flickr30k")
     output = Text(max_length=64)
     metrics = ("bleu", "chrf")
     description = "Translation of photograph captions; test is test_2016_flickr"

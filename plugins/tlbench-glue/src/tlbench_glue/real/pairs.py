@@ -21,6 +21,7 @@ class Mrpc(GlueTask):
     """MRPC: whether two sentences are paraphrases (Dolan and Brockett, IWP 2005)."""
 
     name = "mrpc"
+    datasets = ("mrpc",)
     output = Classes(("not_equivalent", "equivalent"))
     metrics = ("f1", "accuracy")
     description = "Paraphrase among sentences from the news; GLUE's dev set validates, the labelled test set tests"
@@ -41,6 +42,7 @@ class Stsb(GlueTask):
     """STS-B: the similarity of two sentences from 0 to 5 (Cer et al. 2017, arXiv:1708.00055)."""
 
     name = "stsb"
+    datasets = ("stsb",)
     output = Scalar()
     metrics = ("pearson", "spearman")
     slices = ("genre",)
@@ -63,6 +65,7 @@ class Rte(GlueTask):
     """RTE: whether the first text entails the second (Dagan, Glickman and Magnini 2005, and successors)."""
 
     name = "rte"
+    datasets = ("rte",)
     output = Classes(_ENTAILMENT)
     metrics = ("accuracy", "f1")
     positive = 0
@@ -86,6 +89,7 @@ class Wnli(GlueTask):
     """
 
     name = "wnli"
+    datasets = ("wnli",)
     output = Classes(("not_entailment", "entailment"))
     metrics = ("accuracy", "f1")
     description = f"Coreference as entailment; dev contradicts train, so scores below the majority are usual. {DEV}"
@@ -101,6 +105,7 @@ class Qnli(GlueTask):
     """QNLI: whether a sentence answers a question (Rajpurkar et al. 2016; Wang et al. 2019, arXiv:1804.07461)."""
 
     name = "qnli"
+    datasets = ("qnli",)
     output = Classes(_ENTAILMENT)
     metrics = ("accuracy", "f1")
     positive = 0
@@ -119,6 +124,7 @@ class Qqp(GlueTask):
     """QQP: whether two questions on Quora are duplicates (Iyer, Dandekar and Csernai 2017)."""
 
     name = "qqp"
+    datasets = ("qqp",)
     output = Classes(("not_duplicate", "duplicate"))
     metrics = ("f1", "accuracy")
     texts = ("question1", "question2")
@@ -150,6 +156,7 @@ class Mnli(GlueTask):
     matched: bool = True
 
     name = "mnli"
+    datasets = ("multi_nli",)
     output = Classes(("entailment", "neutral", "contradiction"))
     metrics = ("accuracy", "f1_macro")
     slices = ("genre",)

@@ -15,6 +15,7 @@ class Cola(GlueTask):
     """CoLA: whether a sentence is acceptable English (Warstadt, Singh and Bowman 2019, arXiv:1805.12471)."""
 
     name = "cola"
+    datasets = ("cola",)
     output = Classes(("unacceptable", "acceptable"))
     metrics = ("matthews", "accuracy", "f1")
     description = f"Linguistic acceptability of sentences from textbooks and papers. {DEV}"
@@ -33,6 +34,7 @@ class Sst2(GlueTask):
     """SST-2: whether a sentence from a film review is positive (Socher et al., EMNLP 2013)."""
 
     name = "sst2"
+    datasets = ("sst2",)
     output = Classes(("negative", "positive"))
     metrics = ("accuracy", "f1")
     description = f"Sentiment of sentences and phrases from film reviews. {DEV}"

@@ -73,4 +73,6 @@ class Stories(HFBackbone):
 
     def card(self) -> Card:
         """Returns the metadata in the model's files, with family, licence and pretraining data added."""
-        return dataclasses.replace(super().card(), family="llama", licence="MIT", pretraining_data="TinyStories")
+        return dataclasses.replace(
+            super().card(), family="llama", licence="MIT", pretraining_data="TinyStories", trained_on=("tinystories",)
+        )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlbench import Backbone, Card, Examples, Output, UsageError
+from tlbench_hf.model_card import datasets_in
 from tlbench_hf.sources import content, fetched_folder, held_folder, local_folder, missing_source
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class HFVision(Backbone):
             source=unloaded.source,
             revision=unloaded.revision,
             positions=_patches(config),
+            trained_on=datasets_in(folder),
         )
 
     def missing(self) -> str | None:

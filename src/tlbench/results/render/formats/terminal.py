@@ -25,7 +25,7 @@ _ID = "cell"
 # Most important first: columns are added in this order until the width is used up.
 _OPTIONAL = (
     "interval", "gain", "spread", _ID, "fit", "runs", "memory", "trained", "encode", "search", "accuracy", "f1",
-    "device_memory", "predict", "gain_interval",
+    "device_memory", "predict", "gain_interval", "equal",
 )  # fmt: skip
 
 
@@ -55,6 +55,8 @@ class Leaderboard:
             yield _section_title(section)
             yield self._section(section, layout, heading=number == 0)
             yield from _hidden_count(section.hidden)
+            if section.detectable.text:
+                yield Text(section.detectable.text, style="dim")
             if section.overlap:
                 yield Text(f"overlap: {section.overlap}", style="dim")
         if page.summary:

@@ -1,0 +1,41 @@
+"""All notes on a leaderboard's rows: on provenance, learning, search budgets, and data that a backbone has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tlbench.results.notes.floor_notes import floor_notes, futility_note
+from tlbench.results.notes.provenance_notes import differences, stopped_early
+from tlbench.results.selection.search_budget import budget_notes
+
+if TYPE_CHECKING:
+    from tlbench.results.records.summaries import Summaries
+
+_STATEMENTS = ("in part ", "stopped after ", "searched over ", "not searched, ", "backbone trained on ")
+"""Beginnings of the notes that say something on the row itself, not how it differs from most of the table."""
+
+
+def notes_of_rows(summaries: Summaries, tasks: Sequence[str]) -> list[str]:
+    """Returns the notes on each summary, separated by "; "; `tasks` are the names of their tasks in the table."""
+    budgets = budget_notes(tasks, [one.search_budget for one in summaries.cells])
+    rows = zip(summaries.cells, differences(summaries), floor_notes(summaries.cells, tasks), budgets, strict=True)
+    notes = []
+    for one, provenance, floor, budget in rows:
+        stopped = stopped_early(one.trials, one.trials_planned)
+        futility = futility_note(one, summaries.settings[one.setting_key].protocol)
+        own = (one.mixed_provenance, stopped, futility, floor, budget, seen_note(one.seen_datasets))
+        notes.append("; ".join(filter(None, (*provenance, *own))))
+    return notes
+
+
+def seen_note(datasets: Sequence[str]) -> str:
+    """Returns a note on a task's data sets that the backbone was trained on; empty without any."""
+    # A semicolon would divide the note in two.
+    names = ", ".join(datasets).replace(";", ",")
+    return f"backbone trained on data of this task: {names} (whether on its test examples is unknown)" if names else ""
+
+
+def is_statement(note: str) -> bool:
+    """Returns whether a note says something on the row itself, not how it differs from most of the table."""
+    return note.startswith(_STATEMENTS)
