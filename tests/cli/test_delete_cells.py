@@ -34,7 +34,9 @@ def store(tmp_path, monkeypatch):
         folder = CellFolder(store.work(one.id, 1))
         folder.record_start(one)
         (folder.root / "answers.parquet").write_bytes(b"answers")
-        assert store.commit(Record(one, "ok", predictions="answers.parquet"), folder.root)
+        (folder.root / "validation.parquet").write_bytes(b"validation")
+        record = Record(one, "ok", predictions="answers.parquet", validation_predictions="validation.parquet")
+        assert store.commit(record, folder.root)
     assert store.commit(Record(CELLS[0], "failed", attempt=2), store.root)
     return store
 

@@ -40,6 +40,7 @@ def table(runs):
         (["work/NAME"], 0),
         (["work/index.journal"], 0),
         (["records/NAME.parquet"], 0),
+        (["records/NAME.validation.parquet"], 0),
         (["plan.json"], 0),
         (["tlbench.json"], 0),
     ],
@@ -152,17 +153,17 @@ def test_a_cell_whose_work_folder_is_in_the_way_is_reported_and_the_others_run(r
 
 
 def test_a_record_that_cannot_be_stored_is_a_failure_and_the_others_run(runs, monkeypatch):
-    from tlbench.results.records.store import Store
+    from tlbench.results.records import store
 
-    keep = Store._keep_predictions
+    keep = store.keep_predictions
 
-    def lose(work, name, target):
-        if target.name.startswith(planned.cells[0].id):
-            (work / name).unlink(missing_ok=True)
-        return keep(work, name, target)
+    def lose(record, work, records):
+        if record.predictions and record.cell.id == planned.cells[0].id:
+            (work / record.predictions).unlink(missing_ok=True)
+        return keep(record, work, records)
 
     planned = runs.plan(STRATEGIES, seeds=2)
-    monkeypatch.setattr(Store, "_keep_predictions", staticmethod(lose))
+    monkeypatch.setattr(store, "keep_predictions", lose)
     records = runs.run(STRATEGIES, seeds=2)
     assert [record.status for record in records] == ["failed", "ok"]
     assert "predictions of the record are gone" in records[0].reason

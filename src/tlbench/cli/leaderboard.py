@@ -83,8 +83,14 @@ def _print_board(
             summaries, planned = with_metric(store, summaries, planned, choice.metric, _complain)
         metrics = _metrics_of(summaries)
         table = _table(index, summaries, planned, ranks, read_margins(choice.margins, metrics))
+    table = _with_added_columns(table, store, summaries, choice, metrics)
     chosen = chosen_rows(table, choice, metrics)
     hidden += _count_rows(table) - _count_rows(chosen)
+    if choice.ensemble:
+        from tlbench.results.post_hoc.ensemble_rows import with_ensembles
+        from tlbench.results.post_hoc.stored_splits import StoredSplits
+
+        chosen = with_ensembles(chosen, summaries, metrics, StoredSplits(store), _note)
     ids = [summary.cell for summary in recorded.cells]
     view = view_of(choice, chosen, metrics, hidden, len(ids) - inside, distinct_length(ids))
     command = _command(suite, everything, choice)
@@ -94,6 +100,18 @@ def _print_board(
     if not files:
         show(chosen, title, command, format_, view)
     index.save()
+
+
+def _with_added_columns(
+    table: Table, store: Store, summaries: Summaries, choice: BoardChoice, metrics: Mapping[str, Metric]
+) -> Table:
+    """Returns the table with the optional columns that the options name."""
+    if not choice.added_columns:
+        return table
+    from tlbench.results.post_hoc.post_hoc_columns import with_post_hoc_columns
+    from tlbench.results.post_hoc.stored_splits import StoredSplits
+
+    return with_post_hoc_columns(table, choice.added_columns, summaries, metrics, StoredSplits(store), _note)
 
 
 def _count_rows(table: Table) -> int:
@@ -274,6 +292,10 @@ def _by_predictions(store: Store) -> Callable[[Metric, Sequence[CellSummary]], T
         return by_predictions(metric, summaries, predictions_of, complain), complaints
 
     return ranked
+
+
+def _note(text: str) -> None:
+    print(printable(f"tlbench: {text}"), file=sys.stderr)
 
 
 def _complain(file: Unreadable) -> None:

@@ -120,7 +120,7 @@ class OrderResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     energy_joules: float | None = None
     made_with: Provenance = Provenance()
     scores: tuple[TestScore, ...] = ()
-    """Scores on the test split. This field and the seven below it are set only by a `score` order."""
+    """Scores on the test split. This field and the nine below it are set only by a `score` order."""
     left_out: str = ""
     """One line about scores that could not be computed, such as those of a secondary metric or of a slice; empty if
     all scores were computed."""
@@ -130,6 +130,10 @@ class OrderResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     test_groups: TestGroups | None = None
     predictions: str = ""
     """Name of the file within `FitOrder.folder` that holds the predictions of all seeds."""
+    validation_predictions: str | None = None
+    """Name of the file there that holds the final fits' predictions of the validation split, or None."""
+    no_validation_predictions: str = ""
+    """Why there is no such file, in one line; empty if there is one."""
     misfits: dict[int, str] = {}
     """For each seed whose stored predictions cannot be scored, the reason; such seeds are fitted again."""
     error: str = ""

@@ -272,6 +272,11 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     predictions: str | None = None
     """Name of the Parquet file of test predictions beside the record, with the columns seed, id, target, value, scores
     and one per slice; None if there are no predictions."""
+    validation_predictions: str | None = None
+    """Name of the Parquet file of the final fits' predictions of the validation split, with the same columns; None if
+    there are none. They choose ensembles, temperatures and thresholds, and no score of the record depends on them."""
+    no_validation_predictions: str = ""
+    """Why there are none, in one line; empty if there are some, and in a record that is older than this field."""
     seconds: Seconds = Seconds()
     memory: Memory = Memory()
     energy_joules: float | None = None

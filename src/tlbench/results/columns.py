@@ -98,7 +98,8 @@ COLUMNS: dict[str, str] = {
   has a rank; rows of failed cells come after those.
 - `rank` is 1 + the number of rows of the task that are significantly better, and `rank_last` is the number of rows
   minus those that are significantly worse: the ranks that the data allow. Rows with one seed have neither.
-- `ranked_by` is "paired test"; "intervals" if predictions are missing or are for different examples; or "one seed".
+- `ranked_by` is "paired test"; "intervals" if predictions are missing or are for different examples; "one seed"; or
+  "ensemble" for an average of other rows, which has no rank.
 - `metric_label` is the metric's name in headings. `in_points` tells whether the metric is a fraction of 1, which tables
   multiply by 100. `metric_worst` and `metric_best` are the ends of its scale, if it has them.
 - `value` is the primary `metric` on the test split, averaged over seeds. `low` and `high` are the ends of its 95%
@@ -144,6 +145,8 @@ METRIC = "metric."
 STRATEGY = "strategy"
 ONE_FIT = "one fit"
 """Values of the column `interval_of`."""
+ENSEMBLE = "ensemble"
+"""Value of the column `ranked_by` for an ensemble of the task's rows, which has no rank."""
 OK = "ok"
 PENDING = "pending"
 

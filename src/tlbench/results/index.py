@@ -26,6 +26,7 @@ from tlbench.metrics import METRICS
 from tlbench.results.ranking import Place, Ranked
 from tlbench.results.records.code_version import code_version
 from tlbench.results.records.journal import JournalContent, read_journal, remove_journal
+from tlbench.results.records.kept_predictions import SUFFIX, VALIDATION_SUFFIX
 from tlbench.results.records.parallel_reading import read_summaries
 from tlbench.results.records.record_files import Unreadable, newest_attempts, read_regular_file
 from tlbench.results.records.store import Store
@@ -92,8 +93,8 @@ class Index:
         return not self._content.summaries.cells
 
     def count_predictions(self) -> int:
-        """Returns the number of files with predictions in the folder of records."""
-        return sum(name.endswith(".parquet") for name in self._files)
+        """Returns the number of files with test predictions in the folder of records."""
+        return sum(name.endswith(SUFFIX) and not name.endswith(VALIDATION_SUFFIX) for name in self._files)
 
     def summaries(self, unreadable: Callable[[Unreadable], None], read: Iterable[Record] = ()) -> Summaries:
         """Returns the summary of the newest record of each cell, in order of the cells' ids.

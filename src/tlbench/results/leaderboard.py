@@ -12,17 +12,8 @@ from tlbench.contracts.cell import Cell, Protocol
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Provenance, Record
 from tlbench.metrics import METRICS
-from tlbench.results.columns import (
-    METRIC,
-    OK,
-    ONE_FIT,
-    PENDING,
-    STRATEGY,
-    Row,
-    as_rows,
-    as_series,
-    with_metrics,
-)
+from tlbench.results.cell_columns import expected_cells, metric_columns
+from tlbench.results.columns import METRIC, OK, ONE_FIT, PENDING, STRATEGY, Row, as_rows, as_series, with_metrics
 from tlbench.results.gains.gain import NO_GAIN, gain_columns, gains
 from tlbench.results.notes.row_notes import notes_of_rows
 from tlbench.results.over_tasks import KEY, NEEDED, Averages, averages
@@ -142,12 +133,13 @@ class Table:
             ]
             order += [key[-1] for key in sorted(keys)]
         self._summaries, self._order, self._whole = summaries, order, order
+        self._added: dict[str, str] = {}
         self._computed: dict[str, Sequence[Any]] = {
             "task": tasks,
             "variant": variants,
             **gain_columns(all_gains),
             "notes": notes_of_rows(summaries, tasks),
-            "expected": _expected(cells, planned),
+            "expected": expected_cells(cells, planned),
             **_place_columns(cells, all_places),
             **equality_columns(
                 [one.metric for one in cells],
@@ -155,7 +147,7 @@ class Table:
                 [place.detectable for place in all_places],
                 margins.by_metric(metrics),
             ),
-            **_metric_columns([one.metric for one in cells], metrics),
+            **metric_columns([one.metric for one in cells], metrics),
         }
 
     def frame(self) -> pd.DataFrame:
@@ -198,9 +190,37 @@ class Table:
         picked._order = [self._order[place] for place in places]
         return picked
 
+    def with_rows(self, added: Summaries, computed: Sequence[Row], places: Sequence[int]) -> Table:
+        """Returns a table with further rows, which no mean over tasks counts.
+
+        Args:
+            added: The summaries of the rows.
+            computed: For each of them, the columns that summaries do not have, by name.
+            places: For each of them, the row of the frame before which it is inserted.
+        """
+        wider, count = copy(self), len(self._summaries.cells)
+        wider._summaries = self._summaries.subset(self._summaries.cells)
+        wider._summaries.extend(added)
+        wider._computed = {name: [*all_, *(row.get(name) for row in computed)] for name, all_ in self._computed.items()}
+        wider._order = list(self._order)
+        # From the last one on, so that the earlier places stay.
+        for place, number in sorted(zip(places, range(count, count + len(computed)), strict=True), reverse=True):
+            wider._order.insert(place, number)
+        return wider
+
+    def with_columns(self, columns: Mapping[str, Sequence[float | None]]) -> Table:
+        """Returns a table with further columns of numbers, whose values are in the order of the frame."""
+        wider = copy(self)
+        wider._added = {**self._added, **dict.fromkeys(columns, "float64")}
+        wider._computed = dict(self._computed)
+        for name, values in columns.items():
+            by_place = dict(zip(self._order, values, strict=True))
+            wider._computed[name] = [by_place.get(place) for place in range(len(self._summaries.cells))]
+        return wider
+
     def _dtypes(self) -> dict[str, str]:
         """Returns the pandas dtype of each column, by name, in the order of the frame."""
-        return with_metrics(self.metrics)
+        return with_metrics(self.metrics) | self._added
 
     def _columns(self, names: Iterable[str], chosen: Sequence[int] | None = None) -> dict[str, Sequence[Any]]:
         """Returns columns by name, of the summaries at the `chosen` positions or, if None, of all summaries."""
@@ -249,26 +269,6 @@ def progress(table: pd.DataFrame) -> tuple[int, int]:
     return int((expected["status"] != PENDING).sum()), len(expected)
 
 
-def _metric_columns(names: Sequence[str], metrics: Mapping[str, Metric]) -> dict[str, list[Any]]:
-    """Returns the columns that describe each row's metric."""
-    # A record may name a metric that this installation lacks: its row is shown with the properties of most metrics.
-    unknown = ("unknown metric", True, True, 0.0, 1.0)
-    facts: dict[str, tuple[str, bool, bool, float | None, float | None]] = {"": ("", True, True, 0.0, 1.0)}
-    for name in {*names} - {""}:
-        metric = metrics.get(name)
-        facts[name] = _facts(metric) if metric else unknown
-    columns = {}
-    for position, title in enumerate(("metric_label", "greater_is_better", "in_points", "metric_worst", "metric_best")):
-        of = {name: fact[position] for name, fact in facts.items()}
-        columns[title] = [of[name] for name in names]
-    return columns
-
-
-def _facts(metric: Metric) -> tuple[str, bool, bool, float | None, float | None]:
-    best = metric.highest if metric.greater_is_better else metric.lowest
-    return metric.label, metric.greater_is_better, metric.in_points, metric.worst, best
-
-
 def _place_columns(cells: Sequence[CellSummary], all_places: Sequence[Place]) -> dict[str, list[Any]]:
     """Returns the columns of ranks and intervals; the recorded interval of one fit where there is no other."""
     pairs = list(zip(cells, all_places, strict=True))
@@ -281,11 +281,6 @@ def _place_columns(cells: Sequence[CellSummary], all_places: Sequence[Place]) ->
         "high": [one.high if place.high is None else place.high for one, place in pairs],
         "interval_of": ["" if one.low is None else ONE_FIT if place.low is None else STRATEGY for one, place in pairs],
     }
-
-
-def _expected(cells: Sequence[CellSummary], planned: Sequence[str]) -> list[bool]:
-    expected = set(planned)
-    return [not expected or summary.cell in expected for summary in cells]
 
 
 def _task_names(summaries: Summaries) -> list[str]:

@@ -48,8 +48,6 @@ class Place(NamedTuple):
 Ranked: TypeAlias = Callable[[Metric, Sequence[CellSummary]], list[Place]]
 """Returns the places of cells of one task that all have a score in one metric."""
 
-_AGREEMENT = 1e-6
-"""Largest relative difference between a recorded score and the score of its stored predictions."""
 _RAISED = (Exception, SystemExit)
 """Exceptions of a plugin's metric that must not end the leaderboard. A metric may call sys.exit by mistake."""
 ONE_SEED = "one seed"
@@ -152,13 +150,13 @@ def _checked(
     """
     if predictions is None:
         return None
-    from tlbench.results.stats import mean_score
+    from tlbench.results.stats import reproduces
 
     if predictions.positive != summary.positive:
         predictions = replace(predictions, positive=summary.positive)
     value = cast(float, summary.value)  # a cell with status ok has a value
     try:
-        agree = abs(mean_score(metric, predictions) - value) <= _AGREEMENT * max(1.0, abs(value))
+        agree = reproduces(metric, predictions, value)
     except _RAISED as error:
         failed.append(error)
         return None

@@ -29,6 +29,8 @@ from tlbench.metrics.scored import Array, Floats, Scored, checked
 
 RESAMPLES = 2000
 """Number of bootstrap resamples."""
+AGREEMENT = 1e-6
+"""Largest relative difference between a recorded score and the score of its stored predictions."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,15 @@ def mean_score(metric: str | Metric, predictions: CellPredictions) -> float:
         KeyError, ValueError, Diverged: As `score`.
     """
     return float(np.mean([score(metric, row) for row in predictions.scored]))
+
+
+def reproduces(metric: str | Metric, predictions: CellPredictions, value: float) -> bool:
+    """Returns whether the predictions have a recorded score, up to rounding.
+
+    Raises:
+        KeyError, ValueError, Diverged: As `score`.
+    """
+    return abs(mean_score(metric, predictions) - value) <= AGREEMENT * max(1.0, abs(value))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

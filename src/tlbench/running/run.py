@@ -18,8 +18,9 @@ from tlbench.contracts.record import Record
 from tlbench.contracts.strategy import Strategy
 from tlbench.modeling.disk import cache_settings
 from tlbench.planning.capacity import Room, workers_in
+from tlbench.results.records.kept_predictions import UnstorableRecord
 from tlbench.results.records.record_files import Unreadable
-from tlbench.results.records.store import Store, UnstorableRecord
+from tlbench.results.records.store import Store
 from tlbench.running.cells.attempt import Attempt, OrderDefaults
 from tlbench.running.cells.failures import CellFailed, failure_record
 from tlbench.running.cells.hyperparameters import change_since

@@ -185,6 +185,20 @@ def test_a_record_that_cannot_be_read_comes_with_what_to_do(shown, capsys, out):
     assert "it is left out: upgrade tlbench to read it" in error
 
 
+def test_an_ensemble_or_a_column_without_validation_predictions_says_so(out, capsys):
+    arguments = ["--ensemble", "--columns", "strategy,temperature", "--sort", "temperature"]
+    assert _main(["leaderboard", *arguments, "-f", "markdown"]) == 0
+    captured = capsys.readouterr()
+    assert "temperature: 4 cells without values: no validation predictions" in captured.err
+    assert "toy-tone: no ensemble: it takes two cells with validation predictions" in captured.err
+    assert "tlbench leaderboard --sort temperature --columns strategy,temperature --ensemble" in captured.out
+    assert "temperature: fitted on validation (Guo et al. 2017)" in captured.out
+    assert _main(["leaderboard", *arguments, "-f", "csv"]) == 0
+    header, *rows = csv.reader(io.StringIO(capsys.readouterr().out))
+    assert header == ["strategy", "temperature"]
+    assert [row[1] for row in rows] == [""] * 4
+
+
 def test_a_margin_is_part_of_the_command_and_must_be_a_number(out, capsys):
     assert _main(["leaderboard", "--out", str(out), "--margin", "2", "--margin", "f1=0.5", "-f", "markdown"]) == 0
     assert "tlbench leaderboard --margin 2 --margin f1=0.5" in capsys.readouterr().out

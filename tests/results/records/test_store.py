@@ -204,3 +204,44 @@ def test_an_attempt_of_any_number_costs_no_more_than_its_file(store, work):
     assert store.commit(Record(CELL, "ok"), work)
     (store.root / "records" / f"{CELL.id}.999999999.json").write_text("{}")
     assert store.record(CELL.id).attempt == 1
+
+
+@pytest.fixture
+def validated(work):
+    """A record with validation predictions, whose files are in `work`."""
+    (work / "validation.parquet").write_bytes(b"validation answers")
+    return Record(CELL, "ok", predictions="predictions.parquet", validation_predictions="validation.parquet")
+
+
+def test_validation_predictions_stand_beside_those_of_test(store, work, validated):
+    assert store.commit(validated, work)
+    found = store.record(CELL.id)
+    assert found.validation_predictions == f"{CELL.id}.1.validation.parquet"
+    assert store.validation_predictions(CELL.id, 1).read_bytes() == b"validation answers"
+    assert store.predictions(found).read_bytes() == b"answers"
+    assert store.validation_predictions(CELL.id, 2) is None
+
+
+def test_a_record_is_stored_without_validation_predictions_that_are_gone(store, work, validated):
+    # Those of an earlier record of this attempt, which was deleted.
+    (store.root / "records" / f"{CELL.id}.1.validation.parquet").write_bytes(b"earlier")
+    (work / "validation.parquet").unlink()
+    assert store.commit(validated, work)
+    found = store.record(CELL.id)
+    assert found.validation_predictions is None
+    assert found.no_validation_predictions == "they were gone from the cell's folder when the record was stored"
+    assert store.validation_predictions(CELL.id, 1) is None
+
+
+def test_validation_predictions_of_a_deleted_record_are_replaced(store, work, validated):
+    (store.root / "records" / f"{CELL.id}.1.validation.parquet").write_bytes(b"earlier")
+    assert store.commit(validated, work)
+    assert store.validation_predictions(CELL.id, 1).read_bytes() == b"validation answers"
+
+
+def test_validation_predictions_from_elsewhere_are_not_taken_in(store, work, validated, tmp_path):
+    (tmp_path / "secret").write_bytes(b"secret")
+    record = msgspec.structs.replace(validated, validation_predictions="../secret")
+    with pytest.raises(StoreError, match="predictions are not in this folder"):
+        store.commit(record, work)
+    assert not [name for name in store.listing() if name.endswith(".json")]

@@ -18,7 +18,7 @@ from tlbench.contracts.task import Example, Examples
 from tlbench.metrics import METRICS
 from tlbench.metrics.scored import Scored
 from tlbench.metrics.scored_arrays import usual_arrays
-from tlbench.running.scoring.scores import UnusablePredictions, _table, usable_predictions
+from tlbench.running.scoring.scores import UnusablePredictions, predictions_table, usable_predictions
 from tlbench.testing.toys import ToyTask
 
 EXAMPLES = Examples(Example(f"e{i}", (f"text {i}",), i % 2) for i in range(4))
@@ -55,16 +55,16 @@ def tlbench_tasks():
 
 
 def test_a_plugin_s_metric_that_fails_is_no_fault_of_the_predictions():
-    assert usable_predictions(_table(0, EXAMPLES, SCORED), EXAMPLES, INFO, [Refusing()]) is not None
+    assert usable_predictions(predictions_table(0, EXAMPLES, SCORED), EXAMPLES, INFO, [Refusing()]) is not None
 
 
 def test_what_can_be_scored_is_read_back():
-    read = usable_predictions(_table(0, EXAMPLES, SCORED), EXAMPLES, INFO, ACCURACY)
+    read = usable_predictions(predictions_table(0, EXAMPLES, SCORED), EXAMPLES, INFO, ACCURACY)
     assert (read.targets.tolist(), read.values.tolist()) == ([0, 1, 0, 1], [0, 1, 1, 1])
 
 
 def others(**columns):
-    return pa.table({**_table(0, EXAMPLES, SCORED).to_pydict(), **columns})
+    return pa.table({**predictions_table(0, EXAMPLES, SCORED).to_pydict(), **columns})
 
 
 @pytest.mark.parametrize(

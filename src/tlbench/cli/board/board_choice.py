@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.metric import Metric
+from tlbench.results.choice.added_columns import named_in, remarks
 from tlbench.results.choice.chosen_rows import hidden_text, matching_places, sorted_places
 from tlbench.results.choice.conditions import read_condition
 from tlbench.results.choice.named_columns import NamedColumn, find_column, named_columns
@@ -41,6 +42,13 @@ class BoardChoice:
     """Names of columns, separated by commas."""
     metric: str = ""
     margins: tuple[str, ...] = ()
+    ensemble: bool = False
+    """Whether to add a row with an ensemble to each task."""
+
+    @property
+    def added_columns(self) -> tuple[str, ...]:
+        """The optional columns that the options name."""
+        return named_in((self.columns, self.sort, *self.conditions))
 
     @property
     def hides(self) -> Mapping[str, bool]:
@@ -60,7 +68,8 @@ class BoardChoice:
         values += [("--filter", condition) for condition in self.conditions]
         values += [("--sort", self.sort), ("--columns", self.columns), ("--metric", self.metric)]
         values += [("--margin", margin) for margin in self.margins]
-        return "".join(f" {option} {shlex.quote(value)}" for option, value in values if value)
+        given = "".join(f" {option} {shlex.quote(value)}" for option, value in values if value)
+        return given + (" --ensemble" if self.ensemble else "")
 
 
 class _Installed:
@@ -179,7 +188,7 @@ def view_of(
     return View(
         tuple(column.shown for column in chosen) if chosen else RANKING,
         tuple(dict.fromkeys(name for column in chosen for name in column.frame)),
-        (remark,) if remark else (),
+        (*((remark,) if remark else ()), *remarks(choice.added_columns)),
         hint,
         id_digits,
     )

@@ -74,6 +74,13 @@ def leaderboard(
     columns: ShownColumns = None,
     metric: RankingMetric = None,
     margin: RowMargins = None,
+    ensemble: Annotated[
+        bool,
+        typer.Option(
+            "--ensemble",
+            help="Add a row to each task: an average of its fits, chosen on validation, without any training.",
+        ),
+    ] = False,
     everything: Annotated[
         bool, typer.Option("--all", help="Show every record in the folder, not only those of the last run.")
     ] = False,
@@ -99,6 +106,14 @@ def leaderboard(
     folder, files = folder_and_files(out or (), format_)
     tasks, backbones, strategies, conditions = (tuple(axis or ()) for axis in (task, backbone, strategy, filter_))
     choice = BoardChoice(
-        tasks, backbones, strategies, conditions, sort or "", columns or "", metric or "", tuple(margin or ())
+        tasks,
+        backbones,
+        strategies,
+        conditions,
+        sort or "",
+        columns or "",
+        metric or "",
+        tuple(margin or ()),
+        ensemble,
     )
     print_board(folder, suite, choice, everything, format_ or "terminal", files)

@@ -48,6 +48,7 @@ def print_record(catalog: Catalog, cell_id: str, out: Path, as_json: bool = Fals
     folds = record.cell.protocol.folds
     how = f" (predictions of {folds} folds together)" if folds else ""
     rows += [("validation", "-" if record.validation is None else f"{record.validation:.4f}{how}")]
+    rows.append(("validation predictions", _kept_text(record)))
     for score in record.scores:
         where = f" on {score.slice}" if score.slice else ""
         rows.append((f"{score.metric}{where}", f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"
@@ -95,6 +96,13 @@ def _newest_readable(store: Store, cell_id: str) -> Record:
             f"{store.root}: no record of the cell {cell_id}; `tlbench leaderboard --all` shows the ids there are"
         )
     return record
+
+
+def _kept_text(record: Record) -> str:
+    """Returns whether validation predictions are kept, and why not; empty for a record that is older than them."""
+    if record.validation_predictions:
+        return "kept"
+    return f"not kept: {record.no_validation_predictions}" if record.no_validation_predictions else ""
 
 
 def search_text(record: Record) -> str:

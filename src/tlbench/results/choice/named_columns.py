@@ -9,6 +9,7 @@ from typing import Any
 from tlbench.catalog.names import nearest
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.metric import Metric
+from tlbench.results.choice.added_columns import ADDED, F1_AT_THRESHOLD
 from tlbench.results.columns import COLUMNS, METRIC, Row, metric_column, with_metrics
 from tlbench.results.render import value_texts as cells
 from tlbench.results.render.page_columns import RANKING, Column
@@ -87,6 +88,8 @@ def named_columns(metrics: Mapping[str, Metric], recorded: Iterable[str]) -> dic
     for name, dtype in with_metrics(recorded).items():
         column = Column(name, name, name, _reader(name, dtype), is_name=dtype == "str")
         columns.setdefault(name, NamedColumn(name, (name,), column, lambda row: False, _direction(name, metrics)))
+    for name, better in ADDED.items():
+        columns.setdefault(name, _added(name, better))
     return columns
 
 
@@ -139,6 +142,13 @@ def _reader(name: str, dtype: str) -> Callable[[Row], tuple[Any, str]]:
     if dtype == "str":
         return lambda row: (row[name] or None, str(row[name]) or cells.NOTHING)
     return lambda row: (row[name], _plain(row[name]))
+
+
+def _added(name: str, better: int) -> NamedColumn:
+    in_points = name == F1_AT_THRESHOLD
+    text = cells.points if in_points else _plain
+    shown = Column(name, name.replace("_", " "), name, lambda row: (row.get(name), text(row.get(name))))
+    return NamedColumn(name, (name,), shown, lambda row: in_points, better)
 
 
 def _plain(value: float | None) -> str:

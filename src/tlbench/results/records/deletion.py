@@ -15,9 +15,15 @@ import msgspec
 from tlbench.contracts.cell import Cell
 from tlbench.contracts.errors import StoreError
 from tlbench.contracts.record import Record
+from tlbench.results.records.kept_predictions import SUFFIX, VALIDATION_SUFFIX
 from tlbench.results.records.record_files import attempts_in, read_record
 
-_PLACES = (("records", "record", ".json"), ("records", "predictions", ".parquet"), ("work", "work", ""))
+_PLACES = (
+    ("records", "record", ".json"),
+    ("records", "predictions", SUFFIX),
+    ("records", "predictions", VALIDATION_SUFFIX),
+    ("work", "work", ""),
+)
 """Subfolder, kind and name suffix of the files and work folders that belong to a cell."""
 
 
@@ -29,6 +35,7 @@ class StoredCell:
     records: tuple[Path, ...]
     """The record of each attempt, newest first."""
     predictions: tuple[Path, ...]
+    """The test and validation predictions of each attempt."""
     work: tuple[Path, ...]
     """The work folder of each attempt."""
 

@@ -5,7 +5,7 @@ index.bin                   cache of summaries and ranks (`index.py`); can be de
 fresh.json                  the attempts requested by the last --fresh
 plan.json                   the last plan that was run, for "n of N"
 records/<id>.<k>.json       attempt k of a cell; the newest counts
-records/<id>.<k>.parquet    test predictions of attempt k
+records/<id>.<k>.parquet    test predictions of attempt k; beside them <id>.<k>.validation.parquet, of validation
 work/index.journal          summaries of records committed since the index was written (`journal.py`); can be deleted
 work/<id>.<k>/              study, finished fits and progress of a cell
 """
@@ -27,6 +27,7 @@ from tlbench.contracts.record import FORMAT, Record
 from tlbench.results.records.commit_marks import COMMITTED, is_committed, mark_committed
 from tlbench.results.records.finite_numbers import not_finite
 from tlbench.results.records.journal import Journal
+from tlbench.results.records.kept_predictions import VALIDATION_SUFFIX, UnstorableRecord, keep_predictions
 from tlbench.results.records.record_files import (
     Unreadable,
     attempts_in,
@@ -35,7 +36,7 @@ from tlbench.results.records.record_files import (
     read_regular_file,
 )
 from tlbench.results.records.summaries import CellSummary
-from tlbench.system.durable import Stamp, create_durably, link_durably, replace_durably, stamp_of, write_durably
+from tlbench.system.durable import Stamp, create_durably, stamp_of, write_durably
 
 SAVED = re.compile(r"saved-\d+|\.saved-\d+\.\w+\.tmp")
 """Names of folders with saved predictors, the only subfolders of a cell's work folder."""
@@ -43,10 +44,6 @@ SAVED = re.compile(r"saved-\d+|\.saved-\d+\.\w+\.tmp")
 
 _DERIVED = {"plan.json", "fresh.json", "index.bin"}
 """Files of a results folder that a run can do without."""
-
-
-class UnstorableRecord(StoreError):
-    """A record that cannot be stored, although other records can."""
 
 
 class _Marker(msgspec.Struct, frozen=True):
@@ -194,7 +191,7 @@ class Store:
             StoreError: The disk is full, or the folder cannot be written; earlier records stay as they were.
         """
         name = f"{record.cell.id}.{record.attempt}"
-        path, predictions = self._records / f"{name}.json", self._records / f"{name}.parquet"
+        path = self._records / f"{name}.json"
         if fault := not_finite(record):
             raise UnstorableRecord(
                 f"{self._records}: could not store {record.cell.title}: {fault}, and records hold finite numbers alone:"
@@ -205,10 +202,7 @@ class Store:
             # Another process may have committed the same attempt, and tidied its work folder already.
             if not path.exists():
                 self._records.mkdir(exist_ok=True)
-                if record.predictions:
-                    self._keep_predictions(work, record.predictions, predictions)
-                    record = msgspec.structs.replace(record, predictions=predictions.name)
-                content = msgspec.json.encode(record)
+                content = msgspec.json.encode(keep_predictions(record, work, self._records))
                 stamp = create_durably(path, content)
         except OSError as error:
             reason = error.strerror or str(error)
@@ -220,19 +214,6 @@ class Store:
             return False
         self._journal.add(path, content, stamp)
         return True
-
-    @staticmethod
-    def _keep_predictions(work: Path, name: str, target: Path) -> None:
-        source = work / name
-        # The record may come from the work folder of someone else: a path could name any file to publish.
-        if Path(name).name != name:
-            raise UnstorableRecord(f"{work}: the record's predictions are not in this folder: remove the folder")
-        if not source.is_file():
-            raise UnstorableRecord(f"{source}: the test predictions of the record are gone: run the cell again")
-        # Predictions without a record are those of a record that was deleted, unless a run was killed between storing
-        # these very predictions and the record.
-        if not link_durably(source, target) and not source.samefile(target):
-            replace_durably(source, target)
 
     def tidy(self, work: Path) -> None:
         """Removes the files of a committed cell that are no longer needed.
@@ -255,6 +236,11 @@ class Store:
         if not record.predictions or Path(record.predictions).name != record.predictions:
             return None
         path = self._records / record.predictions
+        return path if path.is_file() else None
+
+    def validation_predictions(self, cell_id: str, attempt: int) -> Path | None:
+        """Returns the Parquet file of an attempt's validation predictions, or None if there is none."""
+        path = self._records / f"{cell_id}.{attempt}{VALIDATION_SUFFIX}"
         return path if path.is_file() else None
 
     def wanted(self) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tlbench.results.columns import OK, ONE_FIT, PENDING, STRATEGY, Row, metric_column
+from tlbench.results.columns import ENSEMBLE, OK, ONE_FIT, PENDING, STRATEGY, Row, metric_column
 from tlbench.results.notes.floor_notes import LEGEND
 from tlbench.results.ranking import ONE_SEED
 from tlbench.results.render.memory_texts import memory_legend
@@ -29,6 +29,12 @@ def legend(rows: Sequence[Row]) -> list[str]:
     elif both == {"f1_macro"}:
         lines.append("F1 is the mean over classes (macro).")
     lines += _ranks(done)
+    if any(row["ranked_by"] == ENSEMBLE for row in done):
+        lines.append(
+            "ensemble: the mean of the fits that its note names, by weights chosen on validation for each seed (greedy "
+            "selection, Caruana et al. 2004); no rank, since its seeds are those of its members, and costs are theirs "
+            "added up."
+        )
     if not all(map(is_searched, done)):
         lines.append('trials "-" or "not searched": one setting of the hyperparameters, as strategy or suite gives it.')
     lines += _fitted_on(done)

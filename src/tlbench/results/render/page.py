@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tlbench.results.columns import COLUMNS, OK, PENDING, Row, columns_of, rows_of
+from tlbench.results.columns import COLUMNS, ENSEMBLE, OK, PENDING, Row, columns_of, rows_of
 from tlbench.results.leaderboard import Table
 from tlbench.results.over_tasks import NEEDED, Averages, averages
 from tlbench.results.records.cell_ids import distinct_length
@@ -304,4 +304,6 @@ def _shown_positions(columns: Mapping[str, Sequence[Any]], limits: Limits | None
         chosen.update(ranked[:number])
         # Baselines without a backbone show which score is trivial, however low they rank.
         chosen.update([i for i in ranked[number:] if not columns["backbone"][i]][: limits.rows_of_a_task])
+        # Ensembles were asked for.
+        chosen.update(i for i in ranked if columns["ranked_by"][i] == ENSEMBLE)
     return sorted(chosen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Iterable, Sequence
 
-from tlbench.results.columns import OK, Row, metric_column
+from tlbench.results.columns import ENSEMBLE, OK, Row, metric_column
 from tlbench.results.notes.floor_notes import is_floor_note
 from tlbench.results.notes.row_notes import is_statement
 from tlbench.results.ranking import ONE_SEED
@@ -238,7 +238,8 @@ def footnotes(rows: Iterable[Row]) -> dict[str, str]:
 
 def note_head(note: str) -> str:
     """Returns the words that a note follows: provenance is compared with that of other rows, fits are not."""
-    return "" if is_floor_note(note) or is_statement(note) else "unlike most of this table: "
+    own = is_floor_note(note) or is_statement(note) or note.startswith(ENSEMBLE)
+    return "" if own else "unlike most of this table: "
 
 
 def marks(row: Row, known: dict[str, str]) -> str:

@@ -4,7 +4,7 @@ lock                locked (flock) by the process that runs the cell; the kernel
 trials-<n>.json     finished trials that were submitted in one order; n is the first trial's number
 winner.json         the frozen params and seeds; no test split is opened before this file is on disk
 saved-<n>/          the predictor of the best trial so far, if its strategy can save it
-final-<s>.json      a finished final fit; its predictions are in seed-<s>.parquet
+final-<s>.json      a finished final fit; its predictions are in seed-<s>.parquet (test) and validation-<s>.parquet
 test-reads          one byte per order that opens the test split, written before the order is submitted
 began               the start times of the processes that ran the cell, in Unix time, one per line
 cell.json           the cell's definition, read by cells that can reuse its fits
@@ -186,7 +186,15 @@ class CellFolder:
     def reset(self) -> None:
         """Removes all finished work."""
         # Not `test-reads` and `began`: the record counts all reads of the test split, and all time.
-        for pattern in ("trials-*", "final-*", "seed-*", "winner.json", "made-with.json", "memory.json"):
+        for pattern in (
+            "trials-*",
+            "final-*",
+            "seed-*",
+            "validation-*",
+            "winner.json",
+            "made-with.json",
+            "memory.json",
+        ):
             for path in self.root.glob(pattern):
                 path.unlink(missing_ok=True)
         self.drop_saved()

@@ -52,6 +52,8 @@ def build_record(attempt: Attempt, info: TaskInfo, fits: CellFits, scored: Order
         test_groups=scored.test_groups,
         overlap=scored.overlap,
         predictions=scored.predictions,
+        validation_predictions=scored.validation_predictions,
+        no_validation_predictions=scored.no_validation_predictions,
         seconds=_seconds(fits.trials, finals),
         parameters=first.parameters,
         trainable_parameters=first.trainable_parameters,

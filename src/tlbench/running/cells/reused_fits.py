@@ -23,7 +23,7 @@ from tlbench.contracts.record import PAID, FitResult, Memory, Provenance, Record
 from tlbench.results.records.record_files import read_record
 from tlbench.running.cells.attempt import Attempt
 from tlbench.running.cells.cell_folder import CellFolder
-from tlbench.running.scoring.prediction_files import read_seed, write_table
+from tlbench.running.scoring.prediction_files import read_seed, validation_path, write_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,6 +47,8 @@ class _Source:
     """The folder of the prediction files."""
     predictions: str | None = None
     """Name of the file with the predictions of all seeds; None if each seed has a file of its own."""
+    validation: str | None = None
+    """Name of the file with the validation predictions of all seeds; None if each seed has a file of its own."""
 
     @cached_property
     def search_id(self) -> str:
@@ -64,6 +66,12 @@ class _Source:
         if not name or Path(name).name != name:
             return None
         return read_seed(self.folder / name, result.seed)
+
+    def validation_table(self, seed: int) -> pa.Table | None:
+        """Returns the validation predictions of a final fit, or None if there are none that can be read."""
+        if self.validation is None:
+            return read_seed(validation_path(self.folder, seed), seed)
+        return read_seed(self.folder / self.validation, seed) if Path(self.validation).name == self.validation else None
 
 
 @dataclass(frozen=True)
@@ -119,7 +127,9 @@ class ReusedFits:
         )
 
     def final(self, fit: Fit, path: Path) -> ReusedFinal | None:
-        """Returns another cell's result for this final fit and writes its predictions to `path`.
+        """Returns another cell's result for this final fit and writes its test predictions to `path`.
+
+        Its validation predictions, if there are any, are written to the same folder.
 
         Returns None if no other cell has finished the fit.
         """
@@ -130,6 +140,11 @@ class ReusedFits:
             if table is None or len(tests) != 1:
                 continue
             write_table(path, table)
+            validation, validation_file = source.validation_table(fit.seed), validation_path(path.parent, fit.seed)
+            if validation is None:
+                validation_file.unlink(missing_ok=True)  # of an earlier fit
+            else:
+                write_table(validation_file, validation)
             self._add_source(source)
             taken = msgspec.structs.replace(result, trial=fit.trial, taken_over=True, predictions=path.name)
             return ReusedFinal(taken, tests.pop())
@@ -211,6 +226,7 @@ def _from_record(record: Record, folder: Path) -> tuple[str, _Source]:
         record.memory,
         folder,
         record.predictions,
+        record.validation_predictions or "",
     )
 
 

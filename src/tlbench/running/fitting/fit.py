@@ -21,8 +21,7 @@ from tlbench.modeling.data import Data
 from tlbench.modeling.encoder import count_parameters
 from tlbench.running.fitting.context import CellContext, FitData
 from tlbench.running.fitting.fit_status import status_of
-from tlbench.running.fitting.job import ProgressReporter, build_job, seed_everything
-from tlbench.running.fitting.session import CaughtErrors
+from tlbench.running.fitting.job import ProgressReporter, build_job, seed_everything, validation_score
 from tlbench.running.fitting.timing import FitTimers, predict
 
 
@@ -33,7 +32,8 @@ class Fitted:
     result: FitResult
     predictor: Predictor | None = None
     answers: Predictions | None = None
-    """The predictions of the validation split, if the fit is one fold of a trial; it then has no score of its own."""
+    """The predictions of the validation split, or of the fold that the fit is validated on; a fold has no score of its
+    own. None without a predictor or without a validation split."""
 
 
 def run_fits(
@@ -91,7 +91,7 @@ def run_fits(
         padded = [*jobs, *[None] * (len(fits) - len(jobs))]
         # 3. Score each predictor on the validation split, whatever the strategy reported.
         validated = [
-            _validated(job, outcome, context.session.caught, None if fold is None else timers)
+            _validated(job, outcome, context, timers, is_fold=fold is not None)
             for job, outcome in zip(padded, outcomes, strict=True)
         ]
     # The time of a pass is divided equally among its fits, since it cannot be attributed to single ones.
@@ -151,17 +151,17 @@ class _Validated:
     answers: Predictions | None = None
 
 
-def _validated(job: Job | None, outcome: Any, caught: CaughtErrors, fold_timers: FitTimers | None) -> _Validated:
-    """Returns the outcome with its score on the validation split or, given the timers of a fold, its predictions."""
+def _validated(job: Job | None, outcome: Any, context: CellContext, timers: FitTimers, is_fold: bool) -> _Validated:
+    """Returns the outcome with its predictions of the validation split and their score, or with those of a fold."""
     if job is None or isinstance(outcome, BaseException) or job.held_out is None:
         return _Validated(outcome)
     try:
-        if fold_timers is None:
-            return _Validated(outcome, float(job.score(outcome)))
-        # Not scored: a metric may be undefined on one fold, which can lack a class.
-        with fold_timers.timing(fold_timers.validate):
-            return _Validated(outcome, answers=predict(outcome, job.held_out))
-    except caught as error:
+        with timers.timing(timers.validate):
+            answers = predict(outcome, job.held_out)
+            # A fold is not scored: a metric may be undefined on one, which can lack a class.
+            validation = None if is_fold else float(validation_score(context, job.held_out, answers))
+        return _Validated(outcome, validation, answers)
+    except context.session.caught as error:
         return _Validated(error)
 
 

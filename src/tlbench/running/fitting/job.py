@@ -13,6 +13,7 @@ import torch
 
 from tlbench.contracts.errors import Diverged, PluginError, Pruned
 from tlbench.contracts.executor import Fit
+from tlbench.contracts.outputs import Predictions
 from tlbench.contracts.record import Point
 from tlbench.contracts.strategy import NO_VALIDATION, Job, LoadedBackbone, OtherTask, Predictor
 from tlbench.contracts.task import Examples
@@ -67,7 +68,6 @@ def build_job(
 ) -> Job:
     """Returns the job of a fit, with a new head and a new meter of its training data."""
     seed, info, validation = fit.seed, context.info, data.validation
-    targets = [example.target for example in validation.examples] if validation is not None else []
     # All params of a seed start from the same head, so that they differ in nothing else.
     seed_everything(seed)
     head = context.head(encoder) if encoder is not None else None
@@ -76,12 +76,7 @@ def build_job(
         if validation is None:
             raise PluginError(NO_VALIDATION)
         with timers.timing(timers.validate):
-            predictions = predict(predictor, validation)
-            scored = scored_of(info.output, targets, predictions, info.positive)
-            try:
-                return score(context.metric, scored)
-            except PluginError as error:
-                raise PluginError(f"validation split: {error}") from error
+            return validation_score(context, validation, predict(predictor, validation))
 
     def once(key: str, make: Callable[[], Any]) -> Any:
         # What was computed from the training examples of one fold must not reach the fit that is validated on them.
@@ -147,6 +142,22 @@ def build_job(
         other=other,
         searched=fit.searched,
     )
+
+
+def validation_score(context: CellContext, validation: Data, predictions: Predictions) -> float:
+    """Returns the primary metric of predictions of the validation split.
+
+    Raises:
+        PluginError: A prediction does not have the form of the output, or the metric failed.
+        Diverged: The predictions are too large for the metric.
+    """
+    info = context.info
+    targets = [example.target for example in validation.examples]
+    scored = scored_of(info.output, targets, predictions, info.positive)
+    try:
+        return score(context.metric, scored)
+    except PluginError as error:
+        raise PluginError(f"validation split: {error}") from error
 
 
 @contextmanager

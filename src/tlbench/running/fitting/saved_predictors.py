@@ -16,9 +16,9 @@ from tlbench.contracts.record import FitResult
 from tlbench.running.cells.cell_folder import CellFolder
 from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.fit import Fitted
-from tlbench.running.fitting.job import ProgressReporter, build_job
+from tlbench.running.fitting.job import ProgressReporter, build_job, validation_score
 from tlbench.running.fitting.session import CaughtErrors
-from tlbench.running.fitting.timing import FitTimers
+from tlbench.running.fitting.timing import FitTimers, predict
 
 BYTES_PER_SECOND, FILE_SECONDS = 200e6, 0.05
 """The write speed of a slow disk, and the additional time that it needs for each file."""
@@ -98,8 +98,11 @@ def _loaded(folder: Path, fit: Fit, result: FitResult, context: CellContext) -> 
         data = context.fit_data(fit.seed)
         job = build_job(fit, context, encoder, data, ProgressReporter(context, {}), FitTimers(activations))
         predictor = context.strategy.item.load(job, folder)
-        if float(job.score(predictor)) == result.validation:
-            return Fitted(result, predictor)
+        if data.validation is None:
+            return None
+        answers = predict(predictor, data.validation)
+        if float(validation_score(context, data.validation, answers)) == result.validation:
+            return Fitted(result, predictor, answers)
         problem = "its validation score differs from the one when it was saved"
     except context.session.caught as error:
         problem = f"{type(error).__name__}: {error}"

@@ -16,6 +16,7 @@ import torch
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.executor import FitOrder, OrderResult
+from tlbench.contracts.outputs import Predictions
 from tlbench.contracts.record import FitResult
 from tlbench.contracts.strategy import Predictor
 from tlbench.metrics.scored import Scored
@@ -30,7 +31,7 @@ from tlbench.running.fitting.fit_status import status_of
 from tlbench.running.fitting.reusable_encoder import KeptState
 from tlbench.running.fitting.session import Session, caught_errors, resolve_device, restored_globals
 from tlbench.running.fitting.timing import predict_timed
-from tlbench.running.scoring import scores
+from tlbench.running.scoring import scores, validation_predictions
 from tlbench.running.scoring.floor import floor_of
 from tlbench.running.scoring.prediction_files import predictions_path, read_seed
 from tlbench.system.measure import ResourceUsage, is_lost, metered
@@ -47,6 +48,8 @@ class _KeptPredictor:
     score: float
     predictor: Predictor
     result: FitResult
+    answers: Predictions | None
+    """The predictions of the validation split."""
     encoder: KeptState
 
 
@@ -134,7 +137,7 @@ class Worker:
         if any(other is not None and score <= other for other in (best, mine)):
             return
         state = context.encoder.keep() if context.encoder else KeptState(_nothing)
-        self._kept = _KeptPredictor(_fit_id(order), score, predictor, result, state)
+        self._kept = _KeptPredictor(_fit_id(order), score, predictor, result, fitted[0].answers, state)
         saved.save(order, _fit_id(order), fitted[0], context.session.caught)
 
     def _reused(self, order: FitOrder, context: CellContext) -> list[Fitted] | None:
@@ -143,14 +146,14 @@ class Worker:
             return None
         kept = self._kept
         if kept is not None and kept.fit_id == _fit_id(order) and kept.encoder.put_back():
-            found: Fitted | None = Fitted(kept.result, kept.predictor)
+            found: Fitted | None = Fitted(kept.result, kept.predictor, kept.answers)
         else:
             found = saved.load(order, _fit_id(order), context)
         if found is None:
             return None
         # The time of encoding and set-up was spent once, and is charged to the trial already.
         unpaid = msgspec.structs.replace(found.result, purpose="final", encode_paid_seconds=0.0, setup_paid_seconds=0.0)
-        return [Fitted(unpaid, found.predictor)]
+        return [Fitted(unpaid, found.predictor, found.answers)]
 
     def _session_for(self, order: FitOrder) -> Session:
         device = resolve_device(order.device)
@@ -188,11 +191,13 @@ def _predict_test(fitted: Fitted, order: FitOrder, context: CellContext) -> FitR
         data = context.data(examples.without_targets())
         predictions, seconds, paid = predict_timed(fitted.predictor, data, context.session.activations)
         scored = scored_of(info.output, [example.target for example in examples], predictions, info.positive)
+        validated = None if fitted.answers is None else _scored_validation(fitted.answers, context)
     except context.session.caught as error:
         status, reason, trace = status_of(error)
         return msgspec.structs.replace(result, status=status, reason=reason, traceback=trace)
     path = predictions_path(Path(order.folder), result.seed)
     scores.write_predictions(path, result.seed, examples, scored)
+    validation_predictions.write(Path(order.folder), result.seed, context.splits.validation, validated)
     paid += result.encode_paid_seconds
     return msgspec.structs.replace(
         result,
@@ -201,6 +206,12 @@ def _predict_test(fitted: Fitted, order: FitOrder, context: CellContext) -> FitR
         predictions=path.name,
         truncated={**result.truncated, **truncated_shares({"test": data})},
     )
+
+
+def _scored_validation(predictions: Predictions, context: CellContext) -> Scored:
+    """Returns a final fit's predictions of the validation split with its targets."""
+    info, targets = context.info, [example.target for example in context.splits.validation]
+    return scored_of(info.output, targets, predictions, info.positive)
 
 
 def _score_cell(order: FitOrder, context: CellContext) -> OrderResult:
@@ -219,6 +230,8 @@ def _score_cell(order: FitOrder, context: CellContext) -> OrderResult:
         return OrderResult(misfits=misfits)
     made = scores.scores(answers, test, context.task.item, metrics, context.session.caught)
     gathered = scores.gather(folder, answers, test)
+    protocol, validation = context.cell.protocol, context.splits.validation
+    kept = validation_predictions.gather(folder, seeds, validation, protocol, context.info, metrics)
     return OrderResult(
         scores=made.scores,
         report=made.report,
@@ -227,6 +240,8 @@ def _score_cell(order: FitOrder, context: CellContext) -> OrderResult:
         overlap=context.overlap(),
         test_groups=made.test_groups,
         predictions=gathered,
+        validation_predictions=kept.name,
+        no_validation_predictions=kept.reason,
     )
 
 

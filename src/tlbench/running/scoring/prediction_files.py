@@ -1,4 +1,4 @@
-"""Parquet files of test predictions. Importing this imports no torch."""
+"""Parquet files of test and validation predictions in a cell's folder. Importing this imports no torch."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 def predictions_path(folder: Path, seed: int) -> Path:
     """Returns the path of a seed's test predictions in a cell's folder."""
     return folder / f"seed-{seed}.parquet"
+
+
+def validation_path(folder: Path, seed: int) -> Path:
+    """Returns the path of a final fit's predictions of the validation split in a cell's folder."""
+    return folder / f"validation-{seed}.parquet"
 
 
 def write_table(path: Path, table: pa.Table) -> None:

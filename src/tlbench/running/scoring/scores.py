@@ -44,13 +44,14 @@ class SplitScores(NamedTuple):
 
 def write_predictions(path: Path, seed: int, examples: Examples, scored: Scored) -> None:
     """Writes a table with one row per test example: seed, id, target, value, scores and the slice columns."""
-    write_table(path, _table(seed, examples, scored))
+    write_table(path, predictions_table(seed, examples, scored))
 
 
 def gather(folder: Path, predictions: Mapping[int, Scored], examples: Examples) -> str:
     """Writes the predictions of all seeds to one file in the folder and returns its name."""
     write_table(
-        folder / PREDICTIONS_FILE, pa.concat_tables([_table(seed, examples, one) for seed, one in predictions.items()])
+        folder / PREDICTIONS_FILE,
+        pa.concat_tables([predictions_table(seed, examples, one) for seed, one in predictions.items()]),
     )
     return PREDICTIONS_FILE
 
@@ -59,10 +60,12 @@ class UnusablePredictions(Exception):
     """Stored predictions cannot be scored; the message is one line with the reason."""
 
 
-def usable_predictions(table: pa.Table | None, examples: Examples, task: TaskInfo, metrics: Sequence[Metric]) -> Scored:
-    """Returns one seed's stored predictions with the targets of the test split.
+def usable_predictions(
+    table: pa.Table | None, examples: Examples, task: TaskInfo, metrics: Sequence[Metric], split: str = "test"
+) -> Scored:
+    """Returns one seed's stored predictions with the targets of the split that was predicted, `examples`.
 
-    The file may be damaged or come from another machine, so its ids and targets are compared with the test split.
+    The file may be damaged or come from another machine, so its ids and targets are compared with the split's.
 
     Raises:
         UnusablePredictions: The predictions cannot be scored.
@@ -73,7 +76,7 @@ def usable_predictions(table: pa.Table | None, examples: Examples, task: TaskInf
         ids, stored = table["id"].to_pylist(), scored_in(table, task.positive)
     if ids != [example.id for example in examples]:
         raise UnusablePredictions(
-            f"its file has answers to {len(ids)} examples, which are not the {len(examples)} of the test split"
+            f"its file has answers to {len(ids)} examples, which are not the {len(examples)} of the {split} split"
         )
     # A plugin's `Output.arrays` may compute its targets from the raw ones, but not from the predictions. So the targets
     # are converted together with correct predictions, and compared with those in the file.
@@ -85,8 +88,8 @@ def usable_predictions(table: pa.Table | None, examples: Examples, task: TaskInf
     for name, file_target, target in zip(ids, stored.targets.tolist(), own_targets.tolist(), strict=True):
         if file_target != target:
             raise UnusablePredictions(
-                f"the target of {name} is {file_target!r} in its file and {target!r} in the test split: either the file"
-                f" is of another split, or the targets that {kind}.arrays gives depend on the answers"
+                f"the target of {name} is {file_target!r} in its file and {target!r} in the {split} split: either the"
+                f" file is of another split, or the targets that {kind}.arrays gives depend on the answers"
             )
     scored = Scored(own_targets, stored.values, stored.scores, task.positive)
     # Predictions that cannot be scored are detected here, and not when the cell is nearly done. The formula of a
@@ -188,7 +191,8 @@ def _left_out(failed: Mapping[tuple[str, str | None], str]) -> str:
     return f"left out: {', '.join(named)}{more}"
 
 
-def _table(seed: int, examples: Examples, scored: Scored) -> pa.Table:
+def predictions_table(seed: int, examples: Examples, scored: Scored) -> pa.Table:
+    """Returns a table with one row per example: seed, id, target, value, scores, group and the slice columns."""
     columns = columns_of(seed, [example.id for example in examples], scored)
     if any(example.group for example in examples):
         columns[GROUP] = [example.group for example in examples]

@@ -1,0 +1,58 @@
+"""The files of predictions beside a record: names, and moving them there from the cell's work folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from tlbench.contracts.errors import StoreError
+from tlbench.contracts.record import Record
+from tlbench.system.durable import link_durably, replace_durably
+
+SUFFIX = ".parquet"
+VALIDATION_SUFFIX = ".validation.parquet"
+
+
+class UnstorableRecord(StoreError):
+    """A record that cannot be stored, although other records can."""
+
+
+def keep_predictions(record: Record, work: Path, records: Path) -> Record:
+    """Moves a record's predictions from its work folder to the folder of records; returns it with their new names.
+
+    Raises:
+        UnstorableRecord: The test predictions are missing, or not in the work folder.
+        OSError: A file cannot be written.
+    """
+    name = f"{record.cell.id}.{record.attempt}"
+    if record.predictions:
+        source = _inside(work, record.predictions)
+        if not source.is_file():
+            raise UnstorableRecord(f"{source}: the test predictions of the record are gone: run the cell again")
+        _move(source, records / f"{name}{SUFFIX}")
+        record = msgspec.structs.replace(record, predictions=f"{name}{SUFFIX}")
+    if record.validation_predictions:
+        source = _inside(work, record.validation_predictions)
+        if source.is_file():
+            _move(source, records / f"{name}{VALIDATION_SUFFIX}")
+            return msgspec.structs.replace(record, validation_predictions=f"{name}{VALIDATION_SUFFIX}")
+        reason = "they were gone from the cell's folder when the record was stored"
+        record = msgspec.structs.replace(record, validation_predictions=None, no_validation_predictions=reason)
+    # Left by a record of this attempt that was deleted.
+    (records / f"{name}{VALIDATION_SUFFIX}").unlink(missing_ok=True)
+    return record
+
+
+def _inside(work: Path, name: str) -> Path:
+    # The record may come from the work folder of someone else: a path could name any file to publish.
+    if Path(name).name != name:
+        raise UnstorableRecord(f"{work}: the record's predictions are not in this folder: remove the folder")
+    return work / name
+
+
+def _move(source: Path, target: Path) -> None:
+    # Predictions without a record are those of a record that was deleted, unless a run was killed between storing
+    # these very predictions and the record.
+    if not link_durably(source, target) and not source.samefile(target):
+        replace_durably(source, target)
