@@ -47,8 +47,8 @@ def page(results: Results) -> str:
 
 _ABOUT = (
     "K strategies, n test examples, S seeds; sd: the standard deviation of a strategy's true score over seeds, in "
-    "points. Settings that differ in S alone, or in K, share their draws. The other tests: a t test paired over seeds, the "
-    "largest difference of all pairs in a bootstrap of examples and seeds, and the t test of two rows with Holm's "
+    "points. Settings that differ in S alone, or in K, share their draws. The other tests: a t test paired over seeds, "
+    "the largest difference of all pairs in a bootstrap of examples and seeds, and the t test of two rows with Holm's "
     "correction."
 )
 
@@ -82,7 +82,8 @@ def _summary(results: Results, equal: Sequence[Setting], planted: Sequence[Setti
         worst = sorted(gaps, key=lambda one: -gaps[one])[:5]
         lines.append(
             "- Power behind the strongest test that keeps 5% in the setting: in the mean "
-            f"{statistics.fmean(gaps.values()):.1f} points; over 2 points in {sum(gap > 2 for gap in gaps.values())} of {len(gaps)} settings. The largest: "
+            f"{statistics.fmean(gaps.values()):.1f} points; over 2 points in "
+            f"{sum(gap > 2 for gap in gaps.values())} of {len(gaps)} settings. The largest: "
             + "; ".join(f"{one.name} {gaps[one]:.1f}" for one in worst)
             + "."
         )
