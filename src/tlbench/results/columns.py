@@ -107,7 +107,8 @@ COLUMNS: dict[str, str] = {
   and "one fit" for one over test examples alone, as with fewer than three seeds or without predictions.
 - `p_equal` is the probability that the row's expected score is within `margin` of that of the best row with a rank; the
   best row itself has none. `detectable` is the smallest difference between two rows that the task's tests find with a
-  power of 80%. `margin` and `detectable` are in units of the metric; all three are missing without tests.
+  power of 80%; it is missing if no difference could be significant. `margin` and `detectable` are in units of the
+  metric; all three are missing without tests.
 - `seed_std` (of a sample: S seeds divide by S - 1), `seed_min` and `seed_max` are the spread over seeds.
 - `gain` is how much better `value` is than that of the best floor, in points (hundredths), or in the metric's own unit
   if the metric is not a fraction of 1. Floors are strategies that know nothing (`floors.py`): those without a backbone,

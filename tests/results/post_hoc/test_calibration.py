@@ -77,3 +77,9 @@ def test_labels_are_choices_between_two_classes():
     assert targets.tolist() == [1, 0, 0, 1]
     assert scores[:, 1].tolist() == [0.9, 0.2, 0.6, 0.3]
     assert scores.sum(axis=1) == pytest.approx(np.ones(4))
+
+
+def test_a_flat_loss_leaves_probabilities_as_they_are():
+    targets = np.array([0, 1, 2, 1])
+    assert c.fitted_temperature(targets, np.full((4, 3), 1 / 3)) == 1
+    assert c.fitted_temperature(targets, np.eye(3)[targets]) == 1

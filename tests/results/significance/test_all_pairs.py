@@ -84,3 +84,13 @@ def test_many_cells_are_compared_by_their_extremes():
 
 def test_the_draws_are_the_same_every_time():
     assert compare_pairs(cells(4)).critical() == compare_pairs(cells(4)).critical()
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_seeds_with_equal_scores_and_other_errors_have_an_error(count):
+    perfect = np.ones((3, 100))
+    values = perfect.copy()
+    values[[0, 0, 1, 1, 2, 2], range(6)] = 0
+    tests = compare_pairs([components_of(one) for one in (values, perfect, perfect)[:count]])
+    # The standard error of six errors in 300 independent answers.
+    assert tests.errors[0, 1] == pytest.approx(np.sqrt(0.02 * 0.98 / 300), rel=0.02)

@@ -56,3 +56,15 @@ def test_a_perfect_score_is_as_uncertain_as_its_examples_are_few():
 def test_fewer_than_three_seeds_have_none(seeds):
     with pytest.raises(ValueError, match="seeds"):
         interval(components_of(table(seeds, 20, 1, 1, 1)), METRICS["accuracy"])
+
+
+def test_seeds_with_equal_scores_and_other_errors_leave_the_score_uncertain():
+    """Without the residual part as the least variance, the interval would be the score alone."""
+    values = np.ones((3, 100))
+    values[[0, 0, 1, 1, 2, 2], range(6)] = 0
+    cell = components_of(values)
+    assert cell.seed_variance == 0
+    low, high = interval(cell, METRICS["accuracy"])
+    # As uncertain as six errors in 300 independent answers.
+    assert low == pytest.approx(0.956, abs=0.002)
+    assert high == pytest.approx(0.991, abs=0.002)

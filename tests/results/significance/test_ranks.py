@@ -137,3 +137,17 @@ def test_ranks_by_intervals_are_counts_of_what_is_better_and_worse(values):
         assert rank.place == 1 + sum(other.low > one.high for other in entries)
         assert rank.last == len(entries) - sum(other.high < one.low for other in entries)
         assert rank.place <= rank.last
+
+
+@pytest.mark.parametrize("count", [3, 66])
+def test_too_few_groups_show_no_difference_in_any_number_of_rows(count):
+    generator = np.random.default_rng(0)
+    targets, groups = np.ones(100, dtype=int), np.repeat(np.arange(5), 20)
+    entries = []
+    for i in range(count):
+        values = (generator.random((3, 100)) < (0.95 if i % 2 else 0.5)).astype(int)
+        entries.append(entry(CellPredictions(tuple(map(str, range(100))), targets, values, (0, 1, 2), groups=groups)))
+    results = ranks(ACCURACY, entries)
+    assert places(results) == [(1, count)] * count
+    # No difference is large enough, so none is the smallest one that the tests find.
+    assert {rank.detectable for rank in results} == {None}

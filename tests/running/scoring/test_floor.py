@@ -1,13 +1,17 @@
 """Final fits that cannot be told from a constant answer are on record."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from tlbench.contracts.cell import Protocol
 from tlbench.contracts.record import Floor, TestScore
+from tlbench.contracts.task import Example
 from tlbench.metrics import METRICS
 from tlbench.metrics.scored import Scored, objects
 from tlbench.results.notes.floor_notes import floor_note
-from tlbench.running.scoring.floor import gives_one_answer, reaches
+from tlbench.running.scoring.floor import floor_of, gives_one_answer, reaches
 
 
 @pytest.mark.parametrize(
@@ -43,6 +47,20 @@ def test_an_interval_reaches_the_floor_from_the_side_of_better_scores():
     assert not reaches(score(0.51, 0.6), 0.5, accuracy)
     assert reaches(score(0.6, 0.8), 0.7, log_loss)
     assert not reaches(score(0.6, 0.69), 0.7, log_loss)
+
+
+@pytest.mark.parametrize(("targets", "wanted"), [([0, 1, 1, 1], 0.75), ([1, 1, 1, 1], None)])
+def test_test_examples_of_one_target_have_no_floor(runs, targets, wanted):
+    """There the constant answer is perfect, and a fit that is perfect too has not learned nothing."""
+    examples = [Example(f"{i}", ("",), target) for i, target in enumerate(targets)]
+    splits = SimpleNamespace(subset=lambda seed, limit, final: [Example("", ("",), 1)])
+    context = SimpleNamespace(
+        info=runs.catalog.task("toy-tone").item, cell=SimpleNamespace(protocol=Protocol()), splits=splits,
+        test=lambda: examples, metric=METRICS["accuracy"], strategy=runs.catalog.strategy("toy-guess"),
+    )  # fmt: skip
+    answers = {0: Scored(np.array(targets), np.array(targets))}
+    found = floor_of(answers, [TestScore("accuracy", 0, 1.0, 1.0, 1.0, 4)], context, 0)
+    assert found == Floor(wanted, (), (), pretrained=True)
 
 
 def test_a_record_compares_its_fits_with_a_constant_answer(runs):

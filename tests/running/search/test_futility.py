@@ -5,9 +5,11 @@ import pytest
 
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.record import FitResult
+from tlbench.contracts.task import Example
 from tlbench.results.leaderboard import frame
 from tlbench.running.cells.cell_folder import Winner
 from tlbench.running.cells.final_fits import FinalFits
+from tlbench.running.search import futility
 from tlbench.running.search.futility import Futility, futility_of
 
 
@@ -105,6 +107,25 @@ def test_a_cell_that_leaves_the_floor_has_all_seeds_and_other_protocols_never_st
     assert rule(seeds=(0,)) is None
     cell = msgspec.structs.replace(cell, strategy=Ref("random-probe"))
     assert rule() is None, "gains are measured over it"
+
+
+@pytest.mark.parametrize(("targets", "floor"), [((0, 1), 0.5), ((1, 1), None), ((0, 0), None)])
+def test_validation_examples_of_one_target_stop_nothing(runs, monkeypatch, targets, floor):
+    """There a constant answer is perfect, or all answers score 0, so a good fit could be no better."""
+    cell = Cell(Ref("toy-tone"), Ref("toy-guess"), Protocol(seeds=(0, 1), stop="futility"))
+
+    class OneTarget:
+        def __init__(self, task):
+            self.validation = [Example(f"{i}", ("",), target) for i, target in enumerate(targets)]
+
+        def subset(self, seed, limit):
+            return [Example("0", ("",), 0), Example("1", ("",), 1)]
+
+    monkeypatch.setattr(futility, "Splits", OneTarget)
+    info = runs.catalog.task("toy-tone").item
+    for metric in ("accuracy", "f1"):
+        rule = futility_of(runs.catalog, cell, info, runs.catalog.metric(metric))
+        assert (rule is None) == (floor is None)
 
 
 def test_only_cells_with_several_seeds_have_another_identity():

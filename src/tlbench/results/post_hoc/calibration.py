@@ -16,6 +16,8 @@ from tlbench.metrics.scored import Array, Floats, Scored, probabilities
 
 _SMALLEST = float(np.finfo(np.float32).tiny)
 """Probabilities below are raised to it before their logarithm is taken: a probability in fp32 may be 0."""
+_ROUNDING = 1e-12
+"""Smaller differences between losses, in nats, are rounding errors."""
 BOUNDS = (0.01, 100.0)
 """Range of the temperature: fits without errors on validation would have one of 0."""
 
@@ -45,7 +47,7 @@ def brier_score(targets: Array, scores: Floats) -> float:
 
 
 def fitted_temperature(targets: Array, scores: Floats) -> float:
-    """Returns the temperature, within `BOUNDS`, that minimises the log loss of these examples."""
+    """Returns the temperature, within `BOUNDS`, that minimises the log loss of these examples; 1 if none lowers it."""
     from scipy.optimize import minimize_scalar
     from scipy.special import logsumexp
 
@@ -60,7 +62,8 @@ def fitted_temperature(targets: Array, scores: Floats) -> float:
     found = minimize_scalar(
         lambda power: loss(math.exp(power)), bounds=(low, high), method="bounded", options={"xatol": 1e-7}
     )
-    return math.exp(-float(found.x))
+    # Where the loss is flat, as of probabilities that are all equal or all certain, the minimum is anywhere.
+    return math.exp(-float(found.x)) if loss(1.0) - loss(math.exp(found.x)) > _ROUNDING else 1.0
 
 
 def at_temperature(scores: Floats, temperature: float) -> Floats:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlbench.metrics.scored import Floats
-from tlbench.results.significance.components import Components
+from tlbench.results.significance.components import Components, at_least_residual
 from tlbench.results.significance.few_groups import ErrorDraws
 from tlbench.results.significance.moderation import Moderated, moderated
 
@@ -111,7 +111,7 @@ def compare_pairs(cells: Sequence[Components], seed: int = 0) -> PairTests:
     of_seeds = np.zeros(len(cells))
     of_seeds[varies] = posterior.variances / seeds[varies]
     of_examples = (_sums(own) - 2 * examples).clip(0)
-    variance = of_examples + _sums(of_seeds)
+    variance = at_least_residual(of_examples + _sums(of_seeds), _sums(residual))
     np.fill_diagonal(variance, 0.0)
     errors = np.sqrt(variance)
     generator = np.random.default_rng(seed)
@@ -143,7 +143,7 @@ def separate_tests(cells: Sequence[Components]) -> tuple[Floats, Floats]:
     own = np.diag(covariance)
     examples = (_sums(own) - 2 * covariance).clip(0)
     # Both the variance from examples and that between seeds include the residual part, which must count once.
-    variance = _sums(between) + (examples - _sums(residual)).clip(0)
+    variance = at_least_residual(_sums(between) + (examples - _sums(residual)).clip(0), _sums(residual))
     uncertainty = examples**2 / free + _sums(between**2 / (seeds - 1)) + _sums(residual**2 / ((seeds - 1) * free))
     df = np.divide(variance**2, uncertainty, out=np.full_like(variance, free), where=uncertainty > 0)
     np.fill_diagonal(variance, 0.0)

@@ -14,6 +14,9 @@ import numpy as np
 
 from tlbench.metrics.scored import Array, Floats
 
+_ROUNDING = 1e-9
+"""A variance up to this share of its residual part is a rounding error of 0."""
+
 
 @dataclass(frozen=True)
 class Components:
@@ -62,6 +65,15 @@ def components_of(values: Floats, sizes: Array | None = None) -> Components:
     residuals = values - by_example[None, :] - by_seed[:, None]
     mean_square = float((residuals**2).sum()) / ((seeds - 1) * (count - 1))
     return Components(score, by_example, seeds, float(by_seed.var(ddof=1)), mean_square / count, df)
+
+
+def at_least_residual(variance: Floats, residual: Floats) -> Floats:
+    """Returns variances of scores or of differences, where 0 is replaced by the residual part, which they include.
+
+    The other parts are estimated by differences from it, so that they may all be 0 although predictions differ: where
+    seeds have equal scores by chance, as of a few errors each.
+    """
+    return np.where(variance > _ROUNDING * residual, variance, residual)
 
 
 def _effective_df(sizes: Array) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlbench.metrics.scored import Floats
-from tlbench.results.significance.components import Components
+from tlbench.results.significance.components import Components, at_least_residual
 
 if TYPE_CHECKING:
     from tlbench.contracts.metric import Metric
@@ -64,8 +64,10 @@ def _half(cell: Components) -> float:
         raise ValueError(f"{cell.seeds:g} seeds do not show how much a score varies between seeds")
     count = len(cell.by_example)
     # Both the variance from examples and that between seeds include the residual part, which must count once.
-    examples = float(cell.by_example.var(ddof=1)) / count - cell.residual_variance / cell.seeds
-    return half_width(max(0.0, examples), cell.example_df, cell.seed_variance / cell.seeds, cell.seeds - 1)
+    residual, seeds = cell.residual_variance / cell.seeds, cell.seed_variance / cell.seeds
+    examples = max(0.0, float(cell.by_example.var(ddof=1)) / count - residual)
+    total = float(at_least_residual(np.asarray(examples + seeds), np.asarray(residual)))
+    return half_width(total - seeds, cell.example_df, seeds, cell.seeds - 1)
 
 
 def _at_bound(share: float, low: float, high: float, count: int) -> tuple[float, float]:

@@ -67,7 +67,11 @@ def equality_columns(
         detectable: The smallest difference that the tests of each row find; None without tests.
         margins: The margins by metric, in units of the metric.
     """
-    margin = [None if smallest is None else margins.get(name) for name, smallest in zip(names, detectable, strict=True)]
+    # Rows with equal predictions, and tables of few examples, were tested and have no smallest difference.
+    margin = [
+        margins.get(name) if one is not None or smallest is not None else None
+        for name, one, smallest in zip(names, from_best, detectable, strict=True)
+    ]
     p_equal: list[float | None] = [None] * len(names)
     chosen = {
         i: (one, within)

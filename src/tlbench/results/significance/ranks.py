@@ -56,7 +56,8 @@ class Rank:
     from_best: Posterior | None = None
     """The difference from the entry with the best score; None for that entry, and where the two were not tested."""
     detectable: float | None = None
-    """The smallest difference that the tests find with a power of 80%; None if the best entry was not tested."""
+    """The smallest difference that the tests find with a power of 80%; None if the best entry was not tested, and if
+    there are too few examples, or groups of them, for any difference to be significant."""
 
 
 def ranks(metric: Metric, entries: Sequence[RankEntry], alpha: float = ALPHA) -> list[Rank]:
@@ -107,7 +108,8 @@ def ranks(metric: Metric, entries: Sequence[RankEntry], alpha: float = ALPHA) ->
             from_best = dict(
                 zip(family, against_best([cells[ranked[i]] for i in family], family.index(best)), strict=True)
             )
-            smallest = dict.fromkeys(family, detectable(tests, alpha))
+            is_testable = _is_testable(known[family[0]].predictions, alpha)
+            smallest = dict.fromkeys(family, detectable(tests, alpha) if is_testable else None)
     results = [Rank(None, None, False, variance=kept.get(i)) for i in range(len(entries))]
     for place, i in enumerate(ranked):
         last = len(ranked) - int(worse[place])
@@ -138,14 +140,24 @@ def _plausible(
     metric: Metric, family: Sequence[CellPredictions | None], differs: NDArray[np.bool_], alpha: float
 ) -> NDArray[np.bool_]:
     """Returns `differs` without pairs of cells whose predictions differ on too few examples for any significance."""
-    # With so many cells, a significant difference is always on enough examples, unless the test split is tiny.
-    if len(family) > _MOST_CHECKED and any(one is not None and len(one.ids) > _FEW for one in family):
+    # With so many cells, a significant difference is on enough examples, unless there are few examples or groups.
+    if len(family) > _MOST_CHECKED and any(one is not None and _independent(one) > _FEW for one in family):
         return differs
     for i, j in np.argwhere(np.triu(differs)):
         a, b = family[i], family[j]
         if a is not None and b is not None and smallest_p(metric, a, b) > alpha:
             differs[i, j] = differs[j, i] = False
     return differs
+
+
+def _independent(predictions: CellPredictions) -> int:
+    """Returns the number of test examples, or of groups of them."""
+    return int(predictions.independent.max()) + 1
+
+
+def _is_testable(predictions: CellPredictions | None, alpha: float) -> bool:
+    """Returns whether a difference could be significant if it were on all examples; see `smallest_p`."""
+    return predictions is not None and 2.0 ** (1 - min(1000, _independent(predictions))) <= alpha
 
 
 def _with_joint_groups(entries: Sequence[RankEntry]) -> Sequence[RankEntry]:

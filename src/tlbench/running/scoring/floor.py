@@ -65,12 +65,17 @@ def reaches(score: TestScore, floor: float, metric: Metric) -> bool:
 
 
 def _constant_score(context: CellContext, seed: int) -> float | None:
-    """Returns the test score of the best constant answer, or None if there is none or the metric fails on it."""
+    """Returns the test score of the best constant answer, or None if it tells nothing.
+
+    That is so if there is no constant answer, if the metric fails on it, and if all test examples have the same target.
+    """
     output, protocol = context.info.output, context.cell.protocol
     if not isinstance(output, Classes | MultiLabel | Scalar | TokenClasses):
         return None
     train = context.splits.subset(seed, protocol.train_limit, protocol.final)
     train_targets, targets = ([example.target for example in part] for part in (train, context.test()))
+    if targets.count(targets[0]) == len(targets):
+        return None
     try:
         return constant_score(output, train_targets, targets, context.metric, context.info.positive)
     # This is a remark on the scores, which stand without it.

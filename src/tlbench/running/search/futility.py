@@ -37,7 +37,7 @@ def futility_of(catalog: Catalog, cell: Cell, info: TaskInfo, metric: Metric) ->
     """Returns the rule of a cell, or None if it is never stopped for futility.
 
     That is so without `stop = "futility"`, with one seed, for a floor that gains are measured over (`knows_nothing`),
-    and for a task whose output has no constant answer.
+    for a task whose output has no constant answer, and if all validation examples have the same target.
     """
     protocol, output = cell.protocol, info.output
     if protocol.stop != "futility" or len(protocol.seeds) < 2:
@@ -58,6 +58,9 @@ def futility_of(catalog: Catalog, cell: Cell, info: TaskInfo, metric: Metric) ->
         else:
             train, validation = splits.subset(seed, protocol.train_limit), splits.validation
         targets, held_out = ([example.target for example in part] for part in (train, validation))
+        # Validation examples of one target alone do not tell a good fit from a constant answer.
+        if held_out.count(held_out[0]) == len(held_out):
+            return None
         floor = constant_score(output, targets, held_out, metric, info.positive)
         return Futility(floor, metric.greater_is_better)
     return None
