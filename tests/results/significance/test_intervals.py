@@ -68,3 +68,9 @@ def test_seeds_with_equal_scores_and_other_errors_leave_the_score_uncertain():
     # As uncertain as six errors in 300 independent answers.
     assert low == pytest.approx(0.956, abs=0.002)
     assert high == pytest.approx(0.991, abs=0.002)
+
+
+def test_it_ends_at_the_only_bound_of_the_metric():
+    values = np.array([[0.02, 0.3, 0.01], [0.9, 0.2, 0.1], [0.02, 0.4, 0.6]])
+    assert interval(components_of(values), METRICS["rmse"])[0] == 0
+    assert interval(components_of(1 - values), METRICS["r2"])[1] == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,13 @@ def interval(cell: Components, metric: Metric) -> tuple[float, float]:
     """
     half, count = _half(cell), len(cell.by_example)
     low, high = metric.lowest, metric.highest
-    if low is None or high is None or high <= low:
+    if low is not None and high is not None and high <= low:
         return cell.score - half, cell.score + half
+    if low is None or high is None:
+        # A metric with one bound, such as a root mean squared error: the interval ends there.
+        return max(cell.score - half, -math.inf if low is None else low), min(
+            cell.score + half, math.inf if high is None else high
+        )
     share = (cell.score - low) / (high - low)
     if not 0 < share < 1:
         return _at_bound(share, low, high, count)
