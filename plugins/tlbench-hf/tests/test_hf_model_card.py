@@ -26,6 +26,8 @@ def test_the_metadata_name_data_sets_as_a_list_or_alone(card):
     assert card(f"---\ndatasets:\n  - snli\n  # a comment\n\n  - snli\n{rest}---\n") == ("snli",)
     assert card(f"---\n{rest}datasets: [a, 'b']\n---\n") == ("a", "b")
     assert card("---\ndatasets: squad_v2\n---\n") == ("squad_v2",)
+    # A byte-order mark.
+    assert card("\ufeff---\ndatasets: squad_v2\n---\n") == ("squad_v2",)
 
 
 def test_a_card_without_them_names_none(card, tmp_path):
@@ -46,6 +48,13 @@ def test_a_card_without_them_names_none(card, tmp_path):
         "- 'a; not searched'\n- \"\\e[2J\"\n- a/b/c",
         "*unknown",
         "\t- a: b: c",
+        "[!!int '']",
+        "[!!float '']",
+        "[!!bool no-boolean]",
+        "[!!timestamp no-time]",
+        "- 2001-99-99",
+        '"\\UFFFFFFFF"',
+        "? " * 20_000,
     ],
 )
 def test_what_is_no_name_is_left_out_and_nothing_runs(card, tmp_path, monkeypatch, value):
@@ -58,5 +67,8 @@ def test_what_is_no_name_is_left_out_and_nothing_runs(card, tmp_path, monkeypatc
 def test_a_card_of_any_size_is_read_in_part(card):
     many = "\n".join(f"- d{n}" for n in range(100_000))
     assert len(card(f"---\ndatasets:\n{many}\n---\n")) == 200
+    # A list on one line may be long.
+    row = ", ".join(f"an-organisation/data-set-{n}" for n in range(50))
+    assert len(card(f"---\ndatasets: [{row}]\n---\n")) == 50
     # Megabytes of other metadata are not parsed.
     assert card(f"---\nmodel-index:\n{many}\ndatasets:\n- snli\n---\n") == ("snli",)

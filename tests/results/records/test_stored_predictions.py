@@ -139,6 +139,16 @@ def record_of(made, kind, metric, strategy, right):
     return msgspec.structs.replace(made.record(cell, None, (metric,)), scores=tuple(scores)), stored
 
 
+@pytest.mark.parametrize("error", [pa.ArrowNotImplementedError, pa.ArrowCapacityError, pa.ArrowInvalid])
+def test_whatever_pyarrow_raises_on_a_damaged_file_is_a_value_error(error, tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise error("Integers with more than 64 bits not implemented")
+
+    monkeypatch.setattr(pq, "ParquetFile", refuse)
+    with pytest.raises(ValueError, match="more than 64 bits"):
+        read_predictions(tmp_path / "p.parquet")
+
+
 @pytest.mark.parametrize(("kind", "metric"), KINDS.items())
 def test_a_leaderboard_ranks_every_kind_by_paired_tests(kind, metric, made):
     both = [record_of(made, kind, metric, name, right) for name, right in (("worse", 0.4), ("better", 0.9))]

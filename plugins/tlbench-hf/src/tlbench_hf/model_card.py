@@ -16,7 +16,8 @@ from tlbench_hf.sources import MODEL_CARD
 
 _MOST_BYTES = 2**22
 """Cards of embedding models list megabytes of benchmark results in their metadata."""
-_MOST_LINES, _LONGEST_LINE = 1000, 500
+_MOST_CHARACTERS = 50_000
+"""Characters of `datasets` that are parsed: the time that YAML takes grows faster than its length."""
 _MOST_NAMES = 200
 _NAME = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})?")
 
@@ -25,9 +26,10 @@ def datasets_in(folder: Path) -> tuple[str, ...]:
     """Returns the data sets that the card in a model's folder names; empty without a card or if it is unreadable."""
     import yaml
 
-    with suppress(OSError, ValueError, RecursionError, yaml.YAMLError):
+    # On malformed scalars such as `!!bool x` yaml raises KeyError, IndexError and others, not a YAMLError.
+    with suppress(Exception):
         with (folder / MODEL_CARD).open("rb") as file:
-            text = file.read(_MOST_BYTES).decode("utf-8", "replace")
+            text = file.read(_MOST_BYTES).decode("utf-8-sig", "replace")
         # Safe: makes no objects but plain values.
         content = yaml.safe_load("\n".join(_lines_of_datasets(text)))
         named: Any = content.get("datasets") if isinstance(content, dict) else None
@@ -42,15 +44,15 @@ def _lines_of_datasets(text: str) -> Iterator[str]:
     lines = iter(text.splitlines())
     if next(lines, "").strip() != "---":
         return
-    is_inside, count = False, 0
+    is_inside, size = False, 0
     for line in lines:
         if line.rstrip() == "---":
             return
         # A new key begins at the margin; items of a list may stand there too.
         if line[:1] not in (" ", "-", "#", ""):
             is_inside = line.startswith("datasets:")
-        if is_inside and len(line) <= _LONGEST_LINE:
-            yield line
-            count += 1
-            if count >= _MOST_LINES:
+        if is_inside:
+            size += len(line) + 1
+            if size > _MOST_CHARACTERS:
                 return
+            yield line

@@ -69,17 +69,22 @@ def read_predictions(path: Path, with_scores: bool = False) -> CellPredictions |
     Raises:
         OSError, ValueError: The file cannot be read.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     names = [*_COLUMNS, _SCORES] if with_scores else list(_COLUMNS)
-    # One thread and no read-ahead: the files are small and many, and forked processes read them side by side.
-    with pq.ParquetFile(path, pre_buffer=False) as file:
-        names += [GROUP] if GROUP in file.schema_arrow.names else []
-        table = file.read(columns=names, use_threads=False)
+    try:
+        # One thread and no read-ahead: the files are small and many, and forked processes read them side by side.
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            names += [GROUP] if GROUP in file.schema_arrow.names else []
+            table = file.read(columns=names, use_threads=False)
+    except pa.ArrowException as error:
+        # Some of them, such as that of a type that is not implemented, are no ValueError.
+        raise ValueError(str(error)) from error
     try:
         order = _order_in(table)
         columns = {name: _numpy(table[name]) for name in table.column_names if name in names and name not in _KEYS}
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, pa.ArrowException):
         return None
     return _cell_predictions(columns, *order)
 
