@@ -49,6 +49,14 @@ def test_each_way_of_learning_nothing_has_a_note(record):
         assert floor_note(record("tune", floor, notes)) == text
 
 
+def test_a_fit_that_notes_only_one_of_its_losses_counts_in_no_mean(record):
+    unlearned = msgspec.structs.replace(AT_FLOOR, pretrained=False)
+    one = record("tune", unlearned, {"first_loss": 0.7, "last_loss": 0.69})
+    fits = (one.fits[0], *(msgspec.structs.replace(fit, notes={"last_loss": 9.0}) for fit in one.fits[1:]))
+    note = floor_note(msgspec.structs.replace(one, fits=fits))
+    assert note == "starved: at the floor in 3 of 3 seeds (training loss 0.7 to 0.69)"
+
+
 def test_a_row_of_one_seed_does_not_count_seeds(record):
     assert floor_note(record("tune", Floor(0.5, (0,), (0,)), seeds=(0,))) == "collapsed: one answer"
 

@@ -55,6 +55,19 @@ def test_winners_fitted_on_validation_too_have_only_the_search_s_score():
     assert one.between_seeds == pytest.approx(np.var([0.80, 0.79, 0.78], ddof=1) / 3)
 
 
+@pytest.mark.parametrize("size", [1e160, 1e300])
+def test_numbers_whose_squares_are_no_floats_have_none(size):
+    assert optimism(record([0.8, 0.8, 0.8], [0.7, 0.7, 0.7], error=size)) is None
+    assert optimism(record([size, -size, 0.8], [0.7, 0.7, 0.7])) is None
+
+
+def test_a_seed_that_was_fitted_twice_counts_once():
+    one = record([0.84, 0.80, 0.81], [0.80, 0.79, 0.78])
+    again = msgspec.structs.replace(one.fits[0], validation=None)
+    assert optimism(msgspec.structs.replace(one, fits=(*one.fits, again))) == optimism(one)
+    assert optimism(record([0.8], [0.7], validated=-50)) == optimism(record([0.8], [0.7]))
+
+
 def test_nothing_is_said_where_a_score_is_missing():
     assert optimism(record([0.8], [0.7], scores=())) is None
     assert optimism(msgspec.structs.replace(record([0.8], [0.7]), validation=None)) is None

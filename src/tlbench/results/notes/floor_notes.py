@@ -97,6 +97,8 @@ def _is_starved(fit: FitResult) -> bool:
 
 def _losses(fits: Sequence[FitResult]) -> str:
     """Returns how the training loss fell, as a mean over the fits."""
-    pairs = [(fit.notes["first_loss"], fit.notes["last_loss"]) for fit in fits if "last_loss" in fit.notes]
+    # A strategy of a plugin may note one of them only.
+    noted = [fit.notes for fit in fits if {"first_loss", "last_loss"} <= fit.notes.keys()]
+    pairs = [(notes["first_loss"], notes["last_loss"]) for notes in noted]
     first, last = (math.fsum(losses) / len(pairs) for losses in zip(*pairs, strict=True))
     return f" (training loss {first:.3g} to {last:.3g})"

@@ -47,7 +47,18 @@ class Optimism(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_li
 
 
 def optimism(record: Record) -> Optimism | None:
-    """Returns the optimism of a cell's selection; None without a validation or test score."""
+    """Returns the optimism of a cell's selection; None without a validation or test score, or beyond floats."""
+    try:
+        found = _optimism(record)
+    except (OverflowError, ValueError):
+        # A record may come from someone else, with numbers whose sums or squares are no floats.
+        return None
+    if found is None or not all(map(math.isfinite, (found.value, found.examples, found.between_seeds))):
+        return None
+    return found
+
+
+def _optimism(record: Record) -> Optimism | None:
     metric = record.metrics[0] if record.metrics else ""
     tests = {score.seed: score for score in record.scores if score.metric == metric and score.slice is None}
     if record.validation is None or not tests:
@@ -57,16 +68,16 @@ def optimism(record: Record) -> Optimism | None:
     count = len(values)
     examples = math.fsum(error**2 for error in errors) / count
     size = max((fit.validation_examples for fit in (*record.trials, *record.fits)), default=0)
-    if size:
+    if size > 0:
         examples *= 1 + max(score.n for score in tests.values()) / size
-    validated = [fit.validation for fit in record.fits if fit.seed in tests and fit.validation is not None]
+    validated = {fit.seed: fit.validation for fit in record.fits if fit.seed in tests and fit.validation is not None}
     between = 0.0
     if count >= _FEWEST_SEEDS:
         between = _covariance(values, values) / count
         # A winner that was fitted on the validation split too has no validation score at other seeds.
         if len(validated) == count:
-            paired = [tests[fit.seed].value for fit in record.fits if fit.seed in tests]
-            between += _covariance(validated, validated) - 2 * _covariance(validated, paired) / count
+            scores, paired = [*validated.values()], [tests[seed].value for seed in validated]
+            between += _covariance(scores, scores) - 2 * _covariance(scores, paired) / count
     return Optimism(record.validation - math.fsum(values) / count, examples, max(0.0, between), count, size > 0)
 
 
