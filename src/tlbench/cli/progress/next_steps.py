@@ -46,7 +46,8 @@ def next_steps(table: Table, plan: Plan, catalog: Catalog, out: Path) -> list[st
             what = f"the cheapest that is not told apart from it: {_title(cheapest)}, {saved}"
             steps.append((f"tlbench show {cheapest['cell']}{out_option(out)}", what))
     if len(by_task) > _MAX_TASKS:
-        steps.append((f"tlbench leaderboard{out_option(out)}", f"the best on {len(by_task) - _MAX_TASKS} more tasks"))
+        more = len(by_task) - _MAX_TASKS
+        steps.append((f"tlbench leaderboard{out_option(out)}", f"the best on {more} more task{'s' * (more > 1)}"))
     first = next(iter(by_task.values()), [])
     steps += _on_own_data([row for row in first if row is first[0] or (row["rank"] or 0) == 1], plan, catalog)
     width = max((len(command) for command, _ in steps), default=0)
