@@ -139,7 +139,7 @@ def quoted(value: str) -> str:
 
 
 def quoted_base(base: str) -> str:
-    """Returns a name without parameters as it is written, with the part after the scheme quoted if needed."""
+    """Returns the base of a name, such as csv:a.csv, with the part after the scheme in quotation marks if needed."""
     scheme, colon, rest = base.partition(":")
     if not colon:
         scheme, rest = "", base

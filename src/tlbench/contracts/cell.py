@@ -85,8 +85,8 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     then, or whose final fits exceed the limit, is recorded as `timeout`."""
     precision: Precision = "auto"
     refit: bool = False
-    """Whether the winner is fitted again at `seeds[0]`, the seed of the search. If False, the winner's fit from the
-    search is used as the final fit of that seed."""
+    """Whether the winner is fitted again at `seeds[0]`, the seed of the search. If False, and `final` is "train",
+    the winner's fit from the search is the final fit of that seed."""
     stop: Stop = "none"
     """With "futility", a cell whose winner has no better validation score than a constant answer has only one seed."""
     sampler: Sampler = "tpe"

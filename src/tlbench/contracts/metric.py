@@ -67,8 +67,8 @@ class Metric:
     highest: float | None = 1.0
     """The upper bound of the metric; None if it is unbounded above."""
     worst: float | None = 0.0
-    """The score given to an undefined value and to a failed fit. With None, a failed fit is left out of means and an
-    undefined value is an error."""
+    """The score given to an undefined value; with None, an undefined value is an error. Failed cells do not get it:
+    in means over tasks they count as the floor."""
     reads_scores: bool = False
     """Whether the metric reads probabilities (`Scored.scores`), which are otherwise hidden from it. A predictor without
     probabilities counts as giving probability 1 to its prediction."""

@@ -249,7 +249,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     without loading the task's plugin."""
     best_params: dict[str, Value] = {}
     trials: tuple[FitResult, ...] = ()
-    """All fits of the search; empty if there was only one setting, so that no search was needed."""
+    """All fits of the search; empty if there was no search, because the params were known beforehand."""
     trials_planned: int | None = None
     """Number of trials that the search would have had; None unless the time limit stopped it before the last one."""
     fits: tuple[FitResult, ...] = ()
@@ -288,7 +288,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """By split, the share of examples whose inputs were cut to the backbone's maximum length, averaged over the final
     fits; empty if the backbone does not report it, or in a record that is older than this field."""
     test_reads: int = 0
-    """Number of orders that opened the test split (final fits and scoring), all after the winner was frozen."""
+    """How often the test split was opened (by final fits and scoring), always after the winner was frozen."""
     provenance: Provenance = Provenance()
     also_made_with: tuple[Provenance, ...] = ()
     """Provenances that differ from `provenance`: those of fits that were reused from another cell or finished before an

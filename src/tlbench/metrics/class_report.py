@@ -59,7 +59,7 @@ def classes_report(names: Sequence[str], seeds: Sequence[Scored]) -> ClassReport
 
 
 def _word_examples(names: Sequence[str], scored: Scored) -> Scored:
-    """Returns the words of all examples as one flat sequence of class indices."""
+    """Returns targets and predictions with all words in one row, as class indices."""
     index = {name: i for i, name in enumerate(names)}
 
     def flat(tags: Iterable[Sequence[str]]) -> Array:

@@ -179,7 +179,7 @@ class Ragged(Sequence[np.ndarray]):
 
 @dataclass(frozen=True)
 class Shared:
-    """The positions of a subset's rows in the full data set."""
+    """The full data set of a subset, and the subset's rows in it."""
 
     whole: Data
     rows: np.ndarray

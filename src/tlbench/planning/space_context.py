@@ -14,5 +14,5 @@ def task_info(task: Task) -> TaskInfo:
 
 
 def space_about(task: Task, protocol: Protocol, backbone: Backbone | None) -> SpaceContext:
-    """Returns the argument of `Strategy.space` and `Strategy.defaults`."""
+    """Returns what a strategy may read to choose its space and defaults."""
     return SpaceContext(task_info(task), protocol, backbone)

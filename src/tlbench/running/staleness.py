@@ -70,7 +70,7 @@ class StalenessChecker:
         return any(current.get(split, fingerprint) != fingerprint for split, fingerprint in provenance.data.items())
 
     def _fingerprints(self, task: str) -> dict[str, str]:
-        """Returns the fingerprint of each split of the task's current data; empty if the data cannot be read."""
+        """Returns the fingerprints of the task's current train and validation splits; empty if they cannot be read."""
         if task not in self._data:
             self._data[task] = {}
             with suppress(Exception, SystemExit):

@@ -26,7 +26,7 @@ The maximum of many errors of similar size varies by less than this between orde
 way (bf16 has 2^16 times the error of fp32) or another formula exceeds it by far.
 """
 LAST_BITS = 4
-"""Number of roundings of the result that are allowed in any case, since the reference may be exact by chance."""
+"""Error that is always allowed, in epsilons of the largest value, since the reference may be exact by chance."""
 
 
 def assert_same_in_fp64(mine: Tensor, other: Tensor, what: str = "") -> None:

@@ -23,7 +23,7 @@ from tlbench.training.lbfgs import Problem, minimise
 CHUNK_ELEMENTS = 2**26
 """The maximum number of elements of stacked rows or logits; larger batches are solved in chunks."""
 ABSENT_BIAS = -20.0
-"""The logit of a class without training examples, relative to the lowest bias: odds of about 2e-9."""
+"""The logit of an output without positive training examples; a class adds the lowest bias: odds of about 2e-9."""
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def _split(parameters: Iterable[nn.Parameter], lr: float, weight_decay: float, e
 
 
 def _embeddings(model: nn.Module) -> set[Tensor]:
-    """Returns the weights of embedding tables: decay would shrink the rows of words that training never contains."""
+    """Returns the embedding tables, kept from weight decay: it would shrink the rows of words not seen in training."""
     # A borrowed table has no weight of its own in `_parameters`.
     tables = (module._parameters["weight"] for module in model.modules() if isinstance(module, nn.Embedding))
     return {table for table in tables if table is not None}

@@ -235,7 +235,7 @@ class LpFt(_Finetuning):
         return f"lp-ft starts from a linear probe of the readout; {type(task.output).__name__} has another head"
 
     def fit(self, job: Job) -> Predictor:
-        """Returns the fine-tuned model."""
+        """Returns the model fine-tuned from a probe."""
         _start_from_probe(job, self.class_weight)
         return self._train(self.model(job), job)
 

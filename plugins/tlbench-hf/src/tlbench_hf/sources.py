@@ -34,7 +34,7 @@ _REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TEXT_FILES = ("*.model", "*.txt", "*.json", POOLING)
 MODEL_CARD = "README.md"
-"""The model's card, which results do not depend on: it is fetched, and in no digest."""
+"""The model's card, which no result depends on: it is fetched, but not hashed with the weights."""
 _INPUT_FILES = ("tokenizer.json", "vocab.*", "*.model", "preprocessor_config.json", "processor_config.json")
 _WEIGHTS = "model.safetensors"
 _MODEL_FILES = "config.json with safetensors weights"

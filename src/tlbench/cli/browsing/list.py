@@ -1,4 +1,4 @@
-"""`tlbench list` and `tlbench version`: the objects of the installed plugins, filtered by a few properties."""
+"""`tlbench list`, what the installed plugins provide, filtered by properties; and `tlbench version`, their versions."""
 
 from __future__ import annotations
 

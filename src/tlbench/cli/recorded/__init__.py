@@ -1,1 +1,1 @@
-"""Commands on recorded cells: one module for each."""
+"""Commands on recorded cells: leaderboard, delete and show."""

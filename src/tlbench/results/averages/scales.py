@@ -34,7 +34,7 @@ class TaskCell(NamedTuple):
     at_floor: int | None = None
     """Number of seeds whose fits stay at the floor."""
     variance: ScoreVariance | None = None
-    """What the variance of the value consists of; only a `Table` knows it."""
+    """The parts of the value's variance; None if made from a frame, not a `Table`."""
 
 
 class TaskScale(NamedTuple):

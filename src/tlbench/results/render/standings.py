@@ -27,7 +27,7 @@ _MEAN = "over floor"
 
 
 class Standings:
-    """A rich renderable with a heading and at most `max_rows` lines.
+    """A leaderboard to print with rich: column headings and at most `max_rows` rows.
 
     On a wide console, it has a row for each backbone and strategy, best mean first, and a column for each task; the
     best score of a task is bold and starred. On a narrow console, it has a row for each task with its best cell.

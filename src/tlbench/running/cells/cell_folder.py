@@ -113,7 +113,7 @@ class CellFolder:
         self._write(f"trials-{results[0].trial}.json", msgspec.json.encode(results))
 
     def winner(self) -> Winner | None:
-        """Returns the frozen winner, or None while the search is running."""
+        """Returns the frozen winner, or None if no readable one is on disk yet."""
         with suppress(FileNotFoundError, msgspec.DecodeError):
             return msgspec.json.decode((self.root / "winner.json").read_bytes(), type=Winner)
         return None

@@ -298,7 +298,7 @@ class CellRun:
         self._queue.clear()
 
     def _guarded(self, step: Callable[[], None]) -> None:
-        """Calls a step, and ends the cell if a plugin raises in it.
+        """Calls a step, and ends the cell if the step raises.
 
         Raises:
             StoreError: The disk is full or read-only, which is no cell's fault.

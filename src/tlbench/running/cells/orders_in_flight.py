@@ -69,7 +69,7 @@ class OrdersInFlight:
         return _remove(self._fits, order)
 
     def forget(self) -> None:
-        """Forgets all orders, so that their results are not taken in; the clock runs until they have ended."""
+        """Forgets all orders, so that their results are ignored; the clock runs until they have ended."""
         self._fits.clear()
 
 

@@ -192,7 +192,7 @@ def _left_out(failed: Mapping[tuple[str, str | None], str]) -> str:
 
 
 def predictions_table(seed: int, examples: Examples, scored: Scored) -> pa.Table:
-    """Returns a table with one row per example: seed, id, target, value, scores, group and the slice columns."""
+    """Returns a row per example: seed, id, target, value and slices, with scores and group if there are any."""
     columns = columns_of(seed, [example.id for example in examples], scored)
     if any(example.group for example in examples):
         columns[GROUP] = [example.group for example in examples]

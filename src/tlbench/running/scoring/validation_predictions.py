@@ -24,7 +24,7 @@ FILE = "validation.parquet"
 LIMIT_BYTES = 1_000_000
 """Maximum size of that file."""
 _MOST_SCORES = 8 * LIMIT_BYTES // 4
-"""Maximum number of probabilities of one seed; more would not be compressed to `LIMIT_BYTES`."""
+"""Maximum number of probabilities of one seed; even if compressed, more would exceed `LIMIT_BYTES`."""
 
 
 class Kept(NamedTuple):

@@ -120,7 +120,7 @@ class Search:
         return trial
 
     def _propose(self, number: int) -> dict[str, Value] | None:
-        """Returns the params of a trial, or None if results have to come first."""
+        """Returns a trial's params, or None until earlier results are known."""
         visible = (
             self._window.visible(number, self._outcomes, self._finished_in_order) if self._depends_on_results else 0
         )

@@ -101,7 +101,7 @@ class Layout:
         return sorted(name for name, written in forms.items() if len(written) > 1)
 
     def inner_note(self) -> list[str]:
-        """Returns a note, as a list, that nested folders are no classes, if all class folders have the same ones."""
+        """Returns a note, as a list, if all classes of an undivided folder have the same two or more subfolders."""
         inner = {subfolders(self.folder / name) for name in self.class_folders.get(ALL, ())}
         same = next(iter(inner)) if len(inner) == 1 else ()
         return [f"every class folder holds {listed(same)}, which are no classes"] if len(same) > 1 else []

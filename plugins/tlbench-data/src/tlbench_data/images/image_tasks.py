@@ -31,7 +31,7 @@ _JPEG = "cifar10_jpg"
 
 @dataclass(frozen=True)
 class ImageTask(Task):
-    """Base class of the named image tasks."""
+    """Base class of the public image tasks."""
 
     modality = "image"
     metrics = ("accuracy", "f1_macro")
@@ -221,7 +221,7 @@ class Hymenoptera(ImageTask):
     """Sizes as published, and of the smaller copy."""
 
     def split(self, name: SplitName) -> Examples | None:
-        """Returns the examples of train, or of the folder `val` as the test split.
+        """Returns the examples of train, or of the folder `val` as test; None for any other split.
 
         Raises:
             DataError: The files are missing, cannot be decoded, or are neither the published nor the smaller set.

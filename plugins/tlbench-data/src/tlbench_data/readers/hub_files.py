@@ -1,4 +1,4 @@
-"""Finds and downloads the tables of hub data sets; reads them from the local hub cache."""
+"""Finds and downloads the tables of hub data sets; gives their paths in the local hub cache."""
 
 from __future__ import annotations
 

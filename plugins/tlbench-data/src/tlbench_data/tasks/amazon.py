@@ -59,7 +59,7 @@ class AmazonReviews(FileTask):
         return {name: (name,) for name in names}
 
     def alternatives(self) -> Iterator[str]:
-        """Yields the domains whose files are on this machine."""
+        """Yields one text that names the domains on this machine, if any."""
         here = [domain for domain in _FOLDERS if places.find(self.folders, [(name,) for name in _files(domain)])]
         if here:
             yield f"the files of {' and '.join(here)} are here"

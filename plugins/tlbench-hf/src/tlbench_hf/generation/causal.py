@@ -82,7 +82,7 @@ class CausalHead(TextHead):
         raise PluginError("a decoder-only model generates from token ids, not from cached hidden states")
 
     def decode(self, encoder: Encoder, batch: Batch | Hidden, start: int = 0) -> Outputs:
-        """Returns the texts generated after each prompt.
+        """Returns the text generated after each prompt.
 
         Raises:
             PluginError: Hidden states were given instead of token ids.

@@ -51,7 +51,7 @@ class Processor:
 
 @lru_cache(maxsize=8)
 def load_processor(folder: Path) -> Processor:
-    """Returns the folder's image processor; each is loaded once per process.
+    """Returns the folder's image processor; the last eight are kept in memory.
 
     Raises:
         UsageError: The folder has no image processor, or the processor's output size depends on the image.

@@ -41,7 +41,7 @@ def fractals(recipe: Recipe) -> tuple[Tensor, Tensor]:
 
 
 def draw_systems(recipe: Recipe, generator: Generator) -> list[Tensor]:
-    """Returns one system per class, each (maps, 2, 3), whose image has a coverage within the recipe's bounds."""
+    """Returns one system per class, (maps, 2, 3); the share of pixels its image fills is within the recipe's bounds."""
     low, high = recipe.coverage
     kept: list[Tensor] = []
     while len(kept) < recipe.classes:
