@@ -134,7 +134,7 @@ def _short(value: Any) -> str:
 
 
 def added_bytes(records: dict[tuple[str, ...], dict[str, Any]]) -> float:
-    """Returns the median memory of the cells' own, or of workers beyond their initial memory in older records."""
+    """Returns the median of the cells' own memory; for older records, of how much the worker's memory grew."""
     memories = [record.get("memory") or {} for record in records.values()]
     added = [
         one["host_own_bytes"]

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.ranks`: error rates, power and coverage of ranks and intervals, into ranks.json and ranks.md.
+"""`python -m benchmarks.ranks` writes error rates, power and coverage of ranks and intervals to ranks.json and .md.
 
-Each piece is written when it is finished; the same command does the rest.
+The results of each piece are written when it is finished; after an interruption the same command simulates the rest.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Groups of test examples: standard errors by example and by group, and how tests and intervals do with few groups.
+"""Measures what groups of test examples change: standard errors of real cells, and error rates with few groups.
 
-python -m benchmarks.ranks.groups errors FOLDER     of the cells in a folder of results
-python -m benchmarks.ranks.groups simulate DRAWS    of equal strategies, with 7 to 90 groups of unequal sizes
+python -m benchmarks.ranks.groups errors FOLDER     standard errors by example and by group, of the cells in a folder
+python -m benchmarks.ranks.groups simulate DRAWS    error rates and coverage of equal strategies with 7 to 90 groups
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _error(values: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Setting:
-    """Equal strategies whose errors on one group are alike."""
+    """One setting of the simulation: equal strategies, each of which errs alike on the examples of one group."""
 
     groups: int
     strategies: int
@@ -77,7 +77,7 @@ SETTINGS = [
 
 
 def simulated(setting: Setting, draws: int) -> tuple[float, float]:
-    """Returns the share of tables in which strategies differ, and the share of intervals that hold the true score."""
+    """Returns the share of tables with any significant difference, and that of intervals that hold the true score."""
     generator = np.random.default_rng(zlib.crc32(repr(setting).encode()))
     deviation = setting.spread / 100 / 0.28  # the normal density at the accuracy of 0.8
     truth = ndtr(ndtri(_ACCURACY) / math.sqrt(1 + deviation**2))

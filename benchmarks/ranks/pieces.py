@@ -13,17 +13,17 @@ _METRICS = ("accuracy", "f1", "pearson")
 _STRATEGIES, _EXAMPLES, _SEEDS, _SPREADS = (2, 5, 8), (200, 500, 2000), (3, 5, 10), (1, 2, 4)
 PLANTED = 2.0
 _MANY, _FEW = 10_000, 2_000
-"""Draws for two equal strategies, of which a draw takes less than 5 ms, and for all others."""
+"""Numbers of draws: for two equal strategies, where one draw takes less than 5 ms, and for all other settings."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Settings that differ only in their numbers of strategies and seeds: the smaller are parts of each drawn table."""
+    """Settings that differ only in their numbers of strategies and seeds: the smaller ones use parts of each table."""
 
     largest: Setting
     """The setting whose tables are drawn."""
     strategies: tuple[int, ...]
-    """Numbers of strategies; with unequal spreads only that of the largest, since a part would have other spreads."""
+    """Numbers of strategies; only the largest with unequal spreads, since a part of the table has other spreads."""
     draws: int
     """Number of tables."""
     seeds: tuple[int, ...] = _SEEDS
@@ -44,12 +44,12 @@ def all_pieces() -> list[Piece]:
     pieces = []
     for metric, examples, spread, planted in product(_METRICS, _EXAMPLES, _SPREADS, (0.0, PLANTED)):
         pieces += _of(Setting(metric, 0, examples, max(_SEEDS), spread, planted))
-    # Beside the grid: nearly perfect strategies, and tables in which some strategies vary 20 times as much as others.
+    # Not in the grid: nearly perfect strategies, and tables in which some strategies vary 20 times as much as others.
     for examples, planted in product((200, 2000), (0.0, PLANTED)):
         pieces += _of(Setting("accuracy", 0, examples, max(_SEEDS), 1, planted, base=HIGH_ACCURACY))
     for strategies, planted in product(_STRATEGIES, (0.0, PLANTED)):
         unequal = Setting("accuracy", strategies, 500, max(_SEEDS), 4, planted, steady="half")
-        # Of two strategies, half and all but one are the same.
+        # With two strategies, "half" and "all but one" are the same setting.
         for one in [unequal] if strategies == 2 else [unequal, replace(unequal, steady="all but one")]:
             pieces.append(Piece(one, (strategies,), _draws(one)))
     return sorted(pieces, key=lambda one: -one.draws * one.largest.strategies * (one.largest.examples + 500))

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.ranks.several_tasks`: error rates and coverage of means over tasks, into tasks.json and .md.
+"""`python -m benchmarks.ranks.several_tasks` writes error rates and coverage of means over tasks to tasks.json and .md.
 
-Equal strategies on several tasks with different metrics; each setting is written when it is finished, and the same
-command does the rest.
+It simulates equal strategies on several tasks with different metrics. The results of each setting are written when it
+is finished; after an interruption the same command simulates the rest.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ DRAWS = 2000
 """Number of tables of each setting."""
 _METRICS = ("accuracy", "f1", "pearson", "f1", "accuracy")
 _FLOORS = {"accuracy": 0.5, "f1": 2 * 0.3 / (1 + 0.3), "pearson": 0.0}
-"""True scores of the floors; that of F1 answers "positive" always, where 30% of examples are positive."""
+"""True scores of the floors; the floor of F1 always answers "positive", and 30% of examples are positive."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Simulates one piece: how often equal strategies differ, planted differences are found, and intervals cover."""
+"""Simulates one piece: counts how often tests find a difference, and how often intervals hold the true score."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _TESTS = {"tlbench": ours, **RIVALS}
 def simulated(piece: Piece) -> dict[str, dict[str, Any]]:
     """Returns counts over the tables of a piece, by the name of each setting.
 
-    `any`: tables in which any two strategies differ; `first`: in which the first differs from the second; by test. Of
-    equal strategies every such table is an error. `covered`: tables in which the first strategy's interval holds its
-    true score, and `width`, the mean of the intervals' widths.
+    `any`, for each test: tables in which any two strategies differ; `first`: those in which the first differs from the
+    second. If all strategies are equal, every such table is an error. `covered`: tables in which the first strategy's
+    interval holds its true score, and `width`, the mean of the intervals' widths.
     """
     # The seed depends on the setting alone and was fixed before the method was chosen.
     generator = np.random.default_rng(zlib.crc32(piece.largest.name.encode()))

@@ -37,13 +37,13 @@ class Setting:
     planted: float = 0.0
     """By how many points the first strategy is better than the others, which are equal."""
     steady: str = "none"
-    """Whose spread is 20 times smaller: that of "none", of the first "half", or of "all but one"."""
+    """Which strategies have a spread 20 times smaller: "none", the first "half", or "all but one"."""
     base: float = _ACCURACY
     """The accuracy of the equal strategies."""
 
     @property
     def name(self) -> str:
-        """The values of all fields that are not at their defaults; the last is the planted difference."""
+        """The values of the fields, without `base` and `steady` at their defaults; the planted difference is last."""
         metric = self.metric if self.base == _ACCURACY else f"{self.metric}{100 * self.base:g}"
         steady = "" if self.steady == "none" else f"-steady {self.steady}"
         size = f"K{self.strategies}-n{self.examples}-S{self.seeds}-sd{self.spread:g}"
@@ -87,9 +87,10 @@ def true_score(setting: Setting, strategy: int = 0) -> float:
 
 @lru_cache(maxsize=8)
 def _levels(setting: Setting) -> tuple[list[float], list[float]]:
-    """Returns each strategy's mean skill and its standard deviation over seeds, for the scores that the setting asks.
+    """Returns the mean of each strategy's skill and its standard deviation over seeds, which give the setting's scores.
 
-    The mean score is not the score of the mean skill, so that strategies whose spreads differ need different skills.
+    The mean score differs from the score at the mean skill, so that strategies with different spreads need different
+    skills to have equal scores.
     """
     start = _start(setting)
     scales = [_scale(setting.metric, start, spread) for spread in setting.spreads()]

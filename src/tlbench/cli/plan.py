@@ -36,7 +36,8 @@ def print_plan(plan: Plan, out: Path, cells: bool = False, catalog: Catalog | No
         plan: The plan.
         out: Folder of results, which may not exist yet.
         cells: Whether to print every cell with its id instead of one row per backbone, strategy and protocol.
-        catalog: The installed plugins, to say which backbones were trained on data of a task; None leaves it out.
+        catalog: The installed plugins, needed to print which backbones were trained on data of a task; without it,
+            this is not printed.
     """
     recorded = _states(out)
     # Computing the ids of a large plan takes a while, and they are not needed where nothing is recorded.

@@ -88,7 +88,7 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether the winner is fitted again at `seeds[0]`, the seed of the search. If False, and `final` is "train",
     the winner's fit from the search is the final fit of that seed."""
     stop: Stop = "none"
-    """With "futility", a cell whose winner has no better validation score than a constant answer has only one seed."""
+    """With "futility", only the first seed is fitted if the winner validates no better than a constant answer."""
     sampler: Sampler = "tpe"
     pruner: Pruner = "none"
     lag: PositiveInt = 8
@@ -268,7 +268,7 @@ def _changed_fields(protocol: Protocol, part: Part) -> bytes:
     if part == "search" and not protocol.is_searched:
         # With one setting the sampler and the pruner have no effect, so they must not make another cell.
         return _encoded({})
-    # Where the winner is always fitted again, `refit` has no effect either, nor has `stop` where there is one seed.
+    # `refit` has no effect if the winner is always fitted again, and `stop` has none if there is only one seed.
     no_effect = {"refit": protocol.trains_on_validation, "stop": len(protocol.seeds) == 1}
     names = [name for name, default in DEFAULTS.items() if default.part == part and not no_effect.get(name)]
     values = {name: getattr(protocol, name) for name in names}

@@ -131,9 +131,9 @@ class OrderResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     predictions: str = ""
     """Name of the file within `FitOrder.folder` that holds the predictions of all seeds."""
     validation_predictions: str | None = None
-    """Name of the file there that holds the final fits' predictions of the validation split, or None."""
+    """Name of the file in the same folder with the final fits' predictions of the validation split, or None."""
     no_validation_predictions: str = ""
-    """Why there is no such file, in one line; empty if there is one."""
+    """Why there is no file of validation predictions, in one line; empty if there is one."""
     misfits: dict[int, str] = {}
     """For each seed whose stored predictions cannot be scored, the reason; such seeds are fitted again."""
     error: str = ""

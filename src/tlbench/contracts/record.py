@@ -60,8 +60,8 @@ class FitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     examples_seen: int = 0
     """Number of training examples served to the fit, repetitions included."""
     validation_examples: int = 0
-    """Number of examples that `validation` is the score of, of all folds together; 0 in a result that is older than
-    this field, and in a fit without a validation split."""
+    """Number of examples on which the score `validation` was computed, of all folds together; 0 in a result that is
+    older than this field, and in a fit without a validation split."""
     truncated: dict[str, float] = {}
     """By split, the share of examples whose inputs the backbone cut because they are too long. A split is left out if
     the backbone does not report this for it; a fit of the search has no test split."""
@@ -109,9 +109,9 @@ class TestGroups(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     __test__ = False
 
     count: int
-    """Number of groups; an example without a group counts as one of its own."""
+    """Number of groups; an example without a group counts as a group of its own."""
     kind: str = ""
-    """What a group is, such as "document" or the name of a column; may be empty."""
+    """What kind of thing a group is, such as "document", or the name of a column; may be empty."""
 
 
 class ClassScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -139,22 +139,22 @@ class Floor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the final fits compare with a constant answer on the test split."""
 
     score: float | None = None
-    """The primary metric of the constant answer that scores best on the training examples of the first seed; None if
-    the task's output has no constant answer."""
+    """The test score, in the primary metric, of the constant answer that scores best on the training examples of the
+    first seed; None if there is no constant answer, it cannot be scored, or all test examples have one target."""
     one_answer: tuple[int, ...] = ()
-    """Seeds whose fit gives one answer to all test examples."""
+    """Seeds whose fit gives the same answer to all test examples."""
     at_floor: tuple[int, ...] = ()
     """Seeds whose fit cannot be told from a constant answer: those of `one_answer`, and those whose 95% interval
     reaches `score`."""
     pretrained: bool = True
-    """Whether the strategy uses pretrained weights; without them, a fit may need more steps to leave the floor."""
+    """False if the strategy is a floor (`Strategy.knows_nothing`): a fit from random weights may need more steps."""
 
 
 class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Memory of a cell and its workers, in bytes; None if it could not be measured."""
 
     host_baseline_bytes: int | None = None
-    """Resident memory of the worker when the cell began."""
+    """Resident memory of the worker when it started; in older records and in the calling process, when work began."""
     host_peak_bytes: int | None = None
     """Peak of the worker's resident memory during the cell, or of the whole process on kernels that cannot reset it."""
     device_allocated_bytes: int | None = None
@@ -164,10 +164,10 @@ class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host_own_bytes: int | None = None
     """Peak of the main memory that a fit of the cell held, beyond what its worker had when it was forked or started.
 
-    It includes weights, gradients, optimiser state, activations, data and child processes, and activations that were
-    read from the cache as if the fit had computed them. It excludes mapped files, imported libraries, what other trials
-    have left, and scoring. None if a worker served several cells, as in this process or on a GPU, and in records made
-    before this was measured."""
+    It includes weights, gradients, optimiser state, activations, data and child processes; activations that were read
+    from the cache count as if the fit had computed them. It excludes mapped files, imported libraries, memory that
+    other trials left in use, and scoring. None if the process served several cells, as when cells run in the calling
+    process or on a GPU, and in records made before this was measured."""
 
 
 class Seconds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -260,23 +260,23 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scores: tuple[TestScore, ...] = ()
     report: ClassReport = ClassReport()
     floor: Floor | None = None
-    """None for a constant baseline, for a cell without scores and for a record that is older than this field."""
+    """None for a floor without a backbone, such as `majority`, for a cell without scores, and in older records."""
     test_groups: TestGroups | None = None
     """The groups of the test examples; None if each counts as independent, or in a record older than this field."""
     overlap: dict[str, int] = {}
     """Number of test examples whose inputs also occur in another split, by split: "train", "validation" (without those
     that also occur in train), and "task:x" for the training examples of another task that the strategy reads."""
     seen_datasets: tuple[str, ...] = ()
-    """Data sets of the task's examples that the backbone was trained on, as its card names them. Which split it saw is
-    mostly unknown."""
+    """Names, as in the backbone's card, of data sets that it was trained on and that the task's examples come from. On
+    which split it was trained is mostly unknown."""
     predictions: str | None = None
     """Name of the Parquet file of test predictions beside the record, with the columns seed, id, target, value, scores
     and one per slice; None if there are no predictions."""
     validation_predictions: str | None = None
     """Name of the Parquet file of the final fits' predictions of the validation split, with the same columns; None if
-    there are none. They choose ensembles, temperatures and thresholds, and no score of the record depends on them."""
+    there is no such file. Ensembles, temperatures and thresholds are chosen on them; no score here depends on them."""
     no_validation_predictions: str = ""
-    """Why there are none, in one line; empty if there are some, and in a record that is older than this field."""
+    """Why there are no validation predictions, in one line; empty if there are some, and in older records."""
     seconds: Seconds = Seconds()
     memory: Memory = Memory()
     energy_joules: float | None = None

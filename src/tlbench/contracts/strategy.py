@@ -214,7 +214,7 @@ class Strategy:
     """Whether a run without a suite adds this strategy to the tasks that it supports, to show which score is trivial.
     It must use no backbone."""
     knows_nothing: ClassVar[bool] = False
-    """Whether the gain of other strategies is measured over this one, as it uses no pretrained weights: a floor."""
+    """Whether this strategy is a floor: it uses no pretrained weights, and gains of others are measured over it."""
     batch_size: ClassVar[int] = 1
     """The maximum number of fits passed to `fit_batch`; override `fit_batch` if it is above 1."""
     needs_validation: ClassVar[bool] = False

@@ -69,7 +69,7 @@ class Examples(Sequence[Example]):
         return Examples(replace(row, target=None) for row in self._rows)
 
     def without_groups(self) -> Examples:
-        """Returns the same examples without their groups; itself if there are none."""
+        """Returns the same examples without their groups, or this object if no example has a group."""
         return Examples(replace(row, group="") for row in self._rows) if any(row.group for row in self._rows) else self
 
     @cached_property
@@ -120,7 +120,7 @@ class Task:
     positive: int = 1
     """Index of the positive class, for binary F1."""
     group: str = ""
-    """What `Example.group` names, such as "document"; shown beside the number of groups."""
+    """What kind of thing `Example.group` names, such as "document"; shown beside the number of groups."""
     pairs: bool = False
     """Whether an example's inputs are two texts to compare; if False, strategies that compare texts are skipped."""
     version: ClassVar[int] = 1
@@ -132,7 +132,7 @@ class Task:
     """The paper or web page of the data."""
     licence: str = ""
     datasets: tuple[str, ...] = ()
-    """Names of the public data sets that the examples come from, such as ("squad",), to compare with a backbone's."""
+    """Names of public data sets of the examples, such as ("squad",), to compare with a backbone's `Card.trained_on`."""
     sizes: ClassVar[Mapping[str, int]] = MappingProxyType({})
     """Published number of examples of each split, by name of the split; tasks that read files compare them with it."""
 

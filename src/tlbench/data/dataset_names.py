@@ -34,24 +34,24 @@ _ALIASES = {
 _PARTS = {
     "allnli": ("snli", "mnli"),
     "glue": ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"),
-    # Sentences of QNLI are those of SQuAD, and SQuAD 2.0 has all questions of 1.1.
+    # The sentences of QNLI come from SQuAD, and SQuAD 2.0 has all questions of SQuAD 1.1.
     "qnli": ("squad",),
     "squadv2": ("squad",),
     "imagenet12k": ("imagenet1k",),
     "imagenet21k": ("imagenet1k",),
     "imagenet22k": ("imagenet1k",),
 }
-"""Data sets of which a data set has all or most of the examples."""
+"""For each data set, the other data sets of which it has all or most examples."""
 
 
 def shared_datasets(trained_on: Iterable[str], datasets: Iterable[str]) -> tuple[str, ...]:
-    """Returns those of a backbone's data sets, as its card names them, that have examples of a task's data sets."""
+    """Returns the names, from `trained_on`, of the data sets that share examples with `datasets`, those of a task."""
     wanted = set().union(*(_contents(name) for name in datasets))
     return tuple(name for name in dict.fromkeys(trained_on) if wanted & _contents(name))
 
 
 def _contents(name: str) -> set[str]:
-    """Returns the canonical names of a data set and of all that it contains."""
+    """Returns the canonical names of a data set and of all data sets that it contains."""
     plain = re.sub(r"[^a-z0-9]", "", name.rpartition("/")[2].lower())
     plain = _ALIASES.get(plain, plain)
     found = {plain} - {""}

@@ -28,9 +28,10 @@ def best_constant(
 ) -> tuple[Any, NDArray[np.float64] | None]:
     """Returns the constant answer that scores best on the targets, and the frequency of each class or label.
 
-    Every class and tag is tried. Label sets are the most frequent combination and the m most frequent labels, for each
-    m, which include the best set for F1 (Lipton et al. 2014, arXiv:1402.1892). Numbers are the mean, the median and the
-    quantiles. Equally good answers are resolved by frequency, then by order.
+    Every class and tag is tried. The label sets that are tried are the most frequent combination and, for each m, the m
+    most frequent labels, among which is the best set for F1 (Lipton et al. 2014, arXiv:1402.1892). The numbers that are
+    tried are the mean, the median and the quantiles. Of equally good answers the most frequent is returned, then the
+    first.
 
     Args:
         output: The task's output.
@@ -58,7 +59,7 @@ def best_constant(
         candidates = _label_sets(np.asarray(targets), frequencies)
     else:
         raise PluginError(f"there is no constant answer of {type(output).__name__}")
-    # Examples of equal targets are scored once, weighted by how often the target occurs.
+    # Examples with equal targets are scored once, weighted by how often the target occurs.
     distinct, weights = _distinct(targets)
     scores = []
     for candidate in candidates:
@@ -85,7 +86,7 @@ def constant_predictions(
     if isinstance(output, TokenClasses):
         return Predictions(tuple(ids), objects([(answer,) * length for length in lengths]))
     scores = None if frequencies is None else np.tile(frequencies, (len(ids), 1))
-    # `[None]` adds the axis of examples, for a single class as for a vector of labels.
+    # `[None]` adds the axis of examples, both to a single class and to a vector of labels.
     return Predictions(tuple(ids), np.repeat(np.asarray(answer)[None], len(ids), axis=0), scores)
 
 
@@ -121,7 +122,7 @@ def _best_tag(output: TokenClasses, targets: Sequence[Sequence[int]], metric: Me
 
 
 def _numbers(targets: Sequence[float]) -> list[float]:
-    # The mean comes first, so that it wins ties, as with a correlation, which is 0 for every constant.
+    # The mean comes first, so that it is returned if all are equally good: a correlation is 0 for every constant.
     quantiles = np.quantile(targets, np.linspace(0, 1, QUANTILES + 1))
     return [float(np.mean(targets)), float(np.median(targets)), *quantiles.tolist()]
 

@@ -43,20 +43,20 @@ class Sums:
     def corrected(
         self, scored: Scored, sums: Floats, values: Floats, weights_of: Callable[[NDArray[np.intp]], Floats]
     ) -> Floats:
-        """Returns the metric (R,) with the values computed accurately where the sums have lost too many digits.
+        """Returns the metric (R,) of each resample, computed in the accurate way where sums have lost too many digits.
 
         Args:
             scored: The sample.
-            sums: (R, m) its sums.
+            sums: (R, m) sums of the statistics of each resample.
             values: (R,) the metric that follows from the sums.
-            weights_of: Returns the weights (r, N) of these rows.
+            weights_of: Returns the weights (r, N) of the resamples with the given r indices.
         """
         if self.accurate is None:
             return values
         rows = np.flatnonzero(self.accurate.needed(sums))
         if len(rows):
             values = values.copy()
-            # A row at a time: they are few, and one may be as long as the sample.
+            # One row at a time to save memory: there are few such rows, and each may be as long as the sample.
             for row in rows:
                 values[row] = self.accurate.value(scored, weights_of(np.array([row])).astype(np.float64))[0]
         return values
@@ -64,7 +64,7 @@ class Sums:
 
 @dataclass(frozen=True)
 class Accurate:
-    """A slower way to compute a metric of sums, for resamples whose variance is tiny beside that of the sample."""
+    """A slower way to compute a `Sums` metric, for resamples whose variance is tiny compared with the sample's."""
 
     needed: Callable[[Floats], NDArray[np.bool_]]
     """Returns (R,): whether these sums (R, m) have lost too many digits."""

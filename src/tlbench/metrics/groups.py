@@ -22,7 +22,7 @@ def group_numbers(names: Sequence[str]) -> Array | None:
 
 
 def joined_groups(partitions: Sequence[Array | None]) -> Array | None:
-    """Returns (N,): numbers from 0 of the smallest groups that divide no group of the partitions; None without groups.
+    """Returns (N,) group numbers from 0: examples in one group in any partition are in one group; None without groups.
 
     Args:
         partitions: For each partition of the same N examples, (N,) the group of each example as a number; None for one
@@ -40,11 +40,11 @@ def joined_groups(partitions: Sequence[Array | None]) -> Array | None:
 
 
 def _joined(first: Array, second: Array) -> Array:
-    """Returns the groups of examples that share a group in either, directly or through other examples."""
+    """Returns groups that join examples which share a group in either partition, directly or through other examples."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    # A graph of the groups of both, in which each example connects its two.
+    # A graph whose nodes are the groups of both partitions; each example connects its two groups.
     count = int(first.max()) + 1
     nodes = count + int(second.max()) + 1
     edges = coo_array((np.ones(len(first)), (first, second + count)), shape=(nodes, nodes))

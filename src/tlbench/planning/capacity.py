@@ -28,14 +28,14 @@ class Room:
 
 
 def fit_bytes(resources: Resources, host: bool) -> int | None:
-    """Returns the bytes that a fit adds to a new worker, of main memory (`host`) or of GPU memory; None if unknown."""
+    """Returns the main memory (`host`) or GPU memory that a fit adds to a new worker, in bytes; None if unknown."""
     if resources.memory_bytes is None:
         return None
     return resources.memory_bytes + (resources.host_bytes + resources.cpu_bytes if host else 0)
 
 
 def needed_bytes(resources: Resources, host: bool) -> int | None:
-    """Returns the bytes that a worker needs for a fit, of main memory (`host`) or of GPU memory; None if unknown."""
+    """Returns the main memory (`host`) or GPU memory that a worker needs for a fit, in bytes; None if unknown."""
     needed = fit_bytes(resources, host)
     return needed + WORKER_BYTES if needed is not None and host else needed
 

@@ -14,7 +14,7 @@ METRIC_COLUMNS = ("metric_label", "greater_is_better", "in_points", "metric_wors
 
 def metric_columns(names: Sequence[str], metrics: Mapping[str, Metric]) -> dict[str, list[Any]]:
     """Returns the columns that describe each row's metric."""
-    # A record may name a metric that this installation lacks: its row is shown with the properties of most metrics.
+    # A record may name a metric that is not installed: it counts as a fraction of 1 that is better when higher.
     unknown = ("unknown metric", True, True, 0.0, 1.0)
     facts: dict[str, tuple[str, bool, bool, float | None, float | None]] = {"": ("", True, True, 0.0, 1.0)}
     for name in {*names} - {""}:

@@ -97,7 +97,7 @@ COLUMNS: dict[str, str] = {
 - `status` is the record's status, or "pending" for an expected cell without a record. Only a cell with the status "ok"
   has a rank; rows of failed cells come after those.
 - `rank` is 1 + the number of rows of the task that are significantly better, and `rank_last` is the number of rows
-  minus those that are significantly worse: the ranks that the data allow. Rows with one seed have neither.
+  minus those that are significantly worse: the first and last rank that the data allow. Rows of one seed have neither.
 - `ranked_by` is "paired test"; "intervals" if predictions are missing or are for different examples; "one seed"; or
   "ensemble" for an average of other rows, which has no rank.
 - `metric_label` is the metric's name in headings. `in_points` tells whether the metric is a fraction of 1, which tables
@@ -105,32 +105,35 @@ COLUMNS: dict[str, str] = {
 - `value` is the primary `metric` on the test split, averaged over seeds. `low` and `high` are the ends of its 95%
   interval; `interval_of` is "strategy" for an interval of the strategy's expected score, over test examples and seeds,
   and "one fit" for one over test examples alone, as with fewer than three seeds or without predictions.
-- `p_equal` is the probability that the row's expected score is within `margin` of that of the best row with a rank; the
-  best row itself has none. `detectable` is the smallest difference between two rows that the task's tests find with a
-  power of 80%; it is missing if no difference could be significant. `margin` and `detectable` are in units of the
-  metric; all three are missing without tests.
-- `seed_std` (of a sample: S seeds divide by S - 1), `seed_min` and `seed_max` are the spread over seeds.
+- `p_equal` is the probability that the row's expected score is within `margin` of that of the best row with a rank; for
+  the best row itself it is missing. `detectable` is the smallest difference between two rows that the task's tests find
+  with a power of 80%; it is missing if no difference could be significant. `margin` and `detectable` are in units of
+  the metric; all three are missing without tests.
+- `seed_std` (the sample standard deviation, which divides by S - 1 for S seeds), `seed_min` and `seed_max` are the
+  spread over seeds.
 - `gain` is how much better `value` is than that of the best floor, in points (hundredths), or in the metric's own unit
-  if the metric is not a fraction of 1. Floors are strategies that know nothing (`floors.py`): those without a backbone,
-  such as `majority`, and those with the same backbone, such as `from-scratch`; on the same task, training data and test
-  split. `gain_over` is the strategy of that floor. `gain_low` and `gain_high` are the ends of the gain's 95% interval,
-  paired over test examples; `gain_interval_of` is "strategy" for one over seeds too, "one fit" with one seed.
+  if the metric is not a fraction of 1. Floors are strategies without pretrained weights (`floors.py`). Those of a row
+  are the ones without a backbone, such as `majority`, and the ones with the row's backbone, such as `from-scratch`, for
+  the same task, training data and test split. `gain_over` is the strategy of the best floor. `gain_low` and `gain_high`
+  are the ends of the gain's 95% interval, paired over test examples; `gain_interval_of` is "strategy" for an interval
+  over seeds too, and "one fit" if the row or the floor has one seed.
 - `n` is the number of test examples, and `groups` the number of groups that intervals and tests resample as wholes,
-  each a `group`, such as a document; missing and empty where each example counts as independent.
-- `trials` the number of trials; `searched` tells whether their settings
+  whole groups. `group` says what a group is, such as "document". `groups` is missing and `group` is empty if each
+  example counts as independent.
+- `trials` is the number of trials; `searched` tells whether their settings
   differed. `trials_planned` is the planned number of trials of a search that a time limit stopped, else missing.
-- `search_budget` is the number of distinct settings that the search was allowed to try, 1 without a search; it is
-  missing for a strategy without hyperparameters.
+- `search_budget` is the number of trials that the search was allowed, 1 without a search; it is missing for a strategy
+  without hyperparameters.
 - `optimism` is `validation`, the winner's score at the first seed, minus `value`, with the ends of its 95% interval;
   `results/selection/optimism.py` says what the interval counts.
 - `encode_seconds` is the time that encoding takes for the cell alone, even if it reused activations of other cells.
-- `host_own_bytes` is the peak of the memory that a fit of the cell held, beyond what a new worker has, and
-  `host_peak_bytes` that of the whole worker process. The first is missing if a worker served several cells.
+- `host_own_bytes` is the peak of the memory that a fit of the cell held beyond that of a new worker, and
+  `host_peak_bytes` the peak of the whole worker process. The first is missing if a worker served several cells.
 - `energy_joules` is the energy of all processor packages while the cell ran: it includes other processes and excludes
   the GPU.
 - `overlap` is the number of test examples whose inputs are equal to those of an example of train or validation.
-- `at_floor` is the number of seeds whose fit cannot be told from a constant answer; missing for a constant baseline,
-  and for records that do not say.
+- `at_floor` is the number of seeds whose fit cannot be told from a constant answer; missing for floors without a
+  backbone, such as `majority`, and for records without this number.
 - `folds` is the number of folds of a search with cross-validation, and `final` the splits that the winner was fitted
   on.
 - `notes` tells how a row's provenance differs from that of most rows, how the provenance of some of its fits differs
@@ -193,7 +196,7 @@ def as_series(values: Sequence[Any], dtype: str) -> Any:
     import pandas as pd
 
     if dtype == "Int64" and None not in values:
-        # pandas takes ten times as long for a list of integers some of which may be missing.
+        # Faster: pandas takes ten times as long to convert a list of integers of which some may be missing.
         return pd.array(np.asarray(values, dtype=np.int64), dtype="Int64")
     return pd.Series(values, dtype=dtype)
 

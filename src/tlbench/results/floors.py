@@ -1,9 +1,9 @@
-"""Floors: strategies that use no pretrained weights, whose scores show what a task gives to whoever knows nothing."""
+"""Names the floors: strategies without pretrained weights, over which the gains of other strategies are measured."""
 
 from __future__ import annotations
 
 FLOORS = ("majority", "word-majority", "from-scratch", "random-probe")
-"""Names of the strategies that are floors, since records hold names alone."""
+"""The floors by name, since a record holds only the name of its strategy, not the strategy."""
 
 
 def is_floor(strategy: str) -> bool:

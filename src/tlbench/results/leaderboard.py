@@ -179,7 +179,7 @@ class Table:
         return {name: list(map(values.__getitem__, self._order)) for name, values in self._columns(names).items()}
 
     def averages(self) -> Averages:
-        """Returns the averages over tasks, of all rows that the table had before rows were picked."""
+        """Returns the averages over tasks of this table's rows; they are computed as before any row was hidden."""
         whole = self.pick(())
         whole._order = self._whole
         return averages(whole.columns((*NEEDED, "variance"))).shown(self.columns(KEY))
@@ -191,7 +191,7 @@ class Table:
         return picked
 
     def with_rows(self, added: Summaries, computed: Sequence[Row], places: Sequence[int]) -> Table:
-        """Returns a table with further rows, which no mean over tasks counts.
+        """Returns a table with further rows, which do not count in means over tasks.
 
         Args:
             added: The summaries of the rows.
@@ -203,7 +203,7 @@ class Table:
         wider._summaries.extend(added)
         wider._computed = {name: [*all_, *(row.get(name) for row in computed)] for name, all_ in self._computed.items()}
         wider._order = list(self._order)
-        # From the last one on, so that the earlier places stay.
+        # The last row is inserted first, so that the places of the others stay valid.
         for place, number in sorted(zip(places, range(count, count + len(computed)), strict=True), reverse=True):
             wider._order.insert(place, number)
         return wider

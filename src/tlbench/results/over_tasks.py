@@ -53,11 +53,11 @@ class Averages:
     scales: Mapping[str, TaskScale]
     """The scale of each task that is averaged."""
     left_out: tuple[str, ...]
-    """Tasks with scores that are not averaged, since their metric or floor gives no scale."""
+    """Tasks with scores that are not averaged, since their metric or floor determines no scale."""
     ranks: MeanRanks
 
     def shown(self, columns: Mapping[str, Sequence[Any]]) -> Averages:
-        """Returns these averages with only the rows whose `KEY` is in the columns; means and ranks stay."""
+        """Returns these averages with only the rows whose `KEY` is in the columns; means and ranks do not change."""
         keys = {*zip(*(columns[name] for name in KEY), strict=True)}
         return replace(self, rows=[row for row in self.rows if tuple(row[name] for name in KEY) in keys])
 
@@ -71,11 +71,11 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         backbone, strategy, variant: As in the leaderboard.
         mean: The score on the common scale of tasks (`averages/scales.py`), from 0 for the floor to 1 for the metric's
             best value, averaged over the tasks that were run and have a scale. A failed cell counts as 0.
-        low, high: Ends of the 95% interval of the expected mean, over test examples and seeds. They, and ranks, need
-            predictions, so they are missing unless the summary is made of a `Table`, as for a page.
+        low, high: Ends of the 95% interval of the expected mean, over test examples and seeds. Intervals and ranks need
+            predictions, so they are missing unless the summary is made from a `Table`, as for a page.
         rank, rank_last: 1 + the number of rows whose mean is significantly better, and the last rank that the data
-            allow. Rows that miss a task have none, nor have rows with one seed on a task.
-        ranked_by: "paired test" for a row with a rank, or "one seed".
+            allow. Rows that miss a task, and rows with one seed on a task, have neither.
+        ranked_by: "paired test" for a row with a rank, "one seed" for one with one seed on a task, else empty.
         mean_rank: The rank averaged over the tasks that were run; a failed cell counts as the rank behind all others.
         wins: Number of tasks on which the row alone ranks first.
         tasks: Number of tasks with a score.
@@ -100,7 +100,7 @@ def averages(columns: Mapping[str, Sequence[Any]]) -> Averages:
     cells = [TaskCell(*values) for values in zip(*(columns[name] for name in names), strict=True)]
     groups: dict[Key, list[TaskCell]] = defaultdict(list)
     for cell in cells:
-        # A cell that is still to come is no part of a mean.
+        # A pending cell does not count in means.
         if cell.status != PENDING:
             groups[cell.backbone, cell.strategy, cell.variant].append(cell)
         else:
@@ -137,8 +137,8 @@ def _sum(
     Args:
         recorded: Cells of one backbone and strategy that have a record.
         scales: The scale of each task that is averaged.
-        scored_cells: Number of cells with a score of each task.
-        firsts: Number of cells that rank first on each task.
+        scored_cells: For each task, the number of cells with a score.
+        firsts: For each task, the number of cells that rank first.
     """
     done = [cell for cell in recorded if cell.status == OK]
     shares = [share for cell in recorded if (share := _share(cell, scales.get(cell.task))) is not None]

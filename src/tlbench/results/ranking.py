@@ -37,7 +37,7 @@ class Place(NamedTuple):
     """Lower end of the 95% interval of the strategy's expected score, over examples and seeds; None if unknown."""
     high: float | None = None
     variance: ScoreVariance | None = None
-    """What the variance of the score consists of; None without usable predictions."""
+    """The variance components of the score; None without usable predictions."""
     from_best: tuple[float, float, float] | None = None
     """The posterior of the difference from the best row, as `Posterior`: difference, standard error, degrees of
     freedom; None for the best row, and where the two were not tested."""
@@ -100,7 +100,7 @@ def by_predictions(
     """
     from tlbench.results.significance.ranks import FEWEST_SEEDS, RankEntry, ranks
 
-    # One seed gets no rank, so its predictions are read only for groups that other records may lack.
+    # A cell with one seed has no rank. Its predictions are read only for groups that other records may lack.
     some_lack_groups = any(one.groups is None for one in summaries if one.seeds >= FEWEST_SEEDS)
 
     def entries(predictions_of: PredictionsOf) -> list[RankEntry]:
@@ -108,7 +108,7 @@ def by_predictions(
             RankEntry(
                 *_interval(summary),
                 summary.seeds,
-                # One seed gets no rank, so its predictions are read only for its groups or the interval of a gain.
+                # A cell with one seed has no rank: its predictions are read only for groups or the interval of a gain.
                 _checked(metric, summary, predictions_of(summary), failed)
                 if has_floors or summary.seeds >= FEWEST_SEEDS or (some_lack_groups and summary.groups is not None)
                 else None,

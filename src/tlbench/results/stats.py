@@ -77,7 +77,7 @@ class CellPredictions:
         return np.arange(len(self.ids)) if self.groups is None else self.groups
 
     def same_examples(self, other: CellPredictions) -> bool:
-        """Returns whether both have the same examples and targets in the same order, which pairing requires.
+        """Returns whether both have the same examples and targets in the same order, which paired tests require.
 
         Groups may differ: a record may be older than its task's groups (`joint_groups`).
         """
@@ -85,10 +85,10 @@ class CellPredictions:
 
 
 def joint_groups(predictions: Sequence[CellPredictions]) -> list[CellPredictions]:
-    """Returns predictions for the same examples with the groups of all of them.
+    """Returns the given predictions, which are for the same examples, with joint groups.
 
-    Examples that any of the predictions has in one group are in one group. So if some records are older than the groups
-    of their task, the groups of the newer ones count for all.
+    Examples that are in one group in any of the predictions are in one group in all of them. So if some records are
+    older than the groups of their task, the groups of the newer records count for all.
     """
     groups = joined_groups([one.groups for one in predictions])
     return [one if one.groups is groups else replace(one, groups=groups) for one in predictions]
@@ -140,7 +140,7 @@ def mean_score(metric: str | Metric, predictions: CellPredictions) -> float:
 
 
 def reproduces(metric: str | Metric, predictions: CellPredictions, value: float) -> bool:
-    """Returns whether the predictions have a recorded score, up to rounding.
+    """Returns whether the score of the predictions equals a recorded score, up to rounding.
 
     Raises:
         KeyError, ValueError, Diverged: As `score`.

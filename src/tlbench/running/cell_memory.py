@@ -1,4 +1,4 @@
-"""What of a worker's memory is its cell's own."""
+"""Computes how much of a worker's memory is its cell's own: the peak beyond the memory of the new worker."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ from tlbench.system.memory_readings import read_memory
 
 
 class CellMemory:
-    """The memory of a worker when it started, from which the memory of its cell is counted."""
+    """Computes the own memory of a worker's cell, as the difference from the worker's memory when it started."""
 
     def __init__(self, isolated: bool) -> None:
         """Takes the first reading; create it before anything is loaded.
 
         Args:
-            isolated: Whether this is a dedicated worker process; of another process nothing is known to be a cell's.
+            isolated: Whether this is a dedicated worker process. In another process it is not known which memory is
+                the cell's.
         """
         self._start = read_memory() if isolated else None
         self._cell = ""
         self._serves_one = True
 
     def of_order(self, order: FitOrder, usage: ResourceUsage, kept_bytes: int) -> Memory:
-        """Returns the memory of an order.
+        """Returns the memory that carrying out an order took.
 
         Args:
             order: The order, after it was carried out.
-            usage: What was measured meanwhile.
-            kept_bytes: The size of what another trial had left for later when the order began.
+            usage: The resources measured while it was carried out.
+            kept_bytes: The memory that was already in use for the best predictor of earlier trials.
         """
         memory, start = usage.memory, self._start
         if start is None:
             return memory
-        # On a GPU and with some executors a worker serves several cells, and what the first one left cannot be told
-        # from what the second one needs.
+        # On a GPU and with some executors a worker serves several cells. Then memory that the first cell left in use
+        # cannot be told from memory that the second one needs.
         self._serves_one = self._serves_one and self._cell in {"", order.cell.id}
         self._cell = order.cell.id
         own = None

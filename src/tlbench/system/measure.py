@@ -48,7 +48,7 @@ class ResourceUsage:
 
     memory: Memory = Memory()
     own_peak_bytes: int | None = None
-    """The peak of this process's memory without mapped files, and with what only its children have."""
+    """Peak of this process's memory without mapped files, plus the memory that its children do not share."""
     energy_joules: float | None = None
     seconds: float = 0.0
 

@@ -1,4 +1,4 @@
-"""Reads how much memory this process and its children have: all that is resident, and what is their own."""
+"""Reads the memory of this process and its children: all resident memory, and their own, without mapped files."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ class Reading:
     resident_peak: int
     """The highest `resident` since the peak was reset, or since the process started."""
     own: int
-    """Memory without mapped files: on Linux anonymous and shared pages, resident or swapped out. It includes the pages
-    that a forked process still shares with its parent."""
+    """Memory without mapped files: on Linux anonymous and shared pages, resident or swapped out, including pages that a
+    forked process still shares with its parent."""
     files: int = 0
-    """Resident pages of mapped files, such as libraries and cached activations, which the kernel can drop."""
+    """Resident memory of mapped files, such as libraries and cached activations, which the kernel can drop."""
     swapped: int = 0
     own_peak: int | None = None
-    """The highest `own` since the process started, if the system keeps it; Linux does not."""
+    """The highest `own` since the process started, on systems that record it; None on Linux, which does not."""
 
 
 def read_memory() -> Reading | None:
     """Returns the memory of this process, or None if it cannot be read.
 
-    On Windows `own` is the committed private memory. On other systems without /proc it is all resident memory, of which
-    only the peak of the whole process is known.
+    On Windows `own` is the committed private memory. On other systems without /proc it is all resident memory, and
+    `own_peak` is the peak since the process started.
     """
     with suppress(OSError, KeyError):
         kilobytes = {key: int(value) for key, value in _STATUS_LINE.findall(Path("/proc/self/status").read_bytes())}
@@ -75,7 +75,7 @@ def reset_resident_peak() -> bool:
 
 
 def children_bytes() -> int:
-    """Returns the memory that only the descendants of this process have, without what they share. Linux only."""
+    """Returns the memory of this process's descendants that they share with no other process; 0 except on Linux."""
     total = 0
     for pid in _descendants(os.getpid()):
         with suppress(OSError):

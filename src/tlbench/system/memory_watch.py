@@ -1,8 +1,8 @@
-"""Watches the peaks of a process's memory during a block: of all that is resident, and of what is the process's own.
+"""Watches two peaks of a process's memory during a block: of all resident memory, and of that without mapped files.
 
-Linux keeps an exact peak of the resident memory, but mapped files and libraries count in it. A thread therefore reads
-and resets that peak every 50 milliseconds: within so short a time the pages of files hardly change, so that the peak
-without them is the process's own peak, and no allocation between two readings is missed.
+Linux keeps an exact peak of the resident memory, but mapped files, such as libraries, count in it. A thread therefore
+reads and resets that peak every 50 milliseconds. The size of mapped files hardly changes in so short a time, so that
+the peak minus this size is the peak of the process's own memory, and no allocation between two readings is missed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class MemoryWatch:
         return self._pid == os.getpid()
 
     def update(self) -> None:
-        """Takes the peaks since the last update into account."""
+        """Reads the memory and raises the peaks, if it was higher at any moment since the last update."""
         with self._lock:
             now, last = read_memory(), self._last
             if now is None or last is None:
@@ -55,12 +55,12 @@ class MemoryWatch:
                 reset_resident_peak()
             self.resident_peak = max(self.resident_peak or 0, now.resident_peak, now.resident)
             self._raise_to(_own_peak_between(last, now) + children_bytes())
-            # without a reset the peak may be old, so it is compared with the most pages of files that there ever were
+            # without a reset the peak may be of any earlier moment, so the largest size of files so far is subtracted
             self._last = now if self._can_reset else replace(now, files=max(last.files, now.files))
 
     @contextmanager
     def growth(self) -> Iterator[Growth]:
-        """Measures by how much the own memory grows in the block."""
+        """Measures by how much the process's own memory grows in the block."""
         self.update()
         growth = Growth(self._last.own if self._last else 0)
         self._growths.append(growth)
@@ -71,7 +71,7 @@ class MemoryWatch:
             self._growths = [other for other in self._growths if other is not growth]
 
     def add_replayed(self, transient_bytes: int) -> None:
-        """Takes into account that the process would now hold more bytes for a moment if there were no cache."""
+        """Raises the peak as if the process held more bytes for a moment, which it would if there were no cache."""
         self.update()
         with self._lock:
             self._raise_to((self._last.own if self._last else 0) + transient_bytes)
@@ -84,7 +84,7 @@ class MemoryWatch:
 
 @dataclass
 class _Replayed:
-    """What this process read from a cache in place of computing and holding it."""
+    """The memory that this process would hold in addition, had it computed the data that it read from a cache."""
 
     held_bytes: int = 0
     watch: MemoryWatch | None = None
@@ -98,8 +98,9 @@ def watched_memory(*, sampled: bool = True) -> Iterator[MemoryWatch]:
     """Watches the memory of the block; the peaks can be read when the block has ended.
 
     Args:
-        sampled: Whether a thread takes readings during the block. Without it, the own memory is known at both ends of
-            the block and between them only as far as pages of files did not change, and children are not counted.
+        sampled: Whether a thread takes readings during the block. Without it, memory is read only at the ends of the
+            block: the own peak between them is exact only if the size of mapped files did not change, and children
+            that end within the block are not counted.
     """
     watch = MemoryWatch()
     before, _replayed.watch = _replayed.watch, watch
@@ -111,7 +112,7 @@ def watched_memory(*, sampled: bool = True) -> Iterator[MemoryWatch]:
         yield watch
     finally:
         stop.set()
-        # In a child that the block forked there is no such thread.
+        # A child process that was forked in the block leaves this generator too, but has no thread.
         if watch.is_of_this_process:
             if thread is not None:
                 thread.join()
@@ -121,18 +122,18 @@ def watched_memory(*, sampled: bool = True) -> Iterator[MemoryWatch]:
 
 @contextmanager
 def memory_growth() -> Iterator[Growth]:
-    """Measures by how much the own memory grows in the block, within `watched_memory`; elsewhere it stays 0."""
+    """Measures by how much the process's own memory grows in the block; 0 outside of `watched_memory`."""
     watch = _watch()
     with watch.growth() if watch else nullcontext(Growth()) as growth:
         yield growth
 
 
 def add_cached(peak_bytes: int, held_bytes: int) -> None:
-    """Counts what was read from a cache as if this process had computed it, so that memory does not depend on a cache.
+    """Counts data that was read from a cache as if this process had computed it; a cache then changes no memory figure.
 
     Args:
-        peak_bytes: The memory that computing it needed at its peak.
-        held_bytes: The memory that it would then hold, but does not hold because it is mapped from a file.
+        peak_bytes: The memory that computing the data needed at its peak.
+        held_bytes: The memory that the data would take afterwards, but does not take because it is mapped from a file.
     """
     watch = _watch()
     if watch:
@@ -151,10 +152,10 @@ def _sample(watch: MemoryWatch, stop: threading.Event) -> None:
 
 
 def _own_peak_between(last: Reading, now: Reading) -> int:
-    """Returns the highest own memory between two readings, at the second of which the peak is of this interval."""
+    """Returns the highest own memory between two readings; `now.resident_peak` is the peak since the first one."""
     if now.own_peak is not None:
         return now.own_peak
-    # The peak may have been at any moment of the interval. The larger count of files gives what is certain: a mapped
-    # file is never taken for own memory.
+    # The peak may have been at any moment of the interval. The larger size of files is subtracted, so that mapped files
+    # never count as own memory.
     between = now.resident_peak - max(last.files, now.files) + min(last.swapped, now.swapped)
     return max(last.own, now.own, between)

@@ -117,7 +117,7 @@ class HoldingStrategy(ToyFit):
     """The size in units of 1,000,000 bytes."""
 
     def fit(self, job: Job) -> Predictor:
-        """Fits as `toy-fit` after it has written to every page of the memory and freed it."""
+        """Allocates the memory, writes to each page of it and frees it, then fits as `toy-fit` does."""
         import numpy as np
 
         np.ones(self.megabytes * 1_000_000, dtype=np.uint8)

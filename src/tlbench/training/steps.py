@@ -1,4 +1,4 @@
-"""The parts of the training loop that a strategy may replace, such as loss and optimiser, and the noted losses."""
+"""The parts of the training loop that a strategy may replace, such as loss and optimiser, and losses kept as notes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ unfreeze them; changes are saved for parameters that are in a group or were ever
 NewOptimizer: TypeAlias = Callable[[list[Group]], torch.optim.Optimizer]
 """Returns an optimiser for groups with params, lr and weight_decay, whose `step` needs no closure."""
 LOSS_PARTS = 10
-"""`EndLosses` averages the first and the last of this number of equal parts of the steps, since single batches vary."""
+"""The steps are divided into this number of equal parts; `EndLosses` averages over the first part and the last one,
+since the losses of single batches vary."""
 
 
 class TorchOptimizer:
@@ -89,7 +90,7 @@ class TorchOptimizer:
 
 
 class EndLosses:
-    """Sums the losses of the first and the last steps of a fit on the device, without waiting for it."""
+    """Sums the losses of the first and the last steps of a fit on the device, without waiting for its results."""
 
     def __init__(self, total: int, device: torch.device) -> None:
         self._total = total

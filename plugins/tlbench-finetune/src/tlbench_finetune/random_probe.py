@@ -1,4 +1,4 @@
-"""The random probe: a linear probe of the same architecture with random weights, a floor for what pre-training adds."""
+"""The random probe: a linear probe of the same architecture with random weights, to show what pre-training adds."""
 
 from __future__ import annotations
 

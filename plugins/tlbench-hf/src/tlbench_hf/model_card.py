@@ -15,9 +15,9 @@ from typing import Any
 from tlbench_hf.sources import MODEL_CARD
 
 _MOST_BYTES = 2**22
-"""Cards of embedding models list megabytes of benchmark results in their metadata."""
+"""Number of bytes of a card that are read: metadata of embedding models may hold megabytes of benchmark results."""
 _MOST_CHARACTERS = 50_000
-"""Characters of `datasets` that are parsed: the time that YAML takes grows faster than its length."""
+"""Number of characters of `datasets` that are parsed: the time to parse YAML grows faster than its length."""
 _MOST_NAMES = 200
 _NAME = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})?")
 
@@ -30,7 +30,7 @@ def datasets_in(folder: Path) -> tuple[str, ...]:
     with suppress(Exception):
         with (folder / MODEL_CARD).open("rb") as file:
             text = file.read(_MOST_BYTES).decode("utf-8-sig", "replace")
-        # Safe: makes no objects but plain values.
+        # Safe, because this loader makes plain values only.
         content = yaml.safe_load("\n".join(_lines_of_datasets(text)))
         named: Any = content.get("datasets") if isinstance(content, dict) else None
         names = [named] if isinstance(named, str) else named if isinstance(named, list) else []
@@ -48,7 +48,7 @@ def _lines_of_datasets(text: str) -> Iterator[str]:
     for line in lines:
         if line.rstrip() == "---":
             return
-        # A new key begins at the margin; items of a list may stand there too.
+        # A new key begins in the first column; items of a list may begin there too.
         if line[:1] not in (" ", "-", "#", ""):
             is_inside = line.startswith("datasets:")
         if is_inside:

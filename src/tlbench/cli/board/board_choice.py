@@ -43,7 +43,7 @@ class BoardChoice:
     metric: str = ""
     margins: tuple[str, ...] = ()
     ensemble: bool = False
-    """Whether to add a row with an ensemble to each task."""
+    """Whether to add to each task a row with the ensemble of its cells."""
 
     @property
     def added_columns(self) -> tuple[str, ...]:

@@ -46,13 +46,13 @@ def print_one(
         out: Folder of results, for the id of a cell.
         backbone: The name of a backbone on which the search space of a strategy may depend.
         task: The name of a task on which that search space may depend.
-        as_json: Whether to print JSON, which only a cell has.
+        as_json: Whether to print JSON, which is available only for a cell.
 
     Raises:
         UnknownName: Nothing has this name.
         AmbiguousName: Two installed distributions provide, for example, a task of this name.
-        UsageError: `backbone` or `task` is given, and the strategy of this name cannot be used with it; or JSON of
-            something other than a cell.
+        UsageError: `backbone` or `task` is given, and the strategy of this name cannot be used with it; or `as_json`
+            is true, and the name is not the id of a cell.
     """
     # The form of a cell's id; names of plugins are in kebab-case, and one of 16 hex digits is not expected.
     if re.fullmatch(r"[0-9a-f]{16}", name):

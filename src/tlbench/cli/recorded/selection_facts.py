@@ -1,4 +1,4 @@
-"""What `tlbench show <cell>` says of a search: its optimism, and the expected best score of fewer trials."""
+"""The facts that `tlbench show <cell>` prints on a search: its optimism and the expected best score of n trials."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tlbench.results.selection.search_budget import search_budget
 
 
 def selection_facts(record: Record, metrics: Mapping[str, Metric]) -> list[tuple[str, str]]:
-    """Returns labels and texts on the optimism of the selection and on the expected best; empty without scores."""
+    """Returns (label, text) pairs on the selection's optimism and the expected best score; empty without scores."""
     metric = _metric(record, metrics)
     facts = []
     one = optimism(record)
@@ -29,7 +29,7 @@ def selection_facts(record: Record, metrics: Mapping[str, Metric]) -> list[tuple
 
 
 def record_json(record: Record, metrics: Mapping[str, Metric]) -> str:
-    """Returns the scores of a cell, the optimism of its selection and its expected best as a JSON object."""
+    """Returns the scores of a cell, the optimism of its selection and the expected best of n trials as JSON."""
     metric = _metric(record, metrics)
     one = optimism(record)
     content: dict[str, Any] = {
@@ -52,7 +52,7 @@ def record_json(record: Record, metrics: Mapping[str, Metric]) -> str:
             {"trials": n, "validation": value} for n, value in enumerate(_curve(record, metric), start=1)
         ],
     }
-    # Escaped to ASCII, so that no text of a record reaches the terminal as it is.
+    # Escaped to ASCII, so that texts of a record cannot send control characters to the terminal.
     return json.dumps(content, indent=1)
 
 
@@ -61,7 +61,7 @@ def _metric(record: Record, metrics: Mapping[str, Metric]) -> Metric | None:
 
 
 def _curve(record: Record, metric: Metric | None) -> list[float]:
-    # Without its metric, whose plugin may be gone, it is unknown which of two scores is better.
+    # If the metric is not installed, for lack of its plugin, it is unknown which of two scores is better.
     if metric is None:
         return []
     return expected_best(trial_scores(record, metric.greater_is_better), metric.greater_is_better)

@@ -31,7 +31,7 @@ def print_record(catalog: Catalog, cell_id: str, out: Path, as_json: bool = Fals
         catalog: The installed plugins, for the estimate of memory.
         cell_id: The id of the cell.
         out: Folder of results.
-        as_json: Whether to print scores and selection as a JSON object instead of all facts.
+        as_json: Whether to print only the scores, optimism and expected best score, as a JSON object.
 
     Raises:
         UnknownName: The cell has no record.
@@ -99,7 +99,7 @@ def _newest_readable(store: Store, cell_id: str) -> Record:
 
 
 def _kept_text(record: Record) -> str:
-    """Returns whether validation predictions are kept, and why not; empty for a record that is older than them."""
+    """Returns whether validation predictions are kept and, if not, why; empty if an older record does not say."""
     if record.validation_predictions:
         return "kept"
     return f"not kept: {record.no_validation_predictions}" if record.no_validation_predictions else ""

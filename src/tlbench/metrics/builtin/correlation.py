@@ -13,7 +13,8 @@ from tlbench.metrics.scored import Array, Floats, Scored
 _FLAT = 1e-13
 """A resample whose variance is below this fraction of the sample's variance counts as constant, up to rounding."""
 _SMALL = 1e-5
-"""A resample whose variance is below this fraction of the sample's is computed anew: sums lose too many digits."""
+"""If a resample's variance is below this fraction of the sample's, sums lose too many digits, and its correlation is
+computed from deviations."""
 
 
 def _moments(scored: Scored) -> Floats:
@@ -37,7 +38,7 @@ def _loses_digits(sums: Floats) -> NDArray[np.bool_]:
 
 
 def _weighted_pearson(scored: Scored, weights: Floats) -> Floats:
-    # Differences from the mean of each resample itself: an outlier that the resample lacks costs no digits.
+    # Differences from the mean of the resample, not of the sample: outliers outside the resample cost no digits.
     x, y = (_deviations(_scaled(part), weights) for part in (scored.targets, scored.values))
     return _correlation(
         np.ones(len(weights)), 0.0, 0.0, *((weights * a * b).sum(axis=1) for a, b in ((x, x), (y, y), (x, y)))
@@ -45,10 +46,10 @@ def _weighted_pearson(scored: Scored, weights: Floats) -> Floats:
 
 
 def _deviations(values: Floats, weights: Floats) -> Floats:
-    """Returns (R, N): differences from each resample's mean, with a largest of 1, or 0 in a constant resample."""
+    """Returns (R, N): differences from each resample's mean, scaled to at most 1; 0 in a constant resample."""
     present = weights > 0
     low = np.where(present, values, np.inf).min(axis=1, keepdims=True)
-    # From a value of the resample first, so that the mean is of small numbers.
+    # First the resample's lowest value is subtracted, so that the mean is computed from small numbers.
     moved = np.where(present, values - low, 0.0)
     moved = np.where(
         present, moved - (weights * moved).sum(axis=1, keepdims=True) / weights.sum(axis=1, keepdims=True), 0.0
@@ -99,7 +100,7 @@ def _standardised(values: Array) -> Floats:
 def _scaled(values: Array) -> Floats:
     """Returns the values (N,) divided by a power of two, so that the largest is about 1 and no square overflows."""
     x = values.astype(np.float64)
-    # A power of two loses no digit, as the largest value would: that counts where values differ little.
+    # Division by a power of two is exact. Division by the largest value is not, which matters if values differ little.
     return np.asarray(np.ldexp(x, -np.frexp(np.abs(x).max())[1]))
 
 

@@ -228,7 +228,7 @@ class Activations:
                 usage.encode_paid_seconds += paid_seconds
             return None
         if entry.encode_peak_bytes is not None:
-            # rows beyond the limit would be mapped from the file here, too
+            # without the cached entry, rows beyond the limit would be mapped from the file too, so they do not count
             held = entry.mapped_bytes if entry.mapped_bytes <= self.limit_bytes else 0
             add_cached(entry.encode_peak_bytes, held)
         # with a disk, the seconds paid include reading, verifying and waiting for another process

@@ -126,7 +126,7 @@ def should_store(encoder: Encoder) -> bool:
 
 def _activations_of(stored: StoredArrays, device: torch.device) -> StoredActivations:
     seconds = float(stored.metadata["encode_seconds"])
-    # files that earlier versions wrote have no peak
+    # files that earlier versions wrote do not say how much memory encoding needed
     peak = int(stored.metadata.get("encode_peak_bytes", 0))
     # features: small, and moved to the encoder's device as a whole
     if stored.metadata.get("masked") is None:

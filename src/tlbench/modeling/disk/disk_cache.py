@@ -234,7 +234,7 @@ def _identity(handle: int, header: Header) -> tuple[object, ...]:
 
 
 def _counted_arrays(entry: StoredArrays) -> Mapping[str, np.ndarray]:
-    """Returns the arrays; the memory that making them needed counts as if this process had made them."""
-    # nothing is held: a process that makes arrays maps them from the file afterwards
+    """Returns the arrays, and counts the memory that making them needed as if this process had made them."""
+    # held_bytes is 0: a process that makes arrays maps them from the file afterwards, too
     add_cached(int(entry.metadata.get("peak_bytes", 0)), 0)
     return entry.arrays()

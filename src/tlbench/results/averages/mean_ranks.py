@@ -31,7 +31,7 @@ class MeanRank(NamedTuple):
     rank_last: int | None = None
     """The last rank that the data allow."""
     ranked_by: str = ""
-    """"paired test", "one seed" where the row has one seed on a task, else empty: it has no rank."""
+    """"paired test" for a row with a rank, "one seed" if it has one seed on a task; empty for other rows."""
     low: float | None = None
     """Lower end of the 95% interval of the expected mean over these tasks."""
     high: float | None = None
@@ -39,11 +39,11 @@ class MeanRank(NamedTuple):
 
 @dataclass(frozen=True)
 class MeanRanks:
-    """The ranks of all rows, and the tests that they come from."""
+    """The ranks of all rows, and the tests from which they follow."""
 
     of: Mapping[Key, MeanRank] = field(default_factory=dict)
     tested: tuple[Key, ...] = ()
-    """The rows with a rank, in the order of `tests`."""
+    """The rows that were tested, in the order of `tests`."""
     tests: PairTests | None = None
     """The tests of all pairs; None with fewer than two rows."""
 
@@ -51,8 +51,9 @@ class MeanRanks:
 def mean_ranks(rows: Mapping[Key, Sequence[TaskCell]], scales: Mapping[str, TaskScale]) -> MeanRanks:
     """Returns the ranks of the rows' means over the tasks with a scale.
 
-    A row has a rank if it has, on each of these tasks, one cell that either failed, which counts as the floor, or has a
-    score in the task's metric and predictions of two seeds or more for the test examples of most rows.
+    A row has a rank if it has exactly one cell on each of these tasks, and each cell either failed, which counts as the
+    floor, or has a score in the task's metric and predictions of two seeds or more, for the same test examples as most
+    rows. At least one cell must have a score.
     """
     complete, one_seed = {}, []
     for key, cells in rows.items():
@@ -66,7 +67,7 @@ def mean_ranks(rows: Mapping[Key, Sequence[TaskCell]], scales: Mapping[str, Task
             complete[key] = of_task
     ranks = dict.fromkeys(one_seed, MeanRank(ranked_by=ONE_SEED))
     comparable = _comparable(complete)
-    # Tables without predictions, which may be large, need no NumPy.
+    # Returns before NumPy is imported, since large tables may have no predictions.
     if not comparable or not scales:
         return MeanRanks(ranks)
     tasks = [_scores([comparable[key][task] for key in comparable], scale) for task, scale in scales.items()]
@@ -82,7 +83,7 @@ def mean_ranks(rows: Mapping[Key, Sequence[TaskCell]], scales: Mapping[str, Task
 
 
 def _comparable(complete: Mapping[Key, Mapping[str, TaskCell]]) -> dict[Key, Mapping[str, TaskCell]]:
-    """Returns the rows whose predictions are for the test examples of most rows on every task."""
+    """Returns the rows whose predictions are, on every task, for the same test examples as those of most rows."""
     families: dict[str, Counter[int]] = {}
     for cells in complete.values():
         for task, cell in cells.items():
@@ -122,10 +123,11 @@ def _scores(cells: Sequence[TaskCell], scale: TaskScale) -> TaskScores | None:
 
 
 def _relative(covariances: Floats, scores: Floats, with_floor: bool) -> Floats:
-    """Returns (K, K): covariances of K scores less those of the floor, which comes last if it is among them.
+    """Returns (K, K): the covariances of K scores, to which the sampling error of the floor is added if it is known.
 
-    A score on the common scale is (score - floor) / (best - floor), and the floor is estimated from the same examples:
-    its error counts with the weight 1 - the score on the common scale (to first order).
+    A score on the common scale is (score - floor) / (best - floor), and the floor is estimated from the same examples.
+    To first order, the floor's error counts with the weight 1 - the score on the common scale. `with_floor` says that
+    the last row and column of `covariances` are the floor's.
     """
     import numpy as np
 

@@ -12,7 +12,7 @@ from tlbench.results.significance.score_variance import ScoreVariance
 
 
 class TaskCell(NamedTuple):
-    """The values of one leaderboard row from which averages over tasks are computed."""
+    """The values in one row of a leaderboard from which averages over tasks are computed."""
 
     task: str
     backbone: str
@@ -44,9 +44,9 @@ class TaskScale(NamedTuple):
     floor: float
     best: float
     floors: tuple[str, ...] = ()
-    """The strategy whose score is the floor; empty if it is the metric's worst value, for lack of such a strategy."""
+    """The strategy whose score is the floor; empty if there is none and the metric's worst value is the floor."""
     variance: ScoreVariance | None = None
-    """What the variance of the floor consists of; None if it is not known."""
+    """The variance components of the floor's score; None if they are not known."""
 
     def share(self, value: float) -> float:
         """Returns a score on the common scale; below 0 if it is worse than the floor."""
@@ -54,12 +54,12 @@ class TaskScale(NamedTuple):
 
 
 def scales(cells: Iterable[TaskCell]) -> dict[str, TaskScale]:
-    """Returns the scale of each task, without tasks that have none.
+    """Returns the scale of each task that has one, by the task's name.
 
-    The floor is the best score of a floor without a backbone, such as `majority`, since one with a backbone differs
-    between rows. Without such a strategy it is the metric's worst value, if the metric is a fraction of 1 and better
-    when higher: the worst value of a loss is far from all scores. A task has no scale if it has no floor, if the metric
-    has no best value, or if the floor reaches it.
+    A scale begins at the best score of a floor without a backbone, such as `majority`, since floors with a backbone
+    differ between rows. Without such a strategy it begins at the metric's worst value, if the metric is a fraction of 1
+    and better when higher: the worst value of a loss is far from all scores. A task has no scale if this start is not
+    known, if the metric has no best value, or if the start reaches the best value.
     """
     by_task: dict[str, list[TaskCell]] = defaultdict(list)
     for cell in cells:
@@ -70,7 +70,7 @@ def scales(cells: Iterable[TaskCell]) -> dict[str, TaskScale]:
 
 
 def _scale(cells: list[TaskCell]) -> TaskScale | None:
-    # A task may have changed its metric since some of its cells were recorded.
+    # The task's metric may have changed after some of its cells were recorded.
     metric = Counter(cell.metric for cell in cells).most_common(1)[0][0]
     one = next(cell for cell in cells if cell.metric == metric)
     sign = 1 if one.greater_is_better else -1

@@ -11,8 +11,8 @@ F1_AT_THRESHOLD = "f1_at_threshold"
 CALIBRATION = {
     f"{measure}_{when}": (measure, when) for measure in ("ece", "nll", "brier") for when in ("before", "after")
 }
-"""Columns of the calibration on the test split, with the measure, and whether it is before or after scaling by the
-temperature: the expected calibration error, the negative log-likelihood and the Brier score."""
+"""Columns of the calibration on the test split. Each has a measure (expected calibration error, negative log-likelihood
+or Brier score), and says whether it is computed before or after scaling by the temperature."""
 ADDED: dict[str, int] = {
     TEMPERATURE: 0,
     **dict.fromkeys(CALIBRATION, -1),
@@ -21,8 +21,8 @@ ADDED: dict[str, int] = {
 }
 """Optional columns, each with 1 if larger values are better, -1 if smaller ones are, and 0 if neither is.
 
-Temperature and threshold are chosen on stored validation predictions, and the others are computed on stored test
-predictions with them; all are averaged over seeds.
+Temperature and threshold are chosen on stored validation predictions; with them, the other columns are computed on
+stored test predictions. All are averaged over seeds.
 """
 
 
@@ -42,6 +42,6 @@ def remarks(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def named_in(texts: Iterable[str]) -> tuple[str, ...]:
-    """Returns the optional columns that values of options name."""
+    """Returns the optional columns that occur in the values of options, such as that of `--filter`."""
     words = {word for text in texts for word in re.findall(r"\w+", text)}
     return tuple(name for name in ADDED if name in words)

@@ -1,1 +1,1 @@
-"""How much better scores are than those of strategies that know nothing."""
+"""Gains: how much better scores are than those of floors, which are strategies without pretrained weights."""

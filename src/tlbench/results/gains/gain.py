@@ -13,14 +13,14 @@ from tlbench.results.records.summaries import CellSummary
 
 
 class Gain(NamedTuple):
-    """How much better a cell's score is than the floor's, in points or in the metric's unit."""
+    """How much better a cell's score is than that of its best floor, in points or in the metric's unit."""
 
     value: float | None = None
     low: float | None = None
     """Lower end of the 95% interval; None without predictions of both cells for the same examples."""
     high: float | None = None
     of: str = ""
-    """What the interval is of: "strategy", over examples and seeds, or "one fit", over examples alone."""
+    """"strategy" for an interval over examples and seeds, "one fit" for one over examples alone."""
     over: str = ""
     """The strategy of the floor."""
 
@@ -35,18 +35,18 @@ def gains(
     conditions: Callable[[CellSummary], Hashable] = lambda summary: None,
     places: Sequence[Place] = (),
 ) -> list[Gain]:
-    """Returns each cell's gain over the floor with the highest score.
+    """Returns each cell's gain over its floor with the best score.
 
-    A floor with a backbone, such as `from-scratch`, is one for cells with that backbone; one without a backbone, such
-    as `majority`, is one for all cells. The best of several floors is one that chance favoured, so a gain is rather too
-    small than too large.
+    The floors of a cell are those with its backbone, such as `from-scratch`, and those without a backbone, such as
+    `majority`. The best of several scores is too good by chance, on average, so gains are rather too small than too
+    large.
 
     Args:
         summaries: All cells of one task.
         metrics: Metrics by name.
         conditions: Returns a key that must be equal for two scores to be comparable, such as the amount of training
             data and the version of the test split.
-        places: The place of each cell, for intervals.
+        places: The rank and variance components of each cell, from which intervals are computed.
     """
     names = {name for name in {summary.strategy for summary in summaries} if is_floor(name)}
     if not names:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 STARVED_ABOVE = 0.5
 """A fit from random weights is starved if it is at the floor and its last training loss is at least this share of the
-first; one whose loss fell further has learned the training examples, and more steps would not help it."""
+first. If the loss fell further, the fit has learned the training examples, and more steps would not help it."""
 COLLAPSED, STARVED, AT_FLOOR, ONE_ANSWER = "collapsed", "starved", "at the floor", "one answer"
 """What a note on a row begins with."""
 LEGEND = (
@@ -57,7 +57,7 @@ def floor_notes(summaries: Sequence[CellSummary], tasks: Sequence[str]) -> list[
     judged = [(one, task) for one, task in zip(summaries, tasks, strict=True) if one.at_floor is not None]
     counts = Counter(task for _, task in judged)
     with_signal = {task for one, task in judged if one.at_floor != one.seeds}
-    # One row alone does not show whether it or its task is to blame.
+    # A single row does not show whether the row or its task is the cause.
     without_signal = {task for task, count in counts.items() if count > 1} - with_signal
     return [
         f"{_without_blame(one.floor_note)}, like all rows of {task}"
@@ -80,12 +80,12 @@ def futility_note(summary: CellSummary, protocol: Protocol) -> str:
 
 
 def is_floor_note(note: str) -> bool:
-    """Returns whether a note is one of these, and not one on provenance or on a search that was stopped."""
+    """Returns whether a note is one of this module's, not one on provenance or on a search that was stopped early."""
     return note.startswith((COLLAPSED, STARVED, AT_FLOOR, ONE_ANSWER, "stopped for futility"))
 
 
 def _without_blame(note: str) -> str:
-    """Returns a note without the word that blames the row, for a task from which nothing can be learned."""
+    """Returns a note without the word, such as "collapsed", that names the row as the cause rather than its task."""
     head, _, rest = note.partition(": ")
     return rest if head == COLLAPSED else note
 
@@ -97,7 +97,7 @@ def _is_starved(fit: FitResult) -> bool:
 
 def _losses(fits: Sequence[FitResult]) -> str:
     """Returns how the training loss fell, as a mean over the fits."""
-    # A strategy of a plugin may note one of them only.
+    # A plugin's strategy may note only one of the two losses.
     noted = [fit.notes for fit in fits if {"first_loss", "last_loss"} <= fit.notes.keys()]
     pairs = [(notes["first_loss"], notes["last_loss"]) for notes in noted]
     first, last = (math.fsum(losses) / len(pairs) for losses in zip(*pairs, strict=True))

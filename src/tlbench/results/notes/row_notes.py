@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tlbench.results.records.summaries import Summaries
 
 _STATEMENTS = ("in part ", "stopped after ", "searched over ", "not searched, ", "backbone trained on ")
-"""Beginnings of the notes that say something on the row itself, not how it differs from most of the table."""
+"""Beginnings of the notes that state a fact about the row itself, not how it differs from most rows of the table."""
 
 
 def notes_of_rows(summaries: Summaries, tasks: Sequence[str]) -> list[str]:
@@ -31,11 +31,11 @@ def notes_of_rows(summaries: Summaries, tasks: Sequence[str]) -> list[str]:
 
 def seen_note(datasets: Sequence[str]) -> str:
     """Returns a note on a task's data sets that the backbone was trained on; empty without any."""
-    # A semicolon would divide the note in two.
+    # Semicolons separate notes, so that one in a name would divide this note in two.
     names = ", ".join(datasets).replace(";", ",")
     return f"backbone trained on data of this task: {names} (whether on its test examples is unknown)" if names else ""
 
 
 def is_statement(note: str) -> bool:
-    """Returns whether a note says something on the row itself, not how it differs from most of the table."""
+    """Returns whether a note states a fact about the row itself, not how it differs from most rows of the table."""
     return note.startswith(_STATEMENTS)

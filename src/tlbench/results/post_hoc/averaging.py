@@ -18,9 +18,9 @@ def can_be_averaged(predictions: CellPredictions) -> bool:
 
 
 def averageable(rows: Sequence[Scored]) -> Floats:
-    """Returns what an ensemble of these fits averages: (M, N, K) probabilities, or (M, N) numbers.
+    """Returns the values of M fits that an ensemble averages: (M, N, K) probabilities, or (M, N) numbers.
 
-    A fit without probabilities counts as certain of its predictions.
+    A fit without probabilities counts as certain of its predictions, with probabilities of 0 and 1.
     """
     if not _is_probable(rows[0]):
         return np.stack([row.values.astype(np.float64) for row in rows])
@@ -31,11 +31,11 @@ def averageable(rows: Sequence[Scored]) -> Floats:
 
 
 def predicted(average: Floats, like: Scored) -> Scored:
-    """Returns the predictions that an average means: the most probable class, labels above one half, or the numbers.
+    """Returns the predictions that follow from an average: the most probable class, labels above 0.5, or the numbers.
 
     Args:
         average: (N, K) probabilities or (N,) numbers.
-        like: The predictions of one of the fits, for targets and form.
+        like: The predictions of one of the fits, which give the targets and the kind of output.
     """
     if not _is_probable(like):
         return Scored(like.targets, average, None, like.positive)

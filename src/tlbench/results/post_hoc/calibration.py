@@ -15,11 +15,11 @@ from tlbench.metrics.resampling import score
 from tlbench.metrics.scored import Array, Floats, Scored, probabilities
 
 _SMALLEST = float(np.finfo(np.float32).tiny)
-"""Probabilities below are raised to it before their logarithm is taken: a probability in fp32 may be 0."""
+"""Smaller probabilities are raised to this one before their logarithm is taken: a probability in fp32 may be 0."""
 _ROUNDING = 1e-12
 """Smaller differences between losses, in nats, are rounding errors."""
 BOUNDS = (0.01, 100.0)
-"""Range of the temperature: fits without errors on validation would have one of 0."""
+"""Range of the temperature, which would be 0 for a fit without errors on validation."""
 
 
 def as_classes(scored: Scored) -> tuple[Array, Floats]:
@@ -62,12 +62,12 @@ def fitted_temperature(targets: Array, scores: Floats) -> float:
     found = minimize_scalar(
         lambda power: loss(math.exp(power)), bounds=(low, high), method="bounded", options={"xatol": 1e-7}
     )
-    # Where the loss is flat, as of probabilities that are all equal or all certain, the minimum is anywhere.
+    # The loss is flat if all probabilities are equal or all are 0 or 1; then every temperature is a minimum.
     return math.exp(-float(found.x)) if loss(1.0) - loss(math.exp(found.x)) > _ROUNDING else 1.0
 
 
 def at_temperature(scores: Floats, temperature: float) -> Floats:
-    """Returns the probabilities (N, K) of the logits divided by the temperature; the most probable class stays."""
+    """Returns the probabilities (N, K) after the logits are divided by the temperature, which keeps predictions."""
     from scipy.special import softmax
 
     return np.asarray(softmax(_logits(scores) / temperature, axis=1))

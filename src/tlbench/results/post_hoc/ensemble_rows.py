@@ -39,16 +39,16 @@ def with_ensembles(
 
     Args:
         table: The rows to show.
-        summaries: The cells of which ensembles are made, which include those that the table hides.
+        summaries: The cells from which ensembles are selected, including cells that the table hides.
         metrics: Metrics by name.
         splits: Reads stored predictions.
-        complain: Called with one line on each reason why cells of a task take no part, and on each task without an
-            ensemble.
+        complain: Called with one line for each reason for which cells of a task take no part, and for each task
+            without an ensemble.
     """
     shown = {row["cell"]: row for row in table.rows()}
     added, rows = Summaries(), []
     for metric, cells in comparable_groups(summaries, metrics):
-        # Choosing rows to show must not choose members: a condition on test scores would choose them by these.
+        # All cells are candidates, not only rows that are shown: a filter on test scores would select members by them.
         of_task = next((shown[cell.cell] for cell in cells if cell.cell in shown), None)
         if of_task is None:
             continue
@@ -85,7 +85,7 @@ def _ensemble(
 
 
 def _places(table: Table, rows: Sequence[Row]) -> list[int]:
-    """Returns, for each row, the place behind the last row of its task that has a score, or at the end of the table."""
+    """Returns, for each row, the place after the last row of its task that has a score, or else the table's end."""
     columns = table.columns(("task", "status"))
     behind = {task: i + 1 for i, (task, status) in enumerate(zip(*columns.values(), strict=True)) if status == OK}
     return [behind.get(row["task"], len(columns["task"])) for row in rows]
@@ -138,7 +138,7 @@ def _add_summary(added: Summaries, ensemble: Ensemble, summaries: Summaries, met
 
 
 def _protocol(settings: list[Setting], ensemble: Ensemble) -> Protocol:
-    """Returns a protocol with what those of all members have in common."""
+    """Returns a protocol with the settings that the protocols of all members have in common."""
     common: dict[str, Any] = {}
     for name in ("max_steps", "epochs", "train_limit"):
         values = {getattr(setting.protocol, name) for setting in settings}
@@ -147,7 +147,7 @@ def _protocol(settings: list[Setting], ensemble: Ensemble) -> Protocol:
 
 
 def _costs(ensemble: Ensemble) -> dict[str, Any]:
-    """Returns the costs of the members together; without those that some member lacks."""
+    """Returns the costs of all members together, without the kinds of cost that some member lacks."""
     members, used = ensemble.members, ensemble.weights > 0
     costs: dict[str, Any] = {}
     for name in (*_OF_FITS, *_OF_CELLS):

@@ -26,7 +26,7 @@ LeaveOut: TypeAlias = Callable[[CellSummary, str], None]
 
 @dataclass(frozen=True)
 class Ensemble:
-    """An ensemble of the cells of one task, with S seeds: the one of a seed averages the cells' fits of that seed."""
+    """The ensembles of one task at S seeds; at each seed, the cells' fits of that seed are averaged."""
 
     metric: Metric
     members: tuple[CellSummary, ...]
@@ -40,7 +40,7 @@ class Ensemble:
     """Lower end of the 95% interval."""
     high: float
     interval_of: str
-    """What the interval is of, as in the leaderboard's column."""
+    """What the interval is of, "strategy" or "one fit", as in the leaderboard's column `interval_of`."""
     rows: tuple[Scored, ...]
     """(S,): the predictions of the test split at each seed."""
 
@@ -53,7 +53,7 @@ def ensemble_of(metric: Metric, cells: Sequence[CellSummary], splits: StoredSpli
     """Returns the ensemble of a task.
 
     Members and weights are chosen on the validation split; the test predictions of the members are read afterwards.
-    All cells with predictions of the same validation examples take part, at the seeds that most of them have.
+    Cells take part if they predict the same validation examples at the same seeds as most cells.
 
     Args:
         metric: The metric in which the cells are ranked.
@@ -71,7 +71,7 @@ def ensemble_of(metric: Metric, cells: Sequence[CellSummary], splits: StoredSpli
             raise NoEnsemble(
                 f"it takes two cells with validation predictions, and {len(known) or 'none'} can take part"
             )
-        # Best on the validation split first, since of equally good fits the first is added.
+        # Sorted by validation score, best first, since of equally good fits the first is added.
         fits = dict(sorted(known.items(), key=lambda item: -_goodness(metric, item[1].scored[0])))
         weights = np.stack([_weights(metric, [one.scored[i] for one in fits.values()]) for i in range(len(seeds))])
         used = np.argsort(-weights.sum(axis=0), kind="stable")[: np.count_nonzero(weights.sum(axis=0))]
@@ -90,7 +90,7 @@ _Known = dict[CellSummary, CellPredictions]
 
 
 def _validations(cells: Sequence[CellSummary], splits: StoredSplits, leave_out: LeaveOut) -> _Known:
-    """Returns the validation predictions of the cells that have some which can be averaged."""
+    """Returns the validation predictions of all cells that have any, if they can be averaged."""
     known: _Known = {}
     for cell in cells:
         try:
@@ -105,7 +105,7 @@ def _validations(cells: Sequence[CellSummary], splits: StoredSplits, leave_out: 
 
 
 def _comparable(known: _Known, leave_out: LeaveOut) -> tuple[_Known, tuple[int, ...]]:
-    """Returns the cells with the same validation examples and seeds as most, cut to these seeds, and the seeds."""
+    """Returns the cells with the validation examples and seeds of most cells, with only these seeds, and the seeds."""
     if not known:
         return {}, ()
     alike: list[_Known] = []
@@ -130,13 +130,13 @@ def _comparable(known: _Known, leave_out: LeaveOut) -> tuple[_Known, tuple[int, 
 
 
 def _weights(metric: Metric, fits: Sequence[Scored]) -> Floats:
-    """Returns the weights (M,) of fits of one seed, chosen on their validation predictions; they sum to 1."""
+    """Returns the weights (M,) of the fits of one seed, chosen on validation predictions; the weights sum to 1."""
 
     def goodness(average: Floats) -> float:
         return _goodness(metric, predicted(average, fits[0]))
 
     def likelihood(average: Floats) -> float:
-        # Many ensembles have equal accuracies; a loss of their probabilities tells them apart.
+        # Many ensembles have equal accuracies; the log loss of their probabilities decides between these.
         scored = predicted(average, fits[0])
         return 0.0 if scored.scores is None else -log_loss(*as_classes(scored))
 
@@ -155,7 +155,7 @@ def _tests(
     splits: StoredSplits,
     leave_out: LeaveOut,
 ) -> _Known:
-    """Returns the members' test predictions, without members whose predictions cannot be used."""
+    """Returns the test predictions of all members whose predictions can be used."""
     tests: _Known = {}
     for cell in members:
         try:

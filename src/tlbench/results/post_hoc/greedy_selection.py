@@ -11,7 +11,8 @@ from tlbench.metrics.scored import Array, Floats
 ROUNDS = 25
 """Maximum number of members, counted with repetition; weights are therefore multiples of at least 1/25."""
 _ROUNDING = 1e-9
-"""Smaller differences between scores are rounding: a constant fit, which changes no correlation, is no improvement."""
+"""Smaller differences between scores count as rounding errors, such as those of adding a constant fit, which changes no
+correlation."""
 
 
 def greedy_weights(
@@ -23,12 +24,13 @@ def greedy_weights(
     """Returns how often each fit is in the ensemble whose averaged predictions are best on the validation split, (M,).
 
     The ensemble begins empty. Each round adds the fit with which the average is best; a fit may be added again, which
-    gives it more weight. Of all rounds the first with the best ensemble counts, so no later one was worth its members.
+    gives it more weight. The result is the ensemble of the round with the best score, the first of equally good ones.
 
     Args:
         fits: (M, N) or (M, N, K): each fit's predictions of the N validation examples.
         goodness: Returns how good averaged predictions, (N,) or (N, K), are; greater is better.
-        among_equals: Likewise; decides between fits with which the average is equally good, before their order does.
+        among_equals: A second measure like `goodness`, which decides between fits for which `goodness` is equal; if it
+            is equal too, the first fit is added.
         rounds: Maximum number of rounds.
     """
     counts = np.zeros(len(fits), dtype=np.int64)
@@ -37,7 +39,7 @@ def greedy_weights(
     for size in range(1, rounds + 1):
         values = np.array([goodness((total + fit) / size) for fit in fits])
         equal = np.flatnonzero(values >= values.max() - _ROUNDING)
-        # argmax takes the first.
+        # Of equal values, argmax returns the first.
         chosen = equal[int(np.argmax([among_equals((total + fits[i]) / size) for i in equal])) if len(equal) > 1 else 0]
         total = total + fits[chosen]
         counts = counts + (np.arange(len(fits)) == chosen)

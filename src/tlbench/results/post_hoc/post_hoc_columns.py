@@ -29,7 +29,7 @@ def with_post_hoc_columns(
     splits: StoredSplits,
     complain: Callable[[str], None],
 ) -> Table:
-    """Returns the table with these columns; a value is missing where predictions or probabilities are.
+    """Returns the table with these columns; a value is missing if a cell lacks the predictions or probabilities.
 
     Args:
         table: The table of all rows of the summaries.
@@ -37,7 +37,7 @@ def with_post_hoc_columns(
         summaries: The cells.
         metrics: Metrics by name.
         splits: Reads stored predictions.
-        complain: Called with one line for each reason for which cells have no values, with their number.
+        complain: Called with one line for each reason for which cells have no values; it has the number of these cells.
     """
     values: dict[str, Mapping[str, float]] = {}
     reasons: Counter[str] = Counter()
@@ -65,7 +65,7 @@ def _values(
     for row in validation.scored:
         temperatures.append(c.fitted_temperature(*c.as_classes(row)))
         thresholds.append(best_threshold(row, f1) if has_threshold(row, f1) else None)
-    # Only now, when everything is chosen, are test predictions read.
+    # Test predictions are read only now, after temperature and threshold are chosen.
     test = splits.test(cell, metric)
     if test.scores is None or not {*validation.seeds} <= {*test.seeds}:
         raise UnusableFile("its test predictions are not those of the fits that predicted validation")
@@ -90,6 +90,6 @@ def _calibrated(row: Scored, temperature: float, names: Collection[str]) -> dict
 
 
 def _f1_of(cell: CellSummary, summaries: Summaries) -> str:
-    """Returns the name of the cell's F1: its primary metric if that is one, else the first one on record, or empty."""
+    """Returns the F1 metric of a cell: its primary metric if that is an F1, else the first F1 on record, else ""."""
     recorded: Sequence[str] = summaries.metrics.get(cell.metrics_key, ())
     return next((name for name in (cell.metric, *recorded) if name in METRICS_WITH_THRESHOLD), "")

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _ROUNDING = 1e-3
-"""How far a probability, or the sum of those of all classes, may be from its range: they are stored in fp32."""
+"""How far a probability may be outside 0 to 1, and the sum over classes from 1, since they are stored in fp32."""
 _RAISED = (Exception, SystemExit)
-"""Exceptions of a plugin's metric. A metric may call sys.exit by mistake."""
+"""Exceptions that a plugin's metric may raise. It may also call sys.exit by mistake."""
 
 
 class UnusableFile(Exception):
-    """Predictions are missing, damaged or do not fit the record; the message says which, in one line."""
+    """Predictions are missing or damaged, or do not fit the record; the message says why, in one line."""
 
 
 class StoredSplits:
-    """Reads predictions from a folder of results. Test predictions are read only after something was chosen."""
+    """Reads predictions from a folder of results. Callers read test predictions only after their choice is made."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""The threshold of F1: above which probability an example counts as positive, chosen on the validation split."""
+"""Chooses the threshold of F1 on the validation split: the probability from which an example counts as positive."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from tlbench.metrics.scored import Array, Floats, Scored, probabilities
 
 METRICS_WITH_THRESHOLD = ("f1", "f1_macro", "f1_micro", "f1_weighted")
 _MOST = 2000
-"""Maximum number of thresholds that are tried; of more distinct probabilities, quantiles are."""
+"""Maximum number of thresholds that are tried; if there are more distinct probabilities, their quantiles are used."""
 
 
 def has_threshold(scored: Scored, metric: str) -> bool:
-    """Returns whether a threshold may decide the predictions: labels, or two classes scored by F1 of one of them."""
+    """Returns whether a threshold can turn the probabilities into predictions: those of labels, or of two classes."""
     if scored.scores is None:
         return False
     if scored.kind == "labels":
@@ -23,7 +23,7 @@ def has_threshold(scored: Scored, metric: str) -> bool:
 def best_threshold(scored: Scored, metric: str) -> float:
     """Returns the threshold with the best F1 on these examples; of equally good ones, the nearest to 0.5.
 
-    Labels share one threshold. It lies halfway between two probabilities that occur.
+    Labels share one threshold. It is the lowest probability that occurs, or halfway between two that do.
     """
     scores, targets = _columns(scored)
     occurring = np.unique(scores)
@@ -36,7 +36,7 @@ def best_threshold(scored: Scored, metric: str) -> float:
 
 
 def at_threshold(scored: Scored, threshold: float) -> Scored:
-    """Returns the predictions with this threshold: positive from it on."""
+    """Returns the predictions with this threshold: positive if the probability is at least the threshold."""
     scores, _ = _columns(scored)
     positive = scores >= threshold
     if scored.kind == "labels":
@@ -46,7 +46,7 @@ def at_threshold(scored: Scored, threshold: float) -> Scored:
 
 
 def _columns(scored: Scored) -> tuple[Floats, Array]:
-    """Returns (N, K) the probabilities of being positive, and whether each is: one column for two classes."""
+    """Returns (N, K) probabilities of being positive, and (N, K) whether the target is; K is 1 for two classes."""
     scores = probabilities(scored)
     if scored.kind == "labels":
         return scores, scored.targets == 1
@@ -54,7 +54,7 @@ def _columns(scored: Scored) -> tuple[Floats, Array]:
 
 
 def _f1(scores: Floats, actual: Array, thresholds: Floats, metric: str) -> Floats:
-    """Returns F1 at each of the thresholds (T,), which ascend."""
+    """Returns F1 at each of the thresholds (T,)."""
     correct, predicted, total = (np.empty((len(thresholds), scores.shape[1])) for _ in range(3))
     for k in range(scores.shape[1]):
         for counts, rows in ((predicted, scores[:, k]), (correct, scores[actual[:, k], k])):

@@ -19,10 +19,10 @@ class UnstorableRecord(StoreError):
 
 
 def keep_predictions(record: Record, work: Path, records: Path) -> Record:
-    """Moves a record's predictions from its work folder to the folder of records; returns it with their new names.
+    """Moves a cell's predictions from its work folder to the folder of records; returns the record with their names.
 
     Raises:
-        UnstorableRecord: The test predictions are missing, or not in the work folder.
+        UnstorableRecord: The test predictions are missing, or the record names a file outside the work folder.
         OSError: A file cannot be written.
     """
     name = f"{record.cell.id}.{record.attempt}"
@@ -39,20 +39,20 @@ def keep_predictions(record: Record, work: Path, records: Path) -> Record:
             return msgspec.structs.replace(record, validation_predictions=f"{name}{VALIDATION_SUFFIX}")
         reason = "they were gone from the cell's folder when the record was stored"
         record = msgspec.structs.replace(record, validation_predictions=None, no_validation_predictions=reason)
-    # Left by a record of this attempt that was deleted.
+    # The file may be left of a deleted record of the same attempt.
     (records / f"{name}{VALIDATION_SUFFIX}").unlink(missing_ok=True)
     return record
 
 
 def _inside(work: Path, name: str) -> Path:
-    # The record may come from the work folder of someone else: a path could name any file to publish.
+    # The record may come from someone else's work folder, and a path in it could name any file of this machine.
     if Path(name).name != name:
         raise UnstorableRecord(f"{work}: the record's predictions are not in this folder: remove the folder")
     return work / name
 
 
 def _move(source: Path, target: Path) -> None:
-    # Predictions without a record are those of a record that was deleted, unless a run was killed between storing
-    # these very predictions and the record.
+    # The target exists already if its record was deleted, or if a run was killed after it had stored these predictions
+    # and before it stored the record.
     if not link_durably(source, target) and not source.samefile(target):
         replace_durably(source, target)

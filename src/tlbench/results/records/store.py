@@ -5,7 +5,7 @@ index.bin                   cache of summaries and ranks (`index.py`); can be de
 fresh.json                  the attempts requested by the last --fresh
 plan.json                   the last plan that was run, for "n of N"
 records/<id>.<k>.json       attempt k of a cell; the newest counts
-records/<id>.<k>.parquet    test predictions of attempt k; beside them <id>.<k>.validation.parquet, of validation
+records/<id>.<k>.parquet    test predictions of attempt k; its validation predictions: <id>.<k>.validation.parquet
 work/index.journal          summaries of records committed since the index was written (`journal.py`); can be deleted
 work/<id>.<k>/              study, finished fits and progress of a cell
 """

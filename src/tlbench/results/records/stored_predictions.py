@@ -79,7 +79,7 @@ def read_predictions(path: Path, with_scores: bool = False) -> CellPredictions |
             names += [GROUP] if GROUP in file.schema_arrow.names else []
             table = file.read(columns=names, use_threads=False)
     except pa.ArrowException as error:
-        # Some of them, such as that of a type that is not implemented, are no ValueError.
+        # Some errors of pyarrow, such as that for a type that is not implemented, are no ValueError.
         raise ValueError(str(error)) from error
     try:
         order = _order_in(table)

@@ -260,7 +260,7 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
                 "value": fmean(values),
                 "low": fmean([score.low for score in primary]),
                 "high": fmean([score.high for score in primary]),
-                # Of a sample, with S - 1: seeds are a sample of all seeds.
+                # Divides by S - 1, since the S seeds are a sample of all seeds.
                 "seed_std": stdev(values) if len(values) > 1 else None,
                 "seed_min": min(values),
                 "seed_max": max(values),

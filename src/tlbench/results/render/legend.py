@@ -78,7 +78,7 @@ def _intervals(done: Sequence[Row]) -> list[str]:
 
 
 def _ungrouped(done: Sequence[Row]) -> list[str]:
-    """Returns a sentence on intervals of records that are older than the groups of other records of their task."""
+    """Returns a sentence on the intervals of records without groups, if other records of the task have groups."""
     grouped = {row["task"] for row in done if row["groups"] is not None}
     if any(row["interval_of"] == ONE_FIT and row["groups"] is None and row["task"] in grouped for row in done):
         return ["Intervals of one fitted model in records without groups are over single examples: too narrow."]

@@ -1,4 +1,4 @@
-"""The column of main memory: what the cell's own fits held, or at least an upper bound."""
+"""The column of main memory: what the cell's own fits held or, where that is not known, an upper bound."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tlbench.results.columns import Row
 from tlbench.results.render.value_texts import NOTHING, size
 
 AT_MOST = "≤"
-"""Precedes the memory of a whole worker, of which the cell's own is an unknown part."""
+"""Sign before the memory of a whole worker, of which an unknown part is the cell's own."""
 
 
 def memory_bytes(row: Row) -> int | None:
@@ -26,7 +26,7 @@ def memory(row: Row) -> str:
 
 
 def memory_legend(rows: Sequence[Row]) -> str:
-    """Returns a clause on what the column means for these rows."""
+    """Returns a clause that says what the column means for these rows."""
     own = any(row["host_own_bytes"] is not None for row in rows)
     whole = any(row["host_own_bytes"] is None and row["host_peak_bytes"] is not None for row in rows)
     texts = []

@@ -26,7 +26,7 @@ _SECTION_COLUMNS = (
     "task", "status", "metric", "metric_label", "greater_is_better", "in_points", "n", "groups", "group", "detectable",
 )  # fmt: skip
 _IF_PRESENT = ("metric.f1", "metric.f1_macro", "host_own_bytes", "host_peak_bytes")
-"""Columns of which the legend reads only whether a row has a value."""
+"""Columns of which the legend only needs to know whether a row has a value."""
 _LEGEND_LIMIT = 4 * LIMIT
 """Maximum number of characters of a sentence of the legend, which may list many metrics."""
 _LEGEND_COLUMNS = (
@@ -70,7 +70,7 @@ class Section:
     overlap: str
     """A warning about test examples that also occur in the training data; empty if there are none."""
     detectable: Value
-    """The smallest difference that the tests find with 80% power, and a sentence on it; None and "" without tests."""
+    """The smallest difference that the tests find with 80% power, and a sentence that names it; else None and ""."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ class Page:
     @cached_property
     def legend(self) -> tuple[str, ...]:
         """Sentences that explain the columns and marks of the page."""
-        # Thousands of rows have few distinct combinations of these values, if numbers count as present or missing.
+        # Of each number it counts only whether it is missing, so that thousands of rows have few combinations.
         columns = {name: self._columns[name] for name in _LEGEND_COLUMNS}
         columns |= {name: [value is not None or None for value in self._columns[name]] for name in _IF_PRESENT}
         kinds = dict.fromkeys(zip(*columns.values(), strict=True))
@@ -304,6 +304,6 @@ def _shown_positions(columns: Mapping[str, Sequence[Any]], limits: Limits | None
         chosen.update(ranked[:number])
         # Baselines without a backbone show which score is trivial, however low they rank.
         chosen.update([i for i in ranked[number:] if not columns["backbone"][i]][: limits.rows_of_a_task])
-        # Ensembles were asked for.
+        # There are ensembles only if an option asked for them.
         chosen.update(i for i in ranked if columns["ranked_by"][i] == ENSEMBLE)
     return sorted(chosen)

@@ -78,13 +78,13 @@ def probability(row: Row) -> str:
 
 
 def detectable(rows: Sequence[Row]) -> str:
-    """Returns a sentence on the smallest difference that the tests of these rows find; empty without tests."""
+    """Returns a sentence with the smallest difference that the tests of these rows find; empty without tests."""
     texts = (
         f"{measured(row['detectable'], row)}{' points' if row['in_points'] else ''}"
         for row in rows
         if row["detectable"] is not None
     )
-    # One, unless the task has changed its metric since some of its cells were recorded.
+    # There are several only if the task's metric changed after some of its cells were recorded.
     found = " or ".join(dict.fromkeys(texts))
     return f"Differences under {found} are found here with less than 80% power." if found else ""
 
@@ -203,7 +203,7 @@ def metric_label(rows: Sequence[Row]) -> str:
 def examples(rows: Sequence[Row]) -> str:
     """Returns the number of test examples and of their groups, or an empty text if nothing was scored.
 
-    For example "1,000 test examples in 40 groups (document)". Records that are older than groups have none.
+    For example "1,000 test examples in 40 groups (document)". Older records name no groups.
     """
     sizes = sorted({row["n"] for row in rows if row["n"] is not None})
     if not sizes:
@@ -237,7 +237,7 @@ def footnotes(rows: Iterable[Row]) -> dict[str, str]:
 
 
 def note_head(note: str) -> str:
-    """Returns the words that a note follows: provenance is compared with that of other rows, fits are not."""
+    """Returns the words before a note: for a note that compares the row with others, "unlike most of this table: "."""
     own = is_floor_note(note) or is_statement(note) or note.startswith(ENSEMBLE)
     return "" if own else "unlike most of this table: "
 

@@ -1,1 +1,1 @@
-"""What a search did to a score: its optimism, the best that fewer trials would have found, and unequal budgets."""
+"""Facts about a search: how optimistic its score is, the expected best score of fewer trials, and its budget."""

@@ -1,13 +1,14 @@
 """The best validation score that a search would have found with fewer trials.
 
-The papers: J. Dodge et al., "Show Your Work: Improved Reporting of Experimental Results", 2019, arXiv:1909.03004, who
-ask for the expected maximum of n trials; and R. Tang et al., "Showing Your Work Doesn't Always Work", 2020,
-arXiv:2004.13705, who show that the estimator of the former, which draws trials with replacement, is too low on average.
-This is the unbiased one of the latter: the mean over all subsets of n of the N trials. Its value for all N trials is
-the best score that was found.
+J. Dodge et al., "Show Your Work: Improved Reporting of Experimental Results", 2019, arXiv:1909.03004, propose to report
+the expected maximum of n trials. R. Tang et al., "Showing Your Work Doesn't Always Work", 2020, arXiv:2004.13705, show
+that the estimator of Dodge et al., which draws trials with replacement, is too low on average. This module has the
+unbiased estimator of Tang et al.: the mean, over all subsets of n of the N trials, of the best score in the subset. For
+all N trials it is the best score that was found.
 
-It is exact for independent trials, as of the random sampler. TPE proposes trials near good ones, so its first trials
-are worse than its last; there, and for a grid, the curve describes these trials and predicts no other search.
+The estimator is unbiased if trials are independent, as those of the random sampler. TPE proposes trials near good ones,
+so its first trials are worse than its last. For TPE and grids, the curve describes these trials and predicts no other
+search.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ INDEPENDENT = frozenset({"random"})
 def expected_best(scores: Sequence[float], greater_is_better: bool = True) -> list[float]:
     """Returns the expected best of n scores drawn without replacement, for n = 1 ... N.
 
-    With the scores in order, worst first, the i-th is the best of C(i - 1, n - 1) of the C(N, n) subsets.
+    If the scores are sorted, worst first, the i-th score is the best one of C(i - 1, n - 1) of the C(N, n) subsets.
     """
     ordered = sorted(scores, reverse=not greater_is_better)
     count = len(ordered)
@@ -39,10 +40,10 @@ def expected_best(scores: Sequence[float], greater_is_better: bool = True) -> li
 
 
 def trial_scores(record: Record, greater_is_better: bool = True) -> list[float]:
-    """Returns the validation score of each trial; empty without any.
+    """Returns the validation score of each trial; empty if no trial has a score.
 
-    A pruned trial has the last score that it reported. One without a score, which diverged for example, has the worst
-    score of the search: it used up its part of the budget and found nothing.
+    The score of a pruned trial is the last one that it reported. A trial without a score, for example because it
+    diverged, counts with the worst score of the search: it used up its part of the budget and found nothing.
     """
     scores = [_score(trial) for trial in record.trials]
     known = [score for score in scores if score is not None]

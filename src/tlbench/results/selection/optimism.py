@@ -1,16 +1,18 @@
 """The optimism of a selection: the winner's validation score minus its test score.
 
-A search keeps the trial with the best validation score, and the best of several noisy scores is too good on average;
-the test split was not looked at. The difference is that of the recorded `validation` (the winner at the first seed) and
-the mean test score over seeds. Besides the selection it holds every other difference between the two splits.
+A search keeps the trial with the best validation score, and the best of several noisy scores is too good on average.
+The test score has no such bias. The optimism is the recorded `validation` (the score of the winner at the first seed)
+minus the mean test score over seeds. Apart from the selection, it reflects every other difference between the splits.
 
-What its variance counts: the test examples, as the mean variance of single fits (from their bootstrap intervals), and
-from three seeds on the seeds: with V the validation score at one seed and T the test scores, Var(V) + Var(T) / S -
-2 Cov(V, T) / S, estimated from the S final fits. The validation examples count as if the score varied as much from one
-to the next as it does on the test examples, so that their variance is that of the test times the ratio of the sizes; a
-record that is older than `FitResult.validation_examples` leaves them out, and its interval is too narrow. Validation
-and test examples are independent, so that their variances add. Where seeds dominate, the interval is too wide: the
-first seed is one of those that the variance is estimated from.
+The variance of the optimism has up to three parts, which add up, since validation and test examples are independent:
+
+- Test examples: the mean variance of single fits, from their bootstrap intervals.
+- Validation examples: the score is taken to vary from one example to the next as much as on the test split, so that
+  this part is that of the test examples times n_test / n_validation. A record that is older than
+  `FitResult.validation_examples` does not have this part, so that its interval is too narrow.
+- Seeds, if there are three or more: Var(V) + Var(T) / S - 2 Cov(V, T) / S, where V is the validation score at one seed
+  and T the test score, estimated from the S final fits. If this part dominates, the interval is too wide, since the
+  first seed is one of those that the variance is estimated from.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import msgspec
 from tlbench.contracts.record import Record
 
 _QUANTILE = 1.959963984540054
-"""97.5% quantile of the normal distribution: the recorded intervals reach so many standard errors on either side."""
+"""97.5% quantile of the normal distribution: half the width of a recorded interval, in standard errors."""
 _FEWEST_SEEDS = 3
 _NODES = 129
 
@@ -32,7 +34,7 @@ class Optimism(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_li
     """The winner's validation score minus the mean test score, with the parts of its variance."""
 
     value: float
-    """In units of the metric. Positive is optimistic, or negative where lower is better."""
+    """In units of the metric. Positive values are optimistic; negative ones are if the metric is better when lower."""
     examples: float
     """Variance from the test examples and, if `counts_validation`, from the validation examples."""
     between_seeds: float
@@ -42,16 +44,16 @@ class Optimism(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_li
 
     @property
     def is_uncertain(self) -> bool:
-        """Whether a source of variance is known, without which there is no interval."""
+        """Whether any source of variance is known; otherwise there is no interval."""
         return self.examples > 0 or self.between_seeds > 0
 
 
 def optimism(record: Record) -> Optimism | None:
-    """Returns the optimism of a cell's selection; None without a validation or test score, or beyond floats."""
+    """Returns the optimism of a cell's selection; None without a validation or test score, or if it is not finite."""
     try:
         found = _optimism(record)
     except (OverflowError, ValueError):
-        # A record may come from someone else, with numbers whose sums or squares are no floats.
+        # A record may come from someone else and have numbers whose sums or squares overflow.
         return None
     if found is None or not all(map(math.isfinite, (found.value, found.examples, found.between_seeds))):
         return None
@@ -82,7 +84,7 @@ def _optimism(record: Record) -> Optimism | None:
 
 
 def interval(one: Optimism) -> tuple[float, float]:
-    """Returns the 95% interval: of the strategy from three seeds on, else of the fitted models."""
+    """Returns the 95% interval: for the strategy if there are three seeds or more, else for the fitted models."""
     from tlbench.results.significance.intervals import MANY, half_width
 
     half = half_width(one.examples, MANY, one.between_seeds, max(1, one.seeds - 1))
@@ -90,7 +92,7 @@ def interval(one: Optimism) -> tuple[float, float]:
 
 
 def optimism_column(name: str, cells: Sequence[Optimism | None]) -> list[float | None]:
-    """Returns the column `optimism` or that of an end, `optimism_low` or `optimism_high`; None where it is unknown."""
+    """Returns the column `optimism`, `optimism_low` or `optimism_high`; None for cells whose value is unknown."""
     sign = {"optimism_low": -1, "optimism": 0, "optimism_high": 1}[name]
     halves = _half_widths(cells) if sign else [0.0] * len(cells)
     ends = zip(cells, halves, strict=True)
@@ -98,7 +100,7 @@ def optimism_column(name: str, cells: Sequence[Optimism | None]) -> list[float |
 
 
 def _half_widths(cells: Sequence[Optimism | None]) -> list[float]:
-    """Returns half the width of each interval, to four digits; 0 where there is none."""
+    """Returns half the width of each interval, to four digits; 0 if there is no interval."""
     import numpy as np
 
     from tlbench.results.significance.intervals import MANY, half_width
@@ -110,8 +112,8 @@ def _half_widths(cells: Sequence[Optimism | None]) -> list[float]:
         if one is None:
             continue
         df, total = max(1, one.seeds - 1), one.examples + one.between_seeds
-        # The width depends on the degrees of freedom and on the share of the seeds in the variance: interpolated, since
-        # thousands of rows have few different numbers of seeds.
+        # Relative to the standard error, the width depends only on the degrees of freedom and on the seeds' share of
+        # the variance: computed once for each number of seeds and interpolated, since tables have thousands of rows.
         if df not in widths:
             widths[df] = np.array([half_width(1 - share, MANY, share, df) for share in shares])
         if total > 0:

@@ -1,4 +1,4 @@
-"""How many settings of its hyperparameters a cell was allowed to try, and notes on rows with another budget."""
+"""Search budgets: how many trials a cell was allowed, and notes on rows whose budget differs from the usual one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from tlbench.contracts.record import Record
 
-# Deterministic, because params are equal whatever the order in which they were chosen.
+# Keys are sorted, so that equal params are encoded alike whatever the order in which they were chosen.
 _encoded = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -22,10 +22,10 @@ def tried_several(record: Record) -> bool:
 
 
 def search_budget(record: Record) -> int | None:
-    """Returns how many distinct settings the search was allowed to try; None without hyperparameters or a score.
+    """Returns how many trials the search was allowed; None without hyperparameters or a score.
 
-    What counts is what was allowed: a space that was used up before the last trial, and a search that a time limit
-    stopped, keep the budget of the protocol. Without a search it is 1.
+    This is the number in the protocol, even if the search ended earlier because all settings had been tried or because
+    of a time limit. It is 1 if there was no search.
     """
     if record.status != "ok" or not record.best_params:
         return None
@@ -38,7 +38,7 @@ def budget_notes(tasks: Sequence[str], budgets: Sequence[int | None]) -> list[st
     for task, budget in zip(tasks, budgets, strict=True):
         if budget is not None:
             counts[task][budget] += 1
-    # Of two equally frequent budgets the larger one.
+    # Of two equally frequent budgets, the larger one is the usual one.
     usual = {task: max(counter, key=lambda budget: (counter[budget], budget)) for task, counter in counts.items()}
     return [_note(budget, usual.get(task)) for task, budget in zip(tasks, budgets, strict=True)]
 

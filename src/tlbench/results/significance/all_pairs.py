@@ -132,7 +132,7 @@ def compare_pairs(cells: Sequence[Components], seed: int = 0) -> PairTests:
 
 
 def separate_tests(cells: Sequence[Components]) -> tuple[Floats, Floats]:
-    """Returns the standard error and Satterthwaite's degrees of freedom, (K, K) each, of each pair on its own."""
+    """Returns (K, K) standard errors and Satterthwaite's degrees of freedom, computed for each pair on its own."""
     by_example = np.stack([cell.by_example for cell in cells])
     count = by_example.shape[1]
     covariance = by_example @ by_example.T / (count * (count - 1))
@@ -142,7 +142,7 @@ def separate_tests(cells: Sequence[Components]) -> tuple[Floats, Floats]:
     between = np.array([cell.seed_variance for cell in cells]) / seeds
     own = np.diag(covariance)
     examples = (_sums(own) - 2 * covariance).clip(0)
-    # Both the variance from examples and that between seeds include the residual part, which must count once.
+    # The variance from examples and that between seeds both include the residual part, which must count only once.
     variance = at_least_residual(_sums(between) + (examples - _sums(residual)).clip(0), _sums(residual))
     uncertainty = examples**2 / free + _sums(between**2 / (seeds - 1)) + _sums(residual**2 / ((seeds - 1) * free))
     df = np.divide(variance**2, uncertainty, out=np.full_like(variance, free), where=uncertainty > 0)
@@ -152,7 +152,7 @@ def separate_tests(cells: Sequence[Components]) -> tuple[Floats, Floats]:
 
 @lru_cache(maxsize=16)
 def _normals(rows: int, columns: int, seed: int, stream: int) -> Floats:
-    """Returns random numbers of a stream, which are the same in every table and therefore kept."""
+    """Returns normal random numbers; they are the same in every table and therefore cached."""
     return np.random.default_rng([seed, stream]).standard_normal((rows, columns))
 
 

@@ -27,5 +27,5 @@ def components(metric: Metric, seeds: list[Scored] | tuple[Scored, ...], groups:
     """
     values = np.stack([jackknife_values(metric, one, groups) for one in seeds])
     sizes = None if groups is None else np.bincount(groups)
-    # With more groups than `jackknife_values` computes one by one, several are joined, and sizes hardly matter.
+    # If there are more groups than `jackknife_values` leaves out one by one, it joins some, and sizes hardly matter.
     return components_of(values, sizes if sizes is not None and len(sizes) == values.shape[1] else None)

@@ -26,7 +26,7 @@ class Components:
     by_example: Floats
     """(G,): the mean over seeds for each example, minus the score."""
     seeds: float
-    """S; of a mean over tasks, 1 + the degrees of freedom of `seed_variance`."""
+    """S, the number of seeds; for a mean over tasks, 1 + the degrees of freedom of `seed_variance`."""
     seed_variance: float
     """Variance of the S scores of single seeds, with S - 1 degrees of freedom; 0 if S is 1."""
     residual_variance: float
@@ -68,10 +68,10 @@ def components_of(values: Floats, sizes: Array | None = None) -> Components:
 
 
 def at_least_residual(variance: Floats, residual: Floats) -> Floats:
-    """Returns variances of scores or of differences, where 0 is replaced by the residual part, which they include.
+    """Returns variances of scores or of differences, with 0 replaced by the residual part, which they include.
 
-    The other parts are estimated by differences from it, so that they may all be 0 although predictions differ: where
-    seeds have equal scores by chance, as of a few errors each.
+    The other parts are estimated as differences from the residual part. So a variance may be 0 although predictions
+    differ, if seeds have equal scores by chance, as when each seed makes the same small number of errors.
     """
     return np.where(variance > _ROUNDING * residual, variance, residual)
 

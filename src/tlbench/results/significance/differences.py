@@ -1,4 +1,4 @@
-"""What is kept of each cell's variance: for intervals of gains, and to compare means over tasks later."""
+"""Computes the variances and covariances of cells that are kept for intervals of gains and for means over tasks."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from tlbench.results.significance.score_variance import ScoreVariance
 MOST_COVARIANCES = 256
 """Largest number of cells of one task whose covariances are kept."""
 _SAME = 1e-6
-"""Cells are the same on all examples if the variance of their difference is at most this share of their variances."""
+"""Two cells count as equal on all examples if the variance of their difference is at most this share of the sum of
+their variances."""
 
 
 def score_variances(
     cells: Sequence[Components], floors: Sequence[bool] = (), backbones: Sequence[str] = (), family: int = 0
 ) -> list[ScoreVariance]:
-    """Returns what is kept of K cells that predicted the same test examples.
+    """Returns the variances and covariances that are kept of K cells that predicted the same test examples.
 
     Args:
         cells: The components of each cell.
-        floors: Which cells are floors, from which other cells' gains are computed; none if empty.
-        backbones: The backbone of each cell, or "" for a cell without one. A floor with a backbone is one for cells
-            with this backbone, any other is one for all cells.
-        family: Number of the family.
+        floors: Whether each cell is a floor, over which gains of other cells are computed; empty if no cell is.
+        backbones: The backbone of each cell, or "" for a cell without one. A floor with a backbone serves only cells
+            with the same backbone; one without a backbone serves all cells.
+        family: Number of the family, as in `ScoreVariance`.
     """
     count = len(cells[0].by_example)
     kept = [b""] * len(cells)
@@ -48,7 +49,8 @@ def score_variances(
 def half_widths(cells: Sequence[Components]) -> Floats:
     """Returns (K, K): half the width of the 95% interval of the difference between each pair of cells on its own.
 
-    It is over test examples, which both share, and seeds; over test examples alone if one of the two has one seed.
+    The interval is over test examples, which both cells share, and over seeds; if either cell has one seed, it is over
+    test examples alone.
     """
     from scipy.special import stdtrit
 
@@ -68,7 +70,7 @@ def half_widths(cells: Sequence[Components]) -> Floats:
 def _from_floors(
     cells: Sequence[Components], floors: Sequence[bool], backbones: Sequence[str]
 ) -> list[dict[int, float]]:
-    """Returns, for each cell that is no floor, half the width of the interval of its difference from each floor."""
+    """Returns, for each cell but floors, half the width of the interval of its difference from each of its floors."""
     results: list[dict[int, float]] = [{} for _ in cells]
     for backbone in dict.fromkeys(backbones):
         members = [i for i, name in enumerate(backbones) if name == backbone and not floors[i]]
@@ -113,10 +115,10 @@ def rebuilt(
     by_example = root @ contrasts
     own = np.diag(covariances)
     same = own[:, None] + own[None, :] - 2 * covariances <= _SAME * (own[:, None] + own[None, :])
-    # Rounding must not make cells with equal predictions differ by a little that tests then divide by.
+    # Cells with equal predictions get equal values: a test would divide by a tiny difference that is due to rounding.
     by_example = by_example[same.argmax(axis=1)]
     return [
-        # Degrees of freedom of a mean over tasks are no whole numbers.
+        # `seeds` of a mean over tasks is 1 + degrees of freedom, which need not be a whole number.
         Components(float(scores[i]), by_example[i], float(seeds[i]), float(between[i]), float(residual[i]), example_df)
         for i in range(size)
     ]

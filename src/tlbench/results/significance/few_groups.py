@@ -28,12 +28,14 @@ class ErrorDraws:
     generator: np.random.Generator
 
     def draw(self, first: Array, second: Array, draws: int) -> Floats:
-        """Returns standard errors of the pairs at these indices, (1 or R, P): one row for each of `draws`, or for all.
+        """Returns (R, P) standard errors of the pairs at these indices in each of R draws.
+
+        If the errors count as known, they are the same in all draws, and the result has as many rows as the indices.
 
         Args:
             first: (1, P) or (R, P) indices of the first score of each pair.
-            second: Those of the second.
-            draws: R.
+            second: Indices of the second score of each pair, of the same shape.
+            draws: R, the number of draws.
         """
         errors = self.errors[first, second]
         if self.df >= MANY:

@@ -22,7 +22,7 @@ MANY = 150
 1% of the normal one."""
 _NODES = 64
 _FEWER_NODES = 16
-"""For the examples' part, beside `_NODES` for the seeds' part: the width is then within 0.2% of that with more."""
+"""Number of nodes for the part from examples (`_NODES`: from seeds); more change the width by less than 0.2%."""
 
 
 def interval(cell: Components, metric: Metric) -> tuple[float, float]:
@@ -41,7 +41,7 @@ def interval(cell: Components, metric: Metric) -> tuple[float, float]:
     if low is not None and high is not None and high <= low:
         return cell.score - half, cell.score + half
     if low is None or high is None:
-        # A metric with one bound, such as a root mean squared error: the interval ends there.
+        # The interval of a metric with one bound, such as a root mean squared error, is cut off at the bound.
         return max(cell.score - half, -math.inf if low is None else low), min(
             cell.score + half, math.inf if high is None else high
         )
@@ -55,7 +55,7 @@ def interval(cell: Components, metric: Metric) -> tuple[float, float]:
 
 
 def mean_interval(cell: Components) -> tuple[float, float]:
-    """Returns the 95% interval of a mean over tasks, on the scale whose best value is 1; see `interval`.
+    """Returns the 95% interval of a mean over tasks, on the scale from the floor (0) to the best value (1).
 
     Raises:
         ValueError: The variance between seeds has fewer than `FEWEST_SEEDS` - 1 degrees of freedom.
@@ -65,11 +65,11 @@ def mean_interval(cell: Components) -> tuple[float, float]:
 
 
 def _half(cell: Components) -> float:
-    """Returns half the width of the interval, where the metric has no bounds."""
+    """Returns half the width of the interval of a score, without regard to the metric's bounds."""
     if cell.seeds < FEWEST_SEEDS:
         raise ValueError(f"{cell.seeds:g} seeds do not show how much a score varies between seeds")
     count = len(cell.by_example)
-    # Both the variance from examples and that between seeds include the residual part, which must count once.
+    # The variance from examples and that between seeds both include the residual part, which must count only once.
     residual, seeds = cell.residual_variance / cell.seeds, cell.seed_variance / cell.seeds
     examples = max(0.0, float(cell.by_example.var(ddof=1)) / count - residual)
     total = float(at_least_residual(np.asarray(examples + seeds), np.asarray(residual)))
@@ -83,9 +83,9 @@ def _at_bound(share: float, low: float, high: float, count: int) -> tuple[float,
 
 
 def half_width(examples: float, example_df: float, seeds: float, seed_df: float) -> float:
-    """Returns the 95% quantile of |E + S|, where E and S are t variables with these squared scales.
+    """Returns the 95% quantile of |E + S|, where E and S are independent t variables.
 
-    E is normal from `MANY` degrees of freedom on.
+    `examples` and `seeds` are the squares of their scales. From `MANY` degrees of freedom on, E counts as normal.
     """
     from scipy.special import ndtr
 
@@ -97,7 +97,7 @@ def half_width(examples: float, example_df: float, seeds: float, seed_df: float)
         of_examples, others = _chi_squared(example_df, _FEWER_NODES)
         variances = examples / of_examples[:, None] + seeds / scales[None, :]
         weights = others[:, None] * weights[None, :]
-    # Given the chi-squared variables in the denominators, E + S is normal.
+    # Given the chi-squared variables in the denominators of the t variables, E + S is normal.
     deviations = np.sqrt(variances)
     low, high = 0.0, float(deviations.max()) * 10
     for _ in range(40):

@@ -18,18 +18,18 @@ class Margins:
     """The margin of each metric."""
 
     points: float = 1.0
-    """The margin of metrics that tables show in points, in points (hundredths)."""
+    """The margin, in points (hundredths), for all metrics that tables show in points."""
     of_metric: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     """Margins of single metrics by name, as tables show them: in points, or in the metric's own unit."""
 
     def by_metric(self, metrics: Mapping[str, Metric]) -> dict[str, float]:
-        """Returns each metric's margin in units of the metric, without metrics in a unit of their own and no margin."""
+        """Returns the margin of each metric that has one, in units of the metric."""
         margins = {name: self.points / metric.points for name, metric in metrics.items() if metric.in_points}
         return margins | {name: margin / metrics[name].points for name, margin in self.of_metric.items()}
 
 
 def read_margins(texts: Iterable[str], metrics: Mapping[str, Metric]) -> Margins:
-    """Returns the margins that an option's values name, such as "2" (points) and "rmse=0.05".
+    """Returns the margins given by the values of an option, such as "2" (points) and "rmse=0.05".
 
     Raises:
         UsageError: A value is not a positive number, a metric is unknown, or a margin is given twice.
@@ -59,7 +59,7 @@ def equality_columns(
     detectable: Sequence[float | None],
     margins: Mapping[str, float],
 ) -> dict[str, list[Any]]:
-    """Returns the columns of a table on practical equality with the best row and on the smallest detectable difference.
+    """Returns the columns `p_equal`, `margin` and `detectable` of a table, as lists.
 
     Args:
         names: The metric of each row.
@@ -67,7 +67,7 @@ def equality_columns(
         detectable: The smallest difference that the tests of each row find; None without tests.
         margins: The margins by metric, in units of the metric.
     """
-    # Rows with equal predictions, and tables of few examples, were tested and have no smallest difference.
+    # A row that was tested has a margin, even if it has no smallest difference, as with equal predictions.
     margin = [
         margins.get(name) if one is not None or smallest is not None else None
         for name, one, smallest in zip(names, from_best, detectable, strict=True)
@@ -79,7 +79,7 @@ def equality_columns(
         if one is not None and within is not None
     }
     if chosen:
-        # Imported only where there is something to compute, since a table of one seed needs no scipy.
+        # Imported only if needed: a table of one seed needs no scipy.
         from tlbench.results.significance.practical import Posterior, practically_equal
 
         found = practically_equal([Posterior(*one) for one, _ in chosen.values()], [m for _, m in chosen.values()])

@@ -1,4 +1,4 @@
-"""Variance components of means over tasks. Tasks are fixed: only their test examples and the seeds are samples."""
+"""Variance components of means over tasks. Test examples and seeds count as samples, but the tasks do not."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TaskScores:
     scores: Floats
     """(K,)."""
     covariance: Floats
-    """(K, K) over samples of test examples; 0 for a row without variance, such as one whose score is set."""
+    """(K, K) over samples of test examples; 0 for a row without variance, such as a failed one, whose score is set."""
     seeds: Floats
     """(K,) numbers of seeds."""
     between: Floats
@@ -34,8 +34,8 @@ class TaskScores:
 def mean_scores(tasks: Sequence[TaskScores]) -> list[Components]:
     """Returns the components of each row's mean over tasks, which have independent test examples and seeds.
 
-    Variances add up over tasks. Degrees of freedom of the variance between seeds are Satterthwaite's (1946), from the
-    mean over rows of each task's variance, since a single row's would be large by chance where its variances are small.
+    Variances add up over tasks. Degrees of freedom of the variance between seeds are Satterthwaite's (1946). They use
+    each task's variance averaged over rows, since a row with small variances by chance would get too many of them.
     """
     weight = 1 / len(tasks)
     scores = weight * np.sum([task.scores for task in tasks], axis=0)
@@ -43,7 +43,7 @@ def mean_scores(tasks: Sequence[TaskScores]) -> list[Components]:
     between = weight**2 * np.sum([task.between / task.seeds for task in tasks], axis=0)
     residual = weight**2 * np.sum([task.residual / task.seeds for task in tasks], axis=0)
     df = _degrees_of_freedom(tasks)
-    # A mean over tasks has no number of seeds: one more than the degrees of freedom stands in for it.
+    # A mean over tasks has no number of seeds; `seeds` is 1 + the degrees of freedom.
     return rebuilt(scores, covariance, df + 1, between * (df + 1), residual * (df + 1), _example_df(tasks))
 
 
@@ -54,7 +54,7 @@ def _degrees_of_freedom(tasks: Sequence[TaskScores]) -> Floats:
     total = parts.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         df = total**2 / (parts**2 / free).sum(axis=0)
-    # Without any variance between seeds, degrees of freedom are not used.
+    # If there is no variance between seeds, the degrees of freedom are not used.
     return np.asarray(np.round(np.where(total > 0, df, free.sum(axis=0)), 9))
 
 

@@ -1,6 +1,6 @@
 """Moderated variances: each estimate is shrunk towards a common value, the more so the more the estimates agree.
 
-Differs from the paper in one point: where the estimates hardly agree, none is made smaller.
+Differs from the paper in one point: if the estimates differ much, none is made smaller.
 
 The paper: G. Smyth, "Linear models and empirical Bayes methods for assessing differential expression in microarray
 experiments", 2004, doi:10.2202/1544-6115.1027.
@@ -19,7 +19,7 @@ _FEWEST = 3
 """Smallest number of variances from which a prior is estimated; fewer are not moderated."""
 
 _LEAST_DF = 1.5
-"""Degrees of freedom of the prior below which the variances differ so much that a common value says little."""
+"""With fewer degrees of freedom of the prior, the variances differ so much that none is made smaller."""
 
 _SMALLEST = 1e-3
 """Lower limit of the variances when the prior is estimated, as a share of their median."""
@@ -47,8 +47,8 @@ def moderated(variances: Floats, df: Floats) -> Moderated:
     weight = df / (prior_df + df)
     shrunk = weight * variances + (1 - weight) * prior
     if prior_df < _LEAST_DF:
-        # One cell that varies 20 times as much as the others would be shrunk towards them, and its differences would
-        # seem significant in 10% of tables.
+        # Otherwise the variance of a cell that varies 20 times as much as the others would be made smaller, and its
+        # differences would seem significant in 10% of tables with equal cells.
         shrunk = np.maximum(shrunk, variances)
     return Moderated(shrunk, prior_df + df, is_one=False)
 

@@ -1,14 +1,15 @@
-"""Whether a difference between two cells matters, and the smallest difference that a table can find.
+"""Computes whether a difference between two cells is small in practice, and the smallest difference that tests find.
 
-A test says whether two cells differ at all. Two further questions have answers from the same variance components:
+A test says whether two cells differ at all. The same variance components answer two further questions:
 
 - How probable is it that a row is practically equal to the best one, that is, within a stated margin of it? With a flat
   prior, the posterior of a difference is Student's t around the observed difference, with its standard error and
   Satterthwaite's degrees of freedom (Benavoli, Corani, Demsar and Zaffalon 2017, "Time for a change", JMLR 18:77, with
-  the variance of this module's tests in place of that of cross-validation). The best row was chosen by looking, which a
-  flat prior takes no account of: among equal rows the probability is somewhat too low.
-- How large must a difference be for the tests to find it in 80% of tables? The critical value plus the 80% quantile, in
-  standard errors (Cohen 1988). It tells a table without significant differences from one that could not have had any.
+  the variance of tlbench's tests in place of that of cross-validation). The best row is picked because of its observed
+  score, which a flat prior ignores: among equal rows the probability is somewhat too low.
+- How large must a difference be for the tests to find it in 80% of tables? It must be the critical value plus the 80%
+  quantile, in standard errors (Cohen 1988). If no difference in a table is significant, this number shows whether the
+  table had enough data to find one.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ class Posterior(NamedTuple):
 
 
 def against_best(cells: Sequence[Components], best: int) -> list[Posterior | None]:
-    """Returns, for each of K cells, the posterior of its score minus that of the cell `best`; None for the best itself.
+    """Returns, for each of K cells, the posterior of its score minus that of the cell `best`; None for `best` itself.
 
-    Each posterior uses the components of its two cells alone, as a test of two cells does.
+    Each posterior uses only the variance components of its two cells, as a test of two cells does.
     """
     return [None if i == best else _posterior(cell, cells[best]) for i, cell in enumerate(cells)]
 
@@ -58,24 +59,24 @@ def practically_equal(posteriors: Sequence[Posterior], margins: Sequence[float])
 
     difference, error, df = np.array(posteriors, dtype=np.float64).reshape(-1, 3).T
     margin = np.asarray(margins, dtype=np.float64)
-    # Without an error the difference is known exactly.
+    # If the standard error is 0, the difference is known exactly.
     scale = np.where(error > 0, error, 1.0)
     inside = stdtr(df, (margin - difference) / scale) - stdtr(df, (-margin - difference) / scale)
     return np.where(error > 0, inside, np.abs(difference) < margin)
 
 
 def detectable(tests: PairTests, alpha: float = ALPHA, power: float = POWER) -> float | None:
-    """Returns the smallest difference, in units of the metric, that the tests find with this probability.
+    """Returns the smallest difference, in units of the metric, that the tests find with probability `power`.
 
     It uses the median standard error of all pairs of cells with different predictions; None if there is no such pair.
     """
     from scipy.special import ndtri, stdtrit
 
-    # Of thousands of cells, those of some rows of the matrix are enough for a median.
+    # With thousands of cells, the median is computed from only some rows of the matrix of pairs.
     errors = tests.errors[:: max(1, len(tests.errors) // _MOST_ROWS)]
     errors = errors[errors > 0]
     if not len(errors):
         return None
-    # The quantile of the distribution that the critical value is of: Student's t for two cells.
+    # The quantile is of the same distribution as the critical value: Student's t for two cells.
     beyond = float(ndtri(power) if np.isinf(tests.df) else stdtrit(tests.df, power))
     return float(np.median(errors)) * (tests.critical(alpha) + beyond)

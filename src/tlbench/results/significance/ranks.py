@@ -35,7 +35,7 @@ class RankEntry:
     predictions: CellPredictions | None = field(default=None, compare=False)
     backbone: str = ""
     is_floor: bool = False
-    """Whether gains of other entries are differences from this one."""
+    """Whether this entry is a floor, over which gains of other entries are measured."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class Rank:
     """The 95% interval of the strategy's expected score, over examples and seeds; None without predictions or with
     fewer than three seeds."""
     variance: ScoreVariance | None = None
-    """What the variance of the score consists of; None without predictions."""
+    """The variance components of the score; None without predictions."""
     from_best: Posterior | None = None
-    """The difference from the entry with the best score; None for that entry, and where the two were not tested."""
+    """The difference from the entry with the best score; None for that entry, and if the two were not tested."""
     detectable: float | None = None
-    """The smallest difference that the tests find with a power of 80%; None if the best entry was not tested, and if
-    there are too few examples, or groups of them, for any difference to be significant."""
+    """The smallest difference that the tests find with a power of 80%; None if the best entry was not tested, or if
+    there are too few examples (or groups of examples) for any difference to be significant."""
 
 
 def ranks(metric: Metric, entries: Sequence[RankEntry], alpha: float = ALPHA) -> list[Rank]:
@@ -140,7 +140,7 @@ def _plausible(
     metric: Metric, family: Sequence[CellPredictions | None], differs: NDArray[np.bool_], alpha: float
 ) -> NDArray[np.bool_]:
     """Returns `differs` without pairs of cells whose predictions differ on too few examples for any significance."""
-    # With so many cells, a significant difference is on enough examples, unless there are few examples or groups.
+    # With so many cells, any significant difference is on enough examples, unless there are few examples or groups.
     if len(family) > _MOST_CHECKED and any(one is not None and _independent(one) > _FEW for one in family):
         return differs
     for i, j in np.argwhere(np.triu(differs)):
@@ -161,7 +161,7 @@ def _is_testable(predictions: CellPredictions | None, alpha: float) -> bool:
 
 
 def _with_joint_groups(entries: Sequence[RankEntry]) -> Sequence[RankEntry]:
-    """Returns the entries; those with predictions for the same examples have the groups of all of them."""
+    """Returns the entries; predictions for the same examples get joint groups, as `joint_groups` describes."""
     if all(entry.predictions is None or entry.predictions.groups is None for entry in entries):
         return entries
     changed = list(entries)
@@ -173,7 +173,7 @@ def _with_joint_groups(entries: Sequence[RankEntry]) -> Sequence[RankEntry]:
 
 
 def _families(predictions: Sequence[CellPredictions | None]) -> list[list[int]]:
-    """Returns groups of positions, each of predictions for the same examples."""
+    """Returns lists of positions; the predictions at the positions of a list are for the same examples."""
     families: list[list[int]] = []
     for i, one in enumerate(predictions):
         if one is None:

@@ -1,7 +1,6 @@
-"""What the variance of a score consists of, in a few numbers for each cell, kept in place of its predictions.
+"""The variance components of a cell's score: a few numbers, kept so that predictions need not be read again.
 
-Variances and covariances of the cells of one task are enough to test differences between cells, and means over tasks,
-later, without reading predictions again.
+The variances and covariances of the cells of one task suffice to test differences between cells and means over tasks.
 """
 
 from __future__ import annotations
@@ -31,8 +30,8 @@ class ScoreVariance(msgspec.Struct, frozen=True, array_like=True, gc=False):
     seed_variance: float
     residual_variance: float
     covariances: bytes
-    """float32: covariances, over samples of test examples, of the score with that of each cell of the family; empty if
-    the family is too large."""
+    """Covariances, over samples of test examples, of the score with that of each cell of the family, as bytes of
+    float32; empty if the family is too large."""
     from_floors: dict[int, float]
     """Half the width of the 95% interval of the difference from each floor, by the floor's position in the family."""
 

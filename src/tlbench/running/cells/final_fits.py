@@ -66,7 +66,7 @@ class FinalFits:
 
     @property
     def futility(self) -> str:
-        """Why the seeds after the first are not fitted; empty if they are, or as long as this is not known."""
+        """Why the seeds after the first are not fitted; empty if they are fitted or if this is not decided yet."""
         return self._futility.reason(self._validation) if self._futility else ""
 
     @property

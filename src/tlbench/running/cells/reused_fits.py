@@ -142,7 +142,7 @@ class ReusedFits:
             write_table(path, table)
             validation, validation_file = source.validation_table(fit.seed), validation_path(path.parent, fit.seed)
             if validation is None:
-                validation_file.unlink(missing_ok=True)  # of an earlier fit
+                validation_file.unlink(missing_ok=True)  # it may be left of an earlier fit
             else:
                 write_table(validation_file, validation)
             self._add_source(source)

@@ -32,7 +32,7 @@ class Fitted:
     result: FitResult
     predictor: Predictor | None = None
     answers: Predictions | None = None
-    """The predictions of the validation split, or of the fold that the fit is validated on; a fold has no score of its
+    """The predictions of the validation split, or of the fold on which the fit is validated, which has no score of its
     own. None without a predictor or without a validation split."""
 
 
@@ -152,13 +152,13 @@ class _Validated:
 
 
 def _validated(job: Job | None, outcome: Any, context: CellContext, timers: FitTimers, is_fold: bool) -> _Validated:
-    """Returns the outcome with its predictions of the validation split and their score, or with those of a fold."""
+    """Returns the outcome with its validation predictions and their score; predictions of a fold have no score."""
     if job is None or isinstance(outcome, BaseException) or job.held_out is None:
         return _Validated(outcome)
     try:
         with timers.timing(timers.validate):
             answers = predict(outcome, job.held_out)
-            # A fold is not scored: a metric may be undefined on one, which can lack a class.
+            # A single fold is not scored: it may lack a class, and the metric may be undefined then.
             validation = None if is_fold else float(validation_score(context, job.held_out, answers))
         return _Validated(outcome, validation, answers)
     except context.session.caught as error:

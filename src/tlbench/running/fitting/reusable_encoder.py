@@ -43,10 +43,10 @@ def _shallow(attributes: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class KeptState:
-    """The state of an encoder after a fit, for a predictor that is used later."""
+    """The state of an encoder after a fit, kept for a predictor that is used later."""
 
     put_back: Callable[[], bool]
-    """Restores the state; returns False if a later fit has changed the structure in place, which prevents it."""
+    """Restores the state; returns False if a later fit has changed the encoder's structure, so that it cannot."""
     size_bytes: int = 0
     """The memory that keeping the state takes."""
 

@@ -78,7 +78,7 @@ class Worker:
             session = self._session_for(order)
             kept_bytes = self._kept.encoder.size_bytes if self._kept else 0
             if self.isolated:
-                # What the last fit left in reference cycles is not part of this one.
+                # Memory that the last fit left in reference cycles must not count for this one.
                 gc.collect()
             with restored_globals(), metered(session.device, sampled=self.isolated) as usage:
                 answer = self._answer(order, self._context_for(order, session))

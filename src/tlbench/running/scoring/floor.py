@@ -1,4 +1,4 @@
-"""Compares the final fits with a constant answer, to name those that learned nothing that the test split shows."""
+"""Compares the final fits with a constant answer, to name those that are no better on the test split."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from tlbench.running.fitting.context import CellContext
 
 _SAME = 1e-3
-"""Numbers whose range is below this share of the standard deviation of the targets count as one answer."""
+"""Predicted numbers count as one answer if their range is below this share of the targets' standard deviation."""
 
 
 def floor_of(
     predictions: Mapping[int, Scored], scores: Sequence[TestScore], context: CellContext, seed: int
 ) -> Floor | None:
-    """Returns how the final fits compare with a constant answer, or None for a strategy that is meant to give one.
+    """Returns how the final fits compare with a constant answer, or None for a floor without a backbone.
 
     Args:
         predictions: The test predictions of each seed.
@@ -65,9 +65,9 @@ def reaches(score: TestScore, floor: float, metric: Metric) -> bool:
 
 
 def _constant_score(context: CellContext, seed: int) -> float | None:
-    """Returns the test score of the best constant answer, or None if it tells nothing.
+    """Returns the test score of the constant answer that scores best on the training examples, or None.
 
-    That is so if there is no constant answer, if the metric fails on it, and if all test examples have the same target.
+    It is None if there is no constant answer, if the metric fails on it, or if all test examples have the same target.
     """
     output, protocol = context.info.output, context.cell.protocol
     if not isinstance(output, Classes | MultiLabel | Scalar | TokenClasses):
@@ -78,6 +78,6 @@ def _constant_score(context: CellContext, seed: int) -> float | None:
         return None
     try:
         return constant_score(output, train_targets, targets, context.metric, context.info.positive)
-    # This is a remark on the scores, which stand without it.
+    # The constant score only serves a remark on the fits, so a metric that fails on it must not fail the cell.
     except context.session.caught:
         return None

@@ -63,7 +63,7 @@ class UnusablePredictions(Exception):
 def usable_predictions(
     table: pa.Table | None, examples: Examples, task: TaskInfo, metrics: Sequence[Metric], split: str = "test"
 ) -> Scored:
-    """Returns one seed's stored predictions with the targets of the split that was predicted, `examples`.
+    """Returns one seed's stored predictions with the targets of `examples`, the split that was predicted.
 
     The file may be damaged or come from another machine, so its ids and targets are compared with the split's.
 

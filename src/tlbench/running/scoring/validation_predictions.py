@@ -20,9 +20,9 @@ from tlbench.running.scoring.prediction_files import read_seed, validation_path,
 from tlbench.running.scoring.scores import UnusablePredictions, predictions_table, usable_predictions
 
 FILE = "validation.parquet"
-"""Name of the file of all seeds in a cell's folder."""
+"""Name of the file in a cell's folder that has the predictions of all seeds."""
 LIMIT_BYTES = 1_000_000
-"""Maximum size of that file."""
+"""Maximum size of the file of all seeds."""
 _MOST_SCORES = 8 * LIMIT_BYTES // 4
 """Maximum number of probabilities of one seed; even if compressed, more would exceed `LIMIT_BYTES`."""
 
@@ -37,7 +37,7 @@ class Kept(NamedTuple):
 
 
 def write(folder: Path, seed: int, examples: Examples, scored: Scored | None) -> None:
-    """Writes a final fit's predictions, with probabilities in fp32; removes those of an earlier fit if there are none.
+    """Writes a final fit's predictions, with probabilities in fp32; without any, removes those of an earlier fit.
 
     Args:
         folder: The cell's folder.
@@ -64,7 +64,7 @@ def gather(
     info: TaskInfo,
     metrics: Sequence[Metric],
 ) -> Kept:
-    """Writes the predictions of all seeds to one file, unless some are missing, damaged or too large.
+    """Writes the predictions of all seeds to one file, unless some are missing or damaged, or the file is too large.
 
     The files may be damaged or come from another machine, so they are compared with the validation split.
     """

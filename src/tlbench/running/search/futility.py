@@ -26,7 +26,7 @@ class Futility:
     greater_is_better: bool
 
     def reason(self, validation: float | None) -> str:
-        """Returns why the other seeds are not worth fitting, or an empty text if they are."""
+        """Returns why the other seeds are not fitted, or an empty text if they are."""
         sign = 1.0 if self.greater_is_better else -1.0
         if validation is None or sign * validation > sign * self.floor:
             return ""
@@ -36,29 +36,29 @@ class Futility:
 def futility_of(catalog: Catalog, cell: Cell, info: TaskInfo, metric: Metric) -> Futility | None:
     """Returns the rule of a cell, or None if it is never stopped for futility.
 
-    That is so without `stop = "futility"`, with one seed, for a floor that gains are measured over (`knows_nothing`),
-    for a task whose output has no constant answer, and if all validation examples have the same target.
+    It is None without `stop = "futility"`, with one seed, for a floor (`knows_nothing`), for a task whose output has no
+    constant answer, if the constant answer cannot be scored, and if all validation examples have the same target.
     """
     protocol, output = cell.protocol, info.output
     if protocol.stop != "futility" or len(protocol.seeds) < 2:
         return None
-    # A floor may be low, and its seeds are needed for the intervals of gains.
+    # Floors are never stopped: they may well be no better than a constant, and intervals of gains need all their seeds.
     if catalog.strategy(cell.strategy.name).item.knows_nothing or not isinstance(
         output, Classes | MultiLabel | Scalar | TokenClasses
     ):
         return None
-    # Data that cannot be read, or a metric that fails on a constant answer: the fits report it, if it matters to them.
+    # Errors are ignored here: if data cannot be read, or if the metric fails on the fits too, the fits report it.
     with suppress(Exception, SystemExit):
         from tlbench.metrics.best_constant import constant_score
 
         splits, seed = Splits(catalog.task(cell.task.name).item), protocol.seeds[0]
         if protocol.folds:
-            # The folds cover all examples: the trials are scored on the same examples that they are fitted on.
+            # All examples are in the folds, so training and validation examples of a trial are the same ones.
             train = validation = splits.subset(seed, protocol.train_limit, protocol.final)
         else:
             train, validation = splits.subset(seed, protocol.train_limit), splits.validation
         targets, held_out = ([example.target for example in part] for part in (train, validation))
-        # Validation examples of one target alone do not tell a good fit from a constant answer.
+        # If all validation examples have the same target, they cannot tell a good fit from a constant answer.
         if held_out.count(held_out[0]) == len(held_out):
             return None
         floor = constant_score(output, targets, held_out, metric, info.positive)

@@ -46,10 +46,11 @@ def with_groups(rows: Sequence[Row], group: str, time: str, used: Collection[str
 
 
 def with_documents(rows: Sequence[Row], split: str, by_document: bool) -> Sequence[Row]:
-    """Returns the sentences with names of their documents as groups, distinct between files, or without groups.
+    """Returns the sentences, each with the name of its document as its group if `by_document`, else without a group.
 
     Args:
-        rows: The sentences of one split of CoNLL files; their groups are the documents that each file marks.
+        rows: The sentences of one split of CoNLL files; their groups are the documents that each file marks, whose
+            names may repeat between files.
         split: The split's name, part of the groups' names.
         by_document: Whether documents are groups.
 

@@ -33,8 +33,8 @@ class ImageDivision:
         """Returns the options, converted from the texts in a task's name.
 
         Raises:
-            UsageError: The seed is negative or has no effect, a share is no number between 0 and 1, or one column is
-                group and time.
+            UsageError: The seed is negative or has no effect, a share is no number between 0 and 1, or `group` and
+                `time` name the same column.
         """
         check_seed(task, "split_seed", seed)
         given = [("validation", validation), ("test", test)]

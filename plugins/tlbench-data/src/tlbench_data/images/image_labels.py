@@ -40,7 +40,7 @@ def labelled_files(
     """Returns the labelled images of each split, or of `ALL`, and how many images and rows were left out, by reason.
 
     A row names its image by the path relative to the folder or to the table, or by the file's name, with or without
-    the suffix. A column `split`, if there is one, has the image's split; `group` and `time` name the columns of the
+    the suffix. A column `split`, if there is one, has the image's split. `group` and `time` name the columns with the
     image's group and time, or are "". With `drop_missing`, rows without an image or a label are left out.
 
     Raises:

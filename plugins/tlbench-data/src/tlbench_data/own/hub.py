@@ -31,7 +31,7 @@ class HubTask(OwnTask):
 
     @property
     def datasets(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The repository, as backbones' cards name it."""
+        """The name of the data set's repository on the hub, by which cards of backbones name their training data."""
         return (self._hub.repository,)
 
     def missing(self) -> str | None:

@@ -29,7 +29,7 @@ def conll(
 
     Columns are separated by tabs on lines that have one, else by spaces. A line of only white space, as in
     some published files, ends a sentence too, and so does a document marker, which is left out. The group of a row is
-    its document, as "document 1"; empty without markers.
+    the name of its document, such as "document 1", or empty if the file has no markers.
 
     Args:
         path: The file; `.gz` files are unpacked.

@@ -65,7 +65,7 @@ class AmazonReviews(FileTask):
             yield f"the files of {' and '.join(here)} are here"
 
     def read(self, split: SplitName, folder: Path) -> Iterator[Example]:
-        """Yields the reviews that belong to the split; the division is seeded, and the group is the product."""
+        """Yields the reviews of the split, which a seed determines; the group of a review is its product."""
         from_source = split in ("train", "validation")
         domain = self.src if from_source else self.tgt
         # All reviews of the domain, for every split, because the draw must see the same rows each time.

@@ -86,8 +86,8 @@ class Wnut17(EntityTask):
 class Conll2003(EntityTask):
     """Entities in Reuters news (Tjong Kim Sang and De Meulder, CoNLL 2003).
 
-    Document markers are no sentences, but the groups of the test sentences; the hub's copy has none. Tags in the IOB
-    scheme are converted to BIO.
+    Document markers are not read as sentences; they divide the test sentences into groups. The hub's copy has no
+    markers. Tags in the IOB scheme are converted to BIO.
     """
 
     name = "conll2003"

@@ -50,7 +50,7 @@ class FileTask(Task):
     def read(self, split: SplitName, folder: Path) -> Iterable[Example]:
         """Returns the examples of a split in a local folder; groups are kept in the test split only.
 
-        Groups of training examples would change how validation is carved, and with it scores.
+        Groups of training examples would change which of them are carved out for validation, and so all scores.
         """
         raise NotImplementedError
 

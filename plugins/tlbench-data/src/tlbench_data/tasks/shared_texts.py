@@ -1,4 +1,4 @@
-"""Groups of examples that share a text: pairs with one premise, questions on one context."""
+"""Groups examples that share a text, such as pairs with the same premise or questions on the same context."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tlbench.data.input_keys import joined
 
 
 def grouped_by_text(examples: Examples) -> Examples:
-    """Returns the examples with a group for those that share a text, directly or through others.
+    """Returns the examples; those that share a text, directly or through other examples, are in one group.
 
-    A group is named after its first example; an example that shares no text has none.
+    A group has the id of its first example as its name; an example that shares no text has no group.
     """
     positions = [position for position, example in enumerate(examples) for _ in example.inputs]
     roots = dict(zip(positions, joined(positions, [text for each in examples for text in each.inputs]), strict=True))
@@ -25,6 +25,6 @@ def grouped_by_text(examples: Examples) -> Examples:
 
 
 def grouped_by_context(examples: Examples) -> Examples:
-    """Returns questions with a group for those on one context, named after the first of them."""
+    """Returns questions; those on the same context are in one group, named by the id of the first of them."""
     first: dict[str, str] = {}
     return Examples(replace(each, group=first.setdefault(each.inputs[1], each.id)) for each in examples)

@@ -112,7 +112,7 @@ def _cycles(frames: Sequence[Frame], split: Split) -> list[_FrameCycle]:
 
 
 def _group(frame: Frame, pair: Pair, words: Words) -> str:
-    """Returns the frame's name and the template of the pair, made of the words that were drawn last."""
+    """Returns the frame's name and the template of the pair, in which the words that were drawn last are blanks."""
     texts = [text for inputs, _ in pair for text in inputs]
     return f"{frame.make.__name__.lstrip('_')}: {template_of(texts, words.drawn)}"
 

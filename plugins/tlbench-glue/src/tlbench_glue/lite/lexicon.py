@@ -125,7 +125,7 @@ class Words:
         # All randomness is from this generator, in a fixed order of calls: one more call changes every later example.
         self.rng = rng
         self.drawn: list[str] = []
-        """The words, entries and clauses that were drawn, without whole sentences; callers may clear the list."""
+        """The words, lexicon entries and clauses (but no whole sentences) drawn so far; callers may clear the list."""
         self._table = lexicon(split)
 
     def pick(self, options: Sequence[Any]) -> Any:
@@ -133,7 +133,7 @@ class Words:
         return self._noted(options[self.rng.randrange(len(options))])
 
     def _sample(self, options: Sequence[Any], n: int) -> list[Any]:
-        """Returns n different ones of the options, in random order."""
+        """Returns n different options, in random order."""
         return [self._noted(option) for option in self.rng.sample(options, n)]
 
     def _noted(self, option: Any) -> Any:

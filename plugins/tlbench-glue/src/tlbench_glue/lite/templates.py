@@ -18,15 +18,15 @@ def template_of(texts: Iterable[str], drawn: Iterable[str]) -> str:
         drawn: The words, entries of the lexicon and clauses that were drawn to make them.
     """
     slots = {form for entry in drawn for form in _forms(entry)}
-    # Longest first, so that no slot leaves a part of a longer one.
+    # Longest first, so that no word is replaced within a longer one, of which a part would be left.
     options = "|".join(re.escape(slot) for slot in sorted(slots, key=lambda slot: (-len(slot), slot))) or "(?!)"
     blanked = {re.sub(rf"\b({options})\b", BLANK, text, flags=re.IGNORECASE).lower() for text in texts}
-    # The article depends on the noun.
+    # The article depends on the noun, which is a blank now: "an" becomes "a".
     return " | ".join(sorted({re.sub(rf"\ban {BLANK}", f"a {BLANK}", text) for text in blanked}))
 
 
 def _forms(entry: str) -> Iterable[str]:
-    """Yields a lexicon entry and, of up to two words, all forms that each has as a noun or a verb."""
+    """Yields a lexicon entry and, if it has at most two words, all forms of each word as a noun and as a verb."""
     yield entry
     if len(entry.split()) > 2:
         return

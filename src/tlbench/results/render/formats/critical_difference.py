@@ -43,7 +43,7 @@ class CriticalDifference(Renderer):
                 "diagram needs two: those with predictions of two seeds or more on every task have one"
             )
         rows = {(row["backbone"], row["strategy"], row["variant"]): row for row in averages.rows}
-        # Rows that options hide are tested too, and not drawn.
+        # Rows that options hide are tested too, but not drawn.
         shown = [i for i, key in enumerate(tested) if key in rows]
         means = [100 * float(rows[tested[i]]["mean"]) for i in shown]
         labels = [_label(rows[tested[i]]) for i in shown]
@@ -66,9 +66,9 @@ def _drawn(labels: list[str], means: list[float], p_values: Any) -> str:
         raise UsageError(
             f"--format critical-difference needs scikit-posthocs: pip install 'tlbench[diagrams]' ({error})"
         ) from error
-    # Rows are numbers for the diagram: labels may be equal, if they were cut, and sets of texts have no fixed order.
+    # The diagram gets numbers in place of labels: cut labels may be equal, and sets of texts have no fixed order.
     numbers = list(range(len(labels)))
-    # Fixed ids and no date, so that equal tables give equal bytes; text as text, in the reader's fonts.
+    # Ids are fixed and there is no date, so that equal tables give equal bytes. Text stays text, not outlines.
     with matplotlib.rc_context({"svg.hashsalt": "tlbench", "svg.fonttype": "none", "text.usetex": False}):
         figure = Figure(figsize=(_WIDTH, 1.2 + _HEIGHT_OF_ROW * len(labels)), layout="tight")
         axes = figure.subplots()
