@@ -39,7 +39,7 @@ def legend(rows: Sequence[Row]) -> list[str]:
         lines.append('trials "-" or "not searched": one setting of the hyperparameters, as strategy or suite gives it.')
     lines += _fitted_on(done)
     lines.append(
-        "encode is what encoding would cost on its own, whoever paid for it; fit and predict are of one seed; "
+        "encode is the time that encoding takes if nothing is shared or cached; fit and predict are of one seed; "
         f"{memory_legend(done)}."
     )
     if any(row["at_floor"] for row in done):
