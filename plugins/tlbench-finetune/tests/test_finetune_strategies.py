@@ -271,7 +271,7 @@ def test_lp_ft_begins_with_the_probes_answers(task: Task) -> None:
     job.encoder.double()
     job.head.double()  # type: ignore[union-attr]
     (probe,) = solve(job, [0.01])
-    expected = FeaturePredictor(job.encoder, probe, task.output, job.activations, "fp32").predict(job.validation)
+    expected = FeaturePredictor(job, probe).predict(job.validation)
     finetune._start_from_probe(job)
     begun = ModelPredictor(Model(job.encoder, job.head)).predict(job.validation)
     if isinstance(task.output, Scalar):

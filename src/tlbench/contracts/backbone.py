@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tlbench.contracts.outputs import Output
 from tlbench.contracts.task import Examples, Modality
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from tlbench.modeling.data import Data
     from tlbench.modeling.encoder import Encoder
     from tlbench.modeling.heads import Head
+
+Pairs = Literal["joined", "separate"]
+"""How an encoder reads two texts: together in one row, or each in a row of its own."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,9 @@ class Card:
     trained_on: tuple[str, ...] = ()
     """Names of the public data sets that the weights were trained or fine-tuned on, such as ("snli", "multi_nli"), as
     the model's card names them. Rows of tasks whose `Task.datasets` are among them are marked."""
+    pairs: Pairs = "joined"
+    """How frozen features of two texts are best computed: from one row that holds both texts, or separately from an
+    embedding of each, as with sentence encoders. Probes follow it unless their option `pairs` says otherwise."""
 
 
 class Backbone:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from typing import Protocol as TypingProtocol
 
-from tlbench.contracts.backbone import Backbone
+from tlbench.contracts.backbone import Backbone, Card
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import FitEnded, PluginError
 from tlbench.contracts.metric import Metric
@@ -44,6 +44,8 @@ class TaskInfo:
     """Names of the metrics, the primary one first."""
     positive: int = 1
     """The positive class of binary metrics."""
+    pairs: bool = False
+    """Whether an example's inputs are two texts to compare."""
 
     @property
     def metric(self) -> str:
@@ -150,6 +152,8 @@ class Job:
     """Loads another backbone, declared in the strategy's `needs`; wrap it in `once` to share it between fits."""
     other: Callable[[str], OtherTask]
     """Returns the data of another task, declared in the strategy's `needs`."""
+    card: Callable[[], Card] = Card
+    """Returns the backbone's card; an empty one for a strategy without a backbone."""
     notes: dict[str, float] = field(default_factory=dict)
     """Numbers to keep in the trial's record, such as the epochs run or the best step."""
     searched: Mapping[str, float] = field(default_factory=dict)
@@ -221,6 +225,10 @@ class Strategy:
     """Whether every fit reads the validation split. A plan then skips cells whose winner is fitted on train and
     validation together. A strategy that only reports scores, or that notes what it chose on the validation split, need
     not set it, because it can fit without this split if `Job.held_out` is None."""
+
+    def version_for(self, backbone: Backbone | None, task: Task) -> int:
+        """Returns the version for a cell's id; override it if a change of results concerns only some cells."""
+        return self.version
 
     def space(self, about: SpaceContext) -> Space:
         """Returns the search space of the params; empty if there are none to search."""

@@ -129,6 +129,7 @@ class _Planner:
             reason, needs = (reason, ()) if reason else self._needs(strategy, task)
             if space and not reason:
                 self._check_space(item, task, strategy, protocol, space)
+            ref = Ref(strategy.ref.name, strategy.item.version_for(item, task.item))
         except UsageError:
             # A mistake in the suite ends the command; any other exception is a plugin's, and only skips this cell.
             raise
@@ -143,7 +144,7 @@ class _Planner:
         if protocol.is_searched and self._has_one_setting(item, task, strategy, protocol, space):
             # With one setting, more trials change nothing: `--trials` must not give a baseline another identity.
             protocol = msgspec.structs.replace(protocol, trials=1)
-        return Cell(task.ref, strategy.ref, protocol, backbone.ref if backbone else None, needs, space)
+        return Cell(task.ref, ref, protocol, backbone.ref if backbone else None, needs, space)
 
     def _needs(self, strategy: Found[Strategy], task: Found[Task]) -> tuple[str | None, tuple[Ref, ...]]:
         """Returns a pair: why the strategy's needs cannot be met (None if they can), and the needs as references."""

@@ -10,7 +10,7 @@ from tlbench.contracts.task import Task
 
 def task_info(task: Task) -> TaskInfo:
     """Returns the facts about a task that a strategy may read, none of which depend on the task's examples."""
-    return TaskInfo(task.name, task.output, task.metrics, task.positive)
+    return TaskInfo(task.name, task.output, task.metrics, task.positive, task.pairs)
 
 
 def space_about(task: Task, protocol: Protocol, backbone: Backbone | None) -> SpaceContext:

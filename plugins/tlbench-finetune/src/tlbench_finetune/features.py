@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tlbench import (
     Backbone,
@@ -14,7 +14,6 @@ from tlbench import (
     FitEnded,
     Job,
     MultiLabel,
-    Output,
     PluginError,
     Predictions,
     Predictor,
@@ -23,19 +22,17 @@ from tlbench import (
     Trainable,
     UsageError,
 )
-from tlbench_finetune.class_weight import ClassWeighted
+from tlbench_finetune.pair_features import Pairs, ReadsPairs, features_of, width_of
 from tlbench_finetune.samples import Sample, samples
 
 if TYPE_CHECKING:
-    from tlbench.modeling.activations.activation_cache import Activations
     from tlbench.modeling.data import Data
-    from tlbench.modeling.encoder import Encoder
     from tlbench.training import Layers, Linear, Model
 
     FeatureHead: TypeAlias = Linear | Layers
 
 
-class FeatureStrategy(ClassWeighted):
+class FeatureStrategy(ReadsPairs):
     """Base class of strategies that train many heads in one pass, on features that are computed once."""
 
     @abstractmethod
@@ -69,11 +66,13 @@ class FeatureStrategy(ClassWeighted):
 
     def fit_batch(self, jobs: Sequence[Job]) -> list[Predictor | FitEnded]:
         """Returns one predictor, or the reason it failed, for each job; all heads are trained in one pass."""
-        results = samples(jobs, self.class_weight)
+        # Jobs of one cell share backbone and task.
+        pairs = self.pairs_in(jobs[0])
+        results = samples(jobs, self.class_weight, pairs)
         usable = [(job, sample) for job, sample in zip(jobs, results, strict=True) if isinstance(sample, Sample)]
         heads = self.heads([job for job, _ in usable], [sample for _, sample in usable]) if usable else []
         # Jobs whose features are not finite keep their error; the others take the next trained head in order.
-        trained = iter([predictor(job, head) for (job, _), head in zip(usable, heads, strict=True)])
+        trained = iter([predictor(job, head, pairs) for (job, _), head in zip(usable, heads, strict=True)])
         return [next(trained) if isinstance(sample, Sample) else sample for sample in results]
 
     def load(self, job: Job, folder: Path) -> Predictor:
@@ -89,31 +88,32 @@ class FeatureStrategy(ClassWeighted):
             # A word probe is saved as a token head, which maps tokens back to words (see `_word_predictor`).
             return ModelPredictor.load(_word_model(job), job, folder)
         outputs = len(output.names) if isinstance(output, Classes | MultiLabel) else 1
-        return FeaturePredictor.load(job, folder, [job.encoder.width, *self.widths(), outputs], self.head_of)
+        pairs = self.pairs_in(job)
+        widths = [width_of(job, pairs), *self.widths(), outputs]
+        return FeaturePredictor.load(job, folder, widths, self.head_of, pairs)
 
 
 class FeaturePredictor:
     """Predicts with a head on the frozen encoder's features, which are read from the activation cache."""
 
-    def __init__(
-        self, encoder: Encoder, head: FeatureHead, output: Output, activations: Activations, precision: str
-    ) -> None:
-        self.encoder = encoder
+    def __init__(self, job: Job, head: FeatureHead, pairs: Pairs = "joined") -> None:
+        self.job = job
+        self.encoder = job.encoder
         self.head = head
-        self.output = output
-        self.activations = activations
-        self.precision = precision
+        self.output = job.task.output
+        self.pairs: Pairs = pairs
         self.trainable_parameters = head.parameters
         # The head is no module, so its weights are not among the encoder's parameters.
-        self.parameters_total = sum(weights.numel() for weights in encoder.parameters()) + head.parameters
+        self.parameters_total = sum(weights.numel() for weights in job.encoder.parameters()) + head.parameters
 
     def predict(self, data: Data) -> Predictions:
         """Returns one prediction per example of the data, in order.
 
         Raises:
             Diverged: A logit is not finite.
+            PluginError: The texts are to be read separately, but an example is no pair, or a text has several rows.
         """
-        logits = self.head(self.activations.features(self.encoder, data, self.precision))
+        logits = self.head(features_of(self.job, data, self.pairs))
         if not bool(logits.isfinite().all()):
             raise Diverged("a prediction is not finite")
         if isinstance(self.output, Scalar):
@@ -132,12 +132,16 @@ class FeaturePredictor:
         maps = self.head.maps if hasattr(self.head, "maps") else (self.head,)
         weights = {f"{layer}.weight": one.weight for layer, one in enumerate(maps)}
         weights |= {f"{layer}.bias": one.bias for layer, one in enumerate(maps)}
-        settings = {"activation": getattr(self.head, "activation", None)}
-        write_predictor(folder, type(self).__name__, self.output, settings, weights)
+        write_predictor(folder, type(self).__name__, self.output, _settings(self.head, self.pairs), weights)
 
     @classmethod
     def load(
-        cls, job: Job, folder: Path, widths: Sequence[int], head_of: Callable[[Sequence[Linear]], FeatureHead]
+        cls,
+        job: Job,
+        folder: Path,
+        widths: Sequence[int],
+        head_of: Callable[[Sequence[Linear]], FeatureHead],
+        pairs: Pairs = "joined",
     ) -> FeaturePredictor:
         """Returns the predictor saved in a folder.
 
@@ -146,6 +150,7 @@ class FeaturePredictor:
             folder: Where the predictor was saved.
             widths: Width of the features, of each hidden layer and of the output, in order.
             head_of: Builds a head from its linear layers.
+            pairs: How two texts are read.
 
         Raises:
             UsageError: The folder holds no such predictor, or one whose shape, dtype or activation differs.
@@ -167,18 +172,25 @@ class FeaturePredictor:
         own = {name: weight.to(job.device, copy=True) for name, weight in weights.items()}
         head = head_of([Linear(own[f"{i}.weight"], own[f"{i}.bias"]) for i in layers])
         # A gelu network that is loaded as relu would predict without any error.
-        if settings != {"activation": getattr(head, "activation", None)}:
+        if settings != _settings(head, pairs):
             raise UsageError(f"{folder} holds a head with other params: {settings!s:.80}")
-        return cls(job.encoder, head, output, job.activations, job.precision)
+        return cls(job, head, pairs)
 
 
-def predictor(job: Job, head: FeatureHead) -> Predictor | Diverged:
+def _settings(head: FeatureHead, pairs: Pairs) -> dict[str, Any]:
+    """Returns what a saved head must have in common with the one that is loaded."""
+    settings = {"activation": getattr(head, "activation", None)}
+    # Left out where texts are joined, as in heads that were saved before there was a choice.
+    return settings if pairs == "joined" else settings | {"pairs": pairs}
+
+
+def predictor(job: Job, head: FeatureHead, pairs: Pairs = "joined") -> Predictor | Diverged:
     """Returns the predictor for a trained head, or `Diverged` if one of its weights is not finite."""
     if not head.is_finite:
         return Diverged("a weight of the probe is not finite")
     if isinstance(job.task.output, TokenClasses):
         return _word_predictor(job, head)
-    return FeaturePredictor(job.encoder, head, job.task.output, job.activations, job.precision)
+    return FeaturePredictor(job, head, pairs)
 
 
 def _word_predictor(job: Job, head: FeatureHead) -> Predictor:

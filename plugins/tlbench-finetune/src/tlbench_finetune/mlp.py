@@ -21,6 +21,13 @@ Passes over cached features are cheap, and a head with random weights needs more
 """
 
 
+DECAY = Float(1e-2, 30.0, log=True)
+"""Range of the weight decay, the probe's only regularisation."""
+SEPARATE_DECAY = Float(1e-2, 300.0, log=True)
+"""The range for separately read pairs, whose four times as many features need more. It contains `DECAY`, so that a
+suite's overrides hold for both; where lr * weight_decay exceeds 1 a fit may diverge."""
+
+
 @dataclass(frozen=True)
 class MlpProbe(FeatureStrategy):
     """An MLP, by default with one hidden layer, on standardised features of the frozen encoder.
@@ -47,12 +54,14 @@ class MlpProbe(FeatureStrategy):
         check_recipe(self.name, self.train_batch_size, self.warmup)
 
     def space(self, about: SpaceContext) -> Space:
-        """Returns the ranges of the learning rate and of the weight decay, the probe's only regularisation."""
-        return {"lr": Float(3e-4, 3e-2, log=True), "weight_decay": Float(1e-2, 30.0, log=True)}
+        """Returns the ranges of the learning rate and of the weight decay."""
+        decay = DECAY if self.pairs_about(about) == "joined" else SEPARATE_DECAY
+        return {"lr": Float(3e-4, 3e-2, log=True), "weight_decay": decay}
 
     def defaults(self, about: SpaceContext) -> dict[str, Value]:
         """Returns params that suit about 1,000 training examples."""
-        return {"lr": 5e-3, "weight_decay": 1.0}
+        joined = self.pairs_about(about) == "joined"
+        return {"lr": 5e-3, "weight_decay": 1.0} if joined else {"lr": 3e-3, "weight_decay": 100.0}
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
         """Returns the reason why a task is not supported (the probe needs one vector per example), or None.

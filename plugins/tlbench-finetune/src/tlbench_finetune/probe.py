@@ -32,6 +32,10 @@ L2 = Float(1e-5, 10.0, log=True)
 For 1,000 examples it corresponds to values of scikit-learn's C from 100 down to 0.0001.
 """
 DEFAULT_L2 = 0.1
+SEPARATE_L2 = Float(1e-5, 100.0, log=True)
+"""The range for separately read pairs: four times as many features, most of which repeat what the cosine says, need a
+stronger penalty. It contains `L2`, so that a suite's overrides hold for both."""
+DEFAULT_SEPARATE_L2 = 3.0
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,11 @@ class LinearProbe(FeatureStrategy):
 
     def space(self, about: SpaceContext) -> Space:
         """Returns the range of the L2 penalty."""
-        return {"l2": L2}
+        return {"l2": L2 if self.pairs_about(about) == "joined" else SEPARATE_L2}
 
     def defaults(self, about: SpaceContext) -> dict[str, Value]:
         """Returns a penalty that suits about 1,000 training examples."""
-        return {"l2": DEFAULT_L2}
+        return {"l2": DEFAULT_L2 if self.pairs_about(about) == "joined" else DEFAULT_SEPARATE_L2}
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
         """Returns the reason why a task is not supported (there must be one feature vector per prediction), or None."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tlbench import Classes, Diverged, FitEnded, Job, MultiLabel, Output, PluginError, Scalar, TokenClasses
+from tlbench_finetune.pair_features import Pairs, features_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +39,9 @@ class Sample:
         return replace(linear, weight=linear.weight * self.deviation, bias=linear.bias * self.deviation + self.mean)
 
 
-def samples(jobs: Sequence[Job], class_weight: ClassWeight | None = None) -> list[Sample | FitEnded]:
+def samples(
+    jobs: Sequence[Job], class_weight: ClassWeight | None = None, pairs: Pairs = "joined"
+) -> list[Sample | FitEnded]:
     """Returns each job's sample, or the error raised while computing its features; equal data share one sample object.
 
     Raises:
@@ -50,20 +53,20 @@ def samples(jobs: Sequence[Job], class_weight: ClassWeight | None = None) -> lis
         key = id(job.encoder), job.train.fingerprint
         if key not in by_data:
             try:
-                by_data[key] = sample_of(job, class_weight)
+                by_data[key] = sample_of(job, class_weight, pairs)
             except FitEnded as ended:
                 by_data[key] = ended
     return [by_data[id(job.encoder), job.train.fingerprint] for job in jobs]
 
 
-def sample_of(job: Job, class_weight: ClassWeight | None = None) -> Sample:
+def sample_of(job: Job, class_weight: ClassWeight | None = None, pairs: Pairs = "joined") -> Sample:
     """Returns the features and targets of the job's training subset, and row weights if classes are weighted.
 
     Raises:
         Diverged: A feature is not finite.
         PluginError: The output has neither one feature vector per example nor one per word.
     """
-    sample = _unweighted(job)
+    sample = _unweighted(job, pairs)
     if class_weight is None:
         return sample
     from tlbench.training import balanced_weights
@@ -72,7 +75,7 @@ def sample_of(job: Job, class_weight: ClassWeight | None = None) -> Sample:
     return replace(sample, row_weights=weights[sample.targets])
 
 
-def _unweighted(job: Job) -> Sample:
+def _unweighted(job: Job, pairs: Pairs) -> Sample:
     import torch
 
     data, output = job.train, job.task.output
@@ -82,7 +85,7 @@ def _unweighted(job: Job) -> Sample:
         raise PluginError("a probe needs one row per example, but featurize returned several rows for some examples")
     if not isinstance(output, Classes | MultiLabel | Scalar):
         raise PluginError(f"a probe has no features for {type(output).__name__}: choose another strategy")
-    features = job.activations.features(job.encoder, data, job.precision)
+    features = features_of(job, data, pairs)
     if isinstance(output, Classes | MultiLabel):
         dtype = torch.int64 if isinstance(output, Classes) else torch.float32
         return _finite(Sample(features, torch.as_tensor(data.targets, dtype=dtype, device=features.device)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tlbench import Backbone, Card, Examples, Output, PluginError, Text, UsageError
-from tlbench_hf.families import SOURCE, default_readout, writer
+from tlbench_hf.families import SOURCE, default_readout, is_sentence_encoder, writer
 from tlbench_hf.model_card import datasets_in
 from tlbench_hf.sources import POOLING, TOKENIZER, content, fetched_folder, local_folder, missing_source
 
@@ -84,6 +84,7 @@ class HFBackbone(Backbone):
             revision=unloaded.revision,
             positions=self.max_length,
             trained_on=datasets_in(folder),
+            pairs="separate" if is_sentence_encoder(folder) else "joined",
         )
 
     def missing(self) -> str | None:
@@ -234,6 +235,7 @@ class MiniLM(HFBackbone):
             licence="Apache-2.0",
             pretraining_data="distilled from a BERT-base, then contrastive on 1.17 billion sentence pairs",
             trained_on=_ALL_MINILM,
+            pairs="separate",
         )
 
 

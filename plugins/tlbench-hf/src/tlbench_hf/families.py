@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,6 +71,29 @@ def default_readout(folder: Path, config: Mapping[str, Any]) -> str:
     if family in READOUTS:
         return READOUTS[family]
     raise UsageError(f"no default readout for the family {family!r}: add [readout=mean], or first, last or pooler")
+
+
+def is_sentence_encoder(folder: Path) -> bool:
+    """Returns whether the folder's sentence-transformers files declare a model that embeds single texts.
+
+    Cross-encoders, which read two texts in one row, and sparse encoders are none.
+    """
+    settings = _declared(folder / "config_sentence_transformers.json")
+    if isinstance(settings, dict) and settings.get("model_type", "SentenceTransformer") != "SentenceTransformer":
+        return False
+    modules = _declared(folder / "modules.json")
+    if isinstance(modules, list):
+        types = [str(module.get("type", "")) for module in modules if isinstance(module, dict)]
+        return any(name.endswith(".Pooling") for name in types)
+    # A hub cache that another program filled may lack modules.json, whereas this file is known to be there or not.
+    return (folder / POOLING).is_file()
+
+
+def _declared(path: Path) -> Any:
+    """Returns the content of a JSON file; None if it is missing or damaged."""
+    with suppress(OSError, ValueError, RecursionError):
+        return json.loads(path.read_text(encoding="utf-8"))
+    return None
 
 
 def writer(config: Mapping[str, Any]) -> Literal["encoder-decoder", "decoder"] | None:

@@ -42,7 +42,7 @@ class WordVectors(Backbone):
         """Returns the size of the table; only its source and revision if the file is missing or has changed."""
         path = Path(self.source)
         if not path.is_file() or read_header(path).digest != self.revision:
-            return Card(family="static", source=self.source, revision=self.revision, on_disk=False)
+            return Card(family="static", source=self.source, revision=self.revision, on_disk=False, pairs="separate")
         header = read_header(path)
         return Card(
             family="static",
@@ -53,6 +53,8 @@ class WordVectors(Backbone):
             source=self.source,
             revision=self.revision,
             positions=self.max_length,
+            # A mean over the words of both texts does not say which word is in which text.
+            pairs="separate",
         )
 
     def supports(self, output: Output) -> str | None:

@@ -149,6 +149,7 @@ def _backbone(backbone: Backbone) -> Facts:
     yield "width", _number(card.width)
     yield "stages", _number(card.stages)
     yield "positions", _number(card.positions)
+    yield "pairs", "each text is embedded alone by probes" if card.pairs == "separate" else ""
     yield "pre-trained on", card.pretraining_data
     yield "data sets", ", ".join(card.trained_on)
     yield "licence", card.licence

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tlbench.catalog.catalog import Found
+from tlbench.contracts.backbone import Card
 from tlbench.contracts.cell import Cell, Final, FitPurpose
 from tlbench.contracts.errors import PluginError, SealBroken
 from tlbench.contracts.metric import Metric
@@ -77,6 +78,14 @@ class CellContext:
     def encoder(self) -> ReusableEncoder | None:
         """The encoder, or None for a strategy without a backbone."""
         return self.session.encoder(self.cell.backbone.name, self.precision) if self.cell.backbone else None
+
+    def card(self) -> Card:
+        """Returns the backbone's card, which is read once; an empty one for a strategy without a backbone."""
+        return self._card
+
+    @cached_property
+    def _card(self) -> Card:
+        return self.backbone.item.card() if self.backbone else Card()
 
     def head(self, encoder: Encoder) -> Head:
         """Returns a new head on the device.

@@ -136,6 +136,7 @@ def build_job(
         new_head=new_head,
         examples=context.examples(seed, data),
         score=score_validation,
+        card=context.card,
         report=report,
         once=once,
         backbone=backbone,
