@@ -20,7 +20,7 @@ def test_the_suite_of_every_row_can_be_read(tmp_path):
         path.write_text(suite_text(row.work, "minilm-l6", 2))
         suite = read_suite(path)
         (block,) = suite.cells
-        protocol = suite.protocol_of(block)
+        (protocol,) = suite.protocols_of(block)
         assert (protocol.trials, protocol.epochs) == (row.work.trials, row.work.epochs)
         assert protocol.seeds == ((2,) if row.work.seeds == 1 else tuple(range(row.work.seeds)))
 

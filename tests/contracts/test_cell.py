@@ -92,7 +92,8 @@ def test_trials_and_later_seeds_belong_to_the_cell_alone():
     [
         like(task=Ref("sst2-lite", 2)), like(strategy=Ref("full-finetune")), like(backbone=None),
         like(needs=(Ref("backbone:toy"),)), like(space={"l2": 0.1}), under(max_steps=10), under(epochs=1.0),
-        under(train_limit=100), under(precision="fp32"), under(folds=5, final="train+validation"),
+        under(train_limit=100), under(shots=8), under(train_fraction=0.5),
+        under(precision="fp32"), under(folds=5, final="train+validation"),
     ],
 )  # fmt: skip
 def test_everything_a_fit_depends_on_is_in_all_three_identities(other):
@@ -153,10 +154,13 @@ def grown(tmp_path):
     cell = tmp_path / "tlbench" / "contracts" / "cell.py"
     text = cell.read_text(encoding="utf-8")
     for old, new in (
-        ('    sampler: Sampler = "tpe"\n', '    sampler: Sampler = "tpe"\n    shots: PositiveInt | None = None\n'),
+        (
+            '    sampler: Sampler = "tpe"\n',
+            '    sampler: Sampler = "tpe"\n    copies: PositiveInt | None = None\n',
+        ),
         (
             "DEFAULTS: dict[str, Default] = {\n",
-            'DEFAULTS: dict[str, Default] = {\n    "shots": Default(None, "fit"),\n',
+            'DEFAULTS: dict[str, Default] = {\n    "copies": Default(None, "fit"),\n',
         ),
     ):
         assert text.count(old) == 1
@@ -189,10 +193,10 @@ from tlbench.contracts.cell import Protocol
 spec = importlib.util.spec_from_file_location("golden", {str(Path(__file__))!r})
 golden = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(golden)
-assert "shots" in Protocol.__struct_fields__
+assert "copies" in Protocol.__struct_fields__
 for key, cell in golden.GOLDEN.items():
     assert cell.id == key, cell
-    assert golden.under(cell, shots=4).id != key
+    assert golden.under(cell, copies=4).id != key
 pages = 0
 for folder in sorted(Path({str(ROOT / "leaderboards")!r}).glob("*/tlbench.json")):
     page, shown = folder.parent.with_suffix(".md"), io.StringIO()

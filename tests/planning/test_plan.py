@@ -59,15 +59,15 @@ def read(tmp_path):
 def test_reads_blocks_protocols_and_spaces(read):
     suite = read(SUITE)
     assert suite.name == "toys"
-    assert suite.protocol_of(suite.cells[0]) == Protocol(trials=4, max_steps=10)
+    assert suite.protocols_of(suite.cells[0]) == [Protocol(trials=4, max_steps=10)]
     # Epochs of a block replace the suite's steps.
-    assert suite.protocol_of(suite.cells[1]) == Protocol(trials=1, seeds=(0, 1, 2), epochs=2)
+    assert suite.protocols_of(suite.cells[1]) == [Protocol(trials=1, seeds=(0, 1, 2), epochs=2)]
 
 
 def test_folds_of_a_block_or_the_command_line_fit_the_winner_on_train_and_validation(read, catalog):
     suite = read("[protocol]\nfolds=3\n" + '[[cells]]\ntasks=["toy-tone"]\nstrategies=["toy-majority"]\n')
-    assert suite.protocol_of(suite.cells[0]) == Protocol(folds=3, final="train+validation")
-    assert suite.protocol_of(suite.cells[0], Patch(folds=4)).folds == 4
+    assert suite.protocols_of(suite.cells[0]) == [Protocol(folds=3, final="train+validation")]
+    assert suite.protocols_of(suite.cells[0], Patch(folds=4))[0].folds == 4
     (cell,) = plan(suite, catalog, Selection(protocol=Patch(folds=5))).cells
     assert cell.protocol.folds == 5
     with pytest.raises(UsageError, match="set final to train\\+validation"):
@@ -99,7 +99,7 @@ BLOCK = '[[cells]]\ntasks=["t"]\nstrategies=["s"]\n'
         ),
         (
             "colour = 1\n" + BLOCK,
-            r"toys.toml: unknown key colour; the keys here are cells, name, description, protocol, space$",
+            r"toys.toml: unknown key colour; the keys here are cells, name, description, protocol, space, references$",
         ),
         ("[protocol]\nseed=1\n" + BLOCK, r"protocol: unknown key seed; did you mean seeds\?$"),
         ("trials=1\n" + BLOCK, r"toml: unknown key trials; trials belongs in \[protocol\]$"),

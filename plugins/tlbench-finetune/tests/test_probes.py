@@ -16,6 +16,7 @@ from tlbench_finetune.samples import sample_of
 
 import tlbench.training
 from tlbench import Diverged, Job, PluginError, Protocol, Scalar, Strategy, Task
+from tlbench.contracts.identity.amount import ALL
 from tlbench.modeling.activations.activation_cache import Activations
 from tlbench.modeling.data import Data
 from tlbench.modeling.heads import PooledHead
@@ -221,8 +222,8 @@ def test_a_probe_on_folds_is_scikit_learns_cross_val_predict() -> None:
     fitted = rehearsal.fit_batch([{"l2": l2} for l2 in penalties])
 
     splits = Splits(ToyTask())
-    examples = splits.subset(0, None, "train+validation")
-    folds = splits.folds(4, 0, None)
+    examples = splits.subset(0, ALL, "train+validation")
+    folds = splits.folds(4, 0, ALL)
     fold_of = [next(i for i, fold in enumerate(folds) if row in fold) for row in range(len(examples))]
     job = make_job(LinearProbe(), ToyBackbone(), ToyTask(), {"l2": 1.0})
     features = job.activations.features(job.encoder, job.featurize(examples)).double().numpy()

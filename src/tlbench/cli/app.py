@@ -15,6 +15,7 @@ import typer
 from tlbench.cli import cache
 from tlbench.cli import options as o
 from tlbench.cli.arguments.parser_errors import reworded
+from tlbench.cli.arguments.protocol_options import patch
 from tlbench.cli.arguments.seeds import read_seeds
 from tlbench.cli.browsing import commands as browsing
 from tlbench.cli.checking import check_command
@@ -80,6 +81,9 @@ def run(
     max_steps: o.Steps = None,
     epochs: o.Epochs = None,
     train_limit: o.TrainLimit = None,
+    train_fraction: o.TrainFraction = None,
+    shots: o.Shots = None,
+    validation: o.ValidationOption = None,
     folds: o.FoldsOption = None,
     final: o.FinalOption = None,
     max_seconds: o.MaxSeconds = None,
@@ -112,12 +116,15 @@ def run(
     o.limit_cache(cache_limit)
     o.set_data_root(data_root)
     catalog = Catalog.discover()
-    protocol = o.patch(
+    protocol = patch(
         trials,
         read_seeds(seeds, seed),
         max_steps,
         epochs,
         train_limit,
+        train_fraction,
+        shots,
+        validation,
         max_seconds,
         precision,
         sampler,
@@ -153,6 +160,9 @@ def plan(
     max_steps: o.Steps = None,
     epochs: o.Epochs = None,
     train_limit: o.TrainLimit = None,
+    train_fraction: o.TrainFraction = None,
+    shots: o.Shots = None,
+    validation: o.ValidationOption = None,
     folds: o.FoldsOption = None,
     final: o.FinalOption = None,
     max_seconds: o.MaxSeconds = None,
@@ -172,12 +182,15 @@ def plan(
 
     o.set_data_root(data_root)
     catalog = Catalog.discover()
-    protocol = o.patch(
+    protocol = patch(
         trials,
         read_seeds(seeds, seed),
         max_steps,
         epochs,
         train_limit,
+        train_fraction,
+        shots,
+        validation,
         max_seconds,
         precision,
         sampler,

@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tlbench.cli.board.board_choice import BoardChoice, chosen_rows, view_of, with_chosen_tasks, with_metric
 from tlbench.cli.board.board_files import format_of, renderer_of
@@ -15,6 +15,7 @@ from tlbench.cli.text_tables import console
 from tlbench.contracts.cell import Cell, Plan
 from tlbench.contracts.errors import StoreError, UsageError
 from tlbench.contracts.metric import Metric
+from tlbench.contracts.published.reference import Reference
 from tlbench.contracts.record import Record
 from tlbench.metrics import METRICS
 from tlbench.results.columns import PENDING
@@ -73,7 +74,7 @@ def _print_board(
         if index.is_empty:
             ranks.start(index.count_predictions())
         recorded = index.summaries(_complain)
-        title, summaries, planned = _selected(store, index, recorded, suite, everything)
+        title, summaries, planned, references = _selected(store, index, recorded, suite, everything)
         if not summaries.cells:
             raise StoreError(f"{store.root}: no records here yet; `tlbench run --out {store.root}` makes some")
         inside = _count_recorded(summaries)
@@ -92,7 +93,7 @@ def _print_board(
 
         chosen = with_ensembles(chosen, summaries, metrics, StoredSplits(store), _note)
     ids = [summary.cell for summary in recorded.cells]
-    view = view_of(choice, chosen, metrics, hidden, len(ids) - inside, distinct_length(ids))
+    view = view_of(choice, chosen, metrics, hidden, len(ids) - inside, distinct_length(ids), references)
     command = _command(suite, everything, choice)
     for file in files:
         write_durably(file, _rendered(chosen, title, command, format_of(file), view).encode())
@@ -198,12 +199,19 @@ def frame(store: Store, records: Sequence[Record], expected: Sequence[Cell]) -> 
     return table
 
 
-def _selected(
-    store: Store, index: Index, summaries: Summaries, suite: str | None, everything: bool
-) -> tuple[str, Summaries, list[str]]:
-    """Returns the title, the cells to show, and the ids of the planned cells; no ids if all records are shown."""
+class _Selected(NamedTuple):
+    """What a leaderboard shows."""
+
+    title: str
+    summaries: Summaries
+    planned: Sequence[str] = ()
+    """Ids of the planned cells; none if all records are shown."""
+    references: tuple[Reference, ...] = ()
+
+
+def _selected(store: Store, index: Index, summaries: Summaries, suite: str | None, everything: bool) -> _Selected:
     if everything:
-        return "all records", summaries, []
+        return _Selected("all records", summaries, references=store.references())
     if suite is not None:
         from tlbench.catalog.catalog import Catalog
         from tlbench.planning.plan import plan as plan_suite
@@ -214,21 +222,22 @@ def _selected(
         return _planned(summaries, plan_suite(read_suite(catalog.suite(suite)), catalog, here=False))
     last = index.planned()
     if last is None:
-        return "all records", summaries, []
+        return _Selected("all records", summaries)
     title, ids = last
     if {summary.cell for summary in summaries.cells}.issuperset(ids):
         # The run is finished, so the ids are enough and the plan, which may be large, is not read.
         selected = set(ids)
-        return title, summaries.subset(summary for summary in summaries.cells if summary.cell in selected), ids
+        some = summaries.subset(summary for summary in summaries.cells if summary.cell in selected)
+        return _Selected(title, some, ids, store.references())
     plan = store.plan()
-    return ("all records", summaries, []) if plan is None else _planned(summaries, plan)
+    return _Selected("all records", summaries) if plan is None else _planned(summaries, plan)
 
 
-def _planned(summaries: Summaries, plan: Plan) -> tuple[str, Summaries, list[str]]:
+def _planned(summaries: Summaries, plan: Plan) -> _Selected:
     cells = {cell.id: cell for cell in plan.cells}
     some = summaries.subset(summary for summary in summaries.cells if summary.cell in cells)
     some.add_missing(cells)
-    return plan.suite, some, list(cells)
+    return _Selected(plan.suite, some, list(cells), plan.references)
 
 
 def _table(

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.cli.shell.completion import complete_suite
 from tlbench.cli.shell.name_options import named
-from tlbench.contracts.cell import Final, Plan, Precision, Pruner, Sampler
+from tlbench.contracts.cell import Final, Plan, Pruner, Sampler
 from tlbench.contracts.errors import UsageError
+from tlbench.contracts.identity.amount import ValidationAmount
 from tlbench.modeling.disk import cache_settings
 from tlbench.planning.baselines import baseline_blocks
 from tlbench.planning.capacity import Room
@@ -87,6 +87,29 @@ Set = Annotated[
 Steps = Annotated[int | None, typer.Option(min=1, metavar="N", help="Optimiser steps of a fit.")]
 Epochs = Annotated[float | None, typer.Option(metavar="N", help="Passes over the training examples of a fit.")]
 TrainLimit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Training examples that a fit may see.")]
+TrainFraction = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SHARE|LIST",
+        help="Share of the training and of the validation examples that a fit may see, or several: 0.1 or 0.01,0.1,1.",
+    ),
+]
+Shots = Annotated[
+    str | None,
+    typer.Option(
+        metavar="K|LIST",
+        help="Training and validation examples of each class that a fit may see, or several: 8 or 1,8,64. Each seed"
+        " draws other training examples.",
+    ),
+]
+ValidationOption = Annotated[
+    ValidationAmount | None,
+    typer.Option(
+        "--validation",
+        help="With --shots or --train-fraction: as little validation data as training data, or the whole split.",
+        show_default=False,
+    ),
+]
 FoldsOption = Annotated[
     int | None,
     typer.Option(
@@ -183,42 +206,6 @@ def selection(
     )
 
 
-def patch(
-    trials: int | None = None,
-    seeds: int | tuple[int, ...] | None = None,
-    max_steps: int | None = None,
-    epochs: float | None = None,
-    train_limit: int | None = None,
-    max_seconds: float | None = None,
-    precision: Precision | None = None,
-    sampler: Sampler | None = None,
-    pruner: Pruner | None = None,
-    folds: int | None = None,
-    final: Final | None = None,
-) -> Patch:
-    """Returns the fields of the protocol that the command line sets.
-
-    Raises:
-        UsageError: A number is out of range, or there are both `--max-steps` and `--epochs`.
-    """
-    options: dict[str, Any] = {
-        "trials": trials,
-        "seeds": seeds,
-        "max_steps": max_steps,
-        "epochs": _positive("--epochs", epochs),
-        "train_limit": train_limit,
-        "max_seconds": _positive("--max-seconds", max_seconds),
-        "precision": precision,
-        "sampler": sampler,
-        "pruner": pruner,
-        "folds": folds,
-        "final": final,
-    }
-    if max_steps is not None and epochs is not None:
-        raise UsageError("give --max-steps or --epochs, not both")
-    return Patch(**{name: value for name, value in options.items() if value is not None})
-
-
 def planned(
     catalog: Catalog, suite: str | None, selection: Selection, room: Room | None = None, fetch: bool = False
 ) -> Plan:
@@ -310,9 +297,3 @@ def check_device(device: str) -> None:
     """
     if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", device):
         raise UsageError(f"--device {device}: not a device; give auto, cpu, cuda or cuda:N")
-
-
-def _positive(option: str, value: float | None) -> float | None:
-    if value is not None and not (value > 0 and math.isfinite(value)):
-        raise UsageError(f"{option} {value:g}: must be above 0 and finite")
-    return value

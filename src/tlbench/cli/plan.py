@@ -105,6 +105,8 @@ def protocol_text(protocol: Protocol) -> str:
         parts.append(f"{protocol.epochs:g} {'epoch' if protocol.epochs == 1 else 'epochs'}")
     if protocol.train_limit:
         parts.append(f"{protocol.train_limit} examples")
+    if text := protocol.amount.text:
+        parts.append(f"{text} (whole validation)" if protocol.amount.validation == "whole" else text)
     if protocol.stop != "none" and len(protocol.seeds) > 1:
         parts.append(f"may stop for {protocol.stop}")
     if protocol.max_seconds:

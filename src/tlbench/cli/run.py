@@ -68,7 +68,8 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
             not_recorded = summary.not_recorded
     ids = {cell.id for cell in plan.cells}
     records = board.load(store, ids)
-    table, view = board.frame(store, records, plan.cells), View(id_digits=distinct_length(store.attempts()))
+    table = board.frame(store, records, plan.cells)
+    view = View(references=plan.references, id_digits=distinct_length(store.attempts()))
     board.print_table(terminal, table, plan.suite, view)
     for cell, reason in not_recorded[:10]:
         print(f"not run: {printable(cell.title)}: {printable(reason)}", file=sys.stderr)

@@ -19,7 +19,6 @@ changes no existing id. The table's value for a new field must give the behaviou
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping
 from functools import lru_cache
@@ -28,6 +27,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from tlbench.contracts.identity.amount import Amount, ValidationAmount
+from tlbench.contracts.identity.digests import digest, encoded, normalised
+from tlbench.contracts.published.reference import Reference
 from tlbench.contracts.space import Override, Value
 
 FITS_PREFIX_LENGTH = 6
@@ -42,6 +44,7 @@ Final = Literal["train", "train+validation"]
 Stop = Literal["none", "futility"]
 FitPurpose = Literal["search", "final"]
 PositiveInt = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Fraction = Annotated[float, Meta(gt=0, le=1)]
 Folds = Annotated[int, Meta(ge=2, le=1000)]
 Seed = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
@@ -67,6 +70,15 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     train_limit: PositiveInt | None = None
     """Number of training examples that a fit may see; None for all. With `folds` it is the number of examples that are
     divided into folds, and that the winner is fitted on."""
+    train_fraction: Fraction | None = None
+    """Share of the training examples that a fit may see, drawn like a `train_limit` of as many; None or 1 for all."""
+    shots: PositiveInt | None = None
+    """Number of training examples of each class that a fit may see, drawn anew by each seed; None for all.
+
+    With folds, `shots` and `train_fraction` are of train and validation together. `data/subsets.py` has the rules."""
+    validation: ValidationAmount = "limited"
+    """With `shots` or `train_fraction`: whether a trial is validated on as many examples of each class, or on the same
+    share, of the validation split, or on the whole split. A `train_limit` leaves the split whole."""
     folds: Folds | None = None
     """Number of folds of the search; None to validate each trial on the task's validation split.
 
@@ -113,11 +125,15 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("folds fit the winner on train and validation: set final to train+validation")
         if self.folds is not None and self.pruner != "none":
             raise ValueError("a pruner stops one fit, and a trial with folds is several: choose pruner or folds")
-        if self.trains_on_validation and self.folds is None and self.train_limit is not None:
-            raise ValueError(
-                "train_limit limits the training split, and final=train+validation adds all of validation to it: leave "
-                "one out, or set folds, whose limit is of train and validation together"
-            )
+        amount = self.amount
+        if self.trains_on_validation:
+            amount.check_with_validation()
+
+    @property
+    def amount(self) -> Amount:
+        """The amount of labelled data that a fit may see."""
+        fraction = None if self.train_fraction == 1 else self.train_fraction
+        return Amount(self.train_limit, self.shots, fraction, self.validation, self.folds is not None)
 
     @property
     def trains_on_validation(self) -> bool:
@@ -179,12 +195,12 @@ class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         # Two digests, so that the beginning depends on the fits alone.
         fits = self._fit_fields()
         everything = fits + _changed_fields(self.protocol, "search") + _changed_fields(self.protocol, "cell")
-        return _digest(fits)[:FITS_PREFIX_LENGTH] + _digest(everything)[: 16 - FITS_PREFIX_LENGTH]
+        return digest(fits)[:FITS_PREFIX_LENGTH] + digest(everything)[: 16 - FITS_PREFIX_LENGTH]
 
     @property
     def fits_id(self) -> str:
         """An identifier of sixteen hex digits, equal for cells whose fits differ at most in params and seed."""
-        return _digest(self._fit_fields())
+        return digest(self._fit_fields())
 
     @property
     def search_id(self) -> str:
@@ -194,7 +210,7 @@ class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         are the same as the trials of a search of 16. The grid sampler is an exception: its grid depends on the number
         of trials.
         """
-        return _digest(self._fit_fields() + _changed_fields(self.protocol, "search") + _encoded(self.protocol.seeds[0]))
+        return digest(self._fit_fields() + _changed_fields(self.protocol, "search") + encoded(self.protocol.seeds[0]))
 
     def fit_id(self, params: Mapping[str, Value], seed: int, purpose: FitPurpose = "search") -> str:
         """Returns an identifier of sixteen hex digits, equal for the same fit in two cells.
@@ -202,10 +218,10 @@ class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         One of these cells can therefore reuse the result of the other. The purpose matters only if the final fits have
         other training data than those of the search.
         """
-        fit: list[Any] = [_normalised(dict(params)), seed]
+        fit: list[Any] = [normalised(dict(params)), seed]
         if purpose == "final" and self.protocol.trains_on_validation:
             fit.append(self.protocol.final)
-        return _digest(self._fit_fields() + _encoded(fit))
+        return digest(self._fit_fields() + encoded(fit))
 
     def _fit_fields(self) -> bytes:
         # Empty fields are left out, like a protocol's defaults: a field that is added later must not change old ids.
@@ -215,8 +231,8 @@ class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.needs:
             fields["needs"] = [_ref_key(need) for need in self.needs]
         if self.space:
-            fields["space"] = {name: _normalised(override) for name, override in self.space.items()}
-        return _encoded(fields) + _changed_fields(self.protocol, "fit")
+            fields["space"] = {name: normalised(override) for name, override in self.space.items()}
+        return encoded(fields) + _changed_fields(self.protocol, "fit")
 
     @property
     def title(self) -> str:
@@ -243,6 +259,9 @@ DEFAULTS: dict[str, Default] = {
     "max_steps": Default(None, "fit"),
     "epochs": Default(None, "fit"),
     "train_limit": Default(None, "fit"),
+    "train_fraction": Default(None, "fit"),
+    "shots": Default(None, "fit"),
+    "validation": Default("limited", "fit"),
     "folds": Default(None, "fit"),
     "final": Default("train", "cell"),
     # A cell that runs out of time is recorded with its limit, and run again by a run with a higher limit.
@@ -256,8 +275,7 @@ DEFAULTS: dict[str, Default] = {
 }
 """One row per field of `Protocol`. Rows may be added but never changed, even if the default in `Protocol` changes.
 
-A future field that changes which examples are trained on (shots, groups) belongs to the fit. `final` belongs to the
-cell and, where it adds validation to the training data, to the final fits (see `Cell.fit_id`).
+A field that changes which examples are trained on belongs to the fit; for `final` see `Cell.fit_id`.
 """
 
 
@@ -267,41 +285,23 @@ def _changed_fields(protocol: Protocol, part: Part) -> bytes:
     """Returns as JSON those fields of one identity whose values differ from `DEFAULTS`."""
     if part == "search" and not protocol.is_searched:
         # With one setting the sampler and the pruner have no effect, so they must not make another cell.
-        return _encoded({})
+        return encoded({})
     # `refit` has no effect if the winner is always fitted again, and `stop` has none if there is only one seed.
-    no_effect = {"refit": protocol.trains_on_validation, "stop": len(protocol.seeds) == 1}
+    no_effect = {
+        "refit": protocol.trains_on_validation,
+        "stop": len(protocol.seeds) == 1,
+        "train_fraction": protocol.amount.fraction is None,
+        "validation": not msgspec.structs.replace(protocol, validation="limited").amount.limits_validation,
+    }
     names = [name for name, default in DEFAULTS.items() if default.part == part and not no_effect.get(name)]
     values = {name: getattr(protocol, name) for name in names}
-    return _encoded({name: _normalised(value) for name, value in values.items() if value != DEFAULTS[name].value})
+    return encoded({name: normalised(value) for name, value in values.items() if value != DEFAULTS[name].value})
 
 
 @lru_cache(maxsize=65536)
 def _ref_key(ref: Ref) -> str | list[str | int]:
     # Version 1 is left out, so that an object that has never changed has a name alone as its key.
     return ref.name if ref.version == 1 else [ref.name, ref.version]
-
-
-def _normalised(value: Any) -> Any:
-    """Returns a normal form, equal for equivalent values: 1.0 becomes 1, [x] becomes x, and None is dropped."""
-    if isinstance(value, msgspec.Struct):
-        return {name: _normalised(part) for name, part in msgspec.structs.asdict(value).items() if part is not None}
-    if isinstance(value, dict):
-        return {name: _normalised(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_normalised(part) for part in value] if len(value) != 1 else _normalised(value[0])
-    # Above 2**53 a float no longer holds every integer, so that two different numbers could become one.
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
-    return value
-
-
-# Deterministic order: dictionaries are encoded by sorted key, so that equal values give equal bytes.
-_encoded = msgspec.json.Encoder(order="deterministic").encode
-
-
-def _digest(content: bytes) -> str:
-    # 64 bits: two of a million cells get the same id with a probability of 3e-8.
-    return hashlib.sha256(content).hexdigest()[:16]
 
 
 class Skip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -312,8 +312,9 @@ class Skip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The cells of a run, in the order in which they are fitted, and the combinations that the run skips."""
+    """The cells of a run in the order in which they are fitted, skipped combinations, and published scores of cells."""
 
     suite: str
     cells: tuple[Cell, ...]
     skips: tuple[Skip, ...] = ()
+    references: tuple[Reference, ...] = ()

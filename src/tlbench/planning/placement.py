@@ -53,15 +53,20 @@ class Placement:
         return {self.catalog.strategy(name).ref.name for name in block.strategies}
 
     def _check_one_protocol(self, name: str, blocks: Sequence[SuiteBlock]) -> None:
-        groups: dict[Protocol, list[str]] = {}
+        groups: dict[tuple[Protocol, ...], list[str]] = {}
         for block in blocks:
-            groups.setdefault(self.suite.protocol_of(block, self.protocol), []).extend(block.strategies)
+            protocols = tuple(self.suite.protocols_of(block, self.protocol))
+            groups.setdefault(protocols, []).extend(block.strategies)
         if len(groups) < 2:
             return
-        fields = [field for field in Protocol.__struct_fields__ if len({getattr(one, field) for one in groups}) > 1]
+        fields = [
+            field
+            for field in Protocol.__struct_fields__
+            if len({tuple(getattr(one, field) for one in protocols) for protocols in groups}) > 1
+        ]
         choices = " or ".join(
-            f"as {', '.join(dict.fromkeys(strategies))} ({_values(protocol, fields)})"
-            for protocol, strategies in groups.items()
+            f"as {', '.join(dict.fromkeys(strategies))} ({_values(protocols, fields)})"
+            for protocols, strategies in groups.items()
         )
         options = " or ".join(f"--like '{strategies[0]}'" for strategies in groups.values())
         raise UsageError(f"suite {self.suite.name}: {name} could run {choices}: give {options}")
@@ -71,8 +76,11 @@ def _base(name: str) -> str:
     return parse(name)[0].rpartition("/")[2]
 
 
-def _values(protocol: Protocol, fields: Sequence[str]) -> str:
-    values = {field: getattr(protocol, field) for field in fields}
+def _values(protocols: Sequence[Protocol], fields: Sequence[str]) -> str:
+    values: dict[str, object] = {}
+    for field in fields:
+        several = list(dict.fromkeys(getattr(protocol, field) for protocol in protocols))
+        values[field] = several if len(several) > 1 else several[0]
     return ", ".join(
         f"no {field}" if value is None else f"{field}={msgspec.json.encode(value).decode()}"
         for field, value in values.items()

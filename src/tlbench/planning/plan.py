@@ -7,6 +7,7 @@ cells are already finished. Planning loads no model, and takes seconds for a hun
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
 import msgspec
 
@@ -19,9 +20,11 @@ from tlbench.contracts.errors import PluginError, SuiteError, UsageError
 from tlbench.contracts.space import Override, is_fixed, narrow
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
+from tlbench.data.subsets import no_shots
 from tlbench.planning.capacity import Room, Sizes, too_large
 from tlbench.planning.needs import needed_by, own_task
 from tlbench.planning.presence import Presence, reason_of
+from tlbench.planning.published.planned_references import references_of
 from tlbench.planning.selection import Selection, select_blocks
 from tlbench.planning.settings import apply_settings
 from tlbench.planning.space_context import space_about
@@ -65,7 +68,7 @@ def plan(
                 cells.setdefault(planned.id, planned)
     if not cells and not skips:
         raise UsageError(f"suite {suite.name}: no cell matches this selection; +NAME adds a name to an axis")
-    return Plan(suite.name, tuple(cells.values()), tuple(skips))
+    return Plan(suite.name, tuple(cells.values()), tuple(skips), references_of(suite, catalog, cells))
 
 
 class _Planner:
@@ -86,7 +89,7 @@ class _Planner:
 
     def block(self, block: SuiteBlock) -> Iterator[Cell | Skip]:
         try:
-            protocol = self._suite.protocol_of(block, self._last)
+            protocols = self._suite.protocols_of(block, self._last)
         except (msgspec.ValidationError, ValueError) as error:
             raise UsageError(f"protocol: {error}") from None
         catalog = self._catalog
@@ -101,15 +104,10 @@ class _Planner:
                 )
         # Baselines first, once per task and not once per backbone. Then neighbours share a backbone and a task, so that
         # a worker can keep weights, tokens and activations from one cell to the next.
-        for task in tasks:
-            for strategy, _ in strategies:
-                if not strategy.item.uses_backbone:
-                    yield self._cell(None, task, strategy, protocol, spaces[strategy.ref.name])
-        for backbone in backbones:
-            for task in tasks:
-                for strategy, _ in strategies:
-                    if strategy.item.uses_backbone:
-                        yield self._cell(backbone, task, strategy, protocol, spaces[strategy.ref.name])
+        for backbone in (None, *backbones):
+            for task, protocol, (strategy, _) in product(tasks, protocols, strategies):
+                if strategy.item.uses_backbone == (backbone is not None):
+                    yield self._cell(backbone, task, strategy, protocol, spaces[strategy.ref.name])
 
     def _cell(
         self,
@@ -124,6 +122,7 @@ class _Planner:
         try:
             reason = self._unsupported_metric(task.item) or _why_not(item, task.item, strategy.item, self._here)
             reason = reason or (self._presence.missing(item) if item else None)
+            reason = reason or (no_shots(task.item.output) if protocol.shots else None)
             reason = reason or _no_validation(strategy.item, protocol)
             reason = reason or self._too_large(backbone, task, strategy)
             reason, needs = (reason, ()) if reason else self._needs(strategy, task)

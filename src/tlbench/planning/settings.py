@@ -17,6 +17,8 @@ from tlbench.contracts.space import Override, Space, Value, narrow
 from tlbench.planning.space_context import space_about
 from tlbench.planning.suite import Patch, Suite, SuiteBlock, readable
 
+_LISTED = {"seeds", "shots", "train_fraction"}
+"""Fields of the protocol that may have several values, separated by commas."""
 SCOPES = {"space": "a hyperparameter", "strategy": "a parameter", "protocol": "a field of the protocol"}
 """What a name can refer to, by scope: the optional word before the dot, as in `space.lr=1e-4`."""
 
@@ -129,7 +131,7 @@ def _with_field(setting: NamedValue, applied: Applied) -> Applied:
     protocol = applied.protocol
     if getattr(protocol, setting.name) is not msgspec.UNSET:
         raise UsageError(f"{setting.text}: another option sets {setting.name}: give one of them")
-    given = setting.value.split(",") if setting.name == "seeds" and "," in setting.value else setting.value
+    given = setting.value.split(",") if setting.name in _LISTED and "," in setting.value else setting.value
     values = [part for part in given if part.strip()] if isinstance(given, list) else given
     try:
         # Not strict, since every value is text here.
@@ -212,7 +214,7 @@ def _spaces(applied: Applied, catalog: Catalog) -> Iterator[tuple[str, Space]]:
                 for backbone in block.backbones or (None,):
                     item = catalog.backbone(backbone).item if backbone else None
                     try:
-                        about = space_about(catalog.task(task).item, applied.suite.protocol_of(block), item)
+                        about = space_about(catalog.task(task).item, applied.suite.protocols_of(block)[0], item)
                         space |= strategy.space(about)
                     # A combination that cannot run, or a plugin's mistake: the plan reports either.
                     except (Exception, SystemExit):

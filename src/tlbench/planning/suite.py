@@ -16,18 +16,27 @@ lr = { low = 1e-5, high = 1e-4 }
 from __future__ import annotations
 
 import tomllib
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from tlbench.contracts.cell import Final, Folds, PositiveInt, Precision, Protocol, Pruner, Sampler, Seed, Stop
+from tlbench.contracts.cell import Final, Folds, Fraction, PositiveInt, Precision, Protocol, Pruner, Sampler, Seed, Stop
 from tlbench.contracts.errors import SuiteError
+from tlbench.contracts.identity.amount import Amount, ValidationAmount
+from tlbench.contracts.published.reference import PublishedScore
 from tlbench.contracts.space import Override
 from tlbench.planning.suite_keys import check_keys
 
 Names = Annotated[tuple[Annotated[str, Meta(min_length=1)], ...], Meta(max_length=10_000)]
+
+
+_AMOUNTS = ("train_limit", "train_fraction", "shots")
+"""Fields that say how many training examples a fit may see, of which a protocol has at most one."""
+_AXES = ("train_fraction", "shots")
+"""Fields that may have several values."""
 
 
 class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -42,6 +51,11 @@ class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     max_steps: PositiveInt | UnsetType = UNSET
     epochs: Annotated[float, Meta(gt=0)] | UnsetType = UNSET
     train_limit: PositiveInt | UnsetType = UNSET
+    train_fraction: Fraction | tuple[Fraction, ...] | UnsetType = UNSET
+    """A list makes one protocol for each share."""
+    shots: PositiveInt | tuple[PositiveInt, ...] | UnsetType = UNSET
+    """A list makes one protocol for each number."""
+    validation: ValidationAmount | UnsetType = UNSET
     folds: Folds | UnsetType = UNSET
     final: Final | UnsetType = UNSET
     max_seconds: Annotated[float, Meta(gt=0)] | UnsetType = UNSET
@@ -52,10 +66,11 @@ class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     pruner: Pruner | UnsetType = UNSET
     lag: PositiveInt | UnsetType = UNSET
 
-    def apply(self, protocol: Protocol) -> Protocol:
-        """Returns the protocol with these fields replaced.
+    def apply(self, protocol: Protocol) -> list[Protocol]:
+        """Returns the protocol with these fields replaced: one for each of several values of `shots` and the like.
 
-        A patch with only `max_steps` or `epochs` unsets the other, and one with `folds` but without `final` sets
+        A patch with only `max_steps` or `epochs` unsets the other, as does one with only `train_limit`,
+        `train_fraction` or `shots` the other two, and one with `folds` but without `final` sets
         `final` to "train+validation", without which there are no folds.
 
         Raises:
@@ -69,11 +84,16 @@ class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
             changes["epochs"] = None
         if "epochs" in changes and "max_steps" not in changes:
             changes["max_steps"] = None
+        if changes.keys() & _AMOUNTS:
+            changes = {**dict.fromkeys(_AMOUNTS), **changes}
         if "folds" in changes:
             changes.setdefault("final", "train+validation")
         fields = {**msgspec.structs.asdict(protocol), **changes}
+        several = [[(name, one) for one in values] for name in _AXES if isinstance(values := fields[name], tuple)]
         # Not structs.replace, which would check none of the annotations.
-        return msgspec.convert(fields, Protocol)
+        found = [msgspec.convert({**fields, **dict(chosen)}, Protocol) for chosen in product(*several)]
+        # A share of 1 is no limit, so the cell is the same as one without a share.
+        return [msgspec.structs.replace(one, train_fraction=one.amount.fraction) for one in found]
 
 
 class SuiteBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,6 +107,36 @@ class SuiteBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Overrides of the suite's protocol."""
 
 
+class SuiteReference(PublishedScore, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One `[[references]]` table: a published score, and the cells of the suite that repeat its setting.
+
+    Raises:
+        ValueError: More than one of `train_limit`, `train_fraction` and `shots` is given; and as `PublishedScore`.
+    """
+
+    task: str
+    strategy: str
+    backbone: str = ""
+    """Empty for a strategy without a backbone."""
+    train_limit: PositiveInt | None = None
+    train_fraction: Fraction | None = None
+    shots: PositiveInt | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = self.amount
+
+    @property
+    def amount(self) -> Amount:
+        """How many labelled examples the repeating cell sees; its `validation` is not compared."""
+        return Amount(self.train_limit, self.shots, self.train_fraction)
+
+    @property
+    def score(self) -> PublishedScore:
+        """The published score alone."""
+        return PublishedScore(**{name: getattr(self, name) for name in PublishedScore.__struct_fields__})
+
+
 class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The content of a suite file; the fields of this class, `SuiteBlock` and `Patch` are the keys of the file."""
 
@@ -97,9 +147,11 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     protocol: Patch = Patch()
     space: dict[str, dict[str, Override]] = {}
     """Fixed or narrowed hyperparameters, by strategy; a name without parameters covers all variants of a strategy."""
+    references: tuple[SuiteReference, ...] = ()
+    """Published scores to show beside those of the cells that repeat their setting."""
 
-    def protocol_of(self, block: SuiteBlock, last: Patch = Patch()) -> Protocol:  # noqa: B008 - frozen
-        """Returns the protocol of a block.
+    def protocols_of(self, block: SuiteBlock, last: Patch = Patch()) -> list[Protocol]:  # noqa: B008 - frozen
+        """Returns the protocols of a block: one, or one for each value of a field with several.
 
         Args:
             block: A block of this suite, whose fields override the suite's.
@@ -108,13 +160,18 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Raises:
             ValueError: The combination is not a valid protocol.
         """
-        return last.apply(block.protocol.apply(self.protocol.apply(Protocol())))
+        found = [Protocol()]
+        for patch in (self.protocol, block.protocol, last):
+            # Several values that a later patch replaces leave equal protocols, of which one is kept.
+            found = list(dict.fromkeys(new for one in found for new in patch.apply(one)))
+        return found
 
 
 _KEYS = {
     "": Suite.__struct_fields__,
     "cells": SuiteBlock.__struct_fields__,
     "protocol": Patch.__struct_fields__,
+    "references": SuiteReference.__struct_fields__,
 }
 
 
@@ -142,7 +199,7 @@ def read_suite(path: Path) -> Suite:
         suite = msgspec.convert(raw, Suite)
         # Merged only to be checked: each table alone can be valid and their combination not.
         for block in suite.cells:
-            suite.protocol_of(block)
+            suite.protocols_of(block)
     except (msgspec.ValidationError, ValueError) as error:
         raise SuiteError(f"{path}: {readable(error)}") from None
     return suite if suite.name else msgspec.structs.replace(suite, name=path.stem)

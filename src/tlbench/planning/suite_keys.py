@@ -21,7 +21,7 @@ def check_keys(suite: Mapping[str, Any], keys: Mapping[str, tuple[str, ...]]) ->
 
     Args:
         suite: The content of the file.
-        keys: The keys of each table: "" for the top of the file, "cells" and "protocol".
+        keys: The keys of each table: "" for the top of the file, "cells", "protocol" and "references".
 
     Raises:
         ValueError: There is an unknown key; the message says where, and what was meant.
@@ -42,6 +42,9 @@ def _tables(suite: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, A
         yield from _table(f"cells[{number}]", "cells", block)
         if isinstance(block, dict):
             yield from _table(f"cells[{number}].protocol", "protocol", block.get("protocol"))
+    references = suite.get("references")
+    for number, reference in enumerate(references if isinstance(references, list) else ()):
+        yield from _table(f"references[{number}]", "references", reference)
 
 
 def _table(path: str, kind: str, content: object) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
@@ -53,7 +56,8 @@ def _hint(key: str, table: str, keys: Mapping[str, tuple[str, ...]]) -> str:
     meant = _ALIASES.get(key, key)
     if meant in keys[table]:
         return f"; did you mean {meant}?"
-    others = [other for other, known in keys.items() if meant in known and other != table]
+    # Not "references", whose keys `task`, `backbone` and `strategy` are more often misspelt keys of [[cells]].
+    others = [other for other, known in keys.items() if meant in known and other not in {table, "references"}]
     if others:
         where = {"": "at the top of the file", "cells": "in [[cells]]", "protocol": "in [protocol]"}[others[0]]
         where = "in protocol = { ... } of these cells" if (table, others[0]) == ("cells", "protocol") else where

@@ -81,6 +81,8 @@ COLUMNS: dict[str, str] = {
     "max_steps": "Int64",
     "epochs": "float64",
     "train_limit": "Int64",
+    "train_fraction": "float64",
+    "shots": "Int64",
     "folds": "Int64",
     "final": "str",
     "device": "str",
@@ -134,6 +136,8 @@ COLUMNS: dict[str, str] = {
 - `overlap` is the number of test examples whose inputs are equal to those of an example of train or validation.
 - `at_floor` is the number of seeds whose fit cannot be told from a constant answer; missing for floors without a
   backbone, such as `majority`, and for records without this number.
+- `train_fraction` is the share of the training data, and `shots` the number of examples of each class, that fits may
+  see; `task` then names the amount, such as "trec (8 shots)", and only rows with equal amounts are compared.
 - `folds` is the number of folds of a search with cross-validation, and `final` the splits that the winner was fitted
   on.
 - `notes` tells how a row's provenance differs from that of most rows, how the provenance of some of its fits differs

@@ -34,6 +34,8 @@ _PROTOCOL_COLUMNS: dict[str, Callable[[Protocol], Any]] = {
     "max_steps": lambda protocol: protocol.max_steps,
     "epochs": lambda protocol: protocol.epochs,
     "train_limit": lambda protocol: protocol.train_limit,
+    "train_fraction": lambda protocol: protocol.amount.fraction,
+    "shots": lambda protocol: protocol.shots,
     "folds": lambda protocol: protocol.folds,
     "final": lambda protocol: protocol.final,
 }
@@ -284,15 +286,20 @@ def _place_columns(cells: Sequence[CellSummary], all_places: Sequence[Place]) ->
 
 
 def _task_names(summaries: Summaries) -> list[str]:
-    """Returns the task's name for each summary, with the version if the task occurs in several versions."""
+    """Returns the name of each summary's task in tables: rows with different names are not compared.
+
+    The name has the amount of data with shots or a share of the training data, such as "trec (8 shots)", and the
+    version if the task occurs in several versions.
+    """
     versions: dict[str, set[int]] = defaultdict(set)
     kinds = [(summary.task, summary.setting_key) for summary in summaries.cells]
     names: dict[tuple[str, str], str] = {}
     for task, key in dict.fromkeys(kinds):
-        version = summaries.settings[key].task_version
-        versions[task].add(version)
-        names[task, key] = f"{task} (version {version})"
-    return [names[kind] if len(versions[kind[0]]) > 1 else kind[0] for kind in kinds]
+        versions[task].add(summaries.settings[key].task_version)
+    for task, key in dict.fromkeys(kinds):
+        version = f"version {summaries.settings[key].task_version}" if len(versions[task]) > 1 else ""
+        names[task, key] = ", ".join(filter(None, (version, summaries.settings[key].protocol.amount.text)))
+    return [f"{task} ({names[task, key]})" if names[task, key] else task for task, key in kinds]
 
 
 def _task_order(summaries: Summaries, tasks: Sequence[str], planned: Sequence[str]) -> list[str]:

@@ -96,8 +96,8 @@ class Rehearsal:
 
     def data(self, split: Literal["train", "validation"] = "validation") -> Data:
         """Returns the featurized examples of a split."""
-        splits = self._context.splits
-        return self._context.data(splits.train if split == "train" else splits.validation)
+        context = self._context
+        return context.data(context.splits.train if split == "train" else context.validation)
 
     def fit(self, params: Params | None = None, seed: int = 0, stop_below: Mapping[int, float] = NOTHING) -> Fitted:
         """Returns the outcome of one fit, including any exception that was raised; arguments as in `fit_batch`."""

@@ -147,6 +147,17 @@ def test_a_suite_is_shown_with_its_cells_and_protocols(output_of, tmp_path):
     assert "plan not possible here: unknown backbone 'toyy'" in output_of("show", suite)
 
 
+def test_a_suite_is_shown_with_its_published_scores(output_of, tmp_path):
+    suite = tmp_path / "zoo.toml"
+    suite.write_text(
+        '[[cells]]\ntasks = ["labels"]\nstrategies = ["any"]\n[[references]]\ntask = "labels"\nstrategy = "any"\n'
+        'metric = "accuracy"\nvalue = 0.79\nsetting = "9 draws"\nsource = "Somebody 2020"\nurl = "https://a.org/b"\n'
+    )
+    shown = output_of("show", suite)
+    assert "published 1 accuracy 0.79 of - | labels | any: 9 draws" in shown
+    assert "Somebody 2020: https://a.org/b" in shown
+
+
 def test_a_record_shows_what_was_measured_beside_the_estimate():
     cell = Cell(Ref("t"), Ref("s"), Protocol(), Ref("b"))
     record = Record(cell, "ok", memory=Memory(host_baseline_bytes=1 << 20, host_peak_bytes=3 << 30))

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from tlbench.contracts.identity.amount import Amount
 from tlbench.metrics import METRICS
 from tlbench.testing.faults import FROZEN, READS
 
@@ -167,10 +168,10 @@ def test_training_subsets_follow_the_seed_and_limit(runs):
     splits = runs.catalog.task("toy-tone").item
     from tlbench.running.splits import Splits
 
-    first, second = Splits(splits).subset(1, 8), Splits(splits).subset(1, 16)
+    first, second = Splits(splits).subset(1, Amount(8)), Splits(splits).subset(1, Amount(16))
     assert list(first) == list(second[:8])
-    assert list(Splits(splits).subset(2, 8)) != list(first)
-    rest = Splits(splits).unlabeled(1, 16)
+    assert list(Splits(splits).subset(2, Amount(8))) != list(first)
+    rest = Splits(splits).unlabeled(1, Amount(16))
     assert len(rest) == 48
     assert {e.id for e in rest}.isdisjoint(e.id for e in second)
     assert all(example.target is None for example in rest)
@@ -212,10 +213,10 @@ def test_the_subsets_of_a_cells_seeds_are_the_same_rows_as_one_by_one(runs):
     from tlbench.running.splits import Splits
 
     splits = Splits(runs.catalog.task("toy-tone").item)
-    pool, positions = splits.pool((0, 3), 20)
+    pool, positions = splits.pool((0, 3), Amount(20))
     for seed in (0, 3):
-        assert list(pool.take(positions[seed])) == list(splits.subset(seed, 20))
-    assert len(pool) == len({e.id for seed in (0, 3) for e in splits.subset(seed, 20)})
+        assert list(pool.take(positions[seed])) == list(splits.subset(seed, Amount(20)))
+    assert len(pool) == len({e.id for seed in (0, 3) for e in splits.subset(seed, Amount(20))})
 
 
 def test_seeds_see_their_own_subsets(runs):

@@ -11,6 +11,7 @@ import pytest
 
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import DataError, Diverged, PluginError
+from tlbench.contracts.identity.amount import ALL
 from tlbench.contracts.outputs import Predictions
 from tlbench.contracts.strategy import Job, Strategy
 from tlbench.contracts.task import Example, Examples
@@ -188,8 +189,8 @@ def test_examples_with_equal_inputs_and_groups_are_in_one_fold() -> None:
             )
 
     splits = Splits(Repeated(train=12, validation=4))
-    examples = splits.subset(0, None, "train+validation")
-    folds = splits.folds(3, 0, None)
+    examples = splits.subset(0, ALL, "train+validation")
+    folds = splits.folds(3, 0, ALL)
     for part in ("inputs", "group"):
         parts = [{getattr(examples[row], part) for row in fold} - {""} for fold in folds]
         assert sum(map(len, parts)) == len(set().union(*parts)) > 1

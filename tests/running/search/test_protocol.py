@@ -21,6 +21,6 @@ def test_the_lag_is_part_of_the_search_identity_and_not_of_the_fits():
 
 
 def test_a_suite_sets_the_lag():
-    assert msgspec.convert({"lag": 32}, Patch).apply(Protocol()).lag == 32
+    assert msgspec.convert({"lag": 32}, Patch).apply(Protocol())[0].lag == 32
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"lag": 0}, Patch)

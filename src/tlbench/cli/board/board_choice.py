@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.metric import Metric
+from tlbench.contracts.published.reference import Reference
 from tlbench.results.choice.added_columns import named_in, remarks
 from tlbench.results.choice.chosen_rows import hidden_text, matching_places, sorted_places
 from tlbench.results.choice.conditions import read_condition
@@ -164,7 +165,13 @@ def chosen_rows(table: Table, choice: BoardChoice, metrics: Mapping[str, Metric]
 
 
 def view_of(
-    choice: BoardChoice, table: Table, metrics: Mapping[str, Metric], hidden: int, elsewhere: int, id_digits: int
+    choice: BoardChoice,
+    table: Table,
+    metrics: Mapping[str, Metric],
+    hidden: int,
+    elsewhere: int,
+    id_digits: int,
+    references: tuple[Reference, ...] = (),
 ) -> View:
     """Returns the view with the chosen columns and remarks.
 
@@ -175,6 +182,7 @@ def view_of(
         hidden: Number of recorded rows that the options hide.
         elsewhere: Number of records of the folder that are outside the run or suite.
         id_digits: Number of digits that tell the cells of the folder apart.
+        references: Published scores to show beside ours.
 
     Raises:
         UsageError: A column is unknown.
@@ -190,6 +198,7 @@ def view_of(
         tuple(dict.fromkeys(name for column in chosen for name in column.frame)),
         (*((remark,) if remark else ()), *remarks(choice.added_columns)),
         hint,
+        references,
         id_digits,
     )
 

@@ -197,9 +197,14 @@ def _suite(catalog: Catalog, name: str) -> Facts:
         yield "", "strategies " + ", ".join(block.strategies)
         if block.backbones:
             yield "", "backbones " + ", ".join(block.backbones)
-        yield "", protocol_text(suite.protocol_of(block))
+        for protocol in suite.protocols_of(block):
+            yield "", protocol_text(protocol)
     for strategy, overrides in suite.space.items():
         yield f"space of {strategy}", ", ".join(f"{key} {_override(value)}" for key, value in overrides.items())
+    for number, one in enumerate(suite.references, start=1):
+        title = " | ".join((one.backbone or "-", one.task, one.strategy))
+        yield f"published {number}", f"{one.metric} {one.value:g} of {title}: {one.setting}"
+        yield "", f"{one.source}: {one.url}"
     try:
         planned = plan(suite, catalog)
         yield "plan", f"{len(planned.cells)} cells, {len(planned.skips)} skipped: `tlbench plan --suite {name}`"

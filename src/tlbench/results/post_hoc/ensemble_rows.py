@@ -140,7 +140,7 @@ def _add_summary(added: Summaries, ensemble: Ensemble, summaries: Summaries, met
 def _protocol(settings: list[Setting], ensemble: Ensemble) -> Protocol:
     """Returns a protocol with the settings that the protocols of all members have in common."""
     common: dict[str, Any] = {}
-    for name in ("max_steps", "epochs", "train_limit"):
+    for name in ("max_steps", "epochs", "train_limit", "train_fraction", "shots"):
         values = {getattr(setting.protocol, name) for setting in settings}
         common[name] = values.pop() if len(values) == 1 else None
     return Protocol(seeds=ensemble.seeds, **common)

@@ -23,6 +23,7 @@ import msgspec
 
 from tlbench.contracts.cell import Plan
 from tlbench.contracts.errors import StoreError
+from tlbench.contracts.published.reference import Reference
 from tlbench.contracts.record import FORMAT, Record
 from tlbench.results.records.commit_marks import COMMITTED, is_committed, mark_committed
 from tlbench.results.records.finite_numbers import not_finite
@@ -285,6 +286,19 @@ class Store:
             return msgspec.json.decode((self.root / "plan.json").read_bytes(), type=Plan)
         except (OSError, msgspec.DecodeError):
             return None
+
+    def references(self) -> tuple[Reference, ...]:
+        """Returns the published scores of the last run's plan, without decoding its cells."""
+        try:
+            return msgspec.json.decode((self.root / "plan.json").read_bytes(), type=_PlanReferences).references
+        except (OSError, msgspec.DecodeError):
+            return ()
+
+
+class _PlanReferences(msgspec.Struct):
+    """The part of `Plan` that `Store.references` decodes."""
+
+    references: tuple[Reference, ...] = ()
 
 
 def _lost_its_marker(root: Path) -> bool:

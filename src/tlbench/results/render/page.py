@@ -17,6 +17,7 @@ from tlbench.results.render.averages_legend import averages_legend
 from tlbench.results.render.escaping import LIMIT, printable
 from tlbench.results.render.legend import legend
 from tlbench.results.render.page_columns import SUMMARY, Column, Value
+from tlbench.results.render.published import LEGEND, PublishedRow, published_rows
 from tlbench.results.render.view import View
 
 if TYPE_CHECKING:
@@ -199,7 +200,13 @@ class Page:
         rows = [dict(zip(columns, kind, strict=True)) for kind in kinds]
         sentences = [*self.view.remarks, *legend([row for row in rows if row["status"] != PENDING])]
         sentences += averages_legend(self.averages) if self.summary else []
+        sentences += [LEGEND] if self.published else []
         return tuple(printable(sentence, _LEGEND_LIMIT) for sentence in sentences)
+
+    @cached_property
+    def published(self) -> tuple[PublishedRow, ...]:
+        """Published scores beside ours in the same settings."""
+        return published_rows(self.view.references, self._columns["cell"], self._rows)
 
     @property
     def is_shortened(self) -> bool:

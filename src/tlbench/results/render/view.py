@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tlbench.contracts.published.reference import Reference
 from tlbench.results.render.page_columns import RANKING, Column
 
 
@@ -19,6 +20,8 @@ class View:
     """Sentences on rows that are hidden, which are added to the legend."""
     hint: str = ""
     """A line for terminals on how to see more records, such as "2 more records here: --all"; or empty."""
+    references: tuple[Reference, ...] = ()
+    """Published scores to show beside the rows of the cells that repeat their settings."""
     id_digits: int | None = None
     """Number of leading digits of cells' ids that terminals show; None for as many as tell the table's cells apart."""
 

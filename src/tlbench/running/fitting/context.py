@@ -75,6 +75,11 @@ class CellContext:
         return self.session.catalog.metric(self.info.metric)
 
     @property
+    def validation(self) -> Examples:
+        """The examples on which trials are validated."""
+        return self.splits.validation_of(self.cell.protocol.amount)
+
+    @property
     def encoder(self) -> ReusableEncoder | None:
         """The encoder, or None for a strategy without a backbone."""
         return self.session.encoder(self.cell.backbone.name, self.precision) if self.cell.backbone else None
@@ -127,17 +132,17 @@ class CellContext:
             return self._folds[seed, fold]
         protocol = self.cell.protocol
         part = protocol.final if purpose == "final" else "train"
-        train, examples = self.train(seed, part), self.splits.subset(seed, protocol.train_limit, part)
+        train, examples = self.train(seed, part), self.splits.subset(seed, protocol.amount, part)
         if part == "train":
-            validation = self.splits.validation
+            validation = self.validation
             return FitData(train, self.data(validation), examples, validation, part)
         return FitData(train, None, examples, None, part, part)
 
     def _fold(self, seed: int, fold: int) -> FitData:
         protocol, part = self.cell.protocol, self.cell.protocol.final
         assert protocol.folds is not None
-        whole, examples = self.train(seed, part), self.splits.subset(seed, protocol.train_limit, part)
-        held_out = self.splits.folds(protocol.folds, seed, protocol.train_limit)[fold]
+        whole, examples = self.train(seed, part), self.splits.subset(seed, protocol.amount, part)
+        held_out = self.splits.folds(protocol.folds, seed, protocol.amount)[fold]
         others = sorted({*range(len(examples))}.difference(held_out))
         # The folds share the features of the whole data, so each example is encoded once for all folds and trials.
         return FitData(
@@ -148,14 +153,13 @@ class CellContext:
     def train(self, seed: int, part: Final = "train") -> Data:
         """Returns the featurised training subset of a seed, of train or of train and validation together.
 
-        With a limit, the features are selected from those of the union of all seeds' subsets, which is encoded once.
+        Where seeds have subsets, features are selected from those of the union of all subsets, which is encoded once.
         """
-        limit = self.cell.protocol.train_limit
-        whole = self.splits.labelled(part)
-        if limit is None or limit >= len(whole):
-            return self.data(whole)
+        amount = self.cell.protocol.amount
+        if self.splits.drawn(seed, amount, part) is None:
+            return self.data(self.splits.labelled(part))
         seeds = self.cell.protocol.seeds
-        pool, positions = self.splits.pool(seeds if seed in seeds else (seed,), limit, part)
+        pool, positions = self.splits.pool(seeds if seed in seeds else (seed,), amount, part)
         return self.data(pool).share(positions[seed])
 
     def examples(self, seed: int, fit_data: FitData) -> Callable[[SplitName], Examples | None]:
@@ -175,7 +179,7 @@ class CellContext:
 
     def unlabeled(self, seed: int, fit_data: FitData) -> Examples | None:
         """Returns the unlabelled examples of a fit, or None if there are none."""
-        return self.splits.unlabeled(seed, self.cell.protocol.train_limit, fit_data.part)
+        return self.splits.unlabeled(seed, self.cell.protocol.amount, fit_data.part)
 
     def other_backbone(self, name: str) -> LoadedBackbone:
         """Loads another backbone and returns it.

@@ -91,8 +91,8 @@ def _pooled_score(context: CellContext, seed: int, answers: Sequence[Predictions
     """Returns the primary metric of the predictions of all folds together."""
     protocol, info = context.cell.protocol, context.info
     assert protocol.folds is not None
-    examples = context.splits.subset(seed, protocol.train_limit, "train+validation")
-    folds = context.splits.folds(protocol.folds, seed, protocol.train_limit)
+    examples = context.splits.subset(seed, protocol.amount, "train+validation")
+    folds = context.splits.folds(protocol.folds, seed, protocol.amount)
     # Undoes the grouping by fold: predictions in the order of the examples, which does not depend on the folds.
     order = np.argsort(np.concatenate([np.asarray(fold, dtype=np.int64) for fold in folds]))
     scores = [one.scores for one in answers if one.scores is not None]

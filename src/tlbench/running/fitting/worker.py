@@ -197,7 +197,7 @@ def _predict_test(fitted: Fitted, order: FitOrder, context: CellContext) -> FitR
         return msgspec.structs.replace(result, status=status, reason=reason, traceback=trace)
     path = predictions_path(Path(order.folder), result.seed)
     scores.write_predictions(path, result.seed, examples, scored)
-    validation_predictions.write(Path(order.folder), result.seed, context.splits.validation, validated)
+    validation_predictions.write(Path(order.folder), result.seed, context.validation, validated)
     paid += result.encode_paid_seconds
     return msgspec.structs.replace(
         result,
@@ -210,7 +210,7 @@ def _predict_test(fitted: Fitted, order: FitOrder, context: CellContext) -> FitR
 
 def _scored_validation(predictions: Predictions, context: CellContext) -> Scored:
     """Returns a final fit's predictions of the validation split with its targets."""
-    info, targets = context.info, [example.target for example in context.splits.validation]
+    info, targets = context.info, [example.target for example in context.validation]
     return scored_of(info.output, targets, predictions, info.positive)
 
 
@@ -230,7 +230,7 @@ def _score_cell(order: FitOrder, context: CellContext) -> OrderResult:
         return OrderResult(misfits=misfits)
     made = scores.scores(answers, test, context.task.item, metrics, context.session.caught)
     gathered = scores.gather(folder, answers, test)
-    protocol, validation = context.cell.protocol, context.splits.validation
+    protocol, validation = context.cell.protocol, context.validation
     kept = validation_predictions.gather(folder, seeds, validation, protocol, context.info, metrics)
     return OrderResult(
         scores=made.scores,

@@ -51,6 +51,7 @@ def fit_kind(cell: Cell, purpose: str, place: str) -> FitKind:
     """
     protocol = cell.protocol
     budget = f"{place} {protocol.max_steps} {protocol.epochs} {protocol.train_limit} {protocol.precision}"
+    budget += f" {protocol.amount.text}" if protocol.amount.text else ""
     # A digest, because a task may be named by the user's own file, whose name may be long and private.
     task = hashlib.sha256(cell.task.name.encode()).hexdigest()[:12]
     return FitKind(cell.strategy.name, cell.backbone.name if cell.backbone else "", task, budget, purpose)

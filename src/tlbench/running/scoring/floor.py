@@ -72,7 +72,7 @@ def _constant_score(context: CellContext, seed: int) -> float | None:
     output, protocol = context.info.output, context.cell.protocol
     if not isinstance(output, Classes | MultiLabel | Scalar | TokenClasses):
         return None
-    train = context.splits.subset(seed, protocol.train_limit, protocol.final)
+    train = context.splits.subset(seed, protocol.amount, protocol.final)
     train_targets, targets = ([example.target for example in part] for part in (train, context.test()))
     if targets.count(targets[0]) == len(targets):
         return None

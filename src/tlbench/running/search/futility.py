@@ -54,9 +54,9 @@ def futility_of(catalog: Catalog, cell: Cell, info: TaskInfo, metric: Metric) ->
         splits, seed = Splits(catalog.task(cell.task.name).item), protocol.seeds[0]
         if protocol.folds:
             # All examples are in the folds, so training and validation examples of a trial are the same ones.
-            train = validation = splits.subset(seed, protocol.train_limit, protocol.final)
+            train = validation = splits.subset(seed, protocol.amount, protocol.final)
         else:
-            train, validation = splits.subset(seed, protocol.train_limit), splits.validation
+            train, validation = splits.subset(seed, protocol.amount), splits.validation_of(protocol.amount)
         targets, held_out = ([example.target for example in part] for part in (train, validation))
         # If all validation examples have the same target, they cannot tell a good fit from a constant answer.
         if held_out.count(held_out[0]) == len(held_out):

@@ -88,17 +88,19 @@ def _render(renderer: Renderer, page: Page) -> str:
 
 
 def example_page(name: str = "", empty: bool = False) -> Page:
-    """Returns a page of three tasks with three strategies each, of which one failed.
+    """Returns a page of three tasks with three strategies each, of which one failed, and of one published score.
 
     Args:
         name: A hostile text to put at both ends of every name, label, reason and note.
         empty: Whether to leave out all records.
     """
     from tlbench.contracts.cell import Cell, Protocol, Ref
+    from tlbench.contracts.published.reference import PublishedScore, Reference
     from tlbench.contracts.record import Provenance, Record, TestScore
     from tlbench.metrics import METRICS
     from tlbench.results.leaderboard import frame
     from tlbench.results.render.page import Page
+    from tlbench.results.render.view import View
 
     def named(text: str) -> str:
         return f"{name} {text} {name}".strip(" ")
@@ -125,7 +127,12 @@ def example_page(name: str = "", empty: bool = False) -> Page:
                 )
             )  # fmt: skip
     table = frame([] if empty else records, metrics={**METRICS, steps_off.name: steps_off})
-    return Page(table, named("example"), f"tlbench leaderboard --suite {named('example')}")
+    score = PublishedScore(
+        metric="accuracy", value=0.9, std=0.01, setting=named("10 draws"), source=named("Somebody 2020"),
+        url="https://example.org/scores",
+    )  # fmt: skip
+    view = View(references=tuple(Reference(record.cell.id, score) for record in records[:1]))
+    return Page(table, named("example"), f"tlbench leaderboard --suite {named('example')}", view=view)
 
 
 def _metric(name: str, label: str) -> Metric:

@@ -14,6 +14,7 @@ from tlbench.results.render.escaping import is_invisible
 if TYPE_CHECKING:
     from tlbench.results.render.page import Page, PageRow, Section
     from tlbench.results.render.page_columns import Column
+    from tlbench.results.render.published import PublishedRow
 
 FORMAT = 1
 """Version of the JSON layout, which is increased by changes that break existing readers."""
@@ -39,6 +40,7 @@ class Json(Renderer):
             "tasks": [_section(section) for section in page.sections],
             "summary_columns": _headings(page.summary_columns),
             "summary": [_values(line) for line in page.summary],
+            "published": [_published(row) for row in page.published],
             "failures": [{"cell": one.title, "status": one.status, "reason": one.reason} for one in page.failures],
             "notes": dict(page.notes),
             "legend": list(page.legend),
@@ -77,7 +79,20 @@ def _section(section: Section) -> dict[str, Any]:
     }
 
 
-def _values(line: PageRow) -> dict[str, dict[str, Any]]:
+def _published(row: PublishedRow) -> dict[str, Any]:
+    return {
+        "cell": row.cell,
+        "setting": row.setting,
+        "differs": row.differs,
+        "source": row.source,
+        "url": row.score.url,
+        "std": row.score.std,
+        "stderr": row.score.stderr,
+        "values": _values(row),
+    }
+
+
+def _values(line: PageRow | PublishedRow) -> dict[str, dict[str, Any]]:
     return {
         name: {
             "value": _json_value(value.value),

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tlbench.contracts.renderer import Renderer
 from tlbench.results.render.escaping import code_span, markdown_text
+from tlbench.results.render.published import HEADING, PUBLISHED
 from tlbench.results.render.value_texts import note_head
 
 if TYPE_CHECKING:
     from tlbench.results.render.page import Failure, Page, PageRow, Section
     from tlbench.results.render.page_columns import Column
+    from tlbench.results.render.published import PublishedRow
 
 
 class Markdown(Renderer):
@@ -34,6 +36,7 @@ class Markdown(Renderer):
         for section in page.sections:
             if section.lines:
                 parts += _section(section, columns)
+        parts += _published(page.published)
         if page.failures:
             parts += ["## Without a score", "\n".join(_failure(one) for one in page.failures)]
         # Sentences of the legend are cut by the page, so they need no further limit.
@@ -51,9 +54,13 @@ def _section(section: Section, columns: Sequence[Column]) -> list[str]:
 
 
 def _table(lines: Sequence[PageRow], columns: Sequence[Column]) -> str:
-    table = [[column.heading for column in columns], ["---" if column.is_name else "---:" for column in columns]]
+    table = _head(columns)
     table += [[_cell(line, column) for column in columns] for line in lines]
     return "\n".join(f"| {' | '.join(row)} |" for row in table)
+
+
+def _head(columns: Sequence[Column]) -> list[list[str]]:
+    return [[column.heading for column in columns], ["---" if column.is_name else "---:" for column in columns]]
 
 
 def _cell(line: PageRow, column: Column) -> str:
@@ -61,6 +68,33 @@ def _cell(line: PageRow, column: Column) -> str:
     text = code_span(value.text) if column.is_name and value.value is not None else value.text
     text += f" ({value.note})" if value.note else ""
     return f"**{text}**" if line.is_best and column.name == "score" else text
+
+
+def _published(rows: Sequence[PublishedRow]) -> list[str]:
+    if not rows:
+        return []
+    lines = [f"| {' | '.join(_published_cell(row, column) for column in PUBLISHED)} |" for row in rows]
+    head = ["| " + " | ".join(cells) + " |" for cells in _head(PUBLISHED)]
+    # The address has no character that ends a link: `Url` in contracts/published.
+    sources = [
+        f"{row.number}. {_text(row.setting)}.{f' Ours: {_text(row.differs)}.' if row.differs else ''} "
+        f"{_text(row.source)}: <{row.score.url}>"
+        for row in rows
+    ]
+    return [f"## {HEADING}", "\n".join([*head, *lines]), "\n".join(sources)]
+
+
+def _published_cell(row: PublishedRow, column: Column) -> str:
+    value = row.values[column.name]
+    if column.name == "source":
+        return f"[{row.number}]({row.score.url})"
+    if column.is_name:
+        return code_span(value.text) if value.value is not None else value.text
+    return markdown_text(value.text) if column.name == "metric" else value.text
+
+
+def _text(text: str) -> str:
+    return markdown_text(text, len(text))
 
 
 def _failure(failure: Failure) -> str:

@@ -10,6 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from tlbench.results.render.formats.published_table import published_parts
 from tlbench.results.render.value_texts import NOTHING, note_head
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Leaderboard:
             yield Text("over all tasks", style="bold")
             yield _summary(page)
             yield from _hidden_count(page.summary_hidden)
+        yield from published_parts(page.published)
         yield from _failures(page.failures)
         yield from _hidden_count(page.failures_hidden)
         yield Text("")

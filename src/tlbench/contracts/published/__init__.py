@@ -1,0 +1,1 @@
+"""Scores that were published elsewhere, to show beside the cells that repeat their setting."""
