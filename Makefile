@@ -11,7 +11,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 # A uv that answers, or the one that is installed into the environment.
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo $(BIN)/uv)
 PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
-PLUGINS := $(foreach project,$(wildcard plugins/*/pyproject.toml),-e $(patsubst %/,%,$(dir $(project))))
+# With the extra `weights` of each plugin that has it: pretrained weights that come as Python packages.
+PLUGINS := $(foreach project,$(wildcard plugins/*/pyproject.toml),-e \
+	'$(patsubst %/,%,$(dir $(project)))$(if $(shell grep '^weights = ' $(project)),[weights])')
 EDITABLE := -e '.[dev]' $(PLUGINS)
 # With the peers that tlbench is compared with.
 WITH_PEERS := -e '.[dev,bench]' $(PLUGINS)

@@ -48,6 +48,15 @@ def test_a_cut_at_every_stage_gives_the_same_bits(backbones, whole, examples):
             assert torch.equal(rest.x, expected.x), k
 
 
+def test_other_files_in_the_package_are_refused(backbones, monkeypatch):
+    for use in (backbones["minilm-l3"].load, backbones["minilm-l3"].fetch):
+        use()
+        with monkeypatch.context() as patch:
+            patch.setattr(type(backbones["minilm-l3"]), "content_digest", "0" * 12)
+            with pytest.raises(UsageError, match=r"minilm-l3: the files in .* have digest \w{12}, not 0{12}"):
+                use()
+
+
 def test_it_is_what_it_was_trained_to_be(backbones, whole):
     """Sentences that mean the same lie closer than those that do not."""
     texts = ("A man is playing a guitar.", "Someone plays an instrument.", "The stock market fell sharply today.")

@@ -63,13 +63,14 @@ def test_every_depth_loads_its_own_file(real_data):
             assert backbone.card().on_disk
 
 
-def test_another_file_under_the_published_name_is_refused(tmp_path, monkeypatch):
-    backbone = BACKBONES["cifar-resnet20"]
-    (tmp_path / CIFAR).parent.mkdir(parents=True)
-    torch.save({"state_dict": {}}, tmp_path / CIFAR)
+@pytest.mark.parametrize(("name", "file"), [("cifar-resnet20", CIFAR), ("mobilenetv1-025", MOBILE)])
+def test_another_file_under_the_published_name_is_refused(tmp_path, monkeypatch, name, file):
+    (tmp_path / file).parent.mkdir(parents=True)
+    torch.save({"state_dict": {}}, tmp_path / file)
     monkeypatch.setenv("TLBENCH_DATA", str(tmp_path))
-    with pytest.raises(UsageError, match="not the published file"):
-        backbone.load()
+    for use in (BACKBONES[name].load, BACKBONES[name].fetch):
+        with pytest.raises(UsageError, match="not the published file"):
+            use()
 
 
 def test_weights_that_are_not_here_are_one_line(tmp_path, monkeypatch):

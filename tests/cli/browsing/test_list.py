@@ -40,9 +40,17 @@ def test_backbones_are_narrowed(output_of, options, expected):
 
 def test_backbones_are_printed_in_columns(output_of):
     listed = output_of("list", "backbones").splitlines()
-    assert listed[0] == "backbones family modality parameters width stages on disk licence from"
-    assert "small-bert bert text 11.0M 64 3 yes MIT zoo_of_tests" in listed
-    assert "large-bert roberta-BERT text 340.0M 64 3 no MIT zoo_of_tests" in listed
+    assert listed[0] == "backbones family modality parameters width stages on disk licence from source"
+    assert "small-bert bert text 11.0M 64 3 yes MIT zoo_of_tests org/shelf" in listed
+    assert "large-bert roberta-BERT text 340.0M 64 3 no MIT zoo_of_tests org/shelf" in listed
+
+
+def test_what_is_missing_is_listed_with_how_to_get_it(output_of):
+    listed = output_of("list", "backbones").splitlines()
+    assert "large-bert is not on this machine: run `tlbench fetch --backbone large-bert`" in listed
+    assert not [line for line in listed if line.startswith("small-bert is not")]
+    # A backbone that the filter leaves out has no such line either.
+    assert "tlbench fetch" not in output_of("list", "backbones", "--modality", "image")
 
 
 @pytest.mark.parametrize(

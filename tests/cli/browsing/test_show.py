@@ -49,6 +49,20 @@ def test_a_backbone_with_a_scheme_must_be_pinned_to_be_fetched():
         assert dict(_backbone(known))["on disk"].startswith("no: `tlbench fetch` downloads")
 
 
+def test_a_backbone_s_own_message_says_what_to_install():
+    class Packaged(Backbone):
+        name = "packed"
+        modality = "text"
+
+        def card(self):
+            return Card(on_disk=False)
+
+        def missing(self):
+            return "packed: pip install some-weights==1.0"
+
+    assert dict(_backbone(Packaged()))["on disk"] == "no: packed: pip install some-weights==1.0"
+
+
 def test_parameters_are_shown_with_the_help_that_they_have():
     @dataclasses.dataclass(frozen=True)
     class Plain:

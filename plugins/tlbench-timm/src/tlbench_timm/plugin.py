@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tlbench import Backbone, UsageError, hookimpl
 from tlbench_timm.backbone import TimmBackbone
+from tlbench_timm.efficientnet_lite import NAMES as LITE_NAMES
+from tlbench_timm.efficientnet_lite import EfficientNetLite
 from tlbench_timm.fractals.backbones import backbones as fractal_backbones
 from tlbench_timm.local_backbones import CifarResNet, MobileNetV1
 from tlbench_timm.sources import cached_commit
@@ -16,9 +18,10 @@ SCHEME = "timm:"
 
 @hookimpl
 def tlbench_backbones() -> Iterable[Backbone]:
-    """Returns two backbones trained on fractals, four ResNets on CIFAR-10 and a MobileNet on ImageNet."""
-    cifar = (CifarResNet(f"cifar-resnet{depth}", depth) for depth in (20, 32, 44, 56))
-    return [*fractal_backbones(), *cifar, MobileNetV1("mobilenetv1-025")]
+    """Returns backbones trained on fractals, ResNets on CIFAR-10, and a MobileNet and EfficientNets on ImageNet."""
+    cifar = (CifarResNet(f"cifar-resnet{depth}", depth) for depth in CifarResNet.files)
+    lite = (EfficientNetLite(name) for name in LITE_NAMES)
+    return [*fractal_backbones(), *cifar, MobileNetV1("mobilenetv1-025"), *lite]
 
 
 @hookimpl

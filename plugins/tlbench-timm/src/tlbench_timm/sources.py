@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-from functools import lru_cache
 from pathlib import Path
 
 from tlbench import UsageError
+from tlbench.catalog.package_files import sha256_of
 
 VARIABLE = "TLBENCH_DATA"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -48,9 +47,7 @@ def unchanged_file(pinned: str, title: str) -> Path:
 
 def digest_of(file: Path) -> str:
     """Returns the first twelve hex digits of a file's SHA-256."""
-    stat = file.stat()
-    # Size and modification time only serve as the cache key of the digest.
-    return _digest(file, stat.st_size, stat.st_mtime_ns)[:12]
+    return sha256_of(file)[:12]
 
 
 def local_file(parts: str) -> Path | None:
@@ -125,9 +122,3 @@ def _cached(repository: str, revision: str | None, filename: str) -> Path | None
         return None
     # The result is a marker object instead of a string if the cache records that the repository lacks the file.
     return Path(cached) if isinstance(cached, str) else None
-
-
-@lru_cache(maxsize=64)
-def _digest(file: Path, size: int, changed: int) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

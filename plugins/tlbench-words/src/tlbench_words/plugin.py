@@ -1,15 +1,22 @@
-"""The plugin's hooks: backbones named `words:<file>`."""
+"""The plugin's hooks: the backbone `glove-6b-50d`, and those named `words:<file>`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tlbench import Backbone, hookimpl
 from tlbench_words.backbone import SCHEME, WordVectors
+from tlbench_words.glove import GloVe
 from tlbench_words.vector_files import pin
 
 SUFFIXES = (".vec", ".txt")
 """Usual file name extensions of word vectors."""
+
+
+@hookimpl
+def tlbench_backbones() -> Iterable[Backbone]:
+    """Returns GloVe's vectors with 50 dimensions, listed also where their package is not installed."""
+    return [GloVe("glove-6b-50d")]
 
 
 @hookimpl

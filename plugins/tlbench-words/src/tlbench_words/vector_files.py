@@ -7,7 +7,7 @@ at line feeds and columns at ASCII spaces only, because words may contain other 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -88,12 +88,21 @@ def load_vectors(path: Path, digest: str) -> Vectors:
         UsageError: The file is missing, or its content does not match the digest.
         DataError: The file has an invalid line (see `read_vectors`).
     """
-    from tlbench.modeling.disk.disk_cache import cached_arrays
-
     # Raises if the file changed since it was named: the cache entry is for the digest, not for the path.
     pin(f"{path}@{digest}")
-    key = {"digest": digest, "version": str(VERSION)}
-    arrays = cached_arrays("words", key, lambda: read_vectors(path, read_header(path)))
+    return cached_vectors(digest, lambda: read_vectors(path, read_header(path)))
+
+
+def cached_vectors(digest: str, read: Callable[[], dict[str, np.ndarray]]) -> Vectors:
+    """Returns the vocabulary and vectors with this digest from the disk cache, or from `read` if they are not cached.
+
+    Args:
+        digest: Digest of the files that `read` reads.
+        read: Returns the arrays that `read_vectors` returns.
+    """
+    from tlbench.modeling.disk.disk_cache import cached_arrays
+
+    arrays = cached_arrays("words", {"digest": digest, "version": str(VERSION)}, read)
     words = bytes(arrays["words"]).decode().split("\n")
     vocabulary = {word: row for row, word in enumerate(words, start=1)}
     return Vectors(arrays["table"], vocabulary, lower=all(word == word.lower() for word in words))

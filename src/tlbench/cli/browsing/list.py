@@ -28,7 +28,7 @@ _FROM = ListColumn("from", drop=9)
 _BACKBONE_COLUMNS = (
     ListColumn("backbones"), ListColumn("family"), ListColumn("modality"), ListColumn("parameters"),
     ListColumn("width", drop=1), ListColumn("stages", drop=2), ListColumn("on disk"), ListColumn("licence", drop=3),
-    _FROM,
+    _FROM, ListColumn("source", drop=10),
 )  # fmt: skip
 _TASK_COLUMNS = (
     ListColumn("tasks"), ListColumn("modality"), ListColumn("kind"), ListColumn("here"), ListColumn("metrics", drop=3),
@@ -144,10 +144,10 @@ def from_text(entry: Any) -> str:
     return f"{entry.distribution} {entry.version}".strip()
 
 
-def missing_text(task: Task) -> str | None:
-    """Returns which data a task lacks on this machine, or None; an exception of its plugin counts as lacking data."""
+def missing_text(item: Backbone | Task) -> str | None:
+    """Returns what a backbone or task lacks on this machine, or None; an exception of its plugin counts as lacking."""
     try:
-        return task.missing()
+        return item.missing()
     except Exception as error:
         return f"missing() failed: {type(error).__name__}: {error}"
 
@@ -161,6 +161,7 @@ def _print_wrapped(text: str) -> None:
 
 def _print_backbones(entries: Sequence[PluginEntry], wanted: Filter) -> list[str]:
     rows: list[tuple[str, ...]] = []
+    missing: dict[str, str] = {}
     unknown = 0
     for entry in entries:
         backbone: Backbone = entry.item
@@ -180,8 +181,13 @@ def _print_backbones(entries: Sequence[PluginEntry], wanted: Filter) -> list[str
             continue
         if wanted.max_parameters is not None and (card.parameters or 0) > wanted.max_parameters:
             continue
-        rows.append((entry.name, *_columns(backbone, card), from_text(entry)))
+        rows.append((entry.name, *_columns(backbone, card), from_text(entry), card.source))
+        if not card.on_disk and (text := missing_text(backbone)):
+            missing[entry.name] = text
     left_out = print_listing(_BACKBONE_COLUMNS, rows)
+    for name, text in missing.items():
+        # Most messages begin with the name.
+        _print_wrapped(printable(text if text.startswith(name) else f"{name}: {text}"))
     if unknown:
         print(f"{unknown} more of unknown size")
     return left_out

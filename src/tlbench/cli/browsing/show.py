@@ -13,7 +13,7 @@ from tlbench.cli.browsing.list import from_text, missing_text, short_count
 from tlbench.cli.browsing.show_strategy import strategy_facts, value_text
 from tlbench.cli.plan import protocol_text
 from tlbench.cli.text_tables import print_facts
-from tlbench.contracts.backbone import Backbone
+from tlbench.contracts.backbone import Backbone, Card
 from tlbench.contracts.errors import AmbiguousName, StoreError, UnknownName, UsageError
 from tlbench.contracts.outputs import Output, Text
 from tlbench.contracts.resources import Trainable, estimated
@@ -155,13 +155,20 @@ def _backbone(backbone: Backbone) -> Facts:
     yield "licence", card.licence
     yield "source", card.source
     yield "revision", card.revision
-    # A backbone with a scheme, such as hf:org/name, has no fixed revision, and only a pinned one can be fetched.
-    pin = f"name it {backbone.name}@<commit>, and " if ":" in backbone.name and not card.revision else ""
-    yield "on disk", "yes" if card.on_disk else f"no: {pin}`tlbench fetch` downloads it if it is available"
+    yield "on disk", "yes" if card.on_disk else f"no: {_how_to_get(backbone, card)}"
     # The two ends of what a strategy may need: no stage trained, and all of them.
     frozen, trained = (needed_bytes(estimated(card, Trainable(stages)), host=True) for stages in (0, None))
     if frozen is not None and trained is not None:
         yield "memory", f"about {size_text(frozen)} frozen, {size_text(trained)} with all of it trained"
+
+
+def _how_to_get(backbone: Backbone, card: Card) -> str:
+    # A plugin's own message knows more than the general one, such as which package has the weights.
+    if type(backbone).missing is not Backbone.missing and (text := missing_text(backbone)):
+        return text
+    # A backbone with a scheme, such as hf:org/name, has no fixed revision, and only a pinned one can be fetched.
+    pin = f"name it {backbone.name}@<commit>, and " if ":" in backbone.name and not card.revision else ""
+    return f"{pin}`tlbench fetch` downloads it if it is available"
 
 
 def _task(task: Task) -> Facts:
