@@ -24,7 +24,7 @@ from tlbench.modeling.heads import PooledHead
 from tlbench.training import Model, groups_of, train_batches
 from tlbench.training.adamw import AdamW
 from tlbench.training.model import placed
-from tlbench.training.stacked import adamw_stacked
+from tlbench.training.probes.stacked import adamw_stacked
 
 BATCH, STEPS, TOP = 16, 12, 2
 COUNTS = (2, 4, 8)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from tlbench_finetune.probe import LinearProbe
+from tlbench_finetune.probes.linear_probe import LinearProbe
 
 from benchmarks.speed import corpora
 from tlbench import Cell, Classes, Example, Examples, Record, SplitName, Strategy, Task, hookimpl

@@ -27,7 +27,8 @@ pytest.importorskip("tlbench_finetune", reason="tlbench-finetune is not installe
 pytest.importorskip("tlbench_timm", reason="tlbench-timm is not installed")
 timm = pytest.importorskip("timm")
 
-from tlbench_finetune.finetune import FullFinetune, HeadOnly  # noqa: E402
+from tlbench_finetune.finetuning.frozen_below import HeadOnly  # noqa: E402
+from tlbench_finetune.finetuning.whole import FullFinetune  # noqa: E402
 from tlbench_timm.plugin import tlbench_resolve  # noqa: E402
 
 pytestmark = pytest.mark.equivalence

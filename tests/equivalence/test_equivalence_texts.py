@@ -26,7 +26,8 @@ pytest.importorskip("tlbench_finetune", reason="tlbench-finetune is not installe
 pytest.importorskip("tlbench_hf", reason="tlbench-hf is not installed")
 transformers = pytest.importorskip("transformers")
 
-from tlbench_finetune.finetune import FullFinetune, HeadOnly, PartialFinetune  # noqa: E402
+from tlbench_finetune.finetuning.frozen_below import HeadOnly, PartialFinetune  # noqa: E402
+from tlbench_finetune.finetuning.whole import FullFinetune  # noqa: E402
 from tlbench_hf.plugin import tlbench_resolve  # noqa: E402
 
 pytestmark = pytest.mark.equivalence

@@ -8,7 +8,7 @@ import json
 import sys
 from dataclasses import dataclass, replace
 
-from tlbench_finetune.finetune import FullFinetune
+from tlbench_finetune.finetuning.whole import FullFinetune
 from tlbench_hf.plugin import tlbench_backbones
 
 from tlbench import Example, Examples, Float, Protocol, SpaceContext, Strategy, Trainable

@@ -24,7 +24,8 @@ from tlbench.testing.jobs import make_job
 from tlbench.testing.toy_kinds import ToyLabelsTask, ToySpanTask, ToyWordsTask
 from tlbench.testing.toys import ToyBackbone, ToyFit, ToyScalarTask, ToyTask
 from tlbench.training import Model, ModelPredictor, train
-from tlbench.training.loop import CHECK_EVERY, rate, step_count
+from tlbench.training.loop import CHECK_EVERY, step_count
+from tlbench.training.recipe.schedules import rate
 
 
 def _job(task: Task | None = None, *, lr: float = 5e-3, seed: int = 0, **protocol: object) -> Job:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from tlbench_finetune.plugin import tlbench_strategies
-from tlbench_finetune.samples import sample_of, samples
+from tlbench_finetune.probes.samples import sample_of, samples
 
 from tlbench import Examples, MultiLabel, Protocol, Scalar, Span, SplitName, Strategy, Text
 from tlbench.catalog.catalog import Catalog

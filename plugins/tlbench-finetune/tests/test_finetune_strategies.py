@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tlbench_finetune import finetune
 from tlbench_finetune.baselines.lead import Lead
 from tlbench_finetune.baselines.majority import Majority
 from tlbench_finetune.baselines.word_majority import WordMajority
-from tlbench_finetune.features import FeaturePredictor
-from tlbench_finetune.finetune import FromScratch, FullFinetune, HeadOnly, LayerwiseDecay, LpFt, PartialFinetune
-from tlbench_finetune.mlp import MlpProbe
+from tlbench_finetune.finetuning.from_probe import LpFt, _start_from_probe
+from tlbench_finetune.finetuning.frozen_below import HeadOnly, PartialFinetune
+from tlbench_finetune.finetuning.whole import FromScratch, FullFinetune, LayerwiseDecay
 from tlbench_finetune.plugin import tlbench_strategies
-from tlbench_finetune.probe import LinearProbe, solve
-from tlbench_finetune.random_probe import RandomProbe
+from tlbench_finetune.probes.features import FeaturePredictor
+from tlbench_finetune.probes.linear_probe import LinearProbe, solve
+from tlbench_finetune.probes.mlp_probe import MlpProbe
+from tlbench_finetune.probes.random_probe import RandomProbe
 
 from tlbench import (
     Classes,
@@ -138,6 +139,9 @@ SUPPORTED = {
     "random-probe": {Classes, MultiLabel, Scalar, TokenClasses},
     "mlp-probe": {Classes, MultiLabel, Scalar},
     "lp-ft": {Classes, MultiLabel, Scalar},
+    "r-drop": {Classes, Scalar},
+    "knn": {Classes, Scalar},
+    "prototypes": {Classes},
 }
 """What each is for; those that are not named train any head."""
 
@@ -272,7 +276,7 @@ def test_lp_ft_begins_with_the_probes_answers(task: Task) -> None:
     job.head.double()  # type: ignore[union-attr]
     (probe,) = solve(job, [0.01])
     expected = FeaturePredictor(job, probe).predict(job.validation)
-    finetune._start_from_probe(job)
+    _start_from_probe(job)
     begun = ModelPredictor(Model(job.encoder, job.head)).predict(job.validation)
     if isinstance(task.output, Scalar):
         assert_same_in_fp64(torch.from_numpy(begun.values), torch.from_numpy(expected.values))

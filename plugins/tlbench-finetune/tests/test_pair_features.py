@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
-from tlbench_finetune.mlp import MlpProbe
-from tlbench_finetune.probe import DEFAULT_L2, DEFAULT_SEPARATE_L2, L2, LinearProbe
-from tlbench_finetune.random_probe import RandomProbe
-from tlbench_finetune.samples import sample_of
+from tlbench_finetune.probes.linear_probe import DEFAULT_L2, DEFAULT_SEPARATE_L2, L2, LinearProbe
+from tlbench_finetune.probes.mlp_probe import MlpProbe
+from tlbench_finetune.probes.random_probe import RandomProbe
+from tlbench_finetune.probes.samples import sample_of
 
 from tlbench import (
     Card,

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tlbench_finetune.features import FeaturePredictor
-from tlbench_finetune.mlp import MlpProbe
-from tlbench_finetune.probe import LinearProbe
-from tlbench_finetune.samples import sample_of
+from tlbench_finetune.probes.features import FeaturePredictor
+from tlbench_finetune.probes.linear_probe import LinearProbe
+from tlbench_finetune.probes.mlp_probe import MlpProbe
+from tlbench_finetune.probes.samples import sample_of
 
 import tlbench.training
 from tlbench import Diverged, Job, PluginError, Protocol, Scalar, Strategy, Task

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tlbench_finetune.probe import LinearProbe
-from tlbench_finetune.random_probe import RandomProbe
+from tlbench_finetune.probes.linear_probe import LinearProbe
+from tlbench_finetune.probes.random_probe import RandomProbe
 
 from tlbench import Predictions, Protocol, Task
 from tlbench.modeling.activations.activation_cache import Activations

@@ -14,10 +14,11 @@ import torch
 from tlbench_finetune.baselines.lead import Lead
 from tlbench_finetune.baselines.majority import Majority
 from tlbench_finetune.baselines.word_majority import WordMajority
-from tlbench_finetune.finetune import FullFinetune, HeadOnly, PartialFinetune
-from tlbench_finetune.mlp import MlpProbe
+from tlbench_finetune.finetuning.frozen_below import HeadOnly, PartialFinetune
+from tlbench_finetune.finetuning.whole import FullFinetune
 from tlbench_finetune.plugin import tlbench_strategies
-from tlbench_finetune.probe import LinearProbe
+from tlbench_finetune.probes.linear_probe import LinearProbe
+from tlbench_finetune.probes.mlp_probe import MlpProbe
 
 from tlbench import Classes, Job, MultiLabel, Protocol, Scalar, Strategy, Task, TokenClasses, UsageError
 from tlbench.modeling.predictor_files import SETTINGS

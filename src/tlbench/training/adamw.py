@@ -23,6 +23,8 @@ from tlbench.training.parameters import checked_groups
 
 BETAS = (0.9, 0.999)
 EPS = 1e-8
+UNBIASED_STEPS = 100_000
+"""A number of steps after which `beta ** step` is 0 in fp32 for both betas."""
 MANY_ROWS = 2048
 """Embeddings with fewer rows are updated densely, which is faster than the indexing of row-wise updates."""
 
@@ -31,7 +33,12 @@ class AdamW:
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101) and clipping by the global norm."""
 
     def __init__(
-        self, groups: Sequence[dict[str, Any]], max_grad_norm: float, *, keeps_gradients: bool = False
+        self,
+        groups: Sequence[dict[str, Any]],
+        max_grad_norm: float,
+        *,
+        keeps_gradients: bool = False,
+        bias_correction: bool = True,
     ) -> None:
         """Creates the optimiser for groups with params, lr and weight_decay.
 
@@ -40,6 +47,8 @@ class AdamW:
             max_grad_norm: The limit of the norm of all gradients together.
             keeps_gradients: Whether gradients remain until `zero_grad`, clipped or unclipped; by default they are freed
                 during the step.
+            bias_correction: Whether the moments are divided by 1 - beta ** step, which makes them unbiased. BERT was
+                published without it, which makes the first steps larger (Zhang et al. 2021, arXiv:2006.05987).
 
         Raises:
             PluginError: A group lacks a key, or a parameter is in two groups or twice in one.
@@ -48,6 +57,7 @@ class AdamW:
         self.groups = [(group["params"], float(group["lr"]), float(group["weight_decay"])) for group in listed]
         self.max_grad_norm = max_grad_norm
         self.keeps_gradients = keeps_gradients
+        self.bias_correction = bias_correction
         self._states: dict[nn.Parameter, _ParameterState] = {}
 
     @property
@@ -118,6 +128,9 @@ class AdamW:
             # Weight decay changes every row at every step, so row-wise state pays only without it.
             by_row = weight.grad.is_sparse and weight_decay == 0
             state = self._states[weight] = _RowState(weight) if by_row else _DenseState(weight)
+            if not self.bias_correction:
+                # The kernel always corrects; from so many steps on the correction is a factor of 1.
+                state.step.fill_(UNBIASED_STEPS)
         return state
 
 

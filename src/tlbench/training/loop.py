@@ -20,6 +20,7 @@ from tlbench.training.checks import GroupCheck, build_optimizer, check_loss
 from tlbench.training.model import Model, placed
 from tlbench.training.model_predictor import ModelPredictor
 from tlbench.training.parameters import Group, checked_groups, groups_of
+from tlbench.training.recipe.schedules import Schedule, rate
 from tlbench.training.steps import AfterStep, EndLosses, Loss, NewOptimizer, Step, TorchOptimizer
 from tlbench.training.training_batches import train_batches
 
@@ -44,6 +45,8 @@ def train(
     batch_size: int = 16,
     weight_decay: float = 0.01,
     warmup: float = 0.1,
+    schedule: Schedule = "linear",
+    bias_correction: bool = True,
     max_grad_norm: float = 1.0,
     class_weight: ClassWeight | None = None,
     loss: Loss | None = None,
@@ -63,12 +66,15 @@ def train(
             by default all parameters that are trainable now, at `job.params["lr"]`.
         batch_size: Rows per step.
         weight_decay: The weight decay of the default groups.
-        warmup: The fraction of steps in which the learning rate rises linearly; afterwards it falls linearly to 0.
+        warmup: The fraction of steps in which the learning rate rises linearly; afterwards it follows the schedule.
+        schedule: How the learning rate falls after the warm-up.
+        bias_correction: Whether AdamW corrects the bias of its moments towards 0 in the first steps.
         max_grad_norm: The maximum norm of the gradients; larger ones are scaled down to it.
         class_weight: "balanced" to weigh each class inversely to its frequency in the data (`balanced_weights`), in the
             head's loss; None for equal weights. The loss of a batch is then the weighted mean over its targets.
         loss: Returns the loss of a step; by default `Step.task_loss`, the head's loss of one forward pass.
-        after_step: A hook called after each step, for example to average parameters or to unfreeze some.
+        after_step: A hook called after each step, for example to average parameters or to unfreeze some. Training ends
+            after a step for which it returns True.
         optimizer: Returns an optimiser for the groups, such as `torch.optim.SGD`; by default the package's AdamW. The
             loop sets the learning rate of each group at each step.
 
@@ -96,7 +102,8 @@ def train(
     stepper: AdamW | TorchOptimizer
     sparse_embeddings: AbstractContextManager[None]
     if optimizer is None:
-        stepper = AdamW(checked, max_grad_norm, keeps_gradients=after_step is not None)
+        keeps = after_step is not None
+        stepper = AdamW(checked, max_grad_norm, keeps_gradients=keeps, bias_correction=bias_correction)
         sparse_embeddings = embeddings_by_row(model)
     else:
         # Most of torch's optimisers do not support sparse gradients.
@@ -120,32 +127,35 @@ def train(
             with autocast(device, job.precision):
                 value = check_loss(step.task_loss() if loss is None else loss(step), loss, model)
             value.backward()
-            norm = stepper.step(rate(number - 1, total, warmup))
+            norm = stepper.step(rate(number - 1, total, warmup, schedule))
             # Accumulated on the device; only the check below waits for it.
             finite &= torch.isfinite(value.detach()) & torch.isfinite(norm)
             losses.add(number, value.detach())
             if number % check_every == 0 and not finite:
                 raise Diverged(f"the loss or its gradient is not finite by step {number} of {total}")
+            stops = False
             if after_step is not None:
-                after_step(step)
+                stops = bool(after_step(step))
                 check_groups()
                 stepper.sync_masters()
                 # Parameters that the hook has unfrozen leave eval mode.
                 model.train()
             if after_step is not None or optimizer is not None:
                 stepper.zero_grad()
+            if stops:
+                break
             if number in reports:
                 job.report(number, job.score(predictor), float(value.detach()))
                 # Scoring has set eval mode.
                 model.train()
     if not (finite and all(bool(torch.isfinite(p).all()) for p in stepper.weights)):
-        raise Diverged(f"a parameter is not finite after {total} steps")
+        raise Diverged(f"a parameter is not finite after {number} steps")
     model.eval()
     predictor.note_trained(grouped=stepper.weights)
-    job.notes["steps"] = total
+    job.notes["steps"] = number
     job.notes.update(losses.notes())
     # The generator is deterministic, so the batches can be listed again instead of being stored.
-    batches_served = islice(train_batches(data.lengths, batch_size, job.seed), total)
+    batches_served = islice(train_batches(data.lengths, batch_size, job.seed), number)
     job.notes["padding_share"] = padding_share(data.lengths, batches_served)
     if job.held_out is not None:
         validation_batches = inference_batches(job.held_out.lengths, default_tokens(device.type))
@@ -158,15 +168,6 @@ def step_count(rows: int, batch_size: int, max_steps: int | None, epochs: float 
     if max_steps is not None:
         return max_steps
     return max(1, round((epochs or DEFAULT_EPOCHS) * math.ceil(rows / batch_size)))
-
-
-def rate(step: int, total: int, warmup: float) -> float:
-    """Returns the learning rate factor at a step, counted from 0: linear warm-up to 1, then linear decay towards 0."""
-    rising = max(1, round(total * warmup))
-    if step < rising:
-        # From `step + 1`, so that the first step is not wasted on a learning rate of 0.
-        return (step + 1) / rising if warmup > 0 else 1.0
-    return max(0.0, (total - step) / max(1, total - rising + 1))
 
 
 def _report_steps(total: int) -> set[int]:

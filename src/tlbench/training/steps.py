@@ -41,9 +41,9 @@ class Step:
 
 Loss: TypeAlias = Callable[[Step], Tensor]
 """Returns the scalar to minimise; it may run several forward passes, such as R-Drop's two."""
-AfterStep: TypeAlias = Callable[[Step], None]
+AfterStep: TypeAlias = Callable[[Step], bool | None]
 """A hook that is called after the update, before the gradients are removed. It may change parameters and freeze or
-unfreeze them; changes are saved for parameters that are in a group or were ever trainable."""
+unfreeze them; changes are saved for parameters that are in a group or were ever trainable. True ends training."""
 NewOptimizer: TypeAlias = Callable[[list[Group]], torch.optim.Optimizer]
 """Returns an optimiser for groups with params, lr and weight_decay, whose `step` needs no closure."""
 LOSS_PARTS = 10
@@ -96,15 +96,23 @@ class EndLosses:
         self._total = total
         self._length = max(1, total // LOSS_PARTS)
         self._sums = torch.zeros(2, dtype=torch.float64, device=device)
+        self._latest = torch.zeros((), device=device)
+        self._number = 0
 
     def add(self, number: int, loss: torch.Tensor) -> None:
         """Adds the loss of a step, counted from 1."""
+        self._latest, self._number = loss, number
         if number <= self._length:
             self._sums[0] += loss
         if number > self._total - self._length:
             self._sums[1] += loss
 
     def notes(self) -> dict[str, float]:
-        """Returns the means as notes of the fit: `first_loss` and `last_loss`."""
+        """Returns the means as notes of the fit: `first_loss` and `last_loss`.
+
+        If training ended early, the last loss is that of the last step.
+        """
         first, last = (self._sums / self._length).tolist()
+        if self._number < self._total:
+            first, last = float(self._sums[0]) / min(self._length, self._number), float(self._latest)
         return {"first_loss": first, "last_loss": last}

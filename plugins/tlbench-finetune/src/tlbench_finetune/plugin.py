@@ -11,10 +11,18 @@ from tlbench_finetune.baselines.lead import Lead
 from tlbench_finetune.baselines.majority import Majority
 from tlbench_finetune.baselines.tfidf import Tfidf
 from tlbench_finetune.baselines.word_majority import WordMajority
-from tlbench_finetune.finetune import FromScratch, FullFinetune, HeadOnly, LayerwiseDecay, LpFt, PartialFinetune
-from tlbench_finetune.mlp import MlpProbe
-from tlbench_finetune.probe import LinearProbe
-from tlbench_finetune.random_probe import RandomProbe
+from tlbench_finetune.finetuning.from_probe import LpFt
+from tlbench_finetune.finetuning.frozen_below import HeadOnly, PartialFinetune
+from tlbench_finetune.finetuning.regularized import L2Sp, Mixout, RDrop
+from tlbench_finetune.finetuning.reinit import ReinitTop
+from tlbench_finetune.finetuning.unfreezing import GradualUnfreezing, Surgical
+from tlbench_finetune.finetuning.weight_averaging import WeightAveraging
+from tlbench_finetune.finetuning.whole import FromScratch, FullFinetune, LayerwiseDecay
+from tlbench_finetune.probes.linear_probe import LinearProbe
+from tlbench_finetune.probes.mlp_probe import MlpProbe
+from tlbench_finetune.probes.neighbours import Neighbours
+from tlbench_finetune.probes.prototypes import Prototypes
+from tlbench_finetune.probes.random_probe import RandomProbe
 
 
 @hookimpl
@@ -30,10 +38,19 @@ def tlbench_strategies() -> Iterable[Strategy]:
         LinearProbe(),
         RandomProbe(),
         MlpProbe(),
+        Neighbours(),
+        Prototypes(),
         HeadOnly(),
         PartialFinetune(),
         FullFinetune(),
         FromScratch(),
         LpFt(),
         LayerwiseDecay(),
+        GradualUnfreezing(),
+        Surgical(),
+        ReinitTop(),
+        L2Sp(),
+        Mixout(),
+        RDrop(),
+        WeightAveraging(),
     ]

@@ -83,6 +83,17 @@ class Head(nn.Module):
         """
         raise PluginError(f"the loss of {type(self).__name__} has no class weights: leave class_weight out")
 
+    def smooth_labels(self, factor: float) -> None:
+        """Sets the label smoothing of the loss: a target has probability 1 - factor, and factor is divided over all.
+
+        Not called unless a strategy smooths labels. Override it in a head whose loss is a cross-entropy of classes
+        (Szegedy et al. 2016, arXiv:1512.00567).
+
+        Raises:
+            PluginError: The head has no label smoothing; this is the default.
+        """
+        raise PluginError(f"the loss of {type(self).__name__} has no label smoothing: leave label_smoothing_factor out")
+
     def asked(self, data: Data) -> Data:
         """Returns the data to use for inference; by default the data itself.
 

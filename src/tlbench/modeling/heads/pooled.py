@@ -38,6 +38,7 @@ class PooledHead(Head):
         self.register_buffer("scale", torch.ones(()))
         # not a buffer, because class weights are needed in training only and are not saved with a predictor
         self._class_weights: Tensor | None = None
+        self._label_smoothing = 0.0
 
     def prepare(self, data: Data) -> None:
         """Sets mean and scale from the training data if the output is a real number."""
@@ -53,6 +54,16 @@ class PooledHead(Head):
         if not isinstance(self.output, Classes):
             super().weigh_classes(weights)
         self._class_weights = weights
+
+    def smooth_labels(self, factor: float) -> None:
+        """Sets the label smoothing of the cross-entropy.
+
+        Raises:
+            PluginError: The output is not one class.
+        """
+        if not isinstance(self.output, Classes):
+            super().smooth_labels(factor)
+        self._label_smoothing = factor
 
     def fit_scale(self, targets: Tensor) -> None:
         """Sets mean and scale from the training targets (N,) if the output is a real number."""
@@ -78,7 +89,7 @@ class PooledHead(Head):
         logits = at_least_fp32(logits)
         if isinstance(self.output, Classes):
             weights = None if self._class_weights is None else self._class_weights.to(logits)
-            return nn.functional.cross_entropy(logits, targets, weights)
+            return nn.functional.cross_entropy(logits, targets, weights, label_smoothing=self._label_smoothing)
         if isinstance(self.output, MultiLabel):
             return nn.functional.binary_cross_entropy_with_logits(logits, targets)
         return nn.functional.mse_loss(logits.squeeze(-1), (targets - self.mean) / self.scale)

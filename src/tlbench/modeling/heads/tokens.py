@@ -38,10 +38,15 @@ class TokenHead(Head):
         nn.init.zeros_(self.linear.bias)
         # not a buffer, because class weights are needed in training only and are not saved with a predictor
         self._class_weights: Tensor | None = None
+        self._label_smoothing = 0.0
 
     def weigh_classes(self, weights: Tensor) -> None:
         """Sets the weights (K,) of the classes in the loss."""
         self._class_weights = weights
+
+    def smooth_labels(self, factor: float) -> None:
+        """Sets the label smoothing of the cross-entropy."""
+        self._label_smoothing = factor
 
     def forward(self, encoder: Encoder, hidden: Hidden) -> Tensor:
         """Returns logits of every position, (B, T, K)."""
@@ -58,7 +63,9 @@ class TokenHead(Head):
         wanted = targets[:, : logits.shape[1]].flatten()
         flat = at_least_fp32(logits).flatten(0, 1)
         weights = None if self._class_weights is None else self._class_weights.to(flat)
-        total = nn.functional.cross_entropy(flat, wanted, weights, ignore_index=IGNORED, reduction="sum")
+        total = nn.functional.cross_entropy(
+            flat, wanted, weights, ignore_index=IGNORED, reduction="sum", label_smoothing=self._label_smoothing
+        )
         # not reduction="mean", which is 0/0 for a batch of windows in which no word begins
         if weights is None:
             return total / (wanted != IGNORED).sum().clamp(min=1)

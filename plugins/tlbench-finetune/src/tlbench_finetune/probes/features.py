@@ -22,8 +22,8 @@ from tlbench import (
     Trainable,
     UsageError,
 )
-from tlbench_finetune.pair_features import Pairs, ReadsPairs, features_of, width_of
-from tlbench_finetune.samples import Sample, samples
+from tlbench_finetune.probes.pair_features import Pairs, ReadsPairs, features_of, width_of
+from tlbench_finetune.probes.samples import Sample, samples
 
 if TYPE_CHECKING:
     from tlbench.modeling.data import Data

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from tlbench.testing.agreement import assert_rounded_alike, assert_same_in_fp64
-from tlbench.training import stacked
-from tlbench.training.loop import rate
-from tlbench.training.stacked import HeadSetting, Layers, train_heads
+from tlbench.training.probes import stacked
+from tlbench.training.probes.stacked import HeadSetting, Layers, train_heads
+from tlbench.training.recipe.schedules import rate
 
 pytestmark = pytest.mark.equivalence
 

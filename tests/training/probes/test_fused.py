@@ -14,9 +14,9 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor
 
 from tlbench.testing.agreement import assert_same_in_fp64
-from tlbench.training import axes, fused
-from tlbench.training.axes import Linear
-from tlbench.training.fused import (
+from tlbench.training.probes import axes, fused
+from tlbench.training.probes.axes import Linear
+from tlbench.training.probes.fused import (
     Regression,
     logistic_regressions,
     ridge_regressions,
@@ -24,7 +24,7 @@ from tlbench.training.fused import (
     solve_logistic,
     solve_ridge,
 )
-from tlbench.training.lbfgs import TOLERANCE
+from tlbench.training.probes.lbfgs import TOLERANCE
 
 pytestmark = pytest.mark.equivalence
 

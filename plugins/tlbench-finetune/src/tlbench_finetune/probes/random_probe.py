@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from tlbench import FitEnded, Job, Predictor
-from tlbench_finetune.probe import LinearProbe
+from tlbench_finetune.probes.linear_probe import LinearProbe
 
 if TYPE_CHECKING:
     from tlbench.modeling.encoder import Encoder

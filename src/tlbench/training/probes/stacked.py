@@ -19,8 +19,8 @@ from torch import Tensor
 
 from tlbench.modeling.precision import wide
 from tlbench.training.adamw import BETAS, EPS
-from tlbench.training.axes import Linear, Scale
-from tlbench.training.loop import rate
+from tlbench.training.probes.axes import Linear, Scale
+from tlbench.training.recipe.schedules import rate
 
 Activation: TypeAlias = Literal["gelu", "relu"]
 MAX_WEIGHTS = 2**23

@@ -10,10 +10,10 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from tests.training.test_fused import PENALTIES, _features, _solver_error, _standardised
+from tests.training.probes.test_fused import PENALTIES, _features, _solver_error, _standardised
 from tlbench.testing.agreement import assert_same_in_fp64
 from tlbench.training import Regression, balanced_weights, solve_labels, solve_logistic, solve_ridge
-from tlbench.training.stacked import HeadSetting, _HeadStack, train_heads
+from tlbench.training.probes.stacked import HeadSetting, _HeadStack, train_heads
 
 pytestmark = pytest.mark.equivalence
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from tlbench.modeling.precision import wide
-from tlbench.training.axes import Axes, Linear
-from tlbench.training.lbfgs import Problem, minimise
+from tlbench.training.probes.axes import Axes, Linear
+from tlbench.training.probes.lbfgs import Problem, minimise
 
 CHUNK_ELEMENTS = 2**26
 """The maximum number of elements of stacked rows or logits; larger batches are solved in chunks."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tlbench import Classes, Diverged, FitEnded, Job, MultiLabel, Output, PluginError, Scalar, TokenClasses
-from tlbench_finetune.pair_features import Pairs, features_of
+from tlbench_finetune.probes.pair_features import Pairs, features_of
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -20,8 +20,8 @@ from tlbench import (
     TokenClasses,
     Value,
 )
-from tlbench_finetune.features import FeatureStrategy
-from tlbench_finetune.samples import Sample, sample_of
+from tlbench_finetune.probes.features import FeatureStrategy
+from tlbench_finetune.probes.samples import Sample, sample_of
 
 if TYPE_CHECKING:
     from tlbench.training import ClassWeight, Linear

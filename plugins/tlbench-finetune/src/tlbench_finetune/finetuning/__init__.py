@@ -1,0 +1,1 @@
+"""Strategies that train weights of the backbone by gradient descent."""

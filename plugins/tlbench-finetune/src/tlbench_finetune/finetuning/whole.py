@@ -1,0 +1,80 @@
+"""Strategies that train every weight: full fine-tuning, layer-wise learning rates, and training from scratch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from tlbench import Float, Job, Predictor, Space, SpaceContext, Text, Value
+from tlbench_finetune.finetuning.base import Finetuning
+from tlbench_finetune.rates import rates
+
+if TYPE_CHECKING:
+    from tlbench.training import Model
+
+
+@dataclass(frozen=True)
+class FullFinetune(Finetuning):
+    """Full fine-tuning: trains every weight, starting from the pretrained ones."""
+
+    name: ClassVar[str] = "full-finetune"
+    paper: ClassVar[str] = "Devlin et al. 2019, arXiv:1810.04805; Mosbach et al. 2021, arXiv:2006.04884"
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns the fine-tuned model."""
+        return self.train(self.model(job), job)
+
+
+@dataclass(frozen=True)
+class LayerwiseDecay(Finetuning):
+    """Full fine-tuning with a learning rate that decays from the head down, stage by stage."""
+
+    name: ClassVar[str] = "layerwise-lr-decay"
+    paper: ClassVar[str] = "Howard & Ruder 2018, arXiv:1801.06146"
+
+    def space(self, about: SpaceContext) -> Space:
+        """Returns the ranges of the head's learning rate and of the factor by which it decays from stage to stage."""
+        return {"lr": rates(about).whole, "decay": Float(0.6, 0.99)}
+
+    def defaults(self, about: SpaceContext) -> dict[str, Value]:
+        """Returns twice the learning rate of full fine-tuning, since most stages get a fraction of it."""
+        return {"lr": 2 * rates(about).default, "decay": 0.9}
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns the fine-tuned model."""
+        from tlbench.training import layer_decayed
+
+        model = self.model(job)
+        lr, decay = float(job.params["lr"]), float(job.params["decay"])
+        # Explicit groups replace the loop's own, so they carry the weight decay too.
+        return self.train(model, job, layer_decayed(model, lr, decay, self.weight_decay))
+
+
+@dataclass(frozen=True)
+class FromScratch(Finetuning):
+    """Trains the same architecture from random weights, to measure what pre-training contributes."""
+
+    name: ClassVar[str] = "from-scratch"
+    paper: ClassVar[str] = "He et al. 2019, arXiv:1811.08883"
+    knows_nothing: ClassVar[bool] = True
+
+    def space(self, about: SpaceContext) -> Space:
+        """Returns a higher range than for fine-tuning, since there are no pretrained weights to preserve."""
+        return {"lr": Float(1e-4, 3e-3, log=True)}
+
+    def defaults(self, about: SpaceContext) -> dict[str, Value]:
+        """Returns a learning rate for small transformers, or a higher one for text generation and image models."""
+        is_image = about.backbone is not None and about.backbone.modality == "image"
+        return {"lr": 1e-3 if is_image or isinstance(about.task.output, Text) else 5e-4}
+
+    def model(self, job: Job) -> Model:
+        """Returns the model with random weights, head included."""
+        from tlbench.training import Model
+
+        # A new encoder, because the job's own is shared between fits, which expect its pretrained weights.
+        encoder = job.load(pretrained=False)
+        return Model(encoder, job.new_head(encoder))
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns the trained model."""
+        return self.train(self.model(job), job)

@@ -1,0 +1,1 @@
+"""Heads on the features of a frozen encoder: probes, neighbours and prototypes."""

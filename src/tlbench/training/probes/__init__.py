@@ -1,0 +1,1 @@
+"""Heads on features that are computed once: many regressions or networks solved or trained in one pass."""

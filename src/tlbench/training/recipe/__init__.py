@@ -1,0 +1,1 @@
+"""Parts of a training recipe that strategies may add to the loop: schedules, dropout, mixup, augmentation, stopping."""
