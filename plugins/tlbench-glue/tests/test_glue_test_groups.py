@@ -2,37 +2,53 @@
 
 from __future__ import annotations
 
+from random import Random
+
+import numpy as np
 import pytest
 from tlbench_data.places import VARIABLE
 from tlbench_data.tasks.published_files import fixed
 from tlbench_glue.lite.cola import ColaLite
+from tlbench_glue.lite.draw import is_held_out, template
+from tlbench_glue.lite.lexicon import Words
 from tlbench_glue.lite.mrpc import MrpcLite
 from tlbench_glue.lite.rte import RteLite
 from tlbench_glue.lite.sst2 import Sst2Lite
 from tlbench_glue.lite.stsb import StsbLite
-from tlbench_glue.lite.templates import template_of
 from tlbench_glue.real.pairs import Rte
 
+TASKS = {task.name: task for task in (ColaLite(), Sst2Lite(), MrpcLite(), RteLite(), StsbLite())}
+
+
+def templates(task, split, n):
+    """Returns the templates of n draws of each of the split's frames."""
+    words, found = Words(split, Random(0)), set()
+    for frame in task.frames:
+        if split == "test" or not frame.new:
+            for _ in range(n):
+                words.form.clear()
+                frame.make(words)
+                if is_held_out(frame, words) == (split == "test"):
+                    found.add(template(frame, words))
+    return found
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_no_template_of_the_test_split_is_in_another(name):
+    found = {split: templates(TASKS[name], split, 80) for split in ("train", "validation", "test")}
+    assert found["test"].isdisjoint(found["train"] | found["validation"])
+    assert len(found["test"] | found["train"]) >= 300
+    assert {example.group.split(" / ")[0] for example in TASKS[name].split("test")} == {
+        frame.make.__name__.strip("_") for frame in TASKS[name].frames
+    }
+
 
 @pytest.mark.parametrize(
-    ("texts", "drawn", "expected"),
-    [
-        (("The dog sees an owl.",), ("dog", "see/saw/seen", "owl"), "the _ _ a _."),
-        (("A wolf.", "An ox.", "Wolves."), ("wolf/wolves", "ox"), "_. | a _."),
-        (("Ann ran on Tuesday.",), ("Ann", "run/ran", "on Tuesday"), "_ _ _."),
-        (("It changed my life and it was good.",), ("it changed my life", "good"), "_ and it was _."),
-        (("Catalogues of cats.",), ("cat",), "catalogues of _."),
-        (("Nothing was drawn.",), (), "nothing was drawn."),
-    ],
+    ("name", "count"),
+    [("cola-lite", 361), ("sst2-lite", 309), ("mrpc-lite", 367), ("rte-lite", 415), ("stsb-lite", 322)],
 )
-def test_a_template_has_a_blank_for_every_word_that_was_drawn(texts, drawn, expected):
-    assert template_of(texts, drawn) == expected
-
-
-@pytest.mark.parametrize(
-    ("task", "count"), [(ColaLite(), 34), (Sst2Lite(), 36), (MrpcLite(), 21), (RteLite(), 18), (StsbLite(), 15)]
-)
-def test_the_group_of_a_generated_test_example_is_its_template(task, count):
+def test_the_group_of_a_generated_test_example_is_its_template(name, count):
+    task = TASKS[name]
     groups = [example.group for example in task.split("test")]
     assert all(groups)
     assert len(set(groups)) == count
@@ -40,13 +56,14 @@ def test_the_group_of_a_generated_test_example_is_its_template(task, count):
         assert not any(example.group for example in task.split(split))
 
 
-def test_both_sentences_of_a_minimal_pair_are_in_one_group():
+@pytest.mark.parametrize("name", ["cola-lite", "sst2-lite", "mrpc-lite", "rte-lite"])
+def test_labels_of_a_template_are_not_balanced(name):
     groups = {}
-    for example in ColaLite().split("test"):
+    for example in TASKS[name].split("test"):
         groups.setdefault(example.group, []).append(example.target)
-    # The last draw may have been cut.
-    assert sum(targets.count(0) != targets.count(1) for targets in groups.values()) <= 1
-    assert "self_noun: the _ _ herself. | the _ _ himself." in groups
+    sums = np.array([sum(2 * target - 1 for target in targets) for targets in groups.values()])
+    # The standard error of a constant answer is near that of as many independent examples.
+    assert 0.7 < np.sqrt((sums**2).sum() / 512) < 1.4
 
 
 def test_hypotheses_of_one_premise_are_one_group(tmp_path, monkeypatch):

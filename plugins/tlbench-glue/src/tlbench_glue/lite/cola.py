@@ -11,223 +11,265 @@ from dataclasses import dataclass
 
 from tlbench import Classes
 from tlbench_glue.lite.draw import Frame, Pair
-from tlbench_glue.lite.lexicon import Noun, Words, sentence
+from tlbench_glue.lite.grammar import DETERMINERS, NEAR, tense
+from tlbench_glue.lite.lexicon import Noun, Words
 from tlbench_glue.lite.lite_tasks import LiteTask
+from tlbench_glue.lite.minimal_pairs import ENDS, minimal_pairs, square
 
-NEAR = ("near", "behind", "beside")
-
-
-def _pair(good: str, bad: str) -> Pair:
-    return ((sentence(good),), 1), ((sentence(bad),), 0)
+HELPERS = ("did", "will", "can", "must", "should", "could")
 
 
-def _square(a: str, b: str, forms: tuple[tuple[str, str], tuple[str, str]], template: str) -> list[Pair]:
-    """Returns two pairs: the template with {x} = `a` and with {x} = `b`, each with the right and the wrong form as {y}.
-
-    Args:
-        a: First word.
-        b: Second word.
-        forms: For each of the two words, the form that agrees with it and the one that does not.
-        template: Sentence with the slots {x} and {y}.
-    """
-    return [
-        _pair(template.format(x=x, y=right), template.format(x=x, y=wrong))
-        for x, (right, wrong) in zip((a, b), forms, strict=True)
-    ]
+def _agreeing(w: Words) -> tuple[str, str, bool]:
+    """Returns the singular and the plural of a verb phrase, and whether it may have an adverbial of time."""
+    # Copula, perfect, passive or full verb, so that agreement is tested on more than one verb form.
+    kind = w.choose("is", "was", "has", "has been", "was passive", "full verb")
+    if kind in ("is", "was"):
+        mood = w.text("moods")
+        return (f"is {mood}", f"are {mood}", False) if kind == "is" else (f"was {mood}", f"were {mood}", True)
+    if kind == "full verb":
+        verb = w.verb("alone")
+        return verb.s, verb.base, False
+    if kind == "was passive":
+        done = w.verb("social").done
+        return f"was {done}", f"were {done}", True
+    rest = w.verb("alone").done if kind == "has" else f"been {w.text('moods')}"
+    return f"has {rest}", f"have {rest}", False
 
 
 def _number_square(w: Words, head: Noun, template: str) -> list[Pair]:
     """Returns two pairs, with the head noun {x} in singular and plural; the verb {y} agrees in one sentence of each."""
-    # Copula, perfect or full verb, so that agreement is tested on more than one verb form.
-    if w.chance(0.5):
-        one, many = w.pick([("is", "are"), ("was", "were")])
-        mood = w.text("moods")
-        one, many = f"{one} {mood}", f"{many} {mood}"
-    elif w.chance(0.5):
-        done = w.verb("alone").done
-        one, many = f"has {done}", f"have {done}"
-    else:
-        verb = w.verb("alone")
-        one, many = verb.s, verb.base
-    return _square(head.one, head.many, ((one, many), (many, one)), template)
+    one, many, dated = _agreeing(w)
+    return square(w, (head.one, head.many), (one, many), template, dated)
 
 
 def _agree_simple(w: Words) -> list[Pair]:
-    return _number_square(w, w.noun("people"), "the {x} {y}")
+    return _number_square(w, w.noun("people"), f"{w.pick(DETERMINERS)} {{x}} {{y}}")
 
 
-def _agree_when(w: Words) -> list[Pair]:
-    """Test-only frame: agreement of subject and verb after an adverbial of time."""
-    return _number_square(w, w.noun("people"), f"{w.text('times')}, the {{x}} {{y}}")
+def _agree_adverb(w: Words) -> list[Pair]:
+    """Test-only frame: agreement of subject and verb across an adverb or a parenthesis."""
+    between = w.choose(" over there", " out here", ", once more,", ", again,", ", like everyone here,")
+    subject = f"{w.pick(DETERMINERS)} {{x}}"
+    return _number_square(w, w.noun("people"), f"{subject}{between} {{y}}")
 
 
 def _agree_near(w: Words) -> list[Pair]:
+    """Test-only frame: a noun of either number stands between head and verb."""
     head, other = w.nouns("people", 2)
-    # An attractor of either number between head and verb.
-    form = w.pick([other.one, other.many])
-    return _number_square(w, head, f"the {{x}} {w.pick(NEAR)} the {form} {{y}}")
+    form = other.one if w.choose("singular between", "plural between") == "singular between" else other.many
+    return _number_square(w, head, f"{w.pick(DETERMINERS)} {{x}} {w.pick(NEAR)} the {form} {{y}}")
 
 
 def _agree_relative(w: Words) -> list[Pair]:
+    """Test-only frame: a relative clause stands between head and verb."""
     head, other = w.nouns("people", 2)
-    form = w.pick([other.one, other.many])
-    return _number_square(w, head, f"the {{x}} who the {form} {w.verb('social').past} {{y}}")
+    form = other.one if w.choose("singular between", "plural between") == "singular between" else other.many
+    inner = w.verb("social").past
+    clause = w.choose("who the {form} {inner}", "who {inner} the {form}", "whom the {form} {inner}")
+    return _number_square(w, head, f"the {{x}} {clause.format(form=form, inner=inner)} {{y}}")
 
 
 def _agree_coordinate(w: Words) -> list[Pair]:
     """Test-only frame: the subject "A and B" takes a plural verb, but "A with B" a singular one."""
     a, b = w.names(2)
-    mood = w.text("moods")
-    one, many = w.pick([("is", "are"), ("was", "were")])
-    return [
-        _pair(f"{a} and {b} {many} {mood}", f"{a} and {b} {one} {mood}"),
-        _pair(f"{a} with {b} {one} {mood}", f"{a} with {b} {many} {mood}"),
-    ]
+    one, many, dated = _agreeing(w)
+    together = w.choose("{a} and {b}", "both {a} and {b}")
+    single = f"{a}, with {b}," if together.startswith("both") else f"{a} with {b}"
+    together = together.format(a=a, b=b)
+    return minimal_pairs(
+        w, (f"{together} {many}", f"{together} {one}"), (f"{single} {one}", f"{single} {many}"), dated=dated
+    )
+
+
+def _self(w: Words, m: str, f: str, template: str = "{x} {does} {y}", helper: str = "") -> list[Pair]:
+    """Returns two pairs of a man's and a woman's reflexive pronoun."""
+    verb = w.verb("social")
+    when = tense(w, dated=True)
+    template = template.replace("{does}", f"{helper} {verb.base}" if helper else when.does(verb))
+    return square(w, (m, f), ("himself", "herself"), template, dated=not helper)
 
 
 def _self_name(w: Words) -> list[Pair]:
-    m, f, verb = w.person(False), w.person(True), w.verb("social")
-    him, her = m.self, f.self
-    return _square(m.name, f.name, ((him, her), (her, him)), f"{{x}} {verb.past} {{y}}")
+    template = w.choose(
+        "{x} {does} {y}", "{x} {does} only {y}", "{x} {does} nobody but {y}", "{x} {does} {y} and others"
+    )
+    return _self(w, w.person(False).name, w.person(True).name, template)
 
 
 def _self_will(w: Words) -> list[Pair]:
     """Test-only frame: a reflexive pronoun after an auxiliary and a verb in the base form."""
-    m, f, verb = w.person(False), w.person(True), w.verb("social").base
-    helper = w.pick(["will", "can", "did not"])
-    return _square(m.name, f.name, ((m.self, f.self), (f.self, m.self)), f"{{x}} {helper} {verb} {{y}}")
+    helper = w.choose("will", "can", "could", "should", "did not", "will not", "would never")
+    return _self(w, w.person(False).name, w.person(True).name, helper=helper)
 
 
 def _self_noun(w: Words) -> list[Pair]:
-    m, f, verb = w.noun("male"), w.noun("female"), w.verb("social")
-    return _square(m.one, f.one, (("himself", "herself"), ("herself", "himself")), f"the {{x}} {verb.past} {{y}}")
+    """Test-only frame: a reflexive pronoun refers to a noun of one gender."""
+    return _self(w, w.noun("male").one, w.noun("female").one, f"{w.pick(DETERMINERS)} {{x}} {{does}} {{y}}")
 
 
 def _self_of(w: Words) -> list[Pair]:
-    m, f, verb = w.noun("male").one, w.noun("female").one, w.verb("social").past
-    return [
-        _pair(f"the {m} of the {f} {verb} himself", f"the {m} of the {f} {verb} herself"),
-        _pair(f"the {f} of the {m} {verb} herself", f"the {f} of the {m} {verb} himself"),
-    ]
+    """Test-only frame: a reflexive pronoun refers to the head of a noun phrase."""
+    m, f, when = w.noun("male").one, w.noun("female").one, tense(w, dated=True)
+    does, link = when.does(w.verb("social")), w.choose("of", *NEAR)
+    return minimal_pairs(
+        w,
+        *(
+            (f"the {x} {link} the {y} {does} {right}", f"the {x} {link} the {y} {does} {wrong}")
+            for x, y, right, wrong in ((m, f, "himself", "herself"), (f, m, "herself", "himself"))
+        ),
+        dated=True,
+    )
 
 
 def _self_clause(w: Words) -> list[Pair]:
     """Test-only frame: a reflexive pronoun refers to the subject of its own clause, not of the main clause."""
-    m, f, verb, claim = w.person(False), w.person(True), w.verb("social").past, w.verb("claim").past
-    return [
-        _pair(f"{f.name} {claim} that {m.name} {verb} himself", f"{f.name} {claim} that {m.name} {verb} herself"),
-        _pair(f"{m.name} {claim} that {f.name} {verb} herself", f"{m.name} {claim} that {f.name} {verb} himself"),
-    ]
+    m, f, claim, when = w.person(False), w.person(True), w.verb("claim"), tense(w, dated=True)
+    does, say = when.does(w.verb("social")), w.choose("{v.past}", "had {v.done}", "must have {v.done}").format(v=claim)
+    return minimal_pairs(
+        w,
+        *(
+            (f"{x.name} {say} that {y.name} {does} {y.self}", f"{x.name} {say} that {y.name} {does} {x.self}")
+            for x, y in ((f, m), (m, f))
+        ),
+    )
 
 
 def _wh_adjunct(w: Words) -> list[Pair]:
+    """Test-only frame: a question word cannot be moved out of an adverbial clause."""
     a, b = w.nouns("people", 2)
     verb, alone = w.verb("handle").base, w.verb("alone").base
-    # A question word cannot be moved out of an adverbial clause: the gap must be in the main clause.
-    link = w.pick(["if", "when", "while", "because"])
-    return [
-        _pair(
-            f"what will the {a.many} {verb} {link} the {b.many} {alone}?",
-            f"what will the {a.many} {alone} {link} the {b.many} {verb}?",
-        )
-    ]
+    link, helper = w.choose("if", "when", "while", "because"), w.choose("will", "can", "must", "should")
+    # The gap must be in the main clause.
+    start = f"what {helper} the {a.many}"
+    return minimal_pairs(
+        w, (f"{start} {verb} {link} the {b.many} {alone}?", f"{start} {alone} {link} the {b.many} {verb}?")
+    )
 
 
 def _wh_coordinate(w: Words) -> list[Pair]:
+    """Test-only frame: a question word cannot be moved out of one half of a coordination."""
     a, b = w.names(2)
-    verb = w.verb("social").base
-    # A question word cannot be moved out of one half of a coordination.
-    return [_pair(f"who did {a} and {b} {verb}?", f"who did {a} {verb} {b} and?")]
+    verb, helper, link = w.verb("social").base, w.choose(*HELPERS), w.choose("and", "or")
+    return minimal_pairs(w, (f"who {helper} {a} {link} {b} {verb}?", f"who {helper} {a} {verb} {b} {link}?"))
 
 
 def _wh_complex(w: Words) -> list[Pair]:
     """Test-only frame: a question cannot leave a gap inside a relative clause (complex noun phrase constraint)."""
-    noun, name = w.noun("people").one, w.person().name
+    noun, name, helper = w.noun("people").one, w.person().name, w.choose(*HELPERS)
     inner, outer = w.verbs("social", 2)
-    return [
-        _pair(
-            f"who did the {noun} that {inner.past} {name} {outer.base}?",
-            f"who did {name} {outer.base} the {noun} that {inner.past}?",
-        )
-    ]
+    that = w.choose("that", "who")
+    return minimal_pairs(
+        w,
+        (
+            f"who {helper} the {noun} {that} {inner.past} {name} {outer.base}?",
+            f"who {helper} {name} {outer.base} the {noun} {that} {inner.past}?",
+        ),
+    )
 
 
 def _wh_inversion(w: Words) -> list[Pair]:
-    who, verb = w.noun("people").one, w.verb("handle").base
-    wh, helper = w.pick(["what", "why", "when", "how"]), w.pick(["did", "will", "can"])
-    rest = verb if wh == "what" else f"{verb} the {w.noun('things').one}"
+    who, verb = f"{w.pick(DETERMINERS)} {w.noun('people').one}", w.verb("handle").base
+    wh, helper = w.choose("what", "why", "when", "how", "where", "which of them"), w.choose(*HELPERS)
+    rest = verb if wh in ("what", "which of them") else f"{verb} the {w.noun('things').one}"
     # Questions invert subject and auxiliary.
-    return [_pair(f"{wh} {helper} the {who} {rest}?", f"{wh} the {who} {helper} {rest}?")]
+    return minimal_pairs(w, (f"{wh} {helper} {who} {rest}?", f"{wh} {who} {helper} {rest}?"))
 
 
 def _wh_which(w: Words) -> list[Pair]:
     """Test-only frame: inversion of subject and auxiliary in questions with "which" and a noun."""
-    who, verb, what = w.noun("people").one, w.verb("handle").base, w.noun("things").one
-    helper = w.pick(["did", "will", "can"])
-    return [_pair(f"which {what} {helper} the {who} {verb}?", f"which {what} the {who} {helper} {verb}?")]
+    who, verb, what = f"{w.pick(DETERMINERS)} {w.noun('people').one}", w.verb("handle").base, w.noun("things")
+    helper = w.choose(*HELPERS)
+    which = w.choose("which {x.one}", "whose {x.one}", "how many {x.many}", "what other {x.one}").format(x=what)
+    return minimal_pairs(w, (f"{which} {helper} {who} {verb}?", f"{which} {who} {helper} {verb}?"))
 
 
 def _npi_relative(w: Words) -> list[Pair]:
     a, b = (n.one for n in w.nouns("people", 2))
-    inner, done = w.verb("social").past, w.verb("alone").done
-    end = w.pick([f"has ever {done}", f"had ever {done}", f"was {w.text('moods')} at all"])
-    return [_pair(f"no {a} that the {b} {inner} {end}", f"the {a} that no {b} {inner} {end}")]
+    inner, done = w.verb("social"), w.verb("alone").done
+    end = w.choose(
+        "has ever {done}", "had ever {done}", "was {mood} at all", "has {done} yet", "would ever have {done}"
+    )
+    end = end.format(done=done, mood=w.text("moods"))
+    inside = w.choose("that {} {v.past}", "that {} had {v.done}", "who {} {v.past}", "whom {} {v.past}")
+    good, bad = (inside.format(f"{x} {b}", v=inner) for x in ("the", "no"))
+    return minimal_pairs(w, (f"no {a} {good} {end}", f"the {a} {bad} {end}"))
 
 
 def _npi_not(w: Words) -> list[Pair]:
+    """Test-only frame: the negation must be in the clause of "any"."""
     a = w.noun("people").one
     alone, verb, thing = w.verb("alone").done, w.verb("handle").done, w.noun("things").many
-    return [
-        _pair(
-            f"the {a} who has {alone} has not {verb} any {thing}", f"the {a} who has not {alone} has {verb} any {thing}"
-        )
-    ]
+    has, who = w.choose("has", "had"), w.choose("who", "that")
+    no = w.choose("not", "never")
+    return minimal_pairs(
+        w,
+        (
+            f"the {a} {who} {has} {alone} {has} {no} {verb} any {thing}",
+            f"the {a} {who} {has} {no} {alone} {has} {verb} any {thing}",
+        ),
+    )
 
 
 def _npi_near(w: Words) -> list[Pair]:
+    """Test-only frame: "no" licenses "any" only from the subject itself, not from a phrase inside it."""
     a, b = (n.one for n in w.nouns("people", 2))
-    verb, thing = w.verb("handle").past, w.noun("things").many
-    near = w.pick(NEAR)
-    # "no" licenses "any" only from the subject itself, not from a phrase inside it.
-    return [_pair(f"no {a} {near} the {b} {verb} any {thing}", f"the {a} {near} no {b} {verb} any {thing}")]
+    verb, thing, near = w.verb("handle"), w.noun("things").many, w.pick(NEAR)
+    does = w.choose("{v.past}", "had {v.done}", "has {v.done}", "will {v.base}").format(v=verb)
+    return minimal_pairs(w, (f"no {a} {near} the {b} {does} any {thing}", f"the {a} {near} no {b} {does} any {thing}"))
 
 
 def _npi_few(w: Words) -> list[Pair]:
     """Test-only frame: "few" licenses the negative polarity item "ever" in the same positions as "no"."""
     a, b = (n.many for n in w.nouns("people", 2))
-    inner, done = w.verb("social").past, w.verb("alone").done
-    return [_pair(f"few {a} who the {b} {inner} have ever {done}", f"the {a} who few {b} {inner} have ever {done}")]
+    inner, done = w.verb("social"), w.verb("alone").done
+    have, who = w.choose("have ever", "had ever", "would ever have"), w.choose("who", "that", "whom")
+    return minimal_pairs(
+        w,
+        (f"few {a} {who} the {b} {inner.past} {have} {done}", f"the {a} {who} few {b} {inner.past} {have} {done}"),
+    )
 
 
 def _animate(w: Words) -> list[Pair]:
     # Only people can handle things, so the swapped sentence is unacceptable although it has the same words.
-    who, what, verb = w.noun("people").one, w.noun("things").one, w.verb("handle").past
-    look = w.text("looks")
-    return [_pair(f"the {who} {verb} the {look} {what}", f"the {look} {what} {verb} the {who}")]
+    the = w.pick(DETERMINERS)
+    who, what = f"{the} {w.noun('people').one}", f"{the} {w.noun('things').one}"
+    verb, when = w.verb("handle"), tense(w, dated=True)
+    forms = {
+        "active": f"{{}} {when.does(verb)} {{}}",
+        "passive": f"{{1}} {when.is_done(verb)} by {{0}}",
+    }
+    say = forms[w.choose(*forms)] + w.choose(*ENDS)
+    return minimal_pairs(w, (say.format(who, what), say.format(what, who)), dated=True)
 
 
 def _animate_will(w: Words) -> list[Pair]:
     """Test-only frame: only people handle things, stated with an auxiliary."""
     who, what, verb = w.noun("people").one, w.noun("things").one, w.verb("handle").base
-    helper = w.pick(["will", "can", "must"])
-    return [_pair(f"the {who} {helper} {verb} the {what}", f"the {what} {helper} {verb} the {who}")]
+    helper = w.choose("will", "can", "must", "could", "should", "did not", "would never", "will soon")
+    return minimal_pairs(w, (f"the {who} {helper} {verb} the {what}", f"the {what} {helper} {verb} the {who}"))
 
 
 def _animate_to(w: Words) -> list[Pair]:
     """Test-only frame: the recipient is a person and the gift is a thing, not the reverse."""
-    a, who, what, verb = w.person().name, w.noun("people").one, w.noun("things").one, w.verb("give").past
-    return [_pair(f"{a} {verb} the {who} the {what}", f"{a} {verb} the {what} the {who}")]
+    a, when, verb = w.person().name, tense(w, dated=True), w.verb("give")
+    who, what = f"the {w.noun('people').one}", f"the {w.noun('things').one}"
+    does = when.does(verb)
+    return minimal_pairs(w, (f"{a} {does} {who} {what}", f"{a} {does} {what} {who}"), dated=True)
 
 
 def _object_relative(w: Words) -> list[Pair]:
     """Test-only frame: a transitive verb needs its object in a relative clause too."""
     who, what = w.noun("people").one, w.noun("things").one
-    needs, alone = w.verb("handle").past, w.verb("alone").past
-    look = w.text("looks")
-    return [
-        _pair(f"the {what} that the {who} {needs} was {look}", f"the {what} that the {who} {alone} was {look}"),
-        _pair(f"the {who} that {alone} saw it", f"the {who} that {needs} saw it"),
-    ]
+    needs, alone = w.verb("handle"), w.verb("alone")
+    inner = w.choose("{v.past}", "had {v.done}", "will {v.base}", "may have {v.done}")
+    needs, alone = (inner.format(v=v) for v in (needs, alone))
+    look, be, thing = w.text("looks"), w.choose("was", "is"), w.choose("it", "them", "us", "me")
+    near = w.pick(NEAR)
+    return minimal_pairs(
+        w,
+        (f"the {what} that the {who} {needs} {be} {look}", f"the {what} that the {who} {alone} {be} {look}"),
+        (f"the {who} that {alone} {be} {near} {thing}", f"the {who} that {needs} {be} {near} {thing}"),
+    )
 
 
 @dataclass(frozen=True)
@@ -238,13 +280,14 @@ class ColaLite(LiteTask):
     """
 
     name = "cola-lite"
+    version = 2
     output = Classes(("unacceptable", "acceptable"))
     metrics = ("matthews", "accuracy", "f1")
     description = "Generated minimal pairs: agreement, reflexives, wh-movement, NPI, argument structure"
     source = "in the manner of BLiMP, Warstadt et al. 2020, arXiv:1912.00582; shape of CoLA, Warstadt et al. 2019"
     frames = (
         Frame("agreement", _agree_simple, weight=2),
-        Frame("agreement", _agree_when, new=True),
+        Frame("agreement", _agree_adverb, new=True),
         Frame("agreement", _agree_near, new=True),
         Frame("agreement", _agree_relative, new=True),
         Frame("agreement", _agree_coordinate, new=True),

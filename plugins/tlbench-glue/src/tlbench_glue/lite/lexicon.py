@@ -28,6 +28,8 @@ FUNCTION = frozenset(
     there here then very quite rather really truly far too only even ever already just still also almost hardly
     more most less least much anything anyone anybody nothing nobody everything everyone something someone
     exactly up out first off again same own t s
+    true truth course fact instead so indeed soon now well fewer once
+    meant opposite others through told your
     """.split()
 )
 """Function words, which all splits share."""
@@ -81,12 +83,14 @@ def sentence(text: str) -> str:
     return text if text[-1] in ".?!" else f"{text}."
 
 
+@cache
 def noun(entry: str) -> Noun:
     """Returns the noun of a lexicon entry such as "dog" or "wolf/wolves"."""
     one, _, many = entry.partition("/")
     return Noun(one, many or _plural(one))
 
 
+@cache
 def verb(entry: str) -> Verb:
     """Returns the verb of a lexicon entry such as "paint" or "see/saw/seen/seeing"; missing forms are regular."""
     forms = entry.split("/")
@@ -124,23 +128,19 @@ class Words:
     def __init__(self, split: Split, rng: Random) -> None:
         # All randomness is from this generator, in a fixed order of calls: one more call changes every later example.
         self.rng = rng
-        self.drawn: list[str] = []
-        """The words, lexicon entries and clauses (but no whole sentences) drawn so far; callers may clear the list."""
+        self.form: list[str] = []
+        """The choices of sentence form since a caller last cleared the list: together they are a template."""
         self._table = lexicon(split)
+        self._entries: dict[str, list[str]] = {}
 
     def pick(self, options: Sequence[Any]) -> Any:
-        """Returns one of the options."""
-        return self._noted(options[self.rng.randrange(len(options))])
+        """Returns one of the options, a choice of words."""
+        return options[self.rng.randrange(len(options))]
 
-    def _sample(self, options: Sequence[Any], n: int) -> list[Any]:
-        """Returns n different options, in random order."""
-        return [self._noted(option) for option in self.rng.sample(options, n)]
-
-    def _noted(self, option: Any) -> Any:
-        """Returns the option, after adding the words in it to `drawn`."""
-        parts = option if isinstance(option, tuple | list) else (option,)
-        # Longer texts are sentences, or templates of them.
-        self.drawn += [part for part in parts if isinstance(part, str) and len(part.split()) <= 2 and "{" not in part]
+    def choose(self, *options: str) -> str:
+        """Returns one of the options, a choice of sentence form, and notes it in `form`."""
+        option = options[self.rng.randrange(len(options))]
+        self.form.append(option)
         return option
 
     def chance(self, p: float) -> bool:
@@ -154,11 +154,13 @@ class Words:
 
     def entries(self, key: str) -> list[str]:
         """Returns the raw entries of a list; a dotted key such as "kinds.foods" selects a list in a nested table."""
-        value: Any = self._table
-        for part in key.split("."):
-            value = value[part]
-        # Lists are written as one text of words, or as TOML lists where entries have several words.
-        return value.split() if isinstance(value, str) else list(value)
+        if key not in self._entries:
+            value: Any = self._table
+            for part in key.split("."):
+                value = value[part]
+            # Lists are written as one text of words, or as TOML lists where entries have several words.
+            self._entries[key] = value.split() if isinstance(value, str) else list(value)
+        return self._entries[key]
 
     def text(self, key: str) -> str:
         """Returns a random raw entry."""
@@ -166,7 +168,7 @@ class Words:
 
     def texts(self, key: str, n: int) -> list[str]:
         """Returns n different raw entries."""
-        return self._sample(self.entries(key), n)
+        return self.rng.sample(self.entries(key), n)
 
     def noun(self, key: str) -> Noun:
         """Returns a random noun."""
@@ -191,7 +193,7 @@ class Words:
 
     def names(self, n: int) -> list[str]:
         """Returns n different first names."""
-        return self._sample(self.entries("men") + self.entries("women"), n)
+        return self.rng.sample(self.entries("men") + self.entries("women"), n)
 
     def number(self) -> str:
         """Returns a random number word."""
@@ -202,14 +204,19 @@ class Words:
         entries = self.entries("numbers")
         # By position, since the entries are sorted by size and not alphabetically.
         low, high = sorted(self.rng.sample(range(len(entries)), 2))
-        pair: tuple[str, str] = self._noted((entries[low], entries[high]))
-        return pair
+        return entries[low], entries[high]
 
     def kind(self, *groups: str) -> tuple[str, Noun, list[Noun]]:
         """Returns a random group such as "animals", the noun for a kind in it, and two different nouns of that kind."""
         options = [(group, name) for group in groups for name in self._table["kinds"].get(group, {})]
         group, name = self.pick(options)
         return group, noun(name), self.nouns(f"kinds.{group}.{name}", 2)
+
+    def two_kinds(self, *groups: str) -> tuple[tuple[Noun, Noun], tuple[Noun, Noun]]:
+        """Returns two different kinds in the groups, each as the noun for it and a noun of that kind."""
+        options = [(group, name) for group in groups for name in self._table["kinds"].get(group, {})]
+        one, other = ((noun(name), self.noun(f"kinds.{group}.{name}")) for group, name in self.rng.sample(options, 2))
+        return one, other
 
     def synonyms(self, key: str) -> tuple[tuple[str, str], tuple[str, str]]:
         """Returns the raw entries of two pairs of synonyms, each pair in random order."""
@@ -219,7 +226,6 @@ class Words:
     def implied(self) -> tuple[tuple[str, str], tuple[str, str]]:
         """Returns two pairs of a positive and a negative clause that imply a verdict without evaluative words."""
         (a, b), (c, d) = self.rng.sample(self._table["verdicts"]["implied"], 2)
-        self.drawn += [a, b, c, d]
         return (a, b), (c, d)
 
     def verdict(self) -> tuple[str, str, str, str]:
