@@ -1,63 +1,29 @@
 """A library for strategies: a training loop, parameter groups, batches, and heads that are trained together.
 
-The core never calls it: a strategy owns its fit and may use any part of this library, or none.
+The core never calls it: a strategy owns its fit and may use any part of this library, or none. The base classes of
+strategies can be imported without torch; everything else imports it on first use.
 """
 
-from tlbench.modeling.batches import inference_batches
-from tlbench.modeling.heads.class_weights import ClassWeight, balanced_weights
-from tlbench.training.loop import step_count, train
-from tlbench.training.model import Model
-from tlbench.training.model_predictor import ModelPredictor
-from tlbench.training.parameters import Group, freeze, groups_of, layer_decayed
-from tlbench.training.probes.axes import Linear
-from tlbench.training.probes.fused import (
-    Regression,
-    logistic_regressions,
-    ridge_regressions,
-    solve_labels,
-    solve_logistic,
-    solve_ridge,
-)
-from tlbench.training.probes.stacked import HeadSetting, Layers, train_heads
-from tlbench.training.recipe.augmentation import augmented
-from tlbench.training.recipe.dropout import dropout
-from tlbench.training.recipe.early_stopping import EarlyStopping, split_for_stopping
-from tlbench.training.recipe.mixup import mixup
-from tlbench.training.recipe.schedules import Schedule
-from tlbench.training.steps import AfterStep, Loss, NewOptimizer, Step
-from tlbench.training.training_batches import train_batches
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "AfterStep",
-    "ClassWeight",
-    "EarlyStopping",
-    "Group",
-    "HeadSetting",
-    "Layers",
-    "Linear",
-    "Loss",
-    "Model",
-    "ModelPredictor",
-    "NewOptimizer",
-    "Regression",
-    "Schedule",
-    "Step",
-    "augmented",
-    "balanced_weights",
-    "dropout",
-    "freeze",
-    "groups_of",
-    "inference_batches",
-    "layer_decayed",
-    "logistic_regressions",
-    "mixup",
-    "ridge_regressions",
-    "solve_labels",
-    "solve_logistic",
-    "solve_ridge",
-    "split_for_stopping",
-    "step_count",
-    "train",
-    "train_batches",
-    "train_heads",
-]
+from tlbench.training.class_weighted import ClassWeighted as ClassWeighted
+from tlbench.training.class_weighted import has_one_class as has_one_class
+from tlbench.training.gradient_strategy import GradientStrategy as GradientStrategy
+from tlbench.training.gradient_strategy import check_recipe as check_recipe
+
+if TYPE_CHECKING:
+    from tlbench.training.library import *  # noqa: F403
+
+
+def __getattr__(name: str) -> Any:
+    """Returns an object of `tlbench.training.library`, which is imported first (PEP 562).
+
+    Raises:
+        AttributeError: There is no such object.
+    """
+    # Tools look for special names, such as `__wrapped__`, which must import nothing.
+    if name.startswith("_"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # Not `from tlbench.training import library`, which would look for the name here again.
+    return getattr(import_module("tlbench.training.library"), name)

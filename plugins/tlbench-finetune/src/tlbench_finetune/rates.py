@@ -1,10 +1,10 @@
-"""Search ranges and defaults of AdamW's learning rate, by modality, output and width; checks of training parameters."""
+"""Search ranges and defaults of AdamW's learning rate, by modality, output and width."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tlbench import Card, Float, SpaceContext, Text, UsageError
+from tlbench import Card, Float, SpaceContext, Text
 
 SMALL_WIDTH = 512
 """Models up to this hidden width get a higher default learning rate than larger models."""
@@ -40,15 +40,3 @@ def rates(about: SpaceContext) -> Rates:
     if isinstance(about.task.output, Text):
         return Rates(Float(1e-5, 3e-3, log=True), Float(3e-5, 1e-2, log=True), 5e-4 if small else 1e-4)
     return Rates(Float(1e-5, 3e-4, log=True), Float(5e-5, 2e-3, log=True), 1e-4 if small else 3e-5)
-
-
-def check_recipe(name: str, train_batch_size: int, warmup: float) -> None:
-    """Checks the batch size and the warm-up fraction of a strategy.
-
-    Raises:
-        UsageError: The batch size is below 1, or the warm-up is not between 0 and 1.
-    """
-    if train_batch_size < 1:
-        raise UsageError(f"{name}[train_batch_size={train_batch_size}]: a batch needs at least 1 row")
-    if not 0 <= warmup <= 1:
-        raise UsageError(f"{name}[warmup={warmup}]: warmup is a fraction of the steps, from 0 to 1")

@@ -25,7 +25,7 @@ ALLOCATOR = {
 }
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
 PRELOADED = (
-    "tlbench.running.fitting.process", "pyarrow.dataset", "pyarrow.parquet", "pandas", "tlbench.training",
+    "tlbench.running.fitting.process", "pyarrow.dataset", "pyarrow.parquet", "pandas", "tlbench.training.library",
     "torch._dynamo",
 )  # fmt: skip
 """Modules that every order needs and that take long to import; torch's optimizers import `torch._dynamo`."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tlbench import Backbone, Classes, Float, Job, MultiLabel, Output, Scalar, Space, SpaceContext, Task, Value
+from tlbench.training import check_recipe
 from tlbench_finetune.probes.features import FeatureStrategy
 from tlbench_finetune.probes.samples import Sample
-from tlbench_finetune.rates import check_recipe
 
 if TYPE_CHECKING:
     from tlbench.training import HeadSetting, Layers, Linear

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from tlbench import Backbone, Card, Example, Examples, Job, PluginError, SpaceContext, Task
-from tlbench_finetune.class_weight import ClassWeighted
+from tlbench.training import ClassWeighted
 
 if TYPE_CHECKING:
     from torch import Tensor

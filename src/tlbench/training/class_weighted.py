@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tlbench import Backbone, Output, Strategy, Task
+from tlbench.contracts.backbone import Backbone
+from tlbench.contracts.outputs import Output
+from tlbench.contracts.strategy import Strategy
+from tlbench.contracts.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)
