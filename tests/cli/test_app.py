@@ -177,10 +177,14 @@ def test_a_plugin_that_exits_at_import_leaves_list_working_and_is_named(tlbench,
     assert "toy-tone" in captured.out
     assert "exits_at_import" in captured.err
     assert "no licence" in captured.err
-    for arguments in (["show", "bitfit"], ["show", "gone:bitfit"], ["plan", "-t", "toy-tone", "-S", "gone:bitfit"]):
+    for arguments in (
+        ["show", "diff-pruning"],
+        ["show", "gone:diff-pruning"],
+        ["plan", "-t", "toy-tone", "-S", "gone:diff-pruning"],
+    ):
         assert tlbench(*arguments) == 2
         error = capsys.readouterr().err
-        assert "bitfit'" in error
+        assert "diff-pruning'" in error
         assert "(a plugin failed to load: TLBENCH_PLUGINS=exits_at_import; `tlbench list plugins` says why)" in error
 
 

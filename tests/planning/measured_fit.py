@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 
 from tlbench_finetune.finetuning.whole import FullFinetune
 from tlbench_hf.plugin import tlbench_backbones
+from tlbench_peft.low_rank import Lora
 
-from tlbench import Example, Examples, Float, Protocol, SpaceContext, Strategy, Trainable
+from tlbench import Example, Examples, Protocol
 from tlbench.system.memory_readings import read_memory
 from tlbench.system.memory_watch import watched_memory
 from tlbench.testing.jobs import Rehearsal
 from tlbench.testing.toys import ToyTask
-
-TARGETS = ("query", "value")
 
 
 @dataclass(frozen=True)
@@ -29,30 +28,6 @@ class LongTexts(ToyTask):
     def split(self, name):
         count = {"train": 64, "validation": 8}.get(name, 0)
         return Examples(Example(f"{name}-{i}", (f"{i} " + "word " * 600,), i % 2) for i in range(count)) or None
-
-
-@dataclass(frozen=True)
-class Lora(Strategy):
-    """Hu et al. 2021, arXiv:2106.09685."""
-
-    name = "lora"
-    rank: int = 8
-    train_batch_size: int = 16
-
-    def space(self, about: SpaceContext):
-        return {"lr": Float(1e-4, 1e-2, log=True)}
-
-    def trainable(self, backbone):
-        card = backbone.card()
-        return Trainable(parameters=card.stages * len(TARGETS) * 2 * card.width * self.rank)
-
-    def fit(self, job):
-        from peft import LoraConfig, inject_adapter_in_model
-
-        from tlbench.training import Model, train
-
-        inject_adapter_in_model(LoraConfig(r=self.rank, target_modules=list(TARGETS)), job.encoder.native)
-        return train(Model(job.encoder, job.head), job.train, job, batch_size=self.train_batch_size)
 
 
 STRATEGIES = {strategy.name: strategy for strategy in (FullFinetune(), Lora())}

@@ -1,0 +1,152 @@
+"""Models with an adapter of peft, and their predictors, which are saved in peft's own format."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tlbench import Job, PluginError, UsageError
+from tlbench.modeling.encoder import Encoder
+from tlbench.modeling.heads import Head
+from tlbench.modeling.predictor_files import read_settings, read_weights, write_predictor
+from tlbench.training import Model, ModelPredictor
+
+CONFIG = "adapter_config.json"
+WEIGHTS = "adapter_model.safetensors"
+_UNCOMPARED = {"auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version", "revision", "rank_pattern"}
+"""Entries of a saved configuration that may differ from those of the model that it is loaded into."""
+
+
+class AdaptedModel(Model):
+    """A model whose encoder has an adapter of peft."""
+
+    adapter: Any
+    """The `peft.PeftModel` whose layers were put into the encoder. It is no submodule, so that no weight is listed
+    twice."""
+
+    def __init__(self, encoder: Encoder, head: Head, start: int, config: Any) -> None:
+        """Adds an adapter to the encoder, whose weights must be frozen.
+
+        Args:
+            encoder: The encoder.
+            head: The head.
+            start: The number of lowest stages that have no adapter and are cached.
+            config: The configuration of peft.
+
+        Raises:
+            PluginError: peft cannot adapt this model, or nothing in it.
+        """
+        from peft import get_peft_model
+
+        try:
+            adapter = get_peft_model(encoder.native, config)
+        except (AttributeError, ImportError, KeyError, NotImplementedError, TypeError, ValueError) as error:
+            # peft refuses a layer or a model by whatever exception its method meets first.
+            reason = " ".join(str(error).split())[:300]
+            raise PluginError(f"peft cannot adapt {type(encoder.native).__name__}: {reason}") from error
+        if config.is_prompt_learning:
+            # Virtual tokens are added by peft's own forward pass; layers are exchanged inside the module.
+            encoder.native = adapter
+        super().__init__(encoder, head, start)
+        object.__setattr__(self, "adapter", adapter.eval())
+
+
+class AdaptedPredictor(ModelPredictor):
+    """Predicts with an adapted model; saves the adapter as peft does, and the head beside it."""
+
+    model: AdaptedModel
+
+    def save(self, folder: Path) -> None:
+        """Writes `adapter_config.json` and `adapter_model.safetensors`, which peft can load, and the trained head."""
+        from peft import get_peft_model_state_dict
+
+        head = self.model.head
+        write_predictor(folder, type(self).__name__, getattr(head, "output", None), weights=_trained(head))
+        config = copy.copy(self.model.adapter.peft_config["default"])
+        config.inference_mode = True
+        config.save_pretrained(str(folder))
+        tensors = get_peft_model_state_dict(self.model.adapter, save_embedding_layers=False)
+        tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+        save_file(tensors, str(folder / WEIGHTS), metadata={"format": "pt"})
+
+    @classmethod
+    def load(cls, model: Model, job: Job, folder: Path) -> AdaptedPredictor:
+        """Returns the predictor that was saved by `save`, on a model with the same kind of adapter.
+
+        Raises:
+            UsageError: The folder has no such predictor, or its adapter or output is another one.
+        """
+        from peft import get_peft_model_state_dict, set_peft_model_state_dict
+
+        assert isinstance(model, AdaptedModel)
+        read_settings(folder, cls.__name__, getattr(model.head, "output", None))
+        own = _trained(model.head)
+        head = read_weights(folder, {name: tuple(tensor.shape) for name, tensor in own.items()})
+        _check_config(folder / CONFIG, model.adapter.peft_config["default"].to_dict())
+        expected = get_peft_model_state_dict(model.adapter, save_embedding_layers=False)
+        adapter = _read_adapter(folder / WEIGHTS, expected)
+        # Copied only after all checks, so that a damaged file leaves the model as it was.
+        for name, tensor in own.items():
+            tensor.data.copy_(head[name])
+        set_peft_model_state_dict(model.adapter, adapter)
+        return cls(model, job.precision, job.activations)
+
+
+def _trained(head: Head) -> dict[str, Tensor]:
+    """Returns a head's trained weights and its buffers."""
+    return {
+        **{name: weight for name, weight in head.named_parameters() if weight.requires_grad},
+        **dict(head.named_buffers()),
+    }
+
+
+def _check_config(path: Path, expected: Mapping[str, Any]) -> None:
+    """Checks that a saved configuration is that of the model's adapter.
+
+    Raises:
+        UsageError: The file cannot be read, or describes another adapter.
+    """
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: no adapter can be read from it: {error}") from error
+    if not isinstance(saved, dict):
+        raise UsageError(f"{path} does not describe an adapter")
+    for name, value in _plain(expected).items():
+        # Another version of peft may have settings that this one lacks.
+        if name not in _UNCOMPARED and name in saved and _plain(saved[name]) != value:
+            raise UsageError(f"{path} describes another adapter: {name} is {saved[name]!s:.60}, not {value!s:.60}")
+
+
+def _plain(value: Any) -> Any:
+    """Returns a value as JSON has it, with the members of sets and lists in one order."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, set | list | tuple):
+        return sorted((_plain(item) for item in value), key=repr)
+    return getattr(value, "value", value)
+
+
+def _read_adapter(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Returns the saved weights of an adapter.
+
+    Raises:
+        UsageError: The file cannot be read, or has other names, shapes or numbers than the model's adapter.
+    """
+    try:
+        saved = load_file(str(path))
+    except (OSError, SafetensorError) as error:
+        raise UsageError(f"{path}: no weights can be read from it: {error}") from error
+    if names := sorted(saved.keys() ^ expected.keys()):
+        raise UsageError(f"{path} has other weights than this adapter: {', '.join(names[:3])}")
+    for name, tensor in saved.items():
+        if (tensor.shape, tensor.dtype) != (expected[name].shape, expected[name].dtype):
+            raise UsageError(f"{path}: {name} is {tuple(tensor.shape)} {tensor.dtype}, not as in this adapter")
+    return saved
