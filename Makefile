@@ -28,7 +28,7 @@ OTHER := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(THREADS)=2
 NOTHING_PICKED := 5
 ARGS ?=
 
-.PHONY: help env run test test-processors check tour format soak bench bench-gpu bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards \
+.PHONY: help env run test test-processors check tour format soak bench bench-gpu bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards leaderboards-run \
 	clean
 
 help:  ## Say what there is to make.
@@ -99,6 +99,9 @@ leaderboards: env  ## The committed pages and the picture, made again from the c
 	@for folder in leaderboards/*/; do \
 		$(BIN)/tlbench leaderboard --out $$folder -f markdown > $${folder%/}.md; done
 	@$(BIN)/tlbench leaderboard --out leaderboards/glue-lite -f svg > docs/glue-lite.svg
+
+leaderboards-run: env  ## Make what is missing of all leaderboards; resumable. ARGS="--bill" prints the minutes alone, ARGS="glue imdb" picks.
+	@$(BIN)/python -m tools.leaderboards $(ARGS)
 
 clean:  ## Remove what was made; results in tlbench-results stay.
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build

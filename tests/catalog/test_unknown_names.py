@@ -62,7 +62,7 @@ def catalog():
         ("backbone", "qqq", "ours:<org/name>"),
         ("task", "tabel:x.csv", "; did you mean table:x.csv?"),
         ("backbone", "table:x.csv", "; table: names a task, and a backbone is named as "),
-        ("strategy", "ours:a/b", "; ours: names a backbone, and no plugin has names of this form for a strategy"),
+        ("strategy", "ours:a/b", "; ours: names a backbone, and a strategy is named as peft:<method>"),
         ("backbone", "qqqq:x", "; is the plugin for 'qqqq' installed? a backbone is named as "),
     ],
 )

@@ -29,6 +29,7 @@ BACKBONES = [
     None,
     _backbone("text", "bert", 384),
     _backbone("text", "bert", 768),
+    _backbone("text", "static", 50),
     _backbone("image", "resnet", 64),
     _backbone("image", "resnet", 2048),
     _backbone("image", "vision_transformer", 192),
@@ -54,8 +55,8 @@ def test_small_models_start_at_a_higher_rate() -> None:
 
 
 def test_convolutions_and_decoders_want_higher_rates() -> None:
-    text, attention = rates(_about(BACKBONES[1])), rates(_about(BACKBONES[5]))
-    convolutions, decoder = rates(_about(BACKBONES[3])), rates(_about(BACKBONES[1], Text()))
+    text, attention = rates(_about(BACKBONES[1])), rates(_about(BACKBONES[6]))
+    convolutions, decoder = rates(_about(BACKBONES[4])), rates(_about(BACKBONES[1], Text()))
     assert convolutions.default > attention.default > text.default < decoder.default
     assert convolutions.whole.high > attention.whole.high > text.whole.high < decoder.whole.high
 
@@ -66,3 +67,8 @@ def test_the_top_alone_may_learn_faster() -> None:
             found = rates(_about(backbone, output))
             assert found.top.low > found.whole.low
             assert found.top.high > found.whole.high
+
+
+def test_word_vectors_want_far_higher_rates_than_encoders() -> None:
+    words, encoder = rates(_about(BACKBONES[3])), rates(_about(BACKBONES[1]))
+    assert words.whole.low > encoder.whole.high

@@ -26,7 +26,8 @@ class TestMovingAverage(StrategyConformance):
 
 
 class TestGreedySoup(StrategyConformance):
-    strategy = WeightAveraging(kind="greedy-soup", models=3)
+    strategy = WeightAveraging(kind="greedy-soup", models=2)
+    protocol = Protocol(max_steps=3, precision="fp32")
 
 
 def _job(strategy: Strategy, task: ToyTask | ToyScalarTask | None = None, **params: float) -> Job:

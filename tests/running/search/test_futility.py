@@ -116,9 +116,12 @@ def test_validation_examples_of_one_target_stop_nothing(runs, monkeypatch, targe
 
     class OneTarget:
         def __init__(self, task):
-            self.validation = [Example(f"{i}", ("",), target) for i, target in enumerate(targets)]
+            pass
 
-        def subset(self, seed, limit):
+        def validation_of(self, amount):
+            return [Example(f"{i}", ("",), target) for i, target in enumerate(targets)]
+
+        def subset(self, seed, amount):
             return [Example("0", ("",), 0), Example("1", ("",), 1)]
 
     monkeypatch.setattr(futility, "Splits", OneTarget)

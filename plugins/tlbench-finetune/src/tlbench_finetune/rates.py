@@ -8,6 +8,8 @@ from tlbench import Card, Float, SpaceContext, Text
 
 SMALL_WIDTH = 512
 """Models up to this hidden width get a higher default learning rate than larger models."""
+STATIC = "static"
+"""The family of tables of word vectors."""
 _ADAMW_FAMILIES = ("former", "vit", "swin", "deit", "beit", "dino", "eva", "clip", "mixer", "convnext")
 """Substrings of the names of image families that are pretrained with AdamW at small learning rates.
 
@@ -32,6 +34,9 @@ def rates(about: SpaceContext) -> Rates:
     backbone = about.backbone
     # A card may lack the width when the weights are not on this machine; the model then counts as large.
     card = backbone.card() if backbone else Card()
+    if card.family == STATIC:
+        # Each step moves only the vectors of its own words, so that a word moves a few times in a fit.
+        return Rates(Float(1e-3, 3e-1, log=True), Float(3e-3, 1.0, log=True), 2e-2)
     small = card.width is not None and card.width <= SMALL_WIDTH
     if backbone is not None and backbone.modality == "image":
         if any(part in card.family.lower() for part in _ADAMW_FAMILIES):
