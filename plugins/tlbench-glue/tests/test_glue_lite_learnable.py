@@ -10,6 +10,9 @@ from tlbench_glue.lite.mrpc import MrpcLite
 from tlbench_glue.lite.sst2 import Sst2Lite
 from tlbench_glue.lite.stsb import StsbLite
 
+# Three tasks are encoded whole, which takes a third of a minute and more.
+pytestmark = pytest.mark.soak
+
 
 @pytest.fixture(scope="module")
 def encode():
