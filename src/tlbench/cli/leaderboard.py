@@ -144,7 +144,8 @@ def show(table: Table, title: str, command: str, format_: str = "terminal", view
 def print_table(console: Console, table: pd.DataFrame | Table, title: str, view: View = View()) -> None:  # noqa: B008
     """Prints a leaderboard to a console, at the width of the console."""
     from tlbench.results.render.formats.terminal import Leaderboard
-    from tlbench.results.render.page import Limits, Page
+    from tlbench.results.render.page import Page
+    from tlbench.results.render.view import Limits
 
     console.print(Leaderboard(Page(table, title, limits=Limits(), view=view)))
 
@@ -155,7 +156,8 @@ def _rendered(table: Table, title: str, command: str, format_: str, view: View) 
     Raises:
         UsageError: The format is unknown, or its renderer fails, refuses the table or returns no text.
     """
-    from tlbench.results.render.page import Limits, Page
+    from tlbench.results.render.page import Page
+    from tlbench.results.render.view import Limits
 
     renderer, distribution = renderer_of(format_)
     fault = f"--format {format_}, brought by {distribution}"

@@ -17,7 +17,8 @@ from tlbench.contracts.outputs import Scalar
 from tlbench.results.leaderboard import frame
 from tlbench.results.records.store import Store
 from tlbench.results.render.formats import FORMATS
-from tlbench.results.render.page import Limits, Page
+from tlbench.results.render.page import Page
+from tlbench.results.render.view import Limits
 from tlbench.testing.conformance import RendererConformance
 
 

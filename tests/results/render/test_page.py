@@ -18,8 +18,9 @@ from tlbench.results.render import value_texts as cells
 from tlbench.results.render.formats.csv import Csv
 from tlbench.results.render.formats.markdown import Markdown
 from tlbench.results.render.formats.terminal import Leaderboard
-from tlbench.results.render.page import Limits, Page
+from tlbench.results.render.page import Page
 from tlbench.results.render.standings import standings
+from tlbench.results.render.view import Limits
 
 HOSTILE = (
     "bert[/foo]", "[red]x", "\x1b[31mansi", "=HYPERLINK(1)", "<script>alert(1)</script>", "a|b`c", "x\u202egnp\nnext",

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tlbench.results.columns import COLUMNS, ENSEMBLE, OK, PENDING, Row, columns_of, rows_of
+from tlbench.results.columns import COLUMNS, OK, PENDING, Row, columns_of, rows_of
 from tlbench.results.leaderboard import Table
+from tlbench.results.notes.first_rows import NEEDED as RANKED
+from tlbench.results.notes.first_rows import FirstRows, first_rows
 from tlbench.results.over_tasks import NEEDED, Averages, averages
 from tlbench.results.records.cell_ids import distinct_length
 from tlbench.results.render import value_texts as cells
@@ -18,7 +20,7 @@ from tlbench.results.render.escaping import LIMIT, printable
 from tlbench.results.render.legend import legend
 from tlbench.results.render.page_columns import SUMMARY, Column, Value
 from tlbench.results.render.published import LEGEND, PublishedRow, published_rows
-from tlbench.results.render.view import View
+from tlbench.results.render.view import Limits, View, shown_positions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,6 +74,8 @@ class Section:
     """A warning about test examples that also occur in the training data; empty if there are none."""
     detectable: Value
     """The smallest difference that the tests find with 80% power, and a sentence that names it; else None and ""."""
+    conclusions: tuple[str, ...]
+    """What follows from the ranks: whether they leave open if pretrained weights help, and the cheapest first row."""
 
 
 @dataclass(frozen=True)
@@ -81,18 +85,6 @@ class Failure:
     title: str
     status: str
     reason: str
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Maximum numbers of rows in a short leaderboard."""
-
-    rows: int = 200
-    """Rows of all rankings together, divided equally among tasks."""
-    rows_of_a_task: int = 5
-    """Rows that are shown for each task even if `rows` is exceeded."""
-    summary: int = 40
-    failures: int = 10
 
 
 class Page:
@@ -216,7 +208,7 @@ class Page:
     @cached_property
     def _columns(self) -> Mapping[str, Sequence[Any]]:
         """Columns of all rows, not as row dicts: converting a large table is slow, so only shown rows become dicts."""
-        names = dict.fromkeys((*_SECTION_COLUMNS, *_LEGEND_COLUMNS, *_IF_PRESENT, *NEEDED, "expected", "cell"))
+        names = dict.fromkeys((*_SECTION_COLUMNS, *_LEGEND_COLUMNS, *_IF_PRESENT, *NEEDED, *RANKED, "expected", "cell"))
         if isinstance(self._table, Table):
             return self._table.columns(names)
         return columns_of(self._table[list(names)])
@@ -246,7 +238,11 @@ class Page:
     @cached_property
     def _shown(self) -> list[Row]:
         columns = dict.fromkeys((*COLUMNS, *self.view.frame_columns))
-        return self._rows(columns, _shown_positions(self._columns, self._limits))
+        return self._rows(columns, shown_positions(self._columns, self._limits))
+
+    @cached_property
+    def _first_rows(self) -> dict[str, FirstRows]:
+        return first_rows(self._columns)
 
     @cached_property
     def _marks(self) -> dict[str, str]:
@@ -274,6 +270,15 @@ class Page:
             recorded - len(lines),
             cells.overlap(shown),
             Value(next((row["detectable"] for row in rows if row["detectable"]), None), cells.detectable(rows)),
+            self._conclusions(task),
+        )
+
+    def _conclusions(self, task: str) -> tuple[str, ...]:
+        found = self._first_rows.get(task, FirstRows())
+        best = self._rows(COLUMNS, found.positions)
+        weightless = self._rows(COLUMNS, [] if found.undecided is None else [found.undecided])
+        return tuple(
+            printable(text, 2 * LIMIT) for text in (*map(cells.undecided, weightless), cells.cheapest(best)) if text
         )
 
     def _rows(self, columns: Iterable[str], positions: Sequence[int] | None = None) -> list[Row]:
@@ -294,23 +299,3 @@ def _values(row: Row, columns: Sequence[Column], note: str = "") -> dict[str, Va
 def _failure(row: Row) -> Failure:
     title = printable(f"{cells.backbone(row)} | {row['task']} | {cells.strategy(row)}")
     return Failure(title, str(row["status"]), printable(row["reason"], 200))
-
-
-def _shown_positions(columns: Mapping[str, Sequence[Any]], limits: Limits | None) -> list[int]:
-    """Returns the positions of the rows to show; with limits, the best rows and some trivial baselines of each task."""
-    positions: dict[str, list[int]] = {}
-    for i, (task, status) in enumerate(zip(columns["task"], columns["status"], strict=True)):
-        if status != PENDING:
-            positions.setdefault(task, []).append(i)
-    if limits is None:
-        return [i for ranked in positions.values() for i in ranked]
-    # Each task gets an equal share, so that a task with many cells does not crowd out others.
-    number = max(limits.rows_of_a_task, limits.rows // max(1, len(positions)))
-    chosen: set[int] = set()
-    for ranked in positions.values():
-        chosen.update(ranked[:number])
-        # Baselines without a backbone show which score is trivial, however low they rank.
-        chosen.update([i for i in ranked[number:] if not columns["backbone"][i]][: limits.rows_of_a_task])
-        # There are ensembles only if an option asked for them.
-        chosen.update(i for i in ranked if columns["ranked_by"][i] == ENSEMBLE)
-    return sorted(chosen)

@@ -89,6 +89,31 @@ def detectable(rows: Sequence[Row]) -> str:
     return f"Differences under {found} are found here with less than 80% power." if found else ""
 
 
+def undecided(row: Row) -> str:
+    """Returns a sentence for a task with this row at rank 1, which uses no pretrained weights."""
+    return (
+        f"These data do not decide whether pretrained weights help: no row is significantly better than {title(row)}, "
+        "which has none."
+    )
+
+
+def cheapest(rows: Sequence[Row]) -> str:
+    """Returns a sentence that names the cheapest of the rows at rank 1; empty if it is the first of them."""
+    found = min(rows, key=lambda row: row["total_seconds"] or 0.0, default=None)
+    if found is None or found is rows[0]:
+        return ""
+    cost, highest = seconds(found["total_seconds"]), seconds(rows[0]["total_seconds"])
+    return (
+        f"The cheapest of the {len(rows)} rows at rank 1 is {title(found)}: {cost} of work in all, against {highest} of "
+        f"{title(rows[0])}, which has the highest score of them."
+    )
+
+
+def title(row: Row) -> str:
+    """Returns the names of a row's strategy and of its backbone, if it has one, such as "linear-probe on minilm-l6"."""
+    return f"{strategy(row)} on {row['backbone']}" if row["backbone"] else strategy(row)
+
+
 def mean_interval(row: Row) -> str:
     """Returns the interval of a mean over tasks, in points."""
     low, high = row["low"], row["high"]

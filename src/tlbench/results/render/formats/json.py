@@ -71,6 +71,7 @@ def _section(section: Section) -> dict[str, Any]:
         "examples": section.examples,
         "overlap": section.overlap,
         "detectable": {"value": _json_value(section.detectable.value), "text": section.detectable.text},
+        "conclusions": list(section.conclusions),
         "waiting": section.waiting,
         "rows": [
             {"cell": line.cell, "status": line.status, "is_best": line.is_best, "values": _values(line)}

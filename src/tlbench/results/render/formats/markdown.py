@@ -50,6 +50,7 @@ def _section(section: Section, columns: Sequence[Column]) -> list[str]:
     about = ", ".join(text for text in (markdown_text(section.metric), markdown_text(section.examples)) if text)
     parts = [f"## {code_span(section.task)}", f"{about or 'Nothing was scored'}.", _table(section.lines, columns)]
     parts += [section.detectable.text] if section.detectable.text else []
+    parts += [markdown_text(sentence, len(sentence)) for sentence in section.conclusions]
     return parts + ([f"Overlap: {section.overlap}"] if section.overlap else [])
 
 

@@ -58,6 +58,7 @@ class Leaderboard:
             yield from _hidden_count(section.hidden)
             if section.detectable.text:
                 yield Text(section.detectable.text, style="dim")
+            yield from (Text(sentence, style="dim") for sentence in section.conclusions)
             if section.overlap:
                 yield Text(f"overlap: {section.overlap}", style="dim")
         if page.summary:
