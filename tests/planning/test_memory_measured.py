@@ -14,7 +14,7 @@ from tlbench.results.records.store import Store
 LEADERBOARDS = Path(__file__).parents[2] / "leaderboards"
 
 
-@pytest.mark.parametrize("name", ["glue-lite", "glue-lite-full"])
+@pytest.mark.parametrize("name", ["glue-lite"])
 def test_estimates_are_near_what_was_measured(name):
     catalog, compared = Catalog.discover(), 0
     for record in Store.open(LEADERBOARDS / name).records():
