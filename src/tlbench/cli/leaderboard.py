@@ -83,7 +83,8 @@ def _print_board(
         if choice.metric:
             summaries, planned = with_metric(store, summaries, planned, choice.metric, _complain)
         metrics = _metrics_of(summaries)
-        table = _table(index, summaries, planned, ranks, read_margins(choice.margins, metrics))
+        ranked_by = {summary.metric for summary in summaries.cells if summary.metric}
+        table = _table(index, summaries, planned, ranks, read_margins(choice.margins, metrics, ranked_by))
     table = _with_added_columns(table, store, summaries, choice, metrics)
     chosen = chosen_rows(table, choice, metrics)
     hidden += _count_rows(table) - _count_rows(chosen)

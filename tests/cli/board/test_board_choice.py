@@ -200,8 +200,8 @@ def test_an_ensemble_or_a_column_without_validation_predictions_says_so(out, cap
 
 
 def test_a_margin_is_part_of_the_command_and_must_be_a_number(out, capsys):
-    assert _main(["leaderboard", "--out", str(out), "--margin", "2", "--margin", "f1=0.5", "-f", "markdown"]) == 0
-    assert "tlbench leaderboard --margin 2 --margin f1=0.5" in capsys.readouterr().out
+    assert _main(["leaderboard", "--out", str(out), "--margin", "2", "--margin", "accuracy=0.5", "-f", "markdown"]) == 0
+    assert "tlbench leaderboard --margin 2 --margin accuracy=0.5" in capsys.readouterr().out
     assert _main(["leaderboard", "--out", str(out), "--margin", "much"]) == 2
     assert "--margin much: expected a number above 0" in capsys.readouterr().err
 

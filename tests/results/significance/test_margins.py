@@ -12,7 +12,7 @@ from tlbench.results.significance.margins import Margins, equality_columns, read
 def test_a_margin_is_in_points_and_a_metric_in_its_own_unit_needs_one_of_its_own():
     assert Margins().by_metric(METRICS)["accuracy"] == 0.01
     assert "rmse" not in Margins().by_metric(METRICS)
-    read = read_margins(["2", "rmse=0.05", "f1=3"], METRICS).by_metric(METRICS)
+    read = read_margins(["2", "rmse=0.05", "f1=3"], METRICS, {"rmse", "f1"}).by_metric(METRICS)
     assert (read["accuracy"], read["rmse"], read["f1"]) == pytest.approx((0.02, 0.05, 0.03))
 
 
@@ -26,13 +26,14 @@ def test_a_margin_is_in_points_and_a_metric_in_its_own_unit_needs_one_of_its_own
         (["wide"], "--margin wide: expected a number above 0"),
         (["f1="], "--margin f1=: expected a number above 0"),
         (["acuracy=2"], "no metric 'acuracy'; did you mean accuracy"),
+        (["accuracy=2"], "--margin accuracy=2: no task of this table is ranked by accuracy, only by f1, rmse"),
         (["1", "2"], "--margin 2: there is another margin in points: keep one"),
         (["f1=1", "f1=2"], "there is another margin of f1"),
     ],
 )
 def test_what_cannot_be_read_is_one_line(texts, message):
     with pytest.raises(UsageError, match=message.replace("?", r"\?")):
-        read_margins(texts, METRICS)
+        read_margins(texts, METRICS, {"f1", "rmse"})
 
 
 def test_columns_are_empty_where_nothing_was_tested_or_the_metric_has_no_margin():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -28,11 +28,16 @@ class Margins:
         return margins | {name: margin / metrics[name].points for name, margin in self.of_metric.items()}
 
 
-def read_margins(texts: Iterable[str], metrics: Mapping[str, Metric]) -> Margins:
+def read_margins(texts: Iterable[str], metrics: Mapping[str, Metric], ranked_by: Set[str]) -> Margins:
     """Returns the margins given by the values of an option, such as "2" (points) and "rmse=0.05".
 
+    Args:
+        texts: The values.
+        metrics: Metrics by name.
+        ranked_by: The metrics by which the tasks of the table are ranked.
+
     Raises:
-        UsageError: A value is not a positive number, a metric is unknown, or a margin is given twice.
+        UsageError: A value is not a positive number, a metric is unknown or ranks no task, or a margin is given twice.
     """
     given: dict[str, float] = {}
     for text in texts:
@@ -40,6 +45,9 @@ def read_margins(texts: Iterable[str], metrics: Mapping[str, Metric]) -> Margins
         name = name.strip()
         if separator and name not in metrics:
             raise UsageError(f"--margin {text}: no metric {name!r}{nearest(name, metrics)}")
+        if separator and name not in ranked_by:
+            ranking = ", ".join(sorted(ranked_by)) or "no metric"
+            raise UsageError(f"--margin {text}: no task of this table is ranked by {name}, only by {ranking}")
         if name in given:
             raise UsageError(
                 f"--margin {text}: there is another margin {'of ' + name if name else 'in points'}: keep one"
