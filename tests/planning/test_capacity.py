@@ -185,6 +185,13 @@ def test_the_machine_s_own_memory_also_holds_the_worker_and_a_pristine_copy():
     assert too_large(resources, Room(3 * GIB)) == "needs about 4.0 GiB of 3.0 GiB"
 
 
+def test_a_strategy_with_a_network_of_its_own_needs_one_more():
+    known = estimated(Card(parameters=1_000_000, stages=3), Trainable())
+    assert known.with_another_network(Card(parameters=1_000_000)).memory_bytes - known.memory_bytes == 4_000_000
+    unknown = estimated(Card(), Trainable())
+    assert unknown.with_another_network(Card()) == unknown
+
+
 def skips(catalog, *strategies, room, backbone="large-decoder"):
     suite = Suite((SuiteBlock(tasks=("toy-tone",), strategies=strategies, backbones=(backbone,)),), name="s")
     planned = plan(suite, catalog, room=room)

@@ -29,9 +29,10 @@ def test_estimates_are_near_what_was_measured(name):
         if (own := record.memory.host_own_bytes) is not None:
             estimate = fit_bytes(resources, host=True)
             assert estimate is not None
-            # Estimated are rows of 128 tokens, of which these tasks' have a sixth to a third. Not estimated are what a
-            # cell of several trials holds between its fits: cached activations and the best predictor so far.
-            assert 0.6 < estimate / own < 5, f"{cell.title}: {estimate / own:.2f} of {own:,} bytes"
+            # Estimated are rows of 128 tokens, of which these tasks' have a sixth to a third. The records of
+            # partial-finetune were made when blocks that the allocator had not given back between fits counted too.
+            lowest = 0.6 if cell.strategy.name == "partial-finetune" else 0.75
+            assert lowest < estimate / own < 5, f"{cell.title}: {estimate / own:.2f} of {own:,} bytes"
             compared += 1
             continue
         needed = needed_bytes(resources, host=True)

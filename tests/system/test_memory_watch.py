@@ -14,7 +14,7 @@ import pytest
 
 from tlbench.system import memory_readings, memory_watch
 from tlbench.system.memory_readings import Reading, read_memory, reset_resident_peak
-from tlbench.system.memory_watch import add_cached, memory_growth, watched_memory
+from tlbench.system.memory_watch import add_cached, memory_growth, remove_cached, watched_memory
 
 MB = 1_000_000
 on_linux = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="only Linux has these files")
@@ -126,6 +126,10 @@ def read_from_a_cache() -> None:
         add_cached(0, 500 * MB)
         hold(100)
     assert watch.own_peak - before == pytest.approx(600 * MB, rel=0.05), "held while another 100 MB were needed"
+    remove_cached(500 * MB)
+    with watched_memory(sampled=False) as watch:
+        hold(100)
+    assert watch.own_peak - before == pytest.approx(100 * MB, rel=0.05), "what was removed still counted"
     with memory_growth() as unwatched:
         add_cached(7, 7)
     assert unwatched.bytes == 0

@@ -9,7 +9,7 @@ time on a fit that runs out of memory.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tlbench.contracts.backbone import Card
 
@@ -73,6 +73,15 @@ class Resources:
     """Additional memory that is needed only if the device is the CPU, for attention matrices."""
     reason: str = ""
     """The largest part of the memory in words, for messages: "all of 2.1 billion parameters trained"."""
+
+    def with_another_network(self, card: Card) -> Resources:
+        """Returns the resources of a fit that also loads the backbone anew, as one with random weights does.
+
+        The encoder that the fit was given stays in memory, because later fits use it again.
+        """
+        if self.memory_bytes is None or card.parameters is None:
+            return self
+        return replace(self, memory_bytes=self.memory_bytes + card.parameters * NUMBER_BYTES)
 
 
 def estimated(card: Card, trainable: Trainable, rows: int = ROWS, *, writes: bool = False) -> Resources:

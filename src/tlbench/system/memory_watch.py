@@ -141,6 +141,11 @@ def add_cached(peak_bytes: int, held_bytes: int) -> None:
         _replayed.held_bytes += held_bytes
 
 
+def remove_cached(held_bytes: int) -> None:
+    """Stops counting data that `add_cached` counted: had this process computed them, it would have freed them now."""
+    _replayed.held_bytes = max(0, _replayed.held_bytes - held_bytes)
+
+
 def _watch() -> MemoryWatch | None:
     watch = _replayed.watch
     return watch if watch is not None and watch.is_of_this_process else None

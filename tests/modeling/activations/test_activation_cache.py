@@ -216,7 +216,11 @@ def test_the_least_recently_used_entries_are_removed_first(encoder: ToyEncoder) 
     activations.features(encoder, sets[2])
     assert activations.size_bytes <= activations.limit_bytes
     assert activations.features(encoder, sets[0]) is a
-    assert activations.features(encoder, sets[1]) is not b
+    b, before = activations.features(encoder, sets[1]), b
+    assert b is not before
+    activations.forget(sets[0].fingerprint)
+    assert activations.features(encoder, sets[1]) is b
+    assert activations.features(encoder, sets[0]) is not a
     activations.clear()
     assert activations.size_bytes == 0
 

@@ -25,7 +25,8 @@ from tlbench.modeling.disk.disk_cache import DiskCache
 from tlbench.modeling.disk.writing import EntryWriter
 from tlbench.modeling.encoder import Encoder
 from tlbench.modeling.weights import WeightTracker
-from tlbench.system.memory_watch import add_cached
+from tlbench.system.free_memory import release_free_memory
+from tlbench.system.memory_watch import add_cached, remove_cached
 
 GIBIBYTE = 1024**3
 MAX_ENTRIES = 256
@@ -85,8 +86,14 @@ class Activations:
 
     def clear(self) -> None:
         """Removes all entries from memory; files on disk stay."""
-        self._entries.clear()
+        for key in list(self._entries):
+            self._remove(key)
         self._uncacheable.clear()
+
+    def forget(self, data: str) -> None:
+        """Removes the entries of the data with this fingerprint from memory; files on disk stay."""
+        for key in [key for key in self._entries if key.data == data]:
+            self._remove(key)
 
     def trust(self, encoder: Encoder) -> None:
         """Registers the encoder's present weights as the pretrained weights that its `identity` stands for.
@@ -220,7 +227,11 @@ class Activations:
     ) -> StoredActivations | None:
         """Returns an entry read from disk or computed by `make`, or None if it fits neither in memory nor on disk."""
         began = time.perf_counter()
+        # Before and after, so that what encoding needs is measured alone and does not stay in the fit's memory.
+        release_free_memory()
         entry = make(EntryWriter.disabled()) if file is None else file.load_or_create(make)
+        if entry is not None and entry.encode_peak_bytes is None:
+            release_free_memory()
         paid_seconds = time.perf_counter() - began
         if entry is None:
             self._uncacheable.add(key)
@@ -228,17 +239,24 @@ class Activations:
                 usage.encode_paid_seconds += paid_seconds
             return None
         if entry.encode_peak_bytes is not None:
-            # without the cached entry, rows beyond the limit would be mapped from the file too, so they do not count
-            held = entry.mapped_bytes if entry.mapped_bytes <= self.limit_bytes else 0
-            add_cached(entry.encode_peak_bytes, held)
+            add_cached(entry.encode_peak_bytes, self._held_bytes(entry))
         # with a disk, the seconds paid include reading, verifying and waiting for another process
         self._record_usage(key, entry, share, entry.encode_seconds if file is None else paid_seconds)
         # a larger entry is returned but not kept: it would push out all others
         if entry.size_bytes <= self.limit_bytes:
             self._entries[key] = entry
             while self.size_bytes > self.limit_bytes or len(self._entries) > MAX_ENTRIES:
-                self._entries.popitem(last=False)
+                self._remove(next(iter(self._entries)))
         return entry
+
+    def _remove(self, key: Key) -> None:
+        remove_cached(self._held_bytes(self._entries.pop(key)))
+
+    def _held_bytes(self, entry: StoredActivations) -> int:
+        """Returns the memory that an entry read from disk would take if this process had computed it."""
+        # without the cached entry, rows beyond the limit would be mapped from the file too, so they do not count
+        counts = entry.encode_peak_bytes is not None and entry.mapped_bytes <= self.limit_bytes
+        return entry.mapped_bytes if counts else 0
 
     def _record_usage(self, key: Key, entry: StoredActivations, share: float, paid_seconds: float) -> None:
         # without sharing, the fit would have encoded only its subset, so it is charged only the subset's share

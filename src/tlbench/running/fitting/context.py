@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -63,6 +63,8 @@ class CellContext:
         """Time in seconds that computing each value of `Job.once` took, by seed and key."""
         self._folds: dict[tuple[int, int], FitData] = {}
         self._test: Examples | None = None
+        self._trained_on: set[str] = set()
+        """The fingerprints of training data that fits have read, whose activations may be in memory."""
 
     @property
     def info(self) -> TaskInfo:
@@ -157,10 +159,24 @@ class CellContext:
         """
         amount = self.cell.protocol.amount
         if self.splits.drawn(seed, amount, part) is None:
-            return self.data(self.splits.labelled(part))
-        seeds = self.cell.protocol.seeds
-        pool, positions = self.splits.pool(seeds if seed in seeds else (seed,), amount, part)
-        return self.data(pool).share(positions[seed])
+            data = self.data(self.splits.labelled(part))
+        else:
+            seeds = self.cell.protocol.seeds
+            pool, positions = self.splits.pool(seeds if seed in seeds else (seed,), amount, part)
+            data = self.data(pool).share(positions[seed])
+        self._trained_on.add(data.fingerprint)
+        return data
+
+    def forget_other_training_data(self, seeds: Iterable[int]) -> None:
+        """Frees activations of the training data that only other fits than the final ones of these seeds read.
+
+        What the seeds share stays: validation and test data, and features of the union of their training subsets.
+        """
+        earlier = set(self._trained_on)
+        if earlier:
+            self._trained_on = {self.train(seed, self.cell.protocol.final).fingerprint for seed in seeds}
+            for fingerprint in earlier - self._trained_on:
+                self.session.activations.forget(fingerprint)
 
     def examples(self, seed: int, fit_data: FitData) -> Callable[[SplitName], Examples | None]:
         """Returns the function `Job.examples`, which gives the raw examples of any split except the test split."""

@@ -34,6 +34,7 @@ from tlbench.running.fitting.timing import predict_timed
 from tlbench.running.scoring import scores, validation_predictions
 from tlbench.running.scoring.floor import floor_of
 from tlbench.running.scoring.prediction_files import predictions_path, read_seed
+from tlbench.system.free_memory import release_free_memory
 from tlbench.system.measure import ResourceUsage, is_lost, metered
 
 DEVICE_LOST = 70
@@ -78,8 +79,9 @@ class Worker:
             session = self._session_for(order)
             kept_bytes = self._kept.encoder.size_bytes if self._kept else 0
             if self.isolated:
-                # Memory that the last fit left in reference cycles must not count for this one.
+                # What the last fit needed for a moment must not count for this one.
                 gc.collect()
+                release_free_memory()
             with restored_globals(), metered(session.device, sampled=self.isolated) as usage:
                 answer = self._answer(order, self._context_for(order, session))
         except OSError as error:
@@ -111,6 +113,9 @@ class Worker:
     def _answer(self, order: FitOrder, context: CellContext) -> OrderResult:
         if order.purpose == "score":
             return _score_cell(order, context)
+        if order.purpose == "final" and self.isolated and context.session.device.type == "cpu":
+            # On a CPU a worker serves one cell, so that no later fit reads them.
+            context.forget_other_training_data({fit.seed for fit in order.fits})
         fitted = self._reused(order, context) or run_fits_or_folds(order.fits, context, order.purpose, order.stop_below)
         if order.purpose == "final":
             results = [one.result if one.predictor is None else _predict_test(one, order, context) for one in fitted]

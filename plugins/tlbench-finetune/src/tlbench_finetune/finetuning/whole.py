@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tlbench import Float, Job, Predictor, Space, SpaceContext, Text, Value
+from tlbench import Backbone, Float, Job, Predictor, Resources, Space, SpaceContext, Task, Text, Value
 from tlbench_finetune.finetuning.base import Finetuning
 from tlbench_finetune.rates import rates
 
@@ -66,6 +66,11 @@ class FromScratch(Finetuning):
         """Returns a learning rate for small transformers, or a higher one for text generation and image models."""
         is_image = about.backbone is not None and about.backbone.modality == "image"
         return {"lr": 1e-3 if is_image or isinstance(about.task.output, Text) else 5e-4}
+
+    def resources(self, backbone: Backbone | None, task: Task) -> Resources:
+        """Returns the estimate with the random network, which is a second one."""
+        needed = super().resources(backbone, task)
+        return needed if backbone is None else needed.with_another_network(backbone.card())
 
     def model(self, job: Job) -> Model:
         """Returns the model with random weights, head included."""

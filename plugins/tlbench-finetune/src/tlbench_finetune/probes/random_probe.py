@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from tlbench import FitEnded, Job, Predictor
+from tlbench import Backbone, FitEnded, Job, Predictor, Resources, Task
 from tlbench_finetune.probes.linear_probe import LinearProbe
 
 if TYPE_CHECKING:
@@ -25,6 +25,11 @@ class RandomProbe(LinearProbe):
     name: ClassVar[str] = "random-probe"
     paper: ClassVar[str] = "Conneau et al. 2018, arXiv:1805.01070; Wieting & Kiela 2019, arXiv:1901.10444"
     knows_nothing: ClassVar[bool] = True
+
+    def resources(self, backbone: Backbone | None, task: Task) -> Resources:
+        """Returns the estimate with the random network, which is a second one."""
+        needed = super().resources(backbone, task)
+        return needed if backbone is None else needed.with_another_network(backbone.card())
 
     def fit_batch(self, jobs: Sequence[Job]) -> list[Predictor | FitEnded]:
         """Returns one predictor, or the reason it failed, for each job; jobs of one seed share one random encoder."""
