@@ -11,11 +11,11 @@ from tlbench.running.search import export
 from tlbench.running.search.study import Trial
 
 
-def exported(search, folder):
+def exported(search, folder, name="cell"):
     path = folder / "a study.sqlite"
     search.export(path)
     assert [file.name for file in folder.iterdir()] == [path.name]
-    return optuna.load_study(study_name="cell", storage=f"sqlite:///{path}")
+    return optuna.load_study(study_name=name, storage=f"sqlite:///{path}")
 
 
 def plain(study):
@@ -100,3 +100,12 @@ def test_stored_params_outside_the_space_are_left_out(searches, tmp_path):
     (trial,) = exported(searches.new(stored), tmp_path).trials
     assert trial.params == {"n": 3}
     assert trial.value == 1.0
+
+
+def test_exports_of_one_process_have_their_own_names_directions_and_trials(searches, tmp_path):
+    for number, (identity, sign) in enumerate((("a", 1.0), ("b", 1.0), ("c", -1.0), ("d", -1.0))):
+        search = searches.new(trials=number + 1, identity=identity, sign=sign)
+        searches.all_of(search)
+        study = exported(search, tmp_path, identity)
+        assert study.direction.name == ("MAXIMIZE" if sign > 0 else "MINIMIZE")
+        assert len(study.trials) == number + 1

@@ -6,6 +6,7 @@ This module imports Optuna, so it is imported only when a search is exported.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import math
 import os
@@ -13,7 +14,7 @@ import secrets
 import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import optuna
 from optuna.distributions import (
@@ -29,6 +30,8 @@ from tlbench.contracts.record import FitResult
 from tlbench.contracts.space import Choice, Domain, Float, Space, Value
 from tlbench.running.search.samplers import TRIAL_STATES, study_value
 from tlbench.running.search.trial_outcomes import outcome_of
+
+Direction: TypeAlias = Literal["maximize", "minimize"]
 
 Row = tuple[Mapping[str, Value] | None, FitResult | None]
 """A trial's params (None if the trial was never asked for) and its result (None if it has not finished)."""
@@ -58,28 +61,44 @@ def export(path: Path, name: str, sign: float, free: Space, rows: Iterable[Row])
             temporary.unlink()
 
 
-def _write(path: Path, name: str, direction: Literal["maximize", "minimize"], trials: list[FrozenTrial]) -> None:
-    def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(path, timeout=60, check_same_thread=False)
-        # The file is renamed once it is complete, so that SQLite's guarantees for single writes would cost time for
-        # nothing.
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute("PRAGMA journal_mode = MEMORY")
-        return connection
+_STUDIES_WITHOUT_TRIALS: dict[Direction, bytes] = {}
+"""SQLite files of studies that have no trials, kept because Optuna takes 0.2 s to create its tables."""
 
-    storage = optuna.storages.RDBStorage("sqlite:///", engine_kwargs={"creator": connect})
+
+def _write(path: Path, name: str, direction: Direction, trials: list[FrozenTrial]) -> None:
+    if direction in _STUDIES_WITHOUT_TRIALS:
+        path.write_bytes(_STUDIES_WITHOUT_TRIALS[direction])
+    else:
+        _create_study(path, name, direction, [])
+        _STUDIES_WITHOUT_TRIALS[direction] = path.read_bytes()
     try:
-        study = optuna.create_study(study_name=name, storage=storage, direction=direction)
-        try:
-            with contextlib.closing(connect()) as connection, connection:
-                _insert(connection, trials)
-        except sqlite3.Error:
-            # This version of Optuna has other tables: write slowly through its own interface.
-            study.add_trials(trials)
+        with contextlib.closing(_connect(path)) as connection, connection:
+            connection.execute("UPDATE studies SET study_name = ?", (name,))
+            _insert(connection, trials)
+    except sqlite3.Error:
+        # This version of Optuna has other tables: write slowly through its own interface.
+        path.unlink()
+        _create_study(path, name, direction, trials)
+
+
+def _create_study(path: Path, name: str, direction: Direction, trials: list[FrozenTrial]) -> None:
+    engine = {"creator": functools.partial(_connect, path)}
+    storage = optuna.storages.RDBStorage("sqlite:///", engine_kwargs=engine)
+    try:
+        optuna.create_study(study_name=name, storage=storage, direction=direction).add_trials(trials)
     finally:
         # SQLAlchemy keeps the file open otherwise.
         storage.remove_session()
         storage.engine.dispose()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=60, check_same_thread=False)
+    # The file is renamed once it is complete, so that SQLite's guarantees for single writes would cost time for
+    # nothing.
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA journal_mode = MEMORY")
+    return connection
 
 
 def _insert(connection: sqlite3.Connection, trials: list[FrozenTrial]) -> None:
