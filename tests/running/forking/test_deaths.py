@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.running.forking.conftest import DEADLINE, ask, events_of, pid_is_alive, server_of, until
-from tlbench.running.forking import Died, ForkServer, Start, StartError, WorkerEnded
+from tests.running.forking.conftest import DEADLINE, HERE, Branches, ask, events_of, pid_is_alive, server_of, until
+from tlbench.running.forking import Died, ForkServer, SpawnServer, Start, StartError, WorkerEnded
 from tlbench.running.forking import linux as system
 
 
@@ -19,6 +19,17 @@ def death(workers, worker, request):
     assert event.worker is worker
     assert not pid_is_alive(worker.pid)
     return event
+
+
+@pytest.fixture(scope="module", params=[ForkServer, Branches, SpawnServer])
+def lasting_workers(request, tmp_path_factory):
+    """A pool whose server outlives every death of its workers, and its log."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(HERE))
+        log = tmp_path_factory.mktemp("lasting") / "workers.log"
+        with request.param(Start("forking_targets:act", log, preload=("forking_targets",))) as workers:
+            assert death(workers, workers.fork(), b"leave 0").status == 0
+            yield workers, log
 
 
 @pytest.mark.parametrize(
@@ -43,14 +54,20 @@ def death(workers, worker, request):
         (b"close_handles", "closed its connection and was killed", -9),
     ],
 )
-def test_a_death_says_how(any_workers, start, request_, how, status):
-    event = death(any_workers, any_workers.fork(), request_)
+def test_a_death_says_how(lasting_workers, request_, how, status):
+    workers, log = lasting_workers
+    earlier = len(log.read_text()) if log.exists() else 0
+    event = death(workers, workers.fork(), request_)
     assert (event.how, event.status, event.oom) == (how, status, False)
     if how.startswith("raised"):
-        assert "Traceback" in start.log.read_text()
+        assert "Traceback" in log.read_text()[earlier:]
     if status in (-signal.SIGABRT, -signal.SIGSEGV):
-        assert "most recent call first" in start.log.read_text()
-    assert ask(any_workers, any_workers.fork(), b"echo next") == b"next"
+        assert "most recent call first" in log.read_text()[earlier:]
+    witness = workers.fork()
+    assert ask(workers, witness, b"echo next") == b"next"
+    witness.kill()
+    [event] = events_of(workers)
+    assert event.worker is witness
 
 
 def test_a_death_spares_the_others(any_workers):
