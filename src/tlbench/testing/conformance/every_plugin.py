@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import subprocess
@@ -32,8 +33,14 @@ def heavy_imports(module: str, heavy: Iterable[str] = HEAVY) -> tuple[str, ...] 
         spec = None
     if spec is None or module == "__main__":
         return None
+    return _loaded_by(module, tuple(heavy), tuple(filter(None, sys.path)))
+
+
+@functools.cache
+def _loaded_by(module: str, heavy: tuple[str, ...], path: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns which of the heavy libraries are loaded with a module; asked once for the many plugins of one module."""
     # In a new interpreter, since this one has usually loaded torch; with its path, for modules that are not installed.
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
     process = subprocess.run(
         [sys.executable, "-c", _SCRIPT, module, *heavy], env=environment, capture_output=True, text=True, check=False
     )
