@@ -1,4 +1,4 @@
-"""A third-party executor: one subprocess per order, written with tlbench's public API alone."""
+"""A third-party executor: subprocesses that take one order after another, written with tlbench's public API alone."""
 
 import os
 import subprocess
@@ -13,47 +13,63 @@ from tlbench import Capacity, FitOrder, OrderResult, WorkerLost, hookimpl
 WORKER = """
 import sys, msgspec
 from tlbench import FitOrder, carry_out
-order = msgspec.json.decode(sys.stdin.buffer.read(), type=FitOrder)
-sys.stdout.buffer.write(b"ANSWER" + msgspec.json.encode(carry_out(order, isolated=True)))
+for line in sys.stdin.buffer:
+    answer = carry_out(msgspec.json.decode(line, type=FitOrder), isolated=True)
+    sys.stdout.buffer.write(b"\\nANSWER" + msgspec.json.encode(answer) + b"\\n")
+    sys.stdout.buffer.flush()
 """
+
+
+def started_process(order: FitOrder, log: str) -> subprocess.Popen[bytes]:
+    """Returns a new subprocess with the environment of an order."""
+    environment = {**os.environ, **order.environment, "OMP_NUM_THREADS": str(order.threads)}
+    with open(log, "ab") as sink:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-c", WORKER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=sink,
+            env=environment,
+            start_new_session=True,
+        )
 
 
 class Running:
     """The handle of an order that a subprocess carries out."""
 
-    def __init__(self, order: FitOrder, log: str, ended: threading.Condition) -> None:
-        environment = {**os.environ, **order.environment, "OMP_NUM_THREADS": str(order.threads)}
-        with open(log, "ab") as sink:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", WORKER],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=sink,
-                env=environment,
-                start_new_session=True,
-            )
-        self.is_done = False
+    def __init__(self, order: FitOrder, process: subprocess.Popen[bytes], ended: threading.Condition) -> None:
+        self.process, self.is_done, self._answer = process, False, b""
         threading.Thread(target=self._follow, args=(msgspec.json.encode(order), ended), daemon=True).start()
 
     def _follow(self, request: bytes, ended: threading.Condition) -> None:
-        self._output = self._process.communicate(request)[0]
+        try:
+            self.process.stdin.write(request + b"\n")
+            self.process.stdin.flush()
+            # Whatever else is printed is no answer.
+            self._answer = next((line for line in self.process.stdout if line.startswith(b"ANSWER")), b"")
+        except BrokenPipeError:
+            pass
         with ended:
             self.is_done = True
             ended.notify_all()
 
+    @property
+    def was_answered(self) -> bool:
+        return self.is_done and bool(self._answer)
+
     def result(self) -> OrderResult:
-        _, found, answer = self._output.partition(b"ANSWER")
-        if not found:
-            raise WorkerLost(f"ended with {self._process.returncode} before it answered")
-        return msgspec.json.decode(answer, type=OrderResult)
+        if not self._answer:
+            raise WorkerLost(f"ended with {self.process.wait()} before it answered")
+        return msgspec.json.decode(self._answer.removeprefix(b"ANSWER"), type=OrderResult)
 
     def cancel(self) -> None:
-        self._process.kill()
+        if not self.is_done:
+            self.process.kill()
 
 
 @dataclass(frozen=True)
 class Subprocesses:
-    """Runs each order in a subprocess."""
+    """Runs orders in subprocesses."""
 
     name: str = "subprocesses"
 
@@ -63,14 +79,16 @@ class Subprocesses:
 
 class _Started:
     def __init__(self, log: str, workers: int) -> None:
-        self._log, self._workers, self._ended, self._all = log, workers, threading.Condition(), []
+        self._log, self._workers, self._ended, self._last = log, workers, threading.Condition(), {}
 
     def capacity(self) -> Capacity:
         return Capacity(self._workers, isolated=True)
 
     def submit(self, order: FitOrder) -> Running:
-        self._all.append(Running(order, self._log, self._ended))
-        return self._all[-1]
+        idle = [one.process for one in self._last.values() if one.was_answered and one.process.poll() is None]
+        process = idle[0] if idle else started_process(order, self._log)
+        self._last[process.pid] = Running(order, process, self._ended)
+        return self._last[process.pid]
 
     def wait(self, handles, timeout=None):
         with self._ended:
@@ -78,8 +96,9 @@ class _Started:
             return {handle for handle in handles if handle.is_done}
 
     def close(self) -> None:
-        for running in self._all:
-            running.cancel()
+        for running in self._last.values():
+            running.process.kill()
+            running.process.wait()
 
 
 @hookimpl
