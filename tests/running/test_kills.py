@@ -18,10 +18,12 @@ from tests.running.killing import (
 from tlbench.cli.app import _main
 from tlbench.results.records.store import Store
 
+PLUGINS = "tlbench.testing.toy_plugin,tlbench.testing.faults"
+
 
 @pytest.fixture(autouse=True)
 def toys(monkeypatch):
-    monkeypatch.setenv("TLBENCH_PLUGINS", "tlbench.testing.toy_plugin,tlbench.testing.faults")
+    monkeypatch.setenv("TLBENCH_PLUGINS", PLUGINS)
 
 
 @pytest.fixture
@@ -30,12 +32,21 @@ def suite(tmp_path):
     return tmp_path / "toys.toml"
 
 
-@pytest.fixture
-def undisturbed(tmp_path, suite, essence):
+@pytest.fixture(scope="module")
+def undisturbed_records(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "toys.toml").write_text(SUITE)
     # One thread, as each of two workers on two cores: results differ between thread counts.
-    out = tmp_path / "undisturbed"
-    assert _main(["run", "--suite", str(suite), "--out", str(out), "--executor", "inline", "--jobs", "64"]) == 0
-    return {record.cell.id: essence(record) for record in Store.open(out).records()}
+    arguments = ["--out", str(folder / "out"), "--executor", "inline", "--jobs", "64"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TLBENCH_PLUGINS", PLUGINS)
+        assert _main(["run", "--suite", str(folder / "toys.toml"), *arguments]) == 0
+    return list(Store.open(folder / "out").records())
+
+
+@pytest.fixture
+def undisturbed(undisturbed_records, essence):
+    return {record.cell.id: essence(record) for record in undisturbed_records}
 
 
 def test_a_run_that_is_ended_by_signals_is_finished_by_the_same_command(suite, tmp_path, undisturbed, essence):
