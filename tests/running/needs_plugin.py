@@ -28,6 +28,7 @@ class Distil(Strategy):
 
         def make() -> Any:
             loaded = job.backbone(self.asks)
+            assert (loaded.about.backbone.name, loaded.about.task.name) == (self.asks, job.task.name)
             data, head = loaded.featurize(job.train.examples), loaded.new_head()
             with torch.no_grad():
                 return head(loaded.encoder, loaded.encoder(data.batch(range(len(data))))).softmax(-1)
@@ -64,6 +65,7 @@ class Intermediate(Strategy):
         other = job.other(self.source)
         job.notes["rows"] = float(len(other.train))
         assert other.task.name == self.source
+        assert (other.about.backbone.name, other.about.task.name) == ("toy", self.source)
         train(Model(job.encoder, other.new_head()), other.train, job)
         return train(Model(job.encoder, job.head), job.train, job)
 

@@ -91,6 +91,8 @@ class LoadedBackbone:
     """Tokenises or transforms examples of the job's task for this backbone."""
     new_head: Callable[[], Head]
     """Returns a new head for the job's task on this encoder."""
+    about: SpaceContext
+    """This backbone with the job's task and protocol, for the `space` and `defaults` of a strategy that adapts it."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ class OtherTask:
     validation: Data
     new_head: Callable[[], Head]
     """Returns a new head for this task on the job's encoder."""
+    about: SpaceContext
+    """This task with the job's backbone and protocol."""
 
 
 @dataclass(frozen=True)
@@ -235,10 +239,7 @@ class Strategy:
         return {}
 
     def defaults(self, about: SpaceContext) -> Mapping[str, Value]:
-        """Returns the params of the first trial, which are the only ones in a study of one trial.
-
-        The sampler chooses the params that are left out.
-        """
+        """Returns the params of the first, perhaps the only, trial; the sampler chooses those that are left out."""
         return {}
 
     def fit(self, job: Job) -> Predictor:

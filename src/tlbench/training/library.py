@@ -2,7 +2,8 @@
 
 from tlbench.modeling.batches import inference_batches
 from tlbench.modeling.heads.class_weights import ClassWeight, balanced_weights
-from tlbench.training.loop import step_count, train
+from tlbench.training.auxiliary_fit import other_task_job, teacher_job
+from tlbench.training.loop import DEFAULT_EPOCHS, step_count, train
 from tlbench.training.model import Model
 from tlbench.training.model_predictor import ModelPredictor
 from tlbench.training.parameters import Group, freeze, groups_of, layer_decayed
@@ -25,6 +26,7 @@ from tlbench.training.steps import AfterStep, Loss, NewOptimizer, Step
 from tlbench.training.training_batches import train_batches
 
 __all__ = [
+    "DEFAULT_EPOCHS",
     "AfterStep",
     "ClassWeight",
     "EarlyStopping",
@@ -48,12 +50,14 @@ __all__ = [
     "layer_decayed",
     "logistic_regressions",
     "mixup",
+    "other_task_job",
     "ridge_regressions",
     "solve_labels",
     "solve_logistic",
     "solve_ridge",
     "split_for_stopping",
     "step_count",
+    "teacher_job",
     "train",
     "train_batches",
     "train_heads",

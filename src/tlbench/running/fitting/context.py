@@ -20,7 +20,7 @@ from tlbench.modeling.data import Data
 from tlbench.modeling.encoder import Encoder
 from tlbench.modeling.heads import new_head
 from tlbench.planning.needs import need_ref
-from tlbench.planning.space_context import space_about, task_info
+from tlbench.planning.space_context import space_about
 from tlbench.running.fitting.reusable_encoder import ReusableEncoder
 from tlbench.running.fitting.session import Session
 from tlbench.running.scoring.overlap import count_shown, overlap
@@ -211,6 +211,7 @@ class CellContext:
             encoder,
             lambda examples: session.data(found.ref.name, self.cell.task.name, examples).metered(),
             lambda: new_head(found.item, task.output, encoder).to(session.device),
+            space_about(task, self.cell.protocol, found.item),
         )
 
     def other_task(self, name: str, encoder: Encoder | None) -> OtherTask:
@@ -234,11 +235,13 @@ class CellContext:
         def data(examples: Examples) -> Data:
             return self.session.data(backbone.ref.name, found.ref.name, examples).metered()
 
+        about = space_about(found.item, self.cell.protocol, backbone.item)
         return OtherTask(
-            task_info(found.item),
+            about.task,
             data(splits.train),
             data(splits.validation),
             lambda: new_head(backbone.item, found.item.output, encoder).to(self.session.device),
+            about,
         )
 
     def _check_declared(self, kind: str, name: str) -> None:

@@ -1,0 +1,113 @@
+"""Knowledge distillation from a teacher that is adapted to the same training examples first. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from tlbench_finetune.finetuning.base import Finetuning
+from tlbench_finetune.finetuning.whole import FullFinetune
+from tlbench_finetune.probes.linear_probe import LinearProbe
+
+from tlbench import (
+    Backbone,
+    Classes,
+    Float,
+    Job,
+    MultiLabel,
+    Predictor,
+    Scalar,
+    Space,
+    SpaceContext,
+    Task,
+    UsageError,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tlbench.training import Step
+
+
+@dataclass(frozen=True)
+class Distill(Finetuning):
+    """Full fine-tuning on the labels and on the predictions of a teacher, another backbone adapted to the same task.
+
+    The loss is (1 - alpha) times the task's plus alpha times the soft loss: for classes and labels the cross-entropy
+    with the teacher's probabilities, both at the temperature T and multiplied by T^2, for numbers the squared error.
+    """
+
+    name: ClassVar[str] = "distill"
+    paper: ClassVar[str] = (
+        "Hinton et al. 2015, arXiv:1503.02531; hidden states: Sanh et al. 2019, arXiv:1910.01108, and Jiao et al. 2020,"
+        " arXiv:1909.10351"
+    )
+    teacher: str = ""
+    """The name of the teacher's backbone."""
+    teacher_strategy: Literal["full-finetune", "linear-probe"] = "full-finetune"
+    """How the teacher is adapted, with the default hyperparameters of this strategy."""
+    hidden: float = 0.0
+    """Weight of the loss between the last hidden states of teacher and student; 0 for none."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.hidden < math.inf:
+            raise UsageError(f"distill[hidden={self.hidden:g}]: give a number of at least 0")
+
+    def space(self, about: SpaceContext) -> Space:
+        """Returns the learning rates of full fine-tuning, the weight of the soft loss, and Hinton's temperatures."""
+        space = {**super().space(about), "alpha": Float(0.1, 1.0)}
+        return space if isinstance(about.task.output, Scalar) else {**space, "temperature": Float(1.0, 20.0, log=True)}
+
+    def defaults(self, about: SpaceContext) -> dict[str, Value]:
+        """Returns the usual alpha and temperature of comparisons (Tian et al. 2020, arXiv:1910.10699)."""
+        defaults = {**super().defaults(about), "alpha": 0.9}
+        return defaults if isinstance(about.task.output, Scalar) else {**defaults, "temperature": 4.0}
+
+    def supports(self, backbone: Backbone | None, task: Task) -> str | None:
+        """Returns the reason why there is no teacher, or why an output or an option is not supported, or None."""
+        if not self.teacher:
+            return "distill needs a teacher: name a backbone, as in distill[teacher=bert-base]"
+        if not isinstance(task.output, Classes | MultiLabel | Scalar):
+            return (
+                f"distill learns classes, labels or numbers of a teacher; {type(task.output).__name__} has none of them"
+            )
+        if self.mixup_alpha:
+            return "mixup_alpha mixes images, and the teacher's predictions are of unmixed ones"
+        if self.early_stopping_patience is not None:
+            return "early_stopping_patience scores training examples whose labels the teacher has seen"
+        return super().supports(backbone, task)
+
+    def needs(self) -> tuple[str, ...]:
+        """Returns the teacher's backbone."""
+        return (f"backbone:{self.teacher}",) if self.teacher else ()
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns the trained student.
+
+        Raises:
+            PluginError: The teacher's head gives no probabilities.
+        """
+        from tlbench_distill.hidden_states import HiddenMatch
+        from tlbench_distill.soft_targets import soft_loss, teach
+
+        way = FullFinetune if self.teacher_strategy == "full-finetune" else LinearProbe
+        strategy = way(class_weight=self.class_weight)
+        # The key is the same for all trials, since nothing here depends on the params.
+        lesson = job.once("teacher", lambda: teach(job, self.teacher, strategy, hidden=self.hidden > 0))
+        alpha, temperature = float(job.params["alpha"]), float(job.params.get("temperature", 1.0))
+        model = self.model(job)
+        match = HiddenMatch(model.encoder, lesson.states, job) if lesson.states is not None else None
+
+        def loss(step: Step) -> Tensor:
+            hidden = model.encoder(step.batch)
+            logits = model.head(model.encoder, hidden)
+            answers = lesson.answers[job.train.owners[step.rows]].to(step.targets.device)
+            total = (1 - alpha) * model.head.loss(logits, step.targets)
+            total = total + alpha * soft_loss(model.head, logits, answers, job.task.output, temperature)
+            return total if match is None else total + self.hidden * match(model.encoder, hidden, step.rows)
+
+        groups = None if match is None else match.groups(model, float(job.params["lr"]), self.weight_decay)
+        return self.train(model, job, groups, loss=loss)
