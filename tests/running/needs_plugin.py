@@ -13,7 +13,7 @@ from tlbench.testing.toys import ToyBackbone, ToyTask
 class Distil(Strategy):
     """Loads a wider teacher and computes its predictions on the training set (Hinton et al. 2015, arXiv:1503.02531)."""
 
-    name: ClassVar[str] = "distil"
+    name: ClassVar[str] = "toy-distil"
     teacher: str = "toy-wide"
     asks: str = "toy-wide"
     """The backbone that it requests from the job, which may differ from the declared one."""
@@ -48,7 +48,7 @@ class Distil(Strategy):
 class Intermediate(Strategy):
     """Trains on another task first (Phang et al. 2018, arXiv:1811.01088)."""
 
-    name: ClassVar[str] = "intermediate"
+    name: ClassVar[str] = "toy-intermediate"
     source: str = "toy-source"
 
     def needs(self) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""Learning from other tasks: intermediate-task training and multi-task learning."""
