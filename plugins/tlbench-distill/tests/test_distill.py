@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from tlbench_distill.distillation import Distill
-from tlbench_distill.hidden_states import HiddenMatch, states_of
+from tlbench_distill.hidden_states import HiddenMatch, stage_pairs, states_of
 from tlbench_distill.soft_targets import logits_of, soft_loss
 from tlbench_finetune.finetuning.whole import FullFinetune
 
@@ -34,7 +34,7 @@ class TestDistill(StrategyConformance):
 class TestDistillHiddenStates(StrategyConformance):
     """From a probed teacher, whose states have another width than the student's."""
 
-    strategy = Distill(teacher="toy[width=24]", teacher_strategy="linear-probe", hidden=0.5)
+    strategy = Distill(teacher="toy[width=24]", teacher_strategy="linear-probe", hidden=0.5, hidden_stages="all")
     tasks = (ToyTask(),)
     draws = 1
 
@@ -150,26 +150,33 @@ def test_the_teacher_sees_the_training_examples_alone(teacher_jobs: list[Job]) -
 
 
 @pytest.mark.usefixtures("planted")
+@pytest.mark.parametrize("stages", ["last", "all"])
 @pytest.mark.parametrize(("teacher", "positions"), [("toy", True), ("toy[width=24]", True), ("knowing", False)])
-def test_hidden_states_are_matched_by_position_where_the_rows_are_the_same(teacher: str, positions: bool) -> None:
+def test_hidden_states_are_matched_by_position_where_the_rows_are_the_same(
+    teacher: str, positions: bool, stages: Any
+) -> None:
     strategy = Distill(teacher=teacher, teacher_strategy="linear-probe", hidden=1.0)
     job = make_job(strategy, ToyBackbone(), ToyTask(), {"lr": 1e-2, "alpha": 0.5, "temperature": 2.0}, PROTOCOL)
-    states = states_of(job, teacher_job(job, job.backbone(teacher), {}))
-    match = HiddenMatch(job.encoder, states, job)
+    states = states_of(job, teacher_job(job, job.backbone(teacher), {}), stages)
+    match = HiddenMatch(states, job)
     rows = [5, 2, 9]
     batch = job.train.batch(rows)
-    hidden = job.encoder(batch)
+    outputs = match.outputs(job.encoder, batch)
+    # The toy has embeddings and three blocks.
+    assert len(outputs) == job.notes["hidden_stages"] == (4 if positions and stages == "all" else 1)
+    assert torch.equal(outputs[-1].x, job.encoder(batch).x)
     assert job.notes["hidden_positions"] == positions
-    assert states.of(rows).shape == (int(batch["mask"].sum()) if positions else 3, 16 if teacher == "toy" else 24)
-    loss = float(match(job.encoder, hidden, rows).detach())
+    shape = (int(batch["mask"].sum()) if positions else 3, 16 if teacher == "toy" else 24)
+    assert {tuple(one.shape) for one in states.of(rows)} == {shape}
+    loss = float(match(job.encoder, outputs, rows).detach())
     if teacher == "toy":
         # The same weights: each position agrees with itself, and not with those of other rows.
         assert loss == pytest.approx(0, abs=1e-6)
-        assert float(match(job.encoder, job.encoder(job.train.batch([2, 9, 5])), rows).detach()) > 1e-3
-        assert match.projection is None
+        others = match.outputs(job.encoder, job.train.batch([2, 9, 5]))
+        assert float(match(job.encoder, others, rows).detach()) > 1e-3
+        assert not list(match.projections.parameters())
     else:
-        assert match.projection is not None
-        assert match.projection.weight.shape == (24, 16)
+        assert {tuple(one.weight.shape) for one in match.projections} == {(24, 16)}
         assert loss > 1e-3
 
 
@@ -180,12 +187,19 @@ def test_matching_hidden_states_brings_them_nearer() -> None:
         params = {"lr": 1e-2, "alpha": 0.5, "temperature": 2.0}
         job = make_job(strategy, ToyBackbone(), ToyTask(), params, Protocol(max_steps=20, precision="fp32"))
         strategy.fit(job)
-        states = states_of(job, teacher_job(job, job.backbone(strategy.teacher), {}))
+        states = states_of(job, teacher_job(job, job.backbone(strategy.teacher), {}), "last")
         rows = range(len(job.train))
         with torch.no_grad():
-            hidden_states = job.encoder(job.train.batch(rows))
-            apart[hidden] = float(HiddenMatch(job.encoder, states, job)(job.encoder, hidden_states, rows))
+            outputs = [job.encoder(job.train.batch(rows))]
+            apart[hidden] = float(HiddenMatch(states, job)(job.encoder, outputs, rows))
     assert apart[10.0] < 0.7 * apart[1e-9]
+
+
+def test_stages_are_paired_at_equal_distances() -> None:
+    assert stage_pairs(4, 7, "last") == stage_pairs(4, 7, "all")[-1:] == [(4, 7)]
+    # TinyBERT of 4 blocks and BERT of 12: embeddings, and blocks 3, 6, 9 and 12.
+    assert stage_pairs(5, 13, "all") == [(1, 1), (2, 4), (3, 7), (4, 10), (5, 13)]
+    assert stage_pairs(1, 7, "all") == [(1, 7)]
 
 
 @pytest.mark.parametrize("temperature", [1.0, 3.0])

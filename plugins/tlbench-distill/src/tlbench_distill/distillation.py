@@ -49,7 +49,9 @@ class Distill(Finetuning):
     teacher_strategy: Literal["full-finetune", "linear-probe"] = "full-finetune"
     """How the teacher is adapted, with the default hyperparameters of this strategy."""
     hidden: float = 0.0
-    """Weight of the loss between the last hidden states of teacher and student; 0 for none."""
+    """Weight of the loss between the hidden states of teacher and student; 0 for none."""
+    hidden_stages: Literal["last", "all"] = "last"
+    """Which hidden states are compared: those of the last stages, or of all stages of the student."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -96,18 +98,19 @@ class Distill(Finetuning):
         way = FullFinetune if self.teacher_strategy == "full-finetune" else LinearProbe
         strategy = way(class_weight=self.class_weight)
         # The key is the same for all trials, since nothing here depends on the params.
-        lesson = job.once("teacher", lambda: teach(job, self.teacher, strategy, hidden=self.hidden > 0))
+        stages = self.hidden_stages if self.hidden else None
+        lesson = job.once("teacher", lambda: teach(job, self.teacher, strategy, stages))
         alpha, temperature = float(job.params["alpha"]), float(job.params.get("temperature", 1.0))
         model = self.model(job)
-        match = HiddenMatch(model.encoder, lesson.states, job) if lesson.states is not None else None
+        match = HiddenMatch(lesson.states, job) if lesson.states is not None else None
 
         def loss(step: Step) -> Tensor:
-            hidden = model.encoder(step.batch)
-            logits = model.head(model.encoder, hidden)
+            outputs = match.outputs(model.encoder, step.batch) if match else [model.encoder(step.batch)]
+            logits = model.head(model.encoder, outputs[-1])
             answers = lesson.answers[job.train.owners[step.rows]].to(step.targets.device)
             total = (1 - alpha) * model.head.loss(logits, step.targets)
             total = total + alpha * soft_loss(model.head, logits, answers, job.task.output, temperature)
-            return total if match is None else total + self.hidden * match(model.encoder, hidden, step.rows)
+            return total + self.hidden * match(model.encoder, outputs, step.rows) if match else total
 
-        groups = None if match is None else match.groups(model, float(job.params["lr"]), self.weight_decay)
+        groups = match.groups(model, float(job.params["lr"]), self.weight_decay) if match else None
         return self.train(model, job, groups, loss=loss)

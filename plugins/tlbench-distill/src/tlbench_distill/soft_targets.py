@@ -12,7 +12,7 @@ from tlbench import Classes, Job, MultiLabel, Output, PluginError, Predictions, 
 from tlbench.modeling.heads import Head
 from tlbench.modeling.precision import at_least_fp32
 from tlbench.training import teacher_job
-from tlbench_distill.hidden_states import TeacherStates, states_of
+from tlbench_distill.hidden_states import Stages, TeacherStates, states_of
 
 NEAR_ZERO = 1e-7
 """The least probability of a label, and of its absence: fp32 cannot tell probabilities that are nearer to 1 apart."""
@@ -25,10 +25,10 @@ class Lesson:
     answers: Tensor
     """For each of N training examples the teacher's logits, (N, K) for classes or labels, or its number, (N,)."""
     states: TeacherStates | None
-    """The teacher's last hidden states; None if they are not matched."""
+    """The teacher's hidden states; None if they are not matched."""
 
 
-def teach(job: Job, teacher: str, strategy: Strategy, *, hidden: bool) -> Lesson:
+def teach(job: Job, teacher: str, strategy: Strategy, stages: Stages | None) -> Lesson:
     """Returns the predictions of a teacher that is adapted to the job's training examples, and its hidden states.
 
     Nothing of the teacher itself is kept, so that its memory is free when the student is trained.
@@ -37,7 +37,7 @@ def teach(job: Job, teacher: str, strategy: Strategy, *, hidden: bool) -> Lesson
         job: The student's job.
         teacher: The name of the teacher's backbone.
         strategy: How the teacher is adapted; it gets its default hyperparameters.
-        hidden: Whether hidden states are wanted.
+        stages: Which hidden states are wanted; None for none.
 
     Raises:
         PluginError: The teacher's head gives no probabilities.
@@ -45,7 +45,7 @@ def teach(job: Job, teacher: str, strategy: Strategy, *, hidden: bool) -> Lesson
     loaded = job.backbone(teacher)
     own = teacher_job(job, loaded, strategy.defaults(loaded.about))
     answers = logits_of(strategy.fit(own).predict(own.train), job.task.output)
-    return Lesson(answers, states_of(job, own) if hidden else None)
+    return Lesson(answers, states_of(job, own, stages) if stages else None)
 
 
 def logits_of(predictions: Predictions, output: Output) -> Tensor:
