@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import pytest
 import torch
 from tlbench_finetune.finetuning.whole import FullFinetune
 
-from tlbench import Job, Protocol, Strategy, UsageError
+from tlbench import Protocol, Strategy, UsageError
 from tlbench.testing.conformance import StrategyConformance
-from tlbench.testing.jobs import make_job
+from tlbench.testing.jobs import toy_job, weights_of
 from tlbench.testing.toys import ToyBackbone, ToyScalarTask, ToyTask
 
 PROTOCOL = Protocol(max_steps=12, precision="fp32")
-
-
-def _job(strategy: Strategy, task: ToyTask | ToyScalarTask | None = None, **params: float) -> Job:
-    """Returns a job with an encoder of its own, which no other test shares."""
-    job = make_job(strategy, ToyBackbone(), task or ToyTask(), {"lr": 5e-3, **params}, PROTOCOL)
-    return dataclasses.replace(job, encoder=ToyBackbone().load())
-
-
-def _weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: weight.detach().clone() for name, weight in module.named_parameters()}
 
 
 class TestWholeRecipe(StrategyConformance):
@@ -80,9 +69,9 @@ def test_an_impossible_option_is_refused(options: dict[str, float]) -> None:
 
 def test_each_option_changes_the_fit_and_none_of_them_changes_the_next() -> None:
     def weights(strategy: Strategy) -> torch.Tensor:
-        job = _job(strategy)
+        job = toy_job(strategy)
         strategy.fit(job)
-        return torch.cat([weight.flatten() for weight in _weights(job.encoder).values()])
+        return torch.cat([weight.flatten() for weight in weights_of(job.encoder).values()])
 
     plain = weights(FullFinetune())
     options: list[dict[str, object]] = [

@@ -16,8 +16,8 @@ from tlbench_finetune.finetuning.weight_averaging import WeightAveraging
 from tlbench import Job, PluginError, Protocol, Strategy, Trainable, UsageError
 from tlbench.planning.space_context import space_about
 from tlbench.testing.conformance import StrategyConformance
-from tlbench.testing.jobs import make_job
-from tlbench.testing.toys import ToyBackbone, ToyScalarTask, ToyTask
+from tlbench.testing.jobs import make_job, toy_job, weights_of
+from tlbench.testing.toys import ToyBackbone, ToyTask
 from tlbench.training import ModelPredictor
 
 PROTOCOL = Protocol(max_steps=12, precision="fp32")
@@ -54,20 +54,10 @@ class TestRDrop(StrategyConformance):
     protocol = PRUNED
 
 
-def _job(strategy: Strategy, task: ToyTask | ToyScalarTask | None = None, **params: float) -> Job:
-    """Returns a job with an encoder of its own, which no other test shares."""
-    job = make_job(strategy, ToyBackbone(), task or ToyTask(), {"lr": 5e-3, **params}, PROTOCOL)
-    return dataclasses.replace(job, encoder=ToyBackbone().load())
-
-
-def _weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: weight.detach().clone() for name, weight in module.named_parameters()}
-
-
 def _moved(strategy: Strategy, **params: float) -> set[str]:
     """Returns the stages of which a fit moves a weight."""
-    job = _job(strategy, **params)
-    before = _weights(job.encoder.native)
+    job = toy_job(strategy, **params)
+    before = weights_of(job.encoder.native)
     strategy.fit(job)
     after = dict(job.encoder.native.named_parameters())
     return {
@@ -89,7 +79,7 @@ def test_each_trains_the_stages_that_it_names() -> None:
 def test_surgical_reads_what_is_below_from_the_cache_and_tells_how_far_gradients_go() -> None:
     assert Surgical(stages="1-2").trainable(ToyBackbone()) == Trainable(3)
     assert Surgical(stages="0").trainable(ToyBackbone()) == Trainable(4)
-    job = _job(Surgical(stages="2"))
+    job = toy_job(Surgical(stages="2"))
     predictor = Surgical(stages="2").fit(job)
     assert isinstance(predictor, ModelPredictor)
     assert predictor.model.start == 2
@@ -106,15 +96,15 @@ def test_stages_that_a_backbone_does_not_have_are_told() -> None:
     assert reason is not None
     assert "stages=2-4" in reason
     with pytest.raises(PluginError, match="stages=2-4"):
-        Surgical(stages="2-4").fit(_job(Surgical(stages="2-4")))
+        Surgical(stages="2-4").fit(toy_job(Surgical(stages="2-4")))
     for strategy, text in ((ReinitTop(stages=4), "stages=4"), (ReinitTop(stages=0), "at least 1")):
         assert text in (strategy.supports(ToyBackbone(), ToyTask()) or "")
     with pytest.raises(PluginError, match="stages=4"):
-        ReinitTop(stages=4).fit(_job(ReinitTop(stages=4)))
+        ReinitTop(stages=4).fit(toy_job(ReinitTop(stages=4)))
 
 
 def test_gradual_unfreezing_gives_each_stage_an_equal_part_of_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    job, trained = _job(GradualUnfreezing()), []
+    job, trained = toy_job(GradualUnfreezing()), []
     names = {weight: name for name, weight in job.encoder.native.named_parameters()}
     stage_of = {name: number for number, stage in enumerate(job.encoder.stages) for name in stage.parameters}
     serve = type(job.train).serve
@@ -131,8 +121,8 @@ def test_gradual_unfreezing_gives_each_stage_an_equal_part_of_the_steps(monkeypa
 
 def test_reinit_top_starts_from_new_weights_above_and_from_the_pretrained_ones_below() -> None:
     strategy = ReinitTop(stages=2)
-    job = _job(strategy, lr=1e-9)
-    before = _weights(job.encoder.native)
+    job = toy_job(strategy, lr=1e-9)
+    before = weights_of(job.encoder.native)
     strategy.fit(job)
     drawn = dict(job.load(pretrained=False).native.named_parameters())
     for number, stage in enumerate(job.encoder.stages):
@@ -146,19 +136,19 @@ def test_reinit_top_starts_from_new_weights_above_and_from_the_pretrained_ones_b
 
 def test_l2_sp_keeps_closer_to_the_pretrained_weights() -> None:
     def distance(alpha: float) -> float:
-        job = _job(L2Sp(), alpha=alpha, beta=0.01)
-        before = _weights(job.encoder)
+        job = toy_job(L2Sp(), alpha=alpha, beta=0.01)
+        before = weights_of(job.encoder)
         L2Sp().fit(job)
-        return math.sqrt(sum(float((w - before[n]).square().sum()) for n, w in _weights(job.encoder).items()))
+        return math.sqrt(sum(float((w - before[n]).square().sum()) for n, w in weights_of(job.encoder).items()))
 
     assert distance(100.0) < distance(1e-6) * 0.8
 
 
 def test_l2_sp_shrinks_the_head() -> None:
     def size(beta: float) -> float:
-        job = _job(L2Sp(), alpha=1e-6, beta=beta)
+        job = toy_job(L2Sp(), alpha=1e-6, beta=beta)
         L2Sp().fit(job)
-        return sum(float(weight.square().sum()) for weight in _weights(job.head).values())  # type: ignore[arg-type]
+        return sum(float(weight.square().sum()) for weight in weights_of(job.head).values())  # type: ignore[arg-type]
 
     assert size(100.0) < size(1e-6)
 
@@ -173,7 +163,7 @@ def _forward_weights(p: float, monkeypatch: pytest.MonkeyPatch) -> list[tuple[di
         return real(module, mixed, arguments)
 
     monkeypatch.setattr(torch.func, "functional_call", spied)
-    job = _job(Mixout(), p=p)
+    job = toy_job(Mixout(), p=p)
     Mixout().fit(job)
     return [(one, job) for one in seen]
 
@@ -182,7 +172,7 @@ def test_mixout_starts_at_the_pretrained_weights_whatever_the_mask(monkeypatch: 
     """In the first step every weight is the pretrained one, mixed with itself; only the head is mixed with zeros."""
     steps = _forward_weights(0.7, monkeypatch)
     assert len(steps) == PROTOCOL.max_steps
-    pretrained = _weights(ToyBackbone().load().native)
+    pretrained = weights_of(ToyBackbone().load().native)
     first, _ = steps[0]
     encoder = {name.removeprefix("encoder.native."): weight for name, weight in first.items() if "encoder" in name}
     assert encoder
@@ -199,7 +189,7 @@ def test_mixout_preserves_the_mean_of_the_weights() -> None:
 
     from tlbench.training import Model, Step
 
-    job = _job(Mixout(), p=0.5)
+    job = toy_job(Mixout(), p=0.5)
     model = Model(job.encoder, job.head)
     loss = _mixed(model, 0.5)
     with torch.no_grad():
@@ -240,7 +230,7 @@ def test_r_drop_is_half_the_sum_of_both_divergences() -> None:
 def test_r_drop_makes_two_passes_agree() -> None:
     def apart(alpha: float) -> float:
         strategy = RDrop()
-        job = _job(strategy, alpha=alpha)
+        job = toy_job(strategy, alpha=alpha)
         predictor = strategy.fit(job)
         assert isinstance(predictor, ModelPredictor)
         model = predictor.model.train()

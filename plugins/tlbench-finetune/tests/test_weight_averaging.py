@@ -10,10 +10,9 @@ import torch
 from tlbench_finetune.finetuning.weight_averaging import WeightAveraging
 from tlbench_finetune.finetuning.whole import FullFinetune
 
-from tlbench import Job, Predictions, Protocol, Strategy, UsageError
+from tlbench import Predictions, Protocol, Strategy, UsageError
 from tlbench.testing.conformance import StrategyConformance
-from tlbench.testing.jobs import make_job
-from tlbench.testing.toys import ToyBackbone, ToyScalarTask, ToyTask
+from tlbench.testing.jobs import toy_job, weights_of
 from tlbench.training import ModelPredictor
 
 PROTOCOL = Protocol(max_steps=12, precision="fp32")
@@ -30,34 +29,24 @@ class TestGreedySoup(StrategyConformance):
     protocol = Protocol(max_steps=3, precision="fp32")
 
 
-def _job(strategy: Strategy, task: ToyTask | ToyScalarTask | None = None, **params: float) -> Job:
-    """Returns a job with an encoder of its own, which no other test shares."""
-    job = make_job(strategy, ToyBackbone(), task or ToyTask(), {"lr": 5e-3, **params}, PROTOCOL)
-    return dataclasses.replace(job, encoder=ToyBackbone().load())
-
-
-def _weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: weight.detach().clone() for name, weight in module.named_parameters()}
-
-
 def test_a_moving_average_moves_less_than_what_it_averages() -> None:
     def distance(strategy: Strategy, **params: float) -> float:
-        job = _job(strategy, **params)
-        before = _weights(job.encoder)
+        job = toy_job(strategy, **params)
+        before = weights_of(job.encoder)
         strategy.fit(job)
-        return sum(float((w - before[n]).square().sum()) for n, w in _weights(job.encoder).items())
+        return sum(float((w - before[n]).square().sum()) for n, w in weights_of(job.encoder).items())
 
     assert 0 < distance(WeightAveraging(), decay=0.99) < distance(FullFinetune())
 
 
 def test_a_uniform_soup_is_the_mean_of_its_members(monkeypatch: pytest.MonkeyPatch) -> None:
     strategy = WeightAveraging(kind="uniform-soup", models=3)
-    job, members, rates = _job(strategy), [], []
+    job, members, rates = toy_job(strategy), [], []
     real = WeightAveraging.train
 
     def train(self, model, one, *arguments, **options):  # type: ignore[no-untyped-def]
         predictor = real(self, model, one, *arguments, **options)
-        members.append(_weights(model))
+        members.append(weights_of(model))
         rates.append(one.params["lr"])
         return predictor
 
@@ -65,7 +54,7 @@ def test_a_uniform_soup_is_the_mean_of_its_members(monkeypatch: pytest.MonkeyPat
     predictor = strategy.fit(job)
     assert isinstance(predictor, ModelPredictor)
     assert rates == pytest.approx([5e-3 / 4, 5e-3, 5e-3 * 4])
-    for name, weight in _weights(predictor.model).items():
+    for name, weight in weights_of(predictor.model).items():
         assert torch.allclose(weight, torch.stack([one[name] for one in members]).mean(0), atol=1e-7)
     assert [job.notes[f"member_{number}"] for number in range(3)] == [1.0, 1.0, 1.0]
 
@@ -83,7 +72,7 @@ class _Scores:
 def test_a_greedy_soup_takes_the_members_that_do_not_lower_the_validation_score() -> None:
     strategy = WeightAveraging(kind="greedy-soup", models=3)
     # The members score .5, .8 and .6; the second with the third .7, which is lower, and with the first .8.
-    job = dataclasses.replace(_job(strategy), score=_Scores(0.5, 0.8, 0.6, 0.7, 0.8))
+    job = dataclasses.replace(toy_job(strategy), score=_Scores(0.5, 0.8, 0.6, 0.7, 0.8))
     strategy.fit(job)
     assert [job.notes[f"member_{number}"] for number in range(3)] == [1.0, 1.0, 0.0]
 
@@ -91,7 +80,7 @@ def test_a_greedy_soup_takes_the_members_that_do_not_lower_the_validation_score(
 def test_a_soup_without_a_validation_split_takes_the_members_of_the_search() -> None:
     strategy = WeightAveraging(kind="greedy-soup", models=3)
     searched = {"member_0": 0.0, "member_1": 1.0, "member_2": 0.4}
-    job = dataclasses.replace(_job(strategy), held_out=None, searched=searched)
+    job = dataclasses.replace(toy_job(strategy), held_out=None, searched=searched)
     strategy.fit(job)
     assert [job.notes[f"member_{number}"] for number in range(3)] == [0.0, 1.0, 0.0]
 
@@ -103,7 +92,7 @@ def test_a_soup_of_one_is_refused() -> None:
 
 def test_predictions_are_of_the_averaged_weights() -> None:
     strategy = WeightAveraging()
-    job = _job(strategy, decay=0.9)
+    job = toy_job(strategy, decay=0.9)
     predictor = strategy.fit(job)
     assert isinstance(predictor, ModelPredictor)
     again: Predictions = ModelPredictor(predictor.model).predict(job.validation)

@@ -28,6 +28,8 @@ from tlbench.testing.toy_plugin import tlbench_backbones, tlbench_tasks
 if TYPE_CHECKING:
     import random
 
+    import torch
+
     from tlbench.modeling.data import Data
     from tlbench.running.fitting.fit import Fitted
     from tlbench.running.fitting.reusable_encoder import ReusableEncoder
@@ -172,6 +174,22 @@ def make_job(
         raise RuntimeError(f"the runner could not create a job: {result.reason}\n{result.traceback}")
     torch.manual_seed(seed)
     return capture.job
+
+
+def toy_job(strategy: Strategy, task: Task | None = None, **params: Value) -> Job:
+    """Returns a job of twelve steps on the toy backbone, with a learning rate of 5e-3 unless `params` have another.
+
+    No other job has its encoder. The task is a toy task of two classes if none is given.
+    """
+    from tlbench.testing.toys import ToyBackbone, ToyTask
+
+    protocol = Protocol(max_steps=12, precision="fp32")
+    return make_job(strategy, ToyBackbone(), task or ToyTask(), {"lr": 5e-3, **params}, protocol)
+
+
+def weights_of(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Returns copies of a module's parameters, by name."""
+    return {name: weight.detach().clone() for name, weight in module.named_parameters()}
 
 
 def why_not(strategy: Strategy, backbone: Backbone | None, tasks: Sequence[Task]) -> list[str | None]:

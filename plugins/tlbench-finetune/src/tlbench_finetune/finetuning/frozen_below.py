@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tlbench import Backbone, Float, Job, PluginError, Predictor, Space, SpaceContext, Task, Text, Trainable, Value
-from tlbench_finetune.finetuning.base import Finetuning
+from tlbench import Backbone, Float, Job, PluginError, Predictor, Space, SpaceContext, Text, Trainable, Value
+from tlbench_finetune.finetuning.base import Finetuning, TopStages
 from tlbench_finetune.rates import rates
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class PartialFinetune(Finetuning):
+class PartialFinetune(TopStages):
     """Trains the top stages and the head; the frozen stages below are computed once and cached."""
 
     name: ClassVar[str] = "partial-finetune"
@@ -30,15 +30,6 @@ class PartialFinetune(Finetuning):
         """Returns four times the learning rate of full fine-tuning."""
         return {"lr": 4 * rates(about).default}
 
-    def supports(self, backbone: Backbone | None, task: Task) -> str | None:
-        """Returns the reason why a backbone is not supported (it has too few stages above its embeddings), or None."""
-        if self.stages < 1:
-            return "stages must be at least 1"
-        available = backbone.card().stages if backbone else None
-        if available is not None and self.stages > available:
-            return f"stages={self.stages}, but the backbone has {available} above its embeddings or stem: choose fewer"
-        return super().supports(backbone, task)
-
     def trainable(self, backbone: Backbone) -> Trainable:
         """Returns the number of trained top stages."""
         return Trainable(self.stages)
@@ -51,11 +42,7 @@ class PartialFinetune(Finetuning):
         """
         from tlbench.training import Model
 
-        start = len(job.encoder.stages) - self.stages
-        # Checked again: `supports` reads the card, which may not know the number of stages.
-        if start < 1:
-            raise PluginError(f"stages={self.stages}, but the encoder has {start + self.stages} with its embeddings")
-        return Model(job.encoder, job.head, start=start)
+        return Model(job.encoder, job.head, start=self.lowest(job))
 
     def fit(self, job: Job) -> Predictor:
         """Returns the model with its top stages fine-tuned."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tlbench import Backbone, Job, PluginError, Predictor, Task
-from tlbench_finetune.finetuning.base import Finetuning
+from tlbench import Job, Predictor
+from tlbench_finetune.finetuning.base import TopStages
 
 
 @dataclass(frozen=True)
-class ReinitTop(Finetuning):
+class ReinitTop(TopStages):
     """Full fine-tuning in which the top stages start from random weights, as specialised to pre-training as they are.
 
     Few examples want more steps than usual too: Zhang et al. and Mosbach et al. train for up to 20 epochs.
@@ -21,15 +21,6 @@ class ReinitTop(Finetuning):
     stages: int = 1
     """Number of top stages that start from random weights."""
 
-    def supports(self, backbone: Backbone | None, task: Task) -> str | None:
-        """Returns the reason why a backbone is not supported (it has too few stages above its embeddings), or None."""
-        if self.stages < 1:
-            return "stages must be at least 1"
-        above = backbone.card().stages if backbone else None
-        if above is not None and self.stages > above:
-            return f"stages={self.stages}, but the backbone has {above} above its embeddings or stem: choose fewer"
-        return super().supports(backbone, task)
-
     def fit(self, job: Job) -> Predictor:
         """Returns the fine-tuned model.
 
@@ -38,10 +29,7 @@ class ReinitTop(Finetuning):
         """
         import torch
 
-        first = len(job.encoder.stages) - self.stages
-        # Checked again: `supports` reads the card, which may not know the number of stages.
-        if first < 1:
-            raise PluginError(f"stages={self.stages}, but the encoder has {first + self.stages} with its embeddings")
+        first = self.lowest(job)
         # Drawn by the architecture's own initialisation: that of a new encoder with this fit's seed.
         drawn = dict(job.load(pretrained=False).stage_parameters(first))
         with torch.no_grad():
