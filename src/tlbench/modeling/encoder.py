@@ -87,6 +87,11 @@ class Encoder(nn.Module):
                 yield name, named[name]
 
     @property
+    def underlying(self) -> Encoder:
+        """The encoder that has the weights: this one, unless it is a view of another one."""
+        return self
+
+    @property
     def device(self) -> torch.device:
         """The device of the weights."""
         return next(self.native.parameters()).device

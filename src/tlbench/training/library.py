@@ -7,7 +7,7 @@ from tlbench.training.loop import DEFAULT_EPOCHS, step_count, train
 from tlbench.training.model import Model
 from tlbench.training.model_predictor import ModelPredictor
 from tlbench.training.parameters import Group, freeze, groups_of, layer_decayed
-from tlbench.training.probes.axes import Linear
+from tlbench.training.probes.axes import Linear, Scale
 from tlbench.training.probes.fused import (
     Regression,
     logistic_regressions,
@@ -16,6 +16,7 @@ from tlbench.training.probes.fused import (
     solve_logistic,
     solve_ridge,
 )
+from tlbench.training.probes.scalar_mix import scalar_mixes
 from tlbench.training.probes.stacked import HeadSetting, Layers, train_heads
 from tlbench.training.recipe.augmentation import augmented
 from tlbench.training.recipe.dropout import dropout
@@ -39,6 +40,7 @@ __all__ = [
     "ModelPredictor",
     "NewOptimizer",
     "Regression",
+    "Scale",
     "Schedule",
     "Step",
     "augmented",
@@ -52,6 +54,7 @@ __all__ = [
     "mixup",
     "other_task_job",
     "ridge_regressions",
+    "scalar_mixes",
     "solve_labels",
     "solve_logistic",
     "solve_ridge",

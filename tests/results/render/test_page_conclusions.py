@@ -15,7 +15,7 @@ UNDECIDED = "These data do not decide whether pretrained weights help"
 
 @pytest.fixture
 def rendered(made):
-    """Renders a table of strategies, each with its accuracy and its seconds; those without pretrained weights by name."""
+    """Renders a table of strategies, each with its accuracy and its seconds."""
 
     def render(rows, name="markdown", seeds=(0, 1, 2), limits=None):
         records, kept = [], {}

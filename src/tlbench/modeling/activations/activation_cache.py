@@ -201,7 +201,7 @@ class Activations:
         if data.augmented:
             raise PluginError("activations of augmented data are not cached: its rows differ at each look")
         # a trained prefix gets keys of its own, so that it never gets activations of the pretrained weights
-        changed = self._weights.changed_digest(encoder, stop)
+        changed = self._weights.changed_digest(encoder.underlying, stop)
         weights = encoder.identity if changed is None else f"{encoder.identity}+{changed}"
         return Key(weights, data.fingerprint, stop, readout, precision, encoder.device.type)
 

@@ -104,8 +104,8 @@ def cheapest(rows: Sequence[Row]) -> str:
         return ""
     cost, highest = seconds(found["total_seconds"]), seconds(rows[0]["total_seconds"])
     return (
-        f"The cheapest of the {len(rows)} rows at rank 1 is {title(found)}: {cost} of work in all, against {highest} of "
-        f"{title(rows[0])}, which has the highest score of them."
+        f"The cheapest of the {len(rows)} rows at rank 1 is {title(found)}: {cost} of work in all, against {highest} "
+        f"of {title(rows[0])}, which has the highest score of them."
     )
 
 

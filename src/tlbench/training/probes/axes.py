@@ -21,6 +21,8 @@ class Linear:
     """(K, D), as in `nn.Linear`."""
     bias: Tensor
     """(K,)"""
+    trained: int | None = None
+    """The number of parameters that the map was made of, if they are fewer than its own."""
 
     def __call__(self, features: Tensor) -> Tensor:
         """Returns (N, K) for features (N, D)."""
@@ -33,8 +35,8 @@ class Linear:
 
     @property
     def parameters(self) -> int:
-        """The number of parameters."""
-        return self.weight.numel() + self.bias.numel()
+        """The number of trained parameters."""
+        return self.weight.numel() + self.bias.numel() if self.trained is None else self.trained
 
 
 @dataclass(frozen=True)

@@ -202,17 +202,7 @@ class _HeadStack:
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             x = _activate(torch.baddbmm(bias[:, None], x, weight), self.activation)
         logits = torch.baddbmm(self.biases[-1][:, None], x, self.weights[-1])
-        if targets.ndim == 3:
-            losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-        elif targets.is_floating_point():
-            losses = (logits[..., 0] - targets).square()
-        else:
-            flat = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
-            losses = flat.view(targets.shape)
-        if row_weights is None:
-            return losses.mean(tuple(range(1, losses.ndim))).sum()
-        losses = losses.mean(2) if losses.ndim == 3 else losses
-        return ((losses * row_weights).sum(1) / row_weights.sum(1)).sum()
+        return losses_of(logits, targets, row_weights).sum()
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
         """Returns rows (G, B, D), targets (G, B), or (G, B, K) for labels, and row weights (G, B), of G settings."""
@@ -229,6 +219,25 @@ class _HeadStack:
             # All settings read the same batch: `expand` is a view and copies nothing.
             return of_streams.expand(len(self.stream_indices), *of_streams.shape[1:])
         return of_streams[self.stream_indices]
+
+
+def losses_of(logits: Tensor, targets: Tensor, row_weights: Tensor | None) -> Tensor:
+    """Returns the mean loss of each of G settings over its rows, (G,), for logits (G, B, K).
+
+    It is the cross-entropy for class indices (G, B), the squared error for numbers (G, B), and the binary cross-entropy
+    for labels (G, B, K). Row weights are (G, B), or None for equal weights.
+    """
+    if targets.ndim == 3:
+        losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    elif targets.is_floating_point():
+        losses = (logits[..., 0] - targets).square()
+    else:
+        flat = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+        losses = flat.view(targets.shape)
+    if row_weights is None:
+        return losses.mean(tuple(range(1, losses.ndim)))
+    losses = losses.mean(2) if losses.ndim == 3 else losses
+    return (losses * row_weights).sum(1) / row_weights.sum(1)
 
 
 def _first_weights(seeds: Sequence[int], widths: Sequence[int], like: Tensor) -> tuple[list[Tensor], list[Tensor]]:

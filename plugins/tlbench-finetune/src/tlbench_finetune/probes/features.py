@@ -22,7 +22,7 @@ from tlbench import (
     Trainable,
     UsageError,
 )
-from tlbench_finetune.probes.pair_features import Pairs, ReadsPairs, features_of, width_of
+from tlbench_finetune.probes.pair_features import Pairs, ReadsPairs, features_of, widths_of
 from tlbench_finetune.probes.samples import Sample, samples
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class FeatureStrategy(ReadsPairs):
             return ModelPredictor.load(_word_model(job), job, folder)
         outputs = len(output.names) if isinstance(output, Classes | MultiLabel) else 1
         pairs = self.pairs_in(job)
-        widths = [width_of(job, pairs), *self.widths(), outputs]
+        widths = [sum(widths_of(job, pairs)), *self.widths(), outputs]
         return FeaturePredictor.load(job, folder, widths, self.head_of, pairs)
 
 
@@ -202,12 +202,14 @@ def _word_predictor(job: Job, head: FeatureHead) -> Predictor:
     if not isinstance(head, Linear):
         raise PluginError(f"a probe of words must be one linear layer per token, not {type(head).__name__}")
     model = _word_model(job)
-    linear = model.head.linear
+    linear: Any = model.head.linear
     with torch.no_grad():
         # copy_ into a parameter that requires gradients is an error outside no_grad.
         linear.weight.copy_(head.weight)
         linear.bias.copy_(head.bias)
-    return ModelPredictor(model, job.precision, job.activations)
+    predictor = ModelPredictor(model, job.precision, job.activations)
+    predictor.trainable_parameters = head.parameters
+    return predictor
 
 
 def _word_model(job: Job) -> Model:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tlbench import (
     Backbone,
     Classes,
+    FitEnded,
     Float,
     Job,
     MultiLabel,
-    Output,
+    Predictor,
     Scalar,
     Space,
     SpaceContext,
@@ -21,6 +23,9 @@ from tlbench import (
     Value,
 )
 from tlbench_finetune.probes.features import FeatureStrategy
+from tlbench_finetune.probes.layers import best, mixed, of_each_stage, reading_every_stage
+from tlbench_finetune.probes.pair_features import widths_of
+from tlbench_finetune.probes.regressions import solve_all
 from tlbench_finetune.probes.samples import Sample, sample_of
 
 if TYPE_CHECKING:
@@ -44,11 +49,18 @@ class LinearProbe(FeatureStrategy):
 
     Multi-label tasks get one independent regression per label; token classification reads the first sub-word of each
     word. All penalties of all seeds are solved in one pass over features that are computed once.
+
+    By default the head reads the last stage. With `layers=mix` it reads a weighted mean of all stages, whose weights
+    are learned with it; with `layers=best` there is a head for each stage, of which the validation split chooses one.
+    The record's notes have the weights, or the scores and the chosen stage.
     """
 
     name: ClassVar[str] = "linear-probe"
     paper: ClassVar[str] = "Alain & Bengio 2016, arXiv:1610.01644; Kornblith et al. 2019, arXiv:1805.08974"
     batch_size: ClassVar[int] = 64
+    layers: Literal["last", "mix", "best"] = "last"
+    """Which stages of the encoder are read: the last; all, as ELMo's scalar mix (Peters et al. 2018, arXiv:1802.05365);
+    or the best of them (Liu et al. 2019, arXiv:1903.08855)."""
 
     def space(self, about: SpaceContext) -> Space:
         """Returns the range of the L2 penalty."""
@@ -64,6 +76,22 @@ class LinearProbe(FeatureStrategy):
             return super().supports(backbone, task)
         return f"{self.name} reads one vector per example or word, but {type(task.output).__name__} needs more"
 
+    def fit_batch(self, jobs: Sequence[Job]) -> list[Predictor | FitEnded]:
+        """Returns one predictor, or the reason it failed, for each job; all heads are solved in one pass."""
+        return super().fit_batch(self._reading(jobs))
+
+    def load(self, job: Job, folder: Path) -> Predictor:
+        """Returns the predictor saved in a folder.
+
+        Raises:
+            UsageError: The folder holds no predictor of this strategy for the job's output.
+        """
+        return super().load(self._reading([job])[0], folder)
+
+    def _reading(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """Returns the jobs with encoders that put out the stages that are read."""
+        return jobs if self.layers == "last" else reading_every_stage(jobs)
+
     def heads(self, jobs: Sequence[Job], samples: Sequence[Sample]) -> list[Linear]:
         """Returns one solved linear map per job, all solved together."""
         # Jobs that differ only in seed and see the same rows have the same optimum: solved once per penalty.
@@ -71,9 +99,20 @@ class LinearProbe(FeatureStrategy):
         for job, sample in zip(jobs, samples, strict=True):
             job.train.meter.rows += len(job.train)
             penalties.setdefault(sample, set()).add(float(job.params["l2"]))
-        solved = _solve_all(penalties, jobs[0].task.output)
         # By identity: `Sample` has eq=False, since comparing tensors with == gives a tensor.
-        return [solved[sample][float(job.params["l2"])] for job, sample in zip(jobs, samples, strict=True)]
+        wanted = [(job, sample, float(job.params["l2"])) for job, sample in zip(jobs, samples, strict=True)]
+        output, pairs = jobs[0].task.output, self.pairs_in(jobs[0])
+        widths = widths_of(jobs[0], pairs)
+        if len(widths) == 1:
+            solved = solve_all(penalties, output)
+            return [solved[sample][penalty] for _, sample, penalty in wanted]
+        if self.layers == "best":
+            of_stages = of_each_stage(penalties, widths, output)
+            return [best(job, of_stages[sample][penalty], pairs) for job, sample, penalty in wanted]
+        of_mixes = mixed(penalties, widths, output)
+        for job, sample, penalty in wanted:
+            job.notes.update({f"weight_{stage}": share for stage, share in enumerate(of_mixes[sample][penalty][1])})
+        return [of_mixes[sample][penalty][0] for _, sample, penalty in wanted]
 
 
 def solve(job: Job, penalties: Sequence[float], class_weight: ClassWeight | None = None) -> list[Linear]:
@@ -89,25 +128,5 @@ def solve(job: Job, penalties: Sequence[float], class_weight: ClassWeight | None
         PluginError: The output has no per-example or per-word features.
     """
     sample = sample_of(job, class_weight)
-    (maps,) = _solve_all({sample: set(penalties)}, job.task.output).values()
+    (maps,) = solve_all({sample: set(penalties)}, job.task.output).values()
     return [maps[penalty] for penalty in penalties]
-
-
-def _solve_all(wanted: Mapping[Sample, set[float]], output: Output) -> dict[Sample, dict[float, Linear]]:
-    from tlbench.training import Regression, solve_labels, solve_logistic, solve_ridge
-
-    # Sorted so that penalties next to each other, which need about as many iterations, share a batch of the solver.
-    penalties = {sample: sorted(values) for sample, values in wanted.items()}
-    problems = [
-        Regression(sample.features, sample.targets, values, sample.row_weights) for sample, values in penalties.items()
-    ]
-    if isinstance(output, Classes | TokenClasses):
-        solved = solve_logistic(problems, len(output.names))
-    elif isinstance(output, MultiLabel):
-        solved = solve_labels(problems)
-    else:
-        solved = solve_ridge(problems)
-    return {
-        sample: {penalty: sample.in_units(one, output) for penalty, one in zip(values, maps, strict=True)}
-        for (sample, values), maps in zip(penalties.items(), solved, strict=True)
-    }

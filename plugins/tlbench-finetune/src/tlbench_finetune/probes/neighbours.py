@@ -22,7 +22,7 @@ from tlbench import (
     UsageError,
     Value,
 )
-from tlbench_finetune.probes.pair_features import Pairs, ReadsPairs, features_of, width_of
+from tlbench_finetune.probes.pair_features import Pairs, ReadsPairs, features_of, widths_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -162,7 +162,7 @@ class NeighboursPredictor:
         count = settings.get("examples")
         if settings != {"k": int(job.params["k"]), "examples": count, "pairs": pairs} or type(count) is not int:
             raise UsageError(f"{folder} holds a predictor with other params: {settings!s:.80}")
-        read = read_weights(folder, {"units": (count, width_of(job, pairs)), "targets": (count,)})
+        read = read_weights(folder, {"units": (count, sum(widths_of(job, pairs))), "targets": (count,)})
         # Copied because the tensors are views of the memory-mapped file, which may be deleted or overwritten.
         units, targets = (read[name].to(job.device, copy=True) for name in ("units", "targets"))
         wanted = torch.int64 if isinstance(output, Classes) else torch.float64

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tlbench.modeling.data import Data
+    from tlbench.modeling.encoder import Encoder
 
 Pairs: TypeAlias = Literal["joined", "separate"]
 
@@ -67,7 +68,7 @@ class ReadsPairs(ClassWeighted):
 
 
 def features_of(job: Job, data: Data, pairs: Pairs) -> Tensor:
-    """Returns the features of each example, (N, `width_of`), in fp32 or fp64.
+    """Returns the features of each example, (N, sum of `widths_of`), in fp32 or fp64.
 
     Raises:
         PluginError: The texts are to be read separately, but an example is no pair, or a text has several rows.
@@ -76,18 +77,21 @@ def features_of(job: Job, data: Data, pairs: Pairs) -> Tensor:
         return job.activations.features(job.encoder, data, job.precision)
     import torch
 
-    first, second = _embeddings(job, data)
-    products = first * second
-    return torch.cat([first, second, (first - second).abs(), products, products.sum(1, keepdim=True)], dim=1)
+    parts: list[Tensor] = []
+    for first, second in zip(*_embeddings(job, data), strict=True):
+        products = first * second
+        parts += [first, second, (first - second).abs(), products, products.sum(1, keepdim=True)]
+    return torch.cat(parts, dim=1)
 
 
-def width_of(job: Job, pairs: Pairs) -> int:
-    """Returns the number of features of an example."""
-    return job.encoder.width if pairs == "joined" else 4 * job.encoder.width + 1
+def widths_of(job: Job, pairs: Pairs) -> list[int]:
+    """Returns the number of features of an example, of each stage that the job's encoder puts out."""
+    widths = _stage_widths(job.encoder)
+    return widths if pairs == "joined" else [4 * width + 1 for width in widths]
 
 
-def _embeddings(job: Job, data: Data) -> tuple[Tensor, Tensor]:
-    """Returns the embeddings of the first and of the second texts, (N, D) each and of length 1.
+def _embeddings(job: Job, data: Data) -> tuple[list[Tensor], list[Tensor]]:
+    """Returns the embeddings of the first and of the second texts, each as (N, D) of length 1 for each stage.
 
     Each distinct text is encoded once. Subsets of one data set share its embeddings, as they share joined features.
     """
@@ -104,10 +108,18 @@ def _embeddings(job: Job, data: Data) -> tuple[Tensor, Tensor]:
         alone = alone.share([places[text] for text in read])
         places = {text: place for place, text in enumerate(read)}
     embeddings = job.activations.features(job.encoder, alone, job.precision)
-    units = torch.nn.functional.normalize(embeddings, dim=1)
+    stages = embeddings.split(_stage_widths(job.encoder), dim=1)
+    units = [torch.nn.functional.normalize(stage, dim=1) for stage in stages]
     rows = torch.as_tensor([[places[text] for text in example.inputs] for example in data.examples])
-    first, second = rows.to(units.device).reshape(-1, 2).T
-    return units[first], units[second]
+    first, second = rows.to(embeddings.device).reshape(-1, 2).T
+    return [unit[first] for unit in units], [unit[second] for unit in units]
+
+
+def _stage_widths(encoder: Encoder) -> list[int]:
+    """Returns the width of each stage that the encoder puts out."""
+    from tlbench.modeling.stages.every_stage import EveryStage
+
+    return [*encoder.widths] if isinstance(encoder, EveryStage) else [encoder.width]
 
 
 def _distinct(job: Job, examples: Examples) -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from tlbench import Backbone, FitEnded, Job, Predictor, Resources, Task
+from tlbench_finetune.probes.layers import job_on
 from tlbench_finetune.probes.linear_probe import LinearProbe
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class RandomProbe(LinearProbe):
         for job in jobs:
             if job.seed not in encoders:
                 encoders[job.seed] = _random_encoder(job)
-        return super().fit_batch([_job_on(job, encoders[job.seed]) for job in jobs])
+        return super().fit_batch([job_on(job, encoders[job.seed]) for job in jobs])
 
     def load(self, job: Job, folder: Path) -> Predictor:
         """Returns the predictor saved in a folder; the random weights are drawn again from the job's seed.
@@ -45,14 +45,9 @@ class RandomProbe(LinearProbe):
         Raises:
             UsageError: The folder holds no predictor of this strategy for the job's output.
         """
-        return super().load(_job_on(job, _random_encoder(job)), folder)
+        return super().load(job_on(job, _random_encoder(job)), folder)
 
 
 def _random_encoder(job: Job) -> Encoder:
     """Returns the backbone's architecture with weights drawn with the job's seed, in eval mode."""
     return job.load(pretrained=False).eval()
-
-
-def _job_on(job: Job, encoder: Encoder) -> Job:
-    """Returns the job with another encoder and a new head for it."""
-    return dataclasses.replace(job, encoder=encoder, head=job.new_head(encoder))
