@@ -124,8 +124,8 @@ def _ranks(done: Sequence[Row]) -> list[str]:
     lines = []
     if "paired test" in tests or "intervals" in tests:
         how = (
-            "tests of all pairs over examples and seeds; among equal strategies about 5% of tables show a difference, and "
-            "up to 10% with three seeds where some rows vary far more between seeds than others"
+            "tests of all pairs over examples and seeds; among equal strategies about 5% of tables show a difference, "
+            "and up to 10% with three seeds where some rows vary far more between seeds than others"
         )
         if "paired test" not in tests:
             how = "whether their intervals overlap"
