@@ -84,6 +84,15 @@ def test_a_strategy_that_needs_the_validation_split_is_skipped_where_final_fits_
     assert skip.startswith("toy-fit reads the validation split in every fit, and final=train+validation leaves none")
 
 
+def test_a_strategy_of_unlabelled_examples_is_skipped_where_there_are_none(read, catalog, monkeypatch):
+    monkeypatch.setattr(type(catalog.strategy("toy-fit").item), "needs_unlabeled", True)
+    suite = read('[[cells]]\ntasks=["toy-tone"]\nbackbones=["toy"]\nstrategies=["toy-fit"]\n')
+    (skip,) = plan(suite, catalog).skips
+    assert skip.reason.startswith("toy-fit learns from unlabelled examples too, and toy-tone has none; with a train_")
+    assert len(plan(suite, catalog, Selection(protocol=Patch(shots=4))).cells) == 1
+    assert len(plan(suite, catalog, Selection(tasks=("toy-tone[unlabeled=8]",))).cells) == 1
+
+
 BLOCK = '[[cells]]\ntasks=["t"]\nstrategies=["s"]\n'
 
 

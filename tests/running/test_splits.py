@@ -50,6 +50,15 @@ def test_what_is_not_drawn_is_unlabelled(splits: Splits) -> None:
     assert {example.target for example in rest} == {None}
 
 
+def test_left_out_rows_of_the_source_do_not_mix_with_an_unlabelled_target_domain() -> None:
+    class Shifted(ToyTask):
+        unlabeled_like = "test"
+
+    rest = Splits(Shifted(unlabeled=10)).unlabeled(1, FOUR)
+    assert rest is not None
+    assert [example.id for example in rest] == [f"unlabeled-{number}" for number in range(10)]
+
+
 def test_one_pool_has_the_draws_of_all_seeds(splits: Splits) -> None:
     pool, positions = splits.pool((0, 3), FOUR)
     for seed in (0, 3):

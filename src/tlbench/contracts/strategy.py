@@ -121,7 +121,8 @@ class Job:
     held_out: Data | None
     """The validation split, or None in a final fit that trains on it too (`final = "train+validation"`)."""
     unlabeled: Callable[[], Data | None]
-    """Returns the task's unlabelled split plus the training rows beyond `protocol.train_limit`, labels removed."""
+    """Returns the task's unlabelled split and, unless that is of another domain (`Task.unlabeled_like`), the training
+    rows beyond `protocol.train_limit`, labels removed; None if there are no rows."""
     task: TaskInfo
     metric: Metric
     """The task's primary metric. `tlbench.metrics.resampling.score` computes it for any predictions."""
@@ -226,9 +227,11 @@ class Strategy:
     batch_size: ClassVar[int] = 1
     """The maximum number of fits passed to `fit_batch`; override `fit_batch` if it is above 1."""
     needs_validation: ClassVar[bool] = False
-    """Whether every fit reads the validation split. A plan then skips cells whose winner is fitted on train and
-    validation together. A strategy that only reports scores, or that notes what it chose on the validation split, need
-    not set it, because it can fit without this split if `Job.held_out` is None."""
+    """Whether every fit reads the validation split, so that a plan skips cells whose winner is fitted on train and
+    validation together. One that only reports scores, or notes what it chose, can do without (`Job.held_out`)."""
+
+    needs_unlabeled: ClassVar[bool] = False
+    """Whether every fit reads unlabelled examples; a plan skips cells without an unlabelled split or limited train."""
 
     def version_for(self, backbone: Backbone | None, task: Task) -> int:
         """Returns the version for a cell's id; override it if a change of results concerns only some cells."""

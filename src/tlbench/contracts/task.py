@@ -15,6 +15,7 @@ from tlbench.contracts.outputs import Output
 
 SplitName = Literal["train", "validation", "unlabeled", "test"]
 Modality = Literal["text", "image"]
+UnlabeledLike = Literal["none", "train", "test"]
 
 
 # With slots, since a task may have a million of them in memory.
@@ -123,6 +124,9 @@ class Task:
     """What kind of thing `Example.group` names, such as "document"; shown beside the number of groups."""
     pairs: bool = False
     """Whether an example's inputs are two texts to compare; if False, strategies that compare texts are skipped."""
+    unlabeled_like: UnlabeledLike = "none"
+    """The distribution of the split `unlabeled`: "train" for that of train and validation; "test" for that of the test
+    split where it is another one, the target domain of domain adaptation; "none" if there is no such split."""
     version: ClassVar[int] = 1
     """Version of the task; part of cell ids. Increase it when results change because of other examples, splits or
     preprocessing."""

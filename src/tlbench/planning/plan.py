@@ -124,6 +124,7 @@ class _Planner:
             reason = reason or (self._presence.missing(item) if item else None)
             reason = reason or (no_shots(task.item.output) if protocol.shots else None)
             reason = reason or _no_validation(strategy.item, protocol)
+            reason = reason or _no_unlabeled(strategy.item, task.item, protocol)
             reason = reason or self._too_large(backbone, task, strategy)
             reason, needs = (reason, ()) if reason else self._needs(strategy, task)
             if space and not reason:
@@ -238,6 +239,19 @@ def _no_validation(strategy: Strategy, protocol: Protocol) -> str | None:
         return None
     option = "final=train+validation" if protocol.folds is None else f"folds={protocol.folds}"
     return f"{strategy.name} reads the validation split in every fit, and {option} leaves none to the final fits"
+
+
+def _no_unlabeled(strategy: Strategy, task: Task, protocol: Protocol) -> str | None:
+    """Returns why there is nothing unlabelled for a strategy that reads it, or None if there may be."""
+    if not strategy.needs_unlabeled or task.unlabeled_like != "none":
+        return None
+    amount = protocol.amount
+    if any(one is not None for one in (amount.limit, amount.shots, amount.fraction)):
+        return None
+    return (
+        f"{strategy.name} learns from unlabelled examples too, and {task.name} has none; with a train_limit, "
+        "train_fraction or shots, the training examples left out become unlabelled"
+    )
 
 
 def _why_not(backbone: Backbone | None, task: Task, strategy: Strategy, here: bool) -> str | None:

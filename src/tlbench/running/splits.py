@@ -109,11 +109,12 @@ class Splits:
     def unlabeled(self, seed: int, amount: Amount, part: Final = "train") -> Examples | None:
         """Returns the task's unlabelled examples and the labelled ones that the seed does not draw, without labels.
 
-        Returns None if there are no such examples.
+        Where the unlabelled ones are of another domain than the labelled ones, it returns them alone; None if there are
+        no such examples.
         """
         own = self._read_split("unlabeled")
         drawn, rest = self.drawn(seed, amount, part), Examples(())
-        if drawn is not None:
+        if drawn is not None and self._task.unlabeled_like != "test":
             examples, seen = self.labelled(part), set(drawn)
             rest = examples.take([one for one in permutation(len(examples), seed) if one not in seen])
         if own is None and not rest:

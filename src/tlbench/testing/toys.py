@@ -14,7 +14,7 @@ from tlbench.contracts.errors import Diverged
 from tlbench.contracts.outputs import Classes, Output, Scalar
 from tlbench.contracts.space import Float, Int, Space
 from tlbench.contracts.strategy import Job, Predictor, SpaceContext, Strategy
-from tlbench.contracts.task import Example, Examples, SplitName, Task
+from tlbench.contracts.task import Example, Examples, SplitName, Task, UnlabeledLike
 from tlbench.testing.toy_predictors import ToyConstant, ToyPredictor
 
 if TYPE_CHECKING:
@@ -86,6 +86,11 @@ class ToyTask(Task):
     """Number of unlabelled examples; 0 for no such split."""
     draw: int = 0
     """The seed of the sentences."""
+
+    @property
+    def unlabeled_like(self) -> UnlabeledLike:  # type: ignore[override]
+        """What the unlabelled sentences are drawn like, if there are any: the training sentences."""
+        return "train" if self.unlabeled else "none"
 
     def split(self, name: SplitName) -> Examples | None:
         """Returns generated sentences with balanced labels, as many as the field of the split's name says."""

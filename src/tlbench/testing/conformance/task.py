@@ -58,6 +58,11 @@ class TaskConformance:
         actual = {name: len(splits[name]) if name in splits else 0 for name in self.sizes}
         assert actual == dict(self.sizes)
 
+    def test_an_unlabeled_split_is_declared(self, splits: dict[str, Examples]) -> None:
+        """`unlabeled_like` says whether there is an unlabelled split, which a plan asks without reading the data."""
+        declared = self.task.unlabeled_like
+        assert (declared != "none") == ("unlabeled" in splits), f"unlabeled_like is {declared!r}: see `Task`"
+
     def test_ids_are_unique(self, splits: dict[str, Examples]) -> None:
         """No two examples of the task have the same id."""
         counts = Counter(example.id for examples in splits.values() for example in examples)

@@ -45,6 +45,7 @@ class AmazonReviews(FileTask):
     licence = "none stated"
     folders = ("amazon_mdsd/sorted_data_acl", "sorted_data_acl")
     splits = ("train", "validation", "unlabeled", "test")
+    unlabeled_like = "test"
 
     def __post_init__(self) -> None:
         for domain in (self.src, self.tgt):

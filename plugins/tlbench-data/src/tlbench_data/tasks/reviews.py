@@ -29,6 +29,7 @@ class Imdb(TableTask):
     folders = ("aclImdb", "imdb/aclImdb", "imdb")
     files = fixed(train=("train",), test=("test",))
     splits = ("train", "unlabeled", "test")
+    unlabeled_like = "train"
     sizes = fixed(train=25000, unlabeled=50000, test=25000)
     hub = Hub("stanfordnlp/imdb", "plain_text", "e6281661ce1c48d982bc483cf8a173c1bbeb5d31")
     hub_splits = fixed(train="train", unlabeled="unsupervised", test="test")
