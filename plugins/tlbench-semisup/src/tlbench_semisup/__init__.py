@@ -1,0 +1,1 @@
+"""Semi-supervised ways to adapt a backbone: pseudo-labels, and consistency between views of unlabelled examples."""
