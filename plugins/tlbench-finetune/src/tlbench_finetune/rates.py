@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tlbench import Card, Float, SpaceContext, Text
+from tlbench import Backbone, Card, Float, SpaceContext, Text
 
 SMALL_WIDTH = 512
 """Models up to this hidden width get a higher default learning rate than larger models."""
@@ -39,9 +39,15 @@ def rates(about: SpaceContext) -> Rates:
         return Rates(Float(1e-3, 3e-1, log=True), Float(3e-3, 1.0, log=True), 2e-2)
     small = card.width is not None and card.width <= SMALL_WIDTH
     if backbone is not None and backbone.modality == "image":
-        if any(part in card.family.lower() for part in _ADAMW_FAMILIES):
+        if not has_batch_norm(backbone):
             return Rates(Float(1e-5, 1e-3, log=True), Float(5e-5, 5e-3, log=True), 3e-4 if small else 5e-5)
         return Rates(Float(1e-4, 1e-2, log=True), Float(3e-4, 3e-2, log=True), 2e-3 if small else 5e-4)
     if isinstance(about.task.output, Text):
         return Rates(Float(1e-5, 3e-3, log=True), Float(3e-5, 1e-2, log=True), 5e-4 if small else 1e-4)
     return Rates(Float(1e-5, 3e-4, log=True), Float(5e-5, 2e-3, log=True), 1e-4 if small else 3e-5)
+
+
+def has_batch_norm(backbone: Backbone) -> bool:
+    """Returns whether a backbone is a convolutional network with batch normalisation, as far as its family tells."""
+    family = backbone.card().family.lower()
+    return backbone.modality == "image" and not any(part in family for part in _ADAMW_FAMILIES)

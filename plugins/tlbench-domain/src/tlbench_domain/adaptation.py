@@ -1,0 +1,88 @@
+"""Base classes of domain adaptation, and the source-only reference. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from tlbench_semisup.unlabeled_training import UnlabeledTraining
+
+from tlbench import Backbone, Job, Predictor, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tlbench.training import Group, Model, Step
+
+
+@dataclass(frozen=True)
+class DomainAdaptation(UnlabeledTraining):
+    """Base class of strategies that learn from a source domain's labels and a target domain's unlabelled examples.
+
+    With `stages=0` the backbone is frozen, and the head has a hidden layer of 100 units, whose outputs are the features
+    that are aligned, as in the experiments of Ganin et al. 2016 on Amazon reviews.
+    """
+
+    def supports(self, backbone: Backbone | None, task: Task) -> str | None:
+        """Returns why a task (it has no target domain) or a backbone is not supported, or None."""
+        if task.unlabeled_like != "test":
+            return f"{self.name} needs a source and a target domain, and {task.name} has one: try amazon-mdsd"
+        return super().supports(backbone, task)
+
+    def model(self, job: Job) -> Model:
+        """Returns the model; on a frozen backbone its head has a hidden layer."""
+        from tlbench_domain.last_features import add_hidden_layer
+
+        model = super().model(job)
+        if self.stages == 0:
+            add_hidden_layer(model)
+        return model
+
+
+@dataclass(frozen=True)
+class SourceOnly(DomainAdaptation):
+    """Trains on the source domain alone: the reference that adaptation has to beat."""
+
+    name: ClassVar[str] = "source-only"
+    paper: ClassVar[str] = "as a reference: Ganin et al. 2016, arXiv:1505.07818, table 1 (NN)"
+    needs_unlabeled: ClassVar[bool] = False
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns the model trained on the source's labels."""
+        return self.train(self.model(job), job)
+
+
+@dataclass(frozen=True)
+class FeatureAlignment(DomainAdaptation):
+    """Base class of strategies that make the features of both domains alike, while they learn the source's labels."""
+
+    def aligned(
+        self,
+        model: Model,
+        job: Job,
+        penalty: Callable[[Step, Tensor, Tensor], Tensor],
+        groups: Sequence[Group] | None = None,
+    ) -> Predictor:
+        """Returns the model trained on the source's loss plus a penalty.
+
+        Args:
+            model: The model.
+            job: The job.
+            penalty: Returns a scalar, given the step and features (B, D) of a source batch and of a target batch: the
+                inputs of the model's last layer.
+            groups: Parameter groups; None for all parameters of the model.
+        """
+        from tlbench_semisup.unlabeled_batches import UnlabeledBatches
+
+        from tlbench_domain.last_features import reading_features
+
+        target = UnlabeledBatches(model, job, [self.unlabeled(job)], self.unlabeled_batch_size)
+        with reading_features(model) as outputs_of:
+
+            def loss(step: Step) -> Tensor:
+                logits, of_source = outputs_of(step.batch)
+                _, of_target = outputs_of(target.batch(target.draw()))
+                return model.head.loss(logits, step.targets) + penalty(step, of_source, of_target)
+
+            return self.train(model, job, groups, loss=loss)
