@@ -92,22 +92,22 @@ def _job(strategy: Strategy, steps: int = 40, lr: float = 3e-3, **params: float)
     return dataclasses.replace(job, encoder=ToyBackbone().load())
 
 
-def _features(predictor: object, job: Job) -> tuple[torch.Tensor, torch.Tensor]:
-    """Returns the features of all source and all target rows, without dropout."""
+def _outputs(predictor: object, job: Job, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns the logits (number 0) or the features (1) of all source and all target rows, without dropout."""
     assert isinstance(predictor, ModelPredictor)
     target = job.unlabeled()
     assert target is not None
     with torch.no_grad(), reading_features(predictor.model.eval()) as outputs_of:
-        first, second = (outputs_of(data.batch(range(len(data))))[1] for data in (job.train, target))
+        first, second = (outputs_of(data.batch(range(len(data))))[number] for data in (job.train, target))
     return first, second
 
 
 def test_coral_lowers_the_distance_of_the_domains_covariances() -> None:
     def after(strategy: Strategy, **params: float) -> float:
-        job = _job(strategy, **params)
-        return float(distance(*_features(strategy.fit(job), job)))
+        job = _job(strategy, lr=1e-2, **params)
+        return float(distance(*_outputs(strategy.fit(job), job, 0)))
 
-    assert after(Coral(stages=0), weight=1000.0) < 0.5 * after(SourceOnly(stages=0))
+    assert after(Coral(stages=0), weight=10.0) < 0.5 * after(SourceOnly(stages=0))
 
 
 def test_corals_distance_is_that_of_the_paper() -> None:
@@ -135,7 +135,7 @@ def test_a_stronger_reversed_gradient_leaves_the_domains_less_far_apart() -> Non
     def gap(weight: float) -> float:
         strategy = Dann(stages=0)
         job = _job(strategy, steps=80, lr=1e-3, weight=weight)
-        source, target = _features(strategy.fit(job), job)
+        source, target = _outputs(strategy.fit(job), job, 1)
         return float((source.mean(0) - target.mean(0)).norm() / torch.cat([source, target]).std(0).norm())
 
     assert gap(1.0) < 0.9 * gap(0.01)

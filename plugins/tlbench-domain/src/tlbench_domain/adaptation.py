@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from tlbench_semisup.unlabeled_training import UnlabeledTraining
 
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tlbench.training import Group, Model, Step
+
+DomainOutputs: TypeAlias = "tuple[Tensor, Tensor]"
+"""The logits (B, K) of a batch, and its features (B, D): what the model's last layer reads."""
+Penalty: TypeAlias = "Callable[[Step, DomainOutputs, DomainOutputs], Tensor]"
+"""Returns a scalar, given the step and the outputs of a source batch and of a target batch."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +60,13 @@ class SourceOnly(DomainAdaptation):
 
 @dataclass(frozen=True)
 class FeatureAlignment(DomainAdaptation):
-    """Base class of strategies that make the features of both domains alike, while they learn the source's labels."""
+    """Base class of strategies that make outputs or features of both domains alike while they learn from the source."""
 
     def aligned(
         self,
         model: Model,
         job: Job,
-        penalty: Callable[[Step, Tensor, Tensor], Tensor],
+        penalty: Penalty,
         groups: Sequence[Group] | None = None,
     ) -> Predictor:
         """Returns the model trained on the source's loss plus a penalty.
@@ -69,8 +74,7 @@ class FeatureAlignment(DomainAdaptation):
         Args:
             model: The model.
             job: The job.
-            penalty: Returns a scalar, given the step and features (B, D) of a source batch and of a target batch: the
-                inputs of the model's last layer.
+            penalty: Returns the penalty of a step.
             groups: Parameter groups; None for all parameters of the model.
         """
         from tlbench_semisup.unlabeled_batches import UnlabeledBatches
@@ -81,8 +85,8 @@ class FeatureAlignment(DomainAdaptation):
         with reading_features(model) as outputs_of:
 
             def loss(step: Step) -> Tensor:
-                logits, of_source = outputs_of(step.batch)
-                _, of_target = outputs_of(target.batch(target.draw()))
-                return model.head.loss(logits, step.targets) + penalty(step, of_source, of_target)
+                of_source = outputs_of(step.batch)
+                of_target = outputs_of(target.batch(target.draw()))
+                return model.head.loss(of_source[0], step.targets) + penalty(step, of_source, of_target)
 
             return self.train(model, job, groups, loss=loss)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tlbench.training import Step
+    from tlbench_domain.adaptation import DomainOutputs
 
 UNITS = 100
 """Hidden units of the domain classifier."""
@@ -52,10 +53,11 @@ class Dann(FeatureAlignment):
         judge = nn.Sequential(nn.Linear(width, UNITS), nn.ReLU(), nn.Linear(UNITS, 1)).to(model.device)
         groups = [*groups_of(model, lr, self.weight_decay), *groups_of(judge, max(lr, JUDGE_LR), self.weight_decay)]
 
-        def penalty(step: Step, source: Tensor, target: Tensor) -> Tensor:
+        def penalty(step: Step, source: DomainOutputs, target: DomainOutputs) -> Tensor:
             weight = float(job.params["weight"]) * schedule(step.number, step.total)
-            logits = judge(reversed_gradient(torch.cat([source, target]), weight)).float().squeeze(-1)
-            domains = torch.cat([torch.zeros(len(source)), torch.ones(len(target))]).to(logits.device)
+            features = torch.cat([source[1], target[1]])
+            logits = judge(reversed_gradient(features, weight)).float().squeeze(-1)
+            domains = (torch.arange(len(features), device=features.device) >= len(source[1])).float()
             return nn.functional.binary_cross_entropy_with_logits(logits, domains)
 
         return self.aligned(model, job, penalty, groups)

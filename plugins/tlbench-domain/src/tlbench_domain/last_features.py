@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from torch import Tensor, nn
 
@@ -15,7 +15,7 @@ from tlbench.training import Model
 
 HIDDEN = 100
 """Units of the hidden layer, as in Ganin et al. 2016, section 5.1.3 (50 or 100)."""
-OutputsOf: TypeAlias = Callable[[Batch], tuple[Any, Tensor]]
+OutputsOf: TypeAlias = Callable[[Batch], tuple[Tensor, Tensor]]
 
 
 def add_hidden_layer(model: Model) -> None:
@@ -45,7 +45,7 @@ def last_layer(model: Model) -> nn.Linear:
 def reading_features(model: Model) -> Iterator[OutputsOf]:
     """Within the block, yields a function that returns the logits of a batch and the inputs (B, D) of the last layer.
 
-    The features are in fp32 at least, with a gradient.
+    Both are in fp32 at least, with a gradient.
     """
     latest: list[Tensor] = []
 
@@ -54,9 +54,9 @@ def reading_features(model: Model) -> Iterator[OutputsOf]:
 
     hook = last_layer(model).register_forward_pre_hook(keep)
 
-    def outputs_of(batch: Batch) -> tuple[Any, Tensor]:
+    def outputs_of(batch: Batch) -> tuple[Tensor, Tensor]:
         logits = model(batch)
-        return logits, at_least_fp32(latest.pop())
+        return at_least_fp32(logits), at_least_fp32(latest.pop())
 
     try:
         yield outputs_of
