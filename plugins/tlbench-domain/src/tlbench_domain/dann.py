@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 UNITS = 100
 """Hidden units of the domain classifier."""
-JUDGE_LR = 1e-3
+CLASSIFIER_LR = 1e-3
 """The lowest learning rate of the domain classifier, which starts from random weights."""
 
 
@@ -50,13 +50,16 @@ class Dann(FeatureAlignment):
 
         model, lr = self.model(job), float(job.params["lr"])
         width = last_layer(model).in_features
-        judge = nn.Sequential(nn.Linear(width, UNITS), nn.ReLU(), nn.Linear(UNITS, 1)).to(model.device)
-        groups = [*groups_of(model, lr, self.weight_decay), *groups_of(judge, max(lr, JUDGE_LR), self.weight_decay)]
+        classifier = nn.Sequential(nn.Linear(width, UNITS), nn.ReLU(), nn.Linear(UNITS, 1)).to(model.device)
+        groups = [
+            *groups_of(model, lr, self.weight_decay),
+            *groups_of(classifier, max(lr, CLASSIFIER_LR), self.weight_decay),
+        ]
 
         def penalty(step: Step, source: DomainOutputs, target: DomainOutputs) -> Tensor:
             weight = float(job.params["weight"]) * schedule(step.number, step.total)
             features = torch.cat([source[1], target[1]])
-            logits = judge(reversed_gradient(features, weight)).float().squeeze(-1)
+            logits = classifier(reversed_gradient(features, weight)).float().squeeze(-1)
             domains = (torch.arange(len(features), device=features.device) >= len(source[1])).float()
             return nn.functional.binary_cross_entropy_with_logits(logits, domains)
 

@@ -15,7 +15,9 @@ from tlbench.training.model import placed
 class UnlabeledBatches:
     """Draws unlabelled rows epoch after epoch, and reads them from any of several views of the same examples."""
 
-    def __init__(self, model: Model, job: Job, views: Sequence[Data], size: int, rows: Sequence[int] | None = None):
+    def __init__(
+        self, model: Model, job: Job, views: Sequence[Data], size: int, rows: Sequence[int] | None = None
+    ) -> None:
         """Prepares the batches.
 
         Args:
