@@ -37,8 +37,8 @@ class Dann(FeatureAlignment):
         return {**super().space(about), "weight": Float(0.01, 1.0, log=True)}
 
     def defaults(self, about: SpaceContext) -> dict[str, Value]:
-        """Returns the final weight of the paper's schedule, 1."""
-        return {**super().defaults(about), "weight": 1.0}
+        """Returns the final weight of the paper's schedule, 1; on a frozen backbone the middle of its range."""
+        return {**super().defaults(about), "weight": 0.1 if self.stages == 0 else 1.0}
 
     def fit(self, job: Job) -> Predictor:
         """Returns the model trained on the source's labels with features that hide the domain."""
