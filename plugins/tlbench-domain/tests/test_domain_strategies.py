@@ -45,6 +45,7 @@ class ToyDomains(ToyTask):
 
 
 class OnDomains(StrategyConformance):
+    backbone = ToyBackbone(blocks=1)
     tasks = (ToyDomains(),)
     protocol = PROTOCOL
     draws = 1

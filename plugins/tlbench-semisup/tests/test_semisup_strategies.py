@@ -29,6 +29,7 @@ PROTOCOL = Protocol(max_steps=6, precision="fp32", pruner="median")
 
 
 class OnToy(StrategyConformance):
+    backbone = ToyBackbone(blocks=1)
     tasks = (ToyTask(unlabeled=16),)
     protocol = PROTOCOL
 
