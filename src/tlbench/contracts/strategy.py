@@ -229,7 +229,6 @@ class Strategy:
     needs_validation: ClassVar[bool] = False
     """Whether every fit reads the validation split, so that a plan skips cells whose winner is fitted on train and
     validation together. One that only reports scores, or notes what it chose, can do without (`Job.held_out`)."""
-
     needs_unlabeled: ClassVar[bool] = False
     """Whether every fit reads unlabelled examples; a plan skips cells without an unlabelled split or limited train."""
 
