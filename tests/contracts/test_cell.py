@@ -207,4 +207,4 @@ for folder in sorted(Path({str(ROOT / "leaderboards")!r}).glob("*/tlbench.json")
 print(pages)
 """
     )
-    assert int(pages_checked) == len(list((ROOT / "leaderboards").glob("*/tlbench.json"))) >= 4
+    assert int(pages_checked) == len(list((ROOT / "leaderboards").glob("*/tlbench.json"))) >= 8
