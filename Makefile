@@ -40,7 +40,7 @@ run: env  ## The whole benchmark: searched, measured, ranked. ARGS="--jobs 4" ad
 	@$(BIN)/tlbench run --suite glue-lite $(ARGS)
 
 test: check  ## Every check, then every test. ARGS="-k seal" picks.
-	@OMP_NUM_THREADS=$(OMP_NUM_THREADS) $(PYTEST) -n 2 $(ARGS)
+	@$(THREADS)=$(OMP_NUM_THREADS) $(PYTEST) -n 2 $(ARGS)
 	@echo "Once more what is compared with other implementations, under $(OTHER):"
 	@$(OTHER) $(PYTEST) $(EQUIVALENCE) || test $$? -eq $(NOTHING_PICKED)
 
