@@ -24,7 +24,7 @@ The hooks are described in `tlbench.catalog.hookspecs`.
 """
 
 from tlbench.catalog.hookspecs import hookimpl
-from tlbench.contracts.backbone import Backbone, Card
+from tlbench.contracts.backbone import Backbone, Card, Classifier
 from tlbench.contracts.cell import Cell, Protocol
 from tlbench.contracts.errors import DataError, Diverged, FitEnded, PluginError, Pruned, TlbenchError, UsageError
 from tlbench.contracts.executor import (
@@ -38,6 +38,10 @@ from tlbench.contracts.executor import (
     OutOfTime,
     WorkerLost,
 )
+from tlbench.contracts.fits.about import SpaceContext, TaskInfo
+from tlbench.contracts.fits.job import Job
+from tlbench.contracts.fits.others import LoadedBackbone, OtherOutput, OtherTask
+from tlbench.contracts.fits.predictor import Predictor
 from tlbench.contracts.images.image_file import ImageFile
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.outputs import (
@@ -55,7 +59,7 @@ from tlbench.contracts.record import FitResult, Record
 from tlbench.contracts.renderer import Renderer
 from tlbench.contracts.resources import Resources, Trainable
 from tlbench.contracts.space import Choice, Float, Int, Space, Value
-from tlbench.contracts.strategy import Job, LoadedBackbone, OtherTask, Predictor, SpaceContext, Strategy, TaskInfo
+from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Example, Examples, SplitName, Task
 from tlbench.data.carving import carve, divide
 from tlbench.data.drawing import draw
@@ -71,6 +75,7 @@ __all__ = [
     "Cell",
     "Choice",
     "Classes",
+    "Classifier",
     "DataError",
     "Diverged",
     "Example",
@@ -90,6 +95,7 @@ __all__ = [
     "Metric",
     "MultiLabel",
     "OrderResult",
+    "OtherOutput",
     "OtherTask",
     "OutOfTime",
     "Output",

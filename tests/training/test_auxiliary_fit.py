@@ -6,7 +6,8 @@ import pytest
 
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import PluginError
-from tlbench.contracts.strategy import Job, Strategy
+from tlbench.contracts.fits.job import Job
+from tlbench.contracts.strategy import Strategy
 from tlbench.testing.jobs import make_job
 from tlbench.testing.toys import ToyBackbone, ToyTask
 from tlbench.training import Model, other_task_job, teacher_job, train

@@ -13,7 +13,7 @@ import torch
 
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import PluginError, UsageError
-from tlbench.contracts.strategy import Job
+from tlbench.contracts.fits.job import Job
 from tlbench.modeling.precision import to_bf16_weights
 from tlbench.modeling.trained_weights import trained_weights
 from tlbench.running.fitting.reusable_encoder import ReusableEncoder

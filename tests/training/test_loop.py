@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import Diverged, Pruned
-from tlbench.contracts.strategy import Job
+from tlbench.contracts.fits.job import Job
 from tlbench.contracts.task import Task
 from tlbench.modeling.activations.activation_cache import Activations
 from tlbench.modeling.data import Batch

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import Diverged, PluginError
-from tlbench.contracts.strategy import Job
+from tlbench.contracts.fits.job import Job
 from tlbench.testing.agreement import assert_same_in_fp64
 from tlbench.testing.jobs import make_job
 from tlbench.testing.toys import ToyBackbone, ToyFit, ToyTask

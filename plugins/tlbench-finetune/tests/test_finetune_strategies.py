@@ -12,7 +12,7 @@ import torch
 from tlbench_finetune.baselines.lead import Lead
 from tlbench_finetune.baselines.majority import Majority
 from tlbench_finetune.baselines.word_majority import WordMajority
-from tlbench_finetune.finetuning.from_probe import LpFt, _start_from_probe
+from tlbench_finetune.finetuning.from_probe import LpFt, start_from_probe
 from tlbench_finetune.finetuning.frozen_below import HeadOnly, PartialFinetune
 from tlbench_finetune.finetuning.whole import FromScratch, FullFinetune, LayerwiseDecay
 from tlbench_finetune.plugin import tlbench_strategies
@@ -276,7 +276,7 @@ def test_lp_ft_begins_with_the_probes_answers(task: Task) -> None:
     job.head.double()  # type: ignore[union-attr]
     (probe,) = solve(job, [0.01])
     expected = FeaturePredictor(job, probe).predict(job.validation)
-    _start_from_probe(job)
+    start_from_probe(job)
     begun = ModelPredictor(Model(job.encoder, job.head)).predict(job.validation)
     if isinstance(task.output, Scalar):
         assert_same_in_fp64(torch.from_numpy(begun.values), torch.from_numpy(expected.values))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import shutil
 from pathlib import Path
 
 import pytest
@@ -223,6 +224,12 @@ def test_cached_states_of_every_stage_serve_the_head(backbone):
     with torch.no_grad():
         whole = encoder(batch)
         expected = head.loss(head(encoder, whole), targets)
+        # The loss is a mean over the tokens of all targets, and a log-likelihood a sum over those of one.
+        likelihoods = head.log_likelihood(head(encoder, whole), targets)
+        assert torch.allclose(likelihoods.sum(), -expected * (targets != -100).sum())
+        assert torch.allclose(
+            head.log_likelihood(head(encoder, encoder(data.batch([2]))), targets[[2]]), likelihoods[2]
+        )
         for k in range(1, len(encoder.stages) + 1):
             middle = encoder(batch, stop=k)
             rest = encoder(Hidden(middle.x.clone(), middle.mask), start=k)
@@ -268,8 +275,6 @@ def test_a_head_is_as_random_as_its_encoder(backbone):
 
 @both(["t5", "llama"])
 def test_decoders_that_do_not_all_arrive_are_refused(backbone, folders, tmp_path, rewrite):
-    import shutil
-
     broken = tmp_path / "broken"
     shutil.copytree(folders / family_of(backbone), broken)
     lost = {"t5": "decoder.final_layer_norm.weight", "llama": "lm_head.weight"}[family_of(backbone)]

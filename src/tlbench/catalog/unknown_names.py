@@ -8,8 +8,9 @@ from typing import Any
 
 from tlbench.catalog.names import nearest, parameters, parse, quoted
 from tlbench.contracts.cell import Protocol
+from tlbench.contracts.fits.about import SpaceContext, TaskInfo
 from tlbench.contracts.outputs import Classes
-from tlbench.contracts.strategy import SpaceContext, Strategy, TaskInfo
+from tlbench.contracts.strategy import Strategy
 
 _OPTIONS = {"task": "--task", "backbone": "--backbone", "strategy": "--strategy", "suite": "--suite"}
 _MOST_SUGGESTIONS = 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -11,7 +12,9 @@ from tlbench.contracts.task import Examples, Modality
 
 # For the type checker alone: these modules import torch, and a plugin that imports this one must stay light.
 if TYPE_CHECKING:
-    from tlbench.modeling.data import Data
+    from torch import Tensor
+
+    from tlbench.modeling.data import Batch, Data
     from tlbench.modeling.encoder import Encoder
     from tlbench.modeling.heads import Head
 
@@ -57,6 +60,19 @@ class Card:
     pairs: Pairs = "joined"
     """How frozen features of two texts are best computed: from one row that holds both texts, or separately from an
     embedding of each, as with sentence encoders. Probes follow it unless their option `pairs` says otherwise."""
+    classes: tuple[str, ...] = ()
+    """The class names of the classifier in the checkpoint, such as ("entailment", "neutral", "contradiction"), in index
+    order; empty if the weights are those of an encoder alone."""
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """The classifier in a backbone's checkpoint, which was trained by the authors of the weights."""
+
+    names: tuple[str, ...]
+    """The names of its classes, in index order."""
+    logits: Callable[[Batch], Tensor]
+    """Returns the logits (B, K) of a batch of raw rows, on the device of the encoder's weights."""
 
 
 class Backbone:
@@ -139,3 +155,13 @@ class Backbone:
         If the result is None, tlbench's own head for this kind of output is used. The default calls `Output.head`.
         """
         return output.head(encoder)
+
+    def classifier(self, encoder: Encoder) -> Classifier | None:
+        """Returns the classifier in the checkpoint, on an encoder that `load` returned; None if it has none.
+
+        Override it together with `Card.classes`. The default returns None.
+
+        Raises:
+            PluginError: A tensor of the classifier did not load.
+        """
+        return None

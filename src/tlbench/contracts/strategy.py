@@ -1,181 +1,19 @@
-"""The strategy contract: a method of adapting a backbone to a task, and the inputs of one fit."""
+"""The strategy contract: a method of adapting a backbone to a task."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
-from typing import Protocol as TypingProtocol
+from typing import ClassVar
 
-from tlbench.contracts.backbone import Backbone, Card
-from tlbench.contracts.cell import Protocol
-from tlbench.contracts.errors import FitEnded, PluginError
-from tlbench.contracts.metric import Metric
-from tlbench.contracts.outputs import Output, Predictions
+from tlbench.contracts.backbone import Backbone
+from tlbench.contracts.errors import FitEnded
+from tlbench.contracts.fits.about import SpaceContext
+from tlbench.contracts.fits.job import Job
+from tlbench.contracts.fits.predictor import Predictor
 from tlbench.contracts.resources import ROWS, Resources, Trainable, estimated
 from tlbench.contracts.space import Space, Value
-from tlbench.contracts.task import Examples, SplitName, Task
-
-# For type checkers only: `tlbench plan` and `list` import this module without NumPy and torch.
-if TYPE_CHECKING:
-    import torch
-
-    from tlbench.modeling.activations.activation_cache import Activations
-    from tlbench.modeling.data import Data
-    from tlbench.modeling.encoder import Encoder
-    from tlbench.modeling.heads import Head
-
-T = TypeVar("T")
-NO_VALIDATION = (
-    "this final fit trains on train and validation together, so there is no validation split: where job.held_out is "
-    "None, use what the search noted, job.searched"
-)
-"""The error message for reading the validation split in a fit that has none."""
-
-
-@dataclass(frozen=True)
-class TaskInfo:
-    """The description of a task that a strategy receives; it gives no access to the test split."""
-
-    name: str
-    output: Output
-    metrics: tuple[str, ...]
-    """Names of the metrics, the primary one first."""
-    positive: int = 1
-    """The positive class of binary metrics."""
-    pairs: bool = False
-    """Whether an example's inputs are two texts to compare."""
-
-    @property
-    def metric(self) -> str:
-        """The name of the primary metric."""
-        return self.metrics[0]
-
-
-@dataclass(frozen=True)
-class SpaceContext:
-    """The task, protocol and backbone, on which a search space may depend."""
-
-    task: TaskInfo
-    protocol: Protocol
-    backbone: Backbone | None
-    """None for a strategy that uses no backbone."""
-
-
-class Predictor(TypingProtocol):
-    """A fitted model, which returns predictions for examples.
-
-    It must own what the fit trained outside the encoder (a head, a weight matrix) but may share the encoder: before
-    `predict`, the runner restores the encoder's parameters to their state at the end of the fit.
-    """
-
-    def predict(self, data: Data) -> Predictions:
-        """Returns one prediction for each example of the data, in order."""
-
-    def save(self, folder: Path) -> None:
-        """Writes the predictor to files for `Strategy.load`: parameters in safetensors, settings in JSON.
-
-        The folder may not exist yet. The runner saves the best trial of a search, so that it need not be fitted again
-        if the process is killed. `save` is optional: without it, the fit is repeated when needed.
-        """
-
-
-@dataclass(frozen=True)
-class LoadedBackbone:
-    """A second backbone for the same task, such as a teacher."""
-
-    encoder: Encoder
-    """The second backbone's encoder, freshly loaded, on the job's device, in eval mode."""
-    featurize: Callable[[Examples], Data]
-    """Tokenises or transforms examples of the job's task for this backbone."""
-    new_head: Callable[[], Head]
-    """Returns a new head for the job's task on this encoder."""
-    about: SpaceContext
-    """This backbone with the job's task and protocol, for the `space` and `defaults` of a strategy that adapts it."""
-
-
-@dataclass(frozen=True)
-class OtherTask:
-    """Labelled data of another task, featurised for the job's backbone; without its test split."""
-
-    task: TaskInfo
-    train: Data
-    validation: Data
-    new_head: Callable[[], Head]
-    """Returns a new head for this task on the job's encoder."""
-    about: SpaceContext
-    """This task with the job's backbone and protocol."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """The inputs of one fit: model, data, params and seed. It gives no access to the test split."""
-
-    encoder: Encoder
-    """The backbone's encoder with its pretrained parameters, on `device`, in eval mode. The fit may change it; all
-    changes are undone after the fit."""
-    head: Head
-    """A new head on `device`, initialised with this fit's seed."""
-    train: Data
-    held_out: Data | None
-    """The validation split, or None in a final fit that trains on it too (`final = "train+validation"`)."""
-    unlabeled: Callable[[], Data | None]
-    """Returns the task's unlabelled split and, unless that is of another domain (`Task.unlabeled_like`), the training
-    rows beyond `protocol.train_limit`, labels removed; None if there are no rows."""
-    task: TaskInfo
-    metric: Metric
-    """The task's primary metric. `tlbench.metrics.resampling.score` computes it for any predictions."""
-    params: Mapping[str, Value]
-    """The hyperparameters of this trial."""
-    protocol: Protocol
-    seed: int
-    device: torch.device
-    precision: str
-    """`fp32`, `bf16-autocast` or `bf16-weights`; `auto` is resolved before the fit."""
-    activations: Activations
-    """The cache of hidden states of a frozen prefix of the encoder, shared by trials, seeds and strategies."""
-    featurize: Callable[[Examples], Data]
-    """Tokenises or transforms examples for the backbone, such as augmented examples, prompts and pairs."""
-    load: Callable[..., Encoder]
-    """Returns another copy of this backbone on `device`; `load(pretrained=False)` returns one with random weights drawn
-    with this fit's seed."""
-    new_head: Callable[[Encoder], Head]
-    """Returns a new head for an encoder from `load`; a pretrained decoder is used only with a pretrained encoder."""
-    examples: Callable[[SplitName], Examples | None]
-    """Returns raw texts or images of train, validation or unlabeled, or None if there are none; `examples("test")`
-    raises `SealBroken`."""
-    score: Callable[[Predictor], float]
-    """Returns the primary metric of a predictor on the validation split; raises `PluginError` where there is none."""
-    report: Callable[..., None]
-    """`report(step, score, loss=None)` reports a validation score, as returned by `score`, and the training loss at a
-    step to the pruner; it raises `Pruned` to stop the fit."""
-    once: Callable[[str, Callable[[], Any]], Any]
-    """`once(key, make)` returns the cached result of `make`, computed at most once per cell, seed, key and process. Its
-    time counts towards every fit that uses it, so that costs do not depend on the order of fits."""
-    backbone: Callable[[str], LoadedBackbone]
-    """Loads another backbone, declared in the strategy's `needs`; wrap it in `once` to share it between fits."""
-    other: Callable[[str], OtherTask]
-    """Returns the data of another task, declared in the strategy's `needs`."""
-    card: Callable[[], Card] = Card
-    """Returns the backbone's card; an empty one for a strategy without a backbone."""
-    notes: dict[str, float] = field(default_factory=dict)
-    """Numbers to keep in the trial's record, such as the epochs run or the best step."""
-    searched: Mapping[str, float] = field(default_factory=dict)
-    """In a final fit without a validation split: the `notes` of the winner's fit in the search (with folds, their means
-    over the folds). A strategy that chooses something on the validation split, such as the best epoch, notes it in the
-    search and reads it here."""
-
-    @property
-    def validation(self) -> Data:
-        """The validation split.
-
-        Raises:
-            PluginError: There is none, because this final fit trains on it too.
-        """
-        if self.held_out is None:
-            raise PluginError(NO_VALIDATION)
-        return self.held_out
+from tlbench.contracts.task import Task
 
 
 class Strategy:

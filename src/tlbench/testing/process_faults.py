@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tlbench.contracts.strategy import Job, Predictor
+from tlbench.contracts.fits.job import Job
+from tlbench.contracts.fits.predictor import Predictor
 from tlbench.testing.toys import ToyFit
 
 CRASHED = "TLBENCH_TOY_CRASHED"

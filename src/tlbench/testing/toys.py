@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from tlbench.contracts.backbone import Backbone, Card
 from tlbench.contracts.errors import Diverged
+from tlbench.contracts.fits.about import SpaceContext
+from tlbench.contracts.fits.job import Job
+from tlbench.contracts.fits.predictor import Predictor
 from tlbench.contracts.outputs import Classes, Output, Scalar
 from tlbench.contracts.space import Float, Int, Space
-from tlbench.contracts.strategy import Job, Predictor, SpaceContext, Strategy
+from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Example, Examples, SplitName, Task, UnlabeledLike
 from tlbench.testing.toy_predictors import ToyConstant, ToyPredictor
 

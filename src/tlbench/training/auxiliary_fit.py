@@ -10,8 +10,11 @@ import msgspec
 
 from tlbench.contracts.backbone import Card
 from tlbench.contracts.errors import PluginError
+from tlbench.contracts.fits.about import SpaceContext
+from tlbench.contracts.fits.job import NO_VALIDATION, Job
+from tlbench.contracts.fits.others import LoadedBackbone, OtherTask
+from tlbench.contracts.fits.predictor import Predictor
 from tlbench.contracts.space import Value
-from tlbench.contracts.strategy import NO_VALIDATION, Job, LoadedBackbone, OtherTask, Predictor, SpaceContext
 from tlbench.contracts.task import Examples, SplitName
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.errors import UsageError
+from tlbench.contracts.fits.job import Job
+from tlbench.contracts.fits.predictor import Predictor
 from tlbench.contracts.outputs import Classes, MultiLabel
-from tlbench.contracts.strategy import Job, Predictor
 from tlbench.contracts.task import Task
 from tlbench.training.class_weighted import ClassWeighted, has_one_class
 

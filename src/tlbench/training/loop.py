@@ -25,7 +25,7 @@ from tlbench.training.steps import AfterStep, EndLosses, Loss, NewOptimizer, Ste
 from tlbench.training.training_batches import train_batches
 
 if TYPE_CHECKING:
-    from tlbench.contracts.strategy import Job
+    from tlbench.contracts.fits.job import Job
 
 DEFAULT_EPOCHS = 3.0
 """The number of epochs if the protocol sets neither steps nor epochs."""

@@ -23,7 +23,7 @@ from tlbench.training.model import Model, placed
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from tlbench.contracts.strategy import Job
+    from tlbench.contracts.fits.job import Job
 
 
 class ModelPredictor:

@@ -2,9 +2,9 @@
 
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.executor import OrderResult
+from tlbench.contracts.fits.about import TaskInfo
 from tlbench.contracts.outputs import Classes
 from tlbench.contracts.record import FitResult
-from tlbench.contracts.strategy import TaskInfo
 from tlbench.running.cells.attempt import Attempt
 from tlbench.running.cells.cell_folder import Winner
 from tlbench.running.cells.cell_record import CellFits, build_record

@@ -133,9 +133,9 @@ def test_the_kept_winner_predicts_as_a_fit_of_its_own(runs, essence, monkeypatch
 
 def test_passes_are_the_same_on_any_number_of_workers(runs, tmp_path):
     from tlbench.contracts.cell import Cell, Protocol, Ref
+    from tlbench.contracts.fits.about import TaskInfo
     from tlbench.contracts.record import FitResult
     from tlbench.contracts.space import Float
-    from tlbench.contracts.strategy import TaskInfo
     from tlbench.running.cells.cell_folder import CellFolder
     from tlbench.running.cells.hyperparameters import CellSettings
     from tlbench.running.cells.trials import CellSearch

@@ -5,8 +5,8 @@ import pytest
 from tlbench import Float, Int
 from tlbench.cli.app import _main
 from tlbench.contracts.cell import Cell, Protocol, Ref
+from tlbench.contracts.fits.about import TaskInfo
 from tlbench.contracts.record import PAID, FitResult
-from tlbench.contracts.strategy import TaskInfo
 from tlbench.metrics import METRICS
 from tlbench.running.cells.cell_folder import CellFolder
 from tlbench.running.cells.hyperparameters import CellSettings

@@ -11,9 +11,10 @@ import pytest
 
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import DataError, Diverged, PluginError
+from tlbench.contracts.fits.job import Job
 from tlbench.contracts.identity.amount import ALL
 from tlbench.contracts.outputs import Predictions
-from tlbench.contracts.strategy import Job, Strategy
+from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Example, Examples
 from tlbench.running.splits import Splits
 from tlbench.testing.jobs import Rehearsal

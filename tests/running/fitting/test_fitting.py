@@ -126,10 +126,9 @@ def test_the_same_examples_are_read_anew_for_another_output():
             return one_row_each(examples, rows, lambda rows: {}, [1] * len(rows), f"cut at {output.max_length}")
 
     item = SimpleNamespace(item=Reader())
-    tasks = {str(length): SimpleNamespace(item=SimpleNamespace(output=Text(length))) for length in (16, 64)}
-    one = session.Session(SimpleNamespace(backbone=lambda name: item, task=tasks.get), torch.device("cpu"), threads=1)
+    one = session.Session(SimpleNamespace(backbone=lambda name: item), torch.device("cpu"), threads=1)
     examples = Examples([Example("a", ("some words",), ("some",))])
-    first, other, again = (one.data("t5", length, examples) for length in ("16", "64", "16"))
+    first, other, again = (one.data("t5", Text(length), examples) for length in (16, 64, 16))
     assert [data.fingerprint.partition(":")[0] for data in (first, other)] == ["cut at 16", "cut at 64"]
     assert again is first
 

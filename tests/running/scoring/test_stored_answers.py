@@ -11,9 +11,9 @@ import pytest
 from tests.running.conftest import Runs
 from tlbench import hookimpl
 from tlbench.contracts.errors import PluginError
+from tlbench.contracts.fits.about import TaskInfo
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.outputs import Classes
-from tlbench.contracts.strategy import TaskInfo
 from tlbench.contracts.task import Example, Examples
 from tlbench.metrics import METRICS
 from tlbench.metrics.scored import Scored

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import PluginError
-from tlbench.contracts.strategy import Job
+from tlbench.contracts.fits.job import Job
 from tlbench.contracts.task import Example, Examples
 from tlbench.modeling.data import Data, one_row_each
 from tlbench.testing.jobs import make_job

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from tlbench import Backbone, Card, Examples, Output, PluginError, Text, UsageError
+from tlbench import Backbone, Card, Classifier, Examples, Output, PluginError, Text, UsageError
 from tlbench_hf.families import SOURCE, default_readout, is_sentence_encoder, writer
 from tlbench_hf.model_card import datasets_in
 from tlbench_hf.sources import POOLING, TOKENIZER, content, digest, fetched_folder, local_folder, missing_source
@@ -172,6 +172,16 @@ class HFBackbone(Backbone):
         if output.reads == "context":
             return spans.featurize(examples, folder, self.max_length)
         return tokens.featurize(examples, output, folder, self.max_length)
+
+    def classifier(self, encoder: Encoder) -> Classifier | None:
+        """Returns the sequence classifier in the checkpoint; None if it has none, or if only some blocks are kept.
+
+        Raises:
+            PluginError: A tensor of the classifier did not load.
+        """
+        from tlbench_hf.text.checkpoint_classifier import checkpoint_classifier
+
+        return checkpoint_classifier(self._fetched_folder(), self.name, encoder) if self.depth is None else None
 
     @property
     def _optional_files(self) -> tuple[str, ...]:

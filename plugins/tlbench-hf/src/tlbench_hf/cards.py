@@ -48,7 +48,23 @@ def read_card(folder: Path, depth: int | None, *, pooler: bool, writes: bool = F
         most_positions=_most_positions(folder, config),
         dropped_heads=_first(config, _HEADS) if any(config.get(name) for name in _DROPOUT) else None,
         decoder_parameters=_decoder_parameters(shapes, config, decoder_only) if shapes and writes else None,
+        # A model without its upper blocks has lost the classifier that reads them.
+        classes=classes_in(config) if depth is None else (),
     )
+
+
+def classes_in(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Returns the class names of the sequence classifier that a configuration describes, in index order.
+
+    Empty if the checkpoint has no such classifier, or if its classes are not named.
+    """
+    names = config.get("id2label")
+    is_classifier = any(str(one).endswith("ForSequenceClassification") for one in config.get("architectures") or ())
+    if not is_classifier or not isinstance(names, dict) or {*names} != {str(index) for index in range(len(names))}:
+        return ()
+    found = tuple(str(names[str(index)]) for index in range(len(names)))
+    # The library's own names, LABEL_0 and so on, say nothing.
+    return () if all(name == f"LABEL_{index}" for index, name in enumerate(found)) else found
 
 
 def _most_positions(folder: Path, config: Mapping[str, Any]) -> int | None:

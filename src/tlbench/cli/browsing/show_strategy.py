@@ -8,9 +8,10 @@ from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import PluginError, UsageError
+from tlbench.contracts.fits.about import SpaceContext, TaskInfo
 from tlbench.contracts.outputs import Classes
 from tlbench.contracts.space import Choice, Domain, Float, Int
-from tlbench.contracts.strategy import SpaceContext, Strategy, TaskInfo
+from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
 from tlbench.planning.needs import declared_needs
 from tlbench.planning.space_context import space_about

@@ -116,6 +116,18 @@ class Head(nn.Module):
                 all the data, so cut them to the length of the batch.
         """
 
+    def log_likelihood(self, logits: Any, targets: Tensor) -> Tensor:
+        """Returns the log-probability of each row's target, (B,) in fp32 or fp64; override it in a head for texts.
+
+        Args:
+            logits: The result of `forward`.
+            targets: The batch's rows of the tensor that `targets` returns.
+
+        Raises:
+            PluginError: The head gives no probabilities of whole targets; this is the default.
+        """
+        raise PluginError(f"{type(self).__name__} gives no probabilities of whole targets")
+
     @abstractmethod
     def outputs(self, logits: Any) -> Outputs:
         """Decodes the logits of a batch."""

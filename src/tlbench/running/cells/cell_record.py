@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import msgspec
 
 from tlbench.contracts.executor import OrderResult
+from tlbench.contracts.fits.about import TaskInfo
 from tlbench.contracts.record import PAID, FitResult, Record, Seconds
-from tlbench.contracts.strategy import TaskInfo
 from tlbench.results.notes.floor_notes import stopped_for_futility
 from tlbench.running.cells.attempt import Attempt
 from tlbench.running.cells.cell_folder import CellFolder, Winner

@@ -12,10 +12,10 @@ from typing import Any
 from tlbench.catalog.catalog import Catalog, Found
 from tlbench.contracts.cell import Cell, Protocol
 from tlbench.contracts.errors import PluginError
+from tlbench.contracts.fits.about import TaskInfo
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Provenance
 from tlbench.contracts.space import Choice, Float, Int, Space, Value, is_fixed, narrow
-from tlbench.contracts.strategy import TaskInfo
 from tlbench.planning.seen_datasets import seen_datasets
 from tlbench.planning.space_context import space_about
 from tlbench.running.cells.attempt import OrderDefaults

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from tlbench.catalog.catalog import Found
 from tlbench.contracts.backbone import Card
 from tlbench.contracts.cell import Cell, Final, FitPurpose
 from tlbench.contracts.errors import PluginError, SealBroken
+from tlbench.contracts.fits.about import SpaceContext, TaskInfo
+from tlbench.contracts.fits.others import LoadedBackbone, OtherOutput, OtherTask
 from tlbench.contracts.metric import Metric
+from tlbench.contracts.outputs import Output
 from tlbench.contracts.record import Provenance
-from tlbench.contracts.strategy import LoadedBackbone, OtherTask, SpaceContext, TaskInfo
 from tlbench.contracts.task import Examples, SplitName
 from tlbench.modeling.data import Data
 from tlbench.modeling.encoder import Encoder
@@ -86,12 +88,9 @@ class CellContext:
         """The encoder, or None for a strategy without a backbone."""
         return self.session.encoder(self.cell.backbone.name, self.precision) if self.cell.backbone else None
 
-    def card(self) -> Card:
-        """Returns the backbone's card, which is read once; an empty one for a strategy without a backbone."""
-        return self._card
-
     @cached_property
-    def _card(self) -> Card:
+    def card(self) -> Card:
+        """The backbone's card; an empty one for a strategy without a backbone."""
         return self.backbone.item.card() if self.backbone else Card()
 
     def head(self, encoder: Encoder) -> Head:
@@ -117,7 +116,7 @@ class CellContext:
     def data(self, examples: Examples) -> Data:
         """Returns the examples featurised by the cell's backbone, with a new meter that counts reads."""
         backbone = self.cell.backbone.name if self.cell.backbone else None
-        return self.session.data(backbone, self.cell.task.name, examples).metered()
+        return self.session.data(backbone, self.task.item.output, examples).metered()
 
     def fit_data(self, seed: int, purpose: FitPurpose = "search", fold: int | None = None) -> FitData:
         """Returns the examples of a seed's fit.
@@ -209,9 +208,25 @@ class CellContext:
         encoder = session.load(found.ref.name, self.precision, pretrained=True).eval()
         return LoadedBackbone(
             encoder,
-            lambda examples: session.data(found.ref.name, self.cell.task.name, examples).metered(),
+            lambda examples: session.data(found.ref.name, task.output, examples).metered(),
             lambda: new_head(found.item, task.output, encoder).to(session.device),
             space_about(task, self.cell.protocol, found.item),
+        )
+
+    def other_output(self, output: Output, encoder: Encoder | None) -> OtherOutput:
+        """Returns how the backbone featurises and predicts for another kind of output.
+
+        Raises:
+            PluginError: There is no backbone, or it does not support the output.
+        """
+        if self.backbone is None or encoder is None:
+            raise PluginError("a strategy without a backbone has one output, the task's")
+        backbone, read = self.backbone.item, partial(self.session.data, self.backbone.ref.name, output)
+        if reason := backbone.supports(output):
+            raise PluginError(reason)
+        return OtherOutput(
+            lambda examples: read(examples).metered(),
+            lambda: new_head(backbone, output, encoder).to(self.session.device),
         )
 
     def other_task(self, name: str, encoder: Encoder | None) -> OtherTask:
@@ -232,14 +247,12 @@ class CellContext:
                 " they are in job.train, as far as the protocol's train_limit allows"
             )
 
-        def data(examples: Examples) -> Data:
-            return self.session.data(backbone.ref.name, found.ref.name, examples).metered()
-
+        read = partial(self.session.data, backbone.ref.name, found.item.output)
         about = space_about(found.item, self.cell.protocol, backbone.item)
         return OtherTask(
             about.task,
-            data(splits.train),
-            data(splits.validation),
+            read(splits.train).metered(),
+            read(splits.validation).metered(),
             lambda: new_head(backbone.item, found.item.output, encoder).to(self.session.device),
             about,
         )

@@ -13,15 +13,16 @@ import torch
 from tlbench.contracts.cell import FitPurpose
 from tlbench.contracts.errors import PluginError
 from tlbench.contracts.executor import Fit
+from tlbench.contracts.fits.job import Job
+from tlbench.contracts.fits.predictor import Predictor
 from tlbench.contracts.outputs import Predictions
 from tlbench.contracts.record import FitResult
-from tlbench.contracts.strategy import Job, Predictor
 from tlbench.modeling.activations.activation_cache import EncodeUsage
 from tlbench.modeling.data import Data
 from tlbench.modeling.encoder import count_parameters
+from tlbench.running.fitting.build_job import ProgressReporter, build_job, seed_everything, validation_score
 from tlbench.running.fitting.context import CellContext, FitData
 from tlbench.running.fitting.fit_status import status_of
-from tlbench.running.fitting.job import ProgressReporter, build_job, seed_everything, validation_score
 from tlbench.running.fitting.timing import FitTimers, predict
 
 

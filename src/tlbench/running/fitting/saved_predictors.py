@@ -14,9 +14,9 @@ import msgspec
 from tlbench.contracts.executor import Fit, FitOrder
 from tlbench.contracts.record import FitResult
 from tlbench.running.cells.cell_folder import CellFolder
+from tlbench.running.fitting.build_job import ProgressReporter, build_job, validation_score
 from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.fit import Fitted
-from tlbench.running.fitting.job import ProgressReporter, build_job, validation_score
 from tlbench.running.fitting.session import CaughtErrors
 from tlbench.running.fitting.timing import FitTimers, predict
 

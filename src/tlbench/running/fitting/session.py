@@ -91,15 +91,15 @@ class Session:
         """Returns a task's splits."""
         return _cached(self._splits, task, lambda: Splits(self.catalog.task(task).item), 4)
 
-    def data(self, backbone: str | None, task: str, examples: Examples) -> Data:
-        """Returns the examples featurised by a backbone, or without features if there is no backbone.
+    def data(self, backbone: str | None, output: Output, examples: Examples) -> Data:
+        """Returns the examples featurised by a backbone for an output, or without features if there is no backbone.
 
         Raises:
             PluginError: The backbone dropped examples, or returned rows that do not fit together.
         """
         if backbone is None:
             return bare(examples)
-        found, output = self.catalog.backbone(backbone).item, self.catalog.task(task).item.output
+        found = self.catalog.backbone(backbone).item
 
         def make() -> Data:
             return checked(found.featurize(examples, output), examples)

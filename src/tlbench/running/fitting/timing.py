@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import numpy as np
 
 from tlbench.contracts.errors import Diverged, PluginError
+from tlbench.contracts.fits.predictor import Predictor
 from tlbench.contracts.outputs import Predictions
-from tlbench.contracts.strategy import Predictor
 from tlbench.modeling.activations.activation_cache import Activations
 from tlbench.modeling.data import Data
 from tlbench.system.measure import Stopwatch

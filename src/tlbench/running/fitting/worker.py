@@ -16,9 +16,9 @@ import torch
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.executor import FitOrder, OrderResult
+from tlbench.contracts.fits.predictor import Predictor
 from tlbench.contracts.outputs import Predictions
 from tlbench.contracts.record import FitResult
-from tlbench.contracts.strategy import Predictor
 from tlbench.metrics.scored import Scored
 from tlbench.metrics.scored_arrays import scored_of
 from tlbench.running.cell_memory import CellMemory

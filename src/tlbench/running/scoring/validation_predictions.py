@@ -12,8 +12,8 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from tlbench.contracts.cell import Protocol
+from tlbench.contracts.fits.about import TaskInfo
 from tlbench.contracts.metric import Metric
-from tlbench.contracts.strategy import TaskInfo
 from tlbench.contracts.task import Examples
 from tlbench.metrics.scored import Scored
 from tlbench.running.scoring.prediction_files import read_seed, validation_path, write_table

@@ -15,9 +15,10 @@ import pytest
 
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Protocol
+from tlbench.contracts.fits.predictor import Predictor
 from tlbench.contracts.outputs import Predictions, Span, Text, TokenClasses
 from tlbench.contracts.space import Choice, Float, Int, Value, narrow
-from tlbench.contracts.strategy import Predictor, Strategy
+from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Examples, SplitName, Task
 from tlbench.planning.space_context import space_about
 from tlbench.testing.conformance.every_plugin import check_light, check_name

@@ -18,7 +18,7 @@ from tlbench.training.model_predictor import ModelPredictor
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tlbench.contracts.strategy import Job
+    from tlbench.contracts.fits.job import Job
     from tlbench.training.model import Model
     from tlbench.training.steps import Step
 

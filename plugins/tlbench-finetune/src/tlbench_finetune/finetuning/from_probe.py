@@ -50,11 +50,11 @@ class LpFt(Finetuning):
 
     def fit(self, job: Job) -> Predictor:
         """Returns the model fine-tuned from a probe."""
-        _start_from_probe(job, self.class_weight)
+        start_from_probe(job, self.class_weight)
         return self.train(self.model(job), job)
 
 
-def _start_from_probe(job: Job, class_weight: ClassWeight | None = None) -> None:
+def start_from_probe(job: Job, class_weight: ClassWeight | None = None) -> None:
     """Copies the weights of a linear probe, with its feature standardisation folded in, into the job's head."""
     import torch
 
@@ -62,7 +62,9 @@ def _start_from_probe(job: Job, class_weight: ClassWeight | None = None) -> None
 
     head = job.head
     if not isinstance(head, PooledHead):
-        raise PluginError(f"lp-ft needs a PooledHead (one linear layer on the readout), not {type(head).__name__}")
+        raise PluginError(
+            f"the start from a probe needs a PooledHead (one linear layer on the readout), not {type(head).__name__}"
+        )
     # Solved to convergence instead of trained, so that fine-tuning starts from the optimum at any learning rate.
     (probe,) = solve(job, [float(job.params["l2"])], class_weight)
     weight, bias = probe.weight, probe.bias

@@ -28,6 +28,7 @@ from tlbench_hf.generation.writing_head import (
     dtype_of,
     remove_shared_weights,
     replace_module,
+    token_log_likelihood,
     trim_targets,
 )
 from tlbench_hf.loading import load_config, quiet
@@ -59,6 +60,18 @@ class CausalHead(TextHead):
             logits: Last hidden states (B, T, D) of prompt and target together.
             targets: Token ids, -100 beyond the end of a target.
         """
+        scores, is_target = self._target_logits(logits, targets)
+        return cross_entropy(scores, trim_targets(targets)[is_target])
+
+    def log_likelihood(self, logits: SourceStates, targets: Tensor) -> Tensor:
+        """Returns the log-probability of each row's target, the end token included, (B,); arguments as for `loss`."""
+        scores, is_target = self._target_logits(logits, targets)
+        labels = trim_targets(targets)
+        chosen = token_log_likelihood(scores, labels[is_target])
+        return chosen.new_zeros(labels.shape).masked_scatter(is_target, chosen).sum(1)
+
+    def _target_logits(self, logits: SourceStates, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns the logits of all target tokens, (N, V), and which positions of the targets they are, (B, L) bool."""
         labels = trim_targets(targets)
         is_target = labels != IGNORED
         batch, length = logits.x.shape[:2]
@@ -71,7 +84,7 @@ class CausalHead(TextHead):
             # The model's own forward, because families scale or cap logits after the output layer. The ids only pass
             # its shape checks: `_GivenStates` ignores them.
             answer = self.native(input_ids=labels[:1, :1].clamp(min=0), use_cache=False)
-        return cross_entropy(answer.logits[0], labels[is_target])
+        return answer.logits[0], is_target
 
     def outputs(self, logits: SourceStates) -> Outputs:
         """Raises an error, because generation needs keys and values of every block, not the last hidden states.

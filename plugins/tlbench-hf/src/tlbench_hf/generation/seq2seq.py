@@ -23,6 +23,7 @@ from tlbench_hf.generation.writing_head import (
     dtype_of,
     remove_shared_weights,
     replace_module,
+    token_log_likelihood,
     trim_targets,
 )
 from tlbench_hf.loading import load_whole, seeded
@@ -34,6 +35,15 @@ class Seq2SeqHead(TextHead):
 
     def loss(self, logits: SourceStates, targets: Tensor) -> Tensor:
         """Returns the mean loss per token under teacher forcing; targets are (B, L) token ids, -100 beyond the end."""
+        scores, labels = self._target_logits(logits, targets)
+        return cross_entropy(scores.flatten(0, 1), labels.flatten())
+
+    def log_likelihood(self, logits: SourceStates, targets: Tensor) -> Tensor:
+        """Returns the log-probability of each row's target, the end token included, (B,); arguments as for `loss`."""
+        return token_log_likelihood(*self._target_logits(logits, targets)).sum(1)
+
+    def _target_logits(self, logits: SourceStates, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns logits (B, L, V) under teacher forcing, and the targets (B, L) without columns of padding."""
         labels = trim_targets(targets)
         with self.lent(logits.table):
             answer = self.native(
@@ -42,7 +52,7 @@ class Seq2SeqHead(TextHead):
                 decoder_input_ids=self.native.prepare_decoder_input_ids_from_labels(labels),
                 use_cache=False,
             )
-        return cross_entropy(answer.logits.flatten(0, 1), labels.flatten())
+        return answer.logits, labels
 
     def outputs(self, logits: SourceStates) -> Outputs:
         """Returns the texts generated from the encoder's states."""

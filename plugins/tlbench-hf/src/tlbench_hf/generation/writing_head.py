@@ -190,6 +190,18 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return nn.functional.cross_entropy(at_least_fp32(logits), labels, ignore_index=IGNORED)
 
 
+def token_log_likelihood(logits: Tensor, labels: Tensor) -> Tensor:
+    """Returns the log-probability of each label, in fp32 or wider; 0 where the label is -100.
+
+    Args:
+        logits: (..., V).
+        labels: (...), token ids.
+    """
+    chances = at_least_fp32(logits).log_softmax(-1)
+    chosen: Tensor = chances.gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    return chosen.masked_fill(labels == IGNORED, 0.0)
+
+
 def trim_targets(targets: Tensor) -> Tensor:
     """Returns the targets (B, L) without the columns that are padding in every row."""
     longest = int((targets != IGNORED).sum(1).max())

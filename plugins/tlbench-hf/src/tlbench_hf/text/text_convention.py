@@ -13,7 +13,8 @@ from tlbench.modeling.data import Batch
 from tlbench.modeling.encoder import Hidden
 from tlbench.modeling.stages.staged_encoder import Convention
 
-_INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
+INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
+"""The arguments of a model's forward pass that a batch of token ids may contain."""
 
 
 class TextConvention(Convention):
@@ -21,7 +22,7 @@ class TextConvention(Convention):
 
     def __init__(self, native: nn.Module) -> None:
         takes = inspect.signature(native.forward).parameters
-        self._inputs = tuple(name for name in _INPUTS if name in takes)
+        self._inputs = tuple(name for name in INPUTS if name in takes)
         # A key-value cache is of no use for one pass over whole texts, and would be kept for every block.
         self._settings: dict[str, Any] = {"use_cache": False} if "use_cache" in takes else {}
 

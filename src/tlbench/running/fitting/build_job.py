@@ -13,13 +13,16 @@ import torch
 
 from tlbench.contracts.errors import Diverged, PluginError, Pruned
 from tlbench.contracts.executor import Fit
-from tlbench.contracts.outputs import Predictions
+from tlbench.contracts.fits.job import NO_VALIDATION, Job
+from tlbench.contracts.fits.others import LoadedBackbone, OtherOutput, OtherTask
+from tlbench.contracts.fits.predictor import Predictor
+from tlbench.contracts.outputs import Output, Predictions
 from tlbench.contracts.record import Point
-from tlbench.contracts.strategy import NO_VALIDATION, Job, LoadedBackbone, OtherTask, Predictor
 from tlbench.contracts.task import Examples
 from tlbench.metrics.resampling import score
 from tlbench.metrics.scored_arrays import scored_of
 from tlbench.modeling.data import Data
+from tlbench.modeling.heads import Head
 from tlbench.running.fitting.context import CellContext, FitData
 from tlbench.running.fitting.timing import FitTimers, predict
 from tlbench.running.search.pruners import should_prune
@@ -110,6 +113,15 @@ def build_job(
     def other(name: str) -> OtherTask:
         return context.other_task(name, encoder)
 
+    def reading(output: Output) -> OtherOutput:
+        other = context.other_output(output, encoder)
+
+        def new_other_head() -> Head:
+            seed_everything(seed)
+            return other.new_head()
+
+        return OtherOutput(other.featurize, new_other_head)
+
     def featurize(examples: Examples) -> Data:
         return context.data(examples)
 
@@ -136,7 +148,9 @@ def build_job(
         new_head=new_head,
         examples=context.examples(seed, data),
         score=score_validation,
-        card=context.card,
+        reading=reading,
+        classifier=lambda: context.backbone.item.classifier(encoder) if context.backbone else None,
+        card=lambda: context.card,
         report=report,
         once=once,
         backbone=backbone,
