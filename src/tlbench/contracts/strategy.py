@@ -138,8 +138,7 @@ class Job:
     featurize: Callable[[Examples], Data]
     """Tokenises or transforms examples for the backbone, such as augmented examples, prompts and pairs."""
     load: Callable[..., Encoder]
-    """Returns another copy of this backbone on `device`; `load(pretrained=False)` returns one with random weights drawn
-    with this fit's seed."""
+    """Returns another copy of this backbone on `device`; `load(pretrained=False)` one with random weights."""
     new_head: Callable[[Encoder], Head]
     """Returns a new head for an encoder from `load`; a pretrained decoder is used only with a pretrained encoder."""
     examples: Callable[[SplitName], Examples | None]
@@ -217,11 +216,12 @@ class Strategy:
     """Part of a cell's identity: increase it when the results change, so that old records are not reused."""
     paper: ClassVar[str] = ""
     """The reference of the method."""
+    family: ClassVar[str] = ""
+    """What it has in common with others in listings, such as "frozen features" (`catalog/strategy_families.py`)."""
     uses_backbone: ClassVar[bool] = True
     """False for baselines without a backbone, such as the majority class, which run once per task."""
     is_baseline: ClassVar[bool] = False
-    """Whether a run without a suite adds this strategy to the tasks that it supports, to show which score is trivial.
-    It must use no backbone."""
+    """Whether a run without a suite adds this strategy, which must use no backbone, to the tasks that it supports."""
     knows_nothing: ClassVar[bool] = False
     """Whether this strategy is a floor: it uses no pretrained weights, and gains of others are measured over it."""
     batch_size: ClassVar[int] = 1
