@@ -1,8 +1,9 @@
-"""What all tests share: no test waits for the disk."""
+"""What all tests share: no test waits for the disk, and none leaves torch with another number of threads."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -29,3 +30,15 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", checked)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _torch_threads_are_restored() -> Iterator[None]:
+    """Sets torch's number of threads back after each test, as cells that run in this process change it.
+
+    It does not import torch; where a test is the first to do so, the number that it leaves stays.
+    """
+    before = sys.modules["torch"].get_num_threads() if "torch" in sys.modules else None
+    yield
+    if before is not None and sys.modules["torch"].get_num_threads() != before:
+        sys.modules["torch"].set_num_threads(before)

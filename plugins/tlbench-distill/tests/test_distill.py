@@ -17,7 +17,7 @@ from tlbench_finetune.finetuning.whole import FullFinetune
 from tlbench import Classes, Examples, Job, MultiLabel, PluginError, Predictions, Protocol, SplitName, Task, UsageError
 from tlbench.modeling.heads import PooledHead
 from tlbench.testing.conformance import StrategyConformance
-from tlbench.testing.jobs import Rehearsal, make_job
+from tlbench.testing.jobs import make_job, toy_rehearsal
 from tlbench.testing.toy_kinds import ToyLabelsTask, ToyWordsTask
 from tlbench.testing.toys import ToyBackbone, ToyScalarTask, ToyTask
 from tlbench.training import teacher_job
@@ -69,16 +69,6 @@ class Mislabelled(ToyTask):
         return Examples(changed)
 
 
-def rehearsed(strategy: Any, task: Any = None, protocol: Protocol = PROTOCOL) -> Rehearsal:
-    return Rehearsal(strategy, ToyBackbone(), task or ToyTask(), protocol)
-
-
-def fit(rehearsal: Rehearsal, seed: int = 0, **params: Any) -> Any:
-    fitted = rehearsal.fit(params, seed)
-    assert fitted.result.status == "ok", f"{fitted.result.reason}\n{fitted.result.traceback}"
-    return fitted
-
-
 @pytest.fixture
 def teacher_jobs(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     """Returns a list that receives the job of each fit of a teacher by full fine-tuning."""
@@ -97,36 +87,38 @@ def teacher_jobs(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
 def test_a_student_of_a_good_teacher_beats_the_same_student_of_wrong_labels_alone() -> None:
     protocol = Protocol(max_steps=60, precision="fp32")
     task = Mislabelled(train=96, validation=200)
-    alone = fit(rehearsed(FullFinetune(), task, protocol), lr=1e-2)
+    alone = toy_rehearsal(FullFinetune(), task, protocol).fit_ok({"lr": 1e-2})
     student = Distill(teacher="knowing", teacher_strategy="linear-probe")
-    taught = fit(rehearsed(student, task, protocol), lr=1e-2, alpha=1.0, temperature=1.0)
+    taught = toy_rehearsal(student, task, protocol).fit_ok({"lr": 1e-2, "alpha": 1.0, "temperature": 1.0})
     # A third of the labels is wrong: found were 0.70 to 0.73 alone, and 0.95 to 0.97 with the teacher.
     assert taught.result.validation > alone.result.validation + 0.1
 
 
 def test_without_the_teacher_s_share_it_is_full_fine_tuning() -> None:
-    alone = fit(rehearsed(FullFinetune()), lr=1e-3)
-    student = rehearsed(Distill(teacher="toy[width=24]"))
-    apart = fit(student, lr=1e-3, alpha=0.0, temperature=2.0)
-    taught = fit(student, lr=1e-3, alpha=1.0, temperature=2.0)
+    alone = toy_rehearsal(FullFinetune()).fit_ok({"lr": 1e-3})
+    student = toy_rehearsal(Distill(teacher="toy[width=24]"))
+    apart = student.fit_ok({"lr": 1e-3, "alpha": 0.0, "temperature": 2.0})
+    taught = student.fit_ok({"lr": 1e-3, "alpha": 1.0, "temperature": 2.0})
     assert np.allclose(apart.answers.scores, alone.answers.scores, atol=1e-6)
     assert np.abs(taught.answers.scores - alone.answers.scores).max() > 1e-4
 
 
 def test_the_teacher_is_adapted_once_for_all_trials_of_a_seed(teacher_jobs: list[Job]) -> None:
-    rehearsal = rehearsed(Distill(teacher="toy[width=24]"))
-    trials = [fit(rehearsal, lr=lr, alpha=0.5, temperature=2.0) for lr in (1e-4, 1e-3, 1e-2)]
+    rehearsal = toy_rehearsal(Distill(teacher="toy[width=24]"))
+    trials = [rehearsal.fit_ok({"lr": lr, "alpha": 0.5, "temperature": 2.0}) for lr in (1e-4, 1e-3, 1e-2)]
     assert [job.seed for job in teacher_jobs] == [0]
     # Each trial is charged what it would need alone.
     assert len({trial.result.setup_seconds for trial in trials}) == 1
     assert trials[0].result.setup_seconds > 0
-    fit(rehearsal, seed=1, lr=1e-3, alpha=0.5, temperature=2.0)
+    rehearsal.fit_ok({"lr": 1e-3, "alpha": 0.5, "temperature": 2.0}, 1)
     assert [job.seed for job in teacher_jobs] == [0, 1]
 
 
 def test_each_fold_has_a_teacher_of_its_own_examples(teacher_jobs: list[Job]) -> None:
     protocol = Protocol(max_steps=2, precision="fp32", folds=2, final="train+validation")
-    fit(rehearsed(Distill(teacher="toy[width=24]", hidden=0.1), protocol=protocol), lr=1e-3, alpha=0.5, temperature=2.0)
+    toy_rehearsal(Distill(teacher="toy[width=24]", hidden=0.1), protocol=protocol).fit_ok(
+        {"lr": 1e-3, "alpha": 0.5, "temperature": 2.0}
+    )
     one, other = ({*job.train.ids} for job in teacher_jobs)
     assert one
     assert not one & other
@@ -135,11 +127,11 @@ def test_each_fold_has_a_teacher_of_its_own_examples(teacher_jobs: list[Job]) ->
 def test_the_teacher_sees_the_training_examples_alone(teacher_jobs: list[Job]) -> None:
     protocol = Protocol(max_steps=6, precision="fp32", train_limit=24)
     rehearsals = [
-        rehearsed(Distill(teacher="toy[width=24]", hidden=0.1), Mislabelled(inverts_validation=inverted), protocol)
+        toy_rehearsal(Distill(teacher="toy[width=24]", hidden=0.1), Mislabelled(inverts_validation=inverted), protocol)
         for inverted in (False, True)
     ]
     # The test split is sealed in a rehearsal: reading it would fail these fits.
-    fits = [fit(one, lr=1e-2, alpha=0.5, temperature=2.0) for one in rehearsals]
+    fits = [one.fit_ok({"lr": 1e-2, "alpha": 0.5, "temperature": 2.0}) for one in rehearsals]
     assert np.array_equal(fits[0].answers.scores, fits[1].answers.scores)
     assert fits[0].result.validation != fits[1].result.validation
     for job in teacher_jobs:
@@ -247,5 +239,5 @@ def test_a_negative_weight_is_refused() -> None:
 
 
 def test_numbers_have_no_temperature() -> None:
-    assert set(rehearsed(Distill(teacher="toy"), ToyScalarTask()).space) == {"lr", "alpha"}
-    assert set(rehearsed(Distill(teacher="toy")).space) == {"lr", "alpha", "temperature"}
+    assert set(toy_rehearsal(Distill(teacher="toy"), ToyScalarTask()).space) == {"lr", "alpha"}
+    assert set(toy_rehearsal(Distill(teacher="toy")).space) == {"lr", "alpha", "temperature"}

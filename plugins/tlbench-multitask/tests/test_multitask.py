@@ -15,7 +15,7 @@ from tlbench_multitask.task_batches import TaskBatches
 
 from tlbench import Examples, Job, Protocol, SplitName, Task, Text
 from tlbench.testing.conformance import StrategyConformance
-from tlbench.testing.jobs import Rehearsal, make_job
+from tlbench.testing.jobs import make_job, toy_rehearsal
 from tlbench.testing.toy_kinds import ToyLabelsTask
 from tlbench.testing.toys import ToyBackbone, ToyScalarTask, ToyTask
 from tlbench.training import Model, Step, train_batches
@@ -36,16 +36,6 @@ class TestMultiTask(StrategyConformance):
     tasks = (ToyTask(), ToyScalarTask())
     protocol = Protocol(max_steps=4, precision="fp32", pruner="median")
     draws = 1
-
-
-def rehearsed(strategy: Any, task: Task | None = None, protocol: Protocol = PROTOCOL) -> Rehearsal:
-    return Rehearsal(strategy, ToyBackbone(), task or ToyTask(), protocol)
-
-
-def fit(rehearsal: Rehearsal, seed: int = 0, **params: Any) -> Any:
-    fitted = rehearsal.fit(params, seed)
-    assert fitted.result.status == "ok", f"{fitted.result.reason}\n{fitted.result.traceback}"
-    return fitted
 
 
 @pytest.fixture
@@ -76,19 +66,19 @@ class CueWords(ToyTask):
 @pytest.mark.parametrize("strategy", [IntermediateTask(task=LARGER), MultiTask(tasks=LARGER)], ids=lambda one: one.name)
 def test_a_few_examples_suffice_where_a_related_task_has_many(strategy: Any) -> None:
     protocol, few = Protocol(max_steps=80, precision="fp32"), CueWords(train=16, validation=128)
-    alone = fit(rehearsed(FullFinetune(), few, protocol), lr=1e-2)
-    helped = fit(rehearsed(strategy, few, protocol), lr=1e-2)
+    alone = toy_rehearsal(FullFinetune(), few, protocol).fit_ok({"lr": 1e-2})
+    helped = toy_rehearsal(strategy, few, protocol).fit_ok({"lr": 1e-2})
     # Found were 0.64 and 0.65 alone for two seeds, 0.84 and 0.91 after the other task, 0.89 and 1.0 together with it.
     assert helped.result.validation > alone.result.validation + 0.1
 
 
 def test_the_intermediate_task_is_trained_on_once_for_all_trials_of_a_seed(first_fits: list[Job]) -> None:
-    rehearsal = rehearsed(IntermediateTask(task="toy-count"))
-    trials = [fit(rehearsal, lr=lr) for lr in (1e-4, 1e-3)]
+    rehearsal = toy_rehearsal(IntermediateTask(task="toy-count"))
+    trials = [rehearsal.fit_ok({"lr": lr}) for lr in (1e-4, 1e-3)]
     assert [(job.seed, job.task.name, len(job.train)) for job in first_fits] == [(0, "toy-count", 64)]
     # Each trial is charged what it would need alone.
     assert trials[0].result.setup_seconds == trials[1].result.setup_seconds > 0
-    fit(rehearsal, seed=1, lr=1e-3)
+    rehearsal.fit_ok({"lr": 1e-3}, 1)
     assert [job.seed for job in first_fits] == [0, 1]
 
 
@@ -120,9 +110,9 @@ def test_of_the_other_task_neither_test_examples_nor_validation_labels_are_used(
         return Examples(dataclasses.replace(one, target=one.target + added) for one in examples)
 
     monkeypatch.setattr(ToyScalarTask, "split", recorded)
-    first = fit(rehearsed(strategy), lr=1e-2)
+    first = toy_rehearsal(strategy).fit_ok({"lr": 1e-2})
     added = 7.0
-    second = fit(rehearsed(strategy), lr=1e-2)
+    second = toy_rehearsal(strategy).fit_ok({"lr": 1e-2})
     assert np.array_equal(first.answers.scores, second.answers.scores)
     assert {"train", "validation"} <= {*read} <= {"train", "validation", "unlabeled"}
     assert all(job.held_out is None for job in first_fits)
@@ -137,7 +127,9 @@ def test_tasks_are_drawn_in_proportion_to_their_examples_or_equally() -> None:
     tasks = "toy-count+toy-labels[train=128]"
     assert batches_of(MultiTask(tasks=tasks))[1].shares == [0.25, 0.25, 0.5]
     assert batches_of(MultiTask(tasks=tasks, mixing="equal"))[1].shares == [1 / 3] * 3
-    fitted = fit(rehearsed(MultiTask(tasks=tasks), protocol=Protocol(max_steps=64, precision="fp32")), lr=1e-3)
+    fitted = toy_rehearsal(MultiTask(tasks=tasks), protocol=Protocol(max_steps=64, precision="fp32")).fit_ok(
+        {"lr": 1e-3}
+    )
     assert fitted.result.notes["steps"] == 64
     # A quarter of 64 steps is 16, with a standard deviation of 3.5: four of them.
     assert 2 <= fitted.result.notes["own_task_steps"] <= 30
@@ -145,7 +137,7 @@ def test_tasks_are_drawn_in_proportion_to_their_examples_or_equally() -> None:
 
 def test_an_epoch_is_a_pass_over_the_task_s_own_examples() -> None:
     protocol = Protocol(epochs=2, precision="fp32")
-    fitted = fit(rehearsed(MultiTask(tasks="toy-labels[train=128]"), protocol=protocol), lr=1e-3)
+    fitted = toy_rehearsal(MultiTask(tasks="toy-labels[train=128]"), protocol=protocol).fit_ok({"lr": 1e-3})
     # Two times 64 examples in batches of 16, which are a third of all.
     assert fitted.result.notes["steps"] == 24
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,16 +41,30 @@ def print_listing(columns: Sequence[ListColumn], rows: Sequence[Sequence[str]]) 
         rows: A text for each column. The last text of a shorter row, such as an error message, takes the rest of its
             line.
     """
+    return print_grouped_listing(columns, {"": rows})
+
+
+def print_grouped_listing(columns: Sequence[ListColumn], groups: Mapping[str, Sequence[Sequence[str]]]) -> list[str]:
+    """Prints a listing like `print_listing`, with a heading above each group of rows, whose rows are indented.
+
+    The columns of all groups are aligned. A pipe gets the rows without headings, for programs that read lines.
+    """
     width = terminal_width()
-    lines, left_out = listing_lines(columns, rows, width)
+    indent = "  " if width is not None and any(groups) else ""
+    rows = [row for group in groups.values() for row in group]
+    lines, left_out = listing_lines(columns, rows, None if width is None else width - len(indent))
     if width is None:
         print("\n".join(lines))
         return left_out
     from rich.text import Text
 
-    console().print(Text(lines[0], style="bold"), soft_wrap=True)
-    for line in lines[1:]:
-        print(line)
+    console().print(Text(f"{indent}{lines[0]}", style="bold"), soft_wrap=True)
+    following = iter(lines[1:])
+    for heading, group in groups.items():
+        if heading:
+            console().print(Text(printable(heading), style="bold"), soft_wrap=True)
+        for _ in group:
+            print(f"{indent}{next(following)}")
     return left_out
 
 

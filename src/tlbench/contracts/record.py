@@ -59,6 +59,9 @@ class FitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Time spent on predicting the test split; 0 for a fit of the search."""
     examples_seen: int = 0
     """Number of training examples served to the fit, repetitions included."""
+    train_examples: int = 0
+    """Number of different training examples that the fit was given, in a trial with folds those of the last fold; 0 in
+    a result that is older than this field."""
     validation_examples: int = 0
     """Number of examples on which the score `validation` was computed, of all folds together; 0 in a result that is
     older than this field, and in a fit without a validation split."""
@@ -293,6 +296,12 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     also_made_with: tuple[Provenance, ...] = ()
     """Provenances that differ from `provenance`: those of fits that were reused from another cell or finished before an
     interruption."""
+
+    @property
+    def train_examples(self) -> int | None:
+        """Number of training examples of the final fits, averaged over seeds; None if one of them does not say."""
+        sizes = [fit.train_examples for fit in self.fits]
+        return round(sum(sizes) / len(sizes)) if sizes and all(sizes) else None
 
     @property
     def distinct_settings(self) -> int:

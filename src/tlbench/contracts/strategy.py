@@ -55,6 +55,8 @@ class Strategy:
     """Part of a cell's identity: increase it when the results change, so that old records are not reused."""
     paper: ClassVar[str] = ""
     """The reference of the method."""
+    family: ClassVar[str] = ""
+    """What it has in common with others in listings, such as "frozen features" (`catalog/strategy_families.py`)."""
     uses_backbone: ClassVar[bool] = True
     """False for baselines without a backbone, such as the majority class, which run once per task."""
     is_baseline: ClassVar[bool] = False

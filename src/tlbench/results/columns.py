@@ -81,6 +81,7 @@ COLUMNS: dict[str, str] = {
     "max_steps": "Int64",
     "epochs": "float64",
     "train_limit": "Int64",
+    "train_examples": "Int64",
     "train_fraction": "float64",
     "shots": "Int64",
     "folds": "Int64",
@@ -136,6 +137,8 @@ COLUMNS: dict[str, str] = {
 - `overlap` is the number of test examples whose inputs are equal to those of an example of train or validation.
 - `at_floor` is the number of seeds whose fit cannot be told from a constant answer; missing for floors without a
   backbone, such as `majority`, and for records without this number.
+- `train_limit` is the most training examples that the protocol allows, and `train_examples` the number that the final
+  fits were given, averaged over seeds; the latter is missing for records that are older than this number.
 - `train_fraction` is the share of the training data, and `shots` the number of examples of each class, that fits may
   see; `task` then names the amount, such as "trec (8 shots)", and only rows with equal amounts are compared.
 - `folds` is the number of folds of a search with cross-validation, and `final` the splits that the winner was fitted

@@ -15,6 +15,7 @@ from tlbench.metrics import METRICS
 from tlbench.results.cell_columns import expected_cells, metric_columns
 from tlbench.results.columns import METRIC, OK, ONE_FIT, PENDING, STRATEGY, Row, as_rows, as_series, with_metrics
 from tlbench.results.gains.gain import NO_GAIN, gain_columns, gains
+from tlbench.results.label_efficiency.task_amounts import task_names
 from tlbench.results.notes.row_notes import notes_of_rows
 from tlbench.results.over_tasks import KEY, NEEDED, Averages, averages
 from tlbench.results.ranking import NOWHERE, Place, Ranked, by_intervals, by_predictions, goodness, places
@@ -112,7 +113,7 @@ class Table:
         margins: Margins = Margins(),  # noqa: B008 - frozen
     ) -> None:
         cells = summaries.cells
-        tasks = _task_names(summaries)
+        tasks = task_names(summaries)
         variants = variants_of(summaries, tasks)
         groups: dict[str, list[int]] = defaultdict(list)
         for i, task in enumerate(tasks):
@@ -259,7 +260,7 @@ def comparable_groups(
 ) -> list[tuple[Metric, list[CellSummary]]]:
     """Returns the groups that a table ranks: each is a metric and the summaries of one task with a score in it."""
     groups: dict[tuple[str, str], list[CellSummary]] = defaultdict(list)
-    for summary, task in zip(summaries.cells, _task_names(summaries), strict=True):
+    for summary, task in zip(summaries.cells, task_names(summaries), strict=True):
         if summary.status == OK:
             groups[task, summary.metric].append(summary)
     return [(metrics[name], group) for (_, name), group in groups.items() if name in metrics]
@@ -283,23 +284,6 @@ def _place_columns(cells: Sequence[CellSummary], all_places: Sequence[Place]) ->
         "high": [one.high if place.high is None else place.high for one, place in pairs],
         "interval_of": ["" if one.low is None else ONE_FIT if place.low is None else STRATEGY for one, place in pairs],
     }
-
-
-def _task_names(summaries: Summaries) -> list[str]:
-    """Returns the name of each summary's task in tables: rows with different names are not compared.
-
-    The name has the amount of data with shots or a share of the training data, such as "trec (8 shots)", and the
-    version if the task occurs in several versions.
-    """
-    versions: dict[str, set[int]] = defaultdict(set)
-    kinds = [(summary.task, summary.setting_key) for summary in summaries.cells]
-    names: dict[tuple[str, str], str] = {}
-    for task, key in dict.fromkeys(kinds):
-        versions[task].add(summaries.settings[key].task_version)
-    for task, key in dict.fromkeys(kinds):
-        version = f"version {summaries.settings[key].task_version}" if len(versions[task]) > 1 else ""
-        names[task, key] = ", ".join(filter(None, (version, summaries.settings[key].protocol.amount.text)))
-    return [f"{task} ({names[task, key]})" if names[task, key] else task for task, key in kinds]
 
 
 def _task_order(summaries: Summaries, tasks: Sequence[str], planned: Sequence[str]) -> list[str]:

@@ -108,6 +108,17 @@ class Rehearsal:
         """Returns the outcome of one fit, including any exception that was raised; arguments as in `fit_batch`."""
         return self.fit_batch([params], seed, stop_below)[0]
 
+    def fit_ok(self, params: Params | None = None, seed: int = 0) -> Fitted:
+        """Returns the outcome of one fit, which must succeed; arguments as in `fit`.
+
+        Raises:
+            AssertionError: The fit failed; the message has its traceback.
+        """
+        fitted = self.fit(params, seed)
+        if fitted.result.status != "ok":
+            raise AssertionError(f"{fitted.result.reason}\n{fitted.result.traceback}")
+        return fitted
+
     def fit_final(self, params: Params | None = None, seed: int = 0) -> Fitted:
         """Returns the outcome of a final fit, which has no validation split if the protocol's `final` adds it to train.
 
@@ -177,6 +188,14 @@ def make_job(
         raise RuntimeError(f"the runner could not create a job: {result.reason}\n{result.traceback}")
     torch.manual_seed(seed)
     return capture.job
+
+
+def toy_rehearsal(strategy: Strategy, task: Task | None = None, protocol: Protocol | None = None) -> Rehearsal:
+    """Returns a rehearsal on the toy backbone; by default six steps in fp32 on a toy task of two classes."""
+    from tlbench.testing.toys import ToyBackbone, ToyTask
+
+    six_steps = Protocol(max_steps=6, precision="fp32")
+    return Rehearsal(strategy, ToyBackbone(), task or ToyTask(), protocol or six_steps)
 
 
 def toy_job(strategy: Strategy, task: Task | None = None, **params: Value) -> Job:

@@ -149,6 +149,7 @@ class ToyFit(Strategy):
     """Trains the head for a few full-batch steps of Adam, with a frozen encoder."""
 
     name = "toy-fit"
+    family = "frozen features"
     tune: ClassVar[bool] = False
     """Whether to train the encoder too."""
 
@@ -209,6 +210,7 @@ class ToyTune(ToyFit):
     """Like `toy-fit`, but trains the encoder too."""
 
     name = "toy-tune"
+    family = "all weights"
     tune = True
 
 
@@ -217,6 +219,7 @@ class ToyMajority(Strategy):
     """Predicts the most frequent class or the mean target of the training split."""
 
     name = "toy-majority"
+    family = "baseline"
     uses_backbone = False
     knows_nothing = True
 
@@ -244,6 +247,7 @@ class ToyGuess(Strategy):
     """Predicts the class that its hyperparameters give, without training; for measuring the overhead of runs."""
 
     name = "toy-guess"
+    family = "baseline"
 
     def space(self, about: SpaceContext) -> Space:
         """Returns `guess`, the class as a share of the number of classes, and `idle`, which has no effect."""

@@ -18,7 +18,7 @@ from tlbench.training.probes.fused import (
 )
 from tlbench.training.probes.scalar_mix import scalar_mixes
 from tlbench.training.probes.stacked import HeadSetting, Layers, train_heads
-from tlbench.training.recipe.augmentation import augmented
+from tlbench.training.recipe.augmentation import PIXELS, altered_images, augmented
 from tlbench.training.recipe.dropout import dropout
 from tlbench.training.recipe.early_stopping import EarlyStopping, split_for_stopping
 from tlbench.training.recipe.mixup import mixup
@@ -28,6 +28,7 @@ from tlbench.training.training_batches import train_batches
 
 __all__ = [
     "DEFAULT_EPOCHS",
+    "PIXELS",
     "AfterStep",
     "ClassWeight",
     "EarlyStopping",
@@ -43,6 +44,7 @@ __all__ = [
     "Scale",
     "Schedule",
     "Step",
+    "altered_images",
     "augmented",
     "balanced_weights",
     "dropout",

@@ -6,7 +6,10 @@ import os
 
 import pytest
 
+from tlbench.catalog.strategy_families import FAMILIES
+from tlbench.cli import text_tables
 from tlbench.cli.app import _main
+from tlbench.cli.browsing import list as listing
 from tlbench.cli.browsing.list import parse_count, short_count
 
 pytestmark = pytest.mark.usefixtures("zoo")
@@ -120,3 +123,23 @@ def test_the_kind_that_was_inferred_is_said(capsys):
     assert "zoofile:my.csv: 2 classes, as its column says" in capsys.readouterr().err
     assert _main(["plan", "-t", "toy-tone", "-S", "toy-majority"]) == 0
     assert not capsys.readouterr().err
+
+
+def test_strategies_are_listed_by_family_with_headings_at_a_terminal(output_of, monkeypatch):
+    piped = output_of("list", "strategies").splitlines()
+    assert piped[0] == "strategies family from about"
+    assert piped.pop() == "and by name: peft:<method>"
+    families = [line.split()[1] for line in piped[1:]]
+    assert families[0] == "baseline"
+    assert families[-1] == "other"
+    assert not [line for line in piped if line.startswith("Baselines")]
+    for module in (listing, text_tables):
+        monkeypatch.setattr(module, "terminal_width", lambda: 80)
+    shown = output_of("list", "strategies").splitlines()
+    assert shown[0].split()[0] == "strategies"
+    assert shown[1] == "Baselines: what a score has to beat"
+    assert shown.index("other") < next(i for i, line in enumerate(shown) if line.startswith("zoo-tune"))
+    # The same strategies in the same order.
+    notes = ("not shown", "and by name", "shows all")
+    rows = [line for line in shown[1:] if line not in {*FAMILIES.values(), "other"} and not line.startswith(notes)]
+    assert [line.split()[0] for line in rows] == [line.split()[0] for line in piped[1:]]

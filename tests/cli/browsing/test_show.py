@@ -98,10 +98,13 @@ def test_a_task_is_shown_with_its_labels_sizes_and_what_is_missing(output_of):
 def test_a_strategy_is_shown_with_its_space_and_paper(output_of):
     shown = output_of("show", "zoo-tune").splitlines()
     assert "paper Zoo 2021" in shown
+    assert "family other" in shown
     assert "lr 1e-05 to 0.001, log; first 0.0001" in shown
     assert "how one of all, some" in shown
     assert "n 1 to 4" in shown
-    assert "backbone uses none" in output_of("show", "toy-majority")
+    shown = output_of("show", "toy-majority").splitlines()
+    assert "backbone uses none" in shown
+    assert "family baseline" in shown
 
 
 def test_a_strategy_is_shown_with_the_first_setting_that_each_backbone_gets(output_of, monkeypatch):

@@ -21,6 +21,8 @@ def test_a_cell_is_searched_and_its_winner_fitted_on_train_and_validation(counte
     both = 64 + 32
     assert {trial.validation_examples for trial in record.trials} == {both if kind == "folds" else 32}
     assert {fit.validation_examples for fit in record.fits} == {0}
+    assert {trial.train_examples for trial in record.trials} == {64}
+    assert record.train_examples == both
     steps = record.best_params["steps"]
     assert {fit.examples_seen for fit in record.fits} == {both * steps}
     assert record.test_reads == 3

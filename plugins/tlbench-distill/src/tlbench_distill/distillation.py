@@ -40,6 +40,7 @@ class Distill(Finetuning):
     """
 
     name: ClassVar[str] = "distill"
+    family: ClassVar[str] = "teacher"
     paper: ClassVar[str] = (
         "Hinton et al. 2015, arXiv:1503.02531; hidden states: Sanh et al. 2019, arXiv:1910.01108, and Jiao et al. 2020,"
         " arXiv:1909.10351"

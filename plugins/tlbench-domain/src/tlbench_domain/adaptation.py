@@ -29,6 +29,8 @@ class DomainAdaptation(UnlabeledTraining):
     that are aligned, as in the experiments of Ganin et al. 2016 on Amazon reviews.
     """
 
+    family: ClassVar[str] = "domains"
+
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
         """Returns why a task (it has no target domain) or a backbone is not supported, or None."""
         if task.unlabeled_like != "test":

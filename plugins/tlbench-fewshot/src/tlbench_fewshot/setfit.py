@@ -40,6 +40,7 @@ class SetFit(Finetuning):
 
     name: ClassVar[str] = "setfit"
     paper: ClassVar[str] = "Tunstall et al. 2022, arXiv:2209.11055"
+    family: ClassVar[str] = "few and zero shot"
     iterations: int = 20
     """Number of pairs of one class, and of different classes, that are drawn for each training example (R)."""
 

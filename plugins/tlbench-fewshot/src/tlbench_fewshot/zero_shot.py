@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from tlbench import (
     Backbone,
@@ -39,6 +39,7 @@ CHUNK = 256
 class ZeroShot(Strategy):
     """Base class of strategies that train no weights and know classes by their names."""
 
+    family: ClassVar[str] = "few and zero shot"
     labels: str = ""
     """A text for each class, joined by "|", in the order of the classes; empty for the names of the classes."""
 

@@ -24,6 +24,7 @@ class IntermediateTask(Finetuning):
 
     name: ClassVar[str] = "intermediate"
     paper: ClassVar[str] = "Phang et al. 2018, arXiv:1811.01088"
+    family: ClassVar[str] = "other tasks"
     task: str = ""
     """The name of the intermediate task."""
 

@@ -21,6 +21,7 @@ class MultiTask(Finetuning):
 
     name: ClassVar[str] = "multi-task"
     paper: ClassVar[str] = "Caruana 1997, doi:10.1023/A:1007379606734; Liu et al. 2019, arXiv:1901.11504"
+    family: ClassVar[str] = "other tasks"
     tasks: str = ""
     """The names of the other tasks, joined by a plus sign."""
     mixing: Literal["proportional", "equal"] = "proportional"

@@ -23,6 +23,7 @@ class BitFit(ParameterEfficient):
 
     name: ClassVar[str] = "bitfit"
     paper: ClassVar[str] = "Ben Zaken et al. 2022, arXiv:2106.10199"
+    family: ClassVar[str] = "part of the weights"
     rates: ClassVar[tuple[float, float, float]] = (1e-4, 1e-2, 2e-3)
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:

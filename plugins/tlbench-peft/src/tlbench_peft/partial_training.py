@@ -38,6 +38,8 @@ _LINEAR = ("convnext", "mixer")
 class ParameterEfficient(GradientStrategy):
     """Base class of strategies that train a small part of the weights, or weights that they add, at a high rate."""
 
+    family: ClassVar[str] = "new weights"
+
     rates: ClassVar[tuple[float, float, float]] = (1e-4, 3e-3, 1e-3)
     """The lowest, the highest and the default learning rate."""
     stages: int | None = None

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tlbench import PluginError
-from tlbench.modeling.data import Batch, Data
-from tlbench.training.recipe.augmentation import PIXELS
+from tlbench.modeling.data import Data
+from tlbench.training import PIXELS, altered_images
 
 OPERATIONS = 2
 """Number of operations for each image, as in RandAugment and FixMatch."""
@@ -33,15 +29,12 @@ def strongly_augmented(data: Data) -> Data:
     Raises:
         PluginError: The rows are no images.
     """
-    collate = data.collate
-
-    def collated(rows: Sequence[Any]) -> Batch:
-        batch = collate(rows)
-        if not isinstance(batch.get(PIXELS), Tensor):
-            raise PluginError(f"strong views are of images or texts, and these rows have no {PIXELS}")
-        return {**batch, PIXELS: torch.stack([_cut(_altered(image)) for image in batch[PIXELS]])}
-
-    return replace(data, collate=collated, augmented=True, shared=None, fingerprint=f"{data.fingerprint}/strong")
+    return altered_images(
+        data,
+        lambda images: torch.stack([_cut(_altered(image)) for image in images]),
+        "strong",
+        f"strong views are of images or texts, and these rows have no {PIXELS}",
+    )
 
 
 def _altered(image: Tensor) -> Tensor:

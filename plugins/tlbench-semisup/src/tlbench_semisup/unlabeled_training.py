@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class UnlabeledTraining(GradientStrategy):
     """Base class of strategies for classes that train all of a backbone, its top stages or the head alone."""
 
+    family: ClassVar[str] = "unlabelled"
+
     needs_unlabeled: ClassVar[bool] = True
     stages: int | None = None
     """Number of top stages to train; None for all, 0 for the head alone. The frozen stages are computed once."""

@@ -13,7 +13,8 @@ from typing import Any
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import PluginEntry
 from tlbench.catalog.names import nearest
-from tlbench.cli.text_tables import ListColumn, print_listing, terminal_width
+from tlbench.catalog.strategy_families import FAMILIES, by_family
+from tlbench.cli.text_tables import ListColumn, print_grouped_listing, print_listing, terminal_width
 from tlbench.contracts.backbone import Backbone, Card
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.task import Task
@@ -34,6 +35,7 @@ _TASK_COLUMNS = (
     ListColumn("tasks"), ListColumn("modality"), ListColumn("kind"), ListColumn("here"), ListColumn("metrics", drop=3),
     _FROM, _ABOUT,
 )  # fmt: skip
+_STRATEGY_COLUMNS = (ListColumn("strategies"), ListColumn("family"), _FROM, _ABOUT)
 _COUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmb]?)", re.IGNORECASE)
 # Field of Filter -> the listings that have this property.
 _APPLIES_TO = {
@@ -81,6 +83,8 @@ def print_list(catalog: Catalog, kind: str, wanted: Filter = Filter()) -> None:
             left_out |= dict.fromkeys(_print_backbones(entries, wanted))
         elif plural == "tasks":
             left_out |= dict.fromkeys(_print_tasks(entries, wanted))
+        elif plural == "strategies":
+            left_out |= dict.fromkeys(_print_strategies(entries))
         else:
             rows = [(entry.name, from_text(entry), _about(entry.item)) for entry in entries]
             left_out |= dict.fromkeys(print_listing((ListColumn(plural), _FROM, _ABOUT), rows))
@@ -191,6 +195,19 @@ def _print_backbones(entries: Sequence[PluginEntry], wanted: Filter) -> list[str
     if unknown:
         print(f"{unknown} more of unknown size")
     return left_out
+
+
+def _print_strategies(entries: Sequence[PluginEntry]) -> list[str]:
+    groups = {
+        FAMILIES.get(family, family): [(entry.name, family, from_text(entry), _about(entry.item)) for entry in group]
+        for family, group in by_family(entries).items()
+    }
+    if terminal_width() is None:
+        # Programs find the family in a column, people in headings.
+        return print_grouped_listing(_STRATEGY_COLUMNS, groups)
+    columns = [column for column in _STRATEGY_COLUMNS if column.heading != "family"]
+    rows = {heading: [(name, source, about) for name, _, source, about in group] for heading, group in groups.items()}
+    return print_grouped_listing(columns, rows)
 
 
 def _columns(backbone: Backbone, card: Card) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tlbench.catalog.catalog import Catalog
+from tlbench.catalog.strategy_families import family_of
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import PluginError, UsageError
@@ -38,6 +39,7 @@ def strategy_facts(
         backbones = [entry.item for entry in catalog.entries("backbone") if _is_adapted(strategy, entry.item, chosen)]
     if backbone and chosen and (reason := strategy.supports(backbones[0], chosen)):
         raise UsageError(f"{strategy.name} with {backbone} on {task}: {reason}")
+    yield "family", family_of(strategy)
     yield "backbone", "" if strategy.uses_backbone else "uses none"
     try:
         yield "needs", ", ".join(declared_needs(strategy))

@@ -89,7 +89,7 @@ def leaderboard(
         typer.Option(
             "--format",
             "-f",
-            help="terminal (default), markdown, csv, json, svg, critical-difference, or a plugin's.",
+            help="terminal (default), markdown, csv, json, svg, critical-difference, label-efficiency, or a plugin's.",
             autocompletion=complete_names("renderer"),
         ),
     ] = None,

@@ -103,6 +103,7 @@ class CellSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array
     """How the provenance of some fits differs from the record's, as a note for the table; empty if all fits agree."""
     groups: int | None = None
     group: str = ""
+    train_examples: int | None = None
 
     @property
     def file(self) -> str:
@@ -165,6 +166,7 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
             parameters=record.parameters,
             trainable_parameters=record.trainable_parameters,
             examples_seen=record.examples_seen,
+            train_examples=record.train_examples,
             test_reads=record.test_reads,
             overlap=sum(record.overlap.values()) if record.overlap else None,
             at_floor=len(record.floor.at_floor) if record.floor else None,

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tlbench.results.columns import COLUMNS, OK, PENDING, Row, columns_of, rows_of
+from tlbench.results.label_efficiency.curves import NEEDED as OF_CURVES
 from tlbench.results.leaderboard import Table
 from tlbench.results.notes.first_rows import NEEDED as RANKED
 from tlbench.results.notes.first_rows import FirstRows, first_rows
@@ -16,9 +17,10 @@ from tlbench.results.over_tasks import NEEDED, Averages, averages
 from tlbench.results.records.cell_ids import distinct_length
 from tlbench.results.render import value_texts as cells
 from tlbench.results.render.averages_legend import averages_legend
+from tlbench.results.render.curves.efficiency_section import EFFICIENCY_LEGEND, EfficiencySection, efficiency_sections
 from tlbench.results.render.escaping import LIMIT, printable
 from tlbench.results.render.legend import legend
-from tlbench.results.render.page_columns import SUMMARY, Column, Value
+from tlbench.results.render.page_columns import SUMMARY, Column, PageRow, Value
 from tlbench.results.render.published import LEGEND, PublishedRow, published_rows
 from tlbench.results.render.view import Limits, View, shown_positions
 
@@ -37,21 +39,6 @@ _LEGEND_COLUMNS = (
     "ranked_by", "interval_of", "margin", "groups", "gain_over", "gain_interval_of", "searched", "trials_planned",
     "seeds", "folds", "final", "at_floor",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class PageRow:
-    """A row of a ranking or of the summary."""
-
-    values: Mapping[str, Value]
-    """Values by column name."""
-    is_best: bool = False
-    """Whether no other row ranks higher."""
-    status: str = OK
-    cell: str = ""
-    """Id of the record's cell; empty in the summary."""
-    short_id: str = ""
-    """The beginning of the id, long enough to tell the cell from the others; `tlbench show` takes it."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +179,7 @@ class Page:
         rows = [dict(zip(columns, kind, strict=True)) for kind in kinds]
         sentences = [*self.view.remarks, *legend([row for row in rows if row["status"] != PENDING])]
         sentences += averages_legend(self.averages) if self.summary else []
+        sentences += [EFFICIENCY_LEGEND] if self.label_efficiency else []
         sentences += [LEGEND] if self.published else []
         return tuple(printable(sentence, _LEGEND_LIMIT) for sentence in sentences)
 
@@ -199,6 +187,13 @@ class Page:
     def published(self) -> tuple[PublishedRow, ...]:
         """Published scores beside ours in the same settings."""
         return published_rows(self.view.references, self._columns["cell"], self._rows)
+
+    @cached_property
+    def label_efficiency(self) -> tuple[EfficiencySection, ...]:
+        """The learning curves of each task with scores at two or more numbers of training examples."""
+        if len({*self._read(["train_examples"])["train_examples"]} - {None}) < 2:
+            return ()
+        return efficiency_sections(self._read(OF_CURVES), self._limits.summary if self._limits else None)
 
     @property
     def is_shortened(self) -> bool:
@@ -209,9 +204,7 @@ class Page:
     def _columns(self) -> Mapping[str, Sequence[Any]]:
         """Columns of all rows, not as row dicts: converting a large table is slow, so only shown rows become dicts."""
         names = dict.fromkeys((*_SECTION_COLUMNS, *_LEGEND_COLUMNS, *_IF_PRESENT, *NEEDED, *RANKED, "expected", "cell"))
-        if isinstance(self._table, Table):
-            return self._table.columns(names)
-        return columns_of(self._table[list(names)])
+        return self._read(names)
 
     @cached_property
     def _id_digits(self) -> int:
@@ -280,6 +273,11 @@ class Page:
         return tuple(
             printable(text, 2 * LIMIT) for text in (*map(cells.undecided, weightless), cells.cheapest(best)) if text
         )
+
+    def _read(self, names: Iterable[str]) -> Mapping[str, Sequence[Any]]:
+        if isinstance(self._table, Table):
+            return self._table.columns(names)
+        return columns_of(self._table[list(names)])
 
     def _rows(self, columns: Iterable[str], positions: Sequence[int] | None = None) -> list[Row]:
         if isinstance(self._table, Table):

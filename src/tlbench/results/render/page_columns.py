@@ -1,12 +1,12 @@
-"""The columns of a leaderboard's tables: how each gets its value and its displayed text from a row."""
+"""The columns and rows of a leaderboard's tables: how each column gets its value and displayed text from a row."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tlbench.results.columns import Row, metric_column
+from tlbench.results.columns import OK, Row, metric_column
 from tlbench.results.render import value_texts as cells
 from tlbench.results.render.memory_texts import memory, memory_bytes
 
@@ -21,6 +21,21 @@ class Value:
     """The value as displayed: rounded, in points or with a unit, without invisible characters; "-" if missing."""
     note: str = ""
     """Marks of the notes (`Page.notes`) that apply to the row, such as "a, c"; empty if there are none."""
+
+
+@dataclass(frozen=True)
+class PageRow:
+    """A row of a ranking or of the summary."""
+
+    values: Mapping[str, Value]
+    """Values by column name."""
+    is_best: bool = False
+    """Whether no other row ranks higher."""
+    status: str = OK
+    cell: str = ""
+    """Id of the record's cell; empty in the summary."""
+    short_id: str = ""
+    """The beginning of the id, long enough to tell the cell from the others; `tlbench show` takes it."""
 
 
 @dataclass(frozen=True)

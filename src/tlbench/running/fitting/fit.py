@@ -106,6 +106,7 @@ def run_fits(
     named = {"purpose": purpose, **common}
     train = {seed: parts.train for seed, parts in data.items()}
     validation = {seed: parts.validation for seed, parts in data.items()}
+    given = {seed: len(parts.train_examples) for seed, parts in data.items()}
     held_out = {seed: len(parts.validation_examples or ()) for seed, parts in data.items()}
     return [
         _fitted(
@@ -115,6 +116,7 @@ def run_fits(
             {
                 **named,
                 "history": report.points,
+                "train_examples": given.get(fit.seed, 0),
                 "validation_examples": held_out.get(fit.seed, 0),
                 "truncated": truncated_shares({"train": train.get(fit.seed), "validation": validation.get(fit.seed)}),
                 **_standalone(fit.seed, usage, train, timers.once_seconds),

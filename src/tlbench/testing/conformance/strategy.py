@@ -6,7 +6,6 @@ import dataclasses
 import keyword
 import random
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,7 +16,7 @@ from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.fits.predictor import Predictor
 from tlbench.contracts.outputs import Predictions, Span, Text, TokenClasses
-from tlbench.contracts.space import Choice, Float, Int, Value, narrow
+from tlbench.contracts.space import Choice, Float, Int, narrow
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Examples, SplitName, Task
 from tlbench.planning.space_context import space_about
@@ -100,7 +99,7 @@ class StrategyConformance:
         """A fit on each supported task succeeds, and its predictor predicts every example, in order."""
         for task in self._supported():
             rehearsal = self.rehearsal(task)
-            predictions = self._predict(rehearsal, self._fitted(rehearsal))
+            predictions = self._predict(rehearsal, rehearsal.fit_ok())
             assert predictions.ids == rehearsal.data().ids, task.name
             # Tags and texts have any length, so they are arrays of objects; other predictions are numeric arrays.
             kinds = "O" if isinstance(task.output, TokenClasses | Span | Text) else "iuf"
@@ -109,11 +108,11 @@ class StrategyConformance:
     def test_same_seed_same_result(self) -> None:
         """Fits of one setting and seed give equal predictions, with a new encoder and after other fits."""
         rehearsal, other = self.rehearsal(), self.rehearsal()
-        first = self._predict(rehearsal, self._fitted(rehearsal))
-        self._assert_same(first, self._predict(other, self._fitted(other)), "with a newly loaded encoder")
+        first = self._predict(rehearsal, rehearsal.fit_ok())
+        self._assert_same(first, self._predict(other, other.fit_ok()), "with a newly loaded encoder")
         # Another fit, whose traces in the shared encoder or in globals would change the repetition.
-        self._fitted(rehearsal, seed=1)
-        self._assert_same(first, self._predict(rehearsal, self._fitted(rehearsal)), "after another fit")
+        rehearsal.fit_ok(seed=1)
+        self._assert_same(first, self._predict(rehearsal, rehearsal.fit_ok()), "after another fit")
 
     def test_reads_what_its_space_offers(self) -> None:
         """Fits read exactly the hyperparameters of the space, and do not read the test split."""
@@ -138,7 +137,7 @@ class StrategyConformance:
         import torch
 
         rehearsal = self.rehearsal()
-        self._fitted(rehearsal)
+        rehearsal.fit_ok()
         if rehearsal.encoder is None:
             pytest.skip("this strategy uses no backbone")
         mine, fresh = rehearsal.encoder.fresh(), self.backbone.load()
@@ -157,11 +156,11 @@ class StrategyConformance:
     def test_predictor_outlives_the_next_fit(self) -> None:
         """A predictor gives equal predictions after another fit, once its encoder's state is restored."""
         rehearsal = self.rehearsal()
-        fitted = self._fitted(rehearsal)
+        fitted = rehearsal.fit_ok()
         # Fits share one encoder, so a run restores its state before it predicts with an earlier predictor.
         restore = rehearsal.encoder.keep().put_back if rehearsal.encoder else lambda: True
         before = self._predict(rehearsal, fitted)
-        self._fitted(rehearsal, seed=1)
+        rehearsal.fit_ok(seed=1)
         restore()
         self._assert_same(before, self._predict(rehearsal, fitted), "after the next fit")
 
@@ -205,7 +204,7 @@ class StrategyConformance:
             assert fitted.result.params == params
             # Without batches, the runner fits one setting after another, and the scores are equal by construction.
             if self.strategy.batch_size > 1:
-                alone = self._fitted(rehearsal, params).result.validation
+                alone = rehearsal.fit_ok(params).result.validation
                 assert fitted.result.validation == pytest.approx(alone, abs=self.fused_tolerance), params
 
     def test_several_seeds_at_once(self) -> None:
@@ -224,7 +223,7 @@ class StrategyConformance:
                 assert fitted.result.status == "ok", f"{fitted.result.reason}\n{fitted.result.traceback}"
             batched = [self._predict(rehearsal, fitted) for fitted in together]
             for params, seed, fitted, mine in zip(settings, seeds, together, batched, strict=True):
-                alone = self._fitted(rehearsal, params, seed)
+                alone = rehearsal.fit_ok(params, seed)
                 assert fitted.result.seed == seed
                 assert fitted.result.examples_seen == alone.result.examples_seen, "examples are miscounted"
                 apart = distance(mine, self._predict(rehearsal, alone))
@@ -260,16 +259,11 @@ class StrategyConformance:
         assert supported, f"the strategy supports none of `tasks`: {'; '.join(map(str, reasons))}"
         return supported
 
-    def _fitted(self, rehearsal: Rehearsal, params: Mapping[str, Value] | None = None, seed: int = 0) -> Fitted:
-        fitted = rehearsal.fit(params, seed)
-        assert fitted.result.status == "ok", f"{fitted.result.reason}\n{fitted.result.traceback}"
-        return fitted
-
     def _saved(self, rehearsal: Rehearsal, folder: Path) -> tuple[Fitted, Path]:
         """Returns a fit and the folder with its saved predictor; skips if predictors cannot be saved."""
         if not self.saves:
             pytest.skip("predictors of this strategy cannot be saved (saves)")
-        fitted = self._fitted(rehearsal)
+        fitted = rehearsal.fit_ok()
         assert fitted.predictor is not None
         assert hasattr(fitted.predictor, "save"), "the predictor has no `save`: add it, or set `saves = False`"
         fitted.predictor.save(folder)

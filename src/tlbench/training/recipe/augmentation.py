@@ -1,8 +1,8 @@
-"""Plain augmentation of images: flips and shifts, drawn anew each time an image is read for training."""
+"""Images that are altered each time they are read for training; plain augmentation flips and shifts them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,15 +29,35 @@ def augmented(data: Data) -> Data:
     Raises:
         PluginError: The rows are no images.
     """
+    return altered_images(
+        data,
+        lambda images: _flipped(_shifted(images)),
+        "augmented",
+        f"augmentation flips and shifts images, and these rows have no {PIXELS}",
+    )
+
+
+def altered_images(data: Data, alter: Callable[[Tensor], Tensor], name: str, without_images: str) -> Data:
+    """Returns the data with images that are altered each time they are read, and are therefore never cached.
+
+    Args:
+        data: Rows whose batches have images.
+        alter: Returns altered images, both of shape (B, C, H, W); it may draw from torch's global generator.
+        name: What is added to the data's fingerprint.
+        without_images: The error message for rows that have no images.
+
+    Raises:
+        PluginError: When a batch is read: the rows are no images.
+    """
     collate = data.collate
 
     def collated(rows: Sequence[Any]) -> Batch:
         batch = collate(rows)
         if not isinstance(batch.get(PIXELS), Tensor):
-            raise PluginError(f"augmentation flips and shifts images, and these rows have no {PIXELS}")
-        return {**batch, PIXELS: _flipped(_shifted(batch[PIXELS]))}
+            raise PluginError(without_images)
+        return {**batch, PIXELS: alter(batch[PIXELS])}
 
-    return replace(data, collate=collated, augmented=True, shared=None, fingerprint=f"{data.fingerprint}/augmented")
+    return replace(data, collate=collated, augmented=True, shared=None, fingerprint=f"{data.fingerprint}/{name}")
 
 
 def _shifted(images: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ class ColourHistogram(Strategy):
     """
 
     name: ClassVar[str] = "colour-histogram"
+    family: ClassVar[str] = "baseline"
     paper: ClassVar[str] = (
         "Swain & Ballard 1991, doi:10.1007/BF00130487; as a baseline: Chapelle et al. 1999, doi:10.1109/72.788646"
     )

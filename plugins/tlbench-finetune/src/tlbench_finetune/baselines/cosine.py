@@ -42,6 +42,7 @@ class Cosine(Strategy):
 
     name: ClassVar[str] = "cosine"
     paper: ClassVar[str] = "Reimers & Gurevych 2019, arXiv:1908.10084"
+    family: ClassVar[str] = "frozen features"
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
         """Returns the reason why a task is not supported (no pairs of texts, or not two classes or a number)."""

@@ -42,6 +42,7 @@ class Lead(Strategy):
 
     name: ClassVar[str] = "lead"
     paper: ClassVar[str] = "See et al. 2017, arXiv:1704.04368 (the lead-3 baseline)"
+    family: ClassVar[str] = "baseline"
     uses_backbone: ClassVar[bool] = False
     is_baseline: ClassVar[bool] = True
 

@@ -37,6 +37,7 @@ class Majority(Strategy):
     """
 
     name: ClassVar[str] = "majority"
+    family: ClassVar[str] = "baseline"
     version: ClassVar[int] = 2
     uses_backbone: ClassVar[bool] = False
     is_baseline: ClassVar[bool] = True

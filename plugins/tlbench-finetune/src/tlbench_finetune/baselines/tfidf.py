@@ -22,6 +22,7 @@ class Tfidf(Strategy):
 
     name: ClassVar[str] = "tfidf"
     paper: ClassVar[str] = "Zhang et al. 2015, arXiv:1509.01626 (the TF-IDF baselines)"
+    family: ClassVar[str] = "baseline"
     uses_backbone: ClassVar[bool] = False
     is_baseline: ClassVar[bool] = True
 

@@ -24,6 +24,7 @@ class WordMajority(Strategy):
 
     name: ClassVar[str] = "word-majority"
     paper: ClassVar[str] = "Charniak et al. 1993, Equations for part-of-speech tagging, AAAI"
+    family: ClassVar[str] = "baseline"
     uses_backbone: ClassVar[bool] = False
     is_baseline: ClassVar[bool] = True
     knows_nothing: ClassVar[bool] = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tlbench import Backbone, Job, PluginError, Space, SpaceContext, Task, Value
 from tlbench.training import GradientStrategy
@@ -12,6 +13,8 @@ from tlbench_finetune.rates import rates
 @dataclass(frozen=True)
 class Finetuning(GradientStrategy):
     """Base class of the strategies that train weights of the backbone itself."""
+
+    family: ClassVar[str] = "all weights"
 
     def space(self, about: SpaceContext) -> Space:
         """Returns the search range of the learning rate."""

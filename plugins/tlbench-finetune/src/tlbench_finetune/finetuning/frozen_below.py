@@ -19,6 +19,7 @@ class PartialFinetune(TopStages):
 
     name: ClassVar[str] = "partial-finetune"
     paper: ClassVar[str] = "Yosinski et al. 2014, arXiv:1411.1792; Lee et al. 2019, arXiv:1911.03090"
+    family: ClassVar[str] = "part of the weights"
     stages: int = 2
     """Number of top stages to train."""
 
@@ -58,6 +59,7 @@ class HeadOnly(Finetuning):
 
     name: ClassVar[str] = "head-only"
     paper: ClassVar[str] = "Donahue et al. 2014, arXiv:1310.1531; Yosinski et al. 2014, arXiv:1411.1792"
+    family: ClassVar[str] = "frozen features"
 
     def space(self, about: SpaceContext) -> Space:
         """Returns a high learning-rate range for a new layer, or the fine-tuning range for a pretrained decoder."""

@@ -25,6 +25,7 @@ class GradualUnfreezing(Finetuning):
 
     name: ClassVar[str] = "gradual-unfreezing"
     paper: ClassVar[str] = "Howard & Ruder 2018, arXiv:1801.06146"
+    family: ClassVar[str] = "part of the weights"
 
     def fit(self, job: Job) -> Predictor:
         """Returns the fine-tuned model."""
@@ -61,6 +62,7 @@ class Surgical(Finetuning):
 
     name: ClassVar[str] = "surgical"
     paper: ClassVar[str] = "Lee et al. 2023, arXiv:2210.11466"
+    family: ClassVar[str] = "part of the weights"
     stages: str = "0"
     """The trained stages: one number, or the first and the last of a range, such as "1-2"."""
 

@@ -56,6 +56,7 @@ class FromScratch(Finetuning):
 
     name: ClassVar[str] = "from-scratch"
     paper: ClassVar[str] = "He et al. 2019, arXiv:1811.08883"
+    family: ClassVar[str] = "baseline"
     knows_nothing: ClassVar[bool] = True
 
     def space(self, about: SpaceContext) -> Space:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from tlbench import Backbone, Card, Example, Examples, Job, PluginError, SpaceContext, Task
 from tlbench.training import ClassWeighted
@@ -29,6 +29,8 @@ class ReadsPairs(ClassWeighted):
     (Conneau et al. 2017, arXiv:1705.02364; Reimers & Gurevych 2019, arXiv:1908.10084). They suit encoders that were
     trained to embed single texts, to which a row of two texts is foreign.
     """
+
+    family: ClassVar[str] = "frozen features"
 
     pairs: Literal["joined", "separate"] | None = None
     """How two texts are read: "joined" in one row, or "separate"; None to follow the backbone's card."""

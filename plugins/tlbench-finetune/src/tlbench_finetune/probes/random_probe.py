@@ -24,6 +24,7 @@ class RandomProbe(LinearProbe):
 
     name: ClassVar[str] = "random-probe"
     paper: ClassVar[str] = "Conneau et al. 2018, arXiv:1805.01070; Wieting & Kiela 2019, arXiv:1901.10444"
+    family: ClassVar[str] = "baseline"
     knows_nothing: ClassVar[bool] = True
 
     def resources(self, backbone: Backbone | None, task: Task) -> Resources:

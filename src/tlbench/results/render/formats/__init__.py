@@ -10,6 +10,7 @@ from tlbench.contracts.renderer import Renderer
 from tlbench.results.render.formats.critical_difference import CriticalDifference
 from tlbench.results.render.formats.csv import Csv
 from tlbench.results.render.formats.json import Json
+from tlbench.results.render.formats.label_efficiency import LabelEfficiency
 from tlbench.results.render.formats.markdown import Markdown
 from tlbench.results.render.formats.svg import Svg
 
@@ -39,6 +40,5 @@ class Terminal(Renderer):
         return text.getvalue()
 
 
-FORMATS: Mapping[str, Renderer] = {
-    renderer.name: renderer for renderer in (Terminal(), Markdown(), Csv(), Json(), Svg(), CriticalDifference())
-}
+_BUILT_IN = (Terminal(), Markdown(), Csv(), Json(), Svg(), CriticalDifference(), LabelEfficiency())
+FORMATS: Mapping[str, Renderer] = {renderer.name: renderer for renderer in _BUILT_IN}

@@ -12,8 +12,10 @@ from tlbench.contracts.renderer import Renderer
 from tlbench.results.render.escaping import is_invisible
 
 if TYPE_CHECKING:
-    from tlbench.results.render.page import Page, PageRow, Section
-    from tlbench.results.render.page_columns import Column
+    from tlbench.results.label_efficiency.curves import LearningCurve
+    from tlbench.results.render.curves.efficiency_section import EfficiencySection
+    from tlbench.results.render.page import Page, Section
+    from tlbench.results.render.page_columns import Column, PageRow
     from tlbench.results.render.published import PublishedRow
 
 FORMAT = 1
@@ -40,6 +42,7 @@ class Json(Renderer):
             "tasks": [_section(section) for section in page.sections],
             "summary_columns": _headings(page.summary_columns),
             "summary": [_values(line) for line in page.summary],
+            "label_efficiency": [_label_efficiency(section) for section in page.label_efficiency],
             "published": [_published(row) for row in page.published],
             "failures": [{"cell": one.title, "status": one.status, "reason": one.reason} for one in page.failures],
             "notes": dict(page.notes),
@@ -78,6 +81,38 @@ def _section(section: Section) -> dict[str, Any]:
             for line in section.lines
         ],
     }
+
+
+def _label_efficiency(section: EfficiencySection) -> dict[str, Any]:
+    return {
+        "task": section.task,
+        "metric": section.metric,
+        "curves": [
+            {**_names(curve), "points": [one._asdict() for one in curve.points]} for curve in section.curves.curves
+        ],
+        "saved": [
+            {
+                **_names(one.curve),
+                "reference": _names(one.reference),
+                "equal_scores": [
+                    {
+                        "examples": score.examples,
+                        "needed": score.needed._asdict(),
+                        "low": score.low._asdict(),
+                        "high": score.high._asdict(),
+                        "is_told_apart": score.is_told_apart,
+                    }
+                    for score in one.scores
+                ],
+            }
+            for one in section.saved
+        ],
+        "sentences": list(section.sentences),
+    }
+
+
+def _names(curve: LearningCurve) -> dict[str, str]:
+    return {"backbone": curve.backbone, "strategy": curve.strategy, "variant": curve.variant}
 
 
 def _published(row: PublishedRow) -> dict[str, Any]:

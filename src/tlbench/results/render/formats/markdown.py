@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from tlbench.contracts.renderer import Renderer
+from tlbench.results.render.curves.efficiency_section import EFFICIENCY_HEADING
 from tlbench.results.render.escaping import code_span, markdown_text
 from tlbench.results.render.published import HEADING, PUBLISHED
 from tlbench.results.render.value_texts import note_head
 
 if TYPE_CHECKING:
-    from tlbench.results.render.page import Failure, Page, PageRow, Section
-    from tlbench.results.render.page_columns import Column
+    from tlbench.results.render.curves.efficiency_section import EfficiencySection
+    from tlbench.results.render.page import Failure, Page, Section
+    from tlbench.results.render.page_columns import Column, PageRow
     from tlbench.results.render.published import PublishedRow
 
 
@@ -36,6 +38,7 @@ class Markdown(Renderer):
         for section in page.sections:
             if section.lines:
                 parts += _section(section, columns)
+        parts += _label_efficiency(page.label_efficiency)
         parts += _published(page.published)
         if page.failures:
             parts += ["## Without a score", "\n".join(_failure(one) for one in page.failures)]
@@ -69,6 +72,15 @@ def _cell(line: PageRow, column: Column) -> str:
     text = code_span(value.text) if column.is_name and value.value is not None else value.text
     text += f" ({value.note})" if value.note else ""
     return f"**{text}**" if line.is_best and column.name == "score" else text
+
+
+def _label_efficiency(sections: Sequence[EfficiencySection]) -> list[str]:
+    parts = [f"## {EFFICIENCY_HEADING}"] if sections else []
+    for section in sections:
+        parts += [f"### {code_span(section.task)}", f"{markdown_text(section.metric)}."]
+        parts.append(_table(section.lines, section.columns))
+        parts += ["\n".join(f"- {_text(sentence)}" for sentence in section.sentences)] if section.sentences else []
+    return parts
 
 
 def _published(rows: Sequence[PublishedRow]) -> list[str]:

@@ -10,11 +10,13 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from tlbench.results.render.formats.efficiency_table import efficiency_parts
 from tlbench.results.render.formats.published_table import published_parts
 from tlbench.results.render.value_texts import NOTHING, note_head
 
 if TYPE_CHECKING:
-    from tlbench.results.render.page import Failure, Page, PageRow, Section
+    from tlbench.results.render.page import Failure, Page, Section
+    from tlbench.results.render.page_columns import PageRow
 
 _MIN_NAME_WIDTH = 8
 _MAX_NAME_WIDTH = 32
@@ -66,6 +68,7 @@ class Leaderboard:
             yield Text("over all tasks", style="bold")
             yield _summary(page)
             yield from _hidden_count(page.summary_hidden)
+        yield from efficiency_parts(page.label_efficiency, options.max_width)
         yield from published_parts(page.published)
         yield from _failures(page.failures)
         yield from _hidden_count(page.failures_hidden)
