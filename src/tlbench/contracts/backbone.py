@@ -20,6 +20,22 @@ Pairs = Literal["joined", "separate"]
 
 
 @dataclass(frozen=True)
+class Vocabulary:
+    """What a language-modelling objective has to know of the rows that a text backbone reads."""
+
+    objective: Literal["masked", "causal"]
+    """Whether a token is predicted from the tokens on both sides, or from those before it."""
+    special: tuple[int, ...] = ()
+    """Ids of the tokens that stand for no text, such as padding and separators."""
+    mask: int | None = None
+    """Id of the token that replaces a masked one; None for `causal`."""
+    segments: bool = False
+    """Whether the model embeds which of two texts a token is from."""
+    ids: str = "input_ids"
+    """Key of the token ids in a batch, (B, T) int64."""
+
+
+@dataclass(frozen=True)
 class Card:
     """Facts about a backbone that are known without loading it; unknown ones are None or empty.
 
@@ -57,6 +73,8 @@ class Card:
     pairs: Pairs = "joined"
     """How frozen features of two texts are best computed: from one row that holds both texts, or separately from an
     embedding of each, as with sentence encoders. Probes follow it unless their option `pairs` says otherwise."""
+    vocabulary: Vocabulary | None = None
+    """What language modelling on the backbone's rows needs; None if it has no such objective or it is unknown."""
 
 
 class Backbone:

@@ -68,6 +68,7 @@ class HFBackbone(Backbone):
         For a model that is not on this machine, the card has little more than the source and revision.
         """
         from tlbench_hf.cards import read_card
+        from tlbench_hf.text.vocabulary import read_vocabulary
 
         unloaded = Card(source=self.source, revision=self.revision or "", on_disk=False)
         try:
@@ -85,6 +86,7 @@ class HFBackbone(Backbone):
             positions=self.max_length,
             trained_on=datasets_in(folder),
             pairs="separate" if is_sentence_encoder(folder) else "joined",
+            vocabulary=read_vocabulary(folder, _config(folder)),
         )
 
     def missing(self) -> str | None:

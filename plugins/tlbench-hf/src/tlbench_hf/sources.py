@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import os
 import re
 import shlex
 from collections.abc import Collection
@@ -18,12 +17,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from tlbench import UsageError
+from tlbench.catalog.data_roots import DATA_VARIABLE, data_roots
 from tlbench.catalog.hub_commits import cached_commit, newest_commit, repository_folder
 from tlbench_hf.foreign_files import refuse_foreign
 
 PACKAGE = "package:"
 DATA = "data:"
-DATA_VARIABLE = "TLBENCH_DATA"
 SEED = "seed:"
 """Prefix of the identifier of random weights; the seed follows the prefix."""
 POOLING = "1_Pooling/config.json"
@@ -206,9 +205,9 @@ def content(source: str, revision: str | None, folder: Path) -> str:
 
 
 def _data_folder(rest: str, revision: str | None) -> Path:
-    for root in os.environ.get(DATA_VARIABLE, "").split(os.pathsep):
-        folder = Path(root.strip()).expanduser() / rest
-        if root.strip() and (folder / "config.json").is_file():
+    for root in data_roots():
+        folder = root / rest
+        if (folder / "config.json").is_file():
             if revision is not None and digest(folder) != revision:
                 raise UsageError(f"{folder} has digest {digest(folder)}, not {revision}: name it hf:{folder} to use it")
             return folder
