@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from tlbench.contracts.errors import UsageError
 from tlbench.contracts.outputs import Output
 from tlbench.contracts.task import Examples, Modality
 
@@ -150,6 +152,18 @@ class Backbone:
         to the words or characters of the example.
         """
         raise NotImplementedError
+
+    def save(self, encoder: Encoder, folder: Path) -> str:
+        """Writes an encoder with its tokeniser or transform to files, and returns the name of the new backbone.
+
+        Args:
+            encoder: An encoder from `load`, whose weights may have been trained.
+            folder: An existing, empty folder.
+
+        Raises:
+            UsageError: Such backbones cannot be saved; this is the default.
+        """
+        raise UsageError(f"{self.name} cannot be saved as another backbone: its plugin has no form for it")
 
     def head(self, output: Output, encoder: Encoder) -> Head | None:
         """Returns a new head for this output; override it to provide a pretrained decoder.

@@ -111,6 +111,18 @@ class HFBackbone(Backbone):
             readout=self._readout(folder),
         )
 
+    def save(self, encoder: Encoder, folder: Path) -> str:
+        """Writes the model and its tokenizer as a transformers folder, and returns the name `hf:<folder>`.
+
+        Files of sentence-transformers are left out, since other weights may be no sentence encoder.
+        """
+        from tlbench_hf.loading import save_model
+
+        source = self._fetched_folder()
+        save_model(encoder.native, source, folder)
+        as_declared = self._readout(source) == default_readout(folder, _config(folder))
+        return f"hf:{folder}" + ("" if as_declared else f"[readout={self._readout(source)}]")
+
     def fetch(self) -> None:
         """Downloads the repository's files to the local hub cache, resuming an interrupted download.
 

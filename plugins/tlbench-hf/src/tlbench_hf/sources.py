@@ -34,7 +34,10 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TEXT_FILES = ("*.model", "*.txt", "*.json", POOLING)
 MODEL_CARD = "README.md"
 """The model's card, which no result depends on: it is fetched, but not hashed with the weights."""
-_INPUT_FILES = ("tokenizer.json", "vocab.*", "*.model", "preprocessor_config.json", "processor_config.json")
+INPUT_FILES = ("tokenizer.json", "vocab.*", "*.model", "preprocessor_config.json", "processor_config.json")
+"""Patterns of the files that a tokenizer or an image processor is read from; a model needs one of them."""
+INPUT_SETTINGS = (TOKENIZER, "special_tokens_map.json", "added_tokens.json", "merges.txt")
+"""Further files of a tokenizer, each of which may be missing."""
 _WEIGHTS = "model.safetensors"
 _MODEL_FILES = "config.json with safetensors weights"
 _INDEX = "model.safetensors.index.json"
@@ -233,7 +236,7 @@ def _missing_files(snapshot: Path, optional: Collection[str]) -> str | None:
     weights = weight_files(snapshot)
     if not ((snapshot / "config.json").is_file() and weights and all(path.is_file() for path in weights)):
         return _MODEL_FILES
-    if not any(path.is_file() for pattern in _INPUT_FILES for path in snapshot.glob(pattern)):
+    if not any(path.is_file() for pattern in INPUT_FILES for path in snapshot.glob(pattern)):
         return "tokenizer or image processor"
     # The hub cache keeps an empty file here for each file that the repository is known not to have.
     known_absent = snapshot.parents[1] / ".no_exist" / snapshot.name

@@ -1,4 +1,4 @@
-"""Corpora of plain text: a file or a folder of .txt files with a document on each line, pinned by a digest."""
+"""Corpora: a text file or a folder of .txt files with a document on each line, or images; pinned by a digest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from tlbench import DataError, Example, Examples, UsageError
+from tlbench import DataError, Example, Examples, ImageFile, UsageError
 from tlbench.catalog.data_roots import DATA_VARIABLE, data_roots
 from tlbench.catalog.package_files import sha256_of
 
@@ -80,6 +80,24 @@ def corpus_examples(text: str, longest: int | None, *, words: bool, pairs: bool,
     return Examples(
         Example(str(number), (tuple(piece.split()) if words else piece,)) for number, piece in enumerate(pieces)
     )
+
+
+def image_examples(text: str) -> tuple[str, Examples]:
+    """Returns the pinned name of a folder of images, and its images, with those of folders inside, as examples.
+
+    Raises:
+        UsageError: There is no such folder, or it has no image.
+        DataError: A file is no image that can be read.
+    """
+    place = _located(text)
+    if place is None or not place.is_dir():
+        raise UsageError(f"{text}: no such folder of images")
+    files = sorted(file for file in place.rglob("*") if file.suffix.lower() in ImageFile.suffixes)
+    if not files:
+        raise UsageError(f"{text}: no image in this folder")
+    images = [ImageFile.read(file, sha256_of(file)[:16]) for file in files]
+    examples = Examples(Example(str(number), (image,)) for number, image in enumerate(images))
+    return f"{text}@{examples.fingerprint[:12]}", examples
 
 
 def sentence_pairs(documents: Sequence[str], seed: int) -> list[tuple[tuple[str, str], int]]:
