@@ -43,5 +43,7 @@ def test_without_a_mask_token_there_is_no_masked_language_modelling(folder: Path
     # Older folders name it in a file of its own.
     (folder / "special_tokens_map.json").write_text(json.dumps({"mask_token": "[MASK]"}))
     assert read_vocabulary(folder, {"model_type": "bert"}) is not None
+    (folder / "tokenizer.json").write_text("[1, 2")
+    assert read_vocabulary(folder, {"model_type": "bert"}) is None
     (folder / "tokenizer.json").unlink()
     assert read_vocabulary(folder, {"model_type": "bert"}) is None

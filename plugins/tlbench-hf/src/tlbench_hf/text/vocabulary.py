@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,21 +19,21 @@ _SETTINGS = ("tokenizer_config.json", "special_tokens_map.json")
 def read_vocabulary(folder: Path, config: Mapping[str, Any]) -> Vocabulary | None:
     """Returns the vocabulary of the tokenizer in a model's folder.
 
-    None for a folder without tokenizer.json, an encoder whose tokenizer has no mask token (T5), and a family whose
-    attention is of neither kind (XLNet).
+    None for a folder without tokenizer.json or with a damaged one, an encoder whose tokenizer has no mask token (T5),
+    and a family whose attention is of neither kind (XLNet).
     """
     path = folder / _TOKENIZER
-    if not path.is_file():
-        return None
-    special = _special_tokens(path, path.stat().st_mtime_ns)
-    if writer(config) == "decoder":
-        return Vocabulary("causal", tuple(sorted(special.values())))
-    mask = special.get(_mask_token(folder))
-    # Only bidirectional families are read out by the mean.
-    if mask is None or READOUTS.get(str(config.get("model_type", ""))) != "mean":
-        return None
-    segments = (config.get("type_vocab_size") or 0) > 1
-    return Vocabulary("masked", tuple(sorted(special.values())), mask, segments)
+    # A card is shown in lists; what a damaged file breaks is said when the tokenizer is loaded.
+    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+        special = _special_tokens(path, path.stat().st_mtime_ns)
+        if writer(config) == "decoder":
+            return Vocabulary("causal", tuple(sorted(special.values())))
+        mask = special.get(_mask_token(folder))
+        # Only bidirectional families are read out by the mean.
+        if mask is not None and READOUTS.get(str(config.get("model_type", ""))) == "mean":
+            segments = (config.get("type_vocab_size") or 0) > 1
+            return Vocabulary("masked", tuple(sorted(special.values())), mask, segments)
+    return None
 
 
 @lru_cache(maxsize=16)
