@@ -24,7 +24,7 @@ The hooks are described in `tlbench.catalog.hookspecs`.
 """
 
 from tlbench.catalog.hookspecs import hookimpl
-from tlbench.contracts.backbone import Backbone, Card, Classifier
+from tlbench.contracts.backbone import Backbone, Card, Classifier, Vocabulary
 from tlbench.contracts.cell import Cell, Protocol
 from tlbench.contracts.errors import DataError, Diverged, FitEnded, PluginError, Pruned, TlbenchError, UsageError
 from tlbench.contracts.executor import (
@@ -121,6 +121,7 @@ __all__ = [
     "Trainable",
     "UsageError",
     "Value",
+    "Vocabulary",
     "WorkerLost",
     "carry_out",
     "carve",

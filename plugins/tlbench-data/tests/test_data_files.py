@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import constants
-from tlbench_data import places
 from tlbench_data.readers import Hub
 from tlbench_data.tasks.published_files import TableTask, fixed
 
 from tlbench import Classes, DataError, UsageError
+from tlbench.catalog.data_roots import DATA_VARIABLE
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -39,7 +39,7 @@ def _no_hub(tmp_path, monkeypatch):
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    monkeypatch.setenv(places.VARIABLE, f"{tmp_path / 'none'}:{tmp_path / 'data'}")
+    monkeypatch.setenv(DATA_VARIABLE, f"{tmp_path / 'none'}:{tmp_path / 'data'}")
     folder = tmp_path / "data" / "WEATHER"
     folder.mkdir(parents=True)
     return folder
@@ -64,9 +64,9 @@ def test_found_in_any_root_under_any_usual_name(root):
 @pytest.mark.parametrize("variable", [None, "", "/there/is/no/such/folder"])
 def test_missing_says_what_to_do(monkeypatch, variable):
     if variable is None:
-        monkeypatch.delenv(places.VARIABLE, raising=False)
+        monkeypatch.delenv(DATA_VARIABLE, raising=False)
     else:
-        monkeypatch.setenv(places.VARIABLE, variable)
+        monkeypatch.setenv(DATA_VARIABLE, variable)
     reason = Weather().missing()
     assert reason == (
         "weather is not here: set TLBENCH_DATA to a folder that holds weather/ (train.csv, test.csv), "
@@ -125,7 +125,7 @@ def write_tables(folder):
 
 
 def test_read_from_the_hub_cache_where_there_is_no_folder(tmp_path, monkeypatch):
-    monkeypatch.delenv(places.VARIABLE, raising=False)
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
     write_tables(snapshot(tmp_path))
     task = Weather()
     assert task.missing() is None
@@ -134,7 +134,7 @@ def test_read_from_the_hub_cache_where_there_is_no_folder(tmp_path, monkeypatch)
 
 
 def test_a_part_that_is_not_here_yet_is_missing(tmp_path, monkeypatch):
-    monkeypatch.delenv(places.VARIABLE, raising=False)
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
     folder = snapshot(tmp_path)
     write_tables(folder)
     (folder / "small" / "train-00001-of-00002.parquet").unlink()
@@ -142,7 +142,7 @@ def test_a_part_that_is_not_here_yet_is_missing(tmp_path, monkeypatch):
 
 
 def test_fetching_asks_the_hub_for_tables_alone(tmp_path, monkeypatch):
-    monkeypatch.delenv(places.VARIABLE, raising=False)
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
     asked = []
 
     def download(repository, **options):
@@ -166,7 +166,7 @@ def test_fetching_asks_the_hub_for_tables_alone(tmp_path, monkeypatch):
 
 
 def test_what_cannot_be_fetched_is_one_line(monkeypatch):
-    monkeypatch.delenv(places.VARIABLE, raising=False)
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
 
     def refuse(*args, **options):
         raise ConnectionError("no route\nto the hub")

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import constants
-from tlbench_data.places import VARIABLE
 from tlbench_data.tasks import tasks
 from tlbench_data.tasks.amazon import AmazonReviews
 from tlbench_data.tasks.dialogue_summaries import DialogSum, SamSum
@@ -22,13 +21,14 @@ from tlbench_data.tasks.reviews import AgNews, Imdb
 from tlbench_data.tasks.translation import Multi30k
 
 from tlbench import Answer, DataError
+from tlbench.catalog.data_roots import DATA_VARIABLE
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture(autouse=True)
 def root(tmp_path, monkeypatch):
-    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     return tmp_path
 

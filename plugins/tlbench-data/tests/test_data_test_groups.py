@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from tlbench_data.places import VARIABLE
 from tlbench_data.tasks.amazon import AmazonReviews
 from tlbench_data.tasks.published_files import fixed
 from tlbench_data.tasks.reading_comprehension import SquadDevParts
@@ -13,6 +12,7 @@ from tlbench_data.tasks.shared_texts import grouped_by_text
 
 from tlbench import DataError, Example, Examples
 from tlbench.catalog.catalog import Catalog
+from tlbench.catalog.data_roots import DATA_VARIABLE
 
 
 def test_pairs_that_share_a_text_are_one_group():
@@ -24,7 +24,7 @@ def test_pairs_that_share_a_text_are_one_group():
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
     return tmp_path
 
 

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import constants
-from tlbench_data.places import VARIABLE
 from tlbench_data.tasks.published_files import fixed
 from tlbench_glue.plugin import tlbench_tasks
 from tlbench_glue.real.glue_task import GlueTask
@@ -18,6 +17,7 @@ from tlbench_glue.real.pairs import Mnli, Mrpc, Qnli, Qqp, Rte, Stsb, Wnli
 from tlbench_glue.real.single import Cola, Sst2
 
 from tlbench import DataError, Examples, Scalar
+from tlbench.catalog.data_roots import DATA_VARIABLE
 from tlbench.testing.conformance import TaskConformance
 
 REAL = {task.name: task for task in tlbench_tasks() if isinstance(task, GlueTask)}
@@ -101,7 +101,7 @@ def test_all_nine_are_there():
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     return tmp_path
 

@@ -6,7 +6,6 @@ from random import Random
 
 import numpy as np
 import pytest
-from tlbench_data.places import VARIABLE
 from tlbench_data.tasks.published_files import fixed
 from tlbench_glue.lite.cola import ColaLite
 from tlbench_glue.lite.draw import is_held_out, template
@@ -16,6 +15,8 @@ from tlbench_glue.lite.rte import RteLite
 from tlbench_glue.lite.sst2 import Sst2Lite
 from tlbench_glue.lite.stsb import StsbLite
 from tlbench_glue.real.pairs import Rte
+
+from tlbench.catalog.data_roots import DATA_VARIABLE
 
 TASKS = {task.name: task for task in (ColaLite(), Sst2Lite(), MrpcLite(), RteLite(), StsbLite())}
 
@@ -70,7 +71,7 @@ def test_hypotheses_of_one_premise_are_one_group(tmp_path, monkeypatch):
     class Small(Rte):
         sizes = fixed()
 
-    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
     rows = [("p", "h0"), ("p", "h1"), ("q", "h2")]
     lines = ["index\tsentence1\tsentence2\tlabel", *(f"{i}\t{a}\t{b}\tentailment" for i, (a, b) in enumerate(rows))]
     for name in ("train.tsv", "dev.tsv"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -158,6 +158,16 @@ class Catalog:
             except (Exception, SystemExit):
                 _log.warning("the schemes of %s cannot be listed", plugin.title, exc_info=True)
         return tuple(sorted(forms))
+
+    def commands(self) -> dict[str, Callable[..., None]]:
+        """Returns the functions of the commands that plugins add, by name; of two with one name, the first plugin's."""
+        commands: dict[str, Callable[..., None]] = {}
+        for plugin, function in self._discovery.hooks("tlbench_commands"):
+            try:
+                commands = {**function(), **commands}
+            except (Exception, SystemExit):
+                _log.warning("the commands of %s cannot be listed", plugin.title, exc_info=True)
+        return commands
 
     def suite(self, name: str) -> Path:
         """Returns the path of a suite file, given its name or its path.

@@ -29,7 +29,7 @@ tlbench's own executors and renderers are registered by these hooks too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pluggy
@@ -135,6 +135,16 @@ def tlbench_suggest(kind: str, name: str) -> Iterable[str]:
     Args:
         kind: "backbone", "task" or "strategy".
         name: The unknown name, without parameters.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def tlbench_commands() -> Mapping[str, Callable[..., None]]:
+    """Called for `tlbench --help` and for a command that is not tlbench's own. Returns functions by command name.
+
+    typer reads arguments and options from the function's parameters, and the help text from its docstring. A mistake of
+    the user is a `UsageError`. A plugin cannot replace a command of tlbench.
     """
     raise NotImplementedError
 

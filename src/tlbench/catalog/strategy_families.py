@@ -13,7 +13,7 @@ FAMILIES: Mapping[str, str] = {
     "part of the weights": "Part of the weights",
     "new weights": "New weights beside frozen ones",
     "all weights": "All of the weights",
-    "pre-training": "Further pre-training",
+    "pre-training": "Without labels first",
     "teacher": "From a larger backbone",
     "other tasks": "From other tasks",
     "unlabelled": "With unlabelled examples",

@@ -21,8 +21,8 @@ from tlbench.cli.browsing import commands as browsing
 from tlbench.cli.checking import check_command
 from tlbench.cli.recorded import board_command, delete_command
 from tlbench.cli.shell import verbosity
-from tlbench.cli.shell.command_group import CommandGroup
 from tlbench.cli.shell.completion import complete_names
+from tlbench.cli.shell.plugin_commands import ExtensibleGroup
 from tlbench.contracts.errors import UsageError
 from tlbench.system.standard_streams import end_of_pipe, prepare_streams
 from tlbench.system.stop_signals import exit_status, stop_on_signals
@@ -32,7 +32,7 @@ EXIT_STATUS = (
     " 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP: what is finished is kept; 141 the reader of a pipe has closed it."
 )
 app = typer.Typer(
-    cls=CommandGroup,
+    cls=ExtensibleGroup,
     epilog=EXIT_STATUS,
     no_args_is_help=True,
     # Help texts have brackets, as in name[key=value], which rich would read as markup.

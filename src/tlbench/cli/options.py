@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from tlbench.catalog.catalog import Catalog
+from tlbench.catalog.data_roots import DATA_VARIABLE
 from tlbench.cli.shell.completion import complete_suite
 from tlbench.cli.shell.name_options import named
 from tlbench.contracts.cell import Final, Plan, Pruner, Sampler
@@ -28,7 +29,6 @@ from tlbench.system.machine import gpu_memory_bytes, gpus, memory_bytes
 
 OUT_VARIABLE = "TLBENCH_OUT"
 DEFAULT_OUT = "tlbench-results"
-DATA_VARIABLE = "TLBENCH_DATA"
 
 _SELECTS = "A name in the suite selects its cells, another name replaces the axis, +NAME adds to it. Repeatable."
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from tlbench.contracts.errors import UsageError
 from tlbench.contracts.outputs import Output
 from tlbench.contracts.task import Examples, Modality
 
@@ -20,6 +22,22 @@ if TYPE_CHECKING:
 
 Pairs = Literal["joined", "separate"]
 """How an encoder reads two texts: together in one row, or each in a row of its own."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a language-modelling objective has to know of the rows that a text backbone reads."""
+
+    objective: Literal["masked", "causal"]
+    """Whether a token is predicted from the tokens on both sides, or from those before it."""
+    special: tuple[int, ...] = ()
+    """Ids of the tokens that stand for no text, such as padding and separators."""
+    mask: int | None = None
+    """Id of the token that replaces a masked one; None for `causal`."""
+    segments: bool = False
+    """Whether the model embeds which of two texts a token is from."""
+    ids: str = "input_ids"
+    """Key of the token ids in a batch, (B, T) int64."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +81,8 @@ class Card:
     classes: tuple[str, ...] = ()
     """The class names of the classifier in the checkpoint, such as ("entailment", "neutral", "contradiction"), in index
     order; empty if the weights are those of an encoder alone."""
+    vocabulary: Vocabulary | None = None
+    """What language modelling on the backbone's rows needs; None if it has no such objective or it is unknown."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +168,18 @@ class Backbone:
         to the words or characters of the example.
         """
         raise NotImplementedError
+
+    def save(self, encoder: Encoder, folder: Path) -> str:
+        """Writes an encoder with its tokeniser or transform to files, and returns the name of the new backbone.
+
+        Args:
+            encoder: An encoder from `load`, whose weights may have been trained.
+            folder: An existing, empty folder.
+
+        Raises:
+            UsageError: Such backbones cannot be saved; this is the default.
+        """
+        raise UsageError(f"{self.name} cannot be saved as another backbone: its plugin has no form for it")
 
     def head(self, output: Output, encoder: Encoder) -> Head | None:
         """Returns a new head for this output; override it to provide a pretrained decoder.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-from tlbench.contracts.backbone import Backbone, Card
+from tlbench.contracts.backbone import Backbone, Card, Vocabulary
 from tlbench.contracts.errors import Diverged
 from tlbench.contracts.fits.about import SpaceContext
 from tlbench.contracts.fits.job import Job
@@ -31,6 +31,8 @@ CUES = {
 OPENINGS = ("the", "a", "this", "that", "each", "our", "her", "his", "their", "my")
 SUBJECTS = ("film", "song", "book", "play", "dance", "story", "painting", "poem", "garden", "meal", "lamp", "chair")
 ENDINGS = ("today", "tonight", "again", "indeed", "overall", "still", "here", "there", "somehow", "really")
+MASK = 1023
+"""Id of the toy backbone's mask token: that of a word which no toy sentence has."""
 GIVE_UP = 2000
 """Number of consecutive sentences that are not new or not in the split, after which generation fails."""
 Sentence: TypeAlias = Callable[[random.Random, int], tuple[tuple[Any, ...], Any, str]]
@@ -53,7 +55,11 @@ class ToyBackbone(Backbone):
 
     def card(self) -> Card:
         """Returns the toy's metadata."""
-        return Card(family="toy", width=self.width, stages=self.blocks, licence="Apache-2.0", source="generated")
+        vocabulary = Vocabulary("masked", special=(0, 1), mask=MASK, ids="ids")
+        return Card(
+            family="toy", width=self.width, stages=self.blocks, licence="Apache-2.0", source="generated",
+            vocabulary=vocabulary,
+        )  # fmt: skip
 
     def load(self, *, pretrained: bool = True) -> ToyEncoder:
         """Returns the encoder, with weights from torch's global generator if not `pretrained`."""

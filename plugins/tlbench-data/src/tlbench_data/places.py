@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
-VARIABLE = "TLBENCH_DATA"
-
-
-def roots() -> tuple[Path, ...]:
-    """Returns the folders of `TLBENCH_DATA` in order; empty if the variable is not set."""
-    parts = os.environ.get(VARIABLE, "").split(os.pathsep)
-    return tuple(Path(part).expanduser() for part in parts if part.strip())
+from tlbench.catalog.data_roots import DATA_VARIABLE, data_roots
 
 
 def find(folders: Iterable[str], files: Iterable[Iterable[str]] = ()) -> Path | None:
-    """Returns the first of the folders, below any of the `roots`, that has all the files, or None.
+    """Returns the first of the folders, below any of the data roots, that has all the files, or None.
 
     Args:
         folders: Paths relative to a root, such as `glue/CoLA` or `CoLA`.
         files: The alternative names of each required file.
     """
     needed = [tuple(names) for names in files]
-    for root in roots():
+    for root in data_roots():
         for folder in folders:
             candidate = root / folder
             if candidate.is_dir() and all(pick(candidate, names) for names in needed):
@@ -39,4 +32,4 @@ def pick(folder: Path, names: Iterable[str]) -> Path | None:
 def advice(task: str, folder: str, files: Iterable[str], fetchable: bool = False) -> str:
     """Returns one line on which files are missing and how to get them."""
     fetch = f", or run `tlbench fetch --task {task}`" if fetchable else ""
-    return f"{task} is not here: set {VARIABLE} to a folder that holds {folder}/ ({', '.join(files)}){fetch}"
+    return f"{task} is not here: set {DATA_VARIABLE} to a folder that holds {folder}/ ({', '.join(files)}){fetch}"

@@ -68,6 +68,7 @@ class HFBackbone(Backbone):
         For a model that is not on this machine, the card has little more than the source and revision.
         """
         from tlbench_hf.cards import read_card
+        from tlbench_hf.text.vocabulary import read_vocabulary
 
         unloaded = Card(source=self.source, revision=self.revision or "", on_disk=False)
         try:
@@ -85,6 +86,7 @@ class HFBackbone(Backbone):
             positions=self.max_length,
             trained_on=datasets_in(folder),
             pairs="separate" if is_sentence_encoder(folder) else "joined",
+            vocabulary=read_vocabulary(folder, _config(folder)),
         )
 
     def missing(self) -> str | None:
@@ -108,6 +110,18 @@ class HFBackbone(Backbone):
             depth=self.depth,
             readout=self._readout(folder),
         )
+
+    def save(self, encoder: Encoder, folder: Path) -> str:
+        """Writes the model and its tokenizer as a transformers folder, and returns the name `hf:<folder>`.
+
+        Files of sentence-transformers are left out, since other weights may be no sentence encoder.
+        """
+        from tlbench_hf.loading import save_model
+
+        source = self._fetched_folder()
+        save_model(encoder.native, source, folder)
+        as_declared = self._readout(source) == default_readout(folder, _config(folder))
+        return f"hf:{folder}" + ("" if as_declared else f"[readout={self._readout(source)}]")
 
     def fetch(self) -> None:
         """Downloads the repository's files to the local hub cache, resuming an interrupted download.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from tlbench.modeling.stages.staged_encoder import Convention, StagedEncoder
 from tlbench_hf.blocks import cut, find_blocks
 from tlbench_hf.families import ENCODER_DECODERS
 from tlbench_hf.foreign_files import refuse_foreign_parts
+from tlbench_hf.sources import INPUT_FILES, INPUT_SETTINGS
 from tlbench_hf.text.text_convention import TextConvention
 from tlbench_hf.weight_headers import TABLES, stored_tensors
 
@@ -67,6 +69,15 @@ def load_encoder(
         if depth is None:
             raise
         raise UsageError(f"{title}: {type(native).__name__} does not run with {depth} blocks: {error}") from error
+
+
+def save_model(native: Any, source: Path, folder: Path) -> None:
+    """Writes a model's configuration and weights, and copies the tokenizer or image processor of its source folder."""
+    with quiet():
+        native.save_pretrained(folder)
+    for pattern in (*INPUT_FILES, *INPUT_SETTINGS):
+        for file in source.glob(pattern):
+            shutil.copyfile(file, folder / file.name)
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import os
 import re
 import shlex
 from collections.abc import Collection
@@ -18,12 +17,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from tlbench import UsageError
+from tlbench.catalog.data_roots import DATA_VARIABLE, data_roots
 from tlbench.catalog.hub_commits import cached_commit, newest_commit, repository_folder
 from tlbench_hf.foreign_files import refuse_foreign
 
 PACKAGE = "package:"
 DATA = "data:"
-DATA_VARIABLE = "TLBENCH_DATA"
 SEED = "seed:"
 """Prefix of the identifier of random weights; the seed follows the prefix."""
 POOLING = "1_Pooling/config.json"
@@ -35,7 +34,10 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TEXT_FILES = ("*.model", "*.txt", "*.json", POOLING)
 MODEL_CARD = "README.md"
 """The model's card, which no result depends on: it is fetched, but not hashed with the weights."""
-_INPUT_FILES = ("tokenizer.json", "vocab.*", "*.model", "preprocessor_config.json", "processor_config.json")
+INPUT_FILES = ("tokenizer.json", "vocab.*", "*.model", "preprocessor_config.json", "processor_config.json")
+"""Patterns of the files that a tokenizer or an image processor is read from; a model needs one of them."""
+INPUT_SETTINGS = (TOKENIZER, "special_tokens_map.json", "added_tokens.json", "merges.txt")
+"""Further files of a tokenizer, each of which may be missing."""
 _WEIGHTS = "model.safetensors"
 _MODEL_FILES = "config.json with safetensors weights"
 _INDEX = "model.safetensors.index.json"
@@ -206,9 +208,9 @@ def content(source: str, revision: str | None, folder: Path) -> str:
 
 
 def _data_folder(rest: str, revision: str | None) -> Path:
-    for root in os.environ.get(DATA_VARIABLE, "").split(os.pathsep):
-        folder = Path(root.strip()).expanduser() / rest
-        if root.strip() and (folder / "config.json").is_file():
+    for root in data_roots():
+        folder = root / rest
+        if (folder / "config.json").is_file():
             if revision is not None and digest(folder) != revision:
                 raise UsageError(f"{folder} has digest {digest(folder)}, not {revision}: name it hf:{folder} to use it")
             return folder
@@ -234,7 +236,7 @@ def _missing_files(snapshot: Path, optional: Collection[str]) -> str | None:
     weights = weight_files(snapshot)
     if not ((snapshot / "config.json").is_file() and weights and all(path.is_file() for path in weights)):
         return _MODEL_FILES
-    if not any(path.is_file() for pattern in _INPUT_FILES for path in snapshot.glob(pattern)):
+    if not any(path.is_file() for pattern in INPUT_FILES for path in snapshot.glob(pattern)):
         return "tokenizer or image processor"
     # The hub cache keeps an empty file here for each file that the repository is known not to have.
     known_absent = snapshot.parents[1] / ".no_exist" / snapshot.name

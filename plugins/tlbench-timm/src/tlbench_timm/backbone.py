@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench import Backbone, Card, Examples, Output, UsageError
+from tlbench.catalog.names import quoted
 from tlbench_timm import sources
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor, nn
 
     from tlbench.modeling.data import Data
@@ -130,6 +133,16 @@ class TimmBackbone(ImageBackbone):
         """
         if self.weights is None:
             sources.fetched_file(self.architecture, self.revision)
+
+    def save(self, encoder: Encoder, folder: Path) -> str:
+        """Writes the weights as safetensors, and returns the name `timm:<architecture>[weights=<file>]`."""
+        from safetensors.torch import save_file
+
+        file = folder / "model.safetensors"
+        tensors = encoder.native.state_dict()
+        save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, file)
+        size = f"size={self.size}," if self.size is not None else ""
+        return f"timm:{self.architecture}[{size}weights={quoted(str(file))}]"
 
     def data_config(self) -> Mapping[str, Any]:
         """Returns timm's data config for these weights, at the chosen size.

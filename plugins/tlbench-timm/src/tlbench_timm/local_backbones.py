@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench import Card, UsageError
+from tlbench.catalog.data_roots import DATA_VARIABLE
 from tlbench.catalog.package_files import sha256_of
 from tlbench_timm import sources
 from tlbench_timm.backbone import ImageBackbone
@@ -41,7 +42,7 @@ class LocalBackbone(ImageBackbone):
         """
         path = sources.local_file(self.file)
         if path is None:
-            raise UsageError(f"{self.name}: set {sources.VARIABLE} to a folder that holds {self.file}")
+            raise UsageError(f"{self.name}: set {DATA_VARIABLE} to a folder that holds {self.file}")
         return path
 
     def verified(self) -> Path:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 from tlbench import UsageError
+from tlbench.catalog.data_roots import data_roots
 from tlbench.catalog.package_files import sha256_of
 
-VARIABLE = "TLBENCH_DATA"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TIMEOUT_SECONDS = 10
 _FILE = "model.safetensors"
@@ -52,8 +51,7 @@ def digest_of(file: Path) -> str:
 
 def local_file(parts: str) -> Path | None:
     """Returns the first file with this relative path in the folders of `TLBENCH_DATA`, or None if there is none."""
-    roots = [root for root in os.environ.get(VARIABLE, "").split(os.pathsep) if root.strip()]
-    return next((file for root in roots if (file := Path(root).expanduser() / parts).is_file()), None)
+    return next((file for root in data_roots() if (file := root / parts).is_file()), None)
 
 
 def cached_file(architecture: str, revision: str | None, filename: str = _FILE) -> Path | None:

@@ -99,6 +99,13 @@ class HFVision(Backbone):
             find=find_blocks,
         )
 
+    def save(self, encoder: Encoder, folder: Path) -> str:
+        """Writes the model and its image processor as a transformers folder, and returns the name `hf:<folder>`."""
+        from tlbench_hf.loading import save_model
+
+        save_model(encoder.native, fetched_folder(self.source, self.revision), folder)
+        return f"hf:{folder}" + (f"[readout={self.readout}]" if self.readout else "")
+
     def fetch(self) -> None:
         """Downloads the repository's files to the local hub cache.
 

@@ -1,0 +1,1 @@
+"""Self-supervised adaptation of a backbone before supervised training: language modelling and contrastive learning."""

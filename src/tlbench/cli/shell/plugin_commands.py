@@ -1,0 +1,42 @@
+"""The group of all commands: tlbench's own, and those that plugins add by the hook `tlbench_commands`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from tlbench.cli.shell import verbosity
+from tlbench.cli.shell.command_group import CommandGroup
+
+
+class ExtensibleGroup(CommandGroup):
+    """A group whose commands come from plugins too, which are looked up only if they may be needed."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Returns the command of this name, or None if there is none."""
+        own = super().get_command(ctx, cmd_name)
+        if own is not None:
+            return own
+        function = _functions().get(cmd_name)
+        return None if function is None else _command(cmd_name, function)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Returns the names of all commands, tlbench's own first."""
+        own: list[str] = super().list_commands(ctx)
+        return [*own, *sorted(_functions().keys() - {*own})]
+
+
+def _functions() -> dict[str, Callable[..., None]]:
+    from tlbench.catalog.catalog import Catalog
+
+    return Catalog.discover().commands()
+
+
+def _command(name: str, function: Callable[..., None]) -> Any:
+    app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+    app.command(name)(function)
+    command: Any = typer.main.get_command(app)
+    command.params.extend(verbosity.options())
+    return command
