@@ -54,7 +54,7 @@ from tlbench.contracts.outputs import (
 from tlbench.contracts.record import FitResult, Record
 from tlbench.contracts.renderer import Renderer
 from tlbench.contracts.resources import Resources, Trainable
-from tlbench.contracts.space import Choice, Float, Int, Space, Value
+from tlbench.contracts.space import Choice, Float, Int, Space, Value, When
 from tlbench.contracts.strategy import Job, LoadedBackbone, OtherTask, Predictor, SpaceContext, Strategy, TaskInfo
 from tlbench.contracts.task import Example, Examples, SplitName, Task
 from tlbench.data.carving import carve, divide
@@ -115,6 +115,7 @@ __all__ = [
     "Trainable",
     "UsageError",
     "Value",
+    "When",
     "WorkerLost",
     "carry_out",
     "carve",

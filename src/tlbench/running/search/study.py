@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tlbench.contracts.cell import Protocol, Sampler
 from tlbench.contracts.record import FitResult
-from tlbench.contracts.space import Choice, Domain, Space, Value, is_fixed
+from tlbench.contracts.space import Choice, Domain, Space, Value, existing, is_complete, is_fixed
 from tlbench.running.search import pruners
 from tlbench.running.search.grid import grid
 from tlbench.running.search.lag_window import LagWindow
@@ -128,7 +128,7 @@ class Search:
             return None
         sampled = self._sample(number, visible)
         # In the order of the space, which is the order of columns and of identities.
-        params = {name: sampled[name] if name in sampled else self._fixed[name] for name in self._space}
+        params = existing(self._space, {**self._fixed, **sampled})
         if self._rule is not None:
             # The rule gets trials in order of their numbers, and only those in the lag window, so that thresholds do
             # not depend on which fit happened to finish first.
@@ -222,9 +222,9 @@ class Search:
             return self._grid[number]
         if not self._free:
             return {}
-        if self.total == 1 and len(self._first) == len(self._free):
+        if self.total == 1 and is_complete(self._free, self._first):
             # One trial with all params given: nothing to sample, and so no Optuna to import.
-            return dict(self._first)
+            return existing(self._free, self._first)
         if self._sampler is None:
             # Imported late: a grid, or a search that has all its results, needs no Optuna.
             from tlbench.running.search.samplers import ParamsSampler
