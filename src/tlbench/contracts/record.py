@@ -79,6 +79,9 @@ class FitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     repeats: int | None = None
     """Number of the earlier trial of this search with the same params, whose result this is; None if the trial was
     fitted itself. A repeated trial has no costs of its own: its times and `examples_seen` are 0."""
+    stop_part: int | None = None
+    """The part of a whole fit after which this one was to stop (`Fit.stop_part`), at which it is `pruned`; None for a
+    fit without such a limit. A fit that is `ok` has run whole, because its strategy did not report in between."""
 
 
 PAID = ("fit_seconds", "setup_paid_seconds", "encode_paid_seconds", "validate_seconds")
@@ -249,7 +252,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     without loading the task's plugin."""
     best_params: dict[str, Value] = {}
     trials: tuple[FitResult, ...] = ()
-    """All fits of the search; empty if there was no search, because the params were known beforehand."""
+    """All fits of the search; empty if there was no search, because the params were known beforehand. Under a pruner by
+    rungs a trial may have several, the shortest first."""
     trials_planned: int | None = None
     """Number of trials that the search would have had; None unless the time limit stopped it before the last one."""
     fits: tuple[FitResult, ...] = ()
@@ -295,6 +299,13 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     interruption."""
 
     @property
+    def longest_trials(self) -> tuple[FitResult, ...]:
+        """One fit of each trial: the longest."""
+        if all(trial.stop_part is None for trial in self.trials):
+            return self.trials
+        return tuple({trial.trial: trial for trial in self.trials}.values())
+
+    @property
     def distinct_settings(self) -> int:
         """Number of different settings of the hyperparameters among the trials."""
         return len({self.cell.fit_id(trial.params, trial.seed) for trial in self.trials})
@@ -303,4 +314,4 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def ended_early(self) -> bool:
         """Whether the search ended before the last trial, because every setting had been tried."""
         was_stopped = self.trials_planned is not None
-        return self.status == "ok" and not was_stopped and 0 < len(self.trials) < self.cell.protocol.trials
+        return self.status == "ok" and not was_stopped and 0 < len(self.longest_trials) < self.cell.protocol.trials
