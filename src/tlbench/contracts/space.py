@@ -152,7 +152,8 @@ def checked(space: Mapping[str, Any]) -> Space:
         if not isinstance(domain, Float | Int | Choice):
             hint = f": unpack it, as **{type(domain).__name__}(...)" if isinstance(domain, When) else ""
             raise PluginError(f"space()[{name!r}] is a {type(domain).__name__}, not Float, Int or Choice{hint}")
-    return {name: _with_conditions(domain, _conditions(name, space, ())) for name, domain in space.items()}
+    domains = dict(space)
+    return {name: _with_conditions(domain, _conditions(name, domains, ())) for name, domain in domains.items()}
 
 
 def narrow(space: Space, overrides: Mapping[str, Override]) -> Space:

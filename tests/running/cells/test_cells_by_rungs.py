@@ -6,6 +6,7 @@ import pytest
 
 from tlbench.cli.recorded.show_cell import lengths_text, search_text
 from tlbench.contracts.cell import Protocol
+from tlbench.running.cells import cell_run
 from tlbench.running.cells.trials import CellSearch
 from tlbench.testing.jobs import Rehearsal
 from tlbench.testing.toys import ToyBackbone, ToyTask
@@ -95,6 +96,33 @@ def test_a_strategy_that_reports_nothing_runs_whole_and_show_says_so(runs):
     assert lengths_text(record) == (
         "9 fits: 9 whole; the strategy reports no scores during a fit, so a fit cannot be stopped early"
     )
+
+
+def test_fits_in_one_pass_run_whole_and_show_says_so(counted):
+    record = counted.one("together", trials=4, sampler="random", pruner="halving-rungs")
+    assert {(one.status, one.stop_part) for one in record.trials} == {("ok", None)}
+    assert lengths_text(record).startswith(
+        "4 fits: all whole; too few trials for rungs, or a strategy that fits several"
+    )
+    assert lengths_text(counted.one("counting", trials=2)) == ""
+
+
+def test_a_time_limit_ends_a_search_with_the_whole_fits_that_it_has(runs, monkeypatch):
+    tell = CellSearch.tell
+
+    def late(self, results):
+        tell(self, results)
+        if results[0].status == "ok":
+            # From the first whole fit on, no time is left for another one.
+            monkeypatch.setattr(cell_run, "next_seconds", lambda trials: 1e9)
+
+    monkeypatch.setattr(CellSearch, "tell", late)
+    protocol = {**HALVING, "trials": 17, "pruner": "hyperband-rungs", "max_seconds": 1e6}
+    record = runs.one("head-only", **protocol)
+    (whole,) = [one for one in record.trials if one.status == "ok"]
+    assert (record.status, record.best_params) == ("ok", whole.params)
+    assert record.trials_planned == 17
+    assert record.reason.startswith("stopped after ")
 
 
 def test_a_longer_search_takes_over_the_fits_of_a_shorter_one(runs, record):

@@ -12,6 +12,7 @@ from tlbench.cli.plan import protocol_text
 from tlbench.cli.recorded.selection_facts import record_json, selection_facts
 from tlbench.cli.text_tables import console, print_facts
 from tlbench.contracts.errors import StoreError, UnknownName
+from tlbench.contracts.executor import RUNG_PRUNERS
 from tlbench.contracts.record import Record
 from tlbench.contracts.resources import Resources
 from tlbench.modeling.disk.cache_settings import size_text
@@ -124,8 +125,10 @@ def search_text(record: Record) -> str:
 def lengths_text(record: Record) -> str:
     """Returns how many fits of a search by rungs had each length; empty for other searches."""
     fits = [trial for trial in record.trials if trial.repeats is None]
-    if all(trial.stop_part is None for trial in fits):
+    if record.cell.protocol.pruner not in RUNG_PRUNERS or not fits:
         return ""
+    if all(trial.stop_part is None for trial in fits):
+        return f"{len(fits)} fits: all whole; too few trials for rungs, or a strategy that fits several in one pass"
     counts = Counter(0 if trial.status == "ok" else trial.stop_part or 0 for trial in fits)
     text = ", ".join(
         f"{counts[part]} of 1/{part}" if part else f"{counts[part]} whole" for part in sorted(counts)[::-1]

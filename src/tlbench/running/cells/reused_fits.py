@@ -182,7 +182,7 @@ def _sameness(result: FitResult) -> set[int | None]:
     A fit of some length is known by its part, with a minus sign. A fit that thresholds pruned has its trial's number,
     since another trial with the same params might not be pruned. A whole fit has None.
     """
-    length = set() if result.stop_part is None else {-result.stop_part}
+    length: set[int | None] = set() if result.stop_part is None else {-result.stop_part}
     if result.status == "ok" or not length:
         return {*length, result.trial if result.status == "pruned" else None}
     return length
