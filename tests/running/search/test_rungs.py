@@ -18,15 +18,16 @@ from tlbench.running.search.rungs import Brackets, bracket_schedule, bracket_siz
 WHOLE = 81
 
 
-def test_hyperband_has_the_brackets_of_the_paper():
-    # Table 1 of Li et al. 2018 (JMLR 18) has R = 81 and eta = 3, so four rungs below a whole fit.
+def test_hyperband_has_the_brackets_of_the_papers_algorithm():
+    # Worked out by hand from algorithm 1 of Li et al. 2018 with R = 81 and eta = 3, so four rungs below a whole fit:
+    # n = ceil(5 / (s + 1) * 3^s) trials, of which each rung keeps a third, rounded down.
     sizes = bracket_sizes(4)
     assert {s: rung_sizes(n, s) for s, n in sizes.items()} == {
         4: [81, 27, 9, 3, 1], 3: [34, 11, 3, 1], 2: [15, 5, 1], 1: [8, 2], 0: [5],
     }  # fmt: skip
     assert [WHOLE // (part or 1) for part in parts(4)] == [1, 3, 9, 27, 81]
     assert Counter(bracket_schedule(4)) == sizes
-    # A bracket of successive halving costs about as much at each rung, and each bracket about as much as the others.
+    # The bracket with the most trials costs as much at each rung.
     assert [n * WHOLE // (part or 1) for n, part in zip(rung_sizes(81, 4), parts(4), strict=True)] == [81] * 5
 
 
