@@ -58,7 +58,7 @@ from tlbench.contracts.outputs import (
 from tlbench.contracts.record import FitResult, Record
 from tlbench.contracts.renderer import Renderer
 from tlbench.contracts.resources import Resources, Trainable
-from tlbench.contracts.space import Choice, Float, Int, Space, Value
+from tlbench.contracts.space import Choice, Float, Int, Space, Value, When
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Example, Examples, SplitName, Task
 from tlbench.data.carving import carve, divide
@@ -122,6 +122,7 @@ __all__ = [
     "UsageError",
     "Value",
     "Vocabulary",
+    "When",
     "WorkerLost",
     "carry_out",
     "carve",

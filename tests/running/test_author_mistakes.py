@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from tlbench import Float, When
 from tlbench.testing.toys import ToyBackbone, ToyFit
 
 
@@ -33,6 +34,7 @@ def test_a_predictor_that_returns_no_predictions(runs, monkeypatch):
     [
         ({"lr": (0.1, 1.0)}, "space()['lr'] is a tuple, not Float, Int or Choice"),
         (None, "space() returned NoneType, not a dict"),
+        (When("optimizer", "sgd", momentum=Float(0.5, 0.99)), "depends on 'optimizer', which the space lacks"),
     ],
 )
 def test_a_space_of_something_else(runs, monkeypatch, space, reason):

@@ -3,6 +3,7 @@ from __future__ import annotations
 from tlbench.testing.conformance import BackboneConformance, StrategyConformance, TaskConformance
 from tlbench.testing.faults import MeddlingStrategy
 from tlbench.testing.toy_kinds import ToyLabelsTask, ToySpanTask, ToyWordsTask
+from tlbench.testing.toy_spaces import ToyRule
 from tlbench.testing.toys import ToyBackbone, ToyFit, ToyMajority, ToyScalarTask, ToyTask, ToyTune
 
 
@@ -45,6 +46,10 @@ class TestToyFit(StrategyConformance):
 
 class TestToyTune(StrategyConformance):
     strategy = ToyTune()
+
+
+class TestToyRule(StrategyConformance):
+    strategy = ToyRule()
 
 
 class TestToyMajority(StrategyConformance):

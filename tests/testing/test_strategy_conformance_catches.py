@@ -37,9 +37,9 @@ class Deaf(ToyFit):
     """Goes on after it was pruned."""
 
     def fit(self, job):
-        def report(step, score):
+        def report(step, score, **more):
             try:
-                job.report(step, score)
+                job.report(step, score, **more)
             except Exception:
                 return
 

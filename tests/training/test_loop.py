@@ -184,7 +184,7 @@ def test_a_prediction_that_is_not_finite_is_diverged() -> None:
 def test_it_reports_only_to_a_pruner_and_gives_the_same_weights() -> None:
     reported: list[tuple[int, float]] = []
 
-    def note(step: int, score: float, loss: float) -> None:
+    def note(step: int, score: float, loss: float, total: int) -> None:
         reported.append((step, score))
 
     quiet = _fit(dataclasses.replace(_job(), report=note))
@@ -195,7 +195,7 @@ def test_it_reports_only_to_a_pruner_and_gives_the_same_weights() -> None:
 
 
 def test_a_pruned_fit_ends() -> None:
-    def prune(step: int, score: float, loss: float) -> None:
+    def prune(step: int, score: float, loss: float, total: int) -> None:
         raise Pruned(f"at {step}")
 
     job = dataclasses.replace(_job(pruner="median"), report=prune)

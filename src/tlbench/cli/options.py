@@ -67,7 +67,12 @@ SamplerOption = Annotated[
     Sampler | None, typer.Option("--sampler", help="How hyperparameters are sampled.", show_default=False)
 ]
 PrunerOption = Annotated[
-    Pruner | None, typer.Option("--pruner", help="How unpromising trials are stopped early.", show_default=False)
+    Pruner | None,
+    typer.Option(
+        "--pruner",
+        help="How unpromising trials are stopped early; -rungs: all short, the best longer.",
+        show_default=False,
+    ),
 ]
 Seeds = Annotated[str | None, typer.Option(metavar="N|LIST", help="Number of seeds, or a list: 3 or 0,7,8.")]
 Seed = Annotated[

@@ -93,7 +93,8 @@ def protocol_text(protocol: Protocol) -> str:
 
     With folds, it ends with the number of fits, of which a trial then has several.
     """
-    parts = ["not searched" if protocol.trials == 1 else f"{protocol.trials} trials ({protocol.sampler})"]
+    how = protocol.sampler if protocol.pruner == "none" else f"{protocol.sampler}, {protocol.pruner}"
+    parts = ["not searched" if protocol.trials == 1 else f"{protocol.trials} trials ({how})"]
     if protocol.folds:
         parts.append(f"{protocol.folds} folds")
     if protocol.trains_on_validation:

@@ -39,7 +39,7 @@ A directory listing is therefore enough to look up related cells, without an ind
 digits by chance: only `fits_id` decides."""
 Precision = Literal["auto", "fp32", "bf16-autocast", "bf16-weights"]
 Sampler = Literal["tpe", "random", "grid", "gp"]
-Pruner = Literal["none", "median", "hyperband", "halving"]
+Pruner = Literal["none", "median", "hyperband", "halving", "halving-rungs", "hyperband-rungs"]
 Final = Literal["train", "train+validation"]
 Stop = Literal["none", "futility"]
 FitPurpose = Literal["search", "final"]
@@ -103,13 +103,13 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """With "futility", only the first seed is fitted if the winner validates no better than a constant answer."""
     sampler: Sampler = "tpe"
     pruner: Pruner = "none"
+    """How unpromising trials are stopped early (`running/search/pruners.py`). With `-rungs`, every trial begins with a
+    short fit, and of each rung the best third is fitted again, three times as long (`running/search/rungs.py`)."""
     lag: PositiveInt = 8
     """Delay in trials before a result is used: the params of trial n, and whether it is pruned, depend on the results
     of trials 0 to n - lag only.
 
-    So `lag` trials can be fitted at the same time, and the search is the same on any number of workers; a lag of twice
-    the number of workers keeps them busy. Pruned trials cost less than whole fits, so the lag then grows to the number
-    of trials that together cost as much as `lag` whole fits, up to three times `lag`."""
+    So `lag` trials can be fitted at once, on any number of workers. It grows with pruned trials, which cost less."""
 
     def __post_init__(self) -> None:
         # The constraints of the annotations are msgspec's and hold for files alone; these hold for every Protocol.
@@ -207,8 +207,8 @@ class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """An identifier of sixteen hex digits, equal for cells whose searches try the same settings in the same order.
 
         The sampler is seeded with it. The number of trials is not part of it, so the first 16 trials of a search of 32
-        are the same as the trials of a search of 16. The grid sampler is an exception: its grid depends on the number
-        of trials.
+        are the same as the trials of a search of 16. Exceptions are the grid sampler and pruners by rungs: a grid, and
+        the lengths of fits, depend on the number of trials.
         """
         return digest(self._fit_fields() + _changed_fields(self.protocol, "search") + encoded(self.protocol.seeds[0]))
 

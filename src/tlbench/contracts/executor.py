@@ -57,6 +57,15 @@ from tlbench.contracts.space import Value
 
 # Scoring is an order of its own because it reads the test split and imports libraries that the driver must not.
 Purpose = Literal["search", "final", "score"]
+RUNG_PRUNERS = frozenset({"halving-rungs", "hyperband-rungs"})
+"""The pruners under which a trial's first fit is short, and only the best trials have longer ones."""
+RUNG_PARTS = (27, 9, 3)
+"""Fits under these pruners may be stopped after 1/27, 1/9 and 1/3 of their steps, and report their scores there."""
+
+
+def step_of_part(total: int, part: int) -> int:
+    """Returns the step after which 1/part of `total` steps are done, rounded up."""
+    return -(-total // part)
 
 
 class Fit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,6 +77,11 @@ class Fit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     params: dict[str, Value]
     searched: dict[str, float] = {}
     """The notes of the winner's fit in the search, for `Job.searched`; empty unless the fit trains on validation."""
+    stop_part: int | None = None
+    """Part of a whole fit after which this one stops, as 9 for a ninth of its steps; None to let it end.
+
+    The fit ends at the first report that its strategy makes from there on, and is then a prefix of the whole fit. One
+    whose strategy reports nothing runs whole."""
 
 
 class FitOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -60,11 +60,9 @@ class FitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     examples_seen: int = 0
     """Number of training examples served to the fit, repetitions included."""
     train_examples: int = 0
-    """Number of different training examples that the fit was given, in a trial with folds those of the last fold; 0 in
-    a result that is older than this field."""
+    """Number of different training examples that the fit was given (of the last fold); 0 in older results."""
     validation_examples: int = 0
-    """Number of examples on which the score `validation` was computed, of all folds together; 0 in a result that is
-    older than this field, and in a fit without a validation split."""
+    """Number of examples on which `validation` was computed, of all folds; 0 without such a split and in older results."""
     truncated: dict[str, float] = {}
     """By split, the share of examples whose inputs the backbone cut because they are too long. A split is left out if
     the backbone does not report this for it; a fit of the search has no test split."""
@@ -82,6 +80,8 @@ class FitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     repeats: int | None = None
     """Number of the earlier trial of this search with the same params, whose result this is; None if the trial was
     fitted itself. A repeated trial has no costs of its own: its times and `examples_seen` are 0."""
+    stop_part: int | None = None
+    """The part of a whole fit after which this one is `pruned` (`Fit.stop_part`), unless it never reports a score."""
 
 
 PAID = ("fit_seconds", "setup_paid_seconds", "encode_paid_seconds", "validate_seconds")
@@ -252,7 +252,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     without loading the task's plugin."""
     best_params: dict[str, Value] = {}
     trials: tuple[FitResult, ...] = ()
-    """All fits of the search; empty if there was no search, because the params were known beforehand."""
+    """All fits of the search, under a pruner by rungs the shortest of a trial first; empty if nothing was searched."""
     trials_planned: int | None = None
     """Number of trials that the search would have had; None unless the time limit stopped it before the last one."""
     fits: tuple[FitResult, ...] = ()
@@ -304,6 +304,11 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return round(sum(sizes) / len(sizes)) if sizes and all(sizes) else None
 
     @property
+    def longest_trials(self) -> tuple[FitResult, ...]:
+        """One fit of each trial: the longest."""
+        return tuple({trial.trial: trial for trial in self.trials}.values())
+
+    @property
     def distinct_settings(self) -> int:
         """Number of different settings of the hyperparameters among the trials."""
         return len({self.cell.fit_id(trial.params, trial.seed) for trial in self.trials})
@@ -312,4 +317,4 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def ended_early(self) -> bool:
         """Whether the search ended before the last trial, because every setting had been tried."""
         was_stopped = self.trials_planned is not None
-        return self.status == "ok" and not was_stopped and 0 < len(self.trials) < self.cell.protocol.trials
+        return self.status == "ok" and not was_stopped and 0 < len(self.longest_trials) < self.cell.protocol.trials

@@ -77,7 +77,7 @@ class Strategy:
         return self.version
 
     def space(self, about: SpaceContext) -> Space:
-        """Returns the search space of the params; empty if there are none to search."""
+        """Returns the search space of the params; empty if there are none. `When` makes params depend on others."""
         return {}
 
     def defaults(self, about: SpaceContext) -> Mapping[str, Value]:

@@ -211,6 +211,8 @@ class _Planner:
         about = space_about(task.item, protocol, backbone)
         try:
             narrow(strategy.item.space(about), space)
+        except PluginError:
+            pass  # the cell runs, and its record reports the mistake
         except ValueError as error:
             hint = misplaced_hyperparameter_hint(strategy.item, strategy.ref.name, str(error).partition(":")[0])
             raise SuiteError(f"suite {self._suite.name}: space.{strategy.ref.name}.{error}{hint}") from None

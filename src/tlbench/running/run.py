@@ -13,7 +13,7 @@ from typing import Literal
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.cell import Cell, Plan, Protocol
 from tlbench.contracts.errors import StoreError, UsageError
-from tlbench.contracts.executor import Capacity, Executor, ExecutorRequest
+from tlbench.contracts.executor import RUNG_PRUNERS, Capacity, Executor, ExecutorRequest
 from tlbench.contracts.record import Record
 from tlbench.contracts.strategy import Strategy
 from tlbench.modeling.disk import cache_settings
@@ -188,7 +188,7 @@ def parallel_fits(cell: Cell, strategy: Strategy) -> int:
 
 def parallel_trials(protocol: Protocol) -> int:
     """Returns how many of a cell's trials can run at the same time."""
-    if protocol.sampler in {"random", "grid"} and protocol.pruner == "none":
+    if protocol.sampler in {"random", "grid"} and protocol.pruner in {"none", *RUNG_PRUNERS}:
         return protocol.trials
     return min(protocol.trials, protocol.lag)
 

@@ -1,15 +1,16 @@
-"""Reads the memory of this process and its children: all resident memory, and their own, without mapped files."""
+"""Reads the memory of this process and its children, all of it and their own, and finds the peak of several."""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tlbench.contracts.record import Memory
 from tlbench.system.child_processes import children
 
 _STATUS_LINE = re.compile(rb"^(VmHWM|VmRSS|RssAnon|RssFile|RssShmem|VmSwap):\s+(\d+) kB", re.MULTILINE)
@@ -91,3 +92,31 @@ def _descendants(pid: int) -> Iterator[int]:
     for child in children(pid):
         yield child
         yield from _descendants(child)
+
+
+def peak_memory(memories: Sequence[Memory]) -> Memory:
+    """Returns the highest memory use of several processes, field by field.
+
+    Baseline and peak of the host's memory are those of the process with the largest difference between them, so that
+    they always belong together.
+    """
+    host = max(memories, key=_added)
+    return Memory(
+        host.host_baseline_bytes,
+        host.host_peak_bytes,
+        _highest(memory.device_allocated_bytes for memory in memories),
+        _highest(memory.device_reserved_bytes for memory in memories),
+        _highest(memory.host_own_bytes for memory in memories),
+    )
+
+
+def _added(memory: Memory) -> int:
+    """Returns the bytes of host memory beyond the baseline; -1 if they were not measured."""
+    # Unmeasured memory ranks below that of a process that needed nothing beyond its baseline.
+    if memory.host_peak_bytes is None:
+        return -1
+    return max(0, memory.host_peak_bytes - (memory.host_baseline_bytes or 0))
+
+
+def _highest(values: Iterable[int | None]) -> int | None:
+    return max((value for value in values if value is not None), default=None)

@@ -21,7 +21,7 @@ from tlbench.contracts.executor import Fit
 from tlbench.contracts.fits.about import SpaceContext
 from tlbench.contracts.fits.job import Job
 from tlbench.contracts.fits.predictor import Predictor
-from tlbench.contracts.space import Choice, Domain, Int, Space, Value
+from tlbench.contracts.space import Choice, Domain, Int, Space, Value, existing
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
 from tlbench.metrics import METRICS
@@ -232,13 +232,21 @@ def why_not(strategy: Strategy, backbone: Backbone | None, tasks: Sequence[Task]
 
 
 def middle(space: Space) -> dict[str, Value]:
-    """Returns the middle of each domain, on its own scale (linear or logarithmic); of a choice, the middle value."""
-    return {name: _at_quantile(domain, 0.5) for name, domain in space.items()}
+    """Returns the middle of each domain, on its own scale (linear or logarithmic); of a choice, the middle value.
+
+    As in a trial, hyperparameters whose conditions do not hold are left out.
+    """
+    return existing(space, {name: _at_quantile(domain, 0.5) for name, domain in space.items()})
 
 
-def draw(space: Space, generator: random.Random) -> dict[str, Value]:
-    """Returns hyperparameters drawn uniformly from the space, each domain on its own scale."""
-    return {name: _at_quantile(domain, generator.random()) for name, domain in space.items()}
+def draw(space: Space, generator: random.Random, having: str = "") -> dict[str, Value]:
+    """Returns hyperparameters drawn uniformly from the space, each domain on its own scale.
+
+    If a name is given as `having`, its parents have values with which this hyperparameter exists.
+    """
+    values = {name: _at_quantile(domain, generator.random()) for name, domain in space.items()}
+    needed = {one.parent: one.values[0] for one in space[having].when} if having else {}
+    return existing(space, {**values, **needed})
 
 
 class _JobCapture(Strategy):

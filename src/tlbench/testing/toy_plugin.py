@@ -9,6 +9,7 @@ from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
 from tlbench.testing.toy_kinds import ToyLabelsTask, ToySpanTask, ToyWordsTask
+from tlbench.testing.toy_spaces import ToyRule
 from tlbench.testing.toys import ToyBackbone, ToyFit, ToyGuess, ToyMajority, ToyScalarTask, ToyTask, ToyTune
 
 
@@ -26,5 +27,5 @@ def tlbench_tasks() -> Iterable[Task]:
 
 @hookimpl
 def tlbench_strategies() -> Iterable[Strategy]:
-    """Returns a strategy on a frozen encoder, full fine-tuning, and two without training."""
-    return [ToyFit(), ToyTune(), ToyGuess(), ToyMajority()]
+    """Returns a strategy on a frozen encoder, full fine-tuning, and three without training."""
+    return [ToyFit(), ToyTune(), ToyGuess(), ToyRule(), ToyMajority()]

@@ -203,7 +203,7 @@ class ToyFit(Strategy):
             loss.backward()
             optimizer.step()
             if job.held_out is not None and step in (steps // 2, steps):
-                job.report(step, job.score(predictor))
+                job.report(step, job.score(predictor), total=steps)
                 # Scoring puts both into eval mode.
                 job.head.train()
                 job.encoder.train(self.tune)

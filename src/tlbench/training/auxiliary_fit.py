@@ -71,7 +71,7 @@ def _auxiliary(job: Job, about: SpaceContext, train: Data, head: Head, params: M
         examples=examples,
         unlabeled=lambda: None,
         score=score,
-        report=lambda step, score, loss=None: None,
+        report=lambda step, score, loss=None, total=None: None,
         card=card,
         notes={},
         searched={},

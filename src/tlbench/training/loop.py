@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from tlbench.contracts.errors import Diverged, PluginError
+from tlbench.contracts.executor import RUNG_PARTS, RUNG_PRUNERS, step_of_part
 from tlbench.modeling.batches import default_tokens, inference_batches, padding_share
 from tlbench.modeling.data import Data, moved
 from tlbench.modeling.heads.class_weights import ClassWeight, balanced_weights
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 DEFAULT_EPOCHS = 3.0
 """The number of epochs if the protocol sets neither steps nor epochs."""
 REPORTS = 4
-"""The number of equal parts of a prunable fit. The model is scored after every part except the last, because the runner
-scores the finished fit anyway."""
+"""The number of equal parts of a fit that thresholds may prune. The model is scored after every part except the last,
+because the runner scores the finished fit anyway."""
 CHECK_EVERY = {"cpu": 1, "cuda": 25}
 """Steps between checks that the loss is finite; each check makes the host wait for a GPU."""
 
@@ -111,7 +112,7 @@ def train(
     check_groups = GroupCheck(model, lambda: stepper.weights)
     check_groups()
     check_every = CHECK_EVERY.get(device.type, 1)
-    reports = _report_steps(total) if job.protocol.pruner != "none" else set()
+    reports = _report_steps(total, job.protocol.pruner)
     finite = torch.ones((), dtype=torch.bool, device=device)
     losses = EndLosses(total, device)
     # `fork_rng` restores the caller's random state, so that a fit does not change the random numbers after it.
@@ -145,7 +146,7 @@ def train(
             if stops:
                 break
             if number in reports:
-                job.report(number, job.score(predictor), float(value.detach()))
+                job.report(number, job.score(predictor), float(value.detach()), total)
                 # Scoring has set eval mode.
                 model.train()
     if not (finite and all(bool(torch.isfinite(p).all()) for p in stepper.weights)):
@@ -170,6 +171,10 @@ def step_count(rows: int, batch_size: int, max_steps: int | None, epochs: float 
     return max(1, round((epochs or DEFAULT_EPOCHS) * math.ceil(rows / batch_size)))
 
 
-def _report_steps(total: int) -> set[int]:
+def _report_steps(total: int, pruner: str) -> set[int]:
+    if pruner == "none":
+        return set()
+    if pruner in RUNG_PRUNERS:
+        return {step_of_part(total, part) for part in RUNG_PARTS} - {total}
     # With fewer steps than parts, some parts end at step 0 or at the last step.
     return {total * part // REPORTS for part in range(1, REPORTS)} - {0, total}

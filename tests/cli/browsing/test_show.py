@@ -9,13 +9,14 @@ import sys
 import msgspec
 import pytest
 
-from tlbench import Backbone, Card
+from tlbench import Backbone, Card, Float, When
 from tlbench.cli.browsing.show import _backbone, _settable
 from tlbench.cli.recorded.show_cell import memory_text
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.record import Memory, Record
 from tlbench.contracts.resources import Resources
 from tlbench.testing.conformance.every_plugin import HEAVY
+from tlbench.testing.toy_spaces import ToyRule
 
 pytestmark = pytest.mark.usefixtures("zoo")
 
@@ -105,6 +106,14 @@ def test_a_strategy_is_shown_with_its_space_and_paper(output_of):
     shown = output_of("show", "toy-majority").splitlines()
     assert "backbone uses none" in shown
     assert "family baseline" in shown
+
+
+def test_a_strategy_is_shown_with_the_conditions_in_its_space(output_of, monkeypatch):
+    shown = output_of("show", "toy-rule").splitlines()
+    assert "rule one of majority, guess; first majority" in shown
+    assert "guess 0 to 1; if rule is guess" in shown
+    monkeypatch.setattr(ToyRule, "space", lambda self, about: When("rule", "guess", guess=Float(0, 1)))
+    assert "space invalid: space()['guess'] depends on 'rule', which the space lacks" in output_of("show", "toy-rule")
 
 
 def test_a_strategy_is_shown_with_the_first_setting_that_each_backbone_gets(output_of, monkeypatch):

@@ -11,7 +11,7 @@ from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import PluginError, UsageError
 from tlbench.contracts.fits.about import SpaceContext, TaskInfo
 from tlbench.contracts.outputs import Classes
-from tlbench.contracts.space import Choice, Domain, Float, Int
+from tlbench.contracts.space import Choice, Domain, checked, existing
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
 from tlbench.planning.needs import declared_needs
@@ -63,27 +63,34 @@ def _is_adapted(strategy: Strategy, backbone: Backbone, task: Task | None) -> bo
 def _space(strategy: Strategy, backbones: Sequence[Backbone | None], task: Task | None) -> Iterator[tuple[str, str]]:
     # For each hyperparameter, the text of its domain -> the names of the backbones with this text.
     texts: dict[str, dict[str, list[str]]] = {}
-    reason = ""
+    reason, shown = "", 0
     for backbone in backbones or [None]:
         try:
             about = _context(task, backbone)
             space, defaults = strategy.space(about), strategy.defaults(about)
-        except Exception as error:
-            reason = type(error).__name__
-            continue
-        for name, domain in space.items():
             # The first trial tries the defaults, unless a suite narrows the space.
-            first = f"; first {value_text(defaults[name])}" if name in defaults else ""
-            names = texts.setdefault(name, {}).setdefault(f"{_domain(domain)}{first}", [])
+            first = existing(checked(space), defaults)
+        except PluginError as error:
+            reason = f"invalid: {error}"
+            continue
+        except Exception as error:
+            reason = f"depends on backbone and task ({type(error).__name__})"
+            continue
+        shown += 1
+        for name, domain in space.items():
+            value = f"; first {value_text(first[name])}" if name in first else ""
+            names = texts.setdefault(name, {}).setdefault(f"{_domain(domain)}{value}{_conditions(domain)}", [])
             names.append(backbone.name if backbone else "")
     if not texts:
-        yield "space", f"depends on backbone and task ({reason})" if reason else "nothing to search"
+        yield "space", reason or "nothing to search"
+    is_same = True
     for name, by_text in texts.items():
         label = f"  {name}"
         for text, names in by_text.items():
-            yield label, text if len(by_text) == 1 else f"{text} ({_some(names)})"
+            is_same &= len(names) == shown
+            yield label, text if len(names) == shown else f"{text} ({_some(names)})"
             label = ""
-    if any(len(by_text) > 1 for by_text in texts.values()):
+    if not is_same:
         yield "", f"with another backbone: `tlbench show {strategy.name} --backbone NAME`"
 
 
@@ -103,8 +110,10 @@ def _some(names: Sequence[str]) -> str:
 def _domain(domain: Domain) -> str:
     if isinstance(domain, Choice):
         return "one of " + ", ".join(map(value_text, domain.values))
-    if not isinstance(domain, Float | Int):
-        # A plugin may return anything; the strategy's conformance test names it too.
-        return f"a {type(domain).__name__}, which is not Float, Int or Choice"
     scale = ", log" if domain.log else ""
     return f"{value_text(domain.low)} to {value_text(domain.high)}{scale}"
+
+
+def _conditions(domain: Domain) -> str:
+    """Returns the conditions under which a hyperparameter exists, as "; if optimizer is sgd"; empty without any."""
+    return "; if " + " and ".join(map(str, domain.when)) if domain.when else ""

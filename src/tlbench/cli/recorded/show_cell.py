@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 
 from tlbench.catalog.catalog import Catalog
@@ -11,6 +12,7 @@ from tlbench.cli.plan import protocol_text
 from tlbench.cli.recorded.selection_facts import record_json, selection_facts
 from tlbench.cli.text_tables import console, print_facts
 from tlbench.contracts.errors import StoreError, UnknownName
+from tlbench.contracts.executor import RUNG_PRUNERS
 from tlbench.contracts.record import Record
 from tlbench.contracts.resources import Resources
 from tlbench.modeling.disk.cache_settings import size_text
@@ -59,6 +61,7 @@ def print_record(catalog: Catalog, cell_id: str, out: Path, as_json: bool = Fals
     reused = sum(fit.taken_over for fit in (*record.trials, *record.fits))
     without = f"{sum(t.status != 'ok' for t in record.trials)} without a score"
     rows.append(("trials", f"{search_text(record) or len(record.trials)}; {without}"))
+    rows.append(("lengths", lengths_text(record)))
     rows.append(("reused", f"{reused} fits of other cells" if reused else ""))
     rows.append(("parameters", f"{record.parameters:,}, {record.trainable_parameters:,} of them trained"))
     rows.append(("memory", memory_text(record, _resources(catalog, record))))
@@ -110,13 +113,30 @@ def search_text(record: Record) -> str:
 
     A search that ended because every setting had been tried always has a text, which says so.
     """
-    count, distinct = len(record.trials), record.distinct_settings
+    count, distinct = len(record.longest_trials), record.distinct_settings
     if count == distinct and not record.ended_early:
         return ""
     text = f"{count} trials, {distinct} distinct"
     if record.ended_early:
         text += f", which are all settings of the {'grid' if record.cell.protocol.sampler == 'grid' else 'space'}"
     return text
+
+
+def lengths_text(record: Record) -> str:
+    """Returns how many fits of a search by rungs had each length; empty for other searches."""
+    fits = [trial for trial in record.trials if trial.repeats is None]
+    if record.cell.protocol.pruner not in RUNG_PRUNERS or not fits:
+        return ""
+    if all(trial.stop_part is None for trial in fits):
+        return f"{len(fits)} fits: all whole; too few trials for rungs, or a strategy that fits several in one pass"
+    counts = Counter(0 if trial.status == "ok" else trial.stop_part or 0 for trial in fits)
+    text = ", ".join(
+        f"{counts[part]} of 1/{part}" if part else f"{counts[part]} whole" for part in sorted(counts)[::-1]
+    )
+    if any(trial.status == "ok" and trial.stop_part is not None for trial in fits):
+        # Nothing is wrong with the result, but it cost as much as a search without rungs.
+        text += "; the strategy reports no scores during a fit, so a fit cannot be stopped early"
+    return f"{len(fits)} fits: {text}"
 
 
 def memory_text(record: Record, resources: Resources | None) -> str:

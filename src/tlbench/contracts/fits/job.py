@@ -73,8 +73,8 @@ class Job:
     score: Callable[[Predictor], float]
     """Returns the primary metric of a predictor on the validation split; raises `PluginError` where there is none."""
     report: Callable[..., None]
-    """`report(step, score, loss=None)` reports a validation score, as returned by `score`, and the training loss at a
-    step to the pruner; it raises `Pruned` to stop the fit."""
+    """`report(step, score, loss=None, total=None)` reports a validation score, as returned by `score`, at a step of
+    `total` (default: `protocol.max_steps`), and the training loss; it raises `Pruned` to stop the fit."""
     once: Callable[[str, Callable[[], Any]], Any]
     """`once(key, make)` returns the cached result of `make`, computed at most once per cell, seed, key and process. Its
     time counts towards every fit that uses it, so that costs do not depend on the order of fits."""

@@ -60,5 +60,7 @@ def _note(aspect: str, value: str, usual: str) -> str:
 
 
 def stopped_early(trials: int | None, planned: int | None) -> str:
-    """Returns a note on a search that a time limit stopped before its last trial; empty for others."""
-    return "" if planned is None else f"stopped after {trials} of {planned} trials"
+    """Returns a note on a search that a time limit stopped before its last fit; empty for others."""
+    # By rungs, each trial may have a fit while longer ones are still missing.
+    more = ", before their longest fits" if trials == planned else ""
+    return "" if planned is None else f"stopped after {trials} of {planned} trials{more}"

@@ -145,7 +145,7 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
             positive=record.positive,
             predictions=record.predictions,
             # Without a search there are no trials on record, and one setting was tried.
-            trials=max(1, len(record.trials)),
+            trials=max(1, len(record.longest_trials)),
             trials_planned=record.trials_planned,
             searched=tried_several(record),
             search_budget=search_budget(record),

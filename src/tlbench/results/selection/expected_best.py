@@ -42,10 +42,10 @@ def expected_best(scores: Sequence[float], greater_is_better: bool = True) -> li
 def trial_scores(record: Record, greater_is_better: bool = True) -> list[float]:
     """Returns the validation score of each trial; empty if no trial has a score.
 
-    The score of a pruned trial is the last one that it reported. A trial without a score, for example because it
-    diverged, counts with the worst score of the search: it used up its part of the budget and found nothing.
+    The score of a trial that was not fitted whole is the last one that it reported. A trial without a score, perhaps
+    because it diverged, counts with the worst score of the search: it used up its part of the budget and found nothing.
     """
-    scores = [_score(trial) for trial in record.trials]
+    scores = [_score(trial) for trial in record.longest_trials]
     known = [score for score in scores if score is not None]
     if not known:
         return []

@@ -1,7 +1,7 @@
 """The folder of an attempt at a cell: finished work is on disk, so that a kill loses only the fits in progress.
 
 lock                locked (flock) by the process that runs the cell; the kernel unlocks it when the process dies
-trials-<n>.json     finished trials that were submitted in one order; n is the first trial's number
+trials-<n>.json     finished trials of one order; n is the first one's number, and for a short fit -<part> follows it
 winner.json         the frozen params and seeds; no test split is opened before this file is on disk
 saved-<n>/          the predictor of the best trial so far, if its strategy can save it
 final-<s>.json      a finished final fit; its predictions are in seed-<s>.parquet (test) and validation-<s>.parquet
@@ -24,7 +24,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from tlbench.contracts.record import FitResult, Memory, Provenance, Record
 from tlbench.contracts.space import Value
 from tlbench.results.records.commit_marks import is_committed, is_deleted
 from tlbench.system.durable import write_durably
+from tlbench.system.memory_readings import peak_memory
 
 
 class Winner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,21 +97,22 @@ class CellFolder:
         """The path of the SQLite study."""
         return self.root / "study.sqlite"
 
-    def trials(self) -> dict[int, FitResult]:
-        """Returns the finished fits of the search by trial number; fits in damaged files are left out."""
-        found: dict[int, FitResult] = {}
+    def trials(self) -> list[FitResult]:
+        """Returns the finished fits of the search by trial number, shorter ones first; skips damaged files."""
+        found: dict[tuple[int, int], FitResult] = {}
         for path in self.root.glob("trials-*.json"):
             with suppress(OSError, ValueError):
                 for result in msgspec.json.decode(path.read_bytes(), type=list[FitResult]):
-                    found[result.trial] = result
-        return dict(sorted(found.items()))
+                    found[order_in_search(result)] = result
+        return [found[key] for key in sorted(found)]
 
     def save_trials(self, results: Sequence[FitResult]) -> None:
         """Stores the results of all fits of one order in one file.
 
         After a power cut the file may be missing; then its fits are repeated.
         """
-        self._write(f"trials-{results[0].trial}.json", msgspec.json.encode(results))
+        part = "" if results[0].stop_part is None else f"-{results[0].stop_part}"
+        self._write(f"trials-{results[0].trial}{part}.json", msgspec.json.encode(results))
 
     def winner(self) -> Winner | None:
         """Returns the frozen winner, or None if no readable one is on disk yet."""
@@ -292,29 +294,6 @@ def now() -> float:
     return time.time()
 
 
-def peak_memory(memories: Sequence[Memory]) -> Memory:
-    """Returns the highest memory use of several processes, field by field.
-
-    Baseline and peak of the host's memory are those of the process with the largest difference between them, so that
-    they always belong together.
-    """
-    host = max(memories, key=_added)
-    return Memory(
-        host.host_baseline_bytes,
-        host.host_peak_bytes,
-        _highest(memory.device_allocated_bytes for memory in memories),
-        _highest(memory.device_reserved_bytes for memory in memories),
-        _highest(memory.host_own_bytes for memory in memories),
-    )
-
-
-def _added(memory: Memory) -> int:
-    """Returns the bytes of host memory beyond the baseline; -1 if they were not measured."""
-    # Unmeasured memory ranks below that of a process that needed nothing beyond its baseline.
-    if memory.host_peak_bytes is None:
-        return -1
-    return max(0, memory.host_peak_bytes - (memory.host_baseline_bytes or 0))
-
-
-def _highest(values: Iterable[int | None]) -> int | None:
-    return max((value for value in values if value is not None), default=None)
+def order_in_search(result: FitResult) -> tuple[int, int]:
+    """Returns the key by which the fits of a search are sorted: by trial, and the shortest fit of a trial first."""
+    return result.trial, -(result.stop_part or 0)

@@ -11,6 +11,7 @@ from tlbench.contracts.executor import OrderResult
 from tlbench.contracts.fits.about import TaskInfo
 from tlbench.contracts.record import PAID, FitResult, Record, Seconds
 from tlbench.results.notes.floor_notes import stopped_for_futility
+from tlbench.results.notes.provenance_notes import stopped_early
 from tlbench.running.cells.attempt import Attempt
 from tlbench.running.cells.cell_folder import CellFolder, Winner
 from tlbench.running.cells.reused_fits import reused_seconds
@@ -98,7 +99,8 @@ def _stopped(attempt: Attempt, fits: CellFits) -> str:
     planned, limit = fits.winner.trials_planned, attempt.cell.protocol.max_seconds
     if planned is None:
         return ""
-    return f"stopped after {len(fits.trials)} of {planned} trials" + (f" (max_seconds {limit:g})" if limit else "")
+    stopped = stopped_early(len({trial.trial for trial in fits.trials}), planned)
+    return stopped + (f" (max_seconds {limit:g})" if limit else "")
 
 
 def _futile(attempt: Attempt, fits: CellFits) -> str:

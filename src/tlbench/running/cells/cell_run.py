@@ -122,7 +122,7 @@ class CellRun:
     def fail(self, status: Status, reason: str, trace: str = "", order: FitOrder | None = None) -> None:
         """Ends the cell without scores; does nothing if `order`, whose failure is the cause, is no longer needed."""
         if (order is None or self._is_needed(order)) and self.record is None:
-            trials = self._search.trials if self._search else self._folder.trials().values()
+            trials = self._search.trials if self._search else self._folder.trials()
             self._finish(failure_record(self.attempt, CellFailed(status, reason, trace), tuple(trials)))
 
     def run_out_of_time(self, order: FitOrder) -> None:

@@ -15,7 +15,7 @@ from tlbench.contracts.errors import PluginError
 from tlbench.contracts.fits.about import TaskInfo
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Provenance
-from tlbench.contracts.space import Choice, Float, Int, Space, Value, is_fixed, narrow
+from tlbench.contracts.space import Choice, Space, Value, checked, existing, is_complete, is_fixed, narrow
 from tlbench.planning.seen_datasets import seen_datasets
 from tlbench.planning.space_context import space_about
 from tlbench.running.cells.attempt import OrderDefaults
@@ -58,9 +58,9 @@ def settings_of(catalog: Catalog, cell: Cell) -> CellSettings:
     space = strategy.space(about)
     if not isinstance(space, Mapping):
         raise PluginError(f"space() returned {type(space).__name__}, not a dict")
-    for name, domain in space.items():
-        if not isinstance(domain, Float | Int | Choice):
-            raise PluginError(f"space()[{name!r}] is a {type(domain).__name__}, not Float, Int or Choice")
+    space, defaults = checked(space), dict(strategy.defaults(about))
+    if lacking := [name for name in defaults if name not in space]:
+        raise PluginError(f"defaults() names {lacking[0]!r}, which the space lacks")
     imports = backbone.imports if backbone else ()
     if not isinstance(imports, tuple) or not all(isinstance(module, str) for module in imports):
         raise PluginError(
@@ -70,12 +70,12 @@ def settings_of(catalog: Catalog, cell: Cell) -> CellSettings:
         about.task,
         catalog.metric(about.task.metric),
         narrow(space, cell.space),
-        dict(strategy.defaults(about)),
+        defaults,
         max(1, strategy.batch_size),
         imports,
         seen_datasets(catalog, cell),
     )
-    # Evaluated here so that defaults outside the space are reported before anything is fitted.
+    # Evaluated here so that defaults of a wrong type are reported before anything is fitted.
     _ = settings.usable_defaults
     return settings
 
@@ -93,10 +93,8 @@ def only_params(settings: CellSettings, protocol: Protocol) -> dict[str, Value] 
     if len(fixed) == len(space):
         return fixed
     # A strategy that is not searched is fitted with its defaults, if these are complete.
-    complete = {**settings.usable_defaults, **fixed}
-    if protocol.is_searched or len(complete) < len(space):
-        return None
-    return {name: complete[name] for name in space}
+    known = {**settings.usable_defaults, **fixed}
+    return None if protocol.is_searched or not is_complete(space, known) else existing(space, known)
 
 
 def check_definition(
@@ -155,9 +153,9 @@ def _fixed_value(domain: object) -> Value:
 
 
 def _allows(space: Space, name: str, value: Value) -> bool:
-    if name not in space:
-        raise PluginError(f"defaults() names {name!r}, which the space lacks")
-    domain = space[name]
+    domain = space.get(name)
+    if domain is None:
+        return False  # the suite has left its parent without the value that it needs
     if isinstance(domain, Choice):
         return value in domain.values
     return not isinstance(value, str) and math.isfinite(value) and domain.low <= value <= domain.high

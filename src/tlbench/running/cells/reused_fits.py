@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tlbench.contracts.cell import Cell, FitPurpose, Protocol
-from tlbench.contracts.executor import Fit
+from tlbench.contracts.executor import RUNG_PRUNERS, Fit
 from tlbench.contracts.record import PAID, FitResult, Memory, Provenance, Record
 from tlbench.results.records.record_files import read_record
 from tlbench.running.cells.attempt import Attempt
@@ -96,8 +96,7 @@ class ReusedFits:
         """
         self._cell, self._folder = attempt.cell, folder
         self._search: dict[tuple[str, int | None], tuple[FitResult, _Source]] = {}
-        """Fits of the search by their id and, for pruned fits, the trial's number (otherwise None): another trial with
-        the same params might not be pruned."""
+        """Fits of the search by their id and what else must be the same (`_sameness`)."""
         self._final: dict[str, list[tuple[FitResult, _Source]]] = {}
         sources = list(_sources(attempt))
         mine = provenance() if sources else Provenance()
@@ -107,8 +106,8 @@ class ReusedFits:
             # Ids are computed from the source's cell, whose final fits may have other training data than this cell's.
             for result in (*source.trials, *source.finals):
                 if self._is_usable_trial(result, source):
-                    trial = result.trial if result.status == "pruned" else None
-                    self._search.setdefault((source.id_of(result), trial), (result, source))
+                    for sameness in _sameness(result):
+                        self._search.setdefault((source.id_of(result), sameness), (result, source))
             for result in source.finals:
                 if result.status == "ok" and _is_plausible(result, source.cell.protocol):
                     self._final.setdefault(source.id_of(result), []).append((result, source))
@@ -116,15 +115,18 @@ class ReusedFits:
     def trial(self, fit: Fit) -> FitResult | None:
         """Returns another cell's result for this fit of the search, or None if no other cell has finished the fit."""
         fit_id = self._id(fit, "search")
-        found = self._search.get((fit_id, fit.trial)) or self._search.get((fit_id, None))
+        # A fit of some length is another fit; a fit that thresholds may prune is the same with the same number.
+        wanted = (fit.trial, None) if fit.stop_part is None else (-fit.stop_part,)
+        found = next((self._search[fit_id, one] for one in wanted if (fit_id, one) in self._search), None)
         if found is None:
             return None
         result, source = found
         self._add_source(source)
         # The other cell may have made the fit as a final one, so what belongs to test predictions is removed.
         return msgspec.structs.replace(
-            result, purpose="search", trial=fit.trial, taken_over=True, predict_seconds=0.0, predictions=None
-        )
+            result, purpose="search", trial=fit.trial, taken_over=True, predict_seconds=0.0, predictions=None,
+            stop_part=fit.stop_part,
+        )  # fmt: skip
 
     def final(self, fit: Fit, path: Path) -> ReusedFinal | None:
         """Returns another cell's result for this final fit and writes its test predictions to `path`.
@@ -156,10 +158,10 @@ class ReusedFits:
 
     def _is_usable_trial(self, result: FitResult, source: _Source) -> bool:
         # Whether and when a trial is pruned depends on the trials before it, so with a pruner only trials of the same
-        # search are reused.
-        is_same = source.search_id == self._cell.search_id
-        kinds = {"ok", "diverged"} | ({"pruned"} if is_same else set())
-        serves = is_same or not self._cell.protocol.is_searched or self._cell.protocol.pruner == "none"
+        # search are reused. By rungs, a fit depends on no other trial.
+        is_same, pruner = source.search_id == self._cell.search_id, self._cell.protocol.pruner
+        kinds = {"ok", "diverged"} | ({"pruned"} if is_same or result.stop_part is not None else set())
+        serves = is_same or not self._cell.protocol.is_searched or pruner in {"none", *RUNG_PRUNERS}
         # A repeated trial has no times; the trial that it repeats has them.
         is_fitted = result.repeats is None and result.status in kinds
         return serves and is_fitted and _is_plausible(result, source.cell.protocol)
@@ -172,6 +174,18 @@ class ReusedFits:
 
     def _id(self, fit: Fit, purpose: FitPurpose) -> str:
         return self._cell.fit_id(fit.params, fit.seed, purpose)
+
+
+def _sameness(result: FitResult) -> set[int | None]:
+    """Returns what a fit must have in common with this one besides the params: its length, or its trial's number.
+
+    A fit of some length is known by its part, with a minus sign. A fit that thresholds pruned has its trial's number,
+    since another trial with the same params might not be pruned. A whole fit has None.
+    """
+    length: set[int | None] = set() if result.stop_part is None else {-result.stop_part}
+    if result.status == "ok" or not length:
+        return {*length, result.trial if result.status == "pruned" else None}
+    return length
 
 
 def has_same_data(mine: Provenance, other: Provenance) -> bool:
@@ -198,7 +212,8 @@ def reused_seconds(cell: Cell, trials: Sequence[FitResult], finals: Sequence[Fit
         if final.taken_over:
             # The fit of the search may have served as the final fit of its seed; then its time counts once.
             mine = cell.fit_id(final.params, final.seed, "final")
-            once = any(cell.fit_id(trial.params, trial.seed) == mine for trial in searched)
+            whole = [trial for trial in searched if trial.status == "ok"]
+            once = any(cell.fit_id(trial.params, trial.seed) == mine for trial in whole)
             fields = ("predict_seconds", "encode_paid_seconds") if once else ("predict_seconds", *PAID)
             total += sum(getattr(final, field) for field in fields)
     return float(total)
@@ -239,7 +254,7 @@ def _from_folder(work: CellFolder) -> tuple[str, _Source] | None:
     if cell is None or not made_with:
         return None
     try:
-        trials, finals = tuple(work.trials().values()), tuple(work.finals())
+        trials, finals = tuple(work.trials()), tuple(work.finals())
     except (OSError, msgspec.DecodeError):
         return None
     return cell.fits_id, _Source(trials, finals, cell, tuple(made_with), work.memory(), work.root)

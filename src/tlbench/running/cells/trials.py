@@ -9,10 +9,11 @@ import msgspec
 from tlbench.contracts.cell import Cell
 from tlbench.contracts.executor import Fit
 from tlbench.contracts.record import FitResult
-from tlbench.running.cells.cell_folder import CellFolder, Winner
+from tlbench.running.cells.cell_folder import CellFolder, Winner, order_in_search
 from tlbench.running.cells.failures import CellFailed
 from tlbench.running.cells.hyperparameters import CellSettings
 from tlbench.running.cells.reused_fits import ReusedFits
+from tlbench.running.search.rung_search import RungSearch
 from tlbench.running.search.study import Search
 
 
@@ -22,9 +23,10 @@ class CellSearch:
     def __init__(self, cell: Cell, settings: CellSettings, folder: CellFolder, reused: ReusedFits) -> None:
         self._cell, self._settings, self._folder, self._reused = cell, settings, folder, reused
         self._sign = 1.0 if settings.metric.greater_is_better else -1.0
-        self._trials = folder.trials()
+        finished = folder.trials()
+        self._trials = {order_in_search(trial): trial for trial in finished}
         self._best: FitResult | None = None
-        for trial in self._trials.values():
+        for trial in finished:
             self._update_best(trial)
         self._batch: list[Fit] = []
         """Proposed fits, held back until they fill a batch that is trained in one pass."""
@@ -38,9 +40,12 @@ class CellSearch:
         if settings.batch_size > 1:
             # No fit of a pass can stop before the pass ends.
             protocol = msgspec.structs.replace(protocol, pruner="none")
-        self._search = Search(
-            cell.search_id, protocol, settings.space, settings.usable_defaults, self._sign, self._trials
-        )
+        search = Search(cell.search_id, protocol, settings.space, settings.usable_defaults, self._sign)
+        self._search: Search | RungSearch = search
+        if search.brackets is None:
+            search.restore({trial.trial: trial for trial in finished})
+        else:
+            self._search = RungSearch(search, search.brackets, self._sign, finished)
 
     def ask(self) -> list[Fit]:
         """Returns the fits of the next order; empty if results have to come first or no trial is left.
@@ -56,7 +61,7 @@ class CellSearch:
                 self.tell([trial.result])
                 continue
             # The search compares params at the first seed only.
-            fit = Fit(trial.number, self._cell.protocol.seeds[0], trial.params)
+            fit = Fit(trial.number, self._cell.protocol.seeds[0], trial.params, stop_part=trial.stop_part)
             reused = self._reused.trial(fit)
             if reused is None:
                 self._batch.append(fit)
@@ -83,7 +88,7 @@ class CellSearch:
         """Adds the results of one order."""
         self._folder.save_trials(results)
         for result in results:
-            self._trials[result.trial] = result
+            self._trials[order_in_search(result)] = result
             best = self._best
             self._update_best(result)
             # Only the best trial's predictor stays on disk: drop this one's, or that of the trial it beats.
@@ -115,8 +120,8 @@ class CellSearch:
 
     @property
     def trials(self) -> list[FitResult]:
-        """The finished trials, by number."""
-        return [self._trials[number] for number in sorted(self._trials)]
+        """The finished fits, by the number of their trial, and shorter ones first."""
+        return [self._trials[key] for key in sorted(self._trials)]
 
     def export(self) -> None:
         """Writes the search into the cell's folder as an Optuna study, for dashboards; tlbench never reads it."""

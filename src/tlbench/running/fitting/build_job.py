@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from tlbench.contracts.errors import Diverged, PluginError, Pruned
-from tlbench.contracts.executor import Fit
+from tlbench.contracts.executor import Fit, step_of_part
 from tlbench.contracts.fits.job import NO_VALIDATION, Job
 from tlbench.contracts.fits.others import LoadedBackbone, OtherOutput, OtherTask
 from tlbench.contracts.fits.predictor import Predictor
@@ -29,11 +29,12 @@ from tlbench.running.search.pruners import should_prune
 
 
 class ProgressReporter:
-    """The function `Job.report`: records a fit's history, and prunes the fit if its score is below the threshold."""
+    """The function `Job.report`: records a fit's history, and stops the fit at its length or below a threshold."""
 
-    def __init__(self, context: CellContext, stop_below: Mapping[int, float]) -> None:
+    def __init__(self, context: CellContext, stop_below: Mapping[int, float], stop_part: int | None = None) -> None:
         self._sign = 1.0 if context.metric.greater_is_better else -1.0
-        self._stop_below = stop_below
+        self._max_steps = context.cell.protocol.max_steps
+        self._stop_below, self._stop_part = stop_below, stop_part
         self._points: list[Point] = []
 
     @property
@@ -41,17 +42,19 @@ class ProgressReporter:
         """The reports so far."""
         return tuple(self._points)
 
-    def __call__(self, step: int, score: float, loss: float | None = None) -> None:
+    def __call__(self, step: int, score: float, loss: float | None = None, total: int | None = None) -> None:
         """Adds a validation score.
 
         Args:
             step: The step of training.
             score: The validation score of the primary metric, with the metric's own sign.
             loss: The training loss, if the strategy reports it.
+            total: The number of steps of the whole fit; None for `max_steps`.
 
         Raises:
             Diverged: The score is not finite.
-            Pruned: The best score so far is below the search's threshold at this step.
+            Pruned: The fit has the length that was ordered, or its best score so far is below the search's threshold at
+                this step.
         """
         if not np.isfinite(score):
             raise Diverged(f"the validation score at step {step} is not finite")
@@ -59,6 +62,10 @@ class ProgressReporter:
         best = max(self._sign * point.score for point in self._points if point.score is not None)
         if should_prune(self._stop_below, step, best):
             raise Pruned(f"pruned at step {step}")
+        whole = total or self._max_steps
+        # A report at the last step is of the whole fit, which has nothing to stop.
+        if self._stop_part is not None and whole and step_of_part(whole, self._stop_part) <= step < whole:
+            raise Pruned(f"stopped after {step} of {whole} steps")
 
 
 def build_job(

@@ -61,7 +61,7 @@ def run_fits(
     if len(fits) > 1 and context.strategy.item.batch_size == 1:
         # The strategy takes one job at a time: one fit after the other, each on a fresh encoder.
         return [one for fit in fits for one in run_fits([fit], context, purpose, stop_below, fold)]
-    reports = [ProgressReporter(context, stop_below) for _ in fits]
+    reports = [ProgressReporter(context, stop_below, fit.stop_part) for fit in fits]
     activations = context.session.activations
     timers = FitTimers(activations)
     jobs: list[Job] = []
@@ -169,7 +169,8 @@ def _validated(job: Job | None, outcome: Any, context: CellContext, timers: FitT
 
 
 def _fitted(fit: Fit, job: Job | None, validated: _Validated, common: dict[str, Any]) -> Fitted:
-    named: dict[str, Any] = {"params": fit.params, "seed": fit.seed, "trial": fit.trial, **common}
+    named: dict[str, Any] = {"params": fit.params, "seed": fit.seed, "trial": fit.trial, "stop_part": fit.stop_part}
+    named |= common
     if job is not None:
         named |= {"examples_seen": job.train.meter.rows, "notes": _finite(job.notes)}
     if isinstance(validated.outcome, BaseException):

@@ -77,7 +77,7 @@ def load(order: FitOrder, fit_id: str, context: CellContext) -> Fitted | None:
         if not _has_only_regular_files(folder):
             return None
         saved = msgspec.json.decode((folder / "result.json").read_bytes(), type=_Result)
-        if saved.fit_id == fit_id and cell_folder.trials().get(fit.trial) == saved.result:
+        if saved.fit_id == fit_id and saved.result.trial == fit.trial and saved.result in cell_folder.trials():
             return _loaded(folder / "predictor", fit, saved.result, context)
     return None
 

@@ -157,7 +157,9 @@ class Worker:
         if found is None:
             return None
         # The time of encoding and set-up was spent once, and is charged to the trial already.
-        unpaid = msgspec.structs.replace(found.result, purpose="final", encode_paid_seconds=0.0, setup_paid_seconds=0.0)
+        unpaid = msgspec.structs.replace(
+            found.result, purpose="final", stop_part=None, encode_paid_seconds=0.0, setup_paid_seconds=0.0
+        )
         return [Fitted(unpaid, found.predictor, found.answers)]
 
     def _session_for(self, order: FitOrder) -> Session:

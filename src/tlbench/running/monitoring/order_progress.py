@@ -28,7 +28,8 @@ class OrderProgress:
             return f"{_numbers('seed', seeds)}/{len(protocol.seeds)}"
         # A grid may have fewer params than the protocol allows trials.
         total = "" if protocol.sampler == "grid" else f"/{protocol.trials}"
-        return _numbers("trial", [fit.trial + 1 for fit in order.fits]) + total
+        part = order.fits[0].stop_part if order.fits else None
+        return _numbers("trial", [fit.trial + 1 for fit in order.fits]) + total + (f" (1/{part})" if part else "")
 
 
 def _numbers(name: str, numbers: list[int]) -> str:

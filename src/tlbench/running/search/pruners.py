@@ -13,7 +13,8 @@ trials by their best scores so far.
   none, so that trials that begin slowly have a chance. The bracket of trial n depends on n alone, and a trial is
   compared only with trials of its bracket.
 
-Unlike in the papers, a pruned fit is never resumed: a trial that has once fallen behind is lost.
+Unlike in the papers, a pruned fit is never resumed: a trial that has once fallen behind is lost. The pruners
+`halving-rungs` and `hyperband-rungs` (`rung_search.py`) are those of the papers, and have no thresholds.
 """
 
 from __future__ import annotations
@@ -25,13 +26,9 @@ from statistics import median
 from typing import Protocol
 
 from tlbench.contracts.cell import Pruner
+from tlbench.running.search.rungs import ETA, MOST_RUNGS, bracket_schedule
 from tlbench.running.search.trial_outcomes import Curve, TrialOutcome
 
-ETA = 3
-"""The reduction factor: one in three trials goes on beyond a rung."""
-RUNGS = 3
-"""Number of rungs of the bracket with the most rungs. There is no rung below 1/27 of a fit, because such early scores
-say little and few fits report them."""
 STARTUP_TRIALS = 5
 """Number of trials that must have run to their end before the median rule applies."""
 
@@ -68,7 +65,7 @@ def pruning_rule(name: Pruner, max_steps: int | None) -> PruningRule | None:
     if name == "median":
         return _Median()
     if name == "halving":
-        return _Halving(max_steps, (RUNGS,))
+        return _Halving(max_steps, (MOST_RUNGS,))
     return _Halving(max_steps, BRACKETS) if name == "hyperband" else None
 
 
@@ -170,22 +167,5 @@ def _rungs(whole_steps: int, count: int) -> Iterable[int]:
     return dict.fromkeys(step for step in steps if step < whole_steps)
 
 
-def _bracket_schedule(rungs: int) -> tuple[int, ...]:
-    """Returns the brackets of one period of trials, each given by its number of rungs.
-
-    A period has as many trials of each bracket as in the paper, spread evenly.
-    """
-    sizes = {s: math.ceil((rungs + 1) / (s + 1) * ETA**s) for s in range(rungs, -1, -1)}
-    period = sum(sizes.values())
-    assigned = dict.fromkeys(sizes, 0)
-    order = []
-    for number in range(period):
-        # The bracket that is furthest behind its share comes next.
-        chosen = max(sizes, key=lambda s: sizes[s] * (number + 1) / period - assigned[s])
-        assigned[chosen] += 1
-        order.append(chosen)
-    return tuple(order)
-
-
-BRACKETS = _bracket_schedule(RUNGS)
+BRACKETS = bracket_schedule(MOST_RUNGS)
 """Number of rungs by trial under hyperband: trial n has `BRACKETS[n % len(BRACKETS)]` rungs."""

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import msgspec
 
 from tlbench.contracts.record import FitResult
-from tlbench.contracts.space import Choice, Domain, Float, Space, Value
+from tlbench.contracts.space import Choice, Domain, Float, Space, Value, existing, exists, is_complete
+from tlbench.running.search.grid import branches
 
 Key = tuple[tuple[str, bool, Value], ...]
 """The name, whether it is a bool, and the value of each hyperparameter."""
@@ -30,8 +31,11 @@ class TriedSettings:
         before = self._last.get(key)
         self._last[key] = number
         # Not counted in an infinite space, which cannot be used up.
-        if before is None and self._size is not None and all(_contains(d, params, n) for n, d in self._free.items()):
-            self._inside.add(_key({name: params[name] for name in self._free}))
+        if before is None and self._size is not None:
+            inside = {name: params[name] for name in self._free if name in params}
+            is_setting = is_complete(self._free, inside) and existing(self._free, inside) == inside
+            if is_setting and all(_contains(self._free[name], value) for name, value in inside.items()):
+                self._inside.add(_key(inside))
         return before
 
     @property
@@ -42,15 +46,12 @@ class TriedSettings:
 
 def number_of_settings(free: Space) -> int | None:
     """Returns how many different settings a search space has; None if a hyperparameter is a real number."""
-    sizes = []
-    for domain in free.values():
-        if isinstance(domain, Float):
-            return None
-        if isinstance(domain, Choice):
-            sizes.append(len({_part(value) for value in domain.values}))
-        else:
-            sizes.append(domain.high - domain.low + 1)
-    return math.prod(sizes)
+    if any(isinstance(domain, Float) for domain in free.values()):
+        return None
+    return sum(
+        math.prod(_size(domain) for name, domain in free.items() if name not in branch and exists(domain, branch))
+        for branch in branches(free)
+    )
 
 
 def repeated(result: FitResult, number: int, params: dict[str, Value]) -> FitResult:
@@ -71,10 +72,14 @@ def _part(value: Value) -> tuple[bool, Value]:
     return isinstance(value, bool), value
 
 
-def _contains(domain: Domain, params: Mapping[str, Value], name: str) -> bool:
-    if name not in params:
-        return False
-    value = params[name]
+def _size(domain: Domain) -> int:
+    if isinstance(domain, Choice):
+        return len({_part(value) for value in domain.values})
+    assert not isinstance(domain, Float)
+    return domain.high - domain.low + 1
+
+
+def _contains(domain: Domain, value: Value) -> bool:
     if isinstance(domain, Choice):
         return _part(value) in map(_part, domain.values)
     return not isinstance(value, str | bool) and domain.low <= value <= domain.high

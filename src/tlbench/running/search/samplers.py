@@ -16,7 +16,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from tlbench.contracts.space import Choice, Domain, Float, Space, Value
+from tlbench.contracts.space import Choice, Domain, Float, Space, Value, existing, exists, is_complete
 from tlbench.running.search.trial_outcomes import TrialOutcome
 
 Distributions = dict[str, BaseDistribution]
@@ -35,6 +35,7 @@ class ParamsSampler:
     def __init__(self, kind: Literal["tpe", "gp", "random"], identity: str, free: Space) -> None:
         self._kind, self._identity, self._free = kind, identity, free
         self._distributions = {name: _distribution(domain) for name, domain in free.items()}
+        self._is_conditional = any(domain.when for domain in free.values())
         # Optuna would otherwise log every trial to stderr.
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._storage = optuna.storages.InMemoryStorage()
@@ -57,7 +58,7 @@ class ParamsSampler:
         params: Mapping[int, Mapping[str, Value]],
         outcomes: Mapping[int, TrialOutcome],
     ) -> dict[str, Value]:
-        """Returns values for all free hyperparameters: those in `fixed` are kept, and the others are sampled.
+        """Returns values for the free hyperparameters that exist: those in `fixed` are kept, the others are sampled.
 
         Args:
             number: The trial's number, greater than in the call before.
@@ -74,11 +75,21 @@ class ParamsSampler:
             # Optuna takes enqueued values as they are and samples the others.
             self._study.enqueue_trial({name: _to_optuna(self._free[name], value) for name, value in fixed.items()})
         # `ask` adds the trial to the study, as a running one.
-        sampled = self._study.ask(self._distributions).params
+        sampled = self._sample_existing() if self._is_conditional else self._study.ask(self._distributions).params
         if self._kind != "random":
             self._running.append(number)
             self._added += 1
-        return {name: _from_optuna(domain, sampled[name]) for name, domain in self._free.items()}
+        return {name: _from_optuna(domain, sampled[name]) for name, domain in self._free.items() if name in sampled}
+
+    def _sample_existing(self) -> dict[str, Any]:
+        """Returns sampled values in Optuna's representation, parents before the hyperparameters that need them."""
+        trial = self._study.ask()
+        # By the number of their conditions: those of a parent are fewer than those of its children.
+        for name in sorted(self._free, key=lambda name: len(self._free[name].when)):
+            domain = self._free[name]
+            if exists(domain, {one: _from_optuna(self._free[one], value) for one, value in trial.params.items()}):
+                _suggest(trial, name, self._distributions[name])
+        return trial.params
 
     def _update_study(
         self,
@@ -99,7 +110,10 @@ class ParamsSampler:
 
     def _frozen_trial(self, params: Mapping[str, Value], outcome: TrialOutcome | None) -> FrozenTrial:
         try:
-            values = {name: _to_optuna(domain, params[name]) for name, domain in self._free.items()}
+            known = existing(self._free, params)
+            if not is_complete(self._free, known) or any(name in params for name in self._free if name not in known):
+                raise ValueError("other hyperparameters exist than these params have")
+            values = {name: _to_optuna(self._free[name], value) for name, value in known.items()}
         except (KeyError, ValueError):
             # The trial is from another search space and cannot be learned from. Samplers skip failed trials, and
             # adding one keeps the numbers of the others.
@@ -108,7 +122,7 @@ class ParamsSampler:
             state=TRIAL_STATES[outcome.state] if outcome else TrialState.RUNNING,
             value=study_value(outcome) if outcome else None,
             params=values,
-            distributions=self._distributions,
+            distributions={name: self._distributions[name] for name in values},
             intermediate_values=dict(outcome.curve) if outcome else None,
         )
 
@@ -129,9 +143,46 @@ class ParamsSampler:
         seed = int.from_bytes(digest[:4], "big")
         if self._kind == "random":
             return optuna.samplers.RandomSampler(seed=seed)
+        if self._is_conditional:
+            return _conditional_sampler(self._kind, seed)
         if self._kind == "gp":
             return _FixedSpaceGP(seed, self._distributions)
         return _FixedSpaceTPE(seed, self._distributions, self._rows)
+
+
+def _conditional_sampler(kind: Literal["tpe", "gp"], seed: int) -> optuna.samplers.BaseSampler:
+    """Returns a sampler for a space in which some hyperparameters exist only with some values of others.
+
+    TPE models those that exist together jointly. The Gaussian process models those that always exist; the others are
+    drawn at random.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        if kind == "gp":
+            return optuna.samplers.GPSampler(seed=seed, deterministic_objective=False)
+        return _ConditionalTPE(seed=seed, multivariate=True, group=True, constant_liar=True)
+
+
+class _ConditionalTPE(optuna.samplers.TPESampler):
+    """Optuna's TPE sampler, to which a running trial has no other params than those that exist in it.
+
+    Optuna also counts values that it sampled for params that turned out not to exist. Nothing stores these, so after an
+    interruption the search would propose other trials.
+    """
+
+    def _get_params(self, trial: FrozenTrial, study: optuna.Study) -> dict[str, Any]:
+        # A private method of Optuna; the test of resumed searches fails if it is not called any more.
+        return trial.params
+
+
+def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> None:
+    if isinstance(distribution, CategoricalDistribution):
+        trial.suggest_categorical(name, distribution.choices)
+    elif isinstance(distribution, FloatDistribution):
+        trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
+    else:
+        assert isinstance(distribution, IntDistribution)
+        trial.suggest_int(name, distribution.low, distribution.high, log=distribution.log)
 
 
 class _FixedSpaceTPE(optuna.samplers.TPESampler):

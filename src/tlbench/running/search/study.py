@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 
 from tlbench.contracts.cell import Protocol, Sampler
 from tlbench.contracts.record import FitResult
-from tlbench.contracts.space import Choice, Domain, Space, Value, is_fixed
+from tlbench.contracts.space import Choice, Domain, Space, Value, existing, is_complete, is_fixed
 from tlbench.running.search import pruners
 from tlbench.running.search.grid import grid
 from tlbench.running.search.lag_window import LagWindow
-from tlbench.running.search.repeats import TriedSettings, repeated
+from tlbench.running.search.repeats import TriedSettings, number_of_settings, repeated
+from tlbench.running.search.rungs import brackets_of
 from tlbench.running.search.trial_outcomes import TrialOutcome, outcome_of
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Trial:
     params: dict[str, Value]
     result: FitResult | None = None
     """The result of an earlier trial with the same params, which is this trial's too; None if it has to be fitted."""
+    stop_part: int | None = None
+    """The part of a whole fit after which it stops (`Fit.stop_part`); None for a whole fit."""
 
 
 class Search:
@@ -48,6 +51,8 @@ class Search:
     that trial runs. A pruned fit answers only a trial that would be pruned too, because the thresholds of another
     trial, for example in another bracket, may let it go on. A search that has tried every setting of a finite space
     ends there.
+
+    With a pruner by rungs, these are the first fits of the trials; `RungSearch` adds the longer ones.
     """
 
     def __init__(
@@ -96,11 +101,23 @@ class Search:
         self._finished_in_order = 0
         """How many trials, counted from the first one, have finished without a gap."""
         self._added_to_rule = 0
-        for number, result in (finished or {}).items():
+        is_by_rungs = protocol.is_searched and bool(self._free)
+        settings = min(self.total, number_of_settings(self._free) or self.total)
+        self.brackets = brackets_of(protocol.pruner, settings, protocol.max_steps) if is_by_rungs else None
+        """The lengths of the trials' fits; None without a pruner by rungs."""
+        self.restore(finished or {})
+
+    def restore(self, finished: Mapping[int, FitResult]) -> None:
+        """Adds the results of earlier processes, as in the constructor."""
+        for number, result in finished.items():
             if 0 <= number < self.total:
                 self._params[number] = result.params
                 self._add_result(number, result)
         self._skip_finished()
+
+    def params(self, number: int) -> dict[str, Value]:
+        """Returns the params of a trial that was asked for."""
+        return self._params[number]
 
     def ask(self) -> Trial | None:
         """Returns the next trial, or None if results have to come first or no trial is left.
@@ -115,7 +132,7 @@ class Search:
             before = self._tried_before(number, params)
             self._skip_finished()
             if before is None:
-                return Trial(number, params)
+                return self._to_fit(number)
             self._waiting[number] = before
         return trial
 
@@ -128,7 +145,7 @@ class Search:
             return None
         sampled = self._sample(number, visible)
         # In the order of the space, which is the order of columns and of identities.
-        params = {name: sampled[name] if name in sampled else self._fixed[name] for name in self._space}
+        params = existing(self._space, {**self._fixed, **sampled})
         if self._rule is not None:
             # The rule gets trials in order of their numbers, and only those in the lag window, so that thresholds do
             # not depend on which fit happened to finish first.
@@ -145,10 +162,22 @@ class Search:
             if before in self._results:
                 del self._waiting[number]
                 params, result = self._params[number], self._results[before]
-                if self._rule is None or result.status != "pruned" or self._is_pruned(number, before):
+                if self._answers(before, number):
                     return Trial(number, params, repeated(result, number, params))
-                return Trial(number, params)
+                return self._to_fit(number)
         return None
+
+    def _to_fit(self, number: int) -> Trial:
+        part = self.brackets.first_part(number) if self.brackets else None
+        return Trial(number, self._params[number], stop_part=part)
+
+    def _answers(self, before: int, number: int) -> bool:
+        """Returns whether the result of an earlier trial with the same params is that of this trial too."""
+        result = self._results[before]
+        if self.brackets is not None:
+            # In another bracket the fit stops at another length.
+            return result.stop_part == self.brackets.first_part(number)
+        return self._rule is None or result.status != "pruned" or self._is_pruned(number, before)
 
     def _is_pruned(self, number: int, before: int) -> bool:
         """Returns whether a trial would be pruned if it had the learning curve of an earlier one."""
@@ -208,13 +237,12 @@ class Search:
         """
         return self._thresholds.get(number, {})
 
-    def export(self, path: Path) -> None:
-        """Writes the search to a SQLite file as an Optuna study, for dashboards."""
+    def export(self, path: Path, results: Mapping[int, FitResult] | None = None) -> None:
+        """Writes the search to a SQLite file as an Optuna study, for dashboards, with these results or its own."""
         from tlbench.running.search.export import export
 
-        rows = [
-            (self._params.get(number), self._results.get(number)) for number in range(max(self._params, default=-1) + 1)
-        ]
+        shown = self._results if results is None else results
+        rows = [(self._params.get(number), shown.get(number)) for number in range(max(self._params, default=-1) + 1)]
         export(path, self._identity, self._sign, self._free, rows)
 
     def _sample(self, number: int, visible: int) -> dict[str, Value]:
@@ -222,9 +250,9 @@ class Search:
             return self._grid[number]
         if not self._free:
             return {}
-        if self.total == 1 and len(self._first) == len(self._free):
+        if self.total == 1 and is_complete(self._free, self._first):
             # One trial with all params given: nothing to sample, and so no Optuna to import.
-            return dict(self._first)
+            return existing(self._free, self._first)
         if self._sampler is None:
             # Imported late: a grid, or a search that has all its results, needs no Optuna.
             from tlbench.running.search.samplers import ParamsSampler
@@ -234,7 +262,11 @@ class Search:
         return self._sampler.sample(number, visible, fixed, self._params, self._outcomes)
 
     def _add_result(self, number: int, result: FitResult) -> None:
-        self._results[number], self._outcomes[number] = result, outcome_of(result, self._sign)
+        outcome = outcome_of(result, self._sign)
+        if self.brackets is not None and len(self.brackets.all) == 1 and outcome.state == "pruned" and outcome.curve:
+            # All first fits have this length, so their scores can be compared like those of whole fits.
+            outcome = TrialOutcome("complete", outcome.curve[-1][1], outcome.curve)
+        self._results[number], self._outcomes[number] = result, outcome
         while self._finished_in_order in self._results:
             self._finished_in_order += 1
 

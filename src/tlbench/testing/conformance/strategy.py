@@ -16,7 +16,7 @@ from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.fits.predictor import Predictor
 from tlbench.contracts.outputs import Predictions, Span, Text, TokenClasses
-from tlbench.contracts.space import Choice, Float, Int, narrow
+from tlbench.contracts.space import checked, narrow
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Examples, SplitName, Task
 from tlbench.planning.space_context import space_about
@@ -88,12 +88,11 @@ class StrategyConformance:
 
     def test_space(self) -> None:
         """Hyperparameters have names that suites can write and domains that tlbench can search."""
-        space = self.strategy.space(space_about(self.task, self.protocol, self.backbone))
-        for name, domain in space.items():
-            assert isinstance(domain, Float | Int | Choice), f"{name} is {domain!r}"
+        space = checked(self.strategy.space(space_about(self.task, self.protocol, self.backbone)))
+        for name in space:
             assert name.isidentifier(), f"the hyperparameter {name!r} is not an identifier"
             assert not keyword.iskeyword(name), f"the hyperparameter {name!r} is a keyword of Python"
-        assert set(narrow(space, middle(space))) == set(space)
+        assert set(narrow(space, middle(space))) == set(middle(space))
 
     def test_fits(self) -> None:
         """A fit on each supported task succeeds, and its predictor predicts every example, in order."""
@@ -119,8 +118,11 @@ class StrategyConformance:
         rehearsal, generator = self.rehearsal(), random.Random(0)
         read: set[str] = set()
         splits: list[str] = []
-        for _ in range(self.draws):
-            job = make_job(self.strategy, self.backbone, self.task, draw(rehearsal.space, generator), self.protocol)
+        settings = [draw(rehearsal.space, generator) for _ in range(self.draws)]
+        # A hyperparameter with conditions may exist in none of them.
+        settings += [draw(rehearsal.space, generator, name) for name, one in rehearsal.space.items() if one.when]
+        for params in settings:
+            job = make_job(self.strategy, self.backbone, self.task, params, self.protocol)
 
             # The default argument binds this iteration's function.
             def examples(split: SplitName, examples=job.examples) -> Examples | None:  # type: ignore[no-untyped-def]
