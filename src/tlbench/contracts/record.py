@@ -62,7 +62,7 @@ class FitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     train_examples: int = 0
     """Number of different training examples that the fit was given (of the last fold); 0 in older results."""
     validation_examples: int = 0
-    """Number of examples on which `validation` was computed, of all folds; 0 without such a split and in older results."""
+    """Number of examples on which `validation` was computed, of all folds; 0 without a split and in older results."""
     truncated: dict[str, float] = {}
     """By split, the share of examples whose inputs the backbone cut because they are too long. A split is left out if
     the backbone does not report this for it; a fit of the search has no test split."""
