@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import pytest
@@ -32,13 +33,27 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def _torch_threads_are_restored() -> Iterator[None]:
-    """Sets torch's number of threads back after each test, as cells that run in this process change it.
+@contextmanager
+def _torch_threads_restored() -> Iterator[None]:
+    """Sets torch's number of threads back afterwards, as cells that run in this process change it.
 
-    It does not import torch; where a test is the first to do so, the number that it leaves stays.
+    It does not import torch; where torch is first imported in between, the number that is left stays.
     """
     before = sys.modules["torch"].get_num_threads() if "torch" in sys.modules else None
     yield
     if before is not None and sys.modules["torch"].get_num_threads() != before:
         sys.modules["torch"].set_num_threads(before)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_module_changes_threads() -> Iterator[None]:
+    """Restores what fixtures of a module or a class have changed."""
+    with _torch_threads_restored():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_test_changes_threads() -> Iterator[None]:
+    """Restores what a test has changed."""
+    with _torch_threads_restored():
+        yield

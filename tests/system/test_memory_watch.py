@@ -20,6 +20,12 @@ MB = 1_000_000
 on_linux = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="only Linux has these files")
 
 
+@pytest.fixture(autouse=True)
+def nothing_cached(monkeypatch):
+    """Activations that earlier tests of this process have read from disk, and still hold, are not of these tests."""
+    monkeypatch.setattr(memory_watch._replayed, "held_bytes", 0)
+
+
 def hold(megabytes: int) -> None:
     """Writes to every page of memory of this size and frees it."""
     np.ones(megabytes * MB, dtype=np.uint8)

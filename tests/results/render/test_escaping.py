@@ -86,6 +86,12 @@ def test_markdown_text_leaves_what_is_no_markup_as_it_is(label):
     assert markdown_text(label) == label
 
 
+def test_the_punctuation_of_a_sentence_is_not_a_part_of_its_code() -> None:
+    assert markdown_text("the cheapest is lora[r=4]: 2 s, not dora[r=4], nor x") == (
+        "the cheapest is `lora[r=4]`: 2 s, not `dora[r=4]`, nor x"
+    )
+
+
 @given(text)
 def test_plain_text_has_no_styles_of_its_own(value):
     assert plain_text(value).plain == printable(value)

@@ -136,6 +136,8 @@ def _job(encoder: Encoder, head: PretrainingHead, data: Data, settings: Pretrain
         once=_absent("once"),
         backbone=_absent("backbone"),
         other=_absent("other"),
+        reading=_absent("reading"),
+        classifier=_absent("classifier"),
     )
 
 

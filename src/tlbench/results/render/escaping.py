@@ -88,7 +88,13 @@ def markdown_text(value: object, limit: int = LIMIT) -> str:
 
     The text may begin a paragraph or a list item.
     """
-    return _MARKDOWN_WORDS.sub(lambda words: code_span(words[0]), printable(value, limit))
+    return _MARKDOWN_WORDS.sub(_without_punctuation, printable(value, limit))
+
+
+def _without_punctuation(words: re.Match[str]) -> str:
+    """Returns words as a code span, with the punctuation of the sentence behind it."""
+    name = words[0].rstrip(",.;:")
+    return code_span(name) + words[0][len(name) :] if name else code_span(words[0])
 
 
 def spreadsheet(value: object) -> str:

@@ -1,0 +1,1 @@
+"""Clustering of a frozen backbone's features, and metrics of clusterings."""
