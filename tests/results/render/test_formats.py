@@ -163,7 +163,7 @@ def test_a_metric_s_label_is_text_in_every_format(format_, made):
     written = FORMATS[format_].render(Page(table))
     if format_ == "markdown":
         assert "\n`=HYPERLINK(1)\\|'[red]<script>`, " in written
-        assert "- `=HYPERLINK(1)\\|'[red]<script>:` no share of 1, so score" in written
+        assert "- `=HYPERLINK(1)\\|'[red]<script>`: no share of 1, so score" in written
     elif format_ == "csv":
         assert f'"\'{LABEL}"' in written
     elif format_ == "svg":
