@@ -82,7 +82,7 @@ class SetFit(Finetuning):
         if pairs.count:
             model.head.requires_grad_(False)
             lr, steps = float(job.params["lr"]), self.steps(job.protocol, pairs.count)
-            # The head is fitted after training, so that there is nothing for a pruner to score before.
+            # During training the head is still untrained, so its scores would mislead a pruner.
             protocol = msgspec.structs.replace(job.protocol, max_steps=steps, pruner="none")
             groups = groups_of(model.encoder, lr, self.weight_decay)
             self.train(model, replace(job, protocol=protocol), groups, loss=pairs.loss)

@@ -57,7 +57,7 @@ class ZeroShot(Strategy):
         return label_texts(output, self.labels)
 
     def settings(self, job: Job) -> dict[str, Any]:
-        """Returns what the predictor depends on beside the backbone, as JSON values."""
+        """Returns the settings that a saved predictor must repeat: params and label texts, as JSON values."""
         return {"params": dict(job.params), "labels": list(self.texts(job.task.output))}
 
     @abstractmethod

@@ -46,7 +46,7 @@ class LabelsSaved:
 
 
 def labels_saved(task: TaskCurves) -> list[LabelsSaved]:
-    """Returns what each curve with pretrained weights saves, in order; those without a reference are left out.
+    """Returns the labels saved by each curve with pretrained weights, in order; one without a reference is left out.
 
     The reference is the curve without pretrained weights that is best at its largest number of examples: of those
     without a backbone, such as `tfidf`, and with the same one, such as `from-scratch`, that improve with examples.

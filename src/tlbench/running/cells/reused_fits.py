@@ -177,7 +177,7 @@ class ReusedFits:
 
 
 def _sameness(result: FitResult) -> set[int | None]:
-    """Returns what a fit must have in common with this one besides the params: its length, or its trial's number.
+    """Returns what must be equal, besides the params, for a fit to be reused: its length, or its trial's number.
 
     A fit of some length is known by its part, with a minus sign. A fit that thresholds pruned has its trial's number,
     since another trial with the same params might not be pruned. A whole fit has None.

@@ -94,7 +94,7 @@ def _values(row: Row, columns: Sequence[Column]) -> dict[str, Value]:
 def _sentences(saved: Sequence[LabelsSaved]) -> list[str]:
     told = [_sentence(one) for one in saved if one.scores]
     if any(not one.scores for one in saved):
-        told.append("What is saved is said of scores with an interval over seeds alone: three seeds or more.")
+        told.append("Saved labels are given only where scores have three seeds or more.")
     return told
 
 
