@@ -17,7 +17,7 @@ from tlbench.results.columns import METRIC, OK, ONE_FIT, PENDING, STRATEGY, Row,
 from tlbench.results.gains.gain import NO_GAIN, gain_columns, gains
 from tlbench.results.label_efficiency.task_amounts import task_names
 from tlbench.results.notes.row_notes import notes_of_rows
-from tlbench.results.over_tasks import KEY, NEEDED, Averages, averages
+from tlbench.results.over_tasks import KEY, NEEDED, Averages, grouped_averages
 from tlbench.results.ranking import NOWHERE, Place, Ranked, by_intervals, by_predictions, goodness, places
 from tlbench.results.records.summaries import CellSummary, Summaries, summaries_of
 from tlbench.results.selection.optimism import optimism_column
@@ -181,11 +181,12 @@ class Table:
         """Returns these columns of all rows, in the order of the frame, without importing pandas."""
         return {name: list(map(values.__getitem__, self._order)) for name, values in self._columns(names).items()}
 
-    def averages(self) -> Averages:
-        """Returns the averages over tasks of this table's rows; they are computed as before any row was hidden."""
+    def averages(self) -> tuple[Averages, ...]:
+        """Returns the averages over each group of tasks of this table's rows, as they were before any row was hidden."""
         whole = self.pick(())
         whole._order = self._whole
-        return averages(whole.columns((*NEEDED, "variance"))).shown(self.columns(KEY))
+        shown = self.columns(KEY)
+        return tuple(one.shown(shown) for one in grouped_averages(whole.columns((*NEEDED, "variance"))))
 
     def pick(self, places: Iterable[int]) -> Table:
         """Returns a table of some rows (by their numbers in the frame) in this order; ranks and notes stay."""

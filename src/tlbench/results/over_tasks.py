@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlbench.results.averages.mean_ranks import Key, MeanRank, MeanRanks, mean_ranks
 from tlbench.results.averages.scales import TaskCell, TaskScale, scales
+from tlbench.results.averages.task_groups import task_groups
 from tlbench.results.columns import OK, PENDING, Row, columns_of
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Averages:
     left_out: tuple[str, ...]
     """Tasks with scores that are not averaged, since their metric or floor determines no scale."""
     ranks: MeanRanks
+    tasks: tuple[str, ...]
+    """All tasks, in order of appearance."""
 
     def shown(self, columns: Mapping[str, Sequence[Any]]) -> Averages:
         """Returns these averages with only the rows whose `KEY` is in the columns; means and ranks do not change."""
@@ -117,7 +120,24 @@ def averages(columns: Mapping[str, Sequence[Any]]) -> Averages:
         for key, part in sorted(groups.items())
     ]
     rows.sort(key=_sort_key)
-    return Averages(rows, found, tuple(sorted(scored.keys() - found.keys())), ranks)
+    tasks = tuple(dict.fromkeys(cell.task for cell in cells))
+    return Averages(rows, found, tuple(sorted(scored.keys() - found.keys())), ranks, tasks)
+
+
+def grouped_averages(columns: Mapping[str, Sequence[Any]]) -> tuple[Averages, ...]:
+    """Returns `averages` for each group of tasks that share backbones (`averages/task_groups.py`), in their order."""
+    groups = task_groups(columns["task"], columns["backbone"])
+    if len(groups) < 2:
+        return (averages(columns),)
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, task in enumerate(columns["task"]):
+        places[task].append(place)
+    found = []
+    for group in groups:
+        # In the order of the table, as for a table of one group.
+        chosen = sorted(place for task in group for place in places[task])
+        found.append(averages({name: [values[place] for place in chosen] for name, values in columns.items()}))
+    return tuple(found)
 
 
 def _sort_key(row: Row) -> tuple[float, float, float]:

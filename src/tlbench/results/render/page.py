@@ -13,7 +13,7 @@ from tlbench.results.label_efficiency.curves import NEEDED as OF_CURVES
 from tlbench.results.leaderboard import Table
 from tlbench.results.notes.first_rows import NEEDED as RANKED
 from tlbench.results.notes.first_rows import FirstRows, first_rows
-from tlbench.results.over_tasks import NEEDED, Averages, averages
+from tlbench.results.over_tasks import NEEDED, Averages, grouped_averages
 from tlbench.results.records.cell_ids import distinct_length
 from tlbench.results.render import value_texts as cells
 from tlbench.results.render.averages_legend import averages_legend
@@ -22,6 +22,7 @@ from tlbench.results.render.escaping import LIMIT, printable
 from tlbench.results.render.legend import legend
 from tlbench.results.render.page_columns import SUMMARY, Column, PageRow, Value
 from tlbench.results.render.published import LEGEND, PublishedRow, published_rows
+from tlbench.results.render.task_summary import TaskSummary, task_summaries
 from tlbench.results.render.view import Limits, View, shown_positions
 
 if TYPE_CHECKING:
@@ -138,20 +139,17 @@ class Page:
         return SUMMARY
 
     @cached_property
-    def summary(self) -> tuple[PageRow, ...]:
-        """A row for each pair of backbone and strategy over all tasks, best first; empty for a single task."""
-        entries = self._summary[: self._limits.summary] if self._limits else self._summary
-        return tuple(PageRow(_values(row, SUMMARY), is_best=row["rank"] == 1) for row in entries)
+    def summaries(self) -> tuple[TaskSummary, ...]:
+        """The means over each group of tasks that share backbones; empty for a single task."""
+        # A mean over one task is its score, even if the table has further tasks that are not shown.
+        if len(cells.by_task(self._shown)) < 2:
+            return ()
+        return task_summaries(self.averages, self._limits.summary if self._limits else None)
 
     @cached_property
-    def averages(self) -> Averages:
-        """The averages over tasks, with the scales of the tasks and the tests of all pairs of rows."""
-        return self._table.averages() if isinstance(self._table, Table) else averages(self._columns)
-
-    @property
-    def summary_hidden(self) -> int:
-        """Number of rows of the summary beyond the limit."""
-        return len(self._summary) - len(self.summary)
+    def averages(self) -> tuple[Averages, ...]:
+        """The averages over each group of tasks, with the tasks' scales and the tests of all pairs of rows."""
+        return self._table.averages() if isinstance(self._table, Table) else grouped_averages(self._columns)
 
     @cached_property
     def failures(self) -> tuple[Failure, ...]:
@@ -178,7 +176,7 @@ class Page:
         kinds = dict.fromkeys(zip(*columns.values(), strict=True))
         rows = [dict(zip(columns, kind, strict=True)) for kind in kinds]
         sentences = [*self.view.remarks, *legend([row for row in rows if row["status"] != PENDING])]
-        sentences += averages_legend(self.averages) if self.summary else []
+        sentences += averages_legend(self.averages) if self.summaries else []
         sentences += [EFFICIENCY_LEGEND] if self.label_efficiency else []
         sentences += [LEGEND] if self.published else []
         return tuple(printable(sentence, _LEGEND_LIMIT) for sentence in sentences)
@@ -222,11 +220,6 @@ class Page:
             row = dict(zip(_SECTION_COLUMNS, kind, strict=True))
             tasks.setdefault(row["task"], []).append((row, number))
         return tasks
-
-    @cached_property
-    def _summary(self) -> list[Row]:
-        # A mean over one task is its score.
-        return self.averages.rows if len(cells.by_task(self._shown)) > 1 else []
 
     @cached_property
     def _shown(self) -> list[Row]:

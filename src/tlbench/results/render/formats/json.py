@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tlbench.results.render.page_columns import Column, PageRow
     from tlbench.results.render.published import PublishedRow
 
-FORMAT = 1
+FORMAT = 2
 """Version of the JSON layout, which is increased by changes that break existing readers."""
 _ODD = re.compile(r"[\x7f-\U0010ffff]")
 
@@ -41,7 +41,10 @@ class Json(Renderer):
             "columns": _headings(page.columns),
             "tasks": [_section(section) for section in page.sections],
             "summary_columns": _headings(page.summary_columns),
-            "summary": [_values(line) for line in page.summary],
+            "summaries": [
+                {"tasks": list(summary.tasks), "rows": [_values(line) for line in summary.lines]}
+                for summary in page.summaries
+            ],
             "label_efficiency": [_label_efficiency(section) for section in page.label_efficiency],
             "published": [_published(row) for row in page.published],
             "failures": [{"cell": one.title, "status": one.status, "reason": one.reason} for one in page.failures],

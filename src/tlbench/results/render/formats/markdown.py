@@ -31,8 +31,9 @@ class Markdown(Renderer):
         parts = [f"# {code_span(page.title)}", f"{source}{done} of {total} cells."]
         # `about` is the caller's own Markdown, the only text that is not escaped.
         parts += [page.about] if page.about else []
-        if page.summary:
-            parts += ["## Over all tasks", _table(page.summary, page.summary_columns)]
+        for summary in page.summaries:
+            heading = markdown_text(summary.heading, len(summary.heading))
+            parts += [f"## {heading}", _table(summary.lines, page.summary_columns)]
         # Columns without any value would make the tables needlessly wide.
         columns = [column for column in page.columns if column.name in page.filled]
         for section in page.sections:

@@ -15,6 +15,7 @@ from tlbench.results.render.formats.published_table import published_parts
 from tlbench.results.render.value_texts import NOTHING, note_head
 
 if TYPE_CHECKING:
+    from tlbench.results.render.task_summary import TaskSummary
     from tlbench.results.render.page import Failure, Page, Section
     from tlbench.results.render.page_columns import PageRow
 
@@ -63,11 +64,11 @@ class Leaderboard:
             yield from (Text(sentence, style="dim") for sentence in section.conclusions)
             if section.overlap:
                 yield Text(f"overlap: {section.overlap}", style="dim")
-        if page.summary:
+        for summary in page.summaries:
             yield Text("")
-            yield Text("over all tasks", style="bold")
-            yield _summary(page)
-            yield from _hidden_count(page.summary_hidden)
+            yield Text(summary.heading[0].lower() + summary.heading[1:], style="bold")
+            yield _summary(summary, page.summary_columns)
+            yield from _hidden_count(summary.hidden)
         yield from efficiency_parts(page.label_efficiency, options.max_width)
         yield from published_parts(page.published)
         yield from _failures(page.failures)
@@ -154,9 +155,9 @@ def _section_title(section: Section) -> Text:
     return Text(section.task, "bold").append(f"   {about}", style="dim")
 
 
-def _summary(page: Page) -> Table:
+def _summary(summary: TaskSummary, columns: Sequence[Column]) -> Table:
     grid = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
-    for column in page.summary_columns:
+    for column in columns:
         grid.add_column(
             Text(column.short),
             justify="left" if column.is_name else "right",
@@ -164,9 +165,9 @@ def _summary(page: Page) -> Table:
             overflow="fold",
             max_width=_MAX_NAME_WIDTH if column.is_name else None,
         )
-    for line in page.summary:
+    for line in summary.lines:
         style = "bold" if line.is_best else ""
-        grid.add_row(*(Text(line.values[column.name].text, style) for column in page.summary_columns))
+        grid.add_row(*(Text(line.values[column.name].text, style) for column in columns))
     return grid
 
 
