@@ -182,7 +182,7 @@ class Table:
         return {name: list(map(values.__getitem__, self._order)) for name, values in self._columns(names).items()}
 
     def averages(self) -> tuple[Averages, ...]:
-        """Returns the averages over each group of tasks of this table's rows, as they were before any row was hidden."""
+        """Returns the averages over each group of tasks of these rows, as they were before any row was hidden."""
         whole = self.pick(())
         whole._order = self._whole
         shown = self.columns(KEY)

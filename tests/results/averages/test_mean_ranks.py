@@ -20,7 +20,7 @@ def table_of(made, shares, failed=(), seeds=(0, 1, 2), tasks=TASKS):
 
 
 def rows_of(table):
-    return {row["strategy"]: row for row in table.averages().rows}
+    return {row["strategy"]: row for row in table.averages()[0].rows}
 
 
 FLOOR = {("majority", None): 0.5}
@@ -71,7 +71,7 @@ def test_rows_that_miss_a_task_or_have_one_seed_have_no_rank(made):
 def test_hidden_rows_change_no_rank_and_no_mean(made):
     table = table_of(made, {("good", "b"): 0.9, ("poor", "b"): 0.6, **FLOOR})
     poor = [i for i, name in enumerate(table.columns(["strategy"])["strategy"]) if name == "poor"]
-    (row,) = table.pick(poor).averages().rows
+    (row,) = table.pick(poor).averages()[0].rows
     assert row == rows_of(table)["poor"]
 
 

@@ -29,7 +29,7 @@ def test_it_is_a_light_plugin_with_a_valid_name():
 def test_rows_stand_at_their_means_and_names_are_text(table):
     drawn = DIAGRAM.render(Page(table))
     texts = {node.text for node in ElementTree.fromstring(drawn).iter() if node.tag.endswith("text")}
-    means = {row["strategy"]: f"({100 * row['mean']:.1f})" for row in table.averages().rows}
+    means = {row["strategy"]: f"({100 * row['mean']:.1f})" for row in table.averages()[0].rows}
     assert {f"majority {means['majority']}", f"b poor {means['poor']}", f"{means['good']} b good"} <= texts
     assert any(HOSTILE in text for text in texts)
     assert drawn == DIAGRAM.render(Page(table))

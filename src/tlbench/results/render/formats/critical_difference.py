@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench.contracts.errors import UsageError
@@ -11,6 +12,7 @@ from tlbench.results.render import value_texts as cells
 from tlbench.results.render.escaping import printable
 
 if TYPE_CHECKING:
+    from tlbench.results.over_tasks import Averages
     from tlbench.results.render.page import Page
 
 _WIDTH, _HEIGHT_OF_ROW = 10.0, 0.28
@@ -35,7 +37,7 @@ class CriticalDifference(Renderer):
         Raises:
             UsageError: scikit-posthocs is not installed, or fewer than two rows have a rank over all tasks.
         """
-        averages = page.averages
+        averages = _only_tested(page.averages, self.name)
         tests, tested = averages.ranks.tests, averages.ranks.tested
         if tests is None:
             raise UsageError(
@@ -48,6 +50,15 @@ class CriticalDifference(Renderer):
         means = [100 * float(rows[tested[i]]["mean"]) for i in shown]
         labels = [_label(rows[tested[i]]) for i in shown]
         return _drawn(labels, means, tests.p_values()[shown][:, shown])
+
+
+def _only_tested(groups: Sequence[Averages], format_name: str) -> Averages:
+    """Returns the group of tasks to draw: the only one with tests, or the only one."""
+    tested = [group for group in groups if group.ranks.tests is not None]
+    if len(tested) > 1:
+        found = "; ".join(", ".join(map(printable, group.tasks)) for group in tested)
+        raise UsageError(f"--format {format_name} draws tasks that share backbones; choose some with --task: {found}")
+    return tested[0] if tested else groups[0]
 
 
 def _label(row: dict[str, Any]) -> str:

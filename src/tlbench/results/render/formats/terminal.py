@@ -15,9 +15,9 @@ from tlbench.results.render.formats.published_table import published_parts
 from tlbench.results.render.value_texts import NOTHING, note_head
 
 if TYPE_CHECKING:
-    from tlbench.results.render.task_summary import TaskSummary
     from tlbench.results.render.page import Failure, Page, Section
-    from tlbench.results.render.page_columns import PageRow
+    from tlbench.results.render.page_columns import Column, PageRow
+    from tlbench.results.render.task_summary import TaskSummary
 
 _MIN_NAME_WIDTH = 8
 _MAX_NAME_WIDTH = 32
