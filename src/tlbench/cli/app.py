@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from tlbench.cli import cache
+from tlbench.cli import cache, more_commands
 from tlbench.cli import options as o
 from tlbench.cli.arguments.parser_errors import reworded
 from tlbench.cli.arguments.protocol_options import patch
@@ -258,6 +258,7 @@ def status(
 
 app.command()(delete_command.delete)
 app.command()(browsing.version)
+more_commands.add_to(app)
 
 
 def main() -> None:

@@ -35,6 +35,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tlbench leaderboard --suite glue-lite -f markdown > results.md",
         "tlbench leaderboard --all -f csv",
     ),
+    "compare": (
+        "tlbench compare 65b9a998 7fa1c02d",
+        "tlbench compare results-of-yesterday results-of-today --margin 0.01",
+        "tlbench compare a/results.json b/results.json --examples 500",
+    ),
     "delete": ("tlbench delete 5f5a612b54c51814", "tlbench delete -t csv:reviews.csv -S linear-probe"),
     "status": ("tlbench status", "watch tlbench status", "tlbench status --json | jq .cells"),
     "version": ("tlbench version", "tlbench --version"),

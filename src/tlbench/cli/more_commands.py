@@ -1,0 +1,12 @@
+"""The commands that compare, unite and recommend recorded results; their options are in files of their own."""
+
+from __future__ import annotations
+
+import typer
+
+from tlbench.cli.comparing import compare_command
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands to the program."""
+    app.command()(compare_command.compare)
