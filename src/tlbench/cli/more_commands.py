@@ -5,8 +5,10 @@ from __future__ import annotations
 import typer
 
 from tlbench.cli.comparing import compare_command
+from tlbench.cli.recorded import merge_command
 
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands to the program."""
     app.command()(compare_command.compare)
+    app.command()(merge_command.merge)
