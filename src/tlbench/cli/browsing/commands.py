@@ -37,7 +37,8 @@ def list_(
 ) -> None:
     """List the objects of the installed plugins."""
     from tlbench.catalog.catalog import Catalog
-    from tlbench.cli.browsing.list import Filter, parse_count, print_list
+    from tlbench.cli.arguments.counts import parse_count
+    from tlbench.cli.browsing.list import Filter, print_list
 
     o.set_data_root(data_root)
     limit = None if max_parameters is None else parse_count(max_parameters, "--max-parameters")

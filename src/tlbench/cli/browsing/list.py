@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -36,7 +35,6 @@ _TASK_COLUMNS = (
     _FROM, _ABOUT,
 )  # fmt: skip
 _STRATEGY_COLUMNS = (ListColumn("strategies"), ListColumn("family"), _FROM, _ABOUT)
-_COUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmb]?)", re.IGNORECASE)
 # Field of Filter -> the listings that have this property.
 _APPLIES_TO = {
     "modality": ("backbones", "tasks"), "family": ("backbones",), "max_parameters": ("backbones",), "kind": ("tasks",),
@@ -116,22 +114,6 @@ def print_versions(catalog: Catalog) -> None:
     for plugin in catalog.plugins:
         if plugin.distribution != "tlbench":
             print(printable(f"  {plugin.distribution} {plugin.version}"))
-
-
-def parse_count(text: str, source: str) -> int:
-    """Returns "30M", "1.5B", "200k" or "1000" as a number.
-
-    Args:
-        text: The number with an optional k, M or B, in any case.
-        source: The option that the text comes from, for the error message.
-
-    Raises:
-        UsageError: The text has another form.
-    """
-    match = _COUNT.fullmatch(text.strip())
-    if match is None:
-        raise UsageError(f"{source} {text}: not a number; write it as 30M, 1.5B or 200k")
-    return int(float(match[1]) * {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}[match[2].lower()])
 
 
 def short_count(count: int | None) -> str:

@@ -8,13 +8,9 @@ from typing import Any
 
 from tlbench.results.comparison.cell_pairs import CellPairs
 from tlbench.results.comparison.verdicts import FAILS, Comparison
+from tlbench.results.recommendation.costs import costs_of
 from tlbench.results.records.summaries import CellSummary
 
-COSTS = (
-    "total_seconds", "search_seconds", "fit_seconds", "encode_seconds", "predict_seconds", "host_own_bytes",
-    "host_peak_bytes", "device_allocated_bytes", "parameters", "trainable_parameters",
-)  # fmt: skip
-"""The columns of a leaderboard that say what a result cost."""
 _TEST = (
     "difference", "low", "high", "p", "test", "detectable", "examples", "groups", "only_first", "only_second",
 )  # fmt: skip
@@ -56,7 +52,7 @@ def _side(cell: CellSummary | None, tested: tuple[float, int] | None) -> dict[st
     side = {"score": score, "seeds": seeds}
     if cell is None:
         return {**side, "cell": None, "costs": None}
-    return {**side, "cell": _cell(cell), "costs": {name: getattr(cell, name) for name in COSTS}}
+    return {**side, "cell": _cell(cell), "costs": costs_of(cell)}
 
 
 def _cell(cell: CellSummary) -> dict[str, Any]:

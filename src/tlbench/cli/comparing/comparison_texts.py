@@ -9,6 +9,7 @@ from tlbench.cli.text_tables import print_facts, print_rows
 from tlbench.contracts.metric import Metric
 from tlbench.results.comparison.cell_pairs import CellPairs
 from tlbench.results.comparison.verdicts import FAILS, Comparison, Verdict
+from tlbench.results.recommendation.costs import cost_text, costs_of
 from tlbench.results.records.summaries import CellSummary
 from tlbench.results.render import value_texts as cells
 from tlbench.results.render.escaping import printable
@@ -46,7 +47,7 @@ def print_one(first: str, second: str, comparison: Comparison) -> None:
         ]
     rows += [("note", note) for note in comparison.notes]
     for which, one in (("cost of A", comparison.first), ("cost of B", comparison.second)):
-        rows.append((which, "" if one is None else _cost_text(one)))
+        rows.append((which, "" if one is None else cost_text(costs_of(one))))
     rows.append(("verdict", _sentence(comparison)))
     print_facts(rows)
 
@@ -104,18 +105,6 @@ def _sentence(one: Comparison) -> str:
 
 def _side_text(name: str, cell: CellSummary | None) -> str:
     return name if cell is None else f"{name}: {cell.task} | {cell.backbone or cells.NOTHING} | {cell.strategy}"
-
-
-def _cost_text(cell: CellSummary) -> str:
-    memory = cell.host_own_bytes or cell.device_allocated_bytes or cell.host_peak_bytes
-    parts = (
-        (cells.seconds(cell.total_seconds), "in all"),
-        (cells.seconds(cell.fit_seconds), "a fit"),
-        (cells.seconds(cell.predict_seconds), "to predict"),
-        (cells.size(memory), ""),
-        (cells.count(cell.trainable_parameters), "tuned parameters"),
-    )
-    return ", ".join(f"{text} {what}".strip() for text, what in parts if text != cells.NOTHING)
 
 
 def _counts_text(one: Comparison) -> str:

@@ -35,7 +35,7 @@ class ResultsSide:
     def summaries(self) -> list[CellSummary]:
         """Returns the summary of the newest record of the cell, or of each cell of the folder."""
         if not self.cell:
-            return Index(self.store).summaries(_complain).cells
+            return Index(self.store).summaries(reported).cells
         summaries = Summaries()
         summaries.add(self.record(), self.cell)
         return summaries.cells
@@ -97,5 +97,6 @@ def read_side(text: str, out: Path) -> Side:
         raise UsageError(f"{root}: {error}") from None
 
 
-def _complain(file: Unreadable) -> None:
+def reported(file: Unreadable) -> None:
+    """Prints to stderr that a record is left out, and why."""
     print(printable(f"tlbench: {file.message}; it is left out: {file.remedy}"), file=sys.stderr)

@@ -40,6 +40,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tlbench compare results-of-yesterday results-of-today --margin 0.01",
         "tlbench compare a/results.json b/results.json --examples 500",
     ),
+    "recommend": ("tlbench recommend", "tlbench recommend -t sst2-lite --max-memory 2GB --max-seconds 600"),
     "merge": ("tlbench merge results-1 results-2 --out all-results",),
     "delete": ("tlbench delete 5f5a612b54c51814", "tlbench delete -t csv:reviews.csv -S linear-probe"),
     "status": ("tlbench status", "watch tlbench status", "tlbench status --json | jq .cells"),

@@ -1,0 +1,75 @@
+"""Chooses the combination to take for each task: the cheapest of the rows than which none is significantly better."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tlbench.results.columns import OK, Row
+from tlbench.results.leaderboard import Table
+from tlbench.results.render.value_texts import by_task
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The row to take for one task, and what is known of the alternatives."""
+
+    task: str
+    chosen: Row | None
+    """The row to take; None if no row with a score is within the limits."""
+    best: Row | None = None
+    """The row with the highest score within the limits; it may be `chosen`."""
+    ties: int = 0
+    """Number of rows at rank 1, `chosen` among them: no row is significantly better than these."""
+    rows: int = 0
+    """Number of rows with a score within the limits."""
+    beyond: Row | None = None
+    """The row with the highest score, if it is beyond the limits and better than `best`."""
+    left_out: int = 0
+    """Number of rows with a score that are beyond the limits, or whose costs are unknown."""
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether ranks say which rows tie; a row of one seed has none."""
+        return self.chosen is not None and self.chosen["rank"] is not None
+
+
+def recommendations(allowed: Table, everything: Table) -> list[Recommendation]:
+    """Returns a recommendation for each task.
+
+    Args:
+        allowed: The rows within the limits, ranked among themselves.
+        everything: All rows, for what the limits leave out.
+    """
+    within = by_task(row for row in allowed.rows() if row["status"] == OK)
+    return [
+        _recommendation(task, within.get(task, []), rows)
+        for task, rows in by_task(row for row in everything.rows() if row["status"] == OK).items()
+    ]
+
+
+def _recommendation(task: str, rows: Sequence[Row], everything: Sequence[Row]) -> Recommendation:
+    left_out = len(everything) - len(rows)
+    # A table's rows are in order of their scores.
+    if not rows:
+        return Recommendation(task, None, left_out=left_out, beyond=everything[0])
+    best = rows[0]
+    beyond = everything[0] if everything[0]["cell"] != best["cell"] else None
+    first = [row for row in rows if row["rank"] == 1]
+    chosen = min(first, key=_cost) if first else best
+    return Recommendation(task, chosen, best, len(first), len(rows), beyond, left_out)
+
+
+def _cost(row: Row) -> tuple[Any, ...]:
+    """Returns a key that sorts rows by what they cost: the time of all work, then parameters."""
+    seconds, parameters = row["total_seconds"], row["parameters"]
+    return seconds is None, seconds or 0.0, parameters or 0, row["cell"]
+
+
+def over_tasks(allowed: Table) -> tuple[Row | None, int]:
+    """Returns the row of the means over tasks to take and the number of ties; None for one task or without ranks."""
+    first = [row for row in allowed.averages().rows if row["rank"] == 1]
+    if len({*allowed.columns(["task"])["task"]}) < 2 or not first:
+        return None, 0
+    return min(first, key=lambda row: (row["total_seconds"], row["backbone"], row["strategy"])), len(first)
