@@ -212,3 +212,29 @@ def test_a_cell_is_shown_as_json_and_nothing_else_is(out, capsys):
     assert json.loads(capsys.readouterr().out)["cell"] == cell_id
     assert _main(["show", "toy-fit", "--out", str(out), "-f", "json"]) == 2
     assert "only the id of a cell" in capsys.readouterr().err
+
+
+def test_a_front_and_the_best_of_each_keep_ranks_and_say_what_they_hide(rows, shown):
+    # All rows of the records cost the same, so that only the best score of each task is on the front.
+    assert rows("--pareto") == [TONE[0], *COUNT]
+    assert rows("--by", "backbone") == [TONE[0], TONE[2], *COUNT]
+    text = shown("--pareto", "-f", "markdown")
+    assert "2 rows are hidden by --pareto; ranks are among all rows." in text
+    assert "tlbench leaderboard --pareto" in text
+    assert "--cost parameters --pareto" in shown("--cost", "parameters", "-f", "markdown")
+    assert "no column 'prize'" in shown("--cost", "prize", status=2)
+    assert "no number" in shown("--pareto", "--cost", "strategy", status=2)
+    assert "no column 'bakbone'" in shown("--by", "bakbone", status=2)
+
+
+def test_conditions_are_joined_by_words(rows, shown):
+    assert rows("--filter", "score>=80 and not strategy=toy-tune") == [TONE[0]]
+    assert rows("--filter", "(strategy=toy-tune or strategy='toy-majority') and score<70") == [TONE[2]]
+    assert "not closed" in shown("--filter", "(score>=80", status=2)
+
+
+def test_tex_files_are_latex(out, shown, tmp_path):
+    shown("-o", str(tmp_path / "board.tex"))
+    text = (tmp_path / "board.tex").read_text()
+    assert text.count(r"\begin{tabular}") == text.count(r"\bottomrule") == 3
+    assert r"\textbf{90.0}" in text

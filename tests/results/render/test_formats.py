@@ -17,6 +17,7 @@ from tlbench.contracts.outputs import Scalar
 from tlbench.results.leaderboard import frame
 from tlbench.results.records.store import Store
 from tlbench.results.render.formats import FORMATS
+from tlbench.results.render.formats.latex import latex_text
 from tlbench.results.render.page import Page
 from tlbench.results.render.view import Limits
 from tlbench.testing.conformance import RendererConformance
@@ -38,6 +39,14 @@ class TestTerminal(RendererConformance):
 class TestMarkdown(RendererConformance):
     renderer = FORMATS["markdown"]
     medium = "markdown"
+
+
+class TestLatex(RendererConformance):
+    renderer = FORMATS["latex"]
+    medium = "latex"
+
+    def shown(self, text):
+        return latex_text(text)
 
 
 class TestJson(RendererConformance):
@@ -169,6 +178,8 @@ def test_a_metric_s_label_is_text_in_every_format(format_, made):
     elif format_ == "svg":
         assert "<script>" not in written
         assert "&lt;script&gt;" in written
+    elif format_ == "latex":
+        assert r"=HYPERLINK(1)\textbar{}\textasciigrave{}{[}red{]}\textless{}script\textgreater{}, " in written
     elif format_ == "json":
         assert json.loads(written)["tasks"][0]["metric"] == LABEL
         assert any(line.startswith(LABEL) for line in json.loads(written)["legend"])
