@@ -169,6 +169,7 @@ def plan(
     precision: o.PrecisionOption = None,
     set_: o.Set = None,
     cells: Annotated[bool, typer.Option("--cells", help="List every cell with its id.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print the cells as JSON (docs/json.md).")] = False,
     max_memory: o.MaxMemory = None,
     data_root: o.DataRoot = None,
     out: o.Out = None,
@@ -201,7 +202,7 @@ def plan(
     selection = o.selection(backbone, task, strategy, protocol, like, baseline, set_)
     planned = o.planned(catalog, suite, selection, o.room(max_memory))
     print_inferred(planned, catalog)
-    print_plan(planned, o.out_folder(out), cells, catalog)
+    print_plan(planned, o.out_folder(out), cells, catalog, json_)
 
 
 app.command("list")(browsing.list_)

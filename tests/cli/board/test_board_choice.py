@@ -206,12 +206,13 @@ def test_a_margin_is_part_of_the_command_and_must_be_a_number(out, capsys):
     assert "--margin much: expected a number above 0" in capsys.readouterr().err
 
 
-def test_a_cell_is_shown_as_json_and_nothing_else_is(out, capsys):
+def test_a_cell_and_a_name_are_shown_as_json(out, capsys):
     cell_id = RUN[0].cell.id
     assert _main(["show", cell_id[:8], "--out", str(out), "-f", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["cell"] == cell_id
-    assert _main(["show", "toy-fit", "--out", str(out), "-f", "json"]) == 2
-    assert "only the id of a cell" in capsys.readouterr().err
+    assert _main(["show", "toy-fit", "--out", str(out), "-f", "json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["found"]
+    assert (found["kind"], found["facts"]["strategy"]) == ("strategy", ["toy-fit"])
 
 
 def test_a_front_and_the_best_of_each_keep_ranks_and_say_what_they_hide(rows, shown):
