@@ -1,9 +1,10 @@
-"""The commands that compare, unite and recommend recorded results; their options are in files of their own."""
+"""The commands that compare, unite and recommend recorded results, and the page for coding assistants."""
 
 from __future__ import annotations
 
 import typer
 
+from tlbench.cli.browsing import commands as browsing
 from tlbench.cli.comparing import compare_command
 from tlbench.cli.recorded import merge_command, recommend_command
 
@@ -13,3 +14,4 @@ def add_to(app: typer.Typer) -> None:
     app.command()(compare_command.compare)
     app.command()(merge_command.merge)
     app.command()(recommend_command.recommend)
+    app.command()(browsing.skill)

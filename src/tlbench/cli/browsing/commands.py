@@ -81,6 +81,13 @@ def show(
     print_one(Catalog.discover(), name, o.out_folder(out), backbone, task, json_ or format_ == "json")
 
 
+def skill() -> None:
+    """Print a page for coding assistants: how to add a dataset, run it and read the winner."""
+    from tlbench.cli.browsing.skill import print_skill
+
+    print_skill()
+
+
 def version(
     json_: Annotated[bool, typer.Option("--json", help="Print the versions as JSON (docs/json.md).")] = False,
 ) -> None:

@@ -16,6 +16,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tlbench list backbones --modality image --max-parameters 30M",
         "tlbench list tasks --kind classes",
         "tlbench list tasks | less -S",
+        "tlbench list backbones --json | jq '.backbones[].name'",
     ),
     "show": (
         "tlbench show minilm-l6",
@@ -44,6 +45,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "merge": ("tlbench merge results-1 results-2 --out all-results",),
     "delete": ("tlbench delete 5f5a612b54c51814", "tlbench delete -t csv:reviews.csv -S linear-probe"),
     "status": ("tlbench status", "watch tlbench status", "tlbench status --json | jq .cells"),
+    "skill": ("tlbench skill > SKILL.md",),
     "version": ("tlbench version", "tlbench --version"),
     "cache info": ("tlbench cache info", "TLBENCH_CACHE=/scratch/cache tlbench cache info"),
     "cache limit": ("tlbench cache limit", "tlbench cache limit 20GiB", "tlbench cache limit --default"),
