@@ -8,7 +8,7 @@ from scipy import stats
 
 from tests.results.test_stats import TARGETS, predicting
 from tlbench.metrics import METRICS
-from tlbench.results.comparison.paired_test import BY_EXAMPLE, CROSSED, EXACT, paired_test
+from tlbench.results.comparison.paired_test import BY_EXAMPLE, CROSSED, EXACT, SAME, paired_test
 from tlbench.results.comparison.shared_examples import shared_examples
 from tlbench.results.significance.all_pairs import compare_pairs
 from tlbench.results.significance.cell_values import components
@@ -82,3 +82,9 @@ def test_groups_count_as_one_draw():
     grouped = paired_test(ACCURACY, replace(a, groups=groups), replace(b, groups=groups))
     assert (grouped.groups, grouped.test) == (10, BY_EXAMPLE)
     assert grouped.p > paired_test(ACCURACY, a, b).p
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
+def test_equal_answers_of_equal_seeds_are_no_difference(seeds):
+    found = paired_test(ACCURACY, predicting(0.9, seeds), predicting(0.9, seeds))
+    assert (found.test, found.low, found.high, found.p) == (SAME, 0.0, 0.0, 1.0)

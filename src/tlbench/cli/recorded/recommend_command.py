@@ -37,7 +37,7 @@ def recommend(
 ) -> None:
     """Say which combination to take, from what is recorded.
 
-    Of the rows that the tests do not tell apart from the best, it is the cheapest. Exit status 1 if no row is within
+    Of the rows that no test tells apart from the best, it is the cheapest. Exit status 1 if no row is within
     the limits.
     """
     from tlbench.cli.arguments.counts import parse_count

@@ -17,9 +17,9 @@ from tlbench.metrics import METRICS
 from tlbench.results.columns import OK, Row
 from tlbench.results.index import Index
 from tlbench.results.leaderboard import Table
-from tlbench.results.ranking import Place, by_predictions
+from tlbench.results.ranking import Place, Ranked, by_intervals, by_predictions
 from tlbench.results.recommendation.costs import CostLimits, cost_text, costs_of
-from tlbench.results.recommendation.recommend import Recommendation, over_tasks, recommendations
+from tlbench.results.recommendation.recommend import FromBest, Recommendation, over_tasks, recommendations
 from tlbench.results.records.cell_ids import distinct_length
 from tlbench.results.records.store import Store
 from tlbench.results.records.summaries import CellSummary, Summaries
@@ -40,8 +40,10 @@ def print_recommendations(out: Path, tasks: tuple[str, ...], limits: CostLimits,
     if not any(one.status == OK for one in recorded.cells):
         raise StoreError(f"{out}: no record with a score; `tlbench run --out {out}` makes some")
     within = recorded.subset(one for one in recorded.cells if limits.admits(costs_of(one)))
-    allowed, everything = _table(store, within), _table(store, recorded, is_ranked=False)
-    found = recommendations(allowed, everything)
+    from_best: dict[str, FromBest | None] = {}
+    found = recommendations(
+        allowed := _table(within, _ranked(store, from_best)), _table(recorded, by_intervals), from_best
+    )
     mean, ties = over_tasks(allowed)
     if as_json:
         print(json.dumps(_as_json(found, mean, ties, limits), indent=1))
@@ -50,19 +52,25 @@ def print_recommendations(out: Path, tasks: tuple[str, ...], limits: CostLimits,
     return 1 if any(one.chosen is None for one in found) else 0
 
 
-def _table(store: Store, summaries: Summaries, is_ranked: bool = True) -> Table:
-    """Returns a table of summaries; without ranks, only the order of its rows counts."""
+def _table(summaries: Summaries, ranked: Ranked) -> Table:
     metrics: Mapping[str, Metric] = METRICS
     if not {one.metric for one in summaries.cells if one.metric} <= METRICS.keys():
         from tlbench.catalog.catalog import Catalog
 
         metrics = Catalog.discover().metrics
+    return Table(summaries, (), ranked, metrics)
+
+
+def _ranked(store: Store, from_best: dict[str, FromBest | None]) -> Ranked:
+    """Returns a function that ranks by stored predictions, and puts the differences from the best into `from_best`."""
     side = ResultsSide(str(store.root), store)
 
     def ranked(metric: Metric, group: Sequence[CellSummary]) -> list[Place]:
-        return by_predictions(metric, group, lambda one: side.predictions(one, metric.reads_scores), _complain)
+        places = by_predictions(metric, group, lambda one: side.predictions(one, metric.reads_scores), _complain)
+        from_best.update(zip((one.cell for one in group), (place.from_best for place in places), strict=True))
+        return places
 
-    return Table(summaries, (), ranked, metrics) if is_ranked else Table(summaries, metrics=metrics)
+    return ranked
 
 
 def _complain(text: str) -> None:
@@ -81,7 +89,7 @@ def _print(found: Sequence[Recommendation], mean: Row | None, ties: int, limits:
         print(printable(f"over all tasks: {cells.title(mean)}: {score}; {_tied(ties)}"))
     if text := limits.text():
         print(f"{text}: {sum(one.left_out for one in found)} rows left out")
-    print("the cheapest of the rows than which none is significantly better; `tlbench recommend -t TASK` says more")
+    print("the cheapest of the rows that no test tells apart from the best; `tlbench recommend -t TASK` says more")
 
 
 def _row(one: Recommendation, digits: int) -> tuple[str, ...]:
@@ -129,10 +137,14 @@ def _sureness(one: Recommendation) -> str:
     if one.rows == 1:
         return "it is the only row"
     if one.ties == 1:
-        return f"significantly better than {'the other row' if one.rows == 2 else f'the other {one.rows - 1} rows'}"
+        others = "the other row" if one.rows == 2 else f"each of the other {one.rows - 1} rows"
+        return f"a test of the two alone tells it apart from {others}{'' if row['rank'] == row['rank_last'] else _ALL}"
     margin = cells.measured(row["margin"], row) + (" points" if row["in_points"] else "")
     near = f"; within {margin} of the highest with probability {cells.probability(row)}" if row["p_equal"] else ""
-    return f"{_tied(one.ties)} of {one.rows}: none is significantly better, and this one is the cheapest{near}"
+    return f"{_tied(one.ties)} of {one.rows}: the tests do not tell them apart, and this one is the cheapest{near}"
+
+
+_ALL = ", but tests of all pairs at once do not"
 
 
 def _tied(ties: int) -> str:

@@ -22,6 +22,7 @@ from tlbench.results.significance.practical import detectable
 from tlbench.results.stats import CellPredictions, joint_groups, mean_score, smallest_p
 
 EXACT, CROSSED, BY_EXAMPLE = "McNemar, exact", "t test, seeds and examples", "t test, examples"
+SAME = "equal answers"
 _ROUNDING = 1e-9
 
 
@@ -37,7 +38,7 @@ class PairedTest:
     p: float | None
     """Two-sided p-value; None for a single example or group of examples."""
     test: str
-    """The test: one of `EXACT`, `CROSSED` and `BY_EXAMPLE`."""
+    """The test: `EXACT`, `CROSSED` or `BY_EXAMPLE`; `SAME` where all answers are equal and nothing is tested."""
     detectable: float | None
     """The smallest difference that the test finds with a power of 80%; None if it is unknown."""
     examples: int
@@ -73,6 +74,9 @@ def paired_test(metric: Metric, first: CellPredictions, second: CellPredictions)
     if int(first.independent.max()) < 1:
         scores = mean_score(metric, first), mean_score(metric, second)
         return PairedTest(*scores, None, None, None, BY_EXAMPLE, None, len(first.ids), groups, seeds, *better)
+    if _are_equal(metric, first, second):
+        score = mean_score(metric, first)
+        return PairedTest(score, score, 0.0, 0.0, 1.0, SAME, None, len(first.ids), groups, seeds, *better)
     cells = [components(metric, one.scored, one.groups) for one in (first, second)]
     low, high, p, test, smallest = _found(cells, seeds, groups)
     if test != EXACT:
@@ -107,6 +111,15 @@ def _found(
     p = float(2 * stdtr(df, -abs(difference) / error)) if error > 0 else 1.0
     smallest = float(stdtrit(df, 1 - ALPHA / 2) + stdtrit(df, POWER)) * error
     return difference - half, difference + half, p, BY_EXAMPLE, smallest or None
+
+
+def _are_equal(metric: Metric, first: CellPredictions, second: CellPredictions) -> bool:
+    """Returns whether the fits of the same seeds gave the same answers, as when nothing has changed."""
+    scores = not metric.reads_scores or (
+        np.array_equal(first.scores, second.scores) if first.scores is not None and second.scores is not None
+        else first.scores is second.scores
+    )  # fmt: skip
+    return first.seeds == second.seeds and np.array_equal(first.values, second.values) and scores
 
 
 def _is_binary(cell: Components) -> bool:

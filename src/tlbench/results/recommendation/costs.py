@@ -8,6 +8,7 @@ from typing import Any
 
 from tlbench.results.records.summaries import CellSummary
 from tlbench.results.render import value_texts as cells
+from tlbench.results.render.memory_texts import memory
 
 COSTS = (
     "total_seconds", "search_seconds", "fit_seconds", "encode_seconds", "predict_seconds", "host_own_bytes",
@@ -34,11 +35,12 @@ def memory_of(costs: Mapping[str, Any]) -> int | None:
 
 def cost_text(costs: Mapping[str, Any]) -> str:
     """Returns the costs in a line, such as "2m50 in all, 26s a fit, 480 MB, 770 tuned parameters"."""
+    on_device = costs["device_allocated_bytes"] is not None
     parts = (
         (cells.seconds(costs["total_seconds"]), "in all"),
         (cells.seconds(costs["fit_seconds"]), "a fit"),
         (cells.seconds(costs["predict_seconds"]), "to predict"),
-        (cells.size(memory_of(costs)), ""),
+        (cells.size(costs["device_allocated_bytes"]) if on_device else memory(dict(costs)), ""),
         (cells.count(costs["trainable_parameters"]), f"of {cells.count(costs['parameters'])} parameters tuned"),
     )
     return ", ".join(f"{text} {what}".strip() for text, what in parts if text != cells.NOTHING)
