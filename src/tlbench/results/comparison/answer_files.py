@@ -64,7 +64,7 @@ def read_answers(path: Path) -> AnswerFile:
     return _from_json(path, content)
 
 
-def _table_rows(path: Path, text: str) -> list[Mapping[str, str]]:
+def _table_rows(path: Path, text: str) -> Sequence[Mapping[str, str]]:
     csv.field_size_limit(_MAX_FIELD)
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
