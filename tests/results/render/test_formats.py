@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import json
+import re
 
 import msgspec
 import pytest
@@ -21,6 +22,7 @@ from tlbench.results.render.formats.latex import latex_text
 from tlbench.results.render.page import Page
 from tlbench.results.render.view import Limits
 from tlbench.testing.conformance import RendererConformance
+from tlbench.testing.conformance.renderer import example_page
 
 
 class TestHtml(RendererConformance):
@@ -47,6 +49,17 @@ class TestLatex(RendererConformance):
 
     def shown(self, text):
         return latex_text(text)
+
+
+def test_latex_has_every_table_of_a_page_and_its_rows_end():
+    page = example_page()
+    written = FORMATS["latex"].render(page)
+    assert written.count(r"\begin{table}") == written.count(r"\end{table}") == 1 + len(page.sections) + 1
+    # Every row has as many cells as its table has columns.
+    for table in written.split(r"\begin{tabular}")[1:]:
+        columns, _, rows = table.partition("\n")
+        cells = {len(re.split(r"(?<!\\)&", row)) for row in rows.splitlines() if row.endswith(r"\\")}
+        assert cells == {len(columns.strip("{}"))}
 
 
 class TestJson(RendererConformance):

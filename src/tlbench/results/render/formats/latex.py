@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from tlbench.contracts.renderer import Renderer
+from tlbench.results.render.curves.efficiency_section import EFFICIENCY_HEADING
 from tlbench.results.render.escaping import LIMIT, printable
+from tlbench.results.render.page_columns import PageRow
+from tlbench.results.render.published import HEADING, PUBLISHED
 from tlbench.results.render.value_texts import note_head
 
 if TYPE_CHECKING:
     from tlbench.results.render.page import Page
-    from tlbench.results.render.page_columns import Column, PageRow
+    from tlbench.results.render.page_columns import Column
 
 _ESCAPES = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
@@ -46,6 +49,14 @@ class Latex(Renderer):
             if section.lines:
                 parts.append(_table(f"{section.task}: {about or 'nothing was scored'}", section.lines, columns))
             parts += [latex_text(text) for text in (section.detectable.text, *section.conclusions) if text]
+        for one in page.label_efficiency:
+            parts.append(_table(f"{EFFICIENCY_HEADING}: {one.task}: {one.metric}", one.lines, one.columns))
+            parts += map(latex_text, one.sentences)
+        if page.published:
+            parts.append(_table(HEADING, [PageRow(row.values) for row in page.published], PUBLISHED))
+            parts += [
+                latex_text(f"[{row.number}] {row.setting}. {row.source}: {row.score.url}") for row in page.published
+            ]
         for failure in page.failures:
             parts.append(latex_text(f"{failure.title}: {failure.status}: {failure.reason or 'no reason'}"))
         parts += [latex_text(f"({mark}) {note_head(note)}{note}.") for mark, note in page.notes]
