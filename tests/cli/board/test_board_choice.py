@@ -234,6 +234,11 @@ def test_conditions_are_joined_by_words(rows, shown):
     assert "not closed" in shown("--filter", "(score>=80", status=2)
 
 
+def test_json_is_one_format_of_several(shown):
+    assert json.loads(shown("--json")) == json.loads(shown("-f", "json"))
+    assert "both choose a format" in shown("--json", "-f", "csv", status=2)
+
+
 def test_tex_files_are_latex(out, shown, tmp_path):
     shown("-o", str(tmp_path / "board.tex"))
     text = (tmp_path / "board.tex").read_text()

@@ -74,7 +74,7 @@ CASES = [
     ("tlbench show CELL", [f"show {cell(seeds=SEEDS).id} --out a --json"]),
     ("tlbench status", ["status --out a --json"]),
     ("tlbench check", ["check toy-tone --json"]),
-    ("tlbench leaderboard", ["leaderboard --all --out a -f json"]),
+    ("tlbench leaderboard", ["leaderboard --all --out a --json"]),
     ("tlbench compare", ["compare a b --json", "compare solved.txt other.txt --json"]),
     ("tlbench recommend", ["recommend --out a --json"]),
     ("tlbench merge", ["merge a b --out union --json"]),

@@ -9,6 +9,7 @@ import typer
 
 from tlbench.cli import options as o
 from tlbench.cli.shell.completion import complete_names
+from tlbench.contracts.errors import UsageError
 
 _SHOWS = "as it was given to `run`, or a pattern such as 'toy-*'. Repeatable."
 ShownTasks = Annotated[list[str] | None, o.named("task", f"Show the task, {_SHOWS}")]
@@ -118,6 +119,7 @@ def leaderboard(
             autocompletion=complete_names("renderer"),
         ),
     ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="The same as --format json (docs/json.md).")] = False,
     out: OutOrFiles = None,
 ) -> None:
     """Show the results of the last run, a suite or all runs.
@@ -128,6 +130,9 @@ def leaderboard(
     from tlbench.cli.board.board_files import folder_and_files
     from tlbench.cli.leaderboard import print_board
 
+    if json_ and format_ not in {None, "json"}:
+        raise UsageError(f"--json and --format {format_} both choose a format: give one")
+    format_ = "json" if json_ else format_
     folder, files = folder_and_files(out or (), format_)
     tasks, backbones, strategies, conditions = (tuple(axis or ()) for axis in (task, backbone, strategy, filter_))
     choice = BoardChoice(

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from tlbench.contracts.errors import TlbenchError
 from tlbench.contracts.metric import Metric
-from tlbench.metrics import METRICS
 from tlbench.results.comparison.paired_test import PairedTest, paired_test
 from tlbench.results.comparison.shared_examples import shared_examples
 from tlbench.results.comparison.verdicts import Comparison, margin_of
@@ -73,10 +72,8 @@ def compared_cells(
     title = " | ".join((first.task, first.backbone or "-", first.strategy))
     known = metrics.get(name)
     if known is None:
-        # A comparison needs a metric to say what is better; without it there is no test and no verdict.
-        placeholder = METRICS["accuracy"]
         notes = (f"the metric {name} is not installed",) if name else ()
-        return Comparison(title, placeholder, None, first=first, second=second, notes=notes)
+        return Comparison(title, _unknown(name), None, first=first, second=second, notes=notes)
     result = Comparison(title, known, None, margin_of(known, margins), first, second)
     notes = () if first.cell == second.cell else (OTHER_CELL,)
     if first.value is None or second.value is None:
@@ -87,6 +84,14 @@ def compared_cells(
         return replace(result, notes=(*notes, f"A is scored by {first.metric}, B by {second.metric}: give --metric"))
     test, reasons = _tested(known, first, second, read)
     return replace(result, test=test, notes=(*notes, *reasons))
+
+
+def _unknown(name: str) -> Metric:
+    """Returns a metric that only has a name: without a formula there is no test, and nothing says what is better."""
+    metric = Metric()
+    metric.name = metric.label = name
+    metric.in_points = False
+    return metric
 
 
 def _tested(

@@ -108,7 +108,8 @@ def _found(
     by_example = cells[1].by_example - cells[0].by_example
     error, df = float(np.sqrt(by_example.var(ddof=1) / len(by_example))), min(one.example_df for one in cells)
     half = float(stdtrit(df, 1 - ALPHA / 2)) * error
-    p = float(2 * stdtr(df, -abs(difference) / error)) if error > 0 else 1.0
+    # Without an error the difference is the same on every example, and known.
+    p = float(2 * stdtr(df, -abs(difference) / error)) if error > 0 else float(abs(difference) <= _ROUNDING)
     smallest = float(stdtrit(df, 1 - ALPHA / 2) + stdtrit(df, POWER)) * error
     return difference - half, difference + half, p, BY_EXAMPLE, smallest or None
 
