@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from tlbench.cli import cache
+from tlbench.cli import cache, more_commands
 from tlbench.cli import options as o
 from tlbench.cli.arguments.parser_errors import reworded
 from tlbench.cli.arguments.protocol_options import patch
@@ -28,7 +28,8 @@ from tlbench.system.standard_streams import end_of_pipe, prepare_streams
 from tlbench.system.stop_signals import exit_status, stop_on_signals
 
 EXIT_STATUS = (
-    "Exit status: 0 success; 1 a cell has no score; 2 a mistake in the command, a file or the environment, in one line;"
+    "Exit status: 0 success; 1 a cell has no score, or compare, merge, recommend or check --strict says no;"
+    " 2 a mistake in the command, a file or the environment, in one line;"
     " 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP: what is finished is kept; 141 the reader of a pipe has closed it."
 )
 app = typer.Typer(
@@ -169,6 +170,7 @@ def plan(
     precision: o.PrecisionOption = None,
     set_: o.Set = None,
     cells: Annotated[bool, typer.Option("--cells", help="List every cell with its id.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print the cells as JSON (docs/json.md).")] = False,
     max_memory: o.MaxMemory = None,
     data_root: o.DataRoot = None,
     out: o.Out = None,
@@ -201,7 +203,7 @@ def plan(
     selection = o.selection(backbone, task, strategy, protocol, like, baseline, set_)
     planned = o.planned(catalog, suite, selection, o.room(max_memory))
     print_inferred(planned, catalog)
-    print_plan(planned, o.out_folder(out), cells, catalog)
+    print_plan(planned, o.out_folder(out), cells, catalog, json_)
 
 
 app.command("list")(browsing.list_)
@@ -258,6 +260,7 @@ def status(
 
 app.command()(delete_command.delete)
 app.command()(browsing.version)
+more_commands.add_to(app)
 
 
 def main() -> None:

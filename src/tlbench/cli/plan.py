@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+
+import msgspec
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.cli.shell.verbosity import note
@@ -29,7 +32,9 @@ _LABELS: Mapping[State, str] = {
 """The states of recorded cells, in the order in which they are counted."""
 
 
-def print_plan(plan: Plan, out: Path, cells: bool = False, catalog: Catalog | None = None) -> None:
+def print_plan(
+    plan: Plan, out: Path, cells: bool = False, catalog: Catalog | None = None, as_json: bool = False
+) -> None:
     """Prints a plan with the state of its cells, and the combinations that are skipped.
 
     Args:
@@ -38,8 +43,12 @@ def print_plan(plan: Plan, out: Path, cells: bool = False, catalog: Catalog | No
         cells: Whether to print every cell with its id instead of one row per backbone, strategy and protocol.
         catalog: The installed plugins, needed to print which backbones were trained on data of a task; without it,
             this is not printed.
+        as_json: Whether to print all cells and skipped combinations as one JSON object instead.
     """
     recorded = _states(out)
+    if as_json:
+        print(_json(plan, recorded))
+        return
     # Computing the ids of a large plan takes a while, and they are not needed where nothing is recorded.
     states = [recorded.get(cell.id) if recorded else None for cell in plan.cells]
     if cells:
@@ -117,6 +126,23 @@ def protocol_text(protocol: Protocol) -> str:
         most = "up to " if protocol.sampler == "grid" and protocol.is_searched else ""
         parts.append(f"{most}{protocol.trials * protocol.folds + len(protocol.seeds)} fits a cell")
     return ", ".join(parts)
+
+
+def _json(plan: Plan, recorded: Mapping[str, State]) -> str:
+    cells = [
+        {
+            "id": cell.id,
+            "task": cell.task.name,
+            "backbone": cell.backbone.name if cell.backbone else "",
+            "strategy": cell.strategy.name,
+            "state": recorded.get(cell.id, "waiting"),
+            "protocol": msgspec.to_builtins(cell.protocol),
+        }
+        for cell in plan.cells
+    ]
+    skipped = [{"title": skip.title, "reason": skip.reason} for skip in plan.skips]
+    # In ASCII, so that no name can act on a terminal.
+    return json.dumps({"format": 1, "suite": plan.suite, "cells": cells, "skipped": skipped}, indent=1)
 
 
 def _backbone(cell: Cell) -> str:

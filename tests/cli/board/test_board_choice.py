@@ -206,9 +206,41 @@ def test_a_margin_is_part_of_the_command_and_must_be_a_number(out, capsys):
     assert "--margin much: expected a number above 0" in capsys.readouterr().err
 
 
-def test_a_cell_is_shown_as_json_and_nothing_else_is(out, capsys):
+def test_a_cell_and_a_name_are_shown_as_json(out, capsys):
     cell_id = RUN[0].cell.id
     assert _main(["show", cell_id[:8], "--out", str(out), "-f", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["cell"] == cell_id
-    assert _main(["show", "toy-fit", "--out", str(out), "-f", "json"]) == 2
-    assert "only the id of a cell" in capsys.readouterr().err
+    assert _main(["show", "toy-fit", "--out", str(out), "-f", "json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["found"]
+    assert (found["kind"], found["facts"]["strategy"]) == ("strategy", ["toy-fit"])
+
+
+def test_a_front_and_the_best_of_each_keep_ranks_and_say_what_they_hide(rows, shown):
+    # All rows of the records cost the same, so that only the best score of each task is on the front.
+    assert rows("--pareto") == [TONE[0], *COUNT]
+    assert rows("--by", "backbone") == [TONE[0], TONE[2], *COUNT]
+    text = shown("--pareto", "-f", "markdown")
+    assert "2 rows are hidden by --pareto; ranks are among all rows." in text
+    assert "tlbench leaderboard --pareto" in text
+    assert "--cost parameters --pareto" in shown("--cost", "parameters", "-f", "markdown")
+    assert "no column 'prize'" in shown("--cost", "prize", status=2)
+    assert "no number" in shown("--pareto", "--cost", "strategy", status=2)
+    assert "no column 'bakbone'" in shown("--by", "bakbone", status=2)
+
+
+def test_conditions_are_joined_by_words(rows, shown):
+    assert rows("--filter", "score>=80 and not strategy=toy-tune") == [TONE[0]]
+    assert rows("--filter", "(strategy=toy-tune or strategy='toy-majority') and score<70") == [TONE[2]]
+    assert "not closed" in shown("--filter", "(score>=80", status=2)
+
+
+def test_json_is_one_format_of_several(shown):
+    assert json.loads(shown("--json")) == json.loads(shown("-f", "json"))
+    assert "both choose a format" in shown("--json", "-f", "csv", status=2)
+
+
+def test_tex_files_are_latex(out, shown, tmp_path):
+    shown("-o", str(tmp_path / "board.tex"))
+    text = (tmp_path / "board.tex").read_text()
+    assert text.count(r"\begin{tabular}") == text.count(r"\bottomrule") == 3
+    assert r"\textbf{90.0}" in text

@@ -9,8 +9,9 @@ import pytest
 from tlbench.catalog.strategy_families import FAMILIES
 from tlbench.cli import text_tables
 from tlbench.cli.app import _main
+from tlbench.cli.arguments.counts import parse_count
 from tlbench.cli.browsing import list as listing
-from tlbench.cli.browsing.list import parse_count, short_count
+from tlbench.cli.browsing.list import short_count
 
 pytestmark = pytest.mark.usefixtures("zoo")
 

@@ -96,7 +96,7 @@ def test_baselines_stay_beside_names(table, names, expected):
         ("strategy<x", "strategy is no number: use = or !="),
         ("searched=maybe", "searched is true or false"),
         ("fit<2 parsecs", "'2 parsecs' is no number, with one of the units s, m, min, h"),
-        ("score>80 and fit<2", "give --filter again for each further condition"),
+        ("score>80 and fit<2", "join further conditions by"),
     ],
 )
 def test_a_condition_that_cannot_be_read_is_one_line(columns, condition, message):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import json
+import re
 
 import msgspec
 import pytest
@@ -17,9 +18,11 @@ from tlbench.contracts.outputs import Scalar
 from tlbench.results.leaderboard import frame
 from tlbench.results.records.store import Store
 from tlbench.results.render.formats import FORMATS
+from tlbench.results.render.formats.latex import latex_text
 from tlbench.results.render.page import Page
 from tlbench.results.render.view import Limits
 from tlbench.testing.conformance import RendererConformance
+from tlbench.testing.conformance.renderer import example_page
 
 
 class TestHtml(RendererConformance):
@@ -38,6 +41,25 @@ class TestTerminal(RendererConformance):
 class TestMarkdown(RendererConformance):
     renderer = FORMATS["markdown"]
     medium = "markdown"
+
+
+class TestLatex(RendererConformance):
+    renderer = FORMATS["latex"]
+    medium = "latex"
+
+    def shown(self, text):
+        return latex_text(text)
+
+
+def test_latex_has_every_table_of_a_page_and_its_rows_end():
+    page = example_page()
+    written = FORMATS["latex"].render(page)
+    assert written.count(r"\begin{table}") == written.count(r"\end{table}") == 1 + len(page.sections) + 1
+    # Every row has as many cells as its table has columns.
+    for table in written.split(r"\begin{tabular}")[1:]:
+        columns, _, rows = table.partition("\n")
+        cells = {len(re.split(r"(?<!\\)&", row)) for row in rows.splitlines() if row.endswith(r"\\")}
+        assert cells == {len(columns.strip("{}"))}
 
 
 class TestJson(RendererConformance):
@@ -169,6 +191,8 @@ def test_a_metric_s_label_is_text_in_every_format(format_, made):
     elif format_ == "svg":
         assert "<script>" not in written
         assert "&lt;script&gt;" in written
+    elif format_ == "latex":
+        assert r"=HYPERLINK(1)\textbar{}\textasciigrave{}{[}red{]}\textless{}script\textgreater{}, " in written
     elif format_ == "json":
         assert json.loads(written)["tasks"][0]["metric"] == LABEL
         assert any(line.startswith(LABEL) for line in json.loads(written)["legend"])

@@ -14,7 +14,8 @@ from tlbench.contracts.metric import Metric
 from tlbench.contracts.published.reference import Reference
 from tlbench.results.choice.added_columns import named_in, remarks
 from tlbench.results.choice.chosen_rows import hidden_text, matching_places, sorted_places
-from tlbench.results.choice.conditions import read_condition
+from tlbench.results.choice.expressions import read_expression
+from tlbench.results.choice.fronts import best_places, pareto_places
 from tlbench.results.choice.named_columns import NamedColumn, find_column, named_columns
 from tlbench.results.choice.ranking_metric import ranked_by
 from tlbench.results.choice.recorded_names import matching
@@ -28,6 +29,10 @@ from tlbench.results.render.view import View
 
 if TYPE_CHECKING:
     from tlbench.catalog.catalog import Catalog
+
+
+DEFAULT_COST = "total_seconds"
+"""The cost of a Pareto front: the time of all work on a cell."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +50,15 @@ class BoardChoice:
     margins: tuple[str, ...] = ()
     ensemble: bool = False
     """Whether to add to each task a row with the ensemble of its cells."""
+    pareto: str = ""
+    """Names of the costs, separated by commas, of which the front with the score is shown; empty for all rows."""
+    by: str = ""
+    """Name of the column of which the best row for each value is shown; empty for all rows."""
 
     @property
     def added_columns(self) -> tuple[str, ...]:
         """The optional columns that the options name."""
-        return named_in((self.columns, self.sort, *self.conditions))
+        return named_in((self.columns, self.sort, self.pareto, self.by, *self.conditions))
 
     @property
     def hides(self) -> Mapping[str, bool]:
@@ -59,6 +68,8 @@ class BoardChoice:
             "--backbone": bool(self.backbones),
             "--strategy": bool(self.strategies),
             "--filter": bool(self.conditions),
+            "--pareto": bool(self.pareto),
+            "--by": bool(self.by),
         }
 
     def arguments(self) -> str:
@@ -67,10 +78,11 @@ class BoardChoice:
         values += [("--backbone", name) for name in self.backbones]
         values += [("--strategy", name) for name in self.strategies]
         values += [("--filter", condition) for condition in self.conditions]
-        values += [("--sort", self.sort), ("--columns", self.columns), ("--metric", self.metric)]
+        values += [("--cost", name) for name in self.pareto.split(",") if self.pareto not in {"", DEFAULT_COST}]
+        values += [("--by", self.by), ("--sort", self.sort), ("--columns", self.columns), ("--metric", self.metric)]
         values += [("--margin", margin) for margin in self.margins]
         given = "".join(f" {option} {shlex.quote(value)}" for option, value in values if value)
-        return given + (" --ensemble" if self.ensemble else "")
+        return given + (" --pareto" if self.pareto else "") + (" --ensemble" if self.ensemble else "")
 
 
 class _Installed:
@@ -145,7 +157,7 @@ def chosen_rows(table: Table, choice: BoardChoice, metrics: Mapping[str, Metric]
         UsageError: No row has a given name or meets the conditions, or a condition is invalid or a column unknown.
     """
     columns = named_columns(metrics, table.metrics)
-    conditions = [read_condition(text, columns) for text in choice.conditions]
+    conditions = [read_expression(text, columns) for text in choice.conditions]
     if choice.backbones or choice.strategies or conditions:
         recorded = table.columns(("backbone", "strategy"))
         installed = _Installed()
@@ -158,6 +170,10 @@ def chosen_rows(table: Table, choice: BoardChoice, metrics: Mapping[str, Metric]
             given = " and ".join(option for option, is_given in choice.hides.items() if is_given)
             raise UsageError(f"none of the {len(recorded['backbone'])} rows matches {given}")
         table = table.pick(places)
+    if choice.pareto:
+        table = table.pick(pareto_places(table, _costs(choice.pareto, columns)))
+    if choice.by:
+        table = table.pick(best_places(table, find_column(choice.by, columns, f"--by {choice.by}")))
     if choice.sort:
         column = find_column(choice.sort.removeprefix("-"), columns, f"--sort {choice.sort}")
         table = table.pick(sorted_places(table, column, choice.sort.startswith("-")))
@@ -196,11 +212,26 @@ def view_of(
     return View(
         tuple(column.shown for column in chosen) if chosen else RANKING,
         tuple(dict.fromkeys(name for column in chosen for name in column.frame)),
-        (*((remark,) if remark else ()), *remarks(choice.added_columns)),
+        (*((remark,) if remark else ()), *_front_remarks(choice), *remarks(choice.added_columns)),
         hint,
         references,
         id_digits,
     )
+
+
+def _front_remarks(choice: BoardChoice) -> list[str]:
+    if not choice.pareto:
+        return []
+    costs = " and ".join(name.replace("_", " ") for name in choice.pareto.split(","))
+    return [f"Pareto front: no other row of the task has a better score without a larger {costs}, as observed."]
+
+
+def _costs(names: str, columns: Mapping[str, NamedColumn]) -> list[NamedColumn]:
+    costs = [find_column(name, columns, f"--cost {name}") for name in dict.fromkeys(names.split(","))]
+    for column in costs:
+        if column.is_text or column.is_bool:
+            raise UsageError(f"--cost {column.name}: no number; name a cost such as fit, memory or trained")
+    return costs
 
 
 def _all_matching(axis: str, texts: Sequence[str], known: Collection[str], installed: _Installed) -> set[str]:

@@ -9,7 +9,7 @@ from tlbench.cli.options import expanded, out_folder
 from tlbench.contracts.errors import UnknownName, UsageError
 from tlbench.contracts.renderer import Renderer
 
-SUFFIXES = {"md": "markdown"}
+SUFFIXES = {"md": "markdown", "tex": "latex"}
 """Formats by the suffix of their files, where the suffix is not the name of the format."""
 
 

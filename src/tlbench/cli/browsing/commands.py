@@ -33,15 +33,23 @@ def list_(
             autocompletion=complete_kind_of_output,
         ),
     ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print the objects as JSON (docs/json.md).")] = False,
     data_root: o.DataRoot = None,
 ) -> None:
     """List the objects of the installed plugins."""
     from tlbench.catalog.catalog import Catalog
-    from tlbench.cli.browsing.list import Filter, parse_count, print_list
+    from tlbench.cli.arguments.counts import parse_count
+    from tlbench.cli.browsing.list import Filter, print_list
 
     o.set_data_root(data_root)
     limit = None if max_parameters is None else parse_count(max_parameters, "--max-parameters")
-    print_list(Catalog.discover(), kind, Filter(modality, family, limit, kind_of_output))
+    wanted = Filter(modality, family, limit, kind_of_output)
+    if json_:
+        from tlbench.cli.browsing.list_json import list_json
+
+        print(list_json(Catalog.discover(), kind, wanted))
+    else:
+        print_list(Catalog.discover(), kind, wanted)
 
 
 def show(
@@ -56,8 +64,12 @@ def show(
     task: Annotated[str | None, o.named("task", "What the strategy searches on this task.")] = None,
     format_: Annotated[
         Literal["terminal", "json"],
-        typer.Option("--format", "-f", help="terminal, or json: scores and search of a cell."),
+        typer.Option("--format", "-f", help="terminal, or json, as --json."),
     ] = "terminal",
+    json_: Annotated[
+        bool,
+        typer.Option("--json", help="Print the facts, or a cell's scores and search, as JSON (docs/json.md)."),
+    ] = False,
     data_root: o.DataRoot = None,
     out: o.Out = None,
 ) -> None:
@@ -66,12 +78,26 @@ def show(
     from tlbench.cli.browsing.show import print_one
 
     o.set_data_root(data_root)
-    print_one(Catalog.discover(), name, o.out_folder(out), backbone, task, format_ == "json")
+    print_one(Catalog.discover(), name, o.out_folder(out), backbone, task, json_ or format_ == "json")
 
 
-def version() -> None:
+def skill() -> None:
+    """Print a page for coding assistants: how to add a dataset, run it and read the winner."""
+    from tlbench.cli.browsing.skill import print_skill
+
+    print_skill()
+
+
+def version(
+    json_: Annotated[bool, typer.Option("--json", help="Print the versions as JSON (docs/json.md).")] = False,
+) -> None:
     """Show the versions of tlbench and of the plugins."""
     from tlbench.catalog.catalog import Catalog
     from tlbench.cli.browsing.list import print_versions
 
-    print_versions(Catalog.discover())
+    if json_:
+        from tlbench.cli.browsing.list_json import versions_json
+
+        print(versions_json(Catalog.discover()))
+    else:
+        print_versions(Catalog.discover())

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,6 @@ _TASK_COLUMNS = (
     _FROM, _ABOUT,
 )  # fmt: skip
 _STRATEGY_COLUMNS = (ListColumn("strategies"), ListColumn("family"), _FROM, _ABOUT)
-_COUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmb]?)", re.IGNORECASE)
 # Field of Filter -> the listings that have this property.
 _APPLIES_TO = {
     "modality": ("backbones", "tasks"), "family": ("backbones",), "max_parameters": ("backbones",), "kind": ("tasks",),
@@ -53,6 +51,16 @@ class Filter:
     max_parameters: int | None = None
     kind: str | None = None
     """Kind of a task's output, as in `Output.kind`."""
+
+    def accepts(self, backbone: Backbone, card: Card) -> bool:
+        """Returns whether a backbone has the properties; one of unknown size is not known to be small enough."""
+        return (
+            self.modality in {None, backbone.modality}
+            and (self.family is None or self.family.lower() in card.family.lower())
+            and (
+                self.max_parameters is None or (card.parameters is not None and card.parameters <= self.max_parameters)
+            )
+        )
 
     def check(self, plural: str) -> None:
         """Checks that all properties that are set apply to a listing, such as "tasks".
@@ -86,7 +94,7 @@ def print_list(catalog: Catalog, kind: str, wanted: Filter = Filter()) -> None:
         elif plural == "strategies":
             left_out |= dict.fromkeys(_print_strategies(entries))
         else:
-            rows = [(entry.name, from_text(entry), _about(entry.item)) for entry in entries]
+            rows = [(entry.name, from_text(entry), about_text(entry.item)) for entry in entries]
             left_out |= dict.fromkeys(print_listing((ListColumn(plural), _FROM, _ABOUT), rows))
         if schemes := catalog.schemes(singular):
             _print_wrapped(f"and by name: {', '.join(printable(form) for form in schemes)}")
@@ -116,22 +124,6 @@ def print_versions(catalog: Catalog) -> None:
     for plugin in catalog.plugins:
         if plugin.distribution != "tlbench":
             print(printable(f"  {plugin.distribution} {plugin.version}"))
-
-
-def parse_count(text: str, source: str) -> int:
-    """Returns "30M", "1.5B", "200k" or "1000" as a number.
-
-    Args:
-        text: The number with an optional k, M or B, in any case.
-        source: The option that the text comes from, for the error message.
-
-    Raises:
-        UsageError: The text has another form.
-    """
-    match = _COUNT.fullmatch(text.strip())
-    if match is None:
-        raise UsageError(f"{source} {text}: not a number; write it as 30M, 1.5B or 200k")
-    return int(float(match[1]) * {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}[match[2].lower()])
 
 
 def short_count(count: int | None) -> str:
@@ -169,21 +161,15 @@ def _print_backbones(entries: Sequence[PluginEntry], wanted: Filter) -> list[str
     unknown = 0
     for entry in entries:
         backbone: Backbone = entry.item
-        if wanted.modality not in {None, backbone.modality}:
-            continue
         try:
             card = backbone.card()
         except Exception as error:
             # Listed with its error: one broken plugin must not hide the others.
             rows.append((entry.name, f"card() failed: {type(error).__name__}: {error}"))
             continue
-        if wanted.family is not None and wanted.family.lower() not in card.family.lower():
-            continue
-        if wanted.max_parameters is not None and card.parameters is None:
-            # Counted below the table: some of them may be small enough.
-            unknown += 1
-            continue
-        if wanted.max_parameters is not None and (card.parameters or 0) > wanted.max_parameters:
+        if not wanted.accepts(backbone, card):
+            # Counted below the table: some of unknown size may be small enough.
+            unknown += card.parameters is None and wanted.accepts(backbone, replace(card, parameters=0))
             continue
         rows.append((entry.name, *_columns(backbone, card), from_text(entry), card.source))
         if not card.on_disk and (text := missing_text(backbone)):
@@ -199,7 +185,9 @@ def _print_backbones(entries: Sequence[PluginEntry], wanted: Filter) -> list[str
 
 def _print_strategies(entries: Sequence[PluginEntry]) -> list[str]:
     groups = {
-        FAMILIES.get(family, family): [(entry.name, family, from_text(entry), _about(entry.item)) for entry in group]
+        FAMILIES.get(family, family): [
+            (entry.name, family, from_text(entry), about_text(entry.item)) for entry in group
+        ]
         for family, group in by_family(entries).items()
     }
     if terminal_width() is None:
@@ -241,7 +229,8 @@ def _task_columns(task: Task, wanted: Filter) -> tuple[str, ...] | None:
     return task.modality, kind, here, ", ".join(task.metrics)
 
 
-def _about(item: Any) -> str:
+def about_text(item: Any) -> str:
+    """Returns the description of an object or suite, or the first line of its docstring."""
     if isinstance(item, Path):  # a suite
         import tomllib
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -28,8 +29,9 @@ from tlbench.planning.suite import read_suite
 from tlbench.results.records.cell_ids import full_id
 from tlbench.results.records.store import Store
 
-Facts: TypeAlias = Iterator[tuple[str, str]]
-"""Pairs of a label and a value; pairs with an empty value are not printed."""
+Fact: TypeAlias = tuple[str, str]
+"""A label and a text; facts with an empty text are not printed."""
+Facts: TypeAlias = Iterator[Fact]
 
 _MAX_CLASSES = 20
 _KINDS = ("backbone", "task", "strategy")
@@ -46,29 +48,40 @@ def print_one(
         out: Folder of results, for the id of a cell.
         backbone: The name of a backbone on which the search space of a strategy may depend.
         task: The name of a task on which that search space may depend.
-        as_json: Whether to print JSON, which is available only for a cell.
+        as_json: Whether to print JSON.
 
     Raises:
         UnknownName: Nothing has this name.
         AmbiguousName: Two installed distributions provide, for example, a task of this name.
-        UsageError: `backbone` or `task` is given, and the strategy of this name cannot be used with it; or `as_json`
-            is true, and the name is not the id of a cell.
+        UsageError: `backbone` or `task` is given, and the strategy of this name cannot be used with it.
     """
     # The form of a cell's id; names of plugins are in kebab-case, and one of 16 hex digits is not expected.
     if re.fullmatch(r"[0-9a-f]{16}", name):
+        cell_id = name
+    else:
+        found = [*_named(catalog, name, backbone, task)]
+        if found:
+            _print(name, found, as_json)
+            return
+        cell_id = _recorded_cell(name, out)
+    if cell_id:
         from tlbench.cli.recorded.show_cell import print_record
 
-        print_record(catalog, name, out, as_json)
+        print_record(catalog, cell_id, out, as_json)
         return
-    if as_json:
-        _print_cell_as_json(catalog, name, out)
-        return
+    names = [entry.name for kind in (*_KINDS, "suite") for entry in catalog.entries(kind)]
+    raise UnknownName(
+        f"unknown name {name!r}, nor is it the id of a cell in {out}{nearest(parse(name)[0], names)}"
+        f"{catalog.broken_hint()}"
+    )
+
+
+def _named(catalog: Catalog, name: str, backbone: str | None, task: str | None) -> Iterator[tuple[str, list[Fact]]]:
+    """Yields the kind and the facts of everything of a name: a task and a suite, for example, may have the same."""
     if backbone or task:
         # Only the search space of a strategy depends on a backbone or task, so the name must be a strategy's.
-        _print_strategy(catalog, catalog.strategy(name), backbone, task)
+        yield "strategy", _strategy(catalog, catalog.strategy(name), backbone, task)
         return
-    is_known = False
-    # A task and a suite may have the same name: everything of that name is shown.
     for kind in _KINDS:
         try:
             named: Found[Any] = getattr(catalog, kind)(name)
@@ -76,34 +89,33 @@ def print_one(
             raise
         except UnknownName:
             continue
-        is_known = True
         if kind == "strategy":
-            _print_strategy(catalog, named)
+            yield kind, _strategy(catalog, named)
         else:
-            print_facts([*_common(kind, named), *_FACTS[kind](named.item), *_settable(named.item)])
+            yield kind, [*_common(kind, named), *_FACTS[kind](named.item), *_settable(named.item)]
     if name in {entry.name for entry in catalog.entries("suite")} or name.endswith(".toml"):
-        is_known = True
-        print_facts([*_suite(catalog, name)])
-    if not is_known and (cell_id := _recorded_cell(name, out)):
-        from tlbench.cli.recorded.show_cell import print_record
+        yield "suite", [*_suite(catalog, name)]
 
-        print_record(catalog, cell_id, out)
+
+def _print(name: str, found: Sequence[tuple[str, list[Fact]]], as_json: bool) -> None:
+    if not as_json:
+        for _, facts in found:
+            print_facts(facts)
         return
-    if not is_known:
-        names = [entry.name for kind in (*_KINDS, "suite") for entry in catalog.entries(kind)]
-        raise UnknownName(
-            f"unknown name {name!r}, nor is it the id of a cell in {out}{nearest(parse(name)[0], names)}"
-            f"{catalog.broken_hint()}"
-        )
+    content = [{"kind": kind, "facts": _by_label(facts)} for kind, facts in found]
+    # In ASCII, so that no text of a plugin can act on a terminal.
+    print(json.dumps({"format": 1, "name": name, "found": content}, indent=1))
 
 
-def _print_cell_as_json(catalog: Catalog, name: str, out: Path) -> None:
-    from tlbench.cli.recorded.show_cell import print_record
-
-    cell_id = _recorded_cell(name, out)
-    if not cell_id:
-        raise UsageError(f"--format json: only the id of a cell in {out} has it, and {name!r} is none")
-    print_record(catalog, cell_id, out, as_json=True)
+def _by_label(facts: Sequence[Fact]) -> dict[str, list[str]]:
+    """Returns the texts of each label; a fact without a label goes on with that of the fact before it."""
+    texts: dict[str, list[str]] = {}
+    last = ""
+    for label, text in facts:
+        last = label.strip() or last
+        if text:
+            texts.setdefault(last, []).append(text)
+    return texts
 
 
 def _recorded_cell(beginning: str, out: Path) -> str:
@@ -120,11 +132,11 @@ def _recorded_cell(beginning: str, out: Path) -> str:
         return ""
 
 
-def _print_strategy(
+def _strategy(
     catalog: Catalog, named: Found[Strategy], backbone: str | None = None, task: str | None = None
-) -> None:
+) -> list[Fact]:
     facts = strategy_facts(catalog, named.item, backbone, task)
-    print_facts([*_common("strategy", named), *facts, *_settable(named.item)])
+    return [*_common("strategy", named), *facts, *_settable(named.item)]
 
 
 def _common(kind: str, named: Found[Any]) -> Facts:

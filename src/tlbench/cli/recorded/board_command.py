@@ -9,6 +9,7 @@ import typer
 
 from tlbench.cli import options as o
 from tlbench.cli.shell.completion import complete_names
+from tlbench.contracts.errors import UsageError
 
 _SHOWS = "as it was given to `run`, or a pattern such as 'toy-*'. Repeatable."
 ShownTasks = Annotated[list[str] | None, o.named("task", f"Show the task, {_SHOWS}")]
@@ -25,7 +26,8 @@ Conditions = Annotated[
     typer.Option(
         "--filter",
         metavar="CONDITION",
-        help="Show rows that meet a condition, such as 'score>=80', 'fit<2m' or 'status!=ok'. Repeatable.",
+        help="Show rows that meet a condition, such as 'score>=80', or several: \"memory<2GB and not strategy=lora*\"."
+        " Repeatable.",
         show_default=False,
     ),
 ]
@@ -51,6 +53,24 @@ RowMargins = Annotated[
     ),
 ]
 
+ParetoCosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cost",
+        metavar="COLUMN",
+        help="Cost of --pareto: fit, memory, trained, ...; by default total_seconds. Repeatable.",
+        show_default=False,
+    ),
+]
+BestBy = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="COLUMN",
+        help="Show the best row of each task for each value of a column, such as backbone.",
+        show_default=False,
+    ),
+]
 OutOrFiles = Annotated[
     list[Path] | None,
     typer.Option(
@@ -70,6 +90,11 @@ def leaderboard(
     backbone: ShownBackbones = None,
     strategy: ShownStrategies = None,
     filter_: Conditions = None,
+    pareto: Annotated[
+        bool, typer.Option("--pareto", help="Show the rows that no other row beats in score and cost together.")
+    ] = False,
+    cost: ParetoCosts = None,
+    by: BestBy = None,
     sort: SortColumn = None,
     columns: ShownColumns = None,
     metric: RankingMetric = None,
@@ -89,20 +114,25 @@ def leaderboard(
         typer.Option(
             "--format",
             "-f",
-            help="terminal (default), markdown, csv, json, svg, critical-difference, label-efficiency, or a plugin's.",
+            help="terminal (default), markdown, csv, json, latex, svg, critical-difference, label-efficiency,"
+            " or a plugin's.",
             autocompletion=complete_names("renderer"),
         ),
     ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="The same as --format json (docs/json.md).")] = False,
     out: OutOrFiles = None,
 ) -> None:
     """Show the results of the last run, a suite or all runs.
 
     Rows that options hide count in the ranks.
     """
-    from tlbench.cli.board.board_choice import BoardChoice
+    from tlbench.cli.board.board_choice import DEFAULT_COST, BoardChoice
     from tlbench.cli.board.board_files import folder_and_files
     from tlbench.cli.leaderboard import print_board
 
+    if json_ and format_ not in {None, "json"}:
+        raise UsageError(f"--json and --format {format_} both choose a format: give one")
+    format_ = "json" if json_ else format_
     folder, files = folder_and_files(out or (), format_)
     tasks, backbones, strategies, conditions = (tuple(axis or ()) for axis in (task, backbone, strategy, filter_))
     choice = BoardChoice(
@@ -115,5 +145,7 @@ def leaderboard(
         metric or "",
         tuple(margin or ()),
         ensemble,
+        ",".join(cost or (DEFAULT_COST,)) if pareto or cost else "",
+        by or "",
     )
     print_board(folder, suite, choice, everything, format_ or "terminal", files)

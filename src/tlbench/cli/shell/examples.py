@@ -15,7 +15,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "list": (
         "tlbench list backbones --modality image --max-parameters 30M",
         "tlbench list tasks --kind classes",
-        "tlbench list tasks | less -S",
+        "tlbench list backbones --json | jq '.backbones[].name'",
     ),
     "show": (
         "tlbench show minilm-l6",
@@ -35,8 +35,16 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tlbench leaderboard --suite glue-lite -f markdown > results.md",
         "tlbench leaderboard --all -f csv",
     ),
+    "compare": (
+        "tlbench compare 65b9a998 7fa1c02d",
+        "tlbench compare results-of-yesterday results-of-today --margin 0.01",
+        "tlbench compare a/results.json b/results.json --examples 500",
+    ),
+    "recommend": ("tlbench recommend", "tlbench recommend -t sst2-lite --max-memory 2GB --max-seconds 600"),
+    "merge": ("tlbench merge results-1 results-2 --out all-results", "tlbench merge a b --out all-results --json"),
     "delete": ("tlbench delete 5f5a612b54c51814", "tlbench delete -t csv:reviews.csv -S linear-probe"),
     "status": ("tlbench status", "watch tlbench status", "tlbench status --json | jq .cells"),
+    "skill": ("tlbench skill", "tlbench skill > SKILL.md"),
     "version": ("tlbench version", "tlbench --version"),
     "cache info": ("tlbench cache info", "TLBENCH_CACHE=/scratch/cache tlbench cache info"),
     "cache limit": ("tlbench cache limit", "tlbench cache limit 20GiB", "tlbench cache limit --default"),

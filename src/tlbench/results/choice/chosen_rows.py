@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 
-from tlbench.results.choice.conditions import Condition, check_points
+from tlbench.results.choice.conditions import check_points
+from tlbench.results.choice.expressions import Expression
 from tlbench.results.choice.named_columns import NamedColumn
 from tlbench.results.columns import METRIC, Row
 from tlbench.results.leaderboard import Table
@@ -18,7 +19,7 @@ _ALWAYS = ("task", "backbone", "strategy", "greater_is_better", "in_points")
 
 def matching_places(
     table: Table,
-    conditions: Sequence[Condition],
+    conditions: Sequence[Expression],
     backbones: Collection[str] | None = None,
     strategies: Collection[str] | None = None,
 ) -> list[int]:
@@ -28,15 +29,16 @@ def matching_places(
 
     Args:
         table: The ranked table.
-        conditions: Conditions, all of which must be met.
+        conditions: Expressions, all of which must be met.
         backbones: Names of backbones; None for all.
         strategies: Names of strategies; None for all.
 
     Raises:
         UsageError: A condition has a value between 0 and 1 for a column that is shown in points, from 0 to 100.
     """
-    rows = _rows(table, (condition.column for condition in conditions))
-    check_points(conditions, rows)
+    single = [condition for one in conditions for condition in one.conditions]
+    rows = rows_with(table, (condition.column for condition in single))
+    check_points(single, rows)
     baselines = {row["strategy"] for row in rows if not row["backbone"]}
     if strategies is not None:
         strategies = {*strategies} if baselines & {*strategies} else {*strategies, *baselines}
@@ -45,7 +47,7 @@ def matching_places(
         for place, row in enumerate(rows)
         if (backbones is None or not row["backbone"] or row["backbone"] in backbones)
         and (strategies is None or row["strategy"] in strategies)
-        and all(condition.is_met(row) for condition in conditions)
+        and all(one.is_met(row) for one in conditions)
     ]
 
 
@@ -54,7 +56,7 @@ def sorted_places(table: Table, column: NamedColumn, is_reversed: bool) -> list[
 
     Scores are sorted best first, and all other columns in ascending order; `is_reversed` reverses this.
     """
-    rows = _rows(table, [column])
+    rows = rows_with(table, [column])
     order: list[int] = []
     for _, group in groupby(range(len(rows)), key=lambda place: rows[place]["task"]):
         places = list(group)
@@ -67,8 +69,9 @@ def sorted_places(table: Table, column: NamedColumn, is_reversed: bool) -> list[
     return order
 
 
-def _rows(table: Table, columns: Iterable[NamedColumn]) -> list[Row]:
-    return table.rows(dict.fromkeys((*_ALWAYS, *(name for column in columns for name in column.frame))))
+def rows_with(table: Table, columns: Iterable[NamedColumn], more: Sequence[str] = ()) -> list[Row]:
+    """Returns all rows with the values of these columns, and of `more` columns of the frame."""
+    return table.rows(dict.fromkeys((*_ALWAYS, *more, *(name for column in columns for name in column.frame))))
 
 
 def _is_better_high(column: NamedColumn, row: Row) -> bool:

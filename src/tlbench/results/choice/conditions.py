@@ -39,6 +39,11 @@ class Condition:
     sign: str
     value: Any
 
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The condition itself, which is an expression of one condition (`expressions.py`)."""
+        return (self,)
+
     def is_met(self, row: Row) -> bool:
         """Returns whether a row meets the condition."""
         value = self.column.value(row)
@@ -99,7 +104,5 @@ def _number(text: str, value: str, column: NamedColumn) -> float:
     match = _NUMBER.fullmatch(value)
     if match is None or match["unit"].lower() not in units:
         named = f", with one of the units {', '.join(unit for unit in units if unit)}" if any(units) else ""
-        raise UsageError(
-            f"--filter {text}: {value!r} is no number{named}; give --filter again for each further condition"
-        )
+        raise UsageError(f"--filter {text}: {value!r} is no number{named}; join further conditions by `and` or `or`")
     return float(match["number"]) * units[match["unit"].lower()]

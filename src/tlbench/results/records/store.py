@@ -1,4 +1,4 @@
-"""The folder of results: one immutable JSON file for each cell and attempt. No other module writes records.
+"""The folder of results: one immutable JSON file for each cell and attempt. Only this module makes new ones.
 
 tlbench.json                the format of the folder
 index.bin                   cache of summaries and ranks (`index.py`); can be deleted

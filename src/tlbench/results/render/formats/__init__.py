@@ -11,6 +11,7 @@ from tlbench.results.render.formats.critical_difference import CriticalDifferenc
 from tlbench.results.render.formats.csv import Csv
 from tlbench.results.render.formats.json import Json
 from tlbench.results.render.formats.label_efficiency import LabelEfficiency
+from tlbench.results.render.formats.latex import Latex
 from tlbench.results.render.formats.markdown import Markdown
 from tlbench.results.render.formats.svg import Svg
 
@@ -40,5 +41,5 @@ class Terminal(Renderer):
         return text.getvalue()
 
 
-_BUILT_IN = (Terminal(), Markdown(), Csv(), Json(), Svg(), CriticalDifference(), LabelEfficiency())
+_BUILT_IN = (Terminal(), Markdown(), Csv(), Json(), Latex(), Svg(), CriticalDifference(), LabelEfficiency())
 FORMATS: Mapping[str, Renderer] = {renderer.name: renderer for renderer in _BUILT_IN}

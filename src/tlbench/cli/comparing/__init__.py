@@ -1,0 +1,1 @@
+"""`tlbench compare`: two results, their difference and whether the second is a regression."""

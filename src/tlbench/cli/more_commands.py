@@ -1,0 +1,17 @@
+"""The commands that compare, unite and recommend recorded results, and the page for coding assistants."""
+
+from __future__ import annotations
+
+import typer
+
+from tlbench.cli.browsing import commands as browsing
+from tlbench.cli.comparing import compare_command
+from tlbench.cli.recorded import merge_command, recommend_command
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands to the program."""
+    app.command()(compare_command.compare)
+    app.command()(merge_command.merge)
+    app.command()(recommend_command.recommend)
+    app.command()(browsing.skill)

@@ -1,0 +1,1 @@
+"""The union of folders of results."""

@@ -1,0 +1,100 @@
+"""Chooses the combination to take for each task: the cheapest of the rows that no test tells apart from the best.
+
+A row ties with the best if no row is significantly better, in tests of all pairs at once, and if a test of the two
+alone does not tell them apart either. The second is the stricter one: the correction for many pairs protects a ranking
+from false differences, but here a missed one costs more, as a baseline would be taken where there are few examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tlbench.results.columns import OK, Row
+from tlbench.results.comparison.discordance import ALPHA
+from tlbench.results.leaderboard import Table
+from tlbench.results.render.value_texts import by_task
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The row to take for one task, and what is known of the alternatives."""
+
+    task: str
+    chosen: Row | None
+    """The row to take; None if no row with a score is within the limits."""
+    best: Row | None = None
+    """The row with the highest score within the limits; it may be `chosen`."""
+    ties: int = 0
+    """Number of rows that are not told apart from the best, which is one of them; 0 without tests."""
+    rows: int = 0
+    """Number of rows with a score within the limits."""
+    beyond: Row | None = None
+    """The row with the highest score, if it is beyond the limits and better than `best`."""
+    left_out: int = 0
+    """Number of rows with a score that are beyond the limits, or whose costs are unknown."""
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether ranks say which rows tie; a row of one seed has none."""
+        return self.chosen is not None and self.chosen["rank"] is not None
+
+
+FromBest = tuple[float, float, float]
+"""The difference of a row from the best one, its standard error and degrees of freedom, as in `Posterior`."""
+
+
+def recommendations(
+    allowed: Table, everything: Table, from_best: Mapping[str, FromBest | None]
+) -> list[Recommendation]:
+    """Returns a recommendation for each task.
+
+    Args:
+        allowed: The rows within the limits, ranked among themselves.
+        everything: All rows, for what the limits leave out.
+        from_best: By cell, the difference of each row within the limits from the best one of its task; None for that
+            row, and where there is no test.
+    """
+    within = by_task(row for row in allowed.rows() if row["status"] == OK)
+    return [
+        _recommendation(task, within.get(task, []), rows, from_best)
+        for task, rows in by_task(row for row in everything.rows() if row["status"] == OK).items()
+    ]
+
+
+def _recommendation(
+    task: str, rows: Sequence[Row], everything: Sequence[Row], from_best: Mapping[str, FromBest | None]
+) -> Recommendation:
+    left_out = len(everything) - len(rows)
+    # A table's rows are in order of their scores.
+    if not rows:
+        return Recommendation(task, None, left_out=left_out, beyond=everything[0])
+    best = rows[0]
+    beyond = everything[0] if everything[0]["cell"] != best["cell"] else None
+    first = [row for row in rows if row["rank"] == 1 and not _is_told_apart(from_best.get(row["cell"]))]
+    chosen = min(first, key=_cost) if first else best
+    return Recommendation(task, chosen, best, len(first), len(rows), beyond, left_out)
+
+
+def _is_told_apart(posterior: FromBest | None) -> bool:
+    from scipy.special import stdtr
+
+    if posterior is None:
+        return False
+    difference, error, df = posterior
+    return bool(2 * stdtr(df, -abs(difference) / error) <= ALPHA) if error > 0 else bool(difference)
+
+
+def _cost(row: Row) -> tuple[Any, ...]:
+    """Returns a key that sorts rows by what they cost: the time of all work, then parameters."""
+    seconds, parameters = row["total_seconds"], row["parameters"]
+    return seconds is None, seconds or 0.0, parameters or 0, row["cell"]
+
+
+def over_tasks(allowed: Table) -> tuple[Row | None, int]:
+    """Returns the row of the means over tasks to take and the number of ties; None for one task or without ranks."""
+    first = [row for row in allowed.averages().rows if row["rank"] == 1]
+    if len({*allowed.columns(["task"])["task"]}) < 2 or not first:
+        return None, 0
+    return min(first, key=lambda row: (row["total_seconds"], row["backbone"], row["strategy"])), len(first)
