@@ -129,7 +129,7 @@ def test_pseudo_labels_are_the_confident_predictions_and_count_from_the_second_p
     strategy.train(model, job, loss=loss)
     assert [progress for _, progress in seen] == [0.5, 1.0]
     assert all(probabilities.shape == (64, 2) for probabilities, _ in seen)
-    assert rounds.share == 2 / 64
+    assert job.notes["pseudo_labelled_share"] == 2 / 64
     assert extra[:3] == [0.0] * 3
     assert min(extra[3:]) > 0
 

@@ -72,6 +72,19 @@ class Strategy:
     needs_unlabeled: ClassVar[bool] = False
     """Whether every fit reads unlabelled examples; a plan skips cells without an unlabelled split or limited train."""
 
+    strategy_options: ClassVar[tuple[str, ...]] = ()
+    """Names of the options, each a text, that name other strategies, which `join` is given; "" names none."""
+
+    def join(self, strategies: Mapping[str, Strategy]) -> Strategy:
+        """Returns this strategy with those that its `strategy_options` name, by option.
+
+        The catalog calls it after it has set the options, which then have canonical names.
+
+        Raises:
+            UsageError: They cannot be joined.
+        """
+        return self
+
     def version_for(self, backbone: Backbone | None, task: Task) -> int:
         """Returns the version for a cell's id; override it if a change of results concerns only some cells."""
         return self.version

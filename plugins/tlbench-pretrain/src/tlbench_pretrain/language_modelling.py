@@ -35,7 +35,7 @@ class LanguageModelling(PretrainFirst):
                 return f"{self.name} predicts tokens from their context, and bare embeddings read none"
         return super().supports(backbone, task)
 
-    def objective(self, job: Job) -> PretrainingHead:
+    def pretraining_head(self, job: Job) -> PretrainingHead:
         """Returns the head that predicts tokens.
 
         Raises:
