@@ -14,7 +14,19 @@ from tlbench_distill.hidden_states import HiddenMatch, stage_pairs, states_of
 from tlbench_distill.soft_targets import logits_of, soft_loss
 from tlbench_finetune.finetuning.whole import FullFinetune
 
-from tlbench import Classes, Examples, Job, MultiLabel, PluginError, Predictions, Protocol, SplitName, Task, UsageError
+from tlbench import (
+    Card,
+    Classes,
+    Examples,
+    Job,
+    MultiLabel,
+    PluginError,
+    Predictions,
+    Protocol,
+    SplitName,
+    Task,
+    UsageError,
+)
 from tlbench.modeling.heads import PooledHead
 from tlbench.testing.conformance import StrategyConformance
 from tlbench.testing.jobs import make_job, toy_rehearsal
@@ -241,3 +253,14 @@ def test_a_negative_weight_is_refused() -> None:
 def test_numbers_have_no_temperature() -> None:
     assert set(toy_rehearsal(Distill(teacher="toy"), ToyScalarTask()).space) == {"lr", "alpha"}
     assert set(toy_rehearsal(Distill(teacher="toy")).space) == {"lr", "alpha", "temperature"}
+
+
+def test_a_teacher_must_suit_the_task_and_its_memory_counts() -> None:
+    card = Card(parameters=1_000_000, stages=2, width=16)
+    teacher = type("Sized", (ToyBackbone,), {"card": lambda self: card})()
+    need, task = "backbone:toy", ToyTask()
+    frozen, whole = Distill(teacher="toy", teacher_strategy="linear-probe"), Distill(teacher="toy")
+    assert whole.accepts(need, teacher, task) is None
+    assert whole.resources_of_need(need, teacher, task) == FullFinetune().resources(teacher, task)
+    trained, probed = (one.resources_of_need(need, teacher, task).memory_bytes or 0 for one in (whole, frozen))
+    assert trained > probed > 0

@@ -149,6 +149,23 @@ class Strategy:
         """
         return ()
 
+    def accepts(self, need: str, item: Backbone | Task, task: Task) -> str | None:
+        """Returns why a needed backbone or task cannot serve a fit on `task`, or None if it can.
+
+        Args:
+            need: The need, as `needs` names it.
+            item: The backbone or task of this name.
+            task: The task that is fitted.
+        """
+        return None
+
+    def resources_of_need(self, need: str, item: Backbone, task: Task) -> Resources:
+        """Returns the devices and memory of what a fit does with a needed backbone, its own left out.
+
+        Nothing of it counts by default. It comes before the training: the larger of both is what a fit needs.
+        """
+        return Resources()
+
     def trainable(self, backbone: Backbone) -> Trainable:
         """Returns how much of the backbone is trained: a number of top stages, or of parameters anywhere in it.
 

@@ -17,9 +17,11 @@ from tlbench import (
     Float,
     Job,
     MultiLabel,
+    Resources,
     Scalar,
     Space,
     SpaceContext,
+    Strategy,
     Task,
     UsageError,
     Value,
@@ -88,6 +90,20 @@ class Distill(Finetuning):
         """Returns the teacher's backbone."""
         return (f"backbone:{self.teacher}",) if self.teacher else ()
 
+    @property
+    def teaching(self) -> Strategy:
+        """How the teacher is adapted."""
+        way = FullFinetune if self.teacher_strategy == "full-finetune" else LinearProbe
+        return way(class_weight=self.class_weight)
+
+    def accepts(self, need: str, item: Backbone | Task, task: Task) -> str | None:
+        """Returns why a backbone cannot be the teacher on this task, or None."""
+        return self.teaching.supports(item, task) if isinstance(item, Backbone) else None
+
+    def resources_of_need(self, need: str, item: Backbone, task: Task) -> Resources:
+        """Returns the memory of adapting the teacher."""
+        return self.teaching.resources(item, task)
+
     def clash(self, parts: Mapping[str, GradientStrategy]) -> str | None:
         """Returns why an option makes no sense beside other parts (not all of the student is trained), or None."""
         wrap = parts.get("wrap", self)
@@ -104,11 +120,9 @@ class Distill(Finetuning):
         from tlbench_distill.hidden_states import HiddenMatch
         from tlbench_distill.soft_targets import soft_loss, teach
 
-        way = FullFinetune if self.teacher_strategy == "full-finetune" else LinearProbe
-        strategy = way(class_weight=self.class_weight)
         # The key is the same for all trials, since nothing here depends on the params.
         stages = self.hidden_stages if self.hidden else None
-        lesson = job.once("teacher", lambda: teach(job, self.teacher, strategy, stages))
+        lesson = job.once("teacher", lambda: teach(job, self.teacher, self.teaching, stages))
         alpha, temperature = float(job.params["alpha"]), float(job.params.get("temperature", 1.0))
         match = HiddenMatch(lesson.states, job) if lesson.states is not None else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,6 +119,16 @@ class JoinedParts(GradientStrategy):
     def needs(self) -> tuple[str, ...]:
         """Returns the teachers and other tasks of all parts."""
         return tuple(dict.fromkeys(need for one in self.strategies for need in one.needs()))
+
+    def accepts(self, need: str, item: Backbone | Task, task: Task) -> str | None:
+        """Returns the first reason why a part cannot use a needed backbone or task, or None."""
+        reasons = (one.accepts(need, item, task) for one in self.strategies if need in one.needs())
+        return next(filter(None, reasons), None)
+
+    def resources_of_need(self, need: str, item: Backbone, task: Task) -> Resources:
+        """Returns the memory of what the parts do with a needed backbone."""
+        needed = [one.resources_of_need(need, item, task) for one in self.strategies if need in one.needs()]
+        return functools.reduce(larger, needed, Resources())
 
     def trainable(self, backbone: Backbone) -> Trainable:
         """Returns how much of the backbone is trained, or changed before."""
