@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from tlbench.cli.shell.verbosity import note
 from tlbench.cli.text_tables import print_rows
 from tlbench.contracts.cell import Cell, Plan, Protocol
 from tlbench.contracts.errors import StoreError
+from tlbench.contracts.executor import RUNG_PRUNERS
 from tlbench.data.carving import planned_carve
 from tlbench.planning.seen_datasets import seen_by_backbone
 from tlbench.results.cell_states import State, cell_states
@@ -36,8 +37,8 @@ def print_plan(plan: Plan, out: Path, cells: bool = False, catalog: Catalog | No
         plan: The plan.
         out: Folder of results, which may not exist yet.
         cells: Whether to print every cell with its id instead of one row per backbone, strategy and protocol.
-        catalog: The installed plugins, needed to print which backbones were trained on data of a task; without it,
-            this is not printed.
+        catalog: The installed plugins, needed to print which backbones were trained on data of a task, and which fits
+            rungs cannot cut short; without it, this is not printed.
     """
     recorded = _states(out)
     # Computing the ids of a large plan takes a while, and they are not needed where nothing is recorded.
@@ -70,6 +71,8 @@ def print_plan(plan: Plan, out: Path, cells: bool = False, catalog: Catalog | No
         for (backbone, task), names in seen_by_backbone(catalog, plan.cells).items():
             text = f"{backbone} was trained on data of {task}: {', '.join(names)}"
             print(printable(f"{text} (whether on its test examples is unknown)"))
+        for strategy, pruner, reason in _whole_fits(plan, catalog):
+            print(printable(f"{strategy}: all fits are whole in spite of {pruner}, since {reason}"))
     for skip in plan.skips:
         print(f"skipped: {printable(skip.title)}: {printable(skip.reason)}")
     count = "1 cell" if len(plan.cells) == 1 else f"{len(plan.cells)} cells"
@@ -117,6 +120,18 @@ def protocol_text(protocol: Protocol) -> str:
         most = "up to " if protocol.sampler == "grid" and protocol.is_searched else ""
         parts.append(f"{most}{protocol.trials * protocol.folds + len(protocol.seeds)} fits a cell")
     return ", ".join(parts)
+
+
+def _whole_fits(plan: Plan, catalog: Catalog) -> Iterator[tuple[str, str, str]]:
+    """Yields strategies whose fits a search by rungs cannot cut short, with the pruner and the reason."""
+    searches = {
+        (cell.strategy.name, cell.protocol.pruner): None
+        for cell in plan.cells
+        if cell.protocol.is_searched and cell.protocol.pruner in RUNG_PRUNERS
+    }
+    for name, pruner in searches:
+        if reason := catalog.strategy(name).item.why_whole:
+            yield name, pruner, reason
 
 
 def _backbone(cell: Cell) -> str:

@@ -72,6 +72,18 @@ class Strategy:
     needs_unlabeled: ClassVar[bool] = False
     """Whether every fit reads unlabelled examples; a plan skips cells without an unlabelled split or limited train."""
 
+    @property
+    def reports_scores(self) -> bool:
+        """Whether a fit reports validation scores (`Job.report`), so that a search by rungs can cut it short."""
+        return True
+
+    @property
+    def why_whole(self) -> str | None:
+        """Why a search by rungs cannot cut the fits of this strategy short, or None if it can."""
+        if self.batch_size > 1:
+            return "it fits several settings in one pass"
+        return None if self.reports_scores else "it reports no scores during a fit"
+
     strategy_options: ClassVar[tuple[str, ...]] = ()
     """Names of the options, each a text, that name other strategies, which `join` is given; "" names none."""
 

@@ -43,6 +43,11 @@ class WeightAveraging(Finetuning):
         if self.models < 2:
             raise UsageError(f"{self.name}[models={self.models}]: a soup averages at least 2 models")
 
+    @property
+    def reports_scores(self) -> bool:
+        """Whether a fit reports scores: those of a member of a soup would not be of one fit."""
+        return self.kind == "ema"
+
     def space(self, about: SpaceContext) -> Space:
         """Returns the learning rates of full fine-tuning and, for the moving average, its decay per step."""
         return {**super().space(about), **({"decay": Float(0.9, 0.999)} if self.kind == "ema" else {})}

@@ -91,6 +91,11 @@ class JoinedParts(GradientStrategy):
         return self.joined["wrap"].trains if "wrap" in self.joined else "all"
 
     @property
+    def reports_scores(self) -> bool:
+        """Whether a fit reports scores, which a part may rule out."""
+        return all(one.reports_scores for one in self.strategies)
+
+    @property
     def rows_per_step(self) -> int:
         """The number of rows that a step holds in memory."""
         return self.joined["loss"].rows_per_step if "loss" in self.joined else self.train_batch_size
