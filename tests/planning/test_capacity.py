@@ -12,7 +12,7 @@ from tlbench import Backbone, Card, Resources, Strategy, Text, Trainable, hookim
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import Plugin
 from tlbench.contracts.resources import MATRICES, NUMBERS_A_POSITION, count_text, estimated
-from tlbench.planning.capacity import WORKER_BYTES, Room, needed_bytes, resources_of, too_large, workers_in
+from tlbench.planning.capacity import WORKER_BYTES, Room, needed_bytes, too_large, workers_in
 from tlbench.planning.plan import plan
 from tlbench.planning.suite import Suite, SuiteBlock
 from tlbench.testing import toy_plugin
@@ -71,18 +71,6 @@ class Own(Strategy):
         return Resources(memory_bytes=5 * GIB, reason="half-size weights")
 
 
-class Taught(Frozen):
-    """A head on frozen features that a large teacher, trained as a whole, explains."""
-
-    name = "toy-taught"
-
-    def needs(self):
-        return ("backbone:large-decoder",)
-
-    def resources_of_need(self, need, item, task):
-        return Everything().resources(item, task)
-
-
 class Silent(Strategy):
     name = "toy-silent"
     uses_backbone = False
@@ -108,7 +96,7 @@ class LargePlugin:
 
     @hookimpl
     def tlbench_strategies(self):
-        return [Frozen(), Everything(), Top(), Few(), Own(), Taught(), Silent()]
+        return [Frozen(), Everything(), Top(), Few(), Own(), Silent()]
 
 
 @pytest.fixture
@@ -209,19 +197,6 @@ def skips(catalog, *strategies, room, backbone="large-decoder"):
     planned = plan(suite, catalog, room=room)
     assert len(planned.cells) + len(planned.skips) == len(strategies)
     return {skip.title.rpartition(" | ")[2]: skip.reason for skip in planned.skips}
-
-
-def test_the_memory_of_a_teacher_counts_with_the_weights_of_the_student_beside_it(catalog):
-    assert skips(catalog, "toy-frozen", "toy-taught", room=Room(24 * GIB, host=False), backbone="toy") == {
-        "toy-taught": "needs about 46.9 GiB of 24.0 GiB: large-decoder, all of 2.1 billion parameters trained"
-    }
-    teacher, task = catalog.backbone("large-decoder").item, catalog.task("toy-tone").item
-    student = Large(parameters=1_000_000)
-    alone = Everything().resources(teacher, task)
-    taught = resources_of(student, task, Taught(), catalog)
-    assert taught.memory_bytes == alone.memory_bytes + 4_000_000
-    assert taught.host_bytes == alone.host_bytes + 4_000_000
-    assert resources_of(student, task, Frozen(), catalog) == Frozen().resources(student, task)
 
 
 def test_what_is_too_large_is_skipped_with_its_estimate(catalog):

@@ -26,8 +26,12 @@ from tlbench import (
     SplitName,
     Task,
     UsageError,
+    hookimpl,
 )
+from tlbench.catalog.catalog import Catalog
+from tlbench.catalog.discovery import Plugin
 from tlbench.modeling.heads import PooledHead
+from tlbench.planning.capacity import resources_of
 from tlbench.testing.conformance import StrategyConformance
 from tlbench.testing.jobs import make_job, toy_rehearsal
 from tlbench.testing.toy_kinds import ToyLabelsTask, ToyWordsTask
@@ -255,12 +259,36 @@ def test_numbers_have_no_temperature() -> None:
     assert set(toy_rehearsal(Distill(teacher="toy")).space) == {"lr", "alpha", "temperature"}
 
 
-def test_a_teacher_must_suit_the_task_and_its_memory_counts() -> None:
-    card = Card(parameters=1_000_000, stages=2, width=16)
-    teacher = type("Sized", (ToyBackbone,), {"card": lambda self: card})()
-    need, task = "backbone:toy", ToyTask()
-    frozen, whole = Distill(teacher="toy", teacher_strategy="linear-probe"), Distill(teacher="toy")
-    assert whole.accepts(need, teacher, task) is None
-    assert whole.resources_of_need(need, teacher, task) == FullFinetune().resources(teacher, task)
-    trained, probed = (one.resources_of_need(need, teacher, task).memory_bytes or 0 for one in (whole, frozen))
-    assert trained > probed > 0
+@dataclasses.dataclass(frozen=True)
+class Sized(ToyBackbone):
+    """A toy whose card has a number of parameters."""
+
+    name = "sized"
+    parameters: int = 2_000_000
+
+    def card(self) -> Card:
+        return Card(parameters=self.parameters, stages=2, width=16)
+
+
+class SizedPlugin:
+    @hookimpl
+    def tlbench_backbones(self) -> list[Any]:
+        return [Sized()]
+
+
+def test_a_teacher_must_suit_the_task_and_its_memory_counts_beside_the_student_s_weights() -> None:
+    task, need = ToyTask(), "backbone:sized"
+    frozen, whole = Distill(teacher="sized", teacher_strategy="linear-probe"), Distill(teacher="sized")
+    assert whole.accepts(need, Sized(), task) is None
+    balanced = dataclasses.replace(whole, class_weight="balanced")
+    assert "needs one class" in (balanced.accepts(need, Sized(), ToyLabelsTask()) or "")
+    assert whole.resources_of_need(need, Sized(), task) == FullFinetune().resources(Sized(), task)
+    catalog = Catalog.discover([Plugin("sized", "1", "sized", SizedPlugin())])
+    student, alone = Sized(parameters=1_000), FullFinetune().resources(Sized(), task)
+    taught = resources_of(student, task, whole, catalog)
+    assert taught.memory_bytes == (alone.memory_bytes or 0) + 4 * student.parameters
+    assert taught.host_bytes == alone.host_bytes + 4 * student.parameters
+    assert taught.reason == f"sized, {alone.reason}"
+    assert (resources_of(student, task, frozen, catalog).memory_bytes or 0) < (taught.memory_bytes or 0)
+    large = Sized(parameters=10**9)
+    assert resources_of(large, task, whole, catalog) == whole.resources(large, task)
