@@ -170,3 +170,8 @@ def test_what_a_part_needs_or_does_not_support_holds_for_the_recipe() -> None:
     assert recipe.needs() == ("task:mnli", "backbone:bert")
     assert not strategy_of('recipe[start=from-scratch,loss="distill[teacher=bert]"]').knows_nothing
     assert set(ORDER) == set(PARTS)
+
+
+def test_the_papers_of_all_parts_are_cited() -> None:
+    recipe, papers = strategy_of("recipe[start=lp-ft,loss=r-drop]"), [strategy_of(n).paper for n in ("lp-ft", "r-drop")]
+    assert recipe.paper == "; ".join(papers)
