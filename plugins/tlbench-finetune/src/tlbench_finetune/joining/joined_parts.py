@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class JoinedParts(GradientStrategy):
     """Joins parts of other strategies, each named by the one that brings it; the rest is full fine-tuning.
 
-    With one part named, a fit equals that of the strategy to the bit. Options of training are those of the whole recipe.
+    With one part named, a fit equals that of the strategy to the bit. Options of training are the whole recipe's.
     """
 
     name: ClassVar[str] = "recipe"
