@@ -149,7 +149,9 @@ class _Planner:
 
     def _needs(self, strategy: Found[Strategy], task: Found[Task]) -> tuple[str | None, tuple[Ref, ...]]:
         """Returns a pair: why the strategy's needs cannot be met (None if they can), and the needs as references."""
-        key = strategy.ref.name, task.ref.name
+        # `needed_by` itself depends on the task only by its modality and output.
+        decides = type(strategy.item).accepts is not Strategy.accepts
+        key = strategy.ref.name, task.ref.name if decides else f"{task.item.modality} {task.item.output!r}"
         if key not in self._needs_of:
             self._needs_of[key] = needed_by(strategy.item, task.item, self._catalog, self._here)
         reason, needs = self._needs_of[key]

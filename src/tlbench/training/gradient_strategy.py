@@ -107,7 +107,10 @@ class GradientStrategy(ClassWeighted):
 
     @property
     def trains(self) -> Trains:
-        """What `model` leaves to train: all weights, some stages, a few or new weights beside frozen ones, the head."""
+        """What `model` leaves to train: all weights, some stages, a few or new weights beside frozen ones, the head.
+
+        Override it with `model`, so that a recipe knows what goes together.
+        """
         return "all"
 
     @property
