@@ -1,5 +1,7 @@
 """`tlbench plan` counts cells that failed, timed out, or whose record is damaged or outdated, apart from the done."""
 
+from dataclasses import replace
+
 import pytest
 
 from tlbench.catalog.catalog import Catalog
@@ -7,6 +9,7 @@ from tlbench.cli.options import planned
 from tlbench.cli.plan import print_plan
 from tlbench.contracts.record import Provenance, Record, TestScore
 from tlbench.planning.selection import Selection
+from tlbench.planning.suite import Patch
 from tlbench.results.records.store import Store
 
 KINDS = {
@@ -62,4 +65,20 @@ def test_each_cell_has_its_state(shown):
     assert [state[0].strip() if state else "" for state in states] == [
         *("done", "outdated", "failed", "failed", "failed", "failed", "timed out", "damaged"),
         *("made by a newer tlbench", ""),
+    ]
+
+
+def test_strategies_that_rungs_cannot_cut_short_are_named(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("TLBENCH_PLUGINS", "tlbench.testing.toy_plugin,tlbench.testing.faults")
+    catalog = Catalog.discover()
+    monkeypatch.setattr(type(catalog.strategy("toy-tune").item), "batch_size", 8)
+    monkeypatch.setattr(type(catalog.strategy("toy-guess").item), "reports_scores", False)
+    selection = Selection(("toy",), ("toy-tone",), ("toy-fit", "toy-tune", "toy-guess"), baselines=False)
+    for pruner in ("hyperband-rungs", "hyperband"):
+        chosen = replace(selection, protocol=Patch(pruner=pruner, trials=9))
+        print_plan(planned(catalog, None, chosen), tmp_path / "none", catalog=catalog)
+    named = [line for line in capsys.readouterr().out.splitlines() if "in spite of" in line]
+    assert sorted(named) == [
+        "toy-guess: all fits are whole in spite of hyperband-rungs, since it reports no scores during a fit",
+        "toy-tune: all fits are whole in spite of hyperband-rungs, since it fits several settings in one pass",
     ]

@@ -216,6 +216,22 @@ def test_what_needs_another_task_s_data_is_skipped_with_its_reason(read, catalog
     assert [cell.title for cell in planned.cells] == ["- | toy-tone | toy-majority"]
 
 
+def test_a_teacher_that_does_not_suit_the_task_is_a_reason_to_skip(read, catalog, monkeypatch):
+    monkeypatch.setattr("tlbench.testing.toys.ToyFit.needs", lambda self: ("backbone:toy[width=24]",))
+    monkeypatch.setattr(
+        "tlbench.testing.toys.ToyFit.accepts",
+        lambda self, need, item, task: f"{need} of {item.width} counts badly" if task.name == "toy-count" else None,
+    )
+    suite = read('[[cells]]\ntasks=["toy-tone","toy-count"]\nbackbones=["toy"]\nstrategies=["toy-fit"]\n')
+    planned = plan(suite, catalog)
+    assert [skip.reason for skip in planned.skips] == [
+        "it needs backbone:toy[width=24]: backbone:toy[width=24] of 24 counts badly"
+    ]
+    assert len(planned.cells) == 1
+    monkeypatch.setattr(type(catalog.backbone("toy[width=24]").item), "supports", lambda self, output: "it is mute")
+    assert {skip.reason.rpartition(": ")[2] for skip in plan(suite, catalog).skips} >= {"it is mute"}
+
+
 def titles(suite, catalog, **selection):
     return [cell.title for cell in plan(suite, catalog, Selection(**selection)).cells]
 

@@ -14,8 +14,24 @@ from tlbench_distill.hidden_states import HiddenMatch, stage_pairs, states_of
 from tlbench_distill.soft_targets import logits_of, soft_loss
 from tlbench_finetune.finetuning.whole import FullFinetune
 
-from tlbench import Classes, Examples, Job, MultiLabel, PluginError, Predictions, Protocol, SplitName, Task, UsageError
+from tlbench import (
+    Card,
+    Classes,
+    Examples,
+    Job,
+    MultiLabel,
+    PluginError,
+    Predictions,
+    Protocol,
+    SplitName,
+    Task,
+    UsageError,
+    hookimpl,
+)
+from tlbench.catalog.catalog import Catalog
+from tlbench.catalog.discovery import Plugin
 from tlbench.modeling.heads import PooledHead
+from tlbench.planning.capacity import resources_of
 from tlbench.testing.conformance import StrategyConformance
 from tlbench.testing.jobs import make_job, toy_rehearsal
 from tlbench.testing.toy_kinds import ToyLabelsTask, ToyWordsTask
@@ -241,3 +257,38 @@ def test_a_negative_weight_is_refused() -> None:
 def test_numbers_have_no_temperature() -> None:
     assert set(toy_rehearsal(Distill(teacher="toy"), ToyScalarTask()).space) == {"lr", "alpha"}
     assert set(toy_rehearsal(Distill(teacher="toy")).space) == {"lr", "alpha", "temperature"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Sized(ToyBackbone):
+    """A toy whose card has a number of parameters."""
+
+    name = "sized"
+    parameters: int = 2_000_000
+
+    def card(self) -> Card:
+        return Card(parameters=self.parameters, stages=2, width=16)
+
+
+class SizedPlugin:
+    @hookimpl
+    def tlbench_backbones(self) -> list[Any]:
+        return [Sized()]
+
+
+def test_a_teacher_must_suit_the_task_and_its_memory_counts_beside_the_student_s_weights() -> None:
+    task, need = ToyTask(), "backbone:sized"
+    frozen, whole = Distill(teacher="sized", teacher_strategy="linear-probe"), Distill(teacher="sized")
+    assert whole.accepts(need, Sized(), task) is None
+    balanced = dataclasses.replace(whole, class_weight="balanced")
+    assert "needs one class" in (balanced.accepts(need, Sized(), ToyLabelsTask()) or "")
+    assert whole.resources_of_need(need, Sized(), task) == FullFinetune().resources(Sized(), task)
+    catalog = Catalog.discover([Plugin("sized", "1", "sized", SizedPlugin())])
+    student, alone = Sized(parameters=1_000), FullFinetune().resources(Sized(), task)
+    taught = resources_of(student, task, whole, catalog)
+    assert taught.memory_bytes == (alone.memory_bytes or 0) + 4 * student.parameters
+    assert taught.host_bytes == alone.host_bytes + 4 * student.parameters
+    assert taught.reason == f"sized, {alone.reason}"
+    assert (resources_of(student, task, frozen, catalog).memory_bytes or 0) < (taught.memory_bytes or 0)
+    large = Sized(parameters=10**9)
+    assert resources_of(large, task, whole, catalog) == whole.resources(large, task)

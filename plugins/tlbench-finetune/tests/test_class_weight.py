@@ -19,8 +19,8 @@ from tlbench.testing.toy_kinds import ToyWordsTask
 from tlbench.testing.toys import ToyBackbone, ToyScalarTask, ToyTask
 
 PROTOCOL = Protocol(max_steps=4, precision="fp32")
-WITHOUT_LOSS = {"knn", "prototypes"}
-"""They refuse the option, since they have no loss."""
+WITHOUT_LOSS = {"knn", "prototypes", "recipe"}
+"""They refuse the option, since they have no loss, or none of their own: a recipe has that of a part."""
 TRAINED = [
     strategy
     for strategy in tlbench_strategies()

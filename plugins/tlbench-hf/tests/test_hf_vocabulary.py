@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
     [
         ({"model_type": "bert", "type_vocab_size": 2}, Vocabulary("masked", (0, 2, 4), 4, segments=True)),
         ({"model_type": "roberta", "type_vocab_size": 1}, Vocabulary("masked", (0, 2, 4), 4)),
-        ({"model_type": "gpt2"}, Vocabulary("causal", (0, 2, 4))),
+        ({"model_type": "gpt2", "vocab_size": 50}, Vocabulary("causal", (0, 2, 4), size=50)),
         # XLNet predicts tokens in random orders, and nothing is known of an unknown family.
         ({"model_type": "xlnet"}, None),
         ({"model_type": "novel"}, None),

@@ -157,6 +157,6 @@ def test_each_reads_one_modality_and_whole_examples() -> None:
     assert "asks for its parts" in (SimCse().supports(ToyBackbone(), ToyWordsTask()) or "")
     assert SimCse().supports(ToyBackbone(), ToyTask()) is None
     assert SimClr().supports(SMALL, Patterns()) is None
-    assert SimClr(pretrain_batch_size=10).rows_per_step == 20
+    assert SimClr(pretrain_batch_size=10).pretrain_rows == 20
     with pytest.raises(UsageError, match="temperature"):
         SimCse(temperature=0.0)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from tlbench_pretrain.language_heads import LanguageHead, masked
+from tlbench_pretrain.language_heads import LanguageHead
 from tlbench_pretrain.language_modelling import Tapt
+from tlbench_pretrain.masking import masked
 from tlbench_pretrain.pretraining import kept_aside, unlabeled_inputs
 
 from tlbench import Card, Example, Examples, Job, PluginError, Protocol, SplitName, Task, Text, UsageError, Vocabulary
@@ -234,3 +235,15 @@ def test_all_of_the_backbone_is_trained_whatever_the_second_phase_trains() -> No
     assert Tapt(stages=0).trainable(backbone) == Tapt().trainable(backbone)
     assert Tapt(stages=0).resources(backbone, ToyTask()) == Tapt(train_batch_size=32).resources(backbone, ToyTask())
     assert Tapt().resources(backbone, ToyTask()) != Tapt(pretrain_batch_size=8).resources(backbone, ToyTask())
+
+
+def test_the_probabilities_of_the_vocabulary_are_in_the_estimate() -> None:
+    def memory(size: int | None, **vocabulary: Any) -> int:
+        words = dataclasses.replace(WORDS, size=size, **vocabulary)
+        card = Card(family="bert", parameters=22_000_000, width=384, stages=6, positions=128, vocabulary=words)
+        backbone = type("Sized", (ToyBackbone,), {"card": lambda self: card})()
+        return Tapt(pretrain_batch_size=32).resources(backbone, ToyTask()).memory_bytes or 0
+
+    # Three fp32 numbers for each of 15% of 32 rows of 128 tokens, and of all of them.
+    assert memory(30_000) - memory(None) == 3 * 4 * 614 * 30_000
+    assert memory(30_000, objective="causal") - memory(None) == 3 * 4 * 4096 * 30_000

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tlbench_finetune.finetuning.whole import FullFinetune
 from tlbench_semisup.consistency import FixMatch, Uda
 from tlbench_semisup.label_rounds import LabelRounds
 from tlbench_semisup.pseudo_label import PseudoLabel
 from tlbench_semisup.strong_images import strongly_augmented
 from tlbench_semisup.views import without_words
+from tlbench_timm.fractals.backbones import FractalBackbone
 
 from tlbench import Card, Classes, Example, Examples, Job, PluginError, Protocol, SplitName, Strategy, Task, UsageError
 from tlbench.modeling.data import one_row_each
@@ -129,7 +131,7 @@ def test_pseudo_labels_are_the_confident_predictions_and_count_from_the_second_p
     strategy.train(model, job, loss=loss)
     assert [progress for _, progress in seen] == [0.5, 1.0]
     assert all(probabilities.shape == (64, 2) for probabilities, _ in seen)
-    assert rounds.share == 2 / 64
+    assert job.notes["pseudo_labelled_share"] == 2 / 64
     assert extra[:3] == [0.0] * 3
     assert min(extra[3:]) > 0
 
@@ -197,6 +199,49 @@ def test_words_are_left_out_at_random_and_one_remains() -> None:
     # Of 1,000 words 750 are expected to remain, with a standard deviation of 14.
     assert 680 < len(first[0].split()) < 820
     assert set(first[0].split()) < set(text.split())
+
+
+@dataclass(frozen=True)
+class TwoPatches(Task):
+    """As `TwoCues`, with patches anywhere in an image: red or green is the first cue, blue or yellow the second.
+
+    A strong view of both may lack the first, which is then cut out or shifted away.
+    """
+
+    name = "two-patches"
+    modality = "image"
+    output = Classes(("no", "yes"))
+    metrics = ("accuracy",)
+    unlabeled_like = "train"
+    FIRST = ((220, 60, 60), (60, 220, 60))
+    SECOND = ((60, 60, 220), (220, 220, 60))
+
+    def split(self, name: SplitName) -> Examples | None:
+        draws = np.random.default_rng(len(name))
+        cues = {"train": (self.FIRST,), "unlabeled": (self.FIRST, self.SECOND)}.get(name, (self.SECOND,))
+
+        def picture(label: int) -> Image.Image:
+            pixels = draws.integers(100, 156, (16, 16, 3))
+            for corner, colours in zip(draws.permutation(4), cues, strict=False):
+                top, left = 8 * (corner // 2) + 1, 8 * (corner % 2) + 1
+                pixels[top : top + 6, left : left + 6] = colours[label]
+            return Image.fromarray(pixels.astype(np.uint8))
+
+        return Examples(
+            Example(f"{name}-{number}", (picture(number % 2),), None if name == "unlabeled" else number % 2)
+            for number in range({"train": 8, "unlabeled": 64}.get(name, 32))
+        )
+
+
+def test_unlabelled_images_teach_what_four_labels_a_class_do_not() -> None:
+    backbone, protocol = FractalBackbone("fractal-resnet", size=16), Protocol(max_steps=30, precision="fp32")
+
+    def score(strategy: Strategy, **params: float) -> float:
+        job = make_job(strategy, backbone, TwoPatches(), {"lr": 3e-3, **params}, protocol)
+        job = dataclasses.replace(job, encoder=backbone.load())
+        return job.score(strategy.fit(job))
+
+    assert score(FixMatch(), threshold=0.8, lambda_u=1.0) > score(FullFinetune()) + 0.25
 
 
 def test_strong_views_of_images_keep_their_form_and_differ_at_each_reading() -> None:

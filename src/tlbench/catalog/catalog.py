@@ -44,6 +44,8 @@ class Found(Generic[T]):
     distribution: str
     version: str
     """Version of the distribution."""
+    others: tuple[Found[Strategy], ...] = ()
+    """The strategies that the options of a strategy name."""
 
 
 class Catalog:
@@ -118,8 +120,11 @@ class Catalog:
 
         The source is read once, so that the fingerprint stays that of the code which the run has imported.
         """
-        digest = code_fingerprint(type(self.strategy(cell.strategy.name).item), self._development_packages)
-        return {cell.strategy.name: digest} if digest else {}
+        found = self.strategy(cell.strategy.name)
+        digests = {
+            one.ref.name: code_fingerprint(type(one.item), self._development_packages) for one in (found, *found.others)
+        }
+        return {name: digest for name, digest in digests.items() if digest}
 
     @cached_property
     def _development_packages(self) -> frozenset[str]:
@@ -205,9 +210,19 @@ class Catalog:
             except UnknownParameter as error:
                 hint = misplaced_parameter_hint(entry.item, entry.name, error.key, params[error.key])
                 raise UsageError(f"{error}; {hint}") if hint else error from None
+            others = self._named_by(item) if isinstance(item, Strategy) else {}
+            if others:
+                item = replace(item, **{option: found.ref.name for option, found in others.items()})
             ref = Ref(canonical(entry.name, entry.item, item), getattr(item, "version", 1))
-            self._found[key] = Found(item, ref, entry.distribution, entry.version)
+            if others:
+                item = item.join({option: found.item for option, found in others.items()})
+            self._found[key] = Found(item, ref, entry.distribution, entry.version, tuple(others.values()))
         return self._found[key]
+
+    def _named_by(self, strategy: Strategy) -> dict[str, Found[Strategy]]:
+        """Returns the strategies that a strategy's options name, by option."""
+        named = {option: getattr(strategy, option) for option in strategy.strategy_options}
+        return {option: self.strategy(name) for option, name in named.items() if name}
 
     def _registered(self, kind: str, name: str) -> PluginEntry:
         named = self._by_name(kind)

@@ -18,6 +18,7 @@ FAMILIES: Mapping[str, str] = {
     "other tasks": "From other tasks",
     "unlabelled": "With unlabelled examples",
     "domains": "From one domain to another",
+    "joined": "Joined from parts of others",
 }
 """Values of `Strategy.family` and their headings, as in docs/strategies.md. A plugin may bring a family of its own."""
 OTHER = "other"

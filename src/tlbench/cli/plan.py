@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from tlbench.cli.shell.verbosity import note
 from tlbench.cli.text_tables import print_rows
 from tlbench.contracts.cell import Cell, Plan, Protocol
 from tlbench.contracts.errors import StoreError
+from tlbench.contracts.executor import RUNG_PRUNERS
 from tlbench.data.carving import planned_carve
 from tlbench.planning.seen_datasets import seen_by_backbone
 from tlbench.results.cell_states import State, cell_states
@@ -41,8 +42,8 @@ def print_plan(
         plan: The plan.
         out: Folder of results, which may not exist yet.
         cells: Whether to print every cell with its id instead of one row per backbone, strategy and protocol.
-        catalog: The installed plugins, needed to print which backbones were trained on data of a task; without it,
-            this is not printed.
+        catalog: The installed plugins, needed to print which backbones were trained on data of a task, and which fits
+            rungs cannot cut short; without it, this is not printed.
         as_json: Whether to print all cells and skipped combinations as one JSON object instead.
     """
     recorded = _states(out)
@@ -79,6 +80,8 @@ def print_plan(
         for (backbone, task), names in seen_by_backbone(catalog, plan.cells).items():
             text = f"{backbone} was trained on data of {task}: {', '.join(names)}"
             print(printable(f"{text} (whether on its test examples is unknown)"))
+        for strategy, pruner, reason in _whole_fits(plan, catalog):
+            print(printable(f"{strategy}: all fits are whole in spite of {pruner}, since {reason}"))
     for skip in plan.skips:
         print(f"skipped: {printable(skip.title)}: {printable(skip.reason)}")
     count = "1 cell" if len(plan.cells) == 1 else f"{len(plan.cells)} cells"
@@ -128,6 +131,7 @@ def protocol_text(protocol: Protocol) -> str:
     return ", ".join(parts)
 
 
+<<<<<<< HEAD
 def _json(plan: Plan, recorded: Mapping[str, State]) -> str:
     cells = [
         {
@@ -143,6 +147,18 @@ def _json(plan: Plan, recorded: Mapping[str, State]) -> str:
     skipped = [{"title": skip.title, "reason": skip.reason} for skip in plan.skips]
     # In ASCII, so that no name can act on a terminal.
     return json.dumps({"format": 1, "suite": plan.suite, "cells": cells, "skipped": skipped}, indent=1)
+=======
+def _whole_fits(plan: Plan, catalog: Catalog) -> Iterator[tuple[str, str, str]]:
+    """Yields strategies whose fits a search by rungs cannot cut short, with the pruner and the reason."""
+    searches = {
+        (cell.strategy.name, cell.protocol.pruner): None
+        for cell in plan.cells
+        if cell.protocol.is_searched and cell.protocol.pruner in RUNG_PRUNERS
+    }
+    for name, pruner in searches:
+        if reason := catalog.strategy(name).item.why_whole:
+            yield name, pruner, reason
+>>>>>>> recipe
 
 
 def _backbone(cell: Cell) -> str:

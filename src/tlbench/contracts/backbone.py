@@ -38,6 +38,8 @@ class Vocabulary:
     """Whether the model embeds which of two texts a token is from."""
     ids: str = "input_ids"
     """Key of the token ids in a batch, (B, T) int64."""
+    size: int | None = None
+    """Number of tokens, for estimates of memory; None if it is unknown."""
 
 
 @dataclass(frozen=True)

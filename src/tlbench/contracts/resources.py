@@ -122,6 +122,16 @@ def estimated(card: Card, trainable: Trainable, rows: int = ROWS, *, writes: boo
     )
 
 
+def larger(one: Resources, other: Resources) -> Resources:
+    """Returns the resources of two phases of a fit, one after the other: those of the phase that needs more memory.
+
+    A phase of unknown size does not count.
+    """
+    if one.memory_bytes is None or other.memory_bytes is None:
+        return other if one.memory_bytes is None else one
+    return max(one, other, key=lambda needed: (needed.memory_bytes or 0) + needed.host_bytes + needed.cpu_bytes)
+
+
 def stage_count(card: Card) -> int:
     """Returns the number of a backbone's stages, its embeddings counted as one; 1 if its card has no number."""
     return 1 + (card.stages or 0)

@@ -72,6 +72,31 @@ class Strategy:
     needs_unlabeled: ClassVar[bool] = False
     """Whether every fit reads unlabelled examples; a plan skips cells without an unlabelled split or limited train."""
 
+    @property
+    def reports_scores(self) -> bool:
+        """Whether a fit reports validation scores (`Job.report`), so that a search by rungs can cut it short."""
+        return True
+
+    @property
+    def why_whole(self) -> str | None:
+        """Why a search by rungs cannot cut the fits of this strategy short, or None if it can."""
+        if self.batch_size > 1:
+            return "it fits several settings in one pass"
+        return None if self.reports_scores else "it reports no scores during a fit"
+
+    strategy_options: ClassVar[tuple[str, ...]] = ()
+    """Names of the options, each a text, that name other strategies, which `join` is given; "" names none."""
+
+    def join(self, strategies: Mapping[str, Strategy]) -> Strategy:
+        """Returns this strategy with those that its `strategy_options` name, by option.
+
+        The catalog calls it after it has set the options, which then have canonical names.
+
+        Raises:
+            UsageError: They cannot be joined.
+        """
+        return self
+
     def version_for(self, backbone: Backbone | None, task: Task) -> int:
         """Returns the version for a cell's id; override it if a change of results concerns only some cells."""
         return self.version
@@ -135,6 +160,23 @@ class Strategy:
         is missing or is the cell's own task.
         """
         return ()
+
+    def accepts(self, need: str, item: Backbone | Task, task: Task) -> str | None:
+        """Returns why a needed backbone or task cannot serve a fit on `task`, or None if it can.
+
+        Args:
+            need: The need, as `needs` names it.
+            item: The backbone or task of this name.
+            task: The task that is fitted.
+        """
+        return None
+
+    def resources_of_need(self, need: str, item: Backbone, task: Task) -> Resources:
+        """Returns the devices and memory of what a fit does with a needed backbone, its own left out.
+
+        Nothing of it counts by default. It comes before the training: the larger of both is what a fit needs.
+        """
+        return Resources()
 
     def trainable(self, backbone: Backbone) -> Trainable:
         """Returns how much of the backbone is trained: a number of top stages, or of parameters anywhere in it.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tlbench.catalog.catalog import Catalog, Found
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell
-from tlbench.contracts.resources import Resources
+from tlbench.contracts.resources import Resources, larger
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
 from tlbench.modeling.disk.cache_settings import size_text
@@ -45,7 +45,7 @@ def workers_in(room: Room, cells: Iterable[Cell], catalog: Catalog) -> int | Non
     if not room.host:
         # A GPU has one worker, and the plan has skipped what is too large for it.
         return None
-    sizes, largest = Sizes(), 0
+    sizes, largest = Sizes(catalog), 0
     for backbone, task, strategy in {(cell.backbone, cell.task, cell.strategy) for cell in cells}:
         if backbone is not None:
             with suppress(Exception):  # a plugin's mistake, which the plan has reported as a skip
@@ -58,7 +58,8 @@ def workers_in(room: Room, cells: Iterable[Cell], catalog: Catalog) -> int | Non
 class Sizes:
     """A cache of the resources of fits, shared by all tasks for which they are the same."""
 
-    def __init__(self) -> None:
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
         self._resources: dict[tuple[str, str, str | bool], Resources] = {}
 
     def of(self, backbone: Found[Backbone], task: Found[Task], strategy: Found[Strategy]) -> Resources:
@@ -68,11 +69,34 @@ class Sizes:
             Exception: A plugin's `card`, `trainable` or `resources` raised.
         """
         # The default estimate depends on the task only by the input of its head; an override may depend on all of it.
-        overridden = type(strategy.item).resources is not Strategy.resources
+        overridden = type(strategy.item).resources is not Strategy.resources or bool(strategy.item.needs())
         key = (backbone.ref.name, strategy.ref.name, task.ref.name if overridden else task.item.output.reads)
         if key not in self._resources:
-            self._resources[key] = strategy.item.resources(backbone.item, task.item)
+            self._resources[key] = resources_of(backbone.item, task.item, strategy.item, self._catalog)
         return self._resources[key]
+
+
+def resources_of(backbone: Backbone | None, task: Task, strategy: Strategy, catalog: Catalog) -> Resources:
+    """Returns the resources that a fit needs, for its training or for what it does with a needed backbone before.
+
+    Raises:
+        UsageError: A needed backbone is not installed.
+        Exception: A plugin's `card`, `trainable`, `needs` or `resources` raised.
+    """
+    needed = strategy.resources(backbone, task)
+    for need in strategy.needs() if backbone else ():
+        kind, _, name = need.partition(":")
+        if backbone is None or kind != "backbone":
+            continue
+        before = strategy.resources_of_need(need, catalog.backbone(name).item, task)
+        # The fit's own backbone is loaded all the while.
+        before = replace(
+            before.with_another_network(backbone.card()),
+            host_bytes=before.host_bytes + needed.host_bytes,
+            reason=f"{name}, {before.reason}" if before.reason else name,
+        )
+        needed = larger(needed, before)
+    return needed
 
 
 def too_large(resources: Resources, room: Room) -> str | None:

@@ -31,7 +31,7 @@ def needed_by(strategy: Strategy, task: Task, catalog: Catalog, here: bool) -> t
             refs.append(need_ref(catalog, need))
         except UsageError as error:
             return f"it needs {need}: {error}", ()
-        if reason := _why_unmet(catalog, need, task, here):
+        if reason := _why_unmet(strategy, catalog, need, task, here):
             return f"it needs {need}: {reason}", ()
     return None, tuple(refs)
 
@@ -84,14 +84,15 @@ def need_ref(catalog: Catalog, need: str) -> Ref:
     return Ref(f"{kind}:{ref.name}", ref.version)
 
 
-def _why_unmet(catalog: Catalog, need: str, task: Task, here: bool) -> str | None:
+def _why_unmet(strategy: Strategy, catalog: Catalog, need: str, task: Task, here: bool) -> str | None:
     kind, _, name = need.partition(":")
     if kind == "backbone":
         backbone = catalog.backbone(name).item
         if backbone.modality != task.modality:
             return f"it reads {backbone.modality} and the task is {task.modality}"
-        return backbone.missing() if here else None
+        reason = (backbone.missing() if here else None) or backbone.supports(task.output)
+        return reason or strategy.accepts(need, backbone, task)
     other = catalog.task(name).item
     if other.modality != task.modality:
         return f"it is {other.modality} and the task is {task.modality}"
-    return other.missing() if here else None
+    return (other.missing() if here else None) or strategy.accepts(need, other, task)

@@ -79,7 +79,7 @@ class _Planner:
         self._presence, self._here = presence, presence.here
         self._checked_spaces: set[tuple[str, str, str]] = set()
         self._needs_of: dict[tuple[str, str], tuple[str | None, tuple[Ref, ...]]] = {}
-        self._sizes = Sizes()
+        self._sizes = Sizes(catalog)
         # Also for a strategy that no block uses: a misspelt [space.x] must not be ignored.
         for name in suite.space:
             try:
@@ -125,8 +125,9 @@ class _Planner:
             reason = reason or (no_shots(task.item.output) if protocol.shots else None)
             reason = reason or _no_validation(strategy.item, protocol)
             reason = reason or _no_unlabeled(strategy.item, task.item, protocol)
-            reason = reason or self._too_large(backbone, task, strategy)
             reason, needs = (reason, ()) if reason else self._needs(strategy, task)
+            # Last, since the estimate counts the backbones that are needed.
+            reason = reason or self._too_large(backbone, task, strategy)
             if space and not reason:
                 self._check_space(item, task, strategy, protocol, space)
             ref = Ref(strategy.ref.name, strategy.item.version_for(item, task.item))
@@ -148,8 +149,9 @@ class _Planner:
 
     def _needs(self, strategy: Found[Strategy], task: Found[Task]) -> tuple[str | None, tuple[Ref, ...]]:
         """Returns a pair: why the strategy's needs cannot be met (None if they can), and the needs as references."""
-        # `needed_by` depends on the task only by its modality.
-        key = strategy.ref.name, task.item.modality
+        # `needed_by` itself depends on the task only by its modality and output.
+        decides = type(strategy.item).accepts is not Strategy.accepts
+        key = strategy.ref.name, task.ref.name if decides else f"{task.item.modality} {task.item.output!r}"
         if key not in self._needs_of:
             self._needs_of[key] = needed_by(strategy.item, task.item, self._catalog, self._here)
         reason, needs = self._needs_of[key]

@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from tlbench.training.class_weighted import ClassWeighted as ClassWeighted
 from tlbench.training.class_weighted import has_one_class as has_one_class
+from tlbench.training.gradient_strategy import PARTS as PARTS
 from tlbench.training.gradient_strategy import GradientStrategy as GradientStrategy
+from tlbench.training.gradient_strategy import Trains as Trains
+from tlbench.training.gradient_strategy import both_hooks as both_hooks
 from tlbench.training.gradient_strategy import check_recipe as check_recipe
+from tlbench.training.recipe.objective import Objective as Objective
 
 if TYPE_CHECKING:
+    from tlbench.training.gradient_strategy import Training as Training
     from tlbench.training.library import *  # noqa: F403
 
 

@@ -1,11 +1,16 @@
-"""Base class of strategies that train by gradient descent: the options of the recipe. Imports no torch."""
+"""Base class of strategies that train by gradient descent: the options of training, and the parts of a fit.
+
+Imports no torch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+
+import msgspec
 
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.errors import UsageError
@@ -14,6 +19,7 @@ from tlbench.contracts.fits.predictor import Predictor
 from tlbench.contracts.outputs import Classes, MultiLabel
 from tlbench.contracts.task import Task
 from tlbench.training.class_weighted import ClassWeighted, has_one_class
+from tlbench.training.recipe.objective import Objective
 
 if TYPE_CHECKING:
     from tlbench.training.model import Model
@@ -21,16 +27,35 @@ if TYPE_CHECKING:
     from tlbench.training.parameters import Group
     from tlbench.training.steps import AfterStep, Loss
 
+    Training: TypeAlias = Callable[..., ModelPredictor]
+
+Trains: TypeAlias = Literal["all", "some stages", "few weights", "head"]
+PARTS: Mapping[str, str] = {
+    "start": "begin",
+    "wrap": "model",
+    "groups": "parameter_groups",
+    "loss": "objective",
+    "average": "averaged",
+}
+"""The parts of a fit by the name that a recipe has for them, each with the method that a strategy overrides."""
+
 
 @dataclass(frozen=True)
 class GradientStrategy(ClassWeighted):
-    """Base class of strategies that train by AdamW with warm-up and decay of the learning rate; `train` is the recipe.
+    """Base class of strategies that train by AdamW with warm-up and decay of the learning rate.
+
+    A fit has five parts, and a strategy overrides those in which it differs from full fine-tuning: the weights it
+    starts from (`begin`), which of them are trained, and new ones (`model`), their learning rates
+    (`parameter_groups`), the loss (`objective`), and the weights that it predicts with (`averaged`). The strategy
+    `recipe` joins parts of several strategies. One that overrides `fit` itself owns it, and has no parts.
 
     The options have the names that transformers' `TrainingArguments` or timm's training script use for them. They are
     off by default, so that strategies are compared without them, and none of them is searched: a suite compares
     `full-finetune` with `full-finetune[label_smoothing_factor=0.1]`.
     """
 
+    changes_backbone: ClassVar[bool] = False
+    """Whether `begin` changes weights of the backbone."""
     train_batch_size: int = 16
     """Rows per optimiser step. This is not `batch_size`, the number of trials that `fit_batch` takes."""
     weight_decay: float = 0.01
@@ -74,11 +99,104 @@ class GradientStrategy(ClassWeighted):
             return f"{option} changes images, and the inputs of this task are not images"
         return super().supports(backbone, task)
 
+    @property
+    def parts(self) -> frozenset[str]:
+        """The parts of a fit that this strategy brings, among `PARTS`; the others are those of full fine-tuning."""
+        mine, base = type(self), GradientStrategy
+        return frozenset(part for part, method in PARTS.items() if getattr(mine, method) is not getattr(base, method))
+
+    @property
+    def trains(self) -> Trains:
+        """What `model` leaves to train: all weights, some stages, a few or new weights beside frozen ones, the head.
+
+        Override it with `model`, so that a recipe knows what goes together.
+        """
+        return "all"
+
+    @property
+    def rows_per_step(self) -> int:
+        """The number of rows that a step holds in memory."""
+        return self.train_batch_size
+
+    def clash(self, parts: Mapping[str, GradientStrategy]) -> str | None:
+        """Returns why this strategy's parts make no sense beside those of others, or None.
+
+        Args:
+            parts: The strategies whose parts are joined, by the name of the part, this one among them.
+        """
+        return None
+
+    def begin(self, job: Job) -> Job:
+        """Returns the job whose encoder and head have the weights that training starts from: by default as they are."""
+        return job
+
     def model(self, job: Job) -> Model:
         """Returns the model to train: the job's encoder and head."""
         from tlbench.training.model import Model
 
         return Model(job.encoder, job.head)
+
+    def parameter_groups(self, model: Model, job: Job) -> Sequence[Group] | None:
+        """Returns the parameter groups of the model; None for all trainable weights at `job.params["lr"]`."""
+        return None
+
+    def objective(self, model: Model, job: Job) -> Objective:
+        """Returns the loss to minimise, and what it needs beside the model."""
+        return Objective()
+
+    def penalized(self, loss: Loss | None, model: Model) -> Loss | None:
+        """Returns a loss with what the weights of `model` add to any; None is the task's own."""
+        return loss
+
+    def after_step(self, model: Model, job: Job) -> AfterStep | None:
+        """Returns a hook that is called after each step, or None."""
+        return None
+
+    def averaged(self, model: Model, job: Job, train: Training) -> ModelPredictor:
+        """Returns the model with the weights to predict with, by default those after the last step.
+
+        Args:
+            model: The model, untrained.
+            job: The job.
+            train: `train(job, after_step)` trains the model by all other parts, from the weights that it has.
+        """
+        return train(job)
+
+    def predictor(self, trained: ModelPredictor, job: Job) -> ModelPredictor:
+        """Returns the predictor of a trained model, by default as it is."""
+        return trained
+
+    def fit(self, job: Job) -> Predictor:
+        """Returns the model that was trained by the parts of this strategy."""
+        job = self.begin(job)
+        model = self.model(job)
+
+        def trained(job: Job, after_step: AfterStep | None = None) -> ModelPredictor:
+            return self.trained(model, job, after_step)
+
+        predictor = self.predictor(self.averaged(model, job, trained), job)
+        if self.changes_backbone:
+            # Stages that are frozen by now differ from the backbone's own, so they are saved too.
+            predictor.note_trained(job.encoder.parameters())
+        return predictor
+
+    def trained(self, model: Model, job: Job, after_step: AfterStep | None = None) -> ModelPredictor:
+        """Returns the model trained with this strategy's groups, loss and hooks, and another hook if given."""
+        from tlbench.training.loop import DEFAULT_EPOCHS
+        from tlbench.training.parameters import groups_with
+        from tlbench.training.recipe.dropout import dropout
+
+        groups = self.parameter_groups(model, job)
+        hook = both_hooks(self.after_step(model, job), after_step)
+        objective = self.objective(model, job)
+        if objective.modules or objective.groups:
+            groups = groups_with(objective, groups, model, float(job.params["lr"]), self.weight_decay)
+        if objective.own_share < 1 and job.protocol.max_steps is None:
+            # The loop counts epochs by the steps of its own data, of which this is a share.
+            epochs = (job.protocol.epochs or DEFAULT_EPOCHS) / objective.own_share
+            job = replace(job, protocol=msgspec.structs.replace(job.protocol, epochs=epochs))
+        with dropout(model, objective.dropout):
+            return self.train(model, job, groups, loss=self.penalized(objective.loss, model), after_step=hook)
 
     def load(self, job: Job, folder: Path) -> Predictor:
         """Returns the trained model saved in a folder."""
@@ -108,7 +226,7 @@ class GradientStrategy(ClassWeighted):
             data, held_out = split_for_stopping(job)
             patience, size = self.early_stopping_patience, self.train_batch_size
             stopping = EarlyStopping(model, job, data, held_out, batch_size=size, patience=patience)
-            hook = _both(after_step, stopping)
+            hook = both_hooks(after_step, stopping)
         if self.augmentation != "none":
             data = augmented(data)
         if self.mixup_alpha:
@@ -136,10 +254,10 @@ class GradientStrategy(ClassWeighted):
         return predictor
 
 
-def _both(first: AfterStep | None, second: AfterStep) -> AfterStep:
-    """Returns a hook that calls both, and ends training when one of them does."""
-    if first is None:
-        return second
+def both_hooks(first: AfterStep | None, second: AfterStep | None) -> AfterStep | None:
+    """Returns a hook that calls both, and ends training when one of them does; None if there is neither."""
+    if first is None or second is None:
+        return first or second
     return lambda step: any([first(step), second(step)])
 
 

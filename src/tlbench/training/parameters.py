@@ -12,6 +12,7 @@ from tlbench.modeling.encoder import Encoder
 
 if TYPE_CHECKING:
     from tlbench.training.model import Model
+    from tlbench.training.recipe.objective import Objective
 
 Group: TypeAlias = dict[str, Any]
 """A parameter group of `torch.optim`: params (here the weights, not hyperparameters), lr, weight_decay."""
@@ -30,6 +31,23 @@ def groups_of(model: nn.Module, lr: float, weight_decay: float = 0.01) -> list[G
     Biases, normalisation weights and embeddings do not decay.
     """
     return _split(model.parameters(), lr, weight_decay, _embeddings(model))
+
+
+def groups_with(
+    objective: Objective, groups: Sequence[Group] | None, model: nn.Module, lr: float, weight_decay: float
+) -> list[Group]:
+    """Returns the groups of a model and of the modules that its objective trains beside it.
+
+    Args:
+        objective: The objective.
+        groups: The groups of the model; None for the groups that `groups_of` returns for it.
+        model: The model.
+        lr: The learning rate of the objective's modules.
+        weight_decay: The weight decay of new groups.
+    """
+    if groups is None:
+        return [*groups_of(nn.ModuleList([model, *objective.modules]), lr, weight_decay), *objective.groups]
+    return [*groups, *groups_of(nn.ModuleList(objective.modules), lr, weight_decay), *objective.groups]
 
 
 def checked_groups(groups: Iterable[Group], needed: Sequence[str] = ()) -> list[Group]:

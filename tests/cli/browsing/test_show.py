@@ -112,6 +112,9 @@ def test_a_strategy_is_shown_with_the_conditions_in_its_space(output_of, monkeyp
     shown = output_of("show", "toy-rule").splitlines()
     assert "rule one of majority, guess; first majority" in shown
     assert "guess 0 to 1; if rule is guess" in shown
+    assert not [line for line in shown if line.startswith("rungs")]
+    monkeypatch.setattr(ToyRule, "batch_size", 4)
+    assert "it fits several settings in one pass" in output_of("show", "toy-rule")
     monkeypatch.setattr(ToyRule, "space", lambda self, about: When("rule", "guess", guess=Float(0, 1)))
     assert "space invalid: space()['guess'] depends on 'rule', which the space lacks" in output_of("show", "toy-rule")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -16,19 +17,21 @@ from tlbench import (
     Float,
     Job,
     MultiLabel,
-    Predictor,
+    Resources,
     Scalar,
     Space,
     SpaceContext,
+    Strategy,
     Task,
     UsageError,
     Value,
 )
+from tlbench.training import GradientStrategy, Objective
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tlbench.training import Step
+    from tlbench.training import Model, Step
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,29 @@ class Distill(Finetuning):
         """Returns the teacher's backbone."""
         return (f"backbone:{self.teacher}",) if self.teacher else ()
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns the trained student.
+    @property
+    def teaching(self) -> Strategy:
+        """How the teacher is adapted."""
+        way = FullFinetune if self.teacher_strategy == "full-finetune" else LinearProbe
+        return way(class_weight=self.class_weight)
+
+    def accepts(self, need: str, item: Backbone | Task, task: Task) -> str | None:
+        """Returns why a backbone cannot be the teacher on this task, or None."""
+        return self.teaching.supports(item, task) if isinstance(item, Backbone) else None
+
+    def resources_of_need(self, need: str, item: Backbone, task: Task) -> Resources:
+        """Returns the memory of adapting the teacher."""
+        return self.teaching.resources(item, task)
+
+    def clash(self, parts: Mapping[str, GradientStrategy]) -> str | None:
+        """Returns why an option makes no sense beside other parts (not all of the student is trained), or None."""
+        wrap = parts.get("wrap", self)
+        if self.hidden and wrap.trains != "all":
+            return f"hidden compares states of a student that is trained as a whole, and {wrap.name} does not"
+        return super().clash(parts)
+
+    def objective(self, model: Model, job: Job) -> Objective:
+        """Returns the loss of labels and of the teacher's answers, with maps between hidden states of unlike widths.
 
         Raises:
             PluginError: The teacher's head gives no probabilities.
@@ -96,22 +120,18 @@ class Distill(Finetuning):
         from tlbench_distill.hidden_states import HiddenMatch
         from tlbench_distill.soft_targets import soft_loss, teach
 
-        way = FullFinetune if self.teacher_strategy == "full-finetune" else LinearProbe
-        strategy = way(class_weight=self.class_weight)
         # The key is the same for all trials, since nothing here depends on the params.
         stages = self.hidden_stages if self.hidden else None
-        lesson = job.once("teacher", lambda: teach(job, self.teacher, strategy, stages))
+        lesson = job.once("teacher", lambda: teach(job, self.teacher, self.teaching, stages))
         alpha, temperature = float(job.params["alpha"]), float(job.params.get("temperature", 1.0))
-        model = self.model(job)
         match = HiddenMatch(lesson.states, job) if lesson.states is not None else None
 
         def loss(step: Step) -> Tensor:
-            outputs = match.outputs(model.encoder, step.batch) if match else [model.encoder(step.batch)]
-            logits = model.head(model.encoder, outputs[-1])
+            outputs = match.outputs(model.encoder, step.batch) if match else []
+            logits = model.head(model.encoder, outputs[-1]) if match else model(step.batch)
             answers = lesson.answers[job.train.owners[step.rows]].to(step.targets.device)
             total = (1 - alpha) * model.head.loss(logits, step.targets)
             total = total + alpha * soft_loss(model.head, logits, answers, job.task.output, temperature)
             return total + self.hidden * match(model.encoder, outputs, step.rows) if match else total
 
-        groups = match.groups(model, float(job.params["lr"]), self.weight_decay) if match else None
-        return self.train(model, job, groups, loss=loss)
+        return Objective(loss, modules=[match.projections] if match else ())

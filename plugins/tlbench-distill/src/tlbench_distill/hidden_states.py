@@ -15,7 +15,6 @@ from tlbench.modeling.activations.encoding import in_eval_mode
 from tlbench.modeling.data import Batch, Data, to_device
 from tlbench.modeling.encoder import Encoder, Hidden
 from tlbench.modeling.precision import at_least_fp32, autocast
-from tlbench.training import Group, Model, groups_of
 
 Stages: TypeAlias = Literal["last", "all"]
 
@@ -110,10 +109,6 @@ class HiddenMatch:
         """
         states = zip(self.projections, outputs, self._states.of(rows), strict=True)
         return torch.stack([_loss(one, self._mine(encoder, hidden), theirs) for one, hidden, theirs in states]).mean()
-
-    def groups(self, model: Model, lr: float, weight_decay: float) -> list[Group]:
-        """Returns the parameter groups of the student and of the linear maps."""
-        return groups_of(nn.ModuleList([model, self.projections]), lr, weight_decay)
 
     def _mine(self, encoder: Encoder, hidden: Hidden) -> Tensor:
         return _flat(hidden) if self._states.positions else encoder.pool(hidden)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from tlbench_semisup.unlabeled_training import UnlabeledTraining
 
-from tlbench import Backbone, Job, Predictor, Task
+from tlbench import Backbone, Job, Task
+from tlbench.training import GradientStrategy
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tlbench.training import Group, Model, Step
+    from tlbench.training import Loss, Model, Step
 
 DomainOutputs: TypeAlias = "tuple[Tensor, Tensor]"
 """The logits (B, K) of a batch, and its features (B, D): what the model's last layer reads."""
@@ -37,6 +38,13 @@ class DomainAdaptation(UnlabeledTraining):
             return f"{self.name} needs a source and a target domain, and {task.name} has one: try amazon-mdsd"
         return super().supports(backbone, task)
 
+    def clash(self, parts: Mapping[str, GradientStrategy]) -> str | None:
+        """Returns why it makes no sense beside other parts (their head would be replaced), or None."""
+        start = parts.get("start", self)
+        if parts.get("wrap") is self and not start.changes_backbone and start is not self:
+            return f"with stages=0, {self.name} puts a hidden layer into the head, and {start.name} starts from another"
+        return super().clash(parts)
+
     def model(self, job: Job) -> Model:
         """Returns the model; on a frozen backbone its head has a hidden layer."""
         from tlbench_domain.last_features import add_hidden_layer
@@ -55,40 +63,29 @@ class SourceOnly(DomainAdaptation):
     paper: ClassVar[str] = "as a reference: Ganin et al. 2016, arXiv:1505.07818, table 1 (NN)"
     needs_unlabeled: ClassVar[bool] = False
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns the model trained on the source's labels."""
-        return self.train(self.model(job), job)
-
 
 @dataclass(frozen=True)
 class FeatureAlignment(DomainAdaptation):
     """Base class of strategies that make outputs or features of both domains alike while they learn from the source."""
 
-    def aligned(
-        self,
-        model: Model,
-        job: Job,
-        penalty: Penalty,
-        groups: Sequence[Group] | None = None,
-    ) -> Predictor:
-        """Returns the model trained on the source's loss plus a penalty.
+    def aligned(self, model: Model, job: Job, penalty: Penalty) -> Loss:
+        """Returns the source's loss plus a penalty.
 
         Args:
             model: The model.
             job: The job.
             penalty: Returns the penalty of a step.
-            groups: Parameter groups; None for all parameters of the model.
         """
         from tlbench_semisup.unlabeled_batches import UnlabeledBatches
 
         from tlbench_domain.last_features import reading_features
 
         target = UnlabeledBatches(model, job, [self.unlabeled(job)], self.unlabeled_batch_size)
-        with reading_features(model) as outputs_of:
 
-            def loss(step: Step) -> Tensor:
+        def loss(step: Step) -> Tensor:
+            with reading_features(model) as outputs_of:
                 of_source = outputs_of(step.batch)
                 of_target = outputs_of(target.batch(target.draw()))
-                return model.head.loss(of_source[0], step.targets) + penalty(step, of_source, of_target)
+            return model.head.loss(of_source[0], step.targets) + penalty(step, of_source, of_target)
 
-            return self.train(model, job, groups, loss=loss)
+        return loss

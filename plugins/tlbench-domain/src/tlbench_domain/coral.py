@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tlbench import Float, Job, Predictor, Space, SpaceContext, Value
+from tlbench import Float, Job, Space, SpaceContext, Value
+from tlbench.training import Objective
 from tlbench_domain.adaptation import FeatureAlignment
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from tlbench.training import Model
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,10 @@ class Coral(FeatureAlignment):
         """Returns the middle of the range as the weight."""
         return {**super().defaults(about), "weight": 1.0}
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns the model trained on the source's labels with aligned outputs."""
+    def objective(self, model: Model, job: Job) -> Objective:
+        """Returns the source's loss and the distance of the outputs' covariances."""
         weight = float(job.params["weight"])
-        return self.aligned(self.model(job), job, lambda step, source, target: weight * distance(source[0], target[0]))
+        return Objective(self.aligned(model, job, lambda step, source, target: weight * distance(source[0], target[0])))
 
 
 def distance(source: Tensor, target: Tensor) -> Tensor:

@@ -6,13 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tlbench import Float, Job, Predictor, Space, SpaceContext, Value
+from tlbench import Float, Job, Space, SpaceContext, Value
+from tlbench.training import Objective
 from tlbench_domain.adaptation import FeatureAlignment
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tlbench.training import Step
+    from tlbench.training import Model, Step
     from tlbench_domain.adaptation import DomainOutputs
 
 UNITS = 100
@@ -40,21 +41,17 @@ class Dann(FeatureAlignment):
         """Returns the final weight of the paper's schedule, 1; on a frozen backbone the middle of its range."""
         return {**super().defaults(about), "weight": 0.1 if self.stages == 0 else 1.0}
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns the model trained on the source's labels with features that hide the domain."""
+    def objective(self, model: Model, job: Job) -> Objective:
+        """Returns the source's loss and that of features that do not hide the domain, with the domain classifier."""
         import torch
         from torch import nn
 
         from tlbench.training import groups_of
         from tlbench_domain.last_features import last_layer
 
-        model, lr = self.model(job), float(job.params["lr"])
         width = last_layer(model).in_features
         classifier = nn.Sequential(nn.Linear(width, UNITS), nn.ReLU(), nn.Linear(UNITS, 1)).to(model.device)
-        groups = [
-            *groups_of(model, lr, self.weight_decay),
-            *groups_of(classifier, max(lr, CLASSIFIER_LR), self.weight_decay),
-        ]
+        groups = groups_of(classifier, max(float(job.params["lr"]), CLASSIFIER_LR), self.weight_decay)
 
         def penalty(step: Step, source: DomainOutputs, target: DomainOutputs) -> Tensor:
             weight = float(job.params["weight"]) * schedule(step.number, step.total)
@@ -63,7 +60,7 @@ class Dann(FeatureAlignment):
             domains = (torch.arange(len(features), device=features.device) >= len(source[1])).float()
             return nn.functional.binary_cross_entropy_with_logits(logits, domains)
 
-        return self.aligned(model, job, penalty, groups)
+        return Objective(self.aligned(model, job, penalty), groups=groups)
 
 
 def schedule(number: int, total: int) -> float:

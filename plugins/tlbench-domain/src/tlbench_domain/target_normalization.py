@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tlbench_finetune.rates import has_batch_norm
 
-from tlbench import Backbone, Job, Predictor, Task
+from tlbench import Backbone, Job, Task
+from tlbench.training import GradientStrategy
 from tlbench_domain.adaptation import DomainAdaptation
+
+if TYPE_CHECKING:
+    from tlbench.training import Model, ModelPredictor, Training
 
 
 @dataclass(frozen=True)
@@ -35,11 +40,17 @@ class TargetNormalization(DomainAdaptation):
             return f"{self.name} changes batch normalisations, and {backbone.name} has none"
         return super().supports(backbone, task)
 
-    def fit(self, job: Job) -> Predictor:
+    def clash(self, parts: Mapping[str, GradientStrategy]) -> str | None:
+        """Returns why it makes no sense beside other parts (they do not train the whole network), or None."""
+        wrap = parts.get("wrap", self)
+        if wrap.trains != "all":
+            return f"{self.name} changes all batch normalisations, and {wrap.name} does not train the whole network"
+        return super().clash(parts)
+
+    def averaged(self, model: Model, job: Job, train: Training) -> ModelPredictor:
         """Returns the model trained on the source's labels, with statistics of the target."""
         from tlbench_domain.batch_statistics import mix_statistics
 
-        model = self.model(job)
-        predictor = self.train(model, job)
+        predictor = train(job)
         mix_statistics(model, self.unlabeled(job), self.prior, job.precision)
         return predictor

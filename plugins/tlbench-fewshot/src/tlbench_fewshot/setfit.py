@@ -49,6 +49,11 @@ class SetFit(Finetuning):
         if self.iterations < 1:
             raise UsageError(f"setfit[iterations={self.iterations}]: at least 1 pair of each kind for an example")
 
+    @property
+    def reports_scores(self) -> bool:
+        """False: the head is fitted after the encoder, so there is nothing to score before."""
+        return False
+
     def space(self, about: SpaceContext) -> Space:
         """Returns the learning rates around the paper's, and the L2 penalties of the linear probe."""
         return {"lr": Float(PAPER_RATE / 10, PAPER_RATE * 10, log=True), "l2": L2}

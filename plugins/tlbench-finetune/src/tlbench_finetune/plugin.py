@@ -18,6 +18,7 @@ from tlbench_finetune.finetuning.reinit import ReinitTop
 from tlbench_finetune.finetuning.unfreezing import GradualUnfreezing, Surgical
 from tlbench_finetune.finetuning.weight_averaging import WeightAveraging
 from tlbench_finetune.finetuning.whole import FromScratch, FullFinetune, LayerwiseDecay
+from tlbench_finetune.joining.joined_parts import JoinedParts
 from tlbench_finetune.probes.linear_probe import LinearProbe
 from tlbench_finetune.probes.mlp_probe import MlpProbe
 from tlbench_finetune.probes.neighbours import Neighbours
@@ -53,4 +54,5 @@ def tlbench_strategies() -> Iterable[Strategy]:
         Mixout(),
         RDrop(),
         WeightAveraging(),
+        JoinedParts(),
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from tlbench_finetune.finetuning.base import Finetuning
 from tlbench_finetune.finetuning.whole import FullFinetune
 
-from tlbench import Backbone, Job, Predictor, Task, Text
+from tlbench import Backbone, Job, Task, Text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,6 +25,7 @@ class IntermediateTask(Finetuning):
     name: ClassVar[str] = "intermediate"
     paper: ClassVar[str] = "Phang et al. 2018, arXiv:1811.01088"
     family: ClassVar[str] = "other tasks"
+    changes_backbone: ClassVar[bool] = True
     task: str = ""
     """The name of the intermediate task."""
 
@@ -40,12 +41,12 @@ class IntermediateTask(Finetuning):
         """Returns the intermediate task."""
         return (f"task:{self.task}",) if self.task else ()
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns the model that was trained on the intermediate task and then on the job's."""
+    def begin(self, job: Job) -> Job:
+        """Returns the job whose encoder was trained on the intermediate task."""
         # The key is the same for all trials, since nothing here depends on the params.
         weights = job.once("intermediate task", lambda: self._intermediate_weights(job))
         job.encoder.load_state_dict(weights)
-        return self.train(self.model(job), job)
+        return job
 
     def _intermediate_weights(self, job: Job) -> dict[str, Tensor]:
         """Returns a copy of the encoder's weights and buffers after training on the intermediate task."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import msgspec
 from tlbench_finetune.finetuning.base import Finetuning
 
-from tlbench import Backbone, Job, Predictor, Task, Text
+from tlbench import Backbone, Job, Task, Text
+from tlbench.training import GradientStrategy, Objective
+
+if TYPE_CHECKING:
+    from tlbench.training import Model
 
 
 @dataclass(frozen=True)
@@ -48,21 +52,16 @@ class MultiTask(Finetuning):
         """Returns the other tasks."""
         return tuple(f"task:{name}" for name in self.names)
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns the trained model with the head of the job's own task."""
-        from torch import nn
+    def clash(self, parts: Mapping[str, GradientStrategy]) -> str | None:
+        """Returns why it makes no sense beside other parts (stages are computed once), or None."""
+        wrap = parts.get("wrap", self)
+        if wrap.trains in ("some stages", "head") or getattr(wrap, "stages", None) is not None:
+            return f"multi-task reads batches of several tasks, and {wrap.name} caches stages for those of one"
+        return super().clash(parts)
 
-        from tlbench.training import DEFAULT_EPOCHS, groups_of
+    def objective(self, model: Model, job: Job) -> Objective:
+        """Returns the loss of one task at each step, and the heads of the other tasks."""
         from tlbench_multitask.task_batches import TaskBatches
 
-        model = self.model(job)
-        others = [job.other(name) for name in self.names]
-        batches = TaskBatches(job, others, self)
-        groups = groups_of(nn.ModuleList([model, *batches.heads]), float(job.params["lr"]), self.weight_decay)
-        if job.protocol.max_steps is None:
-            # The loop counts epochs by the steps of its own data, of which this is a share.
-            epochs = (job.protocol.epochs or DEFAULT_EPOCHS) / batches.shares[0]
-            job = replace(job, protocol=msgspec.structs.replace(job.protocol, epochs=epochs))
-        predictor = self.train(model, job, groups, loss=batches.loss)
-        job.notes["own_task_steps"] = float(batches.steps[0])
-        return predictor
+        batches = TaskBatches(job, [job.other(name) for name in self.names], self)
+        return Objective(batches.loss, modules=batches.heads, own_share=batches.shares[0])

@@ -36,12 +36,14 @@ class TaskBatches:
         # A generator of its own: the loop's batches and dropout stay those of a fit without other tasks.
         self._random = np.random.default_rng(job.seed)
         self.steps = [0] * len(sizes)
-        """The number of steps on each task so far, the job's own first."""
+        """The number of steps on each task so far, the job's own first; the first is in the fit's notes."""
+        self._notes = job.notes
 
     def loss(self, step: Step) -> Tensor:
         """Returns the loss of the step's own batch or, if another task is drawn, of the next batch of that task."""
         drawn = int(self._random.choice(len(self.shares), p=self.shares))
         self.steps[drawn] += 1
+        self._notes["own_task_steps"] = float(self.steps[0])
         if drawn == 0:
             return step.task_loss()
         index, device, encoder = drawn - 1, step.targets.device, step.model.encoder

@@ -10,7 +10,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from tlbench import Job, PluginError, UsageError
 from tlbench.modeling.encoder import Encoder
@@ -59,7 +59,10 @@ class AdaptedModel(Model):
 
 
 class AdaptedPredictor(ModelPredictor):
-    """Predicts with an adapted model; saves the adapter as peft does, and the head beside it."""
+    """Predicts with an adapted model; saves the adapter as peft does, and the head beside it.
+
+    A backbone whose frozen weights were changed before is saved with the head.
+    """
 
     model: AdaptedModel
 
@@ -68,7 +71,8 @@ class AdaptedPredictor(ModelPredictor):
         from peft import get_peft_model_state_dict
 
         head = self.model.head
-        write_predictor(folder, type(self).__name__, getattr(head, "output", None), weights=_trained(head))
+        weights = {**_trained(head), **self._changed_backbone()}
+        write_predictor(folder, type(self).__name__, getattr(head, "output", None), weights=weights)
         config = copy.copy(self.model.adapter.peft_config["default"])
         config.inference_mode = True
         config.save_pretrained(str(folder))
@@ -87,16 +91,25 @@ class AdaptedPredictor(ModelPredictor):
 
         assert isinstance(model, AdaptedModel)
         read_settings(folder, cls.__name__, getattr(model.head, "output", None))
-        own = _trained(model.head)
-        head = read_weights(folder, {name: tuple(tensor.shape) for name, tensor in own.items()})
+        own, frozen = _trained(model.head), _frozen(model)
+        shapes = {name: tuple(tensor.shape) for name, tensor in {**own, **frozen}.items()}
+        saved = read_weights(folder, shapes, optional=frozen.keys())
         _check_config(folder / CONFIG, model.adapter.peft_config["default"].to_dict())
         expected = get_peft_model_state_dict(model.adapter, save_embedding_layers=False)
         adapter = _read_adapter(folder / WEIGHTS, expected)
         # Copied only after all checks, so that a damaged file leaves the model as it was.
-        for name, tensor in own.items():
-            tensor.data.copy_(head[name])
+        tensors = {**own, **frozen}
+        for name, tensor in saved.items():
+            tensors[name].data.copy_(tensor)
         set_peft_model_state_dict(model.adapter, adapter)
-        return cls(model, job.precision, job.activations)
+        predictor = cls(model, job.precision, job.activations)
+        predictor.note_trained(weight for name, weight in _frozen_weights(model).items() if name in saved)
+        return predictor
+
+    def _changed_backbone(self) -> dict[str, Tensor]:
+        """Returns the frozen tensors of the backbone if training before the adapter's has changed them, else none."""
+        changed = any(weight in self._saved for weight in _frozen_weights(self.model).values())
+        return _frozen(self.model) if changed else {}
 
 
 def _trained(head: Head) -> dict[str, Tensor]:
@@ -105,6 +118,17 @@ def _trained(head: Head) -> dict[str, Tensor]:
         **{name: weight for name, weight in head.named_parameters() if weight.requires_grad},
         **dict(head.named_buffers()),
     }
+
+
+def _frozen_weights(model: Model) -> dict[str, nn.Parameter]:
+    """Returns the encoder's weights that the adapter leaves as they are."""
+    named = model.encoder.named_parameters()
+    return {f"encoder.{name}": weight for name, weight in named if not weight.requires_grad}
+
+
+def _frozen(model: Model) -> dict[str, Tensor]:
+    """Returns the encoder's weights that the adapter leaves as they are, and its buffers."""
+    return {**_frozen_weights(model), **{f"encoder.{name}": one for name, one in model.encoder.named_buffers()}}
 
 
 def _check_config(path: Path, expected: Mapping[str, Any]) -> None:

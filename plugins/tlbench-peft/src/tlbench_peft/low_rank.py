@@ -11,7 +11,7 @@ from tlbench_peft.peft_strategy import LayerAdapters
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tlbench.training import Step
+    from tlbench.training import AfterStep, Loss, Model, Step
 
 RANKS = (4, 8, 16)
 ORTHOGONAL = 0.1
@@ -107,8 +107,12 @@ class AdaLora(LayerAdapters):
             target_r=rank, init_r=round(1.5 * rank), lora_alpha=32, total_step=1, target_modules=layers
         )
 
-    def trained(self, model: Any, job: Job) -> None:
-        """Trains the model and takes ranks away after each step, by the library's schedule."""
+    def penalized(self, loss: Loss | None, model: Model) -> Loss:
+        """Returns a loss plus the mean distance of the singular vectors from an orthonormal basis."""
+        return _orthogonal(loss)
+
+    def after_step(self, model: Any, job: Job) -> AfterStep:
+        """Returns the hook that takes ranks away after each step, by the library's schedule."""
         tuner = model.adapter.base_model
         config = tuner.peft_config["default"]
 
@@ -118,21 +122,30 @@ class AdaLora(LayerAdapters):
             config.deltaT = max(1, step.total // 100)
             tuner.update_and_allocate(step.number)
 
-        self.train(model, job, loss=_orthogonal, after_step=after_step)
+        return after_step
+
+    def finish(self, model: Any) -> None:
+        """Takes the schedule away, and merges the adapter if the option asks for it."""
+        config = model.adapter.base_model.peft_config["default"]
         # Singular values that were taken away are zero. All are saved, so that shapes do not depend on them.
         config.rank_pattern, config.total_step, config.tinit, config.tfinal, config.deltaT = None, 1, 0, 0, 1
+        super().finish(model)
 
 
-def _orthogonal(step: Step) -> Tensor:
-    """Returns the task's loss plus the mean distance of the singular vectors from an orthonormal basis."""
+def _orthogonal(loss: Loss | None) -> Loss:
+    """Returns a loss, None for the task's, plus the mean distance of the singular vectors from an orthonormal basis."""
     import torch
 
-    distances = []
-    for name, weight in step.model.encoder.named_parameters():
-        if ".lora_A." in name or ".lora_B." in name:
-            product = weight @ weight.T if ".lora_A." in name else weight.T @ weight
-            distances.append(torch.linalg.matrix_norm(product - torch.eye(len(product), device=weight.device)))
-    return step.task_loss() + ORTHOGONAL * torch.stack(distances).mean()
+    def penalized(step: Step) -> Tensor:
+        distances = []
+        for name, weight in step.model.encoder.named_parameters():
+            if ".lora_A." in name or ".lora_B." in name:
+                product = weight @ weight.T if ".lora_A." in name else weight.T @ weight
+                distances.append(torch.linalg.matrix_norm(product - torch.eye(len(product), device=weight.device)))
+        value = step.task_loss() if loss is None else loss(step)
+        return value + ORTHOGONAL * torch.stack(distances).mean()
+
+    return penalized
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from tlbench import (
     Float,
     Job,
     PluginError,
-    Predictor,
     Space,
     SpaceContext,
     Task,
@@ -24,7 +23,7 @@ from tlbench.training import GradientStrategy
 
 if TYPE_CHECKING:
     from tlbench.modeling.encoder import Encoder
-    from tlbench.training import Model
+    from tlbench.training import Model, Trains
 
 ENCODER_DECODERS = frozenset({"bart", "marian", "mbart", "mt5", "pegasus", "t5", "umt5"})
 """Families whose answers are written by a decoder of its own, which these strategies leave as it is."""
@@ -67,6 +66,11 @@ class ParameterEfficient(GradientStrategy):
         if isinstance(task.output, Text) and card.family in ENCODER_DECODERS:
             return f"{self.name} adapts encoders, but a decoder of {card.family} writes the answers: try a Llama"
         return super().supports(backbone, task)
+
+    @property
+    def trains(self) -> Trains:
+        """What is trained: few or new weights, and the head."""
+        return "few weights"
 
     def trainable(self, backbone: Backbone) -> Trainable:
         """Returns the number of trained weights, computed from the backbone's width and number of stages."""
@@ -119,10 +123,6 @@ class ParameterEfficient(GradientStrategy):
             PluginError: Nothing in these stages can be adapted.
         """
         raise NotImplementedError
-
-    def fit(self, job: Job) -> Predictor:
-        """Returns the adapted model."""
-        return self.train(self.model(job), job)
 
 
 def has_attention(backbone: Backbone | None) -> bool:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench import Backbone, Job, Predictor, Task, UsageError
+from tlbench.training import GradientStrategy
 from tlbench_peft.partial_training import ParameterEfficient, has_attention, has_linear_layers
 from tlbench_peft.target_layers import chosen
 
 if TYPE_CHECKING:
-    from tlbench.training import Model
-    from tlbench_peft.adapted_model import AdaptedModel
+    from tlbench.training import ModelPredictor
+    from tlbench_peft.adapted_model import AdaptedModel, AdaptedPredictor
 
 
 @dataclass(frozen=True)
@@ -29,18 +31,12 @@ class PeftStrategy(ParameterEfficient):
 
         return AdaptedModel(job.encoder, job.head, start, self.config(job, first))
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns the adapted model."""
+    def predictor(self, trained: ModelPredictor, job: Job) -> AdaptedPredictor:
+        """Returns the predictor of the adapted model, which is saved as peft does."""
         from tlbench_peft.adapted_model import AdaptedPredictor
 
-        model = self.model(job)
-        self.trained(model, job)
-        self.finish(model)
-        return AdaptedPredictor(model, job.precision, job.activations)
-
-    def trained(self, model: Model, job: Job) -> None:
-        """Trains the model by the recipe."""
-        self.train(model, job)
+        self.finish(trained.model)
+        return AdaptedPredictor(trained.model, job.precision, job.activations)
 
     def load(self, job: Job, folder: Path) -> Predictor:
         """Returns the adapted model saved in a folder."""
@@ -96,6 +92,13 @@ class LayerAdapters(PeftStrategy):
         from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
 
         return chosen(job.encoder, first, self.targets, KNOWN, convolutions=self.convolutions)
+
+    def clash(self, parts: Mapping[str, GradientStrategy]) -> str | None:
+        """Returns why an option makes no sense beside other parts (another backbone would be merged into), or None."""
+        start = parts.get("start", self)
+        if self.merge and start.changes_backbone:
+            return f"merge=true saves the adapter for the backbone as it was, and {start.name} changes it"
+        return super().clash(parts)
 
     def finish(self, model: Any) -> None:
         """Merges the adapter if the option asks for it."""

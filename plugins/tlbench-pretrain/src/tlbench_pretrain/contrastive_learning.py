@@ -27,7 +27,7 @@ class ContrastiveLearning(PretrainFirst):
             raise UsageError(f"{self.name}[temperature={self.temperature:g}]: give a number above 0")
 
     @property
-    def rows_per_step(self) -> int:
+    def pretrain_rows(self) -> int:
         """The number of views that one step holds in memory."""
         return 2 * self.pretrain_batch_size
 
@@ -52,7 +52,7 @@ class SimCse(ContrastiveLearning):
             return "simcse trains the vector of a whole text, and this task asks for its parts"
         return super().supports(backbone, task)
 
-    def objective(self, job: Job) -> PretrainingHead:
+    def pretraining_head(self, job: Job) -> PretrainingHead:
         """Returns the head that compares the two passes."""
         from tlbench_pretrain.contrastive_heads import DropoutPairs
 
@@ -75,7 +75,7 @@ class SimClr(ContrastiveLearning):
     flip: bool = True
     """Whether half of the views are mirrored; false where a mirrored image is another class, as with digits."""
 
-    def objective(self, job: Job) -> PretrainingHead:
+    def pretraining_head(self, job: Job) -> PretrainingHead:
         """Returns the head that compares the two views."""
         from tlbench_pretrain.contrastive_heads import ImagePairs
 

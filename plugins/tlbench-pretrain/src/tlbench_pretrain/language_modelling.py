@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from tlbench import Backbone, Job, PluginError, Task
+from tlbench import Backbone, Card, Job, PluginError, Resources, Task
+from tlbench.contracts.resources import NUMBER_BYTES, POSITIONS
 from tlbench_pretrain.corpus import pinned_corpus, why_no_corpus
+from tlbench_pretrain.masking import MASKED
 from tlbench_pretrain.pretrain_first import PretrainFirst
 
 if TYPE_CHECKING:
     from tlbench.modeling.data import Data
     from tlbench_pretrain.pretraining import PretrainingHead
+
+COPIES = 3
+"""The values for each predicted token and each token of the vocabulary: a log-probability and two gradients."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,17 @@ class LanguageModelling(PretrainFirst):
                 return f"{self.name} predicts tokens from their context, and bare embeddings read none"
         return super().supports(backbone, task)
 
-    def objective(self, job: Job) -> PretrainingHead:
+    def resources(self, backbone: Backbone | None, task: Task) -> Resources:
+        """Returns the memory of the larger phase, with the probabilities of all tokens that pre-training computes."""
+        needed, card = super().resources(backbone, task), backbone.card() if backbone else Card()
+        size = card.vocabulary.size if card.vocabulary else None
+        if card.vocabulary is None or size is None or needed.memory_bytes is None:
+            return needed
+        share = MASKED if card.vocabulary.objective == "masked" else 1.0
+        predicted = round(share * self.pretrain_rows * (card.positions or POSITIONS))
+        return replace(needed, memory_bytes=needed.memory_bytes + COPIES * predicted * size * NUMBER_BYTES)
+
+    def pretraining_head(self, job: Job) -> PretrainingHead:
         """Returns the head that predicts tokens.
 
         Raises:

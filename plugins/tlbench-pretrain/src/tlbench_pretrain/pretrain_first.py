@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tlbench_finetune.finetuning.chosen_stages import ChosenStages
 
-from tlbench import Backbone, Job, Predictor, Resources, Task, Text, Trainable, UsageError
+from tlbench import Backbone, Job, Resources, Task, Text, Trainable, UsageError
 
 if TYPE_CHECKING:
     from tlbench.modeling.data import Data
@@ -23,6 +23,7 @@ class PretrainFirst(ChosenStages):
     """
 
     family: ClassVar[str] = "pre-training"
+    changes_backbone: ClassVar[bool] = True
     reads: ClassVar[Literal["text", "image"]]
     """The modality of the inputs."""
     pretrain_steps: int = 300
@@ -53,11 +54,11 @@ class PretrainFirst(ChosenStages):
 
     def resources(self, backbone: Backbone | None, task: Task) -> Resources:
         """Returns the memory of the larger of the two phases' steps."""
-        larger = replace(self, train_batch_size=max(self.train_batch_size, self.rows_per_step))
+        larger = replace(self, train_batch_size=max(self.train_batch_size, self.pretrain_rows))
         return super(PretrainFirst, larger).resources(backbone, task)
 
     @property
-    def rows_per_step(self) -> int:
+    def pretrain_rows(self) -> int:
         """The number of rows that one step of pre-training holds in memory."""
         return self.pretrain_batch_size
 
@@ -67,25 +68,22 @@ class PretrainFirst(ChosenStages):
 
         return unlabeled_inputs(job)
 
-    def objective(self, job: Job) -> PretrainingHead:
+    def pretraining_head(self, job: Job) -> PretrainingHead:
         """Returns a new head, which computes the loss of pre-training and is discarded after it."""
         raise NotImplementedError
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns the model that was pre-trained on unlabelled inputs and then trained on the labels."""
+    def begin(self, job: Job) -> Job:
+        """Returns the job whose encoder was pre-trained on unlabelled inputs."""
         # The key is the same for all trials, since nothing here depends on the params.
         result: Pretrained = job.once("pre-training", lambda: self._pretrained(job))
         job.encoder.load_state_dict(result.weights)
-        predictor = self.train(self.model(job), job)
-        # Stages that are frozen by now differ from the backbone's own, so they are saved too.
-        predictor.note_trained(job.encoder.parameters())
         job.notes.update(result.notes)
-        return predictor
+        return job
 
     def _pretrained(self, job: Job) -> Pretrained:
         from tlbench_pretrain.pretraining import pretrained
 
         return pretrained(
-            self.objective(job), self.inputs(job), job,
+            self.pretraining_head(job), self.inputs(job), job,
             steps=self.pretrain_steps, lr=self.pretrain_lr, batch_size=self.pretrain_batch_size,
         )  # fmt: skip

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tlbench import Backbone, Float, Job, Predictor, Space, SpaceContext, Task, Value
+from tlbench import Backbone, Float, Job, Space, SpaceContext, Task, Value
+from tlbench.training import Objective
 from tlbench_semisup.unlabeled_training import UnlabeledTraining
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tlbench.training import Step
+    from tlbench.training import Model, Step
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,12 @@ class Consistency(UnlabeledTraining):
         """Returns the mean loss of the strong views' logits (B, K), given those of the weak views."""
         raise NotImplementedError
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns the model trained on labels and on consistent predictions."""
+    def objective(self, model: Model, job: Job) -> Objective:
+        """Returns the task's loss and that of consistent predictions."""
         import torch
 
         from tlbench_semisup.views import views
 
-        model = self.model(job)
         pairs = views(self, model, job, self.unlabeled(job))
 
         def loss(step: Step) -> Tensor:
@@ -55,7 +55,7 @@ class Consistency(UnlabeledTraining):
                 guess = model(weak).float()
             return step.task_loss() + self.weight(job) * self.difference(guess, model(strong).float(), job)
 
-        return self.train(model, job, loss=loss)
+        return Objective(loss)
 
 
 @dataclass(frozen=True)

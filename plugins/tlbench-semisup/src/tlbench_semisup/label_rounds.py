@@ -31,8 +31,7 @@ class LabelRounds:
         self._round = 0
         self._labels = torch.empty(0)
         self._batches: UnlabeledBatches | None = None
-        self.share = 0.0
-        """The share of the rows that have a pseudo-label in the latest round."""
+        self._note(0.0)
 
     def loss(self, step: Step) -> Tensor:
         """Returns the loss of a step: the task's, and in all rounds but the first that of a batch of pseudo-labels."""
@@ -54,7 +53,11 @@ class LabelRounds:
         assert scores is not None
         self._model.train()
         rows = self._chosen(scores, progress)
-        self.share = len(rows) / len(scores)
+        self._note(len(rows) / len(scores))
         self._labels = torch.from_numpy(scores.argmax(1))
         batches = UnlabeledBatches(self._model, self._job, [self._data], self._size, rows) if len(rows) else None
         self._batches = batches
+
+    def _note(self, share: float) -> None:
+        """Notes the share of the rows that have a pseudo-label in the latest round."""
+        self._job.notes["pseudo_labelled_share"] = share

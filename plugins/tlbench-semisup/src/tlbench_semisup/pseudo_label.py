@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tlbench import Float, Job, Predictor, Space, SpaceContext, UsageError, Value
+from tlbench import Float, Job, Space, SpaceContext, UsageError, Value
+from tlbench.training import Objective
 from tlbench_semisup.unlabeled_training import UnlabeledTraining
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from tlbench.training import Model
 
 
 @dataclass(frozen=True)
@@ -47,16 +50,13 @@ class PseudoLabel(UnlabeledTraining):
         """Returns the weight of the pseudo-labels' loss in the last round."""
         return float(job.params["weight"])
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns the model trained on labels and pseudo-labels."""
+    def objective(self, model: Model, job: Job) -> Objective:
+        """Returns the task's loss and that of pseudo-labels."""
         from tlbench_semisup.label_rounds import LabelRounds
 
-        model, data = self.model(job), self.unlabeled(job)
         rounds = LabelRounds(
-            model, job, data,
+            model, job, self.unlabeled(job),
             lambda probabilities, progress: self.chosen(probabilities, progress, job),
             rounds=self.rounds, weight=self.weight(job), size=self.unlabeled_batch_size,
         )  # fmt: skip
-        predictor = self.train(model, job, loss=rounds.loss)
-        job.notes["pseudo_labelled_share"] = rounds.share
-        return predictor
+        return Objective(rounds.loss)

@@ -31,9 +31,14 @@ class UnlabeledTraining(ChosenStages):
             return "unlabeled_batch_size must be at least 1"
         return super().supports(backbone, task)
 
+    @property
+    def rows_per_step(self) -> int:
+        """The number of rows that a step holds in memory: a labelled and an unlabelled batch."""
+        return self.train_batch_size + self.unlabeled_batch_size
+
     def resources(self, backbone: Backbone | None, task: Task) -> Resources:
         """Returns the memory of a fit, each of whose steps holds a labelled and an unlabelled batch."""
-        both = replace(self, train_batch_size=self.train_batch_size + self.unlabeled_batch_size)
+        both = replace(self, train_batch_size=self.rows_per_step)
         return super(UnlabeledTraining, both).resources(backbone, task)
 
     def unlabeled(self, job: Job) -> Data:

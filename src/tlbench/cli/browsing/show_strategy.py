@@ -46,6 +46,8 @@ def strategy_facts(
     except PluginError as error:
         yield "needs", f"unknown: {error}"
     yield from _space(strategy, backbones, chosen)
+    if strategy.why_whole:
+        yield "rungs", f"halving-rungs and hyperband-rungs fit it whole, since {strategy.why_whole}"
 
 
 def value_text(value: object) -> str:

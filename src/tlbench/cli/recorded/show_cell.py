@@ -16,7 +16,7 @@ from tlbench.contracts.executor import RUNG_PRUNERS
 from tlbench.contracts.record import Record
 from tlbench.contracts.resources import Resources
 from tlbench.modeling.disk.cache_settings import size_text
-from tlbench.planning.capacity import fit_bytes, needed_bytes
+from tlbench.planning.capacity import fit_bytes, needed_bytes, resources_of
 from tlbench.results.notes.floor_notes import floor_note
 from tlbench.results.notes.provenance_notes import mixed_provenance
 from tlbench.results.notes.row_notes import seen_note
@@ -165,7 +165,8 @@ def _resources(catalog: Catalog, record: Record) -> Resources | None:
     cell = record.cell
     try:
         backbone = catalog.backbone(cell.backbone.name).item if cell.backbone else None
-        return catalog.strategy(cell.strategy.name).item.resources(backbone, catalog.task(cell.task.name).item)
+        task, strategy = catalog.task(cell.task.name).item, catalog.strategy(cell.strategy.name).item
+        return resources_of(backbone, task, strategy, catalog)
     except Exception:
         # The plugin may not be installed any more, and then there is no estimate.
         return None

@@ -82,7 +82,7 @@ class Axes:
     variances: Tensor
     """(R,), the variance along each axis."""
     directions: Tensor
-    """(D, R), orthonormal columns."""
+    """(D, R), orthonormal columns; scaled ones if rows are whitened."""
     scale: Scale
 
     @classmethod
@@ -105,6 +105,20 @@ class Axes:
         if rows.numel() > FP64_ELEMENTS:
             rows, variances = rows.to(scale.dtype), variances.to(scale.dtype)
         return cls(rows, variances, directions, scale)
+
+    def projected(self, components: int | None, whitens: bool) -> Axes:
+        """Returns the axes of largest variance, as many as `components` or all, each scaled to variance 1 if asked for.
+
+        A penalty is the same for all axes. So without whitening it holds mainly for those of small variance.
+        """
+        # eigh sorts ascending.
+        first = max(0, len(self.variances) - components) if components is not None else 0
+        rows, variances, directions = self.rows[:, first:], self.variances[first:], self.directions[:, first:]
+        if whitens:
+            deviations = variances.sqrt()
+            rows, directions = rows / deviations, directions / deviations.to(directions.dtype)
+            variances = torch.ones_like(variances)
+        return Axes(rows, variances, directions, self.scale)
 
     def on_raw_features(self, solution: Tensor) -> list[Linear]:
         """Returns for each of S solutions on the axes the equivalent map on raw features.

@@ -40,6 +40,16 @@ class Regression:
     row_weights: Tensor | None = None
     """(N,) the weight of each row in the mean loss of `solve_logistic` and `solve_labels`, above 0; None for equal
     weights. Only their ratios matter."""
+    components: int | None = None
+    """The number of principal components that are read; None for all."""
+    whitens: bool = False
+    """Whether the components are scaled to variance 1."""
+
+    @property
+    def axes(self) -> Axes:
+        """The principal axes that are read."""
+        axes = Axes.of(self.features)
+        return axes.projected(self.components, self.whitens) if self.components or self.whitens else axes
 
 
 def logistic_regressions(
@@ -110,7 +120,7 @@ def solve_ridge(problems: Sequence[Regression]) -> list[list[Linear]]:
     """
     if any(problem.row_weights is not None for problem in problems):
         raise ValueError("ridge regressions take no row weights")
-    return [_solve_one_ridge(Axes.of(problem.features), problem) for problem in problems]
+    return [_solve_one_ridge(problem.axes, problem) for problem in problems]
 
 
 def _solve_one_ridge(axes: Axes, problem: Regression) -> list[Linear]:
@@ -146,7 +156,7 @@ class _PreparedRegression:
         learned, compact = torch.unique(problem.targets, return_inverse=True)
         one_hot = torch.nn.functional.one_hot(compact, len(learned)).bool()
         default_bias = problem.features.new_full((classes,), ABSENT_BIAS, dtype=wide(problem.features.dtype))
-        axes, weights = Axes.of(problem.features), _row_weights(problem)
+        axes, weights = problem.axes, _row_weights(problem)
         return cls(axes, one_hot, learned, default_bias, problem.penalties, weights, labels=False)
 
     @classmethod
@@ -155,7 +165,7 @@ class _PreparedRegression:
         always = one_hot.all(0)
         learned = (one_hot.any(0) & ~always).nonzero()[:, 0]
         default_bias = torch.where(always, -ABSENT_BIAS, ABSENT_BIAS).to(wide(problem.features.dtype))
-        axes, weights = Axes.of(problem.features), _row_weights(problem)
+        axes, weights = problem.axes, _row_weights(problem)
         return cls(axes, one_hot[:, learned], learned, default_bias, problem.penalties, weights, labels=True)
 
     @property

@@ -12,7 +12,7 @@ from tlbench_finetune.finetuning.frozen_below import HeadOnly, PartialFinetune
 from tlbench_finetune.finetuning.whole import FullFinetune
 
 if TYPE_CHECKING:
-    from tlbench.training import Model
+    from tlbench.training import Model, Trains
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,16 @@ class ChosenStages(GradientStrategy):
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
         """Returns why a backbone (it has too few stages), a task or an option is not supported, or None."""
         return self.supervised.supports(backbone, task) or super().supports(backbone, task)
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The parts of a fit that this strategy brings; with `stages` also what is trained."""
+        return super().parts if self.stages is not None else super().parts - {"wrap"}
+
+    @property
+    def trains(self) -> Trains:
+        """What is trained: all weights, the top stages, or the head."""
+        return self.supervised.trains
 
     def trainable(self, backbone: Backbone) -> Trainable:
         """Returns the stages that are trained."""

@@ -11,7 +11,6 @@ from tlbench import (
     Job,
     MultiLabel,
     PluginError,
-    Predictor,
     Scalar,
     Space,
     SpaceContext,
@@ -48,10 +47,10 @@ class LpFt(Finetuning):
             return super().supports(backbone, task)
         return f"lp-ft starts from a linear probe of the readout; {type(task.output).__name__} has another head"
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns the model fine-tuned from a probe."""
+    def begin(self, job: Job) -> Job:
+        """Returns the job whose head is a linear probe."""
         start_from_probe(job, self.class_weight)
-        return self.train(self.model(job), job)
+        return job
 
 
 def start_from_probe(job: Job, class_weight: ClassWeight | None = None) -> None:

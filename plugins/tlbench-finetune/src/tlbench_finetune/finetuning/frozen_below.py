@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tlbench import Backbone, Float, Job, PluginError, Predictor, Space, SpaceContext, Text, Trainable, Value
+from tlbench import Backbone, Float, Job, PluginError, Space, SpaceContext, Text, Trainable, Value
 from tlbench_finetune.finetuning.base import Finetuning, TopStages
 from tlbench_finetune.rates import rates
 
 if TYPE_CHECKING:
-    from tlbench.training import Model
+    from tlbench.training import Model, Trains
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,11 @@ class PartialFinetune(TopStages):
         """Returns four times the learning rate of full fine-tuning."""
         return {"lr": 4 * rates(about).default}
 
+    @property
+    def trains(self) -> Trains:
+        """What is trained: the top stages."""
+        return "some stages"
+
     def trainable(self, backbone: Backbone) -> Trainable:
         """Returns the number of trained top stages."""
         return Trainable(self.stages)
@@ -44,10 +49,6 @@ class PartialFinetune(TopStages):
         from tlbench.training import Model
 
         return Model(job.encoder, job.head, start=self.lowest(job))
-
-    def fit(self, job: Job) -> Predictor:
-        """Returns the model with its top stages fine-tuned."""
-        return self.train(self.model(job), job)
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ class HeadOnly(Finetuning):
         """Returns a learning rate at which a new linear layer converges within about a hundred steps."""
         return {"lr": rates(about).default if isinstance(about.task.output, Text) else 5e-3}
 
+    @property
+    def trains(self) -> Trains:
+        """What is trained: the head."""
+        return "head"
+
     def trainable(self, backbone: Backbone) -> Trainable:
         """Returns `Trainable(0)`, because no encoder stage is trained."""
         return Trainable(0)
@@ -87,7 +93,3 @@ class HeadOnly(Finetuning):
                 "the head has no weight of its own to train: its output layer is the encoder's; use full-finetune"
             )
         return Model(job.encoder, job.head, start=len(job.encoder.stages))
-
-    def fit(self, job: Job) -> Predictor:
-        """Returns the model with its head trained."""
-        return self.train(self.model(job), job)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tlbench import Backbone, Classes, Float, Job, Predictor, Scalar, Space, SpaceContext, Task, Value
+from tlbench import Backbone, Classes, Float, Job, Scalar, Space, SpaceContext, Task, Value
+from tlbench.training import GradientStrategy, Objective
 from tlbench_finetune.finetuning.base import Finetuning
 
 if TYPE_CHECKING:
@@ -39,10 +41,13 @@ class L2Sp(Finetuning):
         """Returns the default learning rate of full fine-tuning, and the penalties of the authors' script."""
         return {**super().defaults(about), "alpha": 0.1, "beta": 0.01}
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns the fine-tuned model."""
-        model = self.model(job)
-        return self.train(model, job, loss=_l2_sp(model, float(job.params["alpha"]), float(job.params["beta"])))
+    def clash(self, parts: Mapping[str, GradientStrategy]) -> str | None:
+        """Returns why it makes no sense beside other parts (no pretrained weight moves), or None."""
+        return _without_pretrained(self, parts) or super().clash(parts)
+
+    def objective(self, model: Model, job: Job) -> Objective:
+        """Returns the task's loss and the two penalties."""
+        return Objective(_l2_sp(model, float(job.params["alpha"]), float(job.params["beta"])))
 
 
 def _l2_sp(model: Model, alpha: float, beta: float) -> Loss:
@@ -79,13 +84,13 @@ class Mixout(Finetuning):
         """Returns the default learning rate of full fine-tuning, and the paper's probability."""
         return {**super().defaults(about), "p": 0.7}
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns the fine-tuned model."""
-        from tlbench.training import dropout
+    def clash(self, parts: Mapping[str, GradientStrategy]) -> str | None:
+        """Returns why it makes no sense beside other parts (no pretrained weight moves), or None."""
+        return _without_pretrained(self, parts) or super().clash(parts)
 
-        model = self.model(job)
-        with dropout(model, 0.0):
-            return self.train(model, job, loss=_mixed(model, float(job.params["p"])))
+    def objective(self, model: Model, job: Job) -> Objective:
+        """Returns the task's loss of the mixed model, without dropout."""
+        return Objective(_mixed(model, float(job.params["p"])), dropout=0.0)
 
 
 def _mixed(model: Model, p: float) -> Loss:
@@ -139,8 +144,8 @@ class RDrop(Finetuning):
             return super().supports(backbone, task)
         return f"r-drop compares class probabilities or numbers; {type(task.output).__name__} has neither"
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns the fine-tuned model."""
+    def objective(self, model: Model, job: Job) -> Objective:
+        """Returns the mean loss of both passes and the penalty."""
         is_number, alpha = isinstance(job.task.output, Scalar), float(job.params["alpha"])
 
         def loss(step: Step) -> Tensor:
@@ -149,7 +154,17 @@ class RDrop(Finetuning):
             mean = (head.loss(first, step.targets) + head.loss(second, step.targets)) / 2
             return mean + alpha * _difference(first, second, is_number)
 
-        return self.train(self.model(job), job, loss=loss)
+        return Objective(loss)
+
+
+def _without_pretrained(strategy: GradientStrategy, parts: Mapping[str, GradientStrategy]) -> str | None:
+    """Returns why a strategy that holds weights at their pretrained values has none to hold, or None if it has."""
+    wrap, start = parts.get("wrap", strategy), parts.get("start", strategy)
+    if wrap.trains in ("few weights", "head"):
+        return f"{strategy.name} holds trained weights at their pretrained values, and {wrap.name} freezes those"
+    if start.knows_nothing:
+        return f"{strategy.name} holds weights at their pretrained values, and {start.name} has none"
+    return None
 
 
 def _difference(first: Any, second: Any, is_number: bool) -> Any:

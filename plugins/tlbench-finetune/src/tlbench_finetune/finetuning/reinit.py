@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tlbench import Job, Predictor
+from tlbench import Job
+from tlbench.training import GradientStrategy
 from tlbench_finetune.finetuning.base import TopStages
 
 
@@ -18,11 +20,20 @@ class ReinitTop(TopStages):
 
     name: ClassVar[str] = "reinit-top"
     paper: ClassVar[str] = "Zhang et al. 2021, arXiv:2006.05987; Mosbach et al. 2021, arXiv:2006.04884"
+    changes_backbone: ClassVar[bool] = True
     stages: int = 1
     """Number of top stages that start from random weights."""
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns the fine-tuned model.
+    def clash(self, parts: Mapping[str, GradientStrategy]) -> str | None:
+        """Returns why random stages make no sense beside other parts (they would stay frozen), or None."""
+        wrap = parts.get("wrap", self)
+        top = getattr(wrap, "stages", None)
+        if wrap.trains == "all" or (wrap.trains == "some stages" and isinstance(top, int) and top >= self.stages):
+            return super().clash(parts)
+        return f"{wrap.name} keeps stages as they are that reinit-top makes random"
+
+    def begin(self, job: Job) -> Job:
+        """Returns the job whose encoder has random weights in its top stages.
 
         Raises:
             PluginError: The encoder has too few stages to keep one.
@@ -35,4 +46,4 @@ class ReinitTop(TopStages):
         with torch.no_grad():
             for name, weight in job.encoder.stage_parameters(first):
                 weight.copy_(drawn[name])
-        return self.train(self.model(job), job)
+        return job

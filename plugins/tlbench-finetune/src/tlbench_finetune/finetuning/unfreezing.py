@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tlbench import Backbone, Job, PluginError, Predictor, Space, SpaceContext, Task, Trainable, UsageError, Value
+from tlbench import Backbone, Job, PluginError, Space, SpaceContext, Task, Trainable, UsageError, Value
+from tlbench.training import GradientStrategy
 from tlbench_finetune.finetuning.base import Finetuning
 from tlbench_finetune.rates import rates
 
 if TYPE_CHECKING:
-    from tlbench.training import AfterStep, Model, Step
+    from tlbench.training import AfterStep, Group, Model, Step, Trains
 
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 
@@ -27,15 +29,25 @@ class GradualUnfreezing(Finetuning):
     paper: ClassVar[str] = "Howard & Ruder 2018, arXiv:1801.06146"
     family: ClassVar[str] = "part of the weights"
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns the fine-tuned model."""
+    def clash(self, parts: Mapping[str, GradientStrategy]) -> str | None:
+        """Returns why it makes no sense beside other parts (they keep stages frozen), or None."""
+        wrap = parts.get("wrap", self)
+        if wrap.trains != "all":
+            return f"gradual-unfreezing trains all weights in the end, and {wrap.name} does not"
+        return super().clash(parts)
+
+    def parameter_groups(self, model: Model, job: Job) -> Sequence[Group]:
+        """Returns the groups of all weights, and freezes all but the head."""
         from tlbench.training import freeze, groups_of
 
-        model = self.model(job)
         # The groups must hold every weight that will be trained, so they are built before anything is frozen.
         groups = groups_of(model, float(job.params["lr"]), self.weight_decay)
         freeze(model, len(job.encoder.stages))
-        return self.train(model, job, groups, after_step=_unfreezing(model))
+        return groups
+
+    def after_step(self, model: Model, job: Job) -> AfterStep:
+        """Returns the hook that unfreezes one stage after the other."""
+        return _unfreezing(model)
 
 
 def _unfreezing(model: Model) -> AfterStep:
@@ -99,6 +111,11 @@ class Surgical(Finetuning):
             return f"stages={self.stages}, but the last stage of the backbone has the number {above}: choose lower ones"
         return super().supports(backbone, task)
 
+    @property
+    def trains(self) -> Trains:
+        """What is trained: some stages."""
+        return "some stages"
+
     def trainable(self, backbone: Backbone) -> Trainable:
         """Returns the number of stages that gradients pass through: the trained ones and all above them."""
         above = backbone.card().stages
@@ -121,7 +138,3 @@ class Surgical(Finetuning):
         for _, weight in job.encoder.stage_parameters(self.last + 1):
             weight.requires_grad_(False)
         return model
-
-    def fit(self, job: Job) -> Predictor:
-        """Returns the model with the chosen stages fine-tuned."""
-        return self.train(self.model(job), job)

@@ -15,7 +15,7 @@ from tlbench_finetune.finetuning.base import Finetuning
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tlbench.training import Model, Step
+    from tlbench.training import Model, ModelPredictor, Step, Training
 
     Weights = dict[str, Tensor]
 
@@ -43,6 +43,11 @@ class WeightAveraging(Finetuning):
         if self.models < 2:
             raise UsageError(f"{self.name}[models={self.models}]: a soup averages at least 2 models")
 
+    @property
+    def reports_scores(self) -> bool:
+        """Whether a fit reports scores: those of a member of a soup would not be of one fit."""
+        return self.kind == "ema"
+
     def space(self, about: SpaceContext) -> Space:
         """Returns the learning rates of full fine-tuning and, for the moving average, its decay per step."""
         return {**super().space(about), **({"decay": Float(0.9, 0.999)} if self.kind == "ema" else {})}
@@ -51,12 +56,12 @@ class WeightAveraging(Finetuning):
         """Returns the default learning rate, and a decay that suits fits of a few hundred steps."""
         return {**super().defaults(about), **({"decay": 0.98} if self.kind == "ema" else {})}
 
-    def fit(self, job: Job) -> Predictor:
+    def averaged(self, model: Model, job: Job, train: Training) -> ModelPredictor:
         """Returns the model with averaged weights."""
-        return self._moving_average(job) if self.kind == "ema" else self._soup(job)
+        return self._moving_average(model, job, train) if self.kind == "ema" else self._soup(model, job, train)
 
-    def _moving_average(self, job: Job) -> Predictor:
-        model, decay = self.model(job), float(job.params["decay"])
+    def _moving_average(self, model: Model, job: Job, train: Training) -> ModelPredictor:
+        decay = float(job.params["decay"])
         average: Weights = {}
 
         def after_step(step: Step) -> None:
@@ -66,18 +71,17 @@ class WeightAveraging(Finetuning):
                 mean = average.setdefault(name, weight.detach().clone())
                 mean.lerp_(weight.detach(), 1 - kept)
 
-        predictor = self.train(model, job, after_step=after_step)
+        predictor = train(job, after_step)
         _copy_into(model, average)
         return predictor
 
-    def _soup(self, job: Job) -> Predictor:
-        model = self.model(job)
+    def _soup(self, model: Model, job: Job, train: Training) -> ModelPredictor:
         start = _copied(model)
         members: list[Weights] = []
         scores: list[float] = []
         for number in range(self.models):
             _copy_into(model, start)
-            predictor = self.train(model, _member(job, number, self.models))
+            predictor = train(_member(job, number, self.models))
             members.append(_copied(model))
             if job.held_out is not None:
                 scores.append(job.score(predictor))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from tlbench import Backbone, Float, Job, Predictor, Resources, Space, SpaceContext, Task, Text, Value
+from tlbench.training import GradientStrategy
 from tlbench_finetune.finetuning.base import Finetuning
 from tlbench_finetune.rates import rates
 
 if TYPE_CHECKING:
-    from tlbench.training import Model
+    from tlbench.training import Group, Model
 
 
 @dataclass(frozen=True)
@@ -19,10 +22,6 @@ class FullFinetune(Finetuning):
 
     name: ClassVar[str] = "full-finetune"
     paper: ClassVar[str] = "Devlin et al. 2019, arXiv:1810.04805; Mosbach et al. 2021, arXiv:2006.04884"
-
-    def fit(self, job: Job) -> Predictor:
-        """Returns the fine-tuned model."""
-        return self.train(self.model(job), job)
 
 
 @dataclass(frozen=True)
@@ -40,14 +39,22 @@ class LayerwiseDecay(Finetuning):
         """Returns twice the learning rate of full fine-tuning, since most stages get a fraction of it."""
         return {"lr": 2 * rates(about).default, "decay": 0.9}
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns the fine-tuned model."""
+    def clash(self, parts: Mapping[str, GradientStrategy]) -> str | None:
+        """Returns why its rates make no sense beside other parts (there is no pretrained stage to train), or None."""
+        wrap, start = parts.get("wrap", self), parts.get("start", self)
+        if wrap.trains == "head":
+            return f"layerwise-lr-decay gives each stage a rate, and {wrap.name} trains none"
+        if start.knows_nothing:
+            return f"layerwise-lr-decay moves lower stages less because they are pretrained, and {start.name} has none"
+        return super().clash(parts)
+
+    def parameter_groups(self, model: Model, job: Job) -> Sequence[Group]:
+        """Returns groups whose learning rate decays from stage to stage."""
         from tlbench.training import layer_decayed
 
-        model = self.model(job)
         lr, decay = float(job.params["lr"]), float(job.params["decay"])
         # Explicit groups replace the loop's own, so they carry the weight decay too.
-        return self.train(model, job, layer_decayed(model, lr, decay, self.weight_decay))
+        return layer_decayed(model, lr, decay, self.weight_decay)
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,7 @@ class FromScratch(Finetuning):
     paper: ClassVar[str] = "He et al. 2019, arXiv:1811.08883"
     family: ClassVar[str] = "baseline"
     knows_nothing: ClassVar[bool] = True
+    changes_backbone: ClassVar[bool] = True
 
     def space(self, about: SpaceContext) -> Space:
         """Returns a higher range than for fine-tuning, since there are no pretrained weights to preserve."""
@@ -73,14 +81,19 @@ class FromScratch(Finetuning):
         needed = super().resources(backbone, task)
         return needed if backbone is None else needed.with_another_network(backbone.card())
 
-    def model(self, job: Job) -> Model:
-        """Returns the model with random weights, head included."""
-        from tlbench.training import Model
+    def clash(self, parts: Mapping[str, GradientStrategy]) -> str | None:
+        """Returns why random weights make no sense beside other parts (they would stay frozen), or None."""
+        wrap = parts.get("wrap", self)
+        if wrap.trains != "all":
+            return f"{wrap.name} keeps weights of the backbone as they are, and from-scratch makes them random"
+        return super().clash(parts)
 
+    def begin(self, job: Job) -> Job:
+        """Returns the job with random weights, head included."""
         # A new encoder, because the job's own is shared between fits, which expect its pretrained weights.
         encoder = job.load(pretrained=False)
-        return Model(encoder, job.new_head(encoder))
+        return replace(job, encoder=encoder, head=job.new_head(encoder))
 
-    def fit(self, job: Job) -> Predictor:
-        """Returns the trained model."""
-        return self.train(self.model(job), job)
+    def load(self, job: Job, folder: Path) -> Predictor:
+        """Returns the trained model saved in a folder."""
+        return super().load(self.begin(job), folder)

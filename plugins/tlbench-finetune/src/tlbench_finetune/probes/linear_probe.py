@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -12,6 +12,7 @@ from tlbench import (
     Classes,
     FitEnded,
     Float,
+    Int,
     Job,
     MultiLabel,
     Predictor,
@@ -61,17 +62,24 @@ class LinearProbe(FeatureStrategy):
     layers: Literal["last", "mix", "best"] = "last"
     """Which stages of the encoder are read: the last; all, as ELMo's scalar mix (Peters et al. 2018, arXiv:1802.05365);
     or the best of them (Liu et al. 2019, arXiv:1903.08855)."""
+    projection: Literal["none", "pca", "whiten"] = "none"
+    """What the head reads of the standardised features: all; their principal components of largest variance, whose
+    number is searched; or these scaled to variance 1 (Su et al. 2021, arXiv:2103.15316)."""
 
     def space(self, about: SpaceContext) -> Space:
-        """Returns the range of the L2 penalty."""
-        return {"l2": L2 if self.pairs_about(about) == "joined" else SEPARATE_L2}
+        """Returns the range of the L2 penalty and, with a projection, the number of components."""
+        penalty = {"l2": L2 if self.pairs_about(about) == "joined" else SEPARATE_L2}
+        return penalty if self.projection == "none" else {**penalty, "components": Int(2, 256, log=True)}
 
     def defaults(self, about: SpaceContext) -> dict[str, Value]:
-        """Returns a penalty that suits about 1,000 training examples."""
-        return {"l2": DEFAULT_L2 if self.pairs_about(about) == "joined" else DEFAULT_SEPARATE_L2}
+        """Returns a penalty and a number of components that suit about 1,000 training examples."""
+        penalty = {"l2": DEFAULT_L2 if self.pairs_about(about) == "joined" else DEFAULT_SEPARATE_L2}
+        return penalty if self.projection == "none" else {**penalty, "components": 64}
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
         """Returns the reason why a task is not supported (there must be one feature vector per prediction), or None."""
+        if self.projection != "none" and self.layers != "last":
+            return f"projection={self.projection} is of one stage: leave layers={self.layers} out"
         if isinstance(task.output, Classes | MultiLabel | Scalar | TokenClasses):
             return super().supports(backbone, task)
         return f"{self.name} reads one vector per example or word, but {type(task.output).__name__} needs more"
@@ -95,6 +103,7 @@ class LinearProbe(FeatureStrategy):
     def heads(self, jobs: Sequence[Job], samples: Sequence[Sample]) -> list[Linear]:
         """Returns one solved linear map per job, all solved together."""
         # Jobs that differ only in seed and see the same rows have the same optimum: solved once per penalty.
+        samples = self._projected(jobs, samples)
         penalties: dict[Sample, set[float]] = {}
         for job, sample in zip(jobs, samples, strict=True):
             job.train.meter.rows += len(job.train)
@@ -113,6 +122,16 @@ class LinearProbe(FeatureStrategy):
         for job, sample, penalty in wanted:
             job.notes.update({f"weight_{stage}": share for stage, share in enumerate(of_mixes[sample][penalty][1])})
         return [of_mixes[sample][penalty][0] for _, sample, penalty in wanted]
+
+    def _projected(self, jobs: Sequence[Job], samples: Sequence[Sample]) -> Sequence[Sample]:
+        """Returns the samples with the components that each job reads; equal ones are one object."""
+        if self.projection == "none":
+            return samples
+        known: dict[tuple[Sample, int], Sample] = {}
+        for job, sample in zip(jobs, samples, strict=True):
+            key = sample, int(job.params["components"])
+            known.setdefault(key, replace(sample, components=key[1], whitens=self.projection == "whiten"))
+        return [known[sample, int(job.params["components"])] for job, sample in zip(jobs, samples, strict=True)]
 
 
 def solve(job: Job, penalties: Sequence[float], class_weight: ClassWeight | None = None) -> list[Linear]:

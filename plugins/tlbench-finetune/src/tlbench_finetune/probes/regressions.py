@@ -19,7 +19,8 @@ def solve_all(wanted: Mapping[Sample, set[float]], output: Output) -> dict[Sampl
     # Sorted so that penalties next to each other, which need about as many iterations, share a batch of the solver.
     penalties = {sample: sorted(values) for sample, values in wanted.items()}
     problems = [
-        Regression(sample.features, sample.targets, values, sample.row_weights) for sample, values in penalties.items()
+        Regression(sample.features, sample.targets, values, sample.row_weights, sample.components, sample.whitens)
+        for sample, values in penalties.items()
     ]
     if isinstance(output, Classes | TokenClasses):
         solved = solve_logistic(problems, len(output.names))

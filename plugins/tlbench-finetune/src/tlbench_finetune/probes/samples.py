@@ -31,6 +31,10 @@ class Sample:
     """Standard deviation of the original regression targets; 1 for other outputs."""
     row_weights: Tensor | None = None
     """(N,) fp64, the weight of each row's class in the mean loss; None for equal weights."""
+    components: int | None = None
+    """The number of principal components that are read of the features; None for all."""
+    whitens: bool = False
+    """Whether the components are scaled to variance 1."""
 
     def in_units(self, linear: Linear, output: Output) -> Linear:
         """Returns the linear map rescaled so that it predicts regression targets in the task's own units."""

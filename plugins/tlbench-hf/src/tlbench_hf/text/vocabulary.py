@@ -26,13 +26,14 @@ def read_vocabulary(folder: Path, config: Mapping[str, Any]) -> Vocabulary | Non
     # A card is shown in lists; what a damaged file breaks is said when the tokenizer is loaded.
     with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
         special = _special_tokens(path, path.stat().st_mtime_ns)
+        size = config.get("vocab_size")
         if writer(config) == "decoder":
-            return Vocabulary("causal", tuple(sorted(special.values())))
+            return Vocabulary("causal", tuple(sorted(special.values())), size=size)
         mask = special.get(_mask_token(folder))
         # Only bidirectional families are read out by the mean.
         if mask is not None and READOUTS.get(str(config.get("model_type", ""))) == "mean":
             segments = (config.get("type_vocab_size") or 0) > 1
-            return Vocabulary("masked", tuple(sorted(special.values())), mask, segments)
+            return Vocabulary("masked", tuple(sorted(special.values())), mask, segments, size=size)
     return None
 
 
