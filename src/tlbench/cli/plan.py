@@ -131,7 +131,6 @@ def protocol_text(protocol: Protocol) -> str:
     return ", ".join(parts)
 
 
-<<<<<<< HEAD
 def _json(plan: Plan, recorded: Mapping[str, State]) -> str:
     cells = [
         {
@@ -147,7 +146,8 @@ def _json(plan: Plan, recorded: Mapping[str, State]) -> str:
     skipped = [{"title": skip.title, "reason": skip.reason} for skip in plan.skips]
     # In ASCII, so that no name can act on a terminal.
     return json.dumps({"format": 1, "suite": plan.suite, "cells": cells, "skipped": skipped}, indent=1)
-=======
+
+
 def _whole_fits(plan: Plan, catalog: Catalog) -> Iterator[tuple[str, str, str]]:
     """Yields strategies whose fits a search by rungs cannot cut short, with the pruner and the reason."""
     searches = {
@@ -158,7 +158,6 @@ def _whole_fits(plan: Plan, catalog: Catalog) -> Iterator[tuple[str, str, str]]:
     for name, pruner in searches:
         if reason := catalog.strategy(name).item.why_whole:
             yield name, pruner, reason
->>>>>>> recipe
 
 
 def _backbone(cell: Cell) -> str:
