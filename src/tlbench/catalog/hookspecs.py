@@ -38,6 +38,7 @@ from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell
 from tlbench.contracts.executor import ExecutorPlugin
 from tlbench.contracts.metric import Metric
+from tlbench.contracts.policies.policy import Policy
 from tlbench.contracts.record import Record
 from tlbench.contracts.renderer import Renderer
 from tlbench.contracts.strategy import Strategy
@@ -93,6 +94,12 @@ def tlbench_metrics() -> Iterable[Metric]:
 @hookspec
 def tlbench_renderers() -> Iterable[Renderer]:
     """Called when the catalog is built. Returns renderer objects; `name` is the value for `--format`."""
+    raise NotImplementedError
+
+
+@hookspec
+def tlbench_policies() -> Iterable[Policy]:
+    """Called when the catalog is built. Returns policy objects; `name` is the value for `tlbench find --policy`."""
     raise NotImplementedError
 
 

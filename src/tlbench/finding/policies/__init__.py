@@ -1,0 +1,1 @@
+"""Schedules of fits within a budget."""
