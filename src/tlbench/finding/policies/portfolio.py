@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
-from tlbench.contracts.policies.policy import Candidate, Outcome, Proposal, Situation
+from tlbench.contracts.policies.policy import MARGIN, Candidate, Outcome, Proposal, Situation
 from tlbench.finding.policies.proposals import default_of
 
 BACKBONES = 3
@@ -23,12 +24,10 @@ def probe_scores(situation: Situation) -> dict[str, float]:
 
 def ranked_backbones(situation: Situation) -> list[str]:
     """Returns all backbones: the best by probe, the largest, then the others by probe, and by size where none is."""
-    sizes = _sizes(situation)
-    scores = probe_scores(situation)
-    by_size = sorted(sizes, key=lambda name: -sizes[name])
+    largest_first, scores = by_size(situation), probe_scores(situation)
     # Of equal scores the larger backbone first: sorting is stable.
-    by_probe = [*sorted((one for one in by_size if one in scores), key=lambda name: -scores[name])]
-    return list(dict.fromkeys([*by_probe[:1], *by_size[:1], *by_probe, *by_size]))
+    by_probe = sorted((name for name in largest_first if name in scores), key=lambda name: -scores[name])
+    return list(dict.fromkeys([*by_probe[:1], *largest_first[:1], *by_probe, *largest_first]))
 
 
 def core(situation: Situation) -> list[Candidate]:
@@ -53,11 +52,11 @@ def core(situation: Situation) -> list[Candidate]:
 
 
 def extension(situation: Situation) -> list[Candidate]:
-    """Returns the candidates after the portfolio: by backbone in order of the probes, and the costliest family first."""
-    backbones = ranked_backbones(situation)
+    """Returns all adapted candidates, in the order of the portfolio, backbones by probe."""
+    backbones = {name: place for place, name in enumerate(ranked_backbones(situation))}
     rest = [one for one in situation.candidates if one.role == "adaptation"]
-    families = _by_cost(situation, rest)
-    return sorted(rest, key=lambda one: backbones.index(one.backbone) + families.index(_family(one)))
+    families = {name: place for place, name in enumerate(_by_cost(situation, rest))}
+    return sorted(rest, key=lambda one: backbones[one.backbone] + families[_family(one)])
 
 
 def dropped(situation: Situation) -> set[int]:
@@ -76,7 +75,7 @@ def first_held(situation: Situation, cells: Sequence[Candidate]) -> list[Proposa
     for candidate in cells:
         proposal = default_of(candidate, reason="portfolio")
         cost = situation.cost(proposal)
-        if total + cost <= situation.seconds_left and situation.fits(proposal):
+        if MARGIN * (total + cost) <= situation.seconds_left and situation.fits(proposal):
             held.append(proposal)
             total += cost
     return held
@@ -90,15 +89,21 @@ def _family(candidate: Candidate) -> str:
     return candidate.family or candidate.strategy
 
 
-def _sizes(situation: Situation) -> dict[str, float]:
-    """Returns the size of each backbone: its parameters, or its costliest fit where the parameters are unknown."""
-    sizes: dict[str, float] = {}
-    is_known = any(one.parameters for one in situation.candidates)
+def by_size(situation: Situation) -> list[str]:
+    """Returns all backbones, the largest first, or in random order if no size is known.
+
+    What a fit costs doesn't stand in for the size: in published records the slowest backbones are often those that did
+    not fit into memory with the usual batch.
+    """
+    sizes: dict[str, int] = {}
     for candidate in situation.candidates:
         if candidate.role != "baseline":
-            size = candidate.parameters if is_known else situation.cost(default_of(candidate))
-            sizes[candidate.backbone] = max(size, sizes.get(candidate.backbone, size))
-    return sizes
+            sizes[candidate.backbone] = max(candidate.parameters, sizes.get(candidate.backbone, 0))
+    names = list(sizes)
+    if not any(sizes.values()):
+        random.Random(situation.seed).shuffle(names)
+    # Sorting is stable: what has no size keeps its order.
+    return sorted(names, key=lambda name: -sizes[name])
 
 
 def _by_cost(situation: Situation, candidates: Sequence[Candidate]) -> list[str]:

@@ -16,15 +16,19 @@ PROBES = 0.5
 FREE = 0.1
 """The share of the remaining budget up to which the cheapest cells of the portfolio come first."""
 
+MORE = 2
+"""How many times as many fits rungs must take in as the budget holds whole: a rung decides on less than the truth."""
+
 
 class Race(Policy):
     """Baselines, a closed-form probe of every backbone, a portfolio of defaults, then steps beside the best.
 
     The portfolio is each family's default strategy on the backbone with the best probe, the largest one, and the second
-    by probe. It is fitted whole if the budget holds it. Otherwise its fits begin with an eighth of their steps, and the
-    better half by rank goes on to a half of the steps, and again to all; no test of significance ends a fit early,
-    since fits that start slowly would be lost. Then a step of the learning rate (later of other hyperparameters) beside
-    the best setting takes turns with the next candidate. Candidates that fail or answer a constant are dropped.
+    by probe. It is fitted whole, in order, as far as the budget holds it. Only where twice as many of its fits can
+    begin with an eighth of their steps do they, and the better half by rank goes on to a half of the steps, and again
+    to all; no test of significance ends a fit early, since fits that start slowly would be lost. Then a step of the
+    learning rate (later of other hyperparameters) beside the best setting takes turns with the next candidate.
+    Candidates that fail or answer a constant are dropped.
 
     The first paper adapts the backbone with the best probe and the one that is best without a look at the task; the
     second one has the rungs.
@@ -76,8 +80,7 @@ def _next_of_portfolio(situation: Situation) -> tuple[Proposal | None, bool]:
         if len(held) == len(left):
             return (held[0] if held else None), False
         rungs = Rungs([default_of(one, reason="portfolio") for one in left])
-        # A schedule of rungs that takes in hardly more fits than the budget holds whole is not worth its risk.
-        if rungs.entrants(situation, situation.seconds_left) <= len(held) + 1:
+        if rungs.entrants(situation, situation.seconds_left) < MORE * len(held):
             return (held[0] if held else None), False
     else:
         rungs = Rungs([default_of(one, reason="portfolio") for one in cells if one in left or one.number in stopped])
