@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--policies", default="", help=f"names, with commas between; {OURS} is always among them (all)")
     parser.add_argument("--draws", type=int, default=10, help="draws of the validation rows, and seeds (10)")
     parser.add_argument("--validation-rows", type=int, default=250, help="rows of each draw (250)")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the report")
+    parser.add_argument("--out", type=Path, default=FOLDER / "results", help="folder of the report")
     options = parser.parse_args(arguments)
     try:
         tasks = tasks_of(options.fits, options.grid, options.validation_rows)

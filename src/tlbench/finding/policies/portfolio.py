@@ -34,20 +34,21 @@ def core(situation: Situation) -> list[Candidate]:
     """Returns the portfolio in order: the first strategy of each family on each of the first backbones.
 
     The order is diagonal: the costliest family on the first backbone, then on the second, the second family on the
-    first, and so on. The costliest family trains the most weights, and differs most from the probe.
+    first, and so on. The costliest family trains the most weights, and differs most from the probe. Where the rest of
+    the budget does not hold a candidate, the next family of the same backbone takes its place.
     """
-    backbones = ranked_backbones(situation)[:BACKBONES]
+    backbones = {name: place for place, name in enumerate(ranked_backbones(situation)[:BACKBONES])}
     firsts: dict[tuple[str, str], Candidate] = {}
     for candidate in situation.candidates:
-        if candidate.role == "adaptation":
+        if candidate.role == "adaptation" and candidate.backbone in backbones:
             firsts.setdefault((candidate.backbone, _family(candidate)), candidate)
+    begun = {one.candidate for one in (*(outcome.proposal for outcome in situation.outcomes), *situation.running)}
     families = _by_cost(situation, list(firsts.values()))
-    cells = [
-        (number + place, place, firsts[backbone, family])
-        for number, backbone in enumerate(backbones)
-        for place, family in enumerate(families)
-        if (backbone, family) in firsts
-    ]
+    cells = []
+    for backbone, number in backbones.items():
+        own = [firsts[backbone, family] for family in families if (backbone, family) in firsts]
+        held = [one for one in own if one.number in begun or situation.fits(default_of(one))]
+        cells += [(number + place, place, one) for place, one in enumerate(held)]
     return [candidate for *_, candidate in sorted(cells, key=lambda cell: cell[:2])]
 
 

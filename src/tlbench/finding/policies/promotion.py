@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tlbench.contracts.policies.policy import Proposal, ProposalKey, Situation
+from tlbench.contracts.policies.policy import MARGIN, Proposal, ProposalKey, Situation
 
 PARTS: tuple[int | None, ...] = (8, 2, None)
 """`Proposal.part` of each rung."""
@@ -50,6 +50,8 @@ class Rungs:
     def entrants(self, situation: Situation, seconds: float) -> int:
         """Returns how many settings can enter so that all rungs fit into the time, even if the costliest are promoted.
 
+        `MARGIN` is left for costs that are off: without its last fit, which is whole, a schedule has no answer.
+
         Settings that have a stopped fit have entered already.
         """
         costs: list[list[float]] = [[] for _ in self.parts]
@@ -64,7 +66,7 @@ class Rungs:
 
         def is_too_many(number: int) -> bool:
             pairs = zip(costs, self.sizes(number), strict=True)
-            return sum(sum(sorted(one[:number])[-size:]) for one, size in pairs) > seconds
+            return sum(sum(sorted(one[:number])[-size:]) for one, size in pairs) * MARGIN > seconds
 
         # The time of all rungs grows with the settings, so that bisection finds the most.
         most = bisect.bisect_left(range(1, len(costs[0]) + 1), True, key=is_too_many)
