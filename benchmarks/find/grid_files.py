@@ -70,6 +70,8 @@ class GridCandidate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     settings: tuple[dict[str, int | float | str | bool], ...]
     """The params of each setting; the first are the strategy's defaults."""
     backbone: str = ""
+    family: str = ""
+    """`Strategy.family`."""
     parameters: int = 0
 
 

@@ -24,8 +24,8 @@ def grid():
     """Returns a grid of a baseline and a backbone with a probe and one strategy at two rates, the second better."""
     candidates = (
         GridCandidate("majority", "baseline", ({},)),
-        GridCandidate("probe", "probe", ({},), "net", 10),
-        GridCandidate("full", "adaptation", ({"lr": 0.1}, {"lr": 0.2}), "net", 10),
+        GridCandidate("probe", "probe", ({},), "net", parameters=10),
+        GridCandidate("full", "adaptation", ({"lr": 0.1}, {"lr": 0.2}), "net", "all weights", 10),
     )
     fits = (
         GridFit(0, 0, 0, (0, 0, 0), (0, 0, 0)),

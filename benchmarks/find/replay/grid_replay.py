@@ -81,7 +81,7 @@ def _halves(test: NDArray[np.bool_], rng: np.random.Generator) -> tuple[Array, A
 
 def _candidate(number: int, candidate: GridCandidate) -> Candidate:
     return Candidate(
-        number, candidate.strategy, candidate.backbone, candidate.role, parameters=candidate.parameters,
+        number, candidate.strategy, candidate.backbone, candidate.role, candidate.family, candidate.parameters,
         space=_space(candidate.settings), defaults=candidate.settings[0],
     )  # fmt: skip
 

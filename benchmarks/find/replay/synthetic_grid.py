@@ -37,7 +37,7 @@ def synthetic_grid(name: str, kind: Kind, seed: int, rows: tuple[int, int] = (60
         for strategy in STRATEGIES:
             role = "probe" if strategy in {"linear-probe", "knn"} else "adaptation"
             settings = ({},) if role == "probe" else tuple({"lr": rate} for rate in RATES)
-            candidates.append(GridCandidate(strategy, role, settings, backbone, int(size * 1e6)))
+            candidates.append(GridCandidate(strategy, role, settings, backbone, parameters=int(size * 1e6)))
             abilities.append([_ability(kind, strategy, good, place, rng) for place in range(len(settings))])
     difficulty = [rng.normal(0, 1.5, number) for number in rows]
     answers: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
