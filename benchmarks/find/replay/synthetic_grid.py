@@ -77,7 +77,7 @@ def _fit(
     is_frozen = candidate.strategy in {"linear-probe", "knn", "head-only"}
     read = (backbones.index(candidate.backbone),) if is_frozen else ()
     validated = 0.0 if is_frozen or not candidate.backbone else 0.3 * size
-    return GridFit(number, setting, 0, parts, (validated, 2 * validated, 3 * validated), 0.1, read)
+    return GridFit(number, setting, 0, parts, (validated, validated, validated), 0.1, read)
 
 
 def _backbone(place: int, name: str, size: float, quality: float) -> GridBackbone:
