@@ -24,7 +24,7 @@ Guarantees:
   of the same names. So it must be fast, and must not import torch or read weights.
 - An object of a name that another distribution also uses is available as `distribution/name`.
 
-tlbench's own executors and renderers are registered by these hooks too.
+tlbench's own executors, renderers and policies are registered by these hooks too.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell
 from tlbench.contracts.executor import ExecutorPlugin
 from tlbench.contracts.metric import Metric
+from tlbench.contracts.policies.policy import Policy
 from tlbench.contracts.record import Record
 from tlbench.contracts.renderer import Renderer
 from tlbench.contracts.strategy import Strategy
@@ -93,6 +94,15 @@ def tlbench_metrics() -> Iterable[Metric]:
 @hookspec
 def tlbench_renderers() -> Iterable[Renderer]:
     """Called when the catalog is built. Returns renderer objects; `name` is the value for `--format`."""
+    raise NotImplementedError
+
+
+@hookspec
+def tlbench_policies() -> Iterable[Policy]:
+    """Called when the catalog is built. Returns policy objects; `name` is the value for `tlbench find --policy`.
+
+    `benchmarks/find` replays the policies of all plugins on stored fits.
+    """
     raise NotImplementedError
 
 

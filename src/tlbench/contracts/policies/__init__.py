@@ -1,0 +1,1 @@
+"""What a policy of `tlbench find` is told, and what it answers."""
