@@ -120,6 +120,20 @@ def test_lists_of_solved_ids_are_tested_exactly(tmp_path, compare):
     assert compare(tmp_path / "a.json", tmp_path / "b.txt", "--examples", "50")[0] == 2
 
 
+def test_published_lists_give_the_published_counts_and_p(tmp_path, compare):
+    # Gaurav1112/rewardgate on GitHub: which of 15 bundles are judged exactly right, from docs/EVALUATION.md (11 of 15:
+    # no contaminated history is found, one exploit is missed by both; 14 of 15) and results/rewardgate_audits.json.
+    # REPRODUCTION.md: "McNemar exact p = 0.2500", "3 discordant pairs".
+    kinds = ("clean", "clean-git-history", "contaminated-git", "nop-pass", "reward-hackable")
+    bundles = [f"{name}-{kind}" for name in ("csvlite", "retrylite", "semverlite") for kind in kinds]
+    right = [one for one in bundles if one != "retrylite-reward-hackable"]
+    (tmp_path / "rewardgate.json").write_text(json.dumps(right))
+    (tmp_path / "baseline.json").write_text(json.dumps([one for one in right if "contaminated" not in one]))
+    found = compare(tmp_path / "baseline.json", tmp_path / "rewardgate.json", "--examples", "15")[1]["comparisons"][0]
+    assert (found["only_first"], found["only_second"], found["p"]) == (0, 3, 0.25)
+    assert (found["a"]["score"], found["b"]["score"]) == pytest.approx((11 / 15, 14 / 15))
+
+
 def test_answers_are_compared_with_those_of_a_cell_or_with_gold(folders, compare):
     of_cell = GOOD[GOOD["seed"] == 0]
     rows = [f"{name},{target}" for name, target in zip(of_cell["id"], of_cell["target"], strict=True)]

@@ -72,7 +72,8 @@ def outcomes_of_file(file: AnswerFile, gold: RightAnswers | None, everything: Se
     answered = [(name, text) for name, text in zip(file.ids, file.answers, strict=True) if name in gold]
     if not answered:
         raise UsageError(f"{file.path}: none of its ids has a known answer, such as {file.ids[0]!r}: compare the ids")
-    right = [text in gold[name] for name, text in answered]
+    # A question without an answer accepts no text, and no answer to it is the right one.
+    right = [text in gold[name] if gold[name] else not text for name, text in answered]
     return from_outcomes([name for name, _ in answered], np.array([right]))
 
 

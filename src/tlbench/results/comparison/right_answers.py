@@ -18,15 +18,16 @@ def right_answers(predictions: CellPredictions) -> Array | None:
     if values.dtype != object:
         equal: Array = values == targets
         return np.asarray(equal.reshape(*equal.shape[:2], -1).all(axis=2))
-    # A text has a tuple of accepted answers; the tags of words are one tuple on both sides.
-    rows = [
-        [
-            value in target if isinstance(value, str) else value == target
-            for value, target in zip(row, targets, strict=True)
-        ]
-        for row in values
-    ]
+    rows = [[_is_right(value, target) for value, target in zip(row, targets, strict=True)] for row in values]
     return np.array(rows, dtype=bool)
+
+
+def _is_right(value: object, target: object) -> bool:
+    """Returns whether a text is among its accepted answers, or the tags of words are all right."""
+    if isinstance(value, str) and isinstance(target, tuple):
+        # A question without an answer accepts no text, and no answer to it is the right one.
+        return value in target if target else not value
+    return value == target
 
 
 def accepted_answers(predictions: CellPredictions, classes: Sequence[str]) -> dict[str, frozenset[str]] | None:
