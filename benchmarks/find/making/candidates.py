@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from benchmarks.find.grid_files import GridCandidate
 from benchmarks.find.making.grid_data import PREFIX, FrozenSplits, GridData
-from tlbench import Backbone, Catalog, Cell, Protocol
+from tlbench import Backbone, Cell, Protocol
+from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import PluginEntry, discover
 from tlbench.contracts.cell import Ref
 from tlbench.contracts.policies.policy import Role

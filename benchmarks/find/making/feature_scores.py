@@ -1,6 +1,6 @@
 """Scores of frozen features that are meant to predict how well a backbone can be adapted, without fitting it.
 
-Only policies that `find` is compared with read them. Features are (N, D), targets (N,) class indices; greater is better.
+Only policies that `find` is compared with read them. Features are (N, D), targets (N,) classes; greater is better.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from tlbench import Catalog, DataError, Example, Examples, SplitName, Task
+from tlbench import DataError, Example, Examples, SplitName, Task
+from tlbench.catalog.catalog import Catalog
 from tlbench.data.input_keys import input_key
 from tlbench.data.subsets import permutation
 
