@@ -31,14 +31,14 @@ def described(**changes):
         backbones=(GridBackbone("bert", "bert", 100, 0.5, {"knn": 0.7}, {"knn": 0.1}, (0,)),),
         candidates=(
             GridCandidate("majority", "baseline", ({},)),
-            GridCandidate("full-finetune", "adaptation", ({"lr": 1e-3}, {"lr": 1e-2}), "bert", 100),
+            GridCandidate("full-finetune", "adaptation", ({"lr": 1e-3}, {"lr": 1e-2}), "bert", "all weights", 100),
         ),
         encodings=(Encoding("bert, train, 3 stages", 1.5),),
         fits=(
             GridFit(0, 0, 0, (0.1, 0.1, 0.1), (0.0, 0.0, 0.0), constant=(True, True, True)),
-            GridFit(1, 0, 0, (1.0, 4.0, 8.0), (0.1, 0.2, 0.3), encodings=(0,), steps=100),
+            GridFit(1, 0, 0, (1.0, 4.0, 8.0), (0.1, 0.12, 0.1), encodings=(0,), steps=100),
             GridFit(1, 1, 0, (1.0, 4.0, 4.5), (0.1, 0.2, 0.2), answered=(True, True, False), status="diverged"),
-            GridFit(1, 0, 1, (1.0, 4.0, 8.0), (0.1, 0.2, 0.3), steps=100),
+            GridFit(1, 0, 1, (1.0, 4.0, 8.0), (0.1, 0.12, 0.1), steps=100),
         ),
     )
     return msgspec.structs.replace(task, **changes)

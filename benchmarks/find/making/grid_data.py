@@ -30,8 +30,10 @@ class GridData:
     """Most test rows."""
     redrawn: bool = False
     """Whether the data have no test split of their own, so that one is drawn here."""
-    size: int | None = None
+    size: int = 64
     """Side of the images in pixels, for backbones that read several sizes."""
+    tokens: int = 64
+    """Most tokens of a text, for backbones that have a limit."""
 
     def installed(self, catalog: Catalog) -> Task:
         """Returns the task that the rows are drawn from."""
@@ -42,13 +44,12 @@ TEXTS = (
     GridData("sst2", "sst2"),
     GridData("trec", "trec"),
     GridData("cola", "cola"),
-    GridData("sms-spam", "sms-spam", redrawn=True),
     GridData("banking77", "banking77", train=1000),
-    GridData("ag-news-8k", "ag-news-8k", train=500),
+    GridData("sms-spam", "sms-spam", redrawn=True, tokens=32),
 )
 IMAGES = (
-    GridData("cifar10-jpg", "imagefolder:{data}/cifar10_jpg", size=64),
-    GridData("digits", "digits", train=500, pool=400, redrawn=True, size=64),
+    GridData("cifar10-jpg", "imagefolder:{data}/cifar10_jpg"),
+    GridData("digits", "digits", train=500, pool=400, redrawn=True),
     GridData("hymenoptera", "hymenoptera", train=60, pool=40, size=96),
 )
 

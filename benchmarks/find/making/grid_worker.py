@@ -66,8 +66,9 @@ class GridWorker:
             except self._session.caught as error:
                 status, reason, trace = status_of(error)
             else:
-                at_rungs[-1] = Rung(fitted.answers.values, result.fit_seconds, result.validate_seconds)
-        spent = Rung(np.empty(0, int), result.fit_seconds, result.validate_seconds)
+                last = max(0.0, result.validate_seconds - capture.validate_seconds)
+                at_rungs[-1] = Rung(fitted.answers.values, result.fit_seconds, last)
+        spent = Rung(np.empty(0, int), result.fit_seconds, 0.0)
         rungs = _filled(at_rungs)
         wanted, test_targets = _targets(context.validation), _targets(context.test())
         right = [_right(rung.answers if rung else None, wanted) for rung in rungs]
@@ -76,7 +77,7 @@ class GridWorker:
             title=f"{cell.title} {' '.join(f'{name}={value}' for name, value in params.items())} seed {seed}",
             status=_status(status),
             seconds=_rising([(rung or spent).seconds for rung in rungs]),
-            validate_seconds=_rising([(rung or spent).validate_seconds for rung in rungs]),
+            validate_seconds=_three([(rung or spent).validate_seconds for rung in rungs]),
             setup_seconds=result.setup_seconds,
             encodings=_encodings(cell, context, usage),
             answered=_three([rung is not None for rung in rungs]),

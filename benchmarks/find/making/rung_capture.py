@@ -25,7 +25,9 @@ class Rung:
     answers: np.ndarray
     """The class of each row of the validation split."""
     seconds: float
+    """Processor seconds of training until then, without set-up, encoding and validation."""
     validate_seconds: float
+    """Processor seconds of these answers."""
 
 
 class RungCapture(Strategy):
@@ -42,19 +44,22 @@ class RungCapture(Strategy):
         self.uses_backbone = inner.uses_backbone  # type: ignore[misc]  # of an object here, since it is the inner one's
         self.rungs: dict[int, Rung] = {}
         """What was seen, by the part of the fit."""
+        self.validate_seconds = 0.0
+        """Processor seconds of all answers of the validation split before the fit ended."""
 
     def fit(self, job: Job) -> Predictor:
         """Returns the inner strategy's predictor."""
-        self.rungs = {}
         began = time.process_time()
         with job.activations.metering() as usage:
             watch = _Watch(lambda: time.process_time() - usage.encode_paid_seconds)
 
             def score(predictor: Predictor) -> float:
                 noting = _Noting(predictor)
+                before = watch.seconds["validate"]
                 with watch.aside("validate"):
                     value = job.score(noting)
-                watch.answers = noting.answers
+                self.validate_seconds = watch.seconds["validate"]
+                watch.answers, watch.last = noting.answers, self.validate_seconds - before
                 return value
 
             def once(key: str, make: Callable[[], Any]) -> Any:
@@ -74,7 +79,7 @@ class RungCapture(Strategy):
         seconds = watch.now() - began - sum(watch.seconds.values())
         for part in PARTS:
             if part is not None and part not in self.rungs and step_of_part(total, part) <= step < total:
-                self.rungs[part] = Rung(watch.answers.values, seconds, watch.seconds["validate"])
+                self.rungs[part] = Rung(watch.answers.values, seconds, watch.last)
 
 
 class _Watch:
@@ -84,6 +89,9 @@ class _Watch:
         self.now = now
         self.seconds = {"validate": 0.0, "setup": 0.0}
         self.answers: Predictions | None = None
+        """The last answers of the validation split."""
+        self.last = 0.0
+        """The seconds of these answers."""
 
     @contextmanager
     def aside(self, name: str) -> Iterator[None]:
