@@ -194,6 +194,18 @@ def test_it_reports_only_to_a_pruner_and_gives_the_same_weights() -> None:
     assert torch.equal(_weights(quiet), _weights(watched))
 
 
+def test_a_fit_reports_after_the_parts_that_its_job_names_and_gives_the_same_weights() -> None:
+    reported: list[int] = []
+
+    def note(step: int, score: float, loss: float, total: int) -> None:
+        reported.append(step)
+
+    quiet = _fit(_job())
+    watched = _fit(dataclasses.replace(_job(), report=note, report_parts=(8, 2, 1)))
+    assert reported == [2, 6]
+    assert torch.equal(_weights(quiet), _weights(watched))
+
+
 def test_a_pruned_fit_ends() -> None:
     def prune(step: int, score: float, loss: float, total: int) -> None:
         raise Pruned(f"at {step}")

@@ -115,6 +115,7 @@ def train(
     reports = _report_steps(total, job.protocol.pruner)
     finite = torch.ones((), dtype=torch.bool, device=device)
     losses = EndLosses(total, device)
+    reports |= {step_of_part(total, part) for part in job.report_parts} - {total}
     # `fork_rng` restores the caller's random state, so that a fit does not change the random numbers after it.
     with sparse_embeddings, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(job.seed)

@@ -94,6 +94,9 @@ class Job:
     """In a final fit without a validation split: the `notes` of the winner's fit in the search (with folds, their means
     over the folds). A strategy that chooses something on the validation split, such as the best epoch, notes it in the
     search and reads it here."""
+    report_parts: tuple[int, ...] = ()
+    """Parts of the fit after which `tlbench.training.train` reports a score whatever the pruner, as 8 for an eighth of
+    the steps."""
 
     @property
     def validation(self) -> Data:
