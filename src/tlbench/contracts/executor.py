@@ -119,6 +119,9 @@ class FitOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Name of the worker that has the winner's predictor in memory; a hint, since that worker may have ended."""
     seconds: float | None = None
     """Time limit of the order in seconds; None for no limit."""
+    keep_answers: bool = False
+    """Whether a fit of a search writes its predictions of the validation split to `folder`, and is saved there if it
+    is better than `keep_above`, although saving it may take a tenth of its time."""
 
 
 class OrderResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

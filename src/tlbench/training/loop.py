@@ -112,7 +112,7 @@ def train(
     check_groups = GroupCheck(model, lambda: stepper.weights)
     check_groups()
     check_every = CHECK_EVERY.get(device.type, 1)
-    reports = _report_steps(total, job.protocol.pruner)
+    reports = _report_steps(total, job.protocol.pruner, job.stop_part)
     finite = torch.ones((), dtype=torch.bool, device=device)
     losses = EndLosses(total, device)
     # `fork_rng` restores the caller's random state, so that a fit does not change the random numbers after it.
@@ -171,9 +171,9 @@ def step_count(rows: int, batch_size: int, max_steps: int | None, epochs: float 
     return max(1, round((epochs or DEFAULT_EPOCHS) * math.ceil(rows / batch_size)))
 
 
-def _report_steps(total: int, pruner: str) -> set[int]:
+def _report_steps(total: int, pruner: str, stop_part: int | None) -> set[int]:
     if pruner == "none":
-        return set()
+        return set() if stop_part is None else {step_of_part(total, stop_part)} - {total}
     if pruner in RUNG_PRUNERS:
         return {step_of_part(total, part) for part in RUNG_PARTS} - {total}
     # With fewer steps than parts, some parts end at step 0 or at the last step.

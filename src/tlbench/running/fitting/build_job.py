@@ -162,6 +162,7 @@ def build_job(
         once=once,
         backbone=backbone,
         other=other,
+        stop_part=fit.stop_part,
         searched=fit.searched,
     )
 

@@ -122,6 +122,8 @@ class Worker:
         else:
             results = [one.result for one in fitted]
             self._keep(order, context, fitted)
+            if order.keep_answers:
+                _write_answers(order, context, fitted)
         if self.isolated and any(one.status == "failed" for one in results) and is_lost(context.session.device):
             # After some errors a GPU is unusable for the rest of the process. Without an answer the order is given to
             # another worker; `_exit`, because an orderly exit would wait for the device.
@@ -215,8 +217,16 @@ def _predict_test(fitted: Fitted, order: FitOrder, context: CellContext) -> FitR
     )
 
 
+def _write_answers(order: FitOrder, context: CellContext, fitted: Sequence[Fitted]) -> None:
+    """Writes the predictions of the validation split that fits of a search made; a fit without any has no file."""
+    for one in fitted:
+        if one.answers is not None and one.result.validation is not None:
+            scored = _scored_validation(one.answers, context)
+            validation_predictions.write(Path(order.folder), one.result.seed, context.validation, scored)
+
+
 def _scored_validation(predictions: Predictions, context: CellContext) -> Scored:
-    """Returns a final fit's predictions of the validation split with its targets."""
+    """Returns a fit's predictions of the validation split with its targets."""
     info, targets = context.info, [example.target for example in context.validation]
     return scored_of(info.output, targets, predictions, info.positive)
 
