@@ -55,6 +55,7 @@ from tlbench.contracts.outputs import (
     Text,
     TokenClasses,
 )
+from tlbench.contracts.policies.policy import Candidate, Outcome, Policy, Proposal, Situation
 from tlbench.contracts.record import FitResult, Record
 from tlbench.contracts.renderer import Renderer
 from tlbench.contracts.resources import Resources, Trainable
@@ -70,6 +71,7 @@ __all__ = [
     "METRICS",
     "Answer",
     "Backbone",
+    "Candidate",
     "Capacity",
     "Card",
     "Cell",
@@ -98,16 +100,20 @@ __all__ = [
     "OtherOutput",
     "OtherTask",
     "OutOfTime",
+    "Outcome",
     "Output",
     "PluginError",
+    "Policy",
     "Predictions",
     "Predictor",
+    "Proposal",
     "Protocol",
     "Pruned",
     "Record",
     "Renderer",
     "Resources",
     "Scalar",
+    "Situation",
     "Space",
     "SpaceContext",
     "Span",

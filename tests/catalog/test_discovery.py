@@ -6,7 +6,7 @@ import types
 
 import pytest
 
-from tlbench import Backbone, Classes, Metric, Renderer, Task, UsageError, hookimpl
+from tlbench import Backbone, Classes, Metric, Policy, Renderer, Task, UsageError, hookimpl
 from tlbench.catalog import hookspecs
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import Plugin
@@ -126,6 +126,20 @@ def test_a_renderer_that_has_the_name_of_one_of_tlbench_s_own_is_named_and_left_
     assert catalog.renderer("mine").distribution == "a-mine"
     (broken,) = [b for b in catalog.broken if b.plugin.startswith("a-mine")]
     assert broken.reason == f"the renderer '{name}' (Made) has the name of one of tlbench's own: give it another"
+
+
+def test_policies_are_found_by_name_and_keep_the_names_of_tlbench_s_own():
+    mine, race = (type("Made", (Policy,), {"name": name})() for name in ("size-order", "race"))
+    catalog = Catalog.discover([plugin("mine", tlbench_policies=lambda: [mine, race, object()])])
+    assert catalog.policy("size-order").item is mine
+    assert catalog.policy("race").distribution == "tlbench"
+    assert {"race", "halving", "random", "size-order"} <= {entry.name for entry in catalog.entries("policy")}
+    assert [b.reason for b in catalog.broken if b.plugin.startswith("mine")] == [
+        "the policy 'race' (Made) has the name of one of tlbench's own: give it another",
+        "tlbench_policies returned a object None, not a Policy with a name",
+    ]
+    with pytest.raises(UnknownName, match="unknown policy 'rase'; did you mean race"):
+        catalog.policy("rase")
 
 
 def test_neither_metrics_nor_executors_take_names_of_tlbench_s_own():

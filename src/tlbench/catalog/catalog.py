@@ -22,6 +22,7 @@ from tlbench.contracts.cell import Cell, Ref
 from tlbench.contracts.errors import AmbiguousName, TlbenchError, UnknownName, UsageError
 from tlbench.contracts.executor import ExecutorPlugin
 from tlbench.contracts.metric import Metric
+from tlbench.contracts.policies.policy import Policy
 from tlbench.contracts.record import Record
 from tlbench.contracts.renderer import Renderer
 from tlbench.contracts.strategy import Strategy
@@ -30,7 +31,7 @@ from tlbench.metrics import METRICS
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
-_PLURALS = {"strategy": "strategies"}
+_PLURALS = {"strategy": "strategies", "policy": "policies"}
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,11 @@ class Catalog:
     def executor(self, name: str) -> Found[ExecutorPlugin]:
         """Returns the executor of this name; raises as `backbone` does."""
         return cast(Found[ExecutorPlugin], self._find("executor", name, ExecutorPlugin))
+
+    def policy(self, name: str) -> Found[Policy]:
+        """Returns the policy of this name, which takes no parameters; raises as `backbone` does."""
+        entry = self._registered("policy", name)
+        return Found(cast(Policy, entry.item), Ref(entry.name), entry.distribution, entry.version)
 
     @cached_property
     def metrics(self) -> Mapping[str, Metric]:

@@ -26,6 +26,7 @@ from tlbench.catalog.objects import fault_of
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.executor import ExecutorPlugin
 from tlbench.contracts.metric import Metric
+from tlbench.contracts.policies.policy import Policy
 from tlbench.contracts.renderer import Renderer
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
@@ -44,12 +45,13 @@ KINDS: dict[str, tuple[str, type]] = {
     "metric": ("tlbench_metrics", Metric),
     "renderer": ("tlbench_renderers", Renderer),
     "executor": ("tlbench_executors", ExecutorPlugin),
+    "policy": ("tlbench_policies", Policy),
     "suite": ("tlbench_suites", Path),
 }
 
 OWN = "tlbench"
 """Name of the distribution that tlbench's own objects belong to."""
-_OF_TLBENCH = {"metric", "renderer", "executor"}
+_OF_TLBENCH = {"metric", "renderer", "executor", "policy"}
 """The kinds of which tlbench has objects of its own. No plugin may use the names of these objects, because installing a
 plugin must neither change what a name means nor make the name ambiguous."""
 

@@ -24,7 +24,7 @@ Guarantees:
   of the same names. So it must be fast, and must not import torch or read weights.
 - An object of a name that another distribution also uses is available as `distribution/name`.
 
-tlbench's own executors and renderers are registered by these hooks too.
+tlbench's own executors, renderers and policies are registered by these hooks too.
 """
 
 from __future__ import annotations
@@ -99,7 +99,10 @@ def tlbench_renderers() -> Iterable[Renderer]:
 
 @hookspec
 def tlbench_policies() -> Iterable[Policy]:
-    """Called when the catalog is built. Returns policy objects; `name` is the value for `tlbench find --policy`."""
+    """Called when the catalog is built. Returns policy objects; `name` is the value for `tlbench find --policy`.
+
+    `benchmarks/find` replays the policies of all plugins on stored fits.
+    """
     raise NotImplementedError
 
 

@@ -13,7 +13,18 @@ from tlbench.cli.shell.completion import complete_kind_of_output, complete_shown
 
 def list_(
     kind: Annotated[
-        Literal["all", "backbones", "tasks", "strategies", "metrics", "suites", "renderers", "executors", "plugins"],
+        Literal[
+            "all",
+            "backbones",
+            "tasks",
+            "strategies",
+            "metrics",
+            "suites",
+            "renderers",
+            "executors",
+            "policies",
+            "plugins",
+        ],
         typer.Argument(help="Kind of object to list."),
     ] = "all",
     modality: Annotated[

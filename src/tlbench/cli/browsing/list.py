@@ -22,7 +22,7 @@ from tlbench.results.render.escaping import printable
 
 PLURALS = {
     "backbones": "backbone", "tasks": "task", "strategies": "strategy", "metrics": "metric", "suites": "suite",
-    "renderers": "renderer", "executors": "executor",
+    "renderers": "renderer", "executors": "executor", "policies": "policy",
 }  # fmt: skip
 _ABOUT = ListColumn("about", is_shortened=True)
 _FROM = ListColumn("from", drop=9)

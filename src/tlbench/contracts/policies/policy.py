@@ -19,13 +19,16 @@ split, so the same policy runs live and on stored results (`benchmarks/find`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from functools import cached_property
+from typing import ClassVar, Literal, TypeAlias
 
 from tlbench.contracts.space import Space, Value
 
 Role = Literal["baseline", "probe", "adaptation"]
+ProposalKey: TypeAlias = tuple[int, tuple[tuple[str, Value], ...], int | None]
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,10 @@ class Candidate:
     """Empty for a baseline."""
     role: Role = "adaptation"
     """`probe` for a head solved in closed form on frozen features, `baseline` for a strategy without a backbone."""
+    family: str = ""
+    """`Strategy.family`; of a family, the first strategy of a backbone is tried before the others. Empty if unknown."""
     parameters: int = 0
-    """Number of parameters of the backbone."""
+    """Number of parameters of the backbone; 0 if unknown."""
     space: Space = field(default_factory=dict)
     defaults: Mapping[str, Value] = field(default_factory=dict)
     """The params of the first fit, with a value for each hyperparameter of the space that exists under them."""
@@ -58,8 +63,8 @@ class Proposal:
     reason: str = field(default="", compare=False)
     """Why this fit comes next, in a few words for the live view."""
 
-    @property
-    def key(self) -> tuple[int, tuple[tuple[str, Value], ...], int | None]:
+    @cached_property
+    def key(self) -> ProposalKey:
         """A hashable form, equal for equal fits."""
         return self.candidate, tuple(sorted(self.params.items())), self.part
 
@@ -89,22 +94,27 @@ class Situation:
     seconds: float
     """The budget of the search, without the time that is reserved for the final fits."""
     seconds_left: float
-    """What is left of it, after the expected rest of the running fits."""
+    """What is left of it, after the expected rest of the running fits; of all workers together."""
     cost: Callable[[Proposal], float]
     """Returns the seconds that a fit is expected to take, corrected by the fits so far."""
     validation_rows: int
     workers: int = 1
     seed: int = 0
     """Seed of all random choices of a policy, which must depend on nothing else."""
+    longest_seconds: float = math.inf
+    """Time until the deadline, which the next fit cannot exceed; with one worker, the same as `seconds_left`."""
+
+    @cached_property
+    def _known(self) -> frozenset[ProposalKey]:
+        return frozenset(one.key for one in (*(outcome.proposal for outcome in self.outcomes), *self.running))
 
     def is_new(self, proposal: Proposal) -> bool:
         """Returns whether this fit is neither finished nor running."""
-        key = proposal.key
-        return all(one.proposal.key != key for one in self.outcomes) and all(one.key != key for one in self.running)
+        return proposal.key not in self._known
 
     def fits(self, proposal: Proposal) -> bool:
         """Returns whether the fit is expected to end within the budget."""
-        return self.cost(proposal) <= self.seconds_left
+        return self.cost(proposal) <= min(self.seconds_left, self.longest_seconds)
 
     @property
     def best(self) -> Outcome | None:

@@ -14,6 +14,7 @@ from tlbench.testing.conformance.backbone import BackboneConformance
 from tlbench.testing.conformance.executor import ExecutorConformance
 from tlbench.testing.conformance.metric import MetricConformance
 from tlbench.testing.conformance.output import OutputConformance
+from tlbench.testing.conformance.policies.policy_conformance import PolicyConformance
 from tlbench.testing.conformance.renderer import RendererConformance
 from tlbench.testing.conformance.strategy import StrategyConformance
 from tlbench.testing.conformance.task import TaskConformance
@@ -23,6 +24,7 @@ __all__ = [
     "ExecutorConformance",
     "MetricConformance",
     "OutputConformance",
+    "PolicyConformance",
     "RendererConformance",
     "StrategyConformance",
     "TaskConformance",

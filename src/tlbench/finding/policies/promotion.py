@@ -1,0 +1,94 @@
+"""Fits of a schedule of rungs: an eighth, a half and all of the steps, each for the best of the rung before by rank."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tlbench.contracts.policies.policy import Proposal, ProposalKey, Situation
+
+PARTS: tuple[int | None, ...] = (8, 2, None)
+"""`Proposal.part` of each rung."""
+LITTLE = 0.8
+"""Share of a whole fit's cost above which a stopped fit saves too little to be worth a second fit."""
+
+
+@dataclass(frozen=True)
+class Rungs:
+    """A schedule of rungs for some settings, in the order in which they enter.
+
+    A promoted fit starts anew and costs its whole time.
+    """
+
+    settings: Sequence[Proposal]
+    """The whole fits."""
+    share: float = 0.5
+    """The share of a rung that is promoted, at least one fit."""
+    parts: Sequence[int | None] = PARTS
+
+    def at(self, situation: Situation, whole: Proposal, part: int | None) -> Proposal:
+        """Returns the fit of a setting that serves a rung: of a part of its steps, or whole.
+
+        It is whole where the whole fit is known already, and where stopping saves little, as in fits without steps.
+        """
+        if part is None or not situation.is_new(whole):
+            return whole
+        stopped = Proposal(whole.candidate, whole.params, part, f"rung at 1/{part} of the steps")
+        if not situation.is_new(stopped) or situation.cost(stopped) <= LITTLE * situation.cost(whole):
+            return stopped
+        return whole
+
+    def sizes(self, entered: int) -> list[int]:
+        """Returns how many fits each rung has if so many settings enter the first."""
+        sizes = [entered]
+        for _ in self.parts[1:]:
+            sizes.append(max(1, math.ceil(sizes[-1] * self.share)) if entered else 0)
+        return sizes
+
+    def entrants(self, situation: Situation, seconds: float) -> int:
+        """Returns how many settings can enter so that all rungs fit into the time, promoted ones at mean cost.
+
+        Settings that have a stopped fit have entered already.
+        """
+        totals, most = [0.0 for _ in self.parts], 0
+        for number, whole in enumerate(self.settings, 1):
+            if any(not situation.is_new(Proposal(whole.candidate, whole.params, part)) for part in self.parts if part):
+                most = number
+            for rung, part in enumerate(self.parts):
+                totals[rung] += situation.cost(self.at(situation, whole, part))
+            sizes = self.sizes(number)
+            if sum(total * size / number for total, size in zip(totals, sizes, strict=True)) <= seconds:
+                most = number
+            elif totals[0] > seconds:
+                break
+        return most
+
+    def next(self, situation: Situation, entered: int) -> tuple[Proposal | None, bool]:
+        """Returns the next fit, and whether the schedule waits for running fits before it has another one.
+
+        Args:
+            situation: The state of the search.
+            entered: How many of the settings enter.
+        """
+        scores = scores_of(situation)
+        members = list(self.settings[:entered])
+        for size, part in zip(self.sizes(len(members)), self.parts, strict=True):
+            fits = [self.at(situation, one, part) for one in members[:size]]
+            for one in fits:
+                if situation.is_new(one) and situation.fits(one):
+                    return one, False
+            if any(not situation.is_new(one) and one.key not in scores for one in fits):
+                return None, True
+            # Fits that were not held by the budget have no score, and end here.
+            done = [(scores[fit.key], one) for one, fit in zip(members, fits, strict=False) if fit.key in scores]
+            ranked = sorted(done, key=lambda pair: -pair[0])
+            members = [one for score, one in ranked if score > -math.inf]
+        return None, False
+
+
+def scores_of(situation: Situation) -> Mapping[ProposalKey, float]:
+    """Returns the score of each finished fit, minus infinity for a failed one."""
+    return {
+        outcome.proposal.key: -math.inf if outcome.score is None else outcome.score for outcome in situation.outcomes
+    }

@@ -1,0 +1,1 @@
+"""Conformance checks for policies, and the simulated fits that they search."""
