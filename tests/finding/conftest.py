@@ -10,8 +10,8 @@ from tlbench.contracts.policies.policy import Policy, Proposal
 from tlbench.finding.find import Asked, find
 from tlbench.finding.find_folder import FindFolder
 from tlbench.finding.request import FindRequest
+from tlbench.results.records.store import Store
 from tlbench.running.run import Settings
-
 
 TOYS = {"backbones": ("toy",), "strategies": ("toy-fit", "toy-tune")}
 
@@ -91,6 +91,7 @@ class Finds:
         return find(self.asked(**what), watcher or Recorder(), afresh)
 
     def folder(self, **what):
+        Store.create(self.out)
         return FindFolder(self.out / "find" / self.asked(**what).request.id)
 
 

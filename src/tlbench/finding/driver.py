@@ -26,8 +26,9 @@ from tlbench.running.cells.cell_folder import CellFolder
 ATTEMPTS = 2
 """How often a fit is tried whose worker was lost."""
 WAIT_SECONDS = 0.5
-FIRST_ANSWER_SECONDS = 1.0
-"""Until one fit has a score, this is all that is left for the rest: an answer late is better than none."""
+LATE_SECONDS, LATE_SHARE = 3.0, 0.02
+"""How long after the deadline, in seconds or as a share of the budget, a first score is waited for: a late answer is
+better than none."""
 TIMEOUT = "timeout"
 OnFit = Callable[[StoredFit, Entry], None]
 
@@ -114,7 +115,7 @@ class Driver:
         best = _best(outcomes)
         total = self.setup.seconds
         if best is None:
-            return total - min(FIRST_ANSWER_SECONDS, total / 10)
+            return total + max(LATE_SECONDS, LATE_SHARE * total)
         left = total - self.clock.elapsed
         return total - reserved_seconds(self.costs, outcomes, best, total, left, self._workers)
 
@@ -224,9 +225,13 @@ class Driver:
         )
         self._submitting = one = RunningFit(number, proposed, self.clock.elapsed, attempt)
         try:
-            self._running[self._executor.submit(order)] = one
+            handle = self._executor.submit(order)
         finally:
             self._submitting = None
+        # An isolated executor may start its first worker within `submit`, which takes seconds that are not the fit's.
+        if self._executor.capacity().isolated:
+            one.began = self.clock.elapsed
+        self._running[handle] = one
 
     def _collect(self, handle: Handle) -> None:
         one = self._running.pop(handle, None)

@@ -85,7 +85,7 @@ def build_answer(search: Search) -> Answer:
             search.fits, search.candidates.entries, search.costs, max(0.0, search.search_ends - searched), ended
         ),
         tuple(Untried(one.title, one.reason) for one in search.candidates.excluded),
-        tuple(_notes(search, winner, searched, ended)),
+        tuple(_notes(search, winner, list(settings.values()), searched, ended)),
         search.costs.share_close,
     )
 
@@ -200,7 +200,7 @@ def _baseline(search: Search, settings: Mapping[int, Setting]) -> Setting | None
     return max(mine, key=lambda one: sign * one.validation, default=None)
 
 
-def _notes(search: Search, winner: Setting | None, searched: float, ended: str) -> list[str]:
+def _notes(search: Search, winner: Setting | None, found: Sequence[Setting], searched: float, ended: str) -> list[str]:
     notes = []
     rows = search.costs.shape.validation_rows
     if rows < FEW_ROWS:
@@ -209,10 +209,12 @@ def _notes(search: Search, winner: Setting | None, searched: float, ended: str) 
             " run with --folds 5 does"
         )
     if winner is not None and not winner.backbone:
-        notes.append("no backbone did better than this baseline within the time")
+        tried = any(one.backbone for one in found)
+        did = "no backbone did better than this baseline" if tried else "no backbone was fitted to its end"
+        notes.append(f"{did} within the time")
     if winner is not None and winner.is_constant:
         notes.append("every fit gives the same answer to all examples: nothing was learnt within the time")
     budget = search.request.seconds
-    if searched + max(0.0, search.seconds - searched) < USED * budget and ended:
+    if search.seconds < USED * budget and ended:
         notes.append(f"{search.seconds:.0f} of {budget:.0f} s were used: {ended}")
     return notes

@@ -13,6 +13,7 @@ from tlbench.finding.costs.work import Speed, fit_seconds
 
 CLOSE = 0.25
 """An estimate within this share of the measured time counts as close."""
+SEPARATOR = " | "
 _MOST = math.log(20.0)
 """No correction is by more than a factor of 20: a fit that waited for a download, say, tells nothing of the next."""
 
@@ -82,12 +83,14 @@ class Costs:
             return math.log(before) + (_mean(today) if today else 0.0)
         if here is not None:
             return here
-        return math.log(_median(list(self.known.values()))) if self.known else 0.0
+        # Earlier searches say how fast the machine is; what baselines take says nothing of backbones, and vice versa.
+        kin = [math.log(one) for name, one in self.known.items() if (SEPARATOR in name) == (entry.backbone is not None)]
+        return _median(kin) if kin else 0.0
 
 
 def key(entry: Entry) -> str:
     """Returns the text by which a candidate's correction is kept for later searches."""
-    return entry.title
+    return SEPARATOR.join(name for name in (entry.candidate.backbone, entry.candidate.strategy) if name)
 
 
 def _is_kin(one: Entry, other: Entry) -> bool:

@@ -20,6 +20,8 @@ START_SECONDS = 1.0
 """Starting a worker, loading weights and reading the data."""
 ROW_SECONDS = 3e-4
 """Reading, tokenising and scoring an example."""
+BASELINE_ROW_SECONDS = 5e-4
+"""Fitting a baseline such as a linear model of n-grams, an example."""
 STEP_SECONDS = 2e-3
 """What a step takes for each stage, however few its rows are."""
 POSITIONS = 120
@@ -67,7 +69,7 @@ def fit_seconds(entry: Entry, shape: DataShape, speed: Speed, steps: int | None,
     rows = shape.train_rows + shape.validation_rows
     read = START_SECONDS + ROW_SECONDS * rows
     if entry.backbone is None:
-        return read
+        return read + BASELINE_ROW_SECONDS * rows
     one = forward_seconds(entry.card, shape, speed)
     if entry.candidate.role != "adaptation":
         return read + rows * (one + ROW_SECONDS)
