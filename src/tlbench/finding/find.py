@@ -19,7 +19,7 @@ from tlbench.finding.answering.answer import Answer
 from tlbench.finding.answering.build_answer import Search, build_answer
 from tlbench.finding.candidates.all_candidates import Candidates, Entry, all_candidates
 from tlbench.finding.clock import Clock
-from tlbench.finding.costs.budgeted_protocol import budgeted_protocol
+from tlbench.finding.costs.budgeted_protocol import asked_protocol, budgeted_protocol
 from tlbench.finding.costs.corrected import Costs
 from tlbench.finding.costs.cost_history import known_factors, save_factors
 from tlbench.finding.costs.data_shape import DataShape, data_shape
@@ -82,9 +82,7 @@ def find(asked: Asked, watcher: Watcher, afresh: bool = False) -> Answer:
     until, policy = asked.until, asked.catalog.policy(asked.request.policy).item
     if missing := asked.task.item.missing():
         raise UsageError(missing)
-    protocol = Protocol(
-        max_steps=asked.request.max_steps, train_limit=asked.request.train_limit, precision=asked.request.precision
-    )
+    protocol = asked_protocol(asked.request)
     # All mistakes in the request are found before the folder is created.
     first = all_candidates(asked.request, asked.task, protocol, asked.catalog, asked.settings.room)
     try:
@@ -106,13 +104,13 @@ def find(asked: Asked, watcher: Watcher, afresh: bool = False) -> Answer:
         plan = Plan("find", tuple(entry.cell for entry in first.entries), (), ())
         with started_executor(plan, store, asked.catalog, asked.settings) as executor, clock.beating():
             worker = _Finder(asked, store, folder, clock, executor, shape, watcher)
-            candidates, costs, fixed = worker.prepare(first, protocol)
-            rows = shape.validation_rows
+            candidates, costs = worker.prepare(first, protocol)
+            rows = costs.shape.validation_rows
             metric = asked.catalog.metric(asked.task.item.metrics[0])
             setup = SearchSetup(
                 candidates.entries, policy, metric, asked.request.seconds, rows, asked.request.seed, until
             )
-            answer = worker.work(setup, candidates, costs, fixed)
+            answer = worker.work(setup, candidates, costs)
         folder.save_answer(msgspec.json.encode(answer))
         save_factors(worker.place, costs.factors())
         return answer
@@ -138,8 +136,8 @@ class _Finder:
         capacity = self.executor.capacity()
         return f"{capacity.device}:{capacity.cores}"
 
-    def prepare(self, first: Candidates, protocol: Protocol) -> tuple[Candidates, Costs, Protocol]:
-        """Returns the candidates under the protocol that suits the budget, their costs, and this protocol.
+    def prepare(self, first: Candidates, protocol: Protocol) -> tuple[Candidates, Costs]:
+        """Returns the candidates under the protocol that suits the budget, and their costs.
 
         Raises:
             UsageError: The candidates are not those with which the search began.
@@ -152,7 +150,9 @@ class _Finder:
             fixed = stored.protocol
         else:
             fixed = budgeted_protocol(
-                self.asked.request, Costs(first.entries, self.shape, speed, protocol.max_steps, known)
+                self.asked.request,
+                Costs(first.entries, self.shape, speed, protocol.max_steps, known),
+                max(1, capacity.workers),
             )
         candidates = first
         if fixed != protocol:
@@ -166,9 +166,10 @@ class _Finder:
                 f"{self.folder.root}: this search began with other backbones or strategies than are installed now:"
                 " start over with --fresh"
             )
-        return candidates, Costs(candidates.entries, self.shape, speed, fixed.max_steps, known), fixed
+        shape = self.shape if fixed == protocol else data_shape(self.asked.task.item, fixed)
+        return candidates, Costs(candidates.entries, shape, speed, fixed.max_steps, known)
 
-    def work(self, setup: SearchSetup, candidates: Candidates, costs: Costs, protocol: Protocol) -> Answer:
+    def work(self, setup: SearchSetup, candidates: Candidates, costs: Costs) -> Answer:
         """Searches, runs the finalists and returns the answer."""
         entries, metric = setup.entries, setup.metric
         defaults = order_defaults(self.executor.capacity())
@@ -200,7 +201,7 @@ class _Finder:
                 costs,
                 self.clock.elapsed,
                 driver.search_ends,
-                protocol.max_steps,
+                costs.steps,
                 self.store,
                 driver.ended_because,
             )

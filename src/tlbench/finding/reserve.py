@@ -17,8 +17,8 @@ MOST = 0.45
 LEAST_SECONDS = 3.0
 
 
-def final_seconds(proposal: Proposal, costs: Costs, workers: int, seeds: int = MORE_SEEDS) -> float:
-    """Returns the seconds that scoring a winner and fitting it at more seeds are expected to take."""
+def final_seconds(proposal: Proposal, costs: Costs, workers: int, seeds: int) -> float:
+    """Returns the seconds that scoring a winner and fitting it at so many seeds are expected to take."""
     rounds = -(-seeds // max(1, workers))
     whole = Proposal(proposal.candidate, proposal.params)
     # The test split is read once for each seed, and scored at the end by a worker.
@@ -42,11 +42,16 @@ def reserved_seconds(
         workers: Number of workers.
     """
     fitted = {one.proposal.candidate for one in outcomes if one.proposal.part is None}
-    likely = [final_seconds(best.proposal, costs, workers)] if best is not None else []
+    likely = [final_seconds(best.proposal, costs, workers, _more_seeds(best.proposal, costs))] if best else []
     for entry in costs.entries:
         one = Proposal(entry.candidate.number, entry.candidate.defaults)
-        finals = final_seconds(one, costs, workers)
+        finals = final_seconds(one, costs, workers, _more_seeds(one, costs))
         if entry.candidate.number not in fitted and costs(one) + SAFETY * finals <= left:
             likely.append(finals)
     wanted = SAFETY * max(likely, default=0.0)
     return max(min(wanted, MOST * total), min(LEAST_SECONDS, MOST * total))
+
+
+def _more_seeds(proposal: Proposal, costs: Costs) -> int:
+    # Other seeds of a baseline say little, so no time is taken from the search for them.
+    return 0 if costs.entries[proposal.candidate].candidate.role == "baseline" else MORE_SEEDS

@@ -14,7 +14,8 @@ from tlbench.finding.answering.answer import Answer, Setting
 from tlbench.finding.answering.deciding_labels import DecidingLabels
 from tlbench.results.render.escaping import printable
 
-_MOST_UNTRIED = 8
+_MOST_UNTRIED = 4
+"""Number of candidates that are named for each reason."""
 
 
 def print_answer(answer: Answer, out: Path) -> None:
@@ -147,10 +148,15 @@ def _spent_fact(answer: Answer) -> str:
 
 
 def _untried_fact(answer: Answer) -> str:
-    shown = [f"{one.candidate}: {one.reason}" for one in answer.untried[:_MOST_UNTRIED]]
-    if len(answer.untried) > _MOST_UNTRIED:
-        shown.append(f"and {len(answer.untried) - _MOST_UNTRIED} more")
-    return "; ".join(shown)
+    by_reason: dict[str, list[str]] = {}
+    for one in answer.untried:
+        # What follows a colon differs from one candidate to the next, such as the seconds that it would take.
+        by_reason.setdefault(one.reason.partition(":")[0], []).append(one.candidate)
+    texts = []
+    for reason, names in by_reason.items():
+        more = f" and {len(names) - _MOST_UNTRIED} more" if len(names) > _MOST_UNTRIED else ""
+        texts.append(f"{reason}: {', '.join(names[:_MOST_UNTRIED])}{more}")
+    return "; ".join(texts)
 
 
 def _either_score(answer: Answer, setting: Setting) -> str:

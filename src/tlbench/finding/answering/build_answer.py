@@ -214,6 +214,9 @@ def _notes(search: Search, winner: Setting | None, found: Sequence[Setting], sea
         notes.append(f"{did} within the time")
     if winner is not None and winner.is_constant:
         notes.append("every fit gives the same answer to all examples: nothing was learnt within the time")
+    seen, rows = search.costs.shape.train_rows, search.costs.shape.all_rows
+    if seen < rows and search.request.train_limit is None:
+        notes.append(f"fits saw {seen:,} of {rows:,} training rows, since more would not fit into the time")
     budget = search.request.seconds
     if search.seconds < USED * budget and ended:
         notes.append(f"{search.seconds:.0f} of {budget:.0f} s were used: {ended}")

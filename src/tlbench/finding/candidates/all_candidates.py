@@ -24,6 +24,9 @@ from tlbench.planning.plan import plan
 from tlbench.planning.suite import Patch, Suite, SuiteBlock
 from tlbench.running.cells.hyperparameters import settings_of
 
+_SET = ("max_steps", "train_limit", "train_fraction", "precision")
+"""The fields of the protocol that a search may set."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -90,10 +93,8 @@ def _entries(
 ) -> tuple[list[Entry], list[Excluded]]:
     name = task.ref.name
     block = SuiteBlock(tasks=(name,), strategies=strategies, backbones=chosen.names)
-    changed = {
-        field: getattr(protocol, field) for field in ("max_steps", "train_limit", "precision")
-        if getattr(protocol, field) != getattr(Protocol(), field)
-    }  # fmt: skip
+    plain = Protocol()
+    changed = {name: value for name in _SET if (value := getattr(protocol, name)) != getattr(plain, name)}
     suite = Suite((block, *baseline_blocks(catalog, [name])), name="find", protocol=Patch(**changed))
     planned = plan(suite, catalog, room=room)
     excluded = [Excluded(_title(skip.title), skip.reason) for skip in planned.skips]

@@ -21,6 +21,8 @@ class DataShape:
     validation_rows: int
     tokens: float | None
     """Mean number of tokens of an input, estimated from its words; None if inputs are no texts."""
+    all_rows: int = 0
+    """Number of all training rows, of which fits see `train_rows`."""
 
 
 def data_shape(task: Task, protocol: Protocol) -> DataShape:
@@ -32,7 +34,7 @@ def data_shape(task: Task, protocol: Protocol) -> DataShape:
     """
     splits = Splits(task)
     train, validation = splits.subset(0, protocol.amount), splits.validation_of(protocol.amount)
-    return DataShape(len(train), len(validation), _tokens(train))
+    return DataShape(len(train), len(validation), _tokens(train), len(splits.train))
 
 
 def _tokens(examples: Examples) -> float | None:

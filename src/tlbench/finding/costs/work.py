@@ -13,7 +13,7 @@ from tlbench.contracts.resources import stage_count
 from tlbench.finding.candidates.all_candidates import Entry
 from tlbench.finding.costs.data_shape import DataShape
 
-RATE = 25e9
+RATE = 35e9
 """Multiplications and additions a second on one core in fp32."""
 GPU_RATE = 5e12
 START_SECONDS = 1.0
