@@ -4,7 +4,7 @@ import pytest
 
 from tests.finding.conftest import Recorder
 from tlbench.contracts.errors import StoreError, UsageError
-from tlbench.finding.answering.answer import Answer
+from tlbench.finding.answering.answer import FindAnswer
 from tlbench.results.records.store import Store
 
 
@@ -46,7 +46,7 @@ def test_a_search_answers_with_a_winner_that_is_tested_after_it_is_frozen(finds)
     again = Recorder()
     assert finds(again) == answer
     assert not again.fits
-    assert finds.folder().answer(Answer) == answer
+    assert finds.folder().answer(FindAnswer) == answer
 
 
 def test_a_search_that_is_killed_again_and_again_ends_with_the_same_answer(finds, tmp_path):

@@ -194,6 +194,20 @@ def test_it_reports_only_to_a_pruner_and_gives_the_same_weights() -> None:
     assert torch.equal(_weights(quiet), _weights(watched))
 
 
+@pytest.mark.parametrize(("part", "steps"), [(8, [2]), (2, [6]), (9, [1, 2, 4]), (None, [1, 2, 4])])
+def test_a_fit_that_is_stopped_reports_where_it_stops(part: int | None, steps: list[int]) -> None:
+    reported: list[int] = []
+
+    def note(step: int, score: float, loss: float, total: int) -> None:
+        reported.append(step)
+
+    _fit(dataclasses.replace(_job(pruner="halving-rungs"), report=note, stop_part=part))
+    assert reported == steps
+    # A part of a fit that must not be stopped turns its reports off.
+    _fit(dataclasses.replace(_job(), report=note, stop_part=part))
+    assert reported == steps
+
+
 def test_a_pruned_fit_ends() -> None:
     def prune(step: int, score: float, loss: float, total: int) -> None:
         raise Pruned(f"at {step}")

@@ -18,7 +18,7 @@ from tlbench.finding.clock import Clock
 from tlbench.finding.costs.corrected import Costs
 from tlbench.finding.find_folder import FindFolder, StoredFit, StoredOutcome, StoredProposal
 from tlbench.finding.fit_outcomes import outcomes_of, stored_outcome
-from tlbench.finding.request import Condition
+from tlbench.finding.request import StopCondition
 from tlbench.finding.reserve import reserved_seconds
 from tlbench.running.cells.attempt import OrderDefaults
 from tlbench.running.cells.cell_folder import CellFolder
@@ -44,7 +44,7 @@ class SearchSetup:
     """The whole budget."""
     validation_rows: int
     seed: int = 0
-    until: Condition | None = None
+    until: StopCondition | None = None
 
 
 @dataclass

@@ -15,8 +15,8 @@ from tlbench.contracts.cell import Plan, Protocol
 from tlbench.contracts.errors import PluginError, StoreError, UsageError
 from tlbench.contracts.executor import Executor
 from tlbench.contracts.task import Task
-from tlbench.finding.answering.answer import Answer
-from tlbench.finding.answering.build_answer import Search, build_answer
+from tlbench.finding.answering.answer import FindAnswer
+from tlbench.finding.answering.build_answer import EndedSearch, build_answer
 from tlbench.finding.candidates.all_candidates import Candidates, Entry, all_candidates
 from tlbench.finding.clock import Clock
 from tlbench.finding.costs.budgeted_protocol import asked_protocol, budgeted_protocol
@@ -29,7 +29,7 @@ from tlbench.finding.finals.final_runs import FinalRuns, margin_seconds
 from tlbench.finding.finals.finalists import Finalist, Finals, choose_finalists, contenders
 from tlbench.finding.finals.ties import Contender
 from tlbench.finding.find_folder import FindFolder, SearchSetting, StoredFit
-from tlbench.finding.request import Condition, FindRequest, read_condition
+from tlbench.finding.request import FindRequest, StopCondition, read_condition
 from tlbench.planning.space_context import task_info
 from tlbench.results.records.store import Store
 from tlbench.running.run import Settings, order_defaults, started_executor
@@ -61,12 +61,12 @@ class Asked:
     """The time, as `time.monotonic` counts, from which the budget counts."""
 
     @property
-    def until(self) -> Condition | None:
+    def until(self) -> StopCondition | None:
         """The condition that ends the search early."""
         return read_condition(self.request.until, self.catalog.metric(self.task.item.metrics[0]))
 
 
-def find(asked: Asked, watcher: Watcher, afresh: bool = False) -> Answer:
+def find(asked: Asked, watcher: Watcher, afresh: bool = False) -> FindAnswer:
     """Returns the answer of a search; one that was stopped goes on, and one that has ended is not repeated.
 
     Args:
@@ -97,7 +97,7 @@ def find(asked: Asked, watcher: Watcher, afresh: bool = False) -> Answer:
     try:
         if afresh:
             _drop(folder)
-        if (answer := folder.answer(Answer)) is not None:
+        if (answer := folder.answer(FindAnswer)) is not None:
             return answer
         folder.save_request(asked.request)
         clock = Clock(folder.clock, asked.began)
@@ -169,7 +169,7 @@ class _Finder:
         shape = self.shape if fixed == protocol else data_shape(self.asked.task.item, fixed)
         return candidates, Costs(candidates.entries, shape, speed, fixed.max_steps, known)
 
-    def work(self, setup: SearchSetup, candidates: Candidates, costs: Costs) -> Answer:
+    def work(self, setup: SearchSetup, candidates: Candidates, costs: Costs) -> FindAnswer:
         """Searches, runs the finalists and returns the answer."""
         entries, metric = setup.entries, setup.metric
         defaults = order_defaults(self.executor.capacity())
@@ -190,7 +190,7 @@ class _Finder:
             )  # fmt: skip
             records = runs.run(finals.finalists, entries, lambda one: self.watcher.finals(one, entries[one.candidate]))
         return build_answer(
-            Search(
+            EndedSearch(
                 self.asked.request,
                 candidates,
                 driver.fits,

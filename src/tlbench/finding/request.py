@@ -63,7 +63,7 @@ class FindRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
             raise UsageError(f"--minutes {self.minutes:g}: a search needs more than 0 minutes; give for example 10")
 
 
-class Condition(NamedTuple):
+class StopCondition(NamedTuple):
     """A condition on the validation score."""
 
     operator: str
@@ -75,7 +75,7 @@ class Condition(NamedTuple):
         return {">": above, ">=": not below, "<": below, "<=": not above}[self.operator]
 
 
-def read_condition(text: str, metric: Metric) -> Condition | None:
+def read_condition(text: str, metric: Metric) -> StopCondition | None:
     """Returns the condition in a text such as "accuracy>0.9", or None if the text is empty.
 
     Raises:
@@ -89,6 +89,6 @@ def read_condition(text: str, metric: Metric) -> Condition | None:
     if match[1] != metric.name:
         raise UsageError(f"--until {text}: fits are compared by {metric.name}: give a condition on it")
     try:
-        return Condition(match[2], float(match[3]))
+        return StopCondition(match[2], float(match[3]))
     except ValueError:
         raise UsageError(f"--until {text}: {match[3]} is not a number") from None

@@ -173,8 +173,9 @@ def step_count(rows: int, batch_size: int, max_steps: int | None, epochs: float 
 
 def _report_steps(total: int, pruner: str, stop_part: int | None) -> set[int]:
     if pruner == "none":
-        return set() if stop_part is None else {step_of_part(total, stop_part)} - {total}
+        return set()
     if pruner in RUNG_PRUNERS:
-        return {step_of_part(total, part) for part in RUNG_PARTS} - {total}
+        parts = RUNG_PARTS if stop_part is None or stop_part in RUNG_PARTS else (stop_part,)
+        return {step_of_part(total, part) for part in parts} - {total}
     # With fewer steps than parts, some parts end at step 0 or at the last step.
     return {total * part // REPORTS for part in range(1, REPORTS)} - {0, total}

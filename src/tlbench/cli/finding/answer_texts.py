@@ -10,7 +10,7 @@ from tlbench.cli.progress.next_steps import out_option
 from tlbench.cli.progress.texts import duration
 from tlbench.cli.text_tables import print_facts, print_rows
 from tlbench.contracts.resources import count_text
-from tlbench.finding.answering.answer import Answer, Setting
+from tlbench.finding.answering.answer import FindAnswer, FoundSetting
 from tlbench.finding.answering.deciding_labels import DecidingLabels
 from tlbench.results.render.escaping import printable
 
@@ -18,7 +18,7 @@ _MOST_UNTRIED = 4
 """Number of candidates that are named for each reason."""
 
 
-def print_answer(answer: Answer, out: Path) -> None:
+def print_answer(answer: FindAnswer, out: Path) -> None:
     """Prints the answer: facts, a table of the winner and what ties with it, and the commands to go on with."""
     print_facts(list(facts(answer)))
     rows = setting_rows(answer)
@@ -30,7 +30,7 @@ def print_answer(answer: Answer, out: Path) -> None:
         print("\n".join(steps))
 
 
-def facts(answer: Answer) -> Iterator[tuple[str, str]]:
+def facts(answer: FindAnswer) -> Iterator[tuple[str, str]]:
     """Yields pairs of a label and a text; a text may be empty."""
     winner = answer.winner
     if winner is None:
@@ -53,7 +53,7 @@ def facts(answer: Answer) -> Iterator[tuple[str, str]]:
         yield "note", note
 
 
-def setting_rows(answer: Answer) -> list[tuple[str, ...]]:
+def setting_rows(answer: FindAnswer) -> list[tuple[str, ...]]:
     """Returns a row for the winner, each setting that ties with it, and the best baseline."""
     if answer.winner is None:
         return []
@@ -72,7 +72,7 @@ def setting_rows(answer: Answer) -> list[tuple[str, ...]]:
     ]
 
 
-def next_commands(answer: Answer, out: Path) -> list[str]:
+def next_commands(answer: FindAnswer, out: Path) -> list[str]:
     """Returns the commands that show and export the winner, each with a comment."""
     if answer.winner is None or not answer.winner.cell:
         return []
@@ -87,7 +87,7 @@ def next_commands(answer: Answer, out: Path) -> list[str]:
     return [f"{command:<{width}}  # {what}" for command, what in steps]
 
 
-def size_text(setting: Setting) -> str:
+def size_text(setting: FoundSetting) -> str:
     """Returns the number of parameters of a setting's backbone."""
     return count_text(setting.parameters) if setting.backbone else "no backbone"
 
@@ -104,7 +104,7 @@ def deciding_text(deciding: DecidingLabels) -> str:
     return f"about {deciding.more:,} more test labels would ({deciding.low:,} to {deciding.high:,}; {from_rows})"
 
 
-def _score_fact(answer: Answer, winner: Setting) -> str:
+def _score_fact(answer: FindAnswer, winner: FoundSetting) -> str:
     validation = f"validation {_score(answer, winner.validation)} on {answer.validation_rows} rows"
     if winner.test is None:
         return f"{validation}; not scored on the test split: {winner.reason}"
@@ -114,7 +114,7 @@ def _score_fact(answer: Answer, winner: Setting) -> str:
     return f"{_score(answer, test.value)} on the sealed test split ({interval}, of {test.of}, {seeds}); {validation}"
 
 
-def _ties_fact(answer: Answer) -> str:
+def _ties_fact(answer: FindAnswer) -> str:
     if not answer.tied:
         return f"nothing, by paired tests on {answer.validation_rows} validation rows"
     names = "; ".join(one.title for one in answer.tied[:4])
@@ -122,14 +122,14 @@ def _ties_fact(answer: Answer) -> str:
     return f"{names}{more} (paired tests on {answer.validation_rows} validation rows)"
 
 
-def _deciding_fact(answer: Answer) -> str:
+def _deciding_fact(answer: FindAnswer) -> str:
     if answer.deciding is None:
         return ""
     text = deciding_text(answer.deciding)
     return f"between it and {answer.rival}: {text}; labels to score on, none of them is trained on"
 
 
-def _optimism_fact(answer: Answer) -> str:
+def _optimism_fact(answer: FindAnswer) -> str:
     one = answer.optimism
     if one is None:
         return ""
@@ -139,7 +139,7 @@ def _optimism_fact(answer: Answer) -> str:
     return f"{_signed(answer, one.value)}{ends}: validation minus test, as the best of {one.chosen_from} whole fits"
 
 
-def _spent_fact(answer: Answer) -> str:
+def _spent_fact(answer: FindAnswer) -> str:
     budget = duration(answer.request.seconds)
     text = f"{duration(answer.seconds)} of {budget}: search {duration(answer.search_seconds)}"
     text += f", finals {duration(answer.final_seconds)}"
@@ -147,7 +147,7 @@ def _spent_fact(answer: Answer) -> str:
     return f"{text}{f' (most on {most})' if most else ''}"
 
 
-def _untried_fact(answer: Answer) -> str:
+def _untried_fact(answer: FindAnswer) -> str:
     by_reason: dict[str, list[str]] = {}
     for one in answer.untried:
         # What follows a colon differs from one candidate to the next, such as the seconds that it would take.
@@ -159,15 +159,15 @@ def _untried_fact(answer: Answer) -> str:
     return "; ".join(texts)
 
 
-def _either_score(answer: Answer, setting: Setting) -> str:
+def _either_score(answer: FindAnswer, setting: FoundSetting) -> str:
     if setting.test is not None:
         return f"{_score(answer, setting.test.value)} on the test split"
     return f"validation {_score(answer, setting.validation)}"
 
 
-def _score(answer: Answer, value: float) -> str:
+def _score(answer: FindAnswer, value: float) -> str:
     return f"{value * answer.points:.2f}" if answer.points != 1 else f"{value:.4f}"
 
 
-def _signed(answer: Answer, value: float) -> str:
+def _signed(answer: FindAnswer, value: float) -> str:
     return f"{value * answer.points:+.2f}" if answer.points != 1 else f"{value:+.4f}"

@@ -8,7 +8,7 @@ from tlbench.cli.checking.before_run import print_first_checks
 from tlbench.cli.finding.answer_texts import print_answer
 from tlbench.cli.finding.find_view import shown
 from tlbench.cli.text_tables import console
-from tlbench.finding.answering.answer import Answer
+from tlbench.finding.answering.answer import FindAnswer
 from tlbench.finding.find import Asked, find
 
 
@@ -29,7 +29,7 @@ def find_and_print(asked: Asked, as_json: bool, afresh: bool) -> int:
     return 0 if answer.winner is not None and answer.winner.test is not None else 1
 
 
-def answer_json(answer: Answer) -> str:
+def answer_json(answer: FindAnswer) -> str:
     """Returns the answer as indented JSON in ASCII, so that no text of it can send control characters."""
     import json
 

@@ -91,8 +91,8 @@ class Job:
     notes: dict[str, float] = field(default_factory=dict)
     """Numbers to keep in the trial's record, such as the epochs run or the best step."""
     stop_part: int | None = None
-    """8 for a fit that is stopped after an eighth of its steps: `train` reports a score there. None if it runs whole,
-    or if it is stopped where it reports anyway."""
+    """8 for a fit that is stopped after an eighth of its steps: `train` reports a score there, unless the protocol's
+    pruner is "none", as for the part of a fit that must not be stopped. None for a fit that runs whole."""
     searched: Mapping[str, float] = field(default_factory=dict)
     """In a final fit without a validation split: the `notes` of the winner's fit in the search (with folds, their means
     over the folds). A strategy that chooses something on the validation split, such as the best epoch, notes it in the

@@ -19,7 +19,7 @@ class Interval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the interval is of: "the strategy" with three seeds or more, else "this fit" or "these fits"."""
 
 
-class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FoundSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A backbone with a strategy and its hyperparameters."""
 
     backbone: str
@@ -84,7 +84,7 @@ class Optimistic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Number of fits of full length that the winner was the best of."""
 
 
-class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FindAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a search found."""
 
     request: FindRequest
@@ -95,13 +95,13 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     train_rows: int
     validation_rows: int
     max_steps: int | None
-    winner: Setting | None
+    winner: FoundSetting | None
     """None if no fit gave a score."""
-    tied: tuple[Setting, ...] = ()
+    tied: tuple[FoundSetting, ...] = ()
     """Settings that a paired test on validation answers does not tell from the winner, the best score first."""
-    cheapest: Setting | None = None
-    smallest: Setting | None = None
-    baseline: Setting | None = None
+    cheapest: FoundSetting | None = None
+    smallest: FoundSetting | None = None
+    baseline: FoundSetting | None = None
     deciding: DecidingLabels | None = None
     """How many more labels would tell the winner from the rival."""
     rival: str = ""

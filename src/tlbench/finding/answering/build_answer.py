@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Record
 from tlbench.finding.answering.accounts import spent_on, untried_of
-from tlbench.finding.answering.answer import Answer, Interval, Optimistic, Setting, Untried
+from tlbench.finding.answering.answer import FindAnswer, FoundSetting, Interval, Optimistic, Untried
 from tlbench.finding.answering.deciding_labels import DecidingLabels, deciding_labels
 from tlbench.finding.candidates.all_candidates import Candidates
 from tlbench.finding.costs.corrected import Costs
@@ -30,7 +30,7 @@ USED = 0.85
 
 
 @dataclass(frozen=True)
-class Search:
+class EndedSearch:
     """A search that has ended, and its finals."""
 
     request: FindRequest
@@ -53,7 +53,7 @@ class Search:
     ended_because: str = ""
 
 
-def build_answer(search: Search) -> Answer:
+def build_answer(search: EndedSearch) -> FindAnswer:
     """Returns the answer of a search."""
     finals, metric = search.finals, search.metric
     searched = finals.searched_seconds if finals else search.seconds
@@ -62,7 +62,7 @@ def build_answer(search: Search) -> Answer:
     tied = tuple(settings[number] for number in finals.tied if number in settings) if finals else ()
     deciding, rival = _deciding(search, settings)
     ended = finals.ended_because if finals else search.ended_because
-    return Answer(
+    return FindAnswer(
         search.request,
         metric.name,
         metric.greater_is_better,
@@ -90,7 +90,7 @@ def build_answer(search: Search) -> Answer:
     )
 
 
-def _settings(search: Search) -> dict[int, Setting]:
+def _settings(search: EndedSearch) -> dict[int, FoundSetting]:
     """Returns the best setting of each candidate by the number of its fit, with the test scores of finalists."""
     sign = 1.0 if search.metric.greater_is_better else -1.0
     seeds = {one.fit: one.seeds for one in search.finals.finalists} if search.finals else {}
@@ -101,7 +101,7 @@ def _settings(search: Search) -> dict[int, Setting]:
         fit = search.fits[one.number]
         assert fit.outcome is not None
         trainable = fit.outcome.fit.trainable_parameters if fit.outcome.fit else 0
-        found[one.number] = Setting(
+        found[one.number] = FoundSetting(
             entry.candidate.backbone,
             entry.candidate.strategy,
             fit.proposed.params,
@@ -125,7 +125,7 @@ def _untested(record: Record | None, is_finalist: bool) -> str:
     return "" if record.status == "ok" else f"{record.status}: {record.reason}"
 
 
-def _test_scores(search: Search) -> dict[int, Interval]:
+def _test_scores(search: EndedSearch) -> dict[int, Interval]:
     scored = {number: record for number, record in search.records.items() if record.status == "ok"}
     if not scored:
         return {}
@@ -153,7 +153,7 @@ def _predictions(store: Store, summary: CellSummary) -> CellPredictions | None:
         return None
 
 
-def _deciding(search: Search, settings: Mapping[int, Setting]) -> tuple[DecidingLabels | None, str]:
+def _deciding(search: EndedSearch, settings: Mapping[int, FoundSetting]) -> tuple[DecidingLabels | None, str]:
     """Returns how many labels would decide between the winner and a rival, and the rival's title.
 
     The rival is the cheapest of the tie set that is not the winner, or else its best. Test answers are used if both
@@ -177,14 +177,14 @@ def _deciding(search: Search, settings: Mapping[int, Setting]) -> tuple[Deciding
     return None, title
 
 
-def _test_answers(search: Search, number: int) -> CellPredictions | None:
+def _test_answers(search: EndedSearch, number: int) -> CellPredictions | None:
     record = search.records.get(number)
     if record is None or record.status != "ok":
         return None
     return _predictions(search.store, summaries_of([record]).cells[0])
 
 
-def _optimism(search: Search) -> Optimistic | None:
+def _optimism(search: EndedSearch) -> Optimistic | None:
     record = search.records.get(search.finals.finalists[0].fit) if search.finals else None
     one = optimism(record) if record is not None else None
     if one is None:
@@ -194,13 +194,15 @@ def _optimism(search: Search) -> Optimistic | None:
     return Optimistic(one.value, low, high, whole)
 
 
-def _baseline(search: Search, settings: Mapping[int, Setting]) -> Setting | None:
+def _baseline(search: EndedSearch, settings: Mapping[int, FoundSetting]) -> FoundSetting | None:
     sign = 1.0 if search.metric.greater_is_better else -1.0
     mine = [one for one in settings.values() if not one.backbone]
     return max(mine, key=lambda one: sign * one.validation, default=None)
 
 
-def _notes(search: Search, winner: Setting | None, found: Sequence[Setting], searched: float, ended: str) -> list[str]:
+def _notes(
+    search: EndedSearch, winner: FoundSetting | None, found: Sequence[FoundSetting], searched: float, ended: str
+) -> list[str]:
     notes = []
     rows = search.costs.shape.validation_rows
     if rows < FEW_ROWS:

@@ -133,6 +133,9 @@ def build_job(
         return context.data(examples)
 
     protocol = context.cell.protocol.of_fit(seed)
+    if fit.stop_part is not None and protocol.pruner == "none":
+        # A search within a budget stops fits of cells that have no pruner: strategies report as under one by rungs.
+        protocol = msgspec.structs.replace(protocol, pruner="halving-rungs")
     if validation is None:
         # Without a validation split there are no scores to report.
         protocol = msgspec.structs.replace(protocol, pruner="none")
