@@ -17,9 +17,10 @@ def kill():
 
 
 def essence(answer):
-    """Returns what kills must not change: everything but seconds."""
-    settings = (answer.winner, *answer.tied, answer.baseline)
-    return [(one.title, one.validation, one.fit, one.cell, one.seeds, one.test) for one in settings]
+    """Returns what kills must not change: everything but seconds, and the rivals that seconds choose."""
+    winner = answer.winner
+    tied = [(one.title, one.validation, one.fit) for one in answer.tied]
+    return winner.title, winner.validation, winner.fit, winner.cell, winner.seeds, winner.test, tied
 
 
 def scores(folder):
@@ -129,6 +130,14 @@ def test_a_mistake_is_found_before_a_folder_is_made(finds, what, said):
     with pytest.raises(UsageError, match=said.replace("*", r"\*")):
         finds(**what)
     assert not finds.out.exists()
+
+
+def test_a_backbone_that_predicts_too_slowly_is_left_out(finds):
+    with pytest.raises(UsageError, match=r"ms for one input \(p50 .*more than 1e-06 ms"):
+        finds(max_latency_ms=1e-6)
+    (measured,) = finds.folder(max_latency_ms=1e-6).latencies().values()
+    assert [one.rows for one in measured] == [1, 32]
+    assert all(0 < one.p50_seconds <= one.p95_seconds and one.repetitions >= 5 for one in measured)
 
 
 def test_a_policy_that_raises_is_named(finds):

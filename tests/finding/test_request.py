@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from tlbench.finding.request import FindRequest, read_condition
+from tlbench.contracts.errors import UsageError
+from tlbench.finding.request import FindRequest, parse_milliseconds, read_condition
 from tlbench.metrics import METRICS
 
 
@@ -22,3 +23,10 @@ def test_equal_requests_have_one_folder_and_others_another():
 def test_a_condition_holds_or_not(text, score, holds):
     assert read_condition(text, METRICS["accuracy"]).holds(score) is holds
     assert read_condition("", METRICS["accuracy"]) is None
+
+
+def test_times_have_units():
+    assert [parse_milliseconds(text, "--x") for text in ("20ms", "0.5s", "7")] == [20.0, 500.0, 7.0]
+    for text in ("0ms", "fast", "-1ms", ""):
+        with pytest.raises(UsageError, match="not a time"):
+            parse_milliseconds(text, "--x")

@@ -17,6 +17,7 @@ from tlbench.contracts.executor import Executor
 from tlbench.contracts.task import Task
 from tlbench.finding.answering.answer import FindAnswer
 from tlbench.finding.answering.build_answer import EndedSearch, build_answer
+from tlbench.finding.backbone_latency import backbone_latencies, latency_text, too_slow
 from tlbench.finding.candidates.all_candidates import Candidates, Entry, all_candidates
 from tlbench.finding.clock import Clock
 from tlbench.finding.costs.budgeted_protocol import asked_protocol, budgeted_protocol
@@ -142,22 +143,21 @@ class _Finder:
         Raises:
             UsageError: The candidates are not those with which the search began.
         """
-        capacity = self.executor.capacity()
+        capacity, asked = self.executor.capacity(), self.asked
         speed = Speed(capacity.cores, capacity.device != "cpu")
         known = known_factors(self.place)
+        refused = self._too_slow(first)
+        candidates = first
+        if refused:
+            candidates = self._candidates(protocol, refused)
         stored = self.folder.setting()
         if stored is not None:
             fixed = stored.protocol
         else:
-            fixed = budgeted_protocol(
-                self.asked.request,
-                Costs(first.entries, self.shape, speed, protocol.max_steps, known),
-                max(1, capacity.workers),
-            )
-        candidates = first
+            free = Costs(candidates.entries, self.shape, speed, protocol.max_steps, known)
+            fixed = budgeted_protocol(asked.request, free, max(1, capacity.workers))
         if fixed != protocol:
-            asked = self.asked
-            candidates = all_candidates(asked.request, asked.task, fixed, asked.catalog, asked.settings.room)
+            candidates = self._candidates(fixed, refused)
         ids = tuple(entry.cell.id for entry in candidates.entries)
         if stored is None:
             self.folder.save_setting(SearchSetting(fixed, ids))
@@ -168,6 +168,18 @@ class _Finder:
             )
         shape = self.shape if fixed == protocol else data_shape(self.asked.task.item, fixed)
         return candidates, Costs(candidates.entries, shape, speed, fixed.max_steps, known)
+
+    def _candidates(self, protocol: Protocol, refused: dict[str, str]) -> Candidates:
+        asked = self.asked
+        return all_candidates(asked.request, asked.task, protocol, asked.catalog, asked.settings.room, refused)
+
+    def _too_slow(self, first: Candidates) -> dict[str, str]:
+        """Returns the reasons against backbones whose latency is above the limit; measures nothing without one."""
+        limit = self.asked.request.max_latency_ms
+        if limit is None:
+            return {}
+        defaults = order_defaults(self.executor.capacity())
+        return too_slow(backbone_latencies(first.entries, self.folder, self.executor, defaults), limit)
 
     def work(self, setup: SearchSetup, candidates: Candidates, costs: Costs) -> FindAnswer:
         """Searches, runs the finalists and returns the answer."""
@@ -204,6 +216,7 @@ class _Finder:
                 costs.steps,
                 self.store,
                 driver.ended_because,
+                {name: latency_text(one) for name, one in self.folder.latencies().items()},
             )
         )
 

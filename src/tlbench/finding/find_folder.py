@@ -4,6 +4,7 @@ lock               locked by the process that works on the search
 request.json       what was asked
 setting.json       what was decided before the first fit: the protocol and the candidates
 clock              the seconds that the search has taken so far
+latencies.json     how long each backbone takes to predict, if the request limits it
 fits/<n>/          the n-th proposal of the policy, from 0, as the folder of a cell (`cell_folder.py`) and beside it
   proposal.json    what was proposed, and the seconds that it was expected to take
   outcome.json     what the fit gave; missing while it runs, and after a kill
@@ -21,6 +22,7 @@ from typing import TypeVar
 import msgspec
 
 from tlbench.contracts.cell import Protocol
+from tlbench.contracts.fits.latency import Latency
 from tlbench.contracts.policies.policy import Proposal
 from tlbench.contracts.record import FitResult
 from tlbench.contracts.space import Value
@@ -116,6 +118,14 @@ class FindFolder:
     def save_setting(self, setting: SearchSetting) -> None:
         """Stores what is decided before the first fit."""
         write_durably(self.root / "setting.json", msgspec.json.encode(setting))
+
+    def latencies(self) -> dict[str, tuple[Latency, ...]]:
+        """Returns the latencies that were measured, by backbone."""
+        return _read(self.root / "latencies.json", dict[str, tuple[Latency, ...]]) or {}
+
+    def save_latencies(self, latencies: dict[str, tuple[Latency, ...]]) -> None:
+        """Stores latencies by backbone."""
+        _write(self.root / "latencies.json", msgspec.json.encode(latencies))
 
     def save_proposal(self, number: int, proposal: StoredProposal) -> None:
         """Stores a proposal, before its fit is submitted."""

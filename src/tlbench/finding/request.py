@@ -92,3 +92,16 @@ def read_condition(text: str, metric: Metric) -> StopCondition | None:
         return StopCondition(match[2], float(match[3]))
     except ValueError:
         raise UsageError(f"--until {text}: {match[3]} is not a number") from None
+
+
+def parse_milliseconds(text: str, source: str) -> float:
+    """Returns the milliseconds in a text such as "20ms", "0.5s" or "20", which counts milliseconds.
+
+    Raises:
+        UsageError: The text is not a positive time.
+    """
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(ms|s)?\s*", text)
+    value = float(match[1]) * (1000 if match[2] == "s" else 1) if match else 0.0
+    if not value > 0:
+        raise UsageError(f"{source} {text}: not a time; write for example 20ms")
+    return value

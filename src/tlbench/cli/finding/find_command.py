@@ -50,6 +50,15 @@ MostParameters = Annotated[
     str | None,
     typer.Option(metavar="N", help="Try backbones of at most so many parameters, such as 30M.", show_default=False),
 ]
+MostLatency = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Try backbones that predict one input in at most this time, such as 20ms, in 95% of cases; measured before"
+        " the first fit.",
+        show_default=False,
+    ),
+]
 Licences = Annotated[
     list[str] | None,
     typer.Option("--licence", metavar="NAME", help="Licence or pattern, such as apache-*. Repeatable.",
@@ -66,6 +75,7 @@ def find(
     until: Until = None,
     max_parameters: MostParameters = None,
     max_memory: o.MaxMemory = None,
+    max_latency: MostLatency = None,
     licence: Licences = None,
     max_steps: o.Steps = None,
     train_limit: o.TrainLimit = None,
@@ -96,7 +106,7 @@ def find(
     from tlbench.cli.browsing.list import parse_count
     from tlbench.cli.finding.find_run import find_and_print
     from tlbench.finding.find import Asked
-    from tlbench.finding.request import FindRequest
+    from tlbench.finding.request import FindRequest, parse_milliseconds
     from tlbench.running.run import Settings
 
     o.check_device(device)
@@ -114,6 +124,7 @@ def find(
         None if max_parameters is None else parse_count(max_parameters, "--max-parameters"),
         max_memory or "",
         tuple(licence or ()),
+        max_latency_ms=None if max_latency is None else parse_milliseconds(max_latency, "--max-latency"),
         max_steps=max_steps,
         train_limit=train_limit,
         precision=precision or "auto",

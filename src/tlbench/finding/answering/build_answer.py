@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Record
@@ -51,6 +51,8 @@ class EndedSearch:
     max_steps: int | None
     store: Store
     ended_because: str = ""
+    latencies: Mapping[str, str] = field(default_factory=dict)
+    """Texts of measured latencies, by backbone."""
 
 
 def build_answer(search: EndedSearch) -> FindAnswer:
@@ -216,6 +218,8 @@ def _notes(
         notes.append(f"{did} within the time")
     if winner is not None and winner.is_constant:
         notes.append("every fit gives the same answer to all examples: nothing was learnt within the time")
+    if winner is not None and winner.backbone in search.latencies:
+        notes.append(f"{winner.backbone} predicts in {search.latencies[winner.backbone]} (95% points)")
     seen, rows = search.costs.shape.train_rows, search.costs.shape.all_rows
     if seen < rows and search.request.train_limit is None:
         notes.append(f"fits saw {seen:,} of {rows:,} training rows, since more would not fit into the time")

@@ -14,7 +14,7 @@ from tlbench.contracts.policies.policy import Candidate, Role
 from tlbench.contracts.space import Value
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
-from tlbench.finding.candidates.backbone_choice import BackboneChoice, Excluded, choose_backbones
+from tlbench.finding.candidates.backbone_choice import NONE, BackboneChoice, Excluded, choose_backbones
 from tlbench.finding.candidates.default_strategies import PROBES, default_strategies
 from tlbench.finding.candidates.first_params import cell_of, first_params
 from tlbench.finding.request import FindRequest
@@ -64,14 +64,27 @@ class Candidates:
 
 
 def all_candidates(
-    request: FindRequest, task: Found[Task], protocol: Protocol, catalog: Catalog, room: Room | None
+    request: FindRequest,
+    task: Found[Task],
+    protocol: Protocol,
+    catalog: Catalog,
+    room: Room | None,
+    refused: Mapping[str, str] = NONE,
 ) -> Candidates:
     """Returns the candidates of a request, baselines first, in an order that depends on names alone.
+
+    Args:
+        request: What was asked.
+        task: The task.
+        protocol: The protocol of all fits.
+        catalog: The installed plugins.
+        room: The memory of a worker; None for no limit.
+        refused: Reasons against backbones that the request alone does not give, by canonical name.
 
     Raises:
         UsageError: A name is unknown, or no combination of a backbone and a strategy can be fitted.
     """
-    chosen = choose_backbones(request, task.item.modality, catalog)
+    chosen = choose_backbones(request, task.item.modality, catalog, refused)
     items = [catalog.backbone(name).item for name in chosen.names]
     strategies = request.strategies or default_strategies(catalog, task.item, items)
     if not strategies:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 from typing import NamedTuple
 
 from tlbench.catalog.catalog import Catalog
@@ -14,6 +15,7 @@ from tlbench.contracts.resources import count_text
 from tlbench.contracts.task import Modality
 from tlbench.finding.request import FindRequest
 
+NONE: Mapping[str, str] = MappingProxyType({})
 _WILD = frozenset("*?")
 
 
@@ -31,8 +33,16 @@ class BackboneChoice(NamedTuple):
     excluded: tuple[Excluded, ...]
 
 
-def choose_backbones(request: FindRequest, modality: Modality, catalog: Catalog) -> BackboneChoice:
+def choose_backbones(
+    request: FindRequest, modality: Modality, catalog: Catalog, refused: Mapping[str, str] = NONE
+) -> BackboneChoice:
     """Returns the backbones of a modality that are on this machine and pass the filters of a request.
+
+    Args:
+        request: What was asked.
+        modality: The modality of the task.
+        catalog: The installed plugins.
+        refused: Reasons against backbones that were found since, such as their latency, by canonical name.
 
     Raises:
         UsageError: A name is unknown, a pattern matches nothing, or no backbone is left; the message says why.
@@ -46,7 +56,9 @@ def choose_backbones(request: FindRequest, modality: Modality, catalog: Catalog)
             if name in request.backbones:
                 excluded.append(Excluded(name, f"it reads {backbone.modality} and the task is {modality}"))
             continue
-        reason = _why_not(backbone.card(), request) or backbone.missing()
+        reason = (
+            _why_not(backbone.card(), request) or backbone.missing() or refused.get(catalog.backbone(name).ref.name)
+        )
         if reason:
             excluded.append(Excluded(name, reason))
         else:

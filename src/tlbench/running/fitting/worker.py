@@ -28,6 +28,7 @@ from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.cross_validation import run_fits_or_folds
 from tlbench.running.fitting.fit import Fitted, truncated_shares
 from tlbench.running.fitting.fit_status import status_of
+from tlbench.running.fitting.latency import measure_latency
 from tlbench.running.fitting.reusable_encoder import KeptState
 from tlbench.running.fitting.session import Session, caught_errors, resolve_device, restored_globals
 from tlbench.running.fitting.timing import predict_timed
@@ -113,6 +114,8 @@ class Worker:
     def _answer(self, order: FitOrder, context: CellContext) -> OrderResult:
         if order.purpose == "score":
             return _score_cell(order, context)
+        if order.purpose == "time":
+            return OrderResult(latencies=measure_latency(context))
         if order.purpose == "final" and self.isolated and context.session.device.type == "cpu":
             # On a CPU a worker serves one cell, so that no later fit reads them.
             context.forget_other_training_data({fit.seed for fit in order.fits})
