@@ -94,8 +94,8 @@ class Driver:
         self.ended_because = ""
         """Why the search ended, in a few words."""
         for one in self.fits:
-            if one.outcome is not None and one.outcome.status in ("ok", "pruned"):
-                costs.add(one.proposed.proposal, one.outcome.seconds, one.proposed.expected_seconds)
+            if one.outcome is not None:
+                self._learn(one.proposed, one.outcome)
 
     @property
     def running(self) -> list[RunningFit]:
@@ -260,10 +260,15 @@ class Driver:
         before = _best(self.outcomes)
         self._folder.save_outcome(one.number, outcome)
         self.fits[one.number] = fit = StoredFit(one.number, one.proposed, outcome)
-        if outcome.status in ("ok", "pruned"):
-            self.costs.add(one.proposed.proposal, outcome.seconds, one.proposed.expected_seconds)
+        self._learn(one.proposed, outcome)
         self._drop_weights(before)
         self._on_fit(fit, self.setup.entries[one.proposed.candidate])
+
+    def _learn(self, proposed: StoredProposal, outcome: StoredOutcome) -> None:
+        """Corrects the expected costs by those of a fit that did its work."""
+        if outcome.status in ("ok", "pruned"):
+            encoding = outcome.fit.encode_paid_seconds if outcome.fit else 0.0
+            self.costs.add(proposed.proposal, outcome.seconds, proposed.expected_seconds, encoding)
 
     def _drop_weights(self, before: Outcome | None) -> None:
         """Removes saved weights of all fits but the best."""

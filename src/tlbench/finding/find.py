@@ -167,7 +167,8 @@ class _Finder:
                 " start over with --fresh"
             )
         shape = self.shape if fixed == protocol else data_shape(self.asked.task.item, fixed)
-        return candidates, Costs(candidates.entries, shape, speed, fixed.max_steps, known)
+        anew = shape.train_rows < shape.all_rows
+        return candidates, Costs(candidates.entries, shape, speed, fixed.max_steps, known, anew)
 
     def _candidates(self, protocol: Protocol, refused: dict[str, str]) -> Candidates:
         asked = self.asked

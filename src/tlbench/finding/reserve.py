@@ -22,7 +22,7 @@ def final_seconds(proposal: Proposal, costs: Costs, workers: int, seeds: int) ->
     rounds = -(-seeds // max(1, workers))
     whole = Proposal(proposal.candidate, proposal.params)
     # The test split is read once for each seed, and scored at the end by a worker.
-    return rounds * costs(whole) + 2 * START_SECONDS
+    return rounds * costs.again(whole) + 2 * START_SECONDS
 
 
 def reserved_seconds(

@@ -46,3 +46,12 @@ def test_a_damaged_history_counts_as_none(tmp_path):
         file.write_bytes(content)
         assert all(math.isfinite(one) and one < 1e3 for one in known_factors("cpu:1", file).values())
     assert known_factors("cpu:1", file) == {"b": 2.0}
+
+
+def test_another_seed_of_a_probe_encodes_nothing_again(costs):
+    probe, tuned = Proposal(1, {}), Proposal(2, {})
+    costs.add(probe, 30.0, encoding=27.0)
+    assert costs.again(probe) == pytest.approx(30 - 27 * 1000 / 1250), "the test split is encoded, the rest is not"
+    assert costs.again(tuned) == costs(tuned)
+    costs.draws_anew = True
+    assert costs.again(probe) == costs(probe)

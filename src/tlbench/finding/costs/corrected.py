@@ -13,6 +13,8 @@ from tlbench.finding.costs.work import Speed, fit_seconds
 
 CLOSE = 0.25
 """An estimate within this share of the measured time counts as close."""
+PROBE_ENCODING = 0.8
+"""The share of a probe's seconds that go into encoding, until one is measured."""
 SEPARATOR = " | "
 _MOST = math.log(20.0)
 """No correction is by more than a factor of 20: a fit that waited for a download, say, tells nothing of the next."""
@@ -28,8 +30,12 @@ class Costs:
     steps: int | None
     known: Mapping[str, float] = field(default_factory=dict)
     """Factors that earlier searches found, by `key`."""
+    draws_anew: bool = False
+    """Whether each seed draws other training rows, so that nothing that one seed has encoded serves another."""
     _logs: dict[int, list[float]] = field(default_factory=dict)
     """For each candidate, the logarithms of measured over estimated seconds of its fits."""
+    _encoding: dict[int, float] = field(default_factory=dict)
+    """For each candidate, the share of its last fit's seconds that went into encoding."""
     _errors: list[float] = field(default_factory=list)
 
     def estimate(self, proposal: Proposal) -> float:
@@ -40,10 +46,32 @@ class Costs:
         """Returns the seconds that a fit is expected to take, corrected by all fits so far."""
         return self.estimate(proposal) * math.exp(self._correction(proposal.candidate))
 
-    def add(self, proposal: Proposal, seconds: float, expected: float | None = None) -> None:
-        """Adds the seconds that a fit took, and how many had been expected, if its estimate is to be judged."""
+    def again(self, proposal: Proposal) -> float:
+        """Returns the seconds that the same fit is expected to take at another seed, with the test split's encoding.
+
+        The training rows are not encoded again, unless each seed draws others.
+        """
+        whole = self(proposal)
+        if self.draws_anew:
+            return whole
+        is_probe = self.entries[proposal.candidate].candidate.role == "probe"
+        share = self._encoding.get(proposal.candidate, PROBE_ENCODING if is_probe else 0.0)
+        rows = self.shape.train_rows + self.shape.validation_rows
+        # The test split is taken to be as large as the validation split: nobody looks at it before the finals.
+        return whole * (1 - share * (1 - self.shape.validation_rows / max(1, rows)))
+
+    def add(self, proposal: Proposal, seconds: float, expected: float | None = None, encoding: float = 0.0) -> None:
+        """Adds a fit that was measured.
+
+        Args:
+            proposal: The fit.
+            seconds: The seconds that it took.
+            expected: The seconds that had been expected, if this estimate is to be judged.
+            encoding: How many of the seconds went into encoding.
+        """
         if seconds <= 0:
             return
+        self._encoding[proposal.candidate] = min(1.0, encoding / seconds)
         log = math.log(seconds / self.estimate(proposal))
         self._logs.setdefault(proposal.candidate, []).append(max(-_MOST, min(_MOST, log)))
         if expected:
