@@ -28,7 +28,7 @@ OTHER := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(THREADS)=2
 NOTHING_PICKED := 5
 ARGS ?=
 
-.PHONY: help env run test test-processors check tour format soak bench bench-gpu bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards leaderboards-run \
+.PHONY: help env run test test-processors check tour format soak bench bench-gpu bench-find-replay bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards leaderboards-run \
 	clean
 
 help:  ## Say what there is to make.
@@ -82,6 +82,9 @@ bench-ranks: env  ## Ranks and intervals, simulated; resumable. ARGS="--share 0.
 
 bench-ranks-tasks: env  ## Means over tasks, simulated; resumable. ARGS="--draws 100" draws fewer.
 	@$(BIN)/python -m benchmarks.ranks.several_tasks $(ARGS)
+
+bench-find-replay: env  ## Policies of `tlbench find` replayed on stored fits. ARGS="--fits shift" takes SHiFT's, in TLBENCH_DATA.
+	@$(BIN)/python -m benchmarks.find.replay $(ARGS)
 
 bench-growth: env  ## How cost grows with cells, records, trials and examples. ARGS="--only plan" picks.
 	@$(BIN)/python -m benchmarks.growth $(ARGS)

@@ -30,6 +30,9 @@ from tlbench.contracts.space import Space, Value
 Role = Literal["baseline", "probe", "adaptation"]
 ProposalKey: TypeAlias = tuple[int, tuple[tuple[str, Value], ...], int | None]
 
+MARGIN = 1.1
+"""Factor on the expected cost of a fit that has to end within the budget: one that the deadline stops is lost."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -113,8 +116,8 @@ class Situation:
         return proposal.key not in self._known
 
     def fits(self, proposal: Proposal) -> bool:
-        """Returns whether the fit is expected to end within the budget."""
-        return self.cost(proposal) <= min(self.seconds_left, self.longest_seconds)
+        """Returns whether the fit is expected to end within the budget, with `MARGIN` for a cost that is off."""
+        return MARGIN * self.cost(proposal) <= min(self.seconds_left, self.longest_seconds)
 
     @property
     def best(self) -> Outcome | None:

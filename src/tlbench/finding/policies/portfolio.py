@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
-from tlbench.contracts.policies.policy import Candidate, Outcome, Proposal, Situation
+from tlbench.contracts.policies.policy import MARGIN, Candidate, Outcome, Proposal, Situation
 from tlbench.finding.policies.proposals import default_of
 
 BACKBONES = 3
@@ -23,41 +24,40 @@ def probe_scores(situation: Situation) -> dict[str, float]:
 
 def ranked_backbones(situation: Situation) -> list[str]:
     """Returns all backbones: the best by probe, the largest, then the others by probe, and by size where none is."""
-    sizes = _sizes(situation)
-    scores = probe_scores(situation)
-    by_size = sorted(sizes, key=lambda name: -sizes[name])
+    largest_first, scores = by_size(situation), probe_scores(situation)
     # Of equal scores the larger backbone first: sorting is stable.
-    by_probe = [*sorted((one for one in by_size if one in scores), key=lambda name: -scores[name])]
-    return list(dict.fromkeys([*by_probe[:1], *by_size[:1], *by_probe, *by_size]))
+    by_probe = sorted((name for name in largest_first if name in scores), key=lambda name: -scores[name])
+    return list(dict.fromkeys([*by_probe[:1], *largest_first[:1], *by_probe, *largest_first]))
 
 
 def core(situation: Situation) -> list[Candidate]:
     """Returns the portfolio in order: the first strategy of each family on each of the first backbones.
 
     The order is diagonal: the costliest family on the first backbone, then on the second, the second family on the
-    first, and so on. The costliest family trains the most weights, and differs most from the probe.
+    first, and so on. The costliest family trains the most weights, and differs most from the probe. Where the rest of
+    the budget does not hold a candidate, the next family of the same backbone takes its place.
     """
-    backbones = ranked_backbones(situation)[:BACKBONES]
+    backbones = {name: place for place, name in enumerate(ranked_backbones(situation)[:BACKBONES])}
     firsts: dict[tuple[str, str], Candidate] = {}
     for candidate in situation.candidates:
-        if candidate.role == "adaptation":
+        if candidate.role == "adaptation" and candidate.backbone in backbones:
             firsts.setdefault((candidate.backbone, _family(candidate)), candidate)
+    begun = {one.candidate for one in (*(outcome.proposal for outcome in situation.outcomes), *situation.running)}
     families = _by_cost(situation, list(firsts.values()))
-    cells = [
-        (number + place, place, firsts[backbone, family])
-        for number, backbone in enumerate(backbones)
-        for place, family in enumerate(families)
-        if (backbone, family) in firsts
-    ]
+    cells = []
+    for backbone, number in backbones.items():
+        own = [firsts[backbone, family] for family in families if (backbone, family) in firsts]
+        held = [one for one in own if one.number in begun or situation.fits(default_of(one))]
+        cells += [(number + place, place, one) for place, one in enumerate(held)]
     return [candidate for *_, candidate in sorted(cells, key=lambda cell: cell[:2])]
 
 
 def extension(situation: Situation) -> list[Candidate]:
-    """Returns the candidates after the portfolio: by backbone in order of the probes, and the costliest family first."""
-    backbones = ranked_backbones(situation)
+    """Returns all adapted candidates, in the order of the portfolio, backbones by probe."""
+    backbones = {name: place for place, name in enumerate(ranked_backbones(situation))}
     rest = [one for one in situation.candidates if one.role == "adaptation"]
-    families = _by_cost(situation, rest)
-    return sorted(rest, key=lambda one: backbones.index(one.backbone) + families.index(_family(one)))
+    families = {name: place for place, name in enumerate(_by_cost(situation, rest))}
+    return sorted(rest, key=lambda one: backbones[one.backbone] + families[_family(one)])
 
 
 def dropped(situation: Situation) -> set[int]:
@@ -76,7 +76,7 @@ def first_held(situation: Situation, cells: Sequence[Candidate]) -> list[Proposa
     for candidate in cells:
         proposal = default_of(candidate, reason="portfolio")
         cost = situation.cost(proposal)
-        if total + cost <= situation.seconds_left and situation.fits(proposal):
+        if MARGIN * (total + cost) <= situation.seconds_left and situation.fits(proposal):
             held.append(proposal)
             total += cost
     return held
@@ -90,15 +90,21 @@ def _family(candidate: Candidate) -> str:
     return candidate.family or candidate.strategy
 
 
-def _sizes(situation: Situation) -> dict[str, float]:
-    """Returns the size of each backbone: its parameters, or its costliest fit where the parameters are unknown."""
-    sizes: dict[str, float] = {}
-    is_known = any(one.parameters for one in situation.candidates)
+def by_size(situation: Situation) -> list[str]:
+    """Returns all backbones, the largest first, or in random order if no size is known.
+
+    What a fit costs doesn't stand in for the size: in published records the slowest backbones are often those that did
+    not fit into memory with the usual batch.
+    """
+    sizes: dict[str, int] = {}
     for candidate in situation.candidates:
         if candidate.role != "baseline":
-            size = candidate.parameters if is_known else situation.cost(default_of(candidate))
-            sizes[candidate.backbone] = max(size, sizes.get(candidate.backbone, size))
-    return sizes
+            sizes[candidate.backbone] = max(candidate.parameters, sizes.get(candidate.backbone, 0))
+    names = list(sizes)
+    if not any(sizes.values()):
+        random.Random(situation.seed).shuffle(names)
+    # Sorting is stable: what has no size keeps its order.
+    return sorted(names, key=lambda name: -sizes[name])
 
 
 def _by_cost(situation: Situation, candidates: Sequence[Candidate]) -> list[str]:

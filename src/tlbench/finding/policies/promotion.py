@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tlbench.contracts.policies.policy import Proposal, ProposalKey, Situation
+from tlbench.contracts.policies.policy import MARGIN, Proposal, ProposalKey, Situation
 
 PARTS: tuple[int | None, ...] = (8, 2, None)
 """`Proposal.part` of each rung."""
@@ -47,22 +48,29 @@ class Rungs:
         return sizes
 
     def entrants(self, situation: Situation, seconds: float) -> int:
-        """Returns how many settings can enter so that all rungs fit into the time, promoted ones at mean cost.
+        """Returns how many settings can enter so that all rungs fit into the time, even if the costliest are promoted.
+
+        `MARGIN` is left for costs that are off: without its last fit, which is whole, a schedule has no answer.
 
         Settings that have a stopped fit have entered already.
         """
-        totals, most = [0.0 for _ in self.parts], 0
+        costs: list[list[float]] = [[] for _ in self.parts]
+        total, entered = 0.0, 0
         for number, whole in enumerate(self.settings, 1):
             if any(not situation.is_new(Proposal(whole.candidate, whole.params, part)) for part in self.parts if part):
-                most = number
-            for rung, part in enumerate(self.parts):
-                totals[rung] += situation.cost(self.at(situation, whole, part))
-            sizes = self.sizes(number)
-            if sum(total * size / number for total, size in zip(totals, sizes, strict=True)) <= seconds:
-                most = number
-            elif totals[0] > seconds:
-                break
-        return most
+                entered = number
+            if total <= seconds:
+                for rung, part in enumerate(self.parts):
+                    costs[rung].append(situation.cost(self.at(situation, whole, part)))
+                total += costs[0][-1]
+
+        def is_too_many(number: int) -> bool:
+            pairs = zip(costs, self.sizes(number), strict=True)
+            return sum(sum(sorted(one[:number])[-size:]) for one, size in pairs) * MARGIN > seconds
+
+        # The time of all rungs grows with the settings, so that bisection finds the most.
+        most = bisect.bisect_left(range(1, len(costs[0]) + 1), True, key=is_too_many)
+        return max(entered, most)
 
     def next(self, situation: Situation, entered: int) -> tuple[Proposal | None, bool]:
         """Returns the next fit, and whether the schedule waits for running fits before it has another one.

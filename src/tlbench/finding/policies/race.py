@@ -7,24 +7,28 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from tlbench.contracts.policies.policy import Candidate, Outcome, Policy, Proposal, Situation
-from tlbench.finding.policies.portfolio import core, dropped, extension, first_held
+from tlbench.finding.policies.portfolio import by_size, core, dropped, extension, first_held
 from tlbench.finding.policies.promotion import Rungs
 from tlbench.finding.policies.proposals import WIDTHS, beside, default_of, first_possible, next_baseline, shuffled
 
-PROBES = 0.5
-"""The share of the budget that probes may take: where they would take more, the cheapest are fitted."""
-FREE = 0.1
-"""The share of the remaining budget up to which the cheapest cells of the portfolio come first."""
+PROBES = 0.75
+"""The share of the budget that probes may take; with little time they tell more than a few whole fits."""
+FREE = 0.03
+"""The share of the remaining budget below which a fit of the portfolio costs so little that it comes first."""
+MORE = 1.5
+"""How many times as many fits rungs must take in as the budget holds whole: a rung decides on less than the truth, and
+with equal costs they take in 1.6 times as many."""
 
 
 class Race(Policy):
     """Baselines, a closed-form probe of every backbone, a portfolio of defaults, then steps beside the best.
 
     The portfolio is each family's default strategy on the backbone with the best probe, the largest one, and the second
-    by probe. It is fitted whole if the budget holds it. Otherwise its fits begin with an eighth of their steps, and the
-    better half by rank goes on to a half of the steps, and again to all; no test of significance ends a fit early,
-    since fits that start slowly would be lost. Then a step of the learning rate (later of other hyperparameters) beside
-    the best setting takes turns with the next candidate. Candidates that fail or answer a constant are dropped.
+    by probe. It is fitted whole, in order, as far as the budget holds it. Only where rungs take in half as many fits
+    again do they begin with an eighth of their steps; the better half by rank goes on to a half of the steps, and again
+    to all. No test of significance ends a fit early, since fits that start slowly would be lost. Then a step of the
+    learning rate (later of other hyperparameters) beside the best setting takes turns with the next candidate.
+    Candidates that fail or answer a constant are dropped.
 
     The first paper adapts the backbone with the best probe and the one that is best without a look at the task; the
     second one has the rungs.
@@ -47,18 +51,19 @@ class Race(Policy):
 
 
 def _next_probe(situation: Situation) -> Proposal | None:
+    """Returns the next probe: the cheapest for a first answer, one of the largest backbone, then by cost."""
+    is_probe = [one.role == "probe" for one in situation.candidates]
     probes = [default_of(one, reason="probe") for one in situation.candidates if one.role == "probe"]
-    known = [one for one in probes if not situation.is_new(one)]
-    spent = sum(
-        one.seconds for one in situation.outcomes if situation.candidates[one.proposal.candidate].role == "probe"
-    )
-    running = {one.key for one in situation.running}
-    spent += sum(situation.cost(one) for one in known if one.key in running)
+    spent = sum(one.seconds for one in situation.outcomes if is_probe[one.proposal.candidate])
+    spent += sum(situation.cost(one) for one in situation.running if is_probe[one.candidate])
     new = sorted((one for one in probes if situation.is_new(one)), key=situation.cost)
-    cheapest = first_possible(situation, new)
-    if cheapest and spent + situation.cost(cheapest) <= PROBES * situation.seconds:
-        return cheapest
-    return None
+    if len(new) < len(probes):
+        largest = by_size(situation)[0]
+        known = {situation.candidates[one.candidate].backbone for one in probes if not situation.is_new(one)}
+        if largest not in known:
+            new.sort(key=lambda one: situation.candidates[one.candidate].backbone != largest)
+    affordable = (one for one in new if spent + situation.cost(one) <= PROBES * situation.seconds)
+    return first_possible(situation, affordable)
 
 
 def _runs_probes(situation: Situation) -> bool:
@@ -76,8 +81,7 @@ def _next_of_portfolio(situation: Situation) -> tuple[Proposal | None, bool]:
         if len(held) == len(left):
             return (held[0] if held else None), False
         rungs = Rungs([default_of(one, reason="portfolio") for one in left])
-        # A schedule of rungs that takes in hardly more fits than the budget holds whole is not worth its risk.
-        if rungs.entrants(situation, situation.seconds_left) <= len(held) + 1:
+        if rungs.entrants(situation, situation.seconds_left) < MORE * len(held):
             return (held[0] if held else None), False
     else:
         rungs = Rungs([default_of(one, reason="portfolio") for one in cells if one in left or one.number in stopped])
@@ -85,14 +89,10 @@ def _next_of_portfolio(situation: Situation) -> tuple[Proposal | None, bool]:
 
 
 def _cheap_first(situation: Situation, cells: list[Candidate]) -> list[Candidate]:
-    """Returns the cells with those first that together cost next to nothing, the cheapest first of all."""
-    free, total = [], 0.0
-    for candidate in sorted(cells, key=lambda one: situation.cost(default_of(one))):
-        total += situation.cost(default_of(candidate))
-        if total > FREE * situation.seconds_left:
-            break
-        free.append(candidate)
-    return [*free, *(one for one in cells if one not in free)]
+    """Returns the cells with those first that cost next to nothing, the cheapest first of all."""
+    costs = {one.number: situation.cost(default_of(one)) for one in cells}
+    free = [one for one in cells if costs[one.number] <= FREE * situation.seconds_left]
+    return [*sorted(free, key=lambda one: costs[one.number]), *(one for one in cells if one not in free)]
 
 
 def _seconds_of(situation: Situation, candidates: set[int]) -> float:

@@ -1,0 +1,1 @@
+"""Replays policies on stored fits: regret against cost, beside opponents at the same cost."""
