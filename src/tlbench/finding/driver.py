@@ -16,7 +16,7 @@ from tlbench.contracts.policies.policy import Outcome, Policy, Proposal, Situati
 from tlbench.finding.candidates.all_candidates import Entry
 from tlbench.finding.clock import Clock
 from tlbench.finding.costs.corrected import Costs
-from tlbench.finding.find_folder import FindFolder, StoredFit, StoredOutcome, StoredProposal
+from tlbench.finding.find_folder import FindFolder, StoredFit, StoredOutcome, StoredProposal, saved_folder
 from tlbench.finding.fit_outcomes import outcomes_of, stored_outcome
 from tlbench.finding.request import StopCondition
 from tlbench.finding.reserve import reserved_seconds
@@ -117,7 +117,11 @@ class Driver:
         if best is None:
             return total + max(LATE_SECONDS, LATE_SHARE * total)
         left = total - self.clock.elapsed
-        return total - reserved_seconds(self.costs, outcomes, best, total, left, self._workers)
+        return total - reserved_seconds(self.costs, outcomes, best, total, left, self._workers, self._is_saved(best))
+
+    def _is_saved(self, best: Outcome) -> bool:
+        """Returns whether the weights of the best fit are on disk."""
+        return any(saved_folder(self._folder.fit_folder(one.number)).is_dir() for one in self.fits if _gave(one, best))
 
     def run(self) -> None:
         """Searches until the policy has no further fit, the time is up or the condition is met.
@@ -276,8 +280,15 @@ class Driver:
         if best == before and best is not None:
             return
         for fit in self.fits:
-            if fit.outcome is not None and (best is None or fit.proposed.proposal.key != best.proposal.key):
+            if fit.outcome is not None and (best is None or not _gave(fit, best)):
                 CellFolder(self._folder.fit_folder(fit.number)).drop_saved()
+
+
+def _gave(fit: StoredFit, outcome: Outcome) -> bool:
+    """Returns whether a stored fit is the whole one of an outcome; it may have been meant to stop."""
+    is_whole = fit.outcome is not None and fit.outcome.ran_whole
+    same = (fit.proposed.candidate, fit.proposed.params) == (outcome.proposal.candidate, dict(outcome.proposal.params))
+    return is_whole and same
 
 
 def _best(outcomes: list[Outcome]) -> Outcome | None:

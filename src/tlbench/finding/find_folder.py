@@ -163,6 +163,11 @@ class FindFolder:
         return _read(self.root / "answer.json", kind)
 
 
+def saved_folder(fit_folder: Path) -> Path:
+    """Returns the folder of the saved weights of a fit, which may not exist."""
+    return fit_folder / "saved-0"
+
+
 def _read(path: Path, kind: type[T]) -> T | None:
     with suppress(OSError, msgspec.DecodeError):
         return msgspec.json.decode(path.read_bytes(), type=kind)

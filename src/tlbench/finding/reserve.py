@@ -26,7 +26,13 @@ def final_seconds(proposal: Proposal, costs: Costs, workers: int, seeds: int) ->
 
 
 def reserved_seconds(
-    costs: Costs, outcomes: Sequence[Outcome], best: Outcome | None, total: float, left: float, workers: int
+    costs: Costs,
+    outcomes: Sequence[Outcome],
+    best: Outcome | None,
+    total: float,
+    left: float,
+    workers: int,
+    is_saved: bool = False,
 ) -> float:
     """Returns the seconds to keep for the finals of the dearest likely winner.
 
@@ -40,9 +46,13 @@ def reserved_seconds(
         total: The whole budget in seconds.
         left: What is left of it.
         workers: Number of workers.
+        is_saved: Whether the weights of the best fit are on disk, so that it is not fitted again.
     """
     fitted = {one.proposal.candidate for one in outcomes if one.proposal.part is None}
-    likely = [final_seconds(best.proposal, costs, workers, _more_seeds(best.proposal, costs))] if best else []
+    likely = []
+    if best is not None:
+        seeds = _more_seeds(best.proposal, costs) + (0 if is_saved else 1)
+        likely.append(final_seconds(best.proposal, costs, workers, seeds))
     for entry in costs.entries:
         one = Proposal(entry.candidate.number, entry.candidate.defaults)
         finals = final_seconds(one, costs, workers, _more_seeds(one, costs))

@@ -28,8 +28,7 @@ def entry(number, backbone, strategy, role):
     return Entry(Candidate(number, strategy.name, name, role), cell, strategy, backbone)
 
 
-@pytest.fixture
-def costs():
+def costs_of_toys():
     small, large = Sized("small", 1_000_000), Sized("large", 10_000_000)
     entries = [
         entry(0, None, ToyMajority(), "baseline"),
@@ -38,3 +37,8 @@ def costs():
         entry(3, large, ToyTune(), "adaptation"),
     ]
     return Costs(entries, DataShape(1000, 250, 20.0), Speed(), 100)
+
+
+@pytest.fixture
+def costs():
+    return costs_of_toys()

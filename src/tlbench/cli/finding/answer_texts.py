@@ -89,6 +89,8 @@ def next_commands(answer: FindAnswer, out: Path) -> list[str]:
 
 def size_text(setting: FoundSetting) -> str:
     """Returns the number of parameters of a setting's backbone."""
+    if setting.parameters is None:
+        return "unknown"
     return count_text(setting.parameters) if setting.backbone else "no backbone"
 
 

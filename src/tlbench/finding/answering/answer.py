@@ -30,8 +30,8 @@ class FoundSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The validation score of the search's fit, with the metric's own sign."""
     seconds: float
     """Seconds of that fit."""
-    parameters: int
-    """Number of parameters of the backbone."""
+    parameters: int | None
+    """Number of parameters of the backbone; 0 without one, None if it is unknown."""
     trainable_parameters: int = 0
     fit: int = 0
     """Number of the fit in the search."""

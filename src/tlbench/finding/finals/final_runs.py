@@ -16,7 +16,7 @@ from tlbench.contracts.record import Record
 from tlbench.finding.candidates.all_candidates import Entry
 from tlbench.finding.clock import Clock
 from tlbench.finding.finals.finalists import Finalist
-from tlbench.finding.find_folder import FindFolder
+from tlbench.finding.find_folder import FindFolder, saved_folder
 from tlbench.results.records.store import Store
 from tlbench.running.cells.cell_folder import CellFolder
 from tlbench.running.run import Settings, pending_attempts, run
@@ -102,7 +102,7 @@ def hand_over(fit_folder: Path, cell_folder: Path) -> None:
 
     The final fit of the first seed then loads them, if they give the same validation score as before.
     """
-    saved = fit_folder / "saved-0"
+    saved = saved_folder(fit_folder)
     if not saved.is_dir() or cell_folder.exists():
         return
     target = CellFolder(cell_folder)

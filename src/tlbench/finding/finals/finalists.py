@@ -16,7 +16,7 @@ from tlbench.contracts.policies.policy import Proposal
 from tlbench.contracts.space import Value
 from tlbench.finding.candidates.all_candidates import Entry
 from tlbench.finding.costs.corrected import Costs
-from tlbench.finding.finals.ties import Contender, TieSet, tie_set
+from tlbench.finding.finals.ties import Contender, TieSet, size_of, tie_set
 from tlbench.finding.find_folder import FindFolder, StoredFit
 from tlbench.finding.fit_outcomes import validation_answers
 from tlbench.finding.reserve import final_seconds
@@ -71,7 +71,8 @@ def contenders(
         number, score = fit.proposed.candidate, sign * fit.outcome.score
         if number not in best or score > best[number].score:
             answers = validation_answers(Path(folder.fit_folder(fit.number)), positive)
-            size = entries[number].candidate.parameters
+            candidate = entries[number].candidate
+            size = candidate.parameters or (None if candidate.backbone else 0)
             best[number] = Contender(fit.number, number, score, fit.outcome.seconds, size, answers)
     return [best[number] for number in sorted(best)]
 
@@ -113,7 +114,7 @@ def _chosen(found: Sequence[Contender], ties: TieSet, entries: Sequence[Entry]) 
     rivals: tuple[tuple[Part, Contender], ...] = (("cheapest", ties.cheapest), ("smallest", ties.smallest))
     for part, rival in rivals:
         # A rival that is neither cheaper nor smaller than the winner is no reason to spend more.
-        is_smaller = rival.parameters < ties.winner.parameters or rival.seconds < ties.winner.seconds
+        is_smaller = size_of(rival) < size_of(ties.winner) or rival.seconds < ties.winner.seconds
         if is_smaller and all(rival is not other for _, other in chosen):
             chosen.append((part, rival))
     baselines = [one for one in found if entries[one.candidate].candidate.role == "baseline"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,8 @@ class Contender:
     score: float
     """The validation score, signed so that greater is better."""
     seconds: float
-    parameters: int
+    parameters: int | None
+    """Number of parameters of the backbone; 0 without one, None if it is unknown."""
     answers: CellPredictions | None
     """The predictions of the validation split."""
 
@@ -47,7 +49,12 @@ class TieSet:
     @property
     def smallest(self) -> Contender:
         """The one with the fewest parameters; of equally small ones, the cheapest."""
-        return min(self.all, key=lambda one: (one.parameters, one.seconds))
+        return min(self.all, key=lambda one: (size_of(one), one.seconds))
+
+
+def size_of(one: Contender) -> float:
+    """Returns the number of parameters to sort by; infinite if it is unknown."""
+    return math.inf if one.parameters is None else float(one.parameters)
 
 
 def tie_set(contenders: Sequence[Contender], winner: Contender, metric: Metric) -> TieSet:
