@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.backbone import Card
-from tlbench.contracts.errors import AmbiguousName, UsageError
+from tlbench.contracts.errors import UsageError
 from tlbench.contracts.resources import count_text
 from tlbench.contracts.task import Modality
 from tlbench.finding.request import FindRequest
@@ -75,8 +75,8 @@ def _named(wanted: Sequence[str], catalog: Catalog) -> Iterator[str]:
     entries = catalog.entries("backbone")
     if not wanted:
         for entry in entries:
-            # Ambiguous names are left out, and a broken card must not end a search that did not ask for it.
-            with suppress(AmbiguousName, Exception):
+            # An ambiguous name or a broken card must not end a search that did not ask for this backbone.
+            with suppress(Exception):
                 if catalog.backbone(entry.name).item.missing() is None:
                     yield entry.name
     for name in wanted:
