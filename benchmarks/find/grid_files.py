@@ -8,7 +8,7 @@ A replay draws its validation rows from the pool, and charges a fit at a rung
 
     seconds[rung] + share * validate_seconds[rung] + setup_seconds + the encodings that it is the first to read
 
-processor seconds, where `share` is the part of the pool that was drawn.
+processor seconds, where `share` is the part of the pool that was drawn: the cost of a fit that ends at the rung.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ class GridCandidate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     settings: tuple[dict[str, int | float | str | bool], ...]
     """The params of each setting; the first are the strategy's defaults."""
     backbone: str = ""
+    family: str = ""
+    """`Strategy.family`."""
     parameters: int = 0
 
 
@@ -85,7 +87,7 @@ class GridFit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seconds: Three
     """By rung, processor seconds of training until then, without set-up, encoding and validation."""
     validate_seconds: Three
-    """By rung, processor seconds of answering the validation pool until then: once at each rung."""
+    """By rung, processor seconds to answer the validation pool there, which a fit does once: where it ends."""
     setup_seconds: float = 0.0
     encodings: tuple[int, ...] = ()
     """Indices in `GridTask.encodings` of what the fit reads."""
@@ -233,9 +235,10 @@ def _problem(task: GridTask, fit: GridFit) -> str:
         return f"candidate {fit.candidate} has no setting {fit.setting}"
     if any(not 0 <= number < len(task.encodings) for number in fit.encodings):
         return "it reads an encoding that is not described"
-    for seconds in (fit.seconds, fit.validate_seconds):
-        if not all(math.isfinite(value) and value >= 0 for value in seconds) or sorted(seconds) != list(seconds):
-            return "its seconds by rung must be numbers that do not fall"
+    if not all(math.isfinite(value) and value >= 0 for value in (*fit.seconds, *fit.validate_seconds)):
+        return "seconds must be numbers of at least 0"
+    if sorted(fit.seconds) != list(fit.seconds):
+        return "its seconds by rung must not fall"
     if (fit.status == "ok") != fit.answered[-1]:
         return f"its status is {fit.status}, and it has {'' if fit.answered[-1] else 'no '}answers at full length"
     return ""

@@ -18,7 +18,8 @@ Cell = tuple[str, str, tuple[tuple[str, Value], ...]]
 class BackboneOrder(Policy):
     """All strategies of the first backbone with their defaults, then of the next; then all other settings at random.
 
-    Of a backbone's strategies the costliest comes first.
+    Of a backbone's strategies the probes come first, since they cost little where the features are there, then the
+    costliest: an opponent that has no answer before its first long fit ends would be too easy.
     """
 
     def next(self, situation: Situation) -> Proposal | None:
@@ -26,7 +27,11 @@ class BackboneOrder(Policy):
         values = self.values(situation)
         order = sorted(
             (one for one in situation.candidates if one.role != "baseline"),
-            key=lambda one: (-values.get(one.backbone, -math.inf), -situation.cost(default_of(one))),
+            key=lambda one: (
+                -values.get(one.backbone, -math.inf),
+                one.role != "probe",
+                -situation.cost(default_of(one)),
+            ),
         )
         return (
             next_baseline(situation)

@@ -31,7 +31,9 @@ from tlbench.catalog.catalog import Catalog
 FOLDER = Path(__file__).parent.parent
 GRID = FOLDER / "grid"
 NOTES = {
-    "grid": "Real fits, made once by `python -m benchmarks.find.making`. Seconds are processor seconds of one thread.",
+    "grid": (
+        "Real fits, made once by `python -m benchmarks.find.make_grid`. Seconds are processor seconds of one thread."
+    ),
     "shift": (
         "Published fine-tunings of 210 to 288 public models on each of 19 image tasks (800 training rows, 25 epochs, "
         "learning rate 0.01; Renggli et al. 2022, arXiv:2204.01457). There are no probes, sizes, rungs, features or "

@@ -81,7 +81,7 @@ def _halves(test: NDArray[np.bool_], rng: np.random.Generator) -> tuple[Array, A
 
 def _candidate(number: int, candidate: GridCandidate) -> Candidate:
     return Candidate(
-        number, candidate.strategy, candidate.backbone, candidate.role, parameters=candidate.parameters,
+        number, candidate.strategy, candidate.backbone, candidate.role, candidate.family, candidate.parameters,
         space=_space(candidate.settings), defaults=candidate.settings[0],
     )  # fmt: skip
 
@@ -105,8 +105,8 @@ def _final_seconds(grid: Grid, fit: GridFit) -> float:
         number = grid.index.get((fit.candidate, fit.setting, seed))
         # Only the best setting of a candidate has more seeds; those of others cost as much as their first.
         again = fit if number is None else task.fits[number]
-        total += again.seconds[2] + again.setup_seconds + again.validate_seconds[0]
-    test_seconds = fit.validate_seconds[0] / task.validation_rows * task.test_rows
+        total += again.seconds[2] + again.setup_seconds + again.validate_seconds[2]
+    test_seconds = fit.validate_seconds[2] / task.validation_rows * task.test_rows
     return total + (1 + len(MORE_SEEDS)) * test_seconds
 
 

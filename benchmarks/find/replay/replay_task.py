@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,8 +125,3 @@ class StoredFits:
 
     def _encoding(self, row: int) -> float:
         return sum(self._task.encoding_seconds[one] for one in self._task.encodings[row] if one not in self._read)
-
-
-def without_features(task: ReplayTask) -> ReplayTask:
-    """Returns the task as a search sees it that must not know the feature scores."""
-    return replace(task, features={})

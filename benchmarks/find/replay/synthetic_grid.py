@@ -37,7 +37,7 @@ def synthetic_grid(name: str, kind: Kind, seed: int, rows: tuple[int, int] = (60
         for strategy in STRATEGIES:
             role = "probe" if strategy in {"linear-probe", "knn"} else "adaptation"
             settings = ({},) if role == "probe" else tuple({"lr": rate} for rate in RATES)
-            candidates.append(GridCandidate(strategy, role, settings, backbone, int(size * 1e6)))
+            candidates.append(GridCandidate(strategy, role, settings, backbone, parameters=int(size * 1e6)))
             abilities.append([_ability(kind, strategy, good, place, rng) for place in range(len(settings))])
     difficulty = [rng.normal(0, 1.5, number) for number in rows]
     answers: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
@@ -77,7 +77,7 @@ def _fit(
     is_frozen = candidate.strategy in {"linear-probe", "knn", "head-only"}
     read = (backbones.index(candidate.backbone),) if is_frozen else ()
     validated = 0.0 if is_frozen or not candidate.backbone else 0.3 * size
-    return GridFit(number, setting, 0, parts, (validated, 2 * validated, 3 * validated), 0.1, read)
+    return GridFit(number, setting, 0, parts, (validated, validated, validated), 0.1, read)
 
 
 def _backbone(place: int, name: str, size: float, quality: float) -> GridBackbone:

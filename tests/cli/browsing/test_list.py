@@ -143,3 +143,9 @@ def test_strategies_are_listed_by_family_with_headings_at_a_terminal(output_of, 
     notes = ("not shown", "and by name", "shows all")
     rows = [line for line in shown[1:] if line not in {*FAMILIES.values(), "other"} and not line.startswith(notes)]
     assert [line.split()[0] for line in rows] == [line.split()[0] for line in piped[1:]]
+
+
+def test_policies_are_listed_with_what_they_do(output_of):
+    listed = output_of("list", "policies")
+    assert "race" in listed
+    assert "Probes of all backbones, a portfolio of defaults, then steps beside the best." in listed

@@ -6,6 +6,7 @@ import bisect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tlbench.contracts.policies.policy import MARGIN, Proposal, ProposalKey, Situation
 
@@ -35,7 +36,7 @@ class Rungs:
         """
         if part is None or not situation.is_new(whole):
             return whole
-        stopped = Proposal(whole.candidate, whole.params, part, f"rung at 1/{part} of the steps")
+        stopped = _stopped(whole.key, part)
         if not situation.is_new(stopped) or situation.cost(stopped) <= LITTLE * situation.cost(whole):
             return stopped
         return whole
@@ -54,10 +55,12 @@ class Rungs:
 
         Settings that have a stopped fit have entered already.
         """
+        proposals = (*(outcome.proposal for outcome in situation.outcomes), *situation.running)
+        begun = {one.key[:2] for one in proposals if one.part is not None and one.part in self.parts}
         costs: list[list[float]] = [[] for _ in self.parts]
         total, entered = 0.0, 0
         for number, whole in enumerate(self.settings, 1):
-            if any(not situation.is_new(Proposal(whole.candidate, whole.params, part)) for part in self.parts if part):
+            if whole.key[:2] in begun:
                 entered = number
             if total <= seconds:
                 for rung, part in enumerate(self.parts):
@@ -93,6 +96,12 @@ class Rungs:
             ranked = sorted(done, key=lambda pair: -pair[0])
             members = [one for score, one in ranked if score > -math.inf]
         return None, False
+
+
+# A replay asks thousands of times for the same few.
+@lru_cache(maxsize=4096)
+def _stopped(whole: ProposalKey, part: int) -> Proposal:
+    return Proposal(whole[0], dict(whole[1]), part, f"rung at 1/{part} of the steps")
 
 
 def scores_of(situation: Situation) -> Mapping[ProposalKey, float]:

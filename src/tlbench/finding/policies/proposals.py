@@ -85,7 +85,7 @@ def beside(candidate: Candidate, params: Params, width: float = 1.0) -> list[Par
     """
     free = [name for name, domain in candidate.space.items() if name in params and not is_fixed(domain)]
     free.sort(key=lambda name: not is_learning_rate(name))
-    steps = []
+    steps: list[Params] = []
     for name in free:
         for value in _steps(candidate.space[name], params[name], width):
             changed = {**params, name: value}

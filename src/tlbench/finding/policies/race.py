@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from tlbench.contracts.policies.policy import Candidate, Outcome, Policy, Proposal, Situation
@@ -13,8 +13,9 @@ from tlbench.finding.policies.proposals import WIDTHS, beside, default_of, first
 
 PROBES = 0.75
 """The share of the budget that probes may take; with little time they tell more than a few whole fits."""
-FREE = 0.03
-"""The share of the remaining budget below which a fit of the portfolio costs so little that it comes first."""
+FREE, FREE_STEPS = 0.03, 0.1
+"""The share of the remaining budget below which a fit costs so little that it comes first; and the share of the whole
+budget that such steps beside the probes may take together."""
 MORE = 1.5
 """How many times as many fits rungs must take in as the budget holds whole: a rung decides on less than the truth, and
 with equal costs they take in 1.6 times as many."""
@@ -22,6 +23,8 @@ with equal costs they take in 1.6 times as many."""
 
 class Race(Policy):
     """Baselines, a closed-form probe of every backbone, a portfolio of defaults, then steps beside the best.
+
+    Of probes on features that are there already, the neighbouring settings cost next to nothing and are fitted at once.
 
     The portfolio is each family's default strategy on the backbone with the best probe, the largest one, and the second
     by probe. It is fitted whole, in order, as far as the budget holds it. Only where rungs take in half as many fits
@@ -44,6 +47,8 @@ class Race(Policy):
             return proposal
         if _runs_probes(situation):
             return None
+        if step := _next_free_step(situation):
+            return step
         proposal, is_waiting = _next_of_portfolio(situation)
         if proposal or is_waiting:
             return proposal
@@ -64,6 +69,18 @@ def _next_probe(situation: Situation) -> Proposal | None:
             new.sort(key=lambda one: situation.candidates[one.candidate].backbone != largest)
     affordable = (one for one in new if spent + situation.cost(one) <= PROBES * situation.seconds)
     return first_possible(situation, affordable)
+
+
+def _next_free_step(situation: Situation) -> Proposal | None:
+    """Returns the next setting beside a probe that costs next to nothing: probes rank the backbones."""
+    probes = {one.number for one in situation.candidates if one.role == "probe"} - dropped(situation)
+    others = {one.number for one in situation.candidates} - probes
+    known = [one for one in situation.outcomes if one.proposal.candidate in probes]
+    defaults = {number: default_of(situation.candidates[number]).key for number in probes}
+    spent = sum(one.seconds for one in known if one.proposal.key != defaults[one.proposal.candidate])
+    left = min(FREE * situation.seconds_left, FREE_STEPS * situation.seconds - spent)
+    steps = _steps(situation, others, WIDTHS[:1])
+    return first_possible(situation, (one for one in steps if situation.cost(one) <= left))
 
 
 def _runs_probes(situation: Situation) -> bool:
@@ -123,14 +140,20 @@ def _next_after_portfolio(situation: Situation) -> Proposal | None:
     return first_possible(situation, (one for one in shuffled(situation) if one.candidate not in gone))
 
 
-def _steps(situation: Situation, gone: set[int]) -> Iterator[Proposal]:
-    """Yields the settings beside the best one of each candidate, those of the best candidate first."""
+def _steps(situation: Situation, gone: set[int], widths: Sequence[float] = WIDTHS) -> Iterator[Proposal]:
+    """Yields the settings beside the best one of each candidate, those of the best candidate first.
+
+    Args:
+        situation: The state of the search.
+        gone: Candidates to leave out.
+        widths: Widths of the steps, in the order in which they are tried.
+    """
     whole = [one for one in situation.outcomes if one.proposal.part is None and one.proposal.candidate not in gone]
     best: dict[int, Outcome] = {}
     for outcome in sorted(whole, key=lambda one: -math.inf if one.score is None else one.score, reverse=True):
         best.setdefault(outcome.proposal.candidate, outcome)
     for number, outcome in best.items():
-        for width in WIDTHS:
+        for width in widths:
             for params in beside(situation.candidates[number], outcome.proposal.params, width):
                 yield Proposal(number, params, None, "step beside the best")
 
