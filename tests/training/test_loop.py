@@ -194,16 +194,20 @@ def test_it_reports_only_to_a_pruner_and_gives_the_same_weights() -> None:
     assert torch.equal(_weights(quiet), _weights(watched))
 
 
-def test_a_fit_reports_after_the_parts_that_its_job_names_and_gives_the_same_weights() -> None:
+@pytest.mark.parametrize(("parts", "steps"), [((8,), [2]), ((8, 2, 1), [2, 6]), ((), [1, 2, 4])])
+def test_a_fit_by_rungs_reports_after_the_parts_that_its_job_names(parts: tuple[int, ...], steps: list[int]) -> None:
     reported: list[int] = []
 
     def note(step: int, score: float, loss: float, total: int) -> None:
         reported.append(step)
 
     quiet = _fit(_job())
-    watched = _fit(dataclasses.replace(_job(), report=note, report_parts=(8, 2, 1)))
-    assert reported == [2, 6]
+    watched = _fit(dataclasses.replace(_job(pruner="halving-rungs"), report=note, report_parts=parts))
+    assert reported == steps
     assert torch.equal(_weights(quiet), _weights(watched))
+    # A part of a fit that must not be stopped turns its reports off.
+    _fit(dataclasses.replace(_job(), report=note, report_parts=parts))
+    assert reported == steps
 
 
 def test_a_pruned_fit_ends() -> None:

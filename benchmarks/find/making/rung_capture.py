@@ -71,7 +71,10 @@ class RungCapture(Strategy):
                 job.report(step, score, loss, total)
 
             parts = tuple(part for part in PARTS if part is not None)
-            return self.inner.fit(replace(job, score=score, once=once, report=report, report_parts=parts))
+            by_rungs = msgspec.structs.replace(job.protocol, pruner="halving-rungs")
+            return self.inner.fit(
+                replace(job, score=score, once=once, report=report, protocol=by_rungs, report_parts=parts)
+            )
 
     def _note(self, step: int, total: int, watch: _Watch, began: float) -> None:
         if watch.answers is None:

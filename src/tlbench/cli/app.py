@@ -19,6 +19,7 @@ from tlbench.cli.arguments.protocol_options import patch
 from tlbench.cli.arguments.seeds import read_seeds
 from tlbench.cli.browsing import commands as browsing
 from tlbench.cli.checking import check_command
+from tlbench.cli.finding import find_command
 from tlbench.cli.recorded import board_command, delete_command
 from tlbench.cli.shell import verbosity
 from tlbench.cli.shell.completion import complete_names
@@ -206,6 +207,7 @@ def plan(
     print_plan(planned, o.out_folder(out), cells, catalog, json_)
 
 
+app.command()(find_command.find)
 app.command("list")(browsing.list_)
 app.command()(browsing.show)
 

@@ -52,11 +52,12 @@ from typing import Literal, Protocol, runtime_checkable
 import msgspec
 
 from tlbench.contracts.cell import Cell
+from tlbench.contracts.fits.latency import Latency
 from tlbench.contracts.record import ClassReport, FitResult, Floor, Memory, Provenance, TestGroups, TestScore
 from tlbench.contracts.space import Value
 
 # Scoring is an order of its own because it reads the test split and imports libraries that the driver must not.
-Purpose = Literal["search", "final", "score"]
+Purpose = Literal["search", "final", "score", "time"]
 RUNG_PRUNERS = frozenset({"halving-rungs", "hyperband-rungs"})
 """The pruners under which a trial's first fit is short, and only the best trials have longer ones."""
 RUNG_PARTS = (27, 9, 3)
@@ -91,7 +92,7 @@ class FitOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cell: Cell
     purpose: Purpose
     """`search` reads train and validation; `final` also predicts the test split; `score` has no fits and scores the
-    predictions that the final fits wrote to `folder`."""
+    predictions that the final fits wrote to `folder`; `time` has none either and measures how long predictions take."""
     fits: tuple[Fit, ...] = ()
     """The fits to run; if there are several, they are run together in one pass over the data."""
     folder: str = ""
@@ -119,6 +120,9 @@ class FitOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Name of the worker that has the winner's predictor in memory; a hint, since that worker may have ended."""
     seconds: float | None = None
     """Time limit of the order in seconds; None for no limit."""
+    keep_answers: bool = False
+    """Whether a fit of a search writes its predictions of the validation split to `folder`, and is saved there if it
+    is better than `keep_above`, although saving it may take a tenth of its time."""
 
 
 class OrderResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -150,6 +154,8 @@ class OrderResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why there is no file of validation predictions, in one line; empty if there is one."""
     misfits: dict[int, str] = {}
     """For each seed whose stored predictions cannot be scored, the reason; such seeds are fitted again."""
+    latencies: tuple[Latency, ...] = ()
+    """Of an order with the purpose `time`: how long predictions take, for each number of examples."""
     error: str = ""
     """One line that says why the order failed as a whole, for example because its task cannot be loaded; empty if it
     did not fail."""

@@ -40,6 +40,11 @@ class CellMemory:
         self._serves_one = self._serves_one and self._cell in {"", order.cell.id}
         self._cell = order.cell.id
         own = None
-        if usage.own_peak_bytes is not None and self._serves_one and order.device == "cpu" and order.purpose != "score":
+        if (
+            usage.own_peak_bytes is not None
+            and self._serves_one
+            and order.device == "cpu"
+            and order.purpose not in ("score", "time")
+        ):
             own = max(0, usage.own_peak_bytes - start.own - kept_bytes)
         return msgspec.structs.replace(memory, host_baseline_bytes=start.resident, host_own_bytes=own)

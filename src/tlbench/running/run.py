@@ -244,16 +244,20 @@ def run(
         summary.records.append(record)
         on_record(record)
 
-    capacity = executor.capacity()
-    defaults = OrderDefaults(capacity.device, capacity.bf16, capacity.cores, tuple(sorted(_environment().items())))
+    defaults = order_defaults(executor.capacity())
 
     def give_up(attempt: Attempt, reason: str) -> None:
         summary.not_recorded.append((attempt.cell, reason))
 
     dispatcher = Dispatcher(executor, catalog, defaults, commit, give_up, on_finished)
     on_start(dispatcher.progress)
-    dispatcher.run(longest_first(attempts, catalog, capacity.workers))
+    dispatcher.run(longest_first(attempts, catalog, executor.capacity().workers))
     return summary
+
+
+def order_defaults(capacity: Capacity) -> OrderDefaults:
+    """Returns the fields that all orders to an executor share."""
+    return OrderDefaults(capacity.device, capacity.bf16, capacity.cores, tuple(sorted(_environment().items())))
 
 
 def time_left(attempts: Sequence[Attempt], catalog: Catalog, capacity: Capacity) -> tuple[TimeLeft, FitTimes]:

@@ -112,10 +112,9 @@ def train(
     check_groups = GroupCheck(model, lambda: stepper.weights)
     check_groups()
     check_every = CHECK_EVERY.get(device.type, 1)
-    reports = _report_steps(total, job.protocol.pruner)
+    reports = _report_steps(total, job.protocol.pruner, job.report_parts)
     finite = torch.ones((), dtype=torch.bool, device=device)
     losses = EndLosses(total, device)
-    reports |= {step_of_part(total, part) for part in job.report_parts} - {total}
     # `fork_rng` restores the caller's random state, so that a fit does not change the random numbers after it.
     with sparse_embeddings, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(job.seed)
@@ -172,10 +171,10 @@ def step_count(rows: int, batch_size: int, max_steps: int | None, epochs: float 
     return max(1, round((epochs or DEFAULT_EPOCHS) * math.ceil(rows / batch_size)))
 
 
-def _report_steps(total: int, pruner: str) -> set[int]:
+def _report_steps(total: int, pruner: str, parts: tuple[int, ...]) -> set[int]:
     if pruner == "none":
         return set()
     if pruner in RUNG_PRUNERS:
-        return {step_of_part(total, part) for part in RUNG_PARTS} - {total}
+        return {step_of_part(total, part) for part in parts or RUNG_PARTS} - {total}
     # With fewer steps than parts, some parts end at step 0 or at the last step.
     return {total * part // REPORTS for part in range(1, REPORTS)} - {0, total}

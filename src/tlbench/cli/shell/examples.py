@@ -12,6 +12,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tlbench plan --suite glue-lite",
         "tlbench plan --suite glue-lite -S +lp-ft --cells",
     ),
+    "find": (
+        "tlbench find trec --minutes 10",
+        "tlbench find 'csv:reviews.csv[text=review,label=stars]' -b 'minilm-*' --until 'accuracy>0.9'",
+        "tlbench find imagefolder:./photos --minutes 30 --max-memory 8GiB --max-parameters 30M",
+    ),
     "list": (
         "tlbench list backbones --modality image --max-parameters 30M",
         "tlbench list tasks --kind classes",

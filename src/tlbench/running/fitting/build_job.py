@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from tlbench.contracts.errors import Diverged, PluginError, Pruned
-from tlbench.contracts.executor import Fit, step_of_part
+from tlbench.contracts.executor import RUNG_PARTS, Fit, step_of_part
 from tlbench.contracts.fits.job import NO_VALIDATION, Job
 from tlbench.contracts.fits.others import LoadedBackbone, OtherOutput, OtherTask
 from tlbench.contracts.fits.predictor import Predictor
@@ -133,6 +133,9 @@ def build_job(
         return context.data(examples)
 
     protocol = context.cell.protocol.of_fit(seed)
+    if fit.stop_part is not None and protocol.pruner == "none":
+        # A search within a budget stops fits of cells that have no pruner: strategies report as under one by rungs.
+        protocol = msgspec.structs.replace(protocol, pruner="halving-rungs")
     if validation is None:
         # Without a validation split there are no scores to report.
         protocol = msgspec.structs.replace(protocol, pruner="none")
@@ -162,6 +165,7 @@ def build_job(
         once=once,
         backbone=backbone,
         other=other,
+        report_parts=() if fit.stop_part is None or fit.stop_part in RUNG_PARTS else (fit.stop_part,),
         searched=fit.searched,
     )
 

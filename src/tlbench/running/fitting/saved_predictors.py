@@ -25,6 +25,8 @@ BYTES_PER_SECOND, FILE_SECONDS = 200e6, 0.05
 SHARE = 0.02
 """Maximum time for saving a predictor, as a share of its fit's time. If saving would take longer, the fit is so short
 that it can be repeated instead."""
+WANTED_SHARE = 0.1
+"""The same for an order with `keep_answers`, whose winner will surely be needed again."""
 WEIGHT_BYTES = 4
 
 
@@ -38,16 +40,17 @@ def saved_folder(cell_folder: Path, fit: Fit) -> Path:
     return cell_folder / f"saved-{fit.trial}"
 
 
-def is_worth_saving(result: FitResult) -> bool:
-    """Returns whether a fit took long enough for saving its weights to pay off."""
+def is_worth_saving(result: FitResult, share: float = SHARE) -> bool:
+    """Returns whether a fit took long enough for saving its weights to take at most this share of its time."""
     seconds = FILE_SECONDS + result.trainable_parameters * WEIGHT_BYTES / BYTES_PER_SECOND
-    return seconds <= SHARE * result.fit_seconds
+    return seconds <= share * result.fit_seconds
 
 
 def save(order: FitOrder, fit_id: str, fitted: Fitted, caught: CaughtErrors) -> None:
     """Writes a predictor atomically to the cell's folder, if it has a `save` method and its fit is worth saving."""
     write = getattr(fitted.predictor, "save", None)
-    if write is None or not order.folder or not is_worth_saving(fitted.result):
+    share = WANTED_SHARE if order.keep_answers else SHARE
+    if write is None or not order.folder or not is_worth_saving(fitted.result, share):
         return
     target = saved_folder(Path(order.folder), order.fits[0])
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")

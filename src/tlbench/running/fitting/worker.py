@@ -28,6 +28,7 @@ from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.cross_validation import run_fits_or_folds
 from tlbench.running.fitting.fit import Fitted, truncated_shares
 from tlbench.running.fitting.fit_status import status_of
+from tlbench.running.fitting.latency import measure_latency
 from tlbench.running.fitting.reusable_encoder import KeptState
 from tlbench.running.fitting.session import Session, caught_errors, resolve_device, restored_globals
 from tlbench.running.fitting.timing import predict_timed
@@ -113,6 +114,8 @@ class Worker:
     def _answer(self, order: FitOrder, context: CellContext) -> OrderResult:
         if order.purpose == "score":
             return _score_cell(order, context)
+        if order.purpose == "time":
+            return OrderResult(latencies=measure_latency(context))
         if order.purpose == "final" and self.isolated and context.session.device.type == "cpu":
             # On a CPU a worker serves one cell, so that no later fit reads them.
             context.forget_other_training_data({fit.seed for fit in order.fits})
@@ -122,6 +125,8 @@ class Worker:
         else:
             results = [one.result for one in fitted]
             self._keep(order, context, fitted)
+            if order.keep_answers:
+                _write_answers(order, context, fitted)
         if self.isolated and any(one.status == "failed" for one in results) and is_lost(context.session.device):
             # After some errors a GPU is unusable for the rest of the process. Without an answer the order is given to
             # another worker; `_exit`, because an orderly exit would wait for the device.
@@ -215,8 +220,16 @@ def _predict_test(fitted: Fitted, order: FitOrder, context: CellContext) -> FitR
     )
 
 
+def _write_answers(order: FitOrder, context: CellContext, fitted: Sequence[Fitted]) -> None:
+    """Writes the predictions of the validation split that fits of a search made; a fit without any has no file."""
+    for one in fitted:
+        if one.answers is not None and one.result.validation is not None:
+            scored = _scored_validation(one.answers, context)
+            validation_predictions.write(Path(order.folder), one.result.seed, context.validation, scored)
+
+
 def _scored_validation(predictions: Predictions, context: CellContext) -> Scored:
-    """Returns a final fit's predictions of the validation split with its targets."""
+    """Returns a fit's predictions of the validation split with its targets."""
     info, targets = context.info, [example.target for example in context.validation]
     return scored_of(info.output, targets, predictions, info.positive)
 

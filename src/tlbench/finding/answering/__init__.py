@@ -1,0 +1,1 @@
+"""The answer of a search: what won, what ties with it, and what would decide between them."""

@@ -1,0 +1,61 @@
+"""The time that a search has taken, over all processes that worked on it; a file keeps it while they work."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+HEARTBEAT_SECONDS = 1.0
+"""Time between two updates of the file: a kill loses less than this."""
+
+
+class Clock:
+    """Counts the seconds of a search from those that earlier processes left in its file."""
+
+    def __init__(self, file: Path, began: float | None = None, now: Callable[[], float] = time.monotonic) -> None:
+        """Reads the time of earlier processes.
+
+        Args:
+            file: The file of the time; a missing or damaged one counts as 0 s.
+            began: When this process began to work, as `now` counts; None for this moment.
+            now: Returns the time in seconds.
+        """
+        self._file, self._now = file, now
+        self._began = now() if began is None else began
+        self._earlier = 0.0
+        with suppress(OSError, ValueError):
+            self._earlier = max(0.0, float(file.read_text(encoding="ascii")))
+
+    @property
+    def elapsed(self) -> float:
+        """The seconds so far, of this process and earlier ones."""
+        return self._earlier + self._now() - self._began
+
+    def save(self) -> None:
+        """Writes the time to the file; ignores errors of writing."""
+        temporary = self._file.with_name(f".{self._file.name}.tmp")
+        with suppress(OSError):
+            temporary.write_text(f"{self.elapsed:.2f}\n", encoding="ascii")
+            temporary.replace(self._file)
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Writes the file again and again while the block runs, and once more at its end."""
+        ended = threading.Event()
+
+        def beat() -> None:
+            while not ended.wait(HEARTBEAT_SECONDS):
+                self.save()
+
+        self.save()
+        thread = threading.Thread(target=beat, name="tlbench-find-clock", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            self.save()

@@ -1,0 +1,47 @@
+"""The size of a task's data, on which the cost of a fit depends: rows of each split and the length of inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tlbench.contracts.cell import Protocol
+from tlbench.contracts.task import Examples, Task
+from tlbench.running.splits import Splits
+
+TOKENS_A_WORD = 1.4
+"""Word pieces for each word between spaces, and two for the marks at both ends."""
+_SAMPLE = 500
+
+
+@dataclass(frozen=True)
+class DataShape:
+    """What costs depend on."""
+
+    train_rows: int
+    validation_rows: int
+    tokens: float | None
+    """Mean number of tokens of an input, estimated from its words; None if inputs are no texts."""
+    all_rows: int = 0
+    """Number of all training rows, of which fits see `train_rows`."""
+
+
+def data_shape(task: Task, protocol: Protocol) -> DataShape:
+    """Returns the size of the training and validation splits that a fit reads; the test split is not opened.
+
+    Raises:
+        DataError: The data cannot be read, or are too few to be divided.
+        PluginError: A split is empty.
+    """
+    splits = Splits(task)
+    train, validation = splits.subset(0, protocol.amount), splits.validation_of(protocol.amount)
+    return DataShape(len(train), len(validation), _tokens(train), len(splits.train))
+
+
+def _tokens(examples: Examples) -> float | None:
+    sample = examples[: min(_SAMPLE, len(examples))]
+    words = [_words(item) for example in sample for item in example.inputs if isinstance(item, str | tuple | list)]
+    return sum(words) / len(sample) * TOKENS_A_WORD + 2 if words else None
+
+
+def _words(item: object) -> int:
+    return len(item.split()) if isinstance(item, str) else len(item) if isinstance(item, tuple | list) else 0

@@ -1,0 +1,181 @@
+"""The folder of a search: finished fits are on disk, so that a kill loses only the fits in progress.
+
+lock               locked by the process that works on the search
+request.json       what was asked
+setting.json       what was decided before the first fit: the protocol and the candidates
+clock              the seconds that the search has taken so far
+latencies.json     how long each backbone takes to predict, if the request limits it
+fits/<n>/          the n-th proposal of the policy, from 0, as the folder of a cell (`cell_folder.py`) and beside it
+  proposal.json    what was proposed, and the seconds that it was expected to take
+  outcome.json     what the fit gave; missing while it runs, and after a kill
+finals.json        the settings that get final fits and their seeds; no test split is opened before it is on disk
+answer.json        the answer
+"""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from tlbench.contracts.cell import Protocol
+from tlbench.contracts.fits.latency import Latency
+from tlbench.contracts.policies.policy import Proposal
+from tlbench.contracts.record import FitResult
+from tlbench.contracts.space import Value
+from tlbench.finding.request import FindRequest
+from tlbench.running.cells.cell_folder import CellFolder, Lease
+from tlbench.system.durable import write_durably
+
+T = TypeVar("T")
+
+
+class SearchSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What must be the same when a search goes on."""
+
+    protocol: Protocol
+    candidates: tuple[str, ...]
+    """The ids of the candidates' cells, in order."""
+
+
+class StoredProposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A fit that the policy proposed."""
+
+    candidate: int
+    params: dict[str, Value]
+    part: int | None = None
+    reason: str = ""
+    expected_seconds: float = 0.0
+    load: float = 0.0
+    """The machine's load average over a minute when the fit began: above the number of cores, prices are too high."""
+
+    @property
+    def proposal(self) -> Proposal:
+        """The proposal as policies know it."""
+        return Proposal(self.candidate, self.params, self.part, self.reason)
+
+
+class StoredOutcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a fit gave."""
+
+    status: str
+    """As `FitResult.status`, or `crashed` for a lost worker and `timeout` for a fit that the deadline cut off."""
+    seconds: float
+    """Seconds from the submission of the order to its answer."""
+    score: float | None = None
+    """The validation score, with the metric's own sign; of a stopped fit, that at its stop."""
+    is_constant: bool = False
+    reason: str = ""
+    fit: FitResult | None = None
+
+    @property
+    def ran_whole(self) -> bool:
+        """Whether the fit ran to its end, also if it should have been stopped."""
+        return self.status == "ok"
+
+
+class StoredFit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A proposal with its outcome; None while it has none."""
+
+    number: int
+    proposed: StoredProposal
+    outcome: StoredOutcome | None = None
+
+
+class FindFolder:
+    """Reads and writes the files of one search."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "fits").mkdir(parents=True, exist_ok=True)
+
+    def lease(self) -> Lease | None:
+        """Takes and returns the exclusive right to work on the search; None if another process has it."""
+        return CellFolder(self.root).lease()
+
+    @property
+    def clock(self) -> Path:
+        """The path of the file with the seconds so far."""
+        return self.root / "clock"
+
+    def fit_folder(self, number: int) -> Path:
+        """Returns the folder of a proposal, which is created if it does not exist."""
+        folder = self.root / "fits" / str(number)
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def save_request(self, request: FindRequest) -> None:
+        """Stores what was asked."""
+        write_durably(self.root / "request.json", msgspec.json.encode(request))
+
+    def setting(self) -> SearchSetting | None:
+        """Returns what was decided before the first fit, or None."""
+        return _read(self.root / "setting.json", SearchSetting)
+
+    def save_setting(self, setting: SearchSetting) -> None:
+        """Stores what is decided before the first fit."""
+        write_durably(self.root / "setting.json", msgspec.json.encode(setting))
+
+    def latencies(self) -> dict[str, tuple[Latency, ...]]:
+        """Returns the latencies that were measured, by backbone."""
+        return _read(self.root / "latencies.json", dict[str, tuple[Latency, ...]]) or {}
+
+    def save_latencies(self, latencies: dict[str, tuple[Latency, ...]]) -> None:
+        """Stores latencies by backbone."""
+        _write(self.root / "latencies.json", msgspec.json.encode(latencies))
+
+    def save_proposal(self, number: int, proposal: StoredProposal) -> None:
+        """Stores a proposal, before its fit is submitted."""
+        _write(self.fit_folder(number) / "proposal.json", msgspec.json.encode(proposal))
+
+    def save_outcome(self, number: int, outcome: StoredOutcome) -> None:
+        """Stores what a fit gave; its predictions must be on disk already."""
+        folder = self.fit_folder(number)
+        if outcome.fit is not None:
+            CellFolder(folder).save_trials([outcome.fit])
+        _write(folder / "outcome.json", msgspec.json.encode(outcome))
+
+    def fits(self) -> list[StoredFit]:
+        """Returns the proposals so far with their outcomes, in order; a damaged proposal ends the list."""
+        found: list[StoredFit] = []
+        while (proposal := _read(self.root / "fits" / str(len(found)) / "proposal.json", StoredProposal)) is not None:
+            outcome = _read(self.root / "fits" / str(len(found)) / "outcome.json", StoredOutcome)
+            found.append(StoredFit(len(found), proposal, outcome))
+        return found
+
+    def save_finals(self, content: bytes) -> None:
+        """Stores the choice of the finalists; after that the test split may be opened."""
+        write_durably(self.root / "finals.json", content)
+
+    def finals(self, kind: type[T]) -> T | None:
+        """Returns the choice of the finalists, or None if it is not made yet."""
+        return _read(self.root / "finals.json", kind)
+
+    def save_answer(self, content: bytes) -> None:
+        """Stores the answer."""
+        write_durably(self.root / "answer.json", content)
+
+    def answer(self, kind: type[T]) -> T | None:
+        """Returns the answer, or None if the search has not ended."""
+        return _read(self.root / "answer.json", kind)
+
+
+def saved_folder(fit_folder: Path) -> Path:
+    """Returns the folder of the saved weights of a fit, which may not exist."""
+    return fit_folder / "saved-0"
+
+
+def _read(path: Path, kind: type[T]) -> T | None:
+    with suppress(OSError, msgspec.DecodeError):
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    return None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Writes a file atomically, but without flushing it to disk: after a power cut, a fit is repeated."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)

@@ -1,0 +1,67 @@
+"""The seconds that a search leaves for the final fits, the test split and the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tlbench.contracts.policies.policy import Outcome, Proposal
+from tlbench.finding.costs.corrected import Costs
+from tlbench.finding.costs.work import START_SECONDS
+
+SAFETY = 1.6
+"""Factor by which the reserve exceeds the expected time of the final fits."""
+MORE_SEEDS = 2
+"""Number of seeds of the winner after that of the search."""
+MOST = 0.45
+"""Largest share of the budget that is reserved; with less time, the winner gets fewer seeds."""
+LEAST_SECONDS = 3.0
+
+
+def final_seconds(proposal: Proposal, costs: Costs, workers: int, seeds: int) -> float:
+    """Returns the seconds that scoring a winner and fitting it at so many seeds are expected to take."""
+    rounds = -(-seeds // max(1, workers))
+    whole = Proposal(proposal.candidate, proposal.params)
+    # The test split is read once for each seed, and scored at the end by a worker.
+    return rounds * costs.again(whole) + 2 * START_SECONDS
+
+
+def reserved_seconds(
+    costs: Costs,
+    outcomes: Sequence[Outcome],
+    best: Outcome | None,
+    total: float,
+    left: float,
+    workers: int,
+    is_saved: bool = False,
+) -> float:
+    """Returns the seconds to keep for the finals of the dearest likely winner.
+
+    That is the best fit so far, or a candidate without a fit of full length that could still have one within the time
+    left.
+
+    Args:
+        costs: The expected seconds of fits.
+        outcomes: The finished fits.
+        best: The best of them.
+        total: The whole budget in seconds.
+        left: What is left of it.
+        workers: Number of workers.
+        is_saved: Whether the weights of the best fit are on disk, so that it is not fitted again.
+    """
+    fitted = {one.proposal.candidate for one in outcomes if one.proposal.part is None}
+    likely = []
+    if best is not None:
+        seeds = _more_seeds(best.proposal, costs) + (0 if is_saved else 1)
+        likely.append(final_seconds(best.proposal, costs, workers, seeds))
+    for entry in costs.entries:
+        one = Proposal(entry.candidate.number, entry.candidate.defaults)
+        finals = final_seconds(one, costs, workers, _more_seeds(one, costs))
+        if entry.candidate.number not in fitted and costs(one) + SAFETY * finals <= left:
+            likely.append(finals)
+    wanted = SAFETY * max(likely, default=0.0)
+    return max(min(wanted, MOST * total), min(LEAST_SECONDS, MOST * total))
+
+
+def _more_seeds(proposal: Proposal, costs: Costs) -> int:
+    # Other seeds of a baseline say little, so no time is taken from the search for them.
+    return 0 if costs.entries[proposal.candidate].candidate.role == "baseline" else MORE_SEEDS

@@ -1,0 +1,152 @@
+"""Whole searches among the toys: what they answer, what they store, and how they go on after a kill."""
+
+import pytest
+
+from tests.finding.conftest import Recorder
+from tlbench.contracts.errors import StoreError, UsageError
+from tlbench.finding.answering.answer import FindAnswer
+from tlbench.results.records.store import Store
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing in the search catches it."""
+
+
+def kill():
+    raise Killed
+
+
+def essence(answer):
+    """Returns what kills must not change: everything but seconds, and the rivals that seconds choose."""
+    winner = answer.winner
+    tied = [(one.title, one.validation, one.fit) for one in answer.tied]
+    return winner.title, winner.validation, winner.fit, winner.cell, winner.seeds, winner.test, tied
+
+
+def scores(folder):
+    return [(one.proposed.candidate, one.proposed.part, one.outcome.score) for one in folder.fits()]
+
+
+def test_a_search_answers_with_a_winner_that_is_tested_after_it_is_frozen(finds):
+    told = Recorder()
+    answer = finds(told)
+    titles = [title for title, _ in told.fits]
+    assert titles == ["majority", "tfidf", "toy | toy-fit", "toy | toy-tune"]
+    record = Store.open(finds.out).record(answer.winner.cell)
+    assert answer.winner.seeds == len(record.fits) == 3
+    assert answer.winner.test.low <= answer.winner.test.value <= answer.winner.test.high
+    assert record.best_params == answer.winner.params
+    assert record.validation == answer.winner.validation, "the final fit of the first seed is the search's"
+    assert record.test_reads == 4, "three final fits, and one order that scores them"
+    assert {one.candidate for one in answer.spent} == set(titles)
+    assert answer.untried == ()
+    assert answer.optimism.value == pytest.approx(record.validation - answer.winner.test.value)
+    assert answer.optimism.chosen_from == 4
+    assert (answer.baseline.backbone, answer.baseline.fit in (0, 1)) == ("", True)
+    # Asked again, it answers without another fit.
+    again = Recorder()
+    assert finds(again) == answer
+    assert not again.fits
+    assert finds.folder().answer(FindAnswer) == answer
+
+
+def test_a_search_that_is_killed_again_and_again_ends_with_the_same_answer(finds, tmp_path):
+    whole = finds()
+    expected = scores(finds.folder())
+    finds.out = tmp_path / "killed"
+    for fits in (1, 2):
+        with pytest.raises(Killed):
+            finds(Recorder(kill, fits))
+    folder = finds.folder()
+    assert len([one for one in folder.fits() if one.outcome]) == 3
+    # A kill in the middle of a fit leaves a proposal without an outcome, which is then carried out first.
+    (folder.fit_folder(2) / "outcome.json").unlink()
+    interrupted = Recorder()
+    interrupted.finals = lambda finalist, entry: kill()
+    with pytest.raises(Killed):
+        finds(interrupted)
+    assert [title for title, _ in interrupted.fits] == ["toy | toy-fit", "toy | toy-tune"]
+    last = Recorder()
+    assert essence(finds(last)) == essence(whole)
+    assert not last.fits
+    assert scores(finds.folder()) == expected
+
+
+def test_seconds_of_earlier_processes_count(finds):
+    finds.folder().clock.write_text("3599.5\n")
+    told = Recorder()
+    answer = finds(told)
+    assert [title for title, _ in told.fits] == ["majority"], "the first score is waited for, and no other begins"
+    assert answer.seconds >= 3599.5
+    assert {one.candidate: one.reason.partition(":")[0] for one in answer.untried}["toy | toy-fit"] == "no time left"
+    assert answer.winner.title == "majority"
+
+
+def test_a_stopped_fit_is_a_prefix_and_one_that_reports_nothing_counts_as_whole(finds):
+    told = Recorder()
+    answer = finds(told, policy="short-first")
+    fits = {(title, fit.proposed.part): fit.outcome for title, fit in told.fits}
+    stopped, whole = fits["toy | toy-tune", 8], fits["toy | toy-tune", None]
+    assert (stopped.status, whole.status) == ("pruned", "ok")
+    assert stopped.score == whole.fit.history[0].score
+    assert stopped.fit.examples_seen < whole.fit.examples_seen
+    # A baseline reports no scores, so its stopped fit is the whole one and is not made again.
+    assert fits["majority", 8].status == "ok"
+    assert ("majority", None) not in fits
+    assert {one.candidate: one.stopped for one in answer.spent}["toy | toy-tune"] == 1
+
+
+def test_a_condition_ends_the_search(finds):
+    told = Recorder()
+    answer = finds(told, until="accuracy>0.1", minutes=50)
+    assert [title for title, _ in told.fits] == ["majority"]
+    assert any("the condition was met" in note for note in answer.notes)
+    assert answer.winner.is_constant
+
+
+def test_failures_are_named_and_the_search_goes_on(finds):
+    answer = finds(strategies=("toy-diverging", "toy-failing", "toy-fit"))
+    spent = {one.candidate: one for one in answer.spent}
+    assert spent["toy | toy-diverging"].status == "diverged"
+    assert {one.candidate for one in answer.untried} == {"toy | toy-diverging", "toy | toy-failing"}
+    assert "fails on purpose" in next(one.reason for one in answer.untried if "failing" in one.candidate)
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ({"minutes": 0.0}, "more than 0 minutes"),
+        ({"until": "f1>0.5"}, "compared by accuracy"),
+        ({"until": "accuracy"}, "--until accuracy"),
+        ({"policy": "nobody"}, "unknown policy"),
+        ({"licences": ("gpl*",)}, "its licence is Apache-2.0"),
+        ({"max_parameters": 10}, "unknown"),
+        ({"backbones": ("nothing-*",)}, "no installed backbone matches"),
+        ({"backbones": ("cifar-resnet20",)}, "reads image"),
+        ({"task": "toy-tone[train=1,validation=0,test=1]"}, "toy-tone"),
+    ],
+)
+def test_a_mistake_is_found_before_a_folder_is_made(finds, what, said):
+    with pytest.raises(UsageError, match=said.replace("*", r"\*")):
+        finds(**what)
+    assert not finds.out.exists()
+
+
+def test_a_backbone_that_predicts_too_slowly_is_left_out(finds):
+    with pytest.raises(UsageError, match=r"ms for one input \(p50 .*more than 1e-06 ms"):
+        finds(max_latency_ms=1e-6)
+    (measured,) = finds.folder(max_latency_ms=1e-6).latencies().values()
+    assert [one.rows for one in measured] == [1, 32]
+    assert all(0 < one.p50_seconds <= one.p95_seconds and one.repetitions >= 5 for one in measured)
+
+
+def test_a_policy_that_raises_is_named(finds):
+    with pytest.raises(UsageError, match="the policy raising failed: RuntimeError: on purpose"):
+        finds(policy="raising")
+
+
+def test_two_processes_do_not_work_on_one_search(finds):
+    lease = finds.folder().lease()
+    with pytest.raises(StoreError, match="another process"):
+        finds()
+    lease.release()

@@ -1,0 +1,46 @@
+"""The time that a search leaves for its finals."""
+
+import pytest
+
+from tests.finding.costs.conftest import costs_of_toys
+from tlbench.contracts.policies.policy import Outcome, Proposal
+from tlbench.finding.costs.work import START_SECONDS
+from tlbench.finding.reserve import MOST, SAFETY, reserved_seconds
+
+
+@pytest.fixture
+def costs():
+    return costs_of_toys()
+
+
+def outcome(number):
+    return Outcome(Proposal(number, {}), 0.5, 1.0)
+
+
+def test_two_more_seeds_of_the_best_are_reserved_once_nothing_else_fits(costs):
+    best = outcome(2)
+    saved = reserved_seconds(costs, [best], best, 1e4, 0.0, 1, is_saved=True)
+    assert saved == pytest.approx(SAFETY * (2 * costs.again(best.proposal) + 2 * START_SECONDS))
+    assert reserved_seconds(costs, [best], best, 1e4, 0.0, 1) == pytest.approx(
+        SAFETY * (3 * costs.again(best.proposal) + 2 * START_SECONDS)
+    )
+    assert reserved_seconds(costs, [best], best, 1e4, 0.0, 2, is_saved=True) < saved, "two workers fit both at once"
+
+
+def test_the_dearest_candidate_that_still_fits_counts(costs):
+    best = outcome(1)
+    later = reserved_seconds(costs, [best], best, 1e4, 0.0, 1)
+    assert reserved_seconds(costs, [best], best, 1e4, 1e4, 1) > later
+    assert reserved_seconds(costs, [best, outcome(2), outcome(3)], best, 1e4, 1e4, 1) == later
+
+
+def test_a_small_budget_is_not_all_reserved(costs):
+    best = outcome(3)
+    assert reserved_seconds(costs, [best], best, 2.0, 2.0, 1) == pytest.approx(MOST * 2.0)
+
+
+def test_a_baseline_needs_no_more_seeds(costs):
+    best = outcome(0)
+    assert reserved_seconds(costs, [best], best, 1e4, 0.0, 1, is_saved=True) == pytest.approx(
+        SAFETY * 2 * START_SECONDS
+    )
