@@ -21,6 +21,7 @@ from tlbench.cli.progress.watch import shown
 from tlbench.cli.recorded.show_cell import search_text
 from tlbench.cli.shell.verbosity import is_quiet, note
 from tlbench.cli.text_tables import console
+from tlbench.cli.winner.kept_texts import kept_lines
 from tlbench.contracts.cell import Cell, Plan
 from tlbench.contracts.executor import Executor
 from tlbench.contracts.record import Record
@@ -77,6 +78,9 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
     for text in cut_text_lines([record for record in records if record.cell.id in ran], catalog)[:10]:
         note(text)
     status = _print_summary(plan, records, catalog, out, ran, time.monotonic() - began)
+    if settings.keep_models != "none":
+        for text in kept_lines(records, out):
+            note(text)
     if not is_quiet():
         for step in next_steps(table, plan, catalog, out):
             print(step)
