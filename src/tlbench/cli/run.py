@@ -15,13 +15,13 @@ from tlbench.catalog.catalog import Catalog
 from tlbench.cli import leaderboard as board
 from tlbench.cli.checking.before_run import print_first_checks
 from tlbench.cli.checking.cut_texts import cut_text_lines
+from tlbench.cli.kept_model_texts import kept_lines
 from tlbench.cli.progress.next_steps import next_steps, out_option
 from tlbench.cli.progress.texts import duration
 from tlbench.cli.progress.watch import shown
 from tlbench.cli.recorded.show_cell import search_text
 from tlbench.cli.shell.verbosity import is_quiet, note
 from tlbench.cli.text_tables import console
-from tlbench.cli.winner.kept_texts import kept_lines
 from tlbench.contracts.cell import Cell, Plan
 from tlbench.contracts.executor import Executor
 from tlbench.contracts.record import Record

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
+from tlbench.cli.kept_model_texts import models_size
 from tlbench.cli.progress.texts import duration, left_text, order_rows
 from tlbench.cli.text_tables import terminal_width
-from tlbench.cli.winner.kept_texts import models_size
 from tlbench.results.index import Index
 from tlbench.results.models.kept_models import MODELS
 from tlbench.results.records.store import Store

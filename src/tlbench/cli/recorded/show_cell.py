@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.cli.checking.cut_texts import cut_text
+from tlbench.cli.kept_model_texts import model_text
 from tlbench.cli.plan import protocol_text
 from tlbench.cli.recorded.selection_facts import record_json, selection_facts
 from tlbench.cli.text_tables import console, print_facts
-from tlbench.cli.winner.kept_texts import model_text
 from tlbench.contracts.errors import StoreError, UnknownName
 from tlbench.contracts.executor import RUNG_PRUNERS
 from tlbench.contracts.record import Record
