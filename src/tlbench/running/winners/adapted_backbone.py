@@ -69,7 +69,7 @@ def adapted_backbone(text: str) -> Backbone:
     found = catalog.backbone(written.name.replace(_FOLDER, str(folder))).item
     if not dataclasses.is_dataclass(found) or "name" not in {field.name for field in dataclasses.fields(found)}:
         raise UsageError(f"{name}: {type(found).__name__} cannot be given another name")
-    return dataclasses.replace(found, name=f"{name}@{written.digest}")  # type: ignore[type-var,return-value]
+    return dataclasses.replace(found, name=f"{name}@{written.digest}")
 
 
 def _rebuilt_winner(record: Record, out: Path, catalog: Catalog, name: str) -> KeptWinner:
