@@ -57,6 +57,8 @@ from tlbench.contracts.space import Value
 
 # Scoring is an order of its own because it reads the test split and imports libraries that the driver must not.
 Purpose = Literal["search", "final", "score"]
+KeepModels = Literal["none", "best-seed", "all"]
+"""Which models of a cell's final fits are kept: none, that of the seed with the best validation score, or all."""
 RUNG_PRUNERS = frozenset({"halving-rungs", "hyperband-rungs"})
 """The pruners under which a trial's first fit is short, and only the best trials have longer ones."""
 RUNG_PARTS = (27, 9, 3)
@@ -119,6 +121,8 @@ class FitOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Name of the worker that has the winner's predictor in memory; a hint, since that worker may have ended."""
     seconds: float | None = None
     """Time limit of the order in seconds; None for no limit."""
+    keep_models: KeepModels = "none"
+    """Which predictors of final fits are written to `folder`."""
 
 
 class OrderResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
