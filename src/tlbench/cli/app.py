@@ -23,6 +23,7 @@ from tlbench.cli.recorded import board_command, delete_command
 from tlbench.cli.shell import verbosity
 from tlbench.cli.shell.completion import complete_names
 from tlbench.cli.shell.plugin_commands import ExtensibleGroup
+from tlbench.cli.winner import predict_command
 from tlbench.contracts.errors import UsageError
 from tlbench.system.standard_streams import end_of_pipe, prepare_streams
 from tlbench.system.stop_signals import exit_status, stop_on_signals
@@ -98,6 +99,7 @@ def run(
         typer.Option(help="How workers run; see `tlbench list executors`.", autocompletion=complete_names("executor")),
     ] = "isolated",
     fresh: o.FreshOption = "none",
+    keep_models: o.KeepModelsOption = "none",
     cache_limit: o.CacheLimit = None,
     max_memory: o.MaxMemory = None,
     data_root: o.DataRoot = None,
@@ -137,7 +139,7 @@ def run(
     plan = o.planned(catalog, suite, selection, room, fetch=True)
     print_inferred(plan, catalog)
     try:
-        status = run_plan(plan, catalog, Settings(executor, jobs, device, fresh, room), o.out_folder(out))
+        status = run_plan(plan, catalog, Settings(executor, jobs, device, fresh, room, keep_models), o.out_folder(out))
     except KeyboardInterrupt as stop:
         message = "interrupted; nothing finished is lost, and the same command does the rest"
         status = _print_error(message, exit_status(stop))
@@ -239,6 +241,7 @@ def fetch(
 
 
 app.command()(board_command.leaderboard)
+app.command()(predict_command.predict)
 
 
 @app.command()

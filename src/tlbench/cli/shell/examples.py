@@ -35,6 +35,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tlbench leaderboard --suite glue-lite -f markdown > results.md",
         "tlbench leaderboard --all -f csv",
     ),
+    "predict": (
+        "tlbench predict 5f5a612b54c51814 new.csv --to predicted.csv",
+        "tlbench predict 5f5a new.parquet --text title -o predicted.csv",
+        "tlbench predict 5f5a photos/ -o predicted.csv",
+    ),
     "delete": ("tlbench delete 5f5a612b54c51814", "tlbench delete -t csv:reviews.csv -S linear-probe"),
     "status": ("tlbench status", "watch tlbench status", "tlbench status --json | jq .cells"),
     "version": ("tlbench version", "tlbench --version"),

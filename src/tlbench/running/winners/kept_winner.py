@@ -67,7 +67,8 @@ class KeptWinner:
         try:
             return predict(self.predictor, data)
         finally:
-            self.job.activations.forget(data.fingerprint)
+            # Of this rows' activations nothing is needed again, and a predictor may have made some of rows of its own.
+            self.job.activations.clear()
 
 
 def kept_winner(
@@ -96,6 +97,13 @@ def kept_winner(
     """
     record = finished_record(cell, out)
     context = _context(record, catalog, device)
+    winner = _rebuilt(record, out, context, seed)
+    # Activations of what is predicted from now on are of no use to other processes.
+    context.session.activations.disk = None
+    return winner
+
+
+def _rebuilt(record: Record, out: Path, context: CellContext, seed: int | None) -> KeptWinner:
     fit = _chosen(record, seed, context.metric.greater_is_better)
     notes = _changes(record.cell, context)
     with restored_globals():
