@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,7 @@ def tfidf(text: str, unit: str, grams: dict[str, int], idf: Any) -> dict[int, fl
 def word_grams(text: str) -> list[str]:
     """Returns the words of a text and its pairs of neighbouring words."""
     found = re.findall(r"(?u)\b\w+\b", text)
-    return found + [f"{a} {b}" for a, b in zip(found, found[1:], strict=False)]
+    return found + [f"{a} {b}" for a, b in pairwise(found)]
 
 
 def character_grams(text: str) -> Iterator[str]:
@@ -104,7 +104,9 @@ def character_grams(text: str) -> Iterator[str]:
 
 def overlaps(vectors: Sequence[dict[int, float]]) -> Any:
     """Returns the five features that compare two texts: cosines of words and characters, and shares of words."""
-    cosines = [sum(v * other.get(i, 0.0) for i, v in one.items()) for one, other in zip(vectors[:2], vectors[2:], strict=True)]
+    cosines = [
+        sum(v * other.get(i, 0.0) for i, v in one.items()) for one, other in zip(vectors[:2], vectors[2:], strict=True)
+    ]
     first, second = set(vectors[0]), set(vectors[2])
     both = len(first & second)
     shares = [both / max(1, total) for total in (len(first | second), len(first), len(second))]

@@ -73,7 +73,7 @@ class ImageBackbone(Backbone):
         Raises:
             UsageError: timm has no form for this model.
         """
-        from tlbench_timm.image_export import export_image
+        from tlbench_timm.exports.timm_export import export_image
 
         return export_image(model, output, folder, self.data_config(), self.name)
 

@@ -13,7 +13,7 @@ table = safetensors.numpy.load_file("{folder}/model.safetensors")["embedding.wei
 
 
 def export_words(model: Exportable, output: Output, folder: Path, vectors: Vectors, max_length: int) -> ExportedFiles:
-    """Writes a table and its words into a folder; the arguments are those of `Backbone.export`, and
+    """Writes a table and its words into a folder; returns what `Backbone.export` does.
 
     Args:
         model: The table and a head.

@@ -34,7 +34,11 @@ def load(folder: Path, settings: dict[str, Any]) -> Callable[[Sequence[Sequence[
         return [row for piece in pieces if (row := row_of(piece))] if len(pieces) > 1 else []
 
     def text_rows(text: str) -> list[int]:
-        return [row for token in TOKENS.findall(text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")) for row in rows_of(token)]
+        return [
+            row
+            for token in TOKENS.findall(text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
+            for row in rows_of(token)
+        ]
 
     def sentence(words: Sequence[str]) -> Any:
         straight = [word.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'") for word in words]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tlbench.modeling.encoder import Encoder
 
 Pairing = Literal["joined", "separate"]
-"""How two texts are read: in one row, or as two embeddings of length 1 with the features (u, v, |u - v|, u * v, u . v)."""
+"""How two texts are read: in one row, or as two embeddings of length 1, with features (u, v, |u - v|, u * v, u . v)."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +96,10 @@ class ExportedFiles:
     script: Path
     """A Python file without imports of tlbench, which is copied as `model.py`.
 
-    Its function `load(folder, settings)` returns a function of rows: lists of the inputs of examples, in which an image
-    is a PIL image in RGB. That returns one entry per row: features or, if the head is included, logits, (N, D) or (N, K); for words
-    a list of (words, D or K), with NaN for a word without a position; for spans a list of lists of windows, ((T, D or
-    2), (T, 2) characters in the context, or -1); for texts the texts."""
+    Its function `load(folder, settings)` returns a function of rows, which are lists of the inputs of an example, with
+    images as PIL images in RGB. That returns one entry per row: features or, if the head is included, logits, (N, D) or
+    (N, K); for words a list of (words, D or K), with NaN for a word without a position; for spans a list of lists of
+    windows, ((T, D or 2), (T, 2) characters in the context, or -1); for texts the texts."""
     settings: Mapping[str, Any]
     """Values that JSON can represent; the script gets them."""
     includes_head: bool

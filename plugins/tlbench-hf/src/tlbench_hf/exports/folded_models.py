@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tlbench import Classes, MultiLabel, Output, Scalar
 from tlbench.contracts.exports.forms import DenseHead, FeatureModel
 from tlbench.modeling.activations.encoding import in_eval_mode
+from tlbench_hf.exports.text_model_script import logits_of
 from tlbench_hf.loading import quiet
 
 _PROBLEMS = {
@@ -48,12 +49,15 @@ def folded(model: FeatureModel, output: Output, batch: Mapping[str, Tensor], ima
     if path is None:
         return None
     rest = {name for name in whole.state_dict() if not name.startswith(f"{path}.")}
-    layer = next((name for name, m in whole.named_modules() if isinstance(m, nn.Linear) and not name.startswith(path)), "")
+    layer = next(
+        (name for name, m in whole.named_modules() if isinstance(m, nn.Linear) and not name.startswith(path)), ""
+    )
     if rest != {f"{layer}.weight", f"{layer}.bias"} or whole.get_submodule(layer).weight.shape != weight.shape:
         return None
     whole.get_submodule(path).load_state_dict(native.state_dict())
     whole.get_submodule(layer).load_state_dict({"weight": weight.cpu(), "bias": bias.cpu()})
-    return whole.eval() if _computes_the_same(whole, model, batch) else None
+    whole.eval()
+    return whole if _computes_the_same(whole, model, batch) else None
 
 
 def _auto(output: Output, image: bool) -> Any:
@@ -78,19 +82,15 @@ def _config(config: Any, output: Output, outputs: int) -> Any:
 
 
 def _is_like(part: nn.Module, native: nn.Module) -> bool:
-    own, wanted = part.state_dict(), native.state_dict()
-    return type(part) is type(native) and {n: t.shape for n, t in own.items()} == {n: t.shape for n, t in wanted.items()}
+    shapes = [{name: weight.shape for name, weight in one.state_dict().items()} for one in (part, native)]
+    return type(part) is type(native) and shapes[0] == shapes[1]
 
 
 def _computes_the_same(whole: Any, model: FeatureModel, batch: Mapping[str, Tensor]) -> bool:
     encoder, (weight, bias) = model.encoder, model.head.layers[0]  # type: ignore[union-attr]
     with torch.inference_mode(), in_eval_mode(encoder):
         hidden = encoder(dict(batch))
-        found = whole(**batch)
-        if "logits" in found:
-            logits = found.logits
-        else:
-            logits = torch.stack([found.start_logits, found.end_logits], dim=2)
+        logits = logits_of(whole(**batch))
         features = hidden.x if logits.ndim == 3 else encoder.pool(hidden)
         own = nn.functional.linear(features, weight.cpu(), bias.cpu())
         keep = ... if logits.ndim < 3 or hidden.mask is None else hidden.mask

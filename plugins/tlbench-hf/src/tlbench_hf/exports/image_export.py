@@ -47,8 +47,10 @@ def export_image(model: Exportable, output: Output, source: Path, folder: Path) 
     loading = (
         'import transformers\npipe = transformers.pipeline("image-classification", model="{folder}")'
         if whole is not None
-        else f'from {type(native).__module__} import {type(native).__name__}\n'
+        else f"from {type(native).__module__} import {type(native).__name__}\n"
         f'encoder = {type(native).__name__}.from_pretrained("{{folder}}")'
     )
     script = Path(image_model_script.__file__)
-    return ExportedFiles(script, settings, whole is not None, "transformers", loading, ("torch", "transformers", "pillow"))
+    return ExportedFiles(
+        script, settings, whole is not None, "transformers", loading, ("torch", "transformers", "pillow")
+    )

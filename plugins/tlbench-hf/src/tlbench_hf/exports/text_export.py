@@ -27,7 +27,7 @@ BASE = "base"
 def export_text(
     model: Exportable, output: Output, source: Path, folder: Path, max_length: int, writing: Mapping[str, Any]
 ) -> ExportedFiles:
-    """Writes a model into a folder; the arguments are those of `Backbone.export`, and
+    """Writes a model into a folder; returns what `Backbone.export` does.
 
     Args:
         model: The encoder and the head.
@@ -97,9 +97,9 @@ def refuse_other_layers(native: Any) -> None:
         plain = type(native)(copy.deepcopy(native.config))
     added = sorted(native.state_dict().keys() - plain.state_dict().keys())
     if added:
-        raise UsageError(f"the strategy put layers into {type(native).__name__} that the library does not have: {added[0]}")
-
-
+        raise UsageError(
+            f"the strategy put layers into {type(native).__name__} that the library does not have: {added[0]}"
+        )
 
 
 def _sample(tokenizer: Tokenizer) -> Batch:
@@ -130,5 +130,7 @@ def _loading(native: Any, output: Output, base: str, includes_head: bool) -> str
             'model = transformers.AutoModelForQuestionAnswering.from_pretrained("{folder}")\n'
             'tokenizer = transformers.AutoTokenizer.from_pretrained("{folder}")'
         )
-    task = '"token-classification", aggregation_strategy="first"' if output.reads == "words" else '"text-classification"'
+    task = (
+        '"token-classification", aggregation_strategy="first"' if output.reads == "words" else '"text-classification"'
+    )
     return f'import transformers\npipe = transformers.pipeline({task}, model="{{folder}}")'

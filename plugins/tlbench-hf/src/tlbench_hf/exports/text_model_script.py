@@ -144,9 +144,12 @@ class TextModel:
         if not self.settings["includes_head"]:
             lower = output.hidden_states[:-1] if self.settings["every_stage"] else ()
             return torch.cat([*lower, output.last_hidden_state], dim=2)
-        if "logits" in output:
-            return output.logits
-        return torch.stack([output.start_logits, output.end_logits], dim=2)
+        return logits_of(output)
+
+
+def logits_of(output: Any) -> Any:
+    """Returns the logits of a model's output; for questions those of starts and ends, (B, T, 2)."""
+    return output.logits if "logits" in output else torch.stack([output.start_logits, output.end_logits], dim=2)
 
 
 def native(folder: Path, settings: dict[str, Any]) -> Any:

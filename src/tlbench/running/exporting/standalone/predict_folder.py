@@ -35,13 +35,14 @@ class FolderModel:
 
             self.tensors = load_file(self.folder / "head.safetensors")
         spec = importlib.util.spec_from_file_location("exported_model", self.folder / "model.py")
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         self.model = module.load(self.folder, content["model"])
 
     def __call__(self, rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
-        """Returns one prediction per row: {"label", "scores"}, {"labels", "scores"}, {"value"}, {"tags"} or {"text"}."""
+        """Returns for each row {"label", "scores"}, {"labels", "scores"}, {"value"}, {"tags"} or {"text"}."""
         if self.output["modality"] == "image":
             rows = [[opened(row[0])] for row in rows]
         if self.head and self.head["pairs"] == "separate":

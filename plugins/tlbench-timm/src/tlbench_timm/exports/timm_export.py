@@ -61,7 +61,9 @@ def export_image(
     config: dict[str, Any] = {"pretrained_cfg": pretrained}
     if is_linear and output.classes:
         config["label_names"] = list(output.classes)
-    timm.models.save_for_hf(native, str(folder), model_config=config, safe_serialization=True, data_config=dict(data_config))
+    timm.models.save_for_hf(
+        native, str(folder), model_config=config, safe_serialization=True, data_config=dict(data_config)
+    )
     script = Path(__file__).with_name("timm_model_script.py")
     return ExportedFiles(script, {}, is_linear, "timm", LOADING, ("timm", "torch"))
 
