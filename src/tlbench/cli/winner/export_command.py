@@ -39,13 +39,15 @@ def export(
     from tlbench.cli.shell.verbosity import note
     from tlbench.cli.winner.standing import standing_of
     from tlbench.results.render.escaping import printable
-    from tlbench.running.exporting.export_winner import export_winner
+    from tlbench.running.exporting.export_winner import check_request, export_winner
     from tlbench.running.fitting.libraries import silence_warnings
     from tlbench.running.winners.kept_winner import kept_winner
 
     o.set_data_root(data_root)
     silence_warnings()
     folder, target = o.out_folder(out), o.expanded(to)
+    # First, so that a mistake costs no fit.
+    check_request(target, onnx)
     winner = kept_winner(cell, folder, Catalog.discover(), device="cpu", seed=seed)
     for text in winner.notes:
         note(printable(text))

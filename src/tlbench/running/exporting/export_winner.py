@@ -16,7 +16,7 @@ from tlbench.running.exporting.export_card import ExportFacts, card_text
 from tlbench.running.exporting.exported_check import differing, predictions_without_tlbench, rows_of
 from tlbench.running.exporting.exported_folder import FittedModel, write_folder
 from tlbench.running.exporting.full_precision import in_fp32
-from tlbench.running.exporting.onnx_file import OnnxFacts, write_onnx
+from tlbench.running.exporting.onnx_file import OnnxFacts, onnx_runtime, write_onnx
 from tlbench.running.winners.kept_winner import KeptWinner
 
 CHECKED_ROWS = 64
@@ -48,8 +48,7 @@ def export_winner(
         UsageError: The folder exists, the model has no form without tlbench, or what was written predicts otherwise.
     """
     context = winner.context
-    if to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise UsageError(f"--to {to}: it exists already; name a new folder")
+    check_request(to, onnx)
     in_fp32(winner.predictor, winner.job)
     rows = context.validation[:CHECKED_ROWS].without_targets()
     own = winner.predict(rows)
@@ -83,6 +82,18 @@ def export_winner(
         return facts
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_request(to: Path, onnx: bool) -> None:
+    """Does nothing unless it is clear, before the winner is rebuilt, that it cannot be exported.
+
+    Raises:
+        UsageError: The folder exists and is not empty, or a library that ONNX takes is missing.
+    """
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise UsageError(f"--to {to}: it exists already; name a new folder")
+    if onnx:
+        onnx_runtime()
 
 
 def _form(winner: KeptWinner, keep_adapter: bool) -> Exportable:

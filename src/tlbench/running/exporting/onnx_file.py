@@ -81,7 +81,7 @@ def write_onnx(form: Exportable, data: Data, pooled: bool, folder: Path) -> Onnx
     Raises:
         UsageError: The model has no such form, a library is missing, or ONNX Runtime computes something else.
     """
-    runtime = _library()
+    runtime = onnx_runtime()
     if not isinstance(form, FeatureModel) or not isinstance(form.head, DenseHead) or form.adapter is not None:
         raise UsageError("--onnx needs an encoder with linear layers on it, and no adapter beside it: leave it out")
     if form.pairs == "separate":
@@ -111,7 +111,12 @@ def write_onnx(form: Exportable, data: Data, pooled: bool, folder: Path) -> Onnx
     )  # fmt: skip
 
 
-def _library() -> Any:
+def onnx_runtime() -> Any:
+    """Returns the module `onnxruntime`.
+
+    Raises:
+        UsageError: It, or a library that torch's export takes, is missing.
+    """
     try:
         for name in ("onnx", "onnxscript"):
             importlib.import_module(name)
