@@ -25,6 +25,7 @@ from tlbench.cli.shell.completion import complete_names
 from tlbench.cli.shell.plugin_commands import ExtensibleGroup
 from tlbench.cli.winner import export_command, predict_command
 from tlbench.contracts.errors import UsageError
+from tlbench.results.reading.default_folder import search_in
 from tlbench.system.standard_streams import end_of_pipe, prepare_streams
 from tlbench.system.stop_signals import exit_status, stop_on_signals
 
@@ -117,6 +118,7 @@ def run(
     o.check_device(device)
     o.limit_cache(cache_limit)
     o.set_data_root(data_root)
+    search_in(o.out_folder(out))
     catalog = Catalog.discover()
     protocol = patch(
         trials,
@@ -183,6 +185,7 @@ def plan(
     from tlbench.cli.plan import print_inferred, print_plan
 
     o.set_data_root(data_root)
+    search_in(o.out_folder(out))
     catalog = Catalog.discover()
     protocol = patch(
         trials,

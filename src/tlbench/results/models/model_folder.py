@@ -158,6 +158,24 @@ def _names(folder: Path) -> list[str]:
     return names
 
 
+def digest_of_files(folder: Path) -> str:
+    """Returns a digest of the names and contents of all files of a folder, in sixteen hex digits.
+
+    Raises:
+        StoreError: The folder or a folder above it in the results is a link, or holds something else than files.
+        OSError: A file cannot be read.
+    """
+    _refuse_links(folder)
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if stat.S_ISDIR(path.lstat().st_mode):
+            continue
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise StoreError(f"{path}: not a regular file: remove the folder")
+        digest.update(f"{path.relative_to(folder).as_posix()} {_described(path).sha256}\n".encode())
+    return digest.hexdigest()[:16]
+
+
 def _described(path: Path, synced: bool = False) -> ModelFile:
     digest, size = hashlib.sha256(), 0
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
