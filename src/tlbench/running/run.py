@@ -231,7 +231,7 @@ def run(
 
     def commit(record: Record, folder: Path) -> None:
         try:
-            # Before the record: a run that is killed between the two commits the record again, but has no models then.
+            # Before the record: a run that is killed between the two commits the record again, and finds them moved.
             if settings.keep_models != "none" and record.status == "ok":
                 better = catalog.metric(record.metrics[0]).greater_is_better
                 keep_models(record, folder, store.root, settings.keep_models, better)

@@ -80,3 +80,22 @@ def test_a_cell_that_cannot_be_rebuilt_is_refused_in_one_line(runs):
             kept_winner(name, runs.folder, runs.catalog)
     with pytest.raises(UsageError, match="no final fit has the seed 5; the seeds are 0"):
         kept_winner(record.cell.id, runs.folder, runs.catalog, seed=5)
+
+
+def test_models_of_an_attempt_that_is_made_anew_are_removed(runs):
+    for attempt in (1, 2):
+        record = runs.one("toy-tune", seeds=1, keep_models="all", fresh="all")
+        assert [path.name for path in (runs.folder / "models").iterdir()] == [f"{record.cell.id}.{attempt}"]
+    assert kept_winner(record.cell.id, runs.folder, runs.catalog).was_kept
+
+
+def test_a_plugin_that_fails_to_load_costs_a_fit(runs, monkeypatch):
+    record = runs.one("toy-tune", seeds=1, keep_models="all")
+
+    def failing(self, job, folder):
+        raise KeyError("head")
+
+    monkeypatch.setattr("tlbench.testing.toys.ToyFit.load", failing)
+    winner = kept_winner(record.cell.id, runs.folder, runs.catalog)
+    assert winner.notes == ("the kept model is not used: KeyError: 'head'",)
+    assert made_values(winner) == stored_values(runs, record, 0)

@@ -80,6 +80,10 @@ def keep_models(record: Record, work: Path, root: Path, keep: KeepModels, greate
             raise StoreError(
                 f"{target}: cannot be written: {error.strerror or error}: fix this and run again"
             ) from None
+    # Nothing reads the models of an attempt that was made anew.
+    for folder in (root / MODELS).glob(f"{record.cell.id}.*"):
+        if folder.name != f"{record.cell.id}.{record.attempt}":
+            remove_folder(folder)
     return len(kept_models(root, record))
 
 

@@ -10,6 +10,7 @@ models/<cell>.<attempt>/encoder-<seed>.json    the name, and a digest of the fil
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import secrets
 from pathlib import Path
@@ -108,6 +109,7 @@ def _write(winner: KeptWinner, ref: Ref, folder: Path, note: Path, name: str) ->
     try:
         temporary.mkdir(parents=True)
         saved = winner.context.backbone.item.save(winner.job.encoder, temporary)
+        _note_datasets(winner, temporary)
         written = _WrittenEncoder(saved.replace(str(temporary), _FOLDER), digest_of_files(temporary))
         remove_folder(folder)
         temporary.rename(folder)
@@ -117,6 +119,16 @@ def _write(winner: KeptWinner, ref: Ref, folder: Path, note: Path, name: str) ->
     finally:
         remove_folder(temporary)
     return written
+
+
+def _note_datasets(winner: KeptWinner, folder: Path) -> None:
+    """Writes a model card that names the data sets that the weights have seen, unless there is a card."""
+    backbone, task, card = winner.context.backbone, winner.context.task.item, folder / "README.md"
+    assert backbone is not None
+    seen = dict.fromkeys((*backbone.item.card().trained_on, *task.datasets))
+    if seen and not card.exists():
+        names = "".join(f"- {json.dumps(name)}\n" for name in seen)
+        card.write_text(f"---\ndatasets:\n{names}---\n", encoding="utf-8")
 
 
 def _read(note: Path, folder: Path) -> _WrittenEncoder | None:

@@ -10,7 +10,7 @@ import torch
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.cell import Cell
-from tlbench.contracts.errors import StoreError, UsageError
+from tlbench.contracts.errors import TlbenchError, UsageError
 from tlbench.contracts.executor import Fit
 from tlbench.contracts.fits.job import Job
 from tlbench.contracts.fits.predictor import Predictor
@@ -117,7 +117,11 @@ def _rebuilt(record: Record, out: Path, context: CellContext, seed: int | None) 
         fitted = _fitted_again(fit, record, context)
         assert fitted.job is not None
         assert fitted.predictor is not None
-        notes += [note for note in [difference(fitted.predictor, fit.seed, record, out, context)] if note]
+        try:
+            note = difference(fitted.predictor, fit.seed, record, out, context)
+        except TlbenchError as error:
+            note = f"its test predictions could not be compared: {' '.join(str(error).split())}"
+        notes += [note] if note else []
         return KeptWinner(record, fit, fitted.job, fitted.predictor, context, False, tuple(notes))
 
 
@@ -164,8 +168,10 @@ def _loaded(
     try:
         folder = checked_predictor(model.folder)
         job, predictor, _ = load_predictor(folder, _fit(fit, record), context, "final")
-    except (StoreError, UsageError, NotImplementedError) as error:
-        return None, f"the kept model is not used: {' '.join(str(error).split())}"
+    except context.session.caught as error:
+        # A plugin's `load` may raise anything for files from somebody else; the fit is repeated then.
+        kind = "" if isinstance(error, TlbenchError) else f"{type(error).__name__}: "
+        return None, f"the kept model is not used: {kind}{' '.join(str(error).split())}"
     return (job, predictor), ""
 
 
