@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from huggingface_hub import ModelCard
 
-from tlbench import Classes, MultiLabel, Predictions, Scalar, Span, TokenClasses
+from tlbench import Classes, MultiLabel, Predictions, Protocol, Scalar, Span, TokenClasses
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.exports.forms import DenseHead, ExportedFiles
 from tlbench.modeling.heads import PooledHead
@@ -16,6 +16,10 @@ from tlbench.running.exporting.export_card import ExportFacts, card_text
 from tlbench.running.exporting.export_winner import export_winner
 from tlbench.running.exporting.exported_check import differing, predictions_without_tlbench
 from tlbench.running.winners.kept_winner import kept_winner
+from tlbench.testing.exports.exported_predictions import exported
+from tlbench.testing.jobs import Rehearsal
+from tlbench.testing.toy_plugin import tlbench_strategies
+from tlbench.testing.toys import ToyBackbone, ToyTask
 
 
 def winner_of(runs, strategy, **what):
@@ -120,6 +124,20 @@ def test_names_are_shown_as_they_are_without_being_markup(runs, tmp_path):
     assert not any(mark in outside for mark in ("<script", "http://e", "=cmd"))
     assert "\x1b" not in text
     assert "\u202e" not in text
+
+
+class Spells(ToyTask):
+    output = Classes(NAMES[:2])
+
+
+def test_hostile_names_of_classes_are_predicted_as_they_are(tmp_path):
+    strategy = next(one for one in tlbench_strategies() if one.name == "toy-tune")
+    rehearsal = Rehearsal(strategy, ToyBackbone(), Spells(), Protocol(max_steps=3, precision="fp32"))
+    written = exported(rehearsal.fit_ok().predictor, ToyBackbone(), Spells(), rehearsal.data(), tmp_path / "model")
+    found = written.predictions()
+    assert written.problem(found) == ""
+    assert {one["label"] for one in found} <= {*NAMES[:2]}
+    assert list(found[0]["scores"]) == list(NAMES[:2])
 
 
 def predicted(values, scores=None):

@@ -54,5 +54,6 @@ def export(
     standing, ties = standing_of(winner.record, folder)
     facts = export_winner(winner, target, keep_adapter=adapter, onnx=onnx, ties=ties, standing=standing)
     print(f"{target}: {facts.files.library}, {facts.checked_rows} rows predicted without tlbench as by the model")
-    print(facts.files.loading.replace("{folder}", str(target)))
+    # As inside of a Python string.
+    print(facts.files.loading.replace("{folder}", repr(str(target))[1:-1].replace('"', '\\"')))
     print(f"python {shlex.quote(str(target / 'predict.py'))} < rows.jsonl")

@@ -84,6 +84,8 @@ def write_onnx(form: Exportable, data: Data, pooled: bool, folder: Path) -> Onnx
     runtime = onnx_runtime()
     if not isinstance(form, FeatureModel) or not isinstance(form.head, DenseHead) or form.adapter is not None:
         raise UsageError("--onnx needs an encoder with linear layers on it, and no adapter beside it: leave it out")
+    if form.encoder.underlying is not form.encoder:
+        raise UsageError("--onnx cannot read several stages of an encoder: leave it out")
     if form.pairs == "separate":
         raise UsageError("--onnx cannot read two texts separately: leave it out")
     batches = _batches(data)
