@@ -23,7 +23,7 @@ from tlbench.cli.recorded import board_command, delete_command
 from tlbench.cli.shell import verbosity
 from tlbench.cli.shell.completion import complete_names
 from tlbench.cli.shell.plugin_commands import ExtensibleGroup
-from tlbench.cli.winner import predict_command
+from tlbench.cli.winner import export_command, predict_command
 from tlbench.contracts.errors import UsageError
 from tlbench.results.reading.default_folder import search_in
 from tlbench.system.standard_streams import end_of_pipe, prepare_streams
@@ -245,6 +245,7 @@ def fetch(
 
 app.command()(board_command.leaderboard)
 app.command()(predict_command.predict)
+app.command()(export_command.export)
 
 
 @app.command()

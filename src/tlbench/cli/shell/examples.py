@@ -40,6 +40,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tlbench predict 5f5a new.parquet --text title -o predicted.csv",
         "tlbench predict 5f5a photos/ -o predicted.csv",
     ),
+    "export": (
+        "tlbench export 5f5a612b54c51814 --to model",
+        "tlbench export 5f5a --to adapter --adapter",
+        "tlbench export 5f5a --to model --onnx",
+    ),
     "delete": ("tlbench delete 5f5a612b54c51814", "tlbench delete -t csv:reviews.csv -S linear-probe"),
     "status": ("tlbench status", "watch tlbench status", "tlbench status --json | jq .cells"),
     "version": ("tlbench version", "tlbench --version"),
