@@ -23,6 +23,10 @@ tests for plugins. A plugin that adds a task:
 The hooks are described in `tlbench.catalog.hookspecs`.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from tlbench.catalog.hookspecs import hookimpl
 from tlbench.contracts.backbone import Backbone, Card, Classifier, Vocabulary
 from tlbench.contracts.cell import Cell, Protocol
@@ -66,6 +70,13 @@ from tlbench.data.carving import carve, divide
 from tlbench.data.drawing import draw
 from tlbench.metrics import METRICS
 from tlbench.system.version import VERSION
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from tlbench.running.prediction.loaded_model import LoadedModel
 
 __all__ = [
     "METRICS",
@@ -135,6 +146,8 @@ __all__ = [
     "divide",
     "draw",
     "hookimpl",
+    "load",
+    "load_records",
 ]
 
 # From the lowest layer, since records of a fit have the version too and no layer may import this module.
@@ -156,3 +169,42 @@ def carry_out(order: FitOrder, isolated: bool = False) -> OrderResult:
     from tlbench.running.fitting.process import carry_out
 
     return carry_out(order, isolated)
+
+
+def load(cell: str, out: str | Path | None = None, *, device: str = "auto", seed: int | None = None) -> LoadedModel:
+    """Returns the winner of a finished cell, for predicting new rows.
+
+        model = tlbench.load("5f5a612b", out="results")
+        model.predict(["A warm, funny film.", "Two hours too long."])
+
+    The kept model is loaded (`tlbench run --keep-models`), or else the winner is fitted again as its record says, which
+    takes as long as it took then, and its test predictions are compared with the stored ones. Imports torch.
+
+    Args:
+        cell: The id of the cell, the beginning of its id, or its title "backbone | task | strategy".
+        out: The folder of results; None for the default one.
+        device: `auto`, `cpu`, `cuda` or `cuda:<n>`; `auto` is the device of the record if this machine has it.
+        seed: The seed of the final fit; None for that with the best validation score.
+
+    Raises:
+        UsageError: There is no such cell, it has no scores, or it cannot be rebuilt here.
+    """
+    from tlbench.running.prediction.loaded_model import loaded_model
+
+    return loaded_model(cell, out, device, seed)
+
+
+def load_records(folder: str | Path | None = None) -> pd.DataFrame:
+    """Returns the leaderboard of a folder of results: one row for each finished cell, best first within each task.
+
+    The columns are those of `tlbench leaderboard -f csv`. Imports pandas.
+
+    Args:
+        folder: The folder of results; None for the default one.
+
+    Raises:
+        UsageError: The folder has no results.
+    """
+    from tlbench.results.reading.record_frame import record_frame
+
+    return record_frame(folder)

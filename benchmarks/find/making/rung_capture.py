@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from benchmarks.find.grid_files import PARTS
 from tlbench import Job, Predictions, Predictor, Strategy
 from tlbench.contracts.executor import step_of_part

@@ -24,7 +24,9 @@ from tlbench.cli.recorded import board_command, delete_command
 from tlbench.cli.shell import verbosity
 from tlbench.cli.shell.completion import complete_names
 from tlbench.cli.shell.plugin_commands import ExtensibleGroup
+from tlbench.cli.winner import export_command, predict_command
 from tlbench.contracts.errors import UsageError
+from tlbench.results.reading.default_folder import search_in
 from tlbench.system.standard_streams import end_of_pipe, prepare_streams
 from tlbench.system.stop_signals import exit_status, stop_on_signals
 
@@ -100,6 +102,7 @@ def run(
         typer.Option(help="How workers run; see `tlbench list executors`.", autocompletion=complete_names("executor")),
     ] = "isolated",
     fresh: o.FreshOption = "none",
+    keep_models: o.KeepModelsOption = "none",
     cache_limit: o.CacheLimit = None,
     max_memory: o.MaxMemory = None,
     data_root: o.DataRoot = None,
@@ -117,6 +120,7 @@ def run(
     o.check_device(device)
     o.limit_cache(cache_limit)
     o.set_data_root(data_root)
+    search_in(o.out_folder(out))
     catalog = Catalog.discover()
     protocol = patch(
         trials,
@@ -139,7 +143,7 @@ def run(
     plan = o.planned(catalog, suite, selection, room, fetch=True)
     print_inferred(plan, catalog)
     try:
-        status = run_plan(plan, catalog, Settings(executor, jobs, device, fresh, room), o.out_folder(out))
+        status = run_plan(plan, catalog, Settings(executor, jobs, device, fresh, room, keep_models), o.out_folder(out))
     except KeyboardInterrupt as stop:
         message = "interrupted; nothing finished is lost, and the same command does the rest"
         status = _print_error(message, exit_status(stop))
@@ -184,6 +188,7 @@ def plan(
     from tlbench.cli.plan import print_inferred, print_plan
 
     o.set_data_root(data_root)
+    search_in(o.out_folder(out))
     catalog = Catalog.discover()
     protocol = patch(
         trials,
@@ -243,6 +248,8 @@ def fetch(
 
 
 app.command()(board_command.leaderboard)
+app.command()(predict_command.predict)
+app.command()(export_command.export)
 
 
 @app.command()

@@ -16,6 +16,7 @@ from tlbench.cli.shell.completion import complete_suite
 from tlbench.cli.shell.name_options import named
 from tlbench.contracts.cell import Final, Plan, Pruner, Sampler
 from tlbench.contracts.errors import UsageError
+from tlbench.contracts.executor import KeepModels
 from tlbench.contracts.identity.amount import ValidationAmount
 from tlbench.modeling.disk import cache_settings
 from tlbench.planning.baselines import baseline_blocks
@@ -24,11 +25,9 @@ from tlbench.planning.plan import plan
 from tlbench.planning.selection import Selection, select_blocks
 from tlbench.planning.settings import apply_settings, read_settings
 from tlbench.planning.suite import Patch, Suite, SuiteBlock, read_suite
+from tlbench.results.reading.default_folder import DEFAULT_OUT, OUT_VARIABLE, default_folder
 from tlbench.results.render.escaping import printable
 from tlbench.system.machine import gpu_memory_bytes, gpus, memory_bytes
-
-OUT_VARIABLE = "TLBENCH_OUT"
-DEFAULT_OUT = "tlbench-results"
 
 _SELECTS = "A name in the suite selects its cells, another name replaces the axis, +NAME adds to it. Repeatable."
 
@@ -167,11 +166,19 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", metavar="FOLDER", help=f"Folder of results (${OUT_VARIABLE}; {DEFAULT_OUT})."),
 ]
+KeepModelsOption = Annotated[
+    KeepModels,
+    typer.Option(
+        "--keep-models",
+        help="Models of final fits to keep in the folder of results, for predict and export: that of the seed with the"
+        " best validation score, or all. Those that are not kept are fitted again when they are needed.",
+    ),
+]
 
 
 def out_folder(out: Path | None) -> Path:
     """Returns the folder of results: from `--out`, the environment or the default, in this order."""
-    return expanded(out or Path(os.environ.get(OUT_VARIABLE) or DEFAULT_OUT))
+    return expanded(out or default_folder())
 
 
 def expanded(path: Path) -> Path:

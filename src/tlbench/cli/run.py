@@ -15,6 +15,7 @@ from tlbench.catalog.catalog import Catalog
 from tlbench.cli import leaderboard as board
 from tlbench.cli.checking.before_run import print_first_checks
 from tlbench.cli.checking.cut_texts import cut_text_lines
+from tlbench.cli.kept_model_texts import kept_lines
 from tlbench.cli.progress.next_steps import next_steps, out_option
 from tlbench.cli.progress.texts import duration
 from tlbench.cli.progress.watch import shown
@@ -77,6 +78,9 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
     for text in cut_text_lines([record for record in records if record.cell.id in ran], catalog)[:10]:
         note(text)
     status = _print_summary(plan, records, catalog, out, ran, time.monotonic() - began)
+    if settings.keep_models != "none":
+        for text in kept_lines(records, out):
+            note(text)
     if not is_quiet():
         for step in next_steps(table, plan, catalog, out):
             print(step)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tlbench.contracts.errors import UsageError
+from tlbench.contracts.exports.forms import Exportable, ExportedFiles
 from tlbench.contracts.outputs import Output
 from tlbench.contracts.task import Examples, Modality
 
@@ -182,6 +183,21 @@ class Backbone:
             UsageError: Such backbones cannot be saved; this is the default.
         """
         raise UsageError(f"{self.name} cannot be saved as another backbone: its plugin has no form for it")
+
+    def export(self, model: Exportable, output: Output, folder: Path) -> ExportedFiles:
+        """Writes a fitted model so that the backbone's library loads it without tlbench; called by `tlbench export`.
+
+        Weights are safetensors and settings JSON. The encoder in `model` may be changed: it is not used afterwards.
+
+        Args:
+            model: An encoder of this backbone and a head, as the predictor described them.
+            output: The task's output, with the names of its classes.
+            folder: An existing, empty folder.
+
+        Raises:
+            UsageError: Such a model has no form in the library; the message says why. This is the default.
+        """
+        raise UsageError(f"{self.name} cannot be exported: its plugin has no form for it")
 
     def head(self, output: Output, encoder: Encoder) -> Head | None:
         """Returns a new head for this output; override it to provide a pretrained decoder.

@@ -58,6 +58,8 @@ from tlbench.contracts.space import Value
 
 # Scoring is an order of its own because it reads the test split and imports libraries that the driver must not.
 Purpose = Literal["search", "final", "score", "time"]
+KeepModels = Literal["none", "best-seed", "all"]
+"""Which models of a cell's final fits are kept: none, that of the seed with the best validation score, or all."""
 RUNG_PRUNERS = frozenset({"halving-rungs", "hyperband-rungs"})
 """The pruners under which a trial's first fit is short, and only the best trials have longer ones."""
 RUNG_PARTS = (27, 9, 3)
@@ -123,6 +125,8 @@ class FitOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep_answers: bool = False
     """Whether a fit of a search writes its predictions of the validation split to `folder`, and is saved there if it
     is better than `keep_above`, although saving it may take a tenth of its time."""
+    keep_models: KeepModels = "none"
+    """Which predictors of final fits are written to `folder`."""
 
 
 class OrderResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

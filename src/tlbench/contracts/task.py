@@ -124,6 +124,9 @@ class Task:
     """What kind of thing `Example.group` names, such as "document"; shown beside the number of groups."""
     pairs: bool = False
     """Whether an example's inputs are two texts to compare; if False, strategies that compare texts are skipped."""
+    input_columns: tuple[tuple[str, ...], ...] = ()
+    """For each input the columns of the task's files that it comes from, joined by line ends, so that `tlbench predict`
+    finds them in new files; empty if the task is not made of a table."""
     unlabeled_like: UnlabeledLike = "none"
     """The distribution of the split `unlabeled`: "train" for that of train and validation; "test" for that of the test
     split where it is another one, the target domain of domain adaptation; "none" if there is no such split."""

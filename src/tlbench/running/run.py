@@ -13,11 +13,12 @@ from typing import Literal
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.cell import Cell, Plan, Protocol
 from tlbench.contracts.errors import StoreError, UsageError
-from tlbench.contracts.executor import RUNG_PRUNERS, Capacity, Executor, ExecutorRequest
+from tlbench.contracts.executor import RUNG_PRUNERS, Capacity, Executor, ExecutorRequest, KeepModels
 from tlbench.contracts.record import Record
 from tlbench.contracts.strategy import Strategy
 from tlbench.modeling.disk import cache_settings
 from tlbench.planning.capacity import Room, workers_in
+from tlbench.results.models.kept_models import keep_models
 from tlbench.results.records.kept_predictions import UnstorableRecord
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
@@ -57,6 +58,7 @@ class Settings:
     room: Room | None = None
     """The memory that the workers may use, which limits the number of workers unless `jobs` is given; None for no
     limit."""
+    keep_models: KeepModels = "none"
 
 
 @dataclass
@@ -229,6 +231,10 @@ def run(
 
     def commit(record: Record, folder: Path) -> None:
         try:
+            # Before the record: a run that is killed between the two commits the record again, and finds them moved.
+            if settings.keep_models != "none" and record.status == "ok":
+                better = catalog.metric(record.metrics[0]).greater_is_better
+                keep_models(record, folder, store.root, settings.keep_models, better)
             is_new = store.commit(record, folder)
         except UnstorableRecord as error:
             # Only this cell is at fault: it gets a failure record with the reason, and the run goes on.
@@ -244,7 +250,7 @@ def run(
         summary.records.append(record)
         on_record(record)
 
-    defaults = order_defaults(executor.capacity())
+    defaults = order_defaults(executor.capacity(), settings.keep_models)
 
     def give_up(attempt: Attempt, reason: str) -> None:
         summary.not_recorded.append((attempt.cell, reason))
@@ -255,9 +261,10 @@ def run(
     return summary
 
 
-def order_defaults(capacity: Capacity) -> OrderDefaults:
+def order_defaults(capacity: Capacity, keep_models: KeepModels = "none") -> OrderDefaults:
     """Returns the fields that all orders to an executor share."""
-    return OrderDefaults(capacity.device, capacity.bf16, capacity.cores, tuple(sorted(_environment().items())))
+    environment = tuple(sorted(_environment().items()))
+    return OrderDefaults(capacity.device, capacity.bf16, capacity.cores, environment, keep_models)
 
 
 def time_left(attempts: Sequence[Attempt], catalog: Catalog, capacity: Capacity) -> tuple[TimeLeft, FitTimes]:

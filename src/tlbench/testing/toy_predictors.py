@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlbench.contracts.errors import UsageError
+from tlbench.contracts.exports.forms import Exportable
 from tlbench.contracts.outputs import Output, Predictions
 
 if TYPE_CHECKING:
@@ -27,6 +28,13 @@ class ToyPredictor:
         folder.mkdir(parents=True)
         for name, part in (("encoder", self.encoder), ("head", self.head)):
             save_file(part.state_dict(), folder / f"{name}.safetensors")
+
+    def exportable(self, *, keep_adapter: bool = False) -> Exportable:
+        """Returns the encoder and the head."""
+        if keep_adapter:
+            raise UsageError("a toy has no adapter: leave --adapter out")
+        form: Exportable = self.head.exportable(self.encoder)
+        return form
 
     def predict(self, data: Data) -> Predictions:
         """Returns a prediction for each example, computed in batches of 64 rows."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from tlbench.contracts.backbone import Backbone, Card, Vocabulary
 from tlbench.contracts.errors import Diverged
+from tlbench.contracts.exports.forms import Exportable, ExportedFiles
 from tlbench.contracts.fits.about import SpaceContext
 from tlbench.contracts.fits.job import Job
 from tlbench.contracts.fits.predictor import Predictor
@@ -66,6 +67,12 @@ class ToyBackbone(Backbone):
         from tlbench.testing.toy_encoder import build
 
         return build(self.width, self.blocks, self.readout, self.weights if pretrained else None)
+
+    def export(self, model: Exportable, output: Output, folder: Path) -> ExportedFiles:
+        """Writes the weights as safetensors, with a script of NumPy."""
+        from tlbench.testing.exports.toy_export import export_toy
+
+        return export_toy(model, output, folder, self.name)
 
     def featurize(self, examples: Examples, output: Output) -> Data:
         """Returns each example as one row of hashed words, cut off after 64 tokens."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from tlbench.contracts.errors import Diverged, UsageError
+from tlbench.contracts.exports.forms import Exportable
 from tlbench.contracts.outputs import Output, Predictions
 from tlbench.modeling.activations.activation_cache import Activations
 from tlbench.modeling.batches import default_tokens, inference_batches
@@ -71,6 +72,16 @@ class ModelPredictor:
         trained = {name: weight for name, weight in named if weight in self._saved or weight.requires_grad}
         weights = {**trained, **dict(self.model.named_buffers())}
         write_predictor(folder, type(self).__name__, output_of(self.model.head), weights=weights)
+
+    def exportable(self, *, keep_adapter: bool = False) -> Exportable:
+        """Returns encoder and head; the head says what it computes.
+
+        Raises:
+            UsageError: The head cannot be exported, or there is no adapter to keep.
+        """
+        if keep_adapter:
+            raise UsageError("there is no adapter of peft in this model: leave --adapter out")
+        return self.model.head.exportable(self.model.encoder)
 
     @classmethod
     def load(cls, model: Model, job: Job, folder: Path) -> ModelPredictor:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tlbench import Backbone, Card, Classifier, Examples, Output, PluginError, Text, UsageError
+from tlbench.contracts.exports.forms import Exportable, ExportedFiles
 from tlbench_hf.families import SOURCE, default_readout, is_sentence_encoder, writer
 from tlbench_hf.model_card import datasets_in
 from tlbench_hf.sources import POOLING, TOKENIZER, content, digest, fetched_folder, local_folder, missing_source
@@ -122,6 +123,19 @@ class HFBackbone(Backbone):
         save_model(encoder.native, source, folder)
         as_declared = self._readout(source) == default_readout(folder, _config(folder))
         return f"hf:{folder}" + ("" if as_declared else f"[readout={self._readout(source)}]")
+
+    def export(self, model: Exportable, output: Output, folder: Path) -> ExportedFiles:
+        """Writes a fitted model as a folder of transformers, with its head where a class of transformers has it.
+
+        Raises:
+            UsageError: transformers has no form for this model.
+        """
+        from tlbench_hf.exports.text_export import export_text
+
+        source = self._fetched_folder()
+        joined = self._writer(source) == "decoder"
+        writing = {"joined": joined, "prompt": self.prompt, "prefix": self.prefix, "source": SOURCE}
+        return export_text(model, output, source, folder, self.max_length, writing)
 
     def fetch(self) -> None:
         """Downloads the repository's files to the local hub cache, resuming an interrupted download.

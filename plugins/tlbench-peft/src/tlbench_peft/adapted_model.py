@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tlbench import Job, PluginError, UsageError
+from tlbench.contracts.exports.forms import Adapter, Exportable, FeatureModel
 from tlbench.modeling.encoder import Encoder
 from tlbench.modeling.heads import Head
 from tlbench.modeling.predictor_files import read_settings, read_weights, write_predictor
@@ -68,17 +71,31 @@ class AdaptedPredictor(ModelPredictor):
 
     def save(self, folder: Path) -> None:
         """Writes `adapter_config.json` and `adapter_model.safetensors`, which peft can load, and the trained head."""
-        from peft import get_peft_model_state_dict
-
         head = self.model.head
         weights = {**_trained(head), **self._changed_backbone()}
         write_predictor(folder, type(self).__name__, getattr(head, "output", None), weights=weights)
-        config = copy.copy(self.model.adapter.peft_config["default"])
-        config.inference_mode = True
-        config.save_pretrained(str(folder))
-        tensors = get_peft_model_state_dict(self.model.adapter, save_embedding_layers=False)
-        tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-        save_file(tensors, str(folder / WEIGHTS), metadata={"format": "pt"})
+        _write_adapter(self.model.adapter, folder)
+
+    def exportable(self, *, keep_adapter: bool = False) -> Exportable:
+        """Returns the head and the encoder, with the adapter merged into its weights or beside them.
+
+        Raises:
+            UsageError: The adapter cannot be merged, or belongs to a model that generates texts and is to be kept.
+        """
+        encoder, adapter = self.model.encoder, self.model.adapter
+        if keep_adapter:
+            form = self.model.head.exportable(encoder)
+            if not isinstance(form, FeatureModel):
+                raise UsageError("the adapter of a model that generates texts is merged: leave --adapter out")
+            base = partial(_write_adapter, adapter, base="base")
+            return replace(form, adapter=Adapter(base, partial(_without_adapter, adapter)))
+        if adapter.peft_config["default"].is_prompt_learning:
+            raise UsageError("virtual tokens cannot be merged into the weights: add --adapter")
+        try:
+            encoder.native = adapter.merge_and_unload()
+        except (AttributeError, NotImplementedError, ValueError) as error:
+            raise UsageError(f"this adapter cannot be merged into the weights: {error}: add --adapter") from error
+        return self.model.head.exportable(encoder)
 
     @classmethod
     def load(cls, model: Model, job: Job, folder: Path) -> AdaptedPredictor:
@@ -110,6 +127,30 @@ class AdaptedPredictor(ModelPredictor):
         """Returns the frozen tensors of the backbone if training before the adapter's has changed them, else none."""
         changed = any(weight in self._saved for weight in _frozen_weights(self.model).values())
         return _frozen(self.model) if changed else {}
+
+
+def _write_adapter(adapter: Any, folder: Path, base: str | None = None) -> None:
+    """Writes `adapter_config.json` and `adapter_model.safetensors`; `base` replaces the name of the adapted model."""
+    from peft import get_peft_model_state_dict
+
+    config = copy.copy(adapter.peft_config["default"])
+    config.inference_mode = True
+    if base is not None:
+        config.base_model_name_or_path = base
+    config.save_pretrained(str(folder))
+    tensors = get_peft_model_state_dict(adapter, save_embedding_layers=False)
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    save_file(tensors, str(folder / WEIGHTS), metadata={"format": "pt"})
+
+
+def _without_adapter(adapter: Any) -> Any:
+    """Takes the adapter out of the model, and returns the model as it was."""
+    if adapter.peft_config["default"].is_prompt_learning:
+        return adapter.get_base_model()
+    # `unload` would keep weights into which the adapter was merged.
+    if any(getattr(module, "merged", False) for module in adapter.modules()):
+        adapter.unmerge_adapter()
+    return adapter.unload()
 
 
 def _trained(head: Head) -> dict[str, Tensor]:

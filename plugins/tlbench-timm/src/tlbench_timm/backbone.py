@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench import Backbone, Card, Examples, Output, UsageError
 from tlbench.catalog.names import quoted
+from tlbench.contracts.exports.forms import Exportable, ExportedFiles
 from tlbench_timm import sources
 
 if TYPE_CHECKING:
@@ -65,6 +66,16 @@ class ImageBackbone(Backbone):
 
         content, weights = self.read() if pretrained else (None, None)
         return staged(self.build(weights), self.name, self.data_config()["input_size"][1:], content)
+
+    def export(self, model: Exportable, output: Output, folder: Path) -> ExportedFiles:
+        """Writes a fitted model as a folder of timm, with a linear head as its classifier.
+
+        Raises:
+            UsageError: timm has no form for this model.
+        """
+        from tlbench_timm.exports.timm_export import export_image
+
+        return export_image(model, output, folder, self.data_config(), self.name)
 
     def featurize(self, examples: Examples, output: Output) -> Data:
         """Returns one row of pixels per example, resized and cropped by timm's evaluation transform.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tlbench import Backbone, Card, Examples, Output, PluginError, UsageError
+from tlbench.contracts.exports.forms import Exportable, ExportedFiles
 from tlbench_words.vector_files import VERSION, Vectors, load_vectors, read_header
 
 if TYPE_CHECKING:
@@ -66,6 +67,16 @@ class StaticVectors(Backbone):
         from tlbench_words.word_encoder import encoder
 
         return encoder(self.vectors(), self.digest, self.readout, pretrained)
+
+    def export(self, model: Exportable, output: Output, folder: Path) -> ExportedFiles:
+        """Writes the table as `model.safetensors` and its words as `words.txt`, one on each line.
+
+        Raises:
+            UsageError: The model is no head on this table.
+        """
+        from tlbench_words.words_export import export_words
+
+        return export_words(model, output, folder, self.vectors(), self.max_length)
 
     def featurize(self, examples: Examples, output: Output) -> Data:
         """Returns one row of word ids per example: the known words of a text, or every word of a tokenised sentence.

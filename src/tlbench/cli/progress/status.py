@@ -9,9 +9,11 @@ from typing import Any
 
 import msgspec
 
+from tlbench.cli.kept_model_texts import models_size
 from tlbench.cli.progress.texts import duration, left_text, order_rows
 from tlbench.cli.text_tables import terminal_width
 from tlbench.results.index import Index
+from tlbench.results.models.kept_models import MODELS
 from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
 from tlbench.running.monitoring.run_status import RunStatus, read_statuses
@@ -33,6 +35,8 @@ def print_status(out: Path, as_json: bool) -> None:
         return
     states = ", ".join(f"{count} {state}" for state, count in counts.items() if state != "cells" and count)
     print(printable(f"{out}: {suite}, {counts['cells']} cells{f': {states}' if states else ''}"))
+    if size := models_size(store.root):
+        print(printable(f"kept models: {size} in {store.root / MODELS}"))
     for run in alive:
         _print_run(run)
     for run in ended:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.cli.checking.cut_texts import cut_text
+from tlbench.cli.kept_model_texts import model_text
 from tlbench.cli.plan import protocol_text
 from tlbench.cli.recorded.selection_facts import record_json, selection_facts
 from tlbench.cli.text_tables import console, print_facts
@@ -51,6 +52,7 @@ def print_record(catalog: Catalog, cell_id: str, out: Path, as_json: bool = Fals
     how = f" (predictions of {folds} folds together)" if folds else ""
     rows += [("validation", "-" if record.validation is None else f"{record.validation:.4f}{how}")]
     rows.append(("validation predictions", _kept_text(record)))
+    rows.append(("model", model_text(record, out)))
     for score in record.scores:
         where = f" on {score.slice}" if score.slice else ""
         rows.append((f"{score.metric}{where}", f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"

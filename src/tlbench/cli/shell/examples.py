@@ -47,6 +47,16 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "recommend": ("tlbench recommend", "tlbench recommend -t sst2-lite --max-memory 2GB --max-seconds 600"),
     "merge": ("tlbench merge results-1 results-2 --out all-results", "tlbench merge a b --out all-results --json"),
+    "predict": (
+        "tlbench predict 5f5a612b54c51814 new.csv --to predicted.csv",
+        "tlbench predict 5f5a new.parquet --text title -o predicted.csv",
+        "tlbench predict 5f5a photos/ -o predicted.csv",
+    ),
+    "export": (
+        "tlbench export 5f5a612b54c51814 --to model",
+        "tlbench export 5f5a --to adapter --adapter",
+        "tlbench export 5f5a --to model --onnx",
+    ),
     "delete": ("tlbench delete 5f5a612b54c51814", "tlbench delete -t csv:reviews.csv -S linear-probe"),
     "status": ("tlbench status", "watch tlbench status", "tlbench status --json | jq .cells"),
     "skill": ("tlbench skill", "tlbench skill > SKILL.md"),

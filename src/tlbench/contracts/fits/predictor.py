@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Protocol as TypingProtocol
 
+from tlbench.contracts.exports.forms import Exportable
 from tlbench.contracts.outputs import Predictions
 
 if TYPE_CHECKING:
@@ -27,4 +28,17 @@ class Predictor(TypingProtocol):
 
         The folder may not exist yet. The runner saves the best trial of a search, so that it need not be fitted again
         if the process is killed. `save` is optional: without it, the fit is repeated when needed.
+        """
+
+    def exportable(self, *, keep_adapter: bool = False) -> Exportable:
+        """Returns what the predictor computes, in a form that `tlbench export` can write for use without tlbench.
+
+        It may change the model, as by merging an adapter: the predictor is not used afterwards. `exportable` is
+        optional: without it, a cell of the strategy cannot be exported.
+
+        Args:
+            keep_adapter: Whether an adapter stays apart from the backbone's weights instead of being merged.
+
+        Raises:
+            UsageError: This model cannot be exported; the message says why.
         """

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tlbench.contracts.errors import PluginError
+from tlbench.contracts.errors import PluginError, UsageError
+from tlbench.contracts.exports.forms import Exportable
 from tlbench.contracts.outputs import Predictions
 from tlbench.modeling.data import Batch, Data
 
@@ -147,6 +148,14 @@ class Head(nn.Module):
             outputs: The outputs of all rows, in the order of the rows.
             data: The rows.
         """
+
+    def exportable(self, encoder: Encoder) -> Exportable:
+        """Returns encoder and head in a form that can be exported.
+
+        Raises:
+            UsageError: The head has no such form; this is the default.
+        """
+        raise UsageError(f"{type(self).__name__} cannot be exported: it does not say what it computes")
 
     @abstractmethod
     def targets(self, data: Data) -> Tensor:

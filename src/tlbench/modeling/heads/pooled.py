@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tlbench.contracts.exports.forms import DenseHead, FeatureModel
 from tlbench.contracts.outputs import Classes, MultiLabel, Predictions, Scalar
 from tlbench.modeling.data import Data
 from tlbench.modeling.heads.head import Head, Outputs
@@ -109,6 +110,13 @@ class PooledHead(Head):
         scores = [o.scores for o in outputs]
         probabilities = None if scores[0] is None else torch.cat([s for s in scores if s is not None]).numpy()
         return Predictions(data.ids, values, probabilities)
+
+    def exportable(self, encoder: Encoder) -> FeatureModel:
+        """Returns the linear layer on the readout, with the scale of regression targets in its weights."""
+        weight, bias = self.linear.weight.detach().double(), self.linear.bias.detach().double()
+        # mean and scale are 0 and 1 unless the output is a number
+        layer = (weight * self.scale).float(), (bias * self.scale + self.mean).float()
+        return FeatureModel(encoder, DenseHead((layer,)))
 
     def targets(self, data: Data) -> Tensor:
         """Returns class indices (N,) in int64; or labels (N, K) or numbers (N,) in fp32 (fp64 for an fp64 head)."""

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tlbench.contracts.exports.forms import DenseHead, FeatureModel
 from tlbench.contracts.outputs import Answer, Predictions
 from tlbench.modeling.data import Data
 from tlbench.modeling.heads.head import Head, Outputs, required_alignment
@@ -87,6 +88,11 @@ class SpanHead(Head):
             refused = may_be_empty and empty[i] > score
             values[i] = "" if refused else example.inputs[1][start:end].strip()
         return Predictions(data.ids, values)
+
+    def exportable(self, encoder: Encoder) -> FeatureModel:
+        """Returns the linear layer on every position, for starts and ends."""
+        layer = self.linear.weight.detach().float(), self.linear.bias.detach().float()
+        return FeatureModel(encoder, DenseHead((layer,)), may_be_empty=bool(self.may_be_empty))
 
     def targets(self, data: Data) -> Tensor:
         """Returns the first and last position of an answer in each row, (rows, 2) int64; (0, 0) for rows without one.

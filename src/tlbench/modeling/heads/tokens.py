@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tlbench.contracts.exports.forms import DenseHead, FeatureModel
 from tlbench.contracts.outputs import Predictions, TokenClasses
 from tlbench.modeling.data import Data
 from tlbench.modeling.heads.head import Head, Outputs, required_alignment
@@ -95,6 +96,11 @@ class TokenHead(Head):
         for i, prediction in enumerate(predictions):
             values[i] = tuple(prediction)
         return Predictions(data.ids, values)
+
+    def exportable(self, encoder: Encoder) -> FeatureModel:
+        """Returns the linear layer on every position."""
+        layer = self.linear.weight.detach().float(), self.linear.bias.detach().float()
+        return FeatureModel(encoder, DenseHead((layer,)))
 
     def targets(self, data: Data) -> Tensor:
         """Returns the target of each position, (rows, longest row) int64.

@@ -22,9 +22,10 @@ _PLACES = (
     ("records", "record", ".json"),
     ("records", "predictions", SUFFIX),
     ("records", "predictions", VALIDATION_SUFFIX),
+    ("models", "models", ""),
     ("work", "work", ""),
 )
-"""Subfolder, kind and name suffix of the files and work folders that belong to a cell."""
+"""Subfolder, kind and name suffix of the files and folders that belong to a cell."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class StoredCell:
     """The test and validation predictions of each attempt."""
     work: tuple[Path, ...]
     """The work folder of each attempt."""
+    models: tuple[Path, ...] = ()
+    """The folder of kept models of each attempt."""
 
     def read(self) -> tuple[Cell | None, str]:
         """Returns the cell and the status of its newest record: "unfinished" without a record, "damaged" if unreadable.
@@ -57,7 +60,8 @@ class StoredCell:
     @property
     def size_bytes(self) -> int:
         """Size of all files together."""
-        files = [*self.records, *self.predictions, *(file for folder in self.work for file in folder.rglob("*"))]
+        folders = (*self.work, *self.models)
+        files = [*self.records, *self.predictions, *(file for folder in folders for file in folder.rglob("*"))]
         total = 0
         for file in files:
             with suppress(OSError):
@@ -74,7 +78,7 @@ class StoredCell:
             # Records first: after an interruption, the cell counts as deleted, whatever is left of it.
             for path in (*self.records, *self.predictions):
                 path.unlink(missing_ok=True)
-            for folder in self.work:
+            for folder in (*self.models, *self.work):
                 # Of a symbolic link, remove the link itself and not its target.
                 if folder.is_symlink() or not folder.is_dir():
                     folder.unlink(missing_ok=True)
@@ -85,10 +89,10 @@ class StoredCell:
 
 
 def stored_cells(root: Path) -> Mapping[str, StoredCell]:
-    """Returns, by id, the cells of which a results folder holds a record, predictions or a work folder.
+    """Returns, by id, the cells of which a results folder holds a record, predictions, models or a work folder.
 
     Raises:
-        StoreError: Its folder "records" or "work" is a symbolic link, so that files elsewhere would be removed.
+        StoreError: A folder of it, such as "records", is a symbolic link, so that files elsewhere would be removed.
     """
     found: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for folder, kind, suffix in _PLACES:
@@ -99,7 +103,13 @@ def stored_cells(root: Path) -> Mapping[str, StoredCell]:
         for cell_id, attempt in sorted(attempts_in(names), reverse=True):
             found[cell_id][kind].append(root / folder / f"{cell_id}.{attempt}{suffix}")
     return {
-        cell_id: StoredCell(cell_id, tuple(kinds["record"]), tuple(kinds["predictions"]), tuple(kinds["work"]))
+        cell_id: StoredCell(
+            cell_id,
+            tuple(kinds["record"]),
+            tuple(kinds["predictions"]),
+            tuple(kinds["work"]),
+            tuple(kinds["models"]),
+        )
         for cell_id, kinds in sorted(found.items())
     }
 

@@ -7,6 +7,7 @@ plan.json                   the last plan that was run, for "n of N"
 records/<id>.<k>.json       attempt k of a cell; the newest counts
 records/<id>.<k>.parquet    test predictions of attempt k; its validation predictions: <id>.<k>.validation.parquet
 work/index.journal          summaries of records committed since the index was written (`journal.py`); can be deleted
+models/<id>.<k>/<seed>/     kept models of attempt k (`results/models/`); can be deleted
 work/<id>.<k>/              study, finished fits and progress of a cell
 """
 
@@ -39,12 +40,12 @@ from tlbench.results.records.record_files import (
 from tlbench.results.records.summaries import CellSummary
 from tlbench.system.durable import Stamp, create_durably, stamp_of, write_durably
 
-SAVED = re.compile(r"saved-\d+|\.saved-\d+\.\w+\.tmp")
+SAVED = re.compile(r"(?:saved|model)-\d+|\.(?:saved|model)-\d+\.\w+\.tmp")
 """Names of folders with saved predictors, the only subfolders of a cell's work folder."""
 
 
-_DERIVED = {"plan.json", "fresh.json", "index.bin"}
-"""Files of a results folder that a run can do without."""
+_DERIVED = {"plan.json", "fresh.json", "index.bin", "models"}
+"""What of a results folder that a run can do without."""
 
 
 class _Marker(msgspec.Struct, frozen=True):

@@ -97,7 +97,7 @@ def _without_punctuation(words: re.Match[str]) -> str:
     return code_span(name) + words[0][len(name) :] if name else code_span(words[0])
 
 
-def spreadsheet(value: object) -> str:
+def spreadsheet(value: object, limit: int = LIMIT) -> str:
     """Returns the value as a spreadsheet cell; an apostrophe before it keeps a formula from being evaluated."""
-    text = printable(value)
+    text = printable(value, limit)
     return f"'{text}" if _FORMULA.match(text) else text

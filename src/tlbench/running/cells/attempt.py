@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tlbench.contracts.cell import Cell
+from tlbench.contracts.executor import KeepModels
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class OrderDefaults:
     """Whether the device has bf16 arithmetic. If so, the precision `auto` is `bf16-autocast`, otherwise `fp32`."""
     threads: int = 1
     environment: tuple[tuple[str, str], ...] = ()
+    keep_models: KeepModels = "none"
 
     def precision(self, requested: str) -> str:
         """Returns the resolved precision: `fp32`, `bf16-autocast` or `bf16-weights`."""

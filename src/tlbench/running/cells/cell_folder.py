@@ -4,6 +4,7 @@ lock                locked (flock) by the process that runs the cell; the kernel
 trials-<n>.json     finished trials of one order; n is the first one's number, and for a short fit -<part> follows it
 winner.json         the frozen params and seeds; no test split is opened before this file is on disk
 saved-<n>/          the predictor of the best trial so far, if its strategy can save it
+model-<s>/          the predictor of a final fit, if models are kept, until the record is committed
 final-<s>.json      a finished final fit; its predictions are in seed-<s>.parquet (test) and validation-<s>.parquet
 test-reads          one byte per order that opens the test split, written before the order is submitted
 began               the start times of the processes that ran the cell, in Unix time, one per line
@@ -87,6 +88,7 @@ class CellFolder:
         """Removes all files but the lock if the attempt's record, at this path, was committed and deleted since."""
         if is_deleted(self.root, record):
             self.drop_saved()
+            self.drop_models()
             for path in self.root.iterdir():
                 # Removing a lock that is held would let another process take a second one.
                 if path.name != "lock" and not path.is_dir():
@@ -133,6 +135,7 @@ class CellFolder:
     def drop_final(self, seed: int) -> None:
         """Removes the result of a seed's final fit, so that the fit is repeated."""
         (self.root / f"final-{seed}.json").unlink(missing_ok=True)
+        self.drop_models(seed)
 
     def finals(self) -> list[FitResult]:
         """Returns the results of finished final fits, except damaged files and fits that lack their predictions."""
@@ -200,6 +203,7 @@ class CellFolder:
             for path in self.root.glob(pattern):
                 path.unlink(missing_ok=True)
         self.drop_saved()
+        self.drop_models()
 
     def drop_saved(self, trial: int | None = None) -> None:
         """Removes the saved predictor of a trial.
@@ -209,6 +213,11 @@ class CellFolder:
         for name in ("saved-*", ".saved-*.tmp") if trial is None else (f"saved-{trial}",):
             for path in self.root.glob(name) if trial is None else [self.root / name]:
                 shutil.rmtree(path, ignore_errors=True)
+
+    def drop_models(self, seed: int | None = None) -> None:
+        """Removes the kept predictor of a seed's final fit; without a seed, those of all."""
+        for path in self.root.glob("model-*" if seed is None else f"model-{seed}"):
+            shutil.rmtree(path, ignore_errors=True)
 
     def drop_other_tests(self, test: str) -> None:
         """Removes the provenances of fits whose test split has a different fingerprint."""

@@ -232,7 +232,8 @@ class CellRun:
         order = FitOrder(
             self.cell, purpose, tuple(fits), self.attempt.folder,
             device=defaults.device, precision=self._precision, threads=defaults.threads,
-            environment=dict(defaults.environment), imports=self._settings.imports, **more,
+            environment=dict(defaults.environment), imports=self._settings.imports, keep_models=defaults.keep_models,
+            **more,
         )  # fmt: skip
         self._queue.append(order)
 

@@ -1,11 +1,14 @@
-"""The core's own executors, and the hooks that register them together with the core's metrics and renderers.
+"""The core's own executors, and the hooks that register them, the core's metrics and renderers, and `run:` backbones.
 
 The hooks are those that plugins use. `inline` carries out orders in this process, `isolated` in worker processes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tlbench.catalog.hookspecs import hookimpl
+from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.executor import ExecutorPlugin
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.renderer import Renderer
@@ -31,3 +34,24 @@ def tlbench_renderers() -> list[Renderer]:
 def tlbench_executors() -> list[ExecutorPlugin]:
     """Registers the core's executors."""
     return [Inline(), Isolated()]
+
+
+@hookimpl
+def tlbench_schemes() -> Mapping[str, str]:
+    """Returns the form of the names of backbones that earlier runs adapted."""
+    return {"run:<cell>": "backbone", "run:<folder>/<cell>": "backbone"}
+
+
+@hookimpl
+def tlbench_resolve(kind: str, name: str) -> Backbone | None:
+    """Returns the backbone that a cell's winner adapted, pinned to the digest of its weights.
+
+    Raises:
+        UsageError: The cell has no winner, or the winner adapts no encoder that can be used as a backbone.
+    """
+    if kind != "backbone" or not name.startswith("run:"):
+        return None
+    # Imports torch, which no other lookup of a name should cost.
+    from tlbench.running.winners.adapted_backbone import adapted_backbone
+
+    return adapted_backbone(name.removeprefix("run:"))

@@ -35,6 +35,8 @@ class Fitted:
     answers: Predictions | None = None
     """The predictions of the validation split, or of the fold on which the fit is validated, which has no score of its
     own. None without a predictor or without a validation split."""
+    job: Job | None = None
+    """The job of the fit; None without a predictor."""
 
 
 def run_fits(
@@ -180,7 +182,7 @@ def _fitted(fit: Fit, job: Job | None, validated: _Validated, common: dict[str, 
     result = FitResult(
         **named, status="ok", validation=validated.validation, parameters=total, trainable_parameters=trained
     )
-    return Fitted(result, validated.outcome, validated.answers)
+    return Fitted(result, validated.outcome, validated.answers, job)
 
 
 def _parameters(predictor: Any, job: Job | None) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -86,6 +86,16 @@ class ReusableEncoder:
         self._trainable = {name for name, tensor in tensors.items() if tensor.requires_grad}
         self._structure = ModuleSnapshot(self._encoder)
         return self._encoder
+
+    def changed(self) -> Literal["nothing", "weights", "structure"]:
+        """Returns what of the encoder differs from how it was loaded: its weights, or its modules too."""
+        if self._encoder is None:
+            return "nothing"
+        tensors = _tensors(self._encoder)
+        if _signature(self._encoder, tensors) != self._signature:
+            return "structure"
+        equal = (torch.equal(tensor.detach().cpu(), self._pristine[name]) for name, tensor in tensors.items())
+        return "nothing" if all(equal) else "weights"
 
     def _undo_structure(self, encoder: Encoder) -> dict[str, Tensor] | None:
         """Undoes changes to the encoder's structure; returns the tensors, or None if the structure still differs."""

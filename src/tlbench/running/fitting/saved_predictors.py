@@ -1,4 +1,4 @@
-"""Saves the predictor of a search's best trial, so that the winner need not be fitted again after a kill."""
+"""Saves predictors: of a search's best trial for the case of a kill, and of final fits if models are kept."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from pathlib import Path
 
 import msgspec
 
+from tlbench.contracts.cell import FitPurpose
 from tlbench.contracts.executor import Fit, FitOrder
+from tlbench.contracts.fits.job import Job
+from tlbench.contracts.fits.predictor import Predictor
 from tlbench.contracts.record import FitResult
+from tlbench.results.models.kept_models import drop_worse, working_path
+from tlbench.results.models.model_folder import write_model
 from tlbench.running.cells.cell_folder import CellFolder
 from tlbench.running.fitting.build_job import ProgressReporter, build_job, validation_score
-from tlbench.running.fitting.context import CellContext
+from tlbench.running.fitting.context import CellContext, FitData
 from tlbench.running.fitting.fit import Fitted
 from tlbench.running.fitting.session import CaughtErrors
 from tlbench.running.fitting.timing import FitTimers, predict
@@ -91,21 +96,44 @@ def _has_only_regular_files(folder: Path) -> bool:
     return all(stat.S_ISREG(mode) or stat.S_ISDIR(mode) for mode in modes)
 
 
-def _loaded(folder: Path, fit: Fit, result: FitResult, context: CellContext) -> Fitted | None:
-    activations = context.session.activations
+def keep_model(order: FitOrder, fitted: Fitted, result: FitResult, context: CellContext) -> None:
+    """Writes the predictor of a final fit to the cell's folder if the order keeps models.
+
+    If only the best seed's model is kept, worse ones of seeds that are finished are removed.
+    """
+    write = getattr(fitted.predictor, "save", None)
+    if order.keep_models == "none" or write is None or not order.folder or result.status != "ok":
+        return
+    root = Path(order.folder)
     try:
-        encoder = context.encoder.fresh() if context.encoder else None
-        if encoder is not None:
-            # As in a fit: the encoder's weights have just been restored, so cached activations are valid.
-            activations.trust(encoder)
-        data = context.fit_data(fit.seed)
-        job = build_job(fit, context, encoder, data, ProgressReporter(context, {}), FitTimers(activations))
-        predictor = context.strategy.item.load(job, folder)
+        write_model(working_path(root, result.seed), order.cell.id, result, write)
+        if order.keep_models == "best-seed":
+            drop_worse(root, order.cell.protocol.seeds, context.metric.greater_is_better)
+    except context.session.caught as error:
+        # A full disk or a mistake in a plugin. The fit itself is finished, so only its model is not kept.
+        print(f"{order.cell.title}: the model is not kept: {type(error).__name__}: {error}", file=sys.stderr)
+
+
+def load_predictor(folder: Path, fit: Fit, context: CellContext, purpose: FitPurpose) -> tuple[Job, Predictor, FitData]:
+    """Returns the predictor that was saved in a folder, on a fresh encoder, with its job and the job's data."""
+    activations = context.session.activations
+    encoder = context.encoder.fresh() if context.encoder else None
+    if encoder is not None:
+        # As in a fit: the encoder's weights have just been restored, so cached activations are valid.
+        activations.trust(encoder)
+    data = context.fit_data(fit.seed, purpose)
+    job = build_job(fit, context, encoder, data, ProgressReporter(context, {}), FitTimers(activations))
+    return job, context.strategy.item.load(job, folder), data
+
+
+def _loaded(folder: Path, fit: Fit, result: FitResult, context: CellContext) -> Fitted | None:
+    try:
+        job, predictor, data = load_predictor(folder, fit, context, "search")
         if data.validation is None:
             return None
         answers = predict(predictor, data.validation)
         if float(validation_score(context, data.validation, answers)) == result.validation:
-            return Fitted(result, predictor, answers)
+            return Fitted(result, predictor, answers, job)
         problem = "its validation score differs from the one when it was saved"
     except context.session.caught as error:
         problem = f"{type(error).__name__}: {error}"

@@ -122,6 +122,8 @@ class Worker:
         fitted = self._reused(order, context) or run_fits_or_folds(order.fits, context, order.purpose, order.stop_below)
         if order.purpose == "final":
             results = [one.result if one.predictor is None else _predict_test(one, order, context) for one in fitted]
+            for one, result in zip(fitted, results, strict=True):
+                saved.keep_model(order, one, result, context)
         else:
             results = [one.result for one in fitted]
             self._keep(order, context, fitted)

@@ -14,6 +14,7 @@ import pytest
 
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Protocol
+from tlbench.contracts.errors import UsageError
 from tlbench.contracts.fits.predictor import Predictor
 from tlbench.contracts.outputs import Predictions, Span, Text, TokenClasses
 from tlbench.contracts.space import checked, narrow
@@ -21,6 +22,7 @@ from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Examples, SplitName, Task
 from tlbench.planning.space_context import space_about
 from tlbench.testing.conformance.every_plugin import check_light, check_name
+from tlbench.testing.exports.exported_predictions import exported
 from tlbench.testing.jobs import Rehearsal, draw, make_job, middle, why_not
 from tlbench.testing.predictions import WatchedParams, are_repeated, distance
 from tlbench.testing.toy_kinds import ToyLabelsTask, ToySpanTask, ToyWordsTask
@@ -167,13 +169,26 @@ class StrategyConformance:
         self._assert_same(before, self._predict(rehearsal, fitted), "after the next fit")
 
     def test_a_saved_predictor_answers_as_before(self, tmp_path: Path) -> None:
-        """Loading a saved predictor, with a new encoder and head, gives equal predictions."""
+        """Loading a saved predictor, with a new encoder and head, gives equal predictions, and so does its export."""
         for number, task in enumerate(self._supported()):
             rehearsal = self.rehearsal(task)
             fitted, folder = self._saved(rehearsal, tmp_path / str(number))
             loaded = dataclasses.replace(fitted, predictor=self._loaded(fitted, task, folder))
             mine = self._predict(rehearsal, fitted)
             self._assert_same(mine, self._predict(rehearsal, loaded), "after it was saved and loaded")
+            self._check_export(loaded.predictor, rehearsal, task, tmp_path / f"exported-{number}")
+
+    def _check_export(self, predictor: Predictor, rehearsal: Rehearsal, task: Task, folder: Path) -> None:
+        """Checks that the exported folder predicts the same; what cannot be exported raises a `UsageError`."""
+        if not hasattr(predictor, "exportable"):
+            return
+        backbone = self.backbone if self.strategy.uses_backbone else None
+        try:
+            written = exported(predictor, backbone, task, rehearsal.data(), folder)
+        except UsageError:  # its message is what the user reads
+            return
+        problem = written.problem(written.predictions())
+        assert not problem, f"the exported folder predicts otherwise: {problem}"
 
     def test_what_was_not_saved_is_not_loaded(self, tmp_path: Path) -> None:
         """Loading from an empty folder, or from one with a truncated file, raises an exception."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from tlbench import DataError
 from tlbench.catalog.names import similar
@@ -54,6 +55,18 @@ def joined_columns(
     if taken:
         rows = {split: [_without(row, taken) for row in split_rows] for split, split_rows in rows.items()}
     return rows, (names[0], names[1]), notes
+
+
+def parts_of(chosen: Sequence[str], given: Sequence[str], there: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
+    """Returns the columns of the file that each chosen text is made of: several if they were joined.
+
+    Args:
+        chosen: The names of the text columns, after joining.
+        given: The values of the options `text=` and `text2=`.
+        there: A row of the file, before joining.
+    """
+    joined = {"+".join(parts): parts for text in given if text not in there and len(parts := joined_names(text)) > 1}
+    return tuple(joined.get(name, (name,)) for name in chosen)
 
 
 def _joined(row: Row, name: str, columns: Sequence[str]) -> Row:

@@ -12,7 +12,7 @@ from typing import Any
 from tlbench import Classes, DataError, Example, Examples, MultiLabel, Output, Scalar, Span, TokenClasses
 from tlbench_data.columns.column_choice import ChosenColumns, choose, plain_column
 from tlbench_data.columns.indicators import from_columns, from_lists, one_hot_columns, parsed_lists
-from tlbench_data.columns.joined_texts import joined_columns
+from tlbench_data.columns.joined_texts import joined_columns, parts_of
 from tlbench_data.columns.label_checks import (
     check_declared,
     conflict_note,
@@ -73,6 +73,8 @@ class Prepared:
     """Notes on labels that look alike, and on texts that occur with different labels."""
     order: tuple[str, ...] = ()
     """The classes in the order of a Parquet file's metadata; empty if there is none."""
+    columns: tuple[tuple[str, ...], ...] = ()
+    """For each input the columns that were joined to it."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def prepare(parts: Sequence[Part], form: Format, column: TargetColumn, options: 
     alike = look_alike_note(output.classes) if has_labels else []
     label_notes = (*alike, *conflict_note(made.splits.values(), output))
     description = "; ".join([read.summary, _sizes(made), *notes, *label_notes])
-    return Prepared(output, read.metrics, examples, description, notes, label_notes, read.order)
+    return Prepared(output, read.metrics, examples, description, notes, label_notes, read.order, read.columns)
 
 
 def _sizes(made: Divided) -> str:
@@ -128,13 +130,14 @@ class _ReadFiles:
     order: tuple[str, ...] = ()
     times: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     """The time of each example, by split; None where times are not used."""
+    columns: tuple[tuple[str, ...], ...] = ()
 
 
 def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, options: Options) -> _ReadFiles:
     rows, notes = _rows(parts, form, column, options)
     # The first part is train or all: its rows decide columns, kind and label names for every split.
     split = next(iter(rows))
-    given, texts, renames = column, options.texts, LabelMap(column.map)
+    given, texts, renames, there = column, options.texts, LabelMap(column.map), rows[split][0].values
     if form.scheme != "conll" and not form.sentence:
         rows, texts, joined_notes = joined_columns(rows, texts)
         notes += joined_notes
@@ -195,7 +198,8 @@ def _read_table(parts: Sequence[Part], form: Format, column: TargetColumn, optio
     all_notes = list(dict.fromkeys([*notes, *([reason] if given.kind and reason else []), *left_out, *joined, *odd]))
     order = renames.names(order)
     own_order = order if set(order) >= set(output.classes) else ()
-    return _ReadFiles(output, metrics_of(output), splits, summary, all_notes, own_order, _times(rows))
+    columns = parts_of(chosen.texts, options.texts, there)
+    return _ReadFiles(output, metrics_of(output), splits, summary, all_notes, own_order, _times(rows), columns)
 
 
 def _read_words(
@@ -214,7 +218,9 @@ def _read_words(
     }
     summary = _summary("" if given.kind else " (inferred)", chosen, tagged.output, column)
     times = _times(tagged.splits)
-    return _ReadFiles(tagged.output, tagged.metrics, splits, summary, [*notes, *tagged.notes], times=times)
+    return _ReadFiles(
+        tagged.output, tagged.metrics, splits, summary, [*notes, *tagged.notes], times=times, columns=(chosen.texts,)
+    )
 
 
 def _times(rows: Mapping[str, Sequence[Row]]) -> dict[str, list[Any]]:

@@ -115,6 +115,15 @@ class OwnTask(OwnOptions, Task):
         return prepared.output.reads == "example" and len(prepared.splits["train"][0].inputs) == 2
 
     @property
+    def input_columns(self) -> tuple[tuple[str, ...], ...]:  # type: ignore[override]
+        """For each input the columns that it comes from.
+
+        Raises:
+            DataError: The files cannot be used.
+        """
+        return self._prepared().columns
+
+    @property
     def description(self) -> str:  # type: ignore[override]
         """Kind, columns and splits in one line.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ class ColourFeatures:
     deviation: Floats
     """(WIDTH,), 1 where the training images do not vary."""
     width: int = WIDTH
+    requirements: ClassVar[tuple[str, ...]] = ("pillow",)
 
     @classmethod
     def fit(cls, examples: Examples) -> tuple[ColourFeatures, Floats]:

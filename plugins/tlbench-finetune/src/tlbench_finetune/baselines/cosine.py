@@ -22,7 +22,9 @@ from tlbench import (
     Task,
     Trainable,
 )
+from tlbench.contracts.exports.forms import DenseHead, FeatureModel
 from tlbench_finetune.baselines.saved_values import is_number, read_values
+from tlbench_finetune.exported_baselines import no_adapter
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,6 +112,18 @@ class CosinePredictor:
             return Predictions(data.ids, values)
         second = expit(values)
         return Predictions(data.ids, (values > 0).astype(np.int64), np.stack([1 - second, second], axis=1))
+
+    def exportable(self, *, keep_adapter: bool = False) -> FeatureModel:
+        """Returns the frozen encoder, and a linear layer on the cosine, the last of a pair's features."""
+        import torch
+
+        no_adapter(keep_adapter)
+        features = 4 * self.job.encoder.width + 1
+        outputs = 1 if isinstance(self.job.task.output, Scalar) else 2
+        # The logit of the first of two classes is 0.
+        weight, bias = torch.zeros(outputs, features, dtype=torch.float64), torch.zeros(outputs, dtype=torch.float64)
+        weight[-1, -1], bias[-1] = self.slope, self.offset
+        return FeatureModel(self.job.encoder, DenseHead(((weight, bias),)), "separate")
 
     def save(self, folder: Path) -> None:
         """Writes slope and offset, since the encoder is unchanged."""

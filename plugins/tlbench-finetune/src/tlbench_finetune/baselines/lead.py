@@ -24,6 +24,8 @@ from tlbench import (
     Text,
     UsageError,
 )
+from tlbench.contracts.exports.forms import Program
+from tlbench_finetune.exported_baselines import baseline_program, no_adapter
 
 if TYPE_CHECKING:
     from tlbench.modeling.data import Data
@@ -94,6 +96,11 @@ class FirstWords:
         for i, example in enumerate(data.examples):
             values[i] = _beginning(self._source(example), self.words)
         return Predictions(data.ids, values)
+
+    def exportable(self, *, keep_adapter: bool = False) -> Program:
+        """Returns a script that cuts texts off."""
+        no_adapter(keep_adapter)
+        return baseline_program("lead", {"words": self.words, "place": 1 if isinstance(self.output, Span) else 0})
 
     def save(self, folder: Path) -> None:
         """Writes the number of words."""

@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlbench import Classes, Examples, Job, MultiLabel, Output, Predictions, Scalar, UsageError
+from tlbench.contracts.exports.forms import Program
 from tlbench.metrics.resampling import score
 from tlbench.metrics.scored_arrays import scored_of
+from tlbench_finetune.exported_baselines import baseline_program, no_adapter
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -37,6 +39,10 @@ class Features(Protocol):
     @property
     def width(self) -> int:
         """The number of features."""
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """The distributions that computing them takes, beside NumPy."""
 
     def matrix(self, examples: Examples) -> Matrix:
         """Returns the features of each example, (N, width)."""
@@ -85,6 +91,12 @@ class LinearPredictor:
     def predict(self, data: Data) -> Predictions:
         """Returns one prediction per example of the data, in order."""
         return self.model.predict(self.output, data.ids, self.features.matrix(data.examples))
+
+    def exportable(self, *, keep_adapter: bool = False) -> Program:
+        """Returns a script that computes the features, and what it reads."""
+        no_adapter(keep_adapter)
+        arrays = {**self.features.arrays(), "weights": self.model.weights, "bias": self.model.bias}
+        return baseline_program("linear", self.features.settings(), arrays, self.features.requirements)
 
     def save(self, folder: Path) -> None:
         """Writes the weights, and the arrays and settings of the features."""

@@ -19,7 +19,9 @@ from tlbench import (
     Task,
     TokenClasses,
 )
+from tlbench.contracts.exports.forms import Program
 from tlbench_finetune.baselines.saved_values import are, is_class, is_number, read_values
+from tlbench_finetune.exported_baselines import baseline_program, no_adapter
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,6 +89,14 @@ class ConstantAnswer:
 
         lengths = [len(e.inputs[0]) for e in data.examples] if isinstance(self.output, TokenClasses) else ()
         return constant_predictions(self.output, self.value, self.scores, data.ids, lengths)
+
+    def exportable(self, *, keep_adapter: bool = False) -> Program:
+        """Returns a script that gives the answer."""
+        import numpy as np
+
+        no_adapter(keep_adapter)
+        scores = None if self.scores is None else self.scores.tolist()
+        return baseline_program("constant", {"value": np.asarray(self.value).tolist(), "scores": scores})
 
     def save(self, folder: Path) -> None:
         """Writes the predicted value and its class probabilities."""

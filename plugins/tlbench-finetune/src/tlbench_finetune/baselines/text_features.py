@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +88,8 @@ class TextFeatures:
         fitted = [NGrams.fit(unit, texts) for unit in UNITS]
         blocks = [[matrix[place * count : (place + 1) * count] for _, matrix in fitted] for place in range(inputs)]
         return cls(tuple(grams for grams, _ in fitted), inputs), _side_by_side(blocks)
+
+    requirements: ClassVar[tuple[str, ...]] = ()
 
     @property
     def width(self) -> int:

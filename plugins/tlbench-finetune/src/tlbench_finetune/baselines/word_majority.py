@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench import Backbone, Job, Output, PluginError, Predictions, Predictor, Strategy, Task, TokenClasses
+from tlbench.contracts.exports.forms import Program
 from tlbench_finetune.baselines.saved_values import is_class, read_values
+from tlbench_finetune.exported_baselines import baseline_program, no_adapter
 
 if TYPE_CHECKING:
     from tlbench.modeling.data import Data
@@ -75,6 +77,12 @@ class WordByWord:
         for i, example in enumerate(data.examples):
             values[i] = tuple(self.known.get(word, self.other) for word in example.inputs[0])
         return Predictions(data.ids, values)
+
+    def exportable(self, *, keep_adapter: bool = False) -> Program:
+        """Returns a script that looks words up."""
+        no_adapter(keep_adapter)
+        known = {word: int(index) for word, index in self.known.items()}
+        return baseline_program("words", {"known": known, "other": int(self.other)})
 
     def save(self, folder: Path) -> None:
         """Writes the class of each word."""

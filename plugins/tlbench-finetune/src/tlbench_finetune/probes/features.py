@@ -22,6 +22,8 @@ from tlbench import (
     Trainable,
     UsageError,
 )
+from tlbench.contracts.exports.forms import DenseHead, FeatureModel
+from tlbench_finetune.exported_baselines import no_adapter
 from tlbench_finetune.probes.pair_features import Pairs, ReadsPairs, features_of, widths_of
 from tlbench_finetune.probes.samples import Sample, samples
 
@@ -123,6 +125,13 @@ class FeaturePredictor:
             return Predictions(data.ids, (logits > 0).long().cpu().numpy(), logits.sigmoid().cpu().numpy())
         scores = logits.softmax(-1).cpu().numpy()
         return Predictions(data.ids, scores.argmax(-1), scores)
+
+    def exportable(self, *, keep_adapter: bool = False) -> FeatureModel:
+        """Returns the frozen encoder and the head; the scale of the features is in its weights."""
+        no_adapter(keep_adapter)
+        maps = self.head.maps if hasattr(self.head, "maps") else (self.head,)
+        layers = tuple((one.weight, one.bias) for one in maps)
+        return FeatureModel(self.encoder, DenseHead(layers, getattr(self.head, "activation", None)), self.pairs)
 
     def save(self, folder: Path) -> None:
         """Writes the head's weights alone, since the encoder is unchanged."""

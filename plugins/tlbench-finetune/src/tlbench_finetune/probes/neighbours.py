@@ -22,6 +22,8 @@ from tlbench import (
     UsageError,
     Value,
 )
+from tlbench.contracts.exports.forms import FeatureModel, NearestHead
+from tlbench_finetune.exported_baselines import no_adapter
 from tlbench_finetune.probes.pair_features import Pairs, ReadsPairs, features_of, widths_of
 
 if TYPE_CHECKING:
@@ -137,6 +139,11 @@ class NeighboursPredictor:
         """Returns the weights, (rows, k) fp64 that sum to 1, and the positions of the nearest training examples."""
         similarity, nearest = (queries @ self.units.T).topk(min(self.k, len(self.units)), dim=1)
         return (similarity.double() / TEMPERATURE).softmax(1), nearest
+
+    def exportable(self, *, keep_adapter: bool = False) -> FeatureModel:
+        """Returns the frozen encoder, and the features and targets of the training examples."""
+        no_adapter(keep_adapter)
+        return FeatureModel(self.encoder, NearestHead(self.units, self.targets, self.k, TEMPERATURE), self.pairs)
 
     def save(self, folder: Path) -> None:
         """Writes the features and targets of the training examples."""

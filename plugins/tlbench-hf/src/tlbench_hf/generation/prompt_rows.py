@@ -104,7 +104,7 @@ def featurize_texts(examples: Examples, output: Text, folder: Path, prompt_forma
     tokenizer = load_tokenizer(folder)
     if tokenizer.library.eos_token_id is None:
         raise UsageError(f"{folder}: its tokenizer has no end-of-text token, so it cannot generate text")
-    limit = _limit(tokenizer, output, prompt_format)
+    limit = prompt_limit(tokenizer, output, prompt_format.max_length, joined=prompt_format.joined)
     # Everything that the rows depend on; part of the cache key and of the data's fingerprint.
     parts = f"{prompt_format.joined}:{prompt_format.prefix!r}:{prompt_format.prompt!r}"
     fingerprint = f"{tokenizer.identity}:{limit}:{output.max_length}:{parts}"
@@ -168,23 +168,23 @@ def _check(examples: Examples) -> None:
             raise PluginError(f"example {example.id}: its target must be a non-empty tuple of accepted texts")
 
 
-def _limit(tokenizer: Tokenizer, output: Text, prompt_format: PromptFormat) -> int:
-    """Returns the maximum number of tokens that a source or prompt may have.
+def prompt_limit(tokenizer: Tokenizer, output: Text, max_length: int, *, joined: bool) -> int:
+    """Returns the maximum number of tokens that a source or prompt may have, at most `max_length`.
 
     Raises:
         UsageError: The model's positions have no room for a target of the task's length.
     """
     if tokenizer.limit is None:
-        return prompt_format.max_length
+        return max_length
     # A decoder-only model has prompt and target in one row of positions.
-    room = tokenizer.limit - (output.max_length if prompt_format.joined else 0)
+    room = tokenizer.limit - (output.max_length if joined else 0)
     if room < 1 or output.max_length > tokenizer.limit:
-        prompt = " and a prompt before it" if prompt_format.joined else ""
+        prompt = " and a prompt before it" if joined else ""
         raise UsageError(
             f"the task generates up to {output.max_length} tokens{prompt}, but the model takes {tokenizer.limit}: "
             "choose a smaller max_length of the task"
         )
-    return min(prompt_format.max_length, room)
+    return min(max_length, room)
 
 
 def _targets(tokenizer: Tokenizer, examples: Examples, limit: int, *, joined: bool) -> list[list[int]]:

@@ -18,6 +18,7 @@ import transformers
 from torch import Tensor, nn
 
 from tlbench import Predictions
+from tlbench.contracts.exports.forms import WritingModel
 from tlbench.modeling.data import Data
 from tlbench.modeling.encoder import Encoder, Hidden
 from tlbench.modeling.heads import Head, Outputs
@@ -111,6 +112,10 @@ class TextHead(Head):
         library = load_tokenizer(self.generation.folder).library
         texts = library.batch_decode(ids.cpu(), skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return [text.strip() for text in texts]
+
+    def exportable(self, encoder: Encoder) -> WritingModel:
+        """Returns encoder and decoder."""
+        return WritingModel(encoder, self)
 
     @contextmanager
     def lent(self, table: Tensor) -> Iterator[None]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlbench import Backbone, Card, Examples, Output, UsageError
+from tlbench.contracts.exports.forms import Exportable, ExportedFiles
 from tlbench_hf.model_card import datasets_in
 from tlbench_hf.sources import content, fetched_folder, held_folder, local_folder, missing_source
 
@@ -105,6 +106,16 @@ class HFVision(Backbone):
 
         save_model(encoder.native, fetched_folder(self.source, self.revision), folder)
         return f"hf:{folder}" + (f"[readout={self.readout}]" if self.readout else "")
+
+    def export(self, model: Exportable, output: Output, folder: Path) -> ExportedFiles:
+        """Writes a fitted model as a folder of transformers, with its head where a class of transformers has it.
+
+        Raises:
+            UsageError: transformers has no form for this model.
+        """
+        from tlbench_hf.exports.image_export import export_image
+
+        return export_image(model, output, fetched_folder(self.source, self.revision), folder)
 
     def fetch(self) -> None:
         """Downloads the repository's files to the local hub cache.

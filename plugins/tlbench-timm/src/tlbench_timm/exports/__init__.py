@@ -1,0 +1,1 @@
+"""Writes fitted models as folders that timm loads."""

@@ -1,0 +1,80 @@
+"""Writes a fitted image model as a folder of timm, with the head as its classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from torch import nn
+
+from tlbench import Output, UsageError
+from tlbench.contracts.exports.forms import DenseHead, Exportable, ExportedFiles, FeatureModel
+
+LOADING = 'import timm\nmodel = timm.create_model("local-dir:{folder}", pretrained=True)'
+
+
+def export_image(
+    model: Exportable, output: Output, folder: Path, data_config: Mapping[str, Any], title: str
+) -> ExportedFiles:
+    """Writes a model into a folder in the format that timm has on the hub.
+
+    A linear head becomes the classifier. Otherwise the model is written without one, and its output is the features.
+
+    Args:
+        model: An encoder and a head.
+        output: The task's output, with the names of its classes.
+        folder: Where to write to.
+        data_config: The arguments of timm's `create_transform`.
+        title: The backbone's name, for messages.
+
+    Raises:
+        UsageError: timm has no form for this model.
+    """
+    if not isinstance(model, FeatureModel) or model.encoder.underlying is not model.encoder:
+        raise UsageError(f"{title}: the head reads other stages than the last one, for which timm has no form")
+    if model.adapter is not None:
+        raise UsageError("adapters of image models are merged: leave --adapter out")
+    native: Any = model.encoder.cpu().float().native
+    architecture = str((getattr(native, "pretrained_cfg", None) or {}).get("architecture", ""))
+    if not timm.is_model(architecture):
+        raise UsageError(f"{title}: {type(native).__name__} is no model of timm, which could not load it")
+    weights = native.state_dict()
+    _refuse_other_layers(native, architecture, title)
+    is_linear = isinstance(model.head, DenseHead) and len(model.head.layers) == 1
+    if is_linear:
+        weight, bias = model.head.layers[0]  # type: ignore[union-attr]
+        native.reset_classifier(len(weight))
+        classifier = native.get_classifier()
+        if not isinstance(classifier, nn.Linear) or classifier.weight.shape != weight.shape:
+            native.reset_classifier(0)
+            is_linear = False
+        else:
+            with torch.no_grad():
+                classifier.weight.copy_(weight)
+                classifier.bias.copy_(bias)
+    assert all(name in native.state_dict() for name in weights)
+    settings = {key: value for key, value in data_config.items() if key != "input_size"}
+    pretrained = {**settings, "input_size": list(data_config["input_size"])}
+    config: dict[str, Any] = {"pretrained_cfg": pretrained}
+    if is_linear and output.classes:
+        config["label_names"] = list(output.classes)
+    timm.models.save_for_hf(
+        native, str(folder), model_config=config, safe_serialization=True, data_config=dict(data_config)
+    )
+    script = Path(__file__).with_name("timm_model_script.py")
+    return ExportedFiles(script, {}, is_linear, "timm", LOADING, ("timm", "torch"))
+
+
+def _refuse_other_layers(native: Any, architecture: str, title: str) -> None:
+    """Refuses a model with layers that a strategy put into it.
+
+    Raises:
+        UsageError: timm would not load them.
+    """
+    with torch.device("meta"):
+        plain = timm.create_model(architecture, num_classes=0)
+    if added := sorted(native.state_dict().keys() - plain.state_dict().keys()):
+        raise UsageError(f"{title}: the strategy put layers into {architecture} that timm does not have: {added[0]}")

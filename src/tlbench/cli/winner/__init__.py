@@ -1,0 +1,1 @@
+"""Commands that use the winner of a finished cell."""

@@ -1,0 +1,59 @@
+"""`tlbench export`: the options of the command, and what it prints."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tlbench.cli import options as o
+from tlbench.cli.shell.completion import complete_cell
+from tlbench.cli.winner.predict_command import ChosenSeed, ResultsFolder
+
+
+def export(
+    cell: Annotated[
+        str,
+        typer.Argument(
+            metavar="CELL", help="Id of a cell, or its beginning.", autocompletion=complete_cell(o.out_folder)
+        ),
+    ],
+    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="New folder for the model.")],
+    adapter: Annotated[
+        bool, typer.Option("--adapter", help="Keep an adapter of peft apart, instead of merging it.")
+    ] = False,
+    onnx: Annotated[bool, typer.Option("--onnx", help="Write model.onnx too, checked in ONNX Runtime.")] = False,
+    seed: ChosenSeed = None,
+    data_root: o.DataRoot = None,
+    out: ResultsFolder = None,
+) -> None:
+    """Write the winner of a cell as a folder that loads without tlbench.
+
+    transformers, timm or peft load it by their own calls where they have a class for it, and predict.py in the folder
+    predicts in every case. The folder is loaded without tlbench before the command ends, and must predict up to 64
+    validation rows as the model does. README.md is its model card.
+    """
+    from tlbench.catalog.catalog import Catalog
+    from tlbench.cli.shell.verbosity import note
+    from tlbench.cli.winner.standing import standing_of
+    from tlbench.results.render.escaping import printable
+    from tlbench.running.exporting.export_winner import check_request, export_winner
+    from tlbench.running.fitting.libraries import silence_warnings
+    from tlbench.running.winners.kept_winner import kept_winner
+
+    o.set_data_root(data_root)
+    silence_warnings()
+    folder, target = o.out_folder(out), o.expanded(to)
+    # First, so that a mistake costs no fit.
+    check_request(target, onnx)
+    winner = kept_winner(cell, folder, Catalog.discover(), device="cpu", seed=seed)
+    for text in winner.notes:
+        note(printable(text))
+    standing, ties = standing_of(winner.record, folder)
+    facts = export_winner(winner, target, keep_adapter=adapter, onnx=onnx, ties=ties, standing=standing)
+    print(f"{target}: {facts.files.library}, {facts.checked_rows} rows predicted without tlbench as by the model")
+    # As inside of a Python string.
+    print(facts.files.loading.replace("{folder}", repr(str(target))[1:-1].replace('"', '\\"')))
+    print(f"python {shlex.quote(str(target / 'predict.py'))} < rows.jsonl")

@@ -1,0 +1,112 @@
+"""The forms in which a predictor describes what it computes, so that it can be exported without tlbench."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from tlbench.modeling.encoder import Encoder
+
+Pairing = Literal["joined", "separate"]
+"""How two texts are read: in one row, or as two embeddings of length 1, with features (u, v, |u - v|, u * v, u . v)."""
+
+
+@dataclass(frozen=True)
+class DenseHead:
+    """Linear layers on features, with an activation function between them."""
+
+    layers: tuple[tuple[Tensor, Tensor], ...]
+    """The weight (out, in) and bias (out,) of each layer; the last one gives logits, or numbers in the task's units."""
+    activation: str | None = None
+    """"gelu" or "relu", after every layer but the last."""
+
+
+@dataclass(frozen=True)
+class NearestHead:
+    """The nearest of stored rows by cosine, weighted by exp(cosine / temperature)."""
+
+    units: Tensor
+    """(N, D), each of length 1."""
+    targets: Tensor
+    """(N,): class indices, int64, or numbers, fp64."""
+    k: int
+    temperature: float
+
+
+@dataclass(frozen=True)
+class FeatureModel:
+    """A head on the output of a backbone's encoder: on its readout, on its words, or on the positions of a context."""
+
+    encoder: Encoder
+    head: DenseHead | NearestHead
+    pairs: Pairing = "joined"
+    may_be_empty: bool = False
+    """For spans: whether a question may have no answer, which is compared with the first position's logits."""
+    adapter: Adapter | None = None
+    """The adapter in the encoder, if it is to be kept apart from the backbone's weights."""
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """An adapter in an encoder, in the format of the library that put it there."""
+
+    write: Callable[[Path], None]
+    """Writes the adapter's files into a folder."""
+    remove: Callable[[], nn.Module]
+    """Takes the adapter out of the encoder, and returns the library's module without it."""
+
+
+@dataclass(frozen=True)
+class WritingModel:
+    """An encoder and a decoder that generates texts."""
+
+    encoder: Encoder
+    head: Any
+    """The head of the same plugin as the backbone, which knows its decoder."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A model without a backbone: a script, and what it reads."""
+
+    script: Path
+    """A Python file without imports of tlbench, copied as `model.py`; see `ExportedFiles.script`."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Values that JSON can represent; the script gets them."""
+    arrays: Mapping[str, Tensor] = field(default_factory=dict)
+    """Written to `model.safetensors`."""
+    requirements: tuple[str, ...] = ()
+    """Distributions that the script imports, beside NumPy and safetensors."""
+    decoded: bool = False
+    """Whether the script returns predictions, for each row the value and its probabilities or None, and not logits."""
+
+
+Exportable: TypeAlias = FeatureModel | WritingModel | Program
+
+
+@dataclass(frozen=True)
+class ExportedFiles:
+    """What a backbone's `export` wrote, beside the files themselves."""
+
+    script: Path
+    """A Python file without imports of tlbench, which is copied as `model.py`.
+
+    Its function `load(folder, settings)` returns a function of rows, which are lists of the inputs of an example, with
+    images as PIL images in RGB. That returns one entry per row: features or, if the head is included, logits, (N, D) or
+    (N, K); for words a list of (words, D or K), with NaN for a word without a position; for spans a list of lists of
+    windows, ((T, D or 2), (T, 2) characters in the context, or -1); for texts the texts."""
+    settings: Mapping[str, Any]
+    """Values that JSON can represent; the script gets them."""
+    includes_head: bool
+    """Whether the library's own class computes the logits; otherwise the head is written beside it."""
+    library: str
+    """The distribution whose own call loads the folder, such as "transformers"."""
+    loading: str
+    """Lines of Python that load the folder by the library's own call; `{folder}` stands for its path."""
+    requirements: tuple[str, ...]
+    """Distributions that the script imports, beside NumPy and safetensors."""

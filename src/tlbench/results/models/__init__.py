@@ -1,0 +1,1 @@
+"""Models kept in a results folder: predictors of final fits, on disk."""

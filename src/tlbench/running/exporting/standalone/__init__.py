@@ -1,0 +1,1 @@
+"""Scripts that are copied into exported folders and import nothing of tlbench."""
