@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 import torch
 
+from tlbench.contracts.exports.forms import DenseHead
 from tlbench.contracts.outputs import Predictions
 from tlbench.contracts.space import Float
 from tlbench.testing.conformance import StrategyConformance
@@ -115,6 +116,28 @@ class Choosing(ToyFit):
         return predictor
 
 
+class Misdescribed(ToyPredictor):
+    """Leaves the bias of its head out of what it exports."""
+
+    def exportable(self, *, keep_adapter=False):
+        form = super().exportable(keep_adapter=keep_adapter)
+        ((weight, bias),) = form.head.layers
+        return dataclasses.replace(form, head=DenseHead(((weight, torch.zeros_like(bias)),)))
+
+
+class Misleading(ToyFit):
+    """Its predictors describe another model than themselves."""
+
+    def load(self, job, folder):
+        loaded = super().load(job, folder)
+        return Misdescribed(loaded.encoder, loaded.head, loaded.device, 0)
+
+    def fit(self, job):
+        fitted = super().fit(job)
+        fitted.head.linear.bias.data += torch.arange(len(fitted.head.linear.bias))
+        return fitted
+
+
 class Everything:
     def predict(self, data):
         return Predictions(data.ids, torch.full((len(data.ids),), -1).numpy())
@@ -151,8 +174,9 @@ def test_a_wrong_strategy_is_caught(strategy, check, message):
         (MeddlingStrategy(), "test_a_saved_predictor_answers_as_before", "has no `save`"),
         (Careless(), "test_a_saved_predictor_answers_as_before", "after it was saved and loaded"),
         (Careless(), "test_what_was_not_saved_is_not_loaded", "which holds none"),
+        (Misleading(), "test_a_saved_predictor_answers_as_before", "the exported folder predicts otherwise"),
     ],
-    ids=["no save", "loads another", "loads anything"],
+    ids=["no save", "loads another", "loads anything", "exports another"],
 )
 def test_a_strategy_that_loads_what_it_did_not_save_is_caught(strategy, check, message, tmp_path):
     with pytest.raises(AssertionError, match=message):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, runtime_checkable
 from typing import Protocol as TypingProtocol
 
 from tlbench.contracts.exports.forms import Exportable
@@ -30,11 +30,22 @@ class Predictor(TypingProtocol):
         if the process is killed. `save` is optional: without it, the fit is repeated when needed.
         """
 
-    def exportable(self, *, keep_adapter: bool = False) -> Exportable:
-        """Returns what the predictor computes, in a form that `tlbench export` can write for use without tlbench.
 
-        It may change the model, as by merging an adapter: the predictor is not used afterwards. `exportable` is
-        optional: without it, a cell of the strategy cannot be exported.
+@runtime_checkable
+class ExportablePredictor(TypingProtocol):
+    """A predictor that `tlbench export` can write for use without tlbench.
+
+    It has its precision as an attribute `precision`, or as that of its `job`, if predictions depend on one: exports
+    compute in fp32.
+    """
+
+    def predict(self, data: Data) -> Predictions:
+        """Returns one prediction for each example of the data, in order."""
+
+    def exportable(self, *, keep_adapter: bool = False) -> Exportable:
+        """Returns what the predictor computes, in one of the forms that can be written.
+
+        It may change the model, as by merging an adapter: the predictor is not used afterwards.
 
         Args:
             keep_adapter: Whether an adapter stays apart from the backbone's weights instead of being merged.

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from tlbench.contracts.backbone import Card
 from tlbench.contracts.exports.forms import ExportedFiles
@@ -16,6 +17,9 @@ from tlbench.results.render.escaping import code_span, markdown_text, printable
 from tlbench.results.repeating import repeat_command
 from tlbench.running.exporting.onnx_file import OnnxFacts
 from tlbench.system.version import VERSION
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
 
 _TAGS = {
     "classes": "text-classification", "multi-label": "text-classification", "scalar": "text-classification",
@@ -75,7 +79,7 @@ def _pipeline_tag(facts: ExportFacts) -> str:
     return "image-classification" if facts.modality == "image" else _TAGS.get(facts.output.kind, "text-classification")
 
 
-def _results(facts: ExportFacts) -> list[object]:
+def _results(facts: ExportFacts) -> list[EvalResult]:
     from huggingface_hub import EvalResult
 
     task = printable(facts.record.cell.task.name)

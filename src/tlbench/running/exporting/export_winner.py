@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tlbench.contracts.errors import PluginError, UsageError
 from tlbench.contracts.exports.forms import Exportable
+from tlbench.contracts.fits.predictor import ExportablePredictor
 from tlbench.modeling.data import Data
 from tlbench.running.exporting.export_card import ExportFacts, card_text
 from tlbench.running.exporting.exported_check import differing, predictions_without_tlbench, rows_of
@@ -97,15 +98,13 @@ def check_request(to: Path, onnx: bool) -> None:
 
 
 def _form(winner: KeptWinner, keep_adapter: bool) -> Exportable:
-    describe = getattr(winner.predictor, "exportable", None)
-    strategy = winner.record.cell.strategy.name
-    if describe is None:
+    predictor, strategy = winner.predictor, winner.record.cell.strategy.name
+    if not isinstance(predictor, ExportablePredictor):
         raise UsageError(f"{strategy} cannot be exported: its predictors do not say what they compute")
     try:
-        form: Exportable = describe(keep_adapter=keep_adapter)
+        return predictor.exportable(keep_adapter=keep_adapter)
     except PluginError as error:
         raise UsageError(f"{strategy} cannot be exported: {error}") from error
-    return form
 
 
 def _onnx(form: Exportable, data: Data, reads: str, folder: Path) -> OnnxFacts:

@@ -15,7 +15,7 @@ import pytest
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import UsageError
-from tlbench.contracts.fits.predictor import Predictor
+from tlbench.contracts.fits.predictor import ExportablePredictor, Predictor
 from tlbench.contracts.outputs import Predictions, Span, Text, TokenClasses
 from tlbench.contracts.space import checked, narrow
 from tlbench.contracts.strategy import Strategy
@@ -178,9 +178,9 @@ class StrategyConformance:
             self._assert_same(mine, self._predict(rehearsal, loaded), "after it was saved and loaded")
             self._check_export(loaded.predictor, rehearsal, task, tmp_path / f"exported-{number}")
 
-    def _check_export(self, predictor: Predictor, rehearsal: Rehearsal, task: Task, folder: Path) -> None:
+    def _check_export(self, predictor: Predictor | None, rehearsal: Rehearsal, task: Task, folder: Path) -> None:
         """Checks that the exported folder predicts the same; what cannot be exported raises a `UsageError`."""
-        if not hasattr(predictor, "exportable"):
+        if not isinstance(predictor, ExportablePredictor):
             return
         backbone = self.backbone if self.strategy.uses_backbone else None
         try:

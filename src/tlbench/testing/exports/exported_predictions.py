@@ -9,7 +9,7 @@ from typing import Any
 
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.exports.forms import ExportedFiles
-from tlbench.contracts.fits.predictor import Predictor
+from tlbench.contracts.fits.predictor import ExportablePredictor
 from tlbench.contracts.outputs import Output, Predictions
 from tlbench.contracts.task import Task
 from tlbench.modeling.data import Data
@@ -45,12 +45,18 @@ class ExportedPredictor:
 
 
 def exported(
-    predictor: Predictor, backbone: Backbone | None, task: Task, data: Data, folder: Path, *, keep_adapter: bool = False
+    predictor: ExportablePredictor,
+    backbone: Backbone | None,
+    task: Task,
+    data: Data,
+    folder: Path,
+    *,
+    keep_adapter: bool = False,
 ) -> ExportedPredictor:
     """Writes a predictor to a new folder; the predictor can't be used afterwards.
 
     Args:
-        predictor: A predictor with the method `exportable`.
+        predictor: A predictor.
         backbone: Its backbone; None if it uses none.
         task: Its task.
         data: The rows to compare on.
