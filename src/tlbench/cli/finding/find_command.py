@@ -130,7 +130,7 @@ def find(
         precision=precision or "auto",
         seed=seed,
     )
-    settings = Settings(executor, jobs, device, room=o.room(max_memory, device))
+    settings = Settings(executor, jobs, device, room=o.room(max_memory, device), keep_models="best-seed")
     asked = Asked(request, found, catalog, settings, o.out_folder(out), began)
     try:
         status = find_and_print(asked, as_json=json_, afresh=fresh)
