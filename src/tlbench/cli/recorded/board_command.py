@@ -62,6 +62,12 @@ OutOrFiles = Annotated[
         show_default=False,
     ),
 ]
+ToFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--to", metavar="FOLDER", help="Folder to write a report to: pages for a browser.", show_default=False
+    ),
+]
 
 
 def leaderboard(
@@ -89,11 +95,13 @@ def leaderboard(
         typer.Option(
             "--format",
             "-f",
-            help="terminal (default), markdown, csv, json, svg, critical-difference, label-efficiency, or a plugin's.",
+            help="terminal (default), markdown, csv, json, svg, critical-difference, label-efficiency, html (with --to), or a"
+            " plugin's.",
             autocompletion=complete_names("renderer"),
         ),
     ] = None,
     out: OutOrFiles = None,
+    to: ToFolder = None,
 ) -> None:
     """Show the results of the last run, a suite or all runs.
 
@@ -101,6 +109,7 @@ def leaderboard(
     """
     from tlbench.cli.board.board_choice import BoardChoice
     from tlbench.cli.board.board_files import folder_and_files
+    from tlbench.cli.options import expanded
     from tlbench.cli.leaderboard import print_board
 
     folder, files = folder_and_files(out or (), format_)
@@ -116,4 +125,6 @@ def leaderboard(
         tuple(margin or ()),
         ensemble,
     )
-    print_board(folder, suite, choice, everything, format_ or "terminal", files)
+    # Only one format makes a folder, so --to says enough.
+    format_ = format_ or ("html" if to else "terminal")
+    print_board(folder, suite, choice, everything, format_, files, to and expanded(to))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import NamedTuple
 
-from tlbench.results.render.charts.axes import log_ticks, round_ticks, scaled, svg_text
+from tlbench.results.render.charts.axes import NAME_LENGTH, log_ticks, round_ticks, scaled, svg_text
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 720, 380, 60, 24, 16, 52
 _LABEL_HEIGHT, _LABEL_WIDTH = 13, 6.4
@@ -34,7 +34,8 @@ class CostScatter:
 
     label: str
     """Of the cost, with its unit."""
-    cost_text: Callable[[float], str]
+    tick_text: Callable[[float], str]
+    """The text of a cost at the axis."""
     metric: str
     score_text: Callable[[float], str]
     greater_is_better: bool
@@ -65,7 +66,7 @@ class CostScatter:
             parts.append(svg_text(_LEFT - 8, y(tick) + 4, self.score_text(tick), "scale", "end"))
         for tick in x_ticks:
             parts.append(f'<path d="M{x(tick):.1f} {bottom}v5" stroke="#666"/>')
-            parts.append(svg_text(x(tick), bottom + 20, self.cost_text(tick), "scale", "middle"))
+            parts.append(svg_text(x(tick), bottom + 20, self.tick_text(tick), "scale", "middle"))
         parts.append(svg_text((_LEFT + right) / 2, bottom + 42, self.label, "scale", "middle"))
         front = self.front()
         at = {point: (x(max(point.cost, smallest / 2)), y(point.score)) for point in self.points}
@@ -73,7 +74,7 @@ class CostScatter:
         steps = "".join(f"H{at[point][0]:.1f}V{at[point][1]:.1f}" for point in front)
         parts.append(f'<path class="front" d="M{at[front[0]][0]:.1f} {bottom}{steps}H{right}"/>')
         parts += [self._mark(point, *at[point], point in front) for point in self.points]
-        parts += _labels([(point.name, *at[point]) for point in front], right)
+        parts += _labels([(point.name, *at[point]) for point in front])
         return "\n".join([*parts, "</svg>"])
 
     def _mark(self, point: CostPoint, left: float, top: float, is_front: bool) -> str:
@@ -93,19 +94,21 @@ def _log_scaled(low: float, high: float, start: float, end: float) -> Callable[[
     return lambda value: linear(math.log(value))
 
 
-def _labels(points: Sequence[tuple[str, float, float]], right: float) -> list[str]:
-    """Returns the names of points beside them; a name that would overlap an earlier one is left out."""
+def _labels(points: Sequence[tuple[str, float, float]]) -> list[str]:
+    """Returns the names of points of the front, each above it to the left, where the front leaves no other point.
+
+    A name without room there stands below to the right, and one that would overlap another is left out.
+    """
     taken: list[tuple[float, float, float]] = []
     texts = []
     for name, left, top in reversed(points):
-        width = _LABEL_WIDTH * min(len(name), 38)
-        is_end = left + 10 + width > right
-        start = left - 10 - width if is_end else left + 10
-        line = top - 8 if is_end else top + 16
-        if start < _LEFT or any(
+        width = _LABEL_WIDTH * min(len(name), NAME_LENGTH)
+        is_left = left - 8 - width >= _LEFT
+        start, line = (left - 8 - width, top - 7) if is_left else (left + 9, top + 16)
+        if any(
             abs(line - other) < _LABEL_HEIGHT and start < end and begin < start + width for begin, end, other in taken
         ):
             continue
         taken.append((start, start + width, line))
-        texts.append(svg_text(left - 10 if is_end else left + 10, line, name, "", "end" if is_end else ""))
+        texts.append(svg_text(left - 8 if is_left else start, line, name, "", "end" if is_left else ""))
     return texts

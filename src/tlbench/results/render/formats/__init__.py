@@ -13,6 +13,7 @@ from tlbench.results.render.formats.json import Json
 from tlbench.results.render.formats.label_efficiency import LabelEfficiency
 from tlbench.results.render.formats.markdown import Markdown
 from tlbench.results.render.formats.svg import Svg
+from tlbench.results.render.report.html import Html
 
 if TYPE_CHECKING:
     from tlbench.results.render.page import Page
@@ -40,5 +41,5 @@ class Terminal(Renderer):
         return text.getvalue()
 
 
-_BUILT_IN = (Terminal(), Markdown(), Csv(), Json(), Svg(), CriticalDifference(), LabelEfficiency())
+_BUILT_IN = (Terminal(), Markdown(), Csv(), Json(), Svg(), CriticalDifference(), LabelEfficiency(), Html())
 FORMATS: Mapping[str, Renderer] = {renderer.name: renderer for renderer in _BUILT_IN}
