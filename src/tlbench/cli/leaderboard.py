@@ -14,7 +14,7 @@ from tlbench.cli.board.board_files import format_of
 from tlbench.cli.board.rendering import check_encodable, rendered, write_folder
 from tlbench.cli.text_tables import console
 from tlbench.contracts.cell import Cell, Plan
-from tlbench.contracts.errors import StoreError, UsageError
+from tlbench.contracts.errors import StoreError
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.published.reference import Reference
 from tlbench.contracts.record import Record

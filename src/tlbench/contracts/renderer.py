@@ -59,7 +59,7 @@ class RecordReader(Protocol):
 
 
 class FolderRenderer(Renderer):
-    """A format of several files, such as a site with a page for each cell; `--to FOLDER` says where they go.
+    r"""A format of several files, such as a site with a page for each cell; `--to FOLDER` says where they go.
 
     Subclass it and override `files` in place of `render`. What holds for texts of a page holds here too; texts of
     records are as recorded, and need `printable` and the format's own escaping.

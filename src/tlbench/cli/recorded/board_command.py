@@ -95,8 +95,8 @@ def leaderboard(
         typer.Option(
             "--format",
             "-f",
-            help="terminal (default), markdown, csv, json, svg, critical-difference, label-efficiency, html (with --to), or a"
-            " plugin's.",
+            help="terminal (default), markdown, csv, json, svg, critical-difference, label-efficiency, html (with --to),"
+            " or a plugin's.",
             autocompletion=complete_names("renderer"),
         ),
     ] = None,
@@ -109,8 +109,8 @@ def leaderboard(
     """
     from tlbench.cli.board.board_choice import BoardChoice
     from tlbench.cli.board.board_files import folder_and_files
-    from tlbench.cli.options import expanded
     from tlbench.cli.leaderboard import print_board
+    from tlbench.cli.options import expanded
 
     folder, files = folder_and_files(out or (), format_)
     tasks, backbones, strategies, conditions = (tuple(axis or ()) for axis in (task, backbone, strategy, filter_))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from html import escape
 
-from tlbench.results.render.charts.axes import round_ticks, scaled, svg_text
+from tlbench.results.render.charts.chart_axes import round_ticks, scaled, svg_text
 from tlbench.results.render.charts.tested_means import MEAN_AXIS, TestedMeans
 
 _WIDTH, _NAMES, _RIGHT, _TOP, _ROW = 760, 300, 24, 46, 22

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import NamedTuple
 
-from tlbench.results.render.charts.axes import COLOURS, round_ticks, scaled, svg_text
+from tlbench.results.render.charts.chart_axes import COLOURS, round_ticks, scaled, svg_text
 
 LEFT, TOP, BOTTOM, LINE = 64, 44, 52, 20
 """Margins of a chart, and the height of a line of its key, in pixels."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import NamedTuple
 
-from tlbench.results.render.charts.axes import NAME_LENGTH, log_ticks, round_ticks, scaled, svg_text
+from tlbench.results.render.charts.chart_axes import NAME_LENGTH, log_ticks, round_ticks, scaled, svg_text
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 720, 380, 60, 24, 16, 52
 _LABEL_HEIGHT, _LABEL_WIDTH = 13, 6.4
@@ -40,6 +40,11 @@ class CostScatter:
     score_text: Callable[[float], str]
     greater_is_better: bool
     points: tuple[CostPoint, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Whether two points have different costs, so that the chart shows something."""
+        return len({point.cost for point in self.points}) > 1
 
     def front(self) -> list[CostPoint]:
         """Returns the points that no other point beats in one of score and cost and equals in the other."""

@@ -159,7 +159,7 @@ class BoardPage:
 
     def _plots(self, rows: Sequence[Row]) -> tuple[Plot, ...]:
         drawn = [(kind, scatter(kind, rows, self._address, _is_baseline)) for kind in COSTS]
-        return tuple(Plot(kind.name, drawing(chart.svg())) for kind, chart in drawn if len(chart.points) >= _FEWEST)
+        return tuple(Plot(kind.name, drawing(chart.svg())) for kind, chart in drawn if chart.differs)
 
 
 def _is_baseline(row: Row) -> bool:
@@ -168,11 +168,9 @@ def _is_baseline(row: Row) -> bool:
 
 def _curves(number: int, section: EfficiencySection) -> Curves:
     chart = efficiency_chart(section)
-    key = tuple(
-        (colour, one.name, one.is_dashed) for colour, one in zip(chart.colours, chart.series, strict=True)
-    )
+    key = tuple((colour, one.name, one.is_dashed) for colour, one in zip(chart.colours, chart.series, strict=True))
     table = table_of(
-        f"efficiency-{number}", f"{section.task}: {section.metric}", section.columns, section.lines, with_all=True
+        f"efficiency-{number}", f"Label efficiency of {section.task}", section.columns, section.lines, with_all=True
     )
     return Curves(section, drawing(chart.svg()), key, table)
 
@@ -186,12 +184,14 @@ def leaders(page: Page) -> list[dict[str, Any]]:
             continue
         backbone, strategy = (line.values[name].text for name in ("backbone", "strategy"))
         first = sum(one.is_best for one in section.lines)
-        found.append({
-            "task": section.task,
-            "metric": section.metric,
-            "title": cells.title({"backbone": backbone.strip("-"), "strategy": strategy, "variant": ""}),
-            "score": line.values["score"].text,
-            "interval": line.values["interval"].text,
-            "ties": first - 1,
-        })
+        found.append(
+            {
+                "task": section.task,
+                "metric": section.metric,
+                "title": cells.title({"backbone": backbone.strip("-"), "strategy": strategy, "variant": ""}),
+                "score": line.values["score"].text,
+                "interval": line.values["interval"].text,
+                "ties": first - 1,
+            }
+        )
     return found

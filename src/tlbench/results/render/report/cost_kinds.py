@@ -30,6 +30,10 @@ def _fit(row: Row) -> float | None:
     return None if encode is None or fit is None else encode + fit
 
 
+def _column(name: str) -> Callable[[Row], float | None]:
+    return lambda row: row[name]
+
+
 def _plain(value: float) -> str:
     # Ticks of a logarithmic scale are powers of ten, which "1m40" would hide.
     return f"{value:,.10g}"
@@ -45,14 +49,14 @@ def _count(value: float) -> str:
 
 COSTS = (
     CostKind("one fit", "seconds to encode and fit once", _fit, cells.seconds, _plain),
-    CostKind("all work", "seconds of all work, search included", lambda row: row["total_seconds"], cells.seconds, _plain),
-    CostKind("prediction", "seconds to predict the test split", lambda row: row["predict_seconds"], cells.seconds, _plain),
+    CostKind("all work", "seconds of all work, search included", _column("total_seconds"), cells.seconds, _plain),
+    CostKind("prediction", "seconds to predict the test split", _column("predict_seconds"), cells.seconds, _plain),
     CostKind("memory", "peak memory", memory_bytes, _size, _size),
     CostKind(
-        "tuned parameters", "tuned parameters", lambda row: row["trainable_parameters"],
+        "tuned parameters", "tuned parameters", _column("trainable_parameters"),
         _count, _count,
     ),
-    CostKind("parameters", "parameters", lambda row: row["parameters"], _count, _count),
+    CostKind("parameters", "parameters", _column("parameters"), _count, _count),
 )  # fmt: skip
 
 

@@ -32,17 +32,20 @@ class Html(FolderRenderer):
 
     def files(self, page: Page, records: RecordReader) -> Iterator[tuple[str, bytes]]:
         """Yields the pages, the data file, the style sheet and the script."""
+        from tlbench.results.render.published import PUBLISHED
         from tlbench.results.render.report.board_page import BoardPage
         from tlbench.results.render.report.cell.cell_page import CellPage
         from tlbench.results.render.report.templating import assets, render
-        from tlbench.results.render.published import PUBLISHED
 
         board = BoardPage(page)
         yield from assets()
         yield "data.js", board.data()
         notes = [(mark, note, note_head(note)) for mark, note in page.notes]
-        yield "index.html", render(
-            "board.html", board=board, page=page, notes=notes, published_columns=PUBLISHED, home=self.home, root=""
+        yield (
+            "index.html",
+            render(
+                "board.html", board=board, page=page, notes=notes, published_columns=PUBLISHED, home=self.home, root=""
+            ),
         )
         yield "row.html", render("row.html", page=page, home=self.home, root="")
         tiles = [column for column in page.columns if column.name in page.filled & _TILES]
@@ -50,15 +53,18 @@ class Html(FolderRenderer):
             record, row = records.record(line.cell), board.rows[line.cell]
             # An ensemble of cells has no record.
             cell = None if record is None else CellPage(record, row, records.predictions(record))
-            yield f"cells/{line.cell}.html", render(
-                "cell.html",
-                cell=cell,
-                part=part,
-                line=line,
-                title=cells.title(row),
-                tiles=tiles,
-                notes=[(note, note_head(note)) for note in (row["notes"] or "").split("; ") if note],
-                page=page,
-                home=self.home and f"../{self.home}",
-                root="../",
+            yield (
+                f"cells/{line.cell}.html",
+                render(
+                    "cell.html",
+                    cell=cell,
+                    part=part,
+                    line=line,
+                    title=cells.title(row),
+                    tiles=tiles,
+                    notes=[(note, note_head(note)) for note in (row["notes"] or "").split("; ") if note],
+                    page=page,
+                    home=self.home and f"../{self.home}",
+                    root="../",
+                ),
             )

@@ -37,7 +37,7 @@ class TableColumn:
     """Whether the first click on the heading puts the highest value first."""
 
 
-class Span(NamedTuple):
+class Whisker(NamedTuple):
     """A value and its interval as places on a line from 0 to 100."""
 
     low: float
@@ -53,7 +53,7 @@ class TableRow:
     href: str = ""
     """Page of the row, to which its strategy is a link; empty if it has none."""
     is_best: bool = False
-    span: Span | None = None
+    span: Whisker | None = None
     is_baseline: bool = False
 
 
@@ -165,9 +165,9 @@ def _scale(lines: Sequence[PageRow]) -> tuple[float, float]:
     return (low, high) if high > low else (low, low + 1.0)
 
 
-def _span(line: PageRow, scale: tuple[float, float]) -> Span | None:
+def _span(line: PageRow, scale: tuple[float, float]) -> Whisker | None:
     ends, score = _ends(line), _score(line)
     if ends is None or score is None:
         return None
     low, high = scale
-    return Span(*(round(100 * (value - low) / (high - low), 1) for value in (ends[0], score, ends[1])))
+    return Whisker(*(round(100 * (value - low) / (high - low), 1) for value in (ends[0], score, ends[1])))

@@ -60,9 +60,7 @@ def _confident_errors(record: Record, found: CellPredictions) -> DataTable:
     of_target = probabilities[np.arange(len(found.ids)), found.targets]
     answers = probabilities.argmax(axis=1)
     order = [i for i in np.argsort(of_target, kind="stable").tolist() if answers[i] != found.targets[i]][:_MOST]
-    rows = [
-        _row(found.ids[i], _name(record, found.targets[i]), _name(record, answers[i]), of_target[i]) for i in order
-    ]
+    rows = [_row(found.ids[i], _name(record, found.targets[i]), _name(record, answers[i]), of_target[i]) for i in order]
     headings = ("example", "target", "prediction", "probability of the target")
     return simple_table("worst", "Wrong with the most confidence", headings, rows)
 
@@ -105,9 +103,10 @@ def _wrong(targets: np.ndarray, values: np.ndarray) -> np.ndarray:
     if targets.dtype != object:
         differs = values != targets
         return np.asarray((differs.any(axis=2) if differs.ndim == 3 else differs).sum(axis=0), dtype=float)
-    return np.array([
-        sum(not _is_accepted(target, of_seed[i]) for of_seed in values) for i, target in enumerate(targets)
-    ], dtype=float)
+    return np.array(
+        [sum(not _is_accepted(target, of_seed[i]) for of_seed in values) for i, target in enumerate(targets)],
+        dtype=float,
+    )
 
 
 def _is_accepted(target: Any, answer: Any) -> bool:

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from tlbench.contracts.record import FitResult, Record
-from tlbench.results.render.charts.axes import svg_text
+from tlbench.results.render.charts.chart_axes import svg_text
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 720, 280, 60, 60, 40, 24
 _FEWEST_TRIALS, _FEWEST_PARAMS, _MOST_PARAMS = 3, 2, 7

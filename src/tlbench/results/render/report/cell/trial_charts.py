@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tlbench.contracts.record import FitResult, Record
 from tlbench.results.render import value_texts as cells
-from tlbench.results.render.charts.axes import COLOURS
+from tlbench.results.render.charts.chart_axes import COLOURS
 from tlbench.results.render.charts.line_chart import ChartPoint, LineChart, Series
 from tlbench.results.render.escaping import printable
 from tlbench.results.render.report.report_tables import DataTable, TableCell, TableColumn, TableRow
@@ -64,9 +64,9 @@ def _trial_row(trial: FitResult, names: Iterable[str], record: Record) -> TableR
 
 
 def search_chart(record: Record, text: Callable[[float], str], greater_is_better: bool) -> KeyedChart | None:
-    """Returns the validation scores of trials in order with the expected best of n; None with fewer than two."""
+    """Returns the validation scores of trials in order with the expected best of n; None if all are equal."""
     scores = trial_scores(record, greater_is_better)
-    if len(scores) < 2:
+    if len({*scores}) < 2:
         return None
     best = expected_best(scores, greater_is_better)
     series = (

@@ -11,7 +11,8 @@ from tlbench.results.render.escaping import printable
 # The colours of Okabe and Ito, which people with impaired colour vision tell apart, without yellow.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 NAME_LENGTH = 38
-_TICKS = 5
+_TICKS, _FEW_POWERS = 5, 3
+_ROUNDING = 1e-9
 
 
 def round_ticks(values: Iterable[float]) -> list[float]:
@@ -26,18 +27,14 @@ def round_ticks(values: Iterable[float]) -> list[float]:
 
 
 def log_ticks(values: Iterable[float]) -> list[float]:
-    """Returns powers of ten that enclose all the values, with 2 and 5 times them if there are few."""
+    """Returns two or more powers of ten that enclose all the values, with 2 and 5 times them if there are few."""
     low, high = _ends(values)
-    first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
-    factors = (1, 2, 5) if last - first < 3 else (1,)
-    ticks = [factor * 10.0**power for power in range(first, max(last, first + 1)) for factor in factors]
-    ticks.append(10.0 ** max(last, first + 1))
-    # The outermost ticks are the last ones that still enclose the values.
-    return [
-        tick
-        for i, tick in enumerate(ticks)
-        if (i + 1 == len(ticks) or ticks[i + 1] > low) and (i == 0 or ticks[i - 1] < high)
-    ]
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    factors = (1, 2, 5) if last - first < _FEW_POWERS else (1,)
+    ticks = [factor * 10.0**power for power in range(first, last + 2) for factor in factors]
+    start = max(i for i, tick in enumerate(ticks) if tick <= low * (1 + _ROUNDING))
+    end = min(i for i, tick in enumerate(ticks) if tick >= high * (1 - _ROUNDING))
+    return ticks[start : max(end, start + 1) + 1]
 
 
 def scaled(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
