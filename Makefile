@@ -28,7 +28,7 @@ OTHER := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(THREADS)=2
 NOTHING_PICKED := 5
 ARGS ?=
 
-.PHONY: help env run test test-processors check tour format soak bench bench-gpu bench-find-grid bench-find-replay bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards leaderboards-run \
+.PHONY: help env run test test-processors check tour format soak bench bench-gpu bench-find-grid bench-find-replay bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards leaderboards-run site \
 	clean
 
 help:  ## Say what there is to make.
@@ -52,7 +52,7 @@ test-processors: env  ## The equivalence tests under every setting of ATen's and
 			{ echo "fails under $$setting" >&2; exit 1; }; \
 	done; done; done
 
-check: env  ## Style, types, layers, circles of files, names, file lengths.
+check: env  ## Style, types, layers, circles of files, names, file lengths; and the site is made.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -60,6 +60,7 @@ check: env  ## Style, types, layers, circles of files, names, file lengths.
 	@$(BIN)/python tools/file_length.py
 	@$(BIN)/python -m tools.architecture --check
 	@$(BIN)/python tools/tour_map.py --check
+	@$(BIN)/python -m tools.leaderboards.site build/site
 
 tour: env  ## Make the map in docs/tour.md of the modules' docstrings.
 	@$(BIN)/python tools/tour_map.py
@@ -108,6 +109,9 @@ leaderboards: env  ## The committed pages and the picture, made again from the c
 
 leaderboards-run: env  ## Make what is missing of all leaderboards; resumable. ARGS="--bill" prints the minutes alone, ARGS="glue imdb" picks.
 	@$(BIN)/python -m tools.leaderboards $(ARGS)
+
+site: env  ## All committed leaderboards as pages for a browser, in build/site.
+	@$(BIN)/python -m tools.leaderboards.site build/site
 
 clean:  ## Remove what was made; results in tlbench-results stay.
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build

@@ -9,7 +9,7 @@ from benchmarks.find.replay.replayed import SHARE_WITH_FINALS, SHARES
 from benchmarks.find.replay.rivals import OURS
 from benchmarks.find.replay.standings import Mean, ReplayStandings
 from benchmarks.find.replay.targets import targets
-from tlbench.results.render.curves.line_chart import ChartLine, ChartPoint, LineChart, drawn
+from tlbench.results.render.charts.line_chart import ChartPoint, LineChart, Series, image
 
 SHOWN = (0.03, 0.05, 0.1, 0.2)
 
@@ -47,18 +47,21 @@ def drawing(standings: ReplayStandings) -> str:
             charts.append(
                 LineChart(
                     f"{modality}: regret to {name}, mean of tasks, in points",
-                    [_line(standings, rival, modality, measure) for rival in _order(standings, modality)],
-                    SHARES, "search cost, as a share of the whole grid's",
-                    lambda share: f"{share:.0%}", lambda value: f"{value:g}",
+                    "search cost, as a share of the whole grid's",
+                    tuple(SHARES),
+                    lambda value: f"{value:g}",
+                    tuple(_line(standings, rival, modality, measure) for rival in _order(standings, modality)),
+                    x_is_log=True,
+                    x_text=lambda share: f"{share:.0%}",
                 )
-            )  # fmt: skip
-    return drawn(charts)
+            )
+    return image(charts)
 
 
-def _line(standings: ReplayStandings, rival: str, modality: str, measure: str) -> ChartLine:
+def _line(standings: ReplayStandings, rival: str, modality: str, measure: str) -> Series:
     means = [(share, standings.mean(rival, share, modality, measure)) for share in SHARES]
-    points = [ChartPoint(share, mean.value) for share, mean in means if mean is not None]
-    return ChartLine(rival, points, is_dashed=rival != OURS, width=4 if rival == OURS else 1.5)
+    points = tuple(ChartPoint(share, mean.value) for share, mean in means if mean is not None)
+    return Series(rival, points, is_dashed=rival != OURS, width=4 if rival == OURS else 1.5)
 
 
 def _order(standings: ReplayStandings, modality: str) -> list[str]:

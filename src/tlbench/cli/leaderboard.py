@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tlbench.cli.board.board_choice import BoardChoice, chosen_rows, view_of, with_chosen_tasks, with_metric
-from tlbench.cli.board.board_files import format_of, renderer_of
+from tlbench.cli.board.board_files import format_of
+from tlbench.cli.board.rendering import check_encodable, rendered, write_folder
 from tlbench.cli.text_tables import console
 from tlbench.contracts.cell import Cell, Plan
-from tlbench.contracts.errors import StoreError, UsageError
+from tlbench.contracts.errors import StoreError
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.published.reference import Reference
 from tlbench.contracts.record import Record
@@ -46,6 +47,7 @@ def print_board(
     everything: bool,
     format_: str,
     files: Sequence[Path] = (),
+    to: Path | None = None,
 ) -> None:
     """Prints or writes the leaderboard of the last run, of a suite, or of every record in the folder.
 
@@ -56,18 +58,53 @@ def print_board(
         everything: Whether to show all records.
         format_: Name of a renderer.
         files: Files to write, each in the format of its suffix, instead of printing.
+        to: Folder to write, for formats that make a folder, instead of printing.
     """
     # Many records make millions of objects without reference cycles, which garbage collection would scan repeatedly.
     gc.disable()
     try:
-        _print_board(Store.open(out), suite, choice, everything, format_, files)
+        _print_board(Store.open(out), suite, choice, everything, format_, files, to)
     finally:
         gc.enable()
 
 
+class Board(NamedTuple):
+    """A leaderboard that can be rendered."""
+
+    table: Table
+    title: str
+    command: str
+    """The command that shows it."""
+    view: View
+
+
 def _print_board(
-    store: Store, suite: str | None, choice: BoardChoice, everything: bool, format_: str, files: Sequence[Path]
+    store: Store,
+    suite: str | None,
+    choice: BoardChoice,
+    everything: bool,
+    format_: str,
+    files: Sequence[Path],
+    to: Path | None,
 ) -> None:
+    table, title, command, view = board_of(store, choice, suite, everything)
+    for file in files:
+        write_durably(file, rendered(table, title, command, format_of(file), view).encode())
+        print(printable(f"{file}: written"))
+    if to is not None:
+        number = write_folder(to, store, table, title, command, format_, view)
+        print(printable(f"{to}: {number} files"))
+    elif not files:
+        show(table, title, command, format_, view)
+
+
+def board_of(
+    store: Store,
+    choice: BoardChoice = BoardChoice(),  # noqa: B008 - frozen
+    suite: str | None = None,
+    everything: bool = False,
+) -> Board:
+    """Returns a leaderboard of the records of a folder; the arguments are those of `print_board`."""
     index = Index(store)
     with ParallelRanks(_by_predictions(store)) as ranks:
         # Without an index, every group must be ranked: start the worker processes while records are being read.
@@ -95,13 +132,8 @@ def _print_board(
         chosen = with_ensembles(chosen, summaries, metrics, StoredSplits(store), _note)
     ids = [summary.cell for summary in recorded.cells]
     view = view_of(choice, chosen, metrics, hidden, len(ids) - inside, distinct_length(ids), references)
-    command = _command(suite, everything, choice)
-    for file in files:
-        write_durably(file, _rendered(chosen, title, command, format_of(file), view).encode())
-        print(printable(f"{file}: written"))
-    if not files:
-        show(chosen, title, command, format_, view)
     index.save()
+    return Board(chosen, title, _command(suite, everything, choice), view)
 
 
 def _with_added_columns(
@@ -134,10 +166,10 @@ def show(table: Table, title: str, command: str, format_: str = "terminal", view
     if format_ == "terminal":
         print_table(console(), table, title, view)
     else:
-        text = _rendered(table, title, command, format_, view)
+        text = rendered(table, title, command, format_, view)
         # Formats that programs read are refused rather than written with other characters.
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-        _check_encodable(text, encoding, f"--format {format_}: the text has", "set PYTHONIOENCODING=utf-8")
+        check_encodable(text, encoding, f"--format {format_}: the text has", "set PYTHONIOENCODING=utf-8")
         sys.stdout.write(text)
     sys.stdout.flush()
 
@@ -149,39 +181,6 @@ def print_table(console: Console, table: pd.DataFrame | Table, title: str, view:
     from tlbench.results.render.view import Limits
 
     console.print(Leaderboard(Page(table, title, limits=Limits(), view=view)))
-
-
-def _rendered(table: Table, title: str, command: str, format_: str, view: View) -> str:
-    """Returns a rendered leaderboard as text that UTF-8 can encode.
-
-    Raises:
-        UsageError: The format is unknown, or its renderer fails, refuses the table or returns no text.
-    """
-    from tlbench.results.render.page import Page
-    from tlbench.results.render.view import Limits
-
-    renderer, distribution = renderer_of(format_)
-    fault = f"--format {format_}, brought by {distribution}"
-    try:
-        # Creating the page is inside, since `is_short` may be a property of the plugin.
-        page = Page(table, title, command, limits=Limits() if renderer.is_short else None, view=view)
-        text = renderer.render(page)
-    except UsageError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise UsageError(f"{fault}, failed: {type(error).__name__}: {error}") from error
-    if not isinstance(text, str):
-        raise UsageError(f"{fault}, made {type(text).__name__} and not text: its `render` must return a str")
-    _check_encodable(text, "utf-8", f"{fault}, made text with", "its `render` must leave such characters out")
-    return text
-
-
-def _check_encodable(text: str, encoding: str, what: str, advice: str) -> None:
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError as error:
-        character = f"U+{ord(text[error.start]):04X}"
-        raise UsageError(f"{what} the character {character}, which {encoding} cannot write: {advice}") from error
 
 
 def load(store: Store, cells: set[str] | None) -> list[Record]:

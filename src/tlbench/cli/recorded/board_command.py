@@ -82,6 +82,12 @@ OutOrFiles = Annotated[
         show_default=False,
     ),
 ]
+ToFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--to", metavar="FOLDER", help="Folder to write a report to: pages for a browser.", show_default=False
+    ),
+]
 
 
 def leaderboard(
@@ -114,13 +120,15 @@ def leaderboard(
         typer.Option(
             "--format",
             "-f",
-            help="terminal (default), markdown, csv, json, latex, svg, critical-difference, label-efficiency,"
+            help="terminal (default), markdown, csv, json, latex, svg, critical-difference, label-efficiency, html (with"
+            " --to),"
             " or a plugin's.",
             autocompletion=complete_names("renderer"),
         ),
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="The same as --format json (docs/json.md).")] = False,
     out: OutOrFiles = None,
+    to: ToFolder = None,
 ) -> None:
     """Show the results of the last run, a suite or all runs.
 
@@ -129,6 +137,7 @@ def leaderboard(
     from tlbench.cli.board.board_choice import DEFAULT_COST, BoardChoice
     from tlbench.cli.board.board_files import folder_and_files
     from tlbench.cli.leaderboard import print_board
+    from tlbench.cli.options import expanded
 
     if json_ and format_ not in {None, "json"}:
         raise UsageError(f"--json and --format {format_} both choose a format: give one")
@@ -148,4 +157,6 @@ def leaderboard(
         ",".join(cost or (DEFAULT_COST,)) if pareto or cost else "",
         by or "",
     )
-    print_board(folder, suite, choice, everything, format_ or "terminal", files)
+    # Only one format makes a folder, so --to says enough.
+    format_ = format_ or ("html" if to else "terminal")
+    print_board(folder, suite, choice, everything, format_, files, to and expanded(to))

@@ -193,6 +193,14 @@ class Page:
             return ()
         return efficiency_sections(self._read(OF_CURVES), self._limits.summary if self._limits else None)
 
+    def values(self, names: Iterable[str]) -> Mapping[str, Sequence[Any]]:
+        """Returns columns of `results/columns.py` of all rows by name, in full precision and in order of the rows."""
+        return self._read(names)
+
+    def first_cells(self, limits: Limits) -> set[str]:
+        """Returns the ids of the cells that a page with these limits shows."""
+        return {self._columns["cell"][i] for i in shown_positions(self._columns, limits)}
+
     @property
     def is_shortened(self) -> bool:
         """Whether rows of a ranking are hidden."""

@@ -15,13 +15,14 @@ from tlbench.testing.conformance.executor import ExecutorConformance
 from tlbench.testing.conformance.metric import MetricConformance
 from tlbench.testing.conformance.output import OutputConformance
 from tlbench.testing.conformance.policies.policy_conformance import PolicyConformance
-from tlbench.testing.conformance.renderer import RendererConformance
+from tlbench.testing.conformance.renderer import FolderRendererConformance, RendererConformance
 from tlbench.testing.conformance.strategy import StrategyConformance
 from tlbench.testing.conformance.task import TaskConformance
 
 __all__ = [
     "BackboneConformance",
     "ExecutorConformance",
+    "FolderRendererConformance",
     "MetricConformance",
     "OutputConformance",
     "PolicyConformance",

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from tlbench.contracts.renderer import Renderer
+from tlbench.contracts.errors import UsageError
+from tlbench.contracts.record import Record
+from tlbench.contracts.renderer import FolderRenderer, Renderer
 from tlbench.results.render.escaping import printable
+from tlbench.results.render.page import Page
 from tlbench.testing.conformance.every_plugin import check_light, check_name
 from tlbench.testing.conformance.media import HOSTILE, Medium, taken_for_commands
 
 if TYPE_CHECKING:
     from tlbench.contracts.metric import Metric
-    from tlbench.results.render.page import Page
 
 
 class RendererConformance:
@@ -48,7 +52,7 @@ class RendererConformance:
     def test_shows_every_score_and_name(self) -> None:
         """The rendered text contains every task, and the strategy and score (or status) of every row."""
         page = example_page()
-        rendered = _render(self.renderer, page)
+        rendered = self.rendered(page)
         assert page.sections
         for section in page.sections:
             assert self.shown(section.task) in rendered, f"the task {section.task} is missing"
@@ -59,27 +63,49 @@ class RendererConformance:
 
     def test_the_same_page_gives_the_same_text(self) -> None:
         """Rendering equal pages gives equal text."""
-        assert _render(self.renderer, example_page()) == _render(self.renderer, example_page())
+        assert self.rendered(example_page()) == self.rendered(example_page())
 
     def test_an_empty_page(self) -> None:
         """A page without records is rendered without an error."""
-        _render(self.renderer, example_page(empty=True))
+        self.rendered(example_page(empty=True))
 
     @pytest.mark.parametrize("kind", HOSTILE)
     def test_hostile_names(self, kind: str) -> None:
         """Names, labels, reasons and notes are shown as text: they add no tag, link, formula, escape or line break."""
-        rendered = _render(self.renderer, example_page(HOSTILE[kind]))
+        rendered = self.rendered(example_page(HOSTILE[kind]))
         medium = getattr(self, "medium", None)
-        injected = taken_for_commands(medium, rendered, _render(self.renderer, example_page()))
+        injected = taken_for_commands(medium, rendered, self.rendered(example_page()))
         # Long names may wrap onto several lines: compare with names of the same length that hold no line break.
-        on_one_line = _render(self.renderer, example_page(printable(HOSTILE[kind])))
+        on_one_line = self.rendered(example_page(printable(HOSTILE[kind])))
         injected += ["a line break of a name"] if rendered.count("\n") != on_one_line.count("\n") else []
         assert not injected, f"names that hold {kind} are not escaped for {medium}: {'; '.join(injected)}"
 
+    def rendered(self, page: ExamplePage) -> str:
+        """Returns the rendered page as text."""
+        return _checked(self.renderer.render(page))
 
-def _render(renderer: Renderer, page: Page) -> str:
-    """Returns the rendered page; asserts that it is a str without surrogates."""
-    rendered = renderer.render(page)
+
+class FolderRendererConformance(RendererConformance):
+    """Checks the same of a renderer that makes a folder of files, taken together."""
+
+    renderer: ClassVar[Renderer]
+    suffix: ClassVar[str]
+    """Suffix of the files that show names and scores, such as ".html"; the others are not checked."""
+
+    def rendered(self, page: ExamplePage) -> str:
+        """Returns the contents of the files, one after another."""
+        assert isinstance(self.renderer, FolderRenderer), f"{self.renderer} is no FolderRenderer"
+        files = dict(self.renderer.files(page, page))
+        return "".join(_checked(files[name].decode()) for name in sorted(files) if name.endswith(self.suffix))
+
+    def test_it_is_no_single_text(self) -> None:
+        """`render` refuses the page in one line that names `--to`."""
+        with pytest.raises(UsageError, match="--to"):
+            self.renderer.render(example_page())
+
+
+def _checked(rendered: str) -> str:
+    """Returns the rendered text; asserts that it is a str without surrogates."""
     assert isinstance(rendered, str), f"render returned {type(rendered).__name__} and not a str"
     # Python strings hold code points, never surrogate pairs, so any surrogate would fail when the text is written.
     surrogates = sorted({f"U+{ord(one):04X}" for one in rendered if "\ud800" <= one <= "\udfff"})
@@ -87,7 +113,21 @@ def _render(renderer: Renderer, page: Page) -> str:
     return rendered
 
 
-def example_page(name: str = "", empty: bool = False) -> Page:
+class ExamplePage(Page):
+    """A page with the records of its rows."""
+
+    records: Sequence[Record] = ()
+
+    def record(self, cell_id: str) -> Record | None:
+        """Returns the record of a cell."""
+        return next((record for record in self.records if record.cell.id == cell_id), None)
+
+    def predictions(self, record: Record) -> Path | None:
+        """Returns None: there are no files of predictions."""
+        return None
+
+
+def example_page(name: str = "", empty: bool = False) -> ExamplePage:
     """Returns a page of three tasks with three strategies each, of which one failed, and of one published score.
 
     Args:
@@ -96,10 +136,9 @@ def example_page(name: str = "", empty: bool = False) -> Page:
     """
     from tlbench.contracts.cell import Cell, Protocol, Ref
     from tlbench.contracts.published.reference import PublishedScore, Reference
-    from tlbench.contracts.record import Provenance, Record, TestScore
+    from tlbench.contracts.record import ClassReport, ClassScore, FitResult, Provenance, TestScore
     from tlbench.metrics import METRICS
     from tlbench.results.leaderboard import frame
-    from tlbench.results.render.page import Page
     from tlbench.results.render.view import View
 
     def named(text: str) -> str:
@@ -108,6 +147,12 @@ def example_page(name: str = "", empty: bool = False) -> Page:
     # One of tlbench's metrics, a plugin's, and "turns", whose plugin is no longer installed.
     steps_off = _metric("steps_off", named("steps off"))
     records = []
+    trials = tuple(
+        FitResult({named("rate"): n / 10, named("kind"): named(f"k{n}")}, 0, "search", n, "ok", validation=n / 10)
+        for n in range(3)
+    )
+    classes = tuple(ClassScore(named(one), 0.5, 0.5, 0.5, 200) for one in ("no", "yes"))
+    report = ClassReport(classes, tuple(one.name for one in classes), ((0, 0, 100), (0, 1, 100), (1, 1, 200)))
     for task, metric in (("tone", "accuracy"), ("topic", "steps_off"), ("turn", "turns")):
         for place, strategy in enumerate(("full-finetune", "linear-probe", "lora")):
             cell = Cell(Ref(named(task)), Ref(named(strategy)), Protocol(seeds=(0, 1)), Ref(named("tiny")))
@@ -123,7 +168,8 @@ def example_page(name: str = "", empty: bool = False) -> Page:
             records.append(
                 Record(
                     cell, "ok", metrics=metrics, scores=tuple(scores), provenance=provenance,
-                    parameters=1000, trainable_parameters=1000, overlap={"train": 3},
+                    parameters=1000, trainable_parameters=1000, overlap={"train": 3}, trials=trials,
+                    report=report, best_params=trials[1].params,
                 )
             )  # fmt: skip
     table = frame([] if empty else records, metrics={**METRICS, steps_off.name: steps_off})
@@ -132,7 +178,9 @@ def example_page(name: str = "", empty: bool = False) -> Page:
         url="https://example.org/scores",
     )  # fmt: skip
     view = View(references=tuple(Reference(record.cell.id, score) for record in records[:1]))
-    return Page(table, named("example"), f"tlbench leaderboard --suite {named('example')}", view=view)
+    page = ExamplePage(table, named("example"), f"tlbench leaderboard --suite {named('example')}", view=view)
+    page.records = records
+    return page
 
 
 def _metric(name: str, label: str) -> Metric:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from tlbench.results.label_efficiency.curves import LearningCurve
 from tlbench.results.render import value_texts as cells
+from tlbench.results.render.charts.line_chart import ChartPoint, LineChart, Series, image
 from tlbench.results.render.curves.efficiency_section import EfficiencySection
-from tlbench.results.render.curves.line_chart import ChartLine, ChartPoint, LineChart, drawn
 
 
 def drawing(sections: Sequence[EfficiencySection]) -> str:
@@ -15,22 +15,23 @@ def drawing(sections: Sequence[EfficiencySection]) -> str:
 
     Bars are 95% intervals, and curves without pretrained weights are dashed.
     """
-    return drawn([_chart(section) for section in sections])
+    return image([efficiency_chart(section) for section in sections])
 
 
-def _chart(section: EfficiencySection) -> LineChart:
+def efficiency_chart(section: EfficiencySection) -> LineChart:
+    """Returns the chart of one task's learning curves."""
     task = section.curves
     return LineChart(
-        title=f"{section.task}: {section.metric}",
-        lines=[_line(curve) for curve in task.curves],
-        marks=task.sizes,
-        x_title="training examples",
-        x_label=lambda size: f"{size:,}",
-        y_label=lambda score: cells.measured(score, {"in_points": task.in_points}),
+        f"{section.task}: {section.metric}",
+        "training examples",
+        task.sizes,
+        lambda value: cells.measured(value, {"in_points": task.in_points}),
+        tuple(map(_series, task.curves)),
+        x_is_log=True,
     )
 
 
-def _line(curve: LearningCurve) -> ChartLine:
+def _series(curve: LearningCurve) -> Series:
     names = {"backbone": curve.backbone, "strategy": curve.strategy, "variant": curve.variant}
-    points = [ChartPoint(point.examples, point.value, point.low, point.high) for point in curve.points]
-    return ChartLine(cells.title(names), points, is_dashed=not curve.is_pretrained)
+    points = tuple(ChartPoint(point.examples, point.value, point.low, point.high) for point in curve.points)
+    return Series(cells.title(names), points, is_dashed=not curve.is_pretrained)

@@ -14,6 +14,7 @@ from tlbench.results.render.formats.label_efficiency import LabelEfficiency
 from tlbench.results.render.formats.latex import Latex
 from tlbench.results.render.formats.markdown import Markdown
 from tlbench.results.render.formats.svg import Svg
+from tlbench.results.render.report.html import Html
 
 if TYPE_CHECKING:
     from tlbench.results.render.page import Page
@@ -41,5 +42,7 @@ class Terminal(Renderer):
         return text.getvalue()
 
 
-_BUILT_IN = (Terminal(), Markdown(), Csv(), Json(), Latex(), Svg(), CriticalDifference(), LabelEfficiency())
+_BUILT_IN = (
+    Terminal(), Markdown(), Csv(), Json(), Latex(), Svg(), CriticalDifference(), LabelEfficiency(), Html()
+)  # fmt: skip
 FORMATS: Mapping[str, Renderer] = {renderer.name: renderer for renderer in _BUILT_IN}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.renderer import Renderer
-from tlbench.results.render import value_texts as cells
+from tlbench.results.render.charts.tested_means import MEAN_AXIS, tested_means
 from tlbench.results.render.escaping import printable
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT_OF_ROW = 10.0, 0.28
 """Inches."""
-_NAME_LENGTH = 60
-_AXIS = "mean over tasks, from the floor (0) to the best value (100)"
 
 
 class CriticalDifference(Renderer):
@@ -38,18 +36,15 @@ class CriticalDifference(Renderer):
             UsageError: scikit-posthocs is not installed, or fewer than two rows have a rank over all tasks.
         """
         averages = _only_tested(page.averages, self.name)
-        tests, tested = averages.ranks.tests, averages.ranks.tested
-        if tests is None:
+        found = tested_means(averages)
+        if found is None:
             raise UsageError(
-                f"--format {self.name}: {len(tested)} of {len(averages.rows)} rows have a rank over all tasks, and a "
-                "diagram needs two: those with predictions of two seeds or more on every task have one"
+                f"--format {self.name}: {len(averages.ranks.tested)} of {len(averages.rows)} rows have a rank over all "
+                "tasks, and a diagram needs two: those with predictions of two seeds or more on every task have one"
             )
-        rows = {(row["backbone"], row["strategy"], row["variant"]): row for row in averages.rows}
-        # Rows that options hide are tested too, but not drawn.
-        shown = [i for i, key in enumerate(tested) if key in rows]
-        means = [100 * float(rows[tested[i]]["mean"]) for i in shown]
-        labels = [_label(rows[tested[i]]) for i in shown]
-        return _drawn(labels, means, tests.p_values()[shown][:, shown])
+        # Matplotlib reads text between dollar signs as mathematics.
+        labels = [label.replace("$", r"\$") for label in found.labels]
+        return _drawn(labels, list(found.means), found.p_values)
 
 
 def _only_tested(groups: Sequence[Averages], format_name: str) -> Averages:
@@ -59,12 +54,6 @@ def _only_tested(groups: Sequence[Averages], format_name: str) -> Averages:
         found = "; ".join(", ".join(map(printable, group.tasks)) for group in tested)
         raise UsageError(f"--format {format_name} draws tasks that share backbones; choose some with --task: {found}")
     return tested[0] if tested else groups[0]
-
-
-def _label(row: dict[str, Any]) -> str:
-    text = " ".join(filter(None, (row["backbone"], cells.strategy(row))))
-    # Matplotlib reads text between dollar signs as mathematics.
-    return printable(text, _NAME_LENGTH).replace("$", r"\$")
 
 
 def _drawn(labels: list[str], means: list[float], p_values: Any) -> str:
@@ -98,7 +87,7 @@ def _drawn(labels: list[str], means: list[float], p_values: Any) -> str:
             text.set_text(" ".join(parts if text.get_ha() == "right" else reversed(parts)))
         for (bar,) in drawn["crossbars"]:
             bar.set_xdata(sorted(bar.get_xdata()))
-        axes.set_xlabel(_AXIS)
+        axes.set_xlabel(MEAN_AXIS)
         axes.xaxis.set_label_position("top")
         content = io.StringIO()
         figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None})

@@ -1,0 +1,197 @@
+"""What the HTML page of a leaderboard shows: tables, charts and matrices of each task and of all tasks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from tlbench.results.columns import Row, as_rows
+from tlbench.results.floors import is_floor
+from tlbench.results.render import value_texts as cells
+from tlbench.results.render.charts.difference_chart import difference_chart
+from tlbench.results.render.charts.tested_means import tested_means
+from tlbench.results.render.curves.curve_drawing import efficiency_chart
+from tlbench.results.render.report.cost_kinds import COSTS, CostKind, scatter
+from tlbench.results.render.report.matrices import TaskMatrix, WinMatrix, task_matrix, win_matrix
+from tlbench.results.render.report.report_tables import DataTable, table_of
+from tlbench.results.render.report.templating import drawing
+from tlbench.results.render.view import Limits
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from tlbench.results.render.curves.efficiency_section import EfficiencySection
+    from tlbench.results.render.page import Page, Section
+    from tlbench.results.render.page_columns import PageRow
+
+_NEEDED = (
+    "cell", "task", "backbone", "strategy", "variant", "status", "metric", "metric_label", "greater_is_better",
+    "in_points", "value", "low", "high", "encode_seconds", "fit_seconds", "predict_seconds", "total_seconds",
+    "host_own_bytes", "host_peak_bytes", "parameters", "trainable_parameters", "notes",
+)  # fmt: skip
+_FEWEST = 2
+_MOST_DIFFERENCES = 40
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A chart with the name of what can be chosen in its place."""
+
+    name: str
+    svg: Markup
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The label-efficiency curves of a task."""
+
+    section: EfficiencySection
+    svg: Markup
+    key: tuple[tuple[str, str, bool], ...]
+    """The colour and name of each curve, and whether it is dashed."""
+    table: DataTable
+
+
+@dataclass(frozen=True)
+class TaskPart:
+    """The part of the page on one task."""
+
+    id: str
+    section: Section
+    table: DataTable
+    plots: tuple[Plot, ...]
+    """Score against each cost; empty with fewer than two scores."""
+
+
+class BoardPage:
+    """The values of the template `board.html`, computed on first access.
+
+    Args:
+        page: The leaderboard.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self._pages = page.first_cells(Limits())
+        """Ids of the cells that have a page of their own."""
+
+    @cached_property
+    def rows(self) -> Mapping[str, Row]:
+        """The rows in full precision, by cell."""
+        return {row["cell"]: row for row in as_rows(self.page.values(_NEEDED))}
+
+    @cached_property
+    def tasks(self) -> tuple[TaskPart, ...]:
+        """The parts of the tasks with a recorded row."""
+        page = self.page
+        columns = [column for column in page.columns if column.name in page.filled]
+        parts = []
+        for number, section in enumerate(page.sections):
+            if not section.lines:
+                continue
+            rows = [self.rows[line.cell] for line in section.lines if line.cell in self.rows]
+            better = all(row["greater_is_better"] for row in rows)
+            table = table_of(
+                f"ranking-{number}", f"{section.task}: {section.metric}", columns, section.lines, better,
+                self.href, lambda line: line.cell in self._pages, page.view.has_chosen_columns,
+            )  # fmt: skip
+            parts.append(TaskPart(f"task-{number}", section, table, self._plots(rows)))
+        return tuple(parts)
+
+    def href(self, line: PageRow) -> str:
+        """Returns the address of a row's page: its own, or the common one that reads the data file."""
+        return f"cells/{line.cell}.html" if line.cell in self._pages else f"row.html#{line.cell}"
+
+    def with_page(self) -> list[tuple[TaskPart, PageRow]]:
+        """Returns the rows that have a page of their own, each with its task."""
+        return [(part, line) for part in self.tasks for line in part.section.lines if line.cell in self._pages]
+
+    @cached_property
+    def summary(self) -> DataTable | None:
+        """The table over all tasks; None for one task."""
+        if not self.page.summary:
+            return None
+        return table_of("summary", "Over all tasks", self.page.summary_columns, self.page.summary)
+
+    @cached_property
+    def differences(self) -> Markup | None:
+        """The critical-difference diagram; None if fewer than two rows have a rank over all tasks."""
+        found = tested_means(self.page.averages) if self.page.summary else None
+        if found is None or not _FEWEST <= len(found.means) <= _MOST_DIFFERENCES:
+            return None
+        return drawing(difference_chart(found))
+
+    @cached_property
+    def wins(self) -> WinMatrix | None:
+        """On how many tasks each row scores higher than each other; None for one task."""
+        return win_matrix(list(self.rows.values()), self._order) if self.page.summary else None
+
+    @cached_property
+    def scores(self) -> TaskMatrix | None:
+        """The score of each row on each task; None for one task."""
+        return task_matrix(list(self.rows.values()), self._order, self._address) if self.page.summary else None
+
+    @cached_property
+    def curves(self) -> tuple[Curves, ...]:
+        """The label-efficiency curves."""
+        return tuple(_curves(number, section) for number, section in enumerate(self.page.label_efficiency))
+
+    @cached_property
+    def costs(self) -> Sequence[CostKind]:
+        """The kinds of cost that a reader can choose."""
+        return COSTS
+
+    def data(self) -> bytes:
+        """Returns the content of the data file, which has the rows that are not in the HTML."""
+        tables = [part.table.data() for part in self.tasks]
+        text = json.dumps(tables, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+        return f"window.tlbenchTables = {text};\n".encode()
+
+    @property
+    def _order(self) -> list[tuple[str, str, str]]:
+        return [(row["backbone"], row["strategy"], row["variant"]) for row in self.page.averages.rows]
+
+    def _address(self, row: Row) -> str:
+        return f"cells/{row['cell']}.html" if row["cell"] in self._pages else f"row.html#{row['cell']}"
+
+    def _plots(self, rows: Sequence[Row]) -> tuple[Plot, ...]:
+        drawn = [(kind, scatter(kind, rows, self._address, _is_baseline)) for kind in COSTS]
+        return tuple(Plot(kind.name, drawing(chart.svg())) for kind, chart in drawn if chart.differs)
+
+
+def _is_baseline(row: Row) -> bool:
+    return not row["backbone"] or is_floor(row["strategy"])
+
+
+def _curves(number: int, section: EfficiencySection) -> Curves:
+    chart = efficiency_chart(section)
+    key = tuple((colour, one.name, one.is_dashed) for colour, one in zip(chart.colours, chart.series, strict=True))
+    table = table_of(
+        f"efficiency-{number}", f"Label efficiency of {section.task}", section.columns, section.lines, with_all=True
+    )
+    return Curves(section, drawing(chart.svg()), key, table)
+
+
+def leaders(page: Page) -> list[dict[str, Any]]:
+    """Returns the first row of each task, for an index: the task, its metric, the row's title and score."""
+    found = []
+    for section in page.sections:
+        line = next((line for line in section.lines if line.status == "ok"), None)
+        if line is None:
+            continue
+        backbone, strategy = (line.values[name].text for name in ("backbone", "strategy"))
+        first = sum(one.is_best for one in section.lines)
+        found.append(
+            {
+                "task": section.task,
+                "metric": section.metric,
+                "title": cells.title({"backbone": backbone.strip("-"), "strategy": strategy, "variant": ""}),
+                "score": line.values["score"].text,
+                "interval": line.values["interval"].text,
+                "ties": first - 1,
+            }
+        )
+    return found

@@ -1,0 +1,1 @@
+"""The page of one cell: its search, its scores by class, and the examples that it answers worst."""

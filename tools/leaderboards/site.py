@@ -1,0 +1,61 @@
+"""python -m tools.leaderboards.site FOLDER: makes a site of all committed leaderboards, with an index.
+
+Equal records give equal bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tlbench.cli.board.rendering import write_files
+from tlbench.cli.leaderboard import board_of
+from tlbench.contracts.errors import UsageError
+from tlbench.results.records.store import Store
+from tlbench.results.render.page import Page
+from tlbench.results.render.report.html import Html
+from tlbench.results.render.report.site_index import SiteEntry, index_files, site_entry
+from tools.leaderboards.tables import Table, read_tables
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Writes the site; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tools.leaderboards.site", description=__doc__)
+    parser.add_argument("folder", type=Path, help="folder to write")
+    parser.add_argument("tables", nargs="*", help="names of leaderboards/tables.toml; default: all")
+    parser.add_argument("--checkout", type=Path, default=ROOT, help="the repository; default: this one")
+    options = parser.parse_args(arguments)
+    try:
+        tables = read_tables(options.checkout / "leaderboards" / "tables.toml", options.tables)
+        number = write_files(options.folder, site_files(options.checkout, tables))
+    except (ValueError, UsageError) as error:
+        parser.error(str(error))
+    print(f"{options.folder}: {number} files; open {options.folder / 'index.html'}")
+    return 0
+
+
+def site_files(root: Path, tables: Sequence[Table]) -> Iterator[tuple[str, bytes]]:
+    """Yields the files of the site: a folder for each leaderboard with committed records, and the index."""
+    entries = []
+    for table in tables:
+        folder = root / "leaderboards" / table.name
+        if table.records != "committed":
+            entries.append(SiteEntry(table.name, remark=f"Its records are not committed: {table.records}."))
+        elif not (folder / "tlbench.json").is_file():
+            entries.append(SiteEntry(table.name, remark="It has not been made yet."))
+        else:
+            store = Store.open(folder)
+            board = board_of(store)
+            page = Page(board.table, table.name, board.command, view=board.view)
+            entries.append(site_entry(page, f"{table.name}/index.html"))
+            for name, content in Html(home="../index.html").files(page, store):
+                yield f"{table.name}/{name}", content
+    yield from index_files("Leaderboards", entries)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
