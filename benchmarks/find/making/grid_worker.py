@@ -27,8 +27,8 @@ from tlbench.modeling.stages.every_stage import EveryStage
 from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.fit import run_fits
 from tlbench.running.fitting.fit_status import status_of
+from tlbench.running.fitting.measuring.timing import predict
 from tlbench.running.fitting.session import Session, restored_globals
-from tlbench.running.fitting.timing import predict
 
 SAMPLE = 48
 """Rows that are encoded to estimate what fits will cost."""

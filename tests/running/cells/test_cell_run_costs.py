@@ -95,7 +95,7 @@ def test_nested_timings_are_counted_once(monkeypatch):
     from types import SimpleNamespace
 
     from tlbench.modeling.activations.activation_cache import Activations
-    from tlbench.running.fitting.timing import FitTimers
+    from tlbench.running.fitting.measuring.timing import FitTimers
     from tlbench.system import measure
 
     clock = SimpleNamespace(now=0.0)

@@ -95,9 +95,9 @@ class Job:
     over the folds). A strategy that chooses something on the validation split, such as the best epoch, notes it in the
     search and reads it here."""
     report_parts: tuple[int, ...] = ()
-    """Parts of the fit after which `tlbench.training.train` reports a score in place of those of a pruner by rungs, as 8
-    for an eighth of the steps. A protocol with the pruner "none", as for a part of the fit that must not be stopped,
-    turns all reports off."""
+    """Parts of the fit after which `tlbench.training.train` reports a score in place of those of a pruner by rungs, as
+    8 for an eighth of the steps. The pruner "none", as for a part of the fit that must not be stopped, turns all
+    reports off."""
 
     @property
     def validation(self) -> Data:

@@ -24,7 +24,7 @@ from tlbench.metrics.scored_arrays import scored_of
 from tlbench.modeling.data import Data
 from tlbench.modeling.heads import Head
 from tlbench.running.fitting.context import CellContext, FitData
-from tlbench.running.fitting.timing import FitTimers, predict
+from tlbench.running.fitting.measuring.timing import FitTimers, predict
 from tlbench.running.search.pruners import should_prune
 
 

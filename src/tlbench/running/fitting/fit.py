@@ -23,7 +23,7 @@ from tlbench.modeling.encoder import count_parameters
 from tlbench.running.fitting.build_job import ProgressReporter, build_job, seed_everything, validation_score
 from tlbench.running.fitting.context import CellContext, FitData
 from tlbench.running.fitting.fit_status import status_of
-from tlbench.running.fitting.timing import FitTimers, predict
+from tlbench.running.fitting.measuring.timing import FitTimers, predict
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from tlbench.running.cells.cell_folder import CellFolder
 from tlbench.running.fitting.build_job import ProgressReporter, build_job, validation_score
 from tlbench.running.fitting.context import CellContext, FitData
 from tlbench.running.fitting.fit import Fitted
+from tlbench.running.fitting.measuring.timing import FitTimers, predict
 from tlbench.running.fitting.session import CaughtErrors
-from tlbench.running.fitting.timing import FitTimers, predict
 
 BYTES_PER_SECOND, FILE_SECONDS = 200e6, 0.05
 """The write speed of a slow disk, and the additional time that it needs for each file."""

@@ -22,9 +22,9 @@ from tlbench.results.models.kept_models import KeptModel, best_fit, kept_models
 from tlbench.results.models.model_folder import checked_predictor
 from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.fit import Fitted, run_fits
+from tlbench.running.fitting.measuring.timing import predict
 from tlbench.running.fitting.saved_predictors import load_predictor
 from tlbench.running.fitting.session import Session, resolve_device, restored_globals
-from tlbench.running.fitting.timing import predict
 from tlbench.running.winners.chosen_cell import finished_record
 from tlbench.running.winners.same_predictions import difference
 from tlbench.system.machine import gpus

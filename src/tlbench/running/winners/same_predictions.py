@@ -14,7 +14,7 @@ from tlbench.results.records.store import Store
 from tlbench.results.records.stored_predictions import read_predictions
 from tlbench.results.stats import CellPredictions
 from tlbench.running.fitting.context import CellContext
-from tlbench.running.fitting.timing import predict
+from tlbench.running.fitting.measuring.timing import predict
 
 TOLERANCE = 1e-5
 """Largest difference of a probability or a predicted number that is not reported; they are stored in fp32."""

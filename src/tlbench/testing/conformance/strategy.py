@@ -291,7 +291,7 @@ class StrategyConformance:
         return self.strategy.load(job, folder)
 
     def _predict(self, rehearsal: Rehearsal, fitted: Fitted) -> Predictions:
-        from tlbench.running.fitting.timing import predict
+        from tlbench.running.fitting.measuring.timing import predict
 
         assert fitted.predictor is not None
         return predict(fitted.predictor, rehearsal.data())

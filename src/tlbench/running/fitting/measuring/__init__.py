@@ -1,0 +1,1 @@
+"""Measures the time of fits and predictions."""
