@@ -6,6 +6,7 @@ from tests.finding.conftest import Recorder
 from tlbench.contracts.errors import StoreError, UsageError
 from tlbench.finding.answering.answer import FindAnswer
 from tlbench.results.records.store import Store
+from tlbench.testing.toys import ToyTask
 
 
 class Killed(BaseException):
@@ -118,6 +119,7 @@ def test_failures_are_named_and_the_search_goes_on(finds):
         ({"minutes": 0.0}, "more than 0 minutes"),
         ({"until": "f1>0.5"}, "compared by accuracy"),
         ({"until": "accuracy"}, "--until accuracy"),
+        ({"until": "accuracy>90"}, "at most 1"),
         ({"policy": "nobody"}, "unknown policy"),
         ({"licences": ("gpl*",)}, "its licence is Apache-2.0"),
         ({"max_parameters": 10}, "unknown"),
@@ -138,6 +140,15 @@ def test_a_backbone_that_predicts_too_slowly_is_left_out(finds):
     (measured,) = finds.folder(max_latency_ms=1e-6).latencies().values()
     assert [one.rows for one in measured] == [1, 32]
     assert all(0 < one.p50_seconds <= one.p95_seconds and one.repetitions >= 5 for one in measured)
+
+
+def test_a_search_does_not_go_on_with_other_data(finds, monkeypatch):
+    with pytest.raises(Killed):
+        finds(Recorder(kill, 1))
+    split = ToyTask.split
+    monkeypatch.setattr(ToyTask, "split", lambda self, name: split(ToyTask(draw=5), name))
+    with pytest.raises(UsageError, match="the data have changed"):
+        finds()
 
 
 def test_a_policy_that_raises_is_named(finds):

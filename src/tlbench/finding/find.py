@@ -98,6 +98,9 @@ def find(asked: Asked, watcher: Watcher, afresh: bool = False) -> FindAnswer:
     try:
         if afresh:
             _drop(folder)
+        before = folder.setting()
+        if before is not None and before.data != shape.fingerprint:
+            raise UsageError(f"{folder.root}: the data have changed since this search began: start over with --fresh")
         if (answer := folder.answer(FindAnswer)) is not None:
             return answer
         folder.save_request(asked.request)
@@ -160,7 +163,7 @@ class _Finder:
             candidates = self._candidates(fixed, refused)
         ids = tuple(entry.cell.id for entry in candidates.entries)
         if stored is None:
-            self.folder.save_setting(SearchSetting(fixed, ids))
+            self.folder.save_setting(SearchSetting(fixed, ids, self.shape.fingerprint))
         elif stored.candidates != ids:
             raise UsageError(
                 f"{self.folder.root}: this search began with other backbones or strategies than are installed now:"

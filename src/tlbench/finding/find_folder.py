@@ -39,6 +39,8 @@ class SearchSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     protocol: Protocol
     candidates: tuple[str, ...]
     """The ids of the candidates' cells, in order."""
+    data: str = ""
+    """A digest of the training and validation rows."""
 
 
 class StoredProposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

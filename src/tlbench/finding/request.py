@@ -89,9 +89,12 @@ def read_condition(text: str, metric: Metric) -> StopCondition | None:
     if match[1] != metric.name:
         raise UsageError(f"--until {text}: fits are compared by {metric.name}: give a condition on it")
     try:
-        return StopCondition(match[2], float(match[3]))
+        condition = StopCondition(match[2], float(match[3]))
     except ValueError:
         raise UsageError(f"--until {text}: {match[3]} is not a number") from None
+    if metric.highest is not None and condition.value > metric.highest:
+        raise UsageError(f"--until {text}: {metric.name} is at most {metric.highest:g}; write for example 0.9")
+    return condition
 
 
 def parse_milliseconds(text: str, source: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tlbench.contracts.policies.policy import Proposal
@@ -92,14 +92,13 @@ class Costs:
         entry = self.entries[number]
         before = self.known.get(key(entry))
         # What is alike in the machine and in the backbone: its load, its speed, the error of the card.
-        near = [
-            [_mean(logs) for other, logs in self._logs.items() if is_near(self.entries[other])]
-            for is_near in (
-                lambda other: other.candidate.backbone == entry.candidate.backbone and _is_kin(other, entry),
-                lambda other: other.candidate.strategy == entry.candidate.strategy,
-                lambda other: _is_kin(other, entry),
-            )
-        ]
+        tests: tuple[Callable[[Entry], bool], ...] = (
+            lambda other: other.candidate.backbone == entry.candidate.backbone and _is_kin(other, entry),
+            lambda other: other.candidate.strategy == entry.candidate.strategy,
+            lambda other: _is_kin(other, entry),
+        )
+        measured = [(self.entries[other], _mean(logs)) for other, logs in self._logs.items()]
+        near = [[log for other, log in measured if is_near(other)] for is_near in tests]
         here = next((_mean(one) for one in near if one), None)
         if before is not None:
             # Fits that both this search and earlier ones measured say how fast the machine is today.

@@ -23,6 +23,8 @@ class DataShape:
     """Mean number of tokens of an input, estimated from its words; None if inputs are no texts."""
     all_rows: int = 0
     """Number of all training rows, of which fits see `train_rows`."""
+    fingerprint: str = ""
+    """A digest of all training and validation rows."""
 
 
 def data_shape(task: Task, protocol: Protocol) -> DataShape:
@@ -34,7 +36,8 @@ def data_shape(task: Task, protocol: Protocol) -> DataShape:
     """
     splits = Splits(task)
     train, validation = splits.subset(0, protocol.amount), splits.validation_of(protocol.amount)
-    return DataShape(len(train), len(validation), _tokens(train), len(splits.train))
+    fingerprint = f"{splits.train.fingerprint} {splits.validation.fingerprint}"
+    return DataShape(len(train), len(validation), _tokens(train), len(splits.train), fingerprint)
 
 
 def _tokens(examples: Examples) -> float | None:
