@@ -103,7 +103,7 @@ def find(
     """
     began = time.monotonic()
     from tlbench.catalog.catalog import Catalog
-    from tlbench.cli.browsing.list import parse_count
+    from tlbench.cli.arguments.counts import parse_count
     from tlbench.cli.finding.find_run import find_and_print
     from tlbench.finding.find import Asked
     from tlbench.finding.request import FindRequest, parse_milliseconds

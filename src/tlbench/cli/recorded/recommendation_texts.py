@@ -19,7 +19,13 @@ from tlbench.results.index import Index
 from tlbench.results.leaderboard import Table
 from tlbench.results.ranking import Place, Ranked, by_intervals, by_predictions
 from tlbench.results.recommendation.costs import CostLimits, cost_text, costs_of
-from tlbench.results.recommendation.recommend import FromBest, Recommendation, over_tasks, recommendations
+from tlbench.results.recommendation.recommend import (
+    FromBest,
+    OverTasks,
+    Recommendation,
+    over_tasks,
+    recommendations,
+)
 from tlbench.results.records.cell_ids import distinct_length
 from tlbench.results.records.store import Store
 from tlbench.results.records.summaries import CellSummary, Summaries
@@ -44,11 +50,11 @@ def print_recommendations(out: Path, tasks: tuple[str, ...], limits: CostLimits,
     found = recommendations(
         allowed := _table(within, _ranked(store, from_best)), _table(recorded, by_intervals), from_best
     )
-    mean, ties = over_tasks(allowed)
+    means = over_tasks(allowed)
     if as_json:
-        print(json.dumps(_as_json(found, mean, ties, limits), indent=1))
+        print(json.dumps(_as_json(found, means, limits), indent=1))
     else:
-        _print(found, mean, ties, limits, distinct_length(one.cell for one in recorded.cells))
+        _print(found, means, limits, distinct_length(one.cell for one in recorded.cells))
     return 1 if any(one.chosen is None for one in found) else 0
 
 
@@ -77,16 +83,18 @@ def _complain(text: str) -> None:
     print(printable(f"tlbench: {text}"), file=sys.stderr)
 
 
-def _print(found: Sequence[Recommendation], mean: Row | None, ties: int, limits: CostLimits, digits: int) -> None:
+def _print(found: Sequence[Recommendation], means: Sequence[OverTasks], limits: CostLimits, digits: int) -> None:
     if len(found) == 1:
         print_facts(_facts(found[0], limits, digits))
         return
     headings = ("task", "take", "score", "95% interval", "ties", "P(equal to best)", "finds", "work", "cell")
     print_rows(headings, [_row(one, digits) for one in found])
-    if mean is not None:
+    for one in means:
+        mean = one.row
         ends = "" if mean["low"] is None else f" [{cells.mean_interval(mean)}]"
         score = f"{cells.points(mean['mean'])}{ends} on the scale from the floor to the best value"
-        print(printable(f"over all tasks: {cells.title(mean)}: {score}; {_tied(ties)}"))
+        where = "over all tasks" if len(one.tasks) == len(found) else f"over {', '.join(one.tasks)}"
+        print(printable(f"{where}: {cells.title(mean)}: {score}; {_tied(one.ties)}"))
     if text := limits.text():
         print(f"{text}: {sum(one.left_out for one in found)} rows left out")
     print("the cheapest of the rows that no test tells apart from the best; `tlbench recommend -t TASK` says more")
@@ -158,7 +166,7 @@ def _scored(row: Row | None, named: bool = True) -> str:
     return f"{cells.title(row)}: {score}" if named else f"{cells.metric_label([row])} {score}"
 
 
-def _as_json(found: Sequence[Recommendation], mean: Row | None, ties: int, limits: CostLimits) -> dict[str, Any]:
+def _as_json(found: Sequence[Recommendation], means: Sequence[OverTasks], limits: CostLimits) -> dict[str, Any]:
     return {
         "format": 1,
         "limits": {
@@ -177,10 +185,9 @@ def _as_json(found: Sequence[Recommendation], mean: Row | None, ties: int, limit
             }
             for one in found
         ],
-        "over_tasks": None if mean is None else {
-            **{name: mean[name] for name in _MEAN},
-            "ties": ties,
-        },
+        "over_tasks": [
+            {"tasks": list(one.tasks), **{name: one.row[name] for name in _MEAN}, "ties": one.ties} for one in means
+        ],
     }  # fmt: skip
 
 

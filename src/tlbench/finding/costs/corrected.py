@@ -98,7 +98,7 @@ class Costs:
             lambda other: _is_kin(other, entry),
         )
         measured = [(self.entries[other], _mean(logs)) for other, logs in self._logs.items()]
-        near = [[log for other, log in measured if is_near(other)] for is_near in tests]
+        near: list[list[float]] = [[log for other, log in measured if is_near(other)] for is_near in tests]
         here = next((_mean(one) for one in near if one), None)
         if before is not None:
             # Fits that both this search and earlier ones measured say how fast the machine is today.

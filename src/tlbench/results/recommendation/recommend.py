@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tlbench.results.columns import OK, Row
 from tlbench.results.comparison.discordance import ALPHA
@@ -92,9 +92,22 @@ def _cost(row: Row) -> tuple[Any, ...]:
     return seconds is None, seconds or 0.0, parameters or 0, row["cell"]
 
 
-def over_tasks(allowed: Table) -> tuple[Row | None, int]:
-    """Returns the row of the means over tasks to take and the number of ties; None for one task or without ranks."""
-    first = [row for row in allowed.averages().rows if row["rank"] == 1]
-    if len({*allowed.columns(["task"])["task"]}) < 2 or not first:
-        return None, 0
-    return min(first, key=lambda row: (row["total_seconds"], row["backbone"], row["strategy"])), len(first)
+class OverTasks(NamedTuple):
+    """The combination to take for all tasks that share backbones."""
+
+    tasks: tuple[str, ...]
+    row: Row
+    """Its row of the means over tasks."""
+    ties: int
+    """Number of rows at rank 1."""
+
+
+def over_tasks(allowed: Table) -> list[OverTasks]:
+    """Returns the combination to take for each group of tasks with two tasks or more and with ranks."""
+    found = []
+    for group in allowed.averages():
+        first = [row for row in group.rows if row["rank"] == 1]
+        if len(group.tasks) > 1 and first:
+            row = min(first, key=lambda row: (row["total_seconds"], row["backbone"], row["strategy"]))
+            found.append(OverTasks(group.tasks, row, len(first)))
+    return found

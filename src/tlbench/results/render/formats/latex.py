@@ -41,8 +41,7 @@ class Latex(Renderer):
             "% \\usepackage[T1]{fontenc} \\usepackage{booktabs}",
             f"% {latex_text(page.title)}: {latex_text(page.command)}",
         ]
-        if page.summary:
-            parts.append(_table("Over all tasks", page.summary, page.summary_columns))
+        parts += [_table(summary.heading, summary.lines, page.summary_columns) for summary in page.summaries]
         columns = [column for column in page.columns if column.name in page.filled]
         for section in page.sections:
             about = ", ".join(text for text in (section.metric, section.examples) if text)
