@@ -96,7 +96,8 @@ def test_what_cannot_be_exported_says_why(runs, tmp_path, monkeypatch):
 def test_onnx_computes_what_torch_does(runs, tmp_path):
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
-    winner = winner_of(runs, "toy-tune", trials=1, seeds=1)
+    # Without blocks, since ONNX has no attention with one head and no dimension for it.
+    winner = winner_of(runs, "toy-tune", trials=1, seeds=1, backbones=["toy[blocks=0]"])
     facts = export_winner(winner, tmp_path / "model", onnx=True)
     assert (tmp_path / "model" / "model.onnx").is_file()
     assert facts.onnx.inputs == ("ids", "mask")
