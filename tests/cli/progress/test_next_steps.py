@@ -49,6 +49,7 @@ def test_the_best_the_cheapest_of_its_equals_and_own_data(tmp_path):
         f"tlbench show aaaa --out {out} # the best on t: big | full",
         f"tlbench show bbbb --out {out} # the cheapest that is not told apart from it: small | probe, 2.0 s of work,"
         " not 1 min 40 s",
+        f"tlbench predict aaaa NEW.csv -o predicted.csv --out {out} # new rows with the best",
         "tlbench run -t csv:FILE.csv -b small -S probe # the same on your own data",
     ]
 
@@ -56,7 +57,10 @@ def test_the_best_the_cheapest_of_its_equals_and_own_data(tmp_path):
 def test_without_ranks_only_the_best_score_is_named(tmp_path):
     rows = [(*row[:5], None, row[6]) for row in ROWS]
     lines = next_steps(Board(*rows), plan("csv:own.csv"), Catalog(), tmp_path)
-    assert [" ".join(line.split("# ")[1:]) for line in lines] == ["the best on t: big | full, by its score alone"]
+    assert [" ".join(line.split("# ")[1:]) for line in lines] == [
+        "the best on t: big | full, by its score alone",
+        "new rows with the best",
+    ]
 
 
 def test_the_default_folder_is_not_named(monkeypatch, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from tlbench.catalog.catalog import Catalog
 from tlbench.cli.app import _main
 from tlbench.results.records.store import Store
+from tlbench.testing.conformance.media import HOSTILE
 
 KINDS = ("toy-tone", "toy-labels", "toy-count", "toy-names", "toy-span")
 
@@ -103,6 +104,22 @@ def test_bad_rows_are_kept_with_their_reason_and_cells_are_safe(predict, capsys)
     message = capsys.readouterr().err
     assert "5 rows in" in message
     assert "3 with a problem (column problem)" in message
+
+
+def test_hostile_cells_and_headers_are_text_in_a_spreadsheet(predict):
+    import io
+
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(["text", "id", *(f"{value}{place}" for place, value in enumerate(HOSTILE.values()))])
+    for value in HOSTILE.values():
+        writer.writerow(["the film is dull", value, *HOSTILE.values()])
+    rows = predict("toy-tone", "new.csv", file.getvalue().encode(errors="surrogatepass"))
+    assert len(rows) == len(HOSTILE)
+    cells = [cell for row in rows for cell in (*row, *row.values())]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "|", "%"))]
+    assert not [cell for cell in cells if "\x1b" in cell or "\n" in cell or "\u202e" in cell]
+    assert {row["prediction"] for row in rows} <= {"friendly", "unfriendly"}
 
 
 def test_columns_are_named_where_they_are_unclear(predict, capsys, tmp_path):

@@ -4,14 +4,17 @@ import sys
 import types
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
 
 from tlbench.catalog.hookspecs import hookimpl
 from tlbench.contracts.errors import UsageError
+from tlbench.contracts.resources import Trainable
 from tlbench.results.reading.default_folder import search_in
-from tlbench.testing.toys import ToyBackbone
+from tlbench.testing.toy_predictors import ToyPredictor
+from tlbench.testing.toys import ToyBackbone, ToyFit
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,46 @@ class Savable(ToyBackbone):
         return f"savable:{folder}/model.safetensors"
 
 
+class Doubling(torch.nn.Module):
+    """An adapter of a layer norm that doubles its output."""
+
+    def __init__(self, base):
+        super().__init__()
+        self.base = base
+
+    def forward(self, x):
+        return 2 * self.base(x)
+
+
+class Merging(ToyPredictor):
+    """A predictor whose adapter can be merged."""
+
+    def exportable(self):
+        block = self.encoder.native.blocks[0]
+        block.norm = block.norm.base
+        with torch.no_grad():
+            for weight in block.norm.parameters():
+                weight.mul_(2)
+        return types.SimpleNamespace(encoder=self.encoder)
+
+
+@dataclass(frozen=True)
+class Adding(ToyFit):
+    """Adds a module to the encoder, which its predictor can merge or not."""
+
+    name: ClassVar[str] = "adding"
+    merges: bool = True
+
+    def trainable(self, backbone):
+        return Trainable(parameters=1)
+
+    def fit(self, job):
+        block = job.encoder.native.blocks[0]
+        block.norm = Doubling(block.norm)
+        predictor = super().fit(job)
+        return Merging(job.encoder, job.head, job.device, 1) if self.merges else predictor
+
+
 @pytest.fixture
 def runs(runs, monkeypatch):
     plugin = types.ModuleType("savable_plugin")
@@ -47,6 +90,7 @@ def runs(runs, monkeypatch):
         return Savable(name=name, file=name.removeprefix("savable:")) if name.startswith("savable:") else None
 
     plugin.tlbench_resolve = tlbench_resolve
+    plugin.tlbench_strategies = hookimpl(specname="tlbench_strategies")(lambda: [Adding()])
     monkeypatch.setitem(sys.modules, "savable_plugin", plugin)
     monkeypatch.setenv("TLBENCH_PLUGINS", "tlbench.testing.toy_plugin,savable_plugin")
     runs.catalog = type(runs.catalog).discover()
@@ -73,6 +117,16 @@ def test_an_adapted_encoder_is_a_backbone_of_another_cell(runs, keep):
     file.write_bytes(file.read_bytes()[:-1] + b"\x00")
     with pytest.raises(UsageError, match="it has changed since it was written: remove it"):
         type(runs.catalog).discover().backbone(found.ref.name)
+
+
+def test_an_adapter_is_merged_into_the_backbone(runs):
+    merged = runs.one("adding", backbones=["savable"], seeds=1)
+    backbone = runs.catalog.backbone(f"run:{runs.folder}/{merged.cell.id}").item
+    name = "native.blocks.0.norm.weight"
+    assert torch.equal(backbone.load().state_dict()[name], 2 * Savable().load().state_dict()[name])
+    apart = runs.one("adding[merges=false]", backbones=["savable"], seeds=1)
+    with pytest.raises(UsageError, match="adds modules to the encoder, which then is no backbone"):
+        runs.catalog.backbone(f"run:{runs.folder}/{apart.cell.id}")
 
 
 def test_what_is_no_backbone_is_refused_in_one_line(runs):

@@ -49,6 +49,9 @@ def next_steps(table: Table, plan: Plan, catalog: Catalog, out: Path) -> list[st
         more = len(by_task) - _MAX_TASKS
         steps.append((f"tlbench leaderboard{out_option(out)}", f"the best on {more} more task{'s' * (more > 1)}"))
     first = next(iter(by_task.values()), [])
+    if first:
+        command = f"tlbench predict {first[0]['cell']} NEW.csv -o predicted.csv{out_option(out)}"
+        steps.append((command, "new rows with the best"))
     steps += _on_own_data([row for row in first if row is first[0] or (row["rank"] or 0) == 1], plan, catalog)
     width = max((len(command) for command, _ in steps), default=0)
     return [f"{command:<{width}}  # {what}" for command, what in steps]

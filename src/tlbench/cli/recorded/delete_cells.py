@@ -140,7 +140,7 @@ def _print_preview(cells: _Listed, out: Path) -> None:
     if len(cells) > _SHOWN:
         print(f"and {len(cells) - _SHOWN} more")
     size = size_text(sum(stored.size_bytes for stored, _, _ in cells))
-    print(f"{_count(len(cells))} with all records, predictions and unfinished work in {printable(out)}: {size}")
+    print(f"{_count(len(cells))} with all records, predictions, models and unfinished work in {printable(out)}: {size}")
     sys.stdout.flush()
 
 

@@ -47,13 +47,9 @@ def predict(
     confidence (the calibrated probability that it is right), p(NAME) for each class, and problem, which says why a row
     could not be predicted. Without a kept model (`tlbench run --keep-models`) the winner is fitted again first.
     """
-    from tlbench.catalog.catalog import Catalog
-    from tlbench.cli.winner.prediction_file import predict_file
+    from tlbench.cli.winner.prediction_file import ChosenWinner, predict_file
 
     o.check_device(device)
     o.set_data_root(data_root)
-    files = o.expanded(source), o.expanded(to)
-    status = predict_file(
-        cell, *files, o.out_folder(out), Catalog.discover(), text or (), probabilities, seed=seed, device=device
-    )
-    raise typer.Exit(status)
+    chosen = ChosenWinner(cell, o.out_folder(out), seed, device)
+    raise typer.Exit(predict_file(chosen, o.expanded(source), o.expanded(to), text or (), probabilities))

@@ -11,10 +11,10 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tlbench.catalog.catalog import Catalog
 from tlbench.cli.progress.texts import duration
 from tlbench.cli.shell.verbosity import is_quiet, note
 from tlbench.contracts.errors import UsageError
@@ -33,30 +33,30 @@ _LONGEST_CELL = 32_767
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
+@dataclass(frozen=True)
+class ChosenWinner:
+    """Which winner predicts, and where."""
+
+    cell: str
+    """The cell, as `kept_winner` takes it."""
+    out: Path
+    """The results folder."""
+    seed: int | None = None
+    """The seed of the final fit; None for that with the best validation score."""
+    device: str = "auto"
+
+
 def predict_file(
-    cell: str,
-    source: Path,
-    target: Path,
-    out: Path,
-    catalog: Catalog,
-    text: Sequence[str],
-    probabilities: bool,
-    *,
-    seed: int | None,
-    device: str,
+    chosen: ChosenWinner, source: Path, target: Path, text: Sequence[str] = (), probabilities: bool = True
 ) -> int:
     """Writes the rows of a file with their predictions to another file, and how it went to stderr.
 
     Args:
-        cell: The cell, as `kept_winner` takes it.
+        chosen: The winner.
         source: The file or folder of rows.
         target: The CSV file; one that exists is replaced at the end.
-        out: The results folder.
-        catalog: The installed plugins.
         text: Columns of the inputs; none to find them by their names.
         probabilities: Whether each class gets a column.
-        seed: The final fit; None for the best.
-        device: As for `kept_winner`.
 
     Returns:
         The exit status: 1 if no row could be predicted, else 0.
@@ -73,7 +73,7 @@ def predict_file(
     silence_warnings()
     rows = open_rows(source)  # first, so that a misspelt name costs no fit
     try:
-        predictor = _predictor(cell, out, catalog, seed, device)
+        predictor = _predictor(chosen)
         own = predictor.winner.context.task.item.input_columns
         try:
             columns = chosen_columns(predictor.form, rows.columns, text, own)
@@ -92,20 +92,22 @@ def predict_file(
     return int(problems == count)
 
 
-def _predictor(cell: str, out: Path, catalog: Catalog, seed: int | None, device: str) -> RowPredictor:
+def _predictor(chosen: ChosenWinner) -> RowPredictor:
+    from tlbench.catalog.catalog import Catalog
     from tlbench.results.models.kept_models import kept_models
     from tlbench.running.prediction.fitted_temperature import temperature_of
     from tlbench.running.prediction.predicting import RowPredictor
     from tlbench.running.winners.chosen_cell import finished_record
     from tlbench.running.winners.kept_winner import kept_winner
 
-    record = finished_record(cell, out)
-    if not kept_models(out, record):
-        note(printable(f"{record.cell.title}: no model is kept, so the winner is fitted again"))
-    winner = kept_winner(record.cell.id, out, catalog, device=device, seed=seed)
+    record = finished_record(chosen.cell, chosen.out)
+    kept = {model.manifest.seed for model in kept_models(chosen.out, record)}
+    if not kept or chosen.seed not in (None, *kept):
+        note(printable(f"{record.cell.title}: its model is not kept, so it is fitted again"))
+    winner = kept_winner(record.cell.id, chosen.out, Catalog.discover(), device=chosen.device, seed=chosen.seed)
     for text in winner.notes:
         note(printable(text))
-    temperature, reason = temperature_of(winner.record, winner.fit.seed, out)
+    temperature, reason = temperature_of(winner.record, winner.fit.seed, chosen.out)
     if reason:
         note(printable(f"confidence is not calibrated: {reason}"))
     return RowPredictor.of(winner, temperature)

@@ -27,6 +27,8 @@ _USUAL: Mapping[tuple[Kind, int], Sequence[tuple[str, ...]]] = {
 }  # fmt: skip
 """Usual names of the columns that hold inputs, by kind and number of inputs."""
 _SHOWN = 8
+_LARGEST_IMAGE = 2**30
+"""Largest file, in bytes, that is read as an image; as a digest of it is taken, it is read whole."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,8 @@ def _image(value: Any, folder: Path) -> Any:
     try:
         if not path.is_file():
             raise DataError("no such file")
+        if path.stat().st_size > _LARGEST_IMAGE:
+            raise DataError("the file is larger than 1 GiB")
         return ImageFile.read(path, hashlib.sha256(path.read_bytes()).hexdigest()[:16])
     except (OSError, ValueError) as error:
         raise DataError(f"the file cannot be read: {error}") from None

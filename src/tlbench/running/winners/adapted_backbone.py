@@ -19,9 +19,9 @@ import msgspec
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.backbone import Backbone
-from tlbench.contracts.cell import Ref
 from tlbench.contracts.errors import StoreError, UsageError
 from tlbench.contracts.record import Record
+from tlbench.modeling.encoder import Encoder
 from tlbench.results.models.kept_models import best_fit, model_path
 from tlbench.results.models.model_folder import digest_of_files, remove_folder
 from tlbench.results.reading.default_folder import searched_folder
@@ -57,19 +57,19 @@ def adapted_backbone(text: str) -> Backbone:
     catalog = Catalog.discover()
     record = finished_record(path.name, out)
     name = f"run:{out / record.cell.id}"
-    ref = _adapted(record, catalog, name)
+    _check_trains(record, catalog, name)
     seed = best_fit(record.fits, catalog.metric(record.metrics[0]).greater_is_better).seed
     folder = model_path(out, record.cell.id, record.attempt, seed).with_name(f"encoder-{seed}")
     note = folder.with_name(f"{folder.name}.json")
     written = _read(note, folder)
     if written is None:
-        written = _write(_rebuilt_winner(record, out, catalog, name), ref, folder, note, name)
+        written = _write(_rebuilt_winner(record, out, catalog, name), folder, note, name)
     if pinned and pinned != written.digest:
         raise UsageError(f"{name}: its weights have changed: they are {written.digest} now, and not {pinned}")
     found = catalog.backbone(written.name.replace(_FOLDER, str(folder))).item
     if not dataclasses.is_dataclass(found) or "name" not in {field.name for field in dataclasses.fields(found)}:
         raise UsageError(f"{name}: {type(found).__name__} cannot be given another name")
-    return dataclasses.replace(found, name=f"{name}@{written.digest}")  # type: ignore[type-var,return-value]
+    return dataclasses.replace(found, name=f"{name}@{written.digest}")
 
 
 def _rebuilt_winner(record: Record, out: Path, catalog: Catalog, name: str) -> KeptWinner:
@@ -81,11 +81,11 @@ def _rebuilt_winner(record: Record, out: Path, catalog: Catalog, name: str) -> K
     return winner
 
 
-def _adapted(record: Record, catalog: Catalog, name: str) -> Ref:
-    """Returns the backbone that was adapted.
+def _check_trains(record: Record, catalog: Catalog, name: str) -> None:
+    """Refuses a cell without a backbone, and one whose strategy trains nothing of it.
 
     Raises:
-        UsageError: The cell has no backbone, or its strategy trains nothing of it.
+        UsageError: The cell is such a cell.
     """
     cell = record.cell
     if cell.backbone is None:
@@ -93,22 +93,20 @@ def _adapted(record: Record, catalog: Catalog, name: str) -> Ref:
     trainable = catalog.strategy(cell.strategy.name).item.trainable(catalog.backbone(cell.backbone.name).item)
     if trainable.stages == 0:
         raise _unchanged(record, name)
-    return cell.backbone
 
 
-def _write(winner: KeptWinner, ref: Ref, folder: Path, note: Path, name: str) -> _WrittenEncoder:
+def _write(winner: KeptWinner, folder: Path, note: Path, name: str) -> _WrittenEncoder:
     strategy, encoder = winner.record.cell.strategy.name, winner.context.encoder
     assert encoder is not None
     assert winner.context.backbone is not None
     changed = encoder.changed()
     if changed == "nothing":
         raise _unchanged(winner.record, name)
-    if changed == "structure":
-        raise UsageError(f"{name}: {strategy} adds modules to {ref.name}, which then is no backbone of its plugin")
+    adapted = winner.job.encoder if changed == "weights" else _merged(winner, f"{name}: {strategy}")
     temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}.tmp")
     try:
         temporary.mkdir(parents=True)
-        saved = winner.context.backbone.item.save(winner.job.encoder, temporary)
+        saved = winner.context.backbone.item.save(adapted, temporary)
         _note_datasets(winner, temporary)
         written = _WrittenEncoder(saved.replace(str(temporary), _FOLDER), digest_of_files(temporary))
         remove_folder(folder)
@@ -119,6 +117,27 @@ def _write(winner: KeptWinner, ref: Ref, folder: Path, note: Path, name: str) ->
     finally:
         remove_folder(temporary)
     return written
+
+
+def _merged(winner: KeptWinner, title: str) -> Encoder:
+    """Returns the encoder with an adapter merged into its weights, as an export has it; the winner is used up.
+
+    Raises:
+        UsageError: The strategy adds modules to the encoder that cannot be merged into it.
+    """
+    describe = getattr(winner.predictor, "exportable", None)
+    try:
+        encoder = getattr(describe(), "encoder", None) if describe else None
+    except UsageError as error:
+        raise UsageError(f"{title} changes more than weights of the encoder: {error}") from None
+    # Merged completely if it has the same tensors as the backbone: nothing else of a module is written.
+    if not isinstance(encoder, Encoder) or _shapes(encoder) != _shapes(winner.context.load()):
+        raise UsageError(f"{title} adds modules to the encoder, which then is no backbone of its plugin")
+    return encoder
+
+
+def _shapes(encoder: Encoder) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in encoder.native.state_dict().items()}
 
 
 def _note_datasets(winner: KeptWinner, folder: Path) -> None:
