@@ -13,12 +13,19 @@ from torch import nn
 
 from tlbench import Output, UsageError
 from tlbench.contracts.exports.forms import DenseHead, Exportable, ExportedFiles, FeatureModel
+from tlbench_timm.exports.network_export import export_network
+from tlbench_timm.exports.network_recipe import NetworkRecipe
 
 LOADING = 'import timm\nmodel = timm.create_model("local-dir:{folder}", pretrained=True)'
 
 
 def export_image(
-    model: Exportable, output: Output, folder: Path, data_config: Mapping[str, Any], title: str
+    model: Exportable,
+    output: Output,
+    folder: Path,
+    data_config: Mapping[str, Any],
+    recipe: NetworkRecipe | None,
+    title: str,
 ) -> ExportedFiles:
     """Writes a model into a folder in the format that timm has on the hub.
 
@@ -29,6 +36,7 @@ def export_image(
         output: The task's output, with the names of its classes.
         folder: Where to write to.
         data_config: The arguments of timm's `create_transform`.
+        recipe: How the network is built if timm registers no model of it.
         title: The backbone's name, for messages.
 
     Raises:
@@ -38,6 +46,8 @@ def export_image(
         raise UsageError(f"{title}: the head reads other stages than the last one, for which timm has no form")
     if model.adapter is not None:
         raise UsageError("adapters of image models are merged: leave --adapter out")
+    if recipe is not None:
+        return export_network(model, folder, recipe, data_config, title)
     native: Any = model.encoder.cpu().float().native
     architecture = str((getattr(native, "pretrained_cfg", None) or {}).get("architecture", ""))
     if not timm.is_model(architecture):
