@@ -9,8 +9,11 @@ import pytest
 import torch
 from tlbench_finetune.plugin import tlbench_strategies as finetuning_strategies
 from tlbench_timm.backbone import TimmBackbone
+from tlbench_timm.loading import staged
+from tlbench_timm.local_backbones import CifarResNet, MobileNetV1
 
-from tlbench import Classes, Example, Examples, Output, Protocol, Scalar, Task, UsageError
+from tlbench import Classes, Example, Examples, Output, Predictions, Protocol, Scalar, Task, UsageError
+from tlbench.contracts.exports.forms import DenseHead, FeatureModel
 from tlbench.running.exporting.exported_check import predictions_without_tlbench
 from tlbench.testing.exports.exported_predictions import exported
 from tlbench.testing.jobs import Rehearsal
@@ -100,3 +103,33 @@ def test_a_head_on_all_stages_has_no_form_in_timm(weights_file, tmp_path):
     predictor = rehearsal.fit_ok().predictor
     with pytest.raises(UsageError, match="reads other stages than the last one, for which timm has no form"):
         exported(predictor, backbone, Photos(), rehearsal.data(), tmp_path / "out")
+
+
+class OnFeatures:
+    """A random linear head on an encoder."""
+
+    def __init__(self, encoder):
+        self.encoder = encoder
+        self.layer = torch.randn(2, encoder.width), torch.randn(2)
+
+    def predict(self, data):
+        with torch.no_grad():
+            features = self.encoder.pool(self.encoder(data.batch(range(len(data)))))
+            scores = torch.nn.functional.linear(features, *self.layer).softmax(1).numpy()
+        return Predictions(data.ids, scores.argmax(1), scores)
+
+    def exportable(self, *, keep_adapter=False):
+        return FeatureModel(self.encoder, DenseHead((self.layer,)))
+
+
+@pytest.mark.parametrize("backbone", [CifarResNet("cifar-resnet20", 20), MobileNetV1("mobilenetv1-025", 32)])
+def test_a_network_that_timm_does_not_have_is_built_by_the_folder(backbone, tmp_path):
+    size = backbone.data_config()["input_size"][1:]
+    predictor = OnFeatures(staged(backbone.build(None), backbone.name, size, None))
+    data = backbone.featurize(Photos().split("validation"), CLASSES)
+    written = exported(predictor, backbone, Photos(), data, tmp_path / "model")
+    assert written.problem(written.predictions()) == ""
+    # The file that builds the CIFAR networks is this plugin's, and imports torch alone.
+    own = tmp_path / "model" / "network.py"
+    assert own.is_file() == (backbone.name == "cifar-resnet20")
+    assert not own.is_file() or "tlbench" not in own.read_text()

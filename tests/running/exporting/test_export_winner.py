@@ -85,6 +85,13 @@ def test_what_cannot_be_exported_says_why(runs, tmp_path, monkeypatch):
         UsageError, match=r"--onnx needs onnx, onnxruntime and onnxscript: pip install 'tlbench\[onnx\]'"
     ):
         export_winner(winner, tmp_path / "other", onnx=True)
+
+    def broken(head, encoder):
+        raise RuntimeError("sizes of tensors\ndo not match")
+
+    monkeypatch.setattr(PooledHead, "exportable", broken)
+    with pytest.raises(UsageError, match="toy-tune cannot be exported: RuntimeError: sizes of tensors do not match"):
+        export_winner(winner, tmp_path / "other")
     majority = winner_of(runs, "toy-majority", trials=1, seeds=1)
     with pytest.raises(
         UsageError, match="toy-majority cannot be exported: its predictors do not say what they compute"
@@ -96,7 +103,8 @@ def test_what_cannot_be_exported_says_why(runs, tmp_path, monkeypatch):
 def test_onnx_computes_what_torch_does(runs, tmp_path):
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
-    winner = winner_of(runs, "toy-tune", trials=1, seeds=1)
+    # Without blocks, since ONNX has no attention with one head and no dimension for it.
+    winner = winner_of(runs, "toy-tune", trials=1, seeds=1, backbones=["toy[blocks=0]"])
     facts = export_winner(winner, tmp_path / "model", onnx=True)
     assert (tmp_path / "model" / "model.onnx").is_file()
     assert facts.onnx.inputs == ("ids", "mask")

@@ -10,6 +10,7 @@ from tlbench import Backbone, Card, Examples, Output, UsageError
 from tlbench.catalog.names import quoted
 from tlbench.contracts.exports.forms import Exportable, ExportedFiles
 from tlbench_timm import sources
+from tlbench_timm.exports.network_recipe import NetworkRecipe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +56,10 @@ class ImageBackbone(Backbone):
         """
         raise NotImplementedError
 
+    def recipe(self) -> NetworkRecipe | None:
+        """Returns how the network is built if timm registers no model of it; by default None."""
+        return None
+
     def load(self, *, pretrained: bool = True) -> Encoder:
         """Returns a new staged encoder; if not `pretrained`, its random weights come from torch's global generator.
 
@@ -75,7 +80,7 @@ class ImageBackbone(Backbone):
         """
         from tlbench_timm.exports.timm_export import export_image
 
-        return export_image(model, output, folder, self.data_config(), self.name)
+        return export_image(model, output, folder, self.data_config(), self.recipe(), self.name)
 
     def featurize(self, examples: Examples, output: Output) -> Data:
         """Returns one row of pixels per example, resized and cropped by timm's evaluation transform.

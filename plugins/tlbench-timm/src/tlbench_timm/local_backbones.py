@@ -13,6 +13,7 @@ from tlbench.catalog.data_roots import DATA_VARIABLE
 from tlbench.catalog.package_files import sha256_of
 from tlbench_timm import sources
 from tlbench_timm.backbone import ImageBackbone
+from tlbench_timm.exports.network_recipe import NetworkRecipe
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -159,11 +160,14 @@ class CifarResNet(LocalBackbone):
         Raises:
             PluginError: A tensor of the encoder is missing, unexpected or of another shape.
         """
-        from tlbench_timm.cifar_resnet import ResNet
         from tlbench_timm.loading import load_strictly
 
-        native = ResNet(self.depth)
+        native: nn.Module = self.recipe().build()
         return native if weights is None else load_strictly(native, weights, self.name)
+
+    def recipe(self) -> NetworkRecipe:
+        """Returns how the network is built."""
+        return NetworkRecipe("tlbench_timm.cifar_resnet", "ResNet", {"depth": self.depth})
 
     @property
     def _digits(self) -> str:
@@ -237,20 +241,19 @@ class MobileNetV1(LocalBackbone):
         Raises:
             PluginError: A tensor of the encoder is missing, unexpected or of another shape.
         """
-        from timm.models.efficientnet import _gen_mobilenet_v1
-
         from tlbench_timm.loading import load_strictly
 
-        native: nn.Module = _gen_mobilenet_v1(
-            # Padding and epsilon as in TensorFlow, where the weights come from.
-            "mobilenetv1_025",
-            0.25,
-            pad_type="same",
-            bn_eps=0.001,
-            num_classes=0,
-            pretrained_cfg={"num_classes": 0},
-        )
+        native: nn.Module = self.recipe().build()
         return native if weights is None else load_strictly(native, weights, self.name)
+
+    def recipe(self) -> NetworkRecipe:
+        """Returns how the network is built."""
+        # Padding and epsilon as in TensorFlow, where the weights come from.
+        arguments = {
+            "variant": "mobilenetv1_025", "channel_multiplier": 0.25, "pad_type": "same", "bn_eps": 0.001,
+            "num_classes": 0, "pretrained_cfg": {"num_classes": 0},
+        }  # fmt: skip
+        return NetworkRecipe("timm.models.efficientnet", "_gen_mobilenet_v1", arguments)
 
 
 def _parameters(blocks: int) -> int:

@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tlbench.contracts.errors import PluginError, UsageError
-from tlbench.contracts.exports.forms import Exportable
+from tlbench.contracts.errors import UsageError
+from tlbench.contracts.exports.forms import Exportable, ExportedFiles
 from tlbench.contracts.fits.predictor import ExportablePredictor
 from tlbench.modeling.data import Data
 from tlbench.running.exporting.export_card import ExportFacts, card_text
@@ -57,24 +57,18 @@ def export_winner(
     temporary = to.with_name(f".{to.name}.{secrets.token_hex(6)}.tmp")
     try:
         temporary.mkdir(parents=True)
-        model = FittedModel(
-            _form(winner, keep_adapter),
-            context.backbone.item if context.backbone else None,
-            context.info.output,
-            context.task.item.modality,
-        )
-        files = write_folder(model, temporary)
-        facts_of_onnx = _onnx(model.form, data, context.info.output.reads, temporary) if onnx else None
+        output, modality = context.info.output, context.task.item.modality
+        form, files = _written(winner, keep_adapter, temporary)
+        facts_of_onnx = _onnx(form, data, output.reads, temporary) if onnx else None
         with tempfile.TemporaryDirectory() as images:
             (found,) = predictions_without_tlbench([(temporary, rows_of(rows, Path(images)))])
-        if problem := differing(found, own, context.info.output):
+        if problem := differing(found, own, output):
             raise UsageError(
                 f"{winner.record.cell.title}: not exported, because its folder predicts otherwise: {problem}"
             )
         card = context.card if context.backbone else None
         facts = ExportFacts(
-            winner.record, winner.fit, context.info.output, context.task.item.modality, files, card, len(rows), ties,
-            standing, facts_of_onnx,
+            winner.record, winner.fit, output, modality, files, card, len(rows), ties, standing, facts_of_onnx,
         )  # fmt: skip
         (temporary / "README.md").write_text(card_text(facts), encoding="utf-8")
         if to.exists():
@@ -97,14 +91,27 @@ def check_request(to: Path, onnx: bool) -> None:
         onnx_runtime()
 
 
-def _form(winner: KeptWinner, keep_adapter: bool) -> Exportable:
-    predictor, strategy = winner.predictor, winner.record.cell.strategy.name
+def _written(winner: KeptWinner, keep_adapter: bool, folder: Path) -> tuple[Exportable, ExportedFiles]:
+    """Writes the winner's folder, without its card.
+
+    Raises:
+        UsageError: It has no form without tlbench, or a plugin failed to write it.
+    """
+    context, predictor = winner.context, winner.predictor
+    strategy = winner.record.cell.strategy.name
     if not isinstance(predictor, ExportablePredictor):
         raise UsageError(f"{strategy} cannot be exported: its predictors do not say what they compute")
+    backbone = context.backbone.item if context.backbone else None
     try:
-        return predictor.exportable(keep_adapter=keep_adapter)
-    except PluginError as error:
-        raise UsageError(f"{strategy} cannot be exported: {error}") from error
+        form = predictor.exportable(keep_adapter=keep_adapter)
+        model = FittedModel(form, backbone, context.info.output, context.task.item.modality)
+        return form, write_folder(model, folder)
+    except UsageError:
+        raise
+    # A library may refuse a model by any exception, and the user can do nothing about a plugin's mistake.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UsageError(f"{winner.record.cell.title} cannot be exported: {type(error).__name__}: {reason}") from error
 
 
 def _onnx(form: Exportable, data: Data, reads: str, folder: Path) -> OnnxFacts:

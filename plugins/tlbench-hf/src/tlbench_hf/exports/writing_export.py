@@ -32,9 +32,8 @@ def export_writer(model: WritingModel, source: Path, folder: Path, writing: Mapp
     native: Any = model.encoder.cpu().float().native
     head: Any = model.head.cpu().float().native
     config = load_config(source, str(source))
-    # A decoder that was cut to some of its blocks has a configuration of its own.
-    if joined:
-        config = native.config
+    # An encoder, or a decoder alone, may have been cut to its lowest blocks.
+    config.num_hidden_layers = native.config.num_hidden_layers
     config.use_cache = True
     with quiet():
         whole = auto.from_config(config, dtype=torch.float32)
