@@ -1,0 +1,1 @@
+"""How long predictions take."""
