@@ -5,7 +5,7 @@ import pytest
 from tests.finding.costs.conftest import costs_of_toys
 from tlbench.contracts.policies.policy import Outcome, Proposal
 from tlbench.finding.costs.work import START_SECONDS
-from tlbench.finding.reserve import MOST, SAFETY, reserved_seconds
+from tlbench.finding.reserve import LEAST_SECONDS, MOST, SAFETY, STARTS, reserved_seconds
 
 
 @pytest.fixture
@@ -41,6 +41,10 @@ def test_a_small_budget_is_not_all_reserved(costs):
 
 def test_a_baseline_needs_no_more_seeds(costs):
     best = outcome(0)
-    assert reserved_seconds(costs, [best], best, 1e4, 0.0, 1, is_saved=True) == pytest.approx(
-        SAFETY * 2 * START_SECONDS
-    )
+    assert reserved_seconds(costs, [best], best, 1e4, 0.0, 1, is_saved=True) == LEAST_SECONDS
+
+
+def test_more_is_reserved_where_workers_start_slowly(costs):
+    best = outcome(0)
+    assert reserved_seconds(costs, [best], best, 1e4, 0.0, 1, True, start_seconds=100.0) == STARTS * 100
+    assert reserved_seconds(costs, [best], best, 60.0, 0.0, 1, True, start_seconds=100.0) == MOST * 60

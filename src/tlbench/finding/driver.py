@@ -91,6 +91,8 @@ class Driver:
         """Numbers of the fits that a kill interrupted: they come first."""
         self._running: dict[Handle, RunningFit] = {}
         self._submitting: RunningFit | None = None
+        self._start_seconds = 0.0
+        """The longest time that an order took to reach a worker: the first one waits for the workers' imports."""
         self.ended_because = ""
         """Why the search ended, in a few words."""
         for one in self.fits:
@@ -117,7 +119,10 @@ class Driver:
         if best is None:
             return total + max(LATE_SECONDS, LATE_SHARE * total)
         left = total - self.clock.elapsed
-        return total - reserved_seconds(self.costs, outcomes, best, total, left, self._workers, self._is_saved(best))
+        is_saved = self._is_saved(best)
+        return total - reserved_seconds(
+            self.costs, outcomes, best, total, left, self._workers, is_saved, self._start_seconds
+        )
 
     def _is_saved(self, best: Outcome) -> bool:
         """Returns whether the weights of the best fit are on disk."""
@@ -234,7 +239,9 @@ class Driver:
             self._submitting = None
         # An isolated executor may start its first worker within `submit`, which takes seconds that are not the fit's.
         if self._executor.capacity().isolated:
-            one.began = self.clock.elapsed
+            now = self.clock.elapsed
+            self._start_seconds = max(self._start_seconds, now - one.began)
+            one.began = now
         self._running[handle] = one
 
     def _collect(self, handle: Handle) -> None:

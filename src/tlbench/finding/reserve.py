@@ -14,7 +14,10 @@ MORE_SEEDS = 2
 """Number of seeds of the winner after that of the search."""
 MOST = 0.45
 """Largest share of the budget that is reserved; with less time, the winner gets fewer seeds."""
-LEAST_SECONDS = 3.0
+LEAST_SECONDS = 4.0
+STARTS = 0.6
+"""At least this share of the seconds that the first worker took to start is reserved: choosing the finalists, starting
+workers for them and scoring take longer on a busy machine, as the start did."""
 
 
 def final_seconds(proposal: Proposal, costs: Costs, workers: int, seeds: int) -> float:
@@ -33,6 +36,7 @@ def reserved_seconds(
     left: float,
     workers: int,
     is_saved: bool = False,
+    start_seconds: float = 0.0,
 ) -> float:
     """Returns the seconds to keep for the finals of the dearest likely winner.
 
@@ -47,6 +51,7 @@ def reserved_seconds(
         left: What is left of it.
         workers: Number of workers.
         is_saved: Whether the weights of the best fit are on disk, so that it is not fitted again.
+        start_seconds: The seconds that the first worker took to start.
     """
     fitted = {one.proposal.candidate for one in outcomes if one.proposal.part is None}
     likely = []
@@ -59,7 +64,7 @@ def reserved_seconds(
         if entry.candidate.number not in fitted and costs(one) + SAFETY * finals <= left:
             likely.append(finals)
     wanted = SAFETY * max(likely, default=0.0)
-    return max(min(wanted, MOST * total), min(LEAST_SECONDS, MOST * total))
+    return min(max(wanted, LEAST_SECONDS, STARTS * start_seconds), MOST * total)
 
 
 def _more_seeds(proposal: Proposal, costs: Costs) -> int:

@@ -23,8 +23,8 @@ from tlbench.running.run import Settings, pending_attempts, run
 
 MARGIN_SECONDS, MARGIN_SHARE = 1.5, 0.02
 """Time that is kept for the answer: at least so many seconds, or this share of the budget, if that is less."""
-LEAST_SECONDS = 3.0
-"""The winner gets at least so many seconds for its test scores, if they begin before the time is up."""
+LATE_SECONDS, LATE_SHARE = 3.0, 0.015
+"""How long after the deadline, in seconds or as a share of the budget, the winner's test scores are waited for."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,9 @@ class FinalRuns:
         for place, finalist in enumerate(finalists):
             entry = entries[finalist.candidate]
             left = self.seconds - margin_seconds(self.seconds) - self.clock.elapsed
-            if place == 0 and self.clock.elapsed < self.seconds:
-                left = max(left, LEAST_SECONDS)
+            if place == 0:
+                # An answer without a test score is worth little.
+                left = self.seconds + max(LATE_SECONDS, LATE_SHARE * self.seconds) - self.clock.elapsed
             if (known := self._recorded(entry.fixed(finalist.params, finalist.seeds))) is not None:
                 records[finalist.fit] = known
                 continue
