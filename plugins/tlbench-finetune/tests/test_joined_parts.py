@@ -58,7 +58,7 @@ def fitted(name: str) -> tuple[Job, Any]:
     ("part", "name"),
     [
         ("start", "from-scratch"),
-        ("start", "tapt[pretrain_steps=2,stages=1]"),
+        ("start", "tapt[head_steps=2,pretrain_steps=2,stages=1]"),
         ("wrap", "full-finetune"),
         ("wrap", "head-only"),
         ("wrap", "surgical[stages=1-2]"),

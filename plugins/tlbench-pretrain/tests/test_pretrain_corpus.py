@@ -35,7 +35,7 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_loss_on_a_corpus_falls(corpus: Path) -> None:
-    strategy = Dapt(corpus=str(corpus), pretrain_steps=40, pretrain_lr=1e-2)
+    strategy = Dapt(corpus=str(corpus), pretrain_steps=40, pretrain_lr=1e-2, head_steps=5)
     backbone = ToyBackbone(blocks=1)
     job = make_job(strategy, backbone, ToyTask(), {"lr": 1e-3}, Protocol(max_steps=2, precision="fp32"))
     job = dataclasses.replace(job, encoder=backbone.load())

@@ -11,7 +11,7 @@ import torch
 from tlbench_pretrain.language_heads import LanguageHead
 from tlbench_pretrain.language_modelling import Tapt
 from tlbench_pretrain.masking import masked
-from tlbench_pretrain.pretraining import kept_aside, unlabeled_inputs
+from tlbench_pretrain.pretraining import kept_aside, pretrained, unlabeled_inputs
 
 from tlbench import Card, Example, Examples, Job, PluginError, Protocol, SplitName, Task, Text, UsageError, Vocabulary
 from tlbench.testing.conformance import StrategyConformance
@@ -21,7 +21,7 @@ from tlbench.testing.toy_kinds import ToyWordsTask
 from tlbench.testing.toys import ToyBackbone, ToyTask
 
 PROTOCOL = Protocol(max_steps=4, precision="fp32")
-SHORT = Tapt(pretrain_steps=3)
+SHORT = Tapt(pretrain_steps=3, head_steps=2)
 TOY = ToyBackbone(blocks=1)
 WORDS = Vocabulary("masked", special=(0, 1), mask=1023, ids="ids")
 
@@ -49,7 +49,7 @@ def job_of(strategy: Tapt, task: Task | None = None, protocol: Protocol = PROTOC
 
 
 def test_the_loss_on_texts_that_are_kept_aside_falls() -> None:
-    strategy = Tapt(pretrain_steps=60, pretrain_lr=1e-2)
+    strategy = Tapt(pretrain_steps=60, pretrain_lr=1e-2, head_steps=5)
     job = job_of(strategy, ToyTask(train=64, unlabeled=64))
     strategy.fit(job)
     assert job.notes["pretraining_rows"] == 115
@@ -162,7 +162,7 @@ def test_a_decoder_predicts_the_next_token_with_its_own_output_layer(gpt2: tuple
     whole, folder = gpt2
     backbone: Any = tlbench_resolve("backbone", f"hf:{folder}")
     vocabulary = backbone.card().vocabulary
-    assert vocabulary == Vocabulary("causal", special=(0,))
+    assert vocabulary == Vocabulary("causal", special=(0,), size=12)
     encoder, output = backbone.load(), ToyTask.output
     texts = ("the cat sat on the mat", "the dog ran", "far")
     data = backbone.featurize(Examples(Example(text, (text,)) for text in texts), output)
@@ -172,7 +172,7 @@ def test_a_decoder_predicts_the_next_token_with_its_own_output_layer(gpt2: tuple
     labels = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
     assert len(losses) == 5 + 2
     assert torch.allclose(losses.mean(), whole(**batch, labels=labels).loss, rtol=1e-4)
-    strategy = Tapt(pretrain_steps=30, pretrain_lr=1e-2, pretrain_batch_size=2)
+    strategy = Tapt(pretrain_steps=30, pretrain_lr=1e-2, pretrain_batch_size=2, head_steps=5)
 
     @dataclasses.dataclass(frozen=True)
     class Cats(ToyTask):
@@ -247,3 +247,18 @@ def test_the_probabilities_of_the_vocabulary_are_in_the_estimate() -> None:
     # Three fp32 numbers for each of 15% of 32 rows of 128 tokens, and of all of them.
     assert memory(30_000) - memory(None) == 3 * 4 * 614 * 30_000
     assert memory(30_000, objective="causal") - memory(None) == 3 * 4 * 4096 * 30_000
+
+
+def test_the_new_output_layer_is_trained_alone_before_the_backbone() -> None:
+    job = job_of(SHORT)
+    head, before = SHORT.pretraining_head(job), {name: one.clone() for name, one in job.encoder.state_dict().items()}
+    layer = head.transform[0].weight.detach().clone()
+    warmed = pretrained(head, job.train, job, steps=1, lr=0.0, batch_size=8, head_steps=3)
+    assert all(torch.equal(warmed.weights[name], one) for name, one in before.items())
+    assert not torch.equal(head.transform[0].weight, layer)
+    assert all(weight.requires_grad for weight in job.encoder.parameters())
+    assert SHORT.warming_steps(job) == SHORT.head_steps > 0
+    decoder = Card(stages=1, vocabulary=dataclasses.replace(WORDS, objective="causal", mask=None))
+    assert SHORT.warming_steps(dataclasses.replace(job, card=lambda: decoder)) == 0
+    with pytest.raises(UsageError, match="head_steps=-1"):
+        Tapt(head_steps=-1)

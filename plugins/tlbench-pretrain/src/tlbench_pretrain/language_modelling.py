@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from tlbench import Backbone, Card, Job, PluginError, Resources, Task
+from tlbench import Backbone, Card, Job, PluginError, Resources, Task, UsageError
 from tlbench.contracts.resources import NUMBER_BYTES, POSITIONS
 from tlbench_pretrain.corpus import pinned_corpus, why_no_corpus
 from tlbench_pretrain.masking import MASKED
@@ -28,6 +28,21 @@ class LanguageModelling(PretrainFirst):
     """
 
     reads: ClassVar[Literal["text", "image"]] = "text"
+    version: ClassVar[int] = 2
+    pretrain_lr: float = 3e-5
+    """Learning rate of the pre-training."""
+    head_steps: int = 100
+    """Number of steps before it, in which the new output layer of an encoder is trained alone."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.head_steps < 0:
+            raise UsageError(f"{self.name}[head_steps={self.head_steps}]: give a number of at least 0")
+
+    def warming_steps(self, job: Job) -> int:
+        """Returns the number of steps before the pre-training: none for decoders, whose output layer is not new."""
+        vocabulary = job.card().vocabulary
+        return self.head_steps if vocabulary is not None and vocabulary.objective == "masked" else 0
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
         """Returns why a backbone (it has no blocks or no mask token), a task or an option is not supported, or None."""

@@ -62,6 +62,10 @@ class PretrainFirst(ChosenStages):
         """The number of rows that one step of pre-training holds in memory."""
         return self.pretrain_batch_size
 
+    def warming_steps(self, job: Job) -> int:
+        """Returns the number of steps before the pre-training, in which the new head is trained alone."""
+        return 0
+
     def inputs(self, job: Job) -> Data:
         """Returns the rows to pre-train on: the training inputs without labels, and the unlabelled ones."""
         from tlbench_pretrain.pretraining import unlabeled_inputs
@@ -86,4 +90,5 @@ class PretrainFirst(ChosenStages):
         return pretrained(
             self.pretraining_head(job), self.inputs(job), job,
             steps=self.pretrain_steps, lr=self.pretrain_lr, batch_size=self.pretrain_batch_size,
+            head_steps=self.warming_steps(job),
         )  # fmt: skip

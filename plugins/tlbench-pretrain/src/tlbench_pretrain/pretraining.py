@@ -22,6 +22,8 @@ from tlbench.training.model import placed
 
 HELD_OUT, AT_MOST, AT_LEAST = 0.1, 200, 2
 """The share of the examples that are kept aside to measure the loss, and the bounds of their number."""
+HEAD_LR = 1e-3
+"""Learning rate of a new head that is trained alone."""
 
 
 class PretrainingHead(Head):
@@ -68,8 +70,19 @@ class Pretrained:
     """The loss on rows kept aside before and after, and the number of rows trained on."""
 
 
-def pretrained(head: PretrainingHead, data: Data, job: Job, *, steps: int, lr: float, batch_size: int) -> Pretrained:
+def pretrained(
+    head: PretrainingHead, data: Data, job: Job, *, steps: int, lr: float, batch_size: int, head_steps: int = 0
+) -> Pretrained:
     """Returns the weights of the job's encoder after training it on the rows, without labels.
+
+    Args:
+        head: The new head.
+        data: The rows.
+        job: The job.
+        steps: Number of steps of encoder and head together.
+        lr: Their learning rate.
+        batch_size: Rows per step.
+        head_steps: Number of steps before, in which the head is trained on the encoder as it is, at `HEAD_LR`.
 
     Raises:
         PluginError: There are too few examples.
@@ -78,13 +91,24 @@ def pretrained(head: PretrainingHead, data: Data, job: Job, *, steps: int, lr: f
     head.to(job.device)
     rows, aside = kept_aside(data, job.seed)
     before = measured(head, job.encoder, aside, job.precision, batch_size)
-    protocol = msgspec.structs.replace(job.protocol, max_steps=steps, epochs=None, pruner="none")
-    phase = replace(job, head=head, train=rows, held_out=None, params={"lr": lr}, protocol=protocol, notes={})
-    train(Model(job.encoder, head), rows, phase, batch_size=batch_size, loss=head.step_loss)
+    if head_steps:
+        trainable = [weight for weight in job.encoder.parameters() if weight.requires_grad]
+        job.encoder.requires_grad_(False)
+        _train(head, rows, job, head_steps, HEAD_LR, batch_size)
+        for weight in trainable:
+            weight.requires_grad_(True)
+    _train(head, rows, job, steps, lr, batch_size)
     after = measured(head, job.encoder, aside, job.precision, batch_size)
     weights = {name: tensor.detach().cpu().clone() for name, tensor in job.encoder.state_dict().items()}
     notes = {f"{head.measure}_before": before, f"{head.measure}_after": after, "pretraining_rows": float(len(rows))}
     return Pretrained(weights, notes)
+
+
+def _train(head: PretrainingHead, rows: Data, job: Job, steps: int, lr: float, batch_size: int) -> None:
+    """Trains the job's encoder, unless it is frozen, and the head."""
+    protocol = msgspec.structs.replace(job.protocol, max_steps=steps, epochs=None, pruner="none")
+    phase = replace(job, head=head, train=rows, held_out=None, params={"lr": lr}, protocol=protocol, notes={})
+    train(Model(job.encoder, head), rows, phase, batch_size=batch_size, loss=head.step_loss)
 
 
 def kept_aside(data: Data, seed: int) -> tuple[Data, Data]:
