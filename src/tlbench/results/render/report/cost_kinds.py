@@ -64,7 +64,7 @@ def scatter(
     kind: CostKind, rows: Sequence[Row], href: Callable[[Row], str], is_baseline: Callable[[Row], bool]
 ) -> CostScatter:
     """Returns scores against a cost, of the first rows that have both."""
-    points = []
+    points: list[CostPoint] = []
     for row in rows:
         cost = kind.read(row)
         if row["status"] != OK or row["value"] is None or cost is None or len(points) == _MOST_POINTS:
@@ -72,7 +72,7 @@ def scatter(
         name = cells.title(row)
         title = f"{name}: {cells.score(row)}, {kind.text(cost)}"
         points.append(CostPoint(name, float(cost), row["value"], href(row), title, is_baseline(row)))
-    first = rows[0] if rows else {"metric_label": "", "in_points": True, "greater_is_better": True}
+    first: Row = rows[0] if rows else {"metric_label": "", "in_points": True, "greater_is_better": True}
     return CostScatter(
         kind.label, kind.tick_text, first["metric_label"], lambda value: cells.measured(value, first),
         first["greater_is_better"], tuple(points),

@@ -86,7 +86,7 @@ def search_chart(record: Record, text: Callable[[float], str], greater_is_better
 
 def learning_chart(record: Record, text: Callable[[float], str]) -> KeyedChart | None:
     """Returns the validation scores that fits reported at their steps; None if no fit reported two."""
-    series = []
+    series: list[Series] = []
     for fit in (*record.fits, *record.trials):
         points = tuple(ChartPoint(point.step, point.score) for point in fit.history if point.score is not None)
         if len(points) > 1 and len(series) < len(COLOURS):
