@@ -62,8 +62,9 @@ def test_further_rows_are_shown_on_request_and_have_the_common_page(opened, boar
     monkeypatch.setattr(Page, "first_cells", lambda self, limits: set())
     write_files(tmp_path / "site", Html().files(Page(table, "two tasks"), None))
     one = opened(tmp_path / "site")
-    # No row is in the HTML: they come from the data file when the table is drawn.
+    # No row is in the HTML: they come from the data file, which is read when a row is needed.
     one.page.get_by_label("Filter").fill("poor")
+    one.page.locator(".count", has_text="3 of 12 rows").wait_for()
     assert one.texts(SHOWN_ROWS) == ["poor"]
     score = one.texts("#ranking-0 tbody td.score")
     one.page.locator("#ranking-0 tbody a").click()

@@ -26,7 +26,7 @@ def difference_chart(found: TestedMeans) -> str:
     parts = [
         f'<svg class="chart differences" viewBox="0 0 {_WIDTH} {bottom + 8}" role="img" '
         f'aria-label="{escape(MEAN_AXIS)}">',
-        svg_text((_NAMES + plot_right) / 2, 14, MEAN_AXIS, "scale", "middle"),
+        svg_text(_WIDTH - _RIGHT, 14, MEAN_AXIS, "scale", "end"),
     ]
     for tick in ticks:
         parts.append(f'<path d="M{x(tick):.1f} {_TOP - 6}V{bottom}" stroke="#ddd"/>')

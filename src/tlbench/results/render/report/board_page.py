@@ -114,7 +114,11 @@ class BoardPage:
         """The table over all tasks; None for one task."""
         if not self.page.summary:
             return None
-        return table_of("summary", "Over all tasks", self.page.summary_columns, self.page.summary)
+        first = {id(line) for line in self.page.summary[: Limits().rows]}
+        return table_of(
+            "summary", "Over all tasks", self.page.summary_columns, self.page.summary,
+            is_shown=lambda line: id(line) in first,
+        )  # fmt: skip
 
     @cached_property
     def differences(self) -> Markup | None:
@@ -145,10 +149,13 @@ class BoardPage:
         return COSTS
 
     def data(self) -> bytes:
-        """Returns the content of the data file, which has the rows that are not in the HTML."""
-        tables = [part.table.data() for part in self.tasks]
-        text = json.dumps(tables, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-        return f"window.tlbenchTables = {text};\n".encode()
+        """Returns the content of the data file, which has the rows that are not in the HTML.
+
+        Of each table it has the id and the rows as a text, which is only parsed when it is needed.
+        """
+        tables = [table for table in (self.summary, *(part.table for part in self.tasks)) if table]
+        content = [[table.id, json.dumps(table.data(), allow_nan=False, separators=(",", ":"))] for table in tables]
+        return f"window.tlbenchTables = {json.dumps(content, separators=(',', ':'))};\n".encode()
 
     @property
     def _order(self) -> list[tuple[str, str, str]]:

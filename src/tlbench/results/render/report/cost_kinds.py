@@ -10,7 +10,7 @@ from tlbench.results.render import value_texts as cells
 from tlbench.results.render.charts.scatter_chart import CostPoint, CostScatter
 from tlbench.results.render.memory_texts import memory_bytes
 
-_MOST_POINTS = 300
+_MOST_POINTS = 150
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from tlbench.results.render.page_columns import Column, PageRow
 
-_ALWAYS = frozenset({"rank", "backbone", "strategy", "score", "interval", "mean", "wins", "tasks", "total"})
-_IF_WIDE = frozenset({"equal", "gain", "fit", "memory", "trained", "encode"})
+_ALWAYS = frozenset({"rank", "backbone", "strategy", "score", "interval", "mean"})
+_IF_WIDE = frozenset({"equal", "gain", "fit", "memory", "trained", "encode", "wins", "tasks", "total"})
 _BEST_IS_HIGH = frozenset({"score", "interval", "mean", "wins", "equal", "gain", "accuracy", "f1", "tasks"})
 _INTERVAL = "interval"
 

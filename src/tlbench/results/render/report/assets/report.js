@@ -3,7 +3,19 @@
 (() => {
   const PAGE = 100;
   const SVG = "http://www.w3.org/2000/svg";
-  const data = new Map((window.tlbenchTables || []).map((table) => [table.id, table]));
+  // Of each table its id and its further rows as JSON. The file may be large, so it is read when a row of it is needed.
+  let reading;
+  const read = () => (reading ??= new Promise((resolve, reject) => {
+    if (window.tlbenchTables) {
+      resolve();
+      return;
+    }
+    const script = document.createElement("script");
+    script.src = "data.js";
+    script.addEventListener("load", resolve);
+    script.addEventListener("error", () => reject(new Error("data.js cannot be read")));
+    document.head.append(script);
+  }).then(() => new Map(window.tlbenchTables)));
 
   const element = (name, className, text) => {
     const made = document.createElement(name);
@@ -23,9 +35,9 @@
       const made = element(isName ? "th" : "td", `${kind} ${level}${head.hasAttribute("data-score") ? " score" : ""}`);
       if (isName) {
         made.scope = "row";
-        const link = element("a", "", text);
-        link.href = href;
-        made.append(link, ...(note ? [" ", element("span", "note", note)] : []));
+        const name = element(href ? "a" : "span", "", text);
+        if (href) name.href = href;
+        made.append(name, ...(note ? [" ", element("span", "note", note)] : []));
       } else {
         if (head.hasAttribute("data-interval") && span) {
           made.classList.add("interval");
@@ -65,16 +77,9 @@
         text: this.names.map((i) => row.cells[i].textContent).join(" ").toLowerCase(),
         keys: [...row.cells].map((cell, i) => keyOf(cell.dataset.v ?? cell.textContent, this.names.includes(i))),
       }));
-      for (const values of data.get(table.id)?.rows ?? []) {
-        this.rows.push({
-          place: this.rows.length,
-          values,
-          best: (values[1] & 1) === 1,
-          text: this.names.map((i) => values[3][i]).join(" ").toLowerCase(),
-          keys: values[4],
-        });
-      }
-      this.shown = PAGE;
+      this.further = Number(table.dataset.further ?? 0);
+      this.total = this.rows.length + this.further;
+      this.shown = this.rows.length;
       this.matching = this.rows;
       this.heads.forEach((head, column) => {
         const button = element("button", "", head.textContent);
@@ -83,14 +88,32 @@
         button.addEventListener("click", () => this.sort(column));
       });
       this.more = document.querySelector(`[data-more="${table.id}"]`);
-      this.more?.querySelector("button").addEventListener("click", () => {
+      if (!this.more) return;
+      this.more.hidden = !this.further;
+      this.more.querySelector("button").addEventListener("click", async () => {
+        await this.load();
         this.shown += PAGE;
         this.draw();
       });
-      if (this.rows.length > PAGE) this.draw();
     }
 
-    sort(column) {
+    load() {
+      return (this.loading ??= this.further ? read().then((data) => this.add(data)) : Promise.resolve());
+    }
+
+    add(data) {
+      for (const values of JSON.parse(data.get(this.table.id)).rows) {
+        this.rows.push({
+          place: this.rows.length,
+          values,
+          best: (values[1] & 1) === 1,
+          text: this.names.map((i) => values[3][i]).join(" ").toLowerCase(),
+          keys: values[4],
+        });
+      }
+    }
+
+    async sort(column) {
       const head = this.heads[column];
       const before = head.getAttribute("aria-sort");
       const first = head.hasAttribute("data-falls") ? "descending" : "ascending";
@@ -98,14 +121,17 @@
       for (const other of this.heads) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", order);
       const sign = order === "ascending" ? 1 : -1;
+      await this.load();
       this.rows.sort((a, b) => compare(a.keys[column], b.keys[column], sign) || a.place - b.place);
-      this.filter(this.keep ?? (() => true));
+      await this.filter(this.keep ?? (() => true));
     }
 
-    filter(keep) {
+    async filter(keep) {
       this.keep = keep;
+      await this.load();
       this.shown = PAGE;
-      this.matching = this.rows.filter(keep);
+      // Another filter may have come while the rows were read.
+      this.matching = this.rows.filter(this.keep);
       this.draw();
     }
 
@@ -134,11 +160,11 @@
     const filtered = tables.filter((one) => one.table.hasAttribute("data-filtered"));
     const { filter, first, all } = controls.elements;
     const count = controls.querySelector(".count");
-    const total = filtered.reduce((sum, one) => sum + one.rows.length, 0);
-    const apply = () => {
+    const total = filtered.reduce((sum, one) => sum + one.total, 0);
+    const apply = async () => {
       const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
       const keep = (row) => (!first.checked || row.best) && words.every((word) => row.text.includes(word));
-      for (const one of filtered) one.filter(keep);
+      await Promise.all(filtered.map((one) => one.filter(keep)));
       const found = filtered.reduce((sum, one) => sum + one.matching.length, 0);
       count.textContent = found < total ? `${found.toLocaleString("en")} of ${total.toLocaleString("en")} rows` : "";
     };
@@ -165,9 +191,11 @@
 
   const facts = document.getElementById("row-facts");
   if (facts) {
-    const show = () => {
+    const show = async () => {
       const address = `row.html${location.hash}`;
-      for (const table of data.values()) {
+      for (const text of (await read()).values()) {
+        if (!text.includes(address)) continue;
+        const table = JSON.parse(text);
         const values = table.rows.find(([href]) => href === address);
         if (!values) continue;
         document.getElementById("row-task").textContent = table.caption;
