@@ -25,6 +25,8 @@ class TaskSummary:
     """The rows that are shown, best first."""
     hidden: int
     """Number of further rows."""
+    averages: Averages
+    """The averages of these tasks, with the tests of all pairs of rows."""
 
 
 def task_summaries(groups: Sequence[Averages], limit: int | None) -> tuple[TaskSummary, ...]:
@@ -41,6 +43,7 @@ def task_summaries(groups: Sequence[Averages], limit: int | None) -> tuple[TaskS
             tuple(map(printable, group.tasks)),
             tuple(PageRow(_values(row), is_best=row["rank"] == 1) for row in group.rows[:limit]),
             len(group.rows[limit:]) if limit is not None else 0,
+            group,
         )
         for group in several
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tlbench.results.render.curves.efficiency_section import EfficiencySection
     from tlbench.results.render.page import Page, Section
     from tlbench.results.render.page_columns import PageRow
+    from tlbench.results.render.task_summary import TaskSummary
 
 _NEEDED = (
     "cell", "task", "backbone", "strategy", "variant", "status", "metric", "metric_label", "greater_is_better",
@@ -64,6 +65,21 @@ class TaskPart:
     table: DataTable
     plots: tuple[Plot, ...]
     """Score against each cost; empty with fewer than two scores."""
+
+
+@dataclass(frozen=True)
+class GroupPart:
+    """The part of the page on a group of tasks that share backbones."""
+
+    id: str
+    heading: str
+    table: DataTable
+    differences: Markup | None
+    """The critical-difference diagram; None if fewer than two rows have a rank over these tasks."""
+    wins: WinMatrix
+    """On how many tasks each row scores higher than each other."""
+    scores: TaskMatrix
+    """The score of each row on each task."""
 
 
 class BoardPage:
@@ -110,33 +126,9 @@ class BoardPage:
         return [(part, line) for part in self.tasks for line in part.section.lines if line.cell in self._pages]
 
     @cached_property
-    def summary(self) -> DataTable | None:
-        """The table over all tasks; None for one task."""
-        if not self.page.summary:
-            return None
-        first = {id(line) for line in self.page.summary[: Limits().rows]}
-        return table_of(
-            "summary", "Over all tasks", self.page.summary_columns, self.page.summary,
-            is_shown=lambda line: id(line) in first,
-        )  # fmt: skip
-
-    @cached_property
-    def differences(self) -> Markup | None:
-        """The critical-difference diagram; None if fewer than two rows have a rank over all tasks."""
-        found = tested_means(self.page.averages) if self.page.summary else None
-        if found is None or not _FEWEST <= len(found.means) <= _MOST_DIFFERENCES:
-            return None
-        return drawing(difference_chart(found))
-
-    @cached_property
-    def wins(self) -> WinMatrix | None:
-        """On how many tasks each row scores higher than each other; None for one task."""
-        return win_matrix(list(self.rows.values()), self._order) if self.page.summary else None
-
-    @cached_property
-    def scores(self) -> TaskMatrix | None:
-        """The score of each row on each task; None for one task."""
-        return task_matrix(list(self.rows.values()), self._order, self._address) if self.page.summary else None
+    def groups(self) -> tuple[GroupPart, ...]:
+        """The parts over each group of tasks that share backbones; empty for one task."""
+        return tuple(self._group(number, summary) for number, summary in enumerate(self.page.summaries))
 
     @cached_property
     def curves(self) -> tuple[Curves, ...]:
@@ -153,13 +145,28 @@ class BoardPage:
 
         Of each table it has the id and the rows as a text, which is only parsed when it is needed.
         """
-        tables = [table for table in (self.summary, *(part.table for part in self.tasks)) if table]
+        tables = [table for table in (*(part.table for part in self.groups), *(part.table for part in self.tasks))]
         content = [[table.id, json.dumps(table.data(), allow_nan=False, separators=(",", ":"))] for table in tables]
         return f"window.tlbenchTables = {json.dumps(content, separators=(',', ':'))};\n".encode()
 
-    @property
-    def _order(self) -> list[tuple[str, str, str]]:
-        return [(row["backbone"], row["strategy"], row["variant"]) for row in self.page.averages.rows]
+    def _group(self, number: int, summary: TaskSummary) -> GroupPart:
+        first = {id(line) for line in summary.lines[: Limits().rows]}
+        table = table_of(
+            f"summary-{number}", summary.heading, self.page.summary_columns, summary.lines,
+            is_shown=lambda line: id(line) in first,
+        )  # fmt: skip
+        rows = [row for row in self.rows.values() if row["task"] in summary.averages.tasks]
+        order = [(row["backbone"], row["strategy"], row["variant"]) for row in summary.averages.rows]
+        found = tested_means(summary.averages)
+        has_diagram = found is not None and _FEWEST <= len(found.means) <= _MOST_DIFFERENCES
+        return GroupPart(
+            f"over-tasks-{number}",
+            summary.heading,
+            table,
+            drawing(difference_chart(found)) if found and has_diagram else None,
+            win_matrix(rows, order),
+            task_matrix(rows, order, self._address),
+        )
 
     def _address(self, row: Row) -> str:
         return f"cells/{row['cell']}.html" if row["cell"] in self._pages else f"row.html#{row['cell']}"
