@@ -13,8 +13,8 @@ from tlbench.contracts.backbone import Card
 from tlbench.contracts.exports.forms import ExportedFiles
 from tlbench.contracts.outputs import Classes, MultiLabel, Output, Scalar, Span, Text
 from tlbench.contracts.record import FitResult, Record, TestScore
+from tlbench.results.render.commands.repeating import repeat_command
 from tlbench.results.render.escaping import code_span, markdown_text, printable
-from tlbench.results.repeating import repeat_command
 from tlbench.running.exporting.onnx_file import OnnxFacts
 from tlbench.system.version import VERSION
 

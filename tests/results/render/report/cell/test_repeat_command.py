@@ -11,7 +11,7 @@ from tlbench.catalog.catalog import Catalog
 from tlbench.cli.app import _main
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.space import Range
-from tlbench.results.repeating import narrowed_space, repeat_command
+from tlbench.results.render.commands.repeating import narrowed_space, repeat_command
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from pathlib import Path
 from tlbench.contracts.record import Record, TestScore
 from tlbench.results.columns import Row
 from tlbench.results.render import value_texts as cells
+from tlbench.results.render.commands.repeating import narrowed_space, repeat_command
 from tlbench.results.render.report.cell.example_tables import example_tables
 from tlbench.results.render.report.cell.parallel_chart import parallel_chart
 from tlbench.results.render.report.cell.trial_charts import KeyedChart, learning_chart, search_chart, trial_table
 from tlbench.results.render.report.matrices import SHADES, MatrixCell
 from tlbench.results.render.report.report_tables import DataTable, TableCell, simple_table
 from tlbench.results.render.report.templating import drawing
-from tlbench.results.repeating import narrowed_space, repeat_command
 
 _MOST_CLASSES = 20
 """Largest number of classes for which the matrix is shown; beyond it, the most confused pairs are listed."""
