@@ -45,7 +45,7 @@ def mixed(made):
 
 def test_each_group_has_a_table_with_ranks_of_its_own(mixed):
     images, texts = Page(mixed).summaries
-    assert (images.heading, texts.heading) == ("Over 2 tasks: ants, cifar", "Over 2 tasks: sst2, trec")
+    assert (images.heading, texts.heading) == ("Over the 2 tasks of image-net", "Over the 2 tasks of text-net")
     for summary, backbone in ((images, "image-net"), (texts, "text-net")):
         names = [(line.values["backbone"].value, line.values["strategy"].value) for line in summary.lines]
         assert names == [(backbone, "good"), (backbone, "poor"), (None, "majority")]
@@ -55,6 +55,6 @@ def test_each_group_has_a_table_with_ranks_of_its_own(mixed):
 
 def test_formats_show_a_table_for_each_group(mixed):
     page = Page(mixed)
-    assert FORMATS["markdown"].render(page).count("\n## Over 2 tasks: ") == 2
+    assert FORMATS["markdown"].render(page).count("\n## Over the 2 tasks of ") == 2
     with pytest.raises(UsageError, match=r"choose some with --task: ants, cifar; sst2, trec$"):
         FORMATS["critical-difference"].render(page)

@@ -10,8 +10,8 @@ from tlbench.results.over_tasks import Averages
 from tlbench.results.render.escaping import printable
 from tlbench.results.render.page_columns import SUMMARY, PageRow, Value
 
-_MOST_NAMES = 6
-"""Maximum number of tasks that a heading lists."""
+_MOST_NAMES = 3
+"""Maximum number of backbones that a heading names."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class TaskSummary:
     """A row for each pair of backbone and strategy over a group of tasks."""
 
     heading: str
-    """The tasks, such as "Over all tasks" or "Over 3 tasks: sst2, stsb, trec"."""
+    """The tasks, such as "Over all tasks" or, if the table has several groups, "Over the 3 tasks of minilm-l6"."""
     tasks: tuple[str, ...]
     lines: tuple[PageRow, ...]
     """The rows that are shown, best first."""
@@ -39,7 +39,7 @@ def task_summaries(groups: Sequence[Averages], limit: int | None) -> tuple[TaskS
     several = [group for group in groups if len(group.tasks) > 1]
     return tuple(
         TaskSummary(
-            "Over all tasks" if len(groups) == 1 else _heading(group.tasks),
+            "Over all tasks" if len(groups) == 1 else _heading(group),
             tuple(map(printable, group.tasks)),
             tuple(PageRow(_values(row), is_best=row["rank"] == 1) for row in group.rows[:limit]),
             len(group.rows[limit:]) if limit is not None else 0,
@@ -49,10 +49,14 @@ def task_summaries(groups: Sequence[Averages], limit: int | None) -> tuple[TaskS
     )
 
 
-def _heading(tasks: Sequence[str]) -> str:
-    names = [*map(printable, tasks[:_MOST_NAMES])]
-    names += [f"{len(tasks) - _MOST_NAMES} more"] if len(tasks) > _MOST_NAMES else []
-    return f"Over {len(tasks)} tasks: {', '.join(names)}"
+def _heading(group: Averages) -> str:
+    names = [*dict.fromkeys(printable(row["backbone"]) for row in group.rows if row["backbone"])]
+    if not names:
+        return f"Over the {len(group.tasks)} tasks without a backbone"
+    if len(names) > _MOST_NAMES:
+        names = [*names[: _MOST_NAMES - 1], f"{len(names) - _MOST_NAMES + 1} other backbones"]
+    listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return f"Over the {len(group.tasks)} tasks of {listed}"
 
 
 def _values(row: Row) -> dict[str, Value]:
