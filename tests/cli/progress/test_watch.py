@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import msgspec
 import pytest
@@ -82,7 +83,8 @@ def test_a_run_ends_with_its_time_and_next_steps_and_leaves_a_log(tmp_path, caps
     shown = capsys.readouterr().out
     assert "[2/2]" in shown
     assert "2 of 2 cells, 2 of them in " in shown
-    assert f" --out {out}  # the best on toy-tone: " in shown
+    assert re.search(rf"tlbench show [0-9a-f]+ --out {out} +# the best on toy-tone: ", shown)
+    assert re.search(rf"tlbench predict [0-9a-f]+ NEW\.csv -o predicted\.csv --out {out} +# ", shown)
     assert "tlbench run -t csv:FILE.csv -" in shown
     assert read_statuses(out / "work") == []
     log = (out / "work" / "run.log").read_text().splitlines()

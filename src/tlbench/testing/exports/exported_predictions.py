@@ -5,14 +5,16 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.exports.forms import ExportedFiles
 from tlbench.contracts.fits.predictor import ExportablePredictor
 from tlbench.contracts.outputs import Output, Predictions
 from tlbench.contracts.task import Task
-from tlbench.modeling.data import Data
+
+if TYPE_CHECKING:
+    from tlbench.modeling.data import Data
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ WORST = (*HOSTILE.values(), "x" * 300, "\u05d0\u05d1 \u0627\u0644", "\U0001f9ea"
 """Attacks, 300 characters without a space, letters from right to left, and emoji."""
 
 
-@pytest.fixture(scope="session")
+# Of a module, not of the session: other tests count the processes that are left.
+@pytest.fixture(scope="module")
 def browser():
     """A headless Chromium: that of the system, or playwright's own."""
     sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
