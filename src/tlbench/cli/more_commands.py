@@ -6,7 +6,7 @@ import typer
 
 from tlbench.cli.browsing import commands as browsing
 from tlbench.cli.comparing import compare_command
-from tlbench.cli.recorded import merge_command, recommend_command
+from tlbench.cli.recorded import hpo_command, merge_command, recommend_command
 
 
 def add_to(app: typer.Typer) -> None:
@@ -14,4 +14,5 @@ def add_to(app: typer.Typer) -> None:
     app.command()(compare_command.compare)
     app.command()(merge_command.merge)
     app.command()(recommend_command.recommend)
+    app.command()(hpo_command.hpo)
     app.command()(browsing.skill)

@@ -1,4 +1,4 @@
-"""Draws charts of lines over a logarithmic axis as SVG. Equal charts give equal bytes."""
+"""Draws charts of lines over a logarithmic or linear axis as SVG. Equal charts give equal bytes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ChartLine:
 
 @dataclass(frozen=True)
 class LineChart:
-    """A chart whose horizontal axis is logarithmic."""
+    """A chart of several lines."""
 
     title: str
     lines: Sequence[ChartLine]
@@ -50,6 +50,8 @@ class LineChart:
     x_title: str
     x_label: Callable[[float], str]
     y_label: Callable[[float], str]
+    is_logarithmic: bool = True
+    """Whether the horizontal axis is logarithmic; otherwise it is linear."""
 
 
 def drawn(charts: Sequence[LineChart]) -> str:
@@ -70,7 +72,12 @@ def drawn(charts: Sequence[LineChart]) -> str:
 def _panel(chart: LineChart) -> Iterator[str]:
     right, bottom = _WIDTH - _RIGHT, _TOP + _PLOT_HEIGHT
     ticks = _ticks(chart)
-    x = _scaled(math.log(chart.marks[0]), math.log(chart.marks[-1]), _LEFT + 12, right - 12)
+    position = math.log if chart.is_logarithmic else float
+    place = _scaled(position(chart.marks[0]), position(chart.marks[-1]), _LEFT + 12, right - 12)
+
+    def x(value: float) -> float:
+        return place(position(value))
+
     y = _scaled(ticks[0], ticks[-1], bottom, _TOP)
     yield _text(_LEFT, 20, chart.title, "title")
     for tick in ticks:
@@ -78,7 +85,7 @@ def _panel(chart: LineChart) -> Iterator[str]:
         yield _text(_LEFT - 8, y(tick) + 4, chart.y_label(tick), "scale", "end")
     last = -math.inf
     for mark in chart.marks:
-        at = x(math.log(mark))
+        at = x(mark)
         yield f'<path d="M{at:.1f} {bottom}v5" stroke="#666"/>'
         # Numbers that would overlap the one before are left out.
         if at - last > 44:
@@ -91,7 +98,7 @@ def _panel(chart: LineChart) -> Iterator[str]:
 
 
 def _line(line: ChartLine, colour: str, x: Callable[[float], float], y: Callable[[float], float]) -> Iterator[str]:
-    at = [(x(math.log(point.x)), y(point.y)) for point in line.points]
+    at = [(x(point.x), y(point.y)) for point in line.points]
     path = "L".join(f"{left:.1f} {top:.1f}" for left, top in at)
     yield f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="{line.width:g}"{_dashes(line)}/>'
     for point, (left, top) in zip(line.points, at, strict=True):
@@ -123,7 +130,8 @@ def _ticks(chart: LineChart) -> list[float]:
 
 
 def _scaled(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
-    return lambda value: start + (value - low) / (high - low) * (end - start)
+    # A single mark stands at the start.
+    return lambda value: start + (value - low) / ((high - low) or 1) * (end - start)
 
 
 def _text(left: float, top: float, text: str, style: str = "", anchor: str = "") -> str:
