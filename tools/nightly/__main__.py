@@ -28,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--margin", action="append", default=[], help="as of tlbench compare; repeatable")
     parser.add_argument("--keep", type=int, default=60, help="number of nights to keep (60)")
     parser.add_argument("--accept", action="store_true", help="a regression of this night is intended")
-    parser.add_argument("--run", action="append", default=[], metavar="OPTION", help="option of tlbench run, as --run=--device=cuda")
+    parser.add_argument(
+        "--run", action="append", default=[], metavar="OPTION", help="option of tlbench run, as --run=--device=cuda"
+    )
     parser.add_argument("--rehearse", action="store_true", help="three nights on a CPU, in minutes")
     parser.add_argument("--quick", action="store_true", help="with --rehearse: toys in place of a model, in seconds")
     options = parser.parse_args(arguments)
@@ -37,7 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return rehearse(folder, QUICK if options.quick else FULL)
     commit = options.commit or _head()
     job = Job(
-        options.suite, options.nights, options.site, tuple(options.run), tuple(options.margin), options.keep, options.accept
+        options.suite,
+        options.nights,
+        options.site,
+        tuple(options.run),
+        tuple(options.margin),
+        options.keep,
+        options.accept,
     )
     return hold(job, commit)
 

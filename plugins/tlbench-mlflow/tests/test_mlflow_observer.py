@@ -4,10 +4,10 @@ import sys
 import types
 
 import pytest
-
 import tlbench_mlflow.plugin as observer
+
 from tlbench.testing.conformance import ObserverConformance
-from tlbench.testing.conformance.observer import CELL, example_fits, example_records
+from tlbench.testing.conformance.observers.observer_conformance import CELL, example_fits, example_records
 
 
 class Client:

@@ -7,9 +7,9 @@ import time
 import urllib.request
 
 import pytest
-
-from tlbench.testing.conformance.observer import CELL, example_fits, example_records
 from tlbench_mlflow import plugin as observer
+
+from tlbench.testing.conformance.observers.observer_conformance import CELL, example_fits, example_records
 
 pytest.importorskip("mlflow.server", reason="mlflow is not installed: make test-services has an environment with it")
 START_SECONDS = 120
@@ -60,6 +60,11 @@ def test_fits_and_records_can_be_read_back(address, monkeypatch):
     (fit,) = [run for run in runs if run.info.run_name == f"{CELL.title} | search 0, seed 0"]
     assert fit.data.params == {"lr": "0.01", "kind": "adam", "bias": "True", "steps": "8"}
     assert fit.data.metrics["validation"] == 0.75
-    assert [(one.step, one.value) for one in client.get_metric_history(fit.info.run_id, "curve")] == [(1, 0.5), (3, 0.75)]
-    best = client.search_runs([experiment.experiment_id], "metrics.test_accuracy > 0.6 and tags.`tlbench.kind` = 'cell'")
+    assert [(one.step, one.value) for one in client.get_metric_history(fit.info.run_id, "curve")] == [
+        (1, 0.5),
+        (3, 0.75),
+    ]
+    best = client.search_runs(
+        [experiment.experiment_id], "metrics.test_accuracy > 0.6 and tags.`tlbench.kind` = 'cell'"
+    )
     assert [run.data.tags["tlbench.cell"] for run in best] == [CELL.id]

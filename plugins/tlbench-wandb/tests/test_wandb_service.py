@@ -1,9 +1,9 @@
 """The observers with wandb itself, offline: `make test-services`."""
 
 import pytest
-
-from tlbench.testing.conformance.observer import example_fits, example_records
 from tlbench_wandb import plugin as observer
+
+from tlbench.testing.conformance.observers.observer_conformance import example_fits, example_records
 
 pytest.importorskip("wandb", reason="wandb is not installed: make test-services has an environment with it")
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from tlbench_finetune.probes.linear_probe import LinearProbe
+
 from tlbench import FitEnded, Job, Predictions, Predictor, Strategy, hookimpl
 from tlbench.testing.toys import ToyFit
-from tlbench_finetune.probes.linear_probe import LinearProbe
 
 SWITCH = "TLBENCH_REHEARSAL"
 SHARES = {"regression": 0.2, "noise": 0.005}

@@ -33,7 +33,12 @@ def _log(run: TrackedRun) -> None:
     client, name, now = MlflowClient(), os.environ.get("MLFLOW_EXPERIMENT_NAME") or "tlbench", int(time.time() * 1000)
     known = client.get_experiment_by_name(name)
     experiment = known.experiment_id if known else client.create_experiment(name)
-    tags = {"tlbench.cell": run.cell, "tlbench.title": run.title, "tlbench.kind": run.kind, "tlbench.status": run.status}
+    tags = {
+        "tlbench.cell": run.cell,
+        "tlbench.title": run.title,
+        "tlbench.kind": run.kind,
+        "tlbench.status": run.status,
+    }
     key = client.create_run(experiment, run_name=run.name, tags=tags).info.run_id
     metrics = [Metric(name, value, now, 0) for name, value in run.metrics.items()]
     metrics += [Metric("curve", score, now, step) for step, score in run.curve]

@@ -62,7 +62,9 @@ def _write(store: Store, path: Path) -> int:
         else:
             searches.append(found)
     if not searches:
-        raise UsageError(f"{store.root}: no cell has a search yet: it takes a strategy with hyperparameters and --trials 2")
+        raise UsageError(
+            f"{store.root}: no cell has a search yet: it takes a strategy with hyperparameters and --trials 2"
+        )
     if not path.parent.is_dir():
         raise UsageError(f"{path}: there is no folder {path.parent}")
     return write_studies(path, searches)
