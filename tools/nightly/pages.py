@@ -16,8 +16,11 @@ from tools.nightly.nights import Night
 _FAILS = ("regression", "lost")
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-table { border-collapse: collapse; margin: 1rem 0 } th, td { text-align: left; padding: .2rem .7rem; border-bottom: 1px solid #ddd }
-.bad { background: #fde3dc } .scroll { overflow-x: auto } svg { width: 100%; max-width: 860px; height: auto; display: block }
+table { border-collapse: collapse; margin: 1rem 0 }
+th, td { text-align: left; padding: .2rem .7rem; border-bottom: 1px solid #ddd }
+.bad { background: #fde3dc }
+.scroll { overflow-x: auto }
+svg { width: 100%; max-width: 860px; height: auto; display: block }
 """
 _MOST_NIGHTS = 60
 _BAD = '<tr class="bad">'

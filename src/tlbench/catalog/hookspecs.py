@@ -164,8 +164,8 @@ def tlbench_fitted(order: FitOrder, result: FitResult) -> None:
     """Called in the process of `tlbench run` after the result of each fit is stored: trials, and final fits.
 
     For trackers and dashboards: it must return quickly, since no new fit starts meanwhile. It is not called for a
-    result that the search repeats or that another cell had already. Returns nothing. An exception is logged, and affects
-    neither the run nor other plugins.
+    result that the search repeats or that another cell had already. Returns nothing. An exception is logged, and
+    affects neither the run nor other plugins.
 
     Args:
         order: The order that the fit belongs to, with its cell; `order.purpose` is "search" for a trial and "final" for

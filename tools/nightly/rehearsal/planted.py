@@ -24,7 +24,7 @@ Planted = Literal["none", "regression", "noise"]
 
 
 class ChangedPredictor:
-    """A predictor of classes that gives the next class for a share of the examples, chosen by a checksum of their ids."""
+    """A predictor that gives the next class for a share of the examples, chosen by a checksum of their ids."""
 
     def __init__(self, predictor: Predictor, share: float) -> None:
         self._predictor, self._share = predictor, share

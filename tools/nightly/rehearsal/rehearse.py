@@ -35,8 +35,8 @@ def rehearse(folder: Path, what: Rehearsal, call: Call = tlbench) -> int:
 
     The status of a night that could not be held is returned as it is.
 
-    The second night has a planted regression in some rows, which must be found, and noise in others, which must not. The
-    third night is like the first: it must pass, as it is compared with the last good night.
+    The second night has a planted regression in some rows, which must be found, and noise in others, which must not.
+    The third night is like the first: it must pass, as it is compared with the last good night.
     """
     faults = []
     job = Job(what.suite, folder / "nights", folder / "site", ("--jobs", "2"))

@@ -1,4 +1,4 @@
-"""A recorded score in the form in which the Hugging Face Hub shows scores: `.eval_results/*.yaml` of a model's repository."""
+"""A recorded score as the Hugging Face Hub shows it: `.eval_results/*.yaml` of a model's repository."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ class StoredSearch:
 def stored_searches(store: Store, catalog: Catalog) -> Iterator[StoredSearch | Cell]:
     """Yields each search of a results folder that has a trial, in order of the cells' ids.
 
-    A cell is yielded in place of its search if nothing says which scores are better, because the plugin of its metric is
-    not installed.
+    A cell is yielded in place of its search if nothing says which scores are better, because the plugin of its metric
+    is not installed.
     """
     for cell_id, stored in sorted(stored_cells(store.root).items()):
         newest = read_record(stored.records[0]) if stored.records else None

@@ -22,8 +22,8 @@ from tlbench.running.studies.stored_searches import StoredSearch
 def write_studies(path: Path, searches: Iterable[StoredSearch]) -> int:
     """Writes one study per search, named by its cell and in the metric's own sign and direction; returns their number.
 
-    Trials have their params, learning curves (intermediate values) and, as user attributes, seed, seconds of training and
-    why they failed or were pruned. An existing file is replaced.
+    Trials have their params, learning curves (intermediate values) and, as user attributes, seed, seconds of training
+    and why they failed or were pruned. An existing file is replaced.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     # Written beside its place: a dashboard that has the old file open keeps it.
