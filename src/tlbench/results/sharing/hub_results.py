@@ -34,9 +34,10 @@ def eval_results_yaml(record: Record, metric: Metric | None, of: HubDataset) -> 
     scores = [one for one in record.scores if record.metrics and one.metric == record.metrics[0] and one.slice is None]
     if not scores:
         raise UsageError(f"{record.cell.title} has no score: its status is {record.status}")
+    import yaml
+
     try:
         from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
-        from huggingface_hub.utils import yaml_dump
     except ImportError:
         raise UsageError("this huggingface_hub has no EvalResultEntry: pip install -U huggingface_hub") from None
     points = metric.points if metric is not None else 1
@@ -49,7 +50,7 @@ def eval_results_yaml(record: Record, metric: Metric | None, of: HubDataset) -> 
         source_url=of.source_url,
         notes=_notes(record, metric.label if metric is not None else record.metrics[0], len(scores), scores[0].n),
     )
-    return str(yaml_dump(eval_result_entries_to_yaml([entry])))
+    return str(yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False, allow_unicode=True))
 
 
 def _notes(record: Record, label: str, seeds: int, examples: int) -> str:

@@ -15,7 +15,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from tlbench.contracts.record import FitResult
-from tlbench.running.search.export import Row, study_trials
+from tlbench.running.search.export import Direction, Row, study_trials
 from tlbench.running.studies.stored_searches import StoredSearch
 
 
@@ -43,7 +43,7 @@ def write_studies(path: Path, searches: Iterable[StoredSearch]) -> int:
 
 
 def _add(storage: JournalStorage, search: StoredSearch) -> None:
-    direction = "maximize" if search.metric.greater_is_better else "minimize"
+    direction: Direction = "maximize" if search.metric.greater_is_better else "minimize"
     study = optuna.create_study(study_name=search.name, storage=storage, direction=direction)
     with warnings.catch_warnings():
         # The names of metrics are an experimental feature of Optuna; without them a dashboard says "value".

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import ClassVar, get_args
+from typing import ClassVar, Literal, get_args
 
 import msgspec
 
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.executor import Fit, FitOrder
 from tlbench.contracts.record import FitResult, Point, Record, Seconds, Status, TestScore
+from tlbench.contracts.space import Value
 from tlbench.testing.conformance.every_plugin import HEAVY, heavy_imports
 
 CELL = Cell(Ref("tone"), Ref("linear-probe"), Protocol(seeds=(0, 1), trials=2), Ref("tiny"))
@@ -58,11 +59,14 @@ class ObserverConformance:
 def example_fits() -> list[tuple[FitOrder, FitResult]]:
     """Returns a trial of each status and a final fit, with their orders."""
     search = FitOrder(CELL, "search", (Fit(0, 0, {}),))
-    params = {"lr": 0.01, "kind": "adam", "bias": True, "steps": 8}
+    params: dict[str, Value] = {"lr": 0.01, "kind": "adam", "bias": True, "steps": 8}
+    statuses: tuple[Literal["ok", "pruned", "diverged", "oom", "failed"], ...] = (
+        "ok", "pruned", "diverged", "oom", "failed",
+    )  # fmt: skip
     ended = [
         FitResult(params, 0, "search", trial, status, "" if status == "ok" else f"it was {status}",
                   validation=0.75 if status == "ok" else None, history=CURVE)
-        for trial, status in enumerate(("ok", "pruned", "diverged", "oom", "failed"))
+        for trial, status in enumerate(statuses)
     ]  # fmt: skip
     final = FitResult({}, 1, "final", 0, "ok", fit_seconds=0.5)
     return [*((search, result) for result in ended), (msgspec.structs.replace(search, purpose="final"), final)]
