@@ -27,8 +27,12 @@ EQUIVALENCE = -m equivalence $(if $(ARGS),$(ARGS),$(shell grep -rl --include='te
 OTHER := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(THREADS)=2
 NOTHING_PICKED := 5
 ARGS ?=
+# MLflow cannot be installed at the versions that are pinned here.
+SERVICES := .venv-services
+SERVICES_PATH := src:plugins/tlbench-mlflow/src:plugins/tlbench-wandb/src
+SERVICE_TESTS := $(wildcard plugins/*/tests/test_*_service.py)
 
-.PHONY: help env run test test-processors check tour format soak bench bench-gpu bench-find-grid bench-find-replay bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards leaderboards-run site \
+.PHONY: help env run test test-processors test-services nightly check tour format soak bench bench-gpu bench-find-grid bench-find-replay bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards leaderboards-run site \
 	clean
 
 help:  ## Say what there is to make.
@@ -51,6 +55,12 @@ test-processors: env  ## The equivalence tests under every setting of ATen's and
 		env -u ATEN_CPU_CAPABILITY -u ONEDNN_MAX_CPU_ISA $$setting $(PYTEST) -q $(EQUIVALENCE) || \
 			{ echo "fails under $$setting" >&2; exit 1; }; \
 	done; done; done
+
+test-services: $(SERVICES)/.installed  ## Observers with MLflow and wandb themselves, in an environment of its own.
+	@HF_HUB_OFFLINE=1 PYTHONPATH=$(SERVICES_PATH) $(SERVICES)/bin/python -m pytest -q $(SERVICE_TESTS) $(ARGS)
+
+nightly: env  ## The nightly job for this commit (docs/nightly.md). ARGS=--rehearse: three nights on a CPU, one with a regression.
+	@$(BIN)/python -m tools.nightly $(ARGS)
 
 check: env  ## Style, types, layers, circles of files, names, file lengths; and the site is made.
 	@$(BIN)/ruff check .
@@ -114,8 +124,14 @@ site: env  ## All committed leaderboards as pages for a browser, in build/site.
 	@$(BIN)/python -m tools.leaderboards.site build/site
 
 clean:  ## Remove what was made; results in tlbench-results stay.
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+	@rm -rf $(VENV) $(SERVICES) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(SERVICES)/.installed: Makefile $(STAMP)
+	@test -x $(SERVICES)/bin/python || $(UV) venv --quiet --python $(BIN)/python $(SERVICES)
+	@$(UV) pip install --quiet --python $(SERVICES)/bin/python "mlflow>=3.10" "wandb>=0.20" msgspec numpy pandas pluggy pyarrow \
+		pytest pytest-timeout
+	@touch $@
 
 $(STAMP): $(PROJECTS) constraints.txt Makefile
 	@test -n "$(PYTHON)" || { echo "tlbench needs Python 3.11 or newer; name one with make PYTHON=..." >&2; exit 1; }

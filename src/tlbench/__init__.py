@@ -46,6 +46,7 @@ from tlbench.contracts.fits.about import SpaceContext, TaskInfo
 from tlbench.contracts.fits.job import Job
 from tlbench.contracts.fits.others import LoadedBackbone, OtherOutput, OtherTask
 from tlbench.contracts.fits.predictor import Predictor
+from tlbench.contracts.fits.tracked_run import TrackedRun
 from tlbench.contracts.images.image_file import ImageFile
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.outputs import (
@@ -135,6 +136,7 @@ __all__ = [
     "Text",
     "TlbenchError",
     "TokenClasses",
+    "TrackedRun",
     "Trainable",
     "UsageError",
     "Value",

@@ -20,10 +20,10 @@ from tlbench.catalog.unknown_names import misplaced_parameter_hint, unknown_name
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell, Ref
 from tlbench.contracts.errors import AmbiguousName, TlbenchError, UnknownName, UsageError
-from tlbench.contracts.executor import ExecutorPlugin
+from tlbench.contracts.executor import ExecutorPlugin, FitOrder
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.policies.policy import Policy
-from tlbench.contracts.record import Record
+from tlbench.contracts.record import FitResult, Record
 from tlbench.contracts.renderer import Renderer
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
@@ -199,9 +199,17 @@ class Catalog:
 
     def recorded(self, cell: Cell, record: Record) -> None:
         """Calls `tlbench_recorded` of every plugin; an exception is logged and does not end the run."""
-        for plugin, function in self._discovery.hooks("tlbench_recorded"):
+        self._observed("tlbench_recorded", cell=cell, record=record)
+
+    def fitted(self, order: FitOrder, results: Iterable[FitResult]) -> None:
+        """Calls `tlbench_fitted` of every plugin for each result of an order, in the same way."""
+        for result in results:
+            self._observed("tlbench_fitted", order=order, result=result)
+
+    def _observed(self, hook: str, **event: object) -> None:
+        for plugin, function in self._discovery.hooks(hook):
             try:
-                function(cell=cell, record=record)
+                function(**event)
             except (Exception, SystemExit):
                 _log.warning("the observer of %s failed", plugin.title, exc_info=True)
 

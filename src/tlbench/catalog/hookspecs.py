@@ -36,10 +36,10 @@ import pluggy
 
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell
-from tlbench.contracts.executor import ExecutorPlugin
+from tlbench.contracts.executor import ExecutorPlugin, FitOrder
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.policies.policy import Policy
-from tlbench.contracts.record import Record
+from tlbench.contracts.record import FitResult, Record
 from tlbench.contracts.renderer import Renderer
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
@@ -155,6 +155,22 @@ def tlbench_commands() -> Mapping[str, Callable[..., None]]:
 
     typer reads arguments and options from the function's parameters, and the help text from its docstring. A mistake of
     the user is a `UsageError`. A plugin cannot replace a command of tlbench.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def tlbench_fitted(order: FitOrder, result: FitResult) -> None:
+    """Called in the process of `tlbench run` after the result of each fit is stored: trials, and final fits.
+
+    For trackers and dashboards: it must return quickly, since no new fit starts meanwhile. It is not called for a
+    result that the search repeats or that another cell had already. Returns nothing. An exception is logged, and
+    affects neither the run nor other plugins.
+
+    Args:
+        order: The order that the fit belongs to, with its cell; `order.purpose` is "search" for a trial and "final" for
+            a fit of the winner.
+        result: Its result, with params, seed, validation score, times and learning curve. It knows no test score.
     """
     raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""The commands that compare, unite and recommend recorded results, and the page for coding assistants."""
+"""Commands that compare, unite, recommend and hand on recorded results, and the page for coding assistants."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import typer
 
 from tlbench.cli.browsing import commands as browsing
 from tlbench.cli.comparing import compare_command
-from tlbench.cli.recorded import merge_command, recommend_command
+from tlbench.cli.recorded import eval_results_command, hpo_command, merge_command, recommend_command
 
 
 def add_to(app: typer.Typer) -> None:
@@ -14,4 +14,6 @@ def add_to(app: typer.Typer) -> None:
     app.command()(compare_command.compare)
     app.command()(merge_command.merge)
     app.command()(recommend_command.recommend)
+    app.command()(hpo_command.hpo)
+    app.command("eval-results")(eval_results_command.eval_results)
     app.command()(browsing.skill)

@@ -275,6 +275,7 @@ class CellRun:
         else:
             assert self._finals is not None
             self._finals.tell(results)
+        self._catalog.fitted(order, results)
 
     def _take_scores(self, answer: OrderResult) -> None:
         assert self._finals is not None

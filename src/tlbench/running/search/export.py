@@ -50,8 +50,7 @@ def export(path: Path, name: str, sign: float, free: Space, rows: Iterable[Row])
         rows: The trials.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    distributions = {name: _distribution(domain) for name, domain in free.items()}
-    trials = [_trial(row, free, distributions) for row in rows]
+    trials = study_trials(free, rows)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         _write(temporary, name, "maximize" if sign > 0 else "minimize", trials)
@@ -59,6 +58,17 @@ def export(path: Path, name: str, sign: float, free: Space, rows: Iterable[Row])
     finally:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def study_trials(free: Space, rows: Iterable[Row]) -> list[FrozenTrial]:
+    """Returns one trial of an Optuna study per row, with scores in the metric's own sign.
+
+    Args:
+        free: The domains of the hyperparameters that are searched.
+        rows: The trials.
+    """
+    distributions = {name: _distribution(domain) for name, domain in free.items()}
+    return [_trial(row, free, distributions) for row in rows]
 
 
 _STUDIES_WITHOUT_TRIALS: dict[Direction, bytes] = {}

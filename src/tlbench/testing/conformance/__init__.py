@@ -13,6 +13,7 @@ milliseconds.
 from tlbench.testing.conformance.backbone import BackboneConformance
 from tlbench.testing.conformance.executor import ExecutorConformance
 from tlbench.testing.conformance.metric import MetricConformance
+from tlbench.testing.conformance.observers.observer_conformance import ObserverConformance
 from tlbench.testing.conformance.output import OutputConformance
 from tlbench.testing.conformance.policies.policy_conformance import PolicyConformance
 from tlbench.testing.conformance.renderer import FolderRendererConformance, RendererConformance
@@ -24,6 +25,7 @@ __all__ = [
     "ExecutorConformance",
     "FolderRendererConformance",
     "MetricConformance",
+    "ObserverConformance",
     "OutputConformance",
     "PolicyConformance",
     "RendererConformance",

@@ -38,8 +38,8 @@ def log_ticks(values: Iterable[float]) -> list[float]:
 
 
 def scaled(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
-    """Returns the linear function that takes `low` to `start` and `high` to `end`."""
-    return lambda value: start + (value - low) / (high - low) * (end - start)
+    """Returns the linear function that takes `low` to `start` and `high` to `end`; a single value is at `start`."""
+    return lambda value: start + (value - low) / ((high - low) or 1) * (end - start)
 
 
 def svg_text(left: float, top: float, text: str, style: str = "", anchor: str = "") -> str:

@@ -48,7 +48,7 @@ class LineChart:
     title: str
     x_label: str
     x_ticks: tuple[float, ...]
-    """Marked values of the horizontal axis, of which the first and last are its ends; they must differ."""
+    """Marked values of the horizontal axis, of which the first and last are its ends."""
     y_text: Callable[[float], str]
     series: tuple[Series, ...]
     x_is_log: bool = False

@@ -1,0 +1,1 @@
+"""Sends fits and results of tlbench to Weights & Biases."""

@@ -1,0 +1,63 @@
+"""`tlbench eval-results`: a recorded score as a file for a model's repository on the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tlbench.cli import options as o
+from tlbench.contracts.errors import UsageError
+
+_DATASET = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def eval_results(
+    cell: Annotated[str, typer.Argument(help="The first digits of a cell's id.")],
+    dataset: Annotated[str, typer.Option(metavar="ORG/NAME", help="Benchmark data set on the Hub.")],
+    task: Annotated[str, typer.Option(metavar="ID", help="Task within the benchmark.")] = "default",
+    revision: Annotated[
+        str | None, typer.Option(metavar="COMMIT", help="Commit of the data set.", show_default=False)
+    ] = None,
+    source_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Page on how it was measured.", show_default=False)
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Model's folder: writes .eval_results/NAME.yaml there, instead of printing it.",
+            show_default=False,
+        ),
+    ] = None,
+    out: o.Out = None,
+) -> None:
+    """Write a cell's score in the form that the Hugging Face Hub shows on a model's page.
+
+    The score is that of the cell's primary metric, averaged over seeds. Name the data set that the task really is: a
+    generated or reduced task is not the benchmark.
+    """
+    from tlbench.catalog.catalog import Catalog
+    from tlbench.results.records.cell_ids import full_id
+    from tlbench.results.records.store import Store
+    from tlbench.results.sharing.hub_results import HubDataset, eval_results_yaml
+
+    if not _DATASET.fullmatch(dataset):
+        raise UsageError(f"--dataset {dataset}: expected the id of a data set on the Hub, such as org/name")
+    store = Store.open(o.out_folder(out))
+    record = store.record(full_id(cell, store.attempts()))
+    if record is None:
+        raise UsageError(f"{store.root}: the record of {cell} cannot be read; `tlbench show {cell}` says why")
+    metrics = Catalog.discover().metrics
+    metric = metrics.get(record.metrics[0]) if record.metrics else None
+    text = eval_results_yaml(record, metric, HubDataset(dataset, task, revision, source_url))
+    if to is None:
+        print(text, end="")
+        return
+    folder = o.expanded(to) / ".eval_results"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{dataset.rpartition('/')[2]}.yaml"
+    path.write_text(text, encoding="utf-8")
+    print(path)

@@ -1,0 +1,1 @@
+"""Recorded scores in the forms of other programs and sites."""

@@ -1,0 +1,1 @@
+"""Checks for observers: plugins that send fits and records to a tracker."""
