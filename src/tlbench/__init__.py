@@ -46,7 +46,6 @@ from tlbench.contracts.fits.about import SpaceContext, TaskInfo
 from tlbench.contracts.fits.job import Job
 from tlbench.contracts.fits.others import LoadedBackbone, OtherOutput, OtherTask
 from tlbench.contracts.fits.predictor import Predictor
-from tlbench.contracts.fits.tracked_run import TrackedRun
 from tlbench.contracts.images.image_file import ImageFile
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.outputs import (
@@ -67,6 +66,7 @@ from tlbench.contracts.resources import Resources, Trainable
 from tlbench.contracts.space import Choice, Float, Int, Space, Value, When
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Example, Examples, SplitName, Task
+from tlbench.contracts.tracking.tracked_run import TrackedRun
 from tlbench.data.carving import carve, divide
 from tlbench.data.drawing import draw
 from tlbench.metrics import METRICS
