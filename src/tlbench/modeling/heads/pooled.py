@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tlbench.contracts.errors import UsageError
 from tlbench.contracts.exports.forms import DenseHead, FeatureModel
 from tlbench.contracts.outputs import Classes, MultiLabel, Predictions, Scalar
 from tlbench.modeling.data import Data
@@ -112,11 +113,20 @@ class PooledHead(Head):
         return Predictions(data.ids, values, probabilities)
 
     def exportable(self, encoder: Encoder) -> FeatureModel:
-        """Returns the linear layer on the readout, with the scale of regression targets in its weights."""
-        weight, bias = self.linear.weight.detach().double(), self.linear.bias.detach().double()
+        """Returns the layers on the readout, with the scale of regression targets in the last one's weights.
+
+        Raises:
+            UsageError: A strategy has put other layers than linear ones and ReLU in place of the linear layer.
+        """
+        parts = list(self.linear) if isinstance(self.linear, nn.Sequential) else [self.linear]
+        if {type(part) for part in parts[::2]} != {nn.Linear} or {type(part) for part in parts[1::2]} - {nn.ReLU}:
+            raise UsageError("the layers of this strategy's head have no form outside of tlbench")
+        layers = [(part.weight.detach().double(), part.bias.detach().double()) for part in parts[::2]]
         # mean and scale are 0 and 1 unless the output is a number
-        layer = (weight * self.scale).float(), (bias * self.scale + self.mean).float()
-        return FeatureModel(encoder, DenseHead((layer,)))
+        weight, bias = layers[-1]
+        layers[-1] = weight * self.scale, bias * self.scale + self.mean
+        activation = "relu" if len(layers) > 1 else None
+        return FeatureModel(encoder, DenseHead(tuple((w.float(), b.float()) for w, b in layers), activation))
 
     def targets(self, data: Data) -> Tensor:
         """Returns class indices (N,) in int64; or labels (N, K) or numbers (N,) in fp32 (fp64 for an fp64 head)."""
