@@ -22,6 +22,7 @@ from tlbench.running.run import Fresh
 
 P = ParamSpec("P")
 T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
 _EXCLUSIVE = (("max_steps", "epochs"), ("train_limit", "train_fraction", "shots"))
 """Fields of the protocol of which at most one may be given."""
 
@@ -119,7 +120,7 @@ def given(options: Mapping[str, Any], known: type, function: str) -> dict[str, A
     return {name: value for name, value in options.items() if value is not None}
 
 
-def converted(values: Mapping[str, Any], type_: type[T], function: str) -> T:
+def converted(values: Mapping[str, Any], type_: type[S], function: str) -> S:
     """Returns the values that belong to a type, as the type.
 
     Raises:
