@@ -73,10 +73,15 @@ from tlbench.metrics import METRICS
 from tlbench.system.version import VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+    from typing import Unpack
 
     import pandas as pd
 
+    from tlbench.api.checked_options import FindOptions, RunOptions
+    from tlbench.api.find_function import FindResult
+    from tlbench.api.run_function import RunResult
     from tlbench.running.prediction.loaded_model import LoadedModel
 
 __all__ = [
@@ -147,9 +152,11 @@ __all__ = [
     "carve",
     "divide",
     "draw",
+    "find",
     "hookimpl",
     "load",
     "load_records",
+    "run",
 ]
 
 # From the lowest layer, since records of a fit have the version too and no layer may import this module.
@@ -171,6 +178,88 @@ def carry_out(order: FitOrder, isolated: bool = False) -> OrderResult:
     from tlbench.running.fitting.process import carry_out
 
     return carry_out(order, isolated)
+
+
+def run(
+    suite: str | Path | None = None,
+    *,
+    tasks: str | Sequence[str] = (),
+    backbones: str | Sequence[str] = (),
+    strategies: str | Sequence[str] = (),
+    out: str | Path | None = None,
+    trials: int | None = None,
+    seeds: int | Sequence[int] | None = None,
+    progress: bool = True,
+    **options: Unpack[RunOptions],
+) -> RunResult:
+    """Runs a suite, or tasks x backbones x strategies, and returns the records and the leaderboard.
+
+        result = tlbench.run(tasks="sst2-lite", backbones=["minilm-l6"], strategies=["linear-probe"], trials=8)
+        result.frame()
+
+    The same as `tlbench run`: cells that are finished in the folder are not run again, names apply to a suite as those
+    of the command do, and baselines are added. Nothing is printed but a progress bar, in a notebook or a terminal.
+
+    Args:
+        suite: Name or file of a suite.
+        tasks: One name or several, as of `tlbench list tasks`, or of your own data, such as "csv:reviews.csv".
+        backbones: Names of backbones.
+        strategies: Names of strategies.
+        out: The folder of results; None for the default one.
+        trials: Settings of hyperparameters to try in each cell.
+        seeds: A number of seeds, or the seeds themselves.
+        progress: Whether to show a progress bar.
+        **options: Fields of the protocol (`sampler`, `pruner`, `max_steps`, `epochs`, `train_limit`, `train_fraction`,
+            `shots`, `validation`, `folds`, `final`, `max_seconds`, `precision`), `settings` (values of hyperparameters
+            that are not searched), `like`, `baselines`, and where and what to run: `executor`, `jobs`, `device`,
+            `max_memory`, `fresh`, `keep_models`. Each means what the option of `tlbench run` means.
+
+    Raises:
+        UsageError: An argument, a name, a file or the folder cannot be used.
+        KeyboardInterrupt: It was interrupted; what is finished is kept, and the same call does the rest.
+    """
+    from tlbench.api.run_function import run_suite
+
+    axes = {"tasks": tasks, "backbones": backbones, "strategies": strategies}
+    return run_suite(suite, axes, out, progress, options, {"trials": trials, "seeds": seeds})
+
+
+def find(
+    task: str,
+    minutes: float = 10.0,
+    *,
+    backbones: str | Sequence[str] = (),
+    strategies: str | Sequence[str] = (),
+    out: str | Path | None = None,
+    progress: bool = True,
+    **options: Unpack[FindOptions],
+) -> FindResult:
+    """Finds the best backbone and strategy for a task within a time, and returns the answer and the trained winner.
+
+        found = tlbench.find("csv:reviews.csv", minutes=10)
+        found.winner.predict(["A warm, funny film."])
+
+    The same as `tlbench find`: an equal call goes on where an interrupted one was stopped, and one that has ended is
+    not repeated. Nothing is printed but a progress bar, in a notebook or a terminal.
+
+    Args:
+        task: A task, or your own data.
+        minutes: The budget: searching, final fits and scoring.
+        backbones: Names or patterns of the backbones to try; all on this machine if there are none.
+        strategies: Names of the strategies to try; one of each usual family if there are none.
+        out: The folder of results; None for the default one.
+        progress: Whether to show a progress bar.
+        **options: `policy`, `until`, `max_parameters`, `max_latency_ms`, `licences`, `max_steps`, `train_limit`,
+            `precision`, `seed`, `executor`, `jobs`, `device`, `max_memory`, `fresh`. Each means what the option of
+            `tlbench find` means.
+
+    Raises:
+        UsageError: An argument, a name, a file or the folder cannot be used.
+        KeyboardInterrupt: It was interrupted; what is finished is kept, and an equal call goes on with the time left.
+    """
+    from tlbench.api.find_function import find_winner
+
+    return find_winner(task, minutes, {"backbones": backbones, "strategies": strategies}, out, progress, options)
 
 
 def load(cell: str, out: str | Path | None = None, *, device: str = "auto", seed: int | None = None) -> LoadedModel:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from tlbench.api.requested_plan import check_device, memory_room
 from tlbench.cli import cache, more_commands
 from tlbench.cli import options as o
 from tlbench.cli.arguments.parser_errors import reworded
@@ -117,7 +118,7 @@ def run(
     from tlbench.cli.run import run_plan
     from tlbench.running.run import Settings
 
-    o.check_device(device)
+    check_device(device)
     o.limit_cache(cache_limit)
     o.set_data_root(data_root)
     search_in(o.out_folder(out))
@@ -138,7 +139,7 @@ def run(
         folds,
         final,
     )
-    room = o.room(max_memory, device)
+    room = memory_room(max_memory, device)
     selection = o.selection(backbone, task, strategy, protocol, like, baseline, set_)
     plan = o.planned(catalog, suite, selection, room, fetch=True)
     print_inferred(plan, catalog)
@@ -207,7 +208,7 @@ def plan(
         final,
     )
     selection = o.selection(backbone, task, strategy, protocol, like, baseline, set_)
-    planned = o.planned(catalog, suite, selection, o.room(max_memory))
+    planned = o.planned(catalog, suite, selection, memory_room(max_memory))
     print_inferred(planned, catalog)
     print_plan(planned, o.out_folder(out), cells, catalog, json_)
 

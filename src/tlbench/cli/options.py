@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from tlbench.api.requested_plan import requested_plan
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.data_roots import DATA_VARIABLE
 from tlbench.cli.shell.completion import complete_suite
@@ -19,15 +19,12 @@ from tlbench.contracts.errors import UsageError
 from tlbench.contracts.executor import KeepModels
 from tlbench.contracts.identity.amount import ValidationAmount
 from tlbench.modeling.disk import cache_settings
-from tlbench.planning.baselines import baseline_blocks
 from tlbench.planning.capacity import Room
-from tlbench.planning.plan import plan
-from tlbench.planning.selection import Selection, select_blocks
-from tlbench.planning.settings import apply_settings, read_settings
-from tlbench.planning.suite import Patch, Suite, SuiteBlock, read_suite
-from tlbench.results.reading.default_folder import DEFAULT_OUT, OUT_VARIABLE, default_folder
+from tlbench.planning.selection import Selection
+from tlbench.planning.settings import read_settings
+from tlbench.planning.suite import Patch
+from tlbench.results.reading.default_folder import DEFAULT_OUT, OUT_VARIABLE, expanded, results_folder
 from tlbench.results.render.escaping import printable
-from tlbench.system.machine import gpu_memory_bytes, gpus, memory_bytes
 
 _SELECTS = "A name in the suite selects its cells, another name replaces the axis, +NAME adds to it. Repeatable."
 
@@ -178,19 +175,7 @@ KeepModelsOption = Annotated[
 
 def out_folder(out: Path | None) -> Path:
     """Returns the folder of results: from `--out`, the environment or the default, in this order."""
-    return expanded(out or default_folder())
-
-
-def expanded(path: Path) -> Path:
-    """Returns a path with a leading ~ replaced by the home folder, which a shell leaves in quotes and after `=`.
-
-    Raises:
-        UsageError: There is no home folder of this name.
-    """
-    try:
-        return path.expanduser()
-    except RuntimeError as error:
-        raise UsageError(f"{path}: no such home folder; write ./{path} for a folder of this name") from error
+    return results_folder(out)
 
 
 def selection(
@@ -221,54 +206,12 @@ def selection(
 def planned(
     catalog: Catalog, suite: str | None, selection: Selection, room: Room | None = None, fetch: bool = False
 ) -> Plan:
-    """Returns the plan of a suite as changed by the other options, or, without a suite, of the names in the options.
-
-    Without a suite, baselines are added. With `fetch`, weights that are not on this machine are downloaded. What each
-    setting of the selection sets is printed to stderr.
+    """Returns the plan that the options ask for; what each setting of the selection sets is printed to stderr.
 
     Raises:
-        UsageError: A name is unknown, the suite is invalid, or neither a suite nor a task with a strategy is given.
+        UsageError: As `requested_plan`.
     """
-    if suite is None:
-        if not selection.tasks or not selection.strategies:
-            given, missing = ("--task", "--strategy") if selection.tasks else ("--strategy", "--task")
-            if selection.tasks or selection.strategies:
-                raise UsageError(f"nothing to run: {given} is given without {missing}; give it too, or --suite NAME")
-            raise UsageError("nothing to run: give --suite NAME, or --task and --strategy (and --backbone)")
-        if selection.like is not None:
-            raise UsageError(f"--like {selection.like}: without --suite there is no protocol to take over")
-        # Without a suite, there is nothing that +NAME could be added to: it means NAME.
-        axes = (selection.tasks, selection.strategies, selection.backbones)
-        tasks, strategies, backbones = (tuple(name.removeprefix("+") for name in axis) for axis in axes)
-        blocks = [SuiteBlock(tasks=tasks, strategies=strategies, backbones=backbones)]
-        blocks += baseline_blocks(catalog, tasks) if selection.baselines else ()
-        content = Suite(tuple(blocks), name="command line")
-        selection = Selection(protocol=selection.protocol, settings=selection.settings)
-    else:
-        content = read_suite(catalog.suite(suite))
-    if selection.settings:
-        chosen = select_blocks(content, catalog, selection)
-        # A name may set a different parameter in each strategy, so print what was set.
-        for note in apply_settings(selection.settings, content, chosen, selection.protocol, catalog).notes:
-            print(printable(note), file=sys.stderr)
-    return plan(content, catalog, selection, room, fetch=fetch)
-
-
-def room(size: str | None, device: str = "auto") -> Room | None:
-    """Returns the memory that a worker may use (by default all memory of the machine or of its GPU), or None.
-
-    None means no limit, because the size of the memory is unknown.
-
-    Raises:
-        UsageError: `size` is not a size such as 24GiB.
-    """
-    gpu = device != "cpu" and gpus() > 0
-    if size is not None:
-        count: int | None = cache_settings.parse_size(size, "--max-memory")
-    else:
-        count = gpu_memory_bytes(device) if gpu else memory_bytes()
-    # Also None where the memory cannot be measured: nothing is skipped by a guess.
-    return Room(count, host=not gpu) if count else None
+    return requested_plan(catalog, suite, selection, room, fetch, lambda note: print(printable(note), file=sys.stderr))
 
 
 def set_data_root(folders: str | None) -> None:
@@ -299,13 +242,3 @@ def limit_cache(size: str | None) -> None:
         os.environ[cache_settings.LIMIT_VARIABLE] = size
     # Read once, so that a mistake in the environment is reported here and not by every worker.
     cache_settings.limit_bytes()
-
-
-def check_device(device: str) -> None:
-    """Checks the form of a device's name; only the executor, which may run elsewhere, checks that the device exists.
-
-    Raises:
-        UsageError: `device` is not the name of a device.
-    """
-    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", device):
-        raise UsageError(f"--device {device}: not a device; give auto, cpu, cuda or cuda:N")

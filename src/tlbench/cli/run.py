@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tlbench.api.watched_run import run_missing
 from tlbench.catalog.catalog import Catalog
 from tlbench.cli import leaderboard as board
 from tlbench.cli.checking.before_run import print_first_checks
 from tlbench.cli.checking.cut_texts import cut_text_lines
 from tlbench.cli.kept_model_texts import kept_lines
 from tlbench.cli.progress.next_steps import next_steps, out_option
-from tlbench.cli.progress.texts import duration
 from tlbench.cli.progress.watch import shown
 from tlbench.cli.recorded.show_cell import search_text
 from tlbench.cli.shell.verbosity import is_quiet, note
 from tlbench.cli.text_tables import console
-from tlbench.contracts.cell import Cell, Plan
-from tlbench.contracts.executor import Executor
+from tlbench.contracts.cell import Plan
 from tlbench.contracts.record import Record
 from tlbench.results.records.cell_ids import distinct_length
 from tlbench.results.records.record_files import Unreadable
@@ -31,16 +29,13 @@ from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
 from tlbench.results.render.view import View
 from tlbench.running.cells.attempt import Attempt
-from tlbench.running.monitoring.order_progress import OrderProgress
-from tlbench.running.monitoring.run_log import logged, new_run_id
-from tlbench.running.monitoring.run_status import RunState, RunStatus
-from tlbench.running.run import LOG, Settings, Summary, pending_attempts, run, started_executor, time_left
+from tlbench.running.monitoring.run_status import RunState
+from tlbench.running.monitoring.time_texts import duration
+from tlbench.running.run import OnRecord, Settings
 from tlbench.running.staleness import has_other_code
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-_log = logging.getLogger(__name__)
 
 
 def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int:
@@ -52,21 +47,9 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
     Raises:
         UsageError: An unknown executor or device, or a folder that cannot be written.
     """
-    # Looked up before the folder is created, so that a misspelt --executor leaves nothing behind.
-    catalog.executor(settings.executor)
     began, terminal = time.monotonic(), console()
-    store = Store.create(out)
-    # Saved before the first fit: `tlbench leaderboard` counts the missing cells of a run that goes on or was stopped.
-    store.save_plan(plan)
-    with started_executor(plan, store, catalog, settings) as executor:
-        capacity = executor.capacity()
-        attempts = pending_attempts(plan, store, catalog, settings, capacity, _print_damaged)
-        _print_skips(plan)
-        not_recorded: list[tuple[Cell, str]] = []
-        if attempts:
-            print_first_checks([attempt.cell.task.name for attempt in attempts], catalog)
-            summary = _run_shown(plan, attempts, store, catalog, settings, executor, terminal)
-            not_recorded = summary.not_recorded
+    ended = run_missing(plan, catalog, settings, out, _PrintedRun(plan, catalog, terminal))
+    store, attempts, not_recorded = ended.store, ended.attempts, ended.not_recorded
     ids = {cell.id for cell in plan.cells}
     records = board.load(store, ids)
     table = board.frame(store, records, plan.cells)
@@ -87,36 +70,23 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
     return 1 if not_recorded else status
 
 
-def _run_shown(
-    plan: Plan,
-    attempts: Sequence[Attempt],
-    store: Store,
-    catalog: Catalog,
-    settings: Settings,
-    executor: Executor,
-    terminal: Console,
-) -> Summary:
-    """Runs attempts and shows their progress; keeps a log, and the times of fits for the estimates of later runs."""
-    capacity, work = executor.capacity(), store.root.resolve() / "work"
-    left, times = time_left(attempts, catalog, capacity)
-    done = len(plan.cells) - len(attempts)
-    with logged(work, run_id := new_run_id()) as log:
-        _log.info("%s: %d of %d cells to run, %d workers", plan.suite, len(attempts), len(plan.cells), capacity.workers)
-        status = RunStatus(
-            run_id, plan.suite, os.getpid(), socket.gethostname(), began := time.time(), began, len(plan.cells), done,
-            failed=0, workers=capacity.workers, log=str(log), worker_log=str(work / LOG),
-        )  # fmt: skip
-        state = RunState(status, left, time.time)
+@dataclass(frozen=True)
+class _PrintedRun:
+    """Prints what a user of the command line sees of a run."""
 
-        def start(progress: Callable[[], list[OrderProgress]]) -> None:
-            state.progress = progress
+    plan: Plan
+    catalog: Catalog
+    terminal: Console
 
-        try:
-            with shown(state, terminal, store, plan) as on_record:
-                return run(plan, attempts, store, catalog, settings, executor, on_record, start, left.finish)
-        finally:
-            times.save()
-            _log.info("%s: the run ends after %s", plan.suite, duration(time.time() - began))
+    def damaged(self, file: Unreadable) -> None:
+        note(printable(f"tlbench: {file.message}; its cell is run again"))
+
+    def begins(self, attempts: Sequence[Attempt]) -> None:
+        _print_skips(self.plan)
+        print_first_checks([attempt.cell.task.name for attempt in attempts], self.catalog)
+
+    def shown(self, state: RunState, store: Store) -> AbstractContextManager[OnRecord]:
+        return shown(state, self.terminal, store, self.plan)
 
 
 def _print_skips(plan: Plan) -> None:
@@ -124,10 +94,6 @@ def _print_skips(plan: Plan) -> None:
         note(f"skipped: {printable(skip.title)}: {printable(skip.reason)}")
     if len(plan.skips) > 10:
         note(f"skipped: {len(plan.skips) - 10} more; `tlbench plan` lists them")
-
-
-def _print_damaged(file: Unreadable) -> None:
-    note(printable(f"tlbench: {file.message}; its cell is run again"))
 
 
 def _print_summary(

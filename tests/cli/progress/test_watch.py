@@ -8,8 +8,9 @@ import re
 import msgspec
 import pytest
 
+from tlbench.api.run_reporter import LINE_SECONDS, STATUS_SECONDS, Reporter
 from tlbench.cli.app import _main
-from tlbench.cli.progress.watch import LINE_SECONDS, STATUS_SECONDS, Reporter
+from tlbench.cli.progress.texts import progress_line
 from tlbench.modeling.disk import cache_settings
 from tlbench.running.monitoring.run_status import read_statuses
 from tlbench.running.run import FIT_TIMES
@@ -36,7 +37,7 @@ def ticked(status, tmp_path):
     """Returns a function that ticks at some seconds after the start, and returns the lines that were printed."""
     lines = []
     state = State(status)
-    reporter = Reporter(state, tmp_path, status.began, lines.append)
+    reporter = Reporter(state, tmp_path, status.began, lambda now: lines.append(progress_line(now)))
 
     def tick(*seconds):
         lines.clear()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tlbench.cli.options import expanded, out_folder
+from tlbench.cli.options import out_folder
 from tlbench.contracts.errors import UnknownName, UsageError
 from tlbench.contracts.renderer import Renderer
+from tlbench.results.reading.default_folder import expanded
 
 SUFFIXES = {"md": "markdown", "tex": "latex"}
 """Formats by the suffix of their files, where the suffix is not the name of the format."""

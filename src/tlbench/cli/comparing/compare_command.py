@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tlbench.cli import options as o
+from tlbench.results.reading.default_folder import expanded
 
 _SIDE = "A cell, a folder of results, FOLDER:CELL, or a file of answers"
 
@@ -48,5 +49,5 @@ def compare(
     """
     from tlbench.cli.comparing.compare import CompareOptions, print_comparison
 
-    options = CompareOptions(tuple(margin or ()), metric or "", None if gold is None else o.expanded(gold), examples)
+    options = CompareOptions(tuple(margin or ()), metric or "", None if gold is None else expanded(gold), examples)
     raise typer.Exit(print_comparison(first, second, options, o.out_folder(out), json_))

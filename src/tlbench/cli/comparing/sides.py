@@ -7,11 +7,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tlbench.cli.options import expanded
 from tlbench.contracts.errors import StoreError, UsageError
 from tlbench.contracts.record import Record
 from tlbench.results.comparison.answer_files import AnswerFile, read_answers
 from tlbench.results.index import Index
+from tlbench.results.reading.default_folder import expanded
 from tlbench.results.records.cell_ids import full_id
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store

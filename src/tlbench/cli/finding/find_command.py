@@ -102,6 +102,7 @@ def find(
     same command goes on with the time that is left after an interruption.
     """
     began = time.monotonic()
+    from tlbench.api.requested_plan import check_device, memory_room
     from tlbench.catalog.catalog import Catalog
     from tlbench.cli.arguments.counts import parse_count
     from tlbench.cli.finding.find_run import find_and_print
@@ -109,7 +110,7 @@ def find(
     from tlbench.finding.request import FindRequest, parse_milliseconds
     from tlbench.running.run import Settings
 
-    o.check_device(device)
+    check_device(device)
     o.limit_cache(cache_limit)
     o.set_data_root(data_root)
     catalog = Catalog.discover()
@@ -130,7 +131,7 @@ def find(
         precision=precision or "auto",
         seed=seed,
     )
-    settings = Settings(executor, jobs, device, room=o.room(max_memory, device), keep_models="best-seed")
+    settings = Settings(executor, jobs, device, room=memory_room(max_memory, device), keep_models="best-seed")
     asked = Asked(request, found, catalog, settings, o.out_folder(out), began)
     try:
         status = find_and_print(asked, as_json=json_, afresh=fresh)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tlbench.cli.progress.texts import duration
 from tlbench.cli.shell.verbosity import is_quiet
 from tlbench.contracts.metric import Metric
 from tlbench.finding.candidates.all_candidates import Entry
@@ -15,6 +14,7 @@ from tlbench.finding.finals.finalists import Finalist
 from tlbench.finding.find import Asked
 from tlbench.finding.find_folder import StoredFit
 from tlbench.results.render.escaping import printable
+from tlbench.running.monitoring.time_texts import duration
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.cli.options import out_folder
-from tlbench.cli.progress.texts import duration
 from tlbench.contracts.cell import Plan
 from tlbench.contracts.errors import UsageError
 from tlbench.results.columns import OK, Row
 from tlbench.results.leaderboard import Table
 from tlbench.results.render.escaping import printable
+from tlbench.running.monitoring.time_texts import duration
 
 _MAX_TASKS = 3
 _COLUMNS = ("task", "cell", "backbone", "strategy", "status", "rank", "total_seconds")

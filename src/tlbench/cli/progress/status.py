@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 
 from tlbench.cli.kept_model_texts import models_size
-from tlbench.cli.progress.texts import duration, left_text, order_rows
+from tlbench.cli.progress.texts import order_rows
 from tlbench.cli.text_tables import terminal_width
 from tlbench.results.index import Index
 from tlbench.results.models.kept_models import MODELS
 from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
 from tlbench.running.monitoring.run_status import RunStatus, read_statuses
+from tlbench.running.monitoring.time_texts import duration, left_text
 
 
 def print_status(out: Path, as_json: bool) -> None:

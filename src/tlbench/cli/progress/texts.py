@@ -6,6 +6,7 @@ from tlbench.cli.text_tables import ListColumn, listing_lines, shortened_middle
 from tlbench.contracts.record import Record
 from tlbench.results.render.escaping import printable
 from tlbench.running.monitoring.run_status import OrderStatus, RunStatus
+from tlbench.running.monitoring.time_texts import duration, left_text
 
 _MAX_ORDERS = 6
 """Maximum number of workers whose work is named in one line of a log."""
@@ -49,27 +50,6 @@ def order_rows(status: RunStatus, width: int | None) -> list[str]:
         room = max(_MIN_TASK, width - used)
         rows = [(*row[:-1], shortened_middle(printable(row[-1]), room)) for row in rows]
     return listing_lines([ListColumn("") for _ in _COLUMNS], rows, None)[0][1:]
-
-
-def left_text(status: RunStatus) -> str:
-    """Returns the time left of a run as text; empty if it is unknown."""
-    if status.seconds_left is None:
-        return ""
-    if status.seconds_left < 1:
-        return "almost done"
-    return f"{'about ' if status.is_rough else ''}{duration(status.seconds_left, is_rough=True)} left"
-
-
-def duration(seconds: float, is_rough: bool = False) -> str:
-    """Returns a duration in readable units: 3.2 s, 4 min 05 s, 2 h 07 min; a rough one has whole seconds."""
-    if seconds < 10 and not is_rough:
-        return f"{seconds:.1f} s"
-    if seconds < 59.5:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _order_text(order: OrderStatus) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tlbench.api.run_reporter import reporting
 from tlbench.cli import leaderboard as board
 from tlbench.cli.progress.live import LiveView
 from tlbench.cli.progress.texts import progress_line, record_line
@@ -17,79 +16,32 @@ from tlbench.contracts.cell import Plan
 from tlbench.contracts.record import Record
 from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
-from tlbench.running.monitoring.run_status import RunState, RunStatus, remove_dead, remove_status, write_status
+from tlbench.running.monitoring.run_status import RunState, RunStatus
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 STANDINGS_PAUSES = 20
 """Pause between two updates of the standings, in multiples of the time of an update: updates take at most 5%."""
-LINE_SECONDS = 60.0
-"""Time between two lines about a run whose output is not a terminal."""
-STATUS_SECONDS = 2.0
-"""Time between two updates of the status file."""
 OnRecord = Callable[[Record], None]
-
-
-class Reporter:
-    """Writes the status file and prints lines when they are due; called every second."""
-
-    def __init__(self, state: RunState, work: Path, began: float, print_line: Callable[[str], None] | None) -> None:
-        """Starts with the status file due at once, and the first line after `LINE_SECONDS`.
-
-        Args:
-            state: The state of the run.
-            work: The work folder of the results.
-            began: Time of the run's start.
-            print_line: Prints a line about the run; None prints none.
-        """
-        self._state, self._work, self._print = state, work, print_line
-        self._line_due, self._status_due = began + LINE_SECONDS, began
-
-    def tick(self, now: float) -> None:
-        """Writes the status file and prints a line, each if it is due at the time `now`, in seconds since the epoch."""
-        is_line_due = self._print is not None and now >= self._line_due
-        if not is_line_due and now < self._status_due:
-            return
-        status = self._state.status()
-        if now >= self._status_due:
-            self._status_due = now + STATUS_SECONDS
-            write_status(self._work, status)
-        if self._print is not None and is_line_due:
-            # Not `+=`, which would print all missed lines at once after the machine was suspended.
-            self._line_due = now + LINE_SECONDS
-            self._print(progress_line(status))
 
 
 @contextmanager
 def shown(state: RunState, console: Console, store: Store, plan: Plan) -> Iterator[OnRecord]:
     """Shows a run while the block runs; yields the function that shows a finished cell."""
     status = state.status()
-    work = store.root / "work"
     if is_quiet():
-        print_line, view = None, _hidden(state)
+        print_status, view = None, _hidden(state)
     elif console.is_terminal:
-        print_line, view = None, _live(state, console, store, plan)
+        print_status, view = None, _live(state, console, store, plan)
     else:
-        print_line, view = _print_line, _lines(state, status, plan)
-    reporter = Reporter(state, work, status.began, print_line)
-    ended = threading.Event()
+        print_status, view = _print_status, _lines(state, status, plan)
+    with reporting(state, store.root / "work", print_status), view as on_record:
+        yield on_record
 
-    def tick() -> None:
-        while not ended.wait(1.0):
-            reporter.tick(time.time())
 
-    remove_dead(work, status.began)
-    reporter.tick(status.began)
-    thread = threading.Thread(target=tick, name="tlbench-reporter", daemon=True)
-    thread.start()
-    try:
-        with view as on_record:
-            yield on_record
-    finally:
-        ended.set()
-        thread.join()
-        remove_status(work, status.run)
+def _print_status(status: RunStatus) -> None:
+    _print_line(progress_line(status))
 
 
 def _print_line(text: str) -> None:

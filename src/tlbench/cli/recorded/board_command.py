@@ -136,7 +136,7 @@ def leaderboard(
     from tlbench.cli.board.board_choice import DEFAULT_COST, BoardChoice
     from tlbench.cli.board.board_files import folder_and_files
     from tlbench.cli.leaderboard import print_board
-    from tlbench.cli.options import expanded
+    from tlbench.results.reading.default_folder import expanded
 
     if json_ and format_ not in {None, "json"}:
         raise UsageError(f"--json and --format {format_} both choose a format: give one")

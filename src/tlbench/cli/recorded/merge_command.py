@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tlbench.cli import options as o
+from tlbench.results.reading.default_folder import expanded
 from tlbench.results.render.escaping import printable
 
 _SHOWN = 20
@@ -31,7 +31,7 @@ def merge(
     """
     from tlbench.results.merging.folder_union import merge as unite
 
-    merged = unite([o.expanded(path) for path in folder], target := o.expanded(out))
+    merged = unite([expanded(path) for path in folder], target := expanded(out))
     if json_:
         print(json.dumps(_as_json(merged, target), indent=1))
     else:

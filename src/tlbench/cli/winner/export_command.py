@@ -11,6 +11,7 @@ import typer
 from tlbench.cli import options as o
 from tlbench.cli.shell.completion import complete_cell
 from tlbench.cli.winner.predict_command import ChosenSeed, ResultsFolder
+from tlbench.results.reading.default_folder import expanded
 
 
 def export(
@@ -45,7 +46,7 @@ def export(
 
     o.set_data_root(data_root)
     silence_warnings()
-    folder, target = o.out_folder(out), o.expanded(to)
+    folder, target = o.out_folder(out), expanded(to)
     # First, so that a mistake costs no fit.
     check_request(target, onnx)
     winner = kept_winner(cell, folder, Catalog.discover(), device="cpu", seed=seed)

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from tlbench.api.requested_plan import check_device
 from tlbench.cli import options as o
 from tlbench.cli.shell.completion import complete_cell
+from tlbench.results.reading.default_folder import expanded
 
 ResultsFolder = Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="Folder of results.")]
 ChosenSeed = Annotated[
@@ -49,7 +51,7 @@ def predict(
     """
     from tlbench.cli.winner.prediction_file import ChosenWinner, predict_file
 
-    o.check_device(device)
+    check_device(device)
     o.set_data_root(data_root)
     chosen = ChosenWinner(cell, o.out_folder(out), seed, device)
-    raise typer.Exit(predict_file(chosen, o.expanded(source), o.expanded(to), text or (), probabilities))
+    raise typer.Exit(predict_file(chosen, expanded(source), expanded(to), text or (), probabilities))

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tlbench.cli.progress.texts import duration
 from tlbench.cli.shell.verbosity import is_quiet, note
 from tlbench.contracts.errors import UsageError
 from tlbench.results.render.escaping import printable, spreadsheet
+from tlbench.running.monitoring.time_texts import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable

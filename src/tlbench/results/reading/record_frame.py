@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlbench.catalog.catalog import Catalog
+from tlbench.contracts.cell import Cell
+from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Record
 from tlbench.results.leaderboard import frame
-from tlbench.results.reading.default_folder import default_folder
+from tlbench.results.reading.default_folder import results_folder
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
 
@@ -29,7 +32,21 @@ def record_frame(folder: str | Path | None = None) -> pd.DataFrame:
     Raises:
         StoreError: The folder has no results.
     """
-    store = Store.open(Path(folder or default_folder()).expanduser())
+    store = Store.open(results_folder(folder))
+    return frame_of(store, readable_records(store), (), Catalog.discover().metrics)
+
+
+def frame_of(
+    store: Store, records: Sequence[Record], expected: Sequence[Cell], metrics: Mapping[str, Metric]
+) -> pd.DataFrame:
+    """Returns the leaderboard of records of a store, ranked by their stored predictions.
+
+    Args:
+        store: The folder of results.
+        records: The records.
+        expected: The cells of a plan; those without a record get a row too, and tasks are in their order.
+        metrics: Metrics by name.
+    """
 
     def predictions(record: Record) -> pd.DataFrame | None:
         import pandas as pd
@@ -37,8 +54,12 @@ def record_frame(folder: str | Path | None = None) -> pd.DataFrame:
         path = store.predictions(record)
         return None if path is None else pd.read_parquet(path)
 
-    records = list(store.records(_warn))
-    return frame(records, predictions=predictions, metrics=Catalog.discover().metrics)
+    return frame(records, expected, predictions, metrics)
+
+
+def readable_records(store: Store) -> list[Record]:
+    """Returns the newest record of each cell, and warns of those that cannot be read."""
+    return list(store.records(_warn))
 
 
 def _warn(file: Unreadable) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.record import Record
-from tlbench.results.reading.default_folder import default_folder
+from tlbench.results.reading.default_folder import results_folder
 from tlbench.running.prediction.fitted_temperature import temperature_of
 from tlbench.running.prediction.input_forms import Columns, chosen_columns
 from tlbench.running.prediction.predicting import RowPredictor
@@ -84,7 +84,7 @@ def loaded_model(
     cell: str, out: str | Path | None = None, device: str = "auto", seed: int | None = None
 ) -> LoadedModel:
     """Returns a cell's winner; see `tlbench.load`."""
-    folder = Path(out or default_folder()).expanduser()
+    folder = results_folder(out)
     winner = kept_winner(cell, folder, Catalog.discover(), device=device, seed=seed)
     temperature, reason = temperature_of(winner.record, winner.fit.seed, folder)
     notes = [f"confidence is not calibrated: {reason}"] if reason else []

@@ -50,8 +50,18 @@ def _environment() -> Environment:
         finalize=_shown,
     )
     environment.globals["zip"] = zip
+    environment.filters["inert"] = _inert
     environment.filters["number"] = lambda value: f"{value:,}"
     return environment
+
+
+def _inert(value: str) -> Markup:
+    """Returns a text escaped so that neither a browser nor the formulas of notebooks (MathJax) read anything in it."""
+    from markupsafe import Markup, escape
+
+    text = str(escape(printable(value, 4 * LIMIT)))
+    # MathJax finds no formula whose delimiter is in an element of its own.
+    return Markup(text.translate({ord(sign): f"<span>{sign}</span>" for sign in "$\\"}))
 
 
 def _shown(value: Any) -> Any:
