@@ -2,12 +2,14 @@
 
 import csv
 import json
+import signal
 
 import pytest
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.cli.app import _main
 from tlbench.results.records.store import Store
+from tlbench.system.stop_signals import Stopped
 from tlbench.testing.conformance.media import HOSTILE
 
 KINDS = ("toy-tone", "toy-labels", "toy-count", "toy-names", "toy-span")
@@ -136,6 +138,12 @@ def test_columns_are_named_where_they_are_unclear(predict, capsys, tmp_path):
         assert words in capsys.readouterr().err
 
 
+def test_a_file_without_rows_and_one_in_utf16(predict, capsys):
+    assert predict("toy-tone", "new.csv", "text\n") == []
+    predict("toy-tone", "new.csv", "text\nthe film\n".encode("utf-16"), status=2)  # and the former file is kept
+    assert "new.csv: is in UTF-16: save it as UTF-8" in capsys.readouterr().err
+
+
 def test_lines_of_text_and_a_file_without_a_good_row(predict, capsys):
     rows = predict("toy-tone", "new.txt", "the film is dull\n\nthe film is lovely")
     assert [row["problem"] for row in rows] == ["", "the text is empty", ""]
@@ -158,3 +166,19 @@ def test_status_and_show_say_what_is_kept_and_delete_removes_it(finished, tmp_pa
     assert _main(["delete", cell, "--yes", "--out", str(out)]) == 0
     assert [path.name for path in (out / "models").iterdir() if cell in path.name] == []
     assert len(list((out / "models").iterdir())) == len(KINDS) - 1
+
+
+@pytest.mark.parametrize(("stop", "status"), [(KeyboardInterrupt(), 130), (Stopped(signal.SIGTERM), 143)])
+def test_an_interruption_leaves_no_file_and_says_so(stop, status, finished, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TLBENCH_PLUGINS", "tlbench.testing.toy_plugin")
+    out, records = finished
+    (tmp_path / "new.csv").write_text("text\nthe film is dull\n")
+
+    def stopped(*arguments):
+        raise stop
+
+    monkeypatch.setattr("tlbench.running.prediction.predicting.RowPredictor._chunk", stopped)
+    what = [records["toy-tone"].cell.id, str(tmp_path / "new.csv"), "-o", str(tmp_path / "p.csv"), "--out", str(out)]
+    assert _main(["predict", *what]) == status
+    assert capsys.readouterr().err.splitlines()[-1] == "tlbench: interrupted"
+    assert [path.name for path in tmp_path.iterdir()] == ["new.csv"]

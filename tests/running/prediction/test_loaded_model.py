@@ -34,7 +34,7 @@ def test_a_model_predicts_lists_of_rows(runs, monkeypatch):
 def test_confidence_has_the_temperature_of_the_validation_split(runs):
     record = runs.one("toy-fit", seeds=1, keep_models="all")
     model = tlbench.load(record.cell.id, out=runs.folder)
-    validation = model._predictor.winner.context.validation
+    validation = model._winner.context.validation
     rows = model.predict([example.inputs[0] for example in validation])
     stored = read_predictions(runs.store.validation_predictions(record.cell.id, 1), with_scores=True)
     targets, scores = as_classes(stored.scored[0])
@@ -61,7 +61,7 @@ def test_a_winner_of_train_and_validation_has_no_calibration(runs):
 def test_one_row_that_the_backbone_cannot_read_costs_only_itself(runs, monkeypatch):
     record = runs.one("toy-fit", seeds=1, keep_models="all")
     model = tlbench.load(record.cell.id, out=runs.folder)
-    winner = model._predictor.winner
+    winner = model._winner
     whole = type(winner).featurize
 
     def failing(self, examples):

@@ -6,6 +6,7 @@ reading goes on behind it.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -74,9 +75,15 @@ def _text(path: Path) -> tuple[IO[str], Callable[[], float], Callable[[], None]]
     """Returns a text file, a function that returns the share that was read, and one that closes the file.
 
     Bytes that are not UTF-8 become surrogates, which are found later, in the rows that have them.
+
+    Raises:
+        DataError: The file begins with the mark of UTF-16.
     """
     raw = path.open("rb", buffering=2**16)
     size = max(1, os.fstat(raw.fileno()).st_size)
+    if raw.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        raw.close()
+        raise DataError(f"{path}: is in UTF-16: save it as UTF-8")
     # newline="" keeps line ends inside quoted fields; utf-8-sig drops the mark that spreadsheets put first.
     file = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
