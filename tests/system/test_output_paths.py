@@ -1,6 +1,7 @@
 """Paths that commands write to are checked before any work is done for them."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -33,10 +34,15 @@ def test_files_that_cannot_be_written_are_refused(tmp_path):
 def test_folders_that_cannot_be_made_are_refused(tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+    (tmp_path / "dangling").symlink_to(tmp_path / "none")
     check_new_folder(tmp_path / "empty", "--to")
     check_new_folder(tmp_path / "a" / "b", "--to")
     for name, words in [
         (tmp_path, "it exists already"),
+        (tmp_path / "link", "is a link"),
+        (tmp_path / "dangling", "is a link"),
+        (Path(), "the working directory"),
         (tmp_path / "file", "it exists already"),
         (tmp_path / "file" / "new", "Not a directory"),
         (tmp_path / ("n" * 300), "File name too long"),

@@ -34,8 +34,11 @@ def check_new_folder(path: Path, option: str) -> None:
     """Does nothing if a folder can be made at a path, with the folders above it, or is there and empty.
 
     Raises:
-        UsageError: The path is a file or a folder with files, or it cannot be made.
+        UsageError: The path is a file, a link, the working directory or a folder with files, or it cannot be made.
     """
+    # An empty folder is replaced by a new one: a link would lead to the old one, and a shell would stay in it.
+    if os.path.islink(path) or Path(os.path.abspath(path)) == Path.cwd():
+        raise UsageError(f"{option} {path}: is a link or the working directory; name a new folder")
     mode = _mode(path, option)
     if mode is not None and (not stat.S_ISDIR(mode) or any(path.iterdir())):
         raise UsageError(f"{option} {path}: it exists already; name a new folder")

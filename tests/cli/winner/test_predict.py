@@ -125,8 +125,11 @@ def test_hostile_cells_and_headers_are_text_in_a_spreadsheet(predict):
 
 
 def test_columns_are_named_where_they_are_unclear(predict, capsys, tmp_path):
-    rows = predict("toy-tone", "new.csv", "a;prediction\nthe film is dull;5\n", "--text", "a", "--no-probabilities")
-    assert list(rows[0]) == ["row", "a", "input_prediction", "prediction", "confidence", "problem"]
+    content = "a;prediction;input_row;row\nthe film is dull;5;6;7\n"
+    (row,) = predict("toy-tone", "new.csv", content, "--text", "a", "--no-probabilities")
+    added = ["prediction", "confidence", "problem"]
+    assert list(row) == ["row", "a", "input_prediction", "input_row", "input_input_row", *added]
+    assert (row["input_row"], row["input_input_row"]) == ("6", "7")
     (tmp_path / "predicted.csv").unlink()
     for options, words in [
         ((), "it is unclear which columns hold a text: give --text COLUMN; the columns are a, b"),

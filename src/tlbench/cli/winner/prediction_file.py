@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +105,8 @@ def _predictor(chosen: ChosenWinner, inputs: int) -> RowPredictor:
     if chosen.seed is not None or chosen.device not in ("auto", "cpu"):
         raise UsageError(f"{folder}: an exported folder has one model, for the CPU: leave --seed and --device out")
     predictor = exported_predictor(folder, inputs)
-    note("confidence is not calibrated: an exported folder has no validation predictions")
+    if predictor.classes:
+        note("confidence is not calibrated: an exported folder has no validation predictions")
     return predictor
 
 
@@ -138,7 +139,7 @@ def _write(
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
     scored = [f"p({name})" for name in classes]
     taken = {*_ADDED, "row", *scored}
-    copied = [f"input_{name}" if name in taken else name for name in rows.columns]
+    copied = [_renamed(name, rows.columns, taken) for name in rows.columns]
     try:
         with temporary.open("w", encoding="utf-8", newline="", errors="replace") as file:
             writer = csv.writer(file, lineterminator="\n")
@@ -162,6 +163,14 @@ def _write(
     finally:
         temporary.unlink(missing_ok=True)
     return count, problems
+
+
+def _renamed(name: str, columns: Sequence[str], taken: Collection[str]) -> str:
+    """Returns a column's name, with a prefix if the file that is written has another column of this name."""
+    own = name
+    while name in taken or (name != own and name in columns):
+        name = f"input_{name}"
+    return name
 
 
 def _predicted(value: Any) -> str:

@@ -55,6 +55,7 @@ def export_winner(
     rows = context.validation[:CHECKED_ROWS].without_targets()
     own = winner.predict(rows)
     data = winner.featurize(rows)
+    to = Path(os.path.abspath(to))  # a name such as ../.. has no other beside it
     temporary = to.with_name(f".{to.name}.{secrets.token_hex(6)}.tmp")
     try:
         temporary.mkdir(parents=True)
