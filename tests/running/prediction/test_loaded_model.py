@@ -11,6 +11,7 @@ from tlbench import UsageError
 from tlbench.results.post_hoc.calibration import as_classes, fitted_temperature, log_loss
 from tlbench.results.records.stored_predictions import read_predictions
 from tlbench.running.prediction import predicting
+from tlbench.running.prediction.fitted_temperature import temperature_of
 
 
 def test_a_model_predicts_lists_of_rows(runs, monkeypatch):
@@ -56,6 +57,20 @@ def test_a_winner_of_train_and_validation_has_no_calibration(runs):
     assert model.notes == ("confidence is not calibrated: no validation predictions",)
     (row,) = model.predict(["the film is lovely"])
     assert row["confidence"] == max(row["probabilities"].values())
+
+
+def test_a_winner_that_is_right_on_all_of_validation_has_no_calibration(runs, monkeypatch):
+    record = runs.one("toy-fit", seeds=1, keep_models="all")
+
+    def all_right(scored):
+        _, scores = as_classes(scored)
+        return scores.argmax(axis=1), scores
+
+    assert temperature_of(record, record.fits[0].seed, runs.folder)[1] == ""
+    monkeypatch.setattr("tlbench.running.prediction.fitted_temperature.as_classes", all_right)
+    temperature, reason = temperature_of(record, record.fits[0].seed, runs.folder)
+    assert temperature is None
+    assert reason.startswith("all 32 validation predictions are right")
 
 
 def test_one_row_that_the_backbone_cannot_read_costs_only_itself(runs, monkeypatch):

@@ -90,6 +90,19 @@ def test_a_cell_that_cannot_be_rebuilt_is_refused_in_one_line(runs):
         kept_winner(record.cell.id, runs.folder, runs.catalog, seed=5)
 
 
+def test_changed_data_are_to_be_put_back(runs, monkeypatch):
+    record = runs.one("toy-fit", seeds=1)
+
+    def changed(catalog, name):
+        raise UsageError("csv:own.csv@1: its digest is now 2; drop @1 to use it as it is")
+
+    monkeypatch.setattr(type(runs.catalog), "task", changed)
+    with pytest.raises(
+        UsageError, match="its digest is now 2; the winner is rebuilt with the data of its run: put them"
+    ):
+        kept_winner(record.cell.id, runs.folder, runs.catalog)
+
+
 def test_models_of_an_attempt_that_is_made_anew_are_removed(runs):
     for attempt in (1, 2):
         record = runs.one("toy-tune", seeds=1, keep_models="all", fresh="all")
