@@ -2,13 +2,16 @@
 
 import csv
 import json
+import os
 import signal
 
 import pytest
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.cli.app import _main
+from tlbench.contracts.errors import DataError
 from tlbench.results.records.store import Store
+from tlbench.running.prediction.row_files import open_rows
 from tlbench.system.stop_signals import Stopped
 from tlbench.testing.conformance.media import HOSTILE
 
@@ -141,10 +144,13 @@ def test_columns_are_named_where_they_are_unclear(predict, capsys, tmp_path):
         assert words in capsys.readouterr().err
 
 
-def test_a_file_without_rows_and_one_in_utf16(predict, capsys):
+def test_a_file_without_rows_and_files_that_are_no_tables(predict, capsys, tmp_path):
     assert predict("toy-tone", "new.csv", "text\n") == []
+    os.mkfifo(pipe := tmp_path / "pipe.csv")
     predict("toy-tone", "new.csv", "text\nthe film\n".encode("utf-16"), status=2)  # and the former file is kept
     assert "new.csv: is in UTF-16: save it as UTF-8" in capsys.readouterr().err
+    with pytest.raises(DataError, match="pipe.csv: is no regular file"):  # opening it would wait for a writer
+        open_rows(pipe)
 
 
 def test_lines_of_text_and_a_file_without_a_good_row(predict, capsys):

@@ -59,6 +59,8 @@ def open_rows(path: Path) -> RowFile:
     """
     if path.is_dir():
         return _images(path)
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path}: is no regular file")
     readers: dict[str, Callable[[Path], RowFile]] = {
         ".csv": _delimited, ".tsv": _delimited, ".jsonl": _json_lines, ".parquet": _parquet, ".txt": _lines,
     }  # fmt: skip
@@ -79,7 +81,7 @@ def _text(path: Path) -> tuple[IO[str], Callable[[], float], Callable[[], None]]
     Raises:
         DataError: The file begins with the mark of UTF-16.
     """
-    raw = path.open("rb", buffering=2**16)
+    raw = io.BufferedReader(io.FileIO(path), 2**16)
     size = max(1, os.fstat(raw.fileno()).st_size)
     if raw.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         raw.close()
