@@ -29,7 +29,7 @@ from tlbench.cli.winner import export_command, predict_command
 from tlbench.contracts.errors import UsageError
 from tlbench.results.reading.default_folder import search_in
 from tlbench.system.standard_streams import end_of_pipe, prepare_streams
-from tlbench.system.stop_signals import exit_status, stop_on_signals
+from tlbench.system.stop_signals import Interrupted, exit_status, stop_on_signals
 
 EXIT_STATUS = (
     "Exit status: 0 success; 1 a cell has no score, or compare, merge, recommend or check --strict says no;"
@@ -292,7 +292,7 @@ def _main(arguments: list[str]) -> int:
         return end.exit_code
     except UsageError as error:
         return _print_error(str(error), 2)
-    except (KeyboardInterrupt, typer.Abort) as stop:
+    except (Interrupted, KeyboardInterrupt, typer.Abort) as stop:
         return _print_error("interrupted", exit_status(stop))
     except BrokenPipeError:
         return end_of_pipe()

@@ -15,6 +15,14 @@ class Stopped(KeyboardInterrupt):
         self.number = number
 
 
+class Interrupted(Exception):
+    """Ctrl-C or a signal ended a command; an exception that no library takes for its own."""
+
+    def __init__(self, stop: KeyboardInterrupt) -> None:
+        super().__init__("interrupted")
+        self.stop = stop
+
+
 def stop_on_signals() -> None:
     """Makes SIGTERM and SIGHUP raise `Stopped` in the main thread, unless the process was started to ignore them."""
     owner = os.getpid()
@@ -34,4 +42,6 @@ def stop_on_signals() -> None:
 
 def exit_status(stop: BaseException) -> int:
     """Returns the exit status of an interrupted command: 128 and the number of the signal, as in a shell."""
+    if isinstance(stop, Interrupted):
+        stop = stop.stop
     return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)

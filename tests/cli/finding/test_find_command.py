@@ -2,6 +2,7 @@
 
 import io
 import json
+import shlex
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.cli.app import _main
+from tlbench.cli.finding.answer_texts import _short_name
 from tlbench.cli.finding.find_view import BarsView
 from tlbench.contracts.policies.policy import Candidate
 from tlbench.finding.find_folder import StoredFit, StoredOutcome, StoredProposal
@@ -30,12 +32,11 @@ def test_a_search_prints_its_answer_and_the_next_commands(find, capsys):
     facts = {line.split("  ")[0]: line for line in lines}
     assert "on the sealed test split" in facts["accuracy"]
     assert "search" in facts["spent"]
-    assert lines[-3].startswith("tlbench show ")
-    assert lines[-2].startswith("tlbench export ")
+    assert [line.split()[1] for line in lines[-4:]] == ["show", "leaderboard", "predict", "export"]
     # The answer is stored: it is printed again, as JSON too, and nothing is fitted.
     assert find("--minutes", "30", "--json") == 0
     answer = json.loads(capsys.readouterr().out)
-    assert answer["winner"]["cell"][:8] in lines[-3]
+    assert answer["winner"]["cell"][:8] in lines[-4]
     assert {one["candidate"] for one in answer["spent"]} == {"majority", "tfidf", "toy | toy-fit"}
 
 
@@ -87,3 +88,18 @@ def test_the_live_view_has_a_bar_for_each_candidate(monkeypatch):
     assert "········ broken diverged" in texts
     assert "········ new[red] portfolio, 15 s" in texts
     assert last.strip() == "1 not tried yet"
+
+
+@pytest.mark.parametrize(
+    ("task", "folder"),
+    [
+        ("csv:/my data/it's.csv[text=a b,label=c]", "./it-s.csv-model"),
+        ("csv:reviews.csv@d3ba9dbc1a1f[label=stars]", "./csv-reviews.csv-model"),
+        ("imagefolder:photos/", "./imagefolder-photos-model"),
+        ("csv:/..[text=$(reboot)]", "./task-model"),
+        ("\x1b[31mtask", "./task-model"),
+        ("trec", "./trec-model"),
+    ],
+)
+def test_the_folder_of_an_export_is_one_word_of_a_shell(task, folder):
+    assert f"./{_short_name(task)}-model" == folder == shlex.quote(folder)

@@ -2,12 +2,17 @@
 
 import csv
 import json
+import os
+import signal
 
 import pytest
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.cli.app import _main
+from tlbench.contracts.errors import DataError
 from tlbench.results.records.store import Store
+from tlbench.running.prediction.row_files import open_rows
+from tlbench.system.stop_signals import Stopped
 from tlbench.testing.conformance.media import HOSTILE
 
 KINDS = ("toy-tone", "toy-labels", "toy-count", "toy-names", "toy-span")
@@ -123,8 +128,11 @@ def test_hostile_cells_and_headers_are_text_in_a_spreadsheet(predict):
 
 
 def test_columns_are_named_where_they_are_unclear(predict, capsys, tmp_path):
-    rows = predict("toy-tone", "new.csv", "a;prediction\nthe film is dull;5\n", "--text", "a", "--no-probabilities")
-    assert list(rows[0]) == ["row", "a", "input_prediction", "prediction", "confidence", "problem"]
+    content = "a;prediction;input_row;row\nthe film is dull;5;6;7\n"
+    (row,) = predict("toy-tone", "new.csv", content, "--text", "a", "--no-probabilities")
+    added = ["prediction", "confidence", "problem"]
+    assert list(row) == ["row", "a", "input_prediction", "input_row", "input_input_row", *added]
+    assert (row["input_row"], row["input_input_row"]) == ("6", "7")
     (tmp_path / "predicted.csv").unlink()
     for options, words in [
         ((), "it is unclear which columns hold a text: give --text COLUMN; the columns are a, b"),
@@ -134,6 +142,15 @@ def test_columns_are_named_where_they_are_unclear(predict, capsys, tmp_path):
         with pytest.raises(FileNotFoundError):  # nothing is written
             predict("toy-tone", "new.csv", "a,b\n1,2\n", *options, status=2)
         assert words in capsys.readouterr().err
+
+
+def test_a_file_without_rows_and_files_that_are_no_tables(predict, capsys, tmp_path):
+    assert predict("toy-tone", "new.csv", "text\n") == []
+    os.mkfifo(pipe := tmp_path / "pipe.csv")
+    predict("toy-tone", "new.csv", "text\nthe film\n".encode("utf-16"), status=2)  # and the former file is kept
+    assert "new.csv: is in UTF-16: save it as UTF-8" in capsys.readouterr().err
+    with pytest.raises(DataError, match="is no regular file"):  # opening it would wait for a writer
+        open_rows(pipe)
 
 
 def test_lines_of_text_and_a_file_without_a_good_row(predict, capsys):
@@ -158,3 +175,19 @@ def test_status_and_show_say_what_is_kept_and_delete_removes_it(finished, tmp_pa
     assert _main(["delete", cell, "--yes", "--out", str(out)]) == 0
     assert [path.name for path in (out / "models").iterdir() if cell in path.name] == []
     assert len(list((out / "models").iterdir())) == len(KINDS) - 1
+
+
+@pytest.mark.parametrize(("stop", "status"), [(KeyboardInterrupt(), 130), (Stopped(signal.SIGTERM), 143)])
+def test_an_interruption_leaves_no_file_and_says_so(stop, status, finished, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TLBENCH_PLUGINS", "tlbench.testing.toy_plugin")
+    out, records = finished
+    (tmp_path / "new.csv").write_text("text\nthe film is dull\n")
+
+    def stopped(*arguments):
+        raise stop
+
+    monkeypatch.setattr("tlbench.running.prediction.predicting.RowPredictor._chunk", stopped)
+    what = [records["toy-tone"].cell.id, str(tmp_path / "new.csv"), "-o", str(tmp_path / "p.csv"), "--out", str(out)]
+    assert _main(["predict", *what]) == status
+    assert capsys.readouterr().err.splitlines()[-1] == "tlbench: interrupted"
+    assert [path.name for path in tmp_path.iterdir()] == ["new.csv"]

@@ -11,6 +11,7 @@ from tlbench import UsageError
 from tlbench.results.post_hoc.calibration import as_classes, fitted_temperature, log_loss
 from tlbench.results.records.stored_predictions import read_predictions
 from tlbench.running.prediction import predicting
+from tlbench.running.prediction.fitted_temperature import temperature_of
 
 
 def test_a_model_predicts_lists_of_rows(runs, monkeypatch):
@@ -34,7 +35,7 @@ def test_a_model_predicts_lists_of_rows(runs, monkeypatch):
 def test_confidence_has_the_temperature_of_the_validation_split(runs):
     record = runs.one("toy-fit", seeds=1, keep_models="all")
     model = tlbench.load(record.cell.id, out=runs.folder)
-    validation = model._predictor.winner.context.validation
+    validation = model._winner.context.validation
     rows = model.predict([example.inputs[0] for example in validation])
     stored = read_predictions(runs.store.validation_predictions(record.cell.id, 1), with_scores=True)
     targets, scores = as_classes(stored.scored[0])
@@ -58,10 +59,24 @@ def test_a_winner_of_train_and_validation_has_no_calibration(runs):
     assert row["confidence"] == max(row["probabilities"].values())
 
 
+def test_a_winner_that_is_right_on_all_of_validation_has_no_calibration(runs, monkeypatch):
+    record = runs.one("toy-fit", seeds=1, keep_models="all")
+
+    def all_right(scored):
+        _, scores = as_classes(scored)
+        return scores.argmax(axis=1), scores
+
+    assert temperature_of(record, record.fits[0].seed, runs.folder)[1] == ""
+    monkeypatch.setattr("tlbench.running.prediction.fitted_temperature.as_classes", all_right)
+    temperature, reason = temperature_of(record, record.fits[0].seed, runs.folder)
+    assert temperature is None
+    assert reason.startswith("all 32 validation predictions are right")
+
+
 def test_one_row_that_the_backbone_cannot_read_costs_only_itself(runs, monkeypatch):
     record = runs.one("toy-fit", seeds=1, keep_models="all")
     model = tlbench.load(record.cell.id, out=runs.folder)
-    winner = model._predictor.winner
+    winner = model._winner
     whole = type(winner).featurize
 
     def failing(self, examples):

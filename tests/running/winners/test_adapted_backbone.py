@@ -1,5 +1,6 @@
 """`run:<cell>`: the encoder that a winner adapted is a backbone for another cell."""
 
+import json
 import sys
 import types
 from dataclasses import dataclass
@@ -140,3 +141,17 @@ def test_what_is_no_backbone_is_refused_in_one_line(runs):
         with pytest.raises(UsageError, match=words):
             runs.catalog.backbone(f"run:{runs.folder}/{record.cell.id}")
     assert not list(Path(runs.folder).glob("models/*/*"))
+
+
+@pytest.mark.parametrize(
+    "name", ["run:{folder}/../../../x", "savable:/elsewhere/{folder}", "{folder}", "savable:{folder}/../x"]
+)
+def test_a_note_that_names_another_place_is_not_followed(runs, name):
+    record = runs.one("toy-tune", backbones=["savable"], seeds=1, keep_models="all")
+    runs.catalog.backbone(f"run:{runs.folder}/{record.cell.id}")
+    (note,) = Path(runs.folder).glob("models/*/encoder-0.json")
+    content = json.loads(note.read_text())
+    assert content["name"] == "savable:{folder}/model.safetensors"
+    note.write_text(json.dumps({**content, "name": name}))
+    with pytest.raises(UsageError, match="it has changed since it was written: remove it"):
+        type(runs.catalog).discover().backbone(f"run:{runs.folder}/{record.cell.id}")

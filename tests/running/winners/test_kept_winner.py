@@ -68,6 +68,14 @@ def test_a_changed_model_is_not_read(runs):
     assert made_values(winner) == stored_values(runs, record, 0)
 
 
+def test_a_model_whose_description_cannot_be_read_is_named(runs):
+    record = runs.one("toy-tune", seeds=1, keep_models="all")
+    manifest = model_path(runs.folder, record.cell.id, 1, 0) / "model.json"
+    manifest.write_bytes(b"[" * 100_000)
+    (note,) = kept_winner(record.cell.id, runs.folder, runs.catalog).notes
+    assert note.startswith(f"the kept model is not used: {manifest}: no model can be read from it")
+
+
 def test_a_cell_that_cannot_be_rebuilt_is_refused_in_one_line(runs):
     record = runs.one("toy-fit", seeds=1)
     failed = runs.one("toy-failing", seeds=1)
@@ -80,6 +88,19 @@ def test_a_cell_that_cannot_be_rebuilt_is_refused_in_one_line(runs):
             kept_winner(name, runs.folder, runs.catalog)
     with pytest.raises(UsageError, match="no final fit has the seed 5; the seeds are 0"):
         kept_winner(record.cell.id, runs.folder, runs.catalog, seed=5)
+
+
+def test_changed_data_are_to_be_put_back(runs, monkeypatch):
+    record = runs.one("toy-fit", seeds=1)
+
+    def changed(catalog, name):
+        raise UsageError("csv:own.csv@1: its digest is now 2; drop @1 to use it as it is")
+
+    monkeypatch.setattr(type(runs.catalog), "task", changed)
+    with pytest.raises(
+        UsageError, match="its digest is now 2; the winner is rebuilt with the data of its run: put them"
+    ):
+        kept_winner(record.cell.id, runs.folder, runs.catalog)
 
 
 def test_models_of_an_attempt_that_is_made_anew_are_removed(runs):

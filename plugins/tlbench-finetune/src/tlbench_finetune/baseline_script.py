@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 LEVELS, FARTHEST = 8, 10.0
+DATA_ONLY = True
 
 
 def load(folder: Path, settings: dict[str, Any]) -> Callable[[Sequence[Sequence[Any]]], Any]:

@@ -11,6 +11,7 @@ import numpy as np
 
 TOKENS = re.compile(r"\w+(?:[-'.]\w+)*|[^\w\s]")
 PIECES = re.compile(r"\w+?(?=n't$)|n't$|'\w+|\w+|[^\w\s]")
+DATA_ONLY = True
 
 
 def load(folder: Path, settings: dict[str, Any]) -> Callable[[Sequence[Sequence[Any]]], Any]:

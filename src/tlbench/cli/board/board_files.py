@@ -9,6 +9,7 @@ from tlbench.cli.options import out_folder
 from tlbench.contracts.errors import UnknownName, UsageError
 from tlbench.contracts.renderer import Renderer
 from tlbench.results.reading.default_folder import expanded
+from tlbench.system.output_paths import check_output_file
 
 SUFFIXES = {"md": "markdown", "tex": "latex"}
 """Formats by the suffix of their files, where the suffix is not the name of the format."""
@@ -18,8 +19,8 @@ def folder_and_files(paths: Sequence[Path], format_: str | None) -> tuple[Path, 
     """Sorts the paths of `--out` into the folder of results and the files to write, each in the format of its suffix.
 
     Raises:
-        UsageError: There are two folders, a file has an unknown suffix or belongs to the results, or there is also a
-            format.
+        UsageError: There are two folders, a file has an unknown suffix, cannot be written or belongs to the results, or
+            there is also a format.
     """
     paths = [expanded(path) for path in paths]
     files = tuple(path for path in paths if path.suffix and not path.is_dir())
@@ -37,8 +38,7 @@ def folder_and_files(paths: Sequence[Path], format_: str | None) -> tuple[Path, 
             raise UsageError(
                 f"--out {file}: neither a folder of results nor a file of a known format ({known}, or a plugin's)"
             ) from error
-        if not file.parent.is_dir():
-            raise UsageError(f"--out {file}: there is no folder {file.parent}")
+        check_output_file(file, "--out")
         inside = file.resolve().parent
         root = folder.resolve()
         if (inside == root and file.suffix == ".json") or {root / "records", root / "work"} & {inside, *inside.parents}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
@@ -29,11 +30,18 @@ def next_commands(answer: FindAnswer, out: Path) -> list[str]:
     if answer.winner is None or not answer.winner.cell:
         return []
     cell, where = answer.winner.cell[:8], out_option(out)
-    name = shlex.quote(printable(answer.request.task).partition("[")[0].rpartition("/")[2].replace(":", "-") or "model")
+    folder = shlex.quote(f"./{_short_name(answer.request.task)}-model")
     steps = [
         (f"tlbench show {cell}{where}", "scores, seeds and costs of the winner"),
-        (f"tlbench export {cell} --to ./{name}-model{where}", "the trained model, to use it"),
         (f"tlbench leaderboard --all{where}", "all finalists"),
+        (f"tlbench predict {cell} NEW.csv -o predicted.csv{where}", "new rows with the winner"),
+        (f"tlbench export {cell} --to {folder}{where}", "the trained model, to use it without tlbench"),
     ]
     width = max(len(command) for command, _ in steps)
     return [f"{command:<{width}}  # {what}" for command, what in steps]
+
+
+def _short_name(task: str) -> str:
+    """Returns the beginning of a task's name as the name of a folder, without options and version."""
+    name = printable(task).partition("[")[0].partition("@")[0].rstrip("/").rpartition("/")[2]
+    return re.sub(r"[^\w.]+", "-", name).strip("-.") or "task"

@@ -50,7 +50,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "predict": (
         "tlbench predict 5f5a612b54c51814 new.csv --to predicted.csv",
         "tlbench predict 5f5a new.parquet --text title -o predicted.csv",
-        "tlbench predict 5f5a photos/ -o predicted.csv",
+        "tlbench predict ./model new.csv -o predicted.csv",
     ),
     "export": (
         "tlbench export 5f5a612b54c51814 --to model",

@@ -9,10 +9,22 @@ import typer
 
 from tlbench.cli.shell import verbosity
 from tlbench.cli.shell.command_group import CommandGroup
+from tlbench.system.stop_signals import Interrupted
 
 
 class ExtensibleGroup(CommandGroup):
     """A group whose commands come from plugins too, which are looked up only if they may be needed."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command.
+
+        Raises:
+            Interrupted: Ctrl-C or a signal ended it; typer would make an exit status of 130 of it, without a word.
+        """
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            raise Interrupted(stop) from None
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Returns the command of this name, or None if there is none."""

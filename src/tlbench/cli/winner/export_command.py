@@ -54,7 +54,11 @@ def export(
         note(printable(text))
     standing, ties = standing_of(winner.record, folder)
     facts = export_winner(winner, target, keep_adapter=adapter, onnx=onnx, ties=ties, standing=standing)
-    print(f"{target}: {facts.files.library}, {facts.checked_rows} rows predicted without tlbench as by the model")
+    shown = printable(target)
+    print(f"{shown}: {facts.files.library}, {facts.checked_rows} rows predicted without tlbench as by the model")
     # As inside of a Python string.
     print(facts.files.loading.replace("{folder}", repr(str(target))[1:-1].replace('"', '\\"')))
-    print(f"python {shlex.quote(str(target / 'predict.py'))} < rows.jsonl")
+    print(f"python {shlex.quote(f'{shown}/predict.py')} < rows.jsonl")
+    # With a slash, as a bare name might be the beginning of a cell's id.
+    path = shown if "/" in shown else f"./{shown}"
+    print(f"tlbench predict {shlex.quote(path)} NEW.csv -o predicted.csv")

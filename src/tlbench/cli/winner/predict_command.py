@@ -23,7 +23,9 @@ def predict(
     cell: Annotated[
         str,
         typer.Argument(
-            metavar="CELL", help="Id of a cell, or its beginning.", autocompletion=complete_cell(o.out_folder)
+            metavar="CELL|FOLDER",
+            help="Id of a cell, or its beginning; or the folder of an exported model.",
+            autocompletion=complete_cell(o.out_folder),
         ),
     ],
     source: Annotated[
@@ -43,7 +45,7 @@ def predict(
     data_root: o.DataRoot = None,
     out: ResultsFolder = None,
 ) -> None:
-    """Predict new rows with the winner of a cell.
+    """Predict new rows with the winner of a cell, or with an exported folder.
 
     The file that is written has all columns and rows of the input in their order, and in addition: prediction,
     confidence (the calibrated probability that it is right), p(NAME) for each class, and problem, which says why a row

@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from tlbench.cli.shell.verbosity import is_quiet, note
 from tlbench.contracts.errors import UsageError
+from tlbench.results.reading.default_folder import expanded
 from tlbench.results.render.escaping import printable, spreadsheet
 from tlbench.running.monitoring.time_texts import duration
+from tlbench.system.output_paths import check_output_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +40,7 @@ class ChosenWinner:
     """Which winner predicts, and where."""
 
     cell: str
-    """The cell, as `kept_winner` takes it."""
+    """The cell, as `kept_winner` takes it, or the folder of an exported model."""
     out: Path
     """The results folder."""
     seed: int | None = None
@@ -59,7 +61,7 @@ def predict_file(
         probabilities: Whether each class gets a column.
 
     Returns:
-        The exit status: 1 if no row could be predicted, else 0.
+        The exit status: 1 if there are rows and none could be predicted, else 0.
 
     Raises:
         UsageError: The cell has no winner that can be rebuilt, or a file cannot be read or written.
@@ -68,31 +70,47 @@ def predict_file(
     from tlbench.running.prediction.input_forms import chosen_columns
     from tlbench.running.prediction.row_files import open_rows
 
-    if target.exists() and (target.is_dir() or target.samefile(source)):
-        raise UsageError(f"--to {target}: is a folder, or the file that is read: name another file")
+    # First, so that a misspelt name costs no fit.
+    check_output_file(target, "--to")
+    if target.exists() and source.exists() and target.samefile(source):
+        raise UsageError(f"--to {target}: is the file that is read: name another file")
     silence_warnings()
-    rows = open_rows(source)  # first, so that a misspelt name costs no fit
+    rows = open_rows(source)
     try:
-        predictor = _predictor(chosen)
-        own = predictor.winner.context.task.item.input_columns
+        predictor = _predictor(chosen, len(text))
         try:
-            columns = chosen_columns(predictor.form, rows.columns, text, own)
+            columns = chosen_columns(predictor.form, rows.columns, text, predictor.columns)
         except UsageError as error:
             raise UsageError(f"{source}: {error}") from None
         began = time.monotonic()
         with _bar(rows) as shown:
             answered = shown(predictor.predict(rows.rows, columns, rows.folder))
-            count, problems = _write(target, rows, answered, _names(predictor) if probabilities else ())
+            count, problems = _write(target, rows, answered, predictor.classes if probabilities else ())
     finally:
         rows.close()
     seconds = time.monotonic() - began
     bad = f", {problems:,} with a problem (column problem)" if problems else ""
     rate = f"{duration(seconds)}, {count / max(seconds, 1e-9):,.0f} rows/s"
     note(f"{count:,} {'row' if count == 1 else 'rows'} in {rate}{bad}; in {printable(target)}")
-    return int(problems == count)
+    return int(0 < count == problems)
 
 
-def _predictor(chosen: ChosenWinner) -> RowPredictor:
+def _predictor(chosen: ChosenWinner, inputs: int) -> RowPredictor:
+    """Returns the predictor of a cell or of an exported folder, for which columns of `inputs` inputs were named."""
+    from tlbench.running.prediction.exported_model import exported_predictor, is_exported
+
+    folder = expanded(Path(chosen.cell))
+    if not is_exported(folder, is_path="/" in chosen.cell):
+        return _winner_predictor(chosen)
+    if chosen.seed is not None or chosen.device not in ("auto", "cpu"):
+        raise UsageError(f"{folder}: an exported folder has one model, for the CPU: leave --seed and --device out")
+    predictor = exported_predictor(folder, inputs)
+    if predictor.classes:
+        note("confidence is not calibrated: an exported folder has no validation predictions")
+    return predictor
+
+
+def _winner_predictor(chosen: ChosenWinner) -> RowPredictor:
     from tlbench.catalog.catalog import Catalog
     from tlbench.results.models.kept_models import kept_models
     from tlbench.running.prediction.fitted_temperature import temperature_of
@@ -113,12 +131,6 @@ def _predictor(chosen: ChosenWinner) -> RowPredictor:
     return RowPredictor.of(winner, temperature)
 
 
-def _names(predictor: RowPredictor) -> tuple[str, ...]:
-    """Returns the names of the classes or labels; none for tags, which have no probabilities."""
-    output = predictor.winner.job.task.output
-    return output.classes if output.answers in ("numbers", "labels") else ()
-
-
 def _write(
     target: Path, rows: RowFile, answered: Iterator[tuple[InputRow, RowAnswer]], classes: Sequence[str]
 ) -> tuple[int, int]:
@@ -127,7 +139,7 @@ def _write(
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
     scored = [f"p({name})" for name in classes]
     taken = {*_ADDED, "row", *scored}
-    copied = [f"input_{name}" if name in taken else name for name in rows.columns]
+    copied = [_renamed(name, rows.columns, taken) for name in rows.columns]
     try:
         with temporary.open("w", encoding="utf-8", newline="", errors="replace") as file:
             writer = csv.writer(file, lineterminator="\n")
@@ -151,6 +163,14 @@ def _write(
     finally:
         temporary.unlink(missing_ok=True)
     return count, problems
+
+
+def _renamed(name: str, columns: Sequence[str], taken: Collection[str]) -> str:
+    """Returns a column's name, with a prefix if the file that is written has another column of this name."""
+    own = name
+    while name in taken or (name != own and name in columns):
+        name = f"input_{name}"
+    return name
 
 
 def _predicted(value: Any) -> str:

@@ -96,6 +96,8 @@ class ExportedFiles:
     script: Path
     """A Python file without imports of tlbench, which is copied as `model.py`.
 
+    If its name ends in `script.py` and it has the line `DATA_ONLY = True`, `tlbench predict FOLDER` runs the installed
+    file with folders from elsewhere: then it must import and call nothing that a folder names, and read no pickles.
     Its function `load(folder, settings)` returns a function of rows, which are lists of the inputs of an example, with
     images as PIL images in RGB. That returns one entry per row: features or, if the head is included, logits, (N, D) or
     (N, K); for words a list of (words, D or K), with NaN for a word without a position; for spans a list of lists of

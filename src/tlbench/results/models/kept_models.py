@@ -42,6 +42,18 @@ def kept_models(root: Path, record: Record) -> tuple[KeptModel, ...]:
     return _models(record, lambda seed: model_path(root, record.cell.id, record.attempt, seed))
 
 
+def unusable_model(root: Path, record: Record, fit: FitResult) -> str:
+    """Returns why what lies in the place of a final fit's model is left out by `kept_models`; empty if nothing is."""
+    folder = model_path(root, record.cell.id, record.attempt, fit.seed)
+    if not os.path.lexists(folder):
+        return ""
+    try:
+        is_own = read_manifest(folder).is_of(record.cell.id, fit)
+    except StoreError as error:
+        return str(error)
+    return "" if is_own else f"{folder}: it is of another fit"
+
+
 def best_fit(fits: Sequence[FitResult], greater_is_better: bool) -> FitResult:
     """Returns the final fit with the best validation score; the first of equals, or if there are no scores."""
     sign = 1.0 if greater_is_better else -1.0

@@ -17,6 +17,7 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import Annotated
 
 import msgspec
 
@@ -38,7 +39,7 @@ _BLOCK = 2**20
 class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The size and the digest of one file."""
 
-    bytes: int
+    bytes: Annotated[int, msgspec.Meta(ge=0)]
     sha256: str
 
 

@@ -19,6 +19,7 @@ from tlbench.running.exporting.exported_folder import FittedModel, write_folder
 from tlbench.running.exporting.full_precision import in_fp32
 from tlbench.running.exporting.onnx_file import OnnxFacts, onnx_runtime, write_onnx
 from tlbench.running.winners.kept_winner import KeptWinner
+from tlbench.system.output_paths import check_new_folder
 
 CHECKED_ROWS = 64
 """Number of validation rows on which an exported folder is compared with the model."""
@@ -54,6 +55,7 @@ def export_winner(
     rows = context.validation[:CHECKED_ROWS].without_targets()
     own = winner.predict(rows)
     data = winner.featurize(rows)
+    to = Path(os.path.abspath(to))  # a name such as ../.. has no other beside it
     temporary = to.with_name(f".{to.name}.{secrets.token_hex(6)}.tmp")
     try:
         temporary.mkdir(parents=True)
@@ -75,6 +77,8 @@ def export_winner(
             to.rmdir()
         os.replace(temporary, to)
         return facts
+    except OSError as error:
+        raise UsageError(f"--to {to}: cannot be written: {error.strerror or error}") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -83,10 +87,9 @@ def check_request(to: Path, onnx: bool) -> None:
     """Does nothing unless it is clear, before the winner is rebuilt, that it cannot be exported.
 
     Raises:
-        UsageError: The folder exists and is not empty, or a library that ONNX takes is missing.
+        UsageError: The folder exists and is not empty, or can't be made, or a library that ONNX takes is missing.
     """
-    if to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise UsageError(f"--to {to}: it exists already; name a new folder")
+    check_new_folder(to, "--to")
     if onnx:
         onnx_runtime()
 
@@ -104,9 +107,14 @@ def _written(winner: KeptWinner, keep_adapter: bool, folder: Path) -> tuple[Expo
     backbone = context.backbone.item if context.backbone else None
     try:
         form = predictor.exportable(keep_adapter=keep_adapter)
-        model = FittedModel(form, backbone, context.info.output, context.task.item.modality)
+        task, count = context.task.item, len(context.splits.train[0].inputs)
+        model = FittedModel(form, backbone, context.info.output, task.modality, count, task.input_columns)
         return form, write_folder(model, folder)
     except UsageError:
+        raise
+    except OSError as error:
+        if error.errno is None:
+            raise UsageError(f"{winner.record.cell.title} cannot be exported: {error}") from error
         raise
     # A library may refuse a model by any exception, and the user can do nothing about a plugin's mistake.
     except Exception as error:

@@ -33,6 +33,10 @@ class FittedModel:
     """The backbone of the form's encoder; None for a model without one."""
     output: Output
     modality: Modality
+    inputs: int = 1
+    """Number of inputs of an example: 2 for pairs."""
+    columns: tuple[tuple[str, ...], ...] = ()
+    """The columns of each input in the task's own files; empty if it has none."""
 
 
 def write_folder(model: FittedModel, folder: Path) -> ExportedFiles:
@@ -53,6 +57,7 @@ def write_folder(model: FittedModel, folder: Path) -> ExportedFiles:
             "modality": model.modality,
             "may_be_empty": isinstance(form, FeatureModel) and form.may_be_empty,
         },
+        "inputs": {"count": model.inputs, "columns": model.columns},
         "decoded": decoded,
         "head": None,
         "model": dict(files.settings),

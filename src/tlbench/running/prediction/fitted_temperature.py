@@ -27,4 +27,8 @@ def temperature_of(record: Record, seed: int, out: Path) -> tuple[float | None, 
         return None, "the strategy gives no probabilities"
     if seed not in validation.seeds:
         return None, f"no validation predictions of the seed {seed}"
-    return fitted_temperature(*as_classes(with_seeds(validation, [seed]).scored[0])), ""
+    targets, scores = as_classes(with_seeds(validation, [seed]).scored[0])
+    if (scores.argmax(axis=1) == targets).all():
+        # The lower the temperature, the lower the loss: every confidence would be 1.
+        return None, f"all {len(targets)} validation predictions are right, and then no temperature is the best"
+    return fitted_temperature(targets, scores), ""

@@ -14,13 +14,14 @@ from tlbench.running.prediction.fitted_temperature import temperature_of
 from tlbench.running.prediction.input_forms import Columns, chosen_columns
 from tlbench.running.prediction.predicting import RowPredictor
 from tlbench.running.prediction.row_files import InputRow
-from tlbench.running.winners.kept_winner import kept_winner
+from tlbench.running.winners.kept_winner import KeptWinner, kept_winner
 
 
 class LoadedModel:
     """A cell's winner, from `tlbench.load`."""
 
-    def __init__(self, predictor: RowPredictor, notes: Sequence[str] = ()) -> None:
+    def __init__(self, winner: KeptWinner, predictor: RowPredictor, notes: Sequence[str] = ()) -> None:
+        self._winner = winner
         self._predictor = predictor
         self.notes = tuple(notes)
         """What the user should know, such as how predictions differ from the stored ones; empty if nothing."""
@@ -28,12 +29,12 @@ class LoadedModel:
     @property
     def record(self) -> Record:
         """The record of the cell, with its scores."""
-        return self._predictor.winner.record
+        return self._winner.record
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, labels or tags; empty for other outputs."""
-        return self._predictor.winner.job.task.output.classes
+        return self._winner.job.task.output.classes
 
     def predict(self, rows: Sequence[Any], text: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Returns one dictionary for each row, in order.
@@ -66,11 +67,11 @@ class LoadedModel:
         ]
 
     def _columns(self, rows: Sequence[Any], text: Sequence[str]) -> Columns:
-        form, task = self._predictor.form, self._predictor.winner.context.task.item
+        form = self._predictor.form
         first = next((row for row in rows if isinstance(row, Mapping)), None)
         if first is None:
             return tuple((str(place),) for place in range(form.count))
-        return chosen_columns(form, [str(name) for name in first], text, task.input_columns)
+        return chosen_columns(form, [str(name) for name in first], text, self._predictor.columns)
 
 
 def _values(row: Any, columns: Columns) -> dict[str, Any]:
@@ -88,4 +89,4 @@ def loaded_model(
     winner = kept_winner(cell, folder, Catalog.discover(), device=device, seed=seed)
     temperature, reason = temperature_of(winner.record, winner.fit.seed, folder)
     notes = [f"confidence is not calibrated: {reason}"] if reason else []
-    return LoadedModel(RowPredictor.of(winner, temperature), (*winner.notes, *notes))
+    return LoadedModel(winner, RowPredictor.of(winner, temperature), (*winner.notes, *notes))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -22,18 +22,28 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RowPredictor:
-    """Predicts new rows with a winner."""
+    """Predicts new rows with a model: a rebuilt winner, or an exported folder."""
 
-    winner: KeptWinner
+    answers: Callable[[Examples], Sequence[RowAnswer]]
+    """Returns the answer to each example, in order; it may raise anything for examples that it cannot read."""
     form: InputForm
-    temperature: float | None
-    """For the confidence; None if it is not calibrated."""
+    columns: Columns = ()
+    """The columns of the task's own files, by input; empty if the task has none."""
+    classes: Sequence[str] = ()
+    """The names of the classes or labels that have a probability."""
 
     @classmethod
     def of(cls, winner: KeptWinner, temperature: float | None) -> RowPredictor:
-        """Returns the predictor of a winner's task."""
-        task = winner.context.task.item
-        return cls(winner, form_of(task.modality, task.output, len(winner.context.splits.train[0].inputs)), temperature)
+        """Returns the predictor of a winner; the temperature is None if confidences are not calibrated."""
+        task, output = winner.context.task.item, winner.job.task.output
+
+        def answers(examples: Examples) -> Sequence[RowAnswer]:
+            return answers_of(output, winner.predict(examples), temperature or 1.0)
+
+        form = form_of(task.modality, output, len(winner.context.splits.train[0].inputs))
+        # Tags have no probabilities.
+        classes = output.classes if output.answers in ("numbers", "labels") else ()
+        return cls(answers, form, task.input_columns, classes)
 
     def predict(self, rows: Iterable[InputRow], columns: Columns, folder: Path) -> Iterator[tuple[InputRow, RowAnswer]]:
         """Yields each row with its answer, in order; no more than a chunk of rows is in memory.
@@ -65,9 +75,7 @@ class RowPredictor:
         if not examples:
             return []
         try:
-            predictions = self.winner.predict(Examples(examples))
-            answers = answers_of(self.winner.job.task.output, predictions, self.temperature or 1.0)
-            return list(zip(examples, answers, strict=True))
+            return list(zip(examples, self.answers(Examples(examples)), strict=True))
         except MemoryError:
             raise
         except Exception as error:

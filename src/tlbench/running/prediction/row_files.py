@@ -6,6 +6,7 @@ reading goes on behind it.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -58,6 +59,8 @@ def open_rows(path: Path) -> RowFile:
     """
     if path.is_dir():
         return _images(path)
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path}: is no regular file")
     readers: dict[str, Callable[[Path], RowFile]] = {
         ".csv": _delimited, ".tsv": _delimited, ".jsonl": _json_lines, ".parquet": _parquet, ".txt": _lines,
     }  # fmt: skip
@@ -74,9 +77,15 @@ def _text(path: Path) -> tuple[IO[str], Callable[[], float], Callable[[], None]]
     """Returns a text file, a function that returns the share that was read, and one that closes the file.
 
     Bytes that are not UTF-8 become surrogates, which are found later, in the rows that have them.
+
+    Raises:
+        DataError: The file begins with the mark of UTF-16.
     """
-    raw = path.open("rb", buffering=2**16)
+    raw = io.BufferedReader(io.FileIO(path), 2**16)
     size = max(1, os.fstat(raw.fileno()).st_size)
+    if raw.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        raw.close()
+        raise DataError(f"{path}: is in UTF-16: save it as UTF-8")
     # newline="" keeps line ends inside quoted fields; utf-8-sig drops the mark that spreadsheets put first.
     file = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import re
 import secrets
 from pathlib import Path
 
@@ -32,6 +33,8 @@ from tlbench.system.durable import write_durably
 
 _FOLDER = "{folder}"
 """Stands in a stored name for the path of the files, so that a results folder can be moved."""
+_OWN_NAME = re.compile(r"(?!run:)[\w-]+:\{folder\}(/[\w-][\w.-]*)*(@\w+)?(\[[^\[\]{}]*\])?")
+"""A plugin's backbone in these files and nowhere else: the note of another's results folder may name anything."""
 _log = logging.getLogger(__name__)
 
 
@@ -163,7 +166,7 @@ def _read(note: Path, folder: Path) -> _WrittenEncoder | None:
         digest = digest_of_files(folder)
     except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{note}: cannot be read: {error}: remove it, and {folder.name}") from None
-    if digest != written.digest or _FOLDER not in written.name:
+    if digest != written.digest or not _OWN_NAME.fullmatch(written.name):
         raise StoreError(f"{folder}: it has changed since it was written: remove it, and {note.name}")
     return written
 

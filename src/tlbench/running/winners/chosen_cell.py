@@ -29,7 +29,11 @@ def finished_record(name: str, out: Path) -> Record:
             raise UsageError(f"{len(titled)} cells are {name!r}: give an id, {' or '.join(r.cell.id for r in titled)}")
         record = titled[0] if titled else None
     else:
-        record = store.record(full_id(name, store.attempts()))
+        try:
+            record = store.record(full_id(name, store.attempts()))
+        except UnknownName as error:
+            # With the folder, since the cell may be in another one.
+            raise UnknownName(f"{out}: {error}; `tlbench leaderboard --all` shows the cells there are") from None
         if record is None:
             raise StoreError(f"{out}: the record of {name} cannot be read; `tlbench run` runs the cell again")
     if record is None:

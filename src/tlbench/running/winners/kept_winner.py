@@ -18,7 +18,7 @@ from tlbench.contracts.outputs import Predictions
 from tlbench.contracts.record import FitResult, Record
 from tlbench.contracts.task import Examples
 from tlbench.modeling.data import Data, bare, checked
-from tlbench.results.models.kept_models import KeptModel, best_fit, kept_models
+from tlbench.results.models.kept_models import KeptModel, best_fit, kept_models, unusable_model
 from tlbench.results.models.model_folder import checked_predictor
 from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.fit import Fitted, run_fits
@@ -114,6 +114,8 @@ def _rebuilt(record: Record, out: Path, context: CellContext, seed: int | None) 
                 notes += [note] if note else []
                 if loaded is not None:
                     return KeptWinner(record, fit, *loaded, context, True, tuple(notes))
+        if problem := unusable_model(out, record, fit):
+            notes.append(f"the kept model is not used: {problem}")
         fitted = _fitted_again(fit, record, context)
         assert fitted.job is not None
         assert fitted.predictor is not None
@@ -131,7 +133,15 @@ def _context(record: Record, catalog: Catalog, device: str) -> CellContext:
         device = "cuda" if gpus() and not made_on.device.startswith("cpu") else "cpu"
     session = Session(catalog, resolve_device(device), made_on.threads or torch.get_num_threads())
     task = record.cell.task.name
-    if missing := catalog.task(task).item.missing():
+    try:
+        missing = catalog.task(task).item.missing()
+    except UsageError as error:
+        # The rest of the message is for those who choose a task.
+        found = str(error).partition("; drop @")[0]
+        raise UsageError(
+            f"{found}; the winner is rebuilt with the data of its run: put them back, or run again and use the new cell"
+        ) from None
+    if missing:
         raise UsageError(f"{task}: the winner is rebuilt with the task's data: {missing}")
     if record.cell.backbone and (missing := catalog.backbone(record.cell.backbone.name).item.missing()):
         raise UsageError(missing)

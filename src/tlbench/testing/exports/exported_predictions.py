@@ -74,7 +74,8 @@ def exported(
     own = predictor.predict(data)
     folder.mkdir(parents=True)
     form = predictor.exportable(keep_adapter=keep_adapter)
-    files = write_folder(FittedModel(form, backbone, task.output, task.modality), folder)
+    count = len(data.examples[0].inputs)
+    files = write_folder(FittedModel(form, backbone, task.output, task.modality, count, task.input_columns), folder)
     images = folder / "inputs"
     if task.modality == "image":
         images.mkdir()

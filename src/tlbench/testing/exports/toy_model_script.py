@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 SEPARATOR, FIRST_WORD, VOCABULARY, LONGEST = 1, 2, 1024, 64
+DATA_ONLY = True
 
 
 def load(folder: Path, settings: dict[str, Any]) -> Callable[[Sequence[Sequence[Any]]], Any]:

@@ -13,6 +13,7 @@ import torch
 import transformers
 
 ROWS = 32
+DATA_ONLY = True
 
 
 def load(folder: Path, settings: dict[str, Any]) -> Callable[[Sequence[Sequence[Any]]], Any]:
@@ -22,6 +23,8 @@ def load(folder: Path, settings: dict[str, Any]) -> Callable[[Sequence[Sequence[
     if not settings["module"].startswith("transformers."):
         raise ValueError(f"{settings['module']} is no module of transformers")
     kind = getattr(importlib.import_module(settings["module"]), settings["class"])
+    if not issubclass(kind, transformers.PreTrainedModel):
+        raise ValueError(f"{settings['class']} is no model of transformers")
     pooled = settings["readout"] == "pooler"
     options = {"add_pooling_layer": pooled} if "add_pooling_layer" in inspect.signature(kind).parameters else {}
     model = kind.from_pretrained(folder, dtype=torch.float32, local_files_only=True, **options).eval()

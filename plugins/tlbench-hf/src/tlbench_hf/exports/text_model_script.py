@@ -13,6 +13,7 @@ import torch
 import transformers
 
 ROWS = 32
+DATA_ONLY = True
 
 
 def load(folder: Path, settings: dict[str, Any]) -> Callable[[Sequence[Sequence[Any]]], Any]:
@@ -157,9 +158,13 @@ def native(folder: Path, settings: dict[str, Any]) -> Any:
     if not settings["module"].startswith("transformers."):
         raise ValueError(f"{settings['module']} is no module of transformers")
     kind = getattr(importlib.import_module(settings["module"]), settings["class"])
+    if not issubclass(kind, transformers.PreTrainedModel):
+        raise ValueError(f"{settings['class']} is no model of transformers")
     takes = inspect.signature(kind).parameters
     options = {"add_pooling_layer": settings["readout"] == "pooler"} if "add_pooling_layer" in takes else {}
     base = folder / settings["base"]
+    if not base.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"{settings['base']} is outside of the folder")
     model = kind.from_pretrained(base, dtype=torch.float32, local_files_only=True, **options)
     if settings["adapter"]:
         import peft

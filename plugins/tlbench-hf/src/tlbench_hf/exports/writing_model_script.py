@@ -10,6 +10,7 @@ import torch
 import transformers
 
 ROWS = 8
+DATA_ONLY = True
 
 
 def load(folder: Path, settings: dict[str, Any]) -> Callable[[Sequence[Sequence[str]]], list[str]]:

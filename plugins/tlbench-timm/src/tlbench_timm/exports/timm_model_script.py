@@ -11,6 +11,7 @@ import timm
 import torch
 
 ROWS = 32
+DATA_ONLY = True
 
 
 def load(folder: Path, settings: dict[str, Any]) -> Callable[[Sequence[Sequence[Any]]], Any]:

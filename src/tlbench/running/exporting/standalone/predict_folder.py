@@ -23,7 +23,7 @@ N_BEST, LONGEST_ANSWER = 20, 30
 class FolderModel:
     """The model of a folder, from rows to predictions."""
 
-    def __init__(self, folder: str | Path | None = None) -> None:
+    def __init__(self, folder: str | Path | None = None, script: str | Path | None = None) -> None:
         self.folder = Path(folder) if folder else Path(__file__).resolve().parent
         content = json.loads((self.folder / "model.json").read_text(encoding="utf-8"))
         self.output: dict[str, Any] = content["output"]
@@ -34,7 +34,7 @@ class FolderModel:
             from safetensors.numpy import load_file
 
             self.tensors = load_file(self.folder / "head.safetensors")
-        spec = importlib.util.spec_from_file_location("exported_model", self.folder / "model.py")
+        spec = importlib.util.spec_from_file_location("exported_model", script or self.folder / "model.py")
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
