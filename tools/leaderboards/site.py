@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tlbench.cli.board.rendering import write_files
+from tlbench.cli.board.report_files import write_files
 from tlbench.cli.leaderboard import board_of
 from tlbench.contracts.errors import UsageError
 from tlbench.results.records.store import Store

@@ -225,6 +225,7 @@ def test_a_front_and_the_best_of_each_keep_ranks_and_say_what_they_hide(rows, sh
     assert "--cost parameters --pareto" in shown("--cost", "parameters", "-f", "markdown")
     assert "no column 'prize'" in shown("--cost", "prize", status=2)
     assert "no number" in shown("--pareto", "--cost", "strategy", status=2)
+    assert "no row has a score and a known device_memory" in shown("--cost", "device_memory", status=2)
     assert "no column 'bakbone'" in shown("--by", "bakbone", status=2)
 
 

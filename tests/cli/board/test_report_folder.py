@@ -6,7 +6,8 @@ import pytest
 
 from tests.results import small
 from tlbench.cli.app import _main
-from tlbench.cli.board.rendering import LIST, write_files, write_folder
+from tlbench.cli.board.rendering import write_folder
+from tlbench.cli.board.report_files import LIST, write_files
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.renderer import FolderRenderer
 from tlbench.results.records.store import Store
@@ -37,11 +38,52 @@ def test_a_list_of_files_cannot_remove_others(tmp_path):
     assert kept.exists()
 
 
-@pytest.mark.parametrize("listed", ["{", "[1]", "3"])
+@pytest.mark.parametrize("listed", ["{", "[" * 100_000, "3"])
 def test_a_list_that_is_none_is_refused(tmp_path, listed):
     (tmp_path / LIST).write_text(listed)
     with pytest.raises(UsageError, match="not an earlier report"):
         write_files(tmp_path, iter([("a.html", b"")]))
+
+
+def test_links_in_an_earlier_report_lead_nowhere(tmp_path):
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "report"
+    elsewhere.mkdir()
+    (elsewhere / "kept.txt").write_text("x")
+    write_files(folder, iter([("a.html", b"")]))
+    (folder / "cells").symlink_to(elsewhere)
+    (folder / LIST).write_text('["a.html", "cells", "cells/kept.txt", "a.html/b", "x\\u0000", ".."]')
+    with pytest.raises(UsageError, match=r"cells/b\.html would not be in this folder"):
+        write_files(folder, iter([("a.html", b""), ("cells/b.html", b"")]))
+    (folder / "a.html").unlink()
+    (folder / "a.html").symlink_to(elsewhere / "kept.txt")
+    with pytest.raises(UsageError, match=r"a\.html is there and no regular file"):
+        write_files(folder, iter([("a.html", b"")]))
+    write_files(folder, iter([("b.html", b"")]))
+    assert [(path.name, path.read_text()) for path in elsewhere.iterdir()] == [("kept.txt", "x")]
+
+
+def test_what_is_no_folder_or_no_file_is_one_line(tmp_path):
+    import os
+
+    (tmp_path / "gone").symlink_to("nowhere")
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "pipe" / LIST)
+    for name in ("gone", "file", "pipe"):
+        with pytest.raises(UsageError, match=f"--to .*{name}"):
+            write_files(tmp_path / name, iter([("a.html", b"")]))
+
+
+def test_a_report_after_an_interrupted_one_is_whole(tmp_path):
+    def killed():
+        yield "a.html", b"1"
+        yield "cells/b.html", b"2"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_files(tmp_path / "report", killed())
+    assert write_files(tmp_path / "report", iter([("a.html", b"3")])) == 1
+    assert (tmp_path / "report" / "a.html").read_bytes() == b"3"
 
 
 @pytest.mark.parametrize("name", ["../a.html", "/a.html", ""])

@@ -10,6 +10,10 @@ import pytest
 from tests.results.conftest import answers, cell
 from tests.results.stored import committed
 from tlbench.cli.app import _main
+from tlbench.cli.finding.find_run import answer_json
+from tlbench.finding.answering.answer import FindAnswer, FoundSetting, Interval, Optimistic, Spent, Untried
+from tlbench.finding.answering.deciding_labels import DecidingLabels
+from tlbench.finding.request import FindRequest
 
 PAGE = (Path(__file__).parents[3] / "docs" / "json.md").read_text(encoding="utf-8")
 TYPES = {"string": str, "number": (int, float), "integer": int, "boolean": bool, "null": type(None)}
@@ -85,8 +89,27 @@ CASES = [
 def test_output_has_the_documented_keys(output, section, commands):
     Path("solved.txt").write_text("x\ny\n")
     Path("other.txt").write_text("y\nz\n")
+    check_keys(section, [output(command, (0, 1)) for command in commands])
+
+
+def test_the_answer_of_a_search_has_the_documented_keys():
+    scored = FoundSetting("toy", "toy-fit", {"lr": 0.1}, 0.8, 3.0, 9, test=Interval(0.7, 0.6, 0.8, "the strategy"))
+    without = FoundSetting("", "majority", {}, 0.5, 1.0, None, reason="it is no finalist")
+    request = FindRequest("toy-tone", 10.0, backbones=("toy",), until="accuracy>0.9")
+    empty = FindAnswer(request, "accuracy", True, 100.0, 64, 32, None, None)
+    whole = FindAnswer(
+        request, "accuracy", True, 100.0, 64, 32, 9, scored, (without,), without, scored, without,
+        DecidingLabels(32, "validation", 100, 50, None), "majority", Optimistic(0.1, None, 0.3, 4), 9.0, 3.0,
+        (Spent("majority", 1, 0, 1.0, 0.5), Spent("toy", 1, 1, 1.0)), (Untried("x", "time"),), (Untried("y", "size"),),
+        ("a note",), 0.9,
+    )  # fmt: skip
+    check_keys("tlbench find", [json.loads(answer_json(one)) for one in (empty, whole)])
+
+
+def check_keys(section, outputs):
+    """Checks that the section has every key of these outputs, with its type, and that each of its keys occurs."""
     keys = documented(section)
-    found = [leaf for command in commands for leaf in leaves(output(command, (0, 1)))]
+    found = [leaf for one in outputs for leaf in leaves(one)]
     seen = set()
     for path, value in found:
         fitting = [key for key, (pattern, _) in keys.items() if pattern.fullmatch(path)]
@@ -104,6 +127,6 @@ def test_every_command_with_json_is_documented_and_tested():
 
     commands = typer.main.get_command(app).commands
     with_json = {name for name, one in commands.items() if any("--json" in option.opts for option in one.params)}
-    tested = {section.split()[1] for section, _ in CASES}
+    tested = {section.split()[1] for section, _ in CASES} | {"find"}
     assert with_json <= tested
     assert tested == {line.split()[2] for line in PAGE.splitlines() if line.startswith("## ")}

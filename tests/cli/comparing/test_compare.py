@@ -1,6 +1,7 @@
 """`tlbench compare`: cells, folders and files of answers, and the exit status of a regression."""
 
 import json
+import os
 
 import pytest
 
@@ -120,6 +121,21 @@ def test_lists_of_solved_ids_are_tested_exactly(tmp_path, compare):
     assert compare(tmp_path / "a.json", tmp_path / "b.txt", "--examples", "50")[0] == 2
 
 
+def test_a_side_that_solved_nothing_is_compared(tmp_path, compare):
+    (tmp_path / "none.json").write_text('{"resolved_ids": []}')
+    (tmp_path / "some.json").write_text('{"resolved_ids": ["x", "y"]}')
+    (one,) = compare(tmp_path / "none.json", tmp_path / "some.json", "--examples", "10")[1]["comparisons"]
+    assert (one["a"]["score"], one["b"]["score"], one["only_first"], one["only_second"]) == (0.0, 0.2, 0, 2)
+    (one,) = compare(tmp_path / "none.json", tmp_path / "none.json", "--examples", "10")[1]["comparisons"]
+    assert (one["verdict"], one["test"], one["examples"]) == ("equal", "equal answers", 10)
+
+
+def test_equal_answers_are_called_so_and_not_practically_equal(folders, compare):
+    (folders / "few.csv").write_text("id,correct\nx,1\ny,0\n")
+    assert "equal: the same outcomes on all of these examples" in compare("few.csv", "few.csv", text=True)[1]
+    assert "equal: the same answers on all of these" in compare(f"a:{PROBE.id}", f"a:{PROBE.id}", text=True)[1]
+
+
 def test_published_lists_give_the_published_counts_and_p(tmp_path, compare):
     # Gaurav1112/rewardgate on GitHub: which of 15 bundles are judged exactly right, from docs/EVALUATION.md (11 of 15:
     # no contaminated history is found, one exploit is missed by both; 14 of 15) and results/rewardgate_audits.json.
@@ -162,10 +178,15 @@ def test_answers_are_compared_with_those_of_a_cell_or_with_gold(folders, compare
         (("a", "b", "--metric", "acuracy"), "no such metric"),
         (("a", "b", "--examples", "9"), "are for files of answers"),
         (("a", "empty"), "no results here yet"),
+        (("pipe", "none.json"), "neither a file nor a folder"),
+        (("none.json", "none.json"), "list no solved example"),
+        (("none.json", "none.json", "--examples", "99999999999"), "99999999999"),
     ],
 )
 def test_a_mistake_is_one_line(folders, compare, arguments, says):
     (folders / "empty").mkdir()
+    (folders / "none.json").write_text('{"resolved_ids": []}')
+    os.mkfifo(folders / "pipe")
     status, text = compare(*arguments)
     assert (status, says in text) == (2, True)
 

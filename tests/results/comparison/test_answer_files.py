@@ -19,6 +19,7 @@ def written(folder, name, text):
     [
         ("a.json", '["x", "y"]'),
         ("a.json", '{"resolved": ["x", "y"], "no_generation": ["z"]}'),
+        ("a.txt", "x\r\ry\n"),
         ("a.txt", "x\n\n y \n"),
         ("a.jsonl", '"x"\n"y"\n'),
         ("a.csv", "id\nx\ny\n"),
@@ -45,6 +46,18 @@ def test_outcomes_are_read(tmp_path, name, text):
     assert (file.ids, file.correct, file.is_solved_list) == (("x", "y"), (True, False), False)
 
 
+def test_only_line_ends_of_files_end_a_line(tmp_path):
+    lines = read_answers(written(tmp_path, "a.txt", "x\u2028y\nz\x85\n"))
+    assert lines.ids == ("x\u2028y", "z")
+    rows = '{"id": "x", "answer": "a\u2028b\x85c"}\r\n{"id": "y", "answer": "d"}\r\n'
+    assert read_answers(written(tmp_path, "a.jsonl", rows)).answers == ("a\u2028b\x85c", "d")
+
+
+def test_a_program_that_solved_nothing_has_an_empty_list(tmp_path):
+    file = read_answers(written(tmp_path, "a.json", '{"total_instances": 500, "resolved_ids": []}'))
+    assert (file.ids, file.is_solved_list) == ((), True)
+
+
 def test_answers_with_targets_are_read(tmp_path):
     file = read_answers(written(tmp_path, "a.csv", '\ufeffid,answer,target\n1,"yes, it is",no\n2, b ,b\n'))
     assert (file.ids, file.answers, file.targets) == (("1", "2"), ("yes, it is", "b"), ("no", "b"))
@@ -56,6 +69,11 @@ def test_answers_with_targets_are_read(tmp_path):
         ("a.csv", "id,correct\nx,1\nx,0\n", "row 3: the id 'x' is that of row 2 too"),
         ("a.csv", "id,correct\nx,perhaps\n", "row 2: correct is 'perhaps'"),
         ("a.csv", "id,correct\nx\n", "row 2: fewer values"),
+        ("a.csv", "id,answer\nx,1,000\n", "row 2: more values"),
+        ("a.csv", "id,correct,Correct\nx,1,0\n", "two columns correct"),
+        ("a.csv", "id;correct\nx;1\n", "no column of ids among id;correct"),
+        ("a.json", '{"x": 1, "x": 0}', "the key 'x' occurs twice"),
+        ("a.jsonl", '{"id": "x", "acc": 1}\n{"id": "y", "acc": 1, "acc": 0}', "line 2: not JSON: the key 'acc' occurs"),
         ("a.csv", "name,correct\nx,1\n", "no column of ids"),
         ("a.csv", "id,colour\nx,red\n", "no answers"),
         ("a.csv", "id,answer\n", "no rows"),

@@ -171,7 +171,10 @@ def chosen_rows(table: Table, choice: BoardChoice, metrics: Mapping[str, Metric]
             raise UsageError(f"none of the {len(recorded['backbone'])} rows matches {given}")
         table = table.pick(places)
     if choice.pareto:
-        table = table.pick(pareto_places(table, _costs(choice.pareto, columns)))
+        places = pareto_places(table, _costs(choice.pareto, columns))
+        if not places:
+            raise UsageError(f"--pareto: no row has a score and a known {choice.pareto.replace(',', ' and ')}")
+        table = table.pick(places)
     if choice.by:
         table = table.pick(best_places(table, find_column(choice.by, columns, f"--by {choice.by}")))
     if choice.sort:

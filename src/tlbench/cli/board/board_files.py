@@ -13,6 +13,8 @@ from tlbench.system.output_paths import check_output_file
 
 SUFFIXES = {"md": "markdown", "tex": "latex"}
 """Formats by the suffix of their files, where the suffix is not the name of the format."""
+_OWN = ("records", "work", "models", "find")
+"""Folders that a folder of results has."""
 
 
 def folder_and_files(paths: Sequence[Path], format_: str | None) -> tuple[Path, tuple[Path, ...]]:
@@ -39,11 +41,26 @@ def folder_and_files(paths: Sequence[Path], format_: str | None) -> tuple[Path, 
                 f"--out {file}: neither a folder of results nor a file of a known format ({known}, or a plugin's)"
             ) from error
         check_output_file(file, "--out")
-        inside = file.resolve().parent
-        root = folder.resolve()
-        if (inside == root and file.suffix == ".json") or {root / "records", root / "work"} & {inside, *inside.parents}:
+        is_json_beside = file.resolve().parent == folder.resolve() and file.suffix == ".json"
+        if is_json_beside or _is_of_results(file.parent, folder):
             raise UsageError(f"--out {file}: this folder has the results themselves; write somewhere else")
     return folder, files
+
+
+def check_report_folder(to: Path, folder: Path) -> None:
+    """Checks that a report does not go among the files of a folder of results.
+
+    Raises:
+        UsageError: It would.
+    """
+    if _is_of_results(to, folder):
+        raise UsageError(f"--to {to}: this folder has the results themselves; write somewhere else")
+
+
+def _is_of_results(path: Path, folder: Path) -> bool:
+    """Returns whether a folder is one of those in a folder of results that have the results themselves."""
+    inside, root = path.resolve(), folder.resolve()
+    return bool({root / name for name in _OWN} & {inside, *inside.parents})
 
 
 def format_of(file: Path) -> str:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlbench.cli.board.board_files import renderer_of
+from tlbench.cli.board.report_files import write_files
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.renderer import FolderRenderer, RecordReader, Renderer
 from tlbench.results.leaderboard import Table
-from tlbench.results.render.escaping import printable
 from tlbench.results.render.view import View
 
 if TYPE_CHECKING:
     from tlbench.results.render.page import Page
-
-LIST = "report-files.json"
-"""The file of a folder that lists the others, so that the next report removes those that it does not have."""
 
 
 def rendered(table: Table, title: str, command: str, format_: str, view: View) -> str:
@@ -51,41 +47,6 @@ def write_folder(
     with _blamed(fault):
         page = _page(renderer, table, title, command, view)
         return write_files(folder, renderer.files(page, records))
-
-
-def write_files(folder: Path, files: Iterator[tuple[str, bytes]]) -> int:
-    """Writes files into a folder, removes those of an earlier report that are no more, and returns their number.
-
-    Raises:
-        UsageError: The folder has files and is not an earlier report, or a name leads out of it.
-    """
-    before = _listed(folder)
-    names = []
-    for name, content in files:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or not path.parts:
-            raise UsageError(f"--to {folder}: the file {printable(name)} would not be in this folder")
-        target = folder.joinpath(*path.parts)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-        names.append(str(path))
-    (folder / LIST).write_text(json.dumps(sorted(names), indent=0) + "\n", encoding="utf-8")
-    for name in before - set(names):
-        folder.joinpath(*PurePosixPath(name).parts).unlink(missing_ok=True)
-    return len(names)
-
-
-def _listed(folder: Path) -> set[str]:
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return set()
-    try:
-        found = json.loads((folder / LIST).read_text(encoding="utf-8"))
-        listed = {name for name in found if ".." not in PurePosixPath(name).parts and not name.startswith("/")}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise UsageError(
-            f"--to {folder}: it has files and is not an earlier report; give a new or an empty folder"
-        ) from error
-    return listed
 
 
 def check_encodable(text: str, encoding: str, what: str, advice: str) -> None:

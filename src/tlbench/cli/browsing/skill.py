@@ -42,13 +42,13 @@ not.
 
 ## 3. Plan, then run
 
-    tlbench plan -t csv:reviews.csv -b minilm-l6 -S linear-probe -S full-finetune --trials 8 --seeds 3 --json
-    tlbench run -t csv:reviews.csv -b minilm-l6 -S linear-probe -S full-finetune --trials 8 --seeds 3
+    tlbench plan -t TASK -b minilm-l6 -S linear-probe -S full-finetune --trials 8 --seeds 3 --json
+    tlbench run -t TASK -b minilm-l6 -S linear-probe -S full-finetune --trials 8 --seeds 3
 
-The same options in both. `skipped` of the plan says which combinations cannot run and why. Begin with
-`linear-probe`, which takes seconds or minutes; add `full-finetune` or `lora` and more backbones when it works.
-Three seeds are the fewest that give intervals of a strategy. A run can be killed; the same command does the
-rest. While it runs, from another terminal:
+TASK is the name of step 2, brackets included; the options are the same in both. `skipped` of the plan says which
+combinations cannot run and why. Begin with `linear-probe`, which takes seconds or minutes; add `full-finetune` or
+`lora` and more backbones when it works. Three seeds are the fewest that give intervals of a strategy. A run can
+be killed; the same command does the rest. While it runs, from another terminal:
 
     tlbench status --json
 

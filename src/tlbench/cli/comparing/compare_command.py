@@ -37,7 +37,13 @@ def compare(
     ] = None,
     examples: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Number of all examples, for lists of solved ids.", show_default=False),
+        typer.Option(
+            min=1,
+            max=10_000_000,
+            metavar="N",
+            help="Number of all examples, for lists of solved ids.",
+            show_default=False,
+        ),
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON (docs/json.md).")] = False,
     out: o.Out = None,

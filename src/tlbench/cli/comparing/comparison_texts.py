@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from tlbench.cli.text_tables import print_facts, print_rows
 from tlbench.contracts.metric import Metric
 from tlbench.results.comparison.cell_pairs import CellPairs
+from tlbench.results.comparison.paired_test import SAME
 from tlbench.results.comparison.verdicts import FAILS, Comparison, Verdict
 from tlbench.results.recommendation.costs import cost_text, costs_of
 from tlbench.results.records.summaries import CellSummary
@@ -99,6 +100,9 @@ def _row(one: Comparison) -> tuple[str, ...]:
 
 
 def _sentence(one: Comparison) -> str:
+    if one.test is not None and one.test.test == SAME and one.verdict == "equal":
+        same = "outcomes" if one.first is None or one.second is None else "answers"
+        return f"equal: the same {same} on all of these examples"
     margin = f"{_value(one.margin, one.metric)}{_unit(one.metric)}"
     return _SENTENCES[one.verdict].format(margin=margin)
 

@@ -84,6 +84,8 @@ def read_side(text: str, out: Path) -> Side:
         return ResultsSide(text, Store.open(path))
     if path.is_file():
         return FileSide(text, read_answers(path))
+    if path.exists():
+        raise UsageError(f"{text}: neither a file nor a folder: save what it gives as a file")
     folder, colon, cell = text.rpartition(":")
     root = expanded(Path(folder)) if colon else out
     if not _CELL.fullmatch(cell) or (colon and not root.is_dir()):

@@ -134,7 +134,7 @@ def leaderboard(
     Rows that options hide count in the ranks.
     """
     from tlbench.cli.board.board_choice import DEFAULT_COST, BoardChoice
-    from tlbench.cli.board.board_files import folder_and_files
+    from tlbench.cli.board.board_files import check_report_folder, folder_and_files
     from tlbench.cli.leaderboard import print_board
     from tlbench.results.reading.default_folder import expanded
 
@@ -158,4 +158,7 @@ def leaderboard(
     )
     # Only one format makes a folder, so --to says enough.
     format_ = format_ or ("html" if to else "terminal")
-    print_board(folder, suite, choice, everything, format_, files, to and expanded(to))
+    to = to and expanded(to)
+    if to is not None:
+        check_report_folder(to, folder)
+    print_board(folder, suite, choice, everything, format_, files, to)

@@ -93,8 +93,7 @@ def _print(found: Sequence[Recommendation], means: Sequence[OverTasks], limits: 
         mean = one.row
         ends = "" if mean["low"] is None else f" [{cells.mean_interval(mean)}]"
         score = f"{cells.points(mean['mean'])}{ends} on the scale from the floor to the best value"
-        where = "over all tasks" if len(one.tasks) == len(found) else f"over {', '.join(one.tasks)}"
-        print(printable(f"{where}: {cells.title(mean)}: {score}; {_tied(one.ties)}"))
+        print(printable(f"{one.heading[0].lower()}{one.heading[1:]}: {cells.title(mean)}: {score}; {_tied(one.ties)}"))
     if text := limits.text():
         print(f"{text}: {sum(one.left_out for one in found)} rows left out")
     print("the cheapest of the rows that no test tells apart from the best; `tlbench recommend -t TASK` says more")

@@ -13,7 +13,7 @@ from tlbench.contracts.errors import UsageError
 from tlbench.results.choice.named_columns import NamedColumn, find_column
 from tlbench.results.columns import Row
 
-_CONDITION = re.compile(r"\s*(?P<column>[\w.-]+?)\s*(?P<sign>==|!=|<=|>=|=|<|>)\s*(?P<value>.*?)\s*", re.DOTALL)
+_CONDITION = re.compile(r"(?P<column>[\w.-]+?)\s*(?P<sign>==|!=|<=|>=|=|<|>)\s*(?P<value>.*)", re.DOTALL)
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq, "==": operator.eq, "!=": operator.ne,
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
@@ -62,7 +62,7 @@ def read_condition(text: str, columns: Mapping[str, NamedColumn]) -> Condition:
     Raises:
         UsageError: The text is not a condition, the column is unknown, or the value has the wrong type or unit.
     """
-    match = _CONDITION.fullmatch(text)
+    match = _CONDITION.fullmatch(text.strip())
     if match is None or not match["value"]:
         raise UsageError(
             f"--filter {text}: write a column, a comparison and a value, as 'score>=80' or 'backbone=toy*'"
@@ -70,6 +70,8 @@ def read_condition(text: str, columns: Mapping[str, NamedColumn]) -> Condition:
     if match["sign"] == "=" and match["value"][0] in "<>":
         wrong, right = f"={match['value'][0]}", f"{match['value'][0]}="
         raise UsageError(f"--filter {text}: write {right} instead of {wrong}")
+    if match["sign"] == "<" and match["value"].startswith(">"):
+        raise UsageError(f"--filter {text}: write != instead of <>")
     column = find_column(match["column"], columns, f"--filter {text}")
     value, sign = match["value"].strip("\"'"), match["sign"]
     if column.is_text or column.is_bool:

@@ -112,7 +112,10 @@ class _Parser:
                 raise self._fault("a parenthesis is not closed")
             self._place += 1
         else:
-            found = read_condition(self._condition_text(), self._columns)
+            text = self._condition_text()
+            if not text:
+                raise self._fault("a condition is missing: write a column, a comparison and a value, as 'score>=80'")
+            found = read_condition(text, self._columns)
         self._depth -= 1
         # Spaces at the very end; those before a word belong to it.
         if not self._text[self._place :].strip():
@@ -129,14 +132,19 @@ class _Parser:
             # An apostrophe inside of a value is one; a quotation begins right after the comparison.
             elif character in "'\"" and self._text[start : self._place].rstrip()[-1:] in {"=", "<", ">"}:
                 quote = character
-            elif _WORD.match(self._text, self._place) or (character == ")" and not opened):
+            elif (character == ")" and not opened) or self._is_before_word():
                 break
             else:
                 opened += (character == "(") - (character == ")")
             self._place += 1
         if quote:
             raise self._fault(f"a quotation that begins with {quote} does not end")
-        return self._text[start : self._place].rstrip()
+        return self._text[start : self._place].strip()
+
+    def _is_before_word(self) -> bool:
+        # Only at the first of several spaces, since the pattern reads the others.
+        here, before = self._text[self._place], self._text[self._place - 1 : self._place]
+        return here.isspace() and not before.isspace() and _WORD.match(self._text, self._place) is not None
 
     def _skip_spaces(self) -> None:
         while self._text[self._place : self._place + 1].isspace():

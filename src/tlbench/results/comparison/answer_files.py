@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,10 @@ _SOLVED = ("resolved", "resolved_ids", "solved")
 _RIGHT = {"1": True, "1.0": True, "true": True, "yes": True, "0": False, "0.0": False, "false": False, "no": False}
 _MAX_BYTES = 2**28
 _MAX_FIELD = 2**20
+_SHOWN = 200
+"""Maximum number of characters of names of columns in a message."""
+_LINE_ENDS = re.compile(r"\r\n|\r|\n")
+"""The ends of lines of text files; texts may have others, such as U+2028, which `str.splitlines` would split at."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ def read_answers(path: Path) -> AnswerFile:
         return _from_rows(path, _table_rows(path, text), first_row=2)
     content = _json_content(path, text)
     if content is None:
-        lines = [line.strip() for line in text.splitlines()]
+        lines = [line.strip() for line in _LINE_ENDS.split(text)]
         return _solved(path, [line for line in lines if line])
     return _from_json(path, content)
 
@@ -69,10 +74,17 @@ def _table_rows(path: Path, text: str) -> Sequence[Mapping[str, str]]:
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        rows = [{str(key).strip().lower(): value for key, value in row.items() if key is not None} for row in reader]
+        names = [str(name).strip().lower() for name in reader.fieldnames or ()]
+        twice = next((name for place, name in enumerate(names) if name and name in names[:place]), None)
+        if twice is not None:
+            raise DataError(f"{path}: two columns {twice}: keep one")
+        reader.fieldnames = names
+        rows = list(reader)
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line_num}: not a table: {error}") from None
     for number, row in enumerate(rows, start=2):
+        if None in row:
+            raise DataError(f"{path}, row {number}: more values than columns: put values with a comma in quotes")
         if None in row.values():
             raise DataError(f"{path}, row {number}: fewer values than columns")
     return rows
@@ -84,14 +96,14 @@ def _json_content(path: Path, text: str) -> Any:
     if start not in {"[", "{", '"'}:
         return None
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         failed = error
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    lines = [(number, line) for number, line in enumerate(_LINE_ENDS.split(text), start=1) if line.strip()]
     values = []
     for number, line in lines:
         try:
-            values.append(json.loads(line))
+            values.append(json.loads(line, object_pairs_hook=_unique))
         except (ValueError, RecursionError) as error:
             if path.suffix.lower() == ".json" or number == lines[0][0]:
                 raise DataError(f"{path}: not JSON: {failed}") from None
@@ -99,11 +111,21 @@ def _json_content(path: Path, text: str) -> Any:
     return values
 
 
+def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns the members of a JSON object, of which `json.loads` alone would keep the last of each name."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} occurs twice: keep one")
+    return members
+
+
 def _from_json(path: Path, content: Any) -> AnswerFile:
     if isinstance(content, dict):
         for key in _SOLVED:
             if isinstance(content.get(key), list):
-                return _solved(path, content[key])
+                # Under its key an empty list says that nothing was solved; a file without content says nothing.
+                return _solved(path, content[key]) if content[key] else AnswerFile(path, (), is_solved_list=True)
         content = [{"id": name, **_outcome(value)} for name, value in content.items()]
     if not isinstance(content, list) or not content:
         raise DataError(f"{path}: neither a list nor an object of examples, or empty")
@@ -128,7 +150,8 @@ def _from_rows(path: Path, rows: Sequence[Mapping[str, Any]], first_row: int) ->
     key = _first(IDS, columns)
     if key is None:
         raise DataError(
-            f"{path}: no column of ids: name one of the columns {', '.join(IDS[:3])} or another of {IDS[3:]}"
+            f"{path}: no column of ids among {', '.join(sorted(columns))[:_SHOWN]}: name it {IDS[0]} (or"
+            f" {', '.join(IDS[1:])}), and separate columns by commas, or by tabs in a .tsv file"
         )
     ids = _names(path, [row.get(key, "") for row in rows], first_row)
     outcome, answer, target = (_first(names, columns) for names in (OUTCOMES, ANSWERS, TARGETS))

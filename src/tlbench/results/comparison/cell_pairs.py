@@ -121,7 +121,8 @@ def limits_of(only_first: int, only_second: int, other_targets: int, test: Paire
     """Returns sentences on what limits a test: examples that were left out, and single fits."""
     counts = ((only_first, "only A has"), (only_second, "only B has"), (other_targets, "have two right answers"))
     left_out = [f"{count:,} {what}" for count, what in counts if count]
-    notes = [f"compared on {test.examples:,} common examples: {', '.join(left_out)}"] if left_out else []
+    common = f"{test.examples:,} common example{'' if test.examples == 1 else 's'}"
+    notes = [f"compared on {common}: {', '.join(left_out)}"] if left_out else []
     if min(test.seeds) == 1:
         notes.append("one fit on a side: the test is about these fits, not about other seeds")
     return notes

@@ -61,7 +61,7 @@ def outcomes_of_file(file: AnswerFile, gold: RightAnswers | None, everything: Se
             solved examples that do not exist.
     """
     if file.is_solved_list:
-        return _solved(file, everything or file.ids)
+        return _solved(file, file.ids if everything is None else everything)
     if file.correct is not None:
         return from_outcomes(file.ids, np.array([file.correct]))
     if gold is None or file.answers is None:
@@ -92,6 +92,8 @@ def all_examples(first: AnswerFile, second: AnswerFile, count: int | None) -> li
         # The file that lists solved and unsolved examples has all of them.
         return next((list(file.ids) for file in (first, second) if not file.is_solved_list), None)
     ids = sorted({*first.ids, *second.ids})
+    if not ids and count is None:
+        raise UsageError(f"{first.path} and {second.path} list no solved example: --examples N gives the number of all")
     if count is not None and count < len(ids):
         raise UsageError(f"--examples {count}: the two lists have {len(ids)} different ids; give the number of all")
     return ids + [f"{_UNNAMED}{number:09}" for number in range((count or len(ids)) - len(ids))]

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from tlbench.results.columns import OK, Row
 from tlbench.results.comparison.discordance import ALPHA
 from tlbench.results.leaderboard import Table
+from tlbench.results.render.task_summary import group_heading
 from tlbench.results.render.value_texts import by_task
 
 
@@ -96,6 +97,8 @@ class OverTasks(NamedTuple):
     """The combination to take for all tasks that share backbones."""
 
     tasks: tuple[str, ...]
+    heading: str
+    """The tasks in words, such as "Over the 3 tasks of minilm-l6"."""
     row: Row
     """Its row of the means over tasks."""
     ties: int
@@ -105,9 +108,10 @@ class OverTasks(NamedTuple):
 def over_tasks(allowed: Table) -> list[OverTasks]:
     """Returns the combination to take for each group of tasks with two tasks or more and with ranks."""
     found = []
-    for group in allowed.averages():
+    groups = allowed.averages()
+    for group in groups:
         first = [row for row in group.rows if row["rank"] == 1]
         if len(group.tasks) > 1 and first:
             row = min(first, key=lambda row: (row["total_seconds"], row["backbone"], row["strategy"]))
-            found.append(OverTasks(group.tasks, row, len(first)))
+            found.append(OverTasks(group.tasks, group_heading(group, len(groups) == 1), row, len(first)))
     return found

@@ -39,7 +39,7 @@ def task_summaries(groups: Sequence[Averages], limit: int | None) -> tuple[TaskS
     several = [group for group in groups if len(group.tasks) > 1]
     return tuple(
         TaskSummary(
-            "Over all tasks" if len(groups) == 1 else _heading(group),
+            group_heading(group, is_only=len(groups) == 1),
             tuple(map(printable, group.tasks)),
             tuple(PageRow(_values(row), is_best=row["rank"] == 1) for row in group.rows[:limit]),
             len(group.rows[limit:]) if limit is not None else 0,
@@ -49,7 +49,10 @@ def task_summaries(groups: Sequence[Averages], limit: int | None) -> tuple[TaskS
     )
 
 
-def _heading(group: Averages) -> str:
+def group_heading(group: Averages, is_only: bool) -> str:
+    """Returns the heading of the means over a group of tasks; `is_only` tells whether it has all tasks of a table."""
+    if is_only:
+        return "Over all tasks"
     names = [*dict.fromkeys(printable(row["backbone"]) for row in group.rows if row["backbone"])]
     if not names:
         return f"Over the {len(group.tasks)} tasks without a backbone"

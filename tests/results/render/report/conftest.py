@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.results.ranked_table import ranked_table
-from tlbench.cli.board.rendering import write_files
+from tlbench.cli.board.report_files import write_files
 from tlbench.contracts.record import Memory, Seconds
 from tlbench.results.render.page import Page
 from tlbench.results.render.report.html import Html

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tlbench.cli.board.rendering import write_files
+from tlbench.cli.board.report_files import write_files
 from tlbench.results.render.page import Page
 from tlbench.results.render.report.html import Html
 from tlbench.testing.conformance.renderer import example_page

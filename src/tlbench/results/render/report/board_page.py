@@ -202,7 +202,9 @@ def leaders(page: Page) -> list[dict[str, Any]]:
             {
                 "task": section.task,
                 "metric": section.metric,
-                "title": cells.title({"backbone": backbone.strip("-"), "strategy": strategy, "variant": ""}),
+                "title": cells.title(
+                    {"backbone": "" if backbone == cells.NOTHING else backbone, "strategy": strategy, "variant": ""}
+                ),
                 "score": line.values["score"].text,
                 "interval": line.values["interval"].text,
                 "ties": first - 1,
