@@ -16,7 +16,7 @@ from tlbench.contracts.policies.policy import Outcome, Policy, Proposal, Situati
 from tlbench.finding.candidates.all_candidates import Entry
 from tlbench.finding.clock import Clock
 from tlbench.finding.costs.corrected import Costs
-from tlbench.finding.endings import CONDITION_MET, NOTHING_FITS, TIME_IS_UP
+from tlbench.finding.endings import CONDITION_MET, NOTHING_FITS, NOTHING_LEFT, TIME_IS_UP
 from tlbench.finding.find_folder import FindFolder, StoredFit, StoredOutcome, StoredProposal, saved_folder
 from tlbench.finding.fit_outcomes import outcomes_of, stored_outcome
 from tlbench.finding.request import StopCondition
@@ -169,7 +169,8 @@ class Driver:
                 continue
             proposal = self._next_proposal()
             if proposal is None:
-                self.ended_because = NOTHING_FITS
+                tried = {one.proposed.candidate for one in self.fits}
+                self.ended_because = NOTHING_FITS if len(tried) < len(self.setup.entries) else NOTHING_LEFT
                 return
             load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
             stored = StoredProposal(

@@ -18,8 +18,9 @@ from tlbench.contracts.task import Task
 from tlbench.finding.answering.answer import FindAnswer
 from tlbench.finding.answering.build_answer import EndedSearch, build_answer
 from tlbench.finding.answering.constant_answer import NO_SCORE, best_constant_setting
-from tlbench.finding.backbone_latency import backbone_latencies, latency_text, too_slow
+from tlbench.finding.backbone_latency import SHARE, backbone_latencies, latency_text, too_slow
 from tlbench.finding.candidates.all_candidates import Candidates, Entry, all_candidates
+from tlbench.finding.candidates.earlier_ranks import earlier_priors, save_ranks, with_priors
 from tlbench.finding.clock import Clock
 from tlbench.finding.costs.budgeted_protocol import asked_protocol, budgeted_protocol
 from tlbench.finding.costs.corrected import Costs
@@ -121,6 +122,7 @@ def find(asked: Asked, watcher: Watcher, afresh: bool = False) -> FindAnswer:
             answer = worker.work(setup, candidates, costs)
         folder.save_answer(msgspec.json.encode(answer))
         save_factors(worker.place, costs.factors())
+        save_ranks(worker.scores)
         return answer
     finally:
         lease.release()
@@ -138,6 +140,8 @@ class _Finder:
     splits: Splits
     shape: DataShape
     watcher: Watcher
+    scores: dict[str, float] = field(default_factory=dict)
+    """The best score of each candidate with a backbone, by title, once the search has ended."""
 
     @property
     def place(self) -> str:
@@ -168,12 +172,18 @@ class _Finder:
             candidates = self._candidates(fixed, refused)
         ids = tuple(entry.cell.id for entry in candidates.entries)
         if stored is None:
-            self.folder.save_setting(SearchSetting(fixed, ids, self.shape.fingerprint))
+            metric = asked.catalog.metric(asked.task.item.metrics[0])
+            stored = SearchSetting(
+                fixed, ids, self.shape.fingerprint, earlier_priors(candidates.entries),
+                tuple(entry.title for entry in candidates.entries), metric.name, metric.greater_is_better,
+            )  # fmt: skip
+            self.folder.save_setting(stored)
         elif stored.candidates != ids:
             raise UsageError(
                 f"{self.folder.root}: this search began with other backbones or strategies than are installed now:"
                 " start over with --fresh"
             )
+        candidates = with_priors(candidates, stored.priors)
         shape = self.shape if fixed == protocol else data_shape(self.splits, fixed)
         anew = shape.train_rows < shape.all_rows
         return candidates, Costs(candidates.entries, shape, speed, fixed.max_steps, known, anew)
@@ -188,7 +198,12 @@ class _Finder:
         if limit is None:
             return {}
         defaults = order_defaults(self.executor.capacity())
-        return too_slow(backbone_latencies(first.entries, self.folder, self.executor, defaults), limit)
+        return too_slow(
+            backbone_latencies(first.entries, self.folder, self.executor, defaults, self._measuring_left), limit
+        )
+
+    def _measuring_left(self) -> float:
+        return SHARE * self.asked.request.seconds - self.clock.elapsed
 
     def work(self, setup: SearchSetup, candidates: Candidates, costs: Costs) -> FindAnswer:
         """Searches, runs the finalists and returns the answer."""
@@ -201,15 +216,17 @@ class _Finder:
             driver.run()
         positive = task_info(self.asked.task.item).positive
         found = contenders(driver.fits, entries, self.folder, metric, positive)
+        backbones = [one for one in found if entries[one.candidate].backbone is not None]
+        self.scores.update({entries[one.candidate].title: one.score for one in backbones})
         if finals is None and found:
             finals = self._chosen(driver, found, costs, setup)
         records, constant = {}, None
         if finals is not None:
             runs = FinalRuns(
                 self.store, self.asked.catalog, self.executor, self.asked.settings, self.folder, self.clock,
-                setup.seconds, entries, lambda one: self.watcher.finals(one, entries[one.candidate]),
+                setup.seconds, entries, lambda one: self.watcher.finals(one, entries[one.candidate]), costs,
             )  # fmt: skip
-            records = runs.run(finals, costs)
+            records = runs.run(finals)
         else:
             constant = best_constant_setting(
                 self.asked.task.item, self.splits, entries[0].cell.protocol.amount, metric, positive, NO_SCORE

@@ -42,6 +42,11 @@ class SearchSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The ids of the candidates' cells, in order."""
     data: str = ""
     """A digest of the training and validation rows."""
+    priors: tuple[float, ...] = ()
+    """How the candidates ranked in earlier searches when this one began."""
+    titles: tuple[str, ...] = ()
+    metric: str = ""
+    greater_is_better: bool = True
 
 
 class StoredProposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,6 +118,10 @@ class FindFolder:
     def save_request(self, request: FindRequest) -> None:
         """Stores what was asked."""
         write_durably(self.root / "request.json", msgspec.json.encode(request))
+
+    def request(self) -> FindRequest | None:
+        """Returns what was asked, or None."""
+        return _read(self.root / "request.json", FindRequest)
 
     def setting(self) -> SearchSetting | None:
         """Returns what was decided before the first fit, or None."""

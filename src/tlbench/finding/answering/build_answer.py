@@ -12,7 +12,7 @@ from tlbench.finding.answering.answer import FindAnswer, FoundSetting, Interval,
 from tlbench.finding.answering.deciding_labels import DecidingLabels, deciding_labels
 from tlbench.finding.candidates.all_candidates import Candidates
 from tlbench.finding.costs.corrected import Costs
-from tlbench.finding.endings import TIME_IS_UP
+from tlbench.finding.endings import HAD_MORE
 from tlbench.finding.finals.finalists import Finals
 from tlbench.finding.finals.ties import Contender
 from tlbench.finding.find_folder import StoredFit
@@ -221,7 +221,7 @@ def _notes(
         notes.append(f"fits saw {seen:,} of {rows:,} training rows, since more would not fit into the time")
     budget = search.request.seconds
     if search.seconds < USED * budget and ended:
-        rest = "; no further seed fits into what its final fits left" if ended == TIME_IS_UP else ""
+        rest = "; no further seed fits into what its final fits left" if ended in HAD_MORE else ""
         notes.append(f"{search.seconds:.0f} of {budget:.0f} s were used: {ended}{rest}")
     return notes
 

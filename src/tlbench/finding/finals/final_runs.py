@@ -31,6 +31,8 @@ MARGIN_SECONDS, MARGIN_SHARE = 1.5, 0.02
 """Time that is kept for the answer: at least so many seconds, or this share of the budget, if that is less."""
 LEAST_SECONDS = 0.3
 """With less time than this, no final fit is begun."""
+FASTEST, SLOWEST = 0.3, 2.0
+"""Bounds of how far the time of final fits is taken to be off."""
 CANCEL_SECONDS = 1.0
 """How long an order may take to end once it is cancelled, before nothing more is waited for."""
 
@@ -50,12 +52,15 @@ class FinalRuns:
     entries: Sequence[Entry]
     on_start: Callable[[Finalist], None]
     """Called with each finalist before its fits begin."""
+    costs: Costs
     records: dict[int, Record] = field(default_factory=dict)
     """The records of finalists by the number of their fit."""
     _made: set[str] = field(default_factory=set)
     """The ids of the cells that had no record before."""
+    _pace: float = 1.0
+    """The seconds that the last final fits of a backbone took, as a share of what they were expected to take."""
 
-    def run(self, finals: Finals, costs: Costs) -> dict[int, Record]:
+    def run(self, finals: Finals) -> dict[int, Record]:
         """Runs the finalists that have no record yet, one after the other, and returns their records by fit number.
 
         A finalist that runs out of time is scored at the seeds that were finished; one for which no time is left has no
@@ -66,18 +71,20 @@ class FinalRuns:
         """
         for place, finalist in enumerate(finals.finalists):
             self._run_planned(finalist, is_winner=place == 0)
-        workers = max(1, self.executor.capacity().workers)
-
-        def price(one: Finalist, seeds: int) -> float:
-            return SAFETY * final_seconds(Proposal(one.candidate, one.params), costs, workers, seeds)
-
         done = {fit: _seeds(record) for fit, record in self.records.items()}
         while True:
             is_little_used = self.clock.elapsed < USED * self.seconds
-            more = next_finalist(finals, done, price, self._left, is_little_used)
+            more = next_finalist(finals, done, self._price, self._left, is_little_used)
             if more is None:
                 return self.records
             done[more.fit] = self._run_more(more)
+
+    def _expected(self, one: Finalist, seeds: int) -> float:
+        workers = max(1, self.executor.capacity().workers)
+        return final_seconds(Proposal(one.candidate, one.params), self.costs, workers, seeds)
+
+    def _price(self, one: Finalist, seeds: int) -> float:
+        return SAFETY * self._pace * self._expected(one, seeds)
 
     @property
     def _left(self) -> float:
@@ -119,9 +126,13 @@ class FinalRuns:
         return _seeds(record) if record.cell.protocol.seeds == finalist.seeds else MOST_SEEDS
 
     def _run(self, finalist: Finalist, left: float, before: Record | None = None) -> Record | None:
-        entry = self.entries[finalist.candidate]
+        entry, began = self.entries[finalist.candidate], self.clock.elapsed
         cell = entry.fixed(finalist.params, finalist.seeds)
         record = self._run_cell(cell, finalist, left, before)
+        if record is not None and record.status == "ok" and entry.backbone is not None:
+            seeds = len(finalist.seeds) - (len(before.fits) if before is not None else 0)
+            pace = (self.clock.elapsed - began) / self._expected(finalist, max(1, seeds))
+            self._pace = min(SLOWEST, max(FASTEST, pace))
         if record is None or record.status != "timeout":
             return record
         # What the seeds that are finished gave is on disk, and reused by the cell that has these seeds alone.

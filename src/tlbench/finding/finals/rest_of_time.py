@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from tlbench.finding.endings import CONDITION_MET, TIME_IS_UP
+from tlbench.finding.endings import CONDITION_MET, HAD_MORE
 from tlbench.finding.finals.finalists import SEEDS, Finalist, Finals
 
 MOST_SEEDS = 5
@@ -37,7 +37,7 @@ def next_finalist(
     if finals.ended_because == CONDITION_MET:
         return None
     ladder = [1, SEEDS]
-    if is_little_used and finals.ended_because == TIME_IS_UP:
+    if is_little_used and finals.ended_because in HAD_MORE:
         ladder.append(MOST_SEEDS)
     for wanted in ladder:
         for one in (*finals.finalists, *finals.rivals):
