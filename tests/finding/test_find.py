@@ -152,6 +152,12 @@ def test_a_backbone_that_predicts_too_slowly_is_left_out(finds):
     assert all(0 < one.p50_seconds <= one.p95_seconds and one.repetitions >= 5 for one in measured)
 
 
+def test_measuring_latencies_ends_with_its_share_of_the_time(finds):
+    finds.folder(max_latency_ms=1000).clock.write_text("1100\n")  # of an hour
+    with pytest.raises(UsageError, match="its latency could not be measured within the time"):
+        finds(max_latency_ms=1000)
+
+
 def test_a_search_does_not_go_on_with_other_data(finds, monkeypatch):
     with pytest.raises(Killed):
         finds(Recorder(kill, 1))

@@ -111,7 +111,8 @@ def _settings(search: EndedSearch) -> dict[int, FoundSetting]:
             one.parameters,
             trainable,
             one.number,
-            record.cell.id if record else "",
+            # A cell that ran out of time was removed.
+            record.cell.id if record and record.status != "timeout" else "",
             len(record.fits) if record and record.status == "ok" else 0,
             tests.get(one.number),
             fit.outcome.is_constant,
