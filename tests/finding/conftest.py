@@ -1,11 +1,14 @@
 """Fixtures that search among the toys in a temporary folder."""
 
+import threading
 import time
+from dataclasses import dataclass
 
 import pytest
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.hookspecs import hookimpl
+from tlbench.contracts.executor import Capacity
 from tlbench.contracts.policies.policy import Policy, Proposal
 from tlbench.finding.find import Asked, find
 from tlbench.finding.find_folder import FindFolder
@@ -50,9 +53,36 @@ class Raising(Policy):
         raise RuntimeError("on purpose")
 
 
+@dataclass(frozen=True)
+class NeverStarting:
+    """An executor whose first worker never starts."""
+
+    name: str = "never-starting"
+
+    def start(self, request):
+        return self
+
+    def capacity(self):
+        return Capacity(isolated=True)
+
+    def submit(self, order):
+        threading.Event().wait()
+
+    def wait(self, handles, timeout=None):
+        return set(handles)
+
+    def close(self):
+        pass
+
+
 @hookimpl
 def tlbench_policies():
     return [InOrder(), ShortFirst(), Raising()]
+
+
+@hookimpl
+def tlbench_executors():
+    return [NeverStarting()]
 
 
 class Recorder:
@@ -81,10 +111,10 @@ class Finds:
         self.out = out
         self.catalog = Catalog.discover()
 
-    def asked(self, task="toy-tone", minutes=60, policy="in-order", began=None, **more):
+    def asked(self, task="toy-tone", minutes=60, policy="in-order", began=None, executor="inline", **more):
         found = self.catalog.task(task)
         request = FindRequest(found.ref.name, minutes, policy=policy, **{**TOYS, **more})
-        settings = Settings("inline", 1, "cpu")
+        settings = Settings(executor, 1, "cpu")
         return Asked(request, found, self.catalog, settings, self.out, time.monotonic() if began is None else began)
 
     def __call__(self, watcher=None, afresh=False, **what):

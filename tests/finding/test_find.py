@@ -1,11 +1,21 @@
 """Whole searches among the toys: what they answer, what they store, and how they go on after a kill."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.finding.conftest import Recorder
 from tlbench.contracts.errors import StoreError, UsageError
+from tlbench.finding import driver
 from tlbench.finding.answering.answer import FindAnswer
+from tlbench.finding.answering.constant_answer import BEST_CONSTANT
+from tlbench.finding.finals.finalists import Finals
+from tlbench.finding.find import find
+from tlbench.finding.reserve import FEW_ROWS
+from tlbench.results.models.kept_models import kept_models
 from tlbench.results.records.store import Store
+from tlbench.running.cells.cell_run import CellRun
+from tlbench.running.executors.time_alarm import alarm_after
 from tlbench.testing.toys import ToyTask
 
 
@@ -142,6 +152,12 @@ def test_a_backbone_that_predicts_too_slowly_is_left_out(finds):
     assert all(0 < one.p50_seconds <= one.p95_seconds and one.repetitions >= 5 for one in measured)
 
 
+def test_measuring_latencies_ends_with_its_share_of_the_time(finds):
+    finds.folder(max_latency_ms=1000).clock.write_text("1100\n")  # of an hour
+    with pytest.raises(UsageError, match="its latency could not be measured within the time"):
+        finds(max_latency_ms=1000)
+
+
 def test_a_search_does_not_go_on_with_other_data(finds, monkeypatch):
     with pytest.raises(Killed):
         finds(Recorder(kill, 1))
@@ -154,6 +170,68 @@ def test_a_search_does_not_go_on_with_other_data(finds, monkeypatch):
 def test_a_policy_that_raises_is_named(finds):
     with pytest.raises(UsageError, match="the policy raising failed: RuntimeError: on purpose"):
         finds(policy="raising")
+
+
+def test_a_search_whose_workers_do_not_start_answers_with_a_constant(finds, monkeypatch):
+    limits = []
+
+    def soon(seconds):
+        limits.append(seconds)
+        return alarm_after(None if seconds is None else 0.05)
+
+    monkeypatch.setattr(driver, "alarm_after", soon)
+    answer = finds(executor="never-starting", minutes=59)
+    assert all(3400 < one < 3700 for one in limits), "the time that the search has, and a little for a first score"
+    first = Recorder(kill, 1)
+    with pytest.raises(Killed):
+        finds(first)
+    ((title, majority),) = first.fits
+    assert title == "majority"
+    assert limits[-1] is None, "a fit in this process has a limit of its own"
+    assert (answer.winner.strategy, answer.winner.validation) == (BEST_CONSTANT, majority.outcome.score)
+    assert (answer.winner.test, answer.winner.cell, answer.winner.is_constant) == (None, "", True)
+    assert "no worker started in time" in next(one.reason for one in answer.untried if one.candidate == "majority")
+
+
+def test_settings_that_tie_on_few_rows_are_compared_in_folds(finds):
+    answer = finds()
+    finals = finds.folder().finals(Finals)
+    scores = finals.fold_scores
+    assert answer.validation_rows < FEW_ROWS
+    assert {answer.winner.fit, *(one.fit for one in answer.tied)} <= {*scores, *finals.tied, answer.winner.fit}
+    assert scores[answer.winner.fit] == max(scores.values())
+    assert len(scores) >= 2
+    assert any("5-fold cross-validation chose between" in note for note in answer.notes)
+
+
+def test_the_time_that_the_finals_leave_goes_to_rivals(finds):
+    answer = finds()
+    finals = finds.folder().finals(Finals)
+    assert {one.fit: one.seeds for one in answer.tied} == {one.fit: 3 if one.backbone else 1 for one in answer.tied}
+    assert all(one.test is not None for one in answer.tied)
+    assert {one.fit for one in finals.rivals} <= {one.fit for one in answer.tied}
+    # Each setting has one record.
+    cells = [(one.cell.strategy.name, one.best_params) for one in Store.open(finds.out).records()]
+    assert len(cells) == len({(name, tuple(params.items())) for name, params in cells})
+
+
+def test_a_final_that_runs_out_of_time_leaves_one_record_with_its_model(finds, monkeypatch):
+    before = CellRun.seconds_left
+
+    def seconds_left(run, purpose):
+        seeds, finals = len(run.cell.protocol.seeds), run._finals
+        return -1.0 if seeds == 3 and finals is not None and finals.count >= 2 else before(run, purpose)
+
+    monkeypatch.setattr(CellRun, "seconds_left", seconds_left)
+    asked = finds.asked()
+    settings = replace(asked.settings, keep_models="best-seed")
+    answer = find(replace(asked, settings=settings), Recorder())
+    store = Store.open(finds.out)
+    assert {one.status for one in store.records()} == {"ok"}
+    record = store.record(answer.winner.cell)
+    assert answer.winner.seeds == len(record.fits) == 2
+    (model,) = kept_models(store.root, record)
+    assert model.manifest.cell == answer.winner.cell
 
 
 def test_two_processes_do_not_work_on_one_search(finds):

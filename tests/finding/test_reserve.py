@@ -1,11 +1,22 @@
 """The time that a search leaves for its finals."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.finding.costs.conftest import costs_of_toys
 from tlbench.contracts.policies.policy import Outcome, Proposal
 from tlbench.finding.costs.work import START_SECONDS
-from tlbench.finding.reserve import LEAST_SECONDS, MOST, SAFETY, STARTS, reserved_seconds
+from tlbench.finding.reserve import (
+    FEW_ROWS,
+    LEAST_SECONDS,
+    MOST,
+    SAFETY,
+    SAFETY_MEASURED,
+    STARTS,
+    fold_seconds,
+    reserved_seconds,
+)
 
 
 @pytest.fixture
@@ -48,3 +59,23 @@ def test_more_is_reserved_where_workers_start_slowly(costs):
     best = outcome(0)
     assert reserved_seconds(costs, [best], best, 1e4, 0.0, 1, True, start_seconds=100.0) == STARTS * 100
     assert reserved_seconds(costs, [best], best, 60.0, 0.0, 1, True, start_seconds=100.0) == MOST * 60
+
+
+def test_less_is_reserved_once_the_best_is_measured(costs):
+    best = outcome(2)
+    whole = costs(best.proposal)
+    reckoned = reserved_seconds(costs, [best], best, 1e4, 0.0, 1, is_saved=True)
+    costs.add(best.proposal, whole)
+    measured = reserved_seconds(costs, [best], best, 1e4, 0.0, 1, is_saved=True)
+    assert measured == pytest.approx(reckoned * SAFETY_MEASURED / SAFETY)
+
+
+def test_a_comparison_in_folds_is_reserved_for_where_validation_rows_are_few(costs):
+    best, alone = outcome(2), outcome(0)
+    costs.shape = replace(costs.shape, validation_rows=FEW_ROWS)
+    before = [reserved_seconds(costs, [one], one, 1e4, 0.0, 1, is_saved=True) for one in (best, alone)]
+    costs.shape = replace(costs.shape, validation_rows=FEW_ROWS - 1)
+    more = 2 * SAFETY * fold_seconds(best.proposal, costs)
+    finals = reserved_seconds(costs, [best], best, 1e4, 0.0, 1, is_saved=True)
+    assert finals == pytest.approx(before[0] + more, rel=0.01)
+    assert reserved_seconds(costs, [alone], alone, 1e4, 0.0, 1, is_saved=True) == before[1], "a baseline has no rival"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tlbench.catalog.hookspecs import hookimpl
 from tlbench.contracts.space import Choice, Int
-from tlbench.running.executors.inline import Alarm
+from tlbench.running.executors.time_alarm import Alarm
 from tlbench.testing.toys import ToyFit, ToyTask
 
 

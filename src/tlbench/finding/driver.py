@@ -16,20 +16,20 @@ from tlbench.contracts.policies.policy import Outcome, Policy, Proposal, Situati
 from tlbench.finding.candidates.all_candidates import Entry
 from tlbench.finding.clock import Clock
 from tlbench.finding.costs.corrected import Costs
+from tlbench.finding.endings import CONDITION_MET, NOTHING_FITS, NOTHING_LEFT, TIME_IS_UP
 from tlbench.finding.find_folder import FindFolder, StoredFit, StoredOutcome, StoredProposal, saved_folder
 from tlbench.finding.fit_outcomes import outcomes_of, stored_outcome
 from tlbench.finding.request import StopCondition
-from tlbench.finding.reserve import reserved_seconds
+from tlbench.finding.reserve import late_seconds, reserved_seconds
 from tlbench.running.cells.attempt import OrderDefaults
 from tlbench.running.cells.cell_folder import CellFolder
+from tlbench.running.executors.time_alarm import Alarm, alarm_after
 
 ATTEMPTS = 2
 """How often a fit is tried whose worker was lost."""
 WAIT_SECONDS = 0.5
-LATE_SECONDS, LATE_SHARE = 3.0, 0.02
-"""How long after the deadline, in seconds or as a share of the budget, a first score is waited for: a late answer is
-better than none."""
 TIMEOUT = "timeout"
+_CUT_OFF = "cut off when the time for the search was up"
 OnFit = Callable[[StoredFit, Entry], None]
 
 
@@ -117,7 +117,7 @@ class Driver:
         best = _best(outcomes)
         total = self.setup.seconds
         if best is None:
-            return total + max(LATE_SECONDS, LATE_SHARE * total)
+            return total + late_seconds(total)
         left = total - self.clock.elapsed
         is_saved = self._is_saved(best)
         return total - reserved_seconds(
@@ -154,10 +154,10 @@ class Driver:
         if until is not None and best is not None and best.score is not None:
             sign = 1.0 if self.setup.metric.greater_is_better else -1.0
             if until.holds(sign * best.score):
-                self.ended_because = "the condition was met"
+                self.ended_because = CONDITION_MET
                 return True
         if self.clock.elapsed >= self.search_ends:
-            self.ended_because = "the time was up"
+            self.ended_because = TIME_IS_UP
             return True
         return False
 
@@ -169,7 +169,8 @@ class Driver:
                 continue
             proposal = self._next_proposal()
             if proposal is None:
-                self.ended_because = "the policy had no further fit that fits into the time"
+                tried = {one.proposed.candidate for one in self.fits}
+                self.ended_because = NOTHING_FITS if len(tried) < len(self.setup.entries) else NOTHING_LEFT
                 return
             load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
             stored = StoredProposal(
@@ -233,12 +234,18 @@ class Driver:
             keep_answers=True,
         )
         self._submitting = one = RunningFit(number, proposed, self.clock.elapsed, attempt)
+        # An isolated executor may start its first worker within `submit`, which takes seconds that are not the fit's,
+        # and may take longer than the search has.
+        is_isolated = self._executor.capacity().isolated
         try:
-            handle = self._executor.submit(order)
+            with alarm_after(self.search_ends - self.clock.elapsed if is_isolated else None):
+                handle = self._executor.submit(order)
+        except Alarm:
+            self._take(one, StoredOutcome(TIMEOUT, self.clock.elapsed - one.began, reason="no worker started in time"))
+            return
         finally:
             self._submitting = None
-        # An isolated executor may start its first worker within `submit`, which takes seconds that are not the fit's.
-        if self._executor.capacity().isolated:
+        if is_isolated:
             now = self.clock.elapsed
             self._start_seconds = max(self._start_seconds, now - one.began)
             one.began = now
@@ -253,10 +260,10 @@ class Driver:
         try:
             answer = handle.result()
         except OutOfTime:
-            self._take(one, StoredOutcome(TIMEOUT, seconds, reason="cut off when the time for the search was up"))
+            self._take(one, StoredOutcome(TIMEOUT, seconds, reason=_CUT_OFF))
         except WorkerLost as lost:
             if one.is_cancelled:
-                self._take(one, StoredOutcome(TIMEOUT, seconds, reason="cut off when the time for the search was up"))
+                self._take(one, StoredOutcome(TIMEOUT, seconds, reason=_CUT_OFF))
             elif one.attempt < ATTEMPTS and not lost.oom:
                 self._submit(one.number, one.proposed, one.attempt + 1)
             else:

@@ -17,8 +17,10 @@ from tlbench.contracts.executor import Executor
 from tlbench.contracts.task import Task
 from tlbench.finding.answering.answer import FindAnswer
 from tlbench.finding.answering.build_answer import EndedSearch, build_answer
-from tlbench.finding.backbone_latency import backbone_latencies, latency_text, too_slow
+from tlbench.finding.answering.constant_answer import NO_SCORE, best_constant_setting
+from tlbench.finding.backbone_latency import SHARE, backbone_latencies, latency_text, too_slow
 from tlbench.finding.candidates.all_candidates import Candidates, Entry, all_candidates
+from tlbench.finding.candidates.earlier_ranks import earlier_priors, save_ranks, with_priors
 from tlbench.finding.clock import Clock
 from tlbench.finding.costs.budgeted_protocol import asked_protocol, budgeted_protocol
 from tlbench.finding.costs.corrected import Costs
@@ -28,12 +30,14 @@ from tlbench.finding.costs.work import Speed
 from tlbench.finding.driver import Driver, SearchSetup
 from tlbench.finding.finals.final_runs import FinalRuns, margin_seconds
 from tlbench.finding.finals.finalists import Finalist, Finals, choose_finalists, contenders
+from tlbench.finding.finals.fold_scores import FoldComparison
 from tlbench.finding.finals.ties import Contender
 from tlbench.finding.find_folder import FindFolder, SearchSetting, StoredFit
 from tlbench.finding.request import FindRequest, StopCondition, read_condition
 from tlbench.planning.space_context import task_info
 from tlbench.results.records.store import Store
 from tlbench.running.run import Settings, order_defaults, started_executor
+from tlbench.running.splits import Splits
 
 
 class Watcher(Interface):
@@ -86,8 +90,9 @@ def find(asked: Asked, watcher: Watcher, afresh: bool = False) -> FindAnswer:
     protocol = asked_protocol(asked.request)
     # All mistakes in the request are found before the folder is created.
     first = all_candidates(asked.request, asked.task, protocol, asked.catalog, asked.settings.room)
+    splits = Splits(asked.task.item)
     try:
-        shape = data_shape(asked.task.item, protocol)
+        shape = data_shape(splits, protocol)
     except PluginError as error:
         raise UsageError(str(error)) from error
     store = Store.create(asked.out)
@@ -107,7 +112,7 @@ def find(asked: Asked, watcher: Watcher, afresh: bool = False) -> FindAnswer:
         clock = Clock(folder.clock, asked.began)
         plan = Plan("find", tuple(entry.cell for entry in first.entries), (), ())
         with started_executor(plan, store, asked.catalog, asked.settings) as executor, clock.beating():
-            worker = _Finder(asked, store, folder, clock, executor, shape, watcher)
+            worker = _Finder(asked, store, folder, clock, executor, splits, shape, watcher)
             candidates, costs = worker.prepare(first, protocol)
             rows = costs.shape.validation_rows
             metric = asked.catalog.metric(asked.task.item.metrics[0])
@@ -117,6 +122,7 @@ def find(asked: Asked, watcher: Watcher, afresh: bool = False) -> FindAnswer:
             answer = worker.work(setup, candidates, costs)
         folder.save_answer(msgspec.json.encode(answer))
         save_factors(worker.place, costs.factors())
+        save_ranks(worker.scores)
         return answer
     finally:
         lease.release()
@@ -131,8 +137,11 @@ class _Finder:
     folder: FindFolder
     clock: Clock
     executor: Executor
+    splits: Splits
     shape: DataShape
     watcher: Watcher
+    scores: dict[str, float] = field(default_factory=dict)
+    """The best score of each candidate with a backbone, by title, once the search has ended."""
 
     @property
     def place(self) -> str:
@@ -163,13 +172,19 @@ class _Finder:
             candidates = self._candidates(fixed, refused)
         ids = tuple(entry.cell.id for entry in candidates.entries)
         if stored is None:
-            self.folder.save_setting(SearchSetting(fixed, ids, self.shape.fingerprint))
+            metric = asked.catalog.metric(asked.task.item.metrics[0])
+            stored = SearchSetting(
+                fixed, ids, self.shape.fingerprint, earlier_priors(candidates.entries),
+                tuple(entry.title for entry in candidates.entries), metric.name, metric.greater_is_better,
+            )  # fmt: skip
+            self.folder.save_setting(stored)
         elif stored.candidates != ids:
             raise UsageError(
                 f"{self.folder.root}: this search began with other backbones or strategies than are installed now:"
                 " start over with --fresh"
             )
-        shape = self.shape if fixed == protocol else data_shape(self.asked.task.item, fixed)
+        candidates = with_priors(candidates, stored.priors)
+        shape = self.shape if fixed == protocol else data_shape(self.splits, fixed)
         anew = shape.train_rows < shape.all_rows
         return candidates, Costs(candidates.entries, shape, speed, fixed.max_steps, known, anew)
 
@@ -183,7 +198,12 @@ class _Finder:
         if limit is None:
             return {}
         defaults = order_defaults(self.executor.capacity())
-        return too_slow(backbone_latencies(first.entries, self.folder, self.executor, defaults), limit)
+        return too_slow(
+            backbone_latencies(first.entries, self.folder, self.executor, defaults, self._measuring_left), limit
+        )
+
+    def _measuring_left(self) -> float:
+        return SHARE * self.asked.request.seconds - self.clock.elapsed
 
     def work(self, setup: SearchSetup, candidates: Candidates, costs: Costs) -> FindAnswer:
         """Searches, runs the finalists and returns the answer."""
@@ -196,15 +216,21 @@ class _Finder:
             driver.run()
         positive = task_info(self.asked.task.item).positive
         found = contenders(driver.fits, entries, self.folder, metric, positive)
+        backbones = [one for one in found if entries[one.candidate].backbone is not None]
+        self.scores.update({entries[one.candidate].title: one.score for one in backbones})
         if finals is None and found:
             finals = self._chosen(driver, found, costs, setup)
-        records = {}
+        records, constant = {}, None
         if finals is not None:
             runs = FinalRuns(
                 self.store, self.asked.catalog, self.executor, self.asked.settings, self.folder, self.clock,
-                setup.seconds,
+                setup.seconds, entries, lambda one: self.watcher.finals(one, entries[one.candidate]), costs,
             )  # fmt: skip
-            records = runs.run(finals.finalists, entries, lambda one: self.watcher.finals(one, entries[one.candidate]))
+            records = runs.run(finals)
+        else:
+            constant = best_constant_setting(
+                self.asked.task.item, self.splits, entries[0].cell.protocol.amount, metric, positive, NO_SCORE
+            )
         return build_answer(
             EndedSearch(
                 self.asked.request,
@@ -221,6 +247,7 @@ class _Finder:
                 self.store,
                 driver.ended_because,
                 {name: latency_text(one) for name, one in self.folder.latencies().items()},
+                constant,
             )
         )
 
@@ -228,8 +255,13 @@ class _Finder:
         elapsed = self.clock.elapsed
         left = setup.seconds - margin_seconds(setup.seconds) - elapsed
         workers = max(1, self.executor.capacity().workers)
+        folds = FoldComparison(
+            setup.entries, driver.fits, self.folder, self.clock, self.executor,
+            order_defaults(self.executor.capacity()), setup.metric, costs,
+        ).scores(found, left)  # fmt: skip
+        left += elapsed - self.clock.elapsed
         finals = choose_finalists(
-            found, driver.fits, setup.entries, setup.metric, costs, left, workers, elapsed, driver.ended_because
+            found, driver.fits, setup.entries, setup.metric, costs, left, workers, elapsed, driver.ended_because, folds
         )
         # The seal: from here on nothing that the test split shows can change what was chosen.
         self.folder.save_finals(msgspec.json.encode(finals))

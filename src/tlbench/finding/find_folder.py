@@ -8,6 +8,7 @@ latencies.json     how long each backbone takes to predict, if the request limit
 fits/<n>/          the n-th proposal of the policy, from 0, as the folder of a cell (`cell_folder.py`) and beside it
   proposal.json    what was proposed, and the seconds that it was expected to take
   outcome.json     what the fit gave; missing while it runs, and after a kill
+folds.json         the scores by cross-validation, where there are few validation rows
 finals.json        the settings that get final fits and their seeds; no test split is opened before it is on disk
 answer.json        the answer
 """
@@ -41,6 +42,11 @@ class SearchSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The ids of the candidates' cells, in order."""
     data: str = ""
     """A digest of the training and validation rows."""
+    priors: tuple[float, ...] = ()
+    """How the candidates ranked in earlier searches when this one began."""
+    titles: tuple[str, ...] = ()
+    metric: str = ""
+    greater_is_better: bool = True
 
 
 class StoredProposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,6 +119,10 @@ class FindFolder:
         """Stores what was asked."""
         write_durably(self.root / "request.json", msgspec.json.encode(request))
 
+    def request(self) -> FindRequest | None:
+        """Returns what was asked, or None."""
+        return _read(self.root / "request.json", FindRequest)
+
     def setting(self) -> SearchSetting | None:
         """Returns what was decided before the first fit, or None."""
         return _read(self.root / "setting.json", SearchSetting)
@@ -147,6 +157,14 @@ class FindFolder:
             outcome = _read(self.root / "fits" / str(len(found)) / "outcome.json", StoredOutcome)
             found.append(StoredFit(len(found), proposal, outcome))
         return found
+
+    def fold_scores(self) -> dict[int, float | None]:
+        """Returns the scores by cross-validation by number of the fit; None for one that failed."""
+        return _read(self.root / "folds.json", dict[int, float | None]) or {}
+
+    def save_fold_scores(self, scores: dict[int, float | None]) -> None:
+        """Stores scores by cross-validation."""
+        _write(self.root / "folds.json", msgspec.json.encode(scores))
 
     def save_finals(self, content: bytes) -> None:
         """Stores the choice of the finalists; after that the test split may be opened."""

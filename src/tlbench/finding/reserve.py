@@ -8,8 +8,9 @@ from tlbench.contracts.policies.policy import Outcome, Proposal
 from tlbench.finding.costs.corrected import Costs
 from tlbench.finding.costs.work import START_SECONDS
 
-SAFETY = 1.6
-"""Factor by which the reserve exceeds the expected time of the final fits."""
+SAFETY, SAFETY_MEASURED = 1.6, 1.3
+"""Factors by which the reserve exceeds the expected time of the final fits: of a candidate that this search has not
+fitted yet, and of one whose cost it has measured."""
 MORE_SEEDS = 2
 """Number of seeds of the winner after that of the search."""
 MOST = 0.45
@@ -18,6 +19,24 @@ LEAST_SECONDS = 4.0
 STARTS = 0.6
 """At least this share of the seconds that the first worker took to start is reserved: choosing the finalists, starting
 workers for them and scoring take longer on a busy machine, as the start did."""
+USED = 0.85
+"""The share of a budget of which more is used, or else the answer says why not."""
+FEW_ROWS = 100
+"""Below this many validation rows, a single split says little, and finalists are compared by cross-validation."""
+FOLDS = 5
+LATE_SECONDS, LATE_SHARE = 2.0, 0.015
+"""How long after the deadline, in seconds or as a share of the budget, a first score or the winner's test score is
+waited for: a late answer is better than none."""
+
+
+def late_seconds(total: float) -> float:
+    """Returns the seconds after the deadline of a budget at which nothing is waited for any more."""
+    return max(LATE_SECONDS, LATE_SHARE * total)
+
+
+def fold_seconds(proposal: Proposal, costs: Costs) -> float:
+    """Returns the seconds that a setting's cross-validation is expected to take: a fit for each fold."""
+    return START_SECONDS + FOLDS * costs.again(Proposal(proposal.candidate, proposal.params))
 
 
 def final_seconds(proposal: Proposal, costs: Costs, workers: int, seeds: int) -> float:
@@ -57,13 +76,18 @@ def reserved_seconds(
     likely = []
     if best is not None:
         seeds = _more_seeds(best.proposal, costs) + (0 if is_saved else 1)
-        likely.append(final_seconds(best.proposal, costs, workers, seeds))
+        factor = SAFETY_MEASURED if costs.is_measured(best.proposal.candidate) else SAFETY
+        finals = final_seconds(best.proposal, costs, workers, seeds)
+        if costs.shape.validation_rows < FEW_ROWS and _more_seeds(best.proposal, costs):
+            # The best and a rival are compared.
+            finals += -(-2 // max(1, workers)) * fold_seconds(best.proposal, costs)
+        likely.append(factor * finals)
     for entry in costs.entries:
         one = Proposal(entry.candidate.number, entry.candidate.defaults)
         finals = final_seconds(one, costs, workers, _more_seeds(one, costs))
         if entry.candidate.number not in fitted and costs(one) + SAFETY * finals <= left:
-            likely.append(finals)
-    wanted = SAFETY * max(likely, default=0.0)
+            likely.append(SAFETY * finals)
+    wanted = max(likely, default=0.0)
     return min(max(wanted, LEAST_SECONDS, STARTS * start_seconds), MOST * total)
 
 

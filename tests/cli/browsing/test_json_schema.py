@@ -56,6 +56,7 @@ def output(tmp_path, monkeypatch, capsys):
     """Returns a command's JSON."""
     monkeypatch.setenv("TLBENCH_PLUGINS", "tlbench.testing.toy_plugin")
     monkeypatch.setenv("TLBENCH_DATA", str(tmp_path))
+    monkeypatch.setenv("TLBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     committed(tmp_path / "a", [(cell(seeds=SEEDS), answers(seeds=SEEDS)), (cell("cola-lite"), answers("cola-lite"))])
     committed(tmp_path / "a", [(cell(strategy="majority", backbone=None), answers(accuracy=0.5, seeds=SEEDS))])
@@ -82,6 +83,7 @@ CASES = [
     ("tlbench compare", ["compare a b --json", "compare solved.txt other.txt --json"]),
     ("tlbench recommend", ["recommend --out a --json"]),
     ("tlbench merge", ["merge a b --out union --json"]),
+    ("tlbench find", ["find toy-tone -b toy -S toy-fit --executor inline --until accuracy>0 --out found --json"]),
 ]
 
 

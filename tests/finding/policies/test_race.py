@@ -45,6 +45,11 @@ class Table:
         return Outcome(proposal, None if cell in self.failing else score, self.cost(proposal), cell in self.constant)
 
 
+def with_priors(table, priors):
+    table.candidates = [replace(one, prior=priors.get(one.backbone, 0.0)) for one in table.candidates]
+    return table
+
+
 def fitted(table, seconds, workers=1):
     search = simulate(Race(), table, seconds, workers)
     rows = []
@@ -129,3 +134,16 @@ def test_without_probes_and_sizes_the_seed_decides_the_order():
         situation = simulate(Race(), Plain(), 1000, seed=seed).situation
         orders.add(tuple(outcome.proposal.candidate for outcome in situation.outcomes[:4]))
     assert len(orders) > 2
+
+
+def test_earlier_searches_order_the_probes_after_the_first_two_and_nothing_that_has_a_score():
+    priors = {"fair": 0.5, "good": -0.5}
+    _, rows = fitted(with_priors(Table(), priors), 60)
+    probes = [name for strategy, name, *_ in rows if strategy == "probe"]
+    assert probes == ["tiny", "huge", "fair", "good"]
+    plain = fitted(Table(), 60)[1]
+    assert rows[5:] == plain[5:]
+    # Backbones without a probe come by their priors.
+    table = with_priors(Table(), priors)
+    situation = simulate(Race(), table, 3.4).situation
+    assert ranked_backbones(situation)[2:] == ["fair", "good"]

@@ -12,6 +12,7 @@ import msgspec
 from tlbench.cli.kept_model_texts import models_size
 from tlbench.cli.progress.texts import order_rows
 from tlbench.cli.text_tables import terminal_width
+from tlbench.finding.search_state import SearchState, running_searches
 from tlbench.results.index import Index
 from tlbench.results.models.kept_models import MODELS
 from tlbench.results.records.store import Store
@@ -31,13 +32,16 @@ def print_status(out: Path, as_json: bool) -> None:
     runs = read_statuses(store.root / "work")
     alive, ended = [run for run in runs if run.is_alive(now)], [run for run in runs if not run.is_alive(now)]
     counts, suite = _counts(store, alive)
+    searches = running_searches(store.root, now)
     if as_json:
-        print(_json(out, suite, counts, alive, ended, now))
+        print(_json(out, suite, counts, alive, ended, now, searches))
         return
     states = ", ".join(f"{count} {state}" for state, count in counts.items() if state != "cells" and count)
     print(printable(f"{out}: {suite}, {counts['cells']} cells{f': {states}' if states else ''}"))
     if size := models_size(store.root):
         print(printable(f"kept models: {size} in {store.root / MODELS}"))
+    for search in searches:
+        print(printable(_search_line(search)))
     for run in alive:
         _print_run(run)
     for run in ended:
@@ -64,6 +68,17 @@ def _print_run(run: RunStatus) -> None:
     print(printable(f"  log: {run.log}; output of the workers: {run.worker_log}"))
 
 
+def _search_line(state: SearchState) -> str:
+    parts = [
+        f"search {state.search}: {state.task}, {state.phase}",
+        f"{duration(state.elapsed_seconds)} of {duration(state.budget_seconds)}",
+        f"{state.finished} {'fit' if state.finished == 1 else 'fits'} done, {state.running} running",
+    ]
+    if state.best is not None:
+        parts.append(f"best {state.metric} {state.best:.4f} by {state.best_candidate}")
+    return ", ".join(parts)
+
+
 def _counts(store: Store, alive: list[RunStatus]) -> tuple[dict[str, int], str]:
     """Returns the number of cells in each state, with the total as `cells`, and the suite, or "all records"."""
     index = Index(store)
@@ -88,11 +103,19 @@ def _complain(file: Any) -> None:
 
 
 def _json(
-    out: Path, suite: str, counts: dict[str, int], alive: list[RunStatus], ended: list[RunStatus], now: float
+    out: Path,
+    suite: str,
+    counts: dict[str, int],
+    alive: list[RunStatus],
+    ended: list[RunStatus],
+    now: float,
+    searches: list[SearchState],
 ) -> str:
     runs = [
         {**msgspec.to_builtins(run), "alive": run in alive, "silent_seconds": round(max(0.0, now - run.updated), 1)}
         for run in (*alive, *ended)
     ]
     content = {"out": str(out), "suite": suite, "cells": counts, "runs": runs}
+    if searches:
+        content["searches"] = msgspec.to_builtins(searches)
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()

@@ -52,6 +52,9 @@ class Candidate:
     space: Space = field(default_factory=dict)
     defaults: Mapping[str, Value] = field(default_factory=dict)
     """The params of the first fit, with a value for each hyperparameter of the space that exists under them."""
+    prior: float = 0.0
+    """How it ranked in earlier searches on other data, from -1 (last) to 1 (first); 0 if unknown. It may order first
+    fits, and should decide nothing once there are scores."""
 
 
 @dataclass(frozen=True)

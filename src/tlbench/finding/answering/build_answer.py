@@ -12,21 +12,18 @@ from tlbench.finding.answering.answer import FindAnswer, FoundSetting, Interval,
 from tlbench.finding.answering.deciding_labels import DecidingLabels, deciding_labels
 from tlbench.finding.candidates.all_candidates import Candidates
 from tlbench.finding.costs.corrected import Costs
+from tlbench.finding.endings import HAD_MORE
 from tlbench.finding.finals.finalists import Finals
 from tlbench.finding.finals.ties import Contender
 from tlbench.finding.find_folder import StoredFit
 from tlbench.finding.request import FindRequest
+from tlbench.finding.reserve import FEW_ROWS, FOLDS, USED
 from tlbench.results.ranking import by_predictions
 from tlbench.results.records.store import Store
 from tlbench.results.records.stored_predictions import read_predictions
 from tlbench.results.records.summaries import CellSummary, summaries_of
 from tlbench.results.selection.optimism import interval, optimism
 from tlbench.results.stats import CellPredictions
-
-FEW_ROWS = 100
-"""Below this many validation rows, a single split says little."""
-USED = 0.85
-"""The share of the budget below which the answer says why the rest was not used."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +50,8 @@ class EndedSearch:
     ended_because: str = ""
     latencies: Mapping[str, str] = field(default_factory=dict)
     """Texts of measured latencies, by backbone."""
+    constant: FoundSetting | None = None
+    """The best constant answer, if no fit gave a score."""
 
 
 def build_answer(search: EndedSearch) -> FindAnswer:
@@ -60,7 +59,7 @@ def build_answer(search: EndedSearch) -> FindAnswer:
     finals, metric = search.finals, search.metric
     searched = finals.searched_seconds if finals else search.seconds
     settings = _settings(search)
-    winner = settings.get(finals.finalists[0].fit) if finals else None
+    winner = settings.get(finals.finalists[0].fit) if finals else search.constant
     tied = tuple(settings[number] for number in finals.tied if number in settings) if finals else ()
     deciding, rival = _deciding(search, settings)
     ended = finals.ended_because if finals else search.ended_because
@@ -112,7 +111,8 @@ def _settings(search: EndedSearch) -> dict[int, FoundSetting]:
             one.parameters,
             trainable,
             one.number,
-            record.cell.id if record else "",
+            # A cell that ran out of time was removed.
+            record.cell.id if record and record.status != "timeout" else "",
             len(record.fits) if record and record.status == "ok" else 0,
             tests.get(one.number),
             fit.outcome.is_constant,
@@ -207,16 +207,13 @@ def _notes(
 ) -> list[str]:
     notes = []
     rows = search.costs.shape.validation_rows
-    if rows < FEW_ROWS:
-        notes.append(
-            f"{rows} validation rows say little: the settings that tie were not compared by cross-validation, which a"
-            " run with --folds 5 does"
-        )
+    if rows < FEW_ROWS and found:
+        notes.append(f"{rows} validation rows say little: {_folds_note(search, found)}")
     if winner is not None and not winner.backbone:
         tried = any(one.backbone for one in found)
         did = "no backbone did better than this baseline" if tried else "no backbone was fitted to its end"
         notes.append(f"{did} within the time")
-    if winner is not None and winner.is_constant:
+    if found and winner is not None and winner.is_constant:
         notes.append("every fit gives the same answer to all examples: nothing was learnt within the time")
     if winner is not None and winner.backbone in search.latencies:
         notes.append(f"{winner.backbone} predicts in {search.latencies[winner.backbone]} (95% points)")
@@ -225,5 +222,18 @@ def _notes(
         notes.append(f"fits saw {seen:,} of {rows:,} training rows, since more would not fit into the time")
     budget = search.request.seconds
     if search.seconds < USED * budget and ended:
-        notes.append(f"{search.seconds:.0f} of {budget:.0f} s were used: {ended}")
+        rest = "; no further seed fits into what its final fits left" if ended in HAD_MORE else ""
+        notes.append(f"{search.seconds:.0f} of {budget:.0f} s were used: {ended}{rest}")
     return notes
+
+
+def _folds_note(search: EndedSearch, found: Sequence[FoundSetting]) -> str:
+    scores = search.finals.fold_scores if search.finals else {}
+    if not scores:
+        few = "nothing ties" if search.finals and not search.finals.tied else "time was short"
+        return f"no settings were compared by cross-validation, since {few}; a run with --folds {FOLDS} does it"
+    sign, metric = 1.0 if search.metric.greater_is_better else -1.0, search.metric
+    titles = {one.fit: one.title for one in found}
+    ordered = sorted(scores, key=lambda number: -scores[number])
+    texts = [f"{titles[number]} {sign * scores[number] * metric.points:.4g}" for number in ordered if number in titles]
+    return f"{FOLDS}-fold cross-validation chose between {' and '.join(texts)}"

@@ -112,7 +112,9 @@ def _entries(
     planned = plan(suite, catalog, room=room)
     excluded = [Excluded(_title(skip.title), skip.reason) for skip in planned.skips]
     entries: list[Entry] = []
-    for cell in sorted(planned.cells, key=lambda one: one.backbone is not None):
+    # First what needs nothing but labels, for an answer however little time there is.
+    order = {cell.id: (bool(cell.backbone), not _knows_nothing(catalog, cell)) for cell in planned.cells}
+    for cell in sorted(planned.cells, key=lambda one: order[one.id]):
         try:
             entries.append(_entry(len(entries), cell, catalog))
         except PluginError as error:
@@ -142,6 +144,10 @@ def _entry(number: int, cell: Cell, catalog: Catalog) -> Entry:
         first_params(settings.space, settings.usable_defaults),
     )
     return Entry(candidate, cell, strategy, backbone, settings.imports)
+
+
+def _knows_nothing(catalog: Catalog, cell: Cell) -> bool:
+    return catalog.strategy(cell.strategy.name).item.knows_nothing
 
 
 def _title(title: str) -> str:

@@ -77,6 +77,10 @@ class Costs:
         if expected:
             self._errors.append(abs(seconds - expected) / seconds)
 
+    def is_measured(self, number: int) -> bool:
+        """Returns whether this search has fitted the candidate."""
+        return number in self._logs
+
     @property
     def share_close(self) -> float | None:
         """The share of fits whose expected seconds were close to the measured ones; None without fits."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tlbench.contracts.cell import Protocol
-from tlbench.contracts.task import Examples, Task
+from tlbench.contracts.task import Examples
 from tlbench.running.splits import Splits
 
 TOKENS_A_WORD = 1.4
@@ -27,14 +27,13 @@ class DataShape:
     """A digest of all training and validation rows."""
 
 
-def data_shape(task: Task, protocol: Protocol) -> DataShape:
+def data_shape(splits: Splits, protocol: Protocol) -> DataShape:
     """Returns the size of the training and validation splits that a fit reads; the test split is not opened.
 
     Raises:
         DataError: The data cannot be read, or are too few to be divided.
         PluginError: A split is empty.
     """
-    splits = Splits(task)
     train, validation = splits.subset(0, protocol.amount), splits.validation_of(protocol.amount)
     fingerprint = f"{splits.train.fingerprint} {splits.validation.fingerprint}"
     return DataShape(len(train), len(validation), _tokens(train), len(splits.train), fingerprint)

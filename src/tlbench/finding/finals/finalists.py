@@ -5,8 +5,9 @@ It is made from validation scores and stored before the test split is opened.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import msgspec
@@ -24,7 +25,9 @@ from tlbench.finding.reserve import final_seconds
 SEEDS = 3
 SAFETY = 1.25
 """Factor by which the time for final fits exceeds what they are expected to take."""
-Part = Literal["winner", "cheapest", "smallest", "baseline"]
+MOST_RIVALS = 4
+"""Number of settings that tie with the winner and get final fits if time is left."""
+Part = Literal["winner", "cheapest", "smallest", "baseline", "rival"]
 
 
 class Finalist(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,6 +55,10 @@ class Finals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     searched_seconds: float
     """The seconds on the clock when the search ended."""
     ended_because: str = ""
+    rivals: tuple[Finalist, ...] = ()
+    """Settings without seeds, which get final fits if the finalists leave time."""
+    fold_scores: dict[int, float] = {}
+    """The scores by cross-validation of the settings that tied, by number of the fit; empty if none was made."""
 
 
 def contenders(
@@ -80,6 +87,7 @@ def contenders(
 def choose_finalists(
     found: Sequence[Contender], fits: Sequence[StoredFit], entries: Sequence[Entry], metric: Metric,
     costs: Costs, seconds: float, workers: int, elapsed: float, ended_because: str = "",
+    fold_scores: Mapping[int, float] = MappingProxyType({}),
 ) -> Finals:  # fmt: skip
     """Returns the finalists of a search and as many seeds for each as the time holds, at most `SEEDS`.
 
@@ -93,9 +101,12 @@ def choose_finalists(
         workers: Number of workers.
         elapsed: The seconds on the clock.
         ended_because: Why the search ended.
+        fold_scores: Scores by cross-validation, signed so that greater is better, by number of the fit; they decide
+            between those that have one.
     """
+    compared = [one for one in found if one.number in fold_scores]
     # The first of equal ones, in the order of the proposals.
-    winner = max(found, key=lambda one: (one.score, -one.number))
+    winner = max(compared or found, key=lambda one: (fold_scores.get(one.number, 0.0), one.score, -one.number))
     ties = tie_set(found, winner, metric)
     chosen = _chosen(found, ties, entries)
     params = {one.number: fits[one.number].proposed.params for one in found}
@@ -106,7 +117,17 @@ def choose_finalists(
         if count
     ]
     tied = tuple(one.number for one in ties.tied)
-    return Finals(tuple(finalists), tied, ties.cheapest.number, ties.smallest.number, elapsed, ended_because)
+    planned = {one.fit for one in finalists}
+    others: list[tuple[Part, Contender]] = [*chosen, *(("rival", one) for one in ties.tied[:MOST_RIVALS])]
+    waiting: dict[int, Finalist] = {}
+    for part, one in others:
+        if one.number not in planned:
+            rival = Finalist(part, one.candidate, one.number, params[one.number], ())
+            waiting.setdefault(one.number, rival)
+    return Finals(
+        tuple(finalists), tied, ties.cheapest.number, ties.smallest.number, elapsed, ended_because,
+        tuple(waiting.values()), dict(fold_scores),
+    )  # fmt: skip
 
 
 def _chosen(found: Sequence[Contender], ties: TieSet, entries: Sequence[Entry]) -> list[tuple[Part, Contender]]:

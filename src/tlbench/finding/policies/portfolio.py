@@ -23,11 +23,18 @@ def probe_scores(situation: Situation) -> dict[str, float]:
 
 
 def ranked_backbones(situation: Situation) -> list[str]:
-    """Returns all backbones: the best by probe, the largest, then the others by probe, and by size where none is."""
+    """Returns all backbones: the best by probe, the largest, then the others by probe.
+
+    Those without a probe come last, by what earlier searches say and then by size.
+    """
     largest_first, scores = by_size(situation), probe_scores(situation)
     # Of equal scores the larger backbone first: sorting is stable.
     by_probe = sorted((name for name in largest_first if name in scores), key=lambda name: -scores[name])
-    return list(dict.fromkeys([*by_probe[:1], *largest_first[:1], *by_probe, *largest_first]))
+    priors: dict[str, float] = {}
+    for one in situation.candidates:
+        priors[one.backbone] = max(one.prior, priors.get(one.backbone, one.prior))
+    rest = sorted(largest_first, key=lambda name: -priors[name])
+    return list(dict.fromkeys([*by_probe[:1], *largest_first[:1], *by_probe, *rest]))
 
 
 def core(situation: Situation) -> list[Candidate]:

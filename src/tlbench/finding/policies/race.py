@@ -56,7 +56,7 @@ class Race(Policy):
 
 
 def _next_probe(situation: Situation) -> Proposal | None:
-    """Returns the next probe: the cheapest for a first answer, one of the largest backbone, then by cost."""
+    """Returns the next probe: the cheapest for a first answer, one of the largest backbone, then by prior and cost."""
     is_probe = [one.role == "probe" for one in situation.candidates]
     probes = [default_of(one, reason="probe") for one in situation.candidates if one.role == "probe"]
     spent = sum(one.seconds for one in situation.outcomes if is_probe[one.proposal.candidate])
@@ -67,6 +67,8 @@ def _next_probe(situation: Situation) -> Proposal | None:
         known = {situation.candidates[one.candidate].backbone for one in probes if not situation.is_new(one)}
         if largest not in known:
             new.sort(key=lambda one: situation.candidates[one.candidate].backbone != largest)
+        else:
+            new.sort(key=lambda one: -situation.candidates[one.candidate].prior)
     affordable = (one for one in new if spent + situation.cost(one) <= PROBES * situation.seconds)
     return first_possible(situation, affordable)
 

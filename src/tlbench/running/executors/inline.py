@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlbench.contracts.executor import Capacity, Executor, ExecutorRequest, FitOrder, Handle, OrderResult, OutOfTime
 from tlbench.running.executors.local_capacity import local_capacity
+from tlbench.running.executors.time_alarm import Alarm, alarm_after
 from tlbench.running.fitting.libraries import configure_libraries
 
 if TYPE_CHECKING:
@@ -26,10 +25,6 @@ class Inline:
     def start(self, request: ExecutorRequest) -> Executor:
         """Returns an executor that imports torch and the other libraries when the first order is submitted."""
         return _InlineExecutor(request)
-
-
-class Alarm(BaseException):
-    """Raised by the signal handler at the time limit; a BaseException, so that no `except Exception` swallows it."""
 
 
 class _Done:
@@ -69,7 +64,7 @@ class _InlineExecutor:
         if self._index:
             order = msgspec.structs.replace(order, device=f"{order.device}:{self._index}")
         try:
-            with _alarm(order.seconds):
+            with alarm_after(order.seconds):
                 return _Done(self._worker.carry_out(order))
         except Alarm:
             # The fit was interrupted at any point, so nothing that it used can be trusted.
@@ -81,27 +76,6 @@ class _InlineExecutor:
 
     def close(self) -> None:
         self._worker = None
-
-
-@contextmanager
-def _alarm(seconds: float | None) -> Iterator[None]:
-    """Raises `Alarm` in the block at the time limit; does nothing without a limit or outside the main thread."""
-    # Python runs signal handlers in the main thread only, and lets no other thread set one.
-    if seconds is None or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ring(signum: int, frame: object) -> None:
-        raise Alarm
-
-    previous = signal.signal(signal.SIGALRM, ring)
-    # Zero would turn the timer off.
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
 
 
 def _import_libraries() -> None:
