@@ -10,6 +10,7 @@ import typer
 
 from tlbench.cli import options as o
 from tlbench.contracts.errors import UsageError
+from tlbench.results.reading.default_folder import expanded
 
 _DATASET = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -56,7 +57,7 @@ def eval_results(
     if to is None:
         print(text, end="")
         return
-    folder = o.expanded(to) / ".eval_results"
+    folder = expanded(to) / ".eval_results"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{dataset.rpartition('/')[2]}.yaml"
     path.write_text(text, encoding="utf-8")

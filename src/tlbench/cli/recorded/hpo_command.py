@@ -13,6 +13,7 @@ import typer
 from tlbench.cli import options as o
 from tlbench.contracts.cell import Cell
 from tlbench.contracts.errors import UsageError
+from tlbench.results.reading.default_folder import expanded
 from tlbench.results.render.escaping import printable
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def hpo(
     store = Store.open(folder)
     # Before anything is written: nobody looks at the file alone by this command.
     program = None if export else _dashboard()
-    path = o.expanded(export) if export else folder / STUDIES
+    path = expanded(export) if export else folder / STUDIES
     print(printable(f"{_write(store, path)} studies in {path}"), flush=True)
     if program is None:
         print(printable(f"`{PROGRAM} {path} --storage-class JournalFileStorage` shows them"))

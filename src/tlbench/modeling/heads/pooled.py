@@ -118,7 +118,8 @@ class PooledHead(Head):
         Raises:
             UsageError: A strategy has put other layers than linear ones and ReLU in place of the linear layer.
         """
-        parts = list(self.linear) if isinstance(self.linear, nn.Sequential) else [self.linear]
+        layer: nn.Module = self.linear  # some strategies put several layers in place of it
+        parts = list(layer) if isinstance(layer, nn.Sequential) else [layer]
         if {type(part) for part in parts[::2]} != {nn.Linear} or {type(part) for part in parts[1::2]} - {nn.ReLU}:
             raise UsageError("the layers of this strategy's head have no form outside of tlbench")
         layers = [(part.weight.detach().double(), part.bias.detach().double()) for part in parts[::2]]
