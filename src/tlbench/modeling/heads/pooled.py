@@ -122,7 +122,8 @@ class PooledHead(Head):
         parts = list(layer) if isinstance(layer, nn.Sequential) else [layer]
         if {type(part) for part in parts[::2]} != {nn.Linear} or {type(part) for part in parts[1::2]} - {nn.ReLU}:
             raise UsageError("the layers of this strategy's head have no form outside of tlbench")
-        layers = [(part.weight.detach().double(), part.bias.detach().double()) for part in parts[::2]]
+        linear = [part for part in parts if isinstance(part, nn.Linear)]
+        layers = [(part.weight.detach().double(), part.bias.detach().double()) for part in linear]
         # mean and scale are 0 and 1 unless the output is a number
         weight, bias = layers[-1]
         layers[-1] = weight * self.scale, bias * self.scale + self.mean
