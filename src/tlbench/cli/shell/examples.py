@@ -57,6 +57,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tlbench export 5f5a --to adapter --adapter",
         "tlbench export 5f5a --to model --onnx",
     ),
+    "hpo": ("tlbench hpo", "tlbench hpo --export studies.sqlite"),
+    "eval-results": (
+        "tlbench eval-results 5f5a612b54c51814 --dataset nyu-mll/glue --task sst2",
+        "tlbench eval-results 5f5a --dataset nyu-mll/glue --task sst2 --to model",
+    ),
     "delete": ("tlbench delete 5f5a612b54c51814", "tlbench delete -t csv:reviews.csv -S linear-probe"),
     "status": ("tlbench status", "watch tlbench status", "tlbench status --json | jq .cells"),
     "skill": ("tlbench skill", "tlbench skill > SKILL.md"),
