@@ -228,7 +228,7 @@ def check_grid(grid: Grid, name: str) -> None:
 
 
 def _problem(task: GridTask, fit: GridFit) -> str:
-    """Returns what is wrong with a fit's description, or an empty text."""
+    """Returns the first error in a fit's description as a text; empty if there is none."""
     if not 0 <= fit.candidate < len(task.candidates):
         return f"there is no candidate {fit.candidate}"
     if not 0 <= fit.setting < len(task.candidates[fit.candidate].settings):

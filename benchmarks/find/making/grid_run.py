@@ -59,7 +59,7 @@ class GridRun:
         return sum(plan.count for plan in self._plans)
 
     def bill(self) -> Bill:
-        """Returns what is left to do, after a pass of each backbone that is not done over some rows."""
+        """Returns the estimated hours of the fits that are left; backbones of unknown speed first encode some rows."""
         bill = Bill()
         for plan in self._plans:
             for backbone, numbers in plan.by_backbone().items():

@@ -93,7 +93,7 @@ class GridWorker:
         )
 
     def backbone(self, cell: Cell) -> BackbonePiece:
-        """Returns what the cell's backbone costs to load, and the scores of its features on the training split.
+        """Returns the seconds to load the cell's backbone, and the transferability scores of its features on train.
 
         The features are the mean over the layers above the embeddings, as far as they are as wide as the last one.
         """

@@ -77,7 +77,7 @@ class TaskPlan:
         return self.cells[key[0]].fit_id(self.params(key), key[2])
 
     def backbone(self, name: str) -> BackbonePiece | None:
-        """Returns what is known of a backbone, or None if it is not measured yet."""
+        """Returns the measured loading time and feature scores of a backbone, or None if they are not measured yet."""
         return self.pieces.read(self.name, backbone_name(name), BackbonePiece)
 
     def rows(self) -> RowCounts | None:

@@ -131,7 +131,7 @@ class HistoryOrder(Policy):
 
 
 def cell_of(candidates: Sequence[Candidate], proposal: Proposal) -> Cell:
-    """Returns what a fit has in common with equal fits of other tasks."""
+    """Returns the strategy, backbone and params of a fit, by which it is looked up in the records of other tasks."""
     candidate = candidates[proposal.candidate]
     return candidate.strategy, candidate.backbone, tuple(sorted(proposal.params.items()))
 

@@ -63,7 +63,7 @@ def _records(rows: Iterator[dict[str, str]]) -> Iterator[tuple[str, str, tuple[f
 
 
 def _target(data: str, config: str) -> str:
-    """Returns what is predicted, for data sets with several tasks."""
+    """Returns the suffix, such as "-count", that names the target of a data set with several targets; else ""."""
     if data not in _PREFIX:
         return ""
     marks = ("clevr_count", "clevr_distance", "dsprites_orientation", "dsprites_location", "azimuth", "elevation")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from tlbench.results.render.escaping import printable
+from tlbench.system.background.periodic import called_every
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -65,21 +65,12 @@ def progress_bar(title: str, read: Callable[[], Progressed], is_wanted: bool) ->
         bar.update(task, completed=now.done, total=max(now.total, 1e-9), text=printable(now.text))
         redraw()
 
-    ended = threading.Event()
-
-    def tick() -> None:
-        while not ended.wait(REFRESH_SECONDS):
-            update()
-
-    thread = threading.Thread(target=tick, name="tlbench-progress", daemon=True)
     if not console.is_jupyter:
         bar.start()
-    thread.start()
     try:
-        yield
+        with called_every(REFRESH_SECONDS, update, "tlbench-progress"):
+            yield
     finally:
-        ended.set()
-        thread.join()
         update()
         if not console.is_jupyter:
             bar.stop()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tlbench.running.monitoring.run_status import RunState, RunStatus, remove_dead, remove_status, write_status
+from tlbench.system.background.periodic import called_every
 
 LINE_SECONDS = 60.0
 """Time between two lines about a run whose output is not a terminal."""
@@ -52,19 +52,10 @@ def reporting(state: RunState, work: Path, tell: OnStatus | None = None) -> Iter
     """Keeps the status file of a run while the block runs, and removes it afterwards; `tell` is told once a minute."""
     status = state.status()
     reporter = Reporter(state, work, status.began, tell)
-    ended = threading.Event()
-
-    def tick() -> None:
-        while not ended.wait(1.0):
-            reporter.tick(time.time())
-
     remove_dead(work, status.began)
     reporter.tick(status.began)
-    thread = threading.Thread(target=tick, name="tlbench-reporter", daemon=True)
-    thread.start()
     try:
-        yield
+        with called_every(1.0, lambda: reporter.tick(time.time()), "tlbench-reporter"):
+            yield
     finally:
-        ended.set()
-        thread.join()
         remove_status(work, status.run)

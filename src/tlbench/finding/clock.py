@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from tlbench.system.background.periodic import called_every
 
 HEARTBEAT_SECONDS = 1.0
 """Time between two updates of the file: a kill loses less than this."""
@@ -44,18 +45,9 @@ class Clock:
     @contextmanager
     def beating(self) -> Iterator[None]:
         """Writes the file again and again while the block runs, and once more at its end."""
-        ended = threading.Event()
-
-        def beat() -> None:
-            while not ended.wait(HEARTBEAT_SECONDS):
-                self.save()
-
         self.save()
-        thread = threading.Thread(target=beat, name="tlbench-find-clock", daemon=True)
-        thread.start()
         try:
-            yield
+            with called_every(HEARTBEAT_SECONDS, self.save, "tlbench-find-clock"):
+                yield
         finally:
-            ended.set()
-            thread.join()
             self.save()

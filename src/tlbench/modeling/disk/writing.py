@@ -10,7 +10,6 @@ import fcntl
 import hashlib
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +27,7 @@ from tlbench.modeling.disk.file_format import (
     pack_header,
     read_header,
 )
+from tlbench.system.background.periodic import called_every
 
 if TYPE_CHECKING:
     import numpy as np
@@ -128,23 +128,17 @@ class EntryWriter:
     @contextmanager
     def heartbeat(self) -> Iterator[None]:
         """Touches the partial file at intervals while the block runs and this process uses the CPU."""
-        ended = threading.Event()
+        computed = time.process_time()
 
         def beat() -> None:
-            computed = time.process_time()
-            while not ended.wait(HEARTBEAT_SECONDS):
-                # a deadlocked process uses no CPU: without heartbeats the others stop waiting for it
-                if (now := time.process_time()) - computed > HEARTBEAT_SECONDS * _MIN_CPU_SHARE:
-                    self.touch()
-                computed = now
+            nonlocal computed
+            # a deadlocked process uses no CPU: without heartbeats the others stop waiting for it
+            if (now := time.process_time()) - computed > HEARTBEAT_SECONDS * _MIN_CPU_SHARE:
+                self.touch()
+            computed = now
 
-        thread = threading.Thread(target=beat, name="tlbench-cache-heartbeat", daemon=True)
-        thread.start()
-        try:
+        with called_every(HEARTBEAT_SECONDS, beat, "tlbench-cache-heartbeat"):
             yield
-        finally:
-            ended.set()
-            thread.join()
 
     def commit(self, metadata: Key) -> bool:
         """Publishes the entry under its final name, with metadata; returns whether it was stored."""
