@@ -59,7 +59,7 @@ class GridRun:
         return sum(plan.count for plan in self._plans)
 
     def bill(self) -> Bill:
-        """Returns the estimated hours of the fits that are left; backbones of unknown speed first encode some rows."""
+        """Returns the fits that are left with their processor seconds; encodes some rows where a speed is unknown."""
         bill = Bill()
         for plan in self._plans:
             for backbone, numbers in plan.by_backbone().items():
