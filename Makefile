@@ -32,7 +32,7 @@ SERVICES := .venv-services
 SERVICES_PATH := src:plugins/tlbench-mlflow/src:plugins/tlbench-wandb/src
 SERVICE_TESTS := $(wildcard plugins/*/tests/test_*_service.py)
 
-.PHONY: help env run test test-processors test-services nightly check tour format soak bench bench-gpu bench-find-grid bench-find-replay bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards leaderboards-run site \
+.PHONY: help env run test test-processors test-services nightly check tour format soak bench bench-gpu bench-find-grid bench-find-replay bench-find-live bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards leaderboards-run site \
 	clean
 
 help:  ## Say what there is to make.
@@ -99,6 +99,9 @@ bench-find-grid: env  ## The grid of fits that policies are replayed on; resumab
 
 bench-find-replay: env  ## Policies of `tlbench find` replayed on stored fits. ARGS="--fits shift" takes SHiFT's, in TLBENCH_DATA.
 	@$(BIN)/python -m benchmarks.find.replay $(ARGS)
+
+bench-find-live: env  ## `tlbench find` beside transformers' search, on the same rows and minutes. ARGS="--minutes 5" sets them.
+	@$(BIN)/python -m benchmarks.find.live $(ARGS)
 
 bench-growth: env  ## How cost grows with cells, records, trials and examples. ARGS="--only plan" picks.
 	@$(BIN)/python -m benchmarks.growth $(ARGS)

@@ -65,7 +65,7 @@ class Search(Trainer):
             train_dataset=Rows(loaded.train),
             eval_dataset=Rows(loaded.validation),
             data_collator=lambda rows: collate(rows, None if job.tuned else job.max_length),
-            compute_metrics=_accuracy,
+            compute_metrics=accuracy_of,
         )
         self.remove_callback(PrinterCallback)
 
@@ -217,7 +217,8 @@ def work(job: Job, report: Report) -> None:
             )
 
 
-def _accuracy(output: Any) -> dict[str, float]:
+def accuracy_of(output: Any) -> dict[str, float]:
+    """Returns the share of right answers of an evaluation."""
     return {"accuracy": float((output.predictions.argmax(-1) == output.label_ids).mean())}
 
 
