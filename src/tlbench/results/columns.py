@@ -34,6 +34,7 @@ COLUMNS: dict[str, str] = {
     "high": "float64",
     "interval_of": "str",
     "p_equal": "float64",
+    "p_best": "float64",
     "margin": "float64",
     "detectable": "float64",
     "seed_std": "float64",
@@ -109,9 +110,10 @@ COLUMNS: dict[str, str] = {
   interval; `interval_of` is "strategy" for an interval of the strategy's expected score, over test examples and seeds,
   and "one fit" for one over test examples alone, as with fewer than three seeds or without predictions.
 - `p_equal` is the probability that the row's expected score is within `margin` of that of the best row with a rank; for
-  the best row itself it is missing. `detectable` is the smallest difference between two rows that the task's tests find
+  the best row itself it is missing. `p_best` is the p-value of a test of the row and the best row alone, without a
+  correction for the other rows. `detectable` is the smallest difference between two rows that the task's tests find
   with a power of 80%; it is missing if no difference could be significant. `margin` and `detectable` are in units of
-  the metric; all three are missing without tests.
+  the metric; all four are missing without tests.
 - `seed_std` (the sample standard deviation, which divides by S - 1 for S seeds), `seed_min` and `seed_max` are the
   spread over seeds.
 - `gain` is how much better `value` is than that of the best floor, in points (hundredths), or in the metric's own unit

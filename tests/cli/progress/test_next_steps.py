@@ -14,7 +14,7 @@ from tlbench.contracts.errors import UnknownName
 class Board:
     def __init__(self, *rows):
         names = ("task", "cell", "backbone", "strategy", "status", "rank", "total_seconds")
-        self._rows = [dict(zip(names, row, strict=True)) for row in rows]
+        self._rows = [dict(zip(names, row, strict=True)) | {"p_best": None, "parameters": 1} for row in rows]
 
     def rows(self, columns):
         return self._rows
@@ -52,6 +52,14 @@ def test_the_best_the_cheapest_of_its_equals_and_own_data(tmp_path):
         f"tlbench predict aaaa NEW.csv -o predicted.csv --out {out} # new rows with the best",
         "tlbench run -t csv:FILE.csv -b small -S probe # the same on your own data",
     ]
+
+
+def test_a_row_that_a_test_of_the_two_alone_tells_apart_is_not_suggested(tmp_path):
+    board = Board(*ROWS)
+    board.rows(())[1]["p_best"] = 0.01
+    lines = next_steps(board, plan(), Catalog(), tmp_path)
+    assert not any("cheapest" in line or "bbbb" in line for line in lines)
+    assert "-b big -S full" in lines[-1]
 
 
 def test_without_ranks_only_the_best_score_is_named(tmp_path):

@@ -52,4 +52,9 @@ def test_columns_are_empty_where_nothing_was_tested_or_the_metric_has_no_margin(
 
 def test_rows_with_equal_predictions_are_equal_though_no_difference_could_be_found():
     columns = equality_columns(["f1", "f1"], [None, (0.0, 0.0, 49.0)], [None, None], {"f1": 0.01})
-    assert columns == {"p_equal": [None, 1.0], "margin": [None, 0.01], "detectable": [None, None]}
+    assert columns == {
+        "p_equal": [None, 1.0],
+        "p_best": [None, 1.0],
+        "margin": [None, 0.01],
+        "detectable": [None, None],
+    }

@@ -11,11 +11,12 @@ from tlbench.contracts.cell import Plan
 from tlbench.contracts.errors import UsageError
 from tlbench.results.columns import OK, Row
 from tlbench.results.leaderboard import Table
+from tlbench.results.notes.equal_rows import cheapest, equal_rows
 from tlbench.results.render.escaping import printable
 from tlbench.running.monitoring.time_texts import duration
 
 _MAX_TASKS = 3
-_COLUMNS = ("task", "cell", "backbone", "strategy", "status", "rank", "total_seconds")
+_COLUMNS = ("task", "cell", "backbone", "strategy", "status", "rank", "p_best", "total_seconds", "parameters")
 _OWN_DATA = {"text": "csv:FILE.csv", "image": "imagefolder:FOLDER"}
 
 
@@ -39,12 +40,11 @@ def next_steps(table: Table, plan: Plan, catalog: Catalog, out: Path) -> list[st
         unranked = "" if best["rank"] else ", by its score alone"
         where = f"the best on {printable(task)}: {_title(best)}{unranked}"
         steps.append((f"tlbench show {best['cell']}{out_option(out)}", where))
-        equals = [row for row in others if row["rank"] and row["rank"] == best["rank"]]
-        cheapest = min([best, *equals], key=_seconds)
-        if cheapest is not best:
-            saved = f"{duration(_seconds(cheapest))} of work, not {duration(_seconds(best))}"
-            what = f"the cheapest that is not told apart from it: {_title(cheapest)}, {saved}"
-            steps.append((f"tlbench show {cheapest['cell']}{out_option(out)}", what))
+        least = cheapest(equal_rows([best, *others]) or [best])
+        if least is not best:
+            saved = f"{duration(_seconds(least))} of work, not {duration(_seconds(best))}"
+            what = f"the cheapest that is not told apart from it: {_title(least)}, {saved}"
+            steps.append((f"tlbench show {least['cell']}{out_option(out)}", what))
     if len(by_task) > _MAX_TASKS:
         more = len(by_task) - _MAX_TASKS
         steps.append((f"tlbench leaderboard{out_option(out)}", f"the best on {more} more task{'s' * (more > 1)}"))
@@ -52,7 +52,7 @@ def next_steps(table: Table, plan: Plan, catalog: Catalog, out: Path) -> list[st
     if first:
         command = f"tlbench predict {first[0]['cell']} NEW.csv -o predicted.csv{out_option(out)}"
         steps.append((command, "new rows with the best"))
-    steps += _on_own_data([row for row in first if row is first[0] or (row["rank"] or 0) == 1], plan, catalog)
+    steps += _on_own_data(equal_rows(first) or first[:1], plan, catalog)
     width = max((len(command) for command, _ in steps), default=0)
     return [f"{command:<{width}}  # {what}" for command, what in steps]
 
@@ -66,7 +66,7 @@ def _on_own_data(best: list[Row], plan: Plan, catalog: Catalog) -> list[tuple[st
     # A scheme in a task's name, such as csv:, means that this run already used the user's own data.
     if not best or any(":" in cell.task.name for cell in plan.cells):
         return []
-    row = min(best, key=_seconds)
+    row = cheapest(best)
     try:
         own = _OWN_DATA.get(catalog.task(row["task"].partition("@")[0]).item.modality)
     except UsageError:

@@ -20,7 +20,6 @@ from tlbench.results.leaderboard import Table
 from tlbench.results.ranking import Place, Ranked, by_intervals, by_predictions
 from tlbench.results.recommendation.costs import CostLimits, cost_text, costs_of
 from tlbench.results.recommendation.recommend import (
-    FromBest,
     OverTasks,
     Recommendation,
     over_tasks,
@@ -46,10 +45,8 @@ def print_recommendations(out: Path, tasks: tuple[str, ...], limits: CostLimits,
     if not any(one.status == OK for one in recorded.cells):
         raise StoreError(f"{out}: no record with a score; `tlbench run --out {out}` makes some")
     within = recorded.subset(one for one in recorded.cells if limits.admits(costs_of(one)))
-    from_best: dict[str, FromBest | None] = {}
-    found = recommendations(
-        allowed := _table(within, _ranked(store, from_best)), _table(recorded, by_intervals), from_best
-    )
+    allowed = _table(within, _ranked(store))
+    found = recommendations(allowed, _table(recorded, by_intervals))
     means = over_tasks(allowed)
     if as_json:
         print(json.dumps(_as_json(found, means, limits), indent=1))
@@ -67,14 +64,12 @@ def _table(summaries: Summaries, ranked: Ranked) -> Table:
     return Table(summaries, (), ranked, metrics)
 
 
-def _ranked(store: Store, from_best: dict[str, FromBest | None]) -> Ranked:
-    """Returns a function that ranks by stored predictions, and puts the differences from the best into `from_best`."""
+def _ranked(store: Store) -> Ranked:
+    """Returns a function that ranks by stored predictions."""
     side = ResultsSide(str(store.root), store)
 
     def ranked(metric: Metric, group: Sequence[CellSummary]) -> list[Place]:
-        places = by_predictions(metric, group, lambda one: side.predictions(one, metric.reads_scores), _complain)
-        from_best.update(zip((one.cell for one in group), (place.from_best for place in places), strict=True))
-        return places
+        return by_predictions(metric, group, lambda one: side.predictions(one, metric.reads_scores), _complain)
 
     return ranked
 

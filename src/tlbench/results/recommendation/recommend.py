@@ -1,19 +1,14 @@
-"""Chooses the combination to take for each task: the cheapest of the rows that no test tells apart from the best.
-
-A row ties with the best if no row is significantly better, in tests of all pairs at once, and if a test of the two
-alone does not tell them apart either. The second is the stricter one: the correction for many pairs protects a ranking
-from false differences, but here a missed one costs more, as a baseline would be taken where there are few examples.
-"""
+"""Chooses the combination to take for each task: the cheapest of the rows that no test tells apart from the best."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tlbench.results.columns import OK, Row
-from tlbench.results.comparison.discordance import ALPHA
 from tlbench.results.leaderboard import Table
+from tlbench.results.notes.equal_rows import cheapest, equal_rows
 from tlbench.results.render.task_summary import group_heading
 from tlbench.results.render.value_texts import by_task
 
@@ -42,55 +37,30 @@ class Recommendation:
         return self.chosen is not None and self.chosen["rank"] is not None
 
 
-FromBest = tuple[float, float, float]
-"""The difference of a row from the best one, its standard error and degrees of freedom, as in `Posterior`."""
-
-
-def recommendations(
-    allowed: Table, everything: Table, from_best: Mapping[str, FromBest | None]
-) -> list[Recommendation]:
+def recommendations(allowed: Table, everything: Table) -> list[Recommendation]:
     """Returns a recommendation for each task.
 
     Args:
         allowed: The rows within the limits, ranked among themselves.
         everything: All rows, for what the limits leave out.
-        from_best: By cell, the difference of each row within the limits from the best one of its task; None for that
-            row, and where there is no test.
     """
     within = by_task(row for row in allowed.rows() if row["status"] == OK)
     return [
-        _recommendation(task, within.get(task, []), rows, from_best)
+        _recommendation(task, within.get(task, []), rows)
         for task, rows in by_task(row for row in everything.rows() if row["status"] == OK).items()
     ]
 
 
-def _recommendation(
-    task: str, rows: Sequence[Row], everything: Sequence[Row], from_best: Mapping[str, FromBest | None]
-) -> Recommendation:
+def _recommendation(task: str, rows: Sequence[Row], everything: Sequence[Row]) -> Recommendation:
     left_out = len(everything) - len(rows)
     # A table's rows are in order of their scores.
     if not rows:
         return Recommendation(task, None, left_out=left_out, beyond=everything[0])
     best = rows[0]
     beyond = everything[0] if everything[0]["cell"] != best["cell"] else None
-    first = [row for row in rows if row["rank"] == 1 and not _is_told_apart(from_best.get(row["cell"]))]
-    chosen = min(first, key=_cost) if first else best
+    first = equal_rows(rows)
+    chosen = cheapest(first) if first else best
     return Recommendation(task, chosen, best, len(first), len(rows), beyond, left_out)
-
-
-def _is_told_apart(posterior: FromBest | None) -> bool:
-    from scipy.special import stdtr
-
-    if posterior is None:
-        return False
-    difference, error, df = posterior
-    return bool(2 * stdtr(df, -abs(difference) / error) <= ALPHA) if error > 0 else bool(difference)
-
-
-def _cost(row: Row) -> tuple[Any, ...]:
-    """Returns a key that sorts rows by what they cost: the time of all work, then parameters."""
-    seconds, parameters = row["total_seconds"], row["parameters"]
-    return seconds is None, seconds or 0.0, parameters or 0, row["cell"]
 
 
 class OverTasks(NamedTuple):

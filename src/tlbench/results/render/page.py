@@ -272,7 +272,9 @@ class Page:
         best = self._rows(COLUMNS, found.positions)
         weightless = self._rows(COLUMNS, [] if found.undecided is None else [found.undecided])
         return tuple(
-            printable(text, 2 * LIMIT) for text in (*map(cells.undecided, weightless), cells.cheapest(best)) if text
+            printable(text, 2 * LIMIT)
+            for text in (*map(cells.undecided, weightless), cells.cheapest_equal(best))
+            if text
         )
 
     def _read(self, names: Iterable[str]) -> Mapping[str, Sequence[Any]]:

@@ -6,6 +6,7 @@ import string
 from collections.abc import Iterable, Sequence
 
 from tlbench.results.columns import ENSEMBLE, OK, Row, metric_column
+from tlbench.results.notes.equal_rows import cheapest, equal_rows
 from tlbench.results.notes.floor_notes import is_floor_note
 from tlbench.results.notes.row_notes import is_statement
 from tlbench.results.ranking import ONE_SEED
@@ -97,15 +98,19 @@ def undecided(row: Row) -> str:
     )
 
 
-def cheapest(rows: Sequence[Row]) -> str:
-    """Returns a sentence that names the cheapest of the rows at rank 1; empty if it is the first of them."""
-    found = min(rows, key=lambda row: row["total_seconds"] or 0.0, default=None)
-    if found is None or found is rows[0]:
+def cheapest_equal(rows: Sequence[Row]) -> str:
+    """Returns a sentence that names the cheapest row not told apart from the best; empty if it is the best itself.
+
+    Args:
+        rows: The rows at rank 1, the best first.
+    """
+    equal = equal_rows(rows)
+    if not equal or (found := cheapest(equal)) is rows[0]:
         return ""
     cost, highest = seconds(found["total_seconds"]), seconds(rows[0]["total_seconds"])
     return (
-        f"The cheapest of the {len(rows)} rows at rank 1 is {title(found)}: {cost} of work in all, against {highest} "
-        f"of {title(rows[0])}, which has the highest score of them."
+        f"Of the {len(equal)} rows that no test tells apart from the best, not even a test of the two alone, the "
+        f"cheapest is {title(found)}: {cost} of work in all, against {highest} of {title(rows[0])}, the best."
     )
 
 

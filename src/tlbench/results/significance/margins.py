@@ -67,7 +67,7 @@ def equality_columns(
     detectable: Sequence[float | None],
     margins: Mapping[str, float],
 ) -> dict[str, list[Any]]:
-    """Returns the columns `p_equal`, `margin` and `detectable` of a table, as lists.
+    """Returns the columns `p_equal`, `p_best`, `margin` and `detectable` of a table, as lists.
 
     Args:
         names: The metric of each row.
@@ -81,16 +81,21 @@ def equality_columns(
         for name, one, smallest in zip(names, from_best, detectable, strict=True)
     ]
     p_equal: list[float | None] = [None] * len(names)
+    p_best: list[float | None] = [None] * len(names)
+    tested = {i: one for i, one in enumerate(from_best) if one is not None}
     chosen = {
         i: (one, within)
         for i, (one, within) in enumerate(zip(from_best, margin, strict=True))
         if one is not None and within is not None
     }
-    if chosen:
+    if tested:
         # Imported only if needed: a table of one seed needs no scipy.
-        from tlbench.results.significance.practical import Posterior, practically_equal
+        from tlbench.results.significance.practical import Posterior, differs_alone, practically_equal
 
+        alone = differs_alone([Posterior(*one) for one in tested.values()])
+        for i, p in zip(tested, alone.tolist(), strict=True):
+            p_best[i] = p
         found = practically_equal([Posterior(*one) for one, _ in chosen.values()], [m for _, m in chosen.values()])
         for i, p in zip(chosen, found.tolist(), strict=True):
             p_equal[i] = p
-    return {"p_equal": p_equal, "margin": margin, "detectable": list(detectable)}
+    return {"p_equal": p_equal, "p_best": p_best, "margin": margin, "detectable": list(detectable)}

@@ -65,6 +65,16 @@ def practically_equal(posteriors: Sequence[Posterior], margins: Sequence[float])
     return np.where(error > 0, inside, np.abs(difference) < margin)
 
 
+def differs_alone(posteriors: Sequence[Posterior]) -> Floats:
+    """Returns (K,): the two-sided p-value of each difference in a test of its two cells alone."""
+    from scipy.special import stdtr
+
+    difference, error, df = np.array(posteriors, dtype=np.float64).reshape(-1, 3).T
+    # If the standard error is 0, the difference is known exactly.
+    p = 2 * stdtr(df, -np.abs(difference) / np.where(error > 0, error, 1.0))
+    return np.where(error > 0, p, np.where(difference == 0, 1.0, 0.0))
+
+
 def detectable(tests: PairTests, alpha: float = ALPHA, power: float = POWER) -> float | None:
     """Returns the smallest difference, in units of the metric, that the tests find with probability `power`.
 
