@@ -3,6 +3,7 @@
 import logging
 import subprocess
 import sys
+import warnings
 from html.parser import HTMLParser
 
 import pytest
@@ -66,6 +67,17 @@ def test_a_run_returns_records_and_a_leaderboard_and_prints_nothing(run, capsys)
     table["value"] = 0
     assert result.frame()["value"].max() > 0
     assert not read_statuses(result.out / "work")
+
+
+def test_warnings_on_the_data_are_python_warnings_once(run, toys):
+    rows = [f"text {i},{'ab'[i % 2]}" for i in range(60)]
+    (toys / "rows.csv").write_text("\n".join(["text,label", *rows, "text 3,a"]) + "\n")
+    with pytest.warns(UserWarning, match="1 input has different labels") as caught:
+        run(tasks="csv:rows.csv", strategies="toy-majority")
+    assert "`tlbench check csv:" in str(caught[0].message)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(tasks="csv:rows.csv", strategies="toy-majority", fresh="all")
 
 
 def test_finished_cells_are_not_run_again(run):

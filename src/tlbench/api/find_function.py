@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tlbench.api.checked_options import FindOptions, WhereToRun, converted, given, names, short_mistakes
+from tlbench.api.first_checks import warn_of_data
 from tlbench.api.progress_bar import Progressed, progress_bar
 from tlbench.api.requested_plan import check_device, memory_room
 from tlbench.catalog.catalog import Catalog
@@ -114,6 +115,7 @@ def find_winner(
         room = memory_room(where.max_memory, where.device)
         # The winner is kept, so that it is loaded and not fitted again.
         settings = Settings(where.executor, where.jobs, where.device, room=room, keep_models="best-seed")
+        warn_of_data([found.ref.name], catalog)
         asked, state = Asked(request, found, catalog, settings, folder, began), _SearchState(request)
         try:
             with progress_bar(found.ref.name, state.read, progress):

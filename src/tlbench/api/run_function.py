@@ -24,6 +24,7 @@ from tlbench.api.checked_options import (
     selection_of,
     short_mistakes,
 )
+from tlbench.api.first_checks import warn_of_data
 from tlbench.api.progress_bar import Progressed, progress_bar
 from tlbench.api.requested_plan import check_device, memory_room, requested_plan
 from tlbench.api.run_reporter import reporting
@@ -127,7 +128,7 @@ def run_suite(
             plan = msgspec.structs.replace(plan, suite=_NAME)
         settings = Settings(where.executor, where.jobs, where.device, choices.fresh, room, choices.keep_models)
         try:
-            ended = run_missing(plan, catalog, settings, folder, _BarOfRun(plan.suite, progress))
+            ended = run_missing(plan, catalog, settings, folder, _BarOfRun(plan.suite, progress, catalog))
         except KeyboardInterrupt as stop:
             stop.add_note(f"{_NAME}: nothing finished is lost, and the same call does the rest")
             raise
@@ -144,12 +145,13 @@ class _BarOfRun:
 
     title: str
     is_wanted: bool
+    catalog: Catalog
 
     def damaged(self, file: Unreadable) -> None:
         warnings.warn(f"{file.message}; its cell is run again", stacklevel=2)
 
     def begins(self, attempts: Sequence[Attempt]) -> None:
-        pass
+        warn_of_data([attempt.cell.task.name for attempt in attempts], self.catalog)
 
     def shown(self, state: RunState, store: Store) -> AbstractContextManager[OnRecord]:
         return self._shown(state, store)

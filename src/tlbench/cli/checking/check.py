@@ -7,17 +7,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from tlbench.api.first_checks import finding_text
 from tlbench.catalog.catalog import Catalog, Found
 from tlbench.cli.fetch import names_in_suite
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.task import Task
-from tlbench.data.checks.finding import Finding, counted
+from tlbench.data.checks.finding import counted
 from tlbench.planning.suite import read_suite
 from tlbench.results.render.escaping import printable
 from tlbench.running.task_check import TaskCheck, TestUse, check_task
-
-_EXAMPLE_LENGTH = 60
-"""Maximum number of characters shown of a row's id or a class's name."""
 
 
 def print_checks(
@@ -46,14 +44,6 @@ def print_checks(
         # In ASCII, so that nothing in a row's id can act on a terminal.
         print(json.dumps([_as_json(check, test) for check in checks], indent=2))
     return sum(check.warnings for check in checks)
-
-
-def finding_text(finding: Finding) -> str:
-    """Returns a finding in one line: its message and the first of its rows or classes, without the advice."""
-    shown = [printable(example, _EXAMPLE_LENGTH) for example in finding.examples]
-    more = finding.count - len(shown)
-    listing = ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
-    return f"{printable(finding.message)}: {listing}" if shown else printable(finding.message)
 
 
 def _tasks(catalog: Catalog, names: Sequence[str], suite: str | None) -> list[Found[Task]]:
