@@ -1,5 +1,7 @@
 """`tlbench delete`: a preview, a confirmation, and only the chosen cells go."""
 
+import json
+
 import pytest
 
 from tlbench.cli.app import _main
@@ -164,3 +166,12 @@ def test_nothing_is_deleted_through_links(tlbench, store, tmp_path):
     assert tlbench(CELLS[3].id, "--yes")[0] == 0
     assert not link.is_symlink()
     assert (elsewhere / "mine").exists()
+
+
+def test_json_names_what_was_deleted_and_asks_nothing(tlbench):
+    status, out, error = tlbench(CELLS[0].id, "--json")
+    assert (status, out) == (2, "")
+    assert "with --json nothing is asked; give --yes" in error
+    status, out, _ = tlbench(CELLS[0].id, "--json", "--yes")
+    assert status == 0
+    assert json.loads(out) == {"format": 1, "deleted": [CELLS[0].id], "left": []}

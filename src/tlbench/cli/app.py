@@ -20,6 +20,7 @@ from tlbench.cli.arguments.protocol_options import patch
 from tlbench.cli.arguments.seeds import read_seeds
 from tlbench.cli.browsing import commands as browsing
 from tlbench.cli.checking import check_command
+from tlbench.cli.fetching import fetch_command
 from tlbench.cli.finding import find_command
 from tlbench.cli.recorded import board_command, delete_command
 from tlbench.cli.shell import verbosity
@@ -221,33 +222,7 @@ app.command()(browsing.show)
 app.command()(check_command.check)
 
 
-@app.command()
-def fetch(
-    suite: o.SuiteName = None,
-    backbone: Annotated[list[str] | None, o.named("backbone", "Backbone to fetch. Repeatable.")] = None,
-    task: Annotated[list[str] | None, o.named("task", "Task to fetch. Repeatable.")] = None,
-    data_root: o.DataRoot = None,
-) -> None:
-    """Download the weights and data of a suite.
-
-    Its run then needs no network.
-    """
-    from tlbench.catalog.catalog import Catalog
-    from tlbench.cli.fetch import fetch_all, names_in_suite
-    from tlbench.planning.suite import read_suite
-
-    o.set_data_root(data_root)
-    if not (suite or backbone or task):
-        raise UsageError("nothing to fetch: give --suite NAME, --backbone NAME or --task NAME")
-    catalog = Catalog.discover()
-    backbones, tasks = names_in_suite(read_suite(catalog.suite(suite)), catalog) if suite else ((), ())
-    try:
-        fetch_all(catalog, (*backbones, *(backbone or ())), (*tasks, *(task or ())))
-    except KeyboardInterrupt as stop:
-        message = "interrupted; what was fetched is kept, and the same command fetches the rest"
-        raise typer.Exit(_print_error(message, exit_status(stop))) from None
-
-
+app.command()(fetch_command.fetch)
 app.command()(board_command.leaderboard)
 app.command()(predict_command.predict)
 app.command()(export_command.export)

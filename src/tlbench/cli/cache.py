@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,11 +23,24 @@ app = typer.Typer(
 )
 
 
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON (docs/json.md).")]
+
+
 @app.command()
-def info() -> None:
+def info(json_: _Json = False) -> None:
     """Show the folder, size limit, entries and last use of the cache."""
     folder, limit = settings.folder(), _limit_text()
     entries = disk_folder.entries(folder)
+    if json_:
+        kinds = {
+            kind: [one.size_bytes for one in entries if one.kind == kind] for kind in {one.kind for one in entries}
+        }
+        _print_json(
+            folder=str(folder),
+            **_limit(),
+            kinds={kind: {"entries": len(sizes), "bytes": sum(sizes)} for kind, sizes in sorted(kinds.items())},
+        )
+        return
     # The folder is created by the first run that stores something, and not by looking at it.
     print(f"folder     {printable(folder)}" + ("" if folder.is_dir() else " (not created yet)"))
     print(f"limit      {limit}")
@@ -48,6 +62,7 @@ def prune(
         typer.Option("--limit", metavar="SIZE", help="Remove the least recently used entries down to this size: 1GiB."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Remove all entries.")] = False,
+    json_: _Json = False,
 ) -> None:
     """Remove the least recently used entries.
 
@@ -68,6 +83,13 @@ def prune(
     unfinished = disk_folder.sweep(folder)
     freed = disk_folder.prune(folder, bytes_left, since)
     remaining = disk_folder.entries(folder)
+    if json_:
+        _print_json(
+            removed={"entries": freed.entries, "bytes": freed.size_bytes},
+            unfinished={"entries": unfinished.entries, "bytes": unfinished.size_bytes},
+            left={"entries": len(remaining), "bytes": sum(entry.size_bytes for entry in remaining)},
+        )
+        return
     unfinished_text = f" and {unfinished.entries} unfinished" if unfinished.entries else ""
     size = settings.size_text(freed.size_bytes + unfinished.size_bytes)
     print(f"removed {_count(freed.entries)}{unfinished_text}: {size} freed in {printable(folder)}")
@@ -78,6 +100,7 @@ def prune(
 def limit(
     size: Annotated[str | None, typer.Argument(metavar="[SIZE]", help="Limit of all runs from now on: 20GiB.")] = None,
     default: Annotated[bool, typer.Option("--default", help="Forget the limit that was set.")] = False,
+    json_: _Json = False,
 ) -> None:
     """Show or set the size limit of the cache.
 
@@ -93,9 +116,22 @@ def limit(
         settings.parse_size(size, "cache limit")
         file.parent.mkdir(parents=True, exist_ok=True)
         write_durably(file, f"{size}\n".encode())
-    print(_limit_text())
+    if json_:
+        _print_json(**_limit())
+    else:
+        print(_limit_text())
     if size is not None and os.environ.get(settings.LIMIT_VARIABLE):
         print(f"{printable(file)} has {printable(size)}, but ${settings.LIMIT_VARIABLE} comes first", file=sys.stderr)
+
+
+def _print_json(**facts: Any) -> None:
+    # In ASCII, so that nothing in a folder's name can act on a terminal.
+    print(json.dumps({"format": 1, **facts}, indent=1))
+
+
+def _limit() -> dict[str, Any]:
+    """Returns the size limit in force in bytes, 0 if the cache is switched off, and where it is set."""
+    return {"limit_bytes": settings.limit_bytes(), "limit_from": settings.configured_limit()[1] or "default"}
 
 
 def _limit_text() -> str:

@@ -83,6 +83,9 @@ CASES = [
     ("tlbench compare", ["compare a b --json", "compare solved.txt other.txt --json"]),
     ("tlbench recommend", ["recommend --out a --json"]),
     ("tlbench merge", ["merge a b --out union --json"]),
+    ("tlbench fetch", ["fetch -t toy-tone -b toy --json"]),
+    ("tlbench delete", ["delete -S majority --out a --yes --json"]),
+    ("tlbench cache", ["cache info --json", "cache prune --json", "cache limit 1GiB --json"]),
     ("tlbench find", ["find toy-tone -b toy -S toy-fit --executor inline --until accuracy>0 --out found --json"]),
 ]
 
@@ -91,6 +94,9 @@ CASES = [
 def test_output_has_the_documented_keys(output, section, commands):
     Path("solved.txt").write_text("x\ny\n")
     Path("other.txt").write_text("y\nz\n")
+    # An entry, so that the cache has a kind.
+    Path("cache").mkdir(exist_ok=True)
+    Path("cache", f"tokens-{0:032x}.safetensors").write_bytes(b"x" * 9)
     check_keys(section, [output(command, (0, 1)) for command in commands])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tlbench.api.first_checks import finding_text
 from tlbench.catalog.catalog import Catalog, Found
-from tlbench.cli.fetch import names_in_suite
+from tlbench.cli.fetching.fetch import names_in_suite
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.task import Task
 from tlbench.data.checks.finding import counted

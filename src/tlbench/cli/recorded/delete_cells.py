@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
@@ -36,7 +37,7 @@ class Chosen:
     strategies: tuple[str, ...] = ()
 
 
-def delete(out: Path, chosen: Chosen, yes: bool, confirm: Callable[[str], bool] | None) -> None:
+def delete(out: Path, chosen: Chosen, yes: bool, confirm: Callable[[str], bool] | None, as_json: bool = False) -> None:
     """Shows which cells would be deleted, asks for confirmation, and deletes them.
 
     Args:
@@ -44,6 +45,7 @@ def delete(out: Path, chosen: Chosen, yes: bool, confirm: Callable[[str], bool] 
         chosen: The cells to delete.
         yes: Whether to delete without asking.
         confirm: Asks the user a question; None if nobody can answer.
+        as_json: Whether to print the ids alone, as JSON; it asks nothing, so that it needs `yes`.
 
     Raises:
         UsageError: Nothing is chosen, nothing matches, nobody can confirm, or a run is working on one of the
@@ -51,19 +53,27 @@ def delete(out: Path, chosen: Chosen, yes: bool, confirm: Callable[[str], bool] 
     """
     if chosen == Chosen():
         raise UsageError("nothing to delete: give the ids of cells, or --suite, --task, --backbone or --strategy")
+    if as_json and not yes:
+        raise UsageError("nothing is deleted: with --json nothing is asked; give --yes")
     Store.open(out)
     cells = _matching(out, chosen)
-    _print_preview(cells, out)
+    if not as_json:
+        _print_preview(cells, out)
     if not yes:
         if confirm is None:
             raise UsageError("nothing is deleted: this is no terminal to ask for confirmation in; give --yes")
         if not confirm(f"Delete {_count(len(cells))} from {printable(out)}?"):
             print("nothing is deleted")
             return
-    busy = [cell.id for cell, _, _ in cells if not _delete_one(cell)]
-    deleted = len(cells) - len(busy)
-    again = f"; the same `tlbench run` as before computes {'it' if deleted == 1 else 'them'} anew" if deleted else ""
-    print(f"deleted {_count(deleted)}{again}")
+    deleted, busy = list[str](), list[str]()
+    for cell, _, _ in cells:
+        (deleted if _delete_one(cell) else busy).append(cell.id)
+    if as_json:
+        print(json.dumps({"format": 1, "deleted": deleted, "left": busy}, indent=1))
+    else:
+        it = "it" if len(deleted) == 1 else "them"
+        again = f"; the same `tlbench run` as before computes {it} anew" if deleted else ""
+        print(f"deleted {_count(len(deleted))}{again}")
     if busy:
         ids = ", ".join(busy[:5])
         raise UsageError(f"{_count(len(busy))} left, as another run has them open: {ids}; stop it first")

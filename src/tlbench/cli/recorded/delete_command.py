@@ -28,6 +28,7 @@ def delete(
     task: Annotated[list[str] | None, o.named("task", _HELP)] = None,
     strategy: Annotated[list[str] | None, o.named("strategy", _HELP)] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print the ids as JSON (docs/json.md); needs --yes.")] = False,
     data_root: o.DataRoot = None,
     out: o.Out = None,
 ) -> None:
@@ -41,4 +42,4 @@ def delete(
     o.set_data_root(data_root)
     chosen = Chosen(tuple(cell or ()), suite, tuple(task or ()), tuple(backbone or ()), tuple(strategy or ()))
     confirm = typer.confirm if sys.stdin.isatty() and sys.stdout.isatty() else None
-    delete_cells(o.out_folder(out), chosen, yes, confirm)
+    delete_cells(o.out_folder(out), chosen, yes, confirm, json_)

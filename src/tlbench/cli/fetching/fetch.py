@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
 
 from tlbench.catalog.catalog import Catalog, Found
 from tlbench.contracts.backbone import Backbone
@@ -14,8 +17,20 @@ from tlbench.planning.suite import Suite
 from tlbench.results.render.escaping import printable
 
 
-def fetch_all(catalog: Catalog, backbones: Iterable[str], tasks: Iterable[str]) -> None:
-    """Downloads backbones and tasks one after the other, and prints a line for each.
+class Fetched(NamedTuple):
+    """What became of one download."""
+
+    name: str
+    outcome: Literal["on disk", "fetched", "failed"]
+    reason: str = ""
+    """Why it failed; else empty."""
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.outcome}" + (f": {self.reason}" if self.reason else "")
+
+
+def fetch_all(catalog: Catalog, backbones: Iterable[str], tasks: Iterable[str], as_json: bool = False) -> None:
+    """Downloads backbones and tasks one after the other, and prints a line for each, or all of them as JSON.
 
     Files fetched before a failure or an interruption are kept, and the same command fetches the rest.
 
@@ -23,16 +38,19 @@ def fetch_all(catalog: Catalog, backbones: Iterable[str], tasks: Iterable[str]) 
         UsageError: A name is unknown (raised before anything is fetched), or downloads failed (raised after all were
             tried).
     """
-    failed, count = [], 0
-    for named in _looked_up(catalog, backbones, tasks):
-        count += 1
-        outcome = _fetch_one(named.item)
-        # Flushed, since a download takes minutes and the output may be a pipe or a log file.
-        print(f"{printable(named.ref.name)}: {printable(outcome)}", flush=True)
-        if outcome.startswith("failed"):
-            failed.append(named.ref.name)
-    if failed:
-        raise UsageError(f"{len(failed)} of {count} could not be fetched: {', '.join(failed)}")
+    ended: list[Fetched] = []
+    try:
+        for named in _looked_up(catalog, backbones, tasks):
+            ended.append(_fetch_one(named.item, named.ref.name))
+            if not as_json:
+                # Flushed, since a download takes minutes and the output may be a pipe or a log file.
+                print(printable(str(ended[-1])), flush=True)
+    finally:
+        if as_json and (ended or sys.exception() is None):
+            # In ASCII, so that nothing in a plugin's text can act on a terminal.
+            print(json.dumps({"format": 1, "fetched": [one._asdict() for one in ended]}, indent=1))
+    if failed := [one.name for one in ended if one.outcome == "failed"]:
+        raise UsageError(f"{len(failed)} of {len(ended)} could not be fetched: {', '.join(failed)}")
 
 
 def names_in_suite(suite: Suite, catalog: Catalog) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -68,18 +86,18 @@ def _looked_up(
     yield from {one.ref.name: one for one in named}.values()
 
 
-def _fetch_one(item: Backbone | Task) -> str:
+def _fetch_one(item: Backbone | Task, name: str) -> Fetched:
     try:
         if _is_on_disk(item):
-            return "on disk"
+            return Fetched(name, "on disk")
         item.fetch()
         # Checked again: a plugin without a `fetch` of its own inherits one that does nothing.
-        return "fetched" if _is_on_disk(item) else f"failed: {_reason_missing(item)}"
+        return Fetched(name, "fetched") if _is_on_disk(item) else Fetched(name, "failed", _reason_missing(item))
     except UsageError as error:
-        return f"failed: {error}"
+        return Fetched(name, "failed", str(error))
     except Exception as error:
         # A bug of one plugin must not stop the other downloads.
-        return f"failed: {type(error).__name__}: {error}"
+        return Fetched(name, "failed", f"{type(error).__name__}: {error}")
 
 
 def _is_on_disk(item: Backbone | Task) -> bool:

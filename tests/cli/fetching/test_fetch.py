@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pytest
@@ -140,15 +141,38 @@ def test_no_option_at_all_is_one_line(capsys):
 
 
 def test_an_interruption_keeps_what_was_fetched(folder, capsys, monkeypatch):
-    import tlbench.cli.fetch as fetching
+    import tlbench.cli.fetching.fetch as fetching
 
     fetch_one = fetching._fetch_one
     # Ctrl-C during the second download.
-    monkeypatch.setattr(fetching, "_fetch_one", lambda item: fetch_one(item) if item.name == "near" else _interrupt())
+    monkeypatch.setattr(
+        fetching, "_fetch_one", lambda item, name: fetch_one(item, name) if name == "near" else _interrupt()
+    )
     status, lines, error = fetch(capsys, "-b", "near", "-b", "teacher")
     assert (status, lines) == (130, ["near: fetched"])
     assert "what was fetched is kept" in error
     assert (folder / "near").exists()
+
+
+def test_an_interruption_keeps_json_whole(folder, capsys, monkeypatch):
+    import tlbench.cli.fetching.fetch as fetching
+
+    fetch_one = fetching._fetch_one
+    stopped = lambda item, name: fetch_one(item, name) if name == "near" else _interrupt()  # noqa: E731
+    monkeypatch.setattr(fetching, "_fetch_one", stopped)
+    status, lines, _ = fetch(capsys, "-b", "near", "-b", "teacher", "--json")
+    assert status == 130
+    assert json.loads("".join(lines))["fetched"] == [{"name": "near", "outcome": "fetched", "reason": ""}]
+
+
+def test_failures_are_in_the_json_and_an_unknown_name_prints_none(folder, capsys):
+    status, lines, error = fetch(capsys, "-b", "near", "-b", "buggy-net", "--json")
+    assert status == 2
+    assert json.loads("".join(lines))["fetched"][1] == {
+        "name": "buggy-net", "outcome": "failed", "reason": "KeyError: 'buggy-net'",
+    }  # fmt: skip
+    assert "1 of 2 could not be fetched" in error
+    assert fetch(capsys, "-b", "near", "-t", "nowhere", "--json")[:2] == (2, [])
 
 
 def _interrupt():

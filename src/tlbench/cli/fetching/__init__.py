@@ -1,0 +1,1 @@
+"""Downloads weights and data."""
