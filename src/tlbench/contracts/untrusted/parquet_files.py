@@ -45,35 +45,36 @@ def parquet_file(path: Path, links: Links = "refused", texts_as_indices: bool = 
         ParquetProblem: The file is damaged or grows too large, or reading it in the block raises an error of pyarrow.
         OSError: The file cannot be opened.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with open_regular(path, links=links) as raw:
-        try:
-            # pyarrow raises many exceptions for a damaged file, among them some that are no ArrowException.
-            options: dict[str, Any] = {
-                "pre_buffer": False,
-                "thrift_string_size_limit": _MOST_METADATA,
-                "thrift_container_size_limit": 2**20,
-            }
-            size = os.fstat(raw.fileno()).st_size
-            with pq.ParquetFile(raw, **options) as plain:
-                texts = _text_columns(plain)
-                limit = most_bytes_from(size)
-                _check_declared(plain, limit)
-                if not texts_as_indices or not texts:
-                    yield BoundedParquet(plain, limit, path, links)
-                    return
-            raw.seek(0)
-            with pq.ParquetFile(raw, read_dictionary=texts, **options) as indexed:
-                yield BoundedParquet(indexed, limit, path, links)
-        except ParquetProblem:
-            raise
-        except OSError as error:
-            # pyarrow raises it for damaged content, too.
-            raise ParquetProblem(_one_line(error)) from error
-        except (pa.ArrowException, MemoryError, OverflowError, UnicodeError, RecursionError) as error:
-            raise ParquetProblem(_one_line(error)) from error
+    with open_regular(path, links=links) as raw, parquet_errors():
+        options: dict[str, Any] = {
+            "pre_buffer": False,
+            "thrift_string_size_limit": _MOST_METADATA,
+            "thrift_container_size_limit": 2**20,
+        }
+        limit = most_bytes_from(os.fstat(raw.fileno()).st_size)
+        with pq.ParquetFile(raw, **options) as plain:
+            texts = _text_columns(plain)
+            _check_declared(plain, limit)
+            if not texts_as_indices or not texts:
+                yield BoundedParquet(plain, limit, path, links)
+                return
+        raw.seek(0)
+        with pq.ParquetFile(raw, read_dictionary=texts, **options) as indexed:
+            yield BoundedParquet(indexed, limit, path, links)
+
+
+@contextmanager
+def parquet_errors() -> Iterator[None]:
+    """Raises `ParquetProblem` for what pyarrow raises in the block, where a file is damaged."""
+    import pyarrow as pa
+
+    try:
+        yield
+    # Not all of pyarrow's exceptions are ArrowExceptions: dates, for one, can lie outside of the range of Python's.
+    except (pa.ArrowException, MemoryError, OSError, OverflowError, UnicodeError, RecursionError) as error:
+        raise ParquetProblem(reason_of(error) or type(error).__name__) from error
 
 
 class BoundedParquet:
@@ -81,6 +82,7 @@ class BoundedParquet:
 
     def __init__(self, file: pq.ParquetFile, limit: int, path: Path, links: Links) -> None:
         self.schema: pa.Schema = file.schema_arrow
+        self.rows: int = file.metadata.num_rows
         self._file, self._limit, self._path, self._links = file, limit, path, links
 
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -166,7 +168,3 @@ def _expanded_bytes(column: pa.Array) -> int:
 
 def _too_large(limit: int) -> ParquetProblem:
     return ParquetProblem(f"it grows to more than {limit:,} bytes in memory")
-
-
-def _one_line(error: BaseException) -> str:
-    return reason_of(error) or type(error).__name__
