@@ -44,7 +44,6 @@ def open_regular(path: Path, max_bytes: int | None = None, *, links: Links = "re
         if error.errno == errno.ELOOP:
             raise OSError(errno.ELOOP, "it is a link", str(path)) from None
         raise
-    file = open(handle, "rb", buffering=0)  # noqa: SIM115 - the caller closes it
     try:
         # Of the open file, since another one could take its name between a check by name and the opening. What is
         # neither a file nor a folder may never end, such as /dev/zero.
@@ -54,9 +53,9 @@ def open_regular(path: Path, max_bytes: int | None = None, *, links: Links = "re
         if max_bytes is not None and status.st_size > max_bytes:
             raise OSError(errno.EFBIG, "it is too large", str(path))
     except BaseException:
-        file.close()
+        os.close(handle)
         raise
-    return file  # type: ignore[return-value]  # FileIO has all methods of BinaryIO that are called
+    return open(handle, "rb", buffering=0)  # type: ignore[return-value]  # has all methods of BinaryIO that are called
 
 
 def read_regular_file(path: Path, max_bytes: int | None = None, *, links: Links = "refused") -> bytes:

@@ -81,5 +81,6 @@ def read_toml(path: Path, *, links: Links = "refused") -> dict[str, Any]:
         # tomllib recurses for nested arrays, so a small file can exhaust the stack.
         raise ValueError("nested too deeply") from None
     except ValueError as error:
-        digits = "integer string conversion" in str(error)
-        raise ValueError("a number has too many digits") from None if digits else error
+        if "integer string conversion" in str(error):
+            raise ValueError("a number has too many digits") from None
+        raise
