@@ -7,36 +7,17 @@ from __future__ import annotations
 
 import os
 import random
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.untrusted.hangs import ended_if_it_hangs
 from tests.untrusted.mutations import mutated
 from tests.untrusted.sent_samples import SAMPLES, Sample
 from tlbench.contracts.errors import UsageError
 
 MUTATIONS = int(os.environ.get("TLBENCH_FUZZ", "12"))
 SEED = int(os.environ.get("TLBENCH_FUZZ_SEED", "25"))
-_LONGEST_SECONDS = 20
-
-
-@contextmanager
-def at_most(seconds: int) -> Iterator[None]:
-    """Ends a block that hangs."""
-
-    def stop(*_: object) -> None:
-        raise TimeoutError(f"longer than {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +28,7 @@ def own_cache(tmp_path, monkeypatch):
 def read(sample: Sample, path: Path, content: bytes) -> None:
     path.write_bytes(content)
     try:
-        with at_most(_LONGEST_SECONDS):
+        with ended_if_it_hangs():
             sample.read(path)
     except UsageError as refused:
         if "\n" in str(refused):

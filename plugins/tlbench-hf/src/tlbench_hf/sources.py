@@ -161,6 +161,11 @@ def fetched_folder(source: str, revision: str | None, optional: Collection[str] 
     _refuse_foreign(source, revision)
     folder = local_folder(source, revision, optional)
     if folder is not None:
+        if revision and Path(source).is_absolute() and (current := digest(folder)) != revision:
+            raise UsageError(
+                f"hf:{source}@{revision}: its files have changed since it was named, their digest is now {current}: "
+                "run again"
+            )
         return folder
     if revision is None:
         raise UsageError(f"hf:{source} is not in the local hub cache: pin what to fetch, as hf:{source}@<commit>")
