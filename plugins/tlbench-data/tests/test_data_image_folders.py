@@ -124,9 +124,24 @@ def test_a_linked_folder_is_followed_once(tmp_path):
     (folder / "cat" / "more").symlink_to(outside)
     (folder / "cat" / "again").symlink_to(outside)
     (folder / "dog" / "all").symlink_to(folder)
-    task = task_of(folder)
+    task = task_of(folder, "[follow_links=true]")
     assert sum(task.sizes.values()) == 25
     assert "left out 3 (links to folders that are read anyway 3)" in task.description
+
+
+def test_links_out_of_the_folder_are_left_out_and_said(tmp_path):
+    folder = two_classes(tmp_path / "pets")
+    outside = pictures(tmp_path / "outside", 5, start=100)
+    (folder / "cat" / "more").symlink_to(outside)
+    (folder / "dog" / "own.png").symlink_to(outside / "100.png")
+    (folder / "fish").symlink_to(outside)
+    with pytest.raises(DataError, match=r"fish: contains no image .*: \[follow_links=true\] follows them"):
+        task_of(folder).output  # noqa: B018
+    (folder / "fish").unlink()
+    task = task_of(folder)
+    assert sum(task.sizes.values()) == 20
+    assert "links out of the folder, which follow_links=true reads 2" in task.description
+    assert sum(task_of(folder, "[follow_links=true]").sizes.values()) == 26
 
 
 def test_how_images_are_opened_is_said(tmp_path):

@@ -78,9 +78,9 @@ def test_a_file_without_a_test_split(catalog, folder):
 
 
 def test_links_keep_their_name_and_are_seen_through(catalog, tmp_path):
-    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshot"
+    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshots" / "1"
     blobs.mkdir()
-    snapshot.mkdir()
+    snapshot.mkdir(parents=True)
     for number, split in enumerate(("train", "test")):
         text = "text,label\n" + "".join(f"{split} {i},{'ab'[i % 2]}\n" for i in range(20))
         (blobs / f"{number}").write_bytes(gzip.compress(text.encode()))

@@ -71,7 +71,7 @@ def test_own_parts_are_no_business_of_others(bert_folder, rewrite):
 
 def test_a_configuration_that_is_no_json_is_one_line(bert_folder):
     (bert_folder / "config.json").write_text("{\n")
-    with pytest.raises(UsageError, match=r"config\.json is not valid JSON") as raised:
+    with pytest.raises(UsageError, match=r"config\.json: not valid JSON") as raised:
         resolve(bert_folder)
     assert "\n" not in str(raised.value)
 

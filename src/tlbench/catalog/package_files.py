@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from tlbench.contracts.errors import UsageError
+from tlbench.contracts.untrusted.regular_files import open_regular
 
 _SHOWN_DIGITS = 12
 
@@ -76,5 +77,5 @@ def sha256_of(path: Path) -> str:
 
 @lru_cache(maxsize=64)
 def _sha256(path: Path, size: int, changed: int) -> str:
-    with path.open("rb") as file:
+    with open_regular(path, links="followed") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tlbench.contracts.untrusted.regular_files import read_regular_file
 from tlbench.system.background.periodic import called_every
 
 HEARTBEAT_SECONDS = 1.0
 """Time between two updates of the file: a kill loses less than this."""
+_MOST_BYTES = 100
 
 
 class Clock:
@@ -28,7 +30,7 @@ class Clock:
         self._began = now() if began is None else began
         self._earlier = 0.0
         with suppress(OSError, ValueError):
-            self._earlier = max(0.0, float(file.read_text(encoding="ascii")))
+            self._earlier = max(0.0, float(read_regular_file(file, _MOST_BYTES)))
 
     @property
     def elapsed(self) -> float:

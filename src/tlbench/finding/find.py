@@ -15,6 +15,7 @@ from tlbench.contracts.cell import Plan, Protocol
 from tlbench.contracts.errors import PluginError, StoreError, UsageError
 from tlbench.contracts.executor import Executor
 from tlbench.contracts.task import Task
+from tlbench.contracts.untrusted.regular_files import refuse_unsafe_tree
 from tlbench.finding.answering.answer import FindAnswer
 from tlbench.finding.answering.build_answer import EndedSearch, build_answer
 from tlbench.finding.answering.constant_answer import NO_SCORE, best_constant_setting
@@ -96,7 +97,9 @@ def find(asked: Asked, watcher: Watcher, afresh: bool = False) -> FindAnswer:
     except PluginError as error:
         raise UsageError(str(error)) from error
     store = Store.create(asked.out)
-    folder = FindFolder(asked.out / "find" / asked.request.id)
+    place = asked.out / "find" / asked.request.id
+    refuse_unsafe_tree(place)
+    folder = FindFolder(place)
     lease = folder.lease()
     if lease is None:
         raise StoreError(f"{folder.root}: another process works on this search; wait for it, or choose another --out")

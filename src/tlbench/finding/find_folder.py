@@ -27,6 +27,7 @@ from tlbench.contracts.fits.latency import Latency
 from tlbench.contracts.policies.policy import Proposal
 from tlbench.contracts.record import FitResult
 from tlbench.contracts.space import Value
+from tlbench.contracts.untrusted.regular_files import MOST_JSON_BYTES, read_regular_file
 from tlbench.finding.request import FindRequest
 from tlbench.running.cells.cell_folder import CellFolder, Lease
 from tlbench.system.durable import write_durably
@@ -190,7 +191,7 @@ def saved_folder(fit_folder: Path) -> Path:
 
 def _read(path: Path, kind: type[T]) -> T | None:
     with suppress(OSError, msgspec.DecodeError):
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return msgspec.json.decode(read_regular_file(path, MOST_JSON_BYTES), type=kind)
     return None
 
 

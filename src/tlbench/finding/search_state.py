@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from tlbench.contracts.untrusted.regular_files import read_regular_file
 from tlbench.finding.find_folder import FindFolder, SearchSetting, StoredFit
 
 SILENT_SECONDS = 30.0
@@ -68,7 +69,7 @@ def _state(folder: FindFolder) -> SearchState | None:
         folder.root.name,
         request.task,
         request.seconds,
-        float(folder.clock.read_text(encoding="ascii")),
+        float(read_regular_file(folder.clock, 100)),
         phase,
         sum(one.outcome is not None for one in fits),
         sum(one.outcome is None for one in fits),

@@ -15,6 +15,8 @@ from tlbench.contracts.outputs import PredictionForm
 
 Floats: TypeAlias = NDArray[np.float64]
 Array: TypeAlias = NDArray[Any]
+MOST_CLASSES = 2**20
+"""Maximum number of classes of a task."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +70,8 @@ def checked(metric: Metric, scored: Scored) -> Scored:
     are removed unless the metric declares that it reads them.
 
     Raises:
-        ValueError: There are no examples, the metric does not score their form, or their shapes do not match.
+        ValueError: There are no examples, the metric does not score their form, their shapes do not match, or a class
+            is negative or too large.
         Diverged: A prediction or a probability is not finite.
     """
     kind = scored.kind
@@ -91,9 +94,17 @@ def checked(metric: Metric, scored: Scored) -> Scored:
         else:
             scored = replace(scored, scores=None)
     dtype = _dtype(metric, scored)
-    if dtype is None or scored.targets.dtype == scored.values.dtype == dtype:
-        return scored
-    return replace(scored, targets=_cast(metric, scored.targets, dtype), values=_cast(metric, scored.values, dtype))
+    if dtype is not None and not scored.targets.dtype == scored.values.dtype == dtype:
+        scored = replace(
+            scored, targets=_cast(metric, scored.targets, dtype), values=_cast(metric, scored.values, dtype)
+        )
+    if dtype == np.int64:
+        for part in (scored.targets, scored.values):
+            # Many metrics count in a table of all classes, which a file from elsewhere could make of any size.
+            if (largest := int(part.max(initial=0))) > MOST_CLASSES or int(part.min(initial=0)) < 0:
+                odd = largest if largest > MOST_CLASSES else int(part.min())
+                raise ValueError(f"{metric.name} scores the indices of at most {MOST_CLASSES:,} classes, not {odd}")
+    return scored
 
 
 def of_whole_numbers(metric: Metric) -> bool | None:

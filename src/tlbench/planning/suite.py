@@ -15,7 +15,6 @@ lr = { low = 1e-5, high = 1e-4 }
 
 from __future__ import annotations
 
-import tomllib
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,6 +27,8 @@ from tlbench.contracts.errors import SuiteError
 from tlbench.contracts.identity.amount import Amount, ValidationAmount
 from tlbench.contracts.published.reference import PublishedScore
 from tlbench.contracts.space import Override
+from tlbench.contracts.untrusted.regular_files import reason_of
+from tlbench.contracts.untrusted.settings_files import read_toml
 from tlbench.planning.suite_keys import check_keys
 
 Names = Annotated[tuple[Annotated[str, Meta(min_length=1)], ...], Meta(max_length=10_000)]
@@ -183,16 +184,11 @@ def read_suite(path: Path) -> Suite:
             the key.
     """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = read_toml(path, links="followed")
     except OSError as error:
-        raise SuiteError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise SuiteError(f"{path}: not UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SuiteError(f"{path}: not TOML: {error}") from None
-    except RecursionError:
-        # tomllib recurses for nested arrays, so a small file can exhaust the stack.
-        raise SuiteError(f"{path}: nested too deeply") from None
+        raise SuiteError(f"{path}: {reason_of(error)}") from None
+    except ValueError as error:
+        raise SuiteError(f"{path}: {error}") from None
     try:
         check_keys(raw, _KEYS)
         _check_space(raw.get("space"))
@@ -200,7 +196,7 @@ def read_suite(path: Path) -> Suite:
         # Merged only to be checked: each table alone can be valid and their combination not.
         for block in suite.cells:
             suite.protocols_of(block)
-    except (msgspec.ValidationError, ValueError) as error:
+    except (msgspec.ValidationError, ValueError, RecursionError) as error:
         raise SuiteError(f"{path}: {readable(error)}") from None
     return suite if suite.name else msgspec.structs.replace(suite, name=path.stem)
 

@@ -22,13 +22,14 @@ import msgspec
 
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Record
+from tlbench.contracts.untrusted.regular_files import read_regular_file
 from tlbench.metrics import METRICS
 from tlbench.results.ranking import Place, Ranked
 from tlbench.results.records.code_version import code_version
 from tlbench.results.records.journal import JournalContent, read_journal, remove_journal
 from tlbench.results.records.kept_predictions import SUFFIX, VALIDATION_SUFFIX
 from tlbench.results.records.parallel_reading import read_summaries
-from tlbench.results.records.record_files import Unreadable, newest_attempts, read_regular_file
+from tlbench.results.records.record_files import Unreadable, newest_attempts
 from tlbench.results.records.store import Store
 from tlbench.results.records.summaries import CellSummary, Summaries
 from tlbench.results.significance.score_variance import ScoreVariance

@@ -85,7 +85,7 @@ def started_executor(plan: Plan, store: Store, catalog: Catalog, settings: Setti
         settings.jobs,
         useful_workers(plan.cells, catalog, settings.room if settings.jobs is None else None),
         settings.device,
-        str((store.root / "work" / LOG).resolve()),
+        str(store.root.resolve() / "work" / LOG),
         _environment(),
     )
     executor = catalog.executor(settings.executor).item.start(request)

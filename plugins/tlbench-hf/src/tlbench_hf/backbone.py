@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tlbench import Backbone, Card, Classifier, Examples, Output, PluginError, Text, UsageError
 from tlbench.contracts.exports.forms import Exportable, ExportedFiles
 from tlbench_hf.families import SOURCE, default_readout, is_sentence_encoder, writer
+from tlbench_hf.foreign_files import read_settings
 from tlbench_hf.model_card import datasets_in
 from tlbench_hf.sources import POOLING, TOKENIZER, content, digest, fetched_folder, local_folder, missing_source
 
@@ -296,5 +296,5 @@ class MiniLM(HFBackbone):
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config: dict[str, Any] = read_settings(folder, "config.json")
     return config

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any
 
 from tlbench import Card
 from tlbench_hf.families import OLD_OUTPUT_LAYER, longest_input, writer
+from tlbench_hf.foreign_files import read_settings
 from tlbench_hf.weight_headers import StoredTensors, stored_tensors
 
 # Families name the same setting differently; the first key that is present counts.
@@ -36,7 +36,7 @@ def read_card(folder: Path, depth: int | None, *, pooler: bool, writes: bool = F
     the output layer.
     """
     # transformers' own configuration classes would import torch.
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = read_settings(folder, "config.json")
     shapes = {tensor.name: tensor.shape for tensor in stored_tensors(folder) if _is_weight(tensor)}
     decoder_only = writer(config) == "decoder"
     layers = _first(config, _LAYERS)
@@ -73,7 +73,7 @@ def _most_positions(folder: Path, config: Mapping[str, Any]) -> int | None:
     limits = [longest_input(SimpleNamespace(**{**named, **config}))]
     settings = folder / "tokenizer_config.json"
     if settings.is_file():
-        limits.append(json.loads(settings.read_text(encoding="utf-8")).get("model_max_length"))
+        limits.append(read_settings(folder, settings.name).get("model_max_length"))
     return min((limit for limit in limits if isinstance(limit, int)), default=None)
 
 

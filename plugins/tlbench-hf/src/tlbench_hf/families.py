@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from tlbench import UsageError
+from tlbench.contracts.untrusted.regular_files import links_inside
+from tlbench.contracts.untrusted.settings_files import read_json
+from tlbench_hf.foreign_files import read_settings
 from tlbench_hf.sources import POOLING
 
 _BIDIRECTIONAL = """
@@ -63,7 +65,7 @@ def default_readout(folder: Path, config: Mapping[str, Any]) -> str:
     # How the weights were trained counts more than the family's default.
     pooling = folder / POOLING
     if pooling.is_file():
-        declared = json.loads(pooling.read_text(encoding="utf-8"))
+        declared = read_settings(folder, POOLING)
         for key, readout in (("mean_tokens", "mean"), ("cls_token", "first"), ("lasttoken", "last")):
             if declared.get(f"pooling_mode_{key}"):
                 return readout
@@ -91,8 +93,8 @@ def is_sentence_encoder(folder: Path) -> bool:
 
 def _declared(path: Path) -> Any:
     """Returns the content of a JSON file; None if it is missing or damaged."""
-    with suppress(OSError, ValueError, RecursionError):
-        return json.loads(path.read_text(encoding="utf-8"))
+    with suppress(ValueError):
+        return read_json(path, links=links_inside(path.parent))
     return None
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 import re
 import shlex
 from collections.abc import Collection
@@ -19,7 +18,8 @@ from pathlib import Path
 from tlbench import UsageError
 from tlbench.catalog.data_roots import DATA_VARIABLE, data_roots
 from tlbench.catalog.hub_commits import cached_commit, newest_commit, repository_folder
-from tlbench_hf.foreign_files import refuse_foreign
+from tlbench.contracts.untrusted.regular_files import links_inside, open_regular
+from tlbench_hf.foreign_files import read_settings, refuse_foreign
 
 PACKAGE = "package:"
 DATA = "data:"
@@ -31,7 +31,7 @@ TOKENIZER = "tokenizer_config.json"
 """File with a tokenizer's special tokens and length limit; some repositories have no such file."""
 _REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_TEXT_FILES = ("*.model", "*.txt", "*.json", POOLING)
+_TEXT_FILES = ("*.model", "*.txt", "*.json", "*.spm", "*.bpe", "*.tiktoken", "*.codes", "vocab.*", POOLING)
 MODEL_CARD = "README.md"
 """The model's card, which no result depends on: it is fetched, but not hashed with the weights."""
 INPUT_FILES = ("tokenizer.json", "vocab.*", "*.model", "preprocessor_config.json", "processor_config.json")
@@ -161,6 +161,11 @@ def fetched_folder(source: str, revision: str | None, optional: Collection[str] 
     _refuse_foreign(source, revision)
     folder = local_folder(source, revision, optional)
     if folder is not None:
+        if revision and Path(source).is_absolute() and (current := digest(folder)) != revision:
+            raise UsageError(
+                f"hf:{source}@{revision}: its files have changed since it was named, their digest is now {current}: "
+                "run again"
+            )
         return folder
     if revision is None:
         raise UsageError(f"hf:{source} is not in the local hub cache: pin what to fetch, as hf:{source}@<commit>")
@@ -193,11 +198,25 @@ def fetched_folder(source: str, revision: str | None, optional: Collection[str] 
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """Returns the safetensors files with the weights, in order; empty if the folder has none."""
-    if (folder / _INDEX).is_file():
-        shards = json.loads((folder / _INDEX).read_text(encoding="utf-8"))["weight_map"].values()
-        return [folder / shard for shard in sorted(set(shards))]
-    return [folder / _WEIGHTS] if (folder / _WEIGHTS).is_file() else []
+    """Returns the safetensors files with the weights, in order; empty if the folder has none.
+
+    Raises:
+        UsageError: The list of files is damaged, or names files of another folder.
+    """
+    # In this order, as transformers does.
+    if (folder / _WEIGHTS).is_file():
+        return [folder / _WEIGHTS]
+    if not (folder / _INDEX).is_file():
+        return []
+    shards = read_settings(folder, _INDEX).get("weight_map")
+    names = {*shards.values()} if isinstance(shards, dict) and all(map(_is_name, shards.values())) else set()
+    if not names:
+        raise UsageError(f"{folder / _INDEX}: it must name safetensors files of its own folder")
+    return [folder / name for name in sorted(names)]
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value.endswith(".safetensors") and Path(value).name == value and "\0" not in value
 
 
 def content(source: str, revision: str | None, folder: Path) -> str:
@@ -259,6 +278,6 @@ def _why_not_here(source: str, revision: str, optional: Collection[str]) -> str:
 def _digest(folder: Path, files: tuple[tuple[str, int, int], ...]) -> str:
     sha256 = hashlib.sha256()
     for name, _, _ in files:
-        with (folder / name).open("rb") as file:
+        with open_regular(folder / name, links=links_inside(folder)) as file:
             sha256.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return sha256.hexdigest()[:12]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tlbench import UsageError
+from tlbench.contracts.untrusted.regular_files import links_inside
+from tlbench.contracts.untrusted.safetensors_headers import read_header
 from tlbench_hf.sources import weight_files
 
 TABLES = ("position_ids", "inv_freq", "masked_bias", ".attn.causal_mask")
 """Suffixes of the names of tensors that older checkpoints store and newer versions of transformers compute."""
 # GPT-2 and its relatives store the causal mask of attention under the name of a bias.
 _MASKS = (".attn.bias", ".attn.attention.bias", ".attention.bias")
-# Maximum header size in bytes, as in the safetensors library; a file with a larger one is not a safetensors file.
-_LARGEST_HEADER = 100_000_000
 
 
 class StoredTensors(NamedTuple):
@@ -35,13 +35,15 @@ class StoredTensors(NamedTuple):
 
 
 def stored_tensors(folder: Path) -> Iterator[StoredTensors]:
-    """Yields the tensors of a folder's weights, skipping files whose header is too large for a safetensors file."""
+    """Yields the tensors of a folder's weights.
+
+    Raises:
+        UsageError: A file of weights is no safetensors file that can be read.
+    """
     for path in weight_files(folder):
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            if size > _LARGEST_HEADER:
-                continue
-            header = json.loads(file.read(size))
-        for name, tensor in header.items():
-            if name != "__metadata__":
-                yield StoredTensors(name, tensor["dtype"], tuple(tensor["shape"]))
+        try:
+            tensors, _ = read_header(path, links=links_inside(folder))
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        for name, tensor in tensors.items():
+            yield StoredTensors(name, tensor.dtype, tensor.shape)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from tlbench import Job, PluginError, UsageError
 from tlbench.contracts.exports.forms import Adapter, Exportable, FeatureModel
+from tlbench.contracts.untrusted.settings_files import read_json_object
 from tlbench.modeling.encoder import Encoder
 from tlbench.modeling.heads import Head
 from tlbench.modeling.predictor_files import read_settings, read_weights, write_predictor
@@ -179,11 +179,9 @@ def _check_config(path: Path, expected: Mapping[str, Any]) -> None:
         UsageError: The file cannot be read, or describes another adapter.
     """
     try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"{path}: no adapter can be read from it: {error}") from error
-    if not isinstance(saved, dict):
-        raise UsageError(f"{path} does not describe an adapter")
+        saved = read_json_object(path)
+    except ValueError as error:
+        raise UsageError(f"no adapter can be read: {error}") from error
     for name, value in _plain(expected).items():
         # Another version of peft may have settings that this one lacks.
         if name not in _UNCOMPARED and name in saved and _plain(saved[name]) != value:

@@ -12,10 +12,12 @@ from pathlib import Path
 from tlbench import DataError, Example, Examples, ImageFile, UsageError
 from tlbench.catalog.data_roots import DATA_VARIABLE, data_roots
 from tlbench.catalog.package_files import sha256_of
+from tlbench.contracts.untrusted.regular_files import links_inside, read_regular_file, reason_of
 
 SUFFIX = ".txt"
 TOKENS_A_WORD = 1.5
 """About the number of tokens that a word is divided into; documents are cut into rows by it."""
+_MOST_BYTES = 8 * 2**30
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
@@ -138,9 +140,13 @@ def _located(text: str) -> Path | None:
 
 
 def _files(place: Path) -> list[Path]:
-    if place.is_file():
+    if not place.is_dir():
         return [place]
-    return sorted(file for file in place.rglob(f"*{SUFFIX}") if file.is_file())
+    root = links_inside(place).resolve()
+    files = sorted(file for file in place.rglob(f"*{SUFFIX}") if file.is_file())
+    if outside := [file for file in files if not file.resolve().is_relative_to(root)]:
+        raise UsageError(f"dapt: {outside[0]} is a link that leads out of the folder: copy the file here")
+    return files
 
 
 def _digest(place: Path) -> str:
@@ -149,15 +155,21 @@ def _digest(place: Path) -> str:
     for file in _files(place):
         # A file is the same corpus wherever it lies.
         name = file.relative_to(place).as_posix() if place.is_dir() else ""
-        digest.update(f"{name}\0{sha256_of(file)}\n".encode())
+        try:
+            digest.update(f"{name}\0{sha256_of(file)}\n".encode())
+        except OSError as error:
+            raise UsageError(f"dapt: {file}: {reason_of(error)}") from None
     return digest.hexdigest()[:12]
 
 
 def _lines(file: Path) -> list[str]:
     try:
-        return [line for raw in file.read_text(encoding="utf-8").split("\n") if (line := raw.strip())]
+        text = read_regular_file(file, _MOST_BYTES, links="followed").decode()
+        return [line for raw in text.split("\n") if (line := raw.strip())]
     except UnicodeDecodeError as error:
         raise DataError(f"{file}: no UTF-8 text at byte {error.start:,}: convert the file") from error
+    except OSError as error:
+        raise DataError(f"{file}: {reason_of(error)}") from None
 
 
 def _pieces(document: str, size: int | None) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -10,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from tlbench import Card, UsageError
+from tlbench.contracts.untrusted.safetensors_headers import read_header
+from tlbench.contracts.untrusted.settings_files import read_json_object
 from tlbench_timm.sources import cached_file, unchanged_file
 
 _CLASSIFIER = re.compile(r"(fc|classifier|last_linear|head|head\.fc|head_dist)\.(weight|bias)")
 _BUFFER = re.compile(r".*(running_mean|running_var|attn_mask|relative_position_bias|relative_coords_table)")
-# Maximum header size in bytes, as in the safetensors library; a file with a larger one is not a safetensors file.
-_LARGEST_HEADER = 100_000_000
 # Parts of the tags that timm gives to pretrained weights, as in resnet18.a1_in1k.
 _PRETRAINING_DATA = {
     "in1k": "ImageNet-1k",
@@ -40,8 +39,8 @@ def read_card(architecture: str, revision: str | None, weights: str | None, size
         return Card(family=_family(model), parameters=count(file, size), source=str(file), revision=weights[-12:])
     cached = cached_file(architecture, revision)
     config = cached_file(architecture, revision, "config.json")
-    published: dict[str, Any] = json.loads(config.read_text(encoding="utf-8")) if config else {}
-    pretrained: dict[str, Any] = published.get("pretrained_cfg") or {}
+    pretrained = _published(config).get("pretrained_cfg") if config else None
+    pretrained = pretrained if isinstance(pretrained, dict) else {}
     trained_on = tuple(_PRETRAINING_DATA[part] for part in tag.split("_") if part in _PRETRAINING_DATA)
     return Card(
         family=_family(model),
@@ -65,19 +64,25 @@ def count(file: Path, size: int | None) -> int | None:
     return sum(math.prod(shapes[name]) for name in wanted)
 
 
+def _published(config: Path) -> dict[str, Any]:
+    try:
+        return read_json_object(config, links="followed")
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
 def _family(model: str) -> str:
     # Letters before the first digit: vit_tiny_patch16_224 -> vit, resnet18 -> resnet.
     return re.match(r"(test_)?([a-z]*)", model)[2] or model  # type: ignore[index]
 
 
 def _tensors(file: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
-    with file.open("rb") as opened:
-        # safetensors: 8 bytes of header length, then the header in JSON, then the tensors.
-        size = int.from_bytes(opened.read(8), "little")
-        if size > _LARGEST_HEADER:
-            return
-        header = json.loads(opened.read(size))
-    for name, tensor in header.items():
+    try:
+        # In the hub cache, the file is a link.
+        tensors, _ = read_header(file, links="followed")
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    for name, tensor in tensors.items():
         # Integer tensors are position indices and counters, not parameters.
-        if name != "__metadata__" and tensor["dtype"].startswith(("F", "BF")):
-            yield name, tuple(tensor["shape"])
+        if tensor.dtype.startswith(("F", "BF")):
+            yield name, tensor.shape

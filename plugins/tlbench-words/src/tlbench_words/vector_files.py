@@ -7,13 +7,15 @@ at line feeds and columns at ASCII spaces only, because words may contain other 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from io import BufferedReader, RawIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from tlbench import DataError, UsageError
+from tlbench.contracts.untrusted.regular_files import open_regular, reason_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +24,8 @@ VERSION = 1
 """Increase this when the same file produces different vectors; it is part of the cache key."""
 # Maximum number of bytes to read as the first line, because a binary file may have no line feed at all.
 _LONGEST_ROW = 1 << 20
+_MOST_DIGITS = 12
+"""Number of digits of the largest number of words or dimensions in a header."""
 _ENDS = b" \r\n"
 
 
@@ -121,8 +125,8 @@ def read_vectors(path: Path, header: VectorFileHeader) -> dict[str, np.ndarray]:
 
     table = np.zeros((header.words + 1, header.width), dtype=np.float32)
     rows: dict[bytes, int] = {}
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+    with _opened(path) as file:
+        for number, line in enumerate(_lines(file, path), start=1):
             if number == 1 and header.heading:
                 continue
             columns = line.rstrip(_ENDS).split(b" ")
@@ -157,12 +161,12 @@ def read_vectors(path: Path, header: VectorFileHeader) -> dict[str, np.ndarray]:
 @lru_cache(maxsize=64)
 def _read_header(path: Path, size: int, changed: int) -> VectorFileHeader:
     sha256, rows, width, declared = hashlib.sha256(), 0, 0, None
-    with path.open("rb") as file:
+    with _opened(path) as file:
         first = file.readline(_LONGEST_ROW)
         columns = first.rstrip(_ENDS).split(b" ")
         # Two whole numbers are taken for word2vec's header, although a number as the word of a one-dimensional vector
         # would look the same.
-        heading = len(columns) == 2 and all(column.isdigit() for column in columns)
+        heading = len(columns) == 2 and all(column.isdigit() and len(column) <= _MOST_DIGITS for column in columns)
         if heading:
             declared, width = int(columns[0]), int(columns[1])
         else:
@@ -173,7 +177,7 @@ def _read_header(path: Path, size: int, changed: int) -> VectorFileHeader:
             )
         sha256.update(first)
         rows = 1
-        for line in file:
+        for line in _lines(file, path, rows + 1):
             sha256.update(line)
             rows += 1
             numbers = line.rstrip(_ENDS).count(b" ")
@@ -185,6 +189,23 @@ def _read_header(path: Path, size: int, changed: int) -> VectorFileHeader:
     if declared not in (None, words):
         raise DataError(f"{path}: row 1 declares {declared} words, but the file has {words}; is it complete?")
     return VectorFileHeader(sha256.hexdigest()[:12], words, width, heading)
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return cast("BinaryIO", BufferedReader(cast("RawIOBase", open_regular(path, links="followed"))))
+    except OSError as error:
+        raise DataError(f"{path}: {reason_of(error)}") from None
+
+
+def _lines(file: BinaryIO, path: Path, start: int = 1) -> Iterator[bytes]:
+    """Yields the lines of a file from here on; a file without line ends would otherwise be read as a whole."""
+    number = start
+    while line := file.readline(_LONGEST_ROW):
+        if len(line) == _LONGEST_ROW:
+            raise DataError(f"{path}: row {number}: longer than {_LONGEST_ROW:,} bytes")
+        yield line
+        number += 1
 
 
 def _is_number(text: bytes) -> bool:

@@ -17,6 +17,7 @@ from tlbench.cli.text_tables import ListColumn, print_grouped_listing, print_lis
 from tlbench.contracts.backbone import Backbone, Card
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.task import Task
+from tlbench.contracts.untrusted.settings_files import read_toml
 from tlbench.results.render.escaping import printable
 
 PLURALS = {
@@ -232,11 +233,9 @@ def _task_columns(task: Task, wanted: Filter) -> tuple[str, ...] | None:
 def about_text(item: Any) -> str:
     """Returns the description of an object or suite, or the first line of its docstring."""
     if isinstance(item, Path):  # a suite
-        import tomllib
-
         try:
             # Not read_suite, which would refuse a suite with a mistake in it: here its description is enough.
-            return str(tomllib.loads(item.read_text(encoding="utf-8")).get("description", ""))
+            return str(read_toml(item, links="followed").get("description", ""))
         except (OSError, ValueError):
             return "cannot be read"
     described = (

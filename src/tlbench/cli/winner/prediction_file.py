@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from tlbench.cli.shell.verbosity import is_quiet, note
 from tlbench.contracts.errors import UsageError
+from tlbench.contracts.untrusted.visible_text import visible
 from tlbench.results.reading.default_folder import expanded
-from tlbench.results.render.escaping import printable, spreadsheet
+from tlbench.results.render.escaping import no_formula, printable
 from tlbench.running.monitoring.time_texts import duration
 from tlbench.system.output_paths import check_output_file
 
@@ -187,7 +188,7 @@ def _cell(value: Any) -> str:
         return _number(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     # A number is no formula, although it may begin with a minus.
-    return text if _NUMBER.fullmatch(text) else spreadsheet(text, _LONGEST_CELL)
+    return text if _NUMBER.fullmatch(text) else no_formula(visible(text, _LONGEST_CELL))
 
 
 def _number(value: float | None) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tlbench.contracts.errors import DataError
 from tlbench.contracts.images.opening import Adjustment, as_shown, check_enlarged
+from tlbench.contracts.untrusted.regular_files import open_regular, reason_of
 
 # For the type checker alone: a task of texts needs no Pillow.
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ of them it starts another program, such as Ghostscript for PostScript. Therefore
 MOST_PIXELS = 2**26
 """Maximum number of pixels of an image that is decoded (8192 x 8192). A limit is needed because a file of a few bytes
 can claim any number of pixels."""
+MOST_BYTES = 2**30
+"""Maximum size of an image file in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,10 @@ class ImageFile:
 
         try:
             # Opening reads the header alone, so an image that claims too many pixels is refused before it is decoded.
-            with Image.open(self.path, formats=tuple(FORMATS)) as image:
+            with (
+                open_regular(self.path, MOST_BYTES, links="followed") as file,
+                Image.open(file, formats=tuple(FORMATS)) as image,
+            ):
                 width, height = image.size
                 if width * height > MOST_PIXELS:
                     raise DataError(f"{width} x {height} pixels, but the limit is {MOST_PIXELS}; scale the image down")
@@ -82,8 +88,10 @@ class ImageFile:
             raise
         except DataError as error:
             raise DataError(f"{self.path}: {error}") from error
-        except UnidentifiedImageError as error:
-            raise DataError(f"{self.path}: not an image that can be read ({', '.join(FORMATS)})") from error
+        except OSError as error:
+            if isinstance(error, UnidentifiedImageError):
+                raise DataError(f"{self.path}: not an image that can be read ({', '.join(FORMATS)})") from error
+            raise DataError(f"{self.path}: not an image that can be read: {reason_of(error)}") from error
         except Exception as error:
             # For a damaged file Pillow raises almost any exception: SyntaxError and TypeError have been seen.
             raise DataError(f"{self.path}: not an image that can be read: {' '.join(str(error).split())}") from error

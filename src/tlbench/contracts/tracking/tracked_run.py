@@ -10,6 +10,7 @@ from tlbench.contracts.cell import Cell
 from tlbench.contracts.executor import FitOrder
 from tlbench.contracts.record import FitResult, Record
 from tlbench.contracts.space import Value
+from tlbench.contracts.untrusted.visible_text import printable
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,11 @@ class TrackedRun:
         numbers = {"validation": result.validation, "fit_seconds": result.fit_seconds}
         return cls(
             cell.id,
-            cell.title,
+            printable(cell.title),
             order.purpose,
-            f"{cell.title} | {order.purpose} {result.trial}, seed {result.seed}",
+            printable(f"{cell.title} | {order.purpose} {result.trial}, seed {result.seed}"),
             result.status,
-            result.params,
+            _shown(result.params),
             {name: value for name, value in numbers.items() if value is not None},
             tuple((point.step, point.score) for point in result.history if point.score is not None),
         )
@@ -64,4 +65,10 @@ class TrackedRun:
             **{name: fmean(of_seeds) for name, of_seeds in values.items()},
         }
         metrics = {name: float(value) for name, value in numbers.items() if value is not None}
-        return cls(cell.id, cell.title, "cell", cell.title, record.status, record.best_params, metrics)
+        title = printable(cell.title)
+        return cls(cell.id, title, "cell", title, record.status, _shown(record.best_params), metrics)
+
+
+def _shown(params: Mapping[str, Value]) -> dict[str, Value]:
+    """Returns params whose names and texts are one line of visible characters, as a page of a tracker shows them."""
+    return {printable(name): printable(one) if isinstance(one, str) else one for name, one in params.items()}

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tlbench.contracts.errors import DataError
-from tlbench.results.records.record_files import read_regular_file
+from tlbench.contracts.untrusted.regular_files import read_regular_file
 
 IDS = ("id", "instance_id", "example_id", "question_id", "task_id", "doc_id")
 OUTCOMES = ("correct", "resolved", "solved", "passed", "exact_match", "acc")
@@ -55,7 +55,7 @@ def read_answers(path: Path) -> AnswerFile:
         DataError: The file cannot be read, has another form, or has an id twice.
     """
     try:
-        text = read_regular_file(path, _MAX_BYTES).decode("utf-8-sig")
+        text = read_regular_file(path, _MAX_BYTES, links="followed").decode("utf-8-sig")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:

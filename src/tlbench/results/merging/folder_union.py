@@ -16,9 +16,10 @@ import msgspec
 from tlbench.contracts.cell import Plan
 from tlbench.contracts.errors import StoreError, UsageError
 from tlbench.contracts.record import Record
+from tlbench.contracts.untrusted.regular_files import MOST_JSON_BYTES, read_regular_file, reason_of
 from tlbench.results.records.journal import Journal
 from tlbench.results.records.kept_predictions import SUFFIX, VALIDATION_SUFFIX
-from tlbench.results.records.record_files import attempts_in, read_regular_file, record_of
+from tlbench.results.records.record_files import attempts_in, record_of
 from tlbench.results.records.store import Store
 from tlbench.results.records.stored_predictions import read_predictions
 from tlbench.system.durable import create_durably, write_durably
@@ -109,9 +110,9 @@ class _Union:
 
     def _add_record(self, source: Store, path: Path) -> None:
         try:
-            content = read_regular_file(path)
+            content = read_regular_file(path, MOST_JSON_BYTES)
         except (OSError, MemoryError) as error:
-            self._leave_out(source, path.name, getattr(error, "strerror", None) or "it is too large")
+            self._leave_out(source, path.name, reason_of(error))
             return
         record = record_of(path, content)
         if not isinstance(record, Record):
@@ -145,7 +146,7 @@ class _Union:
             reason = "" if read_predictions(path) is not None else "these are no predictions"
         except (OSError, MemoryError, ValueError) as error:
             # The record without its predictions is what the source's own leaderboard has, too.
-            content, reason = b"", f"{getattr(error, 'strerror', None) or error}"
+            content, reason = b"", reason_of(error)
         if reason:
             if not target.exists():
                 self._leave_out(source, path.name, reason)

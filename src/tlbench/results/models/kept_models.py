@@ -11,6 +11,7 @@ from pathlib import Path
 from tlbench.contracts.errors import StoreError
 from tlbench.contracts.executor import KeepModels
 from tlbench.contracts.record import FitResult, Record
+from tlbench.contracts.untrusted.regular_files import refuse_link
 from tlbench.results.models.model_folder import ModelManifest, read_manifest, remove_folder
 
 MODELS = "models"
@@ -81,9 +82,7 @@ def keep_models(record: Record, work: Path, root: Path, keep: KeepModels, greate
         if keep == "best-seed" and model.manifest.seed != best:
             continue
         target = model_path(root, record.cell.id, record.attempt, model.manifest.seed)
-        for path in (target.parent, target.parent.parent):
-            if path.is_symlink():
-                raise StoreError(f"{path}: is a link, and nothing is written through links: remove it")
+        refuse_link(target.parent, target.parent.parent)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             remove_folder(target)

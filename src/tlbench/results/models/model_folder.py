@@ -24,7 +24,7 @@ import msgspec
 from tlbench.contracts.errors import StoreError
 from tlbench.contracts.record import FitResult
 from tlbench.contracts.space import Value
-from tlbench.results.records.record_files import read_regular_file
+from tlbench.contracts.untrusted.regular_files import open_regular, read_regular_file, reason_of, refuse_link
 from tlbench.system.durable import write_durably
 
 MANIFEST = "model.json"
@@ -105,7 +105,7 @@ def read_manifest(folder: Path) -> ModelManifest:
         _refuse_links(folder)
         manifest = msgspec.json.decode(read_regular_file(path, _MANIFEST_BYTES), type=ModelManifest)
     except (OSError, ValueError, RecursionError) as error:  # msgspec's own errors are ValueErrors
-        raise StoreError(f"{path}: no model can be read from it: {_one_line(error)}") from None
+        raise StoreError(f"{path}: no model can be read from it: {reason_of(error)}") from None
     if manifest.format != 1:
         raise StoreError(f"{path}: of format {manifest.format}, made by a newer tlbench: upgrade tlbench to read it")
     return manifest
@@ -126,7 +126,7 @@ def checked_predictor(folder: Path) -> Path:
             if _described(folder / name) != manifest.files[name]:
                 raise StoreError(f"{folder / name}: it has changed since it was written")
     except OSError as error:
-        raise StoreError(f"{folder}: no model can be read from it: {_one_line(error)}") from None
+        raise StoreError(f"{folder}: no model can be read from it: {reason_of(error)}") from None
     return folder / PREDICTOR
 
 
@@ -179,23 +179,16 @@ def digest_of_files(folder: Path) -> str:
 
 def _described(path: Path, synced: bool = False) -> ModelFile:
     digest, size = hashlib.sha256(), 0
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
-    with open(handle, "rb", buffering=0) as file:
+    with open_regular(path) as file:
         while block := file.read(_BLOCK):
             digest.update(block)
             size += len(block)
         if synced:
             with suppress(OSError):
-                os.fsync(handle)
+                os.fsync(file.fileno())
     return ModelFile(size, digest.hexdigest())
 
 
 def _refuse_links(folder: Path) -> None:
     # Of the folder itself and its two parents, which belong to the results folder.
-    for path in (folder, folder.parent, folder.parent.parent):
-        if path.is_symlink():
-            raise StoreError(f"{path}: is a link, and no model is read through links: remove it")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
+    refuse_link(folder, folder.parent, folder.parent.parent)

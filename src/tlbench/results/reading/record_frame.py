@@ -11,6 +11,7 @@ from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.cell import Cell
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Record
+from tlbench.contracts.untrusted.parquet_files import parquet_file
 from tlbench.results.leaderboard import frame
 from tlbench.results.reading.default_folder import results_folder
 from tlbench.results.records.record_files import Unreadable
@@ -49,10 +50,11 @@ def frame_of(
     """
 
     def predictions(record: Record) -> pd.DataFrame | None:
-        import pandas as pd
-
         path = store.predictions(record)
-        return None if path is None else pd.read_parquet(path)
+        if path is None:
+            return None
+        with parquet_file(path) as file:
+            return file.table(file.schema.names).to_pandas()
 
     return frame(records, expected, predictions, metrics)
 

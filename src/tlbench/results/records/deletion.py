@@ -15,6 +15,7 @@ import msgspec
 from tlbench.contracts.cell import Cell
 from tlbench.contracts.errors import StoreError
 from tlbench.contracts.record import Record
+from tlbench.contracts.untrusted.regular_files import MOST_JSON_BYTES, read_regular_file
 from tlbench.results.records.kept_predictions import SUFFIX, VALIDATION_SUFFIX
 from tlbench.results.records.record_files import attempts_in, read_record
 
@@ -52,7 +53,7 @@ class StoredCell:
             return newest[0].cell, newest[0].status
         for folder in self.work:
             with suppress(OSError, msgspec.DecodeError):
-                cell = msgspec.json.decode((folder / "cell.json").read_bytes(), type=Cell)
+                cell = msgspec.json.decode(read_regular_file(folder / "cell.json", MOST_JSON_BYTES), type=Cell)
                 if cell.id == self.id:
                     return cell, "damaged" if newest else "unfinished"
         return None, "damaged" if newest else "unfinished"

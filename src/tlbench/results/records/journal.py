@@ -11,7 +11,6 @@ foreign entry therefore costs reading one record and has no other effect.
 from __future__ import annotations
 
 import os
-import stat
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -24,17 +23,15 @@ import msgspec
 
 from tlbench.contracts.cell import Plan
 from tlbench.contracts.record import Provenance, Record
+from tlbench.contracts.untrusted.regular_files import open_to_append, read_regular_file
 from tlbench.results.records.code_version import code_version
-from tlbench.results.records.record_files import read_regular_file, record_of
+from tlbench.results.records.record_files import record_of
 from tlbench.results.records.summaries import CellSummary, Setting, Summaries
 from tlbench.system.durable import Stamp
 
 NAME = "index.journal"
 _CHECKSUM_LENGTH = 8
 """Number of hexadecimal digits of the checksum at the start of each entry."""
-# A folder of records may come from someone else. O_NOFOLLOW refuses a symbolic link in place of the journal, and
-# O_NONBLOCK makes opening a named pipe fail at once instead of waiting for a reader.
-_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MAX_BYTES = 2**30
 """A journal larger than this is not appended to."""
 
@@ -105,11 +102,9 @@ class Journal:
     def _append(self, entry: _Entry, summaries: Summaries | None = None) -> None:
         # Opened anew for each entry: a leaderboard may have deleted the file since the last one, and writing through
         # an old handle would append to the deleted file.
-        handle = os.open(self._path, _FLAGS, 0o644)
-        try:
-            status = os.fstat(handle)
-            # More than one hard link means that the same file has another name, perhaps outside this folder.
-            if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1 or status.st_size > _MAX_BYTES:
+        with open_to_append(self._path) as file:
+            status = os.fstat(file.fileno())
+            if status.st_size > _MAX_BYTES:
                 return
             # Another inode, or a shorter file: a new journal, without the shared values written to the old one.
             if status.st_ino != self._end[0] or status.st_size < self._end[1]:
@@ -120,11 +115,9 @@ class Journal:
             # One write in append mode, so that the entries of two processes cannot interleave and no lock is needed.
             # There is no fsync: after a crash the checksum exposes a damaged entry, and the record itself is on disk.
             encoded = b"".join(map(_encoded, entries))
-            if os.write(handle, encoded) == len(encoded):
+            if os.write(file.fileno(), encoded) == len(encoded):
                 self._written_keys |= keys
                 self._end = status.st_ino, status.st_size + len(encoded)
-        finally:
-            os.close(handle)
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
-import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from tlbench.contracts.record import FORMAT, Record
+from tlbench.contracts.untrusted.regular_files import MOST_JSON_BYTES, read_regular_file, reason_of
 
 _NAMES = re.compile(r"^([0-9a-f]{16})\.([1-9][0-9]{0,8})\.json$", re.MULTILINE)
 """The cell id and the attempt of each name of a record file, in lines of file names."""
@@ -44,9 +42,9 @@ class Unreadable:
 def read_record(path: Path) -> Record | Unreadable:
     """Returns the record in a file, or the reason why it cannot be read."""
     try:
-        content = read_regular_file(path)
+        content = read_regular_file(path, MOST_JSON_BYTES)
     except (OSError, MemoryError) as error:
-        return Unreadable(path, getattr(error, "strerror", None) or "it is too large")
+        return Unreadable(path, reason_of(error))
     return record_of(path, content)
 
 
@@ -79,28 +77,6 @@ def attempts_in(names: Iterable[str]) -> Iterator[tuple[str, int]]:
     # of a record's.
     lines = "\n".join(name for name in names if "\n" not in name)
     return ((cell_id, int(attempt)) for cell_id, attempt in _NAMES.findall(lines))
-
-
-def read_regular_file(path: Path, max_bytes: int | None = None) -> bytes:
-    """Returns the content of a regular file.
-
-    Raises:
-        OSError: The path is not a regular file, cannot be read, or has more than `max_bytes` bytes.
-    """
-    # A folder of records may come from someone else. O_NONBLOCK keeps a named pipe from blocking in open, and the
-    # check below refuses pipes and devices, reading which might never end. It looks at the open handle, because
-    # the file could be replaced between a check by name and opening it.
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(handle, "rb", buffering=0) as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file")
-        if max_bytes is None:
-            return file.read()
-        if status.st_size > max_bytes:
-            raise OSError(errno.EFBIG, "it is too large")
-        # Read no further than the size just checked: another process may be appending.
-        return file.read(status.st_size)
 
 
 class _Head(msgspec.Struct):

@@ -26,6 +26,7 @@ from tlbench.contracts.cell import Plan
 from tlbench.contracts.errors import StoreError
 from tlbench.contracts.published.reference import Reference
 from tlbench.contracts.record import FORMAT, Record
+from tlbench.contracts.untrusted.regular_files import MOST_JSON_BYTES, read_regular_file, reason_of, refuse_link
 from tlbench.results.records.commit_marks import COMMITTED, is_committed, mark_committed
 from tlbench.results.records.finite_numbers import not_finite
 from tlbench.results.records.journal import Journal
@@ -35,7 +36,6 @@ from tlbench.results.records.record_files import (
     attempts_in,
     newest_attempts,
     read_record,
-    read_regular_file,
 )
 from tlbench.results.records.summaries import CellSummary
 from tlbench.system.durable import Stamp, create_durably, stamp_of, write_durably
@@ -44,6 +44,9 @@ SAVED = re.compile(r"(?:saved|model)-\d+|\.(?:saved|model)-\d+\.\w+\.tmp")
 """Names of folders with saved predictors, the only subfolders of a cell's work folder."""
 
 
+_FOLDERS = ("records", "work", "models", "find")
+_WRITTEN = ("work/workers.log", "work/run.log", "tlbench.json", "plan.json", "fresh.json")
+"""Subfolders and files, none of which may be a link."""
 _DERIVED = {"plan.json", "fresh.json", "index.bin", "models"}
 """What of a results folder that a run can do without."""
 
@@ -65,17 +68,18 @@ class Store:
         """Returns the store in an existing folder.
 
         Raises:
-            StoreError: The folder has no results, or results in another format.
+            StoreError: The folder has no results, results in another format, or a link in place of a folder.
         """
+        refuse_link(*(root / name for name in _FOLDERS))
         marker = root / "tlbench.json"
         if not marker.is_file():
             if _lost_its_marker(root):
                 return cls(root)
             raise StoreError(f"{root}: no results here yet; `tlbench run --out {root}` makes some")
         try:
-            format_ = msgspec.json.decode(marker.read_bytes(), type=_Marker).format
+            format_ = msgspec.json.decode(read_regular_file(marker, MOST_JSON_BYTES), type=_Marker).format
         except (OSError, msgspec.DecodeError) as error:
-            raise StoreError(f"{marker}: cannot be read: {error}: choose another --out") from None
+            raise StoreError(f"{marker}: cannot be read: {reason_of(error)}: choose another --out") from None
         if format_ != FORMAT:
             newer = "made by a newer tlbench: " if format_ > FORMAT else ""
             raise StoreError(
@@ -90,8 +94,7 @@ class Store:
         Raises:
             StoreError: The folder cannot be written, holds something else, or has results in another format.
         """
-        for name in ("records", "work", "work/workers.log", "work/run.log", "tlbench.json", "plan.json", "fresh.json"):
-            _refuse_link(root / name)
+        refuse_link(*(root / name for name in (*_FOLDERS, *_WRITTEN)))
         try:
             if not (root / "tlbench.json").exists():
                 # What a run killed while creating the folder leaves behind does not count as something else.
@@ -121,7 +124,7 @@ class Store:
         """
         folder = self.root / "work" / f"{cell_id}.{attempt}"
         for path in (folder.parent, folder, *(folder.iterdir() if folder.is_dir() and not folder.is_symlink() else ())):
-            _refuse_link(path)
+            refuse_link(path)
             is_folder = path in (folder.parent, folder) or (path.is_dir() and SAVED.fullmatch(path.name))
             # A named pipe would block the run when it opens it.
             if path.exists() and not (path.is_file() or is_folder):
@@ -238,17 +241,17 @@ class Store:
         if not record.predictions or Path(record.predictions).name != record.predictions:
             return None
         path = self._records / record.predictions
-        return path if path.is_file() else None
+        return path if path.is_file() and not path.is_symlink() else None
 
     def validation_predictions(self, cell_id: str, attempt: int) -> Path | None:
         """Returns the Parquet file of an attempt's validation predictions, or None if there is none."""
         path = self._records / f"{cell_id}.{attempt}{VALIDATION_SUFFIX}"
-        return path if path.is_file() else None
+        return path if path.is_file() and not path.is_symlink() else None
 
     def wanted(self) -> dict[str, int]:
         """Returns the attempts requested by the last `--fresh` that have no record yet, by cell id."""
         try:
-            requested = msgspec.json.decode((self.root / "fresh.json").read_bytes(), type=dict[str, int])
+            requested = msgspec.json.decode(self._read("fresh.json"), type=dict[str, int])
         except (OSError, msgspec.DecodeError):
             return {}
         attempts = self.attempts()
@@ -284,16 +287,19 @@ class Store:
     def plan(self) -> Plan | None:
         """Returns the plan of the last run, or None if there is none that can be read."""
         try:
-            return msgspec.json.decode((self.root / "plan.json").read_bytes(), type=Plan)
+            return msgspec.json.decode(self._read("plan.json"), type=Plan)
         except (OSError, msgspec.DecodeError):
             return None
 
     def references(self) -> tuple[Reference, ...]:
         """Returns the published scores of the last run's plan, without decoding its cells."""
         try:
-            return msgspec.json.decode((self.root / "plan.json").read_bytes(), type=_PlanReferences).references
+            return msgspec.json.decode(self._read("plan.json"), type=_PlanReferences).references
         except (OSError, msgspec.DecodeError):
             return ()
+
+    def _read(self, name: str) -> bytes:
+        return read_regular_file(self.root / name, MOST_JSON_BYTES)
 
 
 class _PlanReferences(msgspec.Struct):
@@ -312,9 +318,3 @@ def _lost_its_marker(root: Path) -> bool:
 
 def _names_in(root: Path) -> set[str]:
     return {path.name for path in root.iterdir() if path.suffix != ".tmp"} if root.is_dir() else set()
-
-
-def _refuse_link(path: Path) -> None:
-    # In a folder from someone else, writing through a link would change a file outside it.
-    if path.is_symlink():
-        raise StoreError(f"{path}: is a link, and nothing is written through links: remove it")

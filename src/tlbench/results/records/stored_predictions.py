@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from tlbench.contracts.untrusted.parquet_files import parquet_file
+
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
@@ -70,17 +72,11 @@ def read_predictions(path: Path, with_scores: bool = False) -> CellPredictions |
         OSError, ValueError: The file cannot be read.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     names = [*_COLUMNS, _SCORES] if with_scores else list(_COLUMNS)
-    try:
-        # One thread and no read-ahead: the files are small and many, and forked processes read them side by side.
-        with pq.ParquetFile(path, pre_buffer=False) as file:
-            names += [GROUP] if GROUP in file.schema_arrow.names else []
-            table = file.read(columns=names, use_threads=False)
-    except pa.ArrowException as error:
-        # Some errors of pyarrow, such as that for a type that is not implemented, are no ValueError.
-        raise ValueError(str(error)) from error
+    with parquet_file(path) as file:
+        names += [GROUP] if GROUP in file.schema.names else []
+        table = file.table(names)
     try:
         order = _order_in(table)
         columns = {name: _numpy(table[name]) for name in table.column_names if name in names and name not in _KEYS}

@@ -8,60 +8,29 @@ characters.
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import TYPE_CHECKING
+
+from tlbench.contracts.untrusted.visible_text import ESCAPES, LIMIT, is_invisible, printable
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-LIMIT = 500
-"""Maximum number of characters shown of one string."""
+__all__ = [
+    "ESCAPES",
+    "LIMIT",
+    "code_span",
+    "is_invisible",
+    "markdown_text",
+    "no_formula",
+    "plain_text",
+    "printable",
+    "spreadsheet",
+]
 
-ESCAPES = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # control sequences: colours, moves of the cursor
-    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"  # links, titles, device strings
-    r"|\x1b[ -/]*[0-~]"
-)
-_SEPARATORS = {"Zl", "Zp", "Zs"}
-# Private (Co) and unassigned (Cn) characters too: what fonts and terminals show for them is unpredictable.
-_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn"}
 _FORMULA = re.compile(r"[=+\-@\t\r\n|%\uff1d\uff0b\uff0d\uff20]")
-_MOST_MARKS = 3
 _MARKDOWN = r"(?:[\\`*_\[\]<>&|~@#$]|:\w+:|://|www\.)"
 # A "-" or "1." is a list item, and "---" a heading or a rule, only at the beginning of a line.
 _MARKDOWN_WORDS = re.compile(rf"\S*{_MARKDOWN}\S*(?: \S*{_MARKDOWN}\S*)*|^(?:[-+]\S*|\d+[.)])(?= |$)|^[-=]+$")
-
-
-def printable(value: object, limit: int = LIMIT) -> str:
-    """Returns the value as one line of visible characters.
-
-    Removes escape sequences, control characters, format characters (such as bidirectional marks), and private-use and
-    unassigned characters. Turns each run of white space into one space, keeps at most three combining marks per letter,
-    and cuts the text at `limit`.
-    """
-    text = str(value)
-    # The usual case, which a table needs thousands of times.
-    if len(text) <= limit and text.isascii() and text.isprintable():
-        return " ".join(text.split())
-    # Cut before the scan, so that a name of a million characters is not scanned.
-    text = ESCAPES.sub("", text[: 8 * limit])
-    kept: list[str] = []
-    marks = 0
-    for character in text:
-        category = unicodedata.category(character)
-        marks = marks + 1 if category in {"Mn", "Me"} else 0
-        if character in "\t\n\r\v\f" or category in _SEPARATORS:
-            kept.append(" ")
-        elif category not in _INVISIBLE and marks <= _MOST_MARKS:
-            kept.append(character)
-    line = " ".join("".join(kept).split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
-
-
-def is_invisible(character: str) -> bool:
-    """Returns whether a character is invisible or ends a line."""
-    category = unicodedata.category(character)
-    return category in _INVISIBLE or category in {"Zl", "Zp"}
 
 
 def plain_text(value: object, style: str = "") -> Text:
@@ -99,5 +68,9 @@ def _without_punctuation(words: re.Match[str]) -> str:
 
 def spreadsheet(value: object, limit: int = LIMIT) -> str:
     """Returns the value as a spreadsheet cell; an apostrophe before it keeps a formula from being evaluated."""
-    text = printable(value, limit)
+    return no_formula(printable(value, limit))
+
+
+def no_formula(text: str) -> str:
+    """Returns a text with an apostrophe before it if a spreadsheet would take it for a formula."""
     return f"'{text}" if _FORMULA.match(text) else text

@@ -34,6 +34,7 @@ import msgspec
 from tlbench.contracts.cell import Cell
 from tlbench.contracts.record import FitResult, Memory, Provenance, Record
 from tlbench.contracts.space import Value
+from tlbench.contracts.untrusted.regular_files import MOST_JSON_BYTES, read_regular_file
 from tlbench.results.records.commit_marks import is_committed, is_deleted
 from tlbench.system.durable import write_durably
 from tlbench.system.memory_readings import peak_memory
@@ -104,7 +105,7 @@ class CellFolder:
         found: dict[tuple[int, int], FitResult] = {}
         for path in self.root.glob("trials-*.json"):
             with suppress(OSError, ValueError):
-                for result in msgspec.json.decode(path.read_bytes(), type=list[FitResult]):
+                for result in msgspec.json.decode(read_regular_file(path, MOST_JSON_BYTES), type=list[FitResult]):
                     found[order_in_search(result)] = result
         return [found[key] for key in sorted(found)]
 
@@ -118,8 +119,8 @@ class CellFolder:
 
     def winner(self) -> Winner | None:
         """Returns the frozen winner, or None if no readable one is on disk yet."""
-        with suppress(FileNotFoundError, msgspec.DecodeError):
-            return msgspec.json.decode((self.root / "winner.json").read_bytes(), type=Winner)
+        with suppress(OSError, msgspec.DecodeError):
+            return msgspec.json.decode(self._read("winner.json"), type=Winner)
         return None
 
     def freeze(self, winner: Winner) -> None:
@@ -142,7 +143,7 @@ class CellFolder:
         found = []
         for path in self.root.glob("final-*.json"):
             with suppress(OSError, ValueError):
-                result = msgspec.json.decode(path.read_bytes(), type=FitResult)
+                result = msgspec.json.decode(read_regular_file(path, MOST_JSON_BYTES), type=FitResult)
                 if result.predictions is None or self.predictions(result.seed).is_file():
                     found.append(result)
         return found
@@ -160,7 +161,7 @@ class CellFolder:
     def cell(self) -> Cell | None:
         """Returns the cell of this folder, or None if no process has started it."""
         with suppress(OSError, msgspec.DecodeError):
-            return msgspec.json.decode((self.root / "cell.json").read_bytes(), type=Cell)
+            return msgspec.json.decode(self._read("cell.json"), type=Cell)
         return None
 
     def provenances(self) -> list[Provenance]:
@@ -169,7 +170,7 @@ class CellFolder:
         There are several if, for example, the version of a library changed between two runs.
         """
         with suppress(OSError, msgspec.DecodeError):
-            return msgspec.json.decode((self.root / "made-with.json").read_bytes(), type=list[Provenance])
+            return msgspec.json.decode(self._read("made-with.json"), type=list[Provenance])
         return []
 
     def add_provenance(self, provenance: Provenance) -> None:
@@ -259,7 +260,7 @@ class CellFolder:
     def record(self, cell_id: str, attempt: int) -> Record | None:
         """Returns the finished record of this attempt, or None if there is none or its predictions are gone."""
         with suppress(OSError, msgspec.DecodeError):
-            record = msgspec.json.decode((self.root / "record.json").read_bytes(), type=Record)
+            record = msgspec.json.decode(self._read("record.json"), type=Record)
             # Committing moves the predictions out of this folder.
             has_all = not record.predictions or is_committed(self.root) or (self.root / record.predictions).is_file()
             return record if has_all and (record.cell.id, record.attempt) == (cell_id, attempt) else None
@@ -272,7 +273,7 @@ class CellFolder:
     def memory(self) -> Memory:
         """Returns the highest memory use of a worker on the cell so far."""
         with suppress(OSError, msgspec.DecodeError):
-            return msgspec.json.decode((self.root / "memory.json").read_bytes(), type=Memory)
+            return msgspec.json.decode(self._read("memory.json"), type=Memory)
         return Memory()
 
     def add_memory(self, memory: Memory) -> None:
@@ -280,6 +281,9 @@ class CellFolder:
         known = self.memory()
         if (highest := peak_memory([known, memory])) != known:
             self._write("memory.json", msgspec.json.encode(highest))
+
+    def _read(self, name: str) -> bytes:
+        return read_regular_file(self.root / name, MOST_JSON_BYTES)
 
     def _write(self, name: str, content: bytes) -> None:
         """Writes a file atomically, but without flushing it to disk."""

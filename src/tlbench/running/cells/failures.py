@@ -6,6 +6,7 @@ import errno
 
 from tlbench.contracts.errors import StoreError
 from tlbench.contracts.record import FitResult, Record, Status
+from tlbench.contracts.untrusted.redaction import without_secrets
 from tlbench.running.cells.attempt import Attempt
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
@@ -17,7 +18,7 @@ class CellFailed(Exception):
 
     def __init__(self, status: Status, reason: str, traceback: str = "") -> None:
         super().__init__(reason)
-        self.status, self.reason, self.traceback = status, reason, traceback
+        self.status, self.reason, self.traceback = status, without_secrets(reason), without_secrets(traceback)
 
 
 def failure_record(attempt: Attempt, failure: CellFailed, trials: tuple[FitResult, ...] = ()) -> Record:

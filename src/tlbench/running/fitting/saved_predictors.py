@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import stat
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -12,10 +11,12 @@ from pathlib import Path
 import msgspec
 
 from tlbench.contracts.cell import FitPurpose
+from tlbench.contracts.errors import StoreError
 from tlbench.contracts.executor import Fit, FitOrder
 from tlbench.contracts.fits.job import Job
 from tlbench.contracts.fits.predictor import Predictor
 from tlbench.contracts.record import FitResult
+from tlbench.contracts.untrusted.regular_files import MOST_JSON_BYTES, read_regular_file, refuse_unsafe_tree
 from tlbench.results.models.kept_models import drop_worse, working_path
 from tlbench.results.models.model_folder import write_model
 from tlbench.running.cells.cell_folder import CellFolder
@@ -80,20 +81,13 @@ def load(order: FitOrder, fit_id: str, context: CellContext) -> Fitted | None:
     fit = order.fits[0]
     cell_folder = CellFolder(Path(order.folder))
     folder = saved_folder(cell_folder.root, fit)
-    with suppress(OSError, msgspec.DecodeError):
+    with suppress(OSError, msgspec.DecodeError, StoreError):
         # Loading may follow links or read pipes, and the folder may come from somebody else.
-        if not _has_only_regular_files(folder):
-            return None
-        saved = msgspec.json.decode((folder / "result.json").read_bytes(), type=_Result)
+        refuse_unsafe_tree(folder)
+        saved = msgspec.json.decode(read_regular_file(folder / "result.json", MOST_JSON_BYTES), type=_Result)
         if saved.fit_id == fit_id and saved.result.trial == fit.trial and saved.result in cell_folder.trials():
             return _loaded(folder / "predictor", fit, saved.result, context)
     return None
-
-
-def _has_only_regular_files(folder: Path) -> bool:
-    """Returns whether the folder holds nothing but regular files and folders."""
-    modes = [path.lstat().st_mode for path in (folder, *folder.rglob("*"))]
-    return all(stat.S_ISREG(mode) or stat.S_ISDIR(mode) for mode in modes)
 
 
 def keep_model(order: FitOrder, fitted: Fitted, result: FitResult, context: CellContext) -> None:

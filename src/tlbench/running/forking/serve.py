@@ -15,6 +15,7 @@ from contextlib import suppress
 from socket import socket
 from typing import NoReturn
 
+from tlbench.contracts.untrusted.redaction import RedactedStream
 from tlbench.running.forking import frames
 from tlbench.running.forking import linux as system
 
@@ -53,10 +54,13 @@ def preload(modules: Sequence[str]) -> dict[str, str]:
 
 
 def prepare_streams() -> None:
-    """Makes stdout and stderr flush after each line, and has the stack printed if the process crashes."""
-    for stream in (sys.stdout, sys.stderr):
+    """Makes stdout and stderr flush after each line, without secrets, and has the stack printed at a crash."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
         with suppress(AttributeError):
-            stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")
+            if not isinstance(stream, RedactedStream):
+                setattr(sys, name, RedactedStream(stream))
     faulthandler.enable()
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tlbench.contracts.untrusted.regular_files import open_to_append
+
 
 class StartError(Exception):
     """No worker could be started; the log says why."""
@@ -53,7 +55,7 @@ def started_interpreter(start: Start, message: dict[str, Any], **how: Any) -> su
         how["process_group"] = 0
     path = [entry for entry in sys.path if isinstance(entry, str) and entry]
     script = str(Path(__file__).with_name("boot.py"))
-    with open(start.log, "ab") as log:
+    with open_to_append(start.log) as log:
         process: subprocess.Popen[bytes] = subprocess.Popen(
             [sys.executable, "-P", script, json.dumps({**message, "path": path})],
             stdout=log,

@@ -7,9 +7,11 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
+from tlbench.contracts.untrusted.regular_files import open_to_append
 from tlbench.results.render.escaping import printable
 
 RUN_VARIABLE = "TLBENCH_RUN"
@@ -66,11 +68,21 @@ def log_as_worker(run: str) -> None:
         root.addHandler(handler)
 
 
+class _LogFile(logging.StreamHandler[TextIOWrapper]):
+    """Writes to a file that was opened, and closes it."""
+
+    def close(self) -> None:
+        """Closes the file."""
+        super().close()
+        self.stream.close()
+
+
 def _formatter(run: str) -> logging.Formatter:
     return _OneLine(_FORMAT.format(run=run), _TIMES)
 
 
 def _handler(path: Path) -> Any:
     with suppress(OSError):
-        return logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+        text = TextIOWrapper(open_to_append(path), encoding="utf-8", errors="backslashreplace", write_through=True)
+        return _LogFile(text)
     return logging.NullHandler()

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from tlbench.contracts.record import Record
+from tlbench.contracts.untrusted.regular_files import read_regular_file
 from tlbench.running.monitoring.order_progress import OrderProgress
 from tlbench.running.monitoring.time_left import TimeLeft
 
@@ -136,8 +137,7 @@ def read_statuses(work: Path) -> list[RunStatus]:
         for path in work.iterdir():
             if _NAME.fullmatch(path.name):
                 with suppress(OSError, msgspec.DecodeError):
-                    if path.is_file() and path.stat().st_size <= _MAX_BYTES:
-                        found.append(msgspec.json.decode(path.read_bytes(), type=RunStatus))
+                    found.append(msgspec.json.decode(read_regular_file(path, _MAX_BYTES), type=RunStatus))
     return sorted(found, key=lambda status: status.began)
 
 

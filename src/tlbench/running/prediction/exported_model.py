@@ -19,7 +19,7 @@ from tlbench.catalog.discovery import OWN, plugin_modules
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.images.image_file import ImageFile
 from tlbench.contracts.task import Examples, Modality
-from tlbench.results.records.record_files import read_regular_file
+from tlbench.contracts.untrusted.regular_files import read_regular_file
 from tlbench.running.exporting.exported_folder import SETTINGS
 from tlbench.running.exporting.standalone.predict_folder import FolderModel
 from tlbench.running.prediction.answers import RowAnswer

@@ -12,13 +12,16 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from tlbench.contracts.errors import DataError
 from tlbench.contracts.images.image_file import ImageFile
+from tlbench.contracts.untrusted.parquet_files import ParquetProblem, parquet_errors, parquet_file
+from tlbench.contracts.untrusted.regular_files import open_regular
 
 _DELIMITERS = (",", ";", "\t", "|")
 _LONGEST_FIELD = 2**24
@@ -81,7 +84,7 @@ def _text(path: Path) -> tuple[IO[str], Callable[[], float], Callable[[], None]]
     Raises:
         DataError: The file begins with the mark of UTF-16.
     """
-    raw = io.BufferedReader(io.FileIO(path), 2**16)
+    raw = io.BufferedReader(cast("io.RawIOBase", open_regular(path, links="followed")), 2**16)
     size = max(1, os.fstat(raw.fileno()).st_size)
     if raw.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         raw.close()
@@ -126,7 +129,7 @@ def _cells(reader: Iterator[list[str]], names: Sequence[str]) -> Iterator[tuple[
 
 def _json_lines(path: Path) -> RowFile:
     file, share, close = _text(path)
-    parsed = (_object(line) for line in file if line.strip())
+    parsed = (_object(line) for line in _bounded(file) if line.strip())
     first = next(parsed, None)
     # The columns are those of the first row that has any.
     before = []
@@ -136,6 +139,11 @@ def _json_lines(path: Path) -> RowFile:
     if first is None:
         raise DataError(f"{path}: no line of it is a JSON object")
     return RowFile(tuple(first[0]), _numbered(chain(before, [first], parsed)), share, path.parent, close)
+
+
+def _bounded(file: IO[str]) -> Iterator[str]:
+    """Yields the lines of a file; of one without line ends, parts of limited length."""
+    return iter(lambda: file.readline(_LONGEST_FIELD), "")
 
 
 def _object(line: str) -> tuple[dict[str, Any], str]:
@@ -148,32 +156,32 @@ def _object(line: str) -> tuple[dict[str, Any], str]:
 
 def _lines(path: Path) -> RowFile:
     file, share, close = _text(path)
-    lines = (({"text": line.rstrip("\r\n")}, "") for line in file)
+    lines = (({"text": line.rstrip("\r\n")}, "") for line in _bounded(file))
     return RowFile(("text",), _numbered(lines), share, path.parent, close)
 
 
 def _parquet(path: Path) -> RowFile:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    # Closed by the caller, or by the end of its rows.
+    opening = ExitStack()
     try:
-        file = pq.ParquetFile(path)
-        names, count = tuple(file.schema_arrow.names), max(1, file.metadata.num_rows)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: not a Parquet file that can be read: {' '.join(str(error).split())}") from None
+        file = opening.enter_context(parquet_file(path, "followed", texts_as_indices=True))
+    except ParquetProblem as error:
+        raise DataError(f"{path}: not a Parquet file that can be read: {error}") from None
+    names, count = tuple(file.schema.names), max(1, file.rows)
     _check_header(path, names)
     read = [0]
 
     def values() -> Iterator[tuple[dict[str, Any], str]]:
         try:
-            for batch in file.iter_batches(batch_size=_BATCH):
-                for row in batch.to_pylist():
-                    read[0] += 1
-                    yield row, ""
-        except (pa.ArrowException, OSError, OverflowError) as error:
-            yield {}, f"the rest of the file cannot be read: {' '.join(str(error).split())}"
+            with parquet_errors():
+                for batch in file.batches():
+                    for row in batch.to_pylist():
+                        read[0] += 1
+                        yield row, ""
+        except ParquetProblem as error:
+            yield {}, f"the rest of the file cannot be read: {error}"
 
-    return RowFile(names, _numbered(values()), lambda: min(1.0, read[0] / count), path.parent, file.close)
+    return RowFile(names, _numbered(values()), lambda: min(1.0, read[0] / count), path.parent, opening.close)
 
 
 def _images(folder: Path) -> RowFile:

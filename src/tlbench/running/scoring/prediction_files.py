@@ -7,6 +7,8 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tlbench.contracts.untrusted.parquet_files import ParquetProblem, parquet_file
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -39,12 +41,10 @@ def read_seed(path: Path, seed: int) -> pa.Table | None:
     """Returns the rows of one seed in a file of predictions, or None if they cannot be read."""
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
-    if not path.is_file():
-        return None
     try:
-        table = pq.read_table(path)
+        with parquet_file(path) as file:
+            table = file.table(file.schema.names)
         return table.filter(pc.equal(table["seed"], seed))
-    except (OSError, KeyError, pa.ArrowException):
+    except (OSError, KeyError, ParquetProblem, pa.ArrowException):
         return None

@@ -12,6 +12,7 @@ import msgspec
 
 from tlbench.contracts.cell import Cell
 from tlbench.contracts.space import Choice, Float, Int, Value
+from tlbench.contracts.untrusted.regular_files import MOST_JSON_BYTES, read_regular_file
 
 _NAME = "definition.json"
 
@@ -34,7 +35,7 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         The phrase is empty if nothing differs, or if the folder has no readable definition.
         """
         try:
-            before = msgspec.json.decode((folder / _NAME).read_bytes(), type=Definition)
+            before = msgspec.json.decode(read_regular_file(folder / _NAME, MOST_JSON_BYTES), type=Definition)
         except (OSError, msgspec.DecodeError):
             return ""
         changes = []

@@ -22,11 +22,11 @@ from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.errors import StoreError, UsageError
 from tlbench.contracts.record import Record
+from tlbench.contracts.untrusted.regular_files import read_regular_file
 from tlbench.modeling.encoder import Encoder
 from tlbench.results.models.kept_models import best_fit, model_path
 from tlbench.results.models.model_folder import digest_of_files, remove_folder
 from tlbench.results.reading.default_folder import searched_folder
-from tlbench.results.records.record_files import read_regular_file
 from tlbench.running.winners.chosen_cell import finished_record
 from tlbench.running.winners.kept_winner import KeptWinner, kept_winner
 from tlbench.system.durable import write_durably

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlbench import DataError
+from tlbench.contracts.untrusted.regular_files import read_regular_file, reason_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,9 +30,9 @@ def read_cifar(paths: Sequence[Path], classes: int = 10) -> tuple[np.ndarray, np
     batches = []
     for path in paths:
         try:
-            content = path.read_bytes()
+            content = read_regular_file(path, 2**30, links="followed")
         except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+            raise DataError(f"{path}: cannot be read: {reason_of(error)}") from error
         if not content or len(content) % _ROW:
             raise DataError(
                 f"{path}: {len(content)} bytes, which is not a number of rows of {_ROW} bytes; is the file complete?"

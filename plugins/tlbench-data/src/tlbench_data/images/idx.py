@@ -5,10 +5,13 @@ from __future__ import annotations
 import gzip
 import math
 import struct
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from tlbench import DataError
+from tlbench.contracts.untrusted.expansion import read_whole
+from tlbench.contracts.untrusted.regular_files import open_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +43,7 @@ def read_idx(path: Path) -> np.ndarray:
             content = _read_exactly(file, count, path)
             if file.read(1):
                 raise DataError(f"{path}: longer than its declared shape {shape}")
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     return np.frombuffer(content, dtype=np.uint8).reshape(shape)
 
@@ -64,11 +67,12 @@ def read_labelled(images: Path, labels: Path, classes: int) -> tuple[np.ndarray,
 
 def _open(path: Path) -> BinaryIO:
     # Decided by the suffix alone: some mirrors publish the unpacked files under the same stems.
-    return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+    raw = open_regular(path, links="followed")
+    return cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if path.suffix == ".gz" else raw
 
 
 def _read_exactly(file: BinaryIO, count: int, path: Path) -> bytes:
-    content = file.read(count)
+    content = read_whole(file, count)
     if len(content) != count:
         raise DataError(f"{path}: ends too early: {len(content)} bytes where {count} are expected")
     return content

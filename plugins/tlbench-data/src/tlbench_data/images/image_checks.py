@@ -11,6 +11,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from tlbench import DataError, Example, ImageFile
+from tlbench.contracts.untrusted.regular_files import open_regular, reason_of
 from tlbench_data.images.image_folders import LabelledFile
 from tlbench_data.images.remembered_checks import MIN_IMAGES, Checked, recall, remember
 
@@ -118,7 +119,7 @@ def _stamp(path: Path) -> tuple[int, int]:
     try:
         state = path.stat()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        raise DataError(f"{path}: cannot be read: {reason_of(error)}") from error
     return state.st_size, state.st_mtime_ns
 
 
@@ -135,7 +136,7 @@ def _decoded_once(path: Path, size: int, changed: int) -> ImageFile | DataError:
 @lru_cache(maxsize=200_000)
 def _content(path: Path, size: int, changed: int) -> str:
     try:
-        with path.open("rb") as file:
+        with open_regular(path, links="followed") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        raise DataError(f"{path}: cannot be read: {reason_of(error)}") from error

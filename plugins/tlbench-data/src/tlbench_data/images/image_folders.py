@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tlbench import DataError, ImageFile
+from tlbench.contracts.untrusted.regular_files import links_inside
 from tlbench_data.division.time_order import Time
 from tlbench_data.own.archives import MACOS_FOLDER
 
@@ -18,6 +19,8 @@ _SYSTEM_FOLDERS = frozenset(
 )
 """Names, in lower case, of folders that operating systems and network drives create and that hold no data."""
 _LONGEST_SUFFIX = 10
+LINKS_OUT = "links out of the folder, which follow_links=true reads"
+"""The reason for which links out of a data set's folder are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Walk:
 
     root: Path
     """The data set's folder; links to it, or to a folder above or below it, are not followed: they lead back to it."""
+    follow_links: bool = True
+    """Whether links out of the data set's folder are followed; if not, they are counted in `left_out`."""
     left_out: Counter[str] = field(default_factory=Counter)
     """Maps a reason, such as ".heic" or "hidden files", to the number of files or folders left out for it."""
     _followed: list[Path] = field(default_factory=list)
@@ -65,6 +70,8 @@ class Walk:
         suffix = Path(entry.name).suffix.lower()
         if is_hidden(entry.name):
             self.left_out["hidden files"] += 1
+        elif self.leads_out(self.root.joinpath(entry.path)) and entry.is_file():
+            self.left_out[LINKS_OUT] += 1
         elif not entry.is_file():
             self.left_out["broken links" if entry.is_symlink() else "special files"] += 1
         elif suffix not in ImageFile.suffixes:
@@ -74,12 +81,20 @@ class Walk:
             return True
         return False
 
+    def leads_out(self, path: Path) -> bool:
+        """Returns whether a path is a link out of the data set's folder that is not followed."""
+        if self.follow_links or not path.is_symlink():
+            return False
+        return not path.resolve().is_relative_to(links_inside(self.root).resolve())
+
     def _skipped(self, entry: os.DirEntry[str], path: Path) -> str:
         """Returns why a folder is left out, or ""."""
         if is_hidden(entry.name):
             return "hidden folders"
         if path.suffix.lower() in ImageFile.suffixes:
             return "folders named like images"
+        if self.leads_out(path):
+            return LINKS_OUT
         if entry.is_symlink():
             real = path.resolve()
             for known in (self.root.resolve(), *self._followed):
@@ -112,6 +127,9 @@ def in_class_folders(folder: Path, walk: Walk, prefix: str = "") -> list[Labelle
     """
     files: list[LabelledFile] = []
     for label in subfolders(folder):
+        if walk.leads_out(folder / label):
+            walk.left_out[LINKS_OUT] += 1
+            continue
         paths = sorted(walk.images(folder / label))
         files += [
             LabelledFile(path, class_of(label), f"{prefix}{path.relative_to(folder).as_posix()}") for path in paths

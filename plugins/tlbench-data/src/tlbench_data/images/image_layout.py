@@ -10,6 +10,7 @@ from pathlib import Path
 from tlbench import DataError
 from tlbench_data.columns.renamed_labels import LabelMap
 from tlbench_data.images.image_folders import (
+    LINKS_OUT,
     LabelledFile,
     Walk,
     class_of,
@@ -66,6 +67,8 @@ class Layout:
         everything = as_option("labels", sorted(set().union(*found.values())))
         for name in sorted(found[first] - with_images[first]):
             error = no_image_in(self._place(first) / name)
+            if LINKS_OUT in self.left_out:
+                raise DataError(f"{error}, without the links out of the folder: [follow_links=true] follows them")
             raise DataError(f"{error}; remove the folder, or declare the classes with [{everything}]")
         if len(found[first]) < 2:
             raise DataError(
@@ -134,13 +137,17 @@ class Layout:
                 )
 
 
-def layout_of(folder: Path) -> Layout:
+def layout_of(folder: Path, *, follow_links: bool) -> Layout:
     """Returns the image files of a folder with their splits and classes, which are taken from its subfolders.
+
+    Args:
+        folder: The folder of the data set.
+        follow_links: Whether links out of the folder are followed.
 
     Raises:
         DataError: A folder cannot be read, or the names of two folders mean the same split.
     """
-    walk = Walk(folder)
+    walk = Walk(folder, follow_links)
     splits = split_folders(folder)
     if splits and subfolders(folder / splits["train"]):
         files = {split: in_class_folders(folder / name, walk, f"{split}/") for split, name in splits.items()}

@@ -48,6 +48,7 @@ class ImageFolder(Task):
     skip_unreadable: bool = option(False, "leaves out images that cannot be read, for whatever reason")
     metric: str = option("", "primary metric, if not accuracy")
     positive_class: str = option("", "positive class of metric=f1, precision or recall; the second of two")
+    follow_links: bool = option(False, "reads images through links that lead out of the folder")
     split_seed: int = option(0, "seed of the splits that the folder lacks")
     validation: str = option("", "share of the images for validation, such as 0.1; of train's if there are splits")
     test: str = option("", "share of the images for the test, in a folder without splits")
@@ -208,7 +209,7 @@ class _Read:
 # Cached, because every property needs it; the task's name pins the content, so listing once per process is enough.
 @lru_cache(maxsize=8)
 def _read(task: ImageFolder) -> _Read:
-    layout = layout_of(task.path)
+    layout = layout_of(task.path, follow_links=task.follow_links)
     left_out = Counter(layout.left_out)
     notes: list[str] = []
     renames = LabelMap(renamed_pairs(task.map))
@@ -281,6 +282,7 @@ def resolve(text: str) -> ImageFolder:
         DataError: The folder is missing or cannot be read, or the digest does not match.
     """
     path, given = path_and_digest(SCHEME, text)
-    layout = layout_of(folder_at(path))
+    # With what links lead to, which an option may have read.
+    layout = layout_of(folder_at(path), follow_links=True)
     current = digest([file for files in layout.files.values() for file in files])
     return ImageFolder(f"{SCHEME}{path}@{checked_digest(SCHEME, text, given, current)}")

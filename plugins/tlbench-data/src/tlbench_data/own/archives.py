@@ -13,10 +13,14 @@ import unicodedata
 import uuid
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, TypeAlias, cast
 
 from tlbench import DataError
+from tlbench.contracts.untrusted.expansion import most_bytes_from
+from tlbench.contracts.untrusted.regular_files import open_regular, reason_of
+from tlbench_data.unpacked_digests import CONTENT, is_as_unpacked, note_digests
 
 MOST_MEMBERS = 200_000
 MOST_BYTES = 8 * 2**30
@@ -29,10 +33,12 @@ _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\0": "lzma"}
 _CHUNK = 2**20
 _ENCRYPTED = 1
 """Bit of a zip member's flags that marks it as encrypted."""
-_LAYOUT = 2
+_LAYOUT = 3
 """To be increased when the rules for unpacking change; cached folders of older layouts are then ignored."""
 MACOS_FOLDER = "__MACOSX"
 """Folder that macOS adds to archives, with a `._` file for each file of the content."""
+_checked: set[Path] = set()
+"""The folders that this process has unpacked or has compared with their digests."""
 _Member: TypeAlias = "tuple[str, int, IO[bytes] | None]"
 """Name, declared size, and content; a folder has no content."""
 
@@ -43,7 +49,10 @@ def is_archive(path: Path) -> bool:
 
 
 def unpacked(path: Path, most_bytes: int = MOST_BYTES, most_members: int = MOST_MEMBERS) -> Path:
-    """Returns the folder with an archive's content, unpacked once per content.
+    """Returns the folder with an archive's content, which is unpacked unless the cache has it unchanged.
+
+    The cache may be shared. Once in each process, every file that was unpacked earlier is compared with the digests
+    that were noted then; what was changed, or was unpacked by another user, is unpacked again.
 
     Only regular files and folders are unpacked: links, devices, paths out of the folder and names with control
     characters are refused, and macOS metadata is skipped. If there is a single folder at the top, that folder is
@@ -53,24 +62,30 @@ def unpacked(path: Path, most_bytes: int = MOST_BYTES, most_members: int = MOST_
         DataError: The archive is damaged, unsafe or too large, or the cache cannot be written.
     """
     try:
-        with path.open("rb") as file:
-            folder = cache_folder() / "archives" / f"{hashlib.file_digest(file, 'sha256').hexdigest()[:32]}-{_LAYOUT}"
-        if not folder.is_dir():
+        with open_regular(path, links="followed") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            name = f"{hashlib.file_digest(file, 'sha256').hexdigest()[:32]}-{_LAYOUT}"
+        folder = cache_folder() / "archives" / name
+        if not (folder in _checked and folder.is_dir()) and not is_as_unpacked(folder):
             temporary = folder.parent / f".draft-{uuid.uuid4().hex}"
             # Not made by `tempfile`, whose folders only their owner can read: in a shared cache the umask decides.
-            temporary.mkdir(parents=True)
+            (temporary / CONTENT).mkdir(parents=True)
             try:
-                _unpack(path, temporary, most_bytes, most_members)
+                _unpack(path, temporary / CONTENT, min(most_bytes, most_bytes_from(size)), most_members)
+                note_digests(temporary)
                 _move(temporary, folder)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
+        _checked.add(folder)
+        folder = folder / CONTENT
         entries = list(folder.iterdir())
         return entries[0] if len(entries) == 1 and entries[0].is_dir() else folder
     except (DataError, MemoryError):
         raise
     except OSError as error:
         where = f": {error.filename}" if error.filename not in (None, str(path)) else ""
-        raise DataError(f"{path}: cannot be unpacked: {error.strerror or error}{where}") from error
+        raise DataError(f"{path}: cannot be unpacked: {reason_of(error)}{where}") from error
     except Exception as error:
         # Besides zipfile's and tarfile's own exceptions, damaged archives raise zlib.error, struct.error, ValueError
         # and more.
@@ -93,9 +108,22 @@ def _move(temporary: Path, folder: Path) -> None:
     try:
         temporary.rename(folder)
     except OSError:
-        # Another process unpacked the same archive first.
-        if not folder.is_dir():
-            raise
+        if is_as_unpacked(folder):
+            # Another process unpacked the same archive first.
+            return
+        # What is there was changed, or belongs to another user.
+        _put_aside(folder)
+        temporary.rename(folder)
+
+
+def _put_aside(folder: Path) -> None:
+    aside = folder.parent / f".draft-{uuid.uuid4().hex}"
+    with suppress(FileNotFoundError):
+        folder.rename(aside)
+    if aside.is_dir() and not aside.is_symlink():
+        shutil.rmtree(aside, ignore_errors=True)
+    else:
+        aside.unlink(missing_ok=True)
 
 
 def _unpack(path: Path, folder: Path, most_bytes: int, most_members: int) -> None:
@@ -144,7 +172,7 @@ def _zip_members(path: Path) -> Iterator[_Member]:
 
 
 def _tar_members(path: Path) -> Iterator[_Member]:
-    with path.open("rb") as file:
+    with open_regular(path, links="followed") as file:
         # Recognised by content, not by name: published .tar files are often compressed.
         start = file.read(max(map(len, _COMPRESSED)))
         file.seek(0)

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from tlbench import DataError, UsageError
+from tlbench.contracts.untrusted.regular_files import links_inside, open_regular, reason_of
 from tlbench_data.own.archives import is_archive, unpacked
 from tlbench_data.own.other_sources import images_hint, tables_hint
 from tlbench_data.readers.rows import listed
@@ -129,6 +130,7 @@ def _files_of(folder: Path, suffixes: tuple[str, ...]) -> dict[str, list[Path]]:
     files_of: dict[str, list[Path]] = {}
     for file in sorted(folder.iterdir()):
         if (stem := _stem(file, suffixes)) and file.is_file():
+            _refuse_link_out(file, folder, stem)
             files_of.setdefault(_SHARD.sub("", stem), []).append(file)
     splits: dict[str, list[Path]] = {}
     for split, spellings in named_splits(files_of).items():
@@ -138,6 +140,17 @@ def _files_of(folder: Path, suffixes: tuple[str, ...]) -> dict[str, list[Path]]:
         splits[split] = files_of[spellings[0]]
         _check_shards(split, splits[split], suffixes)
     return splits
+
+
+def _refuse_link_out(file: Path, folder: Path, stem: str) -> None:
+    """Refuses a split's file that is a link out of its folder: whoever sent the folder could have any file read.
+
+    Raises:
+        UsageError: The file is such a link.
+    """
+    split = split_of(_SHARD.sub("", stem))
+    if split and file.is_symlink() and not file.resolve().is_relative_to(links_inside(folder).resolve()):
+        raise UsageError(f"{file}: it is a link that leads out of the folder; name its file, as [{split}=...]")
 
 
 def _check_shards(split: str, files: Sequence[Path], suffixes: Sequence[str]) -> None:
@@ -178,7 +191,7 @@ def digest(files: Sequence[Path]) -> str:
         stats = [(file, file.stat()) for file in files]
         return _digest(tuple((str(file), stat.st_size, stat.st_mtime_ns) for file, stat in stats))
     except OSError as error:
-        raise UsageError(f"{error.filename}: {error.strerror}") from None
+        raise UsageError(f"{error.filename}: {reason_of(error)}") from None
 
 
 def _path_and_digest(text: str) -> tuple[Path | None, str]:
@@ -205,7 +218,7 @@ def _stem(file: Path, suffixes: Sequence[str]) -> str:
 def _digest(files: tuple[tuple[str, int, int], ...]) -> str:
     sha256 = hashlib.sha256()
     for name, _, _ in files:
-        with Path(name).open("rb") as file:
+        with open_regular(Path(name), links="followed") as file:
             # Hashes the file's name without its folder, so that a moved folder keeps its digest.
             sha256.update(f"{Path(name).name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return sha256.hexdigest()[:12]

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tlbench import DataError
+from tlbench.contracts.untrusted.parquet_files import ParquetProblem, parquet_file
+from tlbench.contracts.untrusted.regular_files import reason_of
 from tlbench_data.readers.rows import Row, shown
 from tlbench_data.readers.text_lines import decoded, lines
 
@@ -100,28 +102,24 @@ def parquet(path: Path, *, named: bool = False) -> Iterator[Row]:
     Raises:
         DataError: The file is missing or not Parquet.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        with pq.ParquetFile(path) as file:
-            columns = file.schema_arrow.names
+        with parquet_file(path, "followed", texts_as_indices=True) as file:
+            columns = file.schema.names
             if len(set(columns)) < len(columns):
                 twice = next(name for name in columns if columns.count(name) > 1)
                 raise DataError(f"{path}: two columns are called {shown(twice)}")
-            names_of = _class_names(path, file.schema_arrow.metadata) if named else {}
+            names_of = _class_names(path, file.schema.metadata) if named else {}
             renamed = {column: _renamer(names) for column, names in names_of.items()}
             number = 0
             # In batches, so that a large file is not in memory twice as Arrow and Python objects.
-            for batch in file.iter_batches():
+            for batch in file.batches():
                 for values in batch.to_pylist():
                     number += 1
                     for column, rename in renamed.items():
                         values[column] = rename(values.get(column))
                     yield Row(path, number, values, "row")
-    # Arrow's dates can lie outside the range of Python's.
-    except (pa.ArrowException, OSError, OverflowError) as error:
-        raise DataError(f"{path}: not a Parquet file that can be read: {' '.join(str(error).split())}") from None
+    except (ParquetProblem, OSError) as error:
+        raise _not_parquet(path, error) from None
 
 
 def class_names(path: Path) -> dict[str, tuple[str, ...]]:
@@ -130,14 +128,15 @@ def class_names(path: Path) -> dict[str, tuple[str, ...]]:
     Raises:
         DataError: The file is missing or not Parquet.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        with pq.ParquetFile(path) as file:
-            return _class_names(path, file.schema_arrow.metadata)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: not a Parquet file that can be read: {' '.join(str(error).split())}") from None
+        with parquet_file(path, "followed") as file:
+            return _class_names(path, file.schema.metadata)
+    except (ParquetProblem, OSError) as error:
+        raise _not_parquet(path, error) from None
+
+
+def _not_parquet(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path}: not a Parquet file that can be read: {reason_of(error)}")
 
 
 def table(path: Path, *, named: bool = False) -> Iterator[Row]:

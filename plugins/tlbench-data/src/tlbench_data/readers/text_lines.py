@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from tlbench import DataError
+from tlbench.contracts.untrusted.expansion import unpacked_gzip
+from tlbench.contracts.untrusted.regular_files import read_regular_file, reason_of
 from tlbench_data.readers.rows import Row
 
 MOST_BYTES = 4 * 2**30
-"""Most bytes that a compressed file may unpack to; a larger one is refused as a decompression bomb."""
+"""Most bytes of a file, which is read as a whole, and of what a compressed one unpacks to."""
 
 
 def content(path: Path) -> bytes:
@@ -21,18 +21,14 @@ def content(path: Path) -> bytes:
         DataError: The file is missing, or cannot be unpacked.
     """
     try:
-        if path.suffix.lower() != ".gz":
-            return path.read_bytes()
-        with gzip.open(path) as file:
-            # Reading one byte more than the limit shows whether the file exceeds it.
-            data = file.read(MOST_BYTES + 1)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: not a whole gzip file: {error}") from None
+        # Links that the user did not write himself are refused where files are looked for.
+        if path.suffix.lower() == ".gz":
+            return unpacked_gzip(path, MOST_BYTES, links="followed")
+        return read_regular_file(path, MOST_BYTES, links="followed")
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from None
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from None
-    if len(data) > MOST_BYTES:
-        raise DataError(f"{path}: unpacks to more than {MOST_BYTES} bytes")
-    return data
+        raise DataError(f"{path}: {reason_of(error)}") from None
 
 
 def decoded(path: Path, encoding: str = "utf-8") -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from tlbench import Classifier, PluginError
 from tlbench.modeling.data import Batch
 from tlbench.modeling.encoder import Encoder
 from tlbench_hf.cards import classes_in
+from tlbench_hf.foreign_files import read_settings
 from tlbench_hf.loading import load_whole
 from tlbench_hf.text.text_convention import INPUTS
 
@@ -33,7 +33,7 @@ def checkpoint_classifier(folder: Path, title: str, encoder: Encoder) -> Classif
     Raises:
         PluginError: A tensor of the classifier did not load, or the encoder is not a part of it.
     """
-    names = classes_in(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    names = classes_in(read_settings(folder, "config.json"))
     if not names:
         return None
     native = load_whole(folder, title, transformers.AutoModelForSequenceClassification, pretrained=True)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tlbench import Vocabulary
+from tlbench import UsageError, Vocabulary
 from tlbench_hf.families import READOUTS, writer
+from tlbench_hf.foreign_files import read_settings
 
 _TOKENIZER = "tokenizer.json"
 _SETTINGS = ("tokenizer_config.json", "special_tokens_map.json")
@@ -24,7 +24,7 @@ def read_vocabulary(folder: Path, config: Mapping[str, Any]) -> Vocabulary | Non
     """
     path = folder / _TOKENIZER
     # A card is shown in lists; what a damaged file breaks is said when the tokenizer is loaded.
-    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+    with suppress(UsageError, OSError, ValueError, TypeError, KeyError, AttributeError):
         special = _special_tokens(path, path.stat().st_mtime_ns)
         size = config.get("vocab_size")
         if writer(config) == "decoder":
@@ -40,7 +40,7 @@ def read_vocabulary(folder: Path, config: Mapping[str, Any]) -> Vocabulary | Non
 @lru_cache(maxsize=16)
 def _special_tokens(path: Path, changed: int) -> dict[str, int]:
     """Returns the ids of the special tokens; the file is read again only if its modification time has changed."""
-    added = json.loads(path.read_text(encoding="utf-8")).get("added_tokens", [])
+    added = read_settings(path.parent, path.name).get("added_tokens", [])
     return {token["content"]: token["id"] for token in added if token.get("special")}
 
 
@@ -48,7 +48,7 @@ def _mask_token(folder: Path) -> str:
     """Returns the text of the mask token that the tokenizer's settings name, or an empty text."""
     for name in _SETTINGS:
         if (folder / name).is_file():
-            token = json.loads((folder / name).read_text(encoding="utf-8")).get("mask_token")
+            token = read_settings(folder, name).get("mask_token")
             # A token with settings of its own is a mapping.
             if isinstance(token, dict):
                 token = token.get("content")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlbench import Backbone, Card, Examples, Output, UsageError
 from tlbench.contracts.exports.forms import Exportable, ExportedFiles
+from tlbench_hf.foreign_files import read_settings
 from tlbench_hf.model_card import datasets_in
 from tlbench_hf.sources import content, fetched_folder, held_folder, local_folder, missing_source
 
@@ -152,7 +152,7 @@ def is_vision(source: str, revision: str | None) -> bool:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """Returns the folder's config.json."""
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config: dict[str, Any] = read_settings(folder, "config.json")
     return config
 
 
