@@ -44,6 +44,8 @@ class _InFlight:
     """Number of the worker, from 1, for display."""
     began: float
     is_cancelled: bool = False
+    has_clock: bool = False
+    """Whether the cell's clock runs for the order; not while the order waits in a cluster's queue."""
 
     @property
     def seconds_left(self) -> float | None:
@@ -99,6 +101,7 @@ class Dispatcher:
                     # can only be polled.
                     time.sleep(LEASE_RETRY_SECONDS)
                 # Cancel orders over their time limit. `wait` returns them in one of the next rounds like any other.
+                self._start_clocks()
                 self._cancel_overdue()
                 # Commit what has ended in this round before the free workers are filled again: a kill from now on costs
                 # none of it.
@@ -166,10 +169,17 @@ class Dispatcher:
             return False
         finally:
             self._submitting = None
-        if self._isolated:
-            run.start_clock(order)
         self._in_flight[handle] = sent
+        sent.has_clock = not self._isolated
+        self._start_clocks()
         return True
+
+    def _start_clocks(self) -> None:
+        """Starts the clock for each order that a worker has begun since."""
+        for handle, sent in self._in_flight.items():
+            if not sent.has_clock and getattr(handle, "has_begun", True):
+                sent.has_clock = True
+                sent.run.start_clock(sent.order)
 
     def _open_next(self) -> bool:
         """Opens the next pending cell that no other run has open, unless enough cells are already open.

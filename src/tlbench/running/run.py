@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,14 +17,12 @@ from tlbench.contracts.record import Record
 from tlbench.contracts.strategy import Strategy
 from tlbench.modeling.disk import cache_settings
 from tlbench.planning.capacity import Room, workers_in
-from tlbench.results.models.kept_models import keep_models
-from tlbench.results.records.kept_predictions import UnstorableRecord
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
 from tlbench.running.cells.attempt import Attempt, OrderDefaults
-from tlbench.running.cells.failures import CellFailed, failure_record
 from tlbench.running.cells.hyperparameters import change_since
 from tlbench.running.cells.related_cells import RelatedCells, has_more_time
+from tlbench.running.committing import commit_record
 from tlbench.running.dispatch import Dispatcher, OnFinished
 from tlbench.running.longest_first import fit_cost, longest_first
 from tlbench.running.monitoring.fit_times import FitTimes
@@ -41,7 +38,6 @@ OnStart = Callable[[Callable[[], list[OrderProgress]]], None]
 LOG = "workers.log"
 FIT_TIMES = "fit-times.json"
 """The file of the times of fits, in the cache folder."""
-_log = logging.getLogger(__name__)
 MOST_ATTEMPTS = 999_999_998
 """The highest attempt number that can be followed by another. In file names an attempt number has at most nine
 digits."""
@@ -59,6 +55,9 @@ class Settings:
     """The memory that the workers may use, which limits the number of workers unless `jobs` is given; None for no
     limit."""
     keep_models: KeepModels = "none"
+    # Left out of the representation: the URL may have a password.
+    storage: str = field(default="", repr=False)
+    """URL of the database over which drivers share trials; empty without one."""
 
 
 @dataclass
@@ -86,7 +85,7 @@ def started_executor(plan: Plan, store: Store, catalog: Catalog, settings: Setti
         useful_workers(plan.cells, catalog, settings.room if settings.jobs is None else None),
         settings.device,
         str((store.root / "work" / LOG).resolve()),
-        _environment(),
+        own_environment(),
     )
     executor = catalog.executor(settings.executor).item.start(request)
     try:
@@ -230,23 +229,7 @@ def run(
         store.save_wanted(wanted | requested)
 
     def commit(record: Record, folder: Path) -> None:
-        try:
-            # Before the record: a run that is killed between the two commits the record again, and finds them moved.
-            if settings.keep_models != "none" and record.status == "ok":
-                better = catalog.metric(record.metrics[0]).greater_is_better
-                keep_models(record, folder, store.root, settings.keep_models, better)
-            is_new = store.commit(record, folder)
-        except UnstorableRecord as error:
-            # Only this cell is at fault: it gets a failure record with the reason, and the run goes on.
-            attempt = Attempt(record.cell, str(folder), record.attempt)
-            record = failure_record(attempt, CellFailed("failed", str(error)))
-            is_new = store.commit(record, folder)
-        if is_new:
-            # The files of a cell without scores are kept, for a run that continues it.
-            if record.status == "ok":
-                store.tidy(folder)
-            catalog.recorded(record.cell, record)
-        _log.info("%s: %s%s", record.cell.title, record.status, f": {record.reason}" if record.reason else "")
+        record, _ = commit_record(record, folder, store, catalog, settings.keep_models)
         summary.records.append(record)
         on_record(record)
 
@@ -263,7 +246,7 @@ def run(
 
 def order_defaults(capacity: Capacity, keep_models: KeepModels = "none") -> OrderDefaults:
     """Returns the fields that all orders to an executor share."""
-    environment = tuple(sorted(_environment().items()))
+    environment = tuple(sorted(own_environment().items()))
     return OrderDefaults(capacity.device, capacity.bf16, capacity.cores, environment, keep_models)
 
 
@@ -293,6 +276,6 @@ def _is_replaced(record: Record, fresh: Fresh, staleness: StalenessChecker) -> b
     return fresh == "all" or staleness.is_stale(record)
 
 
-def _environment() -> dict[str, str]:
+def own_environment() -> dict[str, str]:
     """Returns tlbench's environment variables, which workers on other machines don't inherit."""
     return {name: value for name, value in os.environ.items() if name.startswith("TLBENCH_")}
