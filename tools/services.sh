@@ -62,7 +62,8 @@ start_slurm() {
 ClusterName=tlbench
 SlurmctldHost=$host(127.0.0.1)
 AuthType=auth/munge
-AuthInfo=socket=$folder/munge/socket
+# A job that is put back into the queue begins once its credentials have expired, by default after two minutes.
+AuthInfo=socket=$folder/munge/socket,cred_expire=10
 CryptoType=crypto/munge
 SlurmUser=root
 SlurmdUser=root
@@ -159,13 +160,17 @@ is_running_postgres() {
 
 kill_postgres() {
     is_running_postgres "$1" || return 0
-    local pid
+    local pid children
     pid=$(head -n 1 "$1/data/postmaster.pid")
+    children=$(pgrep -P "$pid" || true)
     kill -KILL "$pid"
-    # Its children notice that it has gone and end by themselves; a new one starts only then.
-    for _ in $(seq 100); do
-        pgrep -f "^postgres: .*" -u postgres --parent 1 >/dev/null 2>&1 || break
-        sleep 0.1
+    # Its children notice that it has gone and end by themselves; a new server starts only then.
+    for child in $children; do
+        for _ in $(seq 100); do
+            kill -0 "$child" 2>/dev/null || break
+            sleep 0.05
+        done
+        kill -KILL "$child" 2>/dev/null || true
     done
 }
 

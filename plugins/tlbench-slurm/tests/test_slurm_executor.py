@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tlbench_slurm.slurm import Slurm
 
 from tlbench.testing.conformance import ExecutorConformance
-from tlbench_slurm.slurm import Slurm
 
 
 @pytest.mark.usefixtures("slurm_cluster")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +29,7 @@ from tlbench.running.monitoring.fit_times import FitTimes
 from tlbench.running.monitoring.order_progress import OrderProgress
 from tlbench.running.monitoring.time_left import TimeLeft
 from tlbench.running.search.definition import changed_text
+from tlbench.running.sharing.shared_studies import SharedStudies
 from tlbench.running.staleness import StalenessChecker
 
 Fresh = Literal["none", "failed", "stale", "all"]
@@ -71,6 +72,8 @@ class Summary:
     """The records of this run."""
     not_recorded: list[tuple[Cell, str]] = field(default_factory=list)
     """Cells that could not be run or recorded, each with the reason in one line."""
+    recorded_elsewhere: dict[str, str] = field(default_factory=dict)
+    """For each cell that a driver which shares its search has recorded, by id: the machine and folder of the record."""
 
 
 @contextmanager
@@ -204,6 +207,7 @@ def run(
     on_record: OnRecord = lambda record: None,
     on_start: OnStart = lambda progress: None,
     on_finished: OnFinished = lambda order, seconds: None,
+    sharing: SharedStudies | None = None,
 ) -> Summary:
     """Runs attempts, commits each record as it comes, and returns a summary.
 
@@ -217,11 +221,13 @@ def run(
         on_record: Called with each record once it is committed.
         on_start: Called once, with a function that returns the orders that workers are carrying out.
         on_finished: Called with each order that a worker has answered, and the seconds that it took.
+        sharing: Where other drivers share the searches of the cells; None for a driver alone.
 
     Raises:
         StoreError: A record could not be stored; those stored before are kept.
         UsageError: An error that is no cell's fault, such as a missing device.
     """
+    defaults = replace(order_defaults(executor.capacity(), settings.keep_models), sharing=sharing)
     summary = Summary(len(plan.cells), len(plan.cells) - len(attempts))
     wanted, requested = store.wanted(), {attempt.cell.id: attempt.number for attempt in attempts}
     if settings.fresh != "none" and not wanted.keys() & requested.keys():
@@ -229,15 +235,17 @@ def run(
         store.save_wanted(wanted | requested)
 
     def commit(record: Record, folder: Path) -> None:
+        if defaults.sharing is not None and not defaults.sharing.may_commit(record.cell.id, record.attempt):
+            return
         record, _ = commit_record(record, folder, store, catalog, settings.keep_models)
         summary.records.append(record)
         on_record(record)
 
-    defaults = order_defaults(executor.capacity(), settings.keep_models)
-
     def give_up(attempt: Attempt, reason: str) -> None:
         summary.not_recorded.append((attempt.cell, reason))
 
+    if sharing is not None:
+        summary.recorded_elsewhere = sharing.recorded_elsewhere
     dispatcher = Dispatcher(executor, catalog, defaults, commit, give_up, on_finished)
     on_start(dispatcher.progress)
     dispatcher.run(longest_first(attempts, catalog, executor.capacity().workers))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +73,8 @@ def submit_array(
     try:
         executor = SlurmExecutor(folder=folder, max_num_timeout=MOST_REQUEUES)
         executor.update_parameters(**_parameters(request))
-        with executor.batch():
+        # submitit repeats what sbatch says, and the error below has it too.
+        with redirect_stderr(io.StringIO()), executor.batch():
             jobs = [executor.submit(Restarting(function), path) for path in paths]
     except (FailedJobError, FailedSubmissionError, RuntimeError) as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
