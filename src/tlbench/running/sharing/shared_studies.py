@@ -74,8 +74,8 @@ class SharedCell:
     def drivers(self) -> dict[str, int]:
         """Returns how many fits of the search each driver made, by the name of its machine and its process."""
         claims = self._database.claims(self._study)
-        made = Counter(claim.driver for claim in claims if claim.item != END and claim.outcome is not None)
-        return {" ".join(driver.split()[:2]): count for driver, count in sorted(made.items())}
+        made = [claim.driver for claim in claims if claim.item != END and claim.outcome is not None]
+        return dict(sorted(Counter(" ".join(driver.split()[:2]) for driver in made).items()))
 
 
 class SharedStudies:
