@@ -32,8 +32,7 @@ SERVICES := .venv-services
 SERVICES_PATH := src:plugins/tlbench-mlflow/src:plugins/tlbench-wandb/src
 SERVICE_TESTS := $(wildcard plugins/*/tests/test_*_service.py)
 
-.PHONY: help env run test test-processors test-services nightly check tour format soak bench bench-gpu bench-find-grid bench-find-replay bench-find-live bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards leaderboards-run site \
-	clean
+.PHONY: clean $(shell sed -n 's/^\([a-z-]*\):.*\#\#.*/\1/p' Makefile)
 
 help:  ## Say what there is to make.
 	@sed -n 's/^\([a-z-]*\):.*##/make \1 /p' Makefile
@@ -56,8 +55,10 @@ test-processors: env  ## The equivalence tests under every setting of ATen's and
 			{ echo "fails under $$setting" >&2; exit 1; }; \
 	done; done; done
 
-test-services: $(SERVICES)/.installed  ## Observers with MLflow and wandb themselves, in an environment of its own.
+test-services: $(SERVICES)/.installed env  ## With the services themselves: MLflow and wandb in an environment of its own, Slurm, PostgreSQL.
 	@HF_HUB_OFFLINE=1 PYTHONPATH=$(SERVICES_PATH) $(SERVICES)/bin/python -m pytest -q $(SERVICE_TESTS) $(ARGS)
+	@tools/services.sh install
+	@$(THREADS)=$(OMP_NUM_THREADS) $(PYTEST) -q -m "soak or not soak" --timeout 3600 plugins/tlbench-slurm/tests tests/running/sharing $(ARGS)
 
 nightly: env  ## The nightly job for this commit (docs/nightly.md). ARGS=--rehearse: three nights on a CPU, one with a regression.
 	@$(BIN)/python -m tools.nightly $(ARGS)
@@ -102,6 +103,9 @@ bench-find-replay: env  ## Policies of `tlbench find` replayed on stored fits. A
 
 bench-find-live: env  ## `tlbench find` beside transformers' search, on the same rows and minutes. ARGS="--minutes 5" sets them.
 	@$(BIN)/python -m benchmarks.find.live $(ARGS)
+
+bench-slurm: env  ## What a fit costs in an array of a Slurm of one node beyond its own work. ARGS="--cells 1000 --jobs 4".
+	@$(BIN)/python -m benchmarks.slurm $(ARGS)
 
 bench-growth: env  ## How cost grows with cells, records, trials and examples. ARGS="--only plan" picks.
 	@$(BIN)/python -m benchmarks.growth $(ARGS)

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 
 from tlbench.catalog.hookspecs import hookimpl
 from tlbench.contracts.backbone import Backbone, Card, Classifier, Vocabulary
+from tlbench.contracts.batches.batch_executor import BatchExecutorPlugin, JobState
 from tlbench.contracts.cell import Cell, Protocol
 from tlbench.contracts.errors import DataError, Diverged, FitEnded, PluginError, Pruned, TlbenchError, UsageError
 from tlbench.contracts.executor import (
@@ -88,6 +89,7 @@ __all__ = [
     "METRICS",
     "Answer",
     "Backbone",
+    "BatchExecutorPlugin",
     "Candidate",
     "Capacity",
     "Card",
@@ -110,6 +112,7 @@ __all__ = [
     "ImageFile",
     "Int",
     "Job",
+    "JobState",
     "LoadedBackbone",
     "Metric",
     "MultiLabel",
@@ -149,6 +152,7 @@ __all__ = [
     "When",
     "WorkerLost",
     "carry_out",
+    "carry_out_share",
     "carve",
     "divide",
     "draw",
@@ -156,6 +160,7 @@ __all__ = [
     "hookimpl",
     "load",
     "load_records",
+    "local_executor",
     "run",
 ]
 
@@ -178,6 +183,20 @@ def carry_out(order: FitOrder, isolated: bool = False) -> OrderResult:
     from tlbench.running.fitting.process import carry_out
 
     return carry_out(order, isolated)
+
+
+def local_executor(request: ExecutorRequest) -> Executor:
+    """Returns the executor `isolated` of this machine, for workers that other executors start elsewhere."""
+    from tlbench.running.executors.isolated import Isolated
+
+    return Isolated().start(request)
+
+
+def carry_out_share(path: Path) -> int:
+    """Runs the cells of a share that have no record, for the jobs of a `BatchExecutorPlugin`; returns their number."""
+    from tlbench.running.submitting.carry_share import carry_out_share
+
+    return carry_out_share(path)
 
 
 def run(

@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
@@ -32,6 +32,7 @@ from tlbench.running.run import (
     started_executor,
     time_left,
 )
+from tlbench.running.sharing.shared_studies import SharedStudies, shared_studies
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +58,8 @@ class EndedRun(NamedTuple):
     """The cells that it ran."""
     not_recorded: Sequence[tuple[Cell, str]]
     """Cells that could not be run or recorded, each with the reason in one line."""
+    recorded_elsewhere: Mapping[str, str]
+    """For each cell that another driver recorded, by id: the machine and folder of the record."""
 
 
 def run_missing(plan: Plan, catalog: Catalog, settings: Settings, out: Path, viewer: RunViewer) -> EndedRun:
@@ -82,9 +85,10 @@ def run_missing(plan: Plan, catalog: Catalog, settings: Settings, out: Path, vie
         attempts = pending_attempts(plan, store, catalog, settings, capacity, viewer.damaged)
         viewer.begins(attempts)
         if not attempts:
-            return EndedRun(store, (), ())
-        summary = _run_logged(plan, attempts, store, catalog, settings, executor, viewer)
-    return EndedRun(store, attempts, summary.not_recorded)
+            return EndedRun(store, (), (), {})
+        with shared_studies(settings.storage, store.root) as sharing:
+            summary = _run_logged(plan, attempts, store, catalog, settings, executor, viewer, sharing)
+    return EndedRun(store, attempts, summary.not_recorded, summary.recorded_elsewhere)
 
 
 def _run_logged(
@@ -95,6 +99,7 @@ def _run_logged(
     settings: Settings,
     executor: Executor,
     viewer: RunViewer,
+    sharing: SharedStudies | None,
 ) -> Summary:
     """Runs attempts and shows their progress; keeps a log, and the times of fits for the estimates of later runs."""
     capacity, work = executor.capacity(), store.root.resolve() / "work"
@@ -113,7 +118,7 @@ def _run_logged(
 
         try:
             with viewer.shown(state, store) as on_record:
-                return run(plan, attempts, store, catalog, settings, executor, on_record, start, left.finish)
+                return run(plan, attempts, store, catalog, settings, executor, on_record, start, left.finish, sharing)
         finally:
             times.save()
             _log.info("%s: the run ends after %s", plan.suite, duration(time.time() - began))

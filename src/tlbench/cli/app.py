@@ -105,6 +105,8 @@ def run(
     ] = "isolated",
     fresh: o.FreshOption = "none",
     keep_models: o.KeepModelsOption = "none",
+    submit: o.SubmitOption = False,
+    storage: o.StorageOption = None,
     cache_limit: o.CacheLimit = None,
     max_memory: o.MaxMemory = None,
     data_root: o.DataRoot = None,
@@ -117,6 +119,7 @@ def run(
     from tlbench.catalog.catalog import Catalog
     from tlbench.cli.plan import print_inferred
     from tlbench.cli.run import run_plan
+    from tlbench.cli.submitted.submit_plan import submit_plan
     from tlbench.running.run import Settings
 
     check_device(device)
@@ -144,8 +147,10 @@ def run(
     selection = o.selection(backbone, task, strategy, protocol, like, baseline, set_)
     plan = o.planned(catalog, suite, selection, room, fetch=True)
     print_inferred(plan, catalog)
+    settings = Settings(executor, jobs, device, fresh, room, keep_models, o.storage_url(storage, submit))
     try:
-        status = run_plan(plan, catalog, Settings(executor, jobs, device, fresh, room, keep_models), o.out_folder(out))
+        carry = submit_plan if submit else run_plan
+        status = carry(plan, catalog, settings, o.out_folder(out))
     except KeyboardInterrupt as stop:
         message = "interrupted; nothing finished is lost, and the same command does the rest"
         status = _print_error(message, exit_status(stop))
@@ -226,21 +231,6 @@ app.command()(fetch_command.fetch)
 app.command()(board_command.leaderboard)
 app.command()(predict_command.predict)
 app.command()(export_command.export)
-
-
-@app.command()
-def status(
-    json_: Annotated[bool, typer.Option("--json", help="Print the state as JSON.")] = False,
-    out: o.Out = None,
-) -> None:
-    """Show what a run is doing, from another terminal.
-
-    Counts the cells that are finished, failed, running and waiting, and shows the work of each worker, the time left
-    and where the log is.
-    """
-    from tlbench.cli.progress.status import print_status
-
-    print_status(o.out_folder(out), json_)
 
 
 app.command()(delete_command.delete)

@@ -1,4 +1,4 @@
-"""Commands that compare, unite, recommend and hand on recorded results, and the page for coding assistants."""
+"""Commands that follow runs, compare, unite, recommend and hand on results, and the page for coding assistants."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import typer
 
 from tlbench.cli.browsing import commands as browsing
 from tlbench.cli.comparing import compare_command
+from tlbench.cli.progress import status_command
 from tlbench.cli.recorded import eval_results_command, hpo_command, merge_command, recommend_command
+from tlbench.cli.submitted import collect_command
 
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands to the program."""
+    app.command()(status_command.status)
+    app.command()(collect_command.collect)
     app.command()(compare_command.compare)
     app.command()(merge_command.merge)
     app.command()(recommend_command.recommend)

@@ -172,10 +172,43 @@ KeepModelsOption = Annotated[
     ),
 ]
 
+SubmitOption = Annotated[
+    bool,
+    typer.Option(
+        "--submit",
+        help="Put the missing cells into the executor's queue and return; `tlbench collect` gathers their records.",
+    ),
+]
+StorageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        metavar="URL",
+        help="PostgreSQL database over which several drivers share the trials of each cell:"
+        " postgresql://USER@HOST/DATABASE, with the password in ~/.pgpass (docs/clusters/postgresql.md).",
+        show_default=False,
+    ),
+]
+
 
 def out_folder(out: Path | None) -> Path:
     """Returns the folder of results: from `--out`, the environment or the default, in this order."""
     return results_folder(out)
+
+
+def storage_url(url: str | None, submits: bool) -> str:
+    """Returns the URL of `--storage`, or an empty text without one.
+
+    Raises:
+        UsageError: It is no URL of a PostgreSQL database, or jobs would have to know it.
+    """
+    if url is None:
+        return ""
+    if submits:
+        raise UsageError("--storage does not go with --submit: a job runs whole cells, and shares no trials")
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise UsageError("--storage: not a URL like postgresql://USER@HOST/DATABASE")
+    return url
 
 
 def selection(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -57,10 +58,13 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
     board.print_table(terminal, table, plan.suite, view)
     for cell, reason in not_recorded[:10]:
         print(f"not run: {printable(cell.title)}: {printable(reason)}", file=sys.stderr)
-    ran = {attempt.cell.id for attempt in attempts}
+    ran = {attempt.cell.id for attempt in attempts} - ended.recorded_elsewhere.keys()
     for text in cut_text_lines([record for record in records if record.cell.id in ran], catalog)[:10]:
         note(text)
-    status = _print_summary(plan, records, catalog, out, ran, time.monotonic() - began)
+    status = _print_summary(plan, records, catalog, out, ran, time.monotonic() - began, len(ended.recorded_elsewhere))
+    for place, count in Counter(ended.recorded_elsewhere.values()).items():
+        cells = "cell is" if count == 1 else "cells are"
+        print(printable(f"{count} {cells} recorded at {place}: `tlbench merge` unites the folders"))
     if settings.keep_models != "none":
         for text in kept_lines(records, out):
             note(text)
@@ -97,7 +101,7 @@ def _print_skips(plan: Plan) -> None:
 
 
 def _print_summary(
-    plan: Plan, records: list[Record], catalog: Catalog, out: Path, ran: set[str], seconds: float
+    plan: Plan, records: list[Record], catalog: Catalog, out: Path, ran: set[str], seconds: float, elsewhere: int
 ) -> int:
     """Prints notes, failures (ten at most) and how many cells ran, and returns the exit status.
 
@@ -110,6 +114,7 @@ def _print_summary(
         out: The folder of results.
         ran: The ids of the cells that this run ran.
         seconds: Time since the start of the run.
+        elsewhere: Number of cells that other drivers recorded in folders of their own.
     """
     # A cell may be "ok" and have a note, such as a secondary metric that could not be computed.
     for record in [record for record in records if record.status == "ok" and record.reason][:10]:
@@ -136,7 +141,7 @@ def _print_summary(
             file=sys.stderr,
         )
     # Records that cannot be read although this run wrote them: another process or a full disk damaged them.
-    if lost := len(plan.cells) - len(records):
+    if (lost := len(plan.cells) - len(records) - elsewhere) > 0:
         print(f"{lost} of {len(plan.cells)} cells have no record in {out} that can be read", file=sys.stderr)
     if not plan.cells:
         print("nothing to run: all combinations are skipped")
@@ -150,4 +155,4 @@ def _print_summary(
         reused_text = f", {reused} {'fit' if reused == 1 else 'fits'} reused from other cells" if reused else ""
         times = f"{len(ran)} of them in {duration(seconds)} ({duration(total)} of work{reused_text})"
         print(f"{len(records)} of {len(plan.cells)} cells, {times}; results in {out}")
-    return 1 if failed or lost else 0
+    return 1 if failed or lost > 0 else 0

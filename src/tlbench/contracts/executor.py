@@ -191,7 +191,11 @@ class OutOfTime(WorkerLost):
 
 # A protocol and not a base class: any hashable object with these two methods will do.
 class Handle(Protocol):
-    """A submitted order, like a `concurrent.futures.Future`."""
+    """A submitted order, like a `concurrent.futures.Future`.
+
+    A handle may also have the attribute `has_begun`: False while the order waits for a worker, as in a cluster's queue.
+    Its cell's time limit counts only from there on.
+    """
 
     def result(self) -> OrderResult:
         """Returns the result; called only after `Executor.wait` has returned this handle.

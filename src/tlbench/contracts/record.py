@@ -235,8 +235,8 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The result of one cell; stored once and never changed."""
 
-    # The whole cell and not its id alone: a leaderboard needs no plugin and no suite to read a record.
     cell: Cell
+    """The whole cell and not its id alone: a leaderboard needs no plugin and no suite to read a record."""
     status: Status
     format: int = FORMAT
     attempt: int = 1
@@ -254,10 +254,9 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trials: tuple[FitResult, ...] = ()
     """All fits of the search, under a pruner by rungs the shortest of a trial first; empty if nothing was searched."""
     trials_planned: int | None = None
-    """Number of trials that the search would have had; None unless the time limit stopped it before the last one."""
+    """Number of trials of the whole search; None unless the time limit stopped it before the last one."""
     fits: tuple[FitResult, ...] = ()
     """The final fits, in which the winner is fitted once per seed."""
-    # Not derived from `trials`, which may be empty.
     validation: float | None = None
     """The winner's validation score at `seeds[0]`."""
     scores: tuple[TestScore, ...] = ()
@@ -270,8 +269,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Number of test examples whose inputs also occur in another split, by split: "train", "validation" (without those
     that also occur in train), and "task:x" for the training examples of another task that the strategy reads."""
     seen_datasets: tuple[str, ...] = ()
-    """Names, as in the backbone's card, of data sets that it was trained on and that the task's examples come from. On
-    which split it was trained is mostly unknown."""
+    """Data sets, by their names in its card, that the backbone was trained on and the task's examples come from."""
     predictions: str | None = None
     """Name of the Parquet file of test predictions beside the record, with the columns seed, id, target, value, scores
     and one per slice; None if there are no predictions."""
@@ -293,6 +291,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     test_reads: int = 0
     """How often the test split was opened (by final fits and scoring), always after the winner was frozen."""
     provenance: Provenance = Provenance()
+    drivers: dict[str, int] = {}
+    """Fits of the search by driver, where several drivers shared it (`--storage`) in order of arrival; else empty."""
     also_made_with: tuple[Provenance, ...] = ()
     """Provenances that differ from `provenance`: those of fits that were reused from another cell or finished before an
     interruption."""
@@ -316,5 +316,5 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def ended_early(self) -> bool:
         """Whether the search ended before the last trial, because every setting had been tried."""
-        was_stopped = self.trials_planned is not None
-        return self.status == "ok" and not was_stopped and 0 < len(self.longest_trials) < self.cell.protocol.trials
+        is_whole = self.status == "ok" and self.trials_planned is None
+        return is_whole and 0 < len(self.longest_trials) < self.cell.protocol.trials

@@ -44,6 +44,8 @@ class _InFlight:
     """Number of the worker, from 1, for display."""
     began: float
     is_cancelled: bool = False
+    has_clock: bool = False
+    """Whether the cell's clock runs for the order; not while the order waits in a cluster's queue."""
 
     @property
     def seconds_left(self) -> float | None:
@@ -94,11 +96,12 @@ class Dispatcher:
                     # Wait until an order ends, or for a second: time limits and leases of other runs have to be looked
                     # at now and then. Then pass each result on to its cell, or queue the order again.
                     self._collect(self._executor.wait(list(self._in_flight), self._wait_seconds()))
-                elif self._pending and not self._open:
-                    # Other runs hold the leases of all cells that are left. They may finish them, or die, and a lease
-                    # can only be polled.
+                elif self._pending or self._open:
+                    # Other runs hold the leases of all cells that are left, or make the fits that open cells wait for.
+                    # They may finish them, or die, and both can only be polled.
                     time.sleep(LEASE_RETRY_SECONDS)
                 # Cancel orders over their time limit. `wait` returns them in one of the next rounds like any other.
+                self._start_clocks()
                 self._cancel_overdue()
                 # Commit what has ended in this round before the free workers are filled again: a kill from now on costs
                 # none of it.
@@ -166,10 +169,17 @@ class Dispatcher:
             return False
         finally:
             self._submitting = None
-        if self._isolated:
-            run.start_clock(order)
         self._in_flight[handle] = sent
+        sent.has_clock = not self._isolated
+        self._start_clocks()
         return True
+
+    def _start_clocks(self) -> None:
+        """Starts the clock for each order that a worker has begun since."""
+        for handle, sent in self._in_flight.items():
+            if not sent.has_clock and getattr(handle, "has_begun", True):
+                sent.has_clock = True
+                sent.run.start_clock(sent.order)
 
     def _open_next(self) -> bool:
         """Opens the next pending cell that no other run has open, unless enough cells are already open.
@@ -182,6 +192,9 @@ class Dispatcher:
             attempt = self._pending.popleft()
             if attempt.fault:
                 self._give_up(attempt, attempt.fault)
+                continue
+            sharing = self._defaults.sharing
+            if sharing is not None and sharing.is_recorded_elsewhere(attempt.cell.id, attempt.number):
                 continue
             try:
                 run = CellRun.open(attempt, self._catalog, self._defaults)
@@ -249,7 +262,7 @@ class Dispatcher:
 
     def _commit_finished(self) -> None:
         """Commits and closes cells that have a record, after cancelling their orders that are still in flight."""
-        for run in [run for run in self._open if run.record is not None]:
+        for run in [run for run in self._open if run.record is not None or run.is_taken]:
             for handle, sent in self._in_flight.items():
                 if sent.run is run and not sent.is_cancelled:
                     sent.is_cancelled = True
@@ -259,7 +272,11 @@ class Dispatcher:
                 continue
             self._open.remove(run)
             self._lost_worker.discard(run)
-            assert run.record is not None
+            if run.record is None:
+                # Another driver ends it. If that one dies first, it is this one's turn again.
+                run.close()
+                self._pending.append(run.attempt)
+                continue
             try:
                 self._commit(run.record, Path(run.attempt.folder))
             finally:

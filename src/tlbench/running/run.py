@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,20 +17,19 @@ from tlbench.contracts.record import Record
 from tlbench.contracts.strategy import Strategy
 from tlbench.modeling.disk import cache_settings
 from tlbench.planning.capacity import Room, workers_in
-from tlbench.results.models.kept_models import keep_models
-from tlbench.results.records.kept_predictions import UnstorableRecord
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
 from tlbench.running.cells.attempt import Attempt, OrderDefaults
-from tlbench.running.cells.failures import CellFailed, failure_record
 from tlbench.running.cells.hyperparameters import change_since
 from tlbench.running.cells.related_cells import RelatedCells, has_more_time
+from tlbench.running.committing import commit_record
 from tlbench.running.dispatch import Dispatcher, OnFinished
 from tlbench.running.longest_first import fit_cost, longest_first
 from tlbench.running.monitoring.fit_times import FitTimes
 from tlbench.running.monitoring.order_progress import OrderProgress
 from tlbench.running.monitoring.time_left import TimeLeft
 from tlbench.running.search.definition import changed_text
+from tlbench.running.sharing.shared_studies import SharedStudies
 from tlbench.running.staleness import StalenessChecker
 
 Fresh = Literal["none", "failed", "stale", "all"]
@@ -41,7 +39,6 @@ OnStart = Callable[[Callable[[], list[OrderProgress]]], None]
 LOG = "workers.log"
 FIT_TIMES = "fit-times.json"
 """The file of the times of fits, in the cache folder."""
-_log = logging.getLogger(__name__)
 MOST_ATTEMPTS = 999_999_998
 """The highest attempt number that can be followed by another. In file names an attempt number has at most nine
 digits."""
@@ -59,6 +56,9 @@ class Settings:
     """The memory that the workers may use, which limits the number of workers unless `jobs` is given; None for no
     limit."""
     keep_models: KeepModels = "none"
+    # Left out of the representation: the URL may have a password.
+    storage: str = field(default="", repr=False)
+    """URL of the database over which drivers share trials; empty without one."""
 
 
 @dataclass
@@ -72,6 +72,8 @@ class Summary:
     """The records of this run."""
     not_recorded: list[tuple[Cell, str]] = field(default_factory=list)
     """Cells that could not be run or recorded, each with the reason in one line."""
+    recorded_elsewhere: dict[str, str] = field(default_factory=dict)
+    """For each cell that a driver which shares its search has recorded, by id: the machine and folder of the record."""
 
 
 @contextmanager
@@ -86,7 +88,7 @@ def started_executor(plan: Plan, store: Store, catalog: Catalog, settings: Setti
         useful_workers(plan.cells, catalog, settings.room if settings.jobs is None else None),
         settings.device,
         str(store.root.resolve() / "work" / LOG),
-        _environment(),
+        own_environment(),
     )
     executor = catalog.executor(settings.executor).item.start(request)
     try:
@@ -205,6 +207,7 @@ def run(
     on_record: OnRecord = lambda record: None,
     on_start: OnStart = lambda progress: None,
     on_finished: OnFinished = lambda order, seconds: None,
+    sharing: SharedStudies | None = None,
 ) -> Summary:
     """Runs attempts, commits each record as it comes, and returns a summary.
 
@@ -218,11 +221,13 @@ def run(
         on_record: Called with each record once it is committed.
         on_start: Called once, with a function that returns the orders that workers are carrying out.
         on_finished: Called with each order that a worker has answered, and the seconds that it took.
+        sharing: Where other drivers share the searches of the cells; None for a driver alone.
 
     Raises:
         StoreError: A record could not be stored; those stored before are kept.
         UsageError: An error that is no cell's fault, such as a missing device.
     """
+    defaults = replace(order_defaults(executor.capacity(), settings.keep_models), sharing=sharing)
     summary = Summary(len(plan.cells), len(plan.cells) - len(attempts))
     wanted, requested = store.wanted(), {attempt.cell.id: attempt.number for attempt in attempts}
     if settings.fresh != "none" and not wanted.keys() & requested.keys():
@@ -230,31 +235,17 @@ def run(
         store.save_wanted(wanted | requested)
 
     def commit(record: Record, folder: Path) -> None:
-        try:
-            # Before the record: a run that is killed between the two commits the record again, and finds them moved.
-            if settings.keep_models != "none" and record.status == "ok":
-                better = catalog.metric(record.metrics[0]).greater_is_better
-                keep_models(record, folder, store.root, settings.keep_models, better)
-            is_new = store.commit(record, folder)
-        except UnstorableRecord as error:
-            # Only this cell is at fault: it gets a failure record with the reason, and the run goes on.
-            attempt = Attempt(record.cell, str(folder), record.attempt)
-            record = failure_record(attempt, CellFailed("failed", str(error)))
-            is_new = store.commit(record, folder)
-        if is_new:
-            # The files of a cell without scores are kept, for a run that continues it.
-            if record.status == "ok":
-                store.tidy(folder)
-            catalog.recorded(record.cell, record)
-        _log.info("%s: %s%s", record.cell.title, record.status, f": {record.reason}" if record.reason else "")
+        if defaults.sharing is not None and not defaults.sharing.may_commit(record.cell.id, record.attempt):
+            return
+        record, _ = commit_record(record, folder, store, catalog, settings.keep_models)
         summary.records.append(record)
         on_record(record)
-
-    defaults = order_defaults(executor.capacity(), settings.keep_models)
 
     def give_up(attempt: Attempt, reason: str) -> None:
         summary.not_recorded.append((attempt.cell, reason))
 
+    if sharing is not None:
+        summary.recorded_elsewhere = sharing.recorded_elsewhere
     dispatcher = Dispatcher(executor, catalog, defaults, commit, give_up, on_finished)
     on_start(dispatcher.progress)
     dispatcher.run(longest_first(attempts, catalog, executor.capacity().workers))
@@ -263,7 +254,7 @@ def run(
 
 def order_defaults(capacity: Capacity, keep_models: KeepModels = "none") -> OrderDefaults:
     """Returns the fields that all orders to an executor share."""
-    environment = tuple(sorted(_environment().items()))
+    environment = tuple(sorted(own_environment().items()))
     return OrderDefaults(capacity.device, capacity.bf16, capacity.cores, environment, keep_models)
 
 
@@ -293,6 +284,6 @@ def _is_replaced(record: Record, fresh: Fresh, staleness: StalenessChecker) -> b
     return fresh == "all" or staleness.is_stale(record)
 
 
-def _environment() -> dict[str, str]:
+def own_environment() -> dict[str, str]:
     """Returns tlbench's environment variables, which workers on other machines don't inherit."""
     return {name: value for name, value in os.environ.items() if name.startswith("TLBENCH_")}

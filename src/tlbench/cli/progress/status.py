@@ -10,8 +10,11 @@ from typing import Any
 import msgspec
 
 from tlbench.cli.kept_model_texts import models_size
+from tlbench.cli.progress.job_texts import job_facts, job_lines
+from tlbench.cli.progress.next_steps import out_option
 from tlbench.cli.progress.texts import order_rows
 from tlbench.cli.text_tables import terminal_width
+from tlbench.contracts.record import Record
 from tlbench.finding.search_state import SearchState, running_searches
 from tlbench.results.index import Index
 from tlbench.results.models.kept_models import MODELS
@@ -19,6 +22,10 @@ from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
 from tlbench.running.monitoring.run_status import RunStatus, read_statuses
 from tlbench.running.monitoring.time_texts import duration, left_text
+from tlbench.running.submitting.collect import Collected, submitted_jobs
+from tlbench.running.submitting.submission_files import read_submissions
+
+_SHOWN_FAILURES = 10
 
 
 def print_status(out: Path, as_json: bool) -> None:
@@ -33,22 +40,37 @@ def print_status(out: Path, as_json: bool) -> None:
     alive, ended = [run for run in runs if run.is_alive(now)], [run for run in runs if not run.is_alive(now)]
     counts, suite = _counts(store, alive)
     searches = running_searches(store.root, now)
+    submitted = submitted_jobs(store) if read_submissions(store.root / "work") else Collected()
+    failures = _failures(store, alive)
     if as_json:
-        print(_json(out, suite, counts, alive, ended, now, searches))
+        content = _json(out, suite, counts, alive, ended, now, searches)
+        content["failures"] = [{"cell": one.cell.id, "status": one.status, "reason": one.reason} for one in failures]
+        if submitted.jobs or submitted.problems:
+            content["jobs"] = [job_facts(job) for job in submitted.jobs]
+            content["problems"] = submitted.problems
+        print(msgspec.json.format(msgspec.json.encode(content), indent=2).decode())
         return
     states = ", ".join(f"{count} {state}" for state, count in counts.items() if state != "cells" and count)
     print(printable(f"{out}: {suite}, {counts['cells']} cells{f': {states}' if states else ''}"))
+    for record in failures[:_SHOWN_FAILURES]:
+        print(printable(f"{record.status}: {record.cell.title}: {record.reason}"))
+    if len(failures) > _SHOWN_FAILURES:
+        print(f"and {len(failures) - _SHOWN_FAILURES} more without a score")
     if size := models_size(store.root):
         print(printable(f"kept models: {size} in {store.root / MODELS}"))
     for search in searches:
         print(printable(_search_line(search)))
+    for line in job_lines(submitted, out):
+        print(line)
+    if submitted.finished:
+        print(f"{submitted.finished} cells are finished and not collected: `tlbench collect{out_option(out)}` does so")
     for run in alive:
         _print_run(run)
     for run in ended:
         age = duration(now - run.updated)
         what = f"run {run.run} stopped {age} ago without ending ({run.pid} on {run.host})"
         print(printable(f"{what}: the same `tlbench run` does the rest; log: {run.log}"))
-    if not alive and counts["waiting"]:
+    if not alive and counts["waiting"] and not submitted.jobs:
         print("no run is going on: the same `tlbench run` as before does the rest")
 
 
@@ -98,6 +120,17 @@ def _counts(store: Store, alive: list[RunStatus]) -> tuple[dict[str, int], str]:
     return counts, plan.suite if plan else "all records"
 
 
+def _failures(store: Store, alive: list[RunStatus]) -> list[Record]:
+    """Returns the records without scores of the last plan's cells, of those that nobody runs again."""
+    plan, attempts = store.plan(), store.attempts()
+    status = {one.cell: one.status for one in Index(store).summaries(_complain).cells}
+    ids = [cell.id for cell in plan.cells] if plan else list(status)
+    running = {order.cell for run in alive for order in run.orders}
+    failed = [one for one in ids if status.get(one, "ok") != "ok" and one not in running]
+    records = [store.attempt(one, attempts[one]) for one in failed if one in attempts]
+    return [record for record in records if isinstance(record, Record)]
+
+
 def _complain(file: Any) -> None:
     print(printable(f"tlbench: {file.message}"), file=sys.stderr)
 
@@ -110,12 +143,12 @@ def _json(
     ended: list[RunStatus],
     now: float,
     searches: list[SearchState],
-) -> str:
+) -> dict[str, Any]:
     runs = [
         {**msgspec.to_builtins(run), "alive": run in alive, "silent_seconds": round(max(0.0, now - run.updated), 1)}
         for run in (*alive, *ended)
     ]
-    content = {"out": str(out), "suite": suite, "cells": counts, "runs": runs}
+    content: dict[str, Any] = {"out": str(out), "suite": suite, "cells": counts, "runs": runs}
     if searches:
         content["searches"] = msgspec.to_builtins(searches)
-    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
+    return content

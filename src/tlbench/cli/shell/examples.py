@@ -7,6 +7,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tlbench run --suite glue-lite",
         "tlbench run -t csv:reviews.csv -b minilm-l6 -S majority -S linear-probe",
         "tlbench run --suite glue-lite -b minilm-l6 --trials 8 --seeds 3",
+        "tlbench run --suite glue-lite --submit --executor 'slurm[partition=gpu,gpus=1,cpus=8,time=240]'",
     ),
     "plan": (
         "tlbench plan --suite glue-lite",
@@ -64,6 +65,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "delete": ("tlbench delete 5f5a612b54c51814", "tlbench delete -t csv:reviews.csv -S linear-probe"),
     "status": ("tlbench status", "watch tlbench status", "tlbench status --json | jq .cells"),
+    "collect": ("tlbench collect", "tlbench collect --wait --out results"),
     "skill": ("tlbench skill", "tlbench skill > SKILL.md"),
     "version": ("tlbench version", "tlbench --version"),
     "cache info": ("tlbench cache info", "TLBENCH_CACHE=/scratch/cache tlbench cache info"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tlbench.contracts.cell import Cell
 from tlbench.contracts.executor import KeepModels
+from tlbench.running.sharing.shared_studies import SharedStudies
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class OrderDefaults:
-    """The fields that all orders of a run share; the driver resolves them once, so that all workers use the same."""
+    """What all cells of a run share; the driver resolves it once, so that all workers use the same."""
 
     device: str = "cpu"
     bf16: bool = False
@@ -39,6 +40,8 @@ class OrderDefaults:
     threads: int = 1
     environment: tuple[tuple[str, str], ...] = ()
     keep_models: KeepModels = "none"
+    sharing: SharedStudies | None = None
+    """Where several drivers share the searches of cells; None for a driver alone. It is no field of orders."""
 
     def precision(self, requested: str) -> str:
         """Returns the resolved precision: `fp32`, `bf16-autocast` or `bf16-weights`."""

@@ -24,11 +24,13 @@ from tlbench.running.cells.cell_record import CellFits, build_record, with_measu
 from tlbench.running.cells.failures import CellFailed, failure_record, raise_if_disk_full
 from tlbench.running.cells.final_fits import FinalFits
 from tlbench.running.cells.hyperparameters import check_definition, expected_provenance, only_params, settings_of
-from tlbench.running.cells.orders_in_flight import OrdersInFlight
+from tlbench.running.cells.orders_in_flight import OrdersInFlight, repeated_orders, results_of
 from tlbench.running.cells.reused_fits import ReusedFits, has_same_data
-from tlbench.running.cells.search_time import final_seconds, next_seconds
+from tlbench.running.cells.search_time import next_seconds, seconds_within_limit
 from tlbench.running.cells.trials import CellSearch
 from tlbench.running.search.futility import futility_of
+from tlbench.running.sharing.claims_database import DatabaseLost
+from tlbench.running.sharing.shared_studies import CellTaken
 
 
 class CellRun:
@@ -51,13 +53,18 @@ class CellRun:
         self._search: CellSearch | None = None
         self._finals: FinalFits | None = None
         self._is_scoring = False
+        self._shared = defaults.sharing.cell(self.cell.id, attempt.number) if defaults.sharing else None
+        self.is_taken = False
+        """Whether another driver ends the cell."""
         # A process may have died between finishing the record and committing it; then there is nothing left to run.
         if self.record is None:
             self._guarded(self._load)
 
     @classmethod
     def open(cls, attempt: Attempt, catalog: Catalog, defaults: OrderDefaults) -> CellRun | None:
-        """Takes the cell's lease and returns the cell's run; returns None if another process holds the lease."""
+        """Takes the cell's lease and returns the cell's run; returns None if another process has the cell."""
+        if defaults.sharing is not None and defaults.sharing.is_taken(attempt.cell.id, attempt.number):
+            return None
         folder = CellFolder(Path(attempt.folder))
         lease = folder.lease()
         if lease is None:
@@ -72,21 +79,18 @@ class CellRun:
         The time that earlier processes worked on the cell counts as used. The search has to leave time for the final
         fits; once the winner is frozen it has 0 seconds, even without a limit.
         """
-        limit, elapsed = self.cell.protocol.max_seconds, self._in_flight.seconds
         if purpose == "search" and self._finals is not None:
             return 0.0
-        if limit is None or purpose != "search" or self._search is None:
-            return None if limit is None else limit - elapsed
-        return limit - elapsed - final_seconds(self._search.trials, len(self.cell.protocol.seeds), elapsed)
+        trials = self._search.trials if purpose == "search" and self._search is not None else None
+        return seconds_within_limit(self.cell.protocol, self._in_flight.seconds, trials)
 
     def next_order(self) -> FitOrder | None:
         """Returns the next order for a free worker, or None while the cell waits for results or has its record.
 
         The order is in flight until `tell`, `requeue` or `fail` is called for it.
         """
-        if self.record is None and not self._queue:
+        if self.record is None and not self._queue and not self.is_taken:
             self._guarded(self._fill_queue)
-        # Filling the queue may have ended the cell.
         if self.record is not None or not self._queue:
             return None
         order = self._queue.pop(0)
@@ -102,7 +106,7 @@ class CellRun:
             self._folder.count_test_read()
 
     def start_clock(self, order: FitOrder) -> None:
-        """Starts the cell's clock for an order that is now being carried out."""
+        """Starts the cell's clock for an order that is now carried out."""
         self._in_flight.start_clock(order)
 
     def tell(self, order: FitOrder, answer: OrderResult) -> None:
@@ -112,12 +116,8 @@ class CellRun:
 
     def requeue(self, order: FitOrder, in_halves: bool = False) -> None:
         """Queues an order again after its worker was lost, split into two orders if memory ran out (`in_halves`)."""
-        if not self._is_needed(order):
-            return
-        half = (len(order.fits) + 1) // 2 if in_halves and order.purpose != "score" else len(order.fits)
-        for fits in filter(None, (order.fits[:half], order.fits[half:])):
-            # The lost worker may have been the one that held the predictor, so the order names none any more.
-            self._queue.append(msgspec.structs.replace(order, fits=fits, attempt=order.attempt + 1, worker=""))
+        if self._is_needed(order):
+            self._queue += repeated_orders(order, in_halves)
 
     def fail(self, status: Status, reason: str, trace: str = "", order: FitOrder | None = None) -> None:
         """Ends the cell without scores; does nothing if `order`, whose failure is the cause, is no longer needed."""
@@ -126,10 +126,9 @@ class CellRun:
             self._finish(failure_record(self.attempt, CellFailed(status, reason, trace), tuple(trials)))
 
     def run_out_of_time(self, order: FitOrder) -> None:
-        """Ends the search or the cell, because the order has no time left; does nothing if it is no longer needed.
+        """Ends the search with the best trial so far, or else the cell, because the order has no time left.
 
-        If the order is one of the search and a trial has a score, the search ends with the best trial as the winner.
-        Otherwise the cell ends with the status `timeout`.
+        Does nothing if the order is no longer needed. Without a trial that has a score the status is `timeout`.
         """
         if not self._is_needed(order):
             return
@@ -146,7 +145,7 @@ class CellRun:
         self._lease.release()
 
     def _load(self) -> None:
-        """Restores the cell's state (new, searching or frozen) from the files in its folder."""
+        """Restores the cell's state from the files in its folder."""
         self._folder.record_start(self.cell)
         self._settings = settings_of(self._catalog, self.cell)
         check_definition(self._folder, self.cell, self._catalog, self._settings, self.attempt.starts_over)
@@ -155,14 +154,15 @@ class CellRun:
         self._futility = futility_of(self._catalog, self.cell, self._settings.info, self._settings.metric)
         winner = self._folder.winner()
         params = only_params(self._settings, self.cell.protocol)
-        # With only one possible choice of params there is nothing to compare and so no search: the winner is frozen at
-        # once, and the final fit of the first seed gives the validation score.
+        # With one possible choice of params there is no search: the first seed's final fit gives the validation score.
         if winner is None and params is not None:
             winner = Winner(params, self.cell.protocol.seeds, 0, None)
             self._folder.freeze(winner)
         # Loaded for a frozen cell too: its trials belong in the record.
         if params is None:
-            self._search = CellSearch(self.cell, self._settings, self._folder, self._reused)
+            self._search = CellSearch(self.cell, self._settings, self._folder, self._reused, self._shared)
+        if self._shared is not None and (winner is not None or not self._search or not self._search.is_shared):
+            self._shared.claim_end()
         if winner is not None:
             self._finals = FinalFits(winner, self._folder, self._reused, self._futility)
 
@@ -199,8 +199,9 @@ class CellRun:
     def _end_search(self) -> None:
         """Freezes the best of the finished trials as the winner; trials that are still running are dropped."""
         assert self._search is not None
-        # The winner goes to disk before any order that opens the test split exists. This is the seal: nothing that is
-        # seen on the test split can change what is chosen.
+        if self._shared is not None:
+            self._shared.claim_end()
+        # The seal: the winner goes to disk before any order that opens the test split exists.
         winner = self._search.winner()
         self._folder.freeze(winner)
         if self.cell.protocol.is_searched:
@@ -216,14 +217,13 @@ class CellRun:
             self._queue_order("final", fits)
             return
         for fit in fits:
-            # The search has fitted the winner at the first seed already. If the worker that did so still has the
-            # predictor in memory, the order goes there, and nothing is fitted again.
+            # If the worker that fitted the winner in the search still has the predictor, nothing is fitted again.
             is_of_search = self._search is not None and fit.seed == self.cell.protocol.seeds[0]
             worker = self._search.predictor_workers.get(fit.trial, "") if self._search and is_of_search else ""
             self._queue_order("final", [fit], worker=worker)
         if finals.is_complete and not self._is_scoring:
             finals.check()
-            # Scoring is an order like others, because it reads the test split and needs heavy libraries.
+            # An order like others, because scoring reads the test split and needs heavy libraries.
             self._is_scoring = True
             self._queue_order("score", [finals.fit(seed) for seed in finals.seeds])
 
@@ -261,12 +261,7 @@ class CellRun:
         if order.purpose == "score":
             self._take_scores(answer)
             return
-        results = list(answer.results)
-        # Executors may come from plugins; one that mixes up its orders must not spoil a record.
-        if [(one.trial, one.seed, one.params) for one in results] != [
-            (fit.trial, fit.seed, fit.params) for fit in order.fits
-        ]:
-            raise CellFailed("failed", "the executor answered other fits than it was given")
+        results = results_of(order, answer)
         if order.purpose == "search":
             assert self._search is not None
             if answer.keeps:
@@ -286,15 +281,16 @@ class CellRun:
         trials: tuple[FitResult, ...] = tuple(self._search.trials) if self._search else ()
         fits = CellFits(trials, self._finals.results, self._finals.winner, self._finals.futility)
         record = build_record(self.attempt, self._settings.info, fits, answer)
-        self._finish(msgspec.structs.replace(record, seen_datasets=self._settings.seen_datasets))
+        drivers = self._search.drivers() if self._search else {}
+        self._finish(msgspec.structs.replace(record, seen_datasets=self._settings.seen_datasets, drivers=drivers))
 
     def _finish(self, record: Record) -> None:
-        """State "recorded": adds the measurements of the whole cell to the record and stores the record."""
+        """State "recorded": adds the measurements of the whole cell to the record and stores it."""
         record = with_measurements(record, self._folder, self._in_flight.seconds, self._energy_joules)
         try:
             self._folder.save_record(record)
         except OSError as error:
-            # If somebody has deleted the folder, only its copy of the record is missing: the record is still committed.
+            # If somebody has deleted the folder, the record is still committed.
             raise_if_disk_full(error, self.attempt.folder)
         self.record = record
         self._queue.clear()
@@ -307,6 +303,10 @@ class CellRun:
         """
         try:
             step()
+        except DatabaseLost:
+            raise
+        except CellTaken:
+            self.is_taken = True
         except CellFailed as failure:
             self.fail(failure.status, failure.reason, failure.traceback)
         # A plugin that calls `sys.exit` must not end the run. KeyboardInterrupt is the user's, and passes.

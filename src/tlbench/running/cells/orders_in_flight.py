@@ -5,7 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from tlbench.contracts.executor import Fit, FitOrder
+import msgspec
+
+from tlbench.contracts.executor import Fit, FitOrder, OrderResult
+from tlbench.contracts.record import FitResult
+from tlbench.running.cells.failures import CellFailed
 
 
 @dataclass
@@ -71,6 +75,29 @@ class OrdersInFlight:
     def forget(self) -> None:
         """Forgets all orders, so that their results are ignored; the clock runs until they have ended."""
         self._fits.clear()
+
+
+def repeated_orders(order: FitOrder, in_halves: bool) -> list[FitOrder]:
+    """Returns an order whose worker was lost as the next attempt, or as two orders if memory ran out (`in_halves`)."""
+    half = (len(order.fits) + 1) // 2 if in_halves and order.purpose != "score" else len(order.fits)
+    parts = filter(None, (order.fits[:half], order.fits[half:]))
+    # The lost worker may have been the one that held the predictor, so the order names none any more.
+    return [msgspec.structs.replace(order, fits=fits, attempt=order.attempt + 1, worker="") for fits in parts]
+
+
+def results_of(order: FitOrder, answer: OrderResult) -> list[FitResult]:
+    """Returns the results of an order's fits.
+
+    Raises:
+        CellFailed: They are of other fits.
+    """
+    results = list(answer.results)
+    # Executors may come from plugins; one that mixes up its orders must not spoil a record.
+    if [(one.trial, one.seed, one.params) for one in results] != [
+        (fit.trial, fit.seed, fit.params) for fit in order.fits
+    ]:
+        raise CellFailed("failed", "the executor answered other fits than it was given")
+    return results
 
 
 def _remove(known: list[tuple[Fit, ...]], order: FitOrder) -> bool:

@@ -8,19 +8,29 @@ import msgspec
 
 from tlbench.contracts.cell import Cell
 from tlbench.contracts.executor import Fit
-from tlbench.contracts.record import FitResult
+from tlbench.contracts.record import FitResult, Provenance
 from tlbench.running.cells.cell_folder import CellFolder, Winner, order_in_search
 from tlbench.running.cells.failures import CellFailed
 from tlbench.running.cells.hyperparameters import CellSettings
 from tlbench.running.cells.reused_fits import ReusedFits
 from tlbench.running.search.rung_search import RungSearch
 from tlbench.running.search.study import Search
+from tlbench.running.sharing.shared_search import SharedSearch
+from tlbench.running.sharing.shared_studies import SharedCell
 
 
 class CellSearch:
     """The trials of a cell; every result is written to the cell's folder before it is used."""
 
-    def __init__(self, cell: Cell, settings: CellSettings, folder: CellFolder, reused: ReusedFits) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        settings: CellSettings,
+        folder: CellFolder,
+        reused: ReusedFits,
+        shared: SharedCell | None = None,
+    ) -> None:
+        """Starts or resumes a search; with `shared`, other drivers make some of its fits."""
         self._cell, self._settings, self._folder, self._reused = cell, settings, folder, reused
         self._sign = 1.0 if settings.metric.greater_is_better else -1.0
         finished = folder.trials()
@@ -41,11 +51,14 @@ class CellSearch:
             # No fit of a pass can stop before the pass ends.
             protocol = msgspec.structs.replace(protocol, pruner="none")
         search = Search(cell.search_id, protocol, settings.space, settings.usable_defaults, self._sign)
-        self._search: Search | RungSearch = search
+        self._search: Search | RungSearch | SharedSearch = search
         if search.brackets is None:
             search.restore({trial.trial: trial for trial in finished})
         else:
             self._search = RungSearch(search, search.brackets, self._sign, finished)
+        # The fits of one pass belong together, and are all one driver's.
+        if shared is not None and settings.batch_size == 1:
+            self._search = SharedSearch(self._search, shared, finished, self._made_with, folder.add_provenance)
 
     def ask(self) -> list[Fit]:
         """Returns the fits of the next order; empty if results have to come first or no trial is left.
@@ -85,7 +98,11 @@ class CellSearch:
         return self._search.stop_below(fits[0].trial) if self._settings.batch_size == 1 else {}
 
     def tell(self, results: list[FitResult]) -> None:
-        """Adds the results of one order."""
+        """Adds the results of one order; those that another driver has meanwhile are dropped."""
+        if isinstance(self._search, SharedSearch):
+            results = [result for result in results if self._search.publish(result)]
+            if not results:
+                return
         self._folder.save_trials(results)
         for result in results:
             self._trials[order_in_search(result)] = result
@@ -96,6 +113,18 @@ class CellSearch:
             if beaten is not None:
                 self._folder.drop_saved(beaten.trial)
             self._search.tell(result.trial, result)
+
+    def _made_with(self) -> Provenance:
+        return (self._folder.provenances() or [Provenance()])[-1]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other drivers may make some of the fits."""
+        return isinstance(self._search, SharedSearch)
+
+    def drivers(self) -> dict[str, int]:
+        """Returns how many fits each driver made, by machine and process; empty if the search is not shared."""
+        return self._search.drivers() if isinstance(self._search, SharedSearch) else {}
 
     @property
     def is_complete(self) -> bool:

@@ -1,0 +1,1 @@
+"""What a fit costs as part of an array of Slurm jobs, beyond its own work."""

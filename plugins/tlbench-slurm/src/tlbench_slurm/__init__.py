@@ -1,0 +1,1 @@
+"""Runs fits and cells of tlbench as jobs of a Slurm cluster."""

@@ -1,0 +1,1 @@
+"""Commands and texts about cells that a cluster's queue runs."""
