@@ -49,6 +49,12 @@ def written_names(order: FitOrder) -> list[str]:
     return []
 
 
+def worker_folder(order: FitOrder, token: str) -> Path:
+    """Returns a folder for one attempt at an order, within that of the order; the token is one of hexadecimal digits."""
+    # A name of what is removed with the cell's incomplete predictors, for drivers that are killed.
+    return Path(order.folder) / f".saved-{order.fits[0].trial if order.fits else 0}.{token}.tmp"
+
+
 def read_files(folder: Path, names: list[str]) -> dict[str, bytes]:
     """Returns the content of files, by their path within the folder."""
     return {name: (folder / name).read_bytes() for name in names}
