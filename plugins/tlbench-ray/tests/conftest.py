@@ -17,7 +17,7 @@ def _started():
 
 def machine(number: int, cpus: int = 2) -> dict:
     """Returns the settings of a machine: as little as a machine of Ray can have."""
-    return {"num_cpus": cpus, "num_gpus": 0, "object_store_memory": 80_000_000, "resources": {f"machine-{number}": 1}}
+    return {"num_cpus": cpus, "num_gpus": 0, "include_dashboard": False, "object_store_memory": 80_000_000, "resources": {f"machine-{number}": 1}}
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ def started_executor(options: RayCluster, request: ExecutorRequest) -> Executor:
     Raises:
         UsageError: Ray is not installed, no cluster answers, it has no room, or a machine has other versions.
     """
-    is_own = connection.connect(options.address, options.memory)
+    is_own = connection.connect(options.address, (options.workers or 0) * (options.cpus or 1))
     executor = None
     try:
         executor = ClusterExecutor(options, request, is_own)

@@ -7,7 +7,9 @@ Importing this imports no ray.
 from __future__ import annotations
 
 import logging
+import os
 import queue
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -193,7 +195,8 @@ class ClusterWorkers:
             options["runtime_env"] = {"working_dir": settings.working_dir}
         actor = ray.remote(NodeWorkers).options(**options)
         folder = "" if settings.working_dir else settings.folder
-        started = actor.remote(settings.log, settings.cores, settings.environment, folder)
+        path = [entry for entry in sys.path if os.path.isabs(entry)]
+        started = actor.remote(settings.log, settings.cores, settings.environment, folder, path)
         node = self._nodes[id] = Node(id, started)
         described = started.describe.remote(settings.probe, settings.content)
         self.follow(described, lambda value, error: self._on_described(node, value, error))

@@ -11,13 +11,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from tlbench import UsageError
-from tlbench.modeling.disk.cache_settings import parse_size
+from tlbench.system.machine import cores
 
 INSTALL = "pip install 'ray>=2.50'"
 
 
-def connect(address: str, memory: str = "") -> bool:
+def connect(address: str, cpus: int = 0) -> bool:
     """Connects this process to the cluster; returns False if it is connected already.
+
+    Args:
+        address: The address of the cluster, `auto`, or `local` to start one.
+        cpus: The smallest number of CPUs that a cluster that is started has, though the machine may have fewer.
 
     Raises:
         UsageError: Ray is not installed, no cluster answers, or it runs other versions.
@@ -34,9 +38,7 @@ def connect(address: str, memory: str = "") -> bool:
         return False
     options: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.ERROR}
     if address == "local":
-        options |= {"include_dashboard": False}
-        if memory:
-            options["_memory"] = parse_size(memory, "memory")
+        options |= {"include_dashboard": False, "num_cpus": max(cores(), cpus)}
     logging.getLogger("ray").setLevel(logging.ERROR)
     try:
         with _kept_signals():

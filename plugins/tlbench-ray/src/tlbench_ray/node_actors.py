@@ -10,6 +10,7 @@ import asyncio
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -65,7 +66,7 @@ class WorkerReservation:
 class NodeWorkers:
     """The workers of one machine for one run."""
 
-    def __init__(self, log: str, cores: int, environment: dict[str, str], folder: str) -> None:
+    def __init__(self, log: str, cores: int, environment: dict[str, str], folder: str, path: list[str]) -> None:
         """Starts the imports.
 
         Args:
@@ -73,7 +74,9 @@ class NodeWorkers:
             cores: The number of CPU threads of each worker.
             environment: Environment variables of the workers.
             folder: The working directory, if it exists here; empty to keep the present one.
+            path: The driver's sys.path, for plugins that are not installed; folders that don't exist here are left out.
         """
+        sys.path += [entry for entry in path if entry not in sys.path and os.path.exists(entry)]
         if folder and os.path.isdir(folder):
             os.chdir(folder)
         self._own = Path(tempfile.mkdtemp(prefix="tlbench-ray-"))
