@@ -6,6 +6,9 @@ repeats orders whose worker died, enforces time limits and gives up after too ma
 
 `tlbench.testing.conformance.ExecutorConformance` tests an executor, including how it reports workers that were killed.
 
+For executors on several machines: `tlbench.running.executors.slot_processes` runs orders in killable processes on one
+machine, `worker_slots` chooses a worker, and `order_files` carries files where workers don't have the run's folders.
+
 A complete executor plugin, which runs each order in the calling process:
 
     from dataclasses import dataclass
@@ -252,10 +255,17 @@ class Executor(Protocol):
     """
 
     def capacity(self) -> Capacity:
-        """Returns the number of workers, and the cores and device of each."""
+        """Returns the number of workers, and the cores and device of each.
+
+        The number of workers may change during a run, down to 0, where machines join and leave; the run asks before
+        each order. The rest is constant.
+        """
 
     def submit(self, order: FitOrder) -> Handle:
-        """Starts an order and returns its handle; there is always a free worker for it."""
+        """Starts an order and returns its handle.
+
+        There is a free worker for it, unless a machine has left since `capacity`; then the order waits.
+        """
 
     def wait(self, handles: Iterable[Handle], timeout: float | None = None) -> set[Handle]:
         """Returns the handles that have ended: at least one of them, or none after `timeout` seconds."""

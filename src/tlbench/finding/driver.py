@@ -84,7 +84,6 @@ class Driver:
         """
         self.setup, self.clock, self.costs = setup, clock, costs
         self._folder, self._executor, self._defaults, self._on_fit = folder, executor, defaults, on_fit
-        self._workers = max(1, executor.capacity().workers)
         self.fits = folder.fits()
         """All proposals so far, with the outcomes of those that have ended."""
         self._lost = [one.number for one in self.fits if one.outcome is None]
@@ -98,6 +97,11 @@ class Driver:
         for one in self.fits:
             if one.outcome is not None:
                 self._learn(one.proposed, one.outcome)
+
+    @property
+    def _workers(self) -> int:
+        """Number of workers now: machines may join and leave during a search."""
+        return max(1, self._executor.capacity().workers)
 
     @property
     def running(self) -> list[RunningFit]:

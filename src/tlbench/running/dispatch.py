@@ -67,8 +67,7 @@ class Dispatcher:
     ) -> None:
         self._executor, self._catalog, self._defaults, self._commit = executor, catalog, defaults, commit
         self._give_up, self._on_finished = give_up, on_finished
-        capacity = executor.capacity()
-        self._workers, self._isolated = max(1, capacity.workers), capacity.isolated
+        self._isolated = executor.capacity().isolated
         self._pending: deque[Attempt] = deque()
         self._open: list[CellRun] = []
         self._in_flight: dict[Handle, _InFlight] = {}
@@ -97,8 +96,9 @@ class Dispatcher:
                     # at now and then. Then pass each result on to its cell, or queue the order again.
                     self._collect(self._executor.wait(list(self._in_flight), self._wait_seconds()))
                 elif self._pending or self._open:
-                    # Other runs hold the leases of all cells that are left, or make the fits that open cells wait for.
-                    # They may finish them, or die, and both can only be polled.
+                    # Other runs hold the leases of all cells that are left, or make the fits that open cells wait for:
+                    # they may finish them, or die, and both can only be polled. Or all machines of the executor have
+                    # left, and others may come.
                     time.sleep(LEASE_RETRY_SECONDS)
                 # Cancel orders over their time limit. `wait` returns them in one of the next rounds like any other.
                 self._start_clocks()
@@ -110,6 +110,11 @@ class Dispatcher:
             # Also after Ctrl-C or a full disk: a later run in this process must be able to take the leases.
             for run in self._open:
                 run.close()
+
+    @property
+    def _workers(self) -> int:
+        """Number of workers now: machines may join and leave during a run."""
+        return self._executor.capacity().workers
 
     def progress(self) -> list[OrderProgress]:
         """Returns the orders that workers are carrying out."""

@@ -127,14 +127,14 @@ def test_what_a_library_prints_reaches_no_screen(runs, capfd):
 
 
 def test_workers_that_cannot_start_end_the_run_with_one_line(runs, monkeypatch):
-    from tlbench.running.executors import isolated
+    from tlbench.running.executors import slot_processes
 
-    opened = isolated.open_workers
+    opened = slot_processes.open_workers
 
     def without_a_target(start):
-        return opened(isolated.Start(start.target, start.log, environment={"PYTHONHOME": "/nowhere"}))
+        return opened(slot_processes.Start(start.target, start.log, environment={"PYTHONHOME": "/nowhere"}))
 
-    monkeypatch.setattr(isolated, "open_workers", without_a_target)
+    monkeypatch.setattr(slot_processes, "open_workers", without_a_target)
     with pytest.raises(UsageError, match=r"^the workers could not start: ") as raised:
         runs.one("toy-fit", executor="isolated")
     assert "\n" not in str(raised.value)

@@ -29,6 +29,8 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
+GPU_SHARE = "TLBENCH_GPU_SHARE"
+"""Environment variable of a worker that shares its GPU: the part of the GPU's memory that it may use, such as 0.25."""
 CaughtErrors: TypeAlias = tuple[type[BaseException], ...]
 
 
@@ -138,6 +140,8 @@ def resolve_device(name: str) -> torch.device:
         try:
             # `device_count` works without a working driver; only this finds out.
             torch.cuda.init()
+            if share := os.environ.get(GPU_SHARE):
+                torch.cuda.set_per_process_memory_fraction(float(share), device.index or 0)
         except Exception as error:
             raise UsageError(f"device {name}: {' '.join(str(error).split())} (--device cpu does without)") from None
     return device

@@ -1,0 +1,1 @@
+"""Fits of tlbench on the machines of a Ray cluster."""

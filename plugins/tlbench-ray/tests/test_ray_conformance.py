@@ -1,0 +1,16 @@
+"""The executor passes the conformance suite of executors, with its kills, on a cluster of two machines."""
+
+import pytest
+from tlbench_ray.plugin import RayCluster
+
+from tlbench.testing.conformance import ExecutorConformance
+
+
+@pytest.fixture(scope="module", autouse=True)
+def executor(cluster):
+    """The executor, with the address of the cluster."""
+    TestRay.executor = RayCluster(address=cluster.address)
+
+
+class TestRay(ExecutorConformance):
+    executor = RayCluster()

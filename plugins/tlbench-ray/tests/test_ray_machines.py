@@ -1,0 +1,57 @@
+"""Machines that leave in the middle, answers that come too late, and drivers that die: every cell is recorded once."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from cluster_runs import ClusterRun, cut_off, eventually, lines
+
+pytest.importorskip("ray", reason="ray is not installed: pip install ray")
+
+
+def nodes_of(run):
+    return sorted(run.executor._workers._nodes.values(), key=lambda node: node.id)
+
+
+def test_a_machine_that_leaves_in_the_middle_costs_no_cell(cluster, tmp_path, monkeypatch):
+    from conftest import machine
+
+    run = ClusterRun(tmp_path, monkeypatch, cluster.address, workers=4)
+    leaving = cluster.add_node(**machine(2))
+    cluster.wait_for_nodes()
+    try:
+        run.workers = 6
+
+        def leave(run):
+            cluster.remove_node(leaving, allow_graceful=False)
+            eventually(lambda: lines(run.begun) > 6 or len(run.executor._workers.ready) == 4, "the loss of two workers")
+            run.go.touch()
+
+        records = run.carry_out(leave)
+    finally:
+        if leaving in cluster.list_all_nodes():
+            cluster.remove_node(leaving)
+    run.assert_all_once(records)
+    assert lines(run.begun) > lines(run.ended), "fits were lost with the machine"
+
+
+def test_answers_of_a_machine_that_was_given_up_are_refused(cluster, tmp_path, monkeypatch):
+    run = ClusterRun(tmp_path, monkeypatch, cluster.address, workers=4)
+    given_up = []
+
+    def partition(run):
+        node = nodes_of(run)[0]
+        given_up.extend(slot.handle for slot in node.slots)
+        cut_off(run, node)
+        eventually(lambda: all(handle.outcome is not None for handle in given_up), "giving up the machine")
+        run.go.touch()
+        # In the driver's thread, which takes in events as long as the run goes on or is asked.
+        eventually(lambda: lines(run.ended) >= 4, "the late fits")
+
+    records = run.carry_out(partition)
+    assert len(given_up) == 2
+    assert run.executor.refused == 2
+    run.assert_all_once(records)

@@ -1,0 +1,122 @@
+"""Worker processes in numbered slots, at most one in each, which carry out orders until they are killed.
+
+What an executor needs on each machine, whichever machine the driver is on. Importing this imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from tlbench.catalog.discovery import plugin_modules
+from tlbench.contracts.errors import UsageError
+from tlbench.contracts.executor import FitOrder, WorkerLost
+from tlbench.running.executors.worker_slots import key_of
+from tlbench.running.fitting.libraries import ALLOCATOR, DISCOVERED, PRELOADED, QUIET, THREADS
+from tlbench.running.forking import (
+    Answered,
+    Died,
+    ImportsFailedError,
+    Start,
+    StartError,
+    WorkerPool,
+    WorkerProcess,
+    open_workers,
+)
+from tlbench.running.forking.workers import NO_ENVIRONMENT
+
+
+class SlotProcesses:
+    """Worker processes that are forked from one that has imported the libraries; to be used from one thread."""
+
+    def __init__(self, log: str, cores: int, environment: Mapping[str, str]) -> None:
+        """Starts the imports, in the background.
+
+        Args:
+            log: The file to which the workers' stdout and stderr are appended.
+            cores: The number of CPU threads of each worker.
+            environment: Environment variables of the workers, such as those of the run.
+        """
+        variables = {**QUIET, **ALLOCATOR, **dict.fromkeys(THREADS, str(cores)), **environment}
+        preload = (*PRELOADED, *plugin_modules(), DISCOVERED)
+        start = Start("tlbench.running.fitting.process:answer", Path(log), preload, variables)
+        self._pool: WorkerPool = open_workers(start)
+        self._pool.prestart()
+        self._processes: dict[int, tuple[str, WorkerProcess]] = {}
+        """The key and the process of each slot that has a worker."""
+        self._slots: dict[WorkerProcess, int] = {}
+        self._fatal_imports: set[tuple[str, ...]] = set()
+        """Groups of modules whose import killed a process that was to import them once for several workers. Each worker
+        imports such modules itself."""
+
+    def fileno(self) -> int:
+        """Returns a file descriptor that is readable when `take_events` has something to do (not on Windows)."""
+        return self._pool.fileno()
+
+    def submit(self, slot: int, order: FitOrder, environment: Mapping[str, str] = NO_ENVIRONMENT) -> None:
+        """Gives an order to the slot's worker, or to a new one if the slot has none that serves what the order needs.
+
+        Args:
+            slot: A slot whose worker is idle.
+            order: The order.
+            environment: Variables of a new worker, such as the GPU that it sees.
+
+        Raises:
+            UsageError: No worker could be started.
+        """
+        key, process = self._processes.get(slot, ("", None))
+        if process is None or key != key_of(order):
+            self.end(slot)
+            process = self._fork(order, environment)
+            self._processes[slot], self._slots[process] = (key_of(order), process), slot
+        process.send(msgspec.json.encode(order))
+
+    def end(self, slot: int) -> None:
+        """Lets the idle worker of a slot end; does nothing if there is none."""
+        if (found := self._processes.pop(slot, None)) is not None:
+            del self._slots[found[1]]
+            found[1].end()
+
+    def kill(self, slot: int) -> None:
+        """Kills the worker of a slot, its process group and the processes that it started."""
+        if (found := self._processes.get(slot)) is not None:
+            found[1].kill()
+
+    def take_events(self, timeout: float | None) -> list[tuple[int, bytes | WorkerLost]]:
+        """Waits for events, and returns the JSON of each slot's result or how its worker was lost.
+
+        The death of an idle worker is returned too.
+        """
+        found: list[tuple[int, bytes | WorkerLost]] = []
+        for event in self._pool.wait(timeout):
+            slot = self._slots.get(event.worker)
+            if slot is None:
+                continue  # it was replaced, and has now ended
+            if isinstance(event, Answered):
+                found.append((slot, event.answer))
+                continue
+            del self._slots[event.worker], self._processes[slot]
+            lost = WorkerLost(event.how, event.oom) if isinstance(event, Died) else WorkerLost("ended")
+            found.append((slot, lost))
+        return found
+
+    def close(self) -> None:
+        """Kills all workers."""
+        self._pool.close(0.0)
+        self._processes.clear()
+        self._slots.clear()
+
+    def _fork(self, order: FitOrder, environment: Mapping[str, str]) -> WorkerProcess:
+        try:
+            if order.imports not in self._fatal_imports:
+                try:
+                    return self._pool.fork(order.cell.title, environment, order.imports)
+                except ImportsFailedError:
+                    # Let the worker import them itself from now on, so that its death or time limit ends its own cell
+                    # and not the run.
+                    self._fatal_imports.add(order.imports)
+            return self._pool.fork(order.cell.title, environment)
+        except StartError as error:
+            raise UsageError(f"the workers could not start: {error}") from None
