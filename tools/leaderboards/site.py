@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tlbench.cli.board.board_choice import BoardChoice
 from tlbench.cli.board.report_files import write_files
 from tlbench.cli.leaderboard import board_of
 from tlbench.contracts.errors import UsageError
@@ -20,6 +21,8 @@ from tlbench.results.render.report.site_index import SiteEntry, index_files, sit
 from tools.leaderboards.tables import Table, read_tables
 
 ROOT = Path(__file__).resolve().parents[2]
+TIERS_FILE = "tiers.json"
+"""What `tlbench verify --to` found of the committed records; no submission may change it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +52,7 @@ def site_files(root: Path, tables: Sequence[Table]) -> Iterator[tuple[str, bytes
             entries.append(SiteEntry(table.name, remark="It has not been made yet."))
         else:
             store = Store.open(folder)
-            board = board_of(store)
+            board = board_of(store, BoardChoice(tiers=str(root / "leaderboards" / TIERS_FILE)))
             page = Page(board.table, table.name, board.command, view=board.view)
             entries.append(site_entry(page, f"{table.name}/index.html"))
             for name, content in Html(home="../index.html").files(page, store):

@@ -7,6 +7,7 @@ import typer
 from tlbench.cli.browsing import commands as browsing
 from tlbench.cli.comparing import compare_command
 from tlbench.cli.recorded import eval_results_command, hpo_command, merge_command, recommend_command
+from tlbench.cli.submitting import submit_command, verify_command
 
 
 def add_to(app: typer.Typer) -> None:
@@ -16,4 +17,6 @@ def add_to(app: typer.Typer) -> None:
     app.command()(recommend_command.recommend)
     app.command()(hpo_command.hpo)
     app.command("eval-results")(eval_results_command.eval_results)
+    app.command()(submit_command.submit)
+    app.command()(verify_command.verify)
     app.command()(browsing.skill)
