@@ -32,7 +32,7 @@ SERVICES := .venv-services
 SERVICES_PATH := src:plugins/tlbench-mlflow/src:plugins/tlbench-wandb/src
 SERVICE_TESTS := $(wildcard plugins/*/tests/test_*_service.py)
 
-.PHONY: help env run test test-processors test-services nightly check tour format soak bench bench-gpu bench-find-grid bench-find-replay bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards leaderboards-run site \
+.PHONY: help env run test test-processors test-services nightly check tour format soak bench bench-gpu bench-find-grid bench-find-replay bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards leaderboards-run tiers site \
 	clean
 
 help:  ## Say what there is to make.
@@ -119,6 +119,9 @@ leaderboards: env  ## The committed pages and the picture, made again from the c
 
 leaderboards-run: env  ## Make what is missing of all leaderboards; resumable. ARGS="--bill" prints the minutes alone, ARGS="glue imdb" picks.
 	@$(BIN)/python -m tools.leaderboards $(ARGS)
+
+tiers: env  ## How far the committed records can be checked here (docs/submissions.md); TLBENCH_DATA names the data.
+	@$(BIN)/tlbench verify leaderboards/*/ --to leaderboards/tiers.json $(ARGS)
 
 site: env  ## All committed leaderboards as pages for a browser, in build/site.
 	@$(BIN)/python -m tools.leaderboards.site build/site

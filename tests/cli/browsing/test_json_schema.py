@@ -83,6 +83,7 @@ CASES = [
     ("tlbench compare", ["compare a b --json", "compare solved.txt other.txt --json"]),
     ("tlbench recommend", ["recommend --out a --json"]),
     ("tlbench merge", ["merge a b --out union --json"]),
+    ("tlbench verify", ["verify a b --json"]),
     ("tlbench find", ["find toy-tone -b toy -S toy-fit --executor inline --until accuracy>0 --out found --json"]),
 ]
 

@@ -6,6 +6,7 @@ import os
 import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -139,7 +140,7 @@ def _extracted(archive: Path, folder: Path) -> SubmittedFiles:
                 files.names.append(name)
                 # `read` stops after `file_size` bytes, which were checked, whatever the compressed data hold.
                 (folder / name).write_bytes(packed.read(entry))
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, ValueError, OSError) as error:
         reason = " ".join(str(error).split())
         raise UsageError(f"{archive}: not a whole ZIP archive of `tlbench submit`: {reason}") from None
     return files

@@ -13,6 +13,7 @@ from tlbench.contracts.record import Record
 from tlbench.contracts.task import Examples, Task
 from tlbench.metrics.resampling import score
 from tlbench.planning.space_context import task_info
+from tlbench.running.scoring.floor import has_constant, score_of_constant
 from tlbench.running.scoring.overlap import overlap
 from tlbench.running.scoring.scores import UnusablePredictions, usable_predictions
 from tlbench.running.splits import Splits
@@ -57,6 +58,7 @@ class OwnData:
         for split, number in shown.items():
             if record.overlap.get(split, number) != number:
                 yield f"its overlap with {split} is {record.overlap[split]}, and here {number}"
+        yield from self._floor_faults(record, metrics[0])
         if validation is not None:
             yield from self._validation_faults(record, validation, metrics)
 
@@ -79,6 +81,15 @@ class OwnData:
             if dict(stored.slices) != {name: value for name, value in own.slices.items() if value is not None}:
                 yield f"the slices of {own.id} are other ones than here"
                 return
+
+    def _floor_faults(self, record: Record, metric: Metric) -> Iterator[str]:
+        protocol = record.cell.protocol
+        if record.floor is None or record.floor.score is None or not has_constant(self.task.output):
+            return
+        train = self.splits.subset(protocol.seeds[0], protocol.amount, protocol.final)
+        again = score_of_constant(task_info(self.task), train, self.test, metric)
+        if again is None or abs(again - record.floor.score) > EXACT:
+            yield f"the score of a constant answer is {record.floor.score:.6g} in the record, and {again} here"
 
     def _validation_faults(self, record: Record, validation: StoredAnswers, metrics: list[Metric]) -> Iterator[str]:
         examples = self.splits.validation_of(record.cell.protocol.amount)

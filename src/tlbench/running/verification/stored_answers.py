@@ -99,14 +99,14 @@ def read_answers(content: bytes, seeds: Sequence[int], positive: int) -> StoredA
         tables = {seed: table.filter(pc.equal(table["seed"], seed)) for seed in seeds}
         ids = [part["id"].to_pylist() for part in tables.values()]
         answers = StoredAnswers(tables, positive)
+        if any(one != ids[0] for one in ids):
+            raise BadPredictions("its seeds have predictions of other examples")
         for seed, scored in answers.scored.items():
             if len(scored) != len(set(ids[0])) or not len(scored):
                 raise BadPredictions(f"seed {seed} has an example twice, or none")
     except (KeyError, TypeError, ValueError, OverflowError, MemoryError, OSError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())[:200]
         raise BadPredictions(f"it cannot be read as predictions: {type(error).__name__}: {reason}") from None
-    if any(one != ids[0] for one in ids):
-        raise BadPredictions("its seeds have predictions of other examples")
     return answers
 
 
