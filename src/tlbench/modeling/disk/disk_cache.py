@@ -22,6 +22,7 @@ from tlbench.modeling.disk import cache_settings
 from tlbench.modeling.disk.file_format import Damaged, Header, Key, canonical, check_digest, read_header, view
 from tlbench.modeling.disk.writing import EntryWriter, lock_partial_file
 from tlbench.system.memory_watch import add_cached, memory_growth
+from tlbench.system.portable.open_flags import BINARY, NO_LINK, NOT_INHERITED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +76,7 @@ class DiskCache:
         """Returns the entry of this key, or None; a damaged entry is removed."""
         path = self._path(kind, key)
         try:
-            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            handle = os.open(path, os.O_RDONLY | BINARY | NOT_INHERITED | NO_LINK)
         except OSError:
             return None
         try:

@@ -26,6 +26,7 @@ from tlbench.contracts.record import FitResult
 from tlbench.contracts.space import Value
 from tlbench.results.records.record_files import read_regular_file
 from tlbench.system.durable import write_durably
+from tlbench.system.portable.open_flags import NO_LINK, READ
 
 MANIFEST = "model.json"
 PREDICTOR = "predictor"
@@ -179,7 +180,7 @@ def digest_of_files(folder: Path) -> str:
 
 def _described(path: Path, synced: bool = False) -> ModelFile:
     digest, size = hashlib.sha256(), 0
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+    handle = os.open(path, READ | NO_LINK)
     with open(handle, "rb", buffering=0) as file:
         while block := file.read(_BLOCK):
             digest.update(block)

@@ -28,13 +28,14 @@ from tlbench.results.records.code_version import code_version
 from tlbench.results.records.record_files import read_regular_file, record_of
 from tlbench.results.records.summaries import CellSummary, Setting, Summaries
 from tlbench.system.durable import Stamp
+from tlbench.system.portable.open_flags import APPEND
 
 NAME = "index.journal"
 _CHECKSUM_LENGTH = 8
 """Number of hexadecimal digits of the checksum at the start of each entry."""
 # A folder of records may come from someone else. O_NOFOLLOW refuses a symbolic link in place of the journal, and
 # O_NONBLOCK makes opening a named pipe fail at once instead of waiting for a reader.
-_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FLAGS = APPEND
 _MAX_BYTES = 2**30
 """A journal larger than this is not appended to."""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from tlbench.contracts.record import FORMAT, Record
+from tlbench.system.portable.open_flags import READ
 
 _NAMES = re.compile(r"^([0-9a-f]{16})\.([1-9][0-9]{0,8})\.json$", re.MULTILINE)
 """The cell id and the attempt of each name of a record file, in lines of file names."""
@@ -90,7 +91,7 @@ def read_regular_file(path: Path, max_bytes: int | None = None) -> bytes:
     # A folder of records may come from someone else. O_NONBLOCK keeps a named pipe from blocking in open, and the
     # check below refuses pipes and devices, reading which might never end. It looks at the open handle, because
     # the file could be replaced between a check by name and opening it.
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    handle = os.open(path, READ)
     with open(handle, "rb", buffering=0) as file:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,7 +24,11 @@ from tlbench.running.forking import (
     WorkerPool,
     WorkerProcess,
     open_workers,
+    start_method,
 )
+
+START_METHOD = "TLBENCH_START_METHOD"
+"""The environment variable that names how workers start, `fork` or `spawn`; by default as the system allows."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,11 @@ class Isolated:
 
     def start(self, request: ExecutorRequest) -> Executor:
         """Returns an executor that starts its first worker when the first order is submitted."""
-        return _IsolatedExecutor(request, local_capacity(request, self.jobs, isolated=True))
+        try:
+            method = start_method(os.environ.get(START_METHOD, ""))
+        except ValueError as error:
+            raise UsageError(f"{START_METHOD}: {error}") from None
+        return _IsolatedExecutor(request, local_capacity(request, self.jobs, isolated=True), method)
 
 
 class _Handle:
@@ -83,11 +92,11 @@ class _IsolatedExecutor:
     On a CPU, cells therefore cannot affect each other.
     """
 
-    def __init__(self, request: ExecutorRequest, capacity: Capacity) -> None:
+    def __init__(self, request: ExecutorRequest, capacity: Capacity, method: str) -> None:
         self._request, self._capacity = request, capacity
         environment = {**QUIET, **ALLOCATOR, **dict.fromkeys(THREADS, str(capacity.cores)), **request.environment}
         preload = (*PRELOADED, *plugin_modules(), DISCOVERED)
-        start = Start("tlbench.running.fitting.process:answer", Path(request.log), preload, environment)
+        start = Start("tlbench.running.fitting.process:answer", Path(request.log), preload, environment, method)
         self._pool: WorkerPool = open_workers(start)
         # Imports run while the driver reads the plan and opens the first cells.
         self._pool.prestart()
